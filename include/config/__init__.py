@@ -1,0 +1,1 @@
+"""The configuration files and the models that read them."""

@@ -1,0 +1,30 @@
+"""Settings of every test: an Airflow home of their own, no setting of the user's, loopback only. Set before Airflow is imported."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+HOME = Path(tempfile.mkdtemp(prefix="nightshift-tests-"))
+
+for name in [
+    name
+    for name in os.environ
+    if name.startswith(("AIRFLOW_", "NIGHTSHIFT_", "AWS_")) or name.lower().endswith("_proxy")
+]:
+    del os.environ[name]
+for line in (ROOT / "deploy" / "airflow.env").read_text().splitlines():
+    if line and not line.startswith("#"):
+        key, _, value = line.partition("=")
+        os.environ[key] = value
+os.environ.update(
+    AIRFLOW_HOME=str(HOME),
+    AIRFLOW__CORE__DAGS_FOLDER=str(ROOT / "dags"),
+    AIRFLOW__CORE__PLUGINS_FOLDER=str(ROOT / "plugins"),
+    AIRFLOW__DATABASE__SQL_ALCHEMY_CONN=f"sqlite:///{HOME}/airflow.db",
+    AIRFLOW__CORE__UNIT_TEST_MODE="True",
+    AWS_EC2_METADATA_DISABLED="true",
+    NIGHTSHIFT_LAKE=str(HOME / "lake"),
+)

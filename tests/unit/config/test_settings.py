@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from include.config.reports import FlexNet
+from include.settings import ConfigError, read_section
+
+SOUND = """
+flexnet:
+  reports:
+    - name: entitlement
+      key: [EntitlementID]
+"""
+
+
+@pytest.fixture
+def read(tmp_path: Path):
+    def of(text: str) -> FlexNet | None:
+        (tmp_path / "reports.yaml").write_text(text)
+        return read_section("flexnet", FlexNet, folder=tmp_path)
+
+    return of
+
+
+def test_a_short_section_has_all_defaults(read) -> None:
+    section = read(SOUND)
+    assert section.connection == "flexnet_default"
+    assert section.reports[0].page_size == 2500
+    assert section.date_to == "auto"
+
+
+def test_a_source_that_is_not_configured_is_none(read) -> None:
+    assert read("tokenflex: {}") is None
+    assert read("") is None
+
+
+def test_the_shipped_configuration_is_sound() -> None:
+    assert len(read_section("flexnet", FlexNet).reports) >= 5
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (
+            "flexnet:\n  reports:\n    - name: a\n      kye: [x]\n",
+            [":4:", "flexnet.reports[0].kye", "did you mean 'key'"],
+        ),
+        (
+            "flexnet:\n  conection: x\n  reports: [{name: a}]\n",
+            [":2:", "flexnet.conection", "did you mean 'connection'"],
+        ),
+        (
+            "flexnet:\n  reports:\n    - name: a\n      mode: interactiv\n",
+            [":4:", "flexnet.reports[0].mode", "'interactiv' is not valid", "did you mean 'interactive'"],
+        ),
+        ("flexnet:\n  reports:\n    - name: a\n      page_size: 9999\n", [":4:", "page_size", "2500", "9999"]),
+        ("flexnet:\n  reports:\n    - key: [x]\n", [":3:", "flexnet.reports[0].name", "is missing"]),
+        (
+            "flexnet:\n  timezone: Europe/Berln\n  reports: [{name: a}]\n",
+            [":2:", "flexnet.timezone", "not a time zone"],
+        ),
+        ("flexnet:\n  reports: [{name: a}, {name: a}]\n", [":1:", "listed twice"]),
+        ("flexnet:\n  reports: [{name: a}]\n  reports: [{name: b}]\n", [":3:", "given twice", "line 2"]),
+        (
+            "flexnet:\n  reports:\n    - name: a\n      checks: {not_emty: true}\n",
+            [":4:", "checks.not_emty", "did you mean 'not_empty'"],
+        ),
+        ("flexnet:\n  reports:\n   - name: [a\n", ["not valid YAML"]),
+        ("flexnet:\n  reports:\n    - name: ../up\n", [":3:", "name", "letters"]),
+        ("flexnet:\n  window_overlap_days: 1\n  reports: [{name: a}]\n", [":1:", "night_column", "'a'"]),
+        ("- a\n", [":1:", "expected sections"]),
+    ],
+)
+def test_a_mistake_names_file_line_field_and_the_nearest_valid_value(read, text: str, told: list[str]) -> None:
+    with pytest.raises(ConfigError) as caught:
+        read(text)
+    for part in ["reports.yaml", *told]:
+        assert part in str(caught.value)
+
+
+def test_all_mistakes_are_told_at_once(read) -> None:
+    with pytest.raises(ConfigError) as caught:
+        read("flexnet:\n  reports:\n    - name: a\n      page_size: 0\n      formt: csv\n")
+    assert len(str(caught.value).splitlines()) == 2
+
+
+def test_a_mistake_in_one_section_breaks_no_other(tmp_path: Path) -> None:
+    (tmp_path / "reports.yaml").write_text(SOUND + "tokenflex:\n  nonsense: true\n")
+    assert read_section("flexnet", FlexNet, folder=tmp_path) is not None
+
+
+def test_a_missing_file_says_how_to_name_another_folder(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="NIGHTSHIFT_CONFIG"):
+        read_section("flexnet", FlexNet, folder=tmp_path / "none")
