@@ -1,0 +1,165 @@
+"""What comes back from a vendor: an answer in memory, or a download as it comes."""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, TypeVar, overload
+
+import msgspec
+
+from nightshift.errors import Ambiguous, BadResponse, VendorError
+from nightshift.redaction import redact
+
+E = TypeVar("E", bound=VendorError)
+T = TypeVar("T")
+
+_BOM = b"\xef\xbb\xbf"
+PAGE_ADVICE = (
+    "This is probably the login page of a proxy or of the vendor, or the page of another application: "
+    "check the host and context path of the Airflow connection, and the proxy."
+)
+
+
+class Exchange(msgspec.Struct, frozen=True):
+    """One attempt of one request, as an error describes it.
+
+    :param vendor: human name of the vendor
+    :param method: HTTP method
+    :param path: path without query
+    :param attempt: from 1
+    :param safe: whether the request may be repeated because it changes nothing
+    :param secrets: texts that are removed from every error
+    """
+
+    vendor: str
+    method: str
+    path: str
+    attempt: int = 1
+    safe: bool = True
+    secrets: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"Exchange({self.method} {redact(self.path, self.secrets)}, attempt {self.attempt})"
+
+    def error(self, kind: type[E], problem: str, **more: Any) -> E:
+        """Return an error of this exchange."""
+        return self.completed(kind(problem, **more))
+
+    def completed(self, error: E, **more: Any) -> E:
+        """Return an error with what it does not say itself filled in, and with no secret of the connection in it."""
+        where = {"vendor": self.vendor, "method": self.method, "path": self.path, "attempt": self.attempt, **more}
+        missing = {name: value for name, value in where.items() if getattr(error, name) in ("", None)}
+        clean = {name: redact(getattr(error, name), self.secrets) for name in ("problem", "detail", "advice")}
+        missing["path"] = redact(missing.get("path") or error.path, self.secrets)
+        return error.replaced(**{**clean, **missing})
+
+    def unclear(self, kind: type[VendorError], problem: str, **more: Any) -> VendorError:
+        """Return an error of the given type, or :class:`Ambiguous` where the request may have changed something."""
+        if not self.safe:
+            more.pop("advice", None)
+            return self.error(Ambiguous, problem, **more)
+        return self.error(kind, problem, **more)
+
+
+class Answer(msgspec.Struct, frozen=True, eq=False):
+    """A whole answer.
+
+    :param status: HTTP status
+    :param headers: names in any case
+    :param body: as received, after any Content-Encoding
+    :param url: where it came from, fit to be logged
+    :param exchange: the request it answers
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    url: str
+    exchange: Exchange
+
+    def __repr__(self) -> str:
+        return f"Answer({self.status}, {len(self.body)} bytes, {self.url})"
+
+    @property
+    def content_type(self) -> str:
+        """Media type in lower case, without parameters; empty where the vendor names none."""
+        return self.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+
+    @property
+    def is_page(self) -> bool:
+        """Whether the body is an HTML page."""
+        start = self.body[:64].removeprefix(_BOM).lstrip().lower()
+        return self.content_type in ("text/html", "application/xhtml+xml") or start.startswith(
+            (b"<!doctype html", b"<html")
+        )
+
+    @overload
+    def json(self) -> Any: ...
+    @overload
+    def json(self, type: type[T]) -> T: ...
+    def json(self, type: Any = Any) -> Any:  # noqa: A002  # msgspec's own name for it
+        """Decode strictly: one JSON value in UTF-8, no NaN, nothing after it.
+
+        :param type: what the value must be, in msgspec's terms
+        :raises BadResponse: it is not; :class:`Ambiguous` where the request may have changed something
+        """
+        body = self.body.removeprefix(_BOM)
+        if not body.strip():
+            raise self.refused("is empty where JSON is due")
+        try:
+            return msgspec.json.decode(body, type=type)
+        except msgspec.ValidationError as error:
+            raise self.refused(f"is JSON of another shape than is due: {error}") from None
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            if self.is_page:
+                raise self.refused("is an HTML page where JSON is due", advice=PAGE_ADVICE) from None
+            what = "is nested too deep" if isinstance(error, RecursionError) else f"is not JSON: {error}"
+            raise self.refused(what, detail=self.body[:300].decode("utf-8", "replace")) from None
+
+    def text(self) -> str:
+        """Decode by the charset of the answer, UTF-8 where it names none; a byte order mark is dropped.
+
+        :raises BadResponse: the body is not in that charset, or the charset is unknown
+        """
+        parameters = self.headers.get("Content-Type", "").split(";")[1:]
+        named = [
+            value.strip(" \"'")
+            for name, _, value in (p.partition("=") for p in parameters)
+            if name.strip().lower() == "charset"
+        ]
+        charset = named[0] if named else "utf-8"
+        try:
+            if codecs.lookup(charset).name == "utf-8":
+                charset = "utf-8-sig"
+            return self.body.decode(charset)
+        except (LookupError, UnicodeDecodeError) as error:
+            raise self.refused(f"is not text in {charset}: {error}") from None
+
+    def refused(self, problem: str, **more: Any) -> VendorError:
+        """Return the error for a body that is not what the vendor promises; ``problem`` continues "the answer …"."""
+        return self.exchange.unclear(BadResponse, f"the answer {problem}", status=self.status, **more)
+
+
+class Download(msgspec.Struct, frozen=True, eq=False):
+    """An answer whose body is read as it comes; iterate over it once.
+
+    :param status: HTTP status, 200 or 206
+    :param headers: names in any case
+    :param url: where it comes from, fit to be logged
+    :param chunks: the body; raises :class:`~nightshift.errors.Unreachable` where it ends too early
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    url: str
+    chunks: AsyncIterator[bytes]
+
+    @property
+    def size(self) -> int | None:
+        """Bytes that the vendor announces; ``None`` where it does not, or where the body is compressed."""
+        announced = self.headers.get("Content-Length", "")
+        return int(announced) if announced.isdigit() and "Content-Encoding" not in self.headers else None
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self.chunks

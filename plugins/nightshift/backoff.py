@@ -1,0 +1,74 @@
+"""How long to wait before a request is repeated."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+from nightshift.errors import RateLimited, Unreachable, VendorError
+
+
+class Backoff:
+    """Exponential waits with full jitter; what the vendor asks for is the floor.
+
+    :param attempts: attempts in all, 1 or more
+    :param first: seconds that the first wait is below; each next one may be twice as long
+    :param longest: seconds; a vendor that asks for more is not waited for on the worker
+    :param rng: source of the jitter
+    """
+
+    def __init__(
+        self, attempts: int = 5, first: float = 0.5, longest: float = 15.0, rng: random.Random | None = None
+    ) -> None:
+        self.attempts = attempts
+        self.first = first
+        self.longest = longest
+        self._rng = rng or random.Random()  # noqa: S311  # spreads repeats; no secret
+
+    def wait(self, error: VendorError, attempt: int, *, safe: bool) -> float | None:
+        """Return the seconds to wait before the next attempt, or ``None`` where there must not be one.
+
+        :param error: what the attempt ended with
+        :param attempt: number of that attempt, from 1
+        :param safe: whether the request changes nothing; else only what the vendor has surely not taken is repeated
+        """
+        repeatable = isinstance(error, RateLimited | Unreachable)
+        if not repeatable or attempt >= self.attempts or (not safe and not _surely_not_taken(error)):
+            return None
+        if error.status is not None and error.status not in REPEATED:
+            return None
+        floor = error.retry_after or 0.0
+        if floor > self.longest:
+            return None
+        ceiling = min(self.longest, self.first * 2.0 ** min(attempt - 1, 16))
+        return max(floor, self._rng.uniform(0.0, ceiling))
+
+
+REPEATED = frozenset({408, 425, 429, 500, 502, 503, 504})
+
+
+def _surely_not_taken(error: VendorError) -> bool:
+    return isinstance(error, RateLimited) or error.status is None
+
+
+def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
+    """Return the seconds of a ``Retry-After`` header (a number or an HTTP date), 0 where they have passed; ``None``
+    where it is missing or unreadable.
+
+    :param headers: of the answer
+    :param now: an aware time; default: the present
+    """
+    value = headers.get("Retry-After", "").strip()
+    if value.isascii() and value.replace(".", "", 1).isdigit():
+        return float(value)
+    if not value:
+        return None
+    try:
+        date = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    if date.tzinfo is None:
+        date = date.replace(tzinfo=UTC)
+    return max(0.0, (date - (now or datetime.now(UTC))).total_seconds())

@@ -1,0 +1,82 @@
+"""One request, ready to be sent as often as it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+from multidict import CIMultiDict
+
+from nightshift.address import Params, query
+
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+_STAYS_HOME = frozenset({"authorization", "cookie"})
+
+
+class Call(Struct, frozen=True):
+    """One request.
+
+    :param method: HTTP method
+    :param url: absolute and encoded
+    :param headers: all of them but the credentials
+    :param body: bytes, so that a repeat sends the same
+    :param safe: whether it changes nothing, so that it may be repeated
+    :param credentials: whether those of the connection go with it
+    :param whole: whether the answer is read as a whole, within the time-out of a request; else it is a download
+    """
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: bytes | None = None
+    safe: bool = True
+    credentials: bool = True
+    whole: bool = True
+
+    def __repr__(self) -> str:
+        return f"Call({self.method})"
+
+
+def body_of(json: Any, data: bytes | str | Params | None) -> tuple[bytes | None, dict[str, str]]:
+    """Return a body as bytes, and the header that names its type.
+
+    :param json: sent as JSON
+    :param data: bytes or a text as they are; names and values as a form
+    """
+    if json is not None:
+        return msgspec.json.encode(json), {"Content-Type": "application/json"}
+    if data is None or isinstance(data, bytes):
+        return data, {}
+    if isinstance(data, str):
+        return data.encode(), {}
+    return query(data).encode("ascii"), {"Content-Type": "application/x-www-form-urlencoded"}
+
+
+def headers_of(
+    standing: Mapping[str, str],
+    headers: Mapping[str, str] | None,
+    *,
+    accept: str,
+    typed: Mapping[str, str],
+    credentials: bool,
+    whole: bool,
+) -> Mapping[str, str]:
+    """Return the headers of a request; what the caller gives counts most.
+
+    :param standing: headers of the connection
+    :param headers: of the caller
+    :param accept: media type that is asked for
+    :param typed: type of the body
+    :param credentials: without them, an Authorization or Cookie among the standing headers stays at home as well
+    :param whole: else the body comes as it is stored, so that its announced length can be checked
+    """
+    kept = {name: text for name, text in standing.items() if credentials or name.lower() not in _STAYS_HOME}
+    sent: CIMultiDict[str] = CIMultiDict(kept)
+    sent.update({"Accept": accept, **typed})
+    sent.update(headers or {})
+    if not whole:
+        sent.setdefault("Accept-Encoding", "identity")
+    return sent

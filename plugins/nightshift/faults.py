@@ -1,0 +1,189 @@
+"""Which typed error a broken transport or an answer's status is."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import aiohttp
+import msgspec
+
+from nightshift.answer import PAGE_ADVICE, Answer, Exchange
+from nightshift.backoff import retry_after
+from nightshift.errors import (
+    AuthFailed,
+    BadResponse,
+    Forbidden,
+    NotFound,
+    RateLimited,
+    Rejected,
+    Unreachable,
+    VendorError,
+)
+
+TLS_ADVICE = (
+    "If the vendor's certificate is signed by an authority of your own, put the path of its CA file into the extra "
+    "verify of the Airflow connection; do not switch the check off."
+)
+HOST_ADVICE = (
+    "Nothing was sent. Check host and port of the Airflow connection, the name server, the firewall and the proxy."
+)
+
+_BY_STATUS: Mapping[int, type[VendorError]] = {
+    401: AuthFailed,
+    403: Forbidden,
+    404: NotFound,
+    407: AuthFailed,
+    408: Unreachable,
+    410: NotFound,
+    425: Unreachable,
+    429: RateLimited,
+}
+
+
+def of_transport(error: Exception, exchange: Exchange, timeouts: str) -> VendorError:
+    """Return the typed error for what the HTTP library raised.
+
+    What proves that the request never got there is :class:`Unreachable` for every method; what leaves it open is
+    :class:`Ambiguous` for a method that changes something. The library's own texts are not
+    used where they could hold a URL.
+
+    :param error: raised by the HTTP library
+    :param exchange: the attempt that it ended
+    :param timeouts: the time-outs in words, for the message
+    """
+    if (never_sent := _never_sent(error, exchange)) is not None:
+        return never_sent
+    if isinstance(error, aiohttp.InvalidURL):
+        return exchange.error(
+            Rejected, "the URL is not valid", advice="Nothing was sent. Check the host of the connection and the path."
+        )
+    if isinstance(error, TimeoutError):
+        return exchange.unclear(Unreachable, f"no answer in time ({timeouts})")
+    if isinstance(error, aiohttp.ClientPayloadError):
+        return exchange.unclear(Unreachable, "the answer broke off before its end")
+    if isinstance(error, aiohttp.ClientResponseError):
+        return exchange.unclear(BadResponse, "the answer is not HTTP")
+    if isinstance(error, aiohttp.ClientError | OSError):
+        return exchange.unclear(Unreachable, "the connection was closed without an answer")
+    return exchange.error(
+        Rejected,
+        f"the request cannot be sent ({type(error).__name__})",
+        advice="Nothing was sent. Check the headers and parameters for line breaks.",
+    )
+
+
+def _never_sent(error: Exception, exchange: Exchange) -> VendorError | None:
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        reason = getattr(error.certificate_error, "verify_message", "") or "it is not trusted"
+        return exchange.error(Unreachable, f"the server's TLS certificate is refused: {reason}", advice=TLS_ADVICE)
+    if isinstance(error, aiohttp.ClientSSLError | ssl.SSLError):
+        return exchange.error(
+            Unreachable,
+            "no TLS connection: the port may speak plain HTTP, or another version of TLS",
+            advice=HOST_ADVICE,
+        )
+    if isinstance(error, aiohttp.ClientProxyConnectionError):
+        return exchange.error(
+            Unreachable,
+            "no connection to the proxy",
+            advice="Nothing was sent. Check the extra proxy of the Airflow connection.",
+        )
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        return _of_proxy(error, exchange)
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return exchange.error(Unreachable, f"the host name {error.host!r} is not known", advice=HOST_ADVICE)
+    if isinstance(error, aiohttp.ClientConnectorError):
+        reason = error.os_error.strerror or type(error.os_error).__name__
+        return exchange.error(
+            Unreachable, f"no connection to {error.host}:{error.port}: {_plain(reason)}", advice=HOST_ADVICE
+        )
+    if isinstance(error, aiohttp.ConnectionTimeoutError):
+        return exchange.error(Unreachable, "no connection in time", advice=HOST_ADVICE)
+    return None
+
+
+def _of_proxy(error: aiohttp.ClientHttpProxyError, exchange: Exchange) -> VendorError:
+    kind = AuthFailed if error.status == 407 else Unreachable
+    advice = (
+        "Nothing was sent to the vendor. Check the extra proxy of the Airflow connection, and its login and password."
+    )
+    return exchange.error(
+        kind, f"the proxy refused the connection with {error.status}", status=error.status, advice=advice
+    )
+
+
+def _plain(reason: str) -> str:
+    """Return asyncio's text for a failed connection without the addresses and the exception in it."""
+    return "refused" if "refused" in reason.lower() or "Connect call failed" in reason else reason
+
+
+def of_status(answer: Answer, *, advice: Mapping[int, str], detail_keys: Sequence[str]) -> VendorError:
+    """Return the typed error for an answer whose status is not one of those expected.
+
+    :param answer: the vendor's answer
+    :param advice: what a vendor's own room advises, by status
+    :param detail_keys: names under which the vendor keeps its words in a JSON body, best first
+    """
+    status, exchange = answer.status, answer.exchange
+    more: dict[str, Any] = {
+        "status": status,
+        "detail": words_of(answer, detail_keys),
+        "retry_after": retry_after(answer.headers),
+        "advice": advice.get(status),
+    }
+    if status >= 500:
+        return exchange.unclear(Unreachable, "the vendor's server failed", **more)
+    if status == 408:
+        return exchange.unclear(Unreachable, "the vendor did not get the whole request in time", **more)
+    if status == 407:
+        return exchange.error(
+            AuthFailed,
+            "the proxy wants a login",
+            **{**more, "advice": "Put login and password into the URL of the extra proxy."},
+        )
+    if (kind := _BY_STATUS.get(status)) is not None:
+        return exchange.error(kind, _PROBLEMS.get(status, "the vendor refused the request"), **more)
+    if status >= 400:
+        return exchange.error(Rejected, "the vendor calls the request wrong", **more)
+    if status >= 300:
+        return exchange.error(BadResponse, "the vendor redirects this request, which is not followed", **more)
+    return exchange.unclear(BadResponse, "the vendor answered with an unexpected status", **more)
+
+
+def refuse_page(answer: Answer) -> None:
+    """Refuse an HTML page where something else was asked for; an error status is judged elsewhere.
+
+    :raises BadResponse: it is one; :class:`Ambiguous` where the request may have changed something
+    """
+    if answer.status < 300 and answer.is_page:
+        raise answer.refused("is an HTML page, not what was asked for", advice=PAGE_ADVICE)
+
+
+_PROBLEMS = {
+    401: "the vendor does not accept the credentials",
+    403: "the vendor forbids this to the user of the connection",
+    404: "the vendor knows nothing under this path",
+    410: "what was under this path is gone",
+    425: "the vendor asks to send the request later",
+    429: "too many requests",
+}
+
+
+def words_of(answer: Answer, keys: Sequence[str]) -> str:
+    """Return the vendor's own words out of an error body: a text under one of the keys, or the body itself; never
+    parsed blindly.
+    """
+    if answer.is_page:
+        return "an HTML page"
+    start = answer.body[:4096]
+    try:
+        found = msgspec.json.decode(answer.body) if len(answer.body) <= 65536 else None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        found = None
+    if isinstance(found, dict):
+        words = [f"{found[key]}" for key in keys if isinstance(found.get(key), str | int) and found[key] != ""]
+        if words:
+            return " · ".join(dict.fromkeys(words))
+    return start.decode("utf-8", "replace")

@@ -1,0 +1,385 @@
+"""The one HTTP client of all vendors: time-outs, safe repeats, pacing, typed errors, and credentials that stay at
+home.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, ClassVar, NoReturn, Self, TypeVar
+from urllib.parse import urlsplit
+
+import aiohttp
+from airflow.providers.http.hooks.http import HttpAsyncHook
+
+from nightshift import credentials as secret
+from nightshift import faults
+from nightshift.address import Address, Params, segment
+from nightshift.answer import Answer, Download, Exchange
+from nightshift.backoff import Backoff
+from nightshift.call import SAFE_METHODS, Call, body_of, headers_of
+from nightshift.client_settings import ClientSettings, read_settings
+from nightshift.connection_test import run_check
+from nightshift.errors import AuthFailed, VendorError
+from nightshift.pacing import Pacer, pacer_of
+from nightshift.redaction import safe_url
+from nightshift.redirects import check_target, follow
+from nightshift.wire import Wire
+
+__all__ = ["Answer", "Download", "VendorHook", "segment"]
+
+T = TypeVar("T")
+
+MAX_BYTES = 64 << 20
+
+_LINK_ADVICE: Mapping[int, str] = dict.fromkeys(
+    (400, 401, 403, 404, 410),
+    "The link has probably expired: ask the vendor for a new one. No credentials were sent to this host.",
+)
+
+
+class VendorHook(HttpAsyncHook):
+    """Asynchronous client of one vendor; a vendor's room subclasses it.
+
+    Use it as ``async with hook:``, from any number of coroutines at a time; the outermost block resolves the
+    connection once and opens one pool of TCP connections.
+
+    Extras of the connection, all optional: ``headers`` (object), ``verify`` or ``verify_ssl`` (true, false, path of a
+    CA file), ``proxy`` or ``proxies``, ``timeout`` (seconds for one attempt, 120),
+    ``connect_timeout`` (10), ``read_timeout`` (seconds of silence, 60), ``requests_per_minute``, ``max_connections``
+    (32), ``trust_env``. No other extra is ever sent.
+
+    :param conn_id: id of the Airflow connection; default: ``default_conn_name``. Also taken under the name in
+        ``conn_name_attr``
+    :param attempts: attempts of a request that may be repeated
+    :param max_wait: seconds; a vendor that asks for a longer wait is not waited for on the worker, the error carries
+        ``retry_after``
+    :param rng: source of the jitter
+    :param overrides: extras that count more than those of the connection
+    """
+
+    conn_name_attr = "vendor_conn_id"
+    default_conn_name = "vendor_default"
+    conn_type = "http"
+    hook_name = "Vendor"
+
+    vendor: ClassVar[str] = "Vendor"
+    advice: ClassVar[Mapping[int, str]] = {}
+    detail_keys: ClassVar[tuple[str, ...]] = (
+        "errorCode", "code", "Code", "error", "message", "Message", "errorMessage", "error_description", "detail",
+        "detailedMessage", "reason", "developerMessage", "title",
+    )  # fmt: skip
+    keep_cookies: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        conn_id: str | None = None,
+        *,
+        attempts: int = 5,
+        max_wait: float = 15.0,
+        rng: random.Random | None = None,
+        **overrides: Any,
+    ) -> None:
+        self.conn_id: str = overrides.pop(self.conn_name_attr, None) or conn_id or self.default_conn_name
+        super().__init__(http_conn_id=self.conn_id)
+        setattr(self, self.conn_name_attr, self.conn_id)
+        self.backoff = Backoff(attempts, longest=max_wait, rng=rng)
+        self._overrides = overrides
+        self._extras: dict[str, Any] = {}
+        self._users = 0
+        self._gate = asyncio.Lock()
+        self._wire: Wire | None = None
+        self._pacer: Pacer | None = None
+        self._secrets: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(conn_id={self.conn_id!r})"
+
+    async def __aenter__(self) -> Self:
+        self._users += 1
+        try:
+            async with self._gate:
+                if self._wire is None:
+                    await self._open()
+        except BaseException:
+            self._users -= 1
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._users -= 1
+        if self._users == 0 and self._wire is not None:
+            wire, self._wire = self._wire, None
+            self._gate = asyncio.Lock()
+            await wire.close()
+
+    async def _open(self) -> None:
+        from airflow.providers.common.compat.connection import get_async_connection
+
+        connection = await get_async_connection(self.conn_id, hook=self)
+        self._extras = {**secret.extras_of(connection, vendor=self.vendor), **self._overrides}
+        self._secrets = secret.secrets_of(connection, self._extras)
+        await secret.mask(self._secrets)
+        self.login: str | None = connection.login
+        self.password: str | None = connection.password
+        self.settings: ClientSettings = read_settings(self._extras, vendor=self.vendor)
+        host = self.base_host((connection.host or "").strip())
+        self.address = Address.of(host, connection.port, connection.schema, vendor=self.vendor)
+        self.base_url = self.address.root
+        self._pacer = pacer_of(self.conn_id, self.settings.requests_per_minute)
+        wire = Wire(self.settings, keep_cookies=self.keep_cookies)
+        await wire.open(self.vendor)
+        self._wire = wire
+
+    def extra(self, name: str, default: Any = None) -> Any:
+        """Return an extra of the connection; an empty one counts as missing. Inside ``async with`` only."""
+        value = self._extras.get(name)
+        return default if value is None or value == "" else value
+
+    def base_host(self, host: str) -> str:
+        """Return the root for what the connection has as host; a vendor may complete a short form."""
+        return host
+
+    async def authorize(self) -> Mapping[str, str]:
+        """Return the headers that authenticate a request; asked before every attempt. Default: Basic from login and
+        password, nothing where both are empty.
+        """
+        return secret.basic(self.login, self.password) if self.login or self.password else {}
+
+    def bearer(self, token: str) -> dict[str, str]:
+        """Return the header of a bearer token.
+
+        :raises Rejected: it is empty or has characters that no token has
+        """
+        return secret.bearer(token)
+
+    async def keep_secret(self, text: str) -> None:
+        """Keep a secret that came during the run, such as a token, out of every log line and error."""
+        if text and text not in self._secrets:
+            self._secrets = (text, *self._secrets)
+            await secret.mask((text,))
+
+    async def reauthorize(self, error: AuthFailed) -> bool:
+        """Renew the credentials after a 401 and return whether the request is worth one repeat; asked once a
+        request.
+        """
+        return False
+
+    def diagnose(self, answer: Answer) -> VendorError | None:
+        """Return the error that an answer really means where its status does not say it; ``None``: what the status
+        says.
+
+        Make it with ``answer.exchange.error(kind, problem, status=answer.status)``, or plainly: what is missing is
+        filled in.
+        """
+        return None
+
+    async def check(self) -> str:
+        """Make the cheapest call that needs the credentials, and return one sentence of success; for the test
+        button.
+        """
+        await self.request("GET", "/", accept="*/*")
+        return f"{self.vendor} answers at {self.base_url}"
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Params | None = None,
+        json: Any = None,
+        data: bytes | str | Params | None = None,
+        headers: Mapping[str, str] | None = None,
+        safe: bool | None = None,
+        ok: Collection[int] = frozenset({200, 201, 202, 204}),
+        max_bytes: int = MAX_BYTES,
+        accept: str = "application/json",
+        expect_json: bool | None = None,
+        credentials: bool = True,
+    ) -> Answer:
+        """Send a request and return the whole answer.
+
+        What changes nothing is repeated after connection errors, time-outs, broken answers, 429, 500, 502, 503 and
+        504; what changes something only where it was surely not taken.
+
+        :param method: HTTP method
+        :param path: path under the root of the connection, each foreign part through :func:`segment`; may have a query
+        :param params: query, encoded here, once; ``None`` leaves one out
+        :param json: body, sent as JSON
+        :param data: body as it is, or names and values that are sent as a form
+        :param safe: whether the request changes nothing; default: by the method
+        :param ok: statuses that are no error
+        :param max_bytes: largest body
+        :param accept: media type that is asked for; an HTML page for anything else is an error
+        :param expect_json: whether JSON is due; default: where ``accept`` says so
+        :param credentials: whether the credentials are sent
+        :raises VendorError: typed by what went wrong; :class:`~nightshift.errors.Ambiguous` where a change may have
+            been accepted
+        """
+        pages = "html" in accept or ("*/*" in accept and not expect_json)
+        call = self._call(method, self._root().url(path, params), json, data, headers, safe, accept, credentials)
+
+        async def once(exchange: Exchange, authorization: Mapping[str, str]) -> Answer:
+            response, url = await self._send(call, exchange, authorization)
+            try:
+                body = await self._live().read(response, exchange, max_bytes)
+            finally:
+                response.release()
+            answer = Answer(response.status, response.headers, body, safe_url(url), exchange)
+            self._judge(answer, ok, self.advice)
+            if not pages:
+                faults.refuse_page(answer)
+            return answer
+
+        return await self._repeat(call, once)
+
+    @asynccontextmanager
+    async def stream(
+        self,
+        method: str,
+        url_or_path: str,
+        *,
+        params: Params | None = None,
+        json: Any = None,
+        data: bytes | str | Params | None = None,
+        headers: Mapping[str, str] | None = None,
+        safe: bool | None = None,
+        ok: Collection[int] = frozenset({200, 206}),
+        accept: str = "*/*",
+        credentials: bool | None = None,
+    ) -> AsyncIterator[Download]:
+        """Send a request and yield the answer with its body to be read as it comes, in flat memory and without a limit
+        of time.
+
+        An absolute URL of another host gets neither credentials nor the connection's headers. Opening is repeated like
+        a request; a body that breaks off is an error of the iteration.
+
+        :param url_or_path: a path under the root, or an absolute URL such as a signed link; its query is never shown
+        :param credentials: whether the credentials are sent; default: to the vendor's own host only
+        :raises BadResponse: credentials are wanted for another host, or https leads to http
+        :raises VendorError: as :meth:`request`
+        """
+        address = self._root()
+        own, url = address.target(url_or_path, params)
+        call = self._call(method, url, json, data, headers, safe, accept, own if credentials is None else credentials, own, whole=False)  # fmt: skip
+        check_target(call, url, self._exchange(call), address)
+        advice = self.advice if own else _LINK_ADVICE
+        pages = "html" in accept or "*/*" in accept
+
+        async def once(
+            exchange: Exchange, authorization: Mapping[str, str]
+        ) -> tuple[aiohttp.ClientResponse, str, Exchange]:
+            response, final = await self._send(call, exchange, authorization)
+            try:
+                if response.status not in ok:
+                    body = await self._live().read(response, exchange, MAX_BYTES)
+                    self._judge(Answer(response.status, response.headers, body, safe_url(final), exchange), ok, advice)
+                if not pages:
+                    faults.refuse_page(Answer(response.status, response.headers, b"", safe_url(final), exchange))
+            except BaseException:
+                response.close()
+                raise
+            return response, final, exchange
+
+        response, final, exchange = await self._repeat(call, once)
+        try:
+            yield Download(response.status, response.headers, safe_url(final), self._live().chunks(response, exchange))
+        finally:
+            response.release()
+
+    def same_origin(self, url: str) -> str:
+        """Return the path and query under the root that a link of the vendor means, fit for :meth:`request`.
+
+        :raises BadResponse: the link leads to another host, whose name is in the message
+        """
+        return self._root().local(url, vendor=self.vendor)
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Run :meth:`check` and return whether it succeeded, with a sentence for the person at the connection form."""
+        return run_check(self._checked())
+
+    async def run(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Refuse: the base class would open a connection a request, without time-outs and typed errors."""
+        raise NotImplementedError("use request() or stream() inside 'async with hook:'")
+
+    def session(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Refuse: the hook itself is the session."""
+        raise NotImplementedError("use request() or stream() inside 'async with hook:'")
+
+    async def _checked(self) -> str:
+        attempts, self.backoff.attempts = self.backoff.attempts, 1
+        try:
+            async with self:
+                return await self.check()
+        finally:
+            self.backoff.attempts = attempts
+
+    def _live(self) -> Wire:
+        if self._wire is None:
+            raise RuntimeError("the client is closed: use the hook inside 'async with hook:'")
+        return self._wire
+
+    def _root(self) -> Address:
+        self._live()
+        return self.address
+
+    def _call(
+        self,
+        method: str,
+        url: str,
+        json: Any,
+        data: bytes | str | Params | None,
+        headers: Mapping[str, str] | None,
+        safe: bool | None,
+        accept: str,
+        credentials: bool,
+        own: bool = True,
+        whole: bool = True,
+    ) -> Call:
+        body, typed = body_of(json, data)
+        standing = self.settings.headers if own else {}
+        sent = headers_of(standing, headers, accept=accept, typed=typed, credentials=credentials, whole=whole)
+        method = method.upper()
+        return Call(method, url, sent, body, method in SAFE_METHODS if safe is None else safe, credentials, whole)
+
+    def _exchange(self, call: Call, attempt: int = 1) -> Exchange:
+        return Exchange(self.vendor, call.method, urlsplit(call.url).path, attempt, call.safe, self._secrets)
+
+    async def _turn(self) -> None:
+        if self._pacer is not None:
+            await self._pacer.turn()
+
+    async def _send(
+        self, call: Call, exchange: Exchange, authorization: Mapping[str, str]
+    ) -> tuple[aiohttp.ClientResponse, str]:
+        return await follow(self._live(), call, exchange, self.address, authorization, self._turn)
+
+    async def _repeat(self, call: Call, once: Callable[[Exchange, Mapping[str, str]], Awaitable[T]]) -> T:
+        renewed = not call.credentials
+        for attempt in itertools.count(1):
+            authorization = await self.authorize() if call.credentials else {}
+            exchange = self._exchange(call, attempt)
+            try:
+                return await once(exchange, authorization)
+            except AuthFailed as error:
+                if renewed or not await self.reauthorize(error):
+                    raise
+                renewed = True
+            except VendorError as error:
+                if (wait := self.backoff.wait(error, attempt, safe=call.safe)) is None:
+                    raise
+                self.log.warning(
+                    "%s: %s %s: %s (%s); attempt %d of %d in %.1f s", self.vendor, error.method, error.path, error.problem,
+                    error.status or "no answer", attempt + 1, self.backoff.attempts, wait,
+                )  # fmt: skip
+                await asyncio.sleep(wait)
+        raise AssertionError("unreachable")
+
+    def _judge(self, answer: Answer, ok: Collection[int], advice: Mapping[int, str]) -> None:
+        if (meant := self.diagnose(answer)) is not None:
+            raise answer.exchange.completed(meant, status=answer.status)
+        if answer.status not in ok:
+            raise faults.of_status(answer, advice=advice, detail_keys=self.detail_keys)

@@ -1,0 +1,85 @@
+"""Redirects, followed by hand: credentials never leave the vendor's own host, and https never becomes http."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import NoReturn
+from urllib.parse import urljoin, urlsplit
+
+import aiohttp
+from msgspec.structs import replace
+
+from nightshift.address import Address, foreign_host
+from nightshift.answer import Exchange
+from nightshift.call import Call
+from nightshift.errors import BadResponse
+from nightshift.wire import Wire
+
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
+MAX_REDIRECTS = 5
+
+_ADVICE = (
+    "It was not followed, so no credentials went there. Put the final address into the host of the Airflow connection."
+)
+
+
+async def follow(
+    wire: Wire,
+    call: Call,
+    exchange: Exchange,
+    address: Address,
+    authorization: Mapping[str, str],
+    turn: Callable[[], Awaitable[None]],
+) -> tuple[aiohttp.ClientResponse, str]:
+    """Send a request, follow its redirects, and return the answer with the URL that it came from.
+
+    Only GET and HEAD are followed, at most five times, within the vendor's scheme, host and port; a download without
+    credentials may go to other hosts.
+
+    :param address: root of the vendor
+    :param authorization: headers with the credentials; sent to the vendor's own host only
+    :param turn: waited for before each request to the vendor's own host
+    :raises BadResponse: a redirect that is not followed, or too many
+    """
+    url = call.url
+    for _ in range(MAX_REDIRECTS + 1):
+        own = address.owns(url)
+        headers = {**call.headers, **authorization} if own and call.credentials else call.headers
+        if own:
+            await turn()
+        response = await wire.send(replace(call, url=url, headers=headers), exchange)
+        location = response.headers.get("Location")
+        if response.status not in REDIRECTS or location is None or call.method not in ("GET", "HEAD"):
+            return response, url
+        response.release()
+        url = _target(url, location, call, exchange, address, response.status)
+    raise exchange.error(BadResponse, f"more than {MAX_REDIRECTS} redirects", advice=_ADVICE)
+
+
+def check_target(call: Call, url: str, exchange: Exchange, address: Address) -> None:
+    """Refuse a URL that would take credentials to another host, or a secured connection into the clear.
+
+    :raises BadResponse: naming the host, not the path or query
+    """
+    if urlsplit(url).scheme not in ("http", "https"):
+        _refuse(exchange, f"a link leads to {foreign_host(url)}")
+    if address.scheme == "https" and urlsplit(url).scheme == "http":
+        _refuse(exchange, f"a link leads from https to {foreign_host(url)}")
+    if call.credentials and not address.owns(url):
+        _refuse(exchange, f"credentials are wanted for {foreign_host(url)}, which is not {address.origin}")
+
+
+def _target(url: str, location: str, call: Call, exchange: Exchange, address: Address, status: int) -> str:
+    target = urljoin(url, location).partition("#")[0]
+    where = foreign_host(target)
+    if urlsplit(url).scheme == "https" and urlsplit(target).scheme != "https":
+        _refuse(exchange, f"a redirect leads from https to {where}", status)
+    if urlsplit(target).scheme not in ("http", "https"):
+        _refuse(exchange, f"a redirect leads to {where}", status)
+    if not address.owns(target) and (call.credentials or call.whole):
+        _refuse(exchange, f"a redirect leads to {where}, not to {address.origin}", status)
+    return target
+
+
+def _refuse(exchange: Exchange, problem: str, status: int | None = None) -> NoReturn:
+    raise exchange.error(BadResponse, problem, status=status, advice=_ADVICE)

@@ -1,0 +1,73 @@
+"""What Airflow does with a failed attempt: a wrong password fails at once, a 503 comes back later."""
+
+from __future__ import annotations
+
+import random
+from datetime import timedelta
+from typing import Any
+
+from airflow.sdk import RetryPolicy
+from airflow.sdk.definitions.retry_policy import RetryDecision
+
+from include.lake.errors import Contended, Incomplete, LakeError
+from nightshift.errors import (
+    Ambiguous,
+    AuthFailed,
+    BadResponse,
+    Forbidden,
+    JobFailed,
+    NotFound,
+    RateLimited,
+    Rejected,
+    Unreachable,
+    VendorError,
+)
+
+HOPELESS = (AuthFailed, Forbidden, NotFound, Rejected, Ambiguous, JobFailed)
+PASSING = (RateLimited, Unreachable, BadResponse)
+PASSING_IN_LAKE = (Contended, Incomplete)
+
+FIRST_DELAY = 10.0
+LONGEST_DELAY = 600.0
+
+
+class VendorRetryPolicy(RetryPolicy):
+    """Decides by the type of a :class:`~nightshift.errors.VendorError` whether and when a task tries again.
+
+    What a person must put right (credentials, permission, a wrong parameter, an ambiguous submit, a failed job) fails
+    at once, with the advice as the reason in the log; so does a landed night that cannot be published (a value that
+    does not cast, a failed check, a changed schema), because the same bytes would fail again. What passes by itself is
+    retried after the longer of the vendor's Retry-After and an exponential delay with jitter: 10 s, doubled each try,
+    10 minutes at most. Everything else is left to the task's own settings. It shortens a task's ``retries`` but never
+    extends them.
+    """
+
+    def evaluate(self, exception: BaseException, try_number: int, max_tries: int, context: Any = None) -> RetryDecision:
+        """Return the decision for one failed attempt; ``try_number`` counts from 1."""
+        if isinstance(exception, HOPELESS):
+            return RetryDecision.fail(reason=_reason(exception))
+        if isinstance(exception, PASSING):
+            return RetryDecision.retry(delay=delay_of(exception, try_number), reason=_reason(exception))
+        if isinstance(exception, LakeError) and not isinstance(exception, PASSING_IN_LAKE):
+            return RetryDecision.fail(reason=f"{type(exception).__name__}: the landed night would give the same again")
+        return RetryDecision.default()
+
+    def serialize(self) -> dict[str, Any]:
+        """Return the policy as JSON; it has no settings."""
+        return {"__type": f"{type(self).__module__}.{type(self).__qualname__}"}
+
+    @classmethod
+    def deserialize(cls, data: dict[str, Any]) -> VendorRetryPolicy:
+        """Return the policy that :meth:`serialize` described."""
+        return cls()
+
+
+def delay_of(error: VendorError, try_number: int) -> timedelta:
+    """Return how long to wait after a failed try, counted from 1."""
+    longest = min(LONGEST_DELAY, FIRST_DELAY * 2.0 ** min(max(0, try_number - 1), 16))
+    jittered = longest * random.uniform(0.5, 1.0)  # noqa: S311  # spreads tasks that failed together; no secret
+    return timedelta(seconds=max(error.retry_after or 0.0, jittered))
+
+
+def _reason(error: VendorError) -> str:
+    return f"{type(error).__name__}: {error.advice or error.problem}"

@@ -1,0 +1,173 @@
+"""The TCP side of a client: one pool of connections, time-outs on everything, bodies of a bounded size."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from urllib.parse import urlsplit
+
+import aiohttp
+from yarl import URL
+
+from nightshift import __version__, faults
+from nightshift.answer import Exchange
+from nightshift.call import Call
+from nightshift.client_settings import ClientSettings
+from nightshift.errors import BadResponse, Rejected, Unreachable
+
+READ_BUFFER = 1 << 20
+
+
+class Wire:
+    """Connections to one vendor, for one event loop.
+
+    A request that changes something never goes out on a kept connection: the vendor may have closed it a moment
+    before, and then nobody could tell whether the request was taken.
+
+    :param settings: of the connection
+    :param keep_cookies: whether cookies of the vendor are kept between requests
+    """
+
+    def __init__(self, settings: ClientSettings, *, keep_cookies: bool = False) -> None:
+        self._settings = settings
+        self._keep_cookies = keep_cookies
+        self._pooled: aiohttp.ClientSession | None = None
+        self._fresh: aiohttp.ClientSession | None = None
+        self._cookies: aiohttp.abc.AbstractCookieJar | None = None
+        self._tls: ssl.SSLContext | bool = True
+
+    async def open(self, vendor: str) -> None:
+        """Make the pool; nothing is connected yet.
+
+        :raises Rejected: the CA file of the extra ``verify`` cannot be read
+        """
+        verify = self._settings.verify
+        self._tls = verify if isinstance(verify, bool) else await asyncio.to_thread(_trusting, verify, vendor)
+        self._cookies = aiohttp.CookieJar() if self._keep_cookies else aiohttp.DummyCookieJar()
+        self._pooled = self._session(kept=True)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        sessions, self._pooled, self._fresh = (self._pooled, self._fresh), None, None
+        for session in sessions:
+            if session is not None:
+                await session.close()
+
+    async def send(self, call: Call, exchange: Exchange) -> aiohttp.ClientResponse:
+        """Send and return the answer with its body still to be read; redirects are not followed.
+
+        :raises VendorError: the transport failed
+        """
+        settings = self._settings
+        timeout = aiohttp.ClientTimeout(
+            total=settings.timeout if call.whole else None,
+            sock_connect=settings.connect_timeout,
+            sock_read=settings.read_timeout,
+        )
+        session = self._session_for(call)
+        with self.translated(exchange):
+            return await session.request(
+                call.method,
+                URL(call.url, encoded=True),
+                headers=call.headers,
+                data=call.body,
+                timeout=timeout,
+                proxy=settings.proxy.get(urlsplit(call.url).scheme),
+                allow_redirects=False,
+            )
+
+    async def read(self, response: aiohttp.ClientResponse, exchange: Exchange, max_bytes: int) -> bytes:
+        """Read a whole body.
+
+        :raises BadResponse: it is larger than ``max_bytes``
+        """
+        announced = response.content_length or 0
+        parts, size = [], 0
+        if announced <= max_bytes or exchange.method == "HEAD":
+            with self.translated(exchange):
+                while chunk := await response.content.readany():
+                    size += len(chunk)
+                    if size > max_bytes:
+                        break
+                    parts.append(chunk)
+                else:
+                    return parts[0] if len(parts) == 1 else b"".join(parts)
+        response.close()
+        raise exchange.unclear(
+            BadResponse,
+            f"the answer is larger than {max_bytes} bytes",
+            status=response.status,
+            advice="Nothing was taken over. Ask for smaller pages, or for a narrower filter.",
+        )
+
+    async def chunks(self, response: aiohttp.ClientResponse, exchange: Exchange) -> AsyncIterator[bytes]:
+        """Read a body as it comes.
+
+        :raises Unreachable: it ends before the announced length
+        """
+        received = 0
+        while True:
+            with self.translated(exchange):
+                chunk = await response.content.readany()
+            if not chunk:
+                break
+            received += len(chunk)
+            yield chunk
+        announced = response.content_length
+        if (
+            announced is not None
+            and received < announced
+            and "Content-Encoding" not in response.headers
+            and exchange.method != "HEAD"
+        ):
+            raise exchange.unclear(
+                Unreachable, f"the answer broke off after {received} of {announced} bytes", status=response.status
+            )
+
+    @contextmanager
+    def translated(self, exchange: Exchange) -> Iterator[None]:
+        """Turn what the HTTP library raises into a typed error."""
+        settings = self._settings
+        try:
+            yield
+        except (aiohttp.ClientError, OSError, ValueError, TypeError) as error:
+            limits = f"connect {settings.connect_timeout:g} s, silence {settings.read_timeout:g} s, whole request {settings.timeout:g} s"
+            raise faults.of_transport(error, exchange, limits) from None
+
+    def _session_for(self, call: Call) -> aiohttp.ClientSession:
+        if self._pooled is None:
+            raise RuntimeError("the client is closed: use the hook inside 'async with hook:'")
+        if call.safe:
+            return self._pooled
+        if self._fresh is None:
+            self._fresh = self._session(kept=False)
+        return self._fresh
+
+    def _session(self, *, kept: bool) -> aiohttp.ClientSession:
+        connector = aiohttp.TCPConnector(limit=self._settings.max_connections, ssl=self._tls, force_close=not kept)
+        session = aiohttp.ClientSession(
+            connector=connector,
+            cookie_jar=self._cookies,
+            headers={"User-Agent": f"nightshift/{__version__}"},
+            trust_env=self._settings.trust_env,
+            read_bufsize=READ_BUFFER,
+        )
+        # The library repeats by itself what it holds for idempotent, DELETE among it, past our pacing and past our count.
+        session._retry_connection = False
+        return session
+
+
+def _trusting(path: str, vendor: str) -> ssl.SSLContext:
+    from pathlib import Path
+
+    try:
+        folder = Path(path).is_dir()
+        return ssl.create_default_context(capath=path) if folder else ssl.create_default_context(cafile=path)
+    except (OSError, ValueError) as error:
+        raise Rejected(
+            f"the CA file {path!r} of the extra 'verify' cannot be read ({type(error).__name__})",
+            vendor=vendor,
+            advice="Put a path into the extra verify that exists on every worker and triggerer, or leave it out; nothing was sent.",
+        ) from None

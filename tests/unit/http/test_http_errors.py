@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import pickle
+
+import pytest
+from airflow.sdk.definitions.retry_policy import RetryAction
+from airflow.sdk.exceptions import AirflowException
+
+from nightshift import errors
+from nightshift.errors import JobFailed, RateLimited, Rejected, Unreachable, VendorError
+from nightshift.retries import VendorRetryPolicy
+
+KINDS = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, VendorError)]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_error_survives_the_way_between_processes(kind: type[VendorError]) -> None:
+    given = {
+        "vendor": "Acme",
+        "method": "GET",
+        "path": "/x",
+        "status": 429,
+        "attempt": 2,
+        "retry_after": 3.5,
+        "detail": "slow",
+        "advice": "Wait.",
+    }
+    error = kind("too fast", **given)
+    path, args, kwargs = error.serialize()
+    assert path == f"nightshift.errors.{kind.__name__}"
+    for copy in (pickle.loads(pickle.dumps(error)), kind(*args, **kwargs)):
+        assert type(copy) is kind
+        assert isinstance(copy, AirflowException)
+        assert str(copy) == str(error)
+        assert {name: getattr(copy, name) for name in given} == given
+
+
+def test_the_sentence() -> None:
+    error = RateLimited(
+        "too many requests",
+        vendor="Acme",
+        method="GET",
+        path="/x?token=1",
+        status=429,
+        attempt=2,
+        retry_after=60,
+        detail="slow\n down",
+        advice="Wait.",
+    )
+    assert (
+        str(error)
+        == 'Acme: too many requests (GET /x, status 429, attempt 2). The answer says: "slow down". It asks to wait 60 s. Wait.'
+    )
+    assert str(Rejected("days must be 1 to 30")) == f"days must be 1 to 30. {Rejected.default_advice}"
+    assert str(Unreachable(advice="")) == "unreachable."
+    assert len(VendorError("x", detail="y" * 5000).detail) == 300
+
+
+def test_a_failed_job_keeps_its_state() -> None:
+    error = JobFailed(state="ABORTED", vendor="Acme")
+    assert error.problem == "the job ended as ABORTED"
+    assert pickle.loads(pickle.dumps(error)).state == "ABORTED"
+    assert error.replaced(status=200).state == "ABORTED"
+
+
+FAIL, RETRY, DEFAULT = RetryAction.FAIL, RetryAction.RETRY, RetryAction.DEFAULT
+
+
+@pytest.mark.parametrize(
+    ("kind", "action"),
+    [
+        ("AuthFailed", FAIL), ("Forbidden", FAIL), ("NotFound", FAIL), ("Rejected", FAIL), ("Ambiguous", FAIL), ("JobFailed", FAIL),
+        ("RateLimited", RETRY), ("Unreachable", RETRY), ("BadResponse", RETRY), ("JobTimedOut", DEFAULT), ("VendorError", DEFAULT),
+    ],
+)  # fmt: skip
+def test_what_airflow_does(kind: str, action: RetryAction) -> None:
+    decision = VendorRetryPolicy().evaluate(getattr(errors, kind)("x", advice="Do this."), 1, 3)
+    assert decision.action is action
+    assert decision.reason == (None if action is DEFAULT else f"{kind}: Do this.")
+
+
+def test_another_error_is_left_to_the_task() -> None:
+    assert VendorRetryPolicy().evaluate(ValueError("x"), 1, 3).action is DEFAULT
+
+
+@pytest.mark.parametrize(("tries", "low", "high"), [(1, 5, 10), (2, 10, 20), (4, 40, 80), (50, 300, 600)])
+def test_delays_grow(tries: int, low: float, high: float) -> None:
+    for _ in range(50):
+        delay = VendorRetryPolicy().evaluate(Unreachable("x"), tries, 99).retry_delay
+        assert delay is not None
+        assert low <= delay.total_seconds() <= high
+
+
+def test_retry_after_is_the_floor_of_the_delay() -> None:
+    delay = VendorRetryPolicy().evaluate(RateLimited("x", retry_after=1234.0), 1, 9).retry_delay
+    assert delay is not None
+    assert delay.total_seconds() == 1234
+
+
+def test_a_dag_with_the_policy_serialises() -> None:
+    from airflow.sdk import DAG, BaseOperator
+    from airflow.serialization.serialized_objects import DagSerialization
+
+    with DAG("policy", schedule=None) as dag:
+        BaseOperator(task_id="t", retry_policy=VendorRetryPolicy())
+    restored = DagSerialization.from_dict(DagSerialization.to_dict(dag))
+    assert restored.get_task("t").has_retry_policy is True
+    assert isinstance(VendorRetryPolicy.deserialize(VendorRetryPolicy().serialize()), VendorRetryPolicy)
