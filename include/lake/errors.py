@@ -1,0 +1,58 @@
+"""What can go wrong in the lake; every message says what was not lost and what to do next."""
+
+from __future__ import annotations
+
+
+class LakeError(Exception):
+    """A failure of the lake, not of a vendor."""
+
+
+class NoExtract(LakeError):
+    """The landing has no complete extract under this name."""
+
+
+class Damaged(LakeError):
+    """A landed object is missing or is not what was received."""
+
+
+class Incomplete(LakeError):
+    """An extract cannot be completed: pages are missing, or counts do not add up."""
+
+
+class CastError(LakeError):
+    """A value does not fit the type of its column.
+
+    :param page: number of the landed page, from 1
+    :param row: number of the row in that page, from 1
+    :param column: name of the column
+    :param value: the value, as text; the message shows the first 80 characters of it
+    :param wanted: type of the column
+    """
+
+    def __init__(
+        self, *, page: int, row: int, column: str, value: str, wanted: str, report: str, why: str = ""
+    ) -> None:
+        self.page, self.row, self.column, self.value, self.wanted = page, row, column, value, wanted
+        shown = value if len(value) <= 80 else f"{value[:77]}..."
+        super().__init__(
+            f"{report}: page {page}, row {row}, column {column!r}: {shown!r} is not {wanted}{why and f' ({why})'}. "
+            f"Nothing was published; the landed night is untouched. If the vendor really sends this, set "
+            f"types: {{{column}: string}} for the report (or empty_as_null for empty texts) and clear the publish task; "
+            "the vendor is not asked again."
+        )
+
+
+class UnreadablePage(LakeError):
+    """A landed page is not the JSON or CSV that its extract says it is."""
+
+
+class SchemaDrift(LakeError):
+    """The columns of a night do not fit the table or the night before."""
+
+
+class Unsound(LakeError):
+    """Checks failed; nothing of the table was changed."""
+
+
+class Contended(LakeError):
+    """Other writers came first each time; nothing was committed by this one."""

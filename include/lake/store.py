@@ -1,0 +1,117 @@
+"""Where the lake is: one URL and one set of options, for landing objects and tables alike."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import unquote, urlsplit, urlunsplit
+
+if TYPE_CHECKING:
+    from obstore.store import ObjectStore
+
+CLOUD_SCHEMES = frozenset({"s3", "s3a", "gs", "az", "azure", "abfs", "abfss"})
+CLIENT_KEYS = frozenset({"timeout", "connect_timeout", "proxy_url"})
+
+
+def segment(name: str, what: str) -> str:
+    """Return ``name`` if it is safe as one part of a path: a source, report or extract.
+
+    :raises ValueError: empty, longer than 128, or with anything but letters, digits, ``.``, ``_`` and ``-``, or beginning
+        with a dot
+    """
+    if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}", name):
+        raise ValueError(f"{name!r} cannot be the name of a {what}: use letters, digits, '.', '_' and '-', at most 128")
+    return name
+
+
+def night_segment(night: str) -> str:
+    """Return ``night=YYYY-MM-DD``.
+
+    :raises ValueError: not a day of the calendar
+    """
+    if date.fromisoformat(night).isoformat() != night:
+        raise ValueError(f"{night!r} is not a night; give YYYY-MM-DD")
+    return f"night={night}"
+
+
+@dataclass(frozen=True)
+class Lake:
+    """A lake: its base URL and the options of its object store.
+
+    :param url: absolute URL without user part and without a slash at the end, for instance ``s3://bucket/prefix``
+    :param options: keys of the object store (``aws_access_key_id``, ``aws_endpoint``, ``aws_region``,
+        ``aws_allow_http`` …); never shown
+    :param connection_id: id of the connection that the URL names, for the caller to resolve into options
+    """
+
+    url: str
+    options: Mapping[str, str] = field(default_factory=dict, repr=False)
+    connection_id: str | None = None
+
+    @classmethod
+    def from_url(cls, url: str, options: Mapping[str, str] | None = None) -> Self:
+        """Return the lake at ``url``: a local path, ``file://``, ``s3://``, ``gs://``, ``az://`` or ``abfss://``.
+
+        :param url: ``s3://my_aws@bucket/prefix`` names the connection ``my_aws``; the name is kept apart from the URL.
+            In ``abfss://container@account.dfs.core.windows.net`` the part before ``@`` is the container, as ever
+        :param options: keys of the object store
+        :raises ValueError: another scheme, no bucket, or a password in the URL (which is not repeated in the message)
+        """
+        kept = MappingProxyType({key.lower(): str(value) for key, value in (options or {}).items()})
+        if "://" not in url:
+            return cls(Path(url).expanduser().absolute().as_uri(), kept)
+        parts = urlsplit(url)
+        if parts.scheme == "file":
+            return cls(Path(unquote(parts.path)).absolute().as_uri(), kept)
+        if parts.scheme not in CLOUD_SCHEMES:
+            raise ValueError(
+                f"a lake cannot be at {parts.scheme}://; use a path, file://, s3://, gs://, az:// or abfss://"
+            )
+        if parts.password is not None:
+            raise ValueError(
+                f"the URL of the lake at {parts.scheme}:// has a password in it; name a connection instead"
+            )
+        user, at, host = parts.netloc.rpartition("@")
+        if parts.scheme.startswith("abfs"):
+            user, host = "", parts.netloc
+        if not host or (at and not user and not parts.scheme.startswith("abfs")):
+            raise ValueError(f"the URL of the lake at {parts.scheme}:// names no bucket, or an empty connection")
+        return cls(urlunsplit((parts.scheme, host, parts.path.rstrip("/"), "", "")), kept, unquote(user) or None)
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the lake is a folder of this machine."""
+        return self.url.startswith("file://")
+
+    def objects(self, *path: str) -> ObjectStore:
+        """Return the object store rooted at ``path`` under the lake."""
+        from obstore.store import LocalStore, from_url
+
+        url = "/".join((self.url, *path))
+        if self.is_local:
+            return LocalStore(unquote(urlsplit(url).path), mkdir=True)
+        config: dict[str, Any] = {key: value for key, value in self.options.items() if not key.endswith("allow_http")}
+        client: dict[str, Any] = {key: config.pop(key) for key in CLIENT_KEYS & config.keys()}
+        if allowed := [value for key, value in self.options.items() if key.endswith("allow_http")]:
+            client["allow_http"] = allowed[0].lower() in {"true", "1", "yes"}
+        return from_url(url, config=config or None, client_options=client or None)  # type: ignore[arg-type]
+
+    def table_url(self, source: str, report: str) -> str:
+        """Return the URL of a report's table.
+
+        :raises ValueError: a name that is not safe as a part of a path
+        """
+        return f"{self.url}/tables/{segment(source, 'source')}/{segment(report, 'report')}"
+
+    def table_options(self) -> dict[str, str] | None:
+        """Return the options as ``deltalake`` takes them.
+
+        Commits on object stores are safe as they are: the log entry is put on the condition that it does not exist.
+        ``AWS_S3_ALLOW_UNSAFE_RENAME`` is therefore never set here.
+        """
+        return dict(self.options) or None

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from include.lake.checks import (
+    Counts,
+    KeyFindings,
+    band,
+    failed,
+    judge,
+    rows_published,
+    rows_read,
+    unique_key,
+    vendor_totals,
+)
+from include.lake.manifest import Manifest, PageEntry, VendorTotals
+from include.lake.spec import Band, Checks, PublishSpec
+
+ENTRY = PageEntry(number=1, name="page-00001.json.zst", rows=10, bytes=1, sha256="0" * 64)
+
+
+def manifest(**more: Any) -> Manifest:
+    words = {"source": "s", "report": "r", "night": "2026-11-21", "extract": "x", "connection": "c", "attempt": 1, "started": "", "finished": "", "format": "json"}  # fmt: skip
+    return Manifest.of([ENTRY], **{**words, **more})
+
+
+@pytest.mark.parametrize(
+    ("rows", "pages", "ok"), [(None, None, True), (10, None, True), (10, 1, True), (11, 1, False), (None, 2, False)]
+)
+def test_the_vendors_totals(rows: int | None, pages: int | None, ok: bool) -> None:
+    assert vendor_totals(manifest(vendor_totals=VendorTotals(rows=rows, pages=pages))).ok is ok
+
+
+@pytest.mark.parametrize(("counts", "ok"), [((10, 1, 2, 7), True), ((10, 0, 0, 9), False), ((0, 0, 0, 0), True)])
+def test_every_row_is_accounted_for(counts: tuple[int, int, int, int], ok: bool) -> None:
+    read, duplicates, outside, published = counts
+    assert rows_published(Counts(read, duplicates, outside, {"2026-11-21": published})).ok is ok
+    assert rows_read(10, 9).ok is False
+
+
+@pytest.mark.parametrize(
+    ("found", "says"),
+    [
+        (KeyFindings(nulls={"a": 2}), "2 rows have no value in the key column 'a'"),
+        (KeyFindings(absent=("a",)), "no row has the key column 'a'"),
+        (KeyFindings(conflicts=1, examples=("17",)), "for instance 17"),
+    ],
+)
+def test_what_is_wrong_with_a_key(found: KeyFindings, says: str) -> None:
+    result = unique_key(("a",), found)
+    assert not result.ok
+    assert says in result.detail
+
+
+@pytest.mark.parametrize(
+    ("rows", "before", "ok"),
+    [
+        (0, 4, True), (50, 5, True), (49, 5, False), (200, 5, True), (201, 5, False), (0, 30, False),
+    ],
+)  # fmt: skip
+def test_the_band_is_judged_on_a_long_enough_history(rows: int, before: int, ok: bool) -> None:
+    history = {f"2026-10-{day:02d}": 100 for day in range(1, before + 1)}
+    later = {"2026-11-22": 1, "2026-11-21": 1}
+    assert band(Band(), "2026-11-21", rows, {**history, **later}).ok is ok
+
+
+def test_the_band_looks_at_the_newest_nights_only() -> None:
+    history = {"2026-10-01": 1_000_000, **{f"2026-11-{day:02d}": 10 for day in range(1, 6)}}
+    assert band(Band(nights=5), "2026-11-21", 10, history).ok
+    assert "median of 10" in band(Band(nights=5), "2026-11-21", 10, history).detail
+
+
+def test_only_what_is_wanted_is_judged() -> None:
+    counts = Counts(10, 0, 0, {"2026-11-21": 10})
+    names = [result.name for result in judge(manifest(), PublishSpec(key=("a",)), counts, KeyFindings(), {})]
+    assert names == ["vendor_totals", "rows_read", "rows_published", "unique_key"]
+    every = Checks(vendor_totals=False, unique_key=False, not_empty=True, band=Band())
+    results = judge(
+        manifest(), PublishSpec(key=("a",), checks=every), Counts(10, 0, 10, {"2026-11-21": 0}), KeyFindings(), {}
+    )
+    assert [result.name for result in results] == ["rows_read", "rows_published", "not_empty", "band"]
+    assert failed(results) == "not_empty: 0 rows to publish"

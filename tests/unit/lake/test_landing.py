@@ -1,0 +1,195 @@
+from __future__ import annotations
+
+import asyncio
+import random
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from include.lake.errors import Damaged, Incomplete, NoExtract
+from include.lake.landing import Landing, Manifest, VendorTotals
+from include.lake.parts import RecordCounter
+from include.lake.store import Lake
+from tests.unit.lake.conftest import NIGHT, land_night
+
+WORDS = {
+    "source": "flexnet",
+    "report": "usage",
+    "night": NIGHT,
+    "extract": "x",
+    "connection": "c",
+    "attempt": 1,
+    "started": "s",
+    "finished": "f",
+}
+
+
+def raw(lake: Lake, *path: str) -> Path:
+    return Path(lake.url.removeprefix("file://"), "raw", *path)
+
+
+async def test_pages_land_as_received_in_any_order(lake: Lake) -> None:
+    folder = Landing(lake, "flexnet", "usage", NIGHT).extract("x")
+    bodies = {number: f'{{"data": [{number}], "x": "é"}}'.encode() for number in range(1, 30)}
+    numbers = random.Random(1).sample(sorted(bodies), len(bodies))
+    entries = await asyncio.gather(*(folder.write(number, bodies[number], 1) for number in numbers))
+    assert await folder.landed() == sorted(bodies)
+    assert await folder.read(7) == bodies[7]
+    manifest = Manifest.of(entries, format="json", vendor_totals=VendorTotals(rows=29), **WORDS)
+    await folder.complete(manifest)
+    assert (manifest.rows, manifest.pages, manifest.bytes) == (29, 29, sum(map(len, bodies.values())))
+    assert raw(lake, "flexnet", "usage", f"night={NIGHT}", "x", "page-00001.json.zst").is_file()
+    assert await Landing(lake, "flexnet", "usage", NIGHT).manifest("x") == manifest
+
+
+async def test_a_page_that_is_landed_is_not_written_again(lake: Lake) -> None:
+    folder = Landing(lake, "flexnet", "usage", NIGHT).extract("x")
+    first = await folder.write(1, b"[1]", 1)
+    path = raw(lake, "flexnet", "usage", f"night={NIGHT}", "x", "page-00001.json.zst")
+    before = path.stat()
+    assert await folder.write(1, await folder.read(1), 1, landed=True) == first
+    assert path.stat() == before
+
+
+async def test_without_a_manifest_there_is_no_extract(lake: Lake) -> None:
+    landing = Landing(lake, "flexnet", "usage", NIGHT)
+    await landing.extract("x").write(1, b"[]", 0)
+    assert await landing.latest() is None
+    with pytest.raises(NoExtract, match="never completed"):
+        await landing.manifest("x")
+
+
+async def test_the_latest_extract_is_the_one_that_finished_last(lake: Lake) -> None:
+    landing = Landing(lake, "flexnet", "usage", NIGHT)
+    for name, finished in (("zebra", "2026-11-22T01:00:00+00:00"), ("aardvark", "2026-11-22T02:00:00+00:00")):
+        words = {**WORDS, "extract": name, "finished": finished}
+        await landing.extract(name).complete(Manifest.of([], format="json", **words))
+    found = await landing.latest()
+    assert found is not None
+    assert found.extract == "aardvark"
+
+
+async def test_an_extract_is_not_completed_without_its_pages(lake: Lake) -> None:
+    folder = Landing(lake, "flexnet", "usage", NIGHT).extract("x")
+    entry = await folder.write(1, b"[1]", 1)
+    lost = entry.model_copy(update={"number": 2, "name": "page-00002.json.zst"})
+    with pytest.raises(Incomplete, match=r"1 of 2 pages are not landed, the first is page-00002\.json\.zst"):
+        await folder.complete(Manifest.of([entry, lost], format="json", **WORDS))
+    with pytest.raises(Incomplete, match="was meant for"):
+        await folder.complete(Manifest.of([entry], format="json", **{**WORDS, "report": "other"}))
+    with pytest.raises(ValidationError, match="not 1 to n"):
+        Manifest.of([lost], format="json", **WORDS)
+
+
+async def test_pages_of_a_longer_attempt_are_not_left_behind(lake: Lake) -> None:
+    folder = Landing(lake, "flexnet", "usage", NIGHT).extract("x")
+    entries = [await folder.write(number, b"[1]", 1) for number in (1, 2)]
+    await folder.complete(Manifest.of(entries[:1], format="json", **WORDS))
+    assert await folder.landed() == [1]
+
+
+async def test_a_damaged_page_is_named(lake: Lake) -> None:
+    folder = Landing(lake, "flexnet", "usage", NIGHT).extract("x")
+    await folder.write(1, b"[" + b"1," * 9999 + b"1]", 1)
+    path = raw(lake, "flexnet", "usage", f"night={NIGHT}", "x", "page-00001.json.zst")
+    whole = path.read_bytes()
+    for broken in (whole[:-9], b"", bytes(len(whole)), whole[:20] + b"\0" + whole[21:]):
+        path.write_bytes(broken)
+        with pytest.raises(Damaged, match=r"page-00001\.json\.zst"):
+            await folder.read(1)
+    with pytest.raises(Damaged, match="no page 2"):
+        await folder.read(2)
+
+
+async def test_discarding_leaves_nothing(lake: Lake) -> None:
+    manifest = await land_night(lake, [[{"a": 1}], [{"a": 2}]])
+    landing = Landing(lake, "flexnet", manifest.report, NIGHT)
+    await landing.extract("first").discard()
+    assert await landing.extract("first").landed() == []
+    assert await landing.latest() is None
+
+
+@pytest.mark.parametrize("change", [b'"version": 2', b'"version": 1, "surprise": 1'])
+async def test_a_manifest_that_is_not_understood_is_not_guessed_at(lake: Lake, change: bytes) -> None:
+    await land_night(lake, [[{"a": 1}]], report="usage", extract="x")
+    path = raw(lake, "flexnet", "usage", f"night={NIGHT}", "x", "manifest.json")
+    path.write_bytes(path.read_bytes().replace(b'"version": 1', change))
+    with pytest.raises(Damaged, match="is not a manifest of version 1"):
+        await Landing(lake, "flexnet", "usage", NIGHT).manifest("x")
+
+
+def csv_text(rows: int) -> bytes:
+    lines = [f'{n},"line one\nline two of ""{n}""",12" disk\r\n' for n in range(rows)]
+    return ("id,text,size\r\n" + "".join(lines)).encode()
+
+
+async def feed(
+    folder: object, text: bytes, *, chunk: int, stop: int | None = None, resume: bool = True
+) -> list[object]:
+    class Cut(Exception):
+        pass
+
+    stream = await folder.open_stream(part_bytes=3 << 20, resume=resume)  # type: ignore[attr-defined]
+    try:
+        async with stream:
+            for at in range(stream.received, len(text) if stop is None else stop, chunk):
+                await stream.write(text[at : at + chunk])
+            if stop is not None:
+                raise Cut
+    except Cut:
+        pass
+    return list(stream.entries)
+
+
+async def test_a_big_download_lands_as_parts_that_end_with_a_record(lake: Lake) -> None:
+    text = csv_text(300_000)
+    folder = Landing(lake, "tokenflex", "usage", NIGHT).extract("x")
+    entries = await feed(folder, text, chunk=70_001)
+    parts = [await folder.read(number) for number in await folder.landed()]
+    assert b"".join(parts) == text
+    assert len(parts) > 3
+    assert all(part.endswith(b"disk\r\n") for part in parts)
+    assert [entry.rows for entry in entries] == [part.count(b" disk\r\n") for part in parts]  # type: ignore[attr-defined]
+
+
+async def test_an_interrupted_download_goes_on_behind_its_last_part(lake: Lake) -> None:
+    text = csv_text(300_000)[:-2]
+    folder = Landing(lake, "tokenflex", "usage", NIGHT).extract("x")
+    before = await feed(folder, text, chunk=65_536, stop=len(text) // 2)
+    assert before
+    entries = await feed(folder, text, chunk=65_536)
+    assert entries[: len(before)] == before
+    assert b"".join([await folder.read(number) for number in await folder.landed()]) == text
+    assert sum(entry.rows for entry in entries) == 300_000  # type: ignore[attr-defined]
+    again = await feed(folder, text, chunk=65_536, resume=False)
+    assert sum(entry.bytes for entry in again) == len(text)  # type: ignore[attr-defined]
+
+
+async def test_a_quote_that_is_never_closed_is_an_error(lake: Lake) -> None:
+    folder = Landing(lake, "tokenflex", "usage", NIGHT).extract("x")
+    with pytest.raises(Incomplete, match="a quote is never closed"):
+        await feed(folder, b'a,b\n1,"' + b"x,y\n" * 5_000_000, chunk=1 << 20)
+
+
+field = st.text(st.sampled_from('ab,"\n\r; '), max_size=6)
+
+
+@settings(max_examples=200, deadline=None)
+@given(rows=st.lists(st.lists(field, min_size=2, max_size=3), max_size=6), cut=st.integers(1, 7))
+def test_records_are_counted_as_a_csv_reader_counts_them(rows: list[list[str]], cut: int) -> None:
+    import csv
+    import io
+
+    out = io.StringIO(newline="")
+    csv.writer(out, lineterminator="\n").writerows(rows)
+    text = out.getvalue().encode()
+    counter, ends, behind = RecordCounter(), 0, 0
+    for at in range(0, len(text), cut):
+        found, last = counter.feed(text[at : at + cut])
+        ends += found
+        behind = at + last if last >= 0 else behind
+    assert ends == len(rows)
+    assert behind == len(text)

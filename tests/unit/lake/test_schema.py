@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import pytest
+
+from include.lake.schema import drift
+from include.lake.spec import Column, PublishSpec
+
+TABLE = [Column(name="a", type="int64"), Column(name="b", type="string"), Column(name="night_", type="string")]
+
+
+def columns(**kinds: str | None) -> list[Column]:
+    return [Column(name=name, type=kind) for name, kind in kinds.items()]
+
+
+def test_new_columns_are_told_and_taken() -> None:
+    found = drift(columns(a="int64", b="string", night="string", c="date"), None, TABLE, PublishSpec())
+    assert (found.ok, found.added, found.text) == (True, ("c",), "new column 'c', taken into the table")
+
+
+def test_nothing_changed_or_nothing_to_compare() -> None:
+    same = columns(a=None, b="json", night="string")
+    assert drift(same, None, TABLE, PublishSpec()).text == "The vendor's columns are as before"
+    assert drift(same, None, None, PublishSpec()).ok
+
+
+@pytest.mark.parametrize(("table", "before"), [(TABLE, None), (None, columns(a="int64", b="string", night="string"))])
+def test_losses_and_changes_are_refused_with_the_key_that_allows_them(
+    table: list[Column] | None, before: list[Column] | None
+) -> None:
+    now = columns(a="float64", night="string")
+    found = drift(now, before, table, PublishSpec())
+    assert (found.ok, found.lost, found.changed) == (False, ("b",), (("a", "int64", "float64"),))
+    assert "'a' was int64 and is float64 (refused)" in found.text
+    assert "allow_lost_columns: [b]" in found.text
+    assert "allow_type_change: [a]" in found.text
+    rules = {"allow_lost_columns": ["b"], "allow_type_change": True}
+    allowed = drift(now, before, table, PublishSpec.model_validate({"schema_rules": rules}))
+    assert allowed.ok
+    assert "(allowed)" in allowed.text
+
+
+def test_the_configuration_overrules_the_vendor() -> None:
+    assert drift(columns(a="float64", b="string", night="string"), None, TABLE, PublishSpec(types={"a": "int64"})).ok
+
+
+def test_promoted_members_are_not_the_vendors() -> None:
+    table = columns(v="json", v_id="string")
+    assert drift(columns(v="json"), None, table, PublishSpec(promote={"v": {"id": "string"}})).ok

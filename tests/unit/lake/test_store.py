@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from include.lake.store import Lake, night_segment, segment
+
+
+def test_a_path_becomes_an_absolute_url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert Lake.from_url("my lake").url == (tmp_path / "my lake").as_uri()
+    assert Lake.from_url(f"file://{tmp_path}/x/").url == (tmp_path / "x").as_uri()
+    assert Lake.from_url("my lake").is_local
+
+
+@pytest.mark.parametrize(
+    ("given", "url", "connection"),
+    [
+        ("s3://bucket/a/b/", "s3://bucket/a/b", None),
+        ("s3://my_aws@bucket/x", "s3://bucket/x", "my_aws"),
+        ("gs://my%2Dgoogle@bucket", "gs://bucket", "my-google"),
+        ("abfss://container@account.dfs.core.windows.net/x", "abfss://container@account.dfs.core.windows.net/x", None),
+    ],
+)
+def test_a_connection_is_kept_apart_from_the_url(given: str, url: str, connection: str | None) -> None:
+    lake = Lake.from_url(given)
+    assert (lake.url, lake.connection_id) == (url, connection)
+
+
+def test_secrets_are_never_shown() -> None:
+    lake = Lake.from_url("s3://bucket", {"AWS_SECRET_ACCESS_KEY": "hush"})
+    assert "hush" not in repr(lake)
+    assert lake.table_options() == {"aws_secret_access_key": "hush"}
+    with pytest.raises(ValueError, match="password") as refused:
+        Lake.from_url("s3://user:hush@bucket/x")
+    assert "hush" not in str(refused.value)
+
+
+@pytest.mark.parametrize("wrong", ["http://x/y", "s3:///x", "s3://@bucket/x"])
+def test_what_is_no_lake_is_refused(wrong: str) -> None:
+    with pytest.raises(ValueError, match="lake"):
+        Lake.from_url(wrong)
+
+
+@pytest.mark.parametrize("wrong", ["", "..", "a/b", ".hidden", "a b", "a\n", "x" * 129, "ü"])
+def test_names_are_safe_parts_of_a_path(wrong: str) -> None:
+    with pytest.raises(ValueError, match="cannot be the name"):
+        segment(wrong, "report")
+
+
+@pytest.mark.parametrize("wrong", ["2026-02-30", "20261121", "2026-11-21/..", ""])
+def test_a_night_is_a_day(wrong: str) -> None:
+    with pytest.raises(ValueError, match=r"night|isoformat|day"):
+        night_segment(wrong)

@@ -1,0 +1,227 @@
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from include.lake import staging
+from include.lake.errors import CastError, Damaged, SchemaDrift, Unsound
+from include.lake.spec import Band, Checks, Column, PublishSpec
+from include.lake.store import Lake
+from include.lake.tables import Published, night_rows, publish, table_schema
+from tests.unit.lake.conftest import NIGHT, json_page, land_night, read_table
+
+KEYED = PublishSpec(key=("id",))
+
+
+def ids(lake: Lake) -> list[tuple[str, Any]]:
+    return sorted((str(row["night"]), row["id"]) for row in read_table(lake))
+
+
+def files(lake: Lake) -> list[Path]:
+    return sorted(Path(lake.url.removeprefix("file://"), "tables").rglob("*.parquet"))
+
+
+async def put(lake: Lake, rows: list[dict[str, Any]], spec: PublishSpec = KEYED, **more: Any) -> Published:
+    return publish(lake, await land_night(lake, [rows], **more), spec)
+
+
+async def test_a_night_is_published(lake: Lake) -> None:
+    pages = [[{"id": 1, "v": "x"}, {"id": 2, "v": None}], [{"id": 3, "v": "é"}]]
+    manifest = await land_night(lake, pages, totals=(3, 2))
+    said: list[str] = []
+    done = publish(lake, manifest, KEYED, say=said.append)
+    assert [(row["id"], row["v"], str(row["night"])) for row in read_table(lake)] == [
+        (1, "x", NIGHT),
+        (2, None, NIGHT),
+        (3, "é", NIGHT),
+    ]
+    assert (done.rows, done.nights, done.added, done.already) == (3, {NIGHT: 3}, ("id", "v"), False)
+    assert done.bytes == sum(path.stat().st_size for path in files(lake))
+    assert [(check.name, check.ok) for check in done.checks] == [
+        ("vendor_totals", True), ("rows_read", True), ("rows_published", True), ("unique_key", True),
+    ]  # fmt: skip
+    assert any("3 rows read" in line for line in said)
+    assert table_schema(lake, "flexnet", "entitlement") == [
+        Column(name="id", type="int64"),
+        Column(name="v", type="string"),
+    ]
+
+
+async def test_another_extract_replaces_its_night_and_no_other(lake: Lake) -> None:
+    await put(lake, [{"id": 1}], night="2026-11-20")
+    await put(lake, [{"id": 2}, {"id": 3}])
+    await put(lake, [{"id": 4}], extract="second")
+    assert ids(lake) == [("2026-11-20", 1), (NIGHT, 4)]
+    assert night_rows(lake, "flexnet", "entitlement") == {"2026-11-20": 1, NIGHT: 1}
+    assert night_rows(lake, "flexnet", "entitlement", ["2026-11-19", NIGHT]) == {"2026-11-19": 0, NIGHT: 1}
+
+
+async def test_what_is_published_already_is_not_published_again(lake: Lake) -> None:
+    manifest = await land_night(lake, [[{"id": 1}, {"id": 1}, {"id": 2}]])
+    first = publish(lake, manifest, KEYED)
+    again = publish(lake, manifest, KEYED)
+    assert again.already
+    assert (again.version, again.rows, again.bytes, again.duplicates) == (first.version, 2, first.bytes, 1)
+    assert again.checks == first.checks
+    forced = publish(lake, manifest, KEYED, force=True)
+    assert (forced.already, forced.version) == (False, first.version + 1)
+    other = publish(lake, manifest, PublishSpec(key=("id",), types={"new": "string"}))
+    assert not other.already
+
+
+async def test_the_same_night_published_twice_is_the_same_bytes(lake: Lake, tmp_path: Path) -> None:
+    manifest = await land_night(lake, [[{"id": n, "f": n / 7, "s": str(n)} for n in range(500)]])
+    for _ in range(2):
+        publish(lake, manifest, KEYED, force=True)
+    digests = {hashlib.sha256(path.read_bytes()).hexdigest() for path in files(lake)}
+    assert (len(files(lake)), len(digests)) == (2, 1)
+
+
+async def test_a_night_that_others_changed_is_published_again(lake: Lake) -> None:
+    from deltalake import DeltaTable
+
+    manifest = await land_night(lake, [[{"id": 1}, {"id": 2}]])
+    publish(lake, manifest, KEYED)
+    DeltaTable(lake.table_url("flexnet", "entitlement")).delete("id = 1")
+    assert not publish(lake, manifest, KEYED).already
+    assert ids(lake) == [(NIGHT, 1), (NIGHT, 2)]
+
+
+async def test_an_empty_night_replaces_what_was_there(lake: Lake) -> None:
+    await put(lake, [{"id": 1}])
+    done = await put(lake, [], extract="second")
+    assert (done.rows, done.nights, ids(lake)) == (0, {NIGHT: 0}, [])
+    assert publish(lake, await land_night(lake, [[]], extract="second"), KEYED).already
+    with pytest.raises(Unsound, match="not_empty: 0 rows"):
+        await put(lake, [], PublishSpec(checks=Checks(not_empty=True)), extract="third")
+
+
+async def test_an_empty_first_night_makes_the_table_of_what_is_known(lake: Lake) -> None:
+    await put(lake, [], model={"id": "int64"})
+    assert table_schema(lake, "flexnet", "entitlement") == [Column(name="id", type="int64")]
+    await put(lake, [], report="unknown")
+    assert table_schema(lake, "flexnet", "unknown") == []
+    await put(lake, [{"id": "x"}], report="unknown", extract="second")
+    assert [row["id"] for row in read_table(lake, "unknown")] == ["x"]
+
+
+async def test_new_columns_are_added_in_the_same_commit(lake: Lake) -> None:
+    first = await put(lake, [{"id": 1}], night="2026-11-20")
+    done = await put(lake, [{"id": 2, "colour": "red", "nested": {"a": 1}, "nothing": None}])
+    assert (done.added, done.version) == (("colour", "nested"), first.version + 1)
+    assert [(row["id"], row["colour"], row["nested"]) for row in read_table(lake)] == [
+        (2, "red", '{"a": 1}'),
+        (1, None, None),
+    ]
+    assert table_schema(lake, "flexnet", "entitlement")[2] == Column(name="nested", type="json")  # type: ignore[index]
+
+
+async def test_a_changed_type_is_refused_and_the_table_stays(lake: Lake) -> None:
+    await put(lake, [{"id": 1}], model={"id": "int64"})
+    with pytest.raises(SchemaDrift, match="was int64 and is float64"):
+        await put(lake, [{"id": 2.0}], extract="second", model={"id": "float64"})
+    allowed = PublishSpec.model_validate({"key": ["id"], "schema_rules": {"allow_type_change": True}})
+    await put(lake, [{"id": 2.0}], allowed, extract="second", model={"id": "float64"})
+    assert ids(lake) == [(NIGHT, 2)]
+    with pytest.raises(CastError, match=r"'2\.5' is not int64"):
+        await put(lake, [{"id": 2.5}], allowed, extract="third", model={"id": "float64"})
+    assert ids(lake) == [(NIGHT, 2)]
+
+
+async def test_a_lost_column_is_refused(lake: Lake) -> None:
+    await put(lake, [{"id": 1, "v": 1}], model={"id": "int64", "v": "int64"})
+    with pytest.raises(SchemaDrift, match="'v' is gone"):
+        await put(lake, [{"id": 2}], extract="second", model={"id": "int64"})
+    with pytest.raises(SchemaDrift, match="'v' is gone"):
+        publish(lake, await land_night(lake, [b"id\n7\n"], counts=[1], extract="third", format="csv"), KEYED)
+
+
+async def test_failed_checks_leave_the_table_as_it_was(lake: Lake) -> None:
+    await put(lake, [{"id": 1}])
+    before = files(lake)
+    wrong = await land_night(
+        lake, [[{"id": 5, "v": 1}, {"id": 5, "v": 2}, {"id": None}]], extract="second", totals=(4, 1)
+    )
+    with pytest.raises(Unsound, match="kept") as found:
+        publish(lake, wrong, PublishSpec(key=("id",)))
+    for part in (
+        "the vendor speaks of 4 rows, 3 are landed",
+        "1 rows have the key (id)",
+        "for instance 5",
+        "no value in the key column 'id'",
+    ):
+        assert part in str(found.value)
+    assert (ids(lake), files(lake)) == ([(NIGHT, 1)], before)
+
+
+async def test_the_band_is_of_the_nights_before(lake: Lake) -> None:
+    spec = PublishSpec(checks=Checks(band=Band(history=2, nights=3)))
+    for night in ("2026-11-18", "2026-11-19", "2026-11-20"):
+        await put(lake, [{"id": n} for n in range(10)], spec, night=night)
+    with pytest.raises(Unsound, match=f"band: {NIGHT}: 4 rows, 5 to 20 expected"):
+        await put(lake, [{"id": n} for n in range(4)], spec)
+
+
+async def test_identical_rows_are_dropped_once_and_counted(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(staging, "SUSPECTS_A_PASS", 7)
+    monkeypatch.setattr(staging, "GROUP_BYTES", 200)
+    rows = [{"id": n, "v": str(n)} for n in range(50)]
+    done = await put(lake, [*rows, *rows[10:40], *rows[:5]])
+    assert (done.rows, done.duplicates) == (50, 35)
+    assert [row["id"] for row in read_table(lake)] == list(range(50))
+
+
+async def test_rows_go_to_the_night_of_their_own_date(lake: Lake) -> None:
+    await put(lake, [{"id": 9}], night="2026-11-18")
+    spec = PublishSpec(key=("id",), night_column="at", nights=("2026-11-20", "2026-11-21"), timezone="Europe/Berlin")
+    rows = [
+        {"id": 1, "at": "2026-11-19T23:30:00Z"}, {"id": 1, "at": "2026-11-20T23:30:00Z"},
+        {"id": 2, "at": "2026-11-21T22:59:59Z"}, {"id": 3, "at": "2026-11-21T23:00:00Z"},
+    ]  # fmt: skip
+    done = await put(lake, rows, spec)
+    assert (done.nights, done.outside) == ({"2026-11-20": 1, "2026-11-21": 2}, 1)
+    assert ids(lake) == [("2026-11-18", 9), ("2026-11-20", 1), ("2026-11-21", 1), ("2026-11-21", 2)]
+    fewer = await put(lake, rows[1:2], spec, extract="second")
+    assert fewer.nights == {"2026-11-20": 0, "2026-11-21": 1}
+    assert ids(lake) == [("2026-11-18", 9), ("2026-11-21", 1)]
+
+
+async def test_rows_without_a_night_are_not_dropped_in_silence(lake: Lake) -> None:
+    spec = PublishSpec(night_column="at")
+    with pytest.raises(Unsound, match="1 rows have no value in 'at'"):
+        await put(lake, [{"id": 1, "at": None}, {"id": 2, "at": f"{NIGHT}T00:00:00Z"}], spec)
+    with pytest.raises(SchemaDrift, match="no row has the night_column 'gone'"):
+        await put(lake, [{"id": 1}], PublishSpec(night_column="gone", types={}), extract="second")
+
+
+async def test_a_page_that_was_changed_is_not_published(lake: Lake) -> None:
+    manifest = await land_night(lake, [[{"id": 1}], [{"id": 2}]])
+    await land_night(lake, [[{"id": 1}], [{"id": 3}]])
+    with pytest.raises(Damaged, match=r"page-00002\.json\.zst is not what was received"):
+        publish(lake, manifest, KEYED)
+
+
+async def test_csv_parts_become_one_table(lake: Lake) -> None:
+    pages = [b'usageDate,tokens,who\n2026-11-21,1.5,"a\nb"\n', b"2026-11-21,2,\n"]
+    manifest = await land_night(lake, pages, counts=[1, 1], format="csv")
+    publish(lake, manifest, PublishSpec(types={"usageDate": "date"}))
+    assert [(row["tokens"], row["who"]) for row in read_table(lake)] == [(1.5, "a\nb"), (2.0, None)]
+
+
+async def test_rows_that_are_not_found_are_noticed(lake: Lake) -> None:
+    manifest = await land_night(lake, [json_page([{"id": 1}])], counts=[2])
+    with pytest.raises(Unsound, match="rows_read: 2 rows landed, 1 read"):
+        publish(lake, manifest, KEYED)
+
+
+async def test_many_row_groups_and_files_stay_in_order(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(staging, "GROUP_BYTES", 2_000)
+    monkeypatch.setattr(staging, "FILE_BYTES", 1_000)
+    done = publish(
+        lake, await land_night(lake, [[{"id": page * 100 + n} for n in range(100)] for page in range(30)]), KEYED
+    )
+    assert len(files(lake)) > 3
+    assert (done.rows, sorted(row["id"] for row in read_table(lake))) == (3000, list(range(3000)))

@@ -1,0 +1,43 @@
+"""What a process of its own does in the tests of races and crashes; it is spawned, never forked."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from multiprocessing.synchronize import Barrier
+
+from include.lake.landing import Landing
+from include.lake.spec import PublishSpec
+from include.lake.store import Lake
+
+SPEC = PublishSpec(key=("id",))
+
+
+def publish_all(url: str, options: Mapping[str, str] | None, extracts: list[tuple[str, str]], start: Barrier) -> None:
+    """Publish extracts one after the other; all processes start at the same moment."""
+    from include.lake.tables import publish
+
+    lake = Lake.from_url(url, options)
+    manifests = [asyncio.run(Landing(lake, "flexnet", "entitlement", night).manifest(name)) for night, name in extracts]
+    start.wait()
+    for manifest in manifests:
+        publish(lake, manifest, SPEC)
+
+
+def publish_until(url: str, night: str, extract: str, line: str) -> None:
+    """Publish, and die by SIGKILL at the moment that ``line`` begins a line of progress."""
+    from include.lake.tables import publish
+
+    def say(text: str) -> None:
+        if text.startswith(line):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    lake = Lake.from_url(url)
+    publish(lake, asyncio.run(Landing(lake, "flexnet", "entitlement", night).manifest(extract)), SPEC, say=say)
+
+
+if __name__ == "__main__":
+    publish_until(*sys.argv[1:])
