@@ -1,0 +1,95 @@
+"""One page of a report as JSON: the ``header`` with its links and counts, and the rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote, urlencode, urlsplit
+
+import msgspec
+
+from include.standins.flexnet.asking import Mode
+from include.standins.flexnet.switches import BatchHeader, CountOf, FlexNetSwitches, LinkForm, LinkParameters, Missing
+
+
+@dataclass(frozen=True)
+class Links:
+    """Where the links of a page lead.
+
+    :param public_url: the server's root as it knows itself
+    :param elsewhere: scheme, host and port of another origin
+    :param path: of the request, under the root
+    :param parameters: of the request
+    """
+
+    public_url: str
+    elsewhere: str
+    path: str
+    parameters: Sequence[tuple[str, str]]
+
+    def to(self, page: int, switches: FlexNetSwitches, *, form: LinkForm | None = None) -> str:
+        """Return the link to a page.
+
+        :param form: instead of the switch's
+        """
+        form = form or switches.link_form
+        dropped = {
+            LinkParameters.KEPT: {"pageNumber"},
+            LinkParameters.WITHOUT_LIMIT: {"pageNumber", "limitRecords"},
+            LinkParameters.ONLY_PAGE: {name for name, _ in self.parameters if name != "mode"},
+        }[switches.link_parameters]
+        kept = [(name, value) for name, value in self.parameters if name not in dropped]
+        target = f"{self.path}?{urlencode([*kept, ('pageNumber', str(page))], quote_via=quote)}"
+        if form is LinkForm.RELATIVE:
+            return target
+        if form is LinkForm.OTHER_HOST:
+            return self.elsewhere + target
+        if form is LinkForm.HTTP:
+            return f"http://{urlsplit(self.public_url).netloc}{target}"
+        return self.public_url + target
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What the header says of the whole; it need not be true when a fault says so."""
+
+    page: int
+    pages: int
+    records: int
+    on_page: int
+
+
+def header(
+    mode: Mode, previous: str | None, following: str | None, counts: Counts, switches: FlexNetSwitches
+) -> dict[str, Any] | None:
+    """Return the ``header`` object; ``None``: there is none."""
+    batch = switches.batch_header if mode is Mode.BATCH else BatchHeader.LINKS_AND_COUNTS
+    if batch is BatchHeader.ABSENT:
+        return None
+    made: dict[str, Any] = {}
+    if batch is BatchHeader.EMPTY:
+        return made
+    for name, link in (("previousPageURL", previous), ("nextPageURL", following)):
+        if link is not None or switches.last_link is not Missing.ABSENT:
+            made[name] = link if link is not None else {Missing.NULL: None, Missing.EMPTY: ""}[switches.last_link]
+    if batch is BatchHeader.LINKS_AND_COUNTS:
+        records = counts.records if switches.record_count_of is CountOf.ALL_PAGES else counts.on_page
+        told = (
+            (switches.page_number_key, counts.page),
+            (switches.page_count_key, counts.pages),
+            (switches.record_count_key, records),
+        )
+        made.update({key: value for key, value in told if key})
+    return made
+
+
+def body(head: dict[str, Any] | None, rows: Iterable[bytes], switches: FlexNetSwitches) -> bytes:
+    """Return the body of a page."""
+    start, end = b"[", b"]"
+    if switches.data_key:
+        start, end = b"{" + msgspec.json.encode(switches.data_key) + b":[", b"]}"
+        if head is not None:
+            top = b'"header":' + msgspec.json.encode(head)
+            start, end = (start, b"]," + top + b"}") if switches.header_last else (b"{" + top + b"," + start[1:], end)
+    return b"".join((start, b",".join(rows), end))

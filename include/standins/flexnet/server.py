@@ -1,0 +1,290 @@
+"""The stand-in of the FlexNet Operations Data Access API (DAPI)."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import parse_qsl
+from zoneinfo import ZoneInfo
+
+import msgspec
+from multidict import CIMultiDict, CIMultiDictProxy, MultiDict
+
+from include.standins.calls import Call, Refused, Reply, Route
+from include.standins.flexnet import faulty, metadata, pages, tabular
+from include.standins.flexnet.asking import Asked, Format, Wrong, asked
+from include.standins.flexnet.group import Group
+from include.standins.flexnet.groups import GROUPS
+from include.standins.flexnet.kept import KeptPages
+from include.standins.flexnet.query import filter_keys, parsed
+from include.standins.flexnet.rows import Days, Reversed, Rows, Window, drifted
+from include.standins.flexnet.switches import BeyondLast, ErrorBody, FlexNetSwitches, LinkForm, Order
+from include.standins.sending import HTML
+from include.standins.server import StandIn
+
+RESERVED = frozenset({"report-names", "report-types", "report-filters", "global-filters"})
+BASE = "/data/api/{version}/report"
+FILTERED_KEPT = 16
+
+
+class FlexNetStandIn(StandIn[FlexNetSwitches]):
+    """A FlexNet Operations site with all fourteen reports; see :class:`FlexNetSwitches` and :data:`faulty.KINDS`."""
+
+    name = "flexnet"
+    switches_type = FlexNetSwitches
+    fault_kinds = faulty.KINDS
+    side_origins = ("elsewhere",)
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._days = Days(self.seed)
+        self.kept_pages = KeptPages()
+        self._filtered: OrderedDict[tuple[Any, ...], list[bytes]] = OrderedDict()
+        self._made_for = self.switches
+
+    def routes(self) -> Sequence[Route]:
+        """Return the six documented operations."""
+        return [
+            Route("GET", f"{BASE}/report-types", self.report_types),
+            Route("GET", f"{BASE}/report-types/{{group}}", self.report_type),
+            Route("GET", f"{BASE}/report-names", self.report_names),
+            Route("GET", f"{BASE}/report-filters/{{group}}", self.report_filters),
+            Route("GET", f"{BASE}/global-filters", self.global_filters),
+            Route("GET", f"{BASE}/{{group}}", self.report),
+            Route("GET", f"{BASE}/{{group}}", self.report, origin="elsewhere"),
+        ]
+
+    def page_of(self, call: Call) -> int | None:
+        """Return ``pageNumber``, 1 where it is not given."""
+        text = call.query.get("pageNumber") or "1"
+        return int(text) if text.isascii() and text.isdigit() else None
+
+    def error(self, status: int, text: str) -> Reply:
+        """Return an error in the shape of the switch ``error_body``."""
+        title = f"{status} {HTTPStatus(status).phrase}"
+        match self.switches.error_body:
+            case ErrorBody.JSON:
+                return Reply.json(status, {"status": status, "error": HTTPStatus(status).phrase, "message": text})
+            case ErrorBody.TEXT:
+                return Reply.text(status, text)
+            case ErrorBody.HTML:
+                return Reply.text(status, HTML.format(title=title), "text/html; charset=utf-8")
+            case ErrorBody.EMPTY:
+                return Reply(status, content_type="")
+
+    # Who calls.
+
+    def authenticate(self, call: Call) -> str:
+        """Return the producer user of a Basic or a Bearer header.
+
+        :raises Refused: 401: nobody known; 403: a user without the permission "Data Api"
+        """
+        scheme, _, secret = call.headers.get("Authorization", "").partition(" ")
+        switches = self.switches
+        if scheme.lower() == "basic" and switches.basic_enabled:
+            login, password = _basic(secret.strip())
+            if login in switches.logins and switches.logins[login] == password:
+                return login
+            if login in switches.logins_without_permission and switches.logins_without_permission[login] == password:
+                call.user = login
+                raise Refused(
+                    self.error(403, "Access to this report is forbidden: the permission Data Api is missing.")
+                )
+        if scheme.lower() == "bearer" and switches.bearer_enabled:
+            end = switches.tokens.get(secret.strip())
+            if end is not None and (not end or self.clock.now() < datetime.fromisoformat(end)):
+                return f"token {sorted(switches.tokens).index(secret.strip()) + 1}"
+        refusal = self.error(401, "You are not authorized to view this report.")
+        challenge = {"WWW-Authenticate": 'Basic realm="FlexNet Operations"'} if switches.basic_enabled else {}
+        raise Refused(replace(refusal, headers=challenge))
+
+    # What is asked for.
+
+    def _version(self, call: Call) -> None:
+        if call.parts["version"] not in self.switches.versions:
+            raise Refused(self.error(404, "There is nothing at this path."))
+
+    def _group(self, call: Call) -> Group:
+        self._version(call)
+        name = call.parts["group"]
+        if name not in self._visible():
+            raise Refused(self.error(404, f"Report {name} was not found."))
+        return GROUPS[name]
+
+    def _visible(self) -> list[str]:
+        seen = self.switches.groups
+        return [name for name in GROUPS if seen is None or name in seen]
+
+    def _now(self) -> datetime:
+        return self.clock.now().astimezone(ZoneInfo(self.switches.server_timezone))
+
+    def _fields(self, group: Group) -> metadata.Fields:
+        return drifted(group, self._now().date(), self.switches.drift)
+
+    def _data(self, data: Any) -> Reply:
+        return Reply.json(200, {"data": data})
+
+    async def report_types(self, call: Call) -> Reply:
+        """Answer ``report-types``."""
+        self._version(call)
+        return self._data(metadata.report_types(self._reports(), self.switches.metadata))
+
+    async def report_type(self, call: Call) -> Reply:
+        """Answer ``report-types/{group}``."""
+        group = self._group(call)
+        return self._data(metadata.report_type(group, self._fields(group), self.switches.metadata))
+
+    async def report_names(self, call: Call) -> Reply:
+        """Answer ``report-names``."""
+        self._version(call)
+        return self._data(metadata.report_names(self._reports(), self.switches.metadata))
+
+    async def report_filters(self, call: Call) -> Reply:
+        """Answer ``report-filters/{group}``."""
+        group = self._group(call)
+        return self._data(metadata.report_filters(group, self._fields(group), self.switches.metadata))
+
+    async def global_filters(self, call: Call) -> Reply:
+        """Answer ``global-filters``."""
+        self._version(call)
+        return self._data(metadata.global_filters(self.switches.metadata))
+
+    def _reports(self) -> dict[str, tuple[Group, metadata.Fields]]:
+        return {name: (GROUPS[name], self._fields(GROUPS[name])) for name in self._visible()}
+
+    # Rows.
+
+    async def report(self, call: Call) -> Reply:
+        """Answer ``{group}``: one page of rows."""
+        group = self._group(call)
+        if self._made_for is not self.switches:
+            self._forget()
+        try:
+            wanted = asked(call.query, self.switches, self._now())
+            window, rows = self._rows(group, wanted)
+            return self._page(call, group, wanted, rows, faulty.view(call, rows, window))
+        except Wrong as wrong:
+            raise Refused(self.error(400, str(wrong))) from None
+
+    def _rows(self, group: Group, wanted: Asked) -> tuple[Window, Rows]:
+        switches, now = self.switches, self._now()
+        size = switches.rows_a_day.get(group.name, group.rows_a_day)
+        days = [wanted.first + timedelta(days=n) for n in range((wanted.last - wanted.first).days + 1)]
+        counted = [(self._days.get(group, day, switches.drift, size), day) for day in days if day <= now.date()]
+        window = Window([(held, size if day < now.date() else self._so_far(size, now)) for held, day in counted])
+        keys = filter_keys(group, self._fields(group), any_field=switches.filter_any_field)
+        fits = parsed(wanted.query, keys, switches)
+        rows: Rows = window
+        if fits:
+            key = (group.name, wanted.first, wanted.last, window.count, wanted.query)
+            if key not in self._filtered:
+                self._filtered[key] = [r for r in window.part(0, window.count) if fits(msgspec.json.decode(r))]
+                while len(self._filtered) > FILTERED_KEPT:
+                    self._filtered.popitem(last=False)
+            rows = faulty.filtered(window, self._filtered[key])
+        return window, Reversed(rows) if switches.order is Order.NEWEST_FIRST else rows
+
+    def _so_far(self, size: int, now: datetime) -> int:
+        """Return how many rows of today the last refresh brought."""
+        every = max(1, self.switches.refresh_hours)
+        return size * (now.hour // every * every) // 24
+
+    def _page(self, call: Call, group: Group, wanted: Asked, true: Rows, rows: Rows) -> Reply:
+        switches = self.switches
+        limit = min(wanted.limit, switches.page_cap or wanted.limit)
+        last = max(1, -(-rows.count // limit))
+        page = 1 if call.fault(faulty.PAGE_IGNORED) else wanted.page
+        if page > last and switches.beyond_last is not BeyondLast.EMPTY:
+            if switches.beyond_last is BeyondLast.LAST_AGAIN:
+                page = last
+            else:
+                status = 404 if switches.beyond_last is BeyondLast.NOT_FOUND else 400
+                raise Refused(self.error(status, f"There is no page {page}."))
+        start = (page - 1) * limit
+        if wanted.format is Format.CSV:
+            return self._csv(call, group, wanted, page, limit, rows)
+        told = faulty.told(call, true, rows)
+        counts = pages.Counts(page, -(-told // limit), told, max(0, min(limit, rows.count - start)))
+        previous, following = self._neighbours(call, page, last)
+        head = pages.header(wanted.mode, previous, following, counts, switches)
+        return Reply(
+            200, body=self._kept(call, page, rows, lambda: pages.body(head, rows.part(start, start + limit), switches))
+        )
+
+    def _csv(self, call: Call, group: Group, wanted: Asked, page: int, limit: int, rows: Rows) -> Reply:
+        switches, start = self.switches, (page - 1) * limit
+        charset = f"; charset={switches.csv_charset}" if switches.csv_charset else ""
+        # A page of a window has the columns that its last day has: a column that came or went later does not show.
+        fields = drifted(group, min(wanted.last, self._now().date()), switches.drift)
+        body = self._kept(
+            call, page, rows, lambda: tabular.rendered(rows.part(start, start + limit), fields, page, switches)
+        )
+        return Reply(200, body=body, content_type=switches.csv_content_type + charset)
+
+    def _kept(self, call: Call, page: int, rows: Rows, make: Callable[[], bytes]) -> bytes:
+        if any(fault.kind in faulty.KINDS for fault in call.faults):
+            return make()
+        asked_for = sorted((name, value) for name, value in call.query.items() if name != "pageNumber")
+        key = (call.origin, call.raw_path, *asked_for, page, rows.count, self._now().date())
+        return self.kept_pages.get(key, make, self.switches.page_cache_bytes)
+
+    def _neighbours(self, call: Call, page: int, last: int) -> tuple[str | None, str | None]:
+        links = pages.Links(self.public_url, self.origin("elsewhere"), call.raw_path, tuple(call.query.items()))
+        previous = links.to(min(page - 1, last), self.switches) if page > 1 else None
+        following = links.to(page + 1, self.switches) if page < last else None
+        if loops := call.fault(faulty.NEXT_LOOPS):
+            following = links.to(int(loops.detail.get("to", page)), self.switches)
+        if call.fault(faulty.NEXT_ELSEWHERE):
+            following = links.to(page + 1, self.switches, form=LinkForm.OTHER_HOST)
+        return previous, following
+
+    async def started(self) -> None:
+        """Make the pages of the switch ``prerender``."""
+        for target in self.switches.prerender:
+            name, _, query = target.partition("?")
+            version, parameters = self.switches.versions[0], MultiDict(parse_qsl(query))
+            wanted = asked(parameters, self.switches, self._now())
+            _, rows = self._rows(GROUPS[name], wanted)
+            made = 0
+            for number in range(1, -(-rows.count // wanted.limit) + 1):
+                call = self._imagined(version, name, MultiDict([*parameters.items(), ("pageNumber", str(number))]))
+                reply = await self.report(call)
+                made += len(reply.body) if isinstance(reply.body, bytes) else 0
+                if made > self.switches.page_cache_bytes:
+                    break
+
+    def _imagined(self, version: str, group: str, parameters: MultiDict[str]) -> Call:
+        path = BASE.format(version=version) + f"/{group}"
+        return Call(
+            number=0,
+            origin="",
+            method="GET",
+            path=path,
+            raw_path=path,
+            query=parameters,
+            headers=CIMultiDictProxy(CIMultiDict()),
+            body=b"",
+            connection=0,
+            parts={"version": version, "group": group},
+        )
+
+    def _forget(self) -> None:
+        """Forget what was made under other switches."""
+        self._days.clear()
+        self.kept_pages.clear()
+        self._filtered.clear()
+        self._made_for = self.switches
+
+
+def _basic(secret: str) -> tuple[str, str]:
+    try:
+        login, _, password = base64.b64decode(secret, validate=True).decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError):
+        return "", ""
+    return login, password

@@ -1,0 +1,123 @@
+"""Stand-in vendors as one process, for ``make run``, crash tests and benchmarks."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import importlib
+import json
+import os
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from include.standins.server import StandIn
+from include.standins.switches import Switches, from_text
+
+VENDORS = {
+    "flexnet": "include.standins.flexnet:FlexNetStandIn",
+    "tokenflex": "include.standins.tokenflex:TokenFlexStandIn",
+    "camunda_optimize": "include.standins.camunda_optimize:CamundaOptimizeStandIn",
+    "exago": "include.standins.exago:ExagoStandIn",
+    "flexdeploy": "include.standins.flexdeploy:FlexDeployStandIn",
+}
+
+
+def vendor_type(name: str) -> type[StandIn[Any]]:
+    """Return the stand-in class of a vendor.
+
+    :param name: a connection type, for instance ``flexnet``
+    :raises ValueError: there is no such stand-in
+    """
+    if name not in VENDORS:
+        raise ValueError(f"no stand-in {name!r}; there are {', '.join(VENDORS)}")
+    module, _, attribute = VENDORS[name].partition(":")
+    try:
+        found: type[StandIn[Any]] = getattr(importlib.import_module(module), attribute)
+    except ModuleNotFoundError as error:
+        if error.name != module:
+            raise
+        raise ValueError(f"the stand-in {name!r} is not part of this installation") from None
+    return found
+
+
+def built(options: argparse.Namespace) -> list[StandIn[Any]]:
+    """Make the stand-ins that a command line asks for.
+
+    :raises ValueError: an unknown vendor or switch, or a value that does not fit
+    """
+    vendors: list[StandIn[Any]] = []
+    for spec in options.vendor:
+        name, _, port = spec.partition("=")
+        kind = vendor_type(name)
+        switches: Switches = kind.switches_type()
+        for turn in options.switch:
+            key, _, text = turn.partition("=")
+            owner, _, switch = key.partition(".")
+            if owner == name:
+                switches = from_text(switches, switch, text)
+        file = Path(options.ledger_dir) / f"{name}.jsonl" if options.ledger_dir else None
+        vendors.append(
+            kind(
+                port=int(port or 0),
+                host=options.host,
+                seed=options.seed,
+                latency=options.latency_ms / 1000,
+                switches=switches,
+                ledger_file=file,
+            )
+        )
+    return vendors
+
+
+async def serve(
+    vendors: Sequence[StandIn[Any]], ready_file: Path | None = None, ended: asyncio.Event | None = None
+) -> None:
+    """Run stand-ins until a signal.
+
+    :param ready_file: written, whole, when all listen: a JSON object of vendor → URL
+    :param ended: ends them; default: set by SIGTERM and SIGINT
+    """
+    end = ended or asyncio.Event()
+    if ended is None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, end.set)
+    async with contextlib.AsyncExitStack() as stack:
+        for vendor in vendors:
+            await stack.enter_async_context(vendor)
+            print(f"{vendor.name} {vendor.url}", flush=True)
+        if ready_file:
+            _write_whole(ready_file, json.dumps({vendor.name: vendor.url for vendor in vendors}))
+        await end.wait()
+
+
+def _write_whole(file: Path, text: str) -> None:
+    part = file.with_name(f"{file.name}.{os.getpid()}")
+    part.write_text(text, encoding="utf-8")
+    part.replace(file)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line ``python -m include.standins``."""
+    parser = argparse.ArgumentParser(prog="python -m include.standins", description="Stand-in vendors, on loopback.")
+    parser.add_argument(
+        "--vendor",
+        action="append",
+        required=True,
+        metavar="NAME=PORT",
+        help=f"{', '.join(VENDORS)}; port 0 or none: a free one",
+    )
+    parser.add_argument("--seed", type=int, default=7, help="of the generated data")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--latency-ms", type=float, default=0.0)
+    parser.add_argument("--switch", action="append", default=[], metavar="VENDOR.NAME=VALUE", help="JSON or plain text")
+    parser.add_argument("--ledger-dir", help="existing folder for <vendor>.jsonl")
+    parser.add_argument("--ready-file", type=Path)
+    options = parser.parse_args(arguments)
+    try:
+        vendors = built(options)
+        asyncio.run(serve(vendors, options.ready_file))
+    except (ValueError, OSError) as error:
+        parser.exit(2, f"{parser.prog}: {error}\n")

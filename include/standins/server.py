@@ -1,0 +1,339 @@
+"""The base of every stand-in vendor: its life, and the way of a request through it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import ssl
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, ClassVar, Generic, Self, TypeVar, cast
+from urllib.parse import unquote
+
+import msgspec
+from aiohttp import web
+
+from include.standins.calls import Call, Refused, Reply, Route
+from include.standins.clock import Clock
+from include.standins.control import Control
+from include.standins.faults import SLOW, UNDONE, Fault, FaultKind, Faults
+from include.standins.ledger import Ledger, Request
+from include.standins.listening import Listener
+from include.standins.routing import Router
+from include.standins.sending import Sender, broken, compressed, instead
+from include.standins.switches import Switches, turned
+
+S = TypeVar("S", bound=Switches)
+CONTROL = "/_standin"
+KEPT_HEADERS = frozenset({"accept", "accept-encoding", "content-type", "content-length", "range", "user-agent"})
+START_SECONDS = 10
+KEPT_BUGS = 100
+
+
+class StandInBroke(Exception):
+    """A handler of the stand-in itself failed: a bug here, not a fault of the vendor that was asked for."""
+
+
+class StandIn(Generic[S]):
+    """One vendor's server; see the package's docstring for how to run and how to write one.
+
+    :param port: port of the main listener; 0: a free one
+    :param host: address to listen on; loopback unless there is a reason
+    :param seed: of all generated data
+    :param latency: seconds before each answer
+    :param switches: the vendor's switches; default: their defaults. Checked here, so ``date_to="inclusive"`` will do for an enum
+    :param clock: the time as the vendor sees it
+    :param ledger_file: appended to, a JSON line an entry
+    :param public_url: scheme, host and port that the vendor believes to have, for links in its answers; default: the real one
+    :param tls: server context, to listen with https
+    :param compress: gzip for clients that accept it
+    :raises ValueError: a switch has a value that does not fit
+    """
+
+    name: ClassVar[str]
+    root: ClassVar[str] = ""
+    switches_type: ClassVar[type[Switches]] = Switches
+    fault_kinds: ClassVar[frozenset[str]] = frozenset()
+    secret_query: ClassVar[frozenset[str]] = frozenset()
+    secret_headers: ClassVar[frozenset[str]] = frozenset({"authorization"})
+    side_origins: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(
+        self,
+        *,
+        port: int = 0,
+        host: str = "127.0.0.1",
+        seed: int = 7,
+        latency: float = 0.0,
+        switches: S | None = None,
+        clock: Clock | None = None,
+        ledger_file: Path | str | None = None,
+        public_url: str | None = None,
+        tls: ssl.SSLContext | None = None,
+        compress: bool = False,
+    ) -> None:
+        self.seed = seed
+        self.latency = latency
+        self.switches: S = turned(switches if switches is not None else cast("S", self.switches_type()), {})
+        self.clock = clock or Clock()
+        self.ledger = Ledger(ledger_file)
+        self.faults = Faults(self.fault_kinds)
+        self._public_url = public_url
+        self._compress = compress
+        self._lock = threading.RLock()
+        self._listeners = {origin: Listener(host, 0 if origin else port, tls) for origin in ("", *self.side_origins)}
+        self._router = Router(self.root, self.routes())
+        self._control = Control(self)
+        self._bugs: list[str] = []
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._ended: asyncio.Event | None = None
+
+    # What a vendor overrides.
+
+    def routes(self) -> Sequence[Route]:
+        """Return the vendor's operations."""
+        raise NotImplementedError
+
+    def authenticate(self, call: Call) -> str:
+        """Return who calls.
+
+        :raises Refused: nobody that may
+        """
+        return ""
+
+    def page_of(self, call: Call) -> int | None:
+        """Return the page that a call asks for, as faults count pages."""
+        return None
+
+    def error(self, status: int, text: str) -> Reply:
+        """Return an error in the vendor's shape."""
+        return Reply.json(status, {"message": text})
+
+    async def started(self) -> None:
+        """Begin background work; the ports are open."""
+
+    async def stopped(self) -> None:
+        """End background work; the ports are closed."""
+
+    # What others use.
+
+    @property
+    def url(self) -> str:
+        """What a person pastes into a connection: scheme, host, port and context path."""
+        return self._listeners[""].url + self.root
+
+    @property
+    def public_url(self) -> str:
+        """The base of links that the vendor puts into its answers."""
+        return (self._public_url or self._listeners[""].url) + self.root
+
+    def origin(self, name: str) -> str:
+        """Return scheme, host and port of a listener of :attr:`side_origins`, or of the main one (empty name)."""
+        return self._listeners[name].url
+
+    def turn(self, **changes: Any) -> None:
+        """Turn switches while the server runs.
+
+        :raises ValueError: no such switch, or a value that does not fit
+        """
+        with self._lock:
+            self.switches = turned(self.switches, changes)
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the lock of the vendor's state; never across an ``await``."""
+        with self._lock:
+            yield
+
+    # Life.
+
+    async def start(self) -> None:
+        """Listen, in the running event loop.
+
+        :raises OSError: the port is taken
+        """
+        try:
+            for origin, listener in self._listeners.items():
+
+                async def handle(request: web.BaseRequest, origin: str = origin) -> web.StreamResponse:
+                    return await self._handle(request, origin)
+
+                await listener.start(handle, self.ledger.closed)
+            await self.started()
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        """Close the ports and the ledger's file."""
+        for listener in self._listeners.values():
+            await listener.stop()
+        await self.stopped()
+        self.ledger.close()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        await self.stop()
+        self._own_up(kind)
+
+    def __enter__(self) -> Self:
+        ready: list[BaseException | None] = []
+        listening = threading.Event()
+        self._thread = threading.Thread(
+            target=lambda: asyncio.run(self._live(ready, listening)), name=f"standin-{self.name}", daemon=True
+        )
+        self._thread.start()
+        if not listening.wait(START_SECONDS):
+            raise TimeoutError(f"the stand-in {self.name} did not listen within {START_SECONDS} s")
+        if ready[0] is not None:
+            raise ready[0]
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if self._loop and self._ended and self._thread:
+            self._loop.call_soon_threadsafe(self._ended.set)
+            self._thread.join(START_SECONDS)
+        self._own_up(kind)
+
+    async def _live(self, ready: list[BaseException | None], listening: threading.Event) -> None:
+        self._loop, self._ended = asyncio.get_running_loop(), asyncio.Event()
+        try:
+            await self.start()
+        except BaseException as error:  # noqa: BLE001, RUF100 -- handed to the thread that waits
+            ready.append(error)
+            listening.set()
+            return
+        ready.append(None)
+        listening.set()
+        await self._ended.wait()
+        await self.stop()
+
+    def _own_up(self, kind: type[BaseException] | None) -> None:
+        if self._bugs and kind is None:
+            raise StandInBroke(f"the stand-in {self.name} failed {len(self._bugs)} times; the first:\n{self._bugs[0]}")
+
+    # The way of a request.
+
+    async def _handle(self, request: web.BaseRequest, origin: str) -> web.StreamResponse:
+        raw_path = request.raw_path.partition("?")[0]
+        if raw_path == CONTROL or raw_path.startswith(CONTROL + "/"):
+            body = await request.content.read()
+            reply = await self._control.answer(request.method, raw_path[len(CONTROL) :], request.query, body)
+            return await Sender(request).send(reply, None)
+        number = self.ledger.next_number()
+        leaving = _Once(self.ledger.leaving)
+        sender = Sender(request, leaving)
+        whole = False
+        try:
+            response = await self._answer(request, origin, raw_path, number, sender)
+            whole = True
+        except ConnectionError:
+            response = sender.hang_up(abruptly=True)
+        finally:
+            leaving()
+            self.ledger.finish(number, sent=sender.sent, aborted=not whole)
+        return response
+
+    async def _answer(
+        self, request: web.BaseRequest, origin: str, raw_path: str, number: int, sender: Sender
+    ) -> web.StreamResponse:
+        at, began = time.time(), time.monotonic()
+        call = Call(
+            number=number, origin=origin, method=request.method, path=unquote(raw_path), raw_path=raw_path,
+            query=request.query, headers=request.headers, body=await request.content.read(),
+            connection=self._listeners[origin].connection(request), sink=self.ledger.effect,
+        )  # fmt: skip
+        found = self._router.find(origin, request.method, raw_path)
+        call.parts = found.parts
+        call.page = self.page_of(call)
+        call.faults = self.faults.due(call)
+        delays = {fault.kind: fault.seconds for fault in call.faults if fault.kind in SLOW}
+        breaking = next((f for f in call.faults if f.kind in _GENERIC and f.kind not in SLOW), None)
+        await asyncio.sleep(self.latency + delays.get(FaultKind.DELAY, 0.0))
+        reply = await self._decide(call, found.route, found.allowed, breaking)
+        if FaultKind.DELAY_ANSWER in delays:
+            await asyncio.sleep(delays[FaultKind.DELAY_ANSWER])
+        if self._compress and "gzip" in request.headers.get("Accept-Encoding", ""):
+            reply = compressed(reply)
+        if breaking:
+            reply = broken(reply, breaking)
+        route = f"{request.method} {found.route.path}" if found.route else f"{request.method} (no route)"
+        self.ledger.answered(self._entry(call, route, reply, breaking, at, began))
+        return await sender.send(reply, breaking)
+
+    async def _decide(self, call: Call, route: Route | None, allowed: frozenset[str], breaking: Fault | None) -> Reply:
+        if breaking and breaking.kind in UNDONE:
+            return instead(breaking)
+        try:
+            if route is None:
+                if allowed:
+                    reply = self.error(405, f"{call.method} is not possible here")
+                    return Reply(**{**vars(reply), "headers": {**reply.headers, "Allow": ", ".join(sorted(allowed))}})
+                return self.error(404, "There is nothing at this path.")
+            if not route.public:
+                call.user = self.authenticate(call)
+            return await route.handler(call)
+        except Refused as refused:
+            return refused.reply
+        except Exception:  # noqa: BLE001, RUF100 -- a bug of the stand-in must not look like the vendor's doing
+            bug = f"{call.method} {call.path}\n{traceback.format_exc()}"
+            print(bug, file=sys.stderr)
+            if len(self._bugs) < KEPT_BUGS:
+                self._bugs.append(bug)
+            return Reply.text(500, "The stand-in itself failed; its log says why.")
+
+    def _entry(self, call: Call, route: str, reply: Reply, breaking: Fault | None, at: float, began: float) -> Request:
+        shown = {name: call.headers[name] for name in KEPT_HEADERS if name in call.headers}
+        query = tuple((n, "***" if n in self.secret_query else v) for n, v in call.query.items())
+        lost = breaking is not None and breaking.kind in _NO_STATUS
+        return Request(
+            number=call.number, origin=call.origin, method=call.method, path=self.shown_path(call), route=route, query=query, headers=shown,
+            body_bytes=len(call.body), connection=call.connection, at=at, started=began, credential=self._fingerprint(call), user=call.user,
+            page=call.page, status=None if lost else reply.status, faults=tuple(fault.kind for fault in call.faults),
+        )  # fmt: skip
+
+    def shown_path(self, call: Call) -> str:
+        """Return the path as the ledger keeps it; overridden where a part of it is a secret."""
+        return call.path
+
+    def _fingerprint(self, call: Call) -> str | None:
+        secrets = [call.headers[name] for name in sorted(self.secret_headers) if name in call.headers]
+        secrets += [call.query[name] for name in sorted(self.secret_query) if name in call.query]
+        return hashlib.sha256("\n".join(secrets).encode()).hexdigest()[:12] if secrets else None
+
+    def described(self) -> dict[str, Any]:
+        """Return what the control origin says of this vendor."""
+        origins = {name: listener.url for name, listener in self._listeners.items() if name}
+        return {
+            "vendor": self.name, "url": self.url, "origins": origins, "seed": self.seed, "latency": self.latency,
+            "now": self.clock.now().isoformat(), "switches": msgspec.to_builtins(self.switches),
+            "fault_kinds": sorted({*map(str, FaultKind), *self.fault_kinds}), "bugs": len(self._bugs),
+        }  # fmt: skip
+
+
+class _Once:
+    """Calls a function the first time it is called."""
+
+    def __init__(self, function: Callable[[], None]) -> None:
+        self._function: Callable[[], None] | None = function
+
+    def __call__(self) -> None:
+        function, self._function = self._function, None
+        if function:
+            function()
+
+
+_GENERIC = frozenset(FaultKind)
+_NO_STATUS = frozenset({FaultKind.RESET, FaultKind.DROP_BEFORE, FaultKind.ACCEPT_THEN_DROP})
