@@ -1,0 +1,156 @@
+"""Bring a night of a FlexNet report to the landing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from airflow.sdk import Context
+
+from include.lake.landing import Manifest, VendorTotals
+from nightshift.errors import BadResponse, NotFound
+from nightshift.flexnet.hook import FlexNetHook
+from nightshift.flexnet.request import ReportRequest
+from nightshift.flexnet.walk import Walk
+from nightshift.flexnet.window import Window, accepted, find_window, window_of
+from nightshift.lake.extract import ExtractOperator, Progress
+
+if TYPE_CHECKING:
+    from include.lake.landing import ExtractFolder
+    from include.lake.spec import Column
+
+ROUNDS = 3
+
+
+class FlexNetExtractOperator(ExtractOperator):
+    """Bring one night of one report home: all its pages, as received.
+
+    The pages of an interrupted attempt are gone on with when the vendor's totals still agree; else, and when the report
+    changes under the walk (totals that move, rows that come twice), the walk starts over, three times at most.
+
+    :param report: the vendor's group; also the name in the lake
+    :param mode: ``interactive`` (page count known, pages side by side) or ``batch``
+    :param format: ``json`` or ``csv``
+    :param page_size: rows a page, 1 to 2500
+    :param query: filter of the group, an object with the vendor's operators
+    :param key: columns that identify a row; with them, rows that come on two pages are noticed
+    :param date_to: ``auto``, ``inclusive`` or ``exclusive``: how the vendor reads ``dateTo``
+    :param window_overlap_days: days asked for on either side of the night
+    :param pages_in_flight: pages asked for at a time
+    :param flexnet_conn_id: id of the Airflow connection
+    """
+
+    source = "flexnet"
+    template_fields = (*ExtractOperator.template_fields, "query")
+
+    def __init__(
+        self,
+        *,
+        mode: str | None = "interactive",
+        format: str = "json",  # noqa: A002 - the vendor's word
+        page_size: int = 2500,
+        query: Mapping[str, Any] | None = None,
+        key: Sequence[str] = (),
+        date_to: str = "auto",
+        window_overlap_days: int = 0,
+        pages_in_flight: int = 8,
+        charset: str = "utf-8",
+        flexnet_conn_id: str = FlexNetHook.default_conn_name,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.mode = mode
+        self.format = format
+        self.page_size = page_size
+        self.query = query
+        self.key = tuple(key)
+        self.date_to = date_to
+        self.window_overlap_days = window_overlap_days
+        self.pages_in_flight = pages_in_flight
+        self.charset = charset
+        self.flexnet_conn_id = flexnet_conn_id
+
+    async def extract(self, folder: ExtractFolder, progress: Progress, context: Context) -> Manifest:
+        """Land every page of the night."""
+        async with FlexNetHook(self.flexnet_conn_id, charset=self.charset) as hook:
+            model = await self._model(hook)
+            progress, window = await self._window(hook, progress, context)
+            request = self._request(hook, window)
+            walk = await self._steady_walk(hook, request, folder)
+        return Manifest.of(
+            walk.entries, source=self.source, report=self.report, night=self.night, extract=progress.extract, connection=self.flexnet_conn_id, attempt=context["ti"].try_number,
+            started=progress.started, finished=datetime.now(UTC).isoformat(), format="csv" if request.is_csv else "json", window=asdict(window), request=request.params(1),
+            vendor_totals=VendorTotals(rows=walk.totals[0], pages=walk.totals[1] or None), model=model,
+        )  # fmt: skip
+
+    async def _steady_walk(self, hook: FlexNetHook, request: ReportRequest, folder: ExtractFolder) -> Walk:
+        """Walk until nothing changes under the walk; what stays the same in two walks is the report's own."""
+        before = ""
+        for _ in range(ROUNDS):
+            walk = await Walk(hook, request, folder, self.pages_in_flight).run()
+            if not walk.unsteady or (walk.is_whole and walk.unsteady == before):
+                break
+            before = walk.unsteady
+            self.log.warning("%s; starting over", before)
+            await folder.discard()
+        else:
+            raise BadResponse(
+                f"the report kept changing while its pages were read, {ROUNDS} times: {before}",
+                vendor=hook.vendor,
+                method="GET",
+                path=f"/report/{self.report}",
+                advice="The warehouse is being refreshed; the task tries again later. Nothing was published.",
+            )
+        return walk
+
+    def _request(self, hook: FlexNetHook, window: Window) -> ReportRequest:
+        return hook.request_of(
+            self.report,
+            mode=self.mode,
+            format=self.format,
+            page_size=self.page_size,
+            query=self.query or None,
+            date_from=window.date_from,
+            date_to=window.date_to,
+            key=self.key,
+        )
+
+    async def _model(self, hook: FlexNetHook) -> list[Column] | None:
+        try:
+            return await hook.report_columns(self.report)
+        except (NotFound, BadResponse) as error:
+            self.log.warning(
+                "The vendor gives no data model of %s (%s); column types come from the table and the values",
+                self.report,
+                error,
+            )
+            return None
+
+    async def _window(self, hook: FlexNetHook, progress: Progress, context: Context) -> tuple[Progress, Window]:
+        """Return the window of the night, the same one in every attempt."""
+        if progress.plan:
+            return progress, Window(**progress.plan)
+        if self.date_to == "auto" and not self.window_overlap_days:
+
+            async def has_rows(date_from: str, date_to: str) -> bool:
+                request = replace(
+                    self._request(hook, Window(date_from=date_from, date_to=date_to, date_to_is="")), page_size=1
+                )
+                page, _ = await hook.report_page(request)
+                return page.rows > 0
+
+            window = await find_window(self.night, lambda first, last: accepted(has_rows(first, last)))
+            self.log.info(
+                "The vendor reads dateTo as %s; asking for %s to %s",
+                window.date_to_is,
+                window.date_from,
+                window.date_to,
+            )
+        else:
+            window = window_of(
+                self.night, "exclusive" if self.date_to == "auto" else self.date_to, self.window_overlap_days
+            )
+        return self.remember(context, msgspec.structs.replace(progress, plan=asdict(window))), window

@@ -1,0 +1,207 @@
+"""A report request of the Data Access API, refused here when the vendor would refuse it (FlexNet reference, sections
+3.1, 3.2 and 4.1).
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import msgspec
+
+from nightshift.errors import Rejected
+
+VENDOR = "FlexNet Operations"
+RESERVED_GROUPS = frozenset({"report-names", "report-types", "report-filters", "global-filters"})
+MODES = frozenset({"batch", "interactive"})
+FORMATS = frozenset({"json", "csv"})
+MAX_PAGE_SIZE = 2500
+MAX_PAST_DAYS = 30
+MAX_SPAN_DAYS = 30
+MAX_PAGES = 1_000_000
+
+JUNCTIONS = frozenset({"$and", "$or"})
+TEXT_OPERATORS = frozenset({"$sw", "$ew", "$con"})
+LIST_OPERATORS = frozenset({"$in", "$nin"})
+ORDER_OPERATORS = frozenset({"$gt", "$gte", "$lt", "$lte"})
+OPERATORS = TEXT_OPERATORS | LIST_OPERATORS | ORDER_OPERATORS | {"$eq", "$ne", "$btw"}
+
+
+def refuse(parameter: str, problem: str, *, group: str = "") -> Rejected:
+    """Return the error for a parameter that is refused before anything is sent."""
+    return Rejected(
+        f"{parameter} {problem}", vendor=VENDOR, method="GET", path=f"/report/{group}" if group else "/report",
+        advice="Nothing was sent. Correct the parameter and run again.",
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportRequest:
+    """What is asked of one report; the page number is added page by page.
+
+    :param group: name of the report, as ``report-names`` gives it
+    :param mode: ``batch`` or ``interactive``, in either case; passed as given (vendor's default: batch)
+    :param format: ``json`` or ``csv`` (vendor's default: json)
+    :param past_days: rows of the past 1 to 30 days (vendor's default: 1); not together with dates, which would make the
+        vendor ignore it
+    :param page_size: rows a page, 1 to 2500 (vendor's default: 500)
+    :param date_from: first day, ``yyyy-MM-dd`` in the vendor's server time
+    :param date_to: last day; at most 30 days after ``date_from``
+    :param query: filter of the group, an object of field → condition
+    :param key: columns that identify a row, so that rows are told apart by them; not sent
+    :raises Rejected: a parameter is outside what the vendor documents
+    """
+
+    group: str
+    mode: str | None = None
+    format: str | None = None
+    past_days: int | None = None
+    page_size: int = MAX_PAGE_SIZE
+    date_from: str | None = None
+    date_to: str | None = None
+    query: Mapping[str, Any] | None = None
+    key: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_group(self.group)
+        self._one_of("mode", self.mode, MODES)
+        self._one_of("format", self.format, FORMATS)
+        self._in_range("pastDays", self.past_days, 1, MAX_PAST_DAYS)
+        self._in_range("limitRecords", self.page_size, 1, MAX_PAGE_SIZE)
+        self._check_window()
+        if self.query is not None:
+            check_query(self.query, group=self.group)
+
+    @property
+    def is_csv(self) -> bool:
+        """Whether the answer is CSV."""
+        return (self.format or "json").lower() == "csv"
+
+    @property
+    def is_interactive(self) -> bool:
+        """Whether the answer says how many rows and pages there are."""
+        return (self.mode or "batch").lower() == "interactive"
+
+    def params(self, page: int) -> dict[str, str]:
+        """Return the query parameters of one page, as text and not yet encoded.
+
+        :param page: page number, 1 or more
+        """
+        self._in_range("pageNumber", page, 1, MAX_PAGES)
+        given = {
+            "mode": self.mode,
+            "format": self.format,
+            "pastDays": self.past_days,
+            "limitRecords": self.page_size,
+            "dateFrom": self.date_from,
+            "dateTo": self.date_to,
+            "query": msgspec.json.encode(self.query).decode() if self.query else None,
+            "pageNumber": page,
+        }
+        return {name: str(value) for name, value in given.items() if value is not None}
+
+    def _one_of(self, name: str, value: str | None, valid: frozenset[str]) -> None:
+        if value is not None and value.lower() not in valid:
+            raise refuse(name, f"is {value!r}; valid: {', '.join(sorted(valid))}", group=self.group)
+
+    def _in_range(self, name: str, value: int | None, low: int, high: int) -> None:
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high):
+            raise refuse(name, f"is {value!r}; it has to be a whole number from {low} to {high}", group=self.group)
+
+    def _check_window(self) -> None:
+        if (self.date_from is None) != (self.date_to is None):
+            raise refuse("dateFrom and dateTo", "go together; give both or neither", group=self.group)
+        if self.date_from is None or self.date_to is None:
+            return
+        if self.past_days is not None:
+            raise refuse(
+                "pastDays",
+                "would be ignored by the vendor next to dateFrom and dateTo; give one of the two",
+                group=self.group,
+            )
+        first, last = self._day("dateFrom", self.date_from), self._day("dateTo", self.date_to)
+        if last < first:
+            raise refuse("dateTo", f"({self.date_to}) is before dateFrom ({self.date_from})", group=self.group)
+        if (last - first).days > MAX_SPAN_DAYS:
+            raise refuse(
+                "dateFrom to dateTo",
+                f"spans {(last - first).days} days; the vendor allows {MAX_SPAN_DAYS} a request",
+                group=self.group,
+            )
+
+    def _day(self, name: str, text: str) -> date:
+        try:
+            if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
+                raise ValueError
+            return date.fromisoformat(text)
+        except (ValueError, TypeError):
+            raise refuse(name, f"is {text!r}; it has to be a day as yyyy-MM-dd", group=self.group) from None
+
+
+def check_group(group: str) -> None:
+    """Refuse a group that cannot be one: empty, with characters of a path, or one of the vendor's own path words.
+
+    :raises Rejected: says why
+    """
+    if group in RESERVED_GROUPS:
+        raise refuse("group", f"{group!r} is a word of the vendor's own paths, not a report", group=group)
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", group or ""):
+        raise refuse("group", f"{group!r} is not a report name; report-names lists them")
+
+
+def check_query(query: Any, *, group: str) -> None:
+    """Refuse a filter that is not an object with the documented operators.
+
+    Keys are passed through as given: whether the vendor minds their case is not known.
+
+    :raises Rejected: names the place in the filter
+    """
+    if not isinstance(query, Mapping):
+        raise refuse(
+            "query",
+            f"is {type(query).__name__}; it has to be an object such as {{'accountId': {{'$eq': 'test'}}}}",
+            group=group,
+        )
+    for field, condition in query.items():
+        if field in JUNCTIONS:
+            if not isinstance(condition, Mapping):
+                raise refuse(f"query.{field}", "takes an object of field → condition, not a list", group=group)
+            check_query(condition, group=group)
+        elif field.startswith("$"):
+            raise refuse(
+                f"query.{field}",
+                f"is not one of the operators that join clauses: {', '.join(sorted(JUNCTIONS))}",
+                group=group,
+            )
+        else:
+            _check_condition(field, condition, group)
+
+
+def _check_condition(field: str, condition: Any, group: str) -> None:
+    if not isinstance(condition, Mapping) or not condition:
+        raise refuse(f"query.{field}", "needs an operator, such as {'$eq': …}", group=group)
+    for operator, value in condition.items():
+        at = f"query.{field}.{operator}"
+        if operator not in OPERATORS:
+            near = difflib.get_close_matches(operator, sorted(OPERATORS), n=1, cutoff=0.4)
+            raise refuse(
+                at,
+                f"is not an operator; {f'did you mean {near[0]}?' if near else 'valid: ' + ', '.join(sorted(OPERATORS))}",
+                group=group,
+            )
+        if operator in TEXT_OPERATORS and not isinstance(value, str):
+            raise refuse(at, "takes a text", group=group)
+        if operator in LIST_OPERATORS and (not isinstance(value, (list, tuple)) or not value):
+            raise refuse(at, "takes a list with at least one value", group=group)
+        if operator in ORDER_OPERATORS and (isinstance(value, (list, tuple, Mapping, bool)) or value is None):
+            raise refuse(at, "takes a number", group=group)
+        if operator == "$btw" and (not isinstance(value, (list, tuple)) or len(value) != 2):
+            raise refuse(
+                at, "takes two values, both ends included: epoch milliseconds or 'YYYY-MM-DD hh:mm:ss.SSS'", group=group
+            )
+        if operator in {"$eq", "$ne"} and isinstance(value, (list, tuple, Mapping)):
+            raise refuse(at, "takes one value; use $in or $nin for several", group=group)

@@ -1,0 +1,112 @@
+"""One walk over the pages of a report to the landing: from the landing as far as it goes, from the vendor after that."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from include.lake.errors import Damaged
+from nightshift.flexnet.hook import FlexNetHook
+from nightshift.flexnet.page import ReportPage
+from nightshift.flexnet.request import ReportRequest
+
+if TYPE_CHECKING:
+    from include.lake.landing import ExtractFolder, PageEntry
+
+
+class Walk:
+    """One walk; it notices a report that changes while its pages are read, so that they do not belong together.
+
+    :param hook: the client, inside its ``async with``
+    :param request: the report and its parameters; with a key in it, rows that come on two pages are noticed
+    :param folder: where the pages go; pages that are there are not fetched again
+    :param in_flight: pages asked for at a time
+    """
+
+    def __init__(self, hook: FlexNetHook, request: ReportRequest, folder: ExtractFolder, in_flight: int) -> None:
+        self.entries: list[PageEntry] = []
+        self.totals: tuple[int | None, int | None] = (None, None)
+        self.rows = 0
+        self.unsteady = ""
+        self.is_whole = False
+        self._hook = hook
+        self._request = request
+        self._folder = folder
+        self._in_flight = in_flight
+        self._keys = PageKeys() if request.key and not request.is_csv else None
+        self._landed: set[int] = set()
+
+    async def run(self) -> Walk:
+        """Walk to the end, or to the page that shows a change; :attr:`unsteady` then says which.
+
+        Only a walk that :attr:`is_whole` has all pages.
+        """
+        self._landed = set(await self._folder.landed())
+        try:
+            async for page in self._hook.report_pages(
+                self._request, landed=self._landed_page, in_flight=self._in_flight
+            ):
+                if page.number == 1:
+                    first = page
+                    self.totals = page.totals
+                elif first.total_rows == first.rows:
+                    # The vendor counts the rows of each page, not of the report.
+                    self.totals = (None, first.total_pages)
+                elif page.totals not in (self.totals, (None, None)):
+                    self.unsteady = f"Page 1 speaks of {_told(self.totals)}, page {page.number} of {_told(page.totals)}"
+                    return self
+                await self._land(page)
+            self.is_whole = True
+            self._judge()
+        finally:
+            if self._keys is not None:
+                self._keys.close()
+        return self
+
+    async def _landed_page(self, number: int) -> bytes | None:
+        if number not in self._landed:
+            return None
+        try:
+            return await self._folder.read(number)
+        except Damaged:
+            self._landed.discard(number)
+            return None
+
+    async def _land(self, page: ReportPage) -> None:
+        landed = page.number in self._landed
+        self.entries.append(await self._folder.write(page.number, page.body, page.rows, landed=landed))
+        self.rows += page.rows
+        if self._keys is not None:
+            await asyncio.to_thread(self._keys.add, page)
+
+    def _judge(self) -> None:
+        if self.totals[0] is not None and self.totals[0] != self.rows:
+            self.unsteady = f"The vendor speaks of {self.totals[0]} rows, {self.rows} came"
+        elif self._keys is not None and (twice := self._keys.on_two_pages()):
+            self.unsteady = f"{twice} rows came on two pages, so others may be missing"
+
+
+class PageKeys:
+    """The keys of the rows of all pages, to notice rows that come on two pages; flat in memory."""
+
+    def __init__(self) -> None:
+        from include.lake.keys import KeyIndex
+
+        self._index = KeyIndex()
+
+    def add(self, page: ReportPage) -> None:
+        """Take the keys of a page; rows that a page itself has twice count once, they are the vendor's own."""
+        if page.has_keys:
+            self._index.add({key for key in page.content if None not in key})
+
+    def on_two_pages(self) -> int:
+        """Return how many keys came on more than one page."""
+        return self._index.duplicates()
+
+    def close(self) -> None:
+        """Let go of the disk space."""
+        self._index.close()
+
+
+def _told(totals: tuple[int | None, int | None]) -> str:
+    return f"{totals[0]} rows in {totals[1]} pages"

@@ -1,0 +1,233 @@
+"""The extracting task as Airflow runs it, against the stand-in; judged by the vendor's ledger and by the landing."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pendulum
+import pytest
+from airflow.sdk import DAG
+
+from include.lake.landing import Landing, Manifest
+from include.lake.store import Lake
+from include.standins import Fault, FaultKind
+from include.standins.flexnet import LOGIN, PASSWORD, FlexNetStandIn, FlexNetSwitches, faulty
+from include.standins.flexnet.switches import CountOf, DateTo
+from nightshift.errors import AuthFailed, BadResponse, Rejected, Unreachable
+from nightshift.flexnet.operators import FlexNetExtractOperator
+from tests.execution_api import FakeExecutionApi, TaskRun
+
+TODAY = datetime.now(UTC).date()
+NIGHT = (TODAY - timedelta(days=2)).isoformat()
+ROWS = {"usage": 430, "files": 0}
+
+
+class Bench:
+    """One vendor, one lake, one logical task."""
+
+    def __init__(self, vendor: FlexNetStandIn, lake: Path, **given: Any) -> None:
+        self.vendor = vendor
+        self.lake = lake
+        fields = {
+            "conn_type": "flexnet",
+            "host": vendor.url,
+            "login": LOGIN,
+            "password": given.pop("password", PASSWORD),
+        }
+        self.api = FakeExecutionApi(connections={"flexnet_default": fields}, max_tries=2)
+        with DAG("d", schedule=None, start_date=pendulum.datetime(2026, 1, 1)):
+            arguments = {"report": "usage", "night": NIGHT, "page_size": 50, "key": ["usageId"], **given}
+            self.task = FlexNetExtractOperator(task_id="extract", **arguments)
+
+    def run(self, **how: Any) -> TaskRun:
+        return self.api.run(self.task, **how)
+
+    def manifest(self, run: TaskRun) -> Manifest:
+        told = run.result
+        return asyncio.run(
+            Landing(Lake.from_url(str(self.lake)), "flexnet", told["report"], told["night"]).manifest(told["extract"])
+        )
+
+    def rows(self, run: TaskRun) -> list[dict[str, Any]]:
+        manifest = self.manifest(run)
+        folder = Landing(Lake.from_url(str(self.lake)), "flexnet", manifest.report, manifest.night).extract(
+            manifest.extract
+        )
+
+        async def bodies() -> list[bytes]:
+            return [await folder.read(entry.number) for entry in manifest.entries]
+
+        return [row for body in asyncio.run(bodies()) for row in json.loads(body)["data"]]
+
+    def fetched(self) -> Counter[str]:
+        """How often each page was asked for in the walks, the vendor's other answers left out."""
+        asked = [dict(r.query) for r in self.vendor.ledger.requests(path="/report/usage$")]
+        return Counter(query["pageNumber"] for query in asked if query["limitRecords"] != "1")
+
+
+@pytest.fixture
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Bench]]:
+    monkeypatch.setenv("NIGHTSHIFT_LAKE", str(tmp_path / "lake"))
+    with ExitStack() as stack:
+
+        def make(*, switches: dict[str, Any] | None = None, **given: Any) -> Bench:
+            vendor = stack.enter_context(
+                FlexNetStandIn(switches=FlexNetSwitches(**{"rows_a_day": ROWS, **(switches or {})}))
+            )
+            return Bench(vendor, tmp_path / "lake", **given)
+
+        yield make
+
+
+def assert_each_row_once(bench: Bench, run: TaskRun, rows: int = ROWS["usage"]) -> None:
+    assert run.state == "success", run.error
+    landed = bench.rows(run)
+    assert len(landed) == rows
+    assert len({row["usageId"] for row in landed}) == rows
+
+
+@pytest.mark.parametrize("reading", list(DateTo))
+def test_a_night_lands_with_a_manifest_that_says_all(bench, reading: DateTo) -> None:
+    b = bench(switches={"date_to": reading})
+    run = b.run()
+    assert_each_row_once(b, run)
+    manifest = b.manifest(run)
+    assert manifest.vendor_totals.rows == manifest.rows == ROWS["usage"]
+    assert manifest.pages == manifest.vendor_totals.pages == 9
+    assert manifest.window["date_to_is"] == reading
+    assert manifest.connection == "flexnet_default"
+    assert {column.name for column in manifest.model} >= {"usageId"}
+    assert PASSWORD not in manifest.to_json().decode()
+    assert run.result | {"seconds": 0} == {
+        "source": "flexnet", "report": "usage", "night": NIGHT, "extract": manifest.extract, "rows": 430, "pages": 9, "bytes": manifest.bytes,
+        "sha256": manifest.sha256, "seconds": 0,
+    }  # fmt: skip
+
+
+def test_neighbouring_nights_share_no_row_however_date_to_is_read(bench) -> None:
+    for reading in DateTo:
+        b = bench(switches={"date_to": reading})
+        days = [(TODAY - timedelta(days=n)).isoformat() for n in (4, 3)]
+        seen: list[str] = []
+        for day in days:
+            b.task.night = day
+            b.api.task_store.clear()
+            run = b.run()
+            seen += [row["usageId"] for row in b.rows(run)]
+        assert len(seen) == len(set(seen)) == 2 * ROWS["usage"]
+
+
+def test_an_empty_night_is_an_extract_without_rows(bench) -> None:
+    b = bench(report="files", key=[])
+    run = b.run()
+    assert run.state == "success"
+    assert (run.result["rows"], run.result["pages"]) == (0, 1)
+
+
+def test_a_retry_goes_on_behind_the_pages_that_are_landed(bench) -> None:
+    b = bench(mode="batch")
+    b.vendor.faults.add(Fault(kind=FaultKind.STATUS, status=503, retry_after="600", page=6))
+    first = b.run()
+    assert first.state == "up_for_retry"
+    assert isinstance(first.error, Unreachable)
+    second = b.run(try_number=2)
+    assert_each_row_once(b, second)
+    assert b.fetched() == {str(n): 2 if n == 6 else 1 for n in range(1, 10)}
+
+
+def test_a_clear_after_success_fetches_the_night_anew(bench) -> None:
+    b = bench()
+    first = b.run()
+    b.api.clear()
+    second = b.run(try_number=2)
+    assert first.result["extract"] != second.result["extract"]
+    assert set(b.fetched().values()) == {2}
+    assert first.result["sha256"] == second.result["sha256"]
+
+
+def test_totals_that_changed_since_the_landed_pages_start_the_walk_over(bench) -> None:
+    b = bench(mode="interactive", pages_in_flight=1)
+    b.vendor.faults.add(Fault(kind=FaultKind.STATUS, status=503, retry_after="600", page=6))
+    assert b.run().state == "up_for_retry"
+    b.vendor.turn(rows_a_day={"usage": 440})
+    run = b.run(try_number=2)
+    assert_each_row_once(b, run, 440)
+    assert b.fetched()["1"] == 2
+
+
+@pytest.mark.parametrize(
+    ("detail", "calls"),
+    [({"insert": 3}, 1), ({"delete": 3}, 1), ({"insert": 3, "constant_totals": True}, 6), ({"reorder": True}, 6)],
+    ids=str,
+)
+def test_rows_that_shift_under_the_walk_are_noticed_and_read_again(bench, detail: dict[str, Any], calls: int) -> None:
+    b = bench(mode="interactive", pages_in_flight=1)
+    b.vendor.faults.add(Fault(kind=faulty.ROWS_SHIFT, from_page=4, times=calls, detail=detail))
+    assert_each_row_once(b, b.run())
+
+
+def test_a_report_that_never_keeps_still_is_tried_again_later(bench) -> None:
+    b = bench(mode="interactive", pages_in_flight=1)
+    for after in range(0, 12, 2):
+        b.vendor.faults.add(Fault(kind=faulty.TOTALS_OFF, page=2, after=after // 2, times=1, detail={"add": after + 1}))
+    run = b.run()
+    assert run.state == "up_for_retry"
+    assert isinstance(run.error, BadResponse)
+    assert "kept changing" in str(run.error)
+
+
+def test_totals_that_are_always_wrong_are_landed_as_told_and_left_to_the_checks(bench) -> None:
+    b = bench()
+    b.vendor.faults.add(Fault(kind=faulty.TOTALS_OFF, times=None, detail={"add": 7}))
+    run = b.run()
+    assert run.state == "success"
+    assert (b.manifest(run).rows, b.manifest(run).vendor_totals.rows) == (430, 437)
+    assert b.fetched()["1"] == 2
+
+
+def test_a_record_count_of_each_page_is_not_taken_for_the_total(bench) -> None:
+    b = bench(switches={"record_count_of": CountOf.THIS_PAGE, "page_count_key": ""})
+    run = b.run()
+    assert_each_row_once(b, run)
+    assert b.manifest(run).vendor_totals.rows is None
+
+
+def test_a_wrong_password_fails_at_once(bench) -> None:
+    b = bench(password="certainly-not")
+    run = b.run()
+    assert run.state == "failed"
+    assert isinstance(run.error, AuthFailed)
+    assert "certainly-not" not in str(run.error)
+    assert len(b.vendor.ledger.requests()) == 1
+
+
+def test_a_night_beyond_the_horizon_comes_from_the_landing_or_fails_with_words(bench) -> None:
+    b = bench(horizon_days=30, night=(TODAY - timedelta(days=40)).isoformat())
+    missing = b.run()
+    assert missing.state == "failed"
+    assert isinstance(missing.error, Rejected)
+    assert "beyond the 30 days" in str(missing.error)
+    assert not b.vendor.ledger.requests()
+    b.task.force = True
+    landed = b.run()
+    assert landed.state == "success"
+    b.vendor.ledger.clear()
+    b.task.force = False
+    again = b.run()
+    assert again.result["extract"] == landed.result["extract"]
+    assert not b.vendor.ledger.requests()
+
+
+def test_csv_lands_as_it_came(bench) -> None:
+    b = bench(format="csv")
+    run = b.run()
+    assert run.state == "success"
+    assert b.manifest(run).format == "csv"
+    assert run.result["rows"] == ROWS["usage"]
