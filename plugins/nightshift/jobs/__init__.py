@@ -1,0 +1,1 @@
+"""One asynchronous vendor job: submitted once, waited for, cancelled, whatever crashes in between."""

@@ -1,0 +1,154 @@
+"""The five verbs through which the core speaks to a vendor, and how an adapter is named in a trigger."""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from typing import Any, ClassVar, Self
+
+import msgspec
+
+from nightshift.errors import NotFound, VendorError
+from nightshift.jobs.state import Intent, JobState, JobStatus, Scalar
+
+
+class Immediate(msgspec.Struct, frozen=True, kw_only=True):
+    """The vendor answered a submit at once and made no job.
+
+    :param outcome: a name for it, such as ``no_changes``.
+    :param result: small JSON object for the task's return value.
+    """
+
+    outcome: str
+    result: dict[str, Any] = {}
+
+
+class Cancelled(msgspec.Struct, frozen=True):
+    """The vendor took the cancellation; the job may need a while to end."""
+
+
+class NotPossible(msgspec.Struct, frozen=True):
+    """The job cannot be cancelled. ``message`` says why and what a person can do."""
+
+    message: str
+
+
+class JobAdapter(ABC):
+    """One kind of asynchronous job at one vendor.
+
+    Built from JSON scalars alone, so that a triggerer can build it: the dotted path of the class, a connection id and
+    keyword arguments. Opened with ``async with``, used by many coroutines of one event loop at once, then closed.
+    Nothing may block the loop. Errors are :class:`nightshift.errors.VendorError`; anything else counts as a defect of
+    the adapter.
+
+    :param conn_id: Airflow connection.
+    """
+
+    vendor: ClassVar[str] = "vendor"
+    """Name for messages."""
+    can_find: ClassVar[bool] = False
+    """``find`` works: a job can be recognised by its intent's marker."""
+    can_cancel: ClassVar[bool] = False
+    """``cancel`` works, at least for some states."""
+    bulk: ClassVar[int] = 1
+    """How many ids one ``status`` call asks for at the price of one request; 1 if each id costs a request."""
+    settle: ClassVar[float] = 30.0
+    """Seconds after a request for which ``find`` may not list its job yet."""
+
+    def __init__(self, conn_id: str, **options: Scalar) -> None:
+        self.conn_id = conn_id
+        self.options = options
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_exc: object) -> None:
+        return None
+
+    @property
+    def requests_per_minute(self) -> float | None:
+        """What the connection allows all polls together, None without limit; read once the adapter is open."""
+        return None
+
+    @abstractmethod
+    async def submit(self, intent: Intent, payload: Any) -> JobStatus | Immediate:
+        """Ask the vendor once for a job that carries ``intent.marker``, if the vendor has a place for it.
+
+        Must never be repeated inside. Whatever proves that the vendor did not take the request is raised as such
+        (``Unreachable``, ``RateLimited``, ``AuthFailed``, ``Forbidden``, ``NotFound``, ``Rejected``); everything else
+        counts as *maybe taken*.
+
+        :raises Ambiguous: the request was sent and no clear answer came.
+        """
+
+    async def find(self, intent: Intent) -> Sequence[JobStatus]:
+        """List the vendor's jobs that carry ``intent.marker``; only for ``can_find``."""
+        raise NotImplementedError(f"{type(self).__name__} cannot look a job up")
+
+    @abstractmethod
+    async def poll(self, job_id: str) -> JobStatus:
+        """Ask for one job.
+
+        :raises NotFound: the vendor does not know it (read as :attr:`JobState.GONE`).
+        """
+
+    async def status(self, ids: Sequence[str]) -> Mapping[str, JobStatus | VendorError]:
+        """Ask for up to ``bulk`` jobs. An id that is left out counts as a failed poll.
+
+        An error that concerns one id is a value; one that concerns all is raised. Override together with ``bulk``.
+        """
+        answers: dict[str, JobStatus | VendorError] = {}
+        for job_id in ids:
+            try:
+                answers[job_id] = await self.poll(job_id)
+            except NotFound as error:
+                answers[job_id] = JobStatus(id=job_id, state=JobState.GONE, detail=error.detail or "")
+            except VendorError as error:
+                answers[job_id] = error
+        return answers
+
+    async def cancel(self, job_id: str) -> Cancelled | NotPossible:
+        """Ask the vendor to end the job. Repeating it, or a job that has ended, is no error."""
+        return NotPossible(f"{self.vendor} offers no way to cancel job {job_id}; end it there by hand.")
+
+    async def result(self, status: JobStatus) -> Any:
+        """Fetch what a succeeded job gives, as small JSON. May be called again for the same job after a crash.
+
+        Never the data itself: it goes into the task's return value.
+        """
+        return {}
+
+
+class AdapterSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """An adapter by name, as it travels in a trigger.
+
+    :param path: dotted path of a :class:`JobAdapter` class.
+    :param conn_id: Airflow connection.
+    :param options: the class's keyword arguments, JSON scalars.
+    """
+
+    path: str
+    conn_id: str
+    options: dict[str, Scalar] = {}
+
+    @classmethod
+    def of(cls, kind: type[JobAdapter], conn_id: str, **options: Scalar) -> AdapterSpec:
+        """Name an adapter class; it must be importable by its module and name."""
+        return cls(path=f"{kind.__module__}.{kind.__qualname__}", conn_id=conn_id, options=options)
+
+    def build(self) -> JobAdapter:
+        """Import and make the adapter; no I/O.
+
+        :raises TypeError: the path names something else than an adapter.
+        """
+        module, _, name = self.path.rpartition(".")
+        kind = getattr(import_module(module), name)
+        if not (isinstance(kind, type) and issubclass(kind, JobAdapter)):
+            raise TypeError(f"{self.path} is not a JobAdapter")
+        return kind(self.conn_id, **self.options)
+
+    def scope(self) -> str:
+        """Tell which waits can share one poller: those with equal text."""
+        return json.dumps([self.path, self.conn_id, sorted(self.options.items())])

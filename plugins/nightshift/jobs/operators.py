@@ -1,0 +1,284 @@
+"""The operator that has a vendor do a job: made once, waited for, cancelled when it is not wanted any more."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow.sdk import BaseOperator, RetryPolicy
+from airflow.sdk.exceptions import AirflowSkipException, TaskDeferred
+
+from nightshift.errors import Ambiguous, AuthFailed, Forbidden, JobFailed, JobTimedOut, Rejected
+from nightshift.jobs.adapter import AdapterSpec, Immediate, JobAdapter
+from nightshift.jobs.cancel import cancel_by_spec, cancel_in_thread, cancel_job
+from nightshift.jobs.events import EventKind, JobEvent
+from nightshift.jobs.links import JobLink
+from nightshift.jobs.once import Attempt, SubmitOnce
+from nightshift.jobs.poller import look
+from nightshift.jobs.record import Ending, JobRecord, JobStore
+from nightshift.jobs.run import last_attempt, run_identity, seconds
+from nightshift.jobs.state import FAILED, TERMINAL, JobState, JobStatus
+from nightshift.jobs.triggers import VendorJobTrigger
+from nightshift.jobs.verdicts import failed, refused, stopped, timed_out
+from nightshift.jobs.waiting import Phase, WaitPlan, Watch
+from nightshift.retries import VendorRetryPolicy
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+BACKSTOP = timedelta(minutes=10)
+"""How much later than ours Airflow's own time-out of a deferral is: it only ends a wait that a triggerer has lost."""
+_ANEW = "The job was not touched. Clear the task: it looks at its job anew."
+
+
+class VendorJobOperator(BaseOperator):
+    """Have a vendor do one job and wait for it.
+
+    A vendor's room gives :meth:`adapter` and :meth:`payload`. One task makes at most one job, whatever crashes: a
+    retry goes on with the job of the attempt before. A clear of a task that has succeeded makes the job again; a clear
+    of one that waits cancels the job, where the vendor can, and makes a new one. Where only a person can tell whether
+    a job was made, the task fails with ``Ambiguous`` and its message says how to go on.
+
+    The job is cancelled, where the vendor can, when the task is killed, marked failed or cleared, when it times out,
+    and when its last attempt fails while the job still runs. It is not cancelled when a person marks the task success,
+    when the vendor refuses our credentials, or when a triggerer moves.
+
+    :param conn_id: Airflow connection (templated).
+    :param job_timeout: working time of the job, from when it was made. The task's ``execution_timeout`` counts as well,
+        from the start of each attempt. Time that the job spends waiting for a person or a time counts for neither.
+    :param waiting_timeout: how long it may wait for a person or a time, each time anew.
+    :param look: seconds to wait on the worker before the task defers.
+    :param poll_first: seconds between the first polls.
+    :param poll_cap: seconds between polls at most.
+    :param auth_grace: seconds for which refused credentials are tolerated while waiting.
+    :param deferrable: wait in the triggerer; otherwise on the worker.
+    :param cancel_on_failure: cancel the job in the cases above.
+    :param retries: as of Airflow, 2 by default: an attempt that Airflow lost must be able to go on with its job.
+    :param retry_policy: as of Airflow; fails at once what no retry can cure.
+    :raises JobFailed: the job ended, and not well.
+    :raises JobTimedOut: it did not end in time.
+    :raises Ambiguous: nobody but a person can tell whether a job was made.
+    """
+
+    template_fields: Sequence[str] = ("conn_id",)
+    operator_extra_links = (JobLink(),)
+    ui_color = "#e8ecf8"
+    job_link: ClassVar[JobLink] = JobLink()
+
+    def __init__(
+        self,
+        *,
+        conn_id: str,
+        job_timeout: timedelta | float = timedelta(hours=6),
+        waiting_timeout: timedelta | float = timedelta(days=7),
+        look: timedelta | float = 10.0,
+        poll_first: float = 2.0,
+        poll_cap: float = 60.0,
+        auth_grace: timedelta | float = timedelta(minutes=10),
+        deferrable: bool = True,
+        cancel_on_failure: bool = True,
+        retries: int = 2,
+        retry_policy: RetryPolicy | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(retries=retries, retry_policy=retry_policy or VendorRetryPolicy(), **kwargs)
+        self.conn_id = conn_id
+        self.job_timeout = seconds(job_timeout)
+        self.waiting_timeout = seconds(waiting_timeout)
+        self.look = seconds(look)
+        self.poll_first = poll_first
+        self.poll_cap = poll_cap
+        self.auth_grace = seconds(auth_grace)
+        self.deferrable = deferrable
+        self.cancel_on_failure = cancel_on_failure
+        self.job_url: str | None = None
+        self._job_id: str | None = None
+        self._killed = False
+
+    def adapter(self) -> AdapterSpec:
+        """Name the adapter; called after templates are rendered."""
+        raise NotImplementedError(f"{type(self).__name__} names no adapter")
+
+    def payload(self, context: Context) -> Any:
+        """Say what to ask the vendor for, as JSON.
+
+        The same on each attempt: another payload is another job. So nothing of the clock or the try number in it.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no payload")
+
+    def conclude(self, context: Context, status: JobStatus, result: Any) -> Any:
+        """Make the task's return value of a succeeded job; small, it goes into the metadata database."""
+        return {"job_id": status.id, "state": str(status.state), "url": status.url, "result": result}
+
+    def conclude_immediate(self, context: Context, answer: Immediate) -> Any:
+        """Make the task's return value where the vendor had nothing to do; may raise ``AirflowSkipException``."""
+        return {"job_id": None, "state": answer.outcome, "url": None, "result": answer.result}
+
+    def execute(self, context: Context) -> Any:
+        """Make the job or take up the one there is, then wait for it."""
+        return asyncio.run(self._guarded(context, None))
+
+    def resume(self, context: Context, event: dict[str, Any]) -> Any:
+        """Go on after a deferral."""
+        return asyncio.run(self._guarded(context, event or {}))
+
+    async def _guarded(self, context: Context, payload: dict[str, Any] | None) -> Any:
+        try:
+            async with self.adapter().build() as adapter:
+                return await self._go(context, adapter, payload)
+        except (TaskDeferred, AirflowSkipException):
+            raise
+        except Exception as error:
+            await self._abandon(context, error)
+            raise
+
+    async def _go(self, context: Context, adapter: JobAdapter, payload: dict[str, Any] | None) -> Any:
+        store = self._store(context)
+        record, event = self._taken_up(store, payload) if payload is not None else (None, None)
+        while True:
+            if record is None:
+                made = await self._secure(context, adapter, store)
+                if isinstance(made, Immediate):
+                    return self.conclude_immediate(context, made)
+                record = made
+            record = self._show(context, store, record)
+            if event is None:
+                event = await self._wait(record, adapter)
+            record = self._heed(store, record, event)
+            if event.kind is EventKind.ENDED:
+                if not self._redo(record, event):
+                    return await self._finish(context, adapter, store, record, event)
+                record = None
+            elif event.kind in (EventKind.TIMED_OUT, EventKind.REFUSED):
+                await self._give_up(adapter, record, event)
+            event = None
+
+    async def _secure(self, context: Context, adapter: JobAdapter, store: JobStore) -> JobRecord | Immediate:
+        ti = context["ti"]
+        attempt = Attempt(
+            run=run_identity(context),
+            number=ti.try_number,
+            max_tries=ti.max_tries,
+            payload=self.payload(context),
+        )
+        return await SubmitOnce(adapter, store, attempt, self.log, stopped=lambda: self._killed).secure()
+
+    async def _wait(self, record: JobRecord, adapter: JobAdapter) -> JobEvent:
+        if record.status is not None and record.status.state in TERMINAL:
+            return JobEvent(kind=EventKind.ENDED, job_id=record.status.id, at=time.time(), status=record.status)
+        plan = self._plan(record)
+        if self._killed:
+            if self.cancel_on_failure:
+                await cancel_job(adapter, plan.job_id, "The task was killed", self.log)
+            raise stopped(adapter, plan.job_id)
+        event = await look(adapter, Watch(plan, time.time()), self.log, self.look if self.deferrable else None)
+        if event is not None:
+            return event
+        raise TaskDeferred(
+            trigger=VendorJobTrigger.of(self.adapter(), plan, cancel_on_kill=self.cancel_on_failure),
+            method_name="resume",
+            timeout=timedelta(seconds=max(plan.deadline - time.time(), 0.0)) + BACKSTOP,
+        )
+
+    def _plan(self, record: JobRecord) -> WaitPlan:
+        intent, job_id = record.made()
+        phase = Phase.WORKING if record.waiting_since is None else Phase.PARKED
+        deadline = record.anchor + self.job_timeout
+        if self.execution_timeout is not None:
+            deadline = min(deadline, record.attempt_at + self.execution_timeout.total_seconds())
+        if record.waiting_since is not None:
+            deadline = record.waiting_since + self.waiting_timeout
+        return WaitPlan(
+            job_id=job_id,
+            started=intent.at,
+            deadline=deadline,
+            phase=phase,
+            first=self.poll_first,
+            cap=self.poll_cap,
+            auth_grace=self.auth_grace,
+            seed=intent.run.seed(),
+            last=record.status.label() if record.status is not None else "",
+        )
+
+    def _heed(self, store: JobStore, record: JobRecord, event: JobEvent) -> JobRecord:
+        record = record.changed(status=event.status or record.status)
+        if event.kind is EventKind.PARKED:
+            record = record.changed(waiting_since=max(event.seen.since or event.at, record.anchor))
+        elif record.waiting_since is not None and event.kind is not EventKind.TIMED_OUT:
+            waited = max(0.0, event.at - record.waiting_since)
+            record = record.changed(
+                anchor=record.anchor + waited, attempt_at=record.attempt_at + waited, waiting_since=None
+            )
+        return store.save(record)
+
+    def _redo(self, record: JobRecord, event: JobEvent) -> bool:
+        if record.ending is Ending.AGAIN_IF_CANCELLED:
+            return event.seen.state is JobState.CANCELLED
+        return record.ending is Ending.AGAIN
+
+    async def _finish(
+        self, context: Context, adapter: JobAdapter, store: JobStore, record: JobRecord, event: JobEvent
+    ) -> Any:
+        status = event.seen
+        if status.state in FAILED:
+            if self._killed:
+                raise stopped(adapter, status.id)
+            raise failed(adapter, status)
+        answer = self.conclude(context, status, await adapter.result(status))
+        # From here on only a clear makes the job again. A worker that dies before Airflow has heard of the success
+        # comes back as a retry, which a clear can be told from: it finds this mark and gives the same answer.
+        store.save(record.changed(done=True))
+        return answer
+
+    async def _give_up(self, adapter: JobAdapter, record: JobRecord, event: JobEvent) -> None:
+        if event.kind is EventKind.REFUSED:
+            raise refused(adapter, event, self.conn_id)
+        taken = self.cancel_on_failure and await cancel_job(
+            adapter, event.job_id, "The time allowed for it is over", self.log
+        )
+        raise timed_out(adapter, event, cancelled=taken)
+
+    def on_kill(self) -> None:
+        """Cancel the job when the worker is told to stop (a clear, mark failed, time-out, or the worker's end)."""
+        self._killed = True
+        if self._job_id is not None and self.cancel_on_failure:
+            cancel_in_thread(self.adapter(), self._job_id, "The task was killed", self.log)
+
+    async def _abandon(self, context: Context, error: Exception) -> None:
+        """Cancel a job that nobody will wait for any more: this was the last attempt, and it failed."""
+        spared = AuthFailed | Forbidden | Ambiguous | JobFailed | JobTimedOut
+        if self._job_id is None or not self.cancel_on_failure or isinstance(error, spared):
+            return
+        record = self._store(context).load()
+        ended = record is None or record.done or (record.status is not None and record.status.state in TERMINAL)
+        if not ended and last_attempt(self, context, error):
+            await cancel_by_spec(self.adapter(), self._job_id, "The last attempt failed", self.log)
+
+    def _store(self, context: Context) -> JobStore:
+        conf = getattr(context["dag_run"], "conf", None)
+        return JobStore(context["task_state_store"], conf=conf, task_id=self.task_id)
+
+    def _taken_up(self, store: JobStore, payload: dict[str, Any]) -> tuple[JobRecord, JobEvent]:
+        try:
+            event = JobEvent.from_event(payload)
+        except ValueError as error:
+            raise Rejected(f"the event that resumed this task cannot be read: {error}", advice=_ANEW) from None
+        record = store.load()
+        if record is None or record.id != event.job_id:
+            known = record.id if record is not None else None
+            raise Rejected(f"the event is of job {event.job_id}, but this task's job is {known}", advice=_ANEW)
+        return record, event
+
+    def _show(self, context: Context, store: JobStore, record: JobRecord) -> JobRecord:
+        """Remember the job for a kill, and show its page in the UI as soon as there is one."""
+        self._job_id = record.id
+        url = record.status.url if record.status is not None else None
+        number = str(context["ti"].try_number)
+        self.job_url = url or record.urls.get(number)
+        if not url or record.urls.get(number) == url:
+            return record
+        self.job_link.push(context["ti"], url)
+        return store.save(record.changed(urls={**record.urls, number: url}))

@@ -1,0 +1,181 @@
+"""What is remembered of a task's job between attempts, and what a person may tell the task about it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any, Protocol
+
+import msgspec
+
+from nightshift.errors import Rejected
+from nightshift.jobs.state import Intent, JobStatus, from_json, to_json
+
+RECORD_KEY = "nightshift_job"
+"""Key of the task state store that holds the :class:`JobRecord`."""
+RESOLUTION_KEY = "nightshift_resolve"
+"""Key of the task state store where a person says what to do: ``{"adopt": "<id>"}`` or ``{"resubmit": true}``."""
+CONF_KEY = "jobs"
+"""Key of a DAG run's conf: ``{"jobs": {"adopt": {"<task id>": "<id>"}, "resubmit": ["<task id>"]}}``."""
+
+_RETENTION = timedelta(days=90)
+
+
+class Ending(StrEnum):
+    """What the end of the job that is waited for means."""
+
+    VERDICT = "verdict"
+    """It is the answer."""
+    AGAIN_IF_CANCELLED = "again_if_cancelled"
+    """It is the answer, but a cancellation was meant for the attempt before a clear: make the job anew."""
+    AGAIN = "again"
+    """This job is in the way and only has to end before a new one is made."""
+
+
+class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A task's job, as its attempts hand it on through the task state store.
+
+    One value under one key: a write replaces it whole, so that no reader sees half a change.
+
+    :param intent: the latest intent; written before the vendor was asked.
+    :param id: the vendor's id; None between the intent and the vendor's answer.
+    :param refused: the vendor certainly did not take the request (refused, or it never got there).
+    :param done: our attempt has fetched the job's result and hands it to Airflow.
+    :param max_tries: Airflow's ``max_tries`` of the latest attempt. A clear raises it; a retry does not.
+    :param attempt: the latest attempt that took charge, and when it did.
+    :param attempt_at: seconds since the epoch, moved on like ``anchor``.
+    :param anchor: start of the working clock, seconds since the epoch: when the job was made, moved on by the time
+        that it spent waiting for a person or a time.
+    :param waiting_since: when the present wait for a person or a time began; None while the job works.
+    :param ending: what the job's end means.
+    :param status: the latest observation.
+    :param urls: vendor page of each attempt, by try number.
+    """
+
+    intent: Intent | None = None
+    id: str | None = None
+    refused: bool = False
+    done: bool = False
+    max_tries: int = 0
+    attempt: int = 1
+    attempt_at: float = 0.0
+    anchor: float = 0.0
+    waiting_since: float | None = None
+    ending: Ending = Ending.VERDICT
+    status: JobStatus | None = None
+    urls: dict[str, str] = {}
+
+    def made(self) -> tuple[Intent, str]:
+        """Give the intent and the id of a job that was made.
+
+        :raises ValueError: none was.
+        """
+        if self.intent is None or self.id is None:
+            raise ValueError("the record holds no job")
+        return self.intent, self.id
+
+    def changed(self, **changes: Any) -> JobRecord:
+        """Return a copy with some fields replaced."""
+        return msgspec.structs.replace(self, **changes)
+
+
+class Resolution(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A person's word on a job that could not be told apart: take this one, or make a new one.
+
+    :param adopt: the vendor's id of the job that is this task's.
+    :param resubmit: there is none; ask the vendor (again).
+    """
+
+    adopt: str | None = None
+    resubmit: bool = False
+
+    def __post_init__(self) -> None:
+        if bool(self.adopt) == self.resubmit:
+            raise ValueError('give either {"adopt": "<id of the job>"} or {"resubmit": true}')
+
+
+class StateStore(Protocol):
+    """What we need of ``context["task_state_store"]``."""
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Return the value, or the default."""
+
+    def set(self, key: str, value: Any, *, retention: timedelta | None = None) -> None:
+        """Write the value."""
+
+    def delete(self, key: str) -> None:
+        """Remove the key, if it is there."""
+
+
+class JobStore:
+    """The task state store, read and written as :class:`JobRecord`.
+
+    Airflow ties a write to the attempt that makes it: once a newer attempt exists, a write of the older one fails.
+    That is what keeps a worker that was given up from asking the vendor after its successor has taken over.
+
+    :param store: ``context["task_state_store"]``.
+    :param conf: the DAG run's conf.
+    :param task_id: names this task in the conf.
+    """
+
+    def __init__(self, store: StateStore, *, conf: Mapping[str, Any] | None = None, task_id: str = "") -> None:
+        self._store = store
+        self._conf = conf or {}
+        self._task_id = task_id
+
+    def load(self) -> JobRecord | None:
+        """Read what earlier attempts left.
+
+        :raises Rejected: it is there but is not ours or not of this version. Nothing is asked of the vendor then.
+        """
+        plain = self._store.get(RECORD_KEY)
+        if plain is None:
+            return None
+        try:
+            return from_json(JobRecord, plain)
+        except ValueError as error:
+            raise Rejected(
+                f"the task state store holds a {RECORD_KEY!r} that cannot be read ({error})",
+                advice="Nothing was asked of the vendor. Make sure that no job of this task runs there, delete that "
+                "key, then clear the task.",
+            ) from None
+
+    def save(self, record: JobRecord) -> JobRecord:
+        """Write the record, to be kept for 90 days after its last change."""
+        self._store.set(RECORD_KEY, to_json(record), retention=_RETENTION)
+        return record
+
+    def resolution(self, *, first: bool) -> Resolution | None:
+        """Read what a person decided, from the state store or, where this task has no record yet, from the run's conf.
+
+        :param first: no attempt has left a record; the conf counts only then, because it cannot be taken back.
+        :raises Rejected: it is there but says something else.
+        """
+        plain = self._store.get(RESOLUTION_KEY)
+        where = f"the key {RESOLUTION_KEY!r} of the task state store"
+        if plain is None and first:
+            plain, where = self._from_conf(), f"{CONF_KEY!r} in the run's conf"
+        if plain is None:
+            return None
+        try:
+            return from_json(Resolution, plain)
+        except ValueError as error:
+            raise Rejected(
+                f"cannot read {where}: {error}",
+                advice="Nothing was asked of the vendor. Correct the value, then clear the task.",
+            ) from None
+
+    def resolved(self) -> None:
+        """Remove what a person decided, once it has been acted on."""
+        self._store.delete(RESOLUTION_KEY)
+
+    def _from_conf(self) -> dict[str, Any] | None:
+        jobs = self._conf.get(CONF_KEY)
+        if not isinstance(jobs, Mapping):
+            return None
+        adopt = jobs.get("adopt")
+        if isinstance(adopt, Mapping) and self._task_id in adopt:
+            return {"adopt": str(adopt[self._task_id])}
+        resubmit = jobs.get("resubmit")
+        return {"resubmit": True} if isinstance(resubmit, list) and self._task_id in resubmit else None

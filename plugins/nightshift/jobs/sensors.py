@@ -1,0 +1,168 @@
+"""The sensor that waits for a job which something else has made."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+
+from airflow.sdk import BaseSensorOperator, RetryPolicy
+from airflow.sdk.exceptions import AirflowSensorTimeout, AirflowSkipException, TaskDeferred
+
+from nightshift.errors import Rejected
+from nightshift.jobs.adapter import AdapterSpec, JobAdapter
+from nightshift.jobs.events import EventKind, JobEvent
+from nightshift.jobs.links import JobLink
+from nightshift.jobs.operators import BACKSTOP
+from nightshift.jobs.poller import look
+from nightshift.jobs.record import JobRecord, JobStore
+from nightshift.jobs.run import run_identity, seconds
+from nightshift.jobs.state import FAILED
+from nightshift.jobs.triggers import VendorJobTrigger
+from nightshift.jobs.verdicts import failed, refused, timed_out
+from nightshift.jobs.waiting import Phase, WaitPlan, Watch
+from nightshift.retries import VendorRetryPolicy
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+
+class VendorJobSensor(BaseSensorOperator):
+    """Wait until a job has succeeded; fail when it has ended otherwise.
+
+    It makes nothing and cancels nothing. The deadline counts from the first attempt, over all retries.
+
+    :param conn_id: Airflow connection (templated).
+    :param job_id: the vendor's id of the job (templated).
+    :param timeout: seconds (or a span) in all, waits for a person or a time included; 7 days by default, as Airflow has
+        it. Passing it fails the task without a retry.
+    :param look: seconds to wait on the worker before the sensor defers.
+    :param poll_first: seconds between the first polls.
+    :param poll_cap: seconds between polls at most.
+    :param auth_grace: seconds for which refused credentials are tolerated.
+    :param deferrable: wait in the triggerer; otherwise on the worker.
+    :raises JobFailed: the job ended, and not well.
+    """
+
+    template_fields: Sequence[str] = ("conn_id", "job_id")
+    operator_extra_links = (JobLink(),)
+    ui_color = "#eef4e8"
+    job_link: ClassVar[JobLink] = JobLink()
+
+    def __init__(
+        self,
+        *,
+        conn_id: str,
+        job_id: str,
+        look: timedelta | float = 10.0,
+        poll_first: float = 2.0,
+        poll_cap: float = 60.0,
+        auth_grace: timedelta | float = timedelta(minutes=10),
+        deferrable: bool = True,
+        retries: int = 2,
+        retry_policy: RetryPolicy | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(retries=retries, retry_policy=retry_policy or VendorRetryPolicy(), **kwargs)
+        self.conn_id = conn_id
+        self.job_id = job_id
+        self.look = seconds(look)
+        self.poll_first = poll_first
+        self.poll_cap = poll_cap
+        self.auth_grace = seconds(auth_grace)
+        self.deferrable = deferrable
+        self.job_url: str | None = None
+
+    def adapter(self) -> AdapterSpec:
+        """Name the adapter; called after templates are rendered."""
+        raise NotImplementedError(f"{type(self).__name__} names no adapter")
+
+    def execute(self, context: Context) -> Any:
+        """Wait for the job."""
+        try:
+            return asyncio.run(self._go(context, None))
+        except (TaskDeferred, AirflowSkipException):
+            raise
+        except Exception as error:
+            if self.soft_fail or self.never_fail:
+                raise AirflowSkipException(str(error)) from error
+            raise
+
+    def resume(self, context: Context, event: dict[str, Any]) -> Any:
+        """Go on after a deferral; Airflow's base class heeds ``soft_fail`` and ``never_fail`` here."""
+        return asyncio.run(self._go(context, event or {}))
+
+    async def _go(self, context: Context, payload: dict[str, Any] | None) -> Any:
+        store = JobStore(context["task_state_store"])
+        record = self._record(store)
+        async with self.adapter().build() as adapter:
+            event = self._event(payload) if payload is not None else None
+            while True:
+                event = event or await self._wait(context, record, adapter)
+                self._show(context, event)
+                if event.kind is EventKind.ENDED:
+                    return await self._finish(adapter, event)
+                if event.kind in (EventKind.TIMED_OUT, EventKind.REFUSED):
+                    self._give_up(adapter, event)
+                parked = event.at if event.kind is EventKind.PARKED else None
+                record = store.save(record.changed(status=event.status, waiting_since=parked))
+                event = None
+
+    def _record(self, store: JobStore) -> JobRecord:
+        if not self.job_id:
+            raise Rejected(f"{self.task_id} was given no job to wait for")
+        record = store.load()
+        if record is None or record.id != self.job_id:
+            record = store.save(JobRecord(id=self.job_id, anchor=time.time()))
+        return record
+
+    def _event(self, payload: dict[str, Any]) -> JobEvent:
+        try:
+            event = JobEvent.from_event(payload)
+        except ValueError as error:
+            raise Rejected(f"the event that resumed this sensor cannot be read: {error}") from None
+        if event.job_id != self.job_id:
+            raise Rejected(f"the event is of job {event.job_id}, this sensor waits for {self.job_id}")
+        return event
+
+    async def _wait(self, context: Context, record: JobRecord, adapter: JobAdapter) -> JobEvent:
+        plan = WaitPlan(
+            job_id=self.job_id,
+            started=record.anchor,
+            deadline=record.anchor + self.timeout,
+            phase=Phase.WORKING if record.waiting_since is None else Phase.PARKED,
+            first=self.poll_first,
+            cap=self.poll_cap,
+            auth_grace=self.auth_grace,
+            seed=run_identity(context).seed(),
+            last=record.status.label() if record.status is not None else "",
+        )
+        event = await look(adapter, Watch(plan, time.time()), self.log, self.look if self.deferrable else None)
+        if event is not None:
+            return event
+        raise TaskDeferred(
+            trigger=VendorJobTrigger.of(self.adapter(), plan, cancel_on_kill=False),
+            method_name="resume",
+            timeout=timedelta(seconds=max(plan.deadline - time.time(), 0.0)) + BACKSTOP,
+        )
+
+    async def _finish(self, adapter: JobAdapter, event: JobEvent) -> Any:
+        status = event.seen
+        if status.state in FAILED:
+            raise failed(adapter, status)
+        result = await adapter.result(status)
+        return {"job_id": status.id, "state": str(status.state), "url": status.url, "result": result}
+
+    def _give_up(self, adapter: JobAdapter, event: JobEvent) -> NoReturn:
+        if event.kind is EventKind.REFUSED:
+            raise refused(adapter, event, self.conn_id)
+        # Airflow's own word for it: no retry, and soft_fail is heeded.
+        raise AirflowSensorTimeout(str(timed_out(adapter, event, cancelled=False)))
+
+    def _show(self, context: Context, event: JobEvent) -> None:
+        url = event.status.url if event.status is not None else None
+        if url and url != self.job_url:
+            self.job_url = url
+            self.job_link.push(context["ti"], url)

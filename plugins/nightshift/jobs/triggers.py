@@ -1,0 +1,103 @@
+"""The wait of a deferred task."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from nightshift.jobs.adapter import AdapterSpec
+from nightshift.jobs.cancel import cancel_by_spec
+from nightshift.jobs.poller import follow
+from nightshift.jobs.state import Scalar, from_json, to_json
+from nightshift.jobs.waiting import WaitPlan, Watch
+
+
+class VendorJobTrigger(BaseTrigger):
+    """Wait for one job, and fire exactly one event (:class:`nightshift.jobs.events.JobEvent`).
+
+    Holds plain JSON only, all times absolute: a triggerer can die and another go on. ``run`` changes nothing at the
+    vendor. All triggers of one connection in one triggerer share one poller.
+
+    :param adapter: dotted path of the :class:`nightshift.jobs.adapter.JobAdapter` class.
+    :param conn_id: Airflow connection.
+    :param options: the adapter's keyword arguments.
+    :param plan: the :class:`nightshift.jobs.waiting.WaitPlan`, as plain JSON.
+    :param cancel_on_kill: cancel the job when a person marks the task failed or clears it.
+    """
+
+    def __init__(
+        self,
+        *,
+        adapter: str,
+        conn_id: str,
+        plan: dict[str, Any],
+        options: dict[str, Scalar] | None = None,
+        cancel_on_kill: bool = True,
+    ) -> None:
+        super().__init__()
+        self.spec = AdapterSpec(path=adapter, conn_id=conn_id, options=options or {})
+        self.plan = from_json(WaitPlan, plan)
+        self.cancel_on_kill = cancel_on_kill
+
+    @classmethod
+    def of(cls, spec: AdapterSpec, plan: WaitPlan, *, cancel_on_kill: bool) -> VendorJobTrigger:
+        """Make one from the models."""
+        return cls(
+            adapter=spec.path,
+            conn_id=spec.conn_id,
+            options=dict(spec.options),
+            plan=to_json(plan),
+            cancel_on_kill=cancel_on_kill,
+        )
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Name the class and its arguments, in plain JSON types."""
+        return (
+            f"{type(self).__module__}.{type(self).__qualname__}",
+            {
+                "adapter": self.spec.path,
+                "conn_id": self.spec.conn_id,
+                "options": dict(self.spec.options),
+                "plan": to_json(self.plan),
+                "cancel_on_kill": self.cancel_on_kill,
+            },
+        )
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Wait; fire the one event."""
+        event = await follow(self.spec, Watch(self.plan, time.time()), self.log)
+        yield TriggerEvent(event.to_event())
+
+    async def on_kill(self) -> None:
+        """Cancel the job, because a person marked the task failed or cleared it.
+
+        A person who marks the task *success* says that its work counts as done; the job is left alone then. Airflow
+        does not tell a trigger which of the three it was, so the task's state is asked for; in doubt the job is
+        cancelled. Airflow does not call this when a triggerer stops, moves its triggers or lets one time out.
+        """
+        job_id = self.plan.job_id
+        if not self.cancel_on_kill:
+            return
+        if await self._marked_success():
+            self.log.info("The task was marked success by a person: job %s is left alone.", job_id)
+            return
+        await cancel_by_spec(self.spec, job_id, "The task was marked failed or cleared while deferred", self.log)
+
+    async def _marked_success(self) -> bool:
+        ti = self.task_instance
+        if ti is None:
+            return False
+        from airflow.sdk.execution_time.comms import GetTaskStates
+        from airflow.sdk.execution_time.task_runner import SUPERVISOR_COMMS
+
+        question = GetTaskStates(dag_id=ti.dag_id, task_ids=[ti.task_id], run_ids=[ti.run_id], map_index=ti.map_index)
+        try:
+            answer = await SUPERVISOR_COMMS.asend(question)
+            states = [state for tasks in answer.task_states.values() for state in tasks.values()]
+        except Exception:
+            self.log.warning("Airflow did not say what became of the task.", exc_info=True)
+            return False
+        return bool(states) and all(state == "success" for state in states)

@@ -1,0 +1,167 @@
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from nightshift.errors import AuthFailed, BadResponse, RateLimited, Unreachable
+from nightshift.jobs.events import EventKind
+from nightshift.jobs.state import JobState, JobStatus
+from nightshift.jobs.waiting import Phase, WaitPlan, Watch
+
+T = 1_000_000.0
+
+
+def watch(now: float = T, **changes: object) -> Watch:
+    return Watch(WaitPlan(**{"job_id": "7", "started": T, "deadline": T + 3600, "seed": 5, **changes}), now)  # type: ignore[arg-type]
+
+
+def status(state: JobState, **more: object) -> JobStatus:
+    return JobStatus(id="7", state=state, **more)  # type: ignore[arg-type]
+
+
+def test_polls_are_quick_at_first_then_rarer_and_spread() -> None:
+    gaps = []
+    for age in (0, 4, 40, 120, 400, 3000):
+        waiting = watch(T + age)
+        waiting.see(status(JobState.RUNNING), T + age)
+        gaps.append(waiting.due - T - age)
+    for gap, nominal in zip(gaps, [2, 2, 10, 30, 60, 60], strict=True):
+        assert nominal * 0.8 <= gap <= nominal * 1.2
+    others = set()
+    for seed in range(20):
+        waiting = watch(seed=seed)
+        waiting.see(status(JobState.RUNNING), T)
+        others.add(waiting.due)
+    assert len(others) == 20
+
+
+def test_the_same_task_polls_at_the_same_times() -> None:
+    assert watch().due == watch().due
+
+
+@pytest.mark.parametrize("state", [JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED])
+def test_an_end_is_an_end(state: JobState) -> None:
+    waiting = watch()
+    waiting.see(status(state), T + 9)
+    assert waiting.event is not None
+    assert waiting.event.kind is EventKind.ENDED
+    assert waiting.event.seen.state is state
+
+
+def test_failed_polls_are_no_verdict_until_the_deadline() -> None:
+    waiting = watch()
+    for second in range(0, 3600, 60):
+        waiting.miss(Unreachable("down"), T + second)
+        assert waiting.event is None
+    waiting.miss(BadResponse("html"), T + 3600)
+    assert waiting.event is not None
+    assert waiting.event.kind is EventKind.TIMED_OUT
+    assert "html" in waiting.event.error
+
+
+def test_a_failed_poll_is_said_once_and_so_is_the_recovery() -> None:
+    waiting = watch()
+    first = waiting.miss(Unreachable("down"), T)
+    assert len(first) == 1
+    assert first[0].level == logging.WARNING
+    assert "the job is not touched" in first[0].text
+    assert waiting.miss(Unreachable("down"), T + 5) == []
+    again = waiting.see(status(JobState.RUNNING), T + 10)
+    assert [line.text for line in again] == [
+        "Job 7: the vendor answers again.",
+        "Job 7: submitted -> running after 10 s",
+    ]
+    assert waiting.see(status(JobState.RUNNING), T + 20) == []
+
+
+def test_retry_after_is_a_floor() -> None:
+    waiting = watch()
+    waiting.miss(RateLimited("slow down", retry_after=90.0), T)
+    assert waiting.due >= T + 90
+    assert waiting.too_early(T + 89)
+    assert not waiting.too_early(T + 90)
+    waiting.see(status(JobState.RUNNING, retry_after=45.0), T + 100)
+    assert waiting.due >= T + 145
+
+
+def test_a_vendor_that_is_not_to_be_called_is_not_called_for_the_deadline() -> None:
+    waiting = watch(deadline=T + 60)
+    waiting.miss(RateLimited("slow down", retry_after=900.0), T)
+    assert waiting.due == T + 60
+    assert waiting.too_early(T + 60)
+    assert waiting.event is not None
+    assert waiting.event.kind is EventKind.TIMED_OUT
+
+
+def test_the_last_poll_falls_on_the_deadline_and_may_still_find_the_end() -> None:
+    waiting = watch(T + 3599, started=T)
+    waiting.see(status(JobState.RUNNING), T + 3599)
+    assert waiting.due == T + 3600
+    waiting.see(status(JobState.SUCCEEDED), T + 3600)
+    assert waiting.event is not None
+    assert waiting.event.kind is EventKind.ENDED
+
+
+def test_refused_credentials_are_tolerated_for_a_while() -> None:
+    waiting = watch(auth_grace=600.0)
+    waiting.miss(AuthFailed("no"), T)
+    waiting.miss(AuthFailed("no"), T + 599)
+    assert waiting.event is None
+    waiting.see(status(JobState.RUNNING), T + 599.5)
+    waiting.miss(AuthFailed("no"), T + 700)
+    assert waiting.event is None
+    waiting.miss(AuthFailed("no"), T + 1300)
+    assert waiting.event is not None
+    assert waiting.event.kind is EventKind.REFUSED
+
+
+def test_an_unknown_state_is_waited_on_and_named_once() -> None:
+    waiting = watch()
+    lines = waiting.see(status(JobState.UNKNOWN, vendor_state="PONDERING"), T + 2)
+    assert "'PONDERING' is not known here" in lines[0].text
+    assert lines[0].level == logging.WARNING
+    assert waiting.see(status(JobState.UNKNOWN, vendor_state="PONDERING"), T + 4) == []
+    assert waiting.event is None
+
+
+def test_a_change_of_state_is_one_line_with_link_and_without_secrets() -> None:
+    waiting = watch()
+    seen = status(
+        JobState.RUNNING, vendor_state="BUSY", url="https://acme.example/7?sig=abc", detail="token=hunter2 on host a"
+    )
+    (line,) = waiting.see(seen, T + 61)
+    assert line.text.startswith("Job 7: submitted -> running (BUSY) after 61 s")
+    assert "https://acme.example/7" in line.text
+    assert "hunter2" not in line.text
+    assert "abc" not in line.text
+
+
+def test_a_job_that_is_gone_is_believed_only_after_a_while() -> None:
+    waiting = watch()
+    waiting.see(status(JobState.GONE), T)
+    assert waiting.event is None
+    waiting.see(status(JobState.RUNNING), T + 20)
+    waiting.see(status(JobState.GONE), T + 40)
+    assert waiting.event is None
+    waiting.see(status(JobState.GONE), T + 75)
+    assert waiting.event is not None
+    assert waiting.event.seen.state is JobState.GONE
+
+
+def test_a_wait_for_a_person_ends_the_phase_and_so_does_its_end() -> None:
+    working = watch()
+    working.see(status(JobState.WAITING, vendor_state="PENDING_APPROVAL"), T + 5)
+    assert working.event is not None
+    assert working.event.kind is EventKind.PARKED
+    parked = watch(phase=Phase.PARKED)
+    parked.see(status(JobState.WAITING), T + 5)
+    parked.see(status(JobState.UNKNOWN, vendor_state="?"), T + 6)
+    assert parked.event is None
+    parked.see(status(JobState.QUEUED), T + 7)
+    assert parked.event is not None
+    assert parked.event.kind is EventKind.MOVED
+
+
+def test_a_moved_wait_does_not_log_the_same_state_again() -> None:
+    assert watch(last="running").see(status(JobState.RUNNING), T + 3) == []
