@@ -1,0 +1,201 @@
+"""Export requests and their life: ``Requested`` → ``Download`` or ``Error`` (reference 3.3, 4.1).
+
+The state of an export is a function of the time at which it is looked at; nothing runs in the background.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, Final
+
+from include.standins.draw import Draw
+from include.standins.tokenflex import stamps
+from include.standins.tokenflex.asked import Asked
+from include.standins.tokenflex.contracts import Contract
+from include.standins.tokenflex.files import ExportFile
+from include.standins.tokenflex.signing import Signer
+from include.standins.tokenflex.switches import ListOrder, QueueScope, TokenFlexSwitches
+
+NO_CONTRACT: Final = "null"
+"""The word in the place of a contract number for exports made in the UI or by a schedule."""
+
+NEVER: Final = 10 * 365 * 86400.0
+
+
+class Status(StrEnum):
+    """The documented values of ``requestStatus``."""
+
+    REQUESTED = "Requested"
+    DOWNLOAD = "Download"
+    ERROR = "Error"
+
+
+@dataclass
+class Export:
+    """One export request.
+
+    :param key: ``<UTC time stamp>#<uuid>``
+    :param made: when it was accepted
+    :param ready: when it is done, well or not
+    :param fails: how many runs still end in ``Error``
+    :param listed: from when on the list has it
+    :param shelf: contract number of the list that has it, or :data:`NO_CONTRACT`
+    :param url_number: the stamp in the newest URL, in milliseconds; ``dead_number``: URLs up to it were ended by a fault
+    :param generation: counts the files that were made; ``renewed``: the newest has what had arrived when it was made
+    :param status_word: shown instead of a status that the vendor documents
+    """
+
+    key: str
+    uuid: str
+    user: str
+    contract: Contract
+    shelf: str
+    asked: Asked
+    made: datetime
+    ready: datetime
+    fails: int = 0
+    listed: datetime | None = None
+    schedule: str = ""
+    read: bool = False
+    status_word: str = ""
+    url: str = ""
+    url_ends: datetime | None = None
+    url_number: int = 0
+    dead_number: int = 0
+    generation: int = 1
+    renewed: bool = False
+    file: ExportFile | None = field(default=None, repr=False)
+
+    def status(self, now: datetime) -> Status:
+        """Return the status at a time."""
+        if now < self.ready:
+            return Status.REQUESTED
+        return Status.ERROR if self.fails else Status.DOWNLOAD
+
+
+class Exports:
+    """All export requests.
+
+    :param seed: of the stand-in; keys are drawn from it
+    :param signer: signs the download URLs
+    """
+
+    def __init__(self, seed: int, signer: Signer) -> None:
+        self._draw = Draw(seed, "tokenflex", "exports")
+        self._signer = signer
+        self._exports: dict[str, Export] = {}
+        self._by_uuid: dict[str, Export] = {}
+
+    def add(
+        self,
+        asked: Asked,
+        *,
+        user: str,
+        contract: Contract,
+        now: datetime,
+        switches: TokenFlexSwitches,
+        shelf: str = "",
+        schedule: str = "",
+    ) -> Export:
+        """Accept an export."""
+        uuid = self._draw.uuid()
+        failing = bool(switches.error_names and re.search(switches.error_names, asked.file_name))
+        export = Export(
+            key=f"{now:%Y-%m-%dT%H:%M:%S}#{uuid}",
+            uuid=uuid,
+            user=user,
+            contract=contract,
+            shelf=shelf or contract.number,
+            asked=asked,
+            made=now,
+            ready=now + timedelta(seconds=switches.processing_seconds),
+            fails=1_000_000 if failing else 0,
+            listed=now + timedelta(seconds=switches.list_late_seconds),
+            schedule=schedule,
+        )
+        self._exports[export.key] = self._by_uuid[uuid] = export
+        return export
+
+    def retry(self, export: Export, now: datetime, switches: TokenFlexSwitches) -> None:
+        """Run an export in ``Error`` once more."""
+        export.fails -= 1
+        export.ready = now + timedelta(seconds=switches.processing_seconds)
+        export.url, export.file, export.renewed = "", None, False
+        export.generation += 1
+
+    def remove(self, export: Export) -> None:
+        """Forget an export and its file."""
+        self._exports.pop(export.key, None)
+        self._by_uuid.pop(export.uuid, None)
+
+    def all(self) -> list[Export]:
+        """Return the exports that are there, oldest first."""
+        return list(self._exports.values())
+
+    def get(self, shelf: str, key: str, now: datetime, switches: TokenFlexSwitches) -> Export | None:
+        """Return an export of a contract's list."""
+        export = self._exports.get(key)
+        return export if export and export.shelf == shelf and not _old(export, now, switches) else None
+
+    def of_file(self, name: str, now: datetime, switches: TokenFlexSwitches) -> Export | None:
+        """Return the export of a file of the download host."""
+        export = self._by_uuid.get(name.partition("_")[0])
+        return export if export and not _old(export, now, switches) else None
+
+    def pending(self, user: str, contract: Contract, now: datetime, scope: QueueScope) -> int:
+        """Count the exports in ``Requested`` that stand in the same queue."""
+        return sum(
+            export.status(now) is Status.REQUESTED
+            and (scope is QueueScope.CONTRACT or export.user == user)
+            and (scope is QueueScope.USER or export.contract == contract)
+            for export in self._exports.values()
+        )
+
+    def listed(
+        self, shelf: str, begins: datetime, ends: datetime, now: datetime, switches: TokenFlexSwitches
+    ) -> Iterator[Export]:
+        """Give the exports of a list that were made from ``begins`` on and before ``ends``."""
+        ordered = self.all()
+        for export in reversed(ordered) if switches.list_order is ListOrder.NEWEST else ordered:
+            seen = export.listed is None or export.listed <= now
+            if export.shelf == shelf and begins <= export.made < ends and seen and not _old(export, now, switches):
+                yield export
+
+    def new_url(self, export: Export, host: str, begins: datetime, switches: TokenFlexSwitches) -> None:
+        """Give an export a new download URL; the ones before live on until they expire."""
+        export.url_ends = begins + timedelta(seconds=switches.url_seconds)
+        export.url_number = max(int(begins.timestamp() * 1000), export.url_number + 1)
+        path = f"/{export.uuid}_{export.url_number}.csv"
+        export.url = f"{host}{self._signer.signed(path, begins, switches.url_seconds)}"
+
+    def shown(self, export: Export, host: str, now: datetime, switches: TokenFlexSwitches) -> dict[str, Any]:
+        """Return an export as the API shows it.
+
+        :param host: scheme, host and port of the download host
+        """
+        status = export.status(now)
+        value: dict[str, Any] = {
+            "requestKey": export.key,
+            "requestStatus": export.status_word or status.value,
+            "downloadFileName": export.asked.file_name,
+        }
+        if status is Status.DOWNLOAD and not export.status_word:
+            if not export.url:
+                self.new_url(export, host, export.ready, switches)
+            ends = export.url_ends or now
+            value["downloadUrl"] = export.url
+            value["downloadUrlExpireDate"] = stamps.written(ends, switches.stamps, expiry=True)
+        value["exportRequestDate"] = stamps.written(export.made, switches.stamps)
+        if export.schedule:
+            value["scheduleId"] = export.schedule
+        if status is not Status.REQUESTED:
+            value["readFlag"] = "Y" if export.read else "N"
+        return value
+
+
+def _old(export: Export, now: datetime, switches: TokenFlexSwitches) -> bool:
+    return 0 < switches.kept_seconds < (now - export.made).total_seconds()

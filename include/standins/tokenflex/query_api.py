@@ -1,0 +1,181 @@
+"""Ad-hoc queries: asked for, polled, read page by page (reference 3.5, 4.3)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from include.standins.calls import Call, Refused, Reply, Route
+from include.standins.draw import Draw
+from include.standins.tokenflex.answers import service_error
+from include.standins.tokenflex.asked import Asked, Wrong, asked
+from include.standins.tokenflex.catalogue import called
+from include.standins.tokenflex.contracts import Contract, own_names
+from include.standins.tokenflex.grants import READ
+from include.standins.tokenflex.switches import CategoryNames, TokenFlexSwitches
+from include.standins.tokenflex.table import Source, grouped, selected, session_metrics, values_of
+from include.standins.tokenflex.usage import MARK
+
+if TYPE_CHECKING:
+    from include.standins.tokenflex.server import TokenFlexStandIn
+
+BASE = "/tokenflex/v1/usage/{contract}/query"
+DEFAULT_LIMIT = 100
+KEPT_QUERIES = 200
+_DECIMAL = frozenset({"tokensConsumed", "usageHours"})
+
+
+class QueryStatus(StrEnum):
+    """The documented states of a query."""
+
+    QUEUED = "QUEUED"
+    PROCESSING = "PROCESSING"
+    DONE = "DONE"
+    FAILED = "FAILED"
+    TIMEOUT = "TIMEOUT"
+    EXPIRED = "EXPIRED"
+
+
+@dataclass
+class Query:
+    """One query; its rows are made when it is first read."""
+
+    id: str
+    contract: Contract
+    asked: Asked
+    made: datetime
+    fails: bool
+    rows: list[list[Any]] | None = None
+
+    def status(self, now: datetime, switches: TokenFlexSwitches) -> QueryStatus:
+        """Return the status at a time."""
+        age = (now - self.made).total_seconds()
+        ends = min(switches.query_seconds, switches.query_cap_seconds)
+        if age < ends:
+            return QueryStatus.QUEUED if age < switches.query_queued_seconds else QueryStatus.PROCESSING
+        if self.fails:
+            return QueryStatus.FAILED
+        if switches.query_seconds > switches.query_cap_seconds:
+            return QueryStatus.TIMEOUT
+        return QueryStatus.EXPIRED if age >= ends + switches.query_kept_seconds else QueryStatus.DONE
+
+
+class QueryApi:
+    """Handlers of ``/usage/{contract}/query…``.
+
+    :param vendor: the stand-in
+    """
+
+    def __init__(self, vendor: TokenFlexStandIn) -> None:
+        self._vendor = vendor
+        self._queries: dict[str, Query] = {}
+        self._cached: dict[tuple[str, str, bytes], str] = {}
+        self._draw = Draw("tokenflex", "queries")
+
+    def routes(self) -> Sequence[Route]:
+        """Return the two operations; both need ``data:read`` alone."""
+        needs = self._vendor.needs
+        return [
+            Route("POST", BASE, needs(READ, self.create)),
+            Route("GET", f"{BASE}/{{query}}", needs(READ, self.read)),
+        ]
+
+    async def create(self, call: Call) -> Reply:
+        """Start a query, or return one that the vendor still has."""
+        vendor = self._vendor
+        contract, body = vendor.contract_of(call), vendor.json_body(call)
+        try:
+            wanted = asked(body, vendor.switches, own_names(), export=False)
+        except Wrong as error:
+            raise Refused(service_error(400, str(error))) from None
+        now, key = vendor.now(), (call.user or "", contract.number, msgspec.json.encode(body))
+        known = self._queries.get(self._cached.get(key, ""))
+        if known and vendor.switches.query_cache and known.status(now, vendor.switches) is QueryStatus.DONE:
+            return Reply.json(200, await self._shown(known, now, 0, DEFAULT_LIMIT))
+        fails = vendor.switches.query_errors or call.fault("query_error") is not None
+        query = Query(self._draw.uuid(), contract, wanted, now, fails)
+        self._queries[query.id], self._cached[key] = query, query.id
+        while len(self._queries) > KEPT_QUERIES:
+            self._queries.pop(next(iter(self._queries)))
+            self._cached = {one: known for one, known in self._cached.items() if known in self._queries}
+        call.effect("query_created", query.id, contract=contract.number, payload=body, user=call.user)
+        return Reply.json(200, await self._shown(query, now, 0, DEFAULT_LIMIT))
+
+    async def read(self, call: Call) -> Reply:
+        """Show the state of a query, and a page of its rows when it is done."""
+        vendor = self._vendor
+        contract = vendor.contract_of(call)
+        query = self._queries.get(call.parts["query"])
+        if query is None or query.contract != contract:
+            raise Refused(service_error(vendor.switches.unknown_key_status, "the query does not exist"))
+        largest = vendor.switches.query_limit_max
+        offset = _number(call, "offset", 0)
+        limit = _number(call, "limit", min(DEFAULT_LIMIT, largest or DEFAULT_LIMIT))
+        if limit == 0 or (largest and limit > largest):
+            raise Refused(service_error(400, "limit is out of range"))
+        return Reply.json(200, await self._shown(query, vendor.now(), offset, limit))
+
+    async def _shown(self, query: Query, now: datetime, offset: int, limit: int) -> dict[str, Any]:
+        switches = self._vendor.switches
+        root = "" if switches.detail_uri_short else "/tokenflex"
+        status = query.status(now, switches)
+        value: dict[str, Any] = {
+            "id": query.id,
+            "detail_uri": f"{root}/v1/usage/{query.contract.number}/query/{query.id}",
+            "status": status.value,
+        }
+        if status is QueryStatus.DONE:
+            if query.rows is None:
+                source = Source(self._vendor.usage, query.contract, switches, query.made.date())
+                query.rows = await asyncio.to_thread(_rows, source, query.asked)
+            value["result"] = {
+                "columns": [*query.asked.fields, *query.asked.metrics],
+                "rows": query.rows[offset : offset + limit],
+                "limit": limit,
+                "offset": offset,
+                "total": len(query.rows),
+            }
+        return value
+
+
+def _rows(source: Source, wanted: Asked) -> list[list[Any]]:
+    if wanted.session_level:
+        plain = [
+            [value.replace(MARK, "0" * len(MARK)) for value in values_of(row, wanted.columns)]
+            + session_metrics(row, wanted.metrics)
+            for day in selected(source, wanted)
+            for row in day.rows
+        ]
+    else:
+        plain = grouped(source, wanted)
+    names = [*wanted.columns, *wanted.metrics]
+    consumption = source.switches.query_categories is CategoryNames.CONSUMPTION
+    metrics = len(wanted.columns)
+    return [
+        [
+            _typed(name, value, at >= metrics, consumption)
+            for at, (name, value) in enumerate(zip(names, row, strict=True))
+        ]
+        for row in plain
+    ]
+
+
+def _typed(name: str, value: str, metric: bool, consumption: bool) -> Any:
+    if name == "usageCategory":
+        return called(value, consumption=consumption)
+    if not value or not (metric or name == "contractYear"):
+        return value
+    return float(value) if name in _DECIMAL else int(value)
+
+
+def _number(call: Call, name: str, default: int) -> int:
+    text = call.query.get(name, str(default))
+    if not (text.isascii() and text.isdecimal()):
+        raise Refused(service_error(400, f"{name} has to be a number from 0 on"))
+    return int(text)

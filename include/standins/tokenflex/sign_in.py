@@ -1,0 +1,248 @@
+"""The OAuth server: consent page and token endpoint, v2 and, by switch, v1 (reference 1.3, 1.4)."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import secrets
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlencode, urlsplit
+
+from include.standins.calls import Call, Refused, Reply, Route
+from include.standins.tokenflex.answers import GatewayCode, gateway_error, token_error
+from include.standins.tokenflex.consent import consent_page, wrong_page
+from include.standins.tokenflex.contracts import PEOPLE
+from include.standins.tokenflex.grants import CLIENTS, SCOPES, Client, GrantRefused, Pair, fingerprint
+from include.standins.tokenflex.quota import Quota
+from include.standins.tokenflex.switches import RateLimit
+
+if TYPE_CHECKING:
+    from include.standins.tokenflex.server import TokenFlexStandIn
+
+FORM: Final = "application/x-www-form-urlencoded"
+KEPT_TICKETS: Final = 1000
+_V1_GRANTS: Final = {"gettoken": "authorization_code", "refreshtoken": "refresh_token"}
+
+
+@dataclass(frozen=True)
+class _Consent:
+    """What a consent page is about."""
+
+    client: Client
+    scopes: frozenset[str]
+    redirect_uri: str
+    state: str | None
+    challenge: str
+
+
+class SignIn:
+    """Handlers of ``/authentication/…``.
+
+    :param vendor: the stand-in
+    """
+
+    def __init__(self, vendor: TokenFlexStandIn) -> None:
+        self._vendor = vendor
+        self._quota = Quota()
+        self._tickets: OrderedDict[str, _Consent] = OrderedDict()
+
+    def routes(self) -> Sequence[Route]:
+        """Return the operations of both versions."""
+        return [
+            Route("GET", "/authentication/v2/authorize", self.authorize, public=True),
+            Route("POST", "/authentication/v2/authorize", self.answered, public=True),
+            Route("POST", "/authentication/v2/token", self.token, public=True),
+            Route("GET", "/authentication/v1/authorize", self.authorize, public=True),
+            Route("POST", "/authentication/v1/authorize", self.answered, public=True),
+            Route("POST", "/authentication/v1/{old}", self.old_token, public=True),
+        ]
+
+    # A person agrees.
+
+    async def authorize(self, call: Call) -> Reply:
+        """Show the consent page, or agree at once where the switch ``auto_allow`` says so."""
+        self._version(call)
+        self._limit("authorize", call.query.get("client_id", ""), 100)
+        consent = self._asked(call.query)
+        if isinstance(consent, Reply):
+            return consent
+        if self._vendor.switches.auto_allow:
+            return self._agreed(call, consent, self._vendor.switches.signed_in)
+        ticket = secrets.token_urlsafe(16)
+        self._tickets[ticket] = consent
+        while len(self._tickets) > KEPT_TICKETS:
+            self._tickets.popitem(last=False)
+        scopes, signed_in = " ".join(sorted(consent.scopes)), self._vendor.switches.signed_in
+        return consent_page(
+            client=consent.client.id, scopes=scopes, ticket=ticket, action=call.path, signed_in=signed_in
+        )
+
+    async def answered(self, call: Call) -> Reply:
+        """Take the answer of the consent page."""
+        form = call.form()
+        consent = self._tickets.pop(form.get("ticket", ""), None)
+        if consent is None:
+            return wrong_page("This page was answered before, or is too old. Start again.")
+        if form.get("answer") != "allow":
+            call.effect("consent_denied", consent.client.id)
+            return _back(consent.redirect_uri, consent.state, error="access_denied")
+        person = form.get("person", self._vendor.switches.signed_in)
+        if person not in {one.name for one in PEOPLE}:
+            return wrong_page("There is no such person.")
+        return self._agreed(call, consent, person)
+
+    def _asked(self, query: Mapping[str, str]) -> _Consent | Reply:
+        client = next((one for one in CLIENTS if one.id == query.get("client_id")), None)
+        uri = query.get("redirect_uri", "")
+        if client is None or client.person:
+            return wrong_page("The client_id is not valid for a three-legged sign-in.")
+        if urlsplit(uri).scheme not in {"http", "https"} or not urlsplit(uri).netloc or urlsplit(uri).fragment:
+            return wrong_page("The redirect_uri is not valid.")
+        state = query.get("state")
+        if query.get("response_type") != "code":
+            return _back(uri, state, error="unsupported_response_type")
+        scopes = frozenset(query.get("scope", "").split())
+        if not scopes or not scopes <= SCOPES:
+            return _back(uri, state, error="invalid_scope")
+        challenge = query.get("code_challenge", "")
+        if challenge and query.get("code_challenge_method", "S256") != "S256":
+            return _back(uri, state, error="invalid_request")
+        if not client.secret and not challenge:
+            return _back(uri, state, error="invalid_request")
+        return _Consent(client, scopes, uri, state, challenge)
+
+    def _agreed(self, call: Call, consent: _Consent, person: str) -> Reply:
+        vendor = self._vendor
+        ends = vendor.now().timestamp() + vendor.switches.code_seconds
+        code = vendor.grants.code(
+            consent.client, person, consent.scopes, redirect_uri=consent.redirect_uri, challenge=consent.challenge, ends=ends
+        )  # fmt: skip
+        call.effect(
+            "code_issued", fingerprint(code), client=consent.client.id, person=person, scopes=sorted(consent.scopes), pkce=bool(consent.challenge)
+        )  # fmt: skip
+        return _back(consent.redirect_uri, consent.state, code=code)
+
+    # A client asks for tokens.
+
+    async def token(self, call: Call) -> Reply:
+        """Answer ``POST /authentication/v2/token``."""
+        form = self._form(call)
+        return await self._granted(call, self._client(call, form, header=True), form, form.get("grant_type", ""))
+
+    async def old_token(self, call: Call) -> Reply:
+        """Answer ``POST /authentication/v1/gettoken`` and ``…/refreshtoken``: credentials in the body alone."""
+        self._version(call)
+        grant = _V1_GRANTS.get(call.parts["old"])
+        if grant is None:
+            raise Refused(self._vendor.error(404, "There is nothing at this path."))
+        form = self._form(call)
+        if form.get("grant_type") != grant:
+            raise self._refused(400, "unsupported_grant_type", "not possible here", GatewayCode.NOT_ALLOWED)
+        return await self._granted(call, self._client(call, form, header=False), form, grant)
+
+    async def _granted(self, call: Call, client: Client, form: Mapping[str, str], grant: str) -> Reply:
+        vendor = self._vendor
+        self._limit(grant, client.id, 500)
+        await asyncio.sleep(vendor.switches.token_slow)
+        now, switches = vendor.now().timestamp(), vendor.switches
+        scopes = frozenset(form.get("scope", "").split())
+        try:
+            match grant:
+                case "authorization_code":
+                    pair = vendor.grants.redeem(
+                        form.get("code", ""), client, redirect_uri=form.get("redirect_uri", ""),
+                        verifier=form.get("code_verifier", ""), now=now, switches=switches,
+                    )  # fmt: skip
+                case "refresh_token":
+                    sent = form.get("refresh_token", "")
+                    pair = vendor.grants.refresh(sent, client, scopes, now=now, switches=switches)
+                case "client_credentials" if client.secret and scopes and scopes <= SCOPES:
+                    pair = vendor.grants.two_legged(client, scopes, now=now, switches=switches)
+                case "client_credentials" if client.secret:
+                    raise GrantRefused(400, "invalid_scope", "the scope is missing or unknown", GatewayCode.BAD_SCOPE)
+                case _:
+                    raise GrantRefused(400, "unsupported_grant_type", "not possible", GatewayCode.NOT_ALLOWED)
+        except GrantRefused as refused:
+            call.effect("token_refused", client.id, grant=grant, error=refused.name, reason=refused.text)
+            raise self._refused(refused.status, refused.name, refused.text, refused.code) from None
+        return self._given(call, pair, grant, form)
+
+    def _given(self, call: Call, pair: Pair, grant: str, form: Mapping[str, str]) -> Reply:
+        switches = self._vendor.switches
+        used = form.get("refresh_token") or form.get("code") or ""
+        call.effect(
+            "token_issued", fingerprint(pair.access), grant=grant, client=pair.of.client.id, person=pair.of.person,
+            scopes=sorted(pair.of.scopes), chain=pair.of.chain, refresh=fingerprint(pair.refresh) if pair.refresh else None,
+            used=fingerprint(used) if used else None,
+        )  # fmt: skip
+        shown = switches.expires_in if switches.expires_in is not None else max(0, int(switches.access_seconds) - 1)
+        value: dict[str, object] = {"token_type": "Bearer", "expires_in": shown, "access_token": pair.access}
+        if pair.refresh:
+            value["refresh_token"] = pair.refresh
+        return Reply.json(200, value, Cache_Control="no-store")
+
+    # What is checked first.
+
+    def _form(self, call: Call) -> Mapping[str, str]:
+        if call.headers.get("Content-Type", "").partition(";")[0].strip().lower() != FORM:
+            raise self._refused(400, "invalid_request", f"the body has to be {FORM}", GatewayCode.NOT_ALLOWED)
+        return call.form()
+
+    def _client(self, call: Call, form: Mapping[str, str], *, header: bool) -> Client:
+        sent = call.headers.get("Authorization")
+        if sent and header:
+            if "client_id" in form or "client_secret" in form:
+                text = "client credentials in the header and in the body"
+                raise self._refused(400, "invalid_request", text, GatewayCode.WRONG_SECRET)
+            name, secret = _basic(sent)
+        else:
+            name, secret = form.get("client_id", ""), form.get("client_secret", "")
+        client = next((one for one in CLIENTS if one.id == name), None)
+        if client is None or not secrets.compare_digest(client.secret.encode(), secret.encode()):
+            call.effect("token_refused", "", grant=form.get("grant_type"), error="invalid_client")
+            raise self._refused(
+                401, "invalid_client", "the client id or secret is not correct", GatewayCode.WRONG_SECRET
+            )
+        call.user = f"client:{client.id}"
+        return client
+
+    def _limit(self, what: str, client: str, per_minute: int) -> None:
+        limit = RateLimit.PLAIN if self._vendor.switches.oauth_rate_limit else RateLimit.OFF
+        wait = self._quota.wait(f"{what} {client}", self._vendor.now().timestamp(), limit, per_minute, 0)
+        if wait:
+            body = self._vendor.switches.gateway_body
+            raise Refused(gateway_error(429, GatewayCode.RATE, "Quota limit exceeded.", body, wait))
+
+    def _version(self, call: Call) -> None:
+        if "/v1/" in call.path and not self._vendor.switches.oauth_v1:
+            raise Refused(self._vendor.error(404, "This version of the API was retired."))
+
+    def _refused(self, status: int, name: str, text: str, code: GatewayCode) -> Refused:
+        return Refused(token_error(status, name, text, self._vendor.switches.token_error, code))
+
+
+def _basic(header: str) -> tuple[str, str]:
+    scheme, _, encoded = header.partition(" ")
+    if scheme.lower() != "basic":
+        return "", ""
+    try:
+        name, _, secret = base64.b64decode(encoded, validate=True).decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError):
+        return "", ""
+    return name, secret
+
+
+def _back(uri: str, state: str | None, **answer: str) -> Reply:
+    if state is not None:
+        answer["state"] = state
+    joint = "&" if urlsplit(uri).query else "?"
+    headers = {
+        "Location": f"{uri}{joint}{urlencode(answer)}",
+        "Cache-Control": "no-store",
+        "Referrer-Policy": "no-referrer",
+    }
+    return Reply(302, content_type="", headers=headers)

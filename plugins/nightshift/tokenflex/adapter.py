@@ -1,0 +1,142 @@
+"""Exports as jobs: made once, found again by their file name, polled with one call for all.
+
+Token Flex reference, sections 3.3, 4.1 and 5.2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, Self
+
+from nightshift.errors import BadResponse, NotFound, VendorError
+from nightshift.jobs.adapter import Cancelled, JobAdapter, NotPossible
+from nightshift.jobs.state import Intent, JobState, JobStatus, Scalar
+from nightshift.tokenflex.hook import TokenFlexHook
+from nightshift.tokenflex.model import Export, ExportState
+from nightshift.tokenflex.request import MAX_FILE_NAME, UsageRequest
+from nightshift.tokenflex.rules import VENDOR, Rule
+
+STATES: Mapping[ExportState, JobState] = {
+    ExportState.REQUESTED: JobState.RUNNING,
+    ExportState.READY: JobState.SUCCEEDED,
+    ExportState.ERROR: JobState.FAILED,
+    ExportState.UNKNOWN: JobState.UNKNOWN,
+}
+SINGLES = 2
+"""Exports that the list leaves out and that are asked for one by one in the same poll."""
+
+
+class TokenFlexExportAdapter(JobAdapter):
+    """Exports of one contract.
+
+    The marker of a job is the end of its ``downloadFileName``. One call of the list answers for any number of exports;
+    one that the list leaves out is asked for by its key. The signed link is never part of a status.
+
+    :param conn_id: Airflow connection
+    :param contract: contract number
+    """
+
+    vendor = VENDOR
+    can_find = True
+    can_cancel = True
+    bulk = 10_000
+    settle = 30.0
+
+    def __init__(self, conn_id: str, *, contract: str, **options: Scalar) -> None:
+        super().__init__(conn_id, contract=contract, **options)
+        self.contract = contract
+        self.hook = TokenFlexHook(conn_id)
+
+    async def __aenter__(self) -> Self:
+        await self.hook.__aenter__()
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.hook.__aexit__(*exc)
+
+    @property
+    def requests_per_minute(self) -> float | None:
+        """What the vendor allows one user, or what the connection says."""
+        return self.hook.requests_per_minute
+
+    async def submit(self, intent: Intent, payload: Any) -> JobStatus:
+        """Ask for an export whose file name ends with the intent's marker."""
+        export = await self.hook.create_export(self.contract, request_of(payload, intent.marker))
+        try:
+            return status_of(export)
+        except ValueError as error:
+            raise BadResponse(f"the answer to a new export has no request key ({error})", vendor=VENDOR) from None
+
+    async def find(self, intent: Intent) -> Sequence[JobStatus]:
+        """List the exports whose file name ends with the intent's marker."""
+        listed = await self.hook.exports(self.contract, *_span([intent.at]))
+        return [status_of(export) for export in listed if export.stem.endswith(intent.marker)]
+
+    async def poll(self, job_id: str) -> JobStatus:
+        """Ask for one export."""
+        return status_of(await self.hook.export(self.contract, job_id))
+
+    async def status(self, ids: Sequence[str]) -> Mapping[str, JobStatus | VendorError]:
+        """Ask for any number of exports with one call; those that are not listed, a few by their keys."""
+        moments = {one: Export(request_key=one, request_status="").asked_at() for one in ids}
+        dated = [at for at in moments.values() if at is not None]
+        wanted = set(ids)
+        answers: dict[str, JobStatus | VendorError] = {}
+        if len(dated) > 1:
+            listed = await self.hook.exports(self.contract, *_span(dated))
+            answers |= {one.request_key: status_of(one) for one in listed if one.request_key in wanted}
+        missing = [one for one in ids if one not in answers]
+        return {**answers, **await super().status(missing[:SINGLES])}
+
+    async def cancel(self, job_id: str) -> Cancelled | NotPossible:
+        """Delete the export with its file, which is all that the vendor offers."""
+        try:
+            await self.hook.delete_export(self.contract, job_id)
+        except NotFound:
+            return Cancelled()
+        return Cancelled()
+
+    async def result(self, status: JobStatus) -> dict[str, Any]:
+        """Return the file's name; the signed link is asked for when it is needed."""
+        return {"file_name": status.attributes.get("file_name")}
+
+
+def status_of(export: Export) -> JobStatus:
+    """Return an export as an observation of a job, without its link."""
+    return JobStatus(
+        id=export.request_key,
+        state=STATES[export.state],
+        vendor_state=export.request_status,
+        attributes={"file_name": export.download_file_name},
+    )
+
+
+def payload_of(request: UsageRequest) -> dict[str, Any]:
+    """Return a request as JSON, rules that are switched off included."""
+    return {
+        "body": request.body(),
+        "other_names": sorted(request.other_names),
+        "skip_rules": sorted(request.skip_rules),
+    }
+
+
+def request_of(payload: Mapping[str, Any], marker: str) -> UsageRequest:
+    """Return the request that :func:`payload_of` described, under a file name that ends with the marker."""
+    body = payload["body"]
+    name = f"{body.get('downloadFileName', '')[: MAX_FILE_NAME - len(marker) - 1]} {marker}".strip()
+    return UsageRequest(
+        fields=tuple(body.get("fields", ())),
+        metrics=tuple(body.get("metrics", ())),
+        categories=tuple(body.get("usageCategory", ())),
+        where=body.get("where"),
+        file_name=name,
+        other_names=frozenset(payload["other_names"]),
+        skip_rules=frozenset(Rule(name) for name in payload["skip_rules"]),
+    )
+
+
+def _span(moments: Sequence[float]) -> tuple[Any, Any]:
+    """Return the days to list, a day wider on either side: clocks differ, and the vendor's day may be another."""
+    first, last = (datetime.fromtimestamp(at, UTC).date() for at in (min(moments), max(moments)))
+    return first - timedelta(days=1), last + timedelta(days=2)

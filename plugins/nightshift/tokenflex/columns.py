@@ -1,0 +1,50 @@
+"""The columns of a landed usage file, by the names in its header."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+
+from include.lake.spec import Column, CsvSpec
+from nightshift.errors import BadResponse
+from nightshift.tokenflex.rules import VENDOR
+from nightshift.tokenflex.vocabulary import column_type, plain
+
+HEADER_LIMIT = 1 << 20
+
+
+def header_of(body: bytes, dialect: CsvSpec) -> list[str]:
+    """Return the column names in the first line of a CSV file; none where it is empty.
+
+    :param body: the beginning of the file
+    :param dialect: how it is written
+    :raises BadResponse: it is not text in the configured character set, or not CSV
+    """
+    start = body[:HEADER_LIMIT].removeprefix(b"\xef\xbb\xbf")
+    try:
+        # Cut off in the middle of a character is no mistake of the file.
+        text = start.decode(dialect.charset, "strict" if len(body) <= HEADER_LIMIT else "ignore")
+        rows = csv.reader(io.StringIO(text, newline=""), delimiter=dialect.delimiter, quotechar=dialect.quote)
+        return [name.strip() for name in next(rows, [])]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise BadResponse(
+            f"the header of the usage file cannot be read ({type(error).__name__})", vendor=VENDOR,
+            advice="Set charset, delimiter and quote under csv of this export in reports.yaml, then clear this task.",
+        ) from None  # fmt: skip
+
+
+def columns_of(header: Iterable[str]) -> list[Column]:
+    """Return the columns of a file with their types, by the vendor's names in any spelling; a name that is not known is text."""
+    return [Column(name=name, type=column_type(name)) for name in header if name]
+
+
+def missing(header: Sequence[str], asked: Sequence[str]) -> list[str]:
+    """Return the fields and metrics that were asked for and are no column of the file, whatever its spelling."""
+    there = {plain(name) for name in header}
+    return [name for name in asked if plain(name) not in there]
+
+
+def column_named(header: Sequence[str], name: str) -> str:
+    """Return the column that is meant by a name, in the file's own spelling; the name itself where there is none."""
+    return next((column for column in header if plain(column) == plain(name)), name)

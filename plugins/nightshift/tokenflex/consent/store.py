@@ -1,0 +1,128 @@
+"""What the sign-in page stores, in the metadata database, from within the API server; synchronous, so to be called in a thread."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import secrets
+import time
+from typing import Any, TypeVar
+
+import msgspec
+from airflow.models.connection import Connection
+from airflow.models.crypto import get_fernet
+from airflow.models.variable import Variable
+from airflow.utils.session import create_session
+from sqlalchemy import select
+
+from nightshift.errors import Rejected
+from nightshift.tokenflex.oauth import Pkce
+from nightshift.tokenflex.tokens import DESCRIPTIONS, PREFIX, Grant, Part, decode, encode, key_of
+
+log = logging.getLogger(__name__)
+
+CONSENT_SECONDS = 600.0
+"""Life of a sign-in under way; Autodesk's code ends after five minutes."""
+
+S = TypeVar("S", bound=msgspec.Struct)
+
+
+class Consent(msgspec.Struct, frozen=True, kw_only=True):
+    """A sign-in under way, bound to the user who started it; good for one callback.
+
+    :param connection: id of the Airflow connection
+    :param user: id of the Airflow user
+    :param redirect_uri: callback URL, to the letter as it was sent
+    :param ends: epoch seconds
+    """
+
+    connection: str
+    user: str
+    pkce: Pkce
+    redirect_uri: str
+    ends: float
+
+
+def encrypted() -> bool:
+    """Return whether Airflow encrypts what it stores: whether it has a Fernet key."""
+    return bool(get_fernet().is_encrypted)
+
+
+def start(consent: Consent) -> str:
+    """Store a sign-in under way and return its state; its hash is the key, so that a reader of the store cannot finish it.
+
+    :raises Rejected: Airflow has no Fernet key
+    """
+    if not encrypted():
+        raise Rejected(
+            "Airflow has no Fernet key, so the tokens would be stored in clear text", vendor="Token Flex sign-in",
+            advice="Set AIRFLOW__CORE__FERNET_KEY in all parts of Airflow, restart it, and try again.",
+        )  # fmt: skip
+    _sweep()
+    state = secrets.token_urlsafe(32)
+    _put(_consent_key(state), Part.CONSENT, consent)
+    return state
+
+
+def finish(state: str) -> Consent | None:
+    """Take a sign-in under way out of the store; ``None`` where it is unknown, was taken before, or has ended."""
+    key = _consent_key(state)
+    text = _text(key)
+    # The database says who has deleted the row, so of two callbacks with the same state only one goes on.
+    if text is None or Variable.delete(key) != 1:
+        return None
+    consent = decode(text, Consent, key)
+    return consent if consent.ends > time.time() else None
+
+
+def save_grant(conn_id: str, grant: Grant) -> None:
+    """Store a person's grant, in the place of an earlier one."""
+    _put(key_of(conn_id, Part.GRANT), Part.GRANT, grant)
+
+
+def connections() -> list[Any]:
+    """Return the Airflow connections of the type ``tokenflex``, from the database and the environment, by id."""
+    with create_session() as session:
+        found = {
+            one.conn_id: one for one in session.scalars(select(Connection).where(Connection.conn_type == "tokenflex"))
+        }
+        session.expunge_all()
+    for name in os.environ:
+        if name.startswith("AIRFLOW_CONN_"):
+            conn_id = name.removeprefix("AIRFLOW_CONN_").lower()
+            try:
+                one = Connection.get_connection_from_secrets(conn_id)
+            except Exception as error:
+                log.warning(
+                    "The connection in the environment variable %s cannot be read (%s)", name, type(error).__name__
+                )
+                continue
+            if one.conn_type == "tokenflex":
+                found[conn_id] = one
+    return [found[conn_id] for conn_id in sorted(found)]
+
+
+def _sweep() -> None:
+    with create_session() as session:
+        pattern = Variable.key.startswith(PREFIX, autoescape=True) & Variable.key.endswith(
+            f".{Part.CONSENT}", autoescape=True
+        )
+        rows = [(row.key, row.val) for row in session.scalars(select(Variable).where(pattern))]
+    for key, text in rows:
+        if not text or decode(text, Consent, key).ends <= time.time():
+            Variable.delete(key)
+
+
+def _consent_key(state: str) -> str:
+    return key_of(hashlib.sha256(state.encode()).hexdigest(), Part.CONSENT)
+
+
+def _put(key: str, part: Part, record: msgspec.Struct) -> None:
+    Variable.set(key, encode(record), description=DESCRIPTIONS[part])
+
+
+def _text(key: str) -> str | None:
+    with create_session() as session:
+        row = session.scalar(select(Variable).where(Variable.key == key))
+        return None if row is None else row.val

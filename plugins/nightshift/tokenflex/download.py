@@ -1,0 +1,208 @@
+"""The file of a finished export, from the vendor's download host into the landing: streamed, and gone on with after a break.
+
+Token Flex reference, section 4.2. The signed link is asked for right before it is used and is kept nowhere.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from nightshift.errors import BadResponse, JobFailed, Unreachable, VendorError
+from nightshift.tokenflex.hook import TokenFlexHook
+from nightshift.tokenflex.model import Export, ExportState
+from nightshift.tokenflex.rules import VENDOR
+
+if TYPE_CHECKING:
+    from include.lake.landing import ExtractFolder, PageEntry
+    from include.lake.parts import PartStream
+    from nightshift.http import Download
+
+log = logging.getLogger(__name__)
+
+LINK_MARGIN = 20.0
+"""Seconds that a signed link has to be good for, else a new one is asked for."""
+LINK_STATUSES = frozenset({400, 401, 403, 404, 410})
+"""Answers of a download host that mean an ended link; the vendor documents none."""
+MAX_LINKS = 2
+"""New links in a row for a file of which no more comes."""
+MAX_STARTS = 3
+PROGRESS = 1 << 20
+"""Bytes that have to come between two breaks for the first to be forgotten."""
+
+
+class FileSeen(msgspec.Struct, frozen=True, kw_only=True):
+    """Which file an interrupted attempt was receiving; what is landed is gone on with only if it is still that one.
+
+    :param request_key: the export
+    :param etag: the download host's mark of the content; empty where it gives none that can be relied on
+    :param size: bytes in all, ``None`` where the host does not say
+    """
+
+    request_key: str
+    etag: str = ""
+    size: int | None = None
+
+
+class Changed(Exception):
+    """The host cannot go on with the file where it broke off: it ignores ranges, or the file is another one."""
+
+
+class FileDownload:
+    """The download of one export's file.
+
+    :param hook: open
+    :param contract: contract number
+    :param request_key: the vendor's id of the export
+    :param folder: where the parts of the file go
+    :param seen: the file that parts in the folder belong to, if there are any
+    :param note: keeps which file is being received, before its first part is landed
+    :param dialect: ``quote`` and ``delimiter`` of the CSV
+    """
+
+    def __init__(
+        self,
+        hook: TokenFlexHook,
+        contract: str,
+        request_key: str,
+        folder: ExtractFolder,
+        seen: FileSeen | None,
+        note: Callable[[FileSeen], None],
+        **dialect: Any,
+    ) -> None:
+        self.hook = hook
+        self.contract = contract
+        self.request_key = request_key
+        self.folder = folder
+        self.seen = seen if seen is not None and seen.request_key == request_key else None
+        self.fetched = 0
+        self._note = note
+        self._dialect = dialect
+        self._at = self._mark = 0
+        self._failures = self._links = self._starts = 0
+
+    async def run(self) -> Sequence[PageEntry]:
+        """Receive the file to its end and return its parts.
+
+        :raises JobFailed: the export is not ready, or failed
+        :raises NotFound: the export is gone
+        :raises VendorError: the file cannot be had; what is landed stays for the next attempt
+        """
+        resume = self._may_go_on()
+        while True:
+            stream = await self.folder.open_stream(resume=resume, **self._dialect)
+            self._at = self._mark = stream.received
+            if self.seen is not None and self._at and self._at == self.seen.size:
+                return stream.entries
+            try:
+                async with stream:
+                    await self._fill(stream)
+            except Changed as change:
+                self._starts += 1
+                if self._starts > MAX_STARTS:
+                    raise Unreachable(f"{change}, {self._starts} times", vendor=VENDOR) from None
+                log.info("%s; the file is fetched from its start.", change)
+                resume = False
+                continue
+            return stream.entries
+
+    def _may_go_on(self) -> bool:
+        return self.seen is not None and bool(self.seen.etag)
+
+    async def _fill(self, stream: PartStream) -> None:
+        """Receive until the file ends, over as many links and connections as that takes."""
+        link: Export | None = None
+        while True:
+            link = link or await self._link()
+            opened = False
+            try:
+                # A whole file is a valid answer to a range: the host may not know ranges, or the file has changed.
+                going_on = (
+                    {"Range": f"bytes={self._at}-", "If-Range": self.seen.etag} if self._at and self.seen else None
+                )
+                async with self.hook.stream(
+                    "GET", link.download_url or "", headers=going_on, credentials=False
+                ) as answer:
+                    self._check(answer)
+                    opened = True
+                    async for chunk in answer:
+                        await stream.write(chunk)
+                        self._at += len(chunk)
+                        self.fetched += len(chunk)
+                return
+            except VendorError as error:
+                link = await (self._broken_off(error) if opened else self._refused(error))
+
+    def _check(self, answer: Download) -> None:
+        etag = answer.headers.get("ETag", "").strip()
+        etag = "" if etag.startswith("W/") else etag
+        if self._at == 0:
+            if answer.status == 206:
+                raise BadResponse("a part of the file came where the whole was asked for", vendor=VENDOR, method="GET")
+            self.seen = FileSeen(request_key=self.request_key, etag=etag, size=answer.size)
+            self._note(self.seen)
+            return
+        given = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", answer.headers.get("Content-Range", "").strip())
+        if self.seen is None or answer.status != 206 or given is None or int(given[1]) != self._at:
+            raise Changed("The download host did not go on where the file had broken off")
+        if etag not in ("", self.seen.etag) or (given[2] != "*" and self.seen.size not in (None, int(given[2]))):
+            raise Changed("The file is another one than before")
+        log.info("Going on with the file at byte %d.", self._at)
+
+    async def _link(self, *, renew: bool = False) -> Export:
+        """Return the export with a link that is good for a while."""
+        export = await self.hook.export(self.contract, self.request_key)
+        if export.state is not ExportState.READY:
+            raise self._not_ready(export)
+        ends = export.link_ends()
+        if renew or not export.download_url or (ends is not None and ends - time.time() < LINK_MARGIN):
+            log.info("The link of export %s has ended; a new one is asked for.", self.request_key)
+            export = await self.hook.refresh_url(self.contract, self.request_key)
+        if not export.download_url:
+            raise Unreachable(
+                f"the vendor gives no link to the file of export {self.request_key}", vendor=VENDOR,
+                advice="Nothing was lost: the next attempt asks for one again.",
+            )  # fmt: skip
+        await self.hook.keep_secret(export.download_url)
+        return export
+
+    async def _refused(self, error: VendorError) -> Export:
+        """Return another link after one that was not taken, or raise."""
+        if error.status == 416:
+            raise Changed("The file is shorter than what is landed of it")
+        if error.status not in LINK_STATUSES or self._links >= MAX_LINKS:
+            raise error
+        self._links += 1
+        return await self._link(renew=True)
+
+    async def _broken_off(self, error: VendorError) -> None:
+        """Wait before the file is gone on with, or raise."""
+        if not self._may_go_on():
+            raise Changed("The file broke off, and its host marks no version that could be gone on with")
+        if self._at - self._mark >= PROGRESS:
+            self._failures = self._links = 0
+        self._mark = self._at
+        self._failures += 1
+        wait = self.hook.backoff.wait(error, self._failures, safe=True)
+        if wait is None:
+            raise error
+        log.warning(
+            "The file of export %s broke off at byte %d (%s); it goes on in %.1f s.",
+            self.request_key,
+            self._at,
+            error.problem,
+            wait,
+        )
+        await asyncio.sleep(wait)
+
+    def _not_ready(self, export: Export) -> JobFailed:
+        return JobFailed(
+            f"export {self.request_key} is not ready ({export.request_status})", state=export.request_status, vendor=VENDOR,
+            advice="Clear the task that waits for it, with all that follow.",
+        )  # fmt: skip

@@ -1,0 +1,335 @@
+"""The Token Flex Usage Data API: every endpoint of the vendor's reference (Token Flex reference, section 2)."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import date
+from typing import Any, ClassVar, Literal, TypeVar, get_args
+
+from nightshift.errors import AuthFailed, JobFailed, JobTimedOut, NotFound, Rejected, VendorError
+from nightshift.http import Answer, VendorHook, segment
+from nightshift.pacing import pacer_of
+from nightshift.tokenflex.answers import DETAIL_KEYS, meaning_of
+from nightshift.tokenflex.model import QUERY_FAILED, Export, QueryAnswer, QueryPage, QueryState
+from nightshift.tokenflex.request import UsageRequest
+from nightshift.tokenflex.rules import VENDOR
+
+ROOT = "/tokenflex/v1"
+REQUESTS_PER_MINUTE = 5.0
+"""What the vendor allows one user, all programs together."""
+ELSEWHERE = "null"
+"""In place of a contract number: exports made in the vendor's UI or by a schedule."""
+MAX_QUERY_ROWS = 1000
+
+T = TypeVar("T")
+Rows = list[dict[str, Any]]
+ValueField = Literal["productName", "userName", "machineName", "licenseServerName"]
+
+
+class TokenFlexHook(VendorHook):
+    """Asynchronous client of the Token Flex API; use as ``async with TokenFlexHook() as hook``.
+
+    The connection: host ``https://developer.api.autodesk.com``; login and password are the client id and secret of the
+    app; the extra ``auth`` says how to sign in (``three_legged``, ``two_legged``, ``bearer`` with the extra ``token``).
+    The signed-in user must be a Token Flex admin. Of ``requests_per_minute`` the vendor's own 5 is the default. Other
+    extras: those of :class:`nightshift.http.VendorHook`.
+
+    :param tokenflex_conn_id: id of the Airflow connection
+    """
+
+    conn_name_attr = "tokenflex_conn_id"
+    default_conn_name = "tokenflex_default"
+    conn_type = "tokenflex"
+    hook_name = "Autodesk Token Flex"
+    vendor = VENDOR
+    detail_keys = DETAIL_KEYS
+    advice: ClassVar[dict[int, str]] = {
+        400: "Token Flex calls the request wrong: check contract, fields, metrics, category and where of this export.",
+        401: "Token Flex does not accept the access token: look at Admin, Token Flex sign-in, and at the DAG "
+        "tokenflex_token; then clear the task.",
+        403: "The signed-in user must be a Token Flex admin of this contract (contract manager, software coordinator, "
+        "primary or secondary admin), and the client id entitled to the API.",
+        404: "There is no such contract, export or query; the contracts that this user sees: contracts().",
+    }
+
+    def __init__(self, tokenflex_conn_id: str = default_conn_name, **kwargs: Any) -> None:
+        super().__init__(tokenflex_conn_id, **kwargs)
+        self.tokenflex_conn_id = tokenflex_conn_id
+
+    async def _open(self) -> None:
+        await super()._open()
+        if self.settings.requests_per_minute is None:
+            self._pacer = pacer_of(self.conn_id, REQUESTS_PER_MINUTE)
+
+    @property
+    def requests_per_minute(self) -> float:
+        """What is sent in a minute at most; inside ``async with`` only."""
+        return self.settings.requests_per_minute or REQUESTS_PER_MINUTE
+
+    async def authorize(self) -> Mapping[str, str]:
+        """Sign the request in, by the extra ``auth``."""
+        from nightshift.tokenflex.auth import authorization
+
+        return await authorization(self)
+
+    async def reauthorize(self, error: AuthFailed) -> bool:
+        """Look for a newer access token after a 401."""
+        from nightshift.tokenflex.auth import renewed
+
+        return await renewed(self, error)
+
+    def diagnose(self, answer: Answer) -> VendorError | None:
+        """Read the gateway's error codes, and give a 429 without Retry-After a time."""
+        return meaning_of(answer)
+
+    async def check(self) -> str:
+        """Ask for the contracts: the cheapest call that needs the sign-in and the role."""
+        found = [contract for contract in await self.contracts() if isinstance(contract, dict)]
+        if not found:
+            return (
+                "Signed in to Token Flex, but this user sees no contract: that is often a missing role. The user must be "
+                "contract manager, software coordinator, primary or secondary admin."
+            )
+        names = ", ".join(f"{one.get('contractNumber')} ({one.get('contractName') or 'no name'})" for one in found[:20])
+        return f"Signed in to Token Flex; this user sees {len(found)} contract{'s'[: len(found) - 1]}: {names}"
+
+    # -- contracts, enrichment, usage -----------------------------------------------------------------------------
+
+    async def contracts(self) -> Rows:
+        """Return the contracts that the user sees, running and expired, as the vendor gives them."""
+        return await self._json("GET", f"{ROOT}/contract", Rows)
+
+    async def contract(self, contract: str) -> dict[str, Any]:
+        """Return one contract with its years, as the vendor gives it; its token numbers are snapshots."""
+        return await self._json("GET", _path("contract", contract), dict[str, Any])
+
+    async def enrichment(self, contract: str) -> Any:
+        """Return the names of the customer's own ten categories; they may be empty, and may repeat."""
+        return await self._plain("GET", _path("contract", contract, "enrichment"))
+
+    async def enrichment_values(self, contract: str, category: str) -> Any:
+        """Return the values of one of the customer's own categories.
+
+        :param category: its name, or ``customField1`` to ``customField10``
+        """
+        return await self._plain("GET", _path("contract", contract, "enrichment", category))
+
+    async def field_values(self, contract: str, field: ValueField, *, category: str | None = None) -> Any:
+        """Return the values of a field.
+
+        :param field: one of the four that the vendor lists values of
+        :param category: usage category
+        """
+        if field not in (valid := get_args(ValueField)):
+            raise Rejected(f"field is {field!r}; the vendor lists the values of {', '.join(valid)}", vendor=VENDOR)
+        return await self._plain("GET", _path("contract", contract, field), params={"usageCategory": category})
+
+    async def usage_summary(
+        self,
+        contract: str,
+        *,
+        min_month: str | None = None,
+        max_month: str | None = None,
+        contract_year: int | str | None = None,
+        category: str | None = None,
+    ) -> Rows:
+        """Return the monthly totals; quicker than a query.
+
+        :param min_month: first month, ``YYYY-MM-01``
+        :param max_month: last month, ``YYYY-MM-01``
+        :param contract_year: year of the contract, from 1
+        :param category: usage category; answers may call it by another name
+        """
+        params = {
+            "minUsageMonth": min_month, "maxUsageMonth": max_month, "contractYear": contract_year,
+            "usageCategory": category,
+        }  # fmt: skip
+        return await self._json("GET", _path("usage", contract, "summary"), Rows, params=params)
+
+    async def usage_last(self, contract: str) -> Rows:
+        """Return the last usage and processing date of each usage and charge category; those without usage are left out."""
+        return await self._json("GET", _path("usage", contract, "last"), Rows)
+
+    # -- ad-hoc queries -------------------------------------------------------------------------------------------
+
+    async def start_query(self, contract: str, request: UsageRequest) -> QueryPage:
+        """Start an ad-hoc query, or get a cached one, which may be done at once. It changes nothing but the cache.
+
+        :raises Rejected: a rule is broken; session-level usage cannot be queried
+        """
+        request.check_query()
+        path = _path("usage", contract, "query")
+        return (await self._json("POST", path, QueryAnswer, json=request.body(), safe=True)).page()
+
+    async def query_page(self, contract: str, query_id: str, *, offset: int = 0, limit: int = 100) -> QueryPage:
+        """Ask how a query stands, and for a page of its result once it is done.
+
+        :param offset: rows to leave out
+        :param limit: rows a page; the vendor's largest is not known
+        """
+        params = {"offset": offset, "limit": limit}
+        return (await self._json("GET", _path("usage", contract, "query", query_id), QueryAnswer, params=params)).page()
+
+    async def query(
+        self,
+        contract: str,
+        request: UsageRequest,
+        *,
+        limit: int = MAX_QUERY_ROWS,
+        deadline: float = 900.0,
+        pause: float = 12.0,
+    ) -> AsyncIterator[QueryPage]:
+        """Run an ad-hoc query and walk the pages of its result, each with its column names.
+
+        The vendor ends a query after 5 minutes and keeps a result for 5; an export has no such limit.
+
+        :param limit: rows a page
+        :param deadline: seconds until the result has to be there
+        :param pause: seconds between polls
+        :raises JobFailed: it ended as FAILED, TIMEOUT or EXPIRED
+        :raises JobTimedOut: it was not done in time
+        """
+        page = await self.start_query(contract, request)
+        query_id, until = page.id, time.monotonic() + deadline
+        while page.state is not QueryState.DONE or page.total is None:
+            if page.state in QUERY_FAILED:
+                raise _ended(page)
+            if page.state is not QueryState.DONE:
+                if time.monotonic() >= until:
+                    raise JobTimedOut(
+                        f"query {query_id} ({page.status}) was not done in {deadline:.0f} s", vendor=VENDOR
+                    )
+                await asyncio.sleep(pause)
+            page = await self.query_page(contract, query_id, limit=limit)
+            if page.state is QueryState.DONE and page.total is None:
+                raise JobFailed(f"query {query_id} is done but has no result", state=page.status, vendor=VENDOR)
+        while True:
+            yield page
+            reached = page.offset + len(page.rows)
+            if not page.rows or reached >= (page.total or 0):
+                return
+            page = await self.query_page(contract, query_id, offset=reached, limit=limit)
+            if page.state in QUERY_FAILED:
+                raise _ended(page)
+            if page.offset != reached:
+                raise JobFailed(
+                    f"query {query_id} gave the rows from {page.offset} on, not from {reached}",
+                    state=page.status,
+                    vendor=VENDOR,
+                )
+
+    # -- exports --------------------------------------------------------------------------------------------------
+
+    async def create_export(self, contract: str, request: UsageRequest) -> Export:
+        """Ask for an export, once; it is never repeated on a guess.
+
+        :raises Rejected: a rule is broken; nothing was sent
+        :raises RateLimited: too many requests, or 50 exports are pending; it was not taken
+        :raises Ambiguous: it may or may not have been taken; look for its file name in :meth:`exports`
+        """
+        return await self._json("POST", _path("export", contract, "requests"), Export, json=request.body())
+
+    async def exports(self, contract: str, from_date: date, to_date: date) -> list[Export]:
+        """Return the exports that were asked for in a span of days, in one call.
+
+        :param contract: contract number, or :data:`ELSEWHERE` for those made in the vendor's UI or by a schedule
+        :param from_date: first day, in UTC
+        :param to_date: the day after the last one
+        """
+        params = {"fromDate": from_date.isoformat(), "toDate": to_date.isoformat()}
+        return await self._json("GET", _path("export", contract, "requests"), list[Export], params=params)
+
+    async def export(self, contract: str, request_key: str) -> Export:
+        """Return one export, with its signed link when it is ready.
+
+        :raises NotFound: there is no such export; the vendor answers 400, which is read like 404
+        """
+        return (await self._by_key("GET", contract, request_key)).json(Export)
+
+    async def delete_export(self, contract: str, request_key: str) -> None:
+        """Delete an export and its file at the vendor.
+
+        :raises NotFound: there is no such export (any more)
+        """
+        await self._by_key("DELETE", contract, request_key)
+
+    async def retry_export(self, contract: str, request_key: str) -> None:
+        """Have the vendor try a failed export again; without effect unless its state is ``Error``."""
+        await self._by_key("POST", contract, request_key, "/retry")
+
+    async def refresh_url(self, contract: str, request_key: str) -> Export:
+        """Have the vendor sign a new link, and return the export with it."""
+        return (await self._by_key("POST", contract, request_key, "/refreshUrl")).json(Export)
+
+    async def mark_read(self, contract: str, request_keys: Sequence[str]) -> list[str]:
+        """Mark exports as read in the vendor's UI; return those that were not before."""
+        path = _path("export", contract, "requests") + "/markRead"
+        return await self._json("POST", path, list[str], json=list(request_keys), safe=True)
+
+    # -- schedules ------------------------------------------------------------------------------------------------
+
+    async def schedules(self, contract: str) -> Any:
+        """Return the recurring exports, as the vendor gives them; they are always of the active contract."""
+        return await self._plain("GET", _path("export", contract, "schedules"))
+
+    async def schedule(self, contract: str, schedule_id: str) -> Any:
+        """Return one recurring export, as the vendor gives it."""
+        return await self._plain("GET", _path("export", contract, "schedules", schedule_id))
+
+    async def create_schedule(self, contract: str, schedule: Mapping[str, Any]) -> Any:
+        """Make a recurring export of the active contract, whatever contract is named.
+
+        :param schedule: ``dateRangeExpression`` (``Previous-1-Month``), ``enableFlag``, ``frequencyExpression`` (six
+            parts, seconds first), ``scheduleObjects``
+        """
+        return await self._plain("POST", _path("export", contract, "schedules"), json=dict(schedule))
+
+    async def replace_schedule(self, contract: str, schedule_id: str, schedule: Mapping[str, Any]) -> Any:
+        """Replace a recurring export; the vendor documents only that this call exists."""
+        return await self._plain(
+            "PUT", _path("export", contract, "schedules", schedule_id), json=dict(schedule), safe=True
+        )
+
+    async def delete_schedule(self, contract: str, schedule_id: str) -> None:
+        """Delete a recurring export; the vendor documents only that this call exists."""
+        await self.request("DELETE", _path("export", contract, "schedules", schedule_id), safe=True, accept="*/*")
+
+    # -- small things ---------------------------------------------------------------------------------------------
+
+    async def _by_key(self, method: str, contract: str, key: str, suffix: str = "") -> Answer:
+        # Each of these ends in the same state however often it is sent, so a lost answer is asked for again.
+        path = _path("export", contract, "requests", key) + suffix
+        try:
+            return await self.request(
+                method, path, safe=True, accept="*/*" if method == "DELETE" else "application/json"
+            )
+        except Rejected as error:
+            if error.status != 400:
+                raise
+            raise NotFound(
+                "there is no such export, or it may not be asked for so", vendor=VENDOR, method=method, path=error.path,
+                status=400, attempt=error.attempt, detail=error.detail,
+                advice="If it was deleted, clear the task that requests the export, with all that follow: a new one is made.",
+            ) from None  # fmt: skip
+
+    async def _json(self, method: str, path: str, kind: type[T], **more: Any) -> T:
+        return (await self.request(method, path, **more)).json(kind)
+
+    async def _plain(self, method: str, path: str, **more: Any) -> Any:
+        answer = await self.request(method, path, **more)
+        return answer.json() if answer.body.strip() else None
+
+
+def _path(*parts: str) -> str:
+    """Return a path of the API with every part encoded, exactly once; ``requests`` has keys with ``:`` and ``#`` after it."""
+    return "/".join([ROOT, *map(segment, parts)])
+
+
+def _ended(page: QueryPage) -> JobFailed:
+    advice = {
+        QueryState.EXPIRED: "The vendor keeps a result for 5 minutes: run the query again, with larger pages.",
+        QueryState.TIMEOUT: "The vendor ends a query after 5 minutes: narrow it, or ask for an export.",
+    }.get(page.state, "Narrow the query, or ask for an export.")
+    return JobFailed(f"query {page.id} ended as {page.status}", state=page.status, vendor=VENDOR, advice=advice)

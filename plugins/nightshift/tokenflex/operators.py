@@ -1,0 +1,238 @@
+"""Request an export once, and delete it at the vendor when its file is home."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow.sdk import BaseAsyncOperator, BaseOperator
+
+from nightshift.errors import NotFound, RateLimited, Unreachable
+from nightshift.jobs.adapter import AdapterSpec, JobAdapter
+from nightshift.jobs.cancel import cancel_job
+from nightshift.jobs.once import Attempt, SubmitOnce
+from nightshift.jobs.record import Ending, JobRecord, JobStore
+from nightshift.jobs.run import run_identity, seconds
+from nightshift.jobs.state import ACTIVE
+from nightshift.retries import VendorRetryPolicy
+from nightshift.tokenflex.adapter import TokenFlexExportAdapter, payload_of
+from nightshift.tokenflex.hook import TokenFlexHook
+from nightshift.tokenflex.request import UsageRequest
+from nightshift.tokenflex.rules import VENDOR, Rule, broken
+from nightshift.tokenflex.where import Condition, all_of, days
+from nightshift.tokenflex.window import first_night
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+QUEUE_KEY = "tokenflex_queue"
+LONGEST_WAIT = 600.0
+AGAIN_AFTER = 5.0
+AGAIN_AT_MOST = 12
+
+
+class TokenFlexRequestExportOperator(BaseOperator):
+    """Request an export, once: a retry goes on with the export that an attempt before it made, whatever killed that.
+
+    The export is found again by the marker at the end of its ``downloadFileName``. Where the vendor's queue of 50
+    pending exports is full, or the rate is used up, the task waits without a worker and asks again. Clearing the task
+    after its success makes a new export; the one it replaces is deleted while it is still pending.
+
+    Returns ``request_key``, ``file_name`` and ``where``, each an XCom of its own too; never a link.
+
+    :param contract: contract number (templated)
+    :param night: the night, ``YYYY-MM-DD`` (templated); with ``date_field`` it bounds the usage that is asked for
+    :param look_back: nights before it that are asked for as well, because usage arrives late
+    :param date_field: field that the nights are compared with, ``None`` for no bounds
+    :param fields: names to group by
+    :param metrics: numbers over that grouping
+    :param categories: usage categories
+    :param where: further criteria, a text of your own; it is not templated, so that no value can become a part of it
+    :param conditions: further criteria as ``{field, operator, value}``; values are templated and quoted here
+    :param file_name: beginning of the file's name at the vendor, without extension (templated); the night and the marker are added
+    :param other_names: fields and metrics that exist though they are not known here
+    :param skip_rules: local rules that are not checked
+    :param queue_timeout: how long a full queue is waited for
+    :param delete_replaced: delete the export that a clear replaces also when its file is ready
+    :param tokenflex_conn_id: id of the Airflow connection (templated)
+    :raises Rejected: a rule is broken; it names the rule and the field. Raised when the DAG is parsed, where possible
+    :raises Ambiguous: only a person can tell whether an export was made; the message says how
+    """
+
+    template_fields = ("tokenflex_conn_id", "contract", "night", "conditions", "file_name")
+    template_fields_renderers: ClassVar[dict[str, str]] = {"conditions": "json"}
+    ui_color = "#e8ecf8"
+    adapter_type: type[TokenFlexExportAdapter] = TokenFlexExportAdapter
+
+    def __init__(
+        self,
+        *,
+        contract: str,
+        night: Any = None,
+        look_back: int = 0,
+        date_field: str | None = "usageDate",
+        fields: Sequence[str] = (),
+        metrics: Sequence[str] = (),
+        categories: Sequence[str] = (),
+        where: str | None = None,
+        conditions: Sequence[Mapping[str, Any]] = (),
+        file_name: str = "usage",
+        other_names: Sequence[str] = (),
+        skip_rules: Sequence[str] = (),
+        queue_timeout: timedelta | float = timedelta(hours=24),
+        delete_replaced: bool = False,
+        tokenflex_conn_id: str = TokenFlexHook.default_conn_name,
+        **kwargs: Any,
+    ) -> None:
+        kwargs.setdefault("retry_policy", VendorRetryPolicy())
+        super().__init__(**{"retries": 2, "multiple_outputs": True, **kwargs})
+        self.contract = contract
+        self.night = night
+        self.look_back = look_back
+        self.date_field = date_field
+        self.fields = tuple(fields)
+        self.metrics = tuple(metrics)
+        self.categories = tuple(categories)
+        self.where = where
+        self.conditions = [dict(one) for one in conditions]
+        self.file_name = file_name
+        self.other_names = frozenset(other_names)
+        self.skip_rules = frozenset(Rule(name) for name in skip_rules)
+        self.queue_timeout = seconds(queue_timeout)
+        self.delete_replaced = delete_replaced
+        self.tokenflex_conn_id = tokenflex_conn_id
+        self._check_early()
+
+    def _check_early(self) -> None:
+        """Refuse what needs no template right away, so that a mistake shows when the DAG is parsed."""
+        if self.where and "{{" in self.where:
+            raise broken(
+                Rule.WHERE_VALUE, "where", "has a template, but is sent as it is", "Put the value into conditions."
+            )
+        self._request(self.where, None)
+        for one in self.conditions:
+            if "{{" not in str(one["value"]):
+                Condition(one["field"], one["operator"], one["value"])
+
+    def usage_request(self) -> UsageRequest:
+        """Return what is asked for; called after templates are rendered.
+
+        :raises Rejected: a rule is broken
+        """
+        parts: list[str | Condition] = [self.where] if self.where else []
+        parts += [Condition(one["field"], one["operator"], one["value"]) for one in self.conditions]
+        if self.date_field and self.night:
+            parts += days(self.date_field, first_night(self.night, self.look_back), self.night)
+        return self._request(all_of(*parts), f"{self.file_name} {self.night or ''}".strip())
+
+    def _request(self, where: str | None, file_name: str | None) -> UsageRequest:
+        return UsageRequest(
+            fields=self.fields, metrics=self.metrics, categories=self.categories, where=where, file_name=file_name,
+            other_names=self.other_names, skip_rules=self.skip_rules,
+        )  # fmt: skip
+
+    def execute(self, context: Context) -> Any:
+        """Request the export, or take up the one that is there."""
+        return asyncio.run(self._go(context))
+
+    def resume(self, context: Context, event: Any = None) -> Any:
+        """Ask again after a wait for the vendor's queue."""
+        return asyncio.run(self._go(context))
+
+    async def _go(self, context: Context) -> dict[str, Any]:
+        request = self.usage_request()
+        store = JobStore(
+            context["task_state_store"], conf=getattr(context["dag_run"], "conf", None), task_id=self.task_id
+        )
+        before = store.load()
+        spec = AdapterSpec.of(self.adapter_type, self.tokenflex_conn_id, contract=self.contract)
+        async with spec.build() as adapter:
+            try:
+                record = await self._secure(context, adapter, store, request)
+            except RateLimited as refusal:
+                self._queue(context, refusal)
+                raise
+            await self._drop_replaced(adapter, before, record)
+        store.save(record.changed(done=True))
+        context["task_state_store"].delete(QUEUE_KEY)
+        name = record.status.attributes.get("file_name") if record.status is not None else None
+        return {"request_key": record.id, "file_name": name, "where": request.where}
+
+    async def _secure(self, context: Context, adapter: JobAdapter, store: JobStore, request: UsageRequest) -> JobRecord:
+        ti = context["ti"]
+        attempt = Attempt(
+            run=run_identity(context), number=ti.try_number, max_tries=ti.max_tries, payload=payload_of(request)
+        )
+        for _ in range(AGAIN_AT_MOST):
+            record = await SubmitOnce(adapter, store, attempt, self.log).secure()
+            if isinstance(record, JobRecord) and record.ending is not Ending.AGAIN:
+                return record
+            # An export for another request is in the way and was deleted; it is gone as soon as the vendor says so.
+            await asyncio.sleep(AGAIN_AFTER)
+        raise Unreachable(
+            "an export of this task, made for another request, was deleted but is still there", vendor=VENDOR
+        )
+
+    def _queue(self, context: Context, refusal: RateLimited) -> None:
+        """Wait for the vendor's queue without a worker; return where it was waited for long enough."""
+        from airflow.providers.standard.triggers.temporal import DateTimeTrigger
+
+        store, now = context["task_state_store"], time.time()
+        known: dict[str, Any] = store.get(QUEUE_KEY, None) or {"since": now, "refusals": 0}
+        if now - known["since"] >= self.queue_timeout:
+            store.delete(QUEUE_KEY)
+            self.log.error("The vendor's queue was full for %.0f s; giving up.", now - known["since"])
+            return
+        store.set(QUEUE_KEY, {**known, "refusals": known["refusals"] + 1})
+        longest = min(LONGEST_WAIT, 30.0 * 2.0 ** min(known["refusals"], 8))
+        wait = max(refusal.retry_after or 0.0, longest) * random.uniform(1.0, 1.2)  # noqa: S311 - spreads those that wait
+        self.log.info("%s Asking again in %.0f s, without a worker.", refusal, wait)
+        moment = datetime.now(UTC) + timedelta(seconds=wait)
+        self.defer(trigger=DateTimeTrigger(moment=moment), method_name="resume", timeout=timedelta(seconds=wait + 3600))
+
+    async def _drop_replaced(self, adapter: JobAdapter, before: JobRecord | None, record: JobRecord) -> None:
+        if before is None or before.id is None or before.id == record.id:
+            return
+        old = (await adapter.status([before.id])).get(before.id)
+        if self.delete_replaced or getattr(old, "state", None) in ACTIVE:
+            await cancel_job(adapter, before.id, f"It was replaced by {record.id}", self.log)
+
+
+class TokenFlexDeleteExportOperator(BaseAsyncOperator):
+    """Delete an export and its file at the vendor; one that is gone already is fine.
+
+    :param contract: contract number (templated)
+    :param request_key: the vendor's id of the export (templated)
+    :param tokenflex_conn_id: id of the Airflow connection (templated)
+    """
+
+    template_fields = ("tokenflex_conn_id", "contract", "request_key")
+    ui_color = "#f1e3e3"
+
+    def __init__(
+        self,
+        *,
+        contract: str,
+        request_key: Any,
+        tokenflex_conn_id: str = TokenFlexHook.default_conn_name,
+        **kwargs: Any,
+    ) -> None:
+        kwargs.setdefault("retry_policy", VendorRetryPolicy())
+        super().__init__(**{"retries": 2, **kwargs})
+        self.contract = contract
+        self.request_key = request_key
+        self.tokenflex_conn_id = tokenflex_conn_id
+
+    async def aexecute(self, context: Context) -> None:
+        """Delete it."""
+        async with TokenFlexHook(self.tokenflex_conn_id) as hook:
+            try:
+                await hook.delete_export(self.contract, self.request_key)
+            except NotFound:
+                self.log.info("Export %s is gone already.", self.request_key)
+                return
+        self.log.info("Export %s was deleted at the vendor, with its file.", self.request_key)

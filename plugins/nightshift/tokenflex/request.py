@@ -1,0 +1,185 @@
+"""What is asked of an export or an ad-hoc query, refused here when the vendor would refuse it.
+
+Token Flex reference, sections 3.1, 3.4 and 3.5.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from nightshift.errors import Rejected
+from nightshift.tokenflex.rules import Rule, broken
+from nightshift.tokenflex.vocabulary import (
+    ANSWER_NAMES,
+    COMPLETE,
+    DESKTOP_SESSION_FIELDS,
+    FIELDS,
+    FIELDS_OF,
+    METRICS,
+    METRICS_OF,
+    SESSION_FIELDS,
+    SESSION_METRICS,
+    Category,
+)
+from nightshift.tokenflex.where import check_where
+
+MAX_FILE_NAME = 120
+_EXTENSION = re.compile(r"\.[A-Za-z][A-Za-z0-9]{0,4}$")
+_TYPO = 0.8
+"""How alike a name that we do not know has to be to one that we know to be taken for a slip."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class UsageRequest:
+    """One request for usage, of an export or of an ad-hoc query.
+
+    :param fields: names to group by; with ``metrics`` at least one in all
+    :param metrics: numbers, each computed over the grouping of the fields
+    :param categories: usage categories; needed, and just one, where a session-level field is named
+    :param where: further criteria, see :mod:`nightshift.tokenflex.where`
+    :param file_name: ``downloadFileName`` of an export, without extension
+    :param other_names: fields and metrics that exist though they are not known here, such as a customer's own category
+    :param skip_rules: rules that are not checked
+    :raises Rejected: a rule is broken; the error names the rule and the field
+    """
+
+    fields: tuple[str, ...] = ()
+    metrics: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    where: str | None = None
+    file_name: str | None = None
+    other_names: frozenset[str] = frozenset()
+    skip_rules: frozenset[Rule] = frozenset()
+
+    def __post_init__(self) -> None:
+        for rule, error in self._broken_rules():
+            if rule not in self.skip_rules:
+                raise error
+        if self.where:
+            check_where(self.where, self.skip_rules)
+
+    @property
+    def session_fields(self) -> tuple[str, ...]:
+        """The fields that make the request session-level."""
+        return tuple(name for name in self.fields if name in SESSION_FIELDS)
+
+    def body(self) -> dict[str, Any]:
+        """Return the body as the vendor takes it; what is not asked for is left out."""
+        given = {
+            "fields": list(self.fields),
+            "metrics": list(self.metrics),
+            "usageCategory": list(self.categories),
+            "where": self.where,
+            "downloadFileName": self.file_name,
+        }
+        return {name: value for name, value in given.items() if value}
+
+    def named(self, file_name: str) -> UsageRequest:
+        """Return the request under a file name."""
+        return replace(self, file_name=file_name)
+
+    def check_query(self) -> None:
+        """Refuse what can be exported only.
+
+        :raises Rejected: the request names session-level fields, which the vendor does not query, or a file name
+        """
+        product = {Category.DESKTOP_PRODUCT, Category.CLOUD_PRODUCT}
+        may_be_product = not self.categories or product & set(self.categories)
+        if self.session_fields and may_be_product and Rule.SESSION_QUERY not in self.skip_rules:
+            raise broken(
+                Rule.SESSION_QUERY, self.session_fields[0], "is session-level, which can be exported but not queried"
+            )
+        if self.file_name is not None and Rule.FILE_NAME not in self.skip_rules:
+            raise broken(Rule.FILE_NAME, "downloadFileName", "belongs to an export; a query has none")
+
+    def _broken_rules(self) -> Iterator[tuple[Rule, Rejected]]:
+        if not self.fields and not self.metrics:
+            yield _rule(Rule.SOMETHING_ASKED, "fields", "and metrics are both empty; name at least one")
+        for kind, names in (("fields", self.fields), ("metrics", self.metrics), ("usageCategory", self.categories)):
+            if twice := next((name for name in names if names.count(name) > 1), None):
+                yield _rule(Rule.NO_REPEATS, f"{kind}: {twice}", "is named twice")
+        yield from self._categories()
+        yield from self._session()
+        yield from self._names("fields", self.fields, FIELDS_OF, Rule.KNOWN_FIELD)
+        yield from self._names("metrics", self.metrics, METRICS_OF, Rule.KNOWN_METRIC)
+        yield from self._file_name()
+
+    def _categories(self) -> Iterator[tuple[Rule, Rejected]]:
+        for name in self.categories:
+            if name in ANSWER_NAMES:
+                near = f"is a name of the vendor's answers; {ANSWER_NAMES[name]} is what a request calls it"
+                yield _rule(Rule.KNOWN_CATEGORY, f"usageCategory: {name}", near)
+            elif name not in set(Category):
+                yield _rule(Rule.KNOWN_CATEGORY, f"usageCategory: {name}", f"is not known{_nearest(name, Category)}")
+
+    def _names(self, kind: str, names: tuple[str, ...], known_of: Any, rule: Rule) -> Iterator[tuple[Rule, Rejected]]:
+        categories = [Category(name) for name in self.categories if name in set(Category)]
+        known = frozenset[str]().union(*(known_of[category] for category in categories or Category))
+        whole = bool(categories) and set(categories) <= COMPLETE and len(categories) == len(self.categories)
+        for name in names:
+            if name in known or name in self.other_names:
+                continue
+            at = f"{kind}: {name}"
+            if name in (METRICS if kind == "fields" else FIELDS):
+                yield _rule(rule, at, f"is a {'metric' if kind == 'fields' else 'field'} and belongs there")
+            elif name in (FIELDS if kind == "fields" else METRICS):
+                yield _rule(rule, at, f"does not exist in {', '.join(self.categories)}")
+            elif whole or _nearest(name, known, _TYPO):
+                yield _rule(
+                    rule, at, f"is not known{_nearest(name, known)}",
+                    f"Correct it; a name that exists all the same, such as a category of your own, goes into "
+                    f"other_names, or {rule} into skip_rules.",
+                )  # fmt: skip
+
+    def _session(self) -> Iterator[tuple[Rule, Rejected]]:
+        if not self.session_fields:
+            return
+        field = self.session_fields[0]
+        if not self.categories:
+            yield _rule(
+                Rule.SESSION_CATEGORY, f"usageCategory is missing: {field}",
+                "is session-level and needs its category in usageCategory; a field or where of that name is no substitute",
+            )  # fmt: skip
+        elif len(self.categories) > 1:
+            problem = f"is session-level, where categories may not be mixed; there are {', '.join(self.categories)}"
+            yield _rule(Rule.SESSION_SINGLE, f"usageCategory: {field}", problem)
+        elif self.categories[0] == Category.DESKTOP_PRODUCT:
+            for kind, names, allowed in (
+                ("fields", self.fields, DESKTOP_SESSION_FIELDS), ("metrics", self.metrics, SESSION_METRICS),
+            ):  # fmt: skip
+                for name in names:
+                    if name not in allowed:
+                        problem = (
+                            f"is not allowed in a desktop session-level export, which {field} makes of it; "
+                            f"allowed {kind}: {', '.join(sorted(allowed))}"
+                        )
+                        yield _rule(Rule.SESSION_DESKTOP, f"{kind}: {name}", problem)
+
+    def _file_name(self) -> Iterator[tuple[Rule, Rejected]]:
+        name = self.file_name
+        if name is None:
+            return
+        if not name.strip() or len(name) > MAX_FILE_NAME or not name.isprintable() or set('/\\"<>|?*:') & set(name):
+            yield _rule(
+                Rule.FILE_NAME, "downloadFileName",
+                f"is {name!r}; it has 1 to {MAX_FILE_NAME} printable characters and none of / \\ \" < > | ? * :",
+            )  # fmt: skip
+        elif _EXTENSION.search(name):
+            yield _rule(
+                Rule.FILE_NAME, "downloadFileName", f"is {name!r}; leave the extension out, the vendor adds .csv"
+            )
+
+
+def _rule(rule: Rule, field: str, problem: str, advice: str = "") -> tuple[Rule, Rejected]:
+    return rule, broken(rule, field, problem, advice)
+
+
+def _nearest(name: str, known: Any, cutoff: float = 0.5) -> str:
+    near = difflib.get_close_matches(name, sorted(known), n=1, cutoff=cutoff)
+    if near:
+        return f"; did you mean {near[0]}?"
+    return "" if cutoff == _TYPO else f"; known: {', '.join(sorted(known))}"

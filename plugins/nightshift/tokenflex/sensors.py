@@ -1,0 +1,90 @@
+"""Wait for an export, without a worker."""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from nightshift.errors import JobFailed
+from nightshift.jobs.adapter import AdapterSpec
+from nightshift.jobs.sensors import VendorJobSensor
+from nightshift.tokenflex.adapter import TokenFlexExportAdapter
+from nightshift.tokenflex.hook import TokenFlexHook
+from nightshift.tokenflex.model import ExportState, state_of
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+RETRIES_KEY = "tokenflex_export_retries"
+ADVICE = (
+    "The vendor gives no reason: look at fields, metrics, category and where of this export. Then clear the task that "
+    "requests it, with all that follow: a new export is made. Nothing that was published is touched."
+)
+
+
+class TokenFlexExportSensor(VendorJobSensor):
+    """Wait until an export is ready to be downloaded.
+
+    All waits of one contract in a triggerer share one call of the list, at most 5 a minute. So nothing is asked on the
+    worker: two hundred sensors would be two hundred calls. An export that the vendor ends in ``Error`` is retried there
+    a bounded number of times; then the sensor fails.
+
+    :param contract: contract number (templated)
+    :param request_key: the vendor's id of the export (templated), as the requesting task returned it
+    :param vendor_retries: how often the vendor is asked to try a failed export again
+    :param timeout: seconds (or a span) in all, counted from the first attempt
+    :param tokenflex_conn_id: id of the Airflow connection (templated)
+    :raises JobFailed: the export ended in ``Error`` for good, or is gone
+    """
+
+    template_fields = (*VendorJobSensor.template_fields, "contract")
+
+    def __init__(
+        self,
+        *,
+        contract: str,
+        request_key: str,
+        vendor_retries: int = 2,
+        tokenflex_conn_id: str = TokenFlexHook.default_conn_name,
+        look: timedelta | float = 0.0,
+        poll_first: float = 12.0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(conn_id=tokenflex_conn_id, job_id=request_key, look=look, poll_first=poll_first, **kwargs)
+        self.contract = contract
+        self.vendor_retries = vendor_retries
+
+    def adapter(self) -> AdapterSpec:
+        """Name the adapter."""
+        return AdapterSpec.of(TokenFlexExportAdapter, self.conn_id, contract=self.contract)
+
+    async def _go(self, context: Context, payload: dict[str, Any] | None) -> Any:
+        while True:
+            try:
+                return await super()._go(context, payload)
+            except JobFailed as error:
+                if not await self._tried_again(context, error):
+                    raise error.replaced(advice=ADVICE) from None
+                payload = None
+
+    async def _tried_again(self, context: Context, error: JobFailed) -> bool:
+        """Have the vendor try the export again, where it still may; the count is kept before it is asked."""
+        if state_of(error.state, ExportState) is not ExportState.ERROR:
+            return False
+        store = context["task_state_store"]
+        done: dict[str, Any] = store.get(RETRIES_KEY, None) or {}
+        count = done["count"] if done.get("export") == self.job_id else 0
+        if count >= self.vendor_retries:
+            self.log.error(
+                "The vendor tried export %s %d times again, and it ended in Error each time.", self.job_id, count
+            )
+            return False
+        store.set(RETRIES_KEY, {"export": self.job_id, "count": count + 1})
+        self.log.log(
+            logging.WARNING, "Export %s ended in Error; the vendor is asked to try it again (%d of %d).", self.job_id,
+            count + 1, self.vendor_retries,
+        )  # fmt: skip
+        async with TokenFlexHook(self.conn_id) as hook:
+            await hook.retry_export(self.contract, self.job_id)
+        return True

@@ -1,0 +1,233 @@
+"""Where a person's grant and the tokens that follow from it are kept.
+
+They are Airflow Variables: durable and shared by every executor, encrypted at rest with the Fernet key, writable from a task, and masked in the UI, the REST API and the logs because their name holds
+``token``. An Airflow connection could not hold them: a task cannot write one.
+
+Each Variable has exactly one writer, so that no two ever overwrite each other's tokens, and a new grant wins over whatever is still under way for an old one:
+
+======================================================= ===================== =====================================================
+``nightshift_tokenflex_token.<connection>.grant``       the sign-in page      who granted what and when, and the first pair
+``nightshift_tokenflex_token.<connection>.renewed``     DAG tokenflex_token   the newest pair of that grant
+``nightshift_tokenflex_token.<connection>.journal``     DAG tokenflex_token   no token: what it is about to do, and how that went
+``nightshift_tokenflex_token.<connection>.consent``     the sign-in page      a sign-in under way, for ten minutes
+======================================================= ===================== =====================================================
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from enum import StrEnum
+from typing import TypeVar
+
+import msgspec
+
+from nightshift.errors import Rejected, Unreachable
+from nightshift.tokenflex.oauth import TokenPair, fingerprint
+
+PREFIX = "nightshift_tokenflex_token."
+
+S = TypeVar("S", bound=msgspec.Struct)
+
+
+class Part(StrEnum):
+    """What a Variable of a connection holds."""
+
+    GRANT = "grant"
+    RENEWED = "renewed"
+    JOURNAL = "journal"
+    CONSENT = "consent"
+
+
+DESCRIPTIONS = {
+    Part.GRANT: "Access to Token Flex as a person granted it in Airflow. Written by the sign-in page. Delete it to forget the grant.",
+    Part.RENEWED: "Newest Token Flex tokens. Written by the DAG tokenflex_token only.",
+    Part.JOURNAL: "What the DAG tokenflex_token is about to do; holds no token.",
+    Part.CONSENT: "A Token Flex sign-in under way; it ends after ten minutes.",
+}
+
+
+class Outcome(StrEnum):
+    """How a refresh went."""
+
+    ASKED = "asked"
+    """The question may have reached Autodesk, and its answer was not saved. Kept like this by a kill."""
+    SETTLED = "settled"
+    """The refresh token is as good as before: Autodesk surely did not take the question, or gave no new one."""
+    LOST = "lost"
+    """Autodesk does not accept the refresh token: only a person can start a new chain."""
+
+
+class Grant(msgspec.Struct, frozen=True, kw_only=True):
+    """A person's consent, and the first pair that came of it.
+
+    :param grant_id: random; tells this consent from one before or after it
+    :param granted_by: name of the Airflow user
+    :param granted_at: epoch seconds
+    :param scope: what was granted, joined with blanks
+    """
+
+    grant_id: str
+    granted_by: str
+    granted_at: float
+    scope: str
+    pair: TokenPair
+
+
+class Renewed(msgspec.Struct, frozen=True, kw_only=True):
+    """The newest pair of a grant.
+
+    :param grant_id: the grant that it follows from
+    :param number: refreshes since the grant, from 1
+    """
+
+    grant_id: str
+    number: int
+    pair: TokenPair
+
+
+class Journal(msgspec.Struct, frozen=True, kw_only=True):
+    """A note written before a refresh token is used, so that a kill before its answer is saved is recognised.
+
+    :param grant_id: the grant
+    :param spent: fingerprint of the refresh token
+    :param asked_at: epoch seconds
+    :param by: the attempt, as run id and try number
+    :param words: what went wrong, for people
+    """
+
+    grant_id: str
+    spent: str
+    asked_at: float
+    by: str
+    outcome: Outcome = Outcome.ASKED
+    words: str = ""
+
+
+class Chain(msgspec.Struct, frozen=True, kw_only=True):
+    """A grant with all that followed, as it is stored now."""
+
+    grant: Grant
+    pair: TokenPair
+    number: int = 0
+    journal: Journal | None = None
+
+    @property
+    def lost(self) -> bool:
+        """Whether Autodesk has refused the refresh token that is stored."""
+        return self.journal is not None and self.journal.outcome is Outcome.LOST
+
+
+def key_of(conn_id: str, part: Part) -> str:
+    """Return the key of a Variable."""
+    return f"{PREFIX}{conn_id}.{part}"
+
+
+def encode(record: msgspec.Struct) -> str:
+    """Return a record as the text of a Variable."""
+    return msgspec.json.encode(record).decode()
+
+
+def decode(text: str, kind: type[S], key: str) -> S:
+    """Return the record that a Variable holds.
+
+    :raises Rejected: somebody else has written it, or it is damaged; its text is in no message
+    """
+    try:
+        return msgspec.json.decode(text, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise Rejected(
+            f"the Airflow Variable {key!r} does not hold what Nightshift wrote there",
+            vendor="Token Flex sign-in",
+            advice="If somebody edited it, delete it; then grant access anew: in Airflow open Admin, Token Flex sign-in.",
+        ) from None
+
+
+async def read(conn_id: str, part: Part, kind: type[S]) -> S | None:
+    """Return a stored record, ``None`` where there is none; works on a worker, in the triggerer and in the API server.
+
+    :raises Rejected: the Variable does not hold such a record
+    """
+    from airflow.sdk import Variable
+
+    key = key_of(conn_id, part)
+    # In a thread: the synchronous call is the one public way to a Variable that works in all three processes, and on the loop of the triggerer it would stop every other wait.
+    text = await asyncio.to_thread(Variable.get, key, default=None)
+    return decode(text, kind, key) if text else None
+
+
+async def read_chain(conn_id: str) -> Chain | None:
+    """Return what is stored of a connection's grant, ``None`` where nobody has granted access.
+
+    Airflow answers a failed read like a Variable that does not exist. Taking one for the other could use up an old refresh token a second time, so what is in the list of keys must also be readable.
+
+    :raises Unreachable: Airflow's API server gave no sure answer
+    :raises Rejected: a Variable does not hold what belongs there
+    """
+    present = await _keys(f"{PREFIX}{conn_id}.")
+
+    async def sure(part: Part, kind: type[S]) -> S | None:
+        record = await read(conn_id, part, kind)
+        if record is None and present is not None and key_of(conn_id, part) in present:
+            raise _unsure(f"Airflow did not give the Variable {key_of(conn_id, part)!r}, which exists")
+        return record
+
+    grant = await sure(Part.GRANT, Grant)
+    return (
+        None if grant is None else chain_of(grant, await sure(Part.RENEWED, Renewed), await sure(Part.JOURNAL, Journal))
+    )
+
+
+def chain_of(grant: Grant, renewed: Renewed | None, journal: Journal | None) -> Chain:
+    """Put the records of a connection together: what belongs to another grant, or to a refresh token that has been replaced since, does not count."""
+    current = renewed if renewed is not None and renewed.grant_id == grant.grant_id else None
+    pair = current.pair if current else grant.pair
+    if journal is not None and (journal.grant_id, journal.spent) != (grant.grant_id, fingerprint(pair.refresh_token)):
+        journal = None
+    return Chain(grant=grant, pair=pair, number=current.number if current else 0, journal=journal)
+
+
+async def write_from_task(conn_id: str, part: Part, record: msgspec.Struct) -> None:
+    """Store a record from a task, durably: it has arrived in the metadata database when this returns.
+
+    :raises Exception: whatever Airflow raises where its API server cannot be reached
+    """
+    from airflow.sdk import Variable
+
+    await asyncio.to_thread(Variable.set, key_of(conn_id, part), encode(record), description=DESCRIPTIONS[part])
+
+
+async def granted_connections() -> list[str]:
+    """Return the ids of the connections that somebody has granted access for, from within a task.
+
+    :raises Unreachable: Airflow's API server gave no answer
+    """
+    suffix = f".{Part.GRANT}"
+    return sorted(
+        key.removeprefix(PREFIX).removesuffix(suffix) for key in await _keys(PREFIX) or () if key.endswith(suffix)
+    )
+
+
+def in_task() -> bool:
+    """Return whether this process reaches Airflow as a task or a trigger does, not as the API server."""
+    return getattr(sys.modules.get("airflow.sdk.execution_time.task_runner"), "SUPERVISOR_COMMS", None) is not None
+
+
+async def _keys(prefix: str) -> list[str] | None:
+    """Return the keys of the Variables that begin with a prefix, ``None`` in the API server, which reads the database itself."""
+    from airflow.sdk import Variable
+
+    if not in_task():
+        return None
+    try:
+        return await asyncio.to_thread(lambda: list(Variable.keys(prefix=prefix)))
+    except Exception as error:
+        raise _unsure(f"Airflow did not list its Variables ({type(error).__name__})") from None
+
+
+def _unsure(problem: str) -> Unreachable:
+    return Unreachable(
+        problem,
+        vendor="Token Flex sign-in",
+        advice="Nothing was asked at Autodesk and nothing was lost; the task tries again by itself. If it lasts, look at Airflow's API server.",
+    )

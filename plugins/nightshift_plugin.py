@@ -1,0 +1,44 @@
+"""The one Airflow plugin of Nightshift. Every Airflow process imports it, so it imports nothing itself: a page is built when it is first asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from importlib import import_module
+from typing import Any, ClassVar
+
+from airflow.plugins_manager import AirflowPlugin
+
+
+class LazyApp:
+    """An ASGI application that is imported and built at its first request.
+
+    :param factory: dotted path of a module, a colon, and the name of a function without arguments that returns the application
+    """
+
+    def __init__(self, factory: str) -> None:
+        self.factory = factory
+        self._app: Callable[..., Awaitable[None]] | None = None
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Serve one request."""
+        if self._app is None:
+            module, _, name = self.factory.partition(":")
+            self._app = getattr(import_module(module), name)()
+        await self._app(scope, receive, send)
+
+
+class NightshiftPlugin(AirflowPlugin):
+    """The pages of Nightshift in the Airflow UI."""
+
+    name = "nightshift"
+    fastapi_apps: ClassVar[list[dict[str, Any]]] = [
+        {
+            "name": "Token Flex sign-in",
+            "url_prefix": "/nightshift/tokenflex",
+            "app": LazyApp("nightshift.tokenflex.consent.app:create_app"),
+        },
+    ]
+    # No url_route: the page opens in a tab of its own, because Autodesk's sign-in refuses frames. The href is relative, to the base of the UI.
+    external_views: ClassVar[list[dict[str, Any]]] = [
+        {"name": "Token Flex sign-in", "href": "nightshift/tokenflex/", "destination": "nav", "category": "admin"},
+    ]

@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.execution_api import FakeExecutionApi  # first: it sets Airflow up
+from tests.unit.tokenflex.usage_server import TOKEN, UsageServer
+
+
+@pytest.fixture
+def vendor() -> Iterator[UsageServer]:
+    server = UsageServer()
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def connection(vendor: UsageServer) -> dict[str, str]:
+    extra = {"auth": "bearer", "token": TOKEN, "requests_per_minute": 6000}
+    return {
+        "conn_type": "tokenflex", "host": vendor.url, "login": "client-id", "password": "client-secret-815",
+        "extra": json.dumps(extra),
+    }  # fmt: skip
+
+
+@pytest.fixture
+def hook_connection(monkeypatch: pytest.MonkeyPatch, connection: dict[str, str]) -> None:
+    monkeypatch.setenv(
+        "AIRFLOW_CONN_TOKENFLEX_DEFAULT", json.dumps({**connection, "extra": json.loads(connection["extra"])})
+    )
+
+
+@pytest.fixture
+def api(connection: dict[str, str]) -> FakeExecutionApi:
+    return FakeExecutionApi(connections={"tokenflex_default": connection}, max_tries=3)
+
+
+@pytest.fixture
+def lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("NIGHTSHIFT_LAKE", str(tmp_path / "lake"))
+    return tmp_path / "lake"

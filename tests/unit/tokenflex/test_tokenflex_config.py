@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from include.config.tokenflex import TokenFlex
+from include.settings import ConfigError, read_section
+from tests.execution_api import FakeExecutionApi  # noqa: F401 - sets Airflow up
+
+ROOT = Path(__file__).resolve().parents[3]
+EXPORTS = """
+tokenflex:
+  contract: 110000917988
+  exports:
+    - name: desktop_usage
+      category: DESKTOP_PRODUCT
+      fields: [usageDate, productName, userName]
+      metrics: [tokensConsumed]
+      look_back: 3
+      delete_after: true
+    - name: sessions
+      category: DESKTOP_PRODUCT
+      fields: [usageDate, sessionStartDate, chargedItemID]
+      metrics: [tokensConsumed, usageHours]
+      where: "contractYear >= 2"
+      conditions: [{field: productLineCode, operator: in, value: [ACD, RVT]}]
+"""
+
+
+def read(folder: Path, text: str) -> TokenFlex | None:
+    (folder / "reports.yaml").write_text(text)
+    return read_section("tokenflex", TokenFlex, folder=folder)
+
+
+def bag(folder: Path, text: str, monkeypatch: pytest.MonkeyPatch) -> Any:
+    from airflow.dag_processing.dagbag import DagBag
+
+    (folder / "reports.yaml").write_text(text)
+    monkeypatch.setenv("NIGHTSHIFT_CONFIG", str(folder))
+    return DagBag(ROOT / "dags" / "tokenflex_exports.py")
+
+
+def test_a_section_is_read(tmp_path: Path) -> None:
+    section = read(tmp_path, EXPORTS)
+    assert section is not None
+    first, second = section.exports
+    assert (section.contract, first.category, first.nights_by, second.look_back) == (
+        "110000917988",
+        ("DESKTOP_PRODUCT",),
+        "usageDate",
+        0,
+    )
+    assert second.conditions[0].value == ("ACD", "RVT")
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (
+            EXPORTS.replace("look_back: 3", "lookback: 3"),
+            "reports.yaml:9: tokenflex.exports[0].lookback: unknown field; did you mean 'look_back'?",
+        ),
+        (
+            EXPORTS.replace("[usageDate, productName", "[productName"),
+            "look_back needs a column that says to which night a row belongs",
+        ),
+        (EXPORTS.replace("name: sessions", "name: desktop_usage"), "'desktop_usage' is listed twice"),
+        (EXPORTS.replace("  contract: 110000917988\n", ""), "'desktop_usage' has no contract"),
+    ],
+)
+def test_a_mistake_is_told_with_what_to_do(tmp_path: Path, given: str, said: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        read(tmp_path, given)
+    assert said in str(caught.value)
+
+
+def test_each_export_is_a_group_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = bag(tmp_path, EXPORTS, monkeypatch)
+    assert found.import_errors == {}
+    dag = found.dags["tokenflex_exports"]
+    assert set(dag.task_ids) == {
+        "night", *(f"{name}.{step}" for name in ("desktop_usage", "sessions") for step in ("request", "wait", "download", "watch_schema", "publish")),
+        "desktop_usage.delete",
+    }  # fmt: skip
+    assert dag.get_task("desktop_usage.publish").downstream_task_ids == {"desktop_usage.delete"}
+    weights = [dag.get_task(f"sessions.{step}").priority_weight for step in ("request", "wait", "download")]
+    assert weights == sorted(weights)
+    assert [outlet.name for outlet in dag.get_task("sessions.publish").outlets] == ["tokenflex/sessions"]
+
+
+def test_the_pool_of_the_configuration_holds_what_talks_to_the_vendor_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dag = bag(
+        tmp_path, EXPORTS.replace("tokenflex:\n", "tokenflex:\n  pool: tokenflex_exports\n", 1), monkeypatch
+    ).dags["tokenflex_exports"]
+    held = {task.task_id.partition(".")[2] for task in dag.tasks if task.pool == "tokenflex_exports"}
+    assert held == {"request", "wait", "download", "delete"}
+    plain = bag(tmp_path, EXPORTS, monkeypatch).dags["tokenflex_exports"]
+    assert {task.pool for task in plain.tasks} == {"default_pool"}
+
+
+def test_a_request_that_breaks_a_rule_is_an_import_error_that_names_rule_and_field(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = bag(tmp_path, EXPORTS.replace("usageHours", "useCount"), monkeypatch)
+    (error,) = found.import_errors.values()
+    assert "metrics: useCount is not allowed in a desktop session-level export" in error
+    assert "session-level-desktop-list" in error
+
+
+def test_without_the_section_there_is_no_dag(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert bag(tmp_path, "flexnet: {reports: [{name: a}]}\n", monkeypatch).dags == {}
+
+
+def test_the_dag_keeps_to_the_policy_and_is_the_same_each_time_it_is_parsed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from airflow.serialization.serialized_objects import DagSerialization
+
+    dag = bag(tmp_path, EXPORTS, monkeypatch).dags["tokenflex_exports"]
+    again = bag(tmp_path, EXPORTS, monkeypatch).dags["tokenflex_exports"]
+    assert DagSerialization.to_dict(again) == DagSerialization.to_dict(dag)
+    assert (dag.owner, dag.catchup, bool(dag.doc_md), bool(dag.dagrun_timeout)) == ("nightshift", False, True, True)
+    for task in dag.tasks:
+        assert task.retries >= 1
+        assert task.retry_policy is not None
+        assert task.execution_timeout is not None
+        assert task.doc_md

@@ -1,0 +1,257 @@
+"""Requesting, waiting and deleting, with Airflow's own task runner against the small Token Flex."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from typing import Any
+
+import pytest
+
+from nightshift.errors import Ambiguous, AuthFailed, JobFailed, Rejected
+from nightshift.jobs.adapter import AdapterSpec
+from nightshift.jobs.poller import follow
+from nightshift.jobs.waiting import WaitPlan, Watch
+from nightshift.tokenflex.adapter import TokenFlexExportAdapter
+from nightshift.tokenflex.sensors import RETRIES_KEY
+from tests.execution_api import FakeExecutionApi
+from tests.unit.tokenflex.export_tasks import delete_task, request_task, sensor_task
+from tests.unit.tokenflex.usage_server import UsageServer
+
+WINDOW = "usageDate >= '2026-11-21' and usageDate < '2026-11-22'"
+
+
+def made(vendor: UsageServer) -> list[Any]:
+    return list(vendor.exports.values())
+
+
+def test_an_export_is_requested_with_its_window_and_a_marker_in_its_name(
+    vendor: UsageServer, api: FakeExecutionApi
+) -> None:
+    run = api.run(request_task())
+    assert run.state == "success", run.error
+    (export,) = made(vendor)
+    assert export.body["where"] == WINDOW
+    assert export.body["downloadFileName"].startswith("desktop 2026-11-21 nightshift-")
+    assert run.result == {"request_key": export.key, "file_name": export.file_name, "where": WINDOW}
+
+
+def test_the_look_back_widens_the_window(vendor: UsageServer, api: FakeExecutionApi) -> None:
+    api.run(request_task(look_back=3, where="contractYear = 1 or contractYear = 2"))
+    assert made(vendor)[0].body["where"] == (
+        "(contractYear = 1 or contractYear = 2) and usageDate >= '2026-11-18' and usageDate < '2026-11-22'"
+    )
+
+
+def test_a_templated_value_is_quoted_and_never_ends_its_quotes(vendor: UsageServer, api: FakeExecutionApi) -> None:
+    condition = {"field": "userName", "operator": "=", "value": "{{ dag_run.conf['user'] }}"}
+    api.conf = {"user": "ann"}
+    api.run(request_task(conditions=[condition]))
+    assert made(vendor)[0].body["where"] == f"userName = 'ann' and {WINDOW}"
+    api.conf = {"user": "x' or '1'='1"}
+    run = api.run(request_task(conditions=[condition], task_id="other"))
+    assert isinstance(run.error, Rejected)
+    assert len(made(vendor)) == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "rule"),
+    [
+        ({"fields": ["chargedItemID"]}, "session-level-category"),
+        ({"where": "userName = '{{ params.user }}'"}, "where-value"),
+        ({"conditions": [{"field": "userName", "operator": "LIKE", "value": "b%"}]}, "where-pattern"),
+    ],
+)
+def test_a_request_that_breaks_a_rule_is_refused_when_the_dag_is_read(given: dict[str, Any], rule: str) -> None:
+    with pytest.raises(Rejected, match=rule):
+        request_task(**given)
+
+
+def test_a_retry_takes_up_the_export_there_is(vendor: UsageServer, api: FakeExecutionApi) -> None:
+    first = api.run(request_task())
+    assert api.run(request_task()).result == first.result
+    assert len(made(vendor)) == 1
+
+
+def test_an_export_whose_answer_was_lost_is_found_by_its_name(vendor: UsageServer, api: FakeExecutionApi) -> None:
+    vendor.fault("create", "drop_after")
+    run = api.run(request_task())
+    assert run.state == "success", run.error
+    assert [run.result["request_key"]] == list(vendor.exports)
+
+
+def test_a_request_that_was_lost_is_sent_again_by_the_next_attempt(vendor: UsageServer, api: FakeExecutionApi) -> None:
+    vendor.fault("create", "drop")
+    assert api.run(request_task()).state == "up_for_retry"
+    assert api.run(request_task()).state == "success"
+    assert len(made(vendor)) == 1
+
+
+def test_an_export_of_a_killed_attempt_is_adopted(vendor: UsageServer, api: FakeExecutionApi) -> None:
+    api.run(request_task())
+    record = dict(api.task_store["nightshift_job"])
+    # As kill -9 leaves it between the vendor's answer and our note of it.
+    api.task_store["nightshift_job"] = {**record, "id": None, "status": None, "done": False}
+    assert api.run(request_task()).result["request_key"] == made(vendor)[0].key
+    assert len(made(vendor)) == 1
+
+
+def test_two_exports_with_the_marker_are_a_persons_matter(vendor: UsageServer, api: FakeExecutionApi) -> None:
+    api.run(request_task())
+    name = made(vendor)[0].file_name.removesuffix(".csv")
+    vendor.add(name=name)
+    api.task_store["nightshift_job"] = {**api.task_store["nightshift_job"], "id": None, "status": None, "done": False}
+    assert isinstance(api.run(request_task()).error, Ambiguous)
+
+
+def test_clearing_makes_a_new_export_and_deletes_the_pending_one_that_it_replaces(
+    vendor: UsageServer, api: FakeExecutionApi
+) -> None:
+    vendor.script = ("Requested",)
+    old = api.run(request_task()).result["request_key"]
+    api.clear()
+    new = api.run(request_task()).result["request_key"]
+    assert old != new
+    assert vendor.deleted == [old]
+    assert list(vendor.exports) == [new]
+
+
+@pytest.mark.parametrize(("delete", "left"), [(False, 2), (True, 1)])
+def test_a_finished_export_that_a_clear_replaces_is_deleted_only_when_asked_for(
+    vendor: UsageServer, api: FakeExecutionApi, delete: bool, left: int
+) -> None:
+    vendor.script = ("Download",)
+    api.run(request_task(delete_replaced=delete))
+    api.clear()
+    api.run(request_task(delete_replaced=delete))
+    assert len(made(vendor)) == left
+
+
+def test_an_export_for_another_request_is_deleted_before_a_new_one_is_made(
+    vendor: UsageServer, api: FakeExecutionApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nightshift.tokenflex.operators.AGAIN_AFTER", 0)
+    vendor.script = ("Requested",)
+    api.run(request_task())
+    api.task_store["nightshift_job"] = {**api.task_store["nightshift_job"], "done": False}
+    run = api.run(request_task(metrics=["useCount"]))
+    assert run.state == "success", run.error
+    assert [one.body["metrics"] for one in made(vendor)] == [["useCount"]]
+
+
+def test_a_full_queue_is_waited_for_without_a_worker_and_without_using_up_retries(
+    vendor: UsageServer, api: FakeExecutionApi
+) -> None:
+    vendor.fault("create", 429, (429, {"Retry-After": "400"}, {}))
+    began = time.time()
+    run = api.run(request_task())
+    assert run.state == "deferred"
+    first = api.trigger(run.message)._moment.timestamp() - began
+    assert 60 <= first <= 75
+    run = api.run(request_task(), resume=("resume", None))
+    assert run.state == "deferred"
+    assert api.trigger(run.message)._moment.timestamp() - began >= 400
+    assert api.run(request_task(), resume=("resume", None)).state == "success"
+    assert len(made(vendor)) == 1
+    assert "tokenflex_queue" not in api.task_store
+
+
+def test_a_queue_that_stays_full_is_given_up(vendor: UsageServer, api: FakeExecutionApi) -> None:
+    vendor.fault("create", 429, 429)
+    assert api.run(request_task(queue_timeout=0)).state == "up_for_retry"
+    assert made(vendor) == []
+
+
+# -- waiting ----------------------------------------------------------------------------------------------------------
+
+
+def test_the_sensor_defers_without_a_question_and_ends_when_the_file_is_ready(
+    vendor: UsageServer, api: FakeExecutionApi
+) -> None:
+    export = vendor.add("Requested", "Requested", "Download")
+    run = api.run(sensor_task(export.key))
+    assert run.state == "deferred"
+    assert vendor.seen == []
+    run = api.run(sensor_task(export.key), follow=True)
+    assert run.state == "success", run.error
+    assert run.result["result"] == {"file_name": "made elsewhere.csv"}
+    assert "Signature" not in str(run.events) + str(api.xcoms) + str(dict(api.task_store)) + str(api.rendered)
+
+
+def test_a_failed_export_is_tried_again_at_the_vendor(vendor: UsageServer, api: FakeExecutionApi) -> None:
+    export = vendor.add("Error", "Error", "Requested", "Download")
+    run = api.run(sensor_task(export.key), follow=True)
+    assert run.state == "success", run.error
+    assert export.retries == 2
+
+
+def test_an_export_that_keeps_failing_is_a_failure_after_so_many_tries(
+    vendor: UsageServer, api: FakeExecutionApi
+) -> None:
+    export = vendor.add("Error")
+    run = api.run(sensor_task(export.key, vendor_retries=2), follow=True)
+    assert isinstance(run.error, JobFailed)
+    assert run.error.state == "Error"
+    assert "clear the task that requests it" in str(run.error)
+    assert export.retries == 2
+    assert api.task_store[RETRIES_KEY] == {"export": export.key, "count": 2}
+
+
+def test_an_unknown_state_is_waited_on(vendor: UsageServer, api: FakeExecutionApi) -> None:
+    export = vendor.add("Queued for lunch", "Download")
+    assert api.run(sensor_task(export.key), follow=True).state == "success"
+
+
+def test_200_waits_cost_one_call_a_round(vendor: UsageServer, hook_connection: None) -> None:
+    keys = [vendor.add("Requested", "Requested", "Download").key for _ in range(200)]
+    spec = AdapterSpec.of(TokenFlexExportAdapter, "tokenflex_default", contract="110")
+
+    class Quiet:
+        def log(self, level: int, msg: str, /) -> None:
+            pass
+
+    async def wait(key: str) -> Any:
+        plan = WaitPlan(job_id=key, started=time.time(), deadline=time.time() + 30, first=0.2, cap=0.2)
+        return await follow(spec, Watch(plan, time.time()), Quiet())
+
+    async def all_of_them() -> list[Any]:
+        return await asyncio.gather(*map(wait, keys))
+
+    events = asyncio.run(all_of_them())
+    assert {event.seen.vendor_state for event in events} == {"Download"}
+    assert vendor.count("GET") < 20
+    assert sum("requests/" in one.path for one in vendor.seen) <= 1
+
+
+async def test_an_export_that_the_list_leaves_out_is_asked_for_by_its_key(
+    vendor: UsageServer, hook_connection: None
+) -> None:
+    here, hidden = vendor.add("Download"), vendor.add("Download")
+    hidden.listed = False
+    async with TokenFlexExportAdapter("tokenflex_default", contract="110") as adapter:
+        found = await adapter.status([here.key, hidden.key, "2026-01-01T00:00:00#gone"])
+    assert {key: status.state for key, status in found.items()} == {  # type: ignore[union-attr]
+        here.key: "succeeded", hidden.key: "succeeded", "2026-01-01T00:00:00#gone": "gone",
+    }  # fmt: skip
+
+
+# -- deleting ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("faults", [deque(), deque(["drop_after"])])
+def test_an_export_is_deleted_whatever_becomes_of_the_answer(
+    vendor: UsageServer, api: FakeExecutionApi, faults: deque[Any]
+) -> None:
+    vendor.faults["delete"] = faults
+    export = vendor.add("Download")
+    assert api.run(delete_task(export.key)).state == "success"
+    assert vendor.deleted == [export.key]
+    assert api.run(delete_task(export.key)).state == "success"
+
+
+def test_a_wrong_token_fails_at_once(vendor: UsageServer, api: FakeExecutionApi, connection: dict[str, str]) -> None:
+    connection["extra"] = connection["extra"].replace("4711", "0815")
+    run = api.run(request_task())
+    assert isinstance(run.error, AuthFailed)
+    assert run.state == "failed"

@@ -1,0 +1,106 @@
+"""From the landed file to the table: nights of the look-back are replaced together, columns found by name."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.sdk import DAG
+
+from include.config.tokenflex import UsageExport
+from nightshift.lake.operators import WatchSchemaOperator
+from nightshift.tokenflex.landing_operators import TokenFlexPublishExportOperator
+from tests.execution_api import FakeExecutionApi
+from tests.unit.tokenflex.export_tasks import NIGHT, download_task
+from tests.unit.tokenflex.usage_server import UsageServer
+
+EXPORT = UsageExport(
+    name="desktop",
+    category="DESKTOP_PRODUCT",
+    fields=("usageDate", "userName"),
+    metrics=("tokensConsumed",),
+    look_back=2,
+)
+
+
+def bring_home(
+    vendor: UsageServer, api: FakeExecutionApi, file: str, night: str = NIGHT, export: UsageExport = EXPORT
+) -> Any:
+    vendor.file = file.encode()
+    key = vendor.add("Download").key
+    api.task_store.clear()
+    extract = api.run(download_task(key, look_back=export.look_back, night=night))
+    assert extract.state == "success", extract.error
+    spec = export.publish_spec("UTC").model_dump(mode="json")
+    with DAG("d", schedule=None):
+        watch = WatchSchemaOperator(task_id="watch", extract=extract.result, spec=spec)
+        publish = TokenFlexPublishExportOperator(
+            task_id="publish", extract=extract.result, spec=spec, report="desktop", look_back=export.look_back
+        )
+    assert (watched := api.run(watch)).state == "success", watched.error
+    run = api.run(publish)
+    assert run.state == "success", run.error
+    return run.result
+
+
+def table(lake: Path) -> dict[tuple[str, str], float]:
+    from deltalake import DeltaTable
+
+    rows = DeltaTable(str(lake / "tables" / "tokenflex" / "desktop")).to_pyarrow_table().to_pylist()
+    assert all(row["night"] == row.get("usageDate", row.get("Usage Date")) for row in rows)
+    assert all(isinstance(row["night"], date) for row in rows)
+    return {(str(row["night"]), row["userName"]): row["tokensConsumed"] for row in rows}
+
+
+def test_late_usage_replaces_each_night_of_the_look_back_and_no_other(
+    vendor: UsageServer, api: FakeExecutionApi, lake: Path
+) -> None:
+    header = "usageDate,userName,tokensConsumed\n"
+    bring_home(vendor, api, header + "2026-11-16,old,1\n2026-11-18,ann,1\n", night="2026-11-18")
+    told = bring_home(
+        vendor, api, header + "2026-11-19,ann,2\n2026-11-20,ann,3\n2026-11-21,ann,4\n2026-11-18,stray,9\n"
+    )
+    assert told["outside"] == 1
+    told = bring_home(
+        vendor, api, header + "2026-11-19,ann,2\n2026-11-20,ann,3\n2026-11-20,late,5\n2026-11-21,ann,6.5\n"
+    )
+    assert table(lake) == {
+        ("2026-11-16", "old"): 1.0, ("2026-11-18", "ann"): 1.0, ("2026-11-19", "ann"): 2.0, ("2026-11-20", "ann"): 3.0,
+        ("2026-11-20", "late"): 5.0, ("2026-11-21", "ann"): 6.5,
+    }  # fmt: skip
+    assert told["rows"] == 4
+
+
+def test_columns_are_found_by_name_in_any_order_and_with_a_byte_order_mark(
+    vendor: UsageServer, api: FakeExecutionApi, lake: Path
+) -> None:
+    bring_home(vendor, api, "usageDate,userName,tokensConsumed\r\n2026-11-20,ann,1\r\n")
+    bring_home(vendor, api, '\ufefftokensConsumed,userName,usageDate\r\n"7.25","a\n""b""",2026-11-21\r\n')
+    assert table(lake) == {("2026-11-21", 'a\n"b"'): 7.25}
+
+
+def test_the_night_column_may_be_spelled_otherwise_in_the_file(
+    vendor: UsageServer, api: FakeExecutionApi, lake: Path
+) -> None:
+    bring_home(vendor, api, "Usage Date,userName,tokensConsumed\n2026-11-21,ann,1\n2026-11-01,ann,1\n")
+    assert table(lake) == {("2026-11-21", "ann"): 1.0}
+
+
+def test_an_export_without_a_night_column_is_the_nights_content_as_a_whole(
+    vendor: UsageServer, api: FakeExecutionApi, lake: Path
+) -> None:
+    whole = UsageExport(name="desktop", fields=("userName",), metrics=("tokensConsumed",), date_field=None)
+    assert whole.publish_spec("UTC").night_column is None
+    told = bring_home(vendor, api, "userName,tokensConsumed\nann,1\nbob,2\n", export=whole)
+    assert told["rows"] == 2
+
+
+@pytest.mark.parametrize("file", ["", "usageDate,userName,tokensConsumed\n"])
+def test_a_night_without_usage_empties_the_night(
+    vendor: UsageServer, api: FakeExecutionApi, lake: Path, file: str
+) -> None:
+    bring_home(vendor, api, "usageDate,userName,tokensConsumed\n2026-11-21,ann,1\n")
+    bring_home(vendor, api, file)
+    assert table(lake) == {}

@@ -1,0 +1,63 @@
+"""Stored grants for tests."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import MutableMapping
+from typing import Any
+
+from airflow.sdk import DAG
+
+from nightshift.retries import VendorRetryPolicy
+from nightshift.tokenflex.oauth import TokenPair
+from nightshift.tokenflex.renew_operator import RenewTokensOperator
+from nightshift.tokenflex.tokens import Grant, Part, encode, key_of
+from tests.unit.tokenflex_signin.oauth_server import CLIENT, SECRET, OAuthServer
+from tests.unit.tokenflex_signin.token_api import TokenApi
+
+CONN = "tokenflex_default"
+GRANT, RENEWED, JOURNAL = (key_of(CONN, part) for part in (Part.GRANT, Part.RENEWED, Part.JOURNAL))
+
+
+def connection(server: OAuthServer, **extra: Any) -> dict[str, Any]:
+    """Return a connection as Airflow's API gives it."""
+    return {
+        "conn_type": "tokenflex",
+        "host": server.url,
+        "login": CLIENT,
+        "password": SECRET,
+        "extra": json.dumps(extra),
+    }
+
+
+def granted(server: OAuthServer, *, left: float = 600.0, days: float = 15.0, grant_id: str = "g1") -> str:
+    """Return a grant with a pair that the server knows, as the text of its Variable."""
+    access, refresh = server.new_pair()
+    now = time.time()
+    pair = TokenPair(
+        access_token=access, refresh_token=refresh, issued=now - 3600 + left, ends=now + left, lapses=now + days * 86400
+    )
+    return encode(
+        Grant(
+            grant_id=grant_id, granted_by="Ada Lovelace", granted_at=now - 3000, scope="data:read data:write", pair=pair
+        )
+    )
+
+
+def renewing_api(
+    server: OAuthServer, variables: MutableMapping[str, str] | None = None, *, max_tries: int = 3, **more: Any
+) -> TokenApi:
+    """Return an API with one three-legged connection."""
+    return TokenApi(
+        connections={CONN: connection(server)},
+        variables={} if variables is None else variables,
+        max_tries=max_tries,
+        **more,
+    )
+
+
+def renew_task() -> RenewTokensOperator:
+    """Return the task as the DAG declares it."""
+    with DAG("d", schedule=None):
+        return RenewTokensOperator(task_id="renew", retries=3, retry_policy=VendorRetryPolicy())

@@ -1,0 +1,187 @@
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+from typing import Any
+
+import msgspec
+import pytest
+
+from nightshift.errors import AuthFailed, Rejected, Unreachable
+from nightshift.tokenflex import auth
+from nightshift.tokenflex.oauth import SignInHook, fingerprint
+from nightshift.tokenflex.tokens import Grant, Journal, Outcome, Renewed, decode, encode
+from tests.unit.tokenflex_signin.oauth_server import OAuthServer
+from tests.unit.tokenflex_signin.records import CONN, GRANT, JOURNAL, RENEWED, connection, granted
+from tests.unit.tokenflex_signin.token_api import TokenApi
+
+
+class ThingHook(SignInHook):
+    """A consumer, as the hook of the exports is one."""
+
+    async def authorize(self) -> Any:
+        return await auth.authorization(self)
+
+    async def reauthorize(self, error: AuthFailed) -> bool:
+        return await auth.renewed(self, error)
+
+
+def ask(api: TokenApi, times: int = 1, at_once: int = 1, **overrides: Any) -> list[str]:
+    """Return the numbers of the tokens that the server saw, for requests one after the other, some at a time."""
+
+    async def run() -> list[str]:
+        async with ThingHook(CONN, **overrides) as hook:
+            seen = []
+            for _ in range(times):
+                answers = await asyncio.gather(*(hook.request("GET", "/thing") for _ in range(at_once)))
+                seen += [answer.json()["token"] for answer in answers]
+            return seen
+
+    with api.away():
+        return asyncio.run(run())
+
+
+def api_of(server: OAuthServer, variables: dict[str, str] | None = None, **extra: Any) -> TokenApi:
+    return TokenApi(connections={CONN: connection(server, **extra)}, variables=variables or {})
+
+
+def reads(api: TokenApi) -> int:
+    return sum(path.endswith(".grant") for _, path in api.calls)
+
+
+def test_a_granted_token_is_read_once_and_held(server: OAuthServer) -> None:
+    api = api_of(server, {GRANT: granted(server, left=1000)})
+    assert ask(api, times=5) == ["1"] * 5
+    assert (reads(api), server.asked, api.puts) == (1, [], [])
+    assert ask(api) == ["1"]
+    assert reads(api) == 1
+
+
+def test_bearer(server: OAuthServer) -> None:
+    token, _ = server.new_pair()
+    assert ask(api_of(server, auth="bearer", token=token)) == ["1"]
+    assert ask(api_of(server, token=token)) == ["1"]
+    with pytest.raises(AuthFailed):
+        ask(api_of(server, auth="bearer", token="another-token-12345"))
+
+
+def test_two_legged_asks_for_its_own_token_once(server: OAuthServer) -> None:
+    api = api_of(server, auth="two_legged")
+    assert ask(api, times=3) == ["1"] * 3
+    assert server.asked == ["client_credentials"]
+    assert server.forms[0]["scope"] == "data:read data:write"
+    assert "client_id" not in server.forms[0]
+
+
+def test_two_legged_asks_again_after_a_refusal(server: OAuthServer) -> None:
+    api = api_of(server, auth="two_legged")
+    assert ask(api) == ["1"]
+    server.access.clear()
+    assert ask(api) == ["2"]
+
+
+def test_two_legged_asks_again_when_the_token_ends(server: OAuthServer) -> None:
+    server.life = 59
+    assert ask(api_of(server, auth="two_legged"), times=2) == ["1", "2"]
+
+
+def test_nobody_has_granted(server: OAuthServer) -> None:
+    with pytest.raises(AuthFailed, match=r"nobody has granted access.*Admin, Token Flex sign-in"):
+        ask(api_of(server))
+
+
+def test_a_wrong_way_names_the_right_ones(server: OAuthServer) -> None:
+    with pytest.raises(Rejected, match="three_legged, two_legged, bearer"):
+        ask(api_of(server, auth="saml"))
+
+
+def test_a_held_token_does_not_outlive_a_change_of_the_connection(server: OAuthServer) -> None:
+    api = api_of(server, auth="two_legged")
+    assert ask(api) == ["1"]
+    api.connections = {CONN: {**connection(server, auth="two_legged"), "login": "public-app", "password": ""}}
+    assert ask(api) == ["2"]
+    assert server.forms[-1]["client_id"] == "public-app"
+
+
+def test_an_ended_token_waits_for_the_writer(server: OAuthServer) -> None:
+    api = api_of(server, {GRANT: granted(server, left=-10)})
+
+    def renew(key: str) -> None:
+        if key == JOURNAL and RENEWED not in api.variables:
+            access, refresh = server.new_pair()
+            first = msgspec.json.decode(api.variables[GRANT], type=Grant).pair
+            pair = msgspec.structs.replace(first, access_token=access, refresh_token=refresh, ends=time.time() + 3600)
+            api.variables[RENEWED] = encode(Renewed(grant_id="g1", number=1, pair=pair))
+
+    api.after_get = renew
+    assert ask(api) == ["2"]
+    assert (reads(api), server.asked) == (2, [])
+    assert api.puts == []
+
+
+def test_an_ended_token_that_is_not_renewed_is_worth_another_attempt(server: OAuthServer) -> None:
+    with pytest.raises(Unreachable, match=r"has not renewed it yet.*tokenflex_token is not paused") as caught:
+        ask(api_of(server, {GRANT: granted(server, left=-10)}), token_wait=0.1)
+    assert caught.value.retry_after == 300
+    assert server.asked == []
+
+
+def test_a_refused_token_is_replaced_by_the_stored_newer_one(server: OAuthServer) -> None:
+    api = api_of(server, {GRANT: granted(server, left=1000)})
+    assert ask(api) == ["1"]
+    server.access.clear()
+    api.variables[GRANT] = granted(server, left=1000, grant_id="g2")
+    assert ask(api, at_once=8) == ["2"] * 8
+    assert (server.asked, reads(api)) == ([], 2)
+
+
+def test_a_refused_token_without_a_newer_one_is_not_refreshed_here(server: OAuthServer) -> None:
+    api = api_of(server, {GRANT: granted(server, left=1000)})
+    server.access.clear()
+    with pytest.raises(Unreachable, match="is refused, although it should be good"):
+        ask(api, token_wait=0.1)
+    assert (server.asked, api.puts) == ([], [])
+
+
+def test_a_lost_grant_says_so_at_once(server: OAuthServer) -> None:
+    grant = granted(server, left=-10)
+    note = Journal(
+        grant_id="g1",
+        spent=fingerprint(server.pairs[0][1]),
+        asked_at=time.time(),
+        by="x",
+        outcome=Outcome.LOST,
+        words="it was killed",
+    )
+    with pytest.raises(
+        AuthFailed, match=r"granted by Ada Lovelace, cannot be renewed: it was killed.*grant access anew"
+    ):
+        ask(api_of(server, {GRANT: grant, JOURNAL: encode(note)}))
+
+
+def test_warns_days_before_the_grant_lapses(server: OAuthServer, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        ask(api_of(server, {GRANT: granted(server, left=1000, days=4.5)}))
+    assert "lapses on" in caplog.text
+    assert "in 4.5 days" in caplog.text
+
+
+def test_no_secret_in_logs_reprs_and_errors(server: OAuthServer, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    api = api_of(server, {GRANT: granted(server, left=1000)})
+    ask(api)
+    server.access.clear()
+    with pytest.raises(Unreachable) as caught:
+        ask(api, token_wait=0.05)
+    record = json.loads(api.variables[GRANT])["pair"]
+    shown = (
+        caplog.text
+        + repr(caught.value)
+        + str(caught.value)
+        + repr(decode(api.variables[GRANT], Grant, GRANT))
+        + repr(auth.Held("secret-token", 1.0))
+    )
+    for secret in (record["access_token"], record["refresh_token"], "client-secret", "secret-token"):
+        assert secret not in shown

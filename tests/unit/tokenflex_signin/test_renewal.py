@@ -1,0 +1,247 @@
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+import time
+
+import msgspec
+import pytest
+
+from nightshift.errors import AuthFailed, Unreachable
+from nightshift.tokenflex.oauth import GrantSpent, TokenPair, fingerprint
+from nightshift.tokenflex.renewal import Step, decide, renew
+from nightshift.tokenflex.tokens import Chain, Grant, Journal, Outcome, Renewed, chain_of
+from tests.unit.tokenflex_signin.oauth_server import SECRET, OAuthServer
+from tests.unit.tokenflex_signin.records import CONN, GRANT, JOURNAL, RENEWED, granted, renew_task, renewing_api
+
+NOW = 1_800_000_000.0
+
+
+def pair(ends: float = 3600.0, refresh: str = "r0") -> TokenPair:
+    return TokenPair(
+        access_token=f"a-{refresh}", refresh_token=refresh, issued=NOW, ends=NOW + ends, lapses=NOW + 15 * 86400
+    )
+
+
+def grant(grant_id: str = "g", **more: float) -> Grant:
+    return Grant(grant_id=grant_id, granted_by="Ada", granted_at=NOW, scope="data:read", pair=pair(**more))
+
+
+def note(outcome: Outcome, refresh: str = "r0", grant_id: str = "g") -> Journal:
+    return Journal(grant_id=grant_id, spent=fingerprint(refresh), asked_at=NOW, by="run, try 1", outcome=outcome)
+
+
+@pytest.mark.parametrize(
+    ("left", "journal", "force", "step"),
+    [
+        (3600, None, False, Step.KEEP),
+        (1501, None, False, Step.KEEP),
+        (1499, None, False, Step.RENEW),
+        (-5, None, False, Step.RENEW),
+        (3600, None, True, Step.RENEW),
+        (3600, Outcome.SETTLED, False, Step.KEEP),
+        (100, Outcome.SETTLED, False, Step.RENEW),
+        (3600, Outcome.ASKED, False, Step.RECOVER),
+        (100, Outcome.LOST, True, Step.GIVE_UP),
+    ],
+)
+def test_the_decision(left: float, journal: Outcome | None, force: bool, step: Step) -> None:
+    chain = chain_of(grant(ends=left), None, note(journal) if journal else None)
+    assert decide(chain, NOW, force=force) is step
+
+
+def test_what_belongs_to_another_grant_does_not_count() -> None:
+    newer = Renewed(grant_id="g", number=3, pair=pair(refresh="r3"))
+    assert chain_of(grant(), newer, note(Outcome.LOST, "r3")) == Chain(
+        grant=grant(), pair=newer.pair, number=3, journal=note(Outcome.LOST, "r3")
+    )
+    assert chain_of(grant("g2"), newer, note(Outcome.LOST, "r3")) == Chain(grant=grant("g2"), pair=pair())
+    assert chain_of(grant(), newer, note(Outcome.LOST, "r2")).journal is None
+
+
+def test_renews_what_is_due_and_stores_it(server: OAuthServer) -> None:
+    api = renewing_api(server, {GRANT: granted(server, left=600)})
+    run = api.run(renew_task())
+    assert (run.state, server.asked) == ("success", ["refresh_token"])
+    stored = json.loads(api.variables[RENEWED])
+    assert (stored["pair"]["access_token"], stored["pair"]["refresh_token"]) == server.pairs[-1]
+    assert (stored["grant_id"], stored["number"]) == ("g1", 1)
+    assert stored["pair"]["ends"] == pytest.approx(time.time() + 3599, abs=5)
+    assert api.puts == [JOURNAL, RENEWED]
+    assert run.result[0]["connection"] == CONN
+    assert run.result[0]["granted_by"] == "Ada Lovelace"
+    assert not any(secret in str(run.result) for one in server.pairs for secret in one)
+
+
+def test_the_chain_goes_on_from_the_newest_pair(server: OAuthServer) -> None:
+    server.life = 600
+    api = renewing_api(server, {GRANT: granted(server, left=600)})
+    for number in (1, 2, 3):
+        assert api.run(renew_task()).state == "success"
+        assert json.loads(api.variables[RENEWED])["number"] == number
+    assert [form["refresh_token"] for form in server.forms] == [refresh for _, refresh in server.pairs[:3]]
+
+
+def test_nothing_due_is_skipped_without_asking(server: OAuthServer) -> None:
+    api = renewing_api(server, {GRANT: granted(server, left=1800)})
+    assert api.run(renew_task()).state == "skipped"
+    assert (server.asked, api.puts) == ([], [])
+
+
+def test_nobody_has_granted_is_skipped(server: OAuthServer) -> None:
+    assert renewing_api(server, {"some_other": "x"}).run(renew_task()).state == "skipped"
+    assert server.asked == []
+
+
+def test_a_refresh_token_that_stays_is_kept_to_its_old_end(server: OAuthServer) -> None:
+    server.rotate = False
+    api = renewing_api(server, {GRANT: granted(server, left=600, days=3)})
+    assert api.run(renew_task()).state == "success"
+    stored = json.loads(api.variables[RENEWED])["pair"]
+    assert stored["refresh_token"] == server.pairs[0][1]
+    assert stored["lapses"] == pytest.approx(time.time() + 3 * 86400, abs=5)
+    assert api.run(renew_task()).state == "skipped"
+
+
+def test_a_refused_refresh_token_is_lost_and_asked_once_only(server: OAuthServer) -> None:
+    api = renewing_api(server, {GRANT: granted(server, left=600)})
+    server.refresh.clear()
+    first, second = api.run(renew_task()), api.run(renew_task(), try_number=1)
+    for run in (first, second):
+        assert run.state == "failed"
+        assert isinstance(run.error, GrantSpent)
+        assert "Ada Lovelace" in str(run.error)
+        assert "Admin, Token Flex sign-in" in str(run.error)
+        assert "still good until" in str(run.error)
+        assert "RRRR" not in str(run.error)
+    assert server.asked == ["refresh_token"]
+
+
+def test_a_new_grant_heals_a_lost_one(server: OAuthServer) -> None:
+    api = renewing_api(server, {GRANT: granted(server, left=600)})
+    server.refresh.clear()
+    assert api.run(renew_task()).state == "failed"
+    api.variables[GRANT] = granted(server, left=600, grant_id="g2")
+    assert api.run(renew_task()).state == "success"
+    assert json.loads(api.variables[RENEWED])["grant_id"] == "g2"
+
+
+def test_a_grant_made_during_a_refresh_wins(server: OAuthServer) -> None:
+    api = renewing_api(server, {GRANT: granted(server, left=600)})
+
+    def grant_anew(key: str) -> None:
+        if key == RENEWED:
+            api.variables[GRANT] = granted(server, left=1700, grant_id="g2")
+
+    api.before_put = grant_anew
+    assert api.run(renew_task()).state == "success"
+    stored = msgspec.json.decode(api.variables[GRANT], type=Grant)
+    chain = chain_of(stored, msgspec.json.decode(api.variables[RENEWED], type=Renewed), None)
+    assert (chain.grant.grant_id, chain.pair) == ("g2", stored.pair)
+
+
+def test_a_lost_answer_is_tried_again_and_told(server: OAuthServer) -> None:
+    server.grace, server.faults = True, ["drop"]
+    api = renewing_api(server, {GRANT: granted(server, left=600)})
+    first = api.run(renew_task())
+    assert first.state == "up_for_retry"
+    assert isinstance(first.error, Unreachable)
+    assert "Consumers can work until" in str(first.error)
+    assert json.loads(api.variables[JOURNAL])["outcome"] == "asked"
+    assert api.run(renew_task()).state == "success"
+    assert server.asked == ["refresh_token"] * 2
+
+
+def test_what_was_surely_not_taken_leaves_the_chain_whole(server: OAuthServer) -> None:
+    server.faults = ["429"]
+    api = renewing_api(server, {GRANT: granted(server, left=600, days=2)})
+    first = api.run(renew_task())
+    assert first.state == "up_for_retry"
+    assert "the grant lapses on" in str(first.error)
+    assert "in 2.0 days" in str(first.error)
+    assert json.loads(api.variables[JOURNAL])["outcome"] == "settled"
+    assert api.run(renew_task()).state == "success"
+
+
+def test_a_wrong_client_secret_fails_at_once_and_loses_nothing(server: OAuthServer) -> None:
+    api = renewing_api(server, {GRANT: granted(server, left=600)})
+    api.connections[CONN]["password"] = "wrong-secret-1234"
+    run = api.run(renew_task())
+    assert run.state == "failed"
+    assert isinstance(run.error, AuthFailed)
+    assert "client secret" in str(run.error)
+    assert "wrong-secret" not in str(run.error)
+    api.connections[CONN]["password"] = SECRET
+    assert api.run(renew_task()).state == "success"
+
+
+def test_an_answer_is_saved_although_airflow_is_away_for_a_while(server: OAuthServer) -> None:
+    api, tries = renewing_api(server, {GRANT: granted(server, left=600)}), []
+
+    def away(key: str) -> None:
+        if key == RENEWED and len(tries) < 2:
+            tries.append(key)
+            raise ConnectionError
+
+    api.before_put = away
+    assert api.run(renew_task()).state == "success"
+    assert len(tries) == 2
+    assert json.loads(api.variables[RENEWED])["pair"]["refresh_token"] == server.pairs[-1][1]
+
+
+def test_one_connection_that_fails_does_not_keep_the_others(server: OAuthServer) -> None:
+    api = renewing_api(server, {GRANT: granted(server, left=600)})
+    api.connections["another"] = dict(api.connections[CONN], password="a-wrong-secret")
+    api.variables["nightshift_tokenflex_token.another.grant"] = granted(server, left=600)
+    run = api.run(renew_task())
+    assert run.state == "failed"
+    assert "client secret" in str(run.error)
+    assert json.loads(api.variables[RENEWED])["number"] == 1
+
+
+def test_a_connection_that_is_gone_is_told_and_does_not_keep_the_others(server: OAuthServer) -> None:
+    api = renewing_api(server, {GRANT: granted(server, left=600)})
+    api.variables["nightshift_tokenflex_token.gone.grant"] = granted(server, left=600)
+    run = api.run(renew_task())
+    assert run.state == "failed"
+    assert "delete the Variable 'nightshift_tokenflex_token.gone.grant'" in str(run.error)
+    assert json.loads(api.variables[RENEWED])["number"] == 1
+
+
+def test_a_damaged_record_says_what_to_do_and_shows_nothing(server: OAuthServer) -> None:
+    run = renewing_api(server, {GRANT: '{"secret-refresh-token": 1'}).run(renew_task())
+    assert run.state == "failed"
+    assert GRANT in str(run.error)
+    assert "secret-refresh" not in str(run.error)
+
+
+def test_a_time_out_of_the_task_does_not_fall_between_answer_and_save(server: OAuthServer) -> None:
+    api, stop = renewing_api(server, {GRANT: granted(server, left=600)}), threading.Event()
+    api.before_put = lambda key: stop.wait(10) and None if key == RENEWED else None
+
+    async def time_out() -> None:
+        renewing = asyncio.ensure_future(renew(CONN, by="run, try 1"))
+        await asyncio.to_thread(server.answered.wait, 10)
+        renewing.cancel()
+        asyncio.get_running_loop().call_later(0.05, stop.set)
+        with pytest.raises(asyncio.CancelledError):
+            await renewing
+
+    with api.away():
+        asyncio.run(time_out())
+    assert json.loads(api.variables[RENEWED])["pair"]["refresh_token"] == server.pairs[-1][1]
+
+
+@pytest.mark.parametrize("part", [GRANT, RENEWED, JOURNAL])
+def test_a_failed_read_is_never_taken_for_nothing_there(server: OAuthServer, part: str) -> None:
+    server.life = 600
+    api = renewing_api(server, {GRANT: granted(server, left=600)})
+    assert api.run(renew_task()).state == "success"
+    api.unreadable = {part}
+    run = api.run(renew_task())
+    assert run.state == "up_for_retry"
+    assert "which exists" in str(run.error)
+    assert len(server.asked) == 1
+    api.unreadable = set()
+    assert api.run(renew_task()).state == "success"
