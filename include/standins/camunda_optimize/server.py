@@ -1,0 +1,120 @@
+"""The stand-in of Camunda Optimize: who calls, how errors look, and what there is at which path."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any
+
+from include.standins.calls import Call, Refused, Reply, Route
+from include.standins.camunda_optimize import faulty
+from include.standins.camunda_optimize.catalog import Catalog
+from include.standins.camunda_optimize.entities import Entities
+from include.standins.camunda_optimize.exports import Exports
+from include.standins.camunda_optimize.ingestion import Ingestion
+from include.standins.camunda_optimize.switches import FORMS, AuthForm, CamundaOptimizeSwitches, ErrorBody, Version
+from include.standins.sending import HTML
+from include.standins.server import StandIn
+
+EXPORT = "/api/public/export/report/{report}/result/json"
+ERROR_CODES = {400: "badRequestError", 401: "notAuthorizedError", 404: "notFoundError"}
+
+
+class CamundaOptimizeStandIn(StandIn[CamundaOptimizeSwitches]):
+    """An Optimize with nine reports of every kind; see :class:`CamundaOptimizeSwitches` and :data:`faulty.KINDS`.
+
+    ``catalog`` is what there is, ``exports.open_contexts()`` how many search contexts are open, ``ingestion`` what was brought in.
+    An Optimize under a context path is a subclass with another ``root``.
+    Effects in the ledger: ``context_opened`` ``page_read`` ``context_expired`` ``context_lost`` ``report_exported`` ``report_deleted``
+    ``dashboard_deleted`` ``entity_imported`` ``sharing_enabled`` ``sharing_disabled`` ``variables_labelled`` ``events_ingested`` ``variables_ingested``.
+    """
+
+    name = "camunda_optimize"
+    switches_type = CamundaOptimizeSwitches
+    fault_kinds = faulty.KINDS
+    secret_query = frozenset({"access_token"})
+
+    def __init__(self, *, seed: int = 7, **options: Any) -> None:
+        self.catalog = Catalog(seed)
+        self.exports = Exports(self, self.catalog)
+        self.entities = Entities(self, self.catalog)
+        self.ingestion = Ingestion(self)
+        super().__init__(seed=seed, **options)
+
+    def routes(self) -> Sequence[Route]:
+        """Return the public API of section 2, but for the undocumented collection operations of Camunda 8."""
+        entities, public = self.entities, "/api/public"
+        return [
+            Route("GET", EXPORT, self.exports.result),
+            Route("GET", f"{public}/report", entities.report_ids),
+            Route("GET", f"{public}/dashboard", entities.dashboard_ids),
+            Route("POST", f"{public}/export/report/definition/json", entities.report_definitions),
+            Route("POST", f"{public}/export/dashboard/definition/json", entities.dashboard_definitions),
+            Route("POST", f"{public}/import", entities.import_entities),
+            Route("DELETE", f"{public}/report/{{id}}", entities.delete_report),
+            Route("DELETE", f"{public}/dashboard/{{id}}", entities.delete_dashboard),
+            Route("POST", f"{public}/share/enable", entities.enable_sharing),
+            Route("POST", f"{public}/share/disable", entities.disable_sharing),
+            Route("POST", f"{public}/variables/labels", entities.label_variables),
+            Route("POST", "/api/ingestion/event/batch", self.ingestion.ingest_events),
+            Route("POST", "/api/ingestion/variable", self.ingestion.ingest_variables),
+            Route("GET", "/api/readyz", self.ready, public=True),
+        ]
+
+    async def started(self) -> None:
+        """Render what is to be ready at the start."""
+        self.exports.prerender()
+
+    def page_of(self, call: Call) -> int | None:
+        """Return the page of the walk that an export asks for, from 1 on."""
+        return self.exports.page_of(call.query.get("searchRequestId", "")) if "report" in call.parts else None
+
+    def error(self, status: int, text: str) -> Reply:
+        """Return an error in the shape of the switch ``error_body``; the object is that of 3.4."""
+        match self.switches.error_body:
+            case ErrorBody.OBJECT:
+                body = {
+                    "errorCode": ERROR_CODES.get(status, "serverError"),
+                    "errorMessage": "Die Anfrage ist nicht möglich."
+                    if status < 500
+                    else "Es ist ein Fehler aufgetreten.",
+                    "detailedMessage": text,
+                    "reportDefinition": None,
+                }
+                return Reply.json(status, body)
+            case ErrorBody.TEXT:
+                return Reply.text(status, text)
+            case ErrorBody.HTML:
+                title = f"{status} {HTTPStatus(status).phrase}"
+                return Reply.text(status, HTML.format(title=title), "text/html; charset=utf-8")
+            case ErrorBody.EMPTY:
+                return Reply(status, content_type="")
+
+    def authenticate(self, call: Call) -> str:
+        """Return ``token``, the only user there is, or ``jwt``; header before parameter (1.2).
+
+        :raises Refused: 401: no secret is configured, or none or another one came
+        """
+        switches = self.switches
+        forms = FORMS[switches.version] if switches.auth_forms is None else frozenset(switches.auth_forms)
+        header, parameter = call.headers.get("Authorization", ""), call.query.get("access_token", "")
+        scheme, _, rest = header.partition(" ")
+        bearer = rest.strip() if scheme.lower() == "bearer" else ""
+        sent = {
+            AuthForm.BEARER: bearer,
+            AuthForm.RAW: "" if bearer else header,
+            AuthForm.QUERY: "" if header else parameter,
+        }
+        secret = switches.secret
+        if secret and any(hmac.compare_digest(sent[form].encode(), secret.encode()) for form in forms):
+            return "token"
+        if switches.version is Version.V3_10 and bearer and bearer in switches.jwts:
+            return "jwt"
+        raise Refused(self.error(401, "Invalid or no secret provided."))
+
+    async def ready(self, call: Call) -> Reply:
+        """Answer ``/api/readyz``: no body, and no call that identifies itself."""
+        if "Authorization" in call.headers:
+            raise Refused(self.error(self.switches.ready_refusal, "This path takes no Authorization header."))
+        return Reply(200 if self.switches.ready else 503, content_type="")

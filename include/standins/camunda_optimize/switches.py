@@ -1,0 +1,133 @@
+"""What the reference of Camunda Optimize leaves open or ties to a version, each as a switch."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Literal
+
+import msgspec
+
+from include.standins.switches import Switches
+
+TOKEN = "standin-camunda"
+
+
+class AuthForm(StrEnum):
+    """Where the access token may stand: ``Authorization: Bearer …``, ``Authorization: …``, or the parameter ``access_token``."""
+
+    BEARER = "bearer"
+    RAW = "raw"
+    QUERY = "query"
+
+
+class Version(StrEnum):
+    """What is tied to a version: up to 3.7 all forms of the token are taken, from 3.9 on only ``Bearer``, from 3.10 on also a JWT (1.2)."""
+
+    V3_7 = "3.7"
+    V3_9 = "3.9"
+    V3_10 = "3.10"
+
+
+FORMS = {
+    Version.V3_7: frozenset(AuthForm),
+    Version.V3_9: frozenset({AuthForm.BEARER}),
+    Version.V3_10: frozenset({AuthForm.BEARER}),
+}
+
+
+class Parameters(StrEnum):
+    """Whether ``limit`` and ``paginationTimeout`` are required, as the page says, or have the defaults 1000 and 120, as the code says (3.1)."""
+
+    REQUIRED = "required"
+    DEFAULTED = "defaulted"
+
+
+class LimitZero(StrEnum):
+    """What ``limit=0`` gets: the search database's refusal as 500, 400, or a page without records."""
+
+    SERVER_ERROR = "server_error"
+    REJECTED = "rejected"
+    EMPTY = "empty"
+
+
+class Missing(StrEnum):
+    """How a value that is not there looks."""
+
+    NULL = "null"
+    ABSENT = "absent"
+
+
+class ObjectVariables(StrEnum):
+    """How object and list variables look: properties under dotted names, nested as they are, or (a bug of 8.6.7) empty strings."""
+
+    FLATTENED = "flattened"
+    NESTED = "nested"
+    EMPTY_STRING = "empty_string"
+
+
+class Instances(StrEnum):
+    """Form of process instance ids."""
+
+    UUID = "uuid"
+    DIGITS = "digits"
+
+
+class ErrorBody(StrEnum):
+    """Shape of an error's body: the object of 3.4, plain text, a proxy's HTML, or nothing."""
+
+    OBJECT = "object"
+    TEXT = "text"
+    HTML = "html"
+    EMPTY = "empty"
+
+
+class CamundaOptimizeSwitches(Switches, frozen=True, kw_only=True):
+    """Every open point of the reference, with the default that it recommends or that seems likeliest.
+
+    ``secret``: ``None``: no secret is configured, every call gets 401. ``jwts``: further bearer tokens, from 3.10 on.
+    ``auth_forms``: instead of what ``version`` says. ``rows``: records of a report by id; an unknown id makes a raw data report of that many records.
+    ``daily_growth``: instances that are added to each raw data report a day, from 2026-01-01 on by the stand-in's clock.
+    ``documented_sample``: the report of the vendor's page has eleven records, of which the first four, and the ``searchRequestId``, are the page's.
+    ``most_pagination_timeout``: seconds; ``None``: no upper bound. ``id_changes_every``: the context gets another id after so many pages, 0: never;
+    ``old_id_valid``: the ids before it still work. ``lost_context_status``: of an expired or unknown context (4.2). ``open_contexts``: how many may be open at once.
+    ``report_id_told``, ``message_told``: off in the oldest version (3.2). ``utc_offset``: of all dates, ``+hhmm``. ``running_every``: each so-maniest instance is running, 0: none.
+    ``flow_nodes``: records carry flow-node data as newer versions do. ``ready``: answer of ``/api/readyz``; ``ready_refusal``: status of a call to it that carries an ``Authorization`` header.
+    ``definitions_status``: of the definition exports; with 204, which the docs say, no body comes. ``index_version``: stands for the Optimize version in exports and imports.
+    ``unknown_collection``: status of a collection that does not exist. ``ingestion_enabled``: off: 403. ``ingestion_a_minute``: event batches a minute before 429; ``None``: no limit.
+    ``page_cache_bytes``: rendered pages kept ready to send again, 0: none. ``prerender``: what is rendered at the start, as ``<report-ID>?limit=1000``, until the cache is full.
+    """
+
+    version: Version = Version.V3_7
+    secret: str | None = TOKEN
+    jwts: list[str] = msgspec.field(default_factory=list)
+    auth_forms: list[AuthForm] | None = None
+    rows: dict[str, int] = msgspec.field(default_factory=dict)
+    daily_growth: int = 0
+    documented_sample: bool = False
+    parameters: Parameters = Parameters.REQUIRED
+    limit_zero: LimitZero = LimitZero.SERVER_ERROR
+    most_pagination_timeout: int | None = None
+    id_changes_every: int = 0
+    old_id_valid: bool = False
+    lost_context_status: Literal[400, 404, 500] = 500
+    open_contexts: int = 500
+    too_many_contexts_status: Literal[429, 500, 503] = 500
+    report_id_told: bool = True
+    message_told: bool = True
+    null_data: Missing = Missing.ABSENT
+    running_end: Missing = Missing.NULL
+    running_every: int = 7
+    instance_ids: Instances = Instances.UUID
+    object_variables: ObjectVariables = ObjectVariables.FLATTENED
+    utc_offset: str = "+0200"
+    flow_nodes: bool = False
+    error_body: ErrorBody = ErrorBody.OBJECT
+    ready: bool = True
+    ready_refusal: int = 401
+    definitions_status: Literal[200, 204] = 200
+    index_version: int = 8
+    unknown_collection: Literal[200, 404] = 200
+    ingestion_enabled: bool = True
+    ingestion_a_minute: int | None = None
+    page_cache_bytes: int = 64 * 1024 * 1024
+    prerender: list[str] = msgspec.field(default_factory=list)

@@ -1,0 +1,1 @@
+"""Camunda Optimize: report results out of the search database, page by page through a scroll."""

@@ -1,0 +1,190 @@
+"""The public API of Camunda Optimize for Camunda 7 (Camunda Optimize reference, section 2)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any, ClassVar
+
+from nightshift.camunda_optimize.page import VENDOR, ResultPage, read_page
+from nightshift.errors import Ambiguous, BadResponse, NotFound, Rejected, Unreachable
+from nightshift.http import Answer, VendorHook, segment
+
+MAX_LIMIT = 10_000
+MIN_TIMEOUT = 60
+AUTH_FORMS = ("bearer", "header", "query")
+
+
+class ContextLost(BadResponse):
+    """The search context is gone, or a page may have been consumed unseen: the walk cannot go on, only start over."""
+
+
+class CamundaOptimizeHook(VendorHook):
+    """Asynchronous client of the public API; use as ``async with CamundaOptimizeHook() as hook``.
+
+    The connection: host ``https://optimize.example.com`` with its context path; password = access token. Extras:
+    ``auth_form`` (``bearer``, the default; ``header``: the bare token, up to 3.7; ``query``: the parameter
+    ``access_token``, which ends in access logs), ``limit`` (records a page, default 10000), ``pagination_timeout``
+    (seconds that the server keeps a search, at least 60, default 120), and those of
+    :class:`nightshift.http.VendorHook`.
+
+    :param camunda_optimize_conn_id: id of the Airflow connection
+    """
+
+    conn_name_attr = "camunda_optimize_conn_id"
+    default_conn_name = "camunda_optimize_default"
+    conn_type = "camunda_optimize"
+    hook_name = "Camunda Optimize"
+    vendor = VENDOR
+    advice: ClassVar[Mapping[int, str]] = {
+        400: "Optimize calls the request wrong: a combined report cannot be exported, a page has at most 10000 records, "
+        "a search is kept for at least 60 s.",
+        401: "The access token is wrong or Optimize has none configured (api.accessToken): correct the connection.",
+        404: "There is no such report: check report_id in reports.yaml, and the host and context path of the connection.",
+    }
+
+    async def authorize(self) -> Mapping[str, str]:
+        """Return the token as the connection wants it sent."""
+        form = self._auth_form()
+        if not self.password or form == "query":
+            return {}
+        return self.bearer(self.password) if form == "bearer" else {"Authorization": self.password}
+
+    async def result_page(
+        self, report_id: str, *, number: int = 1, search_request_id: str | None = None, limit: int | None = None
+    ) -> ResultPage:
+        """Fetch one page of a report's result.
+
+        The first page is asked for again where that is safe. A later page is asked for once only: a page that may have
+        been consumed cannot be read again.
+
+        :param report_id: id of the report
+        :param number: page number, from 1
+        :param search_request_id: of the answer before; required from page 2 on
+        :param limit: records a page, 1 to 10000; counts on the first page only
+        :raises ContextLost: from page 2 on, whatever kept the page from coming: start over
+        :raises VendorError: page 1; typed by what went wrong
+        """
+        path = f"/api/public/export/report/{segment(report_id)}/result/json"
+        later = search_request_id is not None
+        params = {**self._size(limit), "searchRequestId": search_request_id, **self._token_parameter()}
+        try:
+            answer = await self.request("GET", path, params=params, safe=not later)
+            return read_page(number, answer.body, path=path)
+        except (Ambiguous, BadResponse, NotFound, Rejected, Unreachable) as error:
+            if not later:
+                raise
+            raise ContextLost(
+                f"page {number} did not come ({type(error).__name__}: {error.problem})",
+                vendor=VENDOR,
+                method="GET",
+                path=path,
+                status=error.status,
+                advice="Nothing was published; the export starts over.",
+            ) from None
+
+    async def report_ids(self, collection_id: str) -> list[str]:
+        """Return the ids of the reports of a collection."""
+        return await self._ids("/api/public/report", collection_id)
+
+    async def dashboard_ids(self, collection_id: str) -> list[str]:
+        """Return the ids of the dashboards of a collection."""
+        return await self._ids("/api/public/dashboard", collection_id)
+
+    async def export_report_definitions(self, report_ids: Sequence[str]) -> list[dict[str, Any]]:
+        """Return the definitions of reports, as :meth:`import_entities` takes them."""
+        return await self._definitions("report", report_ids)
+
+    async def export_dashboard_definitions(self, dashboard_ids: Sequence[str]) -> list[dict[str, Any]]:
+        """Return the definitions of dashboards and of their reports."""
+        return await self._definitions("dashboard", dashboard_ids)
+
+    async def import_entities(self, entities: Sequence[Mapping[str, Any]], collection_id: str) -> list[dict[str, Any]]:
+        """Import exported definitions into a collection of an Optimize of the same version.
+
+        :return: id and type of each new entity
+        :raises Ambiguous: the entities may or may not have been made; look before importing again
+        """
+        params = {"collectionId": collection_id, **self._token_parameter()}
+        return list(_listed(await self.request("POST", "/api/public/import", params=params, json=list(entities))))
+
+    async def delete_report(self, report_id: str) -> None:
+        """Delete a report; it disappears from dashboards and combined reports, and its alerts are deleted."""
+        await self.request("DELETE", f"/api/public/report/{segment(report_id)}", params=self._token_parameter())
+
+    async def delete_dashboard(self, dashboard_id: str) -> None:
+        """Delete a dashboard; its reports stay."""
+        await self.request("DELETE", f"/api/public/dashboard/{segment(dashboard_id)}", params=self._token_parameter())
+
+    async def share(self, *, enabled: bool) -> None:
+        """Turn the sharing of reports and dashboards on or off, for everybody."""
+        verb = "enable" if enabled else "disable"
+        await self.request("POST", f"/api/public/share/{verb}", params=self._token_parameter())
+
+    async def put_variable_labels(self, definition_key: str, labels: Sequence[Mapping[str, str]]) -> None:
+        """Set the labels of process variables.
+
+        :param definition_key: key of the process definition
+        :param labels: objects with ``variableName``, ``variableType`` and ``variableLabel``
+        """
+        body = {"definitionKey": definition_key, "labels": list(labels)}
+        await self.request("POST", "/api/public/variables/labels", params=self._token_parameter(), json=body)
+
+    async def ingest_events(self, events: Sequence[Mapping[str, Any]]) -> None:
+        """Send CloudEvents 1.0; an ``id`` that is sent again overwrites, so this is repeated where it fails."""
+        if bad := [event.get("id") for event in events if not event.get("id") or not event.get("traceid")]:
+            raise Rejected(f"{len(bad)} events have no id or no traceid", vendor=VENDOR, advice="Nothing was sent.")
+        content_type = {"Content-Type": "application/cloudevents-batch+json"}
+        await self.request("POST", "/api/ingestion/event/batch", json=list(events), headers=content_type, safe=True)
+
+    async def ingest_variables(self, variables: Sequence[Mapping[str, Any]]) -> None:
+        """Send values of external variables (``id``, ``name``, ``type``, ``value``, instance and definition)."""
+        await self.request(
+            "POST", "/api/ingestion/variable", params=self._token_parameter(), json=list(variables), safe=True
+        )
+
+    async def is_ready(self) -> bool:
+        """Return whether Optimize reaches its database and an engine; asked without credentials, as it wants."""
+        answer = await self.request("GET", "/api/readyz", credentials=False, ok={200, 503}, accept="*/*")
+        return answer.status == 200
+
+    async def check(self) -> str:
+        """Ask for readiness, then for a report that does not exist: only a good token is told that it does not."""
+        if not await self.is_ready():
+            raise Unreachable("it is not ready: it does not reach its database or no engine", vendor=VENDOR)
+        params = {"collectionId": "nightshift-test", **self._token_parameter()}
+        with suppress(NotFound, Rejected):
+            await self.request("GET", "/api/public/report", params=params)
+        return "Camunda Optimize is ready and takes the access token"
+
+    async def _ids(self, path: str, collection_id: str) -> list[str]:
+        params = {"collectionId": collection_id, **self._token_parameter()}
+        found = (await self.request("GET", path, params=params)).json(list[dict[str, Any]])
+        return [str(entry["id"]) for entry in found if "id" in entry]
+
+    async def _definitions(self, kind: str, ids: Sequence[str]) -> list[dict[str, Any]]:
+        path = f"/api/public/export/{kind}/definition/json"
+        params = self._token_parameter()
+        return list(_listed(await self.request("POST", path, params=params, json=list(ids), safe=True)))
+
+    def _size(self, limit: int | None) -> dict[str, str]:
+        size = int(limit if limit is not None else self.extra("limit", MAX_LIMIT))
+        seconds = int(self.extra("pagination_timeout", 120))
+        if not 1 <= size <= MAX_LIMIT:
+            raise Rejected(f"limit is {size}; a page has 1 to {MAX_LIMIT} records", vendor=VENDOR)
+        if seconds < MIN_TIMEOUT:
+            raise Rejected(f"pagination_timeout is {seconds}; the server wants at least {MIN_TIMEOUT} s", vendor=VENDOR)
+        return {"limit": str(size), "paginationTimeout": str(seconds)}
+
+    def _auth_form(self) -> str:
+        form = str(self.extra("auth_form", "bearer"))
+        if form not in AUTH_FORMS:
+            raise Rejected(f"the extra auth_form is {form!r}; valid: {', '.join(AUTH_FORMS)}", vendor=VENDOR)
+        return form
+
+    def _token_parameter(self) -> dict[str, str]:
+        return {"access_token": self.password} if self.password and self._auth_form() == "query" else {}
+
+
+def _listed(answer: Answer) -> list[dict[str, Any]]:
+    return answer.json(list[dict[str, Any]]) if answer.body.strip() else []

@@ -1,0 +1,209 @@
+"""The extracting task as Airflow runs it, against the stand-in; judged by the vendor's ledger, the landing and the table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pendulum
+import pytest
+from airflow.sdk import DAG
+
+from include.lake.spec import PublishSpec
+from include.standins import Fault, FaultKind
+from include.standins.camunda_optimize import (
+    AGGREGATED,
+    ASSIGNEES,
+    COMBINED,
+    DURATION,
+    EMPTY,
+    INVOICES,
+    TOKEN,
+    TOTAL,
+    CamundaOptimizeStandIn,
+    CamundaOptimizeSwitches,
+    faulty,
+)
+from nightshift.camunda_optimize.hook import ContextLost
+from nightshift.camunda_optimize.operators import CamundaOptimizeExtractOperator, variables_to_promote
+from nightshift.errors import AuthFailed, NotFound, Rejected
+from nightshift.lake.operators import PublishNightOperator
+from tests.execution_api import FakeExecutionApi, TaskRun
+
+LAST_NIGHT = (datetime.now(UTC).date() - timedelta(days=1)).isoformat()
+ROWS = 2_500
+
+
+class Flow:
+    """One report, its extract and its table."""
+
+    def __init__(self, vendor: CamundaOptimizeStandIn, lake: Path, token: str = TOKEN) -> None:
+        self.vendor = vendor
+        self.lake = lake
+        connection = {"conn_type": "camunda_optimize", "host": vendor.url, "password": token}
+        self.api = FakeExecutionApi(connections={"camunda_optimize_default": connection}, max_tries=2)
+
+    def extract(self, report_id: str = INVOICES, night: str = LAST_NIGHT, **given: Any) -> TaskRun:
+        with DAG("d", schedule=None, start_date=pendulum.datetime(2026, 1, 1)):
+            task = CamundaOptimizeExtractOperator(
+                task_id="extract", report="invoices", report_id=report_id, night=night, **{"limit": 400, **given}
+            )
+        return self.api.run(task)
+
+    def publish(self, extract: TaskRun, **spec: Any) -> TaskRun:
+        assert extract.state == "success", extract.error
+        as_json = PublishSpec(**spec).model_dump(mode="json")
+        with DAG("d", schedule=None, start_date=pendulum.datetime(2026, 1, 1)):
+            task = PublishNightOperator(
+                task_id="publish", extract=extract.result, spec=as_json, source="camunda_optimize", report="invoices"
+            )
+        return self.api.run(task)
+
+    def rows(self) -> list[dict[str, Any]]:
+        from deltalake import DeltaTable
+
+        return DeltaTable(str(self.lake / "tables" / "camunda_optimize" / "invoices")).to_pyarrow_table().to_pylist()
+
+
+@pytest.fixture
+def flow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Flow]]:
+    monkeypatch.setenv("NIGHTSHIFT_LAKE", str(tmp_path / "lake"))
+    with ExitStack() as stack:
+
+        def start(*, token: str = TOKEN, **switches: Any) -> Flow:
+            vendor = CamundaOptimizeStandIn(switches=CamundaOptimizeSwitches(**switches))
+            return Flow(stack.enter_context(vendor), tmp_path / "lake", token)
+
+        yield start
+
+
+def assert_whole(flow: Flow, extract: TaskRun, rows: int = ROWS) -> None:
+    published = flow.publish(extract, key=("processInstanceId",))
+    assert published.state == "success", published.error
+    found = flow.rows()
+    assert len(found) == len({row["processInstanceId"] for row in found}) == rows
+
+
+def test_every_record_comes_once_and_pages_are_asked_for_one_after_the_other(flow) -> None:
+    f = flow()
+    assert_whole(f, f.extract())
+    stats = f.vendor.ledger.stats()
+    assert stats.max_in_flight == 1
+    assert stats.by_status == {"200": 7}
+
+
+def test_dates_are_utc_and_variables_become_columns_where_they_are_named(flow) -> None:
+    f = flow()
+    extract = f.extract()
+    run = f.publish(extract, types={"startDate": "timestamp"}, promote=variables_to_promote({"orderId": "string"}))
+    assert run.state == "success", run.error
+    row = f.rows()[0]
+    assert row["startDate"].tzinfo is not None
+    assert isinstance(row["variables"], str)
+    assert "variables_orderId" in row
+
+
+@pytest.mark.parametrize(
+    "switches",
+    [
+        {"id_changes_every": 2},
+        {"id_changes_every": 1},
+        {"report_id_told": False, "message_told": False},
+        {"null_data": "null"},
+    ],
+    ids=str,
+)
+def test_whatever_the_version_every_record_comes_once(flow, switches: dict[str, Any]) -> None:
+    f = flow(**switches)
+    assert_whole(f, f.extract())
+
+
+@pytest.mark.parametrize("status", [400, 404, 500])
+def test_a_lost_context_starts_the_export_over(flow, status: int) -> None:
+    f = flow(lost_context_status=status)
+    f.vendor.faults.add(Fault(kind=faulty.CONTEXT_LOST, page=6))
+    assert_whole(f, f.extract())
+    assert len(f.vendor.ledger.requests(status=status)) == 1
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault(kind=FaultKind.ACCEPT_THEN_DROP, page=4),
+        Fault(kind=FaultKind.RESET_BODY, page=4),
+        Fault(kind=FaultKind.TRUNCATED, page=4),
+        Fault(kind=FaultKind.STATUS, status=503, page=4),
+        Fault(kind=FaultKind.HTML_200, page=4),
+        Fault(kind=faulty.PAGE_AGAIN, page=3),
+        Fault(kind=faulty.TOTAL_CHANGES, page=4),
+        Fault(kind=faulty.ID_MISSING, page=3),
+        Fault(kind=faulty.COUNT_OFF, page=3),
+    ],
+    ids=lambda fault: str(fault.kind),
+)
+def test_a_page_that_may_be_lost_is_never_asked_for_again(flow, fault: Fault) -> None:
+    f = flow()
+    f.vendor.faults.add(fault)
+    assert_whole(f, f.extract())
+    firsts = [request for request in f.vendor.ledger.requests() if "searchRequestId" not in dict(request.query)]
+    assert len(firsts) == 2
+
+
+def test_an_export_that_never_adds_up_fails_after_a_few_times_and_publishes_nothing(flow) -> None:
+    f = flow()
+    f.vendor.faults.add(Fault(kind=faulty.ENDS_EARLY, times=None, detail={"at": 900}))
+    run = f.extract()
+    assert run.state == "up_for_retry"
+    assert isinstance(run.error, ContextLost)
+    assert f"of {ROWS} records" in str(run.error)
+    firsts = [request for request in f.vendor.ledger.requests() if "searchRequestId" not in dict(request.query)]
+    assert len(firsts) == 4
+
+
+@pytest.mark.parametrize(
+    ("report_id", "rows"), [(ASSIGNEES, 1_500), (TOTAL, 1), (AGGREGATED, 12), (EMPTY, 0), (DURATION, 0)]
+)
+def test_reports_that_are_not_raw_data_land_as_what_they_are(flow, report_id: str, rows: int) -> None:
+    f = flow()
+    extract = f.extract(report_id)
+    assert extract.state == "success", extract.error
+    published = f.publish(extract)
+    assert published.state == "success", published.error
+    assert published.result["rows"] == rows
+    assert len(f.vendor.ledger.requests()) == 1
+
+
+def test_a_combined_report_is_refused_with_words(flow) -> None:
+    f = flow()
+    run = f.extract(COMBINED)
+    assert run.state == "failed"
+    assert isinstance(run.error, Rejected)
+    assert "combined report" in str(run.error)
+
+
+def test_a_wrong_token_and_a_wrong_report_fail_at_once(flow) -> None:
+    wrong = flow(token="not-the-token").extract()
+    assert isinstance(wrong.error, AuthFailed)
+    assert "not-the-token" not in str(wrong.error)
+    missing = flow(rows={}).extract("../nothing")
+    assert isinstance(missing.error, NotFound)
+    assert (wrong.state, missing.state) == ("failed", "failed")
+
+
+def test_a_past_night_of_a_snapshot_is_refused_unless_it_is_landed(flow) -> None:
+    f = flow()
+    past = (datetime.now(UTC).date() - timedelta(days=5)).isoformat()
+    refused = f.extract(night=past)
+    assert refused.state == "failed"
+    assert "snapshot of the present" in str(refused.error)
+    assert "night_column" in str(refused.error)
+    assert not f.vendor.ledger.requests()
+    f.extract(night=past, force=True)
+    f.vendor.ledger.clear()
+    landed = f.extract(night=past)
+    assert landed.state == "success"
+    assert not f.vendor.ledger.requests()
+    assert f.extract(night=past, dated=True).state == "success"
