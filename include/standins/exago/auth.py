@@ -1,0 +1,110 @@
+"""Who calls: ``Authorization: Basic …`` and ``Authorization: ExagoKey …``, really checked (1.2)."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import itertools
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from urllib.parse import unquote
+
+from include.standins.calls import Call
+from include.standins.exago.switches import AuthType, ExagoSwitches, SignedLength, SignedPath
+
+OLDEST = timedelta(minutes=15)
+UNAUTHORIZED = "Unauthorized"
+NOT_BASE64 = "Invalid length for a Base-64 char array or string."
+
+
+class NotKnown(Exception):
+    """Nobody that may call; the text is the vendor's reason."""
+
+
+def signature(
+    rest_key: str,
+    method: str,
+    path: str,
+    *,
+    length: str = "",
+    content_type: str = "",
+    md5: str = "",
+    sid: str = "",
+    date: str = "",
+) -> str:
+    """Return the HMAC-SHA256 of a request, in base 64, as ``ExagoKey`` wants it.
+
+    :param path: absolute, without query
+    :param length: ``Content-Length`` as text
+    :param date: ``X-Exago-Date`` or ``Date`` as sent; empty: none is sent
+    """
+    signed = "".join(f"{part}\n" for part in (method, path, length, content_type, md5, sid, date))
+    return base64.b64encode(hmac.digest(rest_key.encode(), signed.encode(), hashlib.sha256)).decode()
+
+
+def caller(call: Call, switches: ExagoSwitches, now: datetime) -> str:
+    """Return who calls.
+
+    :param now: for the age of a signed date
+    :raises NotKnown: nobody that may
+    """
+    kind, _, sent = call.headers.get("Authorization", "").partition(" ")
+    if kind.lower() not in [one.value for one in switches.auth_types]:
+        raise NotKnown(UNAUTHORIZED)
+    if kind.lower() == AuthType.BASIC:
+        return _basic(sent.strip(), switches)
+    user, _, given = sent.strip().rpartition(":")
+    if not hmac.compare_digest(user.encode(), switches.user_id.encode()):
+        raise NotKnown(UNAUTHORIZED)
+    _fresh(call, now)
+    if not any(hmac.compare_digest(given.encode(), right.encode()) for right in _right(call, switches)):
+        raise NotKnown(UNAUTHORIZED)
+    return user or "(blank)"
+
+
+def _basic(sent: str, switches: ExagoSwitches) -> str:
+    try:
+        text = base64.b64decode(sent, validate=True).decode()
+    except (binascii.Error, UnicodeDecodeError):
+        raise NotKnown(NOT_BASE64) from None
+    if not switches.secured and text == ":":
+        return "(unsecured)"
+    if not hmac.compare_digest(text.encode(), f"{switches.user_id}:{switches.rest_key}".encode()):
+        raise NotKnown(UNAUTHORIZED)
+    return switches.user_id or "(blank)"
+
+
+def _right(call: Call, switches: ExagoSwitches) -> list[str]:
+    """Return the signatures that are right for a call, by what the reference leaves open."""
+    headers, sid = call.headers, call.query.get("sid", "")
+    paths = {SignedPath.ENCODED: [call.raw_path], SignedPath.DECODED: [unquote(call.raw_path)]}
+    lengths = {SignedLength.ZERO: ["0"], SignedLength.EMPTY: [""]}
+    without_body = lengths.get(switches.signed_length, ["0", ""])
+    return [
+        signature(
+            switches.rest_key, call.method, path, length=length, content_type=headers.get("Content-Type", ""),
+            md5=headers.get("Content-MD5", ""), sid=sid, date=_date(call),
+        )
+        for path, length in itertools.product(
+            paths.get(switches.signed_path, [call.raw_path, unquote(call.raw_path)]),
+            [str(len(call.body))] if call.body else without_body,
+        )
+    ]  # fmt: skip
+
+
+def _date(call: Call) -> str:
+    return call.headers.get("X-Exago-Date", "") or call.headers.get("Date", "")
+
+
+def _fresh(call: Call, now: datetime) -> None:
+    text = _date(call)
+    if not text:
+        return
+    try:
+        at = parsedate_to_datetime(text) if "," in text else datetime.fromisoformat(text)
+    except ValueError:
+        raise NotKnown(UNAUTHORIZED) from None
+    if now - (at if at.tzinfo else at.replace(tzinfo=UTC)) > OLDEST:
+        raise NotKnown(UNAUTHORIZED)

@@ -1,0 +1,100 @@
+"""The operations on folders: create, rename, delete (section 2)."""
+
+from __future__ import annotations
+
+import msgspec
+
+from include.standins.calls import Call, Refused, Reply
+from include.standins.exago import faulty
+from include.standins.exago.failing import Failing
+from include.standins.exago.live_tree import LiveTree
+from include.standins.exago.paths import NotAPath, body_levels, url_levels
+from include.standins.exago.sessions import Session
+from include.standins.exago.switches import HTTP_STATUS, Answer, StatusCase
+from include.standins.exago.tree import CannotChange, Levels, Trouble
+
+_SAYS = {
+    Trouble.EXISTS: ("Exists", "The folder {path} already exists."),
+    Trouble.MISSING: ("DoesNotExist", "The folder {path} does not exist."),
+    Trouble.NOT_EMPTY: ("Exists", "The folder {path} is not empty."),
+    Trouble.READ_ONLY: ("Exists", "The folder {path} is read-only."),
+    Trouble.INSIDE_ITSELF: ("Exists", "The folder cannot be moved to {path}, inside itself."),
+}
+
+
+class Renaming(msgspec.Struct, frozen=True, rename="pascal"):
+    """Body of a rename (3.4)."""
+
+    old_name: str
+    new_name: str
+
+
+class Folders:
+    """The folders of a stand-in.
+
+    :param vendor: the stand-in
+    :param live: its tree
+    """
+
+    def __init__(self, vendor: Failing, live: LiveTree) -> None:
+        self._vendor = vendor
+        self._live = live
+
+    async def create(self, call: Call, session: Session) -> Reply:
+        """Answer ``POST /rest/folders/{Name}``."""
+        levels = self._named(call)
+        try:
+            self._live.create(call, levels)
+        except CannotChange as trouble:
+            return self._refused(trouble, levels)
+        return self._folder(call, levels, "Created")
+
+    async def rename(self, call: Call, session: Session) -> Reply:
+        """Answer ``POST /rest/folders/rename``."""
+        body = self._vendor.parsed(call, Renaming)
+        try:
+            old, new = (body_levels(name, self._vendor.switches) for name in (body.old_name, body.new_name))
+        except NotAPath as wrong:
+            raise Refused(self._vendor.failure(400, str(wrong))) from None
+        try:
+            self._live.rename(call, old, new)
+        except CannotChange as trouble:
+            return self._refused(trouble, new)
+        return self._folder(call, new, "Renamed")
+
+    async def delete(self, call: Call, session: Session) -> Reply:
+        """Answer ``DELETE /rest/folders/{Name}``."""
+        levels = self._named(call)
+        try:
+            self._live.delete(call, levels)
+        except CannotChange as trouble:
+            return self._refused(trouble, levels)
+        return self._folder(call, levels, "Deleted")
+
+    def _named(self, call: Call) -> Levels:
+        lowered = call.raw_path.lower()
+        try:
+            return url_levels(call.raw_path[lowered.index("/folders/") + len("/folders/") :])
+        except NotAPath as wrong:
+            raise Refused(self._vendor.failure(400, str(wrong))) from None
+
+    def _folder(self, call: Call, levels: Levels, status: str) -> Reply:
+        odd = call.fault(faulty.ODD_STATUS)
+        return self._told(levels, str(odd.detail.get("status", "Pending")) if odd else status)
+
+    def _told(self, levels: Levels, status: str) -> Reply:
+        cases = {StatusCase.LOWER: status.lower(), StatusCase.UPPER: status.upper()}
+        shown = cases.get(self._vendor.switches.status_case, status)
+        return Reply.json(200, {"Id": None, "Name": "/".join(levels), "Status": shown})
+
+    def _refused(self, trouble: CannotChange, levels: Levels) -> Reply:
+        switches = self._vendor.switches
+        answers = {
+            Trouble.EXISTS: switches.existing, Trouble.MISSING: switches.missing, Trouble.NOT_EMPTY: switches.not_empty,
+            Trouble.READ_ONLY: switches.read_only,
+        }  # fmt: skip
+        answer = answers.get(trouble.trouble, Answer.ERROR)
+        status, reason = _SAYS[trouble.trouble]
+        if answer is Answer.STATUS:
+            return self._told(levels, status)
+        return self._vendor.failure(HTTP_STATUS[answer], reason.format(path=trouble.path))

@@ -1,0 +1,160 @@
+"""What the server says back, and what it means: a status of 200 is not yet a success, and a status of 500 is not always
+a failure of the server (Exago reference, sections 3.2, 3.5 and 5).
+"""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from typing import Any, Literal
+
+import msgspec
+
+from nightshift.answer import Answer
+from nightshift.errors import AuthFailed, BadResponse, NotFound, Rejected, VendorError
+from nightshift.faults import words_of
+
+REASON_KEYS = ("reason", "Reason", "message", "Message", "error", "detail")
+SESSIONS = "/rest/sessions"
+
+_NO_SERVICE = (
+    "Put the root of the web service into the host of the connection, such as https://bi.example.com/ExagoWebApi, and "
+    "check ExagoREST in appSettings.config of the server."
+)
+_BAD_KEY = (
+    "Correct user id (login) and REST key (password) of the connection; they are set in Exago's Admin Console, General, "
+    "Other Settings."
+)
+_NO_CONFIG = (
+    "Correct the extra config of the connection: the name of the file without .xml; upper and lower case count."
+)
+
+
+class SessionGone(VendorError):
+    """The server does not know the session any more; the request was not carried out."""
+
+    default_advice = "Nothing was changed by this request: the task tries again with a new session."
+
+
+class ReportFailed(BadResponse):
+    """The server ran a report and the report failed, although the answer's status is 200."""
+
+    default_advice = "Nothing was taken over. Run the report in Exago itself; if it works there, clear the task."
+
+
+class FolderStatus(StrEnum):
+    """What became of a folder."""
+
+    EXISTS = "Exists"
+    MISSING = "DoesNotExist"
+    CREATED = "Created"
+    DELETED = "Deleted"
+    RENAMED = "Renamed"
+    UNKNOWN = "unknown"
+
+    @classmethod
+    def of(cls, text: str | None) -> FolderStatus:
+        """Read the vendor's word, in any case of letters."""
+        return next((one for one in cls if one.value.lower() == (text or "").strip().lower()), cls.UNKNOWN)
+
+
+class FolderAnswer(msgspec.Struct, frozen=True):
+    """Answer of a change of a folder.
+
+    :param name: whole path, as the server writes it
+    :param word: the vendor's own word for the status
+    """
+
+    name: str | None = msgspec.field(default=None, name="Name")
+    word: str | None = msgspec.field(default=None, name="Status")
+
+    @property
+    def status(self) -> FolderStatus:
+        """The status."""
+        return FolderStatus.of(self.word)
+
+
+class ReportAnswer(msgspec.Struct, frozen=True):
+    """Answer of a report's execution.
+
+    :param path: path of the report
+    :param data_type: what ``content`` holds: ``Data``, or ``Url`` of a file
+    :param content: the report
+    :param is_error: whether the report failed
+    :param errors: why
+    """
+
+    path: str | None = msgspec.field(default=None, name="ReportPath")
+    data_type: str | int | None = msgspec.field(default=None, name="DataType")
+    content: msgspec.Raw = msgspec.field(default=msgspec.Raw(b"null"), name="ExecuteData")
+    is_error: bool | None = msgspec.field(default=None, name="IsError")
+    errors: Any = msgspec.field(default=None, name="ErrorList")
+
+
+def checked_folder(answer: Answer, wanted: frozenset[FolderStatus], what: str) -> FolderStatus:
+    """Return the status of a folder's change.
+
+    :param answer: with a status of 200
+    :param wanted: which statuses are a success
+    :param what: what was asked for, for the message
+    :raises Rejected: another status, which says that it was not done
+    :raises Ambiguous: no status, or one that is not known
+    """
+    found = answer.json(FolderAnswer)
+    if found.status in wanted:
+        return found.status
+    if found.status is FolderStatus.UNKNOWN:
+        raise answer.refused(f"to {what} has the status {found.word!r}, which is not known")
+    raise answer.exchange.error(
+        Rejected,
+        f"the server did not {what}: its status is {found.word}",
+        status=answer.status,
+        advice="Look at the tree in Exago: somebody else may have changed it. Nothing was changed by this request.",
+    )
+
+
+def report_content(answer: Answer, form: Literal["csv", "json"]) -> bytes:
+    """Return what a report holds.
+
+    :param answer: of the execution
+    :param form: what was asked for
+    :raises ReportFailed: the report failed; with the server's list of errors
+    :raises BadResponse: no content, or a link instead of it
+    """
+    found = answer.json(ReportAnswer)
+    if found.is_error:
+        raise answer.exchange.error(
+            ReportFailed, "the report failed at the server", status=answer.status, detail=_listed(found.errors)
+        )
+    if str(found.data_type).lower() == "url":
+        raise answer.refused("has a link instead of the report", advice="Ask for data_type Data.")
+    raw = bytes(found.content).strip()
+    if raw.startswith(b'"'):
+        return msgspec.json.decode(raw, type=str).encode("utf-8", "surrogatepass").removeprefix(b"\xef\xbb\xbf")
+    if raw == b"null" or form == "csv":
+        raise answer.refused(f"has no {form} in ExecuteData")
+    return raw
+
+
+def meaning(answer: Answer) -> VendorError | None:
+    """Return the error that a 500 really means; ``None`` where it says nothing more (Exago reference, section 5)."""
+    if answer.status != 500:
+        return None
+    error = answer.exchange.error
+    if answer.is_page:
+        is_sessions = answer.exchange.path.lower().endswith(SESSIONS)
+        return error(NotFound, "there is no REST service here, or it is not enabled", advice=_NO_SERVICE) if is_sessions else None  # fmt: skip
+    words = words_of(answer, REASON_KEYS).strip().lower()
+    if "setupd is null" in words:
+        return error(SessionGone, "the server does not know the session any more", status=500)
+    if words.startswith("unauthorized") or re.search(r"base-?64", words):
+        return error(AuthFailed, "the server does not accept the credentials", status=500, advice=_BAD_KEY)
+    if "unable to load configuration" in words:
+        return error(Rejected, "the server has no such configuration file", status=500, advice=_NO_CONFIG)
+    return None
+
+
+def _listed(errors: Any) -> str:
+    if isinstance(errors, list):
+        return " · ".join(str(one) for one in errors)
+    return "" if errors is None else str(errors)

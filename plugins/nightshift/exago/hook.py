@@ -1,0 +1,271 @@
+"""Exago's REST service: one session a task, folders, the tree, reports (Exago reference, sections 1 to 3)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Mapping, Sequence
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from typing import Any, ClassVar, Literal
+from urllib.parse import urlsplit
+
+import msgspec
+
+from nightshift import credentials as secret
+from nightshift.answer import Answer
+from nightshift.errors import Ambiguous, BadResponse, Rejected, Unreachable, VendorError
+from nightshift.exago.answers import (
+    REASON_KEYS,
+    SESSIONS,
+    FolderStatus,
+    SessionGone,
+    checked_folder,
+    meaning,
+    report_content,
+)
+from nightshift.exago.paths import SEPARATORS, VENDOR, ContentPath
+from nightshift.exago.schedules import JobStatus, status_of
+from nightshift.exago.signature import Signed
+from nightshift.exago.steps import Step, StepKind
+from nightshift.exago.tree import LIST_PATH, Tree
+from nightshift.http import VendorHook, segment
+
+AUTH_FORMS = ("basic", "exagokey")
+END_SECONDS = 10.0
+JSON = "application/json"
+
+_signed: ContextVar[Signed | None] = ContextVar("exago_signed", default=None)
+
+
+class ExagoHook(VendorHook):
+    """Asynchronous client of the REST service; use as ``async with ExagoHook() as hook``.
+
+    A session is opened with the first request that needs one and is ended when the block ends, also after an error.
+    When the server says that it does not know the session any more, a request is repeated once with a new one. The
+    session's id is in no log line, message or file. A process that is killed cannot end its session; the server does.
+
+    The connection: host = root of the web service, such as ``https://bi.example.com/ExagoWebApi``; login = user id, may be
+    empty; password = REST key. Extras: ``auth`` (``basic``, the default, or ``exagokey``: each request signed),
+    ``separator`` (between the levels of a path in bodies: a backslash, the default, or ``/`` from 2020.1), ``config``
+    (configuration file of the server, without ``.xml``), ``session`` (object, sent when a session is opened),
+    ``storage_identity`` (object, sent to StorageMgmt with each new session, from 2020.1), and those of
+    :class:`nightshift.http.VendorHook`.
+
+    :param exago_conn_id: id of the Airflow connection
+    """
+
+    conn_name_attr = "exago_conn_id"
+    default_conn_name = "exago_default"
+    conn_type = "exago"
+    hook_name = "Exago BI"
+    vendor = VENDOR
+    detail_keys: ClassVar[tuple[str, ...]] = REASON_KEYS
+    advice: ClassVar[Mapping[int, str]] = {
+        400: "Exago calls the request wrong: often a method that the server's version does not have.",
+        401: "Correct user id (login) and REST key (password) of the connection.",
+        404: "There is nothing under this path: check the host of the connection, its context path, and the names.",
+        409: "Somebody else has changed the tree: look at it in Exago, then clear the task.",
+        503: "The service behind Exago is not running: tell its administrator. Nothing was changed by this request.",
+    }
+
+    def __init__(self, conn_id: str | None = None, **overrides: Any) -> None:
+        super().__init__(conn_id, **overrides)
+        self._sid: str | None = None
+        self._session_gate = asyncio.Lock()
+
+    async def __aexit__(self, *raised: object) -> None:
+        """End the session with the outermost block, then close."""
+        if self._users == 1:
+            await self._end_session()
+            self._session_gate = asyncio.Lock()
+        await super().__aexit__(*raised)
+
+    async def authorize(self) -> Mapping[str, str]:
+        """Return Basic from user id and key, also where both are empty, or the signature of this very request."""
+        form = str(self.extra("auth", "basic")).lower()
+        if form not in AUTH_FORMS:
+            raise Rejected(f"the extra auth is {form!r}; valid: {', '.join(AUTH_FORMS)}", vendor=VENDOR)
+        signed = _signed.get()
+        if form == "basic" or signed is None:
+            return secret.basic(self.login, self.password)
+        return signed.headers(self.login or "", self.password or "", datetime.now(UTC))
+
+    def diagnose(self, answer: Answer) -> VendorError | None:
+        """Tell apart what the server all calls 500."""
+        return meaning(answer)
+
+    async def tree_answer(self) -> bytes:
+        """Return the whole tree as received; other users' changes show at once, or later where the server caches."""
+        return (await self._asked("GET", LIST_PATH)).body
+
+    async def tree(self) -> Tree:
+        """Return the whole tree.
+
+        :raises BadResponse: the answer is not a tree
+        """
+        return Tree.of(await self.tree_answer())
+
+    async def create_folder(self, path: ContentPath) -> FolderStatus:
+        """Create a folder, and return ``CREATED`` or, where it is there, ``EXISTS``; every user sees it at once.
+
+        :raises Rejected: the folder is called ``rename`` and at the root, which the server takes for another request
+        :raises Ambiguous: it may or may not have been made; look at the tree
+        """
+        if path.is_reserved:
+            raise Rejected(f"a folder {path} at the root cannot be made by REST", vendor=VENDOR)
+        answer = await self._asked("POST", f"/rest/folders/{path.in_url}")
+        return checked_folder(answer, frozenset({FolderStatus.CREATED, FolderStatus.EXISTS}), f"create {path}")
+
+    async def rename_folder(self, old: ContentPath, new: ContentPath) -> FolderStatus:
+        """Rename or move a folder with all that is in it; every user sees it at once.
+
+        :param new: new parent and new name
+        :raises Rejected: the server did not do it
+        :raises Ambiguous: it may or may not have been done; look at the tree
+        """
+        separator = self._separator()
+        body = {"OldName": old.in_body(separator), "NewName": new.in_body(separator)}
+        answer = await self._asked("POST", "/rest/folders/rename", body=body)
+        return checked_folder(answer, frozenset({FolderStatus.RENAMED}), f"move {old} to {new}")
+
+    async def delete_folder(self, path: ContentPath) -> FolderStatus:
+        """Delete an empty folder, and return ``DELETED`` or, where it is not there, ``MISSING``.
+
+        :raises Rejected: the server did not do it, for instance because it is not empty
+        :raises Ambiguous: it may or may not have been done; look at the tree
+        """
+        answer = await self._asked("DELETE", f"/rest/folders/{path.in_url}")
+        return checked_folder(answer, frozenset({FolderStatus.DELETED, FolderStatus.MISSING}), f"delete {path}")
+
+    async def apply(self, step: Step) -> FolderStatus:
+        """Ask for one step of a plan."""
+        match step.kind:
+            case StepKind.CREATE:
+                return await self.create_folder(step.source)
+            case StepKind.MOVE:
+                return await self.rename_folder(step.source, step.target)
+            case StepKind.DELETE:
+                return await self.delete_folder(step.source)
+
+    async def execute_report(
+        self,
+        path: ContentPath | None = None,
+        *,
+        report_id: str | None = None,
+        form: Literal["csv", "json"] = "csv",
+        filters: Sequence[Mapping[str, Any]] = (),
+        sorts: Sequence[Mapping[str, Any]] = (),
+        data_type: str | None = "Data",
+    ) -> bytes:
+        """Run a report, wait for it, and return what it holds, as text of the given form.
+
+        The server answers when the report is done, so the connection's time-out bounds the run. The answer, at most
+        64 MiB, is held in memory.
+
+        :param path: of the report; or ``report_id``, from 2021.1 on: exactly one
+        :param form: ``csv`` or ``json``
+        :param filters: the vendor's objects; ``Operator`` is a number
+        :param sorts: the vendor's objects
+        :param data_type: how the report comes; ``None`` leaves the choice to the server
+        :raises ReportFailed: the report failed, which the server says with a status of 200
+        """
+        if (path is None) == (report_id is None):
+            raise Rejected("a report is named by its path or by its id, by one of them", vendor=VENDOR)
+        body: dict[str, Any] = {"Id": report_id} if path is None else {"ReportPath": path.in_body(self._separator())}
+        body |= {"DataType": data_type} if data_type else {}
+        body |= {"Filters": list(filters)} if filters else {}
+        body |= {"Sorts": list(sorts)} if sorts else {}
+        answer = await self._asked("POST", f"/rest/Reports/Execute/{form}", body=body, safe=True)
+        return report_content(answer, form)
+
+    async def schedules(self) -> list[dict[str, Any]]:
+        """Return the schedules, as the server sends them (2019.2.29 and later)."""
+        return list((await self._asked("GET", "/rest/SchedulesV2")).json(list[dict[str, Any]]))
+
+    async def schedule_status(self, schedule_id: str) -> tuple[JobStatus, str]:
+        """Return the status of a schedule's job, and the vendor's own word for it."""
+        answer = await self._asked("GET", f"/rest/SchedulesV2/{segment(schedule_id)}")
+        return status_of(answer.json(dict[str, Any]))
+
+    async def check(self) -> str:
+        """Open a session and read the tree."""
+        return f"Exago answers at {self.base_url}: {(await self.tree()).told()}"
+
+    async def _asked(self, method: str, path: str, *, body: Any = None, safe: bool | None = None) -> Answer:
+        """Send a request within the session; a session that the server has forgotten is made anew once."""
+        sid = await self._session()
+        try:
+            return await self._send_signed(method, path, body=body, safe=safe, sid=sid)
+        except SessionGone:
+            self.log.info("%s does not know the session any more; opening a new one", VENDOR)
+            return await self._send_signed(method, path, body=body, safe=safe, sid=await self._session(instead_of=sid))
+
+    async def _session(self, instead_of: str | None = None) -> str:
+        async with self._session_gate:
+            if self._sid is None or self._sid == instead_of:
+                self._sid = None
+                self._sid = await self._open_session()
+            return self._sid
+
+    async def _open_session(self) -> str:
+        given = self.extra("session")
+        try:
+            answer = await self._send_signed("POST", SESSIONS, body=given, params={"config": self.extra("config")})
+            made = answer.json(dict[str, Any])
+        except Ambiguous as error:
+            raise Unreachable(
+                error.problem, vendor=VENDOR, method="POST", path=SESSIONS, status=error.status, detail=error.detail,
+                advice="No session was made, or one that the server ends by itself; nothing was changed. The task tries again.",
+            ) from None  # fmt: skip
+        sid = str(made.get("Id") or made.get("id") or "")
+        if not sid:
+            raise answer.exchange.error(BadResponse, "the answer names no session", status=answer.status)
+        await self.keep_secret(sid)
+        if identity := self.extra("storage_identity"):
+            try:
+                await self._send_signed("PATCH", "/rest/StorageMgmt", body=identity, sid=sid, safe=True)
+            except BaseException:
+                self._sid = sid
+                await self._end_session()
+                raise
+        return sid
+
+    async def _end_session(self) -> None:
+        sid, self._sid = self._sid, None
+        if sid is None:
+            return
+        try:
+            async with asyncio.timeout(END_SECONDS):
+                await self._send_signed("DELETE", f"{SESSIONS}/{segment(sid)}", safe=True, ok={200, 202, 204, 404})
+        except SessionGone:
+            pass
+        except (VendorError, TimeoutError) as error:
+            self.log.warning("The session could not be ended (%s); the server ends it by itself", type(error).__name__)
+
+    async def _send_signed(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Any = None,
+        sid: str | None = None,
+        params: Mapping[str, Any] | None = None,
+        safe: bool | None = None,
+        ok: Collection[int] = frozenset({200, 201, 202, 204}),
+    ) -> Answer:
+        text = None if body is None else msgspec.json.encode(body)
+        length = "" if text is None and method == "GET" else str(len(text or b""))
+        absolute = urlsplit(self._root().url(path)).path
+        token = _signed.set(Signed(method, absolute, length, JSON, sid or ""))
+        try:
+            return await self.request(
+                method, path, params={**(params or {}), "sid": sid}, data=text, headers={"Content-Type": JSON}, safe=safe, ok=ok, expect_json=False, accept=JSON,
+            )  # fmt: skip
+        finally:
+            _signed.reset(token)
+
+    def _separator(self) -> str:
+        separator = str(self.extra("separator", SEPARATORS[0]))
+        if separator not in SEPARATORS:
+            raise Rejected("the extra separator is a backslash or /", vendor=VENDOR)
+        return separator

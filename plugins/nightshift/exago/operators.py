@@ -1,0 +1,267 @@
+"""Bring Exago's tree, its changes and its reports to the landing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+import msgspec
+from airflow.sdk import Context
+
+from include.lake.landing import Landing, Manifest, VendorTotals
+from include.lake.spec import CsvSpec
+from nightshift.errors import BadResponse
+from nightshift.exago.changes import compare, summary
+from nightshift.exago.columns import CHANGE_COLUMNS, TREE_COLUMNS
+from nightshift.exago.hook import ExagoHook
+from nightshift.exago.paths import VENDOR, ContentPath
+from nightshift.exago.report import for_night, json_rows, names_night
+from nightshift.exago.tree import Tree
+from nightshift.lake.extract import ExtractOperator, Progress, describe
+from nightshift.lake.place import lake_of_this_deployment
+
+if TYPE_CHECKING:
+    from include.lake.landing import ExtractFolder, PageEntry
+
+TREE = "tree"
+CHANGES = "tree_changes"
+NIGHTS_LOOKED_BACK = 31
+RECEIVED, ROWS = 1, 2
+SHOWN_KEY = "changes"
+
+
+class ExagoExtractOperator(ExtractOperator):
+    """What the extracts of this source have in common.
+
+    :param exago_conn_id: id of the Airflow connection
+    """
+
+    source = "exago"
+
+    def __init__(self, *, exago_conn_id: str = ExagoHook.default_conn_name, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.exago_conn_id = exago_conn_id
+
+    def manifest_of(self, entries: Iterable[PageEntry], progress: Progress, context: Context, **more: Any) -> Manifest:
+        """Return the manifest of these pages."""
+        now = datetime.now(UTC).isoformat()
+        given = {"format": "json", "window": {"taken": now}, "finished": now, **more}
+        return Manifest.of(
+            entries,
+            source=self.source,
+            report=self.report,
+            night=self.night,
+            extract=progress.extract,
+            connection=self.exago_conn_id,
+            attempt=context["ti"].try_number,
+            started=progress.started,
+            **given,
+        )
+
+
+class ExagoTreeExtractOperator(ExagoExtractOperator):
+    """Bring the whole tree home: page 1 is the server's answer as received, page 2 its rows.
+
+    The answer is nested and a table is not, so the rows are worked out here and land beside it; page 1 has no rows of
+    its own. A tree is a snapshot of the present: only the night that has just ended can be taken. For an older one its
+    rows are worked out anew from the landed answer, without the server.
+    """
+
+    def __init__(self, *, report: str = TREE, **kwargs: Any) -> None:
+        super().__init__(report=report, **kwargs)
+        self.horizon_days = 1
+
+    def beyond_horizon(self) -> tuple[str, str]:
+        """Say why an older night cannot be taken."""
+        return (
+            f"the tree is a snapshot of the present, the night {self.night} is past, and the landing has none for it",
+            "The server cannot tell what the tree was. With Force, the tree of now is taken for this night.",
+        )
+
+    async def extract(self, folder: ExtractFolder, progress: Progress, context: Context) -> Manifest:
+        """Take the snapshot."""
+        async with ExagoHook(self.exago_conn_id) as hook:
+            body = await hook.tree_answer()
+        return await self._land(folder, body, progress, context)
+
+    async def _from_landing(self, landing: Landing) -> dict[str, Any]:
+        found = await super()._from_landing(landing)
+        manifest = await landing.latest()
+        assert manifest is not None  # noqa: S101  # else the line above has raised
+        held = landing.extract(manifest.extract)
+        body = await held.read(RECEIVED)
+        if _rows_of(Tree.of(body)) == await held.read(ROWS):
+            return found
+        self.log.info("The rows of the landed tree are worked out anew from the answer in %s", manifest.extract)
+        folder = landing.extract(f"{manifest.extract}-again")
+        entries = await _pages(folder, body)
+        again = manifest.model_dump(include={"source", "report", "night", "connection", "attempt", "started", "format", "window", "model"})  # fmt: skip
+        finished, notes = datetime.now(UTC).isoformat(), {**manifest.notes, "worked_out_from": manifest.extract}
+        made = Manifest.of(entries, **again, extract=folder.extract_id, finished=finished, notes=notes)
+        await folder.complete(made)
+        return describe(made, 0.0)
+
+    async def _land(self, folder: ExtractFolder, body: bytes, progress: Progress, context: Context) -> Manifest:
+        tree = Tree.of(body)
+        await folder.discard()
+        entries = await _pages(folder, body)
+        self.log.info("The tree has %s", tree.told())
+        roles = sorted({entry.role for entry in tree if entry.role})
+        notes: dict[str, str | int] = {"page_1": "the answer as received", "page_2": "its rows", "roles": ", ".join(roles)}  # fmt: skip
+        return self.manifest_of(
+            entries,
+            progress,
+            context,
+            model=list(TREE_COLUMNS),
+            vendor_totals=VendorTotals(rows=len(tree)),
+            notes=notes,
+        )
+
+
+class ExagoCompareTreesOperator(ExagoExtractOperator):
+    """Compare the tree of a night with that of the last night before it, and land what changed as rows.
+
+    It reads the landing only, so it can be run for any night whose tree is landed. The changes are also shown as a
+    short text in the log and as the XCom ``changes``.
+
+    :param tree_extract: what the task that took the tree returned
+    :param nights_looked_back: how many nights back the last tree may be
+    """
+
+    template_fields: Sequence[str] = (*ExtractOperator.template_fields, "tree_extract")
+
+    def __init__(
+        self, *, tree_extract: Any, report: str = CHANGES, nights_looked_back: int = NIGHTS_LOOKED_BACK, **kwargs: Any
+    ) -> None:
+        super().__init__(report=report, **kwargs)
+        self.tree_extract = tree_extract
+        self.nights_looked_back = nights_looked_back
+
+    async def extract(self, folder: ExtractFolder, progress: Progress, context: Context) -> Manifest:
+        """Compare."""
+        taken = cast("Mapping[str, Any]", self.tree_extract)
+        lake = lake_of_this_deployment()
+        now = Landing(lake, self.source, taken["report"], taken["night"]).extract(taken["extract"])
+        await now.manifest()
+        since, earlier = await self._before(taken["report"])
+        changes = () if earlier is None else compare(earlier, Tree.of(await now.read(RECEIVED)))
+        text = summary(changes, since)
+        self.log.info("%s", text)
+        context["ti"].xcom_push(SHOWN_KEY, text)
+        await folder.discard()
+        body = _page([change.row(since) for change in changes])
+        entries = [await folder.write(1, body, len(changes))]
+        return self.manifest_of(
+            entries, progress, context, model=list(CHANGE_COLUMNS),
+            window={"since": since, "until": self.night}, notes={"tree": taken["extract"], "text": text},
+        )  # fmt: skip
+
+    async def _before(self, report: str) -> tuple[str | None, Tree | None]:
+        lake, night = lake_of_this_deployment(), date.fromisoformat(self.night)
+        for days in range(1, self.nights_looked_back + 1):
+            earlier = Landing(lake, self.source, report, (night - timedelta(days=days)).isoformat())
+            if (manifest := await earlier.latest()) is not None:
+                return manifest.night, Tree.of(await earlier.extract(manifest.extract).read(RECEIVED))
+        return None, None
+
+
+class ExagoReportExtractOperator(ExagoExtractOperator):
+    """Run a report and bring what it holds home, as received in the answer's ``ExecuteData``.
+
+    A report without ``{night}`` in its filters and without dates of its own is a snapshot of the present: only the night
+    that has just ended can be taken; an older one comes from the landing when it is there.
+
+    :param path: path of the report; or ``report_id``, from 2021.1 on
+    :param format: ``csv`` or ``json``
+    :param filters: the vendor's objects; ``{night}`` in a value is the night, ``{night:%m/%d/%Y}`` as the server writes it
+    :param sorts: the vendor's objects
+    :param data_type: how the report comes; ``None`` leaves it to the server
+    :param data_key: key of the rows, where the JSON of the report is an object
+    :param csv: how the CSV is written, as JSON of :class:`include.lake.spec.CsvSpec`
+    :param seconds: how long the server may take for the report
+    :param dated: whether its rows say to which night they belong, so that past nights can be asked for
+    """
+
+    template_fields: Sequence[str] = (*ExtractOperator.template_fields, "path", "report_id", "filters")
+
+    def __init__(
+        self,
+        *,
+        path: str | None = None,
+        report_id: str | None = None,
+        format: Literal["csv", "json"] = "csv",  # noqa: A002 - the vendor's word
+        filters: Sequence[Mapping[str, Any]] = (),
+        sorts: Sequence[Mapping[str, Any]] = (),
+        data_type: str | None = "Data",
+        data_key: str = "data",
+        csv: Mapping[str, Any] | None = None,
+        seconds: float = 3600,
+        dated: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.path = path
+        self.report_id = report_id
+        self.format: Literal["csv", "json"] = format
+        self.filters = [dict(one) for one in filters]
+        self.sorts = [dict(one) for one in sorts]
+        self.data_type = data_type
+        self.data_key = data_key
+        self.csv = dict(csv or {})
+        self.seconds = seconds
+        self.dated = dated
+        if not (dated or names_night(self.filters)):
+            self.horizon_days = 1
+
+    def beyond_horizon(self) -> tuple[str, str]:
+        """Say why an older night cannot be asked for."""
+        if self.horizon_days != 1:
+            return super().beyond_horizon()
+        return (
+            f"the report {self.report} is a snapshot of the present, the night {self.night} is past, and the landing has "
+            "no complete extract for it",
+            "Give it a filter with {night} or a night_column in reports.yaml; only then can past nights be asked for.",
+        )
+
+    async def extract(self, folder: ExtractFolder, progress: Progress, context: Context) -> Manifest:
+        """Run the report and land it."""
+        began = time.monotonic()
+        asked: dict[str, Any] = {"filters": for_night(self.filters, self.night), "sorts": self.sorts}
+        where = None if self.path is None else ContentPath.parse(self.path)
+        async with ExagoHook(self.exago_conn_id, timeout=self.seconds, read_timeout=self.seconds) as hook:
+            content = await hook.execute_report(
+                where, report_id=self.report_id, form=self.format, data_type=self.data_type, **asked
+            )
+        seconds = round(time.monotonic() - began, 1)
+        self.log.info("The report came in %.1f s: %d bytes", seconds, len(content))
+        await folder.discard()
+        entries = await self._land(folder, content)
+        request = {"report": str(where or self.report_id), **asked, "data_type": self.data_type}
+        return self.manifest_of(entries, progress, context, format=self.format, request=request)
+
+    async def _land(self, folder: ExtractFolder, content: bytes) -> list[PageEntry]:
+        if not content.strip():
+            return []
+        if self.format == "json":
+            return [await folder.write(1, content, json_rows(content, self.data_key))]
+        if content.lstrip()[:1] in (b"{", b"["):
+            raise BadResponse("the report is JSON where CSV was asked for", vendor=VENDOR)
+        spec = CsvSpec.model_validate(self.csv)
+        async with await folder.open_stream(resume=False, quote=spec.quote, delimiter=spec.delimiter) as stream:
+            await stream.write(content)
+        return list(stream.entries)
+
+
+async def _pages(folder: ExtractFolder, body: bytes) -> list[PageEntry]:
+    tree = Tree.of(body)
+    return [await folder.write(RECEIVED, body, 0), await folder.write(ROWS, _rows_of(tree), len(tree))]
+
+
+def _rows_of(tree: Tree) -> bytes:
+    return _page([entry.row() for entry in tree])
+
+
+def _page(rows: list[dict[str, Any]]) -> bytes:
+    return msgspec.json.encode({"data": rows})

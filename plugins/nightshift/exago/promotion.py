@@ -1,0 +1,274 @@
+"""The promotion of a folder, decided without any input or output: ``live`` becomes ``archive/<night>``, ``candidate``
+becomes ``live``; a step that cannot be done takes those before it back, in reverse.
+
+Purpose: other users see every step at once, so a promotion must end as planned or as it was, whatever fails.
+How it works: the plan and the step reached are a record that is kept before each request. What to do next follows from
+the record and from the tree as it is, never from the answer to a request; so a killed promotion goes on, and a change
+by another user is noticed. What it does not do: it never removes, renames or overwrites a folder that somebody else has
+put in its way; then it stops and says what is where.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+from msgspec.structs import replace
+
+from nightshift.errors import Rejected
+from nightshift.exago.paths import VENDOR, ContentPath
+from nightshift.exago.steps import Mark, Standing, Step, StepKind, place_of, read_step
+from nightshift.exago.tree import Tree
+
+NOTHING_DONE = "Nothing was changed."
+
+
+class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a promotion will do.
+
+    :param live: the folder that users work with
+    :param candidate: the folder that takes its place
+    :param archive: where the old one goes
+    :param steps: in order
+    :param marks: path of a folder before the promotion → what it is known by
+    """
+
+    live: str
+    candidate: str
+    archive: str
+    steps: tuple[Step, ...]
+    marks: dict[str, Mark]
+
+    def mark_of(self, step: Step) -> Mark | None:
+        """Return what the folder that a step moves is known by, in either direction."""
+        first = next((one for one in self.steps if step in (one, one.inverse)), step)
+        return self.marks.get(first.path)
+
+    def told(self) -> str:
+        """Return the plan in one line."""
+        return "; ".join(f"{number}. {step}" for number, step in enumerate(self.steps, 1))
+
+
+class Direction(StrEnum):
+    """Where a promotion is heading."""
+
+    FORWARD = "forward"
+    BACK = "back"
+    PLANNED = "as planned"
+    BEFORE = "as before"
+
+
+ENDED = frozenset({Direction.PLANNED, Direction.BEFORE})
+
+
+class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How far a promotion is; kept before each request.
+
+    :param plan: what it does
+    :param direction: forward, back, or how it ended
+    :param standing: how many steps of the plan stand
+    :param asked: whether the next step (back: the inverse of the last one that stands) may have been asked for
+    :param ours: for each step that stands, whether it was done by us
+    :param why: why it goes back
+    """
+
+    plan: Plan
+    direction: Direction = Direction.FORWARD
+    standing: int = 0
+    asked: bool = False
+    ours: tuple[bool, ...] = ()
+    why: str = ""
+
+    @property
+    def is_ended(self) -> bool:
+        """Whether nothing is left to do."""
+        return self.direction in ENDED
+
+    @property
+    def is_underway(self) -> bool:
+        """Whether the tree may be neither as before nor as planned."""
+        return not self.is_ended and (self.standing > 0 or self.asked)
+
+    def told(self) -> str:
+        """Say where the promotion stands."""
+        if not self.is_underway:
+            return "Nothing of the promotion was done: the tree is as before."
+        steps = self.plan.steps
+        stands = ", ".join(str(step) for step in steps[: self.standing]) or "no step"
+        heading = "back" if self.direction is Direction.BACK else "forward"
+        text = f"The promotion stands half-way, going {heading}: {stands} done, of {len(steps)} steps"
+        if self.asked and self.direction is Direction.FORWARD:
+            text += f"; {steps[self.standing]} may be done as well"
+        return f"{text}. The next attempt, or clearing the task, goes on."
+
+
+class Ask(msgspec.Struct, frozen=True):
+    """Keep the record, then ask the server for the step."""
+
+    step: Step
+    record: Record
+
+
+class Note(msgspec.Struct, frozen=True):
+    """Keep the record; nothing is to be asked for."""
+
+    record: Record
+    what: str
+
+
+class Stuck(msgspec.Struct, frozen=True):
+    """Nothing can be done without a person: the tree is neither as planned nor as before."""
+
+    why: str
+
+
+def plan_promotion(tree: Tree, live: str, candidate: str, archive: str, *, allow_empty: bool = False) -> Plan:
+    """Plan a promotion on a tree; folders above the archive that are missing are made.
+
+    :param tree: as it is
+    :param live: the folder that users work with; may be missing before the first promotion
+    :param candidate: the folder that takes its place
+    :param archive: where the old one goes; must not be there yet
+    :param allow_empty: whether an empty candidate is promoted
+    :raises Rejected: the folders overlap, are missing, in the way, read-only or empty; nothing was changed
+    """
+    old, new, kept = (ContentPath.parse(text) for text in (live, candidate, archive))
+    for one, other in ((old, new), (old, kept), (new, kept)):
+        if one.overlaps(other):
+            raise _refused(f"{one} and {other} are one inside the other", "Choose three folders apart from each other.")
+    _fit(tree, new, must_be_there=True)
+    _fit(tree, old, must_be_there=False)
+    if tree.folder(kept) is not None:
+        raise _refused(
+            f"{kept} is there already", "This night was promoted before, or somebody made the folder: look at it."
+        )
+    if not allow_empty and not tree.inside(new):
+        raise _refused(f"{new} is empty", "Fill it, or set allow_empty where an empty folder is to go live.")
+    has_live = tree.folder(old) is not None
+    missing = [path for path in kept.ancestors if tree.folder(path) is None] if has_live else []
+    missing += [path for path in old.ancestors if tree.folder(path) is None and path not in missing]
+    for path in missing:
+        if path.is_reserved:
+            raise _refused(f"a folder {path} at the root cannot be made by REST", "Choose another archive.")
+        if (reading := read_step(Step(StepKind.CREATE, str(path)), tree)).standing is Standing.BLOCKED:
+            raise _refused(reading.why, "Give the user of the connection the right to write there.")
+    steps = [Step(StepKind.CREATE, str(path)) for path in missing]
+    steps += [Step(StepKind.MOVE, str(old), str(kept))] if has_live else []
+    steps.append(Step(StepKind.MOVE, str(new), str(old)))
+    marks = {str(path): Mark.of(tree, path) for path in (old, new) if tree.folder(path) is not None}
+    return Plan(str(old), str(new), str(kept), tuple(steps), marks)
+
+
+def next_move(record: Record, tree: Tree) -> Ask | Note | Stuck:
+    """Decide what comes next; a record that is ended needs nothing and must not be given.
+
+    :param record: as it was kept last
+    :param tree: as it is now
+    """
+    return _onward(record, tree) if record.direction is Direction.FORWARD else _backward(record, tree)
+
+
+def turn_back(record: Record, why: str) -> Record:
+    """Return the record of a promotion that a step has failed of: what stands is taken back.
+
+    The step that failed counts as not done, which the tree must have shown.
+    """
+    return replace(record, direction=Direction.BACK, asked=False, why=why)
+
+
+def remarks(record: Record, tree: Tree) -> list[str]:
+    """Return what the tree shows otherwise than the end that a promotion has come to, because somebody else was at work;
+    empty where nothing does.
+
+    :param record: ended
+    :param tree: as it is now
+    """
+    plan = record.plan
+    if record.direction is Direction.BEFORE:
+        return [text for path, mark in plan.marks.items() for text in _missing(path, mark, tree)]
+    found = _missing(plan.archive, plan.marks[plan.live], tree) if plan.live in plan.marks else []
+    found += _missing(plan.live, plan.marks[plan.candidate], tree)
+    live = ContentPath.parse(plan.live)
+    if not found and Mark.of(tree, live).sketch != plan.marks[plan.candidate].sketch:
+        found.append(f"what is in {live} has changed since the plan was made")
+    if tree.folder(ContentPath.parse(plan.candidate)) is not None:
+        found.append(f"somebody has made a new {plan.candidate}")
+    return found
+
+
+def _missing(path: str, mark: Mark, tree: Tree) -> list[str]:
+    if tree.folder(ContentPath.parse(path)) is not None:
+        return []
+    where = place_of(mark, tree)
+    return [f"somebody else has taken {path} away" + (f", it is at {where} now" if where else "")]
+
+
+def _onward(record: Record, tree: Tree) -> Ask | Note | Stuck:
+    plan, at = record.plan, record.standing
+    if at == len(plan.steps):
+        return Note(replace(record, direction=Direction.PLANNED), "The tree is as planned")
+    step = plan.steps[at]
+    reading = read_step(step, tree, plan.mark_of(step))
+    match reading.standing:
+        case Standing.TO_DO:
+            return Ask(step, replace(record, asked=True))
+        case Standing.DONE:
+            who = "done" if record.asked else "done already, by somebody else"
+            ours = (*record.ours, record.asked)
+            return Note(replace(record, standing=at + 1, asked=False, ours=ours), f"Step {at + 1}, {step}: {who}")
+        case Standing.BLOCKED:
+            what = f"Step {at + 1}, {step}: cannot be done: {reading.why}"
+            if record.asked and _was_moved_on(plan, step, tree):
+                record = replace(record, standing=at + 1, ours=(*record.ours, True))
+            return Note(turn_back(record, reading.why), what)
+
+
+def _backward(record: Record, tree: Tree) -> Ask | Note | Stuck:
+    plan, at = record.plan, record.standing
+    if at == 0:
+        return Note(replace(record, direction=Direction.BEFORE), "The tree is as before")
+    first = plan.steps[at - 1]
+    less = replace(record, standing=at - 1, asked=False, ours=record.ours[:-1])
+    if not record.ours[at - 1]:
+        return Note(less, f"Step {at}, {first}: was done by somebody else and stays")
+    step = _followed(plan, first.inverse, tree)
+    reading = read_step(step, tree, plan.mark_of(first))
+    match reading.standing:
+        case Standing.TO_DO:
+            return Ask(step, replace(record, asked=True))
+        case Standing.DONE:
+            return Note(less, f"Step {at}, {first}: taken back")
+        case Standing.BLOCKED if step.kind is StepKind.DELETE:
+            return Note(less, f"Step {at}, {first}: stays, {reading.why}")
+        case Standing.BLOCKED:
+            return Stuck(reading.why)
+
+
+def _followed(plan: Plan, step: Step, tree: Tree) -> Step:
+    """Return the inverse of a move from where its folder is now, if somebody has moved it on."""
+    mark = plan.mark_of(step)
+    if step.kind is not StepKind.MOVE or mark is None or tree.folder(step.source) or tree.folder(step.target):
+        return step
+    where = place_of(mark, tree)
+    return step if where is None else Step(StepKind.MOVE, str(where), step.to)
+
+
+def _was_moved_on(plan: Plan, step: Step, tree: Tree) -> bool:
+    """Tell whether a folder that we may have moved is somewhere else now: it is to be brought back from there."""
+    mark = plan.mark_of(step)
+    if step.kind is not StepKind.MOVE or mark is None or tree.folder(step.source) or tree.folder(step.target):
+        return False
+    return place_of(mark, tree) is not None
+
+
+def _fit(tree: Tree, path: ContentPath, *, must_be_there: bool) -> None:
+    entry = tree.folder(path)
+    if entry is None and must_be_there:
+        what = "is a report, not a folder" if tree.report(path) is not None else "is not there"
+        raise _refused(f"{path} {what}", "Check the path; names distinguish upper and lower case.")
+    if entry is not None and entry.read_only:
+        raise _refused(f"{path} is read-only for the role {entry.role or 'of the connection'}", "Use another role.")
+
+
+def _refused(problem: str, advice: str) -> Rejected:
+    return Rejected(f"the promotion was refused: {problem}", vendor=VENDOR, advice=f"{NOTHING_DONE} {advice}")

@@ -1,0 +1,42 @@
+"""Tasks of this room, and one attempt of the promotion in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from airflow.sdk import DAG
+
+from nightshift.exago.promote_operator import ExagoPromoteFolderOperator
+from nightshift.retries import VendorRetryPolicy
+from tests.execution_api import FakeExecutionApi, FileStore, TaskRun  # first: it sets Airflow up
+
+NIGHT = "2026-11-21"
+
+
+def task(kind: type, **given: Any) -> Any:
+    with DAG("d", schedule=None):
+        return kind(**{"task_id": "t", "retry_policy": VendorRetryPolicy(), **given})
+
+
+def promotion(**given: Any) -> ExagoPromoteFolderOperator:
+    shared = {"live": "App/live", "candidate": "App/next", "archive": "Archive", "night": NIGHT, "list_lag": 0.3}
+    return task(ExagoPromoteFolderOperator, **{**shared, **given})
+
+
+def api_in(folder: Path, connection: dict[str, Any], run_id: str = "r") -> FakeExecutionApi:
+    """Everything that outlives a killed attempt is in ``folder``: the state store and the lake."""
+    os.environ["NIGHTSHIFT_LAKE"] = str(folder / "lake")
+    store = FileStore(folder / "store")
+    return FakeExecutionApi(connections={"exago_default": connection}, max_tries=5, task_store=store, run_id=run_id)
+
+
+def attempt(folder: Path, connection: dict[str, Any]) -> TaskRun:
+    os.environ["AIRFLOW_CONN_EXAGO_DEFAULT"] = json.dumps(connection)
+    return api_in(folder, connection).run(promotion(), try_number=1)
+
+
+def claims_in(lake: Path) -> list[Path]:
+    return sorted((lake / "claims").rglob("*.json")) if (lake / "claims").exists() else []

@@ -1,0 +1,218 @@
+from __future__ import annotations
+
+import asyncio
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from include.config.exago import Exago
+from include.lake.landing import Landing
+from include.lake.store import Lake
+from nightshift.errors import Rejected
+from nightshift.exago.answers import ReportFailed
+from nightshift.exago.operators import (
+    ExagoCompareTreesOperator,
+    ExagoReportExtractOperator,
+    ExagoTreeExtractOperator,
+)
+from nightshift.exago.report import for_night
+from nightshift.lake.operators import PublishNightOperator, WatchSchemaOperator
+from tests.execution_api import FakeExecutionApi, TaskRun
+from tests.unit.exago.exago_server import ExagoServer
+from tests.unit.exago.tasks import task
+
+YESTERDAY = (datetime.now(UTC).date() - timedelta(days=1)).isoformat()
+BEFORE = (datetime.now(UTC).date() - timedelta(days=2)).isoformat()
+CONFIG = Exago()
+
+
+@pytest.fixture(autouse=True)
+def _some_tree(server: ExagoServer) -> None:
+    server.put("Sales/Daily")
+    server.put("Sales/Weekly", "dashboard")
+    server.put("Empty/")
+
+
+def take(api: FakeExecutionApi, night: str = YESTERDAY, **given: Any) -> TaskRun:
+    api.clear()
+    return api.run(task(ExagoTreeExtractOperator, night=night, **given))
+
+
+def compare(api: FakeExecutionApi, taken: TaskRun) -> TaskRun:
+    return api.run(task(ExagoCompareTreesOperator, night=taken.result["night"], tree_extract=taken.result, task_id="c"))
+
+
+def publish(api: FakeExecutionApi, extract: dict[str, Any], spec: Any) -> TaskRun:
+    text = spec.model_dump(mode="json")
+    assert api.run(task(WatchSchemaOperator, extract=extract, spec=text, task_id="w")).state == "success"
+    return api.run(
+        task(PublishNightOperator, extract=extract, spec=text, source="exago", report=extract["report"], task_id="p")
+    )
+
+
+def rows(lake: Path, report: str, night: str = YESTERDAY) -> list[dict[str, Any]]:
+    from deltalake import DeltaTable
+
+    table = DeltaTable(str(lake / "tables" / "exago" / report)).to_pyarrow_table()
+    return [{name: value for name, value in row.items() if name != "night"} for row in table.to_pylist() if row["night"].isoformat() == night]  # fmt: skip
+
+
+def page(lake: Path, result: dict[str, Any], number: int) -> bytes:
+    landing = Landing(Lake.from_url(str(lake)), "exago", result["report"], result["night"])
+    return asyncio.run(landing.extract(result["extract"]).read(number))
+
+
+def test_the_tree_lands_as_received_and_becomes_a_table(server: ExagoServer, api: FakeExecutionApi, lake: Path) -> None:
+    server.read_only.add(("Sales",))
+    taken = take(api)
+    assert taken.state == "success", taken.error
+    assert (taken.result["rows"], taken.result["pages"]) == (4, 2)
+    assert page(lake, taken.result, 1) == server.listing()
+    published = publish(api, taken.result, CONFIG.catalog.tree_spec())
+    assert published.state == "success", published.error
+    assert sorted(rows(lake, "tree"), key=lambda row: row["path"]) == [
+        {"path": "Empty", "parent": None, "name": "Empty", "kind": "folder", "type": None, "read_only": False, "role": "Admin", "content_id": None},
+        {"path": "Sales", "parent": None, "name": "Sales", "kind": "folder", "type": None, "read_only": True, "role": "Admin", "content_id": None},
+        {"path": "Sales/Daily", "parent": "Sales", "name": "Daily", "kind": "report", "type": "advanced", "read_only": False, "role": "Admin", "content_id": None},
+        {"path": "Sales/Weekly", "parent": "Sales", "name": "Weekly", "kind": "report", "type": "dashboard", "read_only": False, "role": "Admin", "content_id": None},
+    ]  # fmt: skip
+    assert server.sessions == set()
+
+
+def test_the_session_id_is_not_in_the_lake(server: ExagoServer, api: FakeExecutionApi, lake: Path) -> None:
+    sids: list[str] = []
+    server.script["list"] = [lambda: sids.extend(server.sessions)]
+    taken = take(api)
+    manifest = next(lake.rglob("manifest.json")).read_text()
+    assert sids
+    assert sids[0] not in manifest + page(lake, taken.result, 1).decode() + page(lake, taken.result, 2).decode()
+
+
+def test_an_empty_tree_and_a_path_that_is_folder_and_report(
+    server: ExagoServer, api: FakeExecutionApi, lake: Path
+) -> None:
+    server.tree.clear()
+    published = publish(api, take(api).result, CONFIG.catalog.tree_spec())
+    assert published.state == "success", published.error
+    assert rows(lake, "tree") == []
+    node = {"name": "A", "leaf_flag": False, "readonly_flag": False, "type": None, "user": "Admin", "entity": []}
+    server.script["list"] = [(200, json.dumps({"entity": [node, {**node, "leaf_flag": True, "type": "advanced"}]}).encode())]  # fmt: skip
+    published = publish(api, take(api).result, CONFIG.catalog.tree_spec())
+    assert published.state == "success", published.error
+    assert sorted((row["path"], row["kind"]) for row in rows(lake, "tree")) == [("A", "folder"), ("A", "report")]
+
+
+def test_what_changed_since_the_last_night(
+    server: ExagoServer, api: FakeExecutionApi, lake: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = compare(api, take(api, BEFORE, force=True))
+    assert (first.state, first.result["rows"]) == ("success", 0)
+    assert publish(api, first.result, CONFIG.catalog.changes_spec()).state == "success"
+    server.move("Sales", "Archive")
+    server.put("New/r")
+    changed = compare(api, take(api))
+    assert changed.state == "success", changed.error
+    text = f"Since the night {BEFORE}: 2 appeared, 3 moved.\nmoved folder Sales → Archive\nappeared folder New"
+    assert api.xcoms["c", "changes"] == text
+    assert text in capsys.readouterr().out
+    published = publish(api, changed.result, CONFIG.catalog.changes_spec())
+    assert published.state == "success", published.error
+    found = {(row["change"], row["path_before"], row["path"], row["since"]) for row in rows(lake, "tree_changes")}
+    assert found == {
+        ("moved", "Sales", "Archive", BEFORE),
+        ("moved", "Sales/Daily", "Archive/Daily", BEFORE),
+        ("moved", "Sales/Weekly", "Archive/Weekly", BEFORE),
+        ("appeared", None, "New", BEFORE),
+        ("appeared", None, "New/r", BEFORE),
+    }
+    again = compare(api, take(api))
+    assert publish(api, again.result, CONFIG.catalog.changes_spec()).state == "success"
+    assert len(rows(lake, "tree_changes")) == 5
+
+
+def test_a_past_night_comes_from_the_landing_only(server: ExagoServer, api: FakeExecutionApi, lake: Path) -> None:
+    missing = take(api, BEFORE)
+    assert isinstance(missing.error, Rejected)
+    assert "snapshot of the present" in str(missing.error)
+    taken = take(api, BEFORE, force=True)
+    requests = len(server.calls)
+    server.tree.clear()
+    again = take(api, BEFORE)
+    assert (again.result["extract"], again.result["rows"]) == (taken.result["extract"], 4)
+    assert len(server.calls) == requests
+
+
+def test_rows_of_a_past_night_are_worked_out_anew_from_what_was_received(
+    server: ExagoServer, api: FakeExecutionApi, lake: Path
+) -> None:
+    taken = take(api, BEFORE, force=True)
+    folder = Landing(Lake.from_url(str(lake)), "exago", "tree", BEFORE).extract(taken.result["extract"])
+    asyncio.run(folder.write(2, b'{"data": [{"path": "wrong"}]}', 1))
+    again = take(api, BEFORE)
+    assert again.state == "success", again.error
+    assert again.result["extract"] == taken.result["extract"] + "-again"
+    published = publish(api, again.result, CONFIG.catalog.tree_spec())
+    assert published.state == "success", published.error
+    assert len(rows(lake, "tree", BEFORE)) == 4
+
+
+FILTER = {"FilterText": "Orders.Day", "Operator": 0, "Values": ["{night:%m/%d/%Y}", "{night}", 7]}
+
+
+@pytest.mark.parametrize(
+    ("form", "content"),
+    [
+        ("csv", 'a,b\r\n1,"x\ny"\r\n2,\xe4\r\n'),
+        ("json", '[{"a": 1, "b": "x\\ny"}, {"a": 2, "b": "ä"}]'),
+        ("json", [{"a": 1, "b": "x\ny"}, {"a": 2, "b": "ä"}]),
+        ("json", {"data": [{"a": 1, "b": "x\ny"}, {"a": 2, "b": "ä"}]}),
+    ],
+)
+def test_a_report_becomes_a_table(
+    server: ExagoServer, api: FakeExecutionApi, lake: Path, form: str, content: object
+) -> None:
+    server.report = {"ExecuteData": content, "IsError": False}
+    given = {"report": "orders", "path": "Sales/Daily", "format": form, "filters": [FILTER], "night": BEFORE}
+    run = api.run(task(ExagoReportExtractOperator, **given))
+    assert run.state == "success", run.error
+    assert run.result["rows"] == 2
+    day = datetime.fromisoformat(BEFORE)
+    assert server.bodies[0]["Filters"][0]["Values"] == [day.strftime("%m/%d/%Y"), BEFORE, 7]
+    section = Exago(reports=({"name": "orders", "path": "Sales/Daily", "key": ("a",)},))  # type: ignore[arg-type]
+    published = publish(api, run.result, section.reports[0].publish_spec("UTC"))
+    assert published.state == "success", published.error
+    assert sorted(rows(lake, "orders", BEFORE), key=str) == [{"a": 1, "b": "x\ny"}, {"a": 2, "b": "ä"}]
+
+
+def test_an_empty_report_is_a_night_without_rows(server: ExagoServer, api: FakeExecutionApi, lake: Path) -> None:
+    server.report = {"ExecuteData": "", "IsError": False}
+    run = api.run(task(ExagoReportExtractOperator, report="orders", path="A", night=YESTERDAY))
+    assert (run.state, run.result["rows"]) == ("success", 0)
+
+
+def test_a_report_that_failed_with_200_is_tried_again_and_lands_nothing(
+    server: ExagoServer, api: FakeExecutionApi, lake: Path
+) -> None:
+    server.report = {"ExecuteData": "", "IsError": True, "ErrorList": ["no database"]}
+    run = api.run(task(ExagoReportExtractOperator, report="orders", path="A", night=YESTERDAY))
+    assert isinstance(run.error, ReportFailed)
+    assert run.state == "up_for_retry"
+    assert "no database" in str(run.error)
+    assert not list(lake.rglob("manifest.json"))
+
+
+def test_a_report_without_the_night_in_it_is_a_snapshot(server: ExagoServer, api: FakeExecutionApi) -> None:
+    run = api.run(task(ExagoReportExtractOperator, report="orders", path="A", night=BEFORE))
+    assert isinstance(run.error, Rejected)
+    assert "{night}" in str(run.error)
+    assert api.run(task(ExagoReportExtractOperator, report="o", path="A", night=BEFORE, dated=True)).state == "success"
+
+
+def test_the_night_in_filters() -> None:
+    assert for_night([FILTER, {"FilterText": "x"}], "2026-11-21") == [
+        {"FilterText": "Orders.Day", "Operator": 0, "Values": ["11/21/2026", "2026-11-21", 7]},
+        {"FilterText": "x"},
+    ]

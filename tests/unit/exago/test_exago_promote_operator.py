@@ -1,0 +1,298 @@
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from multiprocessing import forkserver
+from pathlib import Path
+
+import pytest
+
+from nightshift.errors import Rejected, Unreachable
+from nightshift.exago.claims import SubtreeBusy
+from nightshift.exago.promote_operator import STATE_KEY, PromotionStuck, PromotionUndone
+from tests.execution_api import FakeExecutionApi
+from tests.unit.exago import tasks
+from tests.unit.exago.conftest import api_of, fields
+from tests.unit.exago.exago_server import ExagoServer
+from tests.unit.exago.tasks import api_in, claims_in, promotion
+
+BEFORE = ("App/live/r1", "App/live/r2", "App/next/r1", "App/next/r2", "App/next/r3", "Other/x")
+AFTER = {
+    "App/", "App/live/", "App/live/r1", "App/live/r2", "App/live/r3", "Other/", "Other/x",
+    "Archive/", "Archive/2026-11-21/", "Archive/2026-11-21/r1", "Archive/2026-11-21/r2",
+}  # fmt: skip
+STEPS = ["create Archive", "move App/live to Archive/2026-11-21", "move App/next to App/live"]
+PROCESSES = multiprocessing.get_context("forkserver")
+PROCESSES.set_forkserver_preload(["tests.unit.exago.warm"])
+forkserver.ensure_running()  # it gets ready while other tests run
+
+
+@pytest.fixture
+def before(server: ExagoServer) -> set[str]:
+    for line in BEFORE:
+        server.put(line)
+    return server.paths()
+
+
+def test_a_promotion(server: ExagoServer, api: FakeExecutionApi, before: set[str], lake: Path) -> None:
+    run = api.run(promotion())
+    assert run.state == "success", run.error
+    assert run.result == {
+        "outcome": "as planned", "live": "App/live", "archive": "Archive/2026-11-21", "plan": STEPS, "remarks": [],
+    }  # fmt: skip
+    assert server.paths() == AFTER
+    assert server.changes == STEPS
+    assert (server.made, server.sessions, claims_in(lake)) == (1, set(), [])
+
+
+def test_again_after_its_success_it_changes_nothing(
+    server: ExagoServer, api: FakeExecutionApi, before: set[str]
+) -> None:
+    api.run(promotion())
+    run = api.run(promotion())
+    assert (run.state, run.result["outcome"]) == ("success", "as planned")
+    assert server.changes == STEPS
+    server.put("App/next/r9")
+    run = api.run(promotion())
+    assert isinstance(run.error, Rejected)
+    assert "Archive/2026-11-21 is there already" in str(run.error)
+    assert server.changes == STEPS
+
+
+def test_dry_run_shows_the_plan_only(
+    server: ExagoServer, api: FakeExecutionApi, before: set[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = api.run(promotion(dry_run="{{ 'True' }}"))
+    assert run.result == {"outcome": "dry run", "plan": STEPS}
+    assert server.paths() == before
+    assert "1. create Archive; 2. move App/live to Archive/2026-11-21" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("verb", ["create", "rename"])
+def test_a_lost_answer_is_seen_in_the_tree(
+    server: ExagoServer, api: FakeExecutionApi, before: set[str], verb: str
+) -> None:
+    server.script[verb] = ["drop", "drop"]
+    run = api.run(promotion())
+    assert run.state == "success", run.error
+    assert server.changes == STEPS
+
+
+def test_what_was_surely_not_done_is_asked_for_again(
+    server: ExagoServer, api: FakeExecutionApi, before: set[str]
+) -> None:
+    server.script["rename"] = ["lost", (503, b"{}")]
+    run = api.run(promotion())
+    assert run.state == "success", run.error
+    assert server.changes == STEPS
+
+
+@pytest.mark.parametrize("number", [1, 2])
+@pytest.mark.parametrize("answer", [(409, b'{"reason": "no"}'), (200, b'{"Status": "DoesNotExist"}'), (403, b"{}")])
+def test_a_refused_step_takes_back_what_was_done(
+    server: ExagoServer, api: FakeExecutionApi, before: set[str], lake: Path, number: int, answer: tuple[int, bytes]
+) -> None:
+    server.script["rename"] = ["done"] * (number - 1) + [answer]
+    run = api.run(promotion())
+    assert run.state == "failed"
+    assert isinstance(run.error, PromotionUndone)
+    assert "the tree is as before" in str(run.error)
+    assert server.paths() == before
+    assert claims_in(lake) == []
+    assert STATE_KEY not in api.task_store
+    again = api.run(promotion())
+    assert (again.state, server.paths()) == ("success", AFTER)
+
+
+def test_a_step_that_never_gets_through_is_taken_back(
+    server: ExagoServer, api: FakeExecutionApi, before: set[str]
+) -> None:
+    server.script["rename"] = ["done", *[(500, b'{"reason": "disk full"}')] * 3]
+    run = api.run(promotion())
+    assert isinstance(run.error, PromotionUndone)
+    assert "disk full" in str(run.error)
+    assert server.paths() == before
+
+
+def test_an_outage_in_the_middle_is_retried_and_told(
+    server: ExagoServer, api: FakeExecutionApi, before: set[str]
+) -> None:
+    down = (400, b"{}")
+    server.script["rename"] = [lambda: server.script["list"].extend([down])]
+    run = api.run(promotion())
+    assert run.error is not None
+    assert "stands half-way, going forward: create Archive done, of 3 steps; move App/live" in str(run.error)
+    again = api.run(promotion())
+    assert (again.state, server.paths()) == ("success", AFTER)
+
+
+def test_a_list_that_lags_behind_is_waited_for(server: ExagoServer, api: FakeExecutionApi, before: set[str]) -> None:
+    server.script["rename"] = [lambda: setattr(server, "stale", 2), lambda: setattr(server, "stale", 1)]
+    run = api.run(promotion(list_lag=20))
+    assert run.state == "success", run.error
+    assert server.changes == STEPS
+
+
+def test_a_list_that_lags_for_too_long_is_tried_again_later(
+    server: ExagoServer, api: FakeExecutionApi, before: set[str]
+) -> None:
+    server.script["rename"] = [lambda: setattr(server, "stale", 99)]
+    run = api.run(promotion())
+    assert run.state == "up_for_retry"
+    assert "the tree does not show it" in str(run.error)
+    server.stale = 0
+    assert api.run(promotion()).state == "success"
+    assert server.changes == STEPS
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "outcome"),
+    [
+        ("App/next", "App/mine", "before"),
+        ("Archive/2026-11-21", "Archive/mine", "planned"),
+        ("Archive", "Mine", "planned"),
+        ("App/next/r3", "App/next/r4", "planned"),
+    ],
+)
+def test_another_user_renames_in_between(
+    server: ExagoServer, api: FakeExecutionApi, before: set[str], old: str, new: str, outcome: str
+) -> None:
+    """The rename comes when the second move is on its way."""
+    server.script["rename"] = ["done", lambda: server.move(old, new)]
+    run = api.run(promotion())
+    if outcome == "planned":
+        assert run.state == "success", run.error
+        assert run.result["remarks"]
+        server.move(new, old) if "r4" not in new else server.move("App/live/r4", "App/live/r3")
+        assert server.paths() == AFTER
+    else:
+        assert isinstance(run.error, PromotionUndone)
+        assert "somebody else has taken App/next away, it is at App/mine now" in str(run.error)
+        server.move(new, old)
+        assert server.paths() == before
+
+
+def test_a_stranger_in_the_way_of_both_directions_is_left_alone_and_told(
+    server: ExagoServer, api: FakeExecutionApi, before: set[str], lake: Path
+) -> None:
+    server.script["rename"] = ["done", lambda: server.put("App/live/stranger")]
+    run = api.run(promotion())
+    assert isinstance(run.error, PromotionStuck)
+    assert run.state == "failed"
+    assert "somebody has made App/live, so Archive/2026-11-21 cannot go there" in str(run.error)
+    assert "App/live/stranger" in server.paths()
+    assert len(claims_in(lake)) == 1
+    server.move("App/live", "App/theirs")
+    api.clear()
+    again = api.run(promotion())
+    assert isinstance(again.error, PromotionUndone)
+    assert server.paths() - {"App/theirs/", "App/theirs/stranger"} == before
+    assert claims_in(lake) == []
+
+
+def test_two_promotions_on_the_same_subtree_are_refused(
+    server: ExagoServer, api: FakeExecutionApi, before: set[str], lake: Path
+) -> None:
+    """The second one comes while the first is in the middle of a step, and once more after the first was killed there."""
+    for line in ("Fin/live/a", "Fin/next/b"):
+        server.put(line)
+    server.script["rename"] = [(400, b"{}")]
+    server.script["list"] = ["", "", (400, b"{}")]
+    first = api.run(promotion())
+    assert first.error is not None
+    assert len(claims_in(lake)) == 1
+    server.script.clear()
+    other = api_of(server, run_id="other").run(promotion(candidate="App", live="Web/live", archive="Web/old"))
+    assert isinstance(other.error, SubtreeBusy), other.error
+    assert "d/r/t/-1 has been promoting App/live, App/next, Archive/2026-11-21 since" in str(other.error)
+    apart = api_of(server, run_id="apart").run(promotion(live="Fin/live", candidate="Fin/next", archive="Fin/old"))
+    assert apart.state == "success", apart.error
+    assert api.run(promotion()).state == "success"
+    assert claims_in(lake) == []
+
+
+async def test_of_many_at_the_same_time_at_most_one_has_the_subtree(lake: Path) -> None:
+    import asyncio
+
+    from include.lake.store import Lake
+    from nightshift.exago.claims import Claims
+    from nightshift.exago.paths import ContentPath
+
+    claims = Claims(Lake.from_url(str(lake)), "http://x")
+
+    async def take(number: int) -> str:
+        try:
+            await claims.take(str(number), [ContentPath.parse("A/B" if number % 2 else "A")])
+        except SubtreeBusy:
+            return ""
+        return str(number)
+
+    won = [name for name in await asyncio.gather(*(take(number) for number in range(8))) if name]
+    assert len(won) <= 1
+    assert len(claims_in(lake)) == len(won)
+
+
+def test_refused_before_anything_is_changed(
+    server: ExagoServer, api: FakeExecutionApi, before: set[str], lake: Path
+) -> None:
+    server.read_only.add(("App", "live"))
+    run = api.run(promotion())
+    assert run.state == "failed"
+    assert "App/live is read-only for the role Admin" in str(run.error)
+    assert server.paths() == before
+    assert claims_in(lake) == []
+
+
+# A whole promotion asks nine times: open, list, create, list, rename, list, rename, list, end.
+POINTS = [(number, when) for number in range(1, 10) for when in ("at", "after")]
+
+
+@pytest.mark.parametrize(("number", "when"), POINTS)
+def test_killed_at_each_request(server: ExagoServer, before: set[str], tmp_path: Path, number: int, when: str, monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+    monkeypatch.setenv("NIGHTSHIFT_LAKE", str(tmp_path / "lake"))
+    process = PROCESSES.Process(target=tasks.attempt, args=(tmp_path, fields(server)), daemon=True)
+
+    def kill() -> None:
+        assert process.pid is not None
+        os.kill(process.pid, signal.SIGKILL)
+        process.join(10)
+
+    (server.at_request if when == "at" else server.after_request)[number] = kill
+    process.start()
+    process.join(30)
+    assert process.exitcode == -signal.SIGKILL
+    assert len(server.calls) == number
+    run = api_in(tmp_path, fields(server)).run(promotion(), try_number=2)
+    assert run.state == "success", run.error
+    assert run.result["outcome"] == "as planned"
+    assert server.paths() == AFTER
+    assert server.changes == STEPS
+    assert claims_in(tmp_path / "lake") == []
+    assert len(server.sessions) <= 1
+
+
+@pytest.mark.parametrize("number", [3, 5, 7])
+def test_killed_and_then_refused_it_is_as_before(server: ExagoServer, before: set[str], tmp_path: Path, number: int, monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+    monkeypatch.setenv("NIGHTSHIFT_LAKE", str(tmp_path / "lake"))
+    process = PROCESSES.Process(target=tasks.attempt, args=(tmp_path, fields(server)), daemon=True)
+    server.at_request[number] = lambda: (process.kill(), process.join(10))[0]
+    server.script["rename"] = ["lost", "lost"] if number < 7 else ["done", "lost"]
+    process.start()
+    process.join(30)
+    assert process.exitcode == -signal.SIGKILL
+    server.script.clear()
+    server.script["rename"] = [(409, b"{}")]
+    if number == 3:
+        server.script["rename"] = ["done", (409, b"{}")]
+    run = api_in(tmp_path, fields(server)).run(promotion(), try_number=2)
+    assert isinstance(run.error, PromotionUndone), run
+    assert server.paths() == before
+    assert claims_in(tmp_path / "lake") == []
+
+
+def test_a_server_that_is_down_is_retried(server: ExagoServer, api: FakeExecutionApi, before: set[str]) -> None:
+    server.script["open"] = [(503, b"{}")]
+    run = api.run(promotion())
+    assert isinstance(run.error, Unreachable)
+    assert run.state == "up_for_retry"
