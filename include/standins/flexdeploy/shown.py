@@ -1,0 +1,167 @@
+"""How requests, executions and tasks look in answers (3.6, 3.8)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Final
+
+from include.standins.flexdeploy.requests import Execution, Task, WorkflowRequest
+from include.standins.flexdeploy.site import Site
+from include.standins.flexdeploy.states import ExecutionState
+from include.standins.flexdeploy.switches import FlexDeploySwitches, Names
+
+_ENTITY: Final = {
+    "workflowRequestStatus": "requestStatus",
+    "releaseSnapshotId": "relSnapshotId",
+    "releaseDefinitionId": "relDefinitionId",
+    "exceptionToWindow": "isException",
+    "force": "forceDeploy",
+    "requestAllFiles": "allFilesRequested",
+    "requestedBy": "createdBy",
+    "folderRequestId": "groupRequestId",
+}
+"""Documented names of a request and the entity-style ones of 6.0, as far as they are known."""
+
+
+def stamp(at: datetime | None) -> str | None:
+    """Return a time as executions show it: ``2022-03-21T17:58:30.933+0000``."""
+    return None if at is None else f"{at:%Y-%m-%dT%H:%M:%S}.{at.microsecond // 1000:03d}{at:%z}"
+
+
+def request(one: WorkflowRequest, site: Site, status: str | None = None) -> dict[str, Any]:
+    """Return a workflow request with the documented names.
+
+    :param status: shown instead of its own
+    """
+    wanted = one.wanted
+    folder = wanted.project.folder
+    return {
+        "packageName": wanted.package,
+        "folderName": folder.name,
+        "releaseSnapshotId": wanted.snapshot,
+        "workflowRequestStatus": status or one.state.value,
+        "folderId": folder.id,
+        "exceptionToWindow": wanted.exception_to_window,
+        "releaseDefinitionId": wanted.release,
+        "cmsissues": ",".join(wanted.tickets),
+        "workflowRequestId": one.id,
+        "projectName": wanted.project.name,
+        "projectStreamId": wanted.version.stream,
+        "projectVersionName": wanted.version.name,
+        "requestAllFiles": wanted.all_files,
+        "projectVersionId": wanted.version.id,
+        "environmentId": wanted.environment.id,
+        "folderRequestId": None,
+        "flexFields": list(wanted.flex_fields),
+        "folderPath": "/".join(site.path_of(folder)),
+        "projectId": wanted.project.id,
+        "requestedBy": wanted.user,
+        "requestedStartTime": wanted.start_text,
+        "force": wanted.force,
+        "stopOnPackageError": None,
+        "workflowOverrideVersion": wanted.override,
+        "folderVersionId": None,
+    }
+
+
+def entity(one: WorkflowRequest, site: Site, status: str | None = None) -> dict[str, Any]:
+    """Return a workflow request with the entity-style names, which v2 has always."""
+    documented = request(one, site, status)
+    value = {_ENTITY.get(name, name): shown for name, shown in documented.items()}
+    return {**value, "pipelineStageExecId": None, "createdOn": stamp(one.made)}
+
+
+def request_v1(
+    one: WorkflowRequest, site: Site, switches: FlexDeploySwitches, status: str | None = None
+) -> dict[str, Any]:
+    """Return a workflow request as v1 shows it."""
+    return entity(one, site, status) if switches.names is Names.ENTITY else request(one, site, status)
+
+
+def execution(run: Execution, of: WorkflowRequest, switches: FlexDeploySwitches) -> dict[str, Any]:
+    """Return an execution, with its messages and outputs where switches say so."""
+    wanted = of.wanted
+    workflow = {
+        "BUILD": wanted.project.build_workflow,
+        "DEPLOY": wanted.project.deploy_workflow,
+        "UTILITY": wanted.project.utility_workflow,
+    }[wanted.kind.value]
+    changed = run.end or run.start
+    value: dict[str, Any] = {
+        "workflowExecutionId": run.id,
+        "workflowRequestId": of.id,
+        "executionStatus": run.state.value,
+        "workflowType": wanted.kind.value,
+        "workflowState": None,
+        "environmentId": wanted.environment.id,
+        "instanceId": run.instance.id,
+        "projectId": wanted.project.id,
+        "projectVersionId": wanted.version.id,
+        "projectWorkflowId": None,
+        "workflowId": workflow,
+        "workflowVersionId": None,
+        "parentWorkflowExecutionId": None,
+        "predeployWorkflowExecId": None,
+        "dockerImageName": None,
+        "startTime": stamp(run.start),
+        "endTime": stamp(run.end),
+        "reviewStatus": None,
+        "abortedOn": stamp(run.aborted_on),
+        "abortedBy": run.aborted_by,
+        "createdOn": stamp(run.start),
+        "createdBy": wanted.user,
+        "updatedOn": stamp(changed),
+        "updatedBy": wanted.user,
+        "versionNumber": 1 if run.end is None else 2,
+    }
+    if switches.messages_key:
+        value[switches.messages_key] = list(run.messages)
+    if switches.outputs_shown:
+        done = run.state is ExecutionState.SUCCESS
+        value["workflowExecutionOutputs"] = [{"code": "VERSION", "value": wanted.version.name}] if done else []
+    return value
+
+
+def word(state: str, switches: FlexDeploySwitches) -> str:
+    """Return the spelling of a state of a task, snapshot or pipeline."""
+    return switches.state_words.get(state, state)
+
+
+def approval(task: Task, switches: FlexDeploySwitches) -> dict[str, Any]:
+    """Return an approval task."""
+    wanted = task.request.wanted
+    return {
+        "taskId": task.id,
+        "status": word(task.state.value, switches),
+        "requestType": "Project",
+        "workflowRequestId": task.request.id,
+        "folderRequestId": None,
+        "pipelineStageExecId": None,
+        "projectId": wanted.project.id,
+        "projectName": wanted.project.name,
+        "projectVersionName": wanted.version.name,
+        "environmentId": wanted.environment.id,
+        "flexFields": list(wanted.flex_fields),
+        "requestorPath": wanted.user,
+        "notes": f"approval of the {task.kind.value}" + (f", {task.decided_by}" if task.decided_by else ""),
+        "externalId": task.external_id,
+        "externalSystemId": 1 if task.external_id else None,
+        "externalSystemType": "ITSM" if task.external_id else None,
+        "links": [],
+    }
+
+
+def schedule(task: Task, switches: FlexDeploySwitches) -> dict[str, Any]:
+    """Return a scheduled task; its date looks like ``2099-03-16 22:17:52.0``."""
+    wanted, date = task.request.wanted, task.date or task.request.made
+    return {
+        "taskId": task.id,
+        "status": word(task.state.value, switches),
+        "scheduledDate": f"{date:%Y-%m-%d %H:%M:%S}.{date.microsecond // 100000}",
+        "requestType": "Project",
+        "workflowRequestId": task.request.id,
+        "projectId": wanted.project.id,
+        "projectName": wanted.project.name,
+        "projectVersionName": wanted.version.name,
+        "environmentId": wanted.environment.id,
+    }

@@ -1,0 +1,182 @@
+"""What users of the vendor's web interface do meanwhile: for tests in the same process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from multidict import CIMultiDict, CIMultiDictProxy, MultiDict
+
+from include.standins.calls import Call, Refused
+from include.standins.flexdeploy.asking import Asking
+from include.standins.flexdeploy.bodies import BuildBody, DeployBody, ExecuteBody
+from include.standins.flexdeploy.building import Building
+from include.standins.flexdeploy.deploying import Deploying
+from include.standins.flexdeploy.engine import Engine
+from include.standins.flexdeploy.live import Live, Running
+from include.standins.flexdeploy.requests import Execution, Task, WorkflowRequest
+from include.standins.flexdeploy.site import Environment, Project, Site, Version
+from include.standins.flexdeploy.source import Source
+from include.standins.flexdeploy.states import Kind, State, TaskState
+from include.standins.flexdeploy.switches import FlexDeploySwitches
+from include.standins.server import StandIn
+
+USER = "fdadmin"
+
+
+class Users(StandIn[FlexDeploySwitches]):
+    """A stand-in, from the side of people. Every method first lets happen what is due by its clock."""
+
+    asking: Asking
+    site: Site
+    source: Source
+    running: Running
+    engine: Engine
+    building: Building
+    deploying: Deploying
+
+    def settle(self) -> None:
+        """Let happen what is due by the clock; calls and a tick do so too, so this is only for tests that read the ledger at once."""
+        with self.locked():
+            self.engine.settle(self.clock.now())
+
+    def state(self, request: int) -> State:
+        """Return the state of a request.
+
+        :raises KeyError: no such request
+        """
+        return self._at(request).state
+
+    def executions(self, request: int) -> list[Execution]:
+        """Return the executions of a request, one an instance, as far as they have begun.
+
+        :raises KeyError: no such request
+        """
+        return list(self._at(request).executions)
+
+    def _at(self, request: int) -> WorkflowRequest:
+        self.settle()
+        return self.engine.requests[request]
+
+    def runs_in(self, environment: str | int) -> list[Live]:
+        """Return what really runs in an environment, by project, instance, package.
+
+        :param environment: its code or its id
+        :raises KeyError: no such environment
+        """
+        self.settle()
+        with self.locked():
+            return self.running.in_environment(self._environment(environment))
+
+    def _environment(self, wanted: str | int) -> Environment:
+        found = next((one for one in self.site.environments if wanted in (one.id, one.code)), None)
+        if found is None:
+            raise KeyError(wanted)
+        return found
+
+    def newest_version(self, project: int) -> Version:
+        """Return the newest version of a project that was built well.
+
+        :raises KeyError: it has none
+        """
+        self.settle()
+        found = next((one for one in self.site.versions_of(project) if one.built), None)
+        if found is None:
+            raise KeyError(project)
+        return found
+
+    def approve(self, request: int, *, by: str = USER) -> None:
+        """Approve all open approval tasks of a request.
+
+        :raises ValueError: there is none
+        """
+        self._decide_tasks(request, approve=True, by=by)
+
+    def reject(self, request: int, *, by: str = USER) -> None:
+        """Reject the first open approval task of a request.
+
+        :raises ValueError: there is none
+        """
+        self._decide_tasks(request, approve=False, by=by)
+
+    def _decide_tasks(self, request: int, *, approve: bool, by: str) -> None:
+        with self.locked():
+            for task in self._open(request, lambda one: one.approvals)[: None if approve else 1]:
+                self.engine.decide(task, approve=approve, by=by, now=self.clock.now())
+
+    def cancel_schedule(self, request: int, *, by: str = USER) -> None:
+        """Cancel the scheduled task of a request.
+
+        :raises ValueError: there is none
+        """
+        with self.locked():
+            task = self._open(request, lambda one: one.schedules)[0]
+            self.engine.cancel(task, by=by, now=self.clock.now())
+
+    def run_schedule(self, request: int, *, by: str = USER) -> None:
+        """Run the scheduled task of a request now.
+
+        :raises ValueError: there is none
+        """
+        with self.locked():
+            task = self._open(request, lambda one: one.schedules)[0]
+            self.engine.run(task, by=by, now=self.clock.now())
+
+    def _open(self, request: int, tasks: Callable[[WorkflowRequest], list[Task]]) -> list[Task]:
+        found = self._at(request)
+        pending = [task for task in tasks(found) if task.state is TaskState.PENDING]
+        if not pending:
+            raise ValueError(f"request {request} is {found.state.value} and has no such task")
+        return pending
+
+    def abort(self, request: int, *, by: str = USER) -> None:
+        """Abort a request, at whatever point it is.
+
+        :raises ValueError: it is over
+        """
+        with self.locked():
+            found = self._at(request)
+            if found.final:
+                raise ValueError(f"request {request} is {found.state.value}")
+            self.engine.abort(found, by=by, now=self.clock.now())
+
+    def commit(self, project: int, stream: int | None = None) -> None:
+        """Let somebody commit to a project.
+
+        :param stream: default: its first one
+        :raises KeyError: no such project
+        """
+        with self.locked():
+            self.source.commit(project, stream or self._project(project).streams[0].id)
+
+    def _project(self, project: int) -> Project:
+        found = self.site.project(project)
+        if found is None:
+            raise KeyError(project)
+        return found
+
+    def start_as_user(self, kind: Kind, project: int, *, by: str = USER, **body: Any) -> list[int]:
+        """Let a user of the web interface, or ``cipoller``, build, deploy or execute; return the requests.
+
+        :param body: as for the API
+        :raises ValueError: it is refused, says how
+        """
+        call = Call(
+            number=0, origin="", method="POST", path="", raw_path="", query=MultiDict(), headers=CIMultiDictProxy(CIMultiDict()),
+            body=msgspec.json.encode(body), connection=0, user=by, sink=self.ledger.effect,
+        )  # fmt: skip
+        owner = self._project(project)
+        with self.locked():
+            self.settle()
+            try:
+                match kind:
+                    case Kind.BUILD:
+                        made = self.building.start(call, owner, self.asking.body(call, BuildBody))
+                    case Kind.DEPLOY:
+                        made = self.deploying.deploy(call, owner, self.asking.body(call, DeployBody))
+                    case Kind.UTILITY:
+                        made = self.deploying.execute(call, owner, self.asking.body(call, ExecuteBody))
+            except Refused as refused:
+                raise ValueError(f"{refused.reply.status}: {refused.reply.body!r}") from None
+        return [request.id for request in made]

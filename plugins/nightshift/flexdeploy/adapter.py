@@ -1,0 +1,183 @@
+"""Workflow requests as jobs: started once, waited for together, stopped as far as the API goes.
+
+FlexDeploy reference, sections 4.1 to 4.4 and 7.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+from nightshift.errors import BadResponse, Forbidden, NotFound, Rejected
+from nightshift.flexdeploy.explain import explain
+from nightshift.flexdeploy.hook import FlexDeployHook
+from nightshift.flexdeploy.model import Started, WorkflowRequest
+from nightshift.flexdeploy.proof import requests_with
+from nightshift.flexdeploy.request import WORK_OF, JobRequest, marked, request_of, requests_due
+from nightshift.flexdeploy.requests import ids_of, job_id_of, status_of
+from nightshift.flexdeploy.routes import Call
+from nightshift.flexdeploy.vocabulary import ENDED, FAILED, NOTHING_STARTED, VENDOR, WAITING, RequestState
+from nightshift.jobs.adapter import Cancelled, Immediate, JobAdapter, NotPossible
+from nightshift.jobs.state import Intent, JobStatus, Scalar
+
+REMEMBERED = 1000
+"""Explanations that are kept at most."""
+
+
+class FlexDeployAdapter(JobAdapter):
+    """Builds, deployments and utility runs; one job is all workflow requests of one answer.
+
+    The API cannot be asked for a request of ours, and nothing proves that there is none: so the core never looks one up
+    and never asks twice. Where a FlexField holds the marker, :meth:`proven` may find the request all the same.
+
+    :param conn_id: Airflow connection
+    :param marker_flex_field: code of the FlexField that holds the marker; default: the connection's extra of that name
+    """
+
+    vendor = VENDOR
+    can_find = False
+    can_cancel = True
+
+    def __init__(self, conn_id: str, *, marker_flex_field: str | None = None, **options: Scalar) -> None:
+        super().__init__(conn_id, marker_flex_field=marker_flex_field, **options)
+        self.marker_flex_field = marker_flex_field
+        self.hook = FlexDeployHook(conn_id)
+        self._explained: dict[tuple[str, RequestState], str] = {}
+
+    async def __aenter__(self) -> Self:
+        await self.hook.__aenter__()
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.hook.__aexit__(*exc)
+
+    @property
+    def requests_per_minute(self) -> float | None:
+        """What the connection says."""
+        return self.hook.settings.requests_per_minute
+
+    @property
+    def marker_code(self) -> str | None:
+        """Code of the FlexField that holds the marker; ``None``: nothing does."""
+        code = self.marker_flex_field or self.hook.extra("marker_flex_field")
+        return str(code) if code else None
+
+    async def submit(self, intent: Intent, payload: Any) -> JobStatus | Immediate:
+        """Start what is asked for, with the marker in its FlexField where there is one."""
+        request = request_of(payload)
+        if self.marker_code:
+            request = marked(request, self.marker_code, intent.marker)
+        started = await self.hook.start(payload["project_id"], request)
+        if not started.started:
+            return self._nothing(request, started)
+        parts: dict[str, WorkflowRequest | None] = {one.id: one for one in started.requests}
+        return status_of(job_id_of(list(parts)), parts, url=self.hook.page_of(started.requests[0].id))
+
+    async def poll(self, job_id: str) -> JobStatus:
+        """Ask for each workflow request of a job.
+
+        :raises NotFound: one is not known and all others have ended
+        """
+        parts: dict[str, WorkflowRequest | None] = {}
+        for number in ids_of(job_id):
+            try:
+                parts[number] = await self.hook.workflow_request(number)
+            except NotFound:
+                parts[number] = None
+        told = [await self._explain(part) for part in parts.values() if part is not None]
+        return status_of(job_id, parts, url=self._page(parts), detail="; ".join(line for line in told if line))
+
+    async def cancel(self, job_id: str) -> Cancelled | NotPossible:
+        """Stop each workflow request as far as the API goes: reject its approvals, cancel its schedule, or use the
+        route ``abort`` where the connection names one.
+        """
+        left = [said for number in ids_of(job_id) if (said := await self._stop(number))]
+        return NotPossible(" ".join(left)) if left else Cancelled()
+
+    async def result(self, status: JobStatus) -> dict[str, Any]:
+        """Return the ids, and the version that was built or deployed, where it is one."""
+        ids = ids_of(status.id)
+        version = status.attributes.get("project_version_id")
+        if version is None:
+            version = await self._version_run(ids)
+        return {
+            "project_version_id": version,
+            "project_version_name": status.attributes.get("project_version_name"),
+            "workflow_request_ids": [int(number) for number in ids],
+        }
+
+    async def proven(self, intent: Intent, payload: Any) -> tuple[list[str], bool]:
+        """Look for the workflow requests that carry the intent's marker.
+
+        :returns: their ids, and whether they are all that are due; without a marker, none
+        """
+        code = self.marker_code
+        if code is None:
+            return [], False
+        found = await requests_with(self.hook, code, intent.marker, payload["project_id"])
+        return found, len(found) == requests_due(request_of(payload))
+
+    async def _version_run(self, ids: tuple[str, ...]) -> int | None:
+        """Return the version that the executions name; a server that has none to show spoils no success."""
+        try:
+            ran = [one for number in ids for one in await self.hook.workflow_executions(number)]
+        except (NotFound, Forbidden, Rejected, BadResponse) as error:
+            self.hook.log.info("The executions of %s name no version: %s.", ", ".join(ids), error.problem)
+            return None
+        versions = {one.project_version_id for one in ran if one.project_version_id is not None}
+        return versions.pop() if len(versions) == 1 else None
+
+    def _nothing(self, request: JobRequest, started: Started) -> Immediate:
+        outcome = NOTHING_STARTED.get(WORK_OF[type(request)])
+        if outcome is None:
+            raise BadResponse(f"the answer says that no {WORK_OF[type(request)]} was started", vendor=VENDOR)
+        result = {
+            "warning_code": started.warning_code,
+            "warning_message": self.hook.clean(started.warning_message or "") or None,
+            "workflow_request_ids": [int(one.id) for one in started.requests],
+        }
+        return Immediate(outcome=str(outcome), result=result)
+
+    async def _explain(self, part: WorkflowRequest) -> str:
+        if part.state not in WAITING | FAILED:
+            return ""
+        # Asked once for each state: the next poll of a request that waits for days must not cost twice.
+        key = (part.id, part.state)
+        if key not in self._explained:
+            if len(self._explained) >= REMEMBERED:
+                self._explained.clear()
+            self._explained[key] = self.hook.clean(await explain(self.hook, part))
+        said = self._explained[key]
+        return f"{part.id} {said}" if said else ""
+
+    def _page(self, parts: dict[str, WorkflowRequest | None]) -> str:
+        """Return the page of the request that a person has to look at: one that failed, else the first one still
+        active.
+        """
+        known = [part for part in parts.values() if part is not None]
+        bad = [part for part in known if part.state in FAILED] or [part for part in known if part.state not in ENDED]
+        return self.hook.page_of(bad[0].id if bad else next(iter(parts)))
+
+    async def _stop(self, number: str) -> str:
+        """Stop one workflow request; return why it could not be, empty where it was or has ended."""
+        request = await self.hook.workflow_request(number)
+        if request.state in ENDED:
+            return ""
+        if request.state is RequestState.PENDING_APPROVAL:
+            tasks = await self.hook.open_approvals(number)
+            for task in tasks:
+                await self.hook.reject(task.id)
+            if tasks:
+                return ""
+        if request.state is RequestState.SCHEDULED:
+            tasks = await self.hook.open_schedules(number)
+            for task in tasks:
+                await self.hook.cancel_scheduled(task.id)
+            if tasks:
+                return ""
+        if (route := self.hook.routes.get(Call.ABORT)) is not None:
+            await self.hook.change(route.method, route.path(id=number))
+            return ""
+        return (
+            f"workflow request {number} is {request.status}, and FlexDeploy's API cannot end it from there; it goes on. "
+            f"Abort it in FlexDeploy if it must stop: {self.hook.page_of(number)}"
+        )

@@ -1,0 +1,213 @@
+"""What FlexDeploy answers, read from any of its spellings into one.
+
+FlexDeploy reference, sections 3.6, 3.8 and 6.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from nightshift.flexdeploy.vocabulary import RequestState
+
+_MESSAGES = ("message", "errorMessage", "failureMessage", "executionMessage", "statusMessage", "messages", "errors")
+
+
+class WorkflowRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """One workflow request.
+
+    :param id: the vendor's id, as text
+    :param status: the vendor's word, as given; empty where an old server names only the id
+    :param project_id: project
+    :param project_version_id: version that is built or deployed
+    :param project_version_name: its name
+    :param environment_id: environment
+    :param package_name: package of a partial project
+    :param requested_by: user; may be an internal one
+    :param requested_start_time: as given
+    :param flex_fields: codes and values
+    """
+
+    id: str
+    status: str = ""
+    project_id: int | None = None
+    project_version_id: int | None = None
+    project_version_name: str | None = None
+    environment_id: int | None = None
+    package_name: str | None = None
+    requested_by: str | None = None
+    requested_start_time: str | None = None
+    flex_fields: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def state(self) -> RequestState:
+        """The status as one of ours; a new request without a word is on its way."""
+        return RequestState.of(self.status) if self.status else RequestState.INITIATED
+
+    @classmethod
+    def of(cls, row: Any) -> WorkflowRequest | None:
+        """Read a row: an object in the spelling of v1 or v2, or the bare id of an old server; ``None``: it is neither."""
+        if not isinstance(row, Mapping):
+            number = _text(row)
+            return cls(id=number) if number and number.isdigit() else None
+        number = _text(_first(row, "workflowRequestId", "id"))
+        if not number:
+            return None
+        return cls(
+            id=number,
+            status=_text(_first(row, "workflowRequestStatus", "requestStatus")) or "",
+            project_id=_number(row.get("projectId")),
+            project_version_id=_number(row.get("projectVersionId")),
+            project_version_name=_text(row.get("projectVersionName")),
+            environment_id=_number(row.get("environmentId")),
+            package_name=_text(row.get("packageName")),
+            requested_by=_text(_first(row, "requestedBy", "createdBy")),
+            requested_start_time=_text(row.get("requestedStartTime")),
+            flex_fields=_flex_fields(row.get("flexFields")),
+        )
+
+
+class Started(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer to a build, a deployment or a utility run.
+
+    :param started: the vendor started something (201); else it had nothing to do (200)
+    :param requests: workflow requests; all of them are to be waited for
+    :param warning_code: its values are not published; never decided on
+    :param warning_message: why nothing was started
+    """
+
+    started: bool
+    requests: tuple[WorkflowRequest, ...] = ()
+    warning_code: str | None = None
+    warning_message: str | None = None
+
+
+class Execution(msgspec.Struct, frozen=True, kw_only=True):
+    """One execution of a workflow request; its states are words of their own, in mixed case.
+
+    :param id: the vendor's id
+    :param request_id: the workflow request that it belongs to
+    :param status: ``Success``, ``Failure``, ``Running`` …
+    :param kind: such as ``DEPLOY``
+    :param instance_id: where it ran
+    :param project_version_id: version
+    :param aborted_by: who ended it
+    :param messages: what it says of itself
+    """
+
+    id: str
+    request_id: str | None = None
+    status: str = ""
+    kind: str | None = None
+    instance_id: str | None = None
+    project_version_id: int | None = None
+    aborted_by: str | None = None
+    messages: tuple[str, ...] = ()
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether it has ended well."""
+        return self.status.strip().lower() in ("success", "succeeded", "completed")
+
+    @property
+    def words(self) -> str:
+        """What a person wants to know of one that did not succeed."""
+        kind = f" ({self.kind})" if self.kind else ""
+        where = f" on instance {self.instance_id}" if self.instance_id else ""
+        whom = f", aborted by {self.aborted_by}" if self.aborted_by else ""
+        said = f": {'; '.join(self.messages)}" if self.messages else ""
+        return f"execution {self.id}{kind}{where} {self.status or 'has no status'}{whom}{said}"
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any]) -> Execution:
+        """Read a row."""
+        return cls(
+            id=_text(row.get("workflowExecutionId")) or "?",
+            request_id=_text(row.get("workflowRequestId")),
+            status=_text(row.get("executionStatus")) or "",
+            kind=_text(row.get("workflowType")),
+            instance_id=_text(_first(row, "instanceId", "targetId")),
+            project_version_id=_number(row.get("projectVersionId")),
+            aborted_by=_text(row.get("abortedBy")),
+            messages=tuple(_messages(row)),
+        )
+
+
+class Task(msgspec.Struct, frozen=True, kw_only=True):
+    """An approval task or a scheduled task.
+
+    :param id: the vendor's id
+    :param status: ``PENDING`` …; empty where it names none
+    :param request_id: workflow request that waits for it
+    :param flex_fields: codes and values of that request
+    :param external: the other system that decides it, and its number there
+    :param requestor: who asked
+    :param notes: as given
+    :param scheduled: when it is to run, as given
+    """
+
+    id: str
+    status: str = ""
+    request_id: str | None = None
+    flex_fields: tuple[tuple[str, str], ...] = ()
+    external: str | None = None
+    requestor: str | None = None
+    notes: str | None = None
+    scheduled: str | None = None
+
+    @property
+    def open(self) -> bool:
+        """Whether it is still to be decided; a task without a status counts as open."""
+        return self.status.strip().upper() in ("", "PENDING", "OPEN", "SCHEDULED", "WAITING", "INITIATED")
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any]) -> Task | None:
+        """Read a row; ``None``: it has no id."""
+        number = _text(_first(row, "taskId", "scheduledTaskId", "id"))
+        if number is None:
+            return None
+        system, there = _text(row.get("externalSystemType")), _text(row.get("externalId"))
+        return cls(
+            id=number,
+            status=_text(_first(row, "status", "taskStatus")) or "",
+            request_id=_text(row.get("workflowRequestId")),
+            flex_fields=_flex_fields(row.get("flexFields")),
+            external=" ".join(part for part in (system, there) if part) or None,
+            requestor=_text(_first(row, "requestorPath", "requestedBy")),
+            notes=_text(row.get("notes")),
+            scheduled=_text(row.get("scheduledDate")),
+        )
+
+
+def _first(row: Mapping[str, Any], *names: str) -> Any:
+    return next((row[name] for name in names if row.get(name) not in (None, "")), None)
+
+
+def _text(value: Any) -> str | None:
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return None
+    return str(value).strip() or None
+
+
+def _number(value: Any) -> int | None:
+    text = _text(value)
+    return int(text) if text and text.isascii() and text.isdigit() else None
+
+
+def _flex_fields(value: Any) -> tuple[tuple[str, str], ...]:
+    rows = value if isinstance(value, list) else []
+    pairs = ((_text(row.get("code")), _text(row.get("value"))) for row in rows if isinstance(row, Mapping))
+    return tuple((code, held or "") for code, held in pairs if code)
+
+
+def _messages(row: Mapping[str, Any]) -> list[str]:
+    found: list[str] = []
+    for name in _MESSAGES:
+        held = row.get(name)
+        for one in held if isinstance(held, list) else [held]:
+            said = _text(_first(one, "message", "text", "value")) if isinstance(one, Mapping) else _text(one)
+            if said and said not in found:
+                found.append(said)
+    return found

@@ -1,0 +1,107 @@
+"""The words of FlexDeploy: states of a workflow request, versions of the API, what a task came to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+from nightshift.errors import Rejected
+from nightshift.jobs.state import JobState
+
+VENDOR = "FlexDeploy"
+
+
+class ApiVersion(StrEnum):
+    """Generations of the API that are spoken here (FlexDeploy reference, section 1.2)."""
+
+    V1 = "v1"
+    V2 = "v2"
+    """Used where the reference knows a path of it; v1 everywhere else."""
+
+
+class Work(StrEnum):
+    """What a project can be asked for."""
+
+    BUILD = "build"
+    DEPLOY = "deploy"
+    EXECUTE = "execute"
+
+
+class Outcome(StrEnum):
+    """What a task came to, when it came to a good end."""
+
+    BUILT = "built"
+    NO_CHANGES = "no_changes"
+    """Nothing has changed since the last build; nothing was started."""
+    DEPLOYED = "deployed"
+    ALREADY_DEPLOYED = "already_deployed"
+    """The version is there already; nothing was started."""
+    EXECUTED = "executed"
+
+
+NOTHING_STARTED: Mapping[Work, Outcome] = {
+    Work.BUILD: Outcome.NO_CHANGES,
+    Work.DEPLOY: Outcome.ALREADY_DEPLOYED,
+}
+"""What an answer of 200 means; a utility run has no such answer."""
+
+
+class RequestState(StrEnum):
+    """Where a workflow request stands (FlexDeploy reference, section 4.2)."""
+
+    INITIATED = "INITIATED"
+    PENDING_APPROVAL = "PENDING_APPROVAL"
+    """A person has to approve it; that can take days."""
+    SCHEDULED = "SCHEDULED"
+    """It runs later: it has a start time, or the deployment window is closed."""
+    READY = "READY"
+    SUBMITTED = "SUBMITTED"
+    """Handed to execution; work in progress still shows this."""
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+    ABORTED = "ABORTED"
+    """A user ended it while it ran."""
+    REJECTED = "REJECTED"
+    """An approval was rejected, or the scheduled task was cancelled; it never ran."""
+    UNKNOWN = "UNKNOWN"
+    """A word that is not known here. Waited on and reported by name, never read as an end."""
+
+    @classmethod
+    def of(cls, text: str) -> RequestState:
+        """Read the vendor's word, whatever its letter case and whether it has blanks or underscores."""
+        plain = "_".join(text.replace("-", " ").replace("_", " ").upper().split())
+        return next((one for one in cls if one.value == plain), cls.UNKNOWN)
+
+
+WAITING = frozenset({RequestState.PENDING_APPROVAL, RequestState.SCHEDULED})
+SUCCEEDED = frozenset({RequestState.COMPLETED})
+FAILED = frozenset({RequestState.FAILED, RequestState.ABORTED, RequestState.REJECTED})
+ENDED = SUCCEEDED | FAILED
+ACTIVE = frozenset(RequestState) - ENDED
+
+JOB_STATES: Mapping[RequestState, JobState] = {
+    RequestState.INITIATED: JobState.QUEUED,
+    RequestState.PENDING_APPROVAL: JobState.WAITING,
+    RequestState.SCHEDULED: JobState.WAITING,
+    RequestState.READY: JobState.QUEUED,
+    RequestState.SUBMITTED: JobState.RUNNING,
+    RequestState.COMPLETED: JobState.SUCCEEDED,
+    RequestState.FAILED: JobState.FAILED,
+    RequestState.ABORTED: JobState.CANCELLED,
+    RequestState.REJECTED: JobState.CANCELLED,
+    RequestState.UNKNOWN: JobState.UNKNOWN,
+}
+
+
+def broken(field: str, problem: str, advice: str = "") -> Rejected:
+    """Return the error for a parameter that FlexDeploy would not understand, or would understand wrong.
+
+    :param field: name of the parameter
+    :param problem: what is wrong with it, as the rest of a sentence
+    :param advice: what to do; default: correct it
+    """
+    return Rejected(
+        f"{field} {problem}",
+        vendor=VENDOR,
+        advice=f"Nothing was sent. {advice or 'Correct this parameter of the task, then clear the task.'}",
+    )

@@ -1,0 +1,115 @@
+"""The v2 API of the FlexDeploy stand-in, as far as a source has it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+import pytest
+
+from include.standins.flexdeploy import State
+from tests.contract.standins.client import basic
+from tests.contract.standins.flexdeploy_client import (
+    APP,
+    DEV,
+    FORMS,
+    MAIN,
+    PORTAL,
+    RESTART,
+    Caller,
+    site,
+)
+
+
+@pytest.fixture
+def caller() -> Iterator[Caller]:
+    with site() as one:
+        yield one
+
+
+class TestSecondGeneration:
+    body: ClassVar[dict[str, Any]] = {"projectId": PORTAL, "environmentId": DEV, "projectStreamId": MAIN, "force": True}
+
+    def test_a_build_and_its_poll(self, caller: Caller) -> None:
+        more = {
+            "workflowVersionOverrideId": 14002,
+            "issueNumbers": ["ABC-1", "ABC-2"],
+            "inputs": [{"code": "input1", "value": "x"}],
+        }
+        made = caller.call("POST", "/v2/workflowrequest/build", {**self.body, **more})
+        assert made.status == 201
+        assert isinstance(made.json["workflowRequestId"], int)
+        assert (made.json["requestStatus"], made.json["createdBy"]) == ("READY", "nightshift")
+        (build,) = caller.vendor.ledger.effects(kind="build_made")
+        assert (build.detail["workflowVersion"], build.detail["tickets"]) == ("1.1", ["ABC-1", "ABC-2"])
+        caller.vendor.clock.advance(1)
+        polled = caller.get(f"/v2/workflowrequest/{made.json['workflowRequestId']}")
+        assert polled["requestStatus"] == "COMPLETED"
+        assert "workflowRequestStatus" not in polled
+
+    def test_a_build_without_changes(self, caller: Caller) -> None:
+        caller.built()
+        assert caller.call("POST", "/v2/workflowrequest/build", {**self.body, "force": False}).status == 200
+        caller.vendor.turn(v2_nothing_status=400)
+        assert caller.call("POST", "/v2/workflowrequest/build", {**self.body, "force": False}).status == 400
+
+    def test_files_of_a_partial_project(self, caller: Caller) -> None:
+        body = {**self.body, "projectId": FORMS, "projectStreamId": FORMS + 400, "packageName": "PKG1"}
+        files = [{"projectObjectId": 2, "scmRevision": "15", "fromPackageObjectId": None}]
+        assert caller.call("POST", "/v2/workflowrequest/build", {**body, "buildFileInputs": files}).status == 201
+        assert caller.get(f"/v1/project/{FORMS}/package/PKG1")["files"][0]["filePath"] == "/forms/ledger.fmb"
+        files = [{"projectObjectId": 9}]
+        assert caller.call("POST", "/v2/workflowrequest/build", {**body, "buildFileInputs": files}).status == 400
+
+    def test_the_connection_test_of_the_vendors_own_plugin(self, caller: Caller) -> None:
+        answer = caller.call("GET", "/v2/workflowrequest/1")
+        assert (answer.status, b"WorkflowRequest not found" in answer.body) == (404, True)
+        wrong = caller.call("GET", "/v2/workflow_request/1")
+        assert (wrong.status, b"WorkflowRequest not found" in wrong.body) == (404, False)
+
+    def test_lookups_have_items(self, caller: Caller) -> None:
+        projects = caller.get("/v2/project", projectName="licenseportal", folderId=10001)["items"]
+        assert [one["projectId"] for one in projects] == [PORTAL, PORTAL + 1]
+        assert caller.get(f"/v2/project/{PORTAL}")["projectWorkflows"][0] == {
+            "projectWorkflowType": "BUILD",
+            "workflowId": 13001,
+        }
+        assert caller.get(f"/v2/project/{PORTAL}/branch", branchName="main")["items"][0]["projectBranchId"] == MAIN
+        folders = caller.get("/v2/folder", folderName="port", parentFolderId=201)["items"]
+        assert [one["folderId"] for one in folders] == [10001]
+        assert caller.get("/v2/folder", folderName="FlexDeploy")["items"][0]["folderId"] == 99
+        (dev,) = caller.get("/v2/topology/environment", environmentCode="DEV")["items"]
+        assert (dev["environmentId"], "instances" in dev, len(dev["targets"])) == (DEV, False, 3)
+        assert len(caller.get("/v2/topology/targetgroup")["items"]) == 3
+        assert caller.get(f"/v2/topology/targetgroup/{APP}")["targetGroupCode"] == "APP"
+        assert caller.get("/v2/workflow/13001")["workflowVersions"][-1] == {
+            "workflowVersion": "1.1",
+            "workflowVersionId": 14002,
+        }
+
+    @pytest.mark.parametrize("path", ["/v2/project/1", "/v2/workflow/1", "/v2/topology/targetgroup/1"])
+    def test_what_is_not_there(self, caller: Caller, path: str) -> None:
+        assert caller.call("GET", path).status == 404
+
+    def test_deploy_and_execute_where_somebody_knows_their_paths(self) -> None:
+        paths = {
+            "v2_deploy_path": "/rest/v2/workflowrequest/deploy",
+            "v2_execute_path": "/rest/v2/workflowrequest/execute",
+        }
+        with site(**paths) as caller:
+            body: ClassVar[dict[str, Any]] = {"projectId": PORTAL, "environmentId": DEV, "forceDeploy": True}
+            number = caller.call("POST", "/v2/workflowrequest/deploy", body).json["workflowRequestId"]
+            assert caller.vendor.state(number) is State.READY
+            body = {"projectId": RESTART, "environmentId": DEV, "inputs": [{"code": "SERVICE", "value": "web"}]}
+            assert caller.call("POST", "/v2/workflowrequest/execute", body).status == 201
+            assert caller.call("POST", "/v2/workflowrequest/execute", {"environmentId": DEV}).status == 400
+        with site() as caller:
+            assert caller.call("POST", "/v2/workflowrequest/deploy", body).status in (404, 405)
+
+    def test_a_server_of_one_generation(self, caller: Caller) -> None:
+        caller.vendor.turn(v1=False)
+        assert caller.call("GET", f"/v1/project/{PORTAL}").status == 404
+        assert caller.call("GET", f"/v2/project/{PORTAL}").status == 200
+        caller.vendor.turn(v1=True, v2=False)
+        assert caller.call("GET", f"/v2/project/{PORTAL}").status == 404
+        assert caller.header == basic("nightshift", "standin-flexdeploy")
