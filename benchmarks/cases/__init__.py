@@ -1,0 +1,1 @@
+"""What is measured: a case is a set of contenders and the setups they run in."""

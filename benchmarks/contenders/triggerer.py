@@ -1,0 +1,112 @@
+"""The event loop of a triggerer, as far as a trigger can tell: one task a trigger, each in a greenback portal as Airflow has
+it, next to a clock that sees how late the loop is.
+
+No other part of Airflow is imported here, so that every contender imports what is its own. What only the loop can see
+goes into ``told.json``; the waits that ended as they had to, into ``events.txt``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import resource
+import sys
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+import greenback
+
+TICK = 0.02
+"""Seconds between two looks at the clock."""
+REST = 1.5
+"""Seconds for which the loop first has nothing to do but to look at the clock: what that costs is taken off."""
+
+
+class Trigger(Protocol):
+    """What a triggerer runs."""
+
+    def run(self) -> AsyncIterator[Any]:
+        """Yield one event."""
+
+
+class Loop:
+    """A triggerer's loop with its waits.
+
+    :param job: the job of this process: ``waits``, ``spread_s`` (seconds over which they come) and ``jobs_s``
+    """
+
+    def __init__(self, job: dict[str, Any]) -> None:
+        self.settings = job["settings"]
+        self.out = Path(job["out"])
+        self.late: list[float] = []
+        self.events: dict[int, Any] = {}
+        self.failed: Counter[str] = Counter()
+
+    def run(self, make: Callable[[int], Trigger] | None, polls: Callable[[Any], int] | None = None) -> None:
+        """Run all waits to their end and tell what it cost.
+
+        :param make: returns the trigger of a wait; ``None``: there are no waits, the loop rests for as long
+        :param polls: reads from the payload of an event how many polls it took; else one request is one poll
+        """
+        told = asyncio.run(self._all(make))
+        if polls is not None:
+            told["polls"] = sum(polls(event) for event in self.events.values())
+        if self.failed:
+            print("failed:", self.failed.most_common(3))
+        (self.out / "told.json").write_text(json.dumps(told))
+        (self.out / "events.txt").write_text("\n".join(map(str, self.events)))
+
+    async def _all(self, make: Callable[[int], Trigger] | None) -> dict[str, float]:
+        clock = asyncio.create_task(self._clock())
+        before = time.process_time()
+        await asyncio.sleep(REST)
+        idle = (time.process_time() - before) / REST
+        self.late.clear()
+        began, before = time.perf_counter(), time.process_time()
+        if make is None:
+            await asyncio.sleep(self.settings["spread_s"] + self.settings["jobs_s"])
+        else:
+            await self._waits(make, began)
+        wall, cpu = time.perf_counter() - began, time.process_time() - before
+        clock.cancel()
+        late = sorted(self.late)
+        return {
+            "loop_s": wall, "loop_cpu_s": max(0.0, cpu - idle * wall), "clock_cpu_s": idle * wall,
+            "late_p50_ms": _share(late, 0.5), "late_p99_ms": _share(late, 0.99), "late_max_ms": late[-1] * 1000,
+            "loop_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        }  # fmt: skip
+
+    async def _waits(self, make: Callable[[int], Trigger], began: float) -> None:
+        count, spread = int(self.settings["waits"]), self.settings["spread_s"]
+        async with asyncio.TaskGroup() as group:
+            for number in range(count):
+                if (early := began + spread * number / count - time.perf_counter()) > 0:
+                    await asyncio.sleep(early)
+                group.create_task(self._wait(number, make(number)))
+
+    async def _wait(self, number: int, trigger: Trigger) -> None:
+        await greenback.ensure_portal()
+        try:
+            async for event in trigger.run():
+                self.events[number] = event.payload
+        except Exception as error:
+            self.failed[f"{type(error).__name__}: {error}"[:200]] += 1
+
+    async def _clock(self) -> None:
+        while True:
+            due = time.perf_counter() + TICK
+            await asyncio.sleep(TICK)
+            self.late.append(time.perf_counter() - due)
+
+
+def loop_of_this_process() -> tuple[dict[str, Any], Loop]:
+    """Return the job in the only argument, and the loop for it."""
+    job = json.loads(sys.argv[1])
+    return job, Loop(job)
+
+
+def _share(ordered: list[float], share: float) -> float:
+    return ordered[int(share * (len(ordered) - 1))] * 1000

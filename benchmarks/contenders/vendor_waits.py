@@ -1,0 +1,47 @@
+"""Our waits, the same for every vendor: one ``VendorJobTrigger`` a job."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from benchmarks.contenders.triggerer import Loop
+from nightshift.jobs.adapter import AdapterSpec
+from nightshift.jobs.events import EventKind, JobEvent
+from nightshift.jobs.state import JobState
+from nightshift.jobs.triggers import VendorJobTrigger
+from nightshift.jobs.waiting import WaitPlan
+
+AGE = 8
+"""Intervals for which a job has run before: enough for its polls to grow no rarer."""
+
+
+def run(loop: Loop, spec: AdapterSpec, job_id: Callable[[int], str]) -> None:
+    """Run all waits.
+
+    :param spec: the vendor's adapter
+    :param job_id: returns the vendor's id of the n-th job
+    """
+    interval = loop.settings["interval_s"]
+
+    def make(number: int) -> VendorJobTrigger:
+        now = time.time()
+        plan = WaitPlan(
+            job_id=job_id(number), started=now - AGE * interval, deadline=now + 3600, first=interval, cap=interval,
+            seed=number,
+        )  # fmt: skip
+        return VendorJobTrigger.of(spec, plan, cancel_on_kill=True)
+
+    loop.run(make, polls)
+
+
+def polls(payload: Any) -> int:
+    """Return the polls of a wait that ended with its job's success.
+
+    :raises ValueError: it ended otherwise
+    """
+    event = JobEvent.from_event(payload)
+    if event.kind is not EventKind.ENDED or event.seen.state is not JobState.SUCCEEDED:
+        raise ValueError(f"a wait ended otherwise: {event}")
+    return event.polls + event.misses
