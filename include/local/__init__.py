@@ -1,0 +1,3 @@
+"""The whole mission on one machine: stand-in vendors, an embedded Airflow in a home of its own, and last night's run
+with its progress and summary.
+"""

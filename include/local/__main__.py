@@ -1,0 +1,183 @@
+"""``make run``: stand-in vendors, an embedded Airflow, last night's reports, a summary; then the Airflow UI stays up
+until Ctrl-C.
+
+With ``--once`` everything is stopped after the summary, and the exit code is 0 when every report was published, 1 when
+one was not, 2 when Airflow or the vendors did not come up.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NoReturn
+
+from include.config.exago import CHANGES, TREE, Exago
+from include.config.reports import CamundaOptimize, FlexNet
+from include.config.tokenflex import TokenFlex
+from include.local.airflow import LocalAirflow, NotStarted
+from include.local.mission import Flow, collect, follow, start_run, summary
+from include.local.rest import Api, ApiError
+from include.local.vendors import StandIns, standin_connections
+from include.settings import ROOT, ConfigError, lake_url, read_section
+
+HOME = ROOT / ".local"
+SEEN_SECONDS = 90
+POOL_SLOTS = 50
+
+
+class Interrupted(Exception):
+    """Ctrl-C, or a request to end."""
+
+
+def main() -> int:
+    """Run the mission; see the module."""
+    options = _options()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
+    read_dotenv(ROOT / ".env")
+    began = time.monotonic()
+
+    def say(text: str) -> None:
+        print(f"[{time.monotonic() - began:6.1f} s] {text}", flush=True)
+
+    airflow = LocalAirflow(Path(options.home).resolve() / "airflow", options.port, {"NIGHTSHIFT_LAKE": lake_url()})
+    try:
+        flows = configured_flows()
+        vendors = StandIns([flow.vendor for flow in flows if not _is_real(flow)], airflow.home.parent)
+    except ConfigError as error:
+        print(f"nightshift: {error}", file=sys.stderr)
+        return 2
+    try:
+        return _mission(airflow, vendors, flows, options, say)
+    except (NotStarted, RuntimeError, ApiError, TimeoutError) as error:
+        print(f"nightshift: {error}", file=sys.stderr)
+        return 2
+    except Interrupted:
+        say("stopping")
+        return 130
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
+        airflow.stop()
+        vendors.stop()
+
+
+def _mission(
+    airflow: LocalAirflow, vendors: StandIns, flows: list[Flow], options: argparse.Namespace, say: Callable[[str], None]
+) -> int:
+    if vendors.ports:
+        say(f"starting the stand-in vendors: {', '.join(vendors.ports)}")
+        vendors.start()
+    airflow.start(say)
+    api = airflow.api
+    say(f"Airflow is up: {airflow.url}  user admin, password {airflow.password}")
+    for connection_id, fields in standin_connections(vendors.ports).items():
+        api.put_connection(connection_id, **fields)
+    for pool in sorted({flow.source.pool for flow in flows} - {"default_pool"}):
+        api.put_pool(pool, POOL_SLOTS)
+    _await_dags(api, flows)
+    for flow in flows:
+        flow.run_id = start_run(api, flow, options.night)
+        say(f"{flow.dag_id}: run {flow.run_id}")
+    with ThreadPoolExecutor(len(flows), thread_name_prefix="follow") as threads:
+        followers = [threads.submit(follow, airflow.api, flow, say) for flow in flows]
+        try:
+            for follower in followers:
+                follower.result()
+        except Interrupted:
+            airflow.stop()
+            raise
+    for flow in flows:
+        collect(api, flow)
+    print(f"\n{summary(flows)}\n\nlake: {lake_url()}", flush=True)
+    sound = all(flow.state == "success" for flow in flows)
+    if not sound:
+        print("Some reports failed: their logs are in the UI, and below .local/airflow/logs.", flush=True)
+    if options.once:
+        return 0 if sound else 1
+    print(
+        f"The Airflow UI stays up: {airflow.url}  (user admin, password {airflow.password}). Ctrl-C stops everything.",
+        flush=True,
+    )
+    while True:
+        time.sleep(3600)
+
+
+def configured_flows() -> list[Flow]:
+    """Return the flows that ``reports.yaml`` configures.
+
+    :raises ConfigError: a mistake in it
+    """
+    flows = []
+    if (flexnet := read_section("flexnet", FlexNet)) is not None:
+        flows.append(Flow("flexnet_reports", "flexnet", flexnet, {one.name: one.name for one in flexnet.reports}))
+    if (tokenflex := read_section("tokenflex", TokenFlex)) is not None:
+        flows.append(
+            Flow("tokenflex_exports", "tokenflex", tokenflex, {one.name: one.name for one in tokenflex.exports})
+        )
+    if (camunda := read_section("camunda_optimize", CamundaOptimize)) is not None:
+        flows.append(
+            Flow("camunda_reports", "camunda_optimize", camunda, {one.name: one.name for one in camunda.reports})
+        )
+    if (exago := read_section("exago", Exago)) is not None:
+        groups = {TREE: TREE, CHANGES: f"{TREE}.changes", **{one.name: one.name for one in exago.reports}}
+        flows.append(Flow("exago_catalog", "exago", exago, groups))
+    return flows
+
+
+def read_dotenv(path: Path) -> None:
+    """Take ``NAME=value`` lines of a ``.env`` file into the environment, where the name is not set already."""
+    with contextlib.suppress(FileNotFoundError):
+        for line in path.read_text(encoding="utf-8").splitlines():
+            name, equals, value = line.partition("=")
+            if equals and not line.lstrip().startswith("#"):
+                os.environ.setdefault(name.strip(), value.strip().strip("'\""))
+
+
+def _is_real(flow: Flow) -> bool:
+    """Whether a person has given a connection of their own for this flow, so that no stand-in is needed."""
+    return f"AIRFLOW_CONN_{flow.source.connection.upper()}" in os.environ
+
+
+def _await_dags(api: Api, flows: list[Flow]) -> None:
+    until = time.monotonic() + SEEN_SECONDS
+    for flow in flows:
+        while True:
+            with contextlib.suppress(ApiError):
+                api.call("GET", f"/api/v2/dags/{flow.dag_id}")
+                break
+            if time.monotonic() > until:
+                errors = api.call("GET", "/api/v2/importErrors")["import_errors"]
+                raise RuntimeError(
+                    f"Airflow does not see the DAG {flow.dag_id}. "
+                    + "\n".join(error["stack_trace"] for error in errors)
+                )
+            time.sleep(0.5)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="make run", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--once", action="store_true", help="stop everything after the summary")
+    parser.add_argument("--night", help="a night other than the last one, YYYY-MM-DD")
+    parser.add_argument(
+        "--port", type=int, default=int(os.environ.get("PORT") or 8080), help="port of the Airflow UI (default 8080)"
+    )
+    parser.add_argument("--home", default=str(HOME), help="folder of the embedded Airflow (default .local)")
+    return parser.parse_args()
+
+
+def _interrupt(*_: object) -> NoReturn:
+    raise Interrupted
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,114 @@
+"""Follow the runs of a night and tell how they go, then what landed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from include.config.reports import Source
+from include.local.rest import Api
+
+RUN_SECONDS = 1800
+SCHEDULED_SECONDS = 20
+DONE = frozenset({"success", "failed", "upstream_failed", "skipped", "removed"})
+BAD = frozenset({"failed", "upstream_failed"})
+
+
+@dataclass
+class Flow:
+    """One flow of the mission.
+
+    :param dag_id: its DAG
+    :param vendor: connection type of its source
+    :param source: its section of ``reports.yaml``
+    :param reports: name of a report → id of its task group
+    """
+
+    dag_id: str
+    vendor: str
+    source: Source
+    reports: Mapping[str, str]
+    run_id: str = ""
+    state: str = ""
+    rows: list[list[str]] = field(default_factory=list)
+
+    def last_night(self) -> str:
+        """Return the last day that is over at the vendor."""
+        return (datetime.now(self.source.zone).date() - timedelta(days=1)).isoformat()
+
+    def is_settled(self, night: str) -> bool:
+        """Return whether a scheduled run for the night would begin now."""
+        ends = datetime.combine(date.fromisoformat(night) + timedelta(days=1), datetime.min.time(), self.source.zone)
+        return datetime.now(UTC) >= ends.astimezone(UTC) + timedelta(hours=self.source.settle_hours)
+
+
+def start_run(api: Api, flow: Flow, night: str | None) -> str:
+    """Start the flow for a night and return the run's id: the scheduler's own run where it makes one for last night,
+    else one of ours.
+    """
+    before = {run["dag_run_id"] for run in api.runs(flow.dag_id)}
+    api.unpause(flow.dag_id)
+    wanted = night or flow.last_night()
+    if not before and wanted == flow.last_night() and flow.is_settled(wanted):
+        until = time.monotonic() + SCHEDULED_SECONDS
+        while time.monotonic() < until:
+            for run in api.runs(flow.dag_id):
+                if run.get("partition_key") == wanted:
+                    return str(run["dag_run_id"])
+            time.sleep(0.5)
+    return api.trigger(flow.dag_id, partition_key=wanted)
+
+
+def follow(api: Api, flow: Flow, say: Callable[[str], None]) -> None:
+    """Follow a run to its end; every task that ends is told once."""
+    told: set[str] = set()
+    for run, tasks in api.follow(flow.dag_id, flow.run_id, timeout=RUN_SECONDS):
+        flow.state = run["state"]
+        for task in tasks:
+            if task["state"] in DONE and task["task_id"] not in told:
+                told.add(task["task_id"])
+                seconds = f" in {task['duration']:.1f} s" if task.get("duration") else ""
+                say(f"{flow.dag_id} {len(told)}/{len(tasks)}  {task['task_id']}: {task['state']}{seconds}")
+
+
+def collect(api: Api, flow: Flow) -> None:
+    """Collect a line of the summary for each report."""
+    tasks = api.tasks(flow.dag_id, flow.run_id)
+    for report, group in flow.reports.items():
+        own = [task for task in tasks if task["task_id"].startswith(f"{group}.")]
+        published = api.returned(flow.dag_id, flow.run_id, f"{group}.publish")
+        if published is None:
+            failed = next((task["task_id"] for task in own if task["state"] == "failed"), "did not run")
+            flow.rows.append([flow.vendor, report, "", "", "", "", "", "", f"FAILED: {failed}"])
+            continue
+        seconds = sum(float(task.get("duration") or 0) for task in own)
+        flow.rows.append(_line(flow, report, published, seconds))
+
+
+def _line(flow: Flow, report: str, published: dict[str, Any], seconds: float) -> list[str]:
+    checks = published["checks"]
+    failed = [check["name"] for check in checks if not check["ok"]]
+    verdict = f"{len(checks)} passed" if not failed else f"failed: {', '.join(failed)}"
+    counts = [f"{published[name]:,}" for name in ("pages", "rows", "landed_bytes")]
+    version = str(published["table_version"])
+    return [flow.vendor, report, published["night"], *counts, f"{seconds:.1f}", version, verdict]
+
+
+HEADINGS = ["source", "report", "night", "pages", "rows", "bytes", "seconds", "version", "checks"]
+
+
+def summary(flows: Sequence[Flow]) -> str:
+    """Return the summary as a table of text."""
+    rows = [HEADINGS, *(row for flow in flows for row in flow.rows)]
+    widths = [max(len(row[n]) for row in rows) for n in range(len(HEADINGS))]
+    numeric = {3, 4, 5, 6, 7}
+    lines = [
+        "  ".join(
+            cell.rjust(widths[n]) if n in numeric else cell.ljust(widths[n]) for n, cell in enumerate(row)
+        ).rstrip()
+        for row in rows
+    ]
+    return "\n".join([lines[0], "  ".join("-" * width for width in widths), *lines[1:]])

@@ -1,0 +1,107 @@
+"""The stand-in vendors of a local run, and the Airflow connections that lead to them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from include.local.airflow import connection_fields, free_port
+from include.settings import ROOT
+
+START_SECONDS = 30
+CONTEXT_PATHS = {"exago": "/ExagoWebApi", "flexdeploy": "/flexdeploy"}
+
+
+def standin_connections(ports: Mapping[str, int]) -> dict[str, dict[str, Any]]:
+    """Return connection id → fields for the stand-ins that listen on ``ports``.
+
+    The credentials are the stand-ins' own and open nothing else.
+    """
+    known = {
+        "flexnet": connection_fields(
+            conn_type="flexnet",
+            login="nightshift",
+            password="standin-flexnet",  # noqa: S106 - opens the stand-in only
+            description="The stand-in of FlexNet Operations",
+        ),
+        "tokenflex": connection_fields(
+            conn_type="tokenflex",
+            login="nightshift-service",
+            password="standin-tokenflex-service",  # noqa: S106
+            extra={"auth": "two_legged"},
+            description="The stand-in of Autodesk Token Flex",
+        ),
+        "camunda_optimize": connection_fields(
+            conn_type="camunda_optimize",
+            password="standin-camunda",  # noqa: S106
+            description="The stand-in of Camunda Optimize",
+        ),
+        "exago": connection_fields(
+            conn_type="exago",
+            login="nightshift",
+            password="standin-exago",  # noqa: S106
+            description="The stand-in of Exago BI",
+        ),
+    }
+    return {
+        f"{vendor}_default": {**known[vendor], "host": f"http://127.0.0.1:{port}{CONTEXT_PATHS.get(vendor, '')}"}
+        for vendor, port in ports.items()
+    }
+
+
+class StandIns:
+    """The stand-in vendors in one process of their own.
+
+    :param vendors: names of the vendors
+    :param folder: where their log goes
+    """
+
+    def __init__(self, vendors: Sequence[str], folder: Path) -> None:
+        self.ports = {vendor: free_port() for vendor in vendors}
+        self.log_file = folder / "standins.log"
+        self._ready = folder / "standins.ready"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start them and wait until all listen.
+
+        :raises RuntimeError: they did not come up; the text ends with their log
+        """
+        if not self.ports:
+            return
+        self._ready.parent.mkdir(parents=True, exist_ok=True)
+        self._ready.unlink(missing_ok=True)
+        named = [part for vendor, port in self.ports.items() for part in ("--vendor", f"{vendor}={port}")]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        with self.log_file.open("ab") as log:
+            self._process = subprocess.Popen(  # noqa: S603 - our own command
+                [sys.executable, "-m", "include.standins", *named, "--ready-file", str(self._ready)],
+                cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, start_new_session=True,
+            )  # fmt: skip
+        until = time.monotonic() + START_SECONDS
+        while not self._ready.exists():
+            if self._process.poll() is not None or time.monotonic() > until:
+                self.stop()
+                raise RuntimeError(
+                    f"the stand-in vendors did not come up; their log is {self.log_file}:\n{self.log_file.read_text(errors='replace')[-2000:]}"
+                )
+            time.sleep(0.05)
+
+    def stop(self) -> None:
+        """Stop them."""
+        if self._process is None:
+            return
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, number)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(timeout=5)
+                break
+        self._process = None

@@ -1,0 +1,192 @@
+"""A real Airflow for all flow tests of a session, with a lake and a configuration of its own, and the stand-in vendors beside it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from include.local.airflow import LocalAirflow, connection_fields, free_port
+from include.local.rest import Api
+from include.standins.flexnet import FlexNetStandIn, FlexNetSwitches
+from include.standins.tokenflex import RateLimit, TokenFlexStandIn, TokenFlexSwitches
+from include.standins.tokenflex.exports import Exports
+from include.standins.tokenflex.grants import Client, Grants, Pair
+from include.standins.tokenflex.signing import Signer
+
+T = TypeVar("T")
+ROWS_A_DAY = {"entitlement": 320, "account": 150, "usage": 1200}
+REPORTS = """
+flexnet:
+  settle_hours: 0
+  horizon_days: 30
+  retries: 2
+  reports:
+    - {name: entitlement, key: [EntitlementID], page_size: 100, checks: {not_empty: true}}
+    - {name: account, key: [AccountID], page_size: 100}
+    - {name: usage, page_size: 500, mode: batch}
+tokenflex:
+  contract: "110000917988"
+  settle_hours: 0
+  exports:
+    - name: desktop_usage
+      category: DESKTOP_PRODUCT
+      fields: [usageDate, productName, userName]
+      metrics: [tokensConsumed]
+      look_back: 2
+"""
+LAST_OF_ALL = "test_no_secrets.py"
+WORKER_SILENCE = "60"
+"""Seconds without a heartbeat after which Airflow takes a worker for dead (its default is 300)."""
+
+
+class KnownGrants(Grants):
+    """Keeps the codes and tokens that it gives, which the stand-in itself forgets, so that a test can look for them."""
+
+    def __init__(self, given: set[str]) -> None:
+        super().__init__()
+        self._given = given
+
+    def code(self, client: Client, person: str, scopes: frozenset[str], **more: Any) -> str:
+        value = super().code(client, person, scopes, **more)
+        self._given.add(value)
+        return value
+
+    def redeem(self, value: str, client: Client, *, verifier: str, **more: Any) -> Pair:
+        self._given.add(verifier)
+        return self._kept(super().redeem(value, client, verifier=verifier, **more))
+
+    def refresh(self, value: str, client: Client, scopes: frozenset[str], **more: Any) -> Pair:
+        return self._kept(super().refresh(value, client, scopes, **more))
+
+    def two_legged(self, client: Client, scopes: frozenset[str], **more: Any) -> Pair:
+        return self._kept(super().two_legged(client, scopes, **more))
+
+    def _kept(self, pair: Pair) -> Pair:
+        self._given |= {value for value in (pair.access, pair.refresh) if value}
+        return pair
+
+
+class KnownSigner(Signer):
+    """Keeps the signatures and session tokens of the links that it signs."""
+
+    def __init__(self, seed: int, given: set[str]) -> None:
+        super().__init__(seed)
+        self._given = given
+
+    def signed(self, path: str, at: datetime, seconds: float) -> str:
+        url = super().signed(path, at, seconds)
+        query = parse_qs(urlsplit(url).query)
+        self._given |= {query[name][0] for name in ("X-Amz-Signature", "X-Amz-Security-Token")}
+        return url
+
+
+class KnownTokenFlex(TokenFlexStandIn):
+    """The stand-in, with all that it ever gave away and that nobody else may read.
+
+    ``given`` holds codes, PKCE verifiers, access and refresh tokens, signatures of links.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.given: set[str] = set()
+        self.grants = KnownGrants(self.given)
+        self.signer = KnownSigner(self.seed, self.given)
+        self.exports = Exports(self.seed, self.signer)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Look for secrets when everything else has left its traces."""
+    items.sort(key=lambda item: item.path.name == LAST_OF_ALL)
+
+
+@pytest.fixture(scope="session")
+def flexnet() -> Iterator[FlexNetStandIn]:
+    with FlexNetStandIn(switches=FlexNetSwitches(rows_a_day=ROWS_A_DAY)) as vendor:
+        yield vendor
+
+
+@pytest.fixture(scope="session")
+def tokenflex() -> Iterator[KnownTokenFlex]:
+    switches = TokenFlexSwitches(processing_seconds=0.2, rate_limit=RateLimit.OFF, auto_allow=True)
+    with KnownTokenFlex(switches=switches) as vendor:
+        yield vendor
+
+
+@pytest.fixture(autouse=True)
+def healthy_vendor(flexnet: FlexNetStandIn) -> Iterator[None]:
+    flexnet.ledger.clear()
+    yield
+    flexnet.faults.clear()
+
+
+@pytest.fixture(scope="session")
+def lake_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("lake")
+
+
+@pytest.fixture(scope="session")
+def airflow(
+    tmp_path_factory: pytest.TempPathFactory, lake_folder: Path, flexnet: FlexNetStandIn, tokenflex: KnownTokenFlex
+) -> Iterator[LocalAirflow]:
+    config = tmp_path_factory.mktemp("config")
+    (config / "reports.yaml").write_text(REPORTS)
+    environment = {
+        "NIGHTSHIFT_LAKE": str(lake_folder), "NIGHTSHIFT_CONFIG": str(config),
+        "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": WORKER_SILENCE,
+    }  # fmt: skip
+    with LocalAirflow(tmp_path_factory.mktemp("airflow"), free_port(), environment, parallelism=8) as running:
+        running.api.put_connection("flexnet_default", **connect(flexnet))
+        running.api.put_connection("tokenflex_default", **connect_tokenflex(tokenflex))
+        running.api.unpause("flexnet_reports")
+        await_scheduled_run(running.api, "flexnet_reports")
+        yield running
+
+
+def await_scheduled_run(api: Api, dag_id: str, seconds: float = 120) -> list[dict[str, Any]]:
+    """Wait until the scheduler's own run for last night, which it starts as soon as the DAG is not paused, has ended."""
+
+    def ended() -> list[dict[str, Any]]:
+        runs = api.runs(dag_id, run_type="scheduled")
+        return runs if all(run["state"] in ("success", "failed") for run in runs) else []
+
+    return until(ended, f"a scheduled run of {dag_id} has ended", seconds)
+
+
+def until(look: Callable[[], T], what: str, seconds: float = 120, pause: float = 0.5) -> T:
+    """Look again and again until there is something to see, and return it.
+
+    :param what: what is waited for, for the message
+    """
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if seen := look():
+            return seen
+        time.sleep(pause)
+    raise AssertionError(f"not within {seconds:.0f} s: {what}")
+
+
+@pytest.fixture
+def api(airflow: LocalAirflow) -> Api:
+    return airflow.api
+
+
+def connect(vendor: FlexNetStandIn, password: str = "standin-flexnet") -> dict[str, object]:
+    return connection_fields(conn_type="flexnet", host=vendor.url, login="nightshift", password=password)
+
+
+def connect_tokenflex(vendor: TokenFlexStandIn, **changes: Any) -> dict[str, object]:
+    """Return the two-legged connection; the stand-in takes more than the vendor's 5 requests a minute."""
+    fields: dict[str, Any] = {
+        "login": "nightshift-service",
+        "password": "standin-tokenflex-service",
+        "auth": "two_legged",
+        **changes,
+    }
+    extra = {"auth": fields.pop("auth"), "requests_per_minute": 6000}
+    return connection_fields(conn_type="tokenflex", host=vendor.url, extra=extra, **fields)

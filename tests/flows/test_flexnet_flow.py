@@ -1,0 +1,190 @@
+"""FlexNet's nights through a real Airflow: schedule, form, backfill, failure. Judged by the vendor's ledger and by the tables."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from include.local.airflow import LocalAirflow
+from include.local.rest import Api, ApiError
+from include.standins import Fault, FaultKind
+from include.standins.flexnet import FlexNetStandIn
+from tests.flows.conftest import ROWS_A_DAY, connect
+
+pytestmark = pytest.mark.airflow
+DAG = "flexnet_reports"
+REPORTS = ("entitlement", "account", "usage")
+
+
+def night(days_ago: int) -> str:
+    return (datetime.now(UTC).date() - timedelta(days=days_ago)).isoformat()
+
+
+def table(lake: Path, report: str, *nights: str) -> list[tuple]:
+    """The rows of the given nights, or of all, in an order that does not depend on how they were written."""
+    from deltalake import DeltaTable
+
+    rows = DeltaTable(str(lake / "tables" / "flexnet" / report)).to_pyarrow_table().to_pylist()
+    return sorted(
+        tuple(sorted((name, str(value)) for name, value in row.items()))
+        for row in rows
+        if not nights or row["night"].isoformat() in nights
+    )
+
+
+def failed_tasks(api: Api, run_id: str) -> dict[str, str]:
+    return {
+        task["task_id"]: task["state"]
+        for task in api.tasks(DAG, run_id)
+        if task["state"] in ("failed", "upstream_failed")
+    }
+
+
+def run_night(api: Api, the_night: str, **conf: object) -> dict:
+    run_id = api.trigger(DAG, partition_key=the_night, conf=conf)
+    return api.wait(DAG, run_id)
+
+
+def test_a_night_comes_home_with_an_asset_event_keyed_by_it(api: Api, lake_folder: Path) -> None:
+    run = run_night(api, night(1))
+    assert run["state"] == "success", failed_tasks(api, run["dag_run_id"])
+    for report in REPORTS:
+        told = api.returned(DAG, run["dag_run_id"], f"{report}.publish")
+        assert told["rows"] == len(table(lake_folder, report, night(1))) == ROWS_A_DAY[report]
+        assert all(check["ok"] for check in told["checks"])
+    events = api.call("GET", "/api/v2/assets/events?limit=100")["asset_events"]
+    keyed = {event["name"]: event for event in events if event.get("partition_key") == night(1)}
+    assert {f"flexnet/{report}" for report in REPORTS} <= set(keyed)
+    extra = keyed["flexnet/entitlement"]["extra"]
+    assert {"rows", "bytes", "table_version"} <= set(extra)
+
+
+def test_a_person_chooses_night_and_reports_in_the_form(api: Api, lake_folder: Path, flexnet: FlexNetStandIn) -> None:
+    run = api.wait(DAG, api.trigger(DAG, conf={"night": night(3), "reports": ["account"]}))
+    assert run["state"] == "success"
+    states = {task["task_id"]: task["state"] for task in api.tasks(DAG, run["dag_run_id"])}
+    assert states["account.publish"] == "success"
+    assert states["usage.extract"] == states["entitlement.extract"] == "skipped"
+    assert table(lake_folder, "account", night(3))
+    assert not flexnet.ledger.requests(path="/report/usage")
+
+
+@pytest.mark.parametrize("conf", [{"reports": ["acount"]}, {"night": 7}, {"force": "very"}])
+def test_a_form_that_is_wrong_is_refused_at_once(api: Api, conf: dict) -> None:
+    with pytest.raises(ApiError) as caught:
+        api.trigger(DAG, conf=conf)
+    assert caught.value.status == 400
+
+
+def test_a_typo_in_the_conf_fails_with_the_valid_names(api: Api) -> None:
+    run = api.wait(DAG, api.trigger(DAG, conf={"nihgt": night(1)}))
+    assert run["state"] == "failed"
+    assert "Unknown field in the run's conf: nihgt. Valid: night, until, reports, force" in api.log(
+        DAG, run["dag_run_id"], "night"
+    )
+
+
+def test_a_range_becomes_a_run_a_night(api: Api, lake_folder: Path) -> None:
+    run = api.wait(DAG, api.trigger(DAG, conf={"night": night(6), "until": night(5), "reports": ["account"]}))
+    assert run["state"] == "success", failed_tasks(api, run["dag_run_id"])
+    keys = {r["conf"]["night"]: r["state"] for r in api.runs(DAG) if r["dag_run_id"].startswith("range__")}
+    assert keys == {night(6): "success", night(5): "success"}
+    assert table(lake_folder, "account", night(6))
+    assert table(lake_folder, "account", night(5))
+
+
+def test_backfills_end_in_the_same_tables_whatever_their_order(
+    airflow: LocalAirflow, api: Api, lake_folder: Path
+) -> None:
+    first, last = night(19), night(10)
+    nights = [night(days) for days in range(10, 20)]
+
+    def backfill(*more: str) -> dict[str, list[tuple]]:
+        airflow.cli(
+            "backfill",
+            "create",
+            "--dag-id",
+            DAG,
+            "--from-date",
+            first,
+            "--to-date",
+            last,
+            "--max-active-runs",
+            "4",
+            *more,
+        )
+        wait_for_backfills(api)
+        runs = [run for run in api.runs(DAG) if run["run_type"] == "backfill"]
+        assert Counter(run["state"] for run in runs) == {"success": len(runs)}
+        return {report: table(lake_folder, report, *nights) for report in REPORTS}
+
+    once = backfill()
+    assert {key for run in api.runs(DAG) if run["run_type"] == "backfill" for key in [run["partition_key"]]} == set(
+        nights
+    )
+    assert {row for report in REPORTS for row in once[report]}
+    again = backfill("--reprocess-behavior", "completed", "--run-backwards")
+    assert again == once
+
+
+def wait_for_backfills(api: Api, seconds: float = 900) -> None:
+    import time
+
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        open_runs = [run for run in api.runs(DAG) if run["state"] in ("queued", "running")]
+        open_backfills = [
+            b for b in api.call("GET", f"/api/v2/backfills?dag_id={DAG}")["backfills"] if b["completed_at"] is None
+        ]
+        if not open_runs and not open_backfills:
+            return
+        time.sleep(0.5)
+    raise AssertionError("the backfill did not end")
+
+
+def test_a_night_beyond_the_horizon_fails_and_says_so_unless_it_is_landed(
+    api: Api, lake_folder: Path, flexnet: FlexNetStandIn
+) -> None:
+    old = night(45)
+    run = run_night(api, old, reports=["account"])
+    assert run["state"] == "failed"
+    log = api.log(DAG, run["dag_run_id"], "account.extract")
+    assert f"the night {old} is beyond the 30 days that the vendor keeps" in log
+    assert not flexnet.ledger.requests(path="/report/account$")
+    forced = run_night(api, old, reports=["account"], force=True)
+    assert forced["state"] == "success"
+    flexnet.ledger.clear()
+    rebuilt = run_night(api, old, reports=["account"])
+    assert rebuilt["state"] == "success"
+    assert not flexnet.ledger.requests()
+    assert table(lake_folder, "account", old)
+
+
+def test_a_wrong_password_fails_at_once_and_says_what_to_do(api: Api, flexnet: FlexNetStandIn) -> None:
+    api.put_connection("flexnet_default", **connect(flexnet, password="not-this-one"))
+    try:
+        run = run_night(api, night(2), reports=["account"])
+        task = next(task for task in api.tasks(DAG, run["dag_run_id"]) if task["task_id"] == "account.extract")
+        log = api.log(DAG, run["dag_run_id"], "account.extract")
+    finally:
+        api.put_connection("flexnet_default", **connect(flexnet))
+    assert (run["state"], task["state"], task["try_number"]) == ("failed", "failed", 1)
+    assert "The login or password is wrong" in log
+    assert "not-this-one" not in log
+    assert {request.status for request in flexnet.ledger.requests()} == {401}
+
+
+def test_a_long_retry_after_is_waited_for_without_a_worker(api: Api, flexnet: FlexNetStandIn) -> None:
+    flexnet.faults.add(Fault(kind=FaultKind.STATUS, status=503, retry_after="20", path="/report/account$"))
+    run_id = api.trigger(DAG, partition_key=night(4), conf={"reports": ["account"]})
+    seen = set()
+    for _, tasks in api.follow(DAG, run_id, timeout=120, interval=0.5):
+        seen |= {task["state"] for task in tasks if task["task_id"] == "account.extract"}
+    assert api.run(DAG, run_id)["state"] == "success"
+    assert "up_for_retry" in seen
+    refused, *later = flexnet.ledger.requests(path="/report/account$")
+    assert refused.status == 503
+    assert later[0].started - refused.finished >= 20

@@ -1,0 +1,76 @@
+"""What a person sees: the DAG, its form, the connection form with its Test button, the sign-in page. In a real browser."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from include.local.airflow import USER, LocalAirflow
+from include.local.rest import Api
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+pytestmark = [
+    pytest.mark.airflow,
+    pytest.mark.ui,
+    pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine"),
+]
+QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"]  # fmt: skip
+PATIENCE = 60_000
+
+
+@pytest.fixture(scope="module")
+def page(airflow: LocalAirflow) -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        page = browser.new_page(viewport={"width": 1400, "height": 900})
+        page.set_default_timeout(PATIENCE)
+        page.goto(airflow.url)
+        page.fill("input[name=username]", USER)
+        page.fill("input[name=password]", airflow.password)
+        page.keyboard.press("Enter")
+        page.wait_for_url(lambda url: "login" not in url)
+        yield page
+        browser.close()
+
+
+def test_the_form_asks_for_night_range_reports_and_force(airflow: LocalAirflow, page: Any) -> None:
+    page.goto(f"{airflow.url}/dags/flexnet_reports")
+    page.get_by_role("button", name="Trigger").first.click()
+    for label in ("Night", "Until", "Reports", "Force"):
+        page.get_by_text(label, exact=True).first.wait_for()
+    assert page.get_by_text("*", exact=True).count() == 0
+
+
+@pytest.mark.parametrize(
+    "label", ["FlexNet Operations", "Autodesk Token Flex", "Camunda Optimize", "Exago BI", "FlexDeploy"]
+)
+def test_every_connection_type_has_its_form(api: Api, label: str) -> None:
+    found = {entry["hook_name"]: entry for entry in api.call("GET", "/ui/connections/hook_meta")}
+    assert found[label]["extra_fields"]
+    assert found[label]["standard_fields"]
+
+
+def test_the_connection_form_opens_with_the_vendors_own_labels(airflow: LocalAirflow, page: Any) -> None:
+    page.goto(f"{airflow.url}/connections")
+    page.get_by_role("button", name="Edit Connection").first.click()
+    page.get_by_text("Site id or URL").first.wait_for()
+    page.get_by_text("Producer user").first.wait_for()
+
+
+def test_the_test_button_answers(api: Api) -> None:
+    stored = {"connection_id": "flexnet_default", "conn_type": "flexnet"}
+    answer = api.call("POST", "/api/v2/connections/test", stored)
+    assert answer["status"] is True
+    assert "sees 14 reports" in answer["message"]
+
+
+def test_the_plugin_is_whole(api: Api) -> None:
+    plugins = {plugin["name"]: plugin for plugin in api.call("GET", "/api/v2/plugins")["plugins"]}
+    assert plugins["nightshift"]["external_views"]
+    assert api.call("GET", "/api/v2/plugins/importErrors")["import_errors"] == []
+    assert api.call("GET", "/api/v2/importErrors")["import_errors"] == []
