@@ -15,7 +15,18 @@ class _Answer(msgspec.Struct, rename="camel"):
     total_number_of_records: int | None = None
     report_id: str | None = None
     message: str | None = None
+
+
+class _Records(_Answer):
+    data: list[msgspec.Raw] | None = None
+
+
+class _Value(_Answer):
     data: msgspec.Raw = msgspec.Raw(b"null")
+
+
+_records = msgspec.json.Decoder(_Records).decode
+_value = msgspec.json.Decoder(_Value).decode
 
 
 class ResultPage(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,7 +39,7 @@ class ResultPage(msgspec.Struct, frozen=True, kw_only=True):
     :param search_request_id: what the next page is asked for with; ``None`` for a report that is not raw data
     :param message: the vendor's extra information, for instance that paging is for raw data only
     :param is_list: whether ``data`` is a list of records; an aggregated report may give a single value
-    :param fingerprint: of the records, within this process, to notice a page that comes twice
+    :param fingerprint: of the first and the last record and their number, to notice a page that comes twice
     """
 
     number: int
@@ -50,12 +61,10 @@ def read_page(number: int, body: bytes, *, path: str) -> ResultPage:
     :raises BadResponse: not JSON, cut off, or its own count of records is wrong
     """
     try:
-        answer = msgspec.json.decode(body, type=_Answer)
-        data = bytes(answer.data).strip()
-        is_list = data[:1] == b"["
-        rows = len(msgspec.json.decode(data, type=list[msgspec.Raw])) if is_list else int(data != b"null")
+        answer, records = _read(body)
     except msgspec.DecodeError as error:
         raise bad_page(number, path, f"is not a report result ({error}); it begins {body[:80]!r}") from None
+    is_list, rows = records is not None, 1 if records is None else len(records)
     said = answer.number_of_records_in_response
     if is_list and said is not None and said != rows:
         raise bad_page(number, path, f"says it has {said} records and has {rows}")
@@ -67,8 +76,17 @@ def read_page(number: int, body: bytes, *, path: str) -> ResultPage:
         search_request_id=answer.search_request_id or None,
         message=answer.message,
         is_list=is_list,
-        fingerprint=hash(data),
+        fingerprint=hash((rows, bytes(records[0]), bytes(records[-1]))) if records else 0,
     )
+
+
+def _read(body: bytes) -> tuple[_Answer, list[msgspec.Raw] | None]:
+    """Return an answer and its records; ``None`` for a single value."""
+    try:
+        found = _records(body)
+        return found, found.data or []
+    except msgspec.ValidationError:
+        return _value(body), None
 
 
 def bad_page(number: int, path: str, problem: str) -> BadResponse:
