@@ -38,7 +38,7 @@ def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--fields", type=int, default=len(rows.FIELDS), help="paged: fields a row, at most 20")
     parser.add_argument("--mb", type=int, help="csv: size of the file, MiB (default 512)")
     parser.add_argument("--waits", help="waits: how many at a time, comma-separated (default 100,1000,5000)")
-    parser.add_argument("--interval", type=float, help="waits: seconds between two polls of a wait (default 10)")
+    parser.add_argument("--interval", type=float, help="waits: seconds between two polls of a wait (default 15)")
     parser.add_argument("--runs", type=int, help="times that each contender runs (default 3)")
     parser.add_argument("--only", help="names of contenders, comma-separated")
     parser.add_argument("--setups", help="names of setups, comma-separated")
@@ -53,7 +53,7 @@ def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     chosen.waits = [
         int(count) for count in (chosen.waits or (QUICK_WAITS if chosen.quick else "100,1000,5000")).split(",")
     ]
-    chosen.interval = chosen.interval or (3.0 if chosen.quick else 10.0)
+    chosen.interval = chosen.interval or (3.0 if chosen.quick else 15.0)
     chosen.runs = chosen.runs or (1 if chosen.quick else 3)
     return chosen
 

@@ -20,6 +20,6 @@ from benchmarks.jobs import CONTRACT, export_key  # noqa: E402
 from nightshift.tokenflex.landing_operators import TokenFlexDownloadExportOperator  # noqa: E402
 
 operator = TokenFlexDownloadExportOperator(
-    task_id="download", report="usage", night=job["night"], contract=CONTRACT, request_key=export_key(0)
+    task_id="download", report="usage", night=job["night"], contract=CONTRACT, request_key=export_key(1)
 )
 print(asyncio.run(operator.aexecute(context())))

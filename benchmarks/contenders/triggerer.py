@@ -19,6 +19,8 @@ from typing import Any, Protocol
 
 import greenback
 
+from benchmarks.jobs import WARM_UP
+
 TICK = 0.02
 """Seconds between two looks at the clock."""
 REST = 1.5
@@ -60,30 +62,35 @@ class Loop:
         (self.out / "events.txt").write_text("\n".join(map(str, self.events)))
 
     async def _all(self, make: Callable[[int], Trigger] | None) -> dict[str, float]:
+        if make is not None:
+            async for _ in make(WARM_UP).run():
+                """What a process does once is no part of what a poll costs."""
         clock = asyncio.create_task(self._clock())
-        before = time.process_time()
+        before = used()
         await asyncio.sleep(REST)
-        idle = (time.process_time() - before) / REST
+        idle = [(now - then) / REST for now, then in zip(used(), before, strict=True)]
         self.late.clear()
-        began, before = time.perf_counter(), time.process_time()
+        began, before = time.perf_counter(), used()
         if make is None:
             await asyncio.sleep(self.settings["spread_s"] + self.settings["jobs_s"])
         else:
             await self._waits(make, began)
-        wall, cpu = time.perf_counter() - began, time.process_time() - before
+        wall = time.perf_counter() - began
+        user, kernel = (
+            max(0.0, now - then - rest * wall) for now, then, rest in zip(used(), before, idle, strict=True)
+        )
         clock.cancel()
         late = sorted(self.late)
         return {
-            "loop_s": wall, "loop_cpu_s": max(0.0, cpu - idle * wall), "clock_cpu_s": idle * wall,
+            "loop_s": wall, "user_s": user, "kernel_s": kernel, "clock_s": sum(idle) * wall,
             "late_p50_ms": _share(late, 0.5), "late_p99_ms": _share(late, 0.99), "late_max_ms": late[-1] * 1000,
-            "loop_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
         }  # fmt: skip
 
     async def _waits(self, make: Callable[[int], Trigger], began: float) -> None:
         count, spread = int(self.settings["waits"]), self.settings["spread_s"]
         async with asyncio.TaskGroup() as group:
-            for number in range(count):
-                if (early := began + spread * number / count - time.perf_counter()) > 0:
+            for number in range(1, count + 1):
+                if (early := began + spread * (number - 1) / count - time.perf_counter()) > 0:
                     await asyncio.sleep(early)
                 group.create_task(self._wait(number, make(number)))
 
@@ -100,6 +107,12 @@ class Loop:
             due = time.perf_counter() + TICK
             await asyncio.sleep(TICK)
             self.late.append(time.perf_counter() - due)
+
+
+def used() -> tuple[float, float]:
+    """Return the seconds of processor that this process has used, its own and the kernel's for it."""
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime, usage.ru_stime
 
 
 def loop_of_this_process() -> tuple[dict[str, Any], Loop]:

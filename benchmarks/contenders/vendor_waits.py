@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from benchmarks.contenders.triggerer import Loop
+from benchmarks.jobs import WARM_UP
 from nightshift.jobs.adapter import AdapterSpec
 from nightshift.jobs.events import EventKind, JobEvent
 from nightshift.jobs.state import JobState
@@ -15,6 +16,11 @@ from nightshift.jobs.waiting import WaitPlan
 
 AGE = 8
 """Intervals for which a job has run before: enough for its polls to grow no rarer."""
+
+PATIENCE = 12
+"""Intervals after which a wait gives up."""
+
+SOON = 0.1
 
 
 def run(loop: Loop, spec: AdapterSpec, job_id: Callable[[int], str]) -> None:
@@ -26,11 +32,9 @@ def run(loop: Loop, spec: AdapterSpec, job_id: Callable[[int], str]) -> None:
     interval = loop.settings["interval_s"]
 
     def make(number: int) -> VendorJobTrigger:
-        now = time.time()
-        plan = WaitPlan(
-            job_id=job_id(number), started=now - AGE * interval, deadline=now + 3600, first=interval, cap=interval,
-            seed=number,
-        )  # fmt: skip
+        now, every = time.time(), SOON if number == WARM_UP else interval
+        started, deadline = now - AGE * every, now + PATIENCE * interval
+        plan = WaitPlan(job_id=job_id(number), started=started, deadline=deadline, first=every, cap=every, seed=number)
         return VendorJobTrigger.of(spec, plan, cancel_on_kill=True)
 
     loop.run(make, polls)
