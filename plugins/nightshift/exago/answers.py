@@ -10,9 +10,9 @@ from typing import Any, Literal
 
 import msgspec
 
-from nightshift.answer import Answer
 from nightshift.errors import AuthFailed, BadResponse, NotFound, Rejected, VendorError
-from nightshift.faults import words_of
+from nightshift.http.answer import Answer
+from nightshift.http.faults import words_of
 
 REASON_KEYS = ("reason", "Reason", "message", "Message", "error", "detail")
 SESSIONS = "/rest/sessions"

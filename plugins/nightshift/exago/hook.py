@@ -11,8 +11,6 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from nightshift import credentials as secret
-from nightshift.answer import Answer
 from nightshift.errors import Ambiguous, BadResponse, Rejected, Unreachable, VendorError
 from nightshift.exago.answers import (
     REASON_KEYS,
@@ -29,6 +27,8 @@ from nightshift.exago.signature import Signed
 from nightshift.exago.steps import Step, StepKind
 from nightshift.exago.tree import LIST_PATH, Tree
 from nightshift.http import VendorHook, segment
+from nightshift.http import credentials as secret
+from nightshift.http.answer import Answer
 
 AUTH_FORMS = ("basic", "exagokey")
 END_SECONDS = 10.0

@@ -6,12 +6,12 @@ import re
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from nightshift.credentials import basic
 from nightshift.errors import NotFound, Rejected, Unreachable
 from nightshift.flexdeploy.answers import DETAIL_KEYS, Row, row_of, rows_of
 from nightshift.flexdeploy.routes import Call, Routes, read_routes
 from nightshift.flexdeploy.vocabulary import VENDOR, ApiVersion
 from nightshift.http import Answer, VendorHook, segment
+from nightshift.http.credentials import basic
 from nightshift.redaction import redact
 
 _REST = re.compile(r"/rest(?:/v\d+)?\Z", re.IGNORECASE)

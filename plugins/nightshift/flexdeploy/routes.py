@@ -13,9 +13,9 @@ from typing import Any
 
 import msgspec
 
-from nightshift.address import segment
 from nightshift.errors import Rejected
 from nightshift.flexdeploy.vocabulary import VENDOR, ApiVersion
+from nightshift.http.address import segment
 
 _FIELD = re.compile(r"\{(\w*)\}")
 _METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})

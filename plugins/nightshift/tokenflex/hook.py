@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal, TypeVar, get_args
 
 from nightshift.errors import AuthFailed, JobFailed, JobTimedOut, NotFound, Rejected, VendorError
 from nightshift.http import Answer, VendorHook, segment
-from nightshift.pacing import pacer_of
+from nightshift.http.pacing import pacer_of
 from nightshift.tokenflex.answers import DETAIL_KEYS, meaning_of
 from nightshift.tokenflex.model import QUERY_FAILED, Export, QueryAnswer, QueryPage, QueryState
 from nightshift.tokenflex.request import UsageRequest

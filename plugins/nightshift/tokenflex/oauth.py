@@ -13,9 +13,9 @@ from urllib.parse import quote
 
 import msgspec
 
-from nightshift.credentials import basic
 from nightshift.errors import AuthFailed, Rejected
 from nightshift.http import VendorHook
+from nightshift.http.credentials import basic
 
 HOST = "https://developer.api.autodesk.com"
 AUTH_PATH = "/authentication/v2"

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from nightshift.address import Address, query, segment
 from nightshift.errors import BadResponse, Rejected
+from nightshift.http.address import Address, query, segment
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 
 from nightshift.backoff import Backoff, retry_after
 from nightshift.errors import Ambiguous, RateLimited, Rejected, Unreachable
-from nightshift.pacing import Pacer, pacer_of
+from nightshift.http.pacing import Pacer, pacer_of
 from tests.unit.http.scripted_vendor import MakeHook, Vendor
 
 

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 from multidict import CIMultiDict
 
-from nightshift.address import Params, query
+from nightshift.http.address import Params, query
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 

@@ -11,11 +11,12 @@ from urllib.parse import urlsplit
 import aiohttp
 from yarl import URL
 
-from nightshift import __version__, faults
-from nightshift.answer import Exchange
-from nightshift.call import Call
-from nightshift.client_settings import ClientSettings
+from nightshift import __version__
 from nightshift.errors import BadResponse, Rejected, Unreachable
+from nightshift.http import faults
+from nightshift.http.answer import Exchange
+from nightshift.http.call import Call
+from nightshift.http.client_settings import ClientSettings
 
 READ_BUFFER = 1 << 20
 

@@ -9,7 +9,6 @@ from typing import Any
 import aiohttp
 import msgspec
 
-from nightshift.answer import PAGE_ADVICE, Answer, Exchange
 from nightshift.backoff import retry_after
 from nightshift.errors import (
     AuthFailed,
@@ -21,6 +20,7 @@ from nightshift.errors import (
     Unreachable,
     VendorError,
 )
+from nightshift.http.answer import PAGE_ADVICE, Answer, Exchange
 
 TLS_ADVICE = (
     "If the vendor's certificate is signed by an authority of your own, put the path of its CA file into the extra "

@@ -15,21 +15,19 @@ from urllib.parse import urlsplit
 import aiohttp
 from airflow.providers.http.hooks.http import HttpAsyncHook
 
-from nightshift import credentials as secret
-from nightshift import faults
-from nightshift.address import Address, Params, segment
-from nightshift.answer import Answer, Download, Exchange
 from nightshift.backoff import Backoff
-from nightshift.call import SAFE_METHODS, Call, body_of, headers_of
-from nightshift.client_settings import ClientSettings, read_settings
-from nightshift.connection_test import run_check
 from nightshift.errors import AuthFailed, VendorError
-from nightshift.pacing import Pacer, pacer_of
+from nightshift.http import credentials as secret
+from nightshift.http import faults
+from nightshift.http.address import Address, Params
+from nightshift.http.answer import Answer, Download, Exchange
+from nightshift.http.call import SAFE_METHODS, Call, body_of, headers_of
+from nightshift.http.client_settings import ClientSettings, read_settings
+from nightshift.http.connection_test import run_check
+from nightshift.http.pacing import Pacer, pacer_of
+from nightshift.http.redirects import check_target, follow
+from nightshift.http.wire import Wire
 from nightshift.redaction import safe_url
-from nightshift.redirects import check_target, follow
-from nightshift.wire import Wire
-
-__all__ = ["Answer", "Download", "VendorHook", "segment"]
 
 T = TypeVar("T")
 

@@ -9,11 +9,11 @@ from urllib.parse import urljoin, urlsplit
 import aiohttp
 from msgspec.structs import replace
 
-from nightshift.address import Address, foreign_host
-from nightshift.answer import Exchange
-from nightshift.call import Call
 from nightshift.errors import BadResponse
-from nightshift.wire import Wire
+from nightshift.http.address import Address, foreign_host
+from nightshift.http.answer import Exchange
+from nightshift.http.call import Call
+from nightshift.http.wire import Wire
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 MAX_REDIRECTS = 5
