@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin
@@ -19,10 +20,16 @@ from pydantic import BaseModel, ValidationError
 ROOT = Path(__file__).resolve().parents[1]
 Model = TypeVar("Model", bound=BaseModel)
 Location = tuple[str | int, ...]
+# The parser in C is about ten times as fast; PyYAML can be built without it.
+_Loader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class ConfigError(ValueError):
     """One or more mistakes in a configuration file; the text has a line for each: ``file:line: field: what to do``."""
+
+
+class _NoFileError(ConfigError):
+    """There is no such file."""
 
 
 def config_folder() -> Path:
@@ -47,17 +54,167 @@ def read_section(
     :return: the section, or ``None`` where the file has no such section: that source is not configured
     :raises ConfigError: the file cannot be read, is not YAML, or the section does not fit; each mistake with its line
     """
-    path = (folder or config_folder()) / file
-    data, lines = _load(path)
-    if data is None or name not in data:
-        return None
-    section = {} if data[name] is None else data[name]
+    document = _load((folder or config_folder()) / file)
+    for mistake in document.twice.values():
+        raise ConfigError(mistake[0])
+    data = document.values()
+    return _fit(document, name, model, data[name]) if name in data else None
+
+
+def read_sections(
+    model: type[Model],
+    *,
+    file: str,
+    folder: Path | None = None,
+    name_problem: Callable[[str], str | None] | None = None,
+    context: Any = None,
+) -> dict[str, Model | ConfigError]:
+    """Read a configuration file whose top-level sections are all of one kind.
+
+    The file is read and parsed once. A section that does not fit becomes its error, and all others are read.
+
+    :param model: the Pydantic model that each section has to fit
+    :param file: name of the file in the configuration folder
+    :param folder: the configuration folder; default :func:`config_folder`
+    :param name_problem: says what is wrong with the name of a section, or ``None``
+    :param context: what the validators of the model are given as Pydantic's validation context
+    :return: the sections by their names, in the order of the file; nothing where there is no such file
+    :raises ConfigError: the file cannot be read, or is not YAML
+    """
     try:
-        return model.model_validate(section)
+        document = _load((folder or config_folder()) / file)
+    except _NoFileError:
+        return {}
+    found: dict[str, Model | ConfigError] = {}
+    for name in document.sections:
+        try:
+            if name in document.twice:
+                raise ConfigError("\n".join(document.twice[name]))
+            if name_problem and (problem := name_problem(name)):
+                raise ConfigError(f"{document.path}:{document.lines[(name,)]}: {name}: {problem}")
+            found[name] = _fit(document, name, model, document.value(name), context)
+        except ConfigError as error:
+            found[name] = error
+    return found
+
+
+def read_unchecked(file: str, *, folder: Path | None = None) -> dict[Any, Any]:
+    """Read a configuration file as it stands, for a look at parts of it that another reader will validate.
+
+    :param file: name of the file in the configuration folder
+    :param folder: the configuration folder; default :func:`config_folder`
+    :raises ConfigError: the file cannot be read, or is not YAML
+    """
+    return _load((folder or config_folder()) / file).values()
+
+
+def nearest(word: str, valid: Collection[str], *, few: bool = False) -> str:
+    """Return what to add to a mistake: the valid word that is most like it, else all.
+
+    :param word: what was found
+    :param valid: what may be there
+    :param few: where none is like it, name no more than a few
+    """
+    near = difflib.get_close_matches(word, valid, n=1, cutoff=0.5)
+    if near:
+        return f"; did you mean {near[0]!r}?"
+    shown = sorted(valid)
+    return f"; valid: {', '.join(shown[:10] if few else shown)}{' …' if few and len(shown) > 10 else ''}"
+
+
+@dataclass(frozen=True)
+class _Document:
+    """A file that was parsed once.
+
+    :param path: the file
+    :param loader: what makes values of nodes
+    :param root: the whole
+    :param sections: top-level keys as they are written → their values
+    :param lines: place → line
+    :param twice: top-level key → mistakes about keys below it that are given twice
+    """
+
+    path: Path
+    loader: yaml.SafeLoader
+    root: yaml.Node | None
+    sections: dict[str, yaml.Node] = field(default_factory=dict)
+    lines: dict[Location, int] = field(default_factory=dict)
+    twice: dict[str, list[str]] = field(default_factory=dict)
+
+    def values(self) -> dict[Any, Any]:
+        """Return the values of the whole file."""
+        return {} if self.root is None else self._made(self.root)
+
+    def value(self, name: str) -> Any:
+        """Return the value of one section."""
+        return self._made(self.sections[name])
+
+    def note(self, node: yaml.Node, at: Location) -> None:
+        """Note the line of every value, and each key that is given twice (YAML would silently keep the last)."""
+        self.lines.setdefault(at, node.start_mark.line + 1)
+        if isinstance(node, yaml.MappingNode):
+            for key, value in node.value:
+                below = (*at, str(key.value))
+                line = key.start_mark.line + 1
+                if below in self.lines:
+                    first = f"given twice, first in line {self.lines[below]}; keep one"
+                    self.twice.setdefault(str(below[0]), []).append(f"{self.path}:{line}: {_dotted(below)}: {first}")
+                    continue
+                self.lines[below] = line
+                self.note(value, below)
+        elif isinstance(node, yaml.SequenceNode):
+            for index, value in enumerate(node.value):
+                self.note(value, (*at, index))
+
+    def _made(self, node: yaml.Node) -> Any:
+        try:
+            return self.loader.construct_document(node)
+        except yaml.YAMLError as error:
+            raise _not_yaml(self.path, error) from None
+        except ValueError as error:
+            raise ConfigError(f"{self.path}:{node.start_mark.line + 1}: not a value that YAML knows: {error}") from None
+
+
+def _load(path: Path) -> _Document:
+    try:
+        loader = _Loader(path.read_text(encoding="utf-8"))
+        root = loader.get_single_node()
+    except OSError as error:
+        kind = _NoFileError if isinstance(error, FileNotFoundError) else ConfigError
+        raise kind(
+            f"{path}: cannot be read ({error.strerror}). Set NIGHTSHIFT_CONFIG to the folder that holds it."
+        ) from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: is not UTF-8 text, from byte {error.start} on; save it as UTF-8") from None
+    except yaml.YAMLError as error:
+        raise _not_yaml(path, error) from None
+    document = _Document(path, loader, root)
+    if root is None or (isinstance(root, yaml.ScalarNode) and root.tag == "tag:yaml.org,2002:null"):
+        return _Document(path, loader, None)
+    if not isinstance(root, yaml.MappingNode):
+        found = "list" if isinstance(root, yaml.SequenceNode) else "text"
+        raise ConfigError(f"{path}:1: expected sections such as 'name:' at the top, found a {found}")
+    try:
+        document.note(root, ())
+    except RecursionError:
+        raise ConfigError(f"{path}: an alias (*name) stands inside of its own anchor (&name); write it out") from None
+    document.sections.update({str(key.value): value for key, value in root.value})
+    return document
+
+
+def _not_yaml(path: Path, error: yaml.YAMLError) -> ConfigError:
+    mark = getattr(error, "problem_mark", None)
+    line = f":{mark.line + 1}" if mark else ""
+    return ConfigError(f"{path}{line}: not valid YAML: {getattr(error, 'problem', None) or error}")
+
+
+def _fit(document: _Document, name: str, model: type[Model], value: Any, context: Any = None) -> Model:
+    try:
+        return model.model_validate({} if value is None else value, context=context)
     except ValidationError as error:
         found = error.errors()
         deepest = [one for one in found if not any(_is_inside(other["loc"], one["loc"]) for other in found)]
-        told = [_explain(path, lines, name, model, dict(one)) for one in deepest]
+        told = [_explain(document.path, document.lines, name, model, dict(one)) for one in deepest]
         raise ConfigError("\n".join(told)) from None
 
 
@@ -66,68 +223,39 @@ def _is_inside(inner: Location, outer: Location) -> bool:
     return len(inner) > len(outer) and inner[: len(outer)] == outer
 
 
-def _load(path: Path) -> tuple[dict[str, Any] | None, dict[Location, int]]:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(
-            f"{path}: cannot be read ({error.strerror}). Set NIGHTSHIFT_CONFIG to the folder that holds it."
-        ) from None
-    try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        lines: dict[Location, int] = {}
-        if node is not None:
-            _walk(node, (), lines, path)
-        data = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f":{mark.line + 1}" if mark else ""
-        raise ConfigError(f"{path}{line}: not valid YAML: {getattr(error, 'problem', None) or error}") from None
-    if data is not None and not isinstance(data, dict):
-        raise ConfigError(f"{path}:1: expected sections such as 'flexnet:' at the top, found {type(data).__name__}")
-    return data, lines
-
-
-def _walk(node: yaml.Node, at: Location, lines: dict[Location, int], path: Path) -> None:
-    """Note the line of every value, and refuse a key that is given twice (YAML would silently keep the last)."""
-    lines.setdefault(at, node.start_mark.line + 1)
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            below = (*at, str(key.value))
-            if below in lines:
-                raise ConfigError(
-                    f"{path}:{key.start_mark.line + 1}: {_dotted(below)}: given twice, first in line {lines[below]}; keep one"
-                )
-            lines[below] = key.start_mark.line + 1
-            _walk(value, below, lines, path)
-    elif isinstance(node, yaml.SequenceNode):
-        for index, value in enumerate(node.value):
-            _walk(value, (*at, index), lines, path)
-
-
 def _explain(
     path: Path, lines: Mapping[Location, int], section: str, model: type[BaseModel], found: dict[str, Any]
 ) -> str:
     at: Location = (section, *found["loc"])
+    # What Pydantic says of a key of a dict: its place is that of the dict, because YAML may have changed the key.
+    is_name = at[-1] == "[key]"
+    at = at[:-2] if is_name else at
     line = next((lines[at[:n]] for n in range(len(at), 0, -1) if at[:n] in lines), 1)
-    where = f"{path}:{line}: {_dotted(at)}"
+    where = f"{path}:{line}: {_dotted(at)}{': a name in it' if is_name else ''}"
     match found["type"]:
         case "extra_forbidden":
             valid = _field_names(model, tuple(found["loc"])[:-1])
-            return f"{where}: unknown field{_nearest(str(at[-1]), valid)}"
+            return f"{where}: unknown field{nearest(str(at[-1]), valid)}"
         case "missing":
             return f"{where}: is missing; add it"
         case "literal_error" | "enum":
             valid = [word.strip(" '") for word in found["ctx"]["expected"].replace(" or ", ",").split(",")]
-            return f"{where}: {found['input']!r} is not valid{_nearest(str(found['input']), valid)}"
+            return f"{where}: {found['input']!r} is not valid{nearest(str(found['input']), valid)}"
+        case "tuple_type" | "list_type":
+            return f"{where}: must be a list, a line with '- ' for each (found {found['input']!r:.80})"
+        case "too_short":
+            return f"{where}: must have at least {found['ctx']['min_length']}, a line with '- ' for each"
+        case "model_type" | "dict_type":
+            return f"{where}: must be names with their values, 'name: value' a line (found {found['input']!r:.80})"
+        case "value_error" if isinstance(found["input"], Mapping):
+            return f"{where}: {_lowered(found['msg'])}"
         case _:
-            message = str(found["msg"]).removeprefix("Value error, ")
-            return f"{where}: {message[:1].lower()}{message[1:]} (found {found['input']!r:.80})"
+            return f"{where}: {_lowered(found['msg'])} (found {found['input']!r:.80})"
 
 
-def _nearest(word: str, valid: list[str]) -> str:
-    near = difflib.get_close_matches(word, valid, n=1, cutoff=0.5)
-    return f"; did you mean {near[0]!r}?" if near else f"; valid: {', '.join(sorted(valid))}"
+def _lowered(message: str) -> str:
+    message = message.removeprefix("Value error, ")
+    return message if message[1:2].isupper() else f"{message[:1].lower()}{message[1:]}"
 
 
 def _field_names(model: Any, loc: Location) -> list[str]:

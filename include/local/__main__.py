@@ -1,8 +1,9 @@
-"""``make run``: stand-in vendors, an embedded Airflow, last night's reports, a summary; then the Airflow UI stays up
-until Ctrl-C.
+"""``make run``: stand-in vendors, an embedded Airflow, last night's reports, the promotions that depend on them, a summary;
+then the Airflow UI stays up until Ctrl-C. Approvals are given by a person in the UI.
 
-With ``--once`` everything is stopped after the summary, and the exit code is 0 when every report was published, 1 when
-one was not, 2 when Airflow or the vendors did not come up.
+With ``--once`` approvals of stand-in deployments are given by the program, everything is stopped after the summary, and
+the exit code is 0 when every report was published and every promotion ended well, 1 when one did not, 2 when Airflow or
+the vendors did not come up.
 """
 
 from __future__ import annotations
@@ -13,16 +14,25 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
 from include.config.exago import CHANGES, TREE, Exago
+from include.config.promotions import read_applications
 from include.config.reports import CamundaOptimize, FlexNet
 from include.config.tokenflex import TokenFlex
 from include.local.airflow import LocalAirflow, NotStarted
 from include.local.mission import Flow, collect, follow, start_run, summary
+from include.local.promotions import (
+    Promotion,
+    await_run,
+    collect_promotion,
+    follow_promotion,
+    promotion_summary,
+)
 from include.local.rest import Api, ApiError
 from include.local.vendors import StandIns, standin_connections
 from include.settings import ROOT, ConfigError, lake_url, read_section
@@ -30,6 +40,7 @@ from include.settings import ROOT, ConfigError, lake_url, read_section
 HOME = ROOT / ".local"
 SEEN_SECONDS = 90
 POOL_SLOTS = 50
+Say = Callable[[str], None]
 
 
 class Interrupted(Exception):
@@ -49,13 +60,16 @@ def main() -> int:
 
     airflow = LocalAirflow(Path(options.home).resolve() / "airflow", options.port, {"NIGHTSHIFT_LAKE": lake_url()})
     try:
-        flows = configured_flows()
-        vendors = StandIns([flow.vendor for flow in flows if not _is_real(flow)], airflow.home.parent)
+        flows, promotions = configured_flows(), configured_promotions(once=options.once)
+        standins = [flow.vendor for flow in flows if not _is_real(flow.source.connection)]
+        if any(not _is_real(one.config.connection) for one in promotions):
+            standins.append("flexdeploy")
+        vendors = StandIns(standins, airflow.home.parent)
     except ConfigError as error:
         print(f"nightshift: {error}", file=sys.stderr)
         return 2
     try:
-        return _mission(airflow, vendors, flows, options, say)
+        return _mission(airflow, vendors, flows, promotions, options, say)
     except (NotStarted, RuntimeError, ApiError, TimeoutError) as error:
         print(f"nightshift: {error}", file=sys.stderr)
         return 2
@@ -70,7 +84,12 @@ def main() -> int:
 
 
 def _mission(
-    airflow: LocalAirflow, vendors: StandIns, flows: list[Flow], options: argparse.Namespace, say: Callable[[str], None]
+    airflow: LocalAirflow,
+    vendors: StandIns,
+    flows: list[Flow],
+    promotions: list[Promotion],
+    options: argparse.Namespace,
+    say: Say,
 ) -> int:
     if vendors.ports:
         say(f"starting the stand-in vendors: {', '.join(vendors.ports)}")
@@ -82,32 +101,87 @@ def _mission(
         api.put_connection(connection_id, **fields)
     for pool in sorted({flow.source.pool for flow in flows} - {"default_pool"}):
         api.put_pool(pool, POOL_SLOTS)
-    _await_dags(api, flows)
+    _await_dags(api, [*(flow.dag_id for flow in flows), *(one.dag_id for one in promotions)])
+    known = {one.dag_id: frozenset(run["dag_run_id"] for run in api.runs(one.dag_id)) for one in promotions}
+    for promotion in promotions:
+        api.unpause(promotion.dag_id)
     for flow in flows:
         flow.run_id = start_run(api, flow, options.night)
         say(f"{flow.dag_id}: run {flow.run_id}")
-    with ThreadPoolExecutor(len(flows), thread_name_prefix="follow") as threads:
-        followers = [threads.submit(follow, airflow.api, flow, say) for flow in flows]
-        try:
-            for follower in followers:
-                follower.result()
-        except Interrupted:
-            airflow.stop()
-            raise
+    _all_at_once(airflow, [partial(follow, airflow.api, flow, say) for flow in flows])
     for flow in flows:
         collect(api, flow)
-    print(f"\n{summary(flows)}\n\nlake: {lake_url()}", flush=True)
+    print(f"\n{summary(flows)}\n\nlake: {lake_url()}\n", flush=True)
     sound = all(flow.state == "success" for flow in flows)
     if not sound:
         print("Some reports failed: their logs are in the UI, and below .local/airflow/logs.", flush=True)
+    promoted = _promote(airflow, flows, promotions, known, options, say)
     if options.once:
-        return 0 if sound else 1
+        return 0 if sound and promoted else 1
     print(
         f"The Airflow UI stays up: {airflow.url}  (user admin, password {airflow.password}). Ctrl-C stops everything.",
         flush=True,
     )
     while True:
         time.sleep(3600)
+
+
+def _promote(
+    airflow: LocalAirflow,
+    flows: list[Flow],
+    promotions: list[Promotion],
+    known: Mapping[str, frozenset[str]],
+    options: argparse.Namespace,
+    say: Say,
+) -> bool:
+    """Follow the promotions that the night starts; return whether all ended well."""
+    published = [f"{row[0]}/{row[1]}" for flow in flows for row in flow.rows if not row[-1].startswith("FAILED")]
+    begun = []
+    for one in promotions:
+        night = options.night or max((flow.last_night() for flow in flows), default="")
+        if missing := one.needs(published):
+            one.outcome = f"not begun: {', '.join(missing)} is not published"
+        elif not one.config.after or not await_run(airflow.api, one, night, known[one.dag_id]):
+            one.outcome = "not begun: a person starts it" if not one.config.after else "FAILED: Airflow started no run"
+        else:
+            say(f"{one.dag_id}: the night {night} is complete, run {one.run_id}")
+            begun.append(one)
+    _all_at_once(airflow, [partial(follow_promotion, airflow.api, one, say) for one in begun])
+    for one in begun:
+        collect_promotion(airflow.api, one)
+    if promotions:
+        print(f"\n{promotion_summary(promotions)}\n", flush=True)
+    return not any(one.outcome.startswith("FAILED") for one in promotions) and all(
+        one.state == "success" for one in begun
+    )
+
+
+def _all_at_once(airflow: LocalAirflow, calls: Sequence[Callable[[], None]]) -> None:
+    """Follow several runs side by side; Ctrl-C ends Airflow first, so that all of them come to an end."""
+    if not calls:
+        return
+    with ThreadPoolExecutor(len(calls), thread_name_prefix="follow") as threads:
+        followers = [threads.submit(call) for call in calls]
+        try:
+            for follower in followers:
+                follower.result()
+        except Interrupted:
+            airflow.stop()
+            raise
+
+
+def configured_promotions(*, once: bool) -> list[Promotion]:
+    """Return the promotions that ``promotions.yaml`` configures.
+
+    :param once: approvals are given by the program, where FlexDeploy is a stand-in
+    :raises ConfigError: a mistake in it
+    """
+    found = []
+    for name, config in read_applications().items():
+        if isinstance(config, ConfigError):
+            raise config
+        found.append(Promotion(name, config, answers=once and not _is_real(config.connection)))
+    return found
 
 
 def configured_flows() -> list[Flow]:
@@ -141,23 +215,22 @@ def read_dotenv(path: Path) -> None:
                 os.environ.setdefault(name.strip(), value.strip().strip("'\""))
 
 
-def _is_real(flow: Flow) -> bool:
-    """Whether a person has given a connection of their own for this flow, so that no stand-in is needed."""
-    return f"AIRFLOW_CONN_{flow.source.connection.upper()}" in os.environ
+def _is_real(connection: str) -> bool:
+    """Whether a person has given this connection, so that no stand-in is needed."""
+    return f"AIRFLOW_CONN_{connection.upper()}" in os.environ
 
 
-def _await_dags(api: Api, flows: list[Flow]) -> None:
+def _await_dags(api: Api, dag_ids: Sequence[str]) -> None:
     until = time.monotonic() + SEEN_SECONDS
-    for flow in flows:
+    for dag_id in dag_ids:
         while True:
             with contextlib.suppress(ApiError):
-                api.call("GET", f"/api/v2/dags/{flow.dag_id}")
+                api.call("GET", f"/api/v2/dags/{dag_id}")
                 break
             if time.monotonic() > until:
                 errors = api.call("GET", "/api/v2/importErrors")["import_errors"]
                 raise RuntimeError(
-                    f"Airflow does not see the DAG {flow.dag_id}. "
-                    + "\n".join(error["stack_trace"] for error in errors)
+                    f"Airflow does not see the DAG {dag_id}. " + "\n".join(error["stack_trace"] for error in errors)
                 )
             time.sleep(0.5)
 

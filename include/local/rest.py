@@ -166,6 +166,18 @@ class Api:
             ended = run
         return ended
 
+    def questions(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
+        """Return the approvals of a run that wait for an answer."""
+        found = self.call("GET", f"{self._run_path(dag_id, run_id)}/hitlDetails?response_received=false")
+        parked = ("awaiting_input", "deferred")
+        return [one for one in found["hitl_details"] if one["task_instance"]["state"] in parked]
+
+    def answer(self, dag_id: str, run_id: str, task_id: str, option: str) -> None:
+        """Answer an approval: ``Approve`` or ``Reject``."""
+        body = {"chosen_options": [option], "params_input": {}}
+        path = f"{self._run_path(dag_id, run_id)}/taskInstances/{quote(task_id)}/-1/hitlDetails"
+        self.call("PATCH", path, body, tries=1)
+
     def put_connection(self, connection_id: str, **fields: Any) -> None:
         """Create a connection, or change the one that is there."""
         body = {"connection_id": connection_id, **fields}

@@ -49,6 +49,12 @@ def standin_connections(ports: Mapping[str, int]) -> dict[str, dict[str, Any]]:
             password="standin-exago",  # noqa: S106
             description="The stand-in of Exago BI",
         ),
+        "flexdeploy": connection_fields(
+            conn_type="flexdeploy",
+            login="nightshift",
+            password="standin-flexdeploy",  # noqa: S106
+            description="The stand-in of FlexDeploy",
+        ),
     }
     return {
         f"{vendor}_default": {**known[vendor], "host": f"http://127.0.0.1:{port}{CONTEXT_PATHS.get(vendor, '')}"}

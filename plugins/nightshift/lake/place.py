@@ -23,7 +23,8 @@ def report_asset(source: str, report: str) -> Asset:
 
 
 def lake_of_this_deployment() -> Lake:
-    """Return the lake that ``NIGHTSHIFT_LAKE`` names. Call it in a task only: it may look up a connection.
+    """Return the lake that ``NIGHTSHIFT_LAKE`` names. It may look up a connection, which blocks: call it in a task, or in a thread
+    of the API server, where the connection comes from the metadata database or the environment.
 
     ``s3://my_aws@bucket/prefix`` takes key, secret, region and endpoint from the Airflow connection ``my_aws``;
     ``s3://bucket/prefix`` takes the standard environment of the object store.
@@ -34,6 +35,16 @@ def lake_of_this_deployment() -> Lake:
     if lake.connection_id is None:
         return lake
     return Lake.from_url(lake_url(), store_options(BaseHook.get_connection(lake.connection_id)))
+
+
+async def alake_of_this_deployment() -> Lake:
+    """Return the lake that ``NIGHTSHIFT_LAKE`` names, in a trigger; see :func:`lake_of_this_deployment`."""
+    from include.lake.store import Lake
+
+    lake = Lake.from_url(lake_url())
+    if lake.connection_id is None:
+        return lake
+    return Lake.from_url(lake_url(), store_options(await BaseHook.aget_connection(lake.connection_id)))
 
 
 def store_options(connection: Any) -> dict[str, str]:

@@ -1,0 +1,112 @@
+"""Follow the promotions of a night: what they do, which approval they wait for, and what runs where in the end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from include.config.promotions import Application
+from include.local.mission import BAD, DONE
+from include.local.rest import Api, ApiError
+
+BEGIN_SECONDS = 120
+RUN_SECONDS = 3600
+ANSWER_AFTER = 4.0
+"""Seconds that a task has to wait for its answer before one is given by a program: Airflow 3.3.2 loses earlier ones."""
+
+
+@dataclass
+class Promotion:
+    """A promotion of the mission.
+
+    :param application: its name
+    :param config: its part of ``promotions.yaml``
+    :param answers: approvals are given by the program, not by a person
+    """
+
+    application: str
+    config: Application
+    answers: bool = False
+    run_id: str = ""
+    state: str = ""
+    outcome: str = ""
+    standing: list[str] = field(default_factory=list)
+
+    @property
+    def dag_id(self) -> str:
+        """Id of its DAG."""
+        return f"promote_{self.application}"
+
+    def needs(self, reports: Sequence[str]) -> list[str]:
+        """Return the reports that it waits for and that are not among these."""
+        return [name for name in self.config.after if name not in reports]
+
+
+def await_run(api: Api, promotion: Promotion, night: str, known: frozenset[str]) -> bool:
+    """Wait for the run that Airflow starts when the night is complete; return whether it came.
+
+    :param known: runs that were there before
+    """
+    until = time.monotonic() + BEGIN_SECONDS
+    while time.monotonic() < until:
+        for run in api.runs(promotion.dag_id):
+            if run.get("partition_key") == night and run["dag_run_id"] not in known:
+                promotion.run_id = str(run["dag_run_id"])
+                return True
+        time.sleep(0.5)
+    return False
+
+
+def follow_promotion(api: Api, promotion: Promotion, say: Callable[[str], None]) -> None:
+    """Follow a run to its end; every task that ends, and every approval that is waited for, is told once."""
+    told: set[str] = set()
+    asked: dict[str, float] = {}
+    for run, tasks in api.follow(promotion.dag_id, promotion.run_id, timeout=RUN_SECONDS):
+        promotion.state = run["state"]
+        for task in tasks:
+            if task["state"] in DONE and task["task_id"] not in told:
+                told.add(task["task_id"])
+                say(f"{promotion.dag_id} {len(told)}/{len(tasks)}  {task['task_id']}: {task['state']}")
+        for question in api.questions(promotion.dag_id, promotion.run_id):
+            _heed(api, promotion, question, asked, say)
+
+
+def _heed(
+    api: Api, promotion: Promotion, question: Mapping[str, Any], asked: dict[str, float], say: Callable[[str], None]
+) -> None:
+    task = question["task_instance"]["task_id"]
+    if task not in asked:
+        asked[task] = time.monotonic()
+        if not promotion.answers:
+            page = f"{api.url}/dags/{promotion.dag_id}/runs/{promotion.run_id}/tasks/{task}/required_actions"
+            say(f"{promotion.dag_id}  {question['subject']}  Your answer is waited for: {page}")
+    elif promotion.answers and time.monotonic() - asked[task] > ANSWER_AFTER:
+        try:
+            api.answer(promotion.dag_id, promotion.run_id, task, "Approve")
+        except ApiError as error:
+            if error.status != 409:
+                raise
+        else:
+            say(f"{promotion.dag_id}  {question['subject']}  Approved (by this program: the vendor is a stand-in)")
+        asked[task] = time.monotonic()
+
+
+def collect_promotion(api: Api, promotion: Promotion) -> None:
+    """Collect how it ended, and what runs where."""
+    closed = api.returned(promotion.dag_id, promotion.run_id, "close")
+    if closed is not None:
+        promotion.outcome, promotion.standing = f"{closed['outcome']}: {closed['reason']}", list(closed["standing"])
+        return
+    bad = [task["task_id"] for task in api.tasks(promotion.dag_id, promotion.run_id) if task["state"] in BAD]
+    promotion.outcome = f"FAILED: {', '.join(bad) or promotion.state}"
+
+
+def promotion_summary(promotions: Sequence[Promotion]) -> str:
+    """Return the promotions as text: how each ended, and a line for each stage."""
+    return "\n".join(
+        line
+        for one in promotions
+        for line in (f"{one.application}  {one.outcome}", *(f"  {stage}" for stage in one.standing))
+    )

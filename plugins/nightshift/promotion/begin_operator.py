@@ -1,0 +1,174 @@
+"""The first task of a promotion: read the form, look at the night, wait for the turn, plan."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseSensorOperator, Context, PokeReturnValue
+from airflow.sdk.exceptions import AirflowFailException
+
+from include.promotions.progress import standing
+from include.promotions.record import Outcome, Record, Running, Version, now
+from include.promotions.store import Records
+from include.promotions.turns import Turns
+from include.promotions.versions import deployed, running
+from nightshift.lake.place import lake_of_this_deployment
+from nightshift.night import unknown_keys
+from nightshift.promotion.after import asset_of, missing, seen
+from nightshift.promotion.form import ALSO_KNOWN, FORM, Wish, night_of
+from nightshift.promotion.queue import Place, Queue
+from nightshift.retries import VendorRetryPolicy
+
+if TYPE_CHECKING:
+    from include.config.promotions import Application, Stage
+
+WAIT_DAYS = 14
+
+
+class PromotionBeginOperator(BaseSensorOperator):
+    """Decide what is promoted, wait until no other promotion of the application is underway, and write the record.
+
+    A run for a night goes on only if every report that the application depends on is published for that night. A night
+    that was promoted before is not promoted again by itself; a person's run always is. While it waits for its turn it
+    holds no worker. Returns ``night``, ``stages``, ``plan`` and ``outcome`` (``None``: the promotion goes on).
+
+    :param application: name of the application
+    :param config: its part of ``promotions.yaml``
+    """
+
+    ui_color = "#dfe7f5"
+
+    def __init__(self, *, application: str, config: Application, **kwargs: Any) -> None:
+        options: dict[str, Any] = {
+            "mode": "reschedule", "poke_interval": 15.0, "timeout": timedelta(days=WAIT_DAYS).total_seconds(),
+            "retry_policy": VendorRetryPolicy(), "inlets": [asset_of(name) for name in config.after],
+        }  # fmt: skip
+        super().__init__(**{**options, **kwargs})
+        self.application = application
+        self.config = config
+
+    def poke(self, context: Context) -> PokeReturnValue:
+        """Look once; see the class."""
+        try:
+            wish, night = self._asked(context)
+            stages = wish.stages_of([stage.label for stage in self.config.stages])
+        except ValueError as error:
+            raise AirflowFailException(str(error)) from None
+        reports = seen(context["inlet_events"], self.config.after, night) if self.config.after else []
+        if night is not None and (gone := missing(reports)):
+            raise AirflowFailException(
+                f"The night {night} is not complete: {', '.join(gone)} {'is' if len(gone) == 1 else 'are'} not published for it. "
+                "Nothing was built. Bring these reports home and clear this task; or start a run without a night."
+            )
+        told = asyncio.run(self._begin(context, wish, night, stages, tuple(reports)))
+        return PokeReturnValue(told is not None, told)
+
+    def _asked(self, context: Context) -> tuple[Wish, str | None]:
+        run = context["dag_run"]
+        if unknown := unknown_keys(run.conf, (*FORM, *ALSO_KNOWN)):
+            raise ValueError(f"Unknown field in the run's conf: {', '.join(unknown)}. Valid: {', '.join(FORM)}.")
+        wish = Wish.of(context["params"])
+        wish.check()
+        return wish, night_of(run.partition_key, wish)
+
+    async def _begin(
+        self, context: Context, wish: Wish, night: str | None, stages: Sequence[str], reports: tuple[Any, ...]
+    ) -> dict[str, Any] | None:
+        """Return what the task returns; ``None``: it is not our turn yet."""
+        lake = lake_of_this_deployment()
+        records = Records(lake, self.application)
+        record = await self._record(context, records, wish, night)
+        record = record.changed(reports=reports, stages=tuple(stages))
+        if wish.dry_run:
+            record = self._planned(wish, record, await running(records, self._stages()))
+            return await self._told(records, record.close(Outcome.DRY_RUN, "a dry run"))
+        queue = Queue(context, records, Turns(lake, self.application), self.config)
+        match await queue.look(record):
+            case Place.WAITS:
+                return None
+            case Place.GAVE_WAY:
+                return await self._told(records, record.close(Outcome.SUPERSEDED, "a newer night came first"))
+        record = record.changed(turn=queue.number)
+        if why := await self._in_vain(context, records, record):
+            told = await self._told(records, record.close(Outcome.SKIPPED, why))
+            await queue.turns.leave(record.run_id)
+            return told
+        record = self._planned(wish, record, await running(records, self._stages()))
+        told = await self._told(records, record)
+        await queue.turns.leave(record.run_id)
+        return told
+
+    async def _record(self, context: Context, records: Records, wish: Wish, night: str | None) -> Record:
+        """Return the record of this run: of an earlier attempt, taken up again, or a new one."""
+        run = context["dag_run"]
+        given = None if wish.version_id is None else Version(id=wish.version_id)
+        known = await records.read(run.run_id)
+        if known is not None:
+            return known.changed(
+                closed=None, outcome=None, reason="", superseded_by=None, form=wish.as_json(), version=given
+            )
+        return Record(
+            application=self.application,
+            dag_id=self.dag_id,
+            run_id=run.run_id,
+            night=night,
+            by=getattr(run, "triggering_user_name", None) if str(run.run_type) == "manual" else None,
+            form=wish.as_json(),
+            opened=now(),
+            version=given,
+        )
+
+    async def _in_vain(self, context: Context, records: Records, record: Record) -> str:
+        """Return why a night is not promoted although it is sound; empty where it is."""
+        if record.night is None:
+            return ""
+        asked = str(context["dag_run"].run_type) == "manual"
+        async for other, _ in records.newest_first():
+            if other.run_id == record.run_id or other.night is None or other.turn is None:
+                continue
+            if other.outcome in (Outcome.SKIPPED, Outcome.ABANDONED, Outcome.SUPERSEDED):
+                continue
+            if other.night == record.night and self.config.republished == "skip" and not asked:
+                return f"{record.night} was promoted before ({other.outcome or 'underway'}, run {other.run_id}), and was published again since"
+            if other.night > record.night and self.config.older == "skip" and deployed(other):
+                return f"the newer night {other.night} was promoted before (run {other.run_id})"
+        return ""
+
+    def _planned(self, wish: Wish, record: Record, before: dict[str, Running | None]) -> Record:
+        lines = []
+        if wish.version_id is None:
+            forced = ", even without changes" if wish.force_build or self.config.build.force else ""
+            lines.append(f"build {self.config.named} in {self.config.build.label}{forced}")
+        through = [stage for stage in self.config.stages if stage.label in record.stages]
+        lines += [stage_words(stage, record.version) for stage in through]
+        plan = (*lines, *(f"now in {line}" for line in standing(record, before)))
+        for line in plan:
+            self.log.info("Plan: %s", line)
+        return record.changed(before=before, plan=tuple(plan))
+
+    async def _told(self, records: Records, record: Record) -> dict[str, Any]:
+        await records.write(record)
+        if record.outcome is not None:
+            self.log.info("%s: %s", record.outcome, record.reason)
+        outcome = None if record.outcome is None else str(record.outcome)
+        return {"night": record.night, "stages": list(record.stages), "plan": list(record.plan), "outcome": outcome}
+
+    def _stages(self) -> list[str]:
+        return [stage.label for stage in self.config.stages]
+
+
+def stage_words(stage: Stage, version: Version | None) -> str:
+    """Return what a stage is to go through, in one line."""
+    parts = [f"approval by {', '.join(stage.approval.users) or 'a person'}"] if stage.approval else []
+    if stage.window:
+        days = f" on {', '.join(stage.window.days)}" if stage.window.days else ""
+        parts.append(f"window {stage.window.opens} to {stage.window.closes} {stage.window.timezone}{days}")
+    parts += [f"run {step.name}" for step in stage.before]
+    parts.append(f"deploy {version or 'what is built'}")
+    parts += [f"run {step.name}" for step in stage.after]
+    if stage.exago:
+        parts.append(f"Exago folder {stage.exago.candidate} to {stage.exago.live}")
+    return f"{stage.label}: {', '.join(parts)}"

@@ -1,0 +1,120 @@
+"""The end of a promotion: what to offer where a stage failed, and the last word in the record."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseAsyncOperator
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+
+from include.promotions.progress import in_flight, outcome_of, roll_back_of, standing
+from include.promotions.record import Outcome, Record
+from include.promotions.store import Records
+from include.promotions.turns import Turns
+from include.promotions.versions import running
+from nightshift.errors import NotFound
+from nightshift.flexdeploy.hook import FlexDeployHook
+from nightshift.flexdeploy.vocabulary import ENDED
+from nightshift.lake.place import lake_of_this_deployment
+from nightshift.promotion.runs import failed_tasks
+from nightshift.retries import VendorRetryPolicy
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+BAD_OUTCOMES = frozenset({Outcome.FAILED, Outcome.ROLLED_BACK})
+
+
+class RollBackOfferOperator(BaseAsyncOperator):
+    """Say whether a failed stage can be rolled back, and to what; skipped where nothing failed or nothing can be.
+
+    Returns ``stage``, ``version``, ``version_words`` and ``why``.
+
+    :param application: name of the application
+    :param conn_id: id of FlexDeploy's connection
+    """
+
+    ui_color = "#f5dcdc"
+
+    def __init__(self, *, application: str, conn_id: str, **kwargs: Any) -> None:
+        super().__init__(**{"retry_policy": VendorRetryPolicy(), **kwargs})
+        self.application = application
+        self.conn_id = conn_id
+
+    async def aexecute(self, context: Context) -> dict[str, Any]:
+        """Look at the record, and at what FlexDeploy still does."""
+        record = await Records(lake_of_this_deployment(), self.application).read(context["ti"].run_id)
+        failed = [task for task in failed_tasks(context) if not task.startswith("roll_back.")]
+        found = roll_back_of(record) if record is not None and failed else None
+        if record is None or found is None:
+            raise AirflowSkipException("No stage failed after its deployment had begun: nothing to roll back.")
+        if found.to is None:
+            raise AirflowSkipException(f"Nothing can be brought back: {found.why}.")
+        await self._wait_for_the_vendor(record)
+        version = found.to.version
+        self.log.info("%s can be rolled back to %s: %s", found.stage, version, found.why)
+        return {
+            "stage": found.stage, "version": version.model_dump(), "version_words": str(version), "why": found.why,
+        }  # fmt: skip
+
+    async def _wait_for_the_vendor(self, record: Record) -> None:
+        """Refuse to offer anything while the failed deployment may still be at work.
+
+        :raises AirflowFailException: it is
+        """
+        async with FlexDeployHook(self.conn_id) as hook:
+            for step in in_flight(record):
+                for number in step.requests:
+                    try:
+                        request = await hook.workflow_request(number)
+                    except NotFound:
+                        continue
+                    if request.state not in ENDED:
+                        raise AirflowFailException(
+                            f"Workflow request {number} of {step.task} is {request.status} at FlexDeploy. Nothing is rolled back while it "
+                            f"goes on: abort it at {hook.page_of(str(number))} or let it end, then clear this task with all that follows."
+                        )
+
+
+class PromotionCloseOperator(BaseAsyncOperator):
+    """Write the last word into the record, give up the turn, and fail the run where the promotion failed.
+
+    Returns ``outcome``, ``reason`` and ``standing`` (what runs in each stage).
+
+    :param application: name of the application
+    :param stages: labels of all stages
+    """
+
+    ui_color = "#e8ecf8"
+
+    def __init__(self, *, application: str, stages: Sequence[str], **kwargs: Any) -> None:
+        super().__init__(**{"retry_policy": VendorRetryPolicy(), **kwargs})
+        self.application = application
+        self.stages = list(stages)
+
+    async def aexecute(self, context: Context) -> dict[str, Any]:
+        """Close; see the class.
+
+        :raises AirflowFailException: the promotion failed; says why, and what runs where
+        """
+        lake, run_id, failed = lake_of_this_deployment(), context["ti"].run_id, failed_tasks(context)
+        records, turns = Records(lake, self.application), Turns(lake, self.application)
+        record = await records.read(run_id)
+        if record is None:
+            await turns.leave(run_id)
+            raise AirflowFailException(
+                f"Nothing was built or deployed: {', '.join(failed) or 'begin'} failed. Its log says why."
+            )
+        outcome, reason = outcome_of(record, failed)
+        lines = standing(record, await running(records, self.stages))
+        # Last of all, because from then on another promotion may begin.
+        await records.write(record.close(outcome, reason))
+        await turns.leave(run_id)
+        for line in (f"{outcome}: {reason}", *lines):
+            self.log.info("%s", line)
+        if outcome in BAD_OUTCOMES:
+            raise AirflowFailException(
+                f"The promotion {'was rolled back' if outcome is Outcome.ROLLED_BACK else 'failed'}: {reason}. What runs where: {'; '.join(lines)}."
+            )
+        return {"outcome": str(outcome), "reason": reason, "standing": lines}

@@ -1,0 +1,253 @@
+"""The DAG of an application: build once, then stage by stage, with a way back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+import pendulum
+from airflow.sdk import DAG, BaseOperator, PartitionedAssetTimetable, TaskGroup
+from airflow.sdk.exceptions import AirflowFailException
+
+from include.config.promotions import Application, Stage, UtilityStep
+from nightshift.promotion.after import asset_of
+from nightshift.promotion.approval_operator import PromotionApprovalOperator, RollBackApprovalOperator
+from nightshift.promotion.begin_operator import PromotionBeginOperator
+from nightshift.promotion.closing_operators import PromotionCloseOperator, RollBackOfferOperator
+from nightshift.promotion.folders_operator import PromotionFoldersOperator
+from nightshift.promotion.form import promotion_form
+from nightshift.promotion.job_operators import (
+    PromotionBuildOperator,
+    PromotionDeployOperator,
+    PromotionRollBackOperator,
+    PromotionUtilityOperator,
+)
+from nightshift.promotion.window_operator import PromotionWindowOperator
+from nightshift.retries import VendorRetryPolicy
+
+RUN_LIMIT = timedelta(days=60)
+"""Approvals, windows and FlexDeploy's own approvals can each last days."""
+START = pendulum.datetime(2020, 1, 1, tz="UTC")
+SHORT = timedelta(minutes=30)
+
+
+def dag_id_of(application: str) -> str:
+    """Return the id of an application's DAG."""
+    return f"promote_{application}"
+
+
+def promotion_dag(name: str, config: Application, *, doc_md: str | None) -> DAG:
+    """Return the DAG of an application.
+
+    It runs for a night as soon as all reports in ``after`` are published for it, in whatever order that happens; or when
+    a person starts it with the form.
+
+    :param name: name of the application
+    :param config: its part of ``promotions.yaml``
+    :param doc_md: what the UI says about every such DAG
+    """
+    with _empty_dag(name, config, doc_md) as dag:
+        _Chain(name, config).declare()
+    return dag
+
+
+def broken_dag(name: str, error: str) -> DAG:
+    """Return the DAG in the place of an application whose configuration has a mistake: it says so, and does nothing.
+
+    The other applications keep theirs, and nobody's history is lost.
+    """
+    with DAG(
+        dag_id_of(name),
+        dag_display_name=f"{dag_id_of(name)} (mistake in promotions.yaml)",
+        schedule=None,
+        start_date=START,
+        catchup=False,
+        dagrun_timeout=SHORT,
+        default_args=_default_args(1),
+        tags=["nightshift", "promotion", "mistake in promotions.yaml"],
+        doc_md=f"**This application cannot be promoted** until its configuration is put right:\n\n```\n{error}\n```",
+    ) as dag:
+        MistakeOperator(task_id="begin", doc_md="Tell the mistake.", mistake=error)
+    return dag
+
+
+class MistakeOperator(BaseOperator):
+    """Fail with the mistake that the configuration has.
+
+    :param mistake: with file and line
+    """
+
+    def __init__(self, *, mistake: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.mistake = mistake
+
+    def execute(self, context: Any) -> None:
+        """Fail."""
+        raise AirflowFailException(f"{self.mistake}\nNothing was built or deployed.")
+
+
+def _empty_dag(name: str, config: Application, doc_md: str | None) -> DAG:
+    after: Any = None
+    for report in config.after:
+        after = asset_of(report) if after is None else after & asset_of(report)
+    about = "\n\n".join(
+        text
+        for text in (config.description, f"![What runs where](nightshift/promotions/{name}/versions.svg)", doc_md)
+        if text
+    )
+    return DAG(
+        dag_id_of(name),
+        description=config.description or f"Build {config.named}, and promote it through {_arrow(config)}",
+        schedule=None if after is None else PartitionedAssetTimetable(assets=after),
+        start_date=START,
+        catchup=False,
+        # Of these, one is underway; the others wait for their turn without a worker.
+        max_active_runs=16,
+        dagrun_timeout=RUN_LIMIT,
+        params=promotion_form(name, [stage.label for stage in config.stages]),
+        default_args=_default_args(config.retries),
+        tags=["nightshift", "promotion", "flexdeploy"],
+        doc_md=about,
+    )
+
+
+def _default_args(retries: int) -> dict[str, Any]:
+    return {
+        "owner": "nightshift", "retries": retries, "retry_delay": timedelta(minutes=1), "retry_policy": VendorRetryPolicy(),
+        "execution_timeout": SHORT,
+    }  # fmt: skip
+
+
+def _arrow(config: Application) -> str:
+    return " → ".join(stage.label for stage in config.stages)
+
+
+class _Chain:
+    """The tasks of one application, one after the other."""
+
+    def __init__(self, name: str, config: Application) -> None:
+        self.config = config
+        self.labels = [stage.label for stage in config.stages]
+        self.gives_way = config.newer == "supersede"
+        self.shared: dict[str, Any] = {"application": name}
+        # What was left undone on purpose does not stop what follows; what failed does. Each task asks the record.
+        self.step: dict[str, Any] = {**self.shared, "trigger_rule": "none_failed"}
+        self.job: dict[str, Any] = {
+            "flexdeploy_conn_id": config.connection, "execution_timeout": timedelta(hours=config.deploy_hours),
+            "job_timeout": timedelta(hours=config.deploy_hours), "waiting_timeout": timedelta(days=config.waiting_days),
+        }  # fmt: skip
+
+    def declare(self) -> None:
+        """Declare all tasks."""
+        last: BaseOperator = PromotionBeginOperator(
+            task_id="begin",
+            doc_md="Read the form, look at the night, wait for the turn, plan.",
+            config=self.config,
+            **self.shared,
+        )
+        for task in (self._build(), *(task for stage in self.config.stages for task in self._stage(stage))):
+            last >> task
+            last = task
+        close = PromotionCloseOperator(
+            task_id="close", doc_md="Say how it ended, and what runs where.", stages=self.labels, trigger_rule="all_done",
+            **self.shared,
+        )  # fmt: skip
+        if self.config.roll_back is not None:
+            last = self._roll_back(last)
+        last >> close
+
+    def _build(self) -> BaseOperator:
+        build = self.config.build
+        return PromotionBuildOperator(
+            task_id="build",
+            doc_md="Build a version; no stage gets another one.",
+            unchanged=build.unchanged,
+            gives_way=self.gives_way,
+            **self.config.what, **self.config.on_stream, **build.where, **build.asked, **self.job, **self.step,
+        )  # fmt: skip
+
+    def _stage(self, stage: Stage) -> list[BaseOperator]:
+        at: dict[str, Any] = {"stage": stage.label, **self.step}
+        tasks: list[BaseOperator] = []
+        with TaskGroup(stage.label, tooltip=f"Stage {stage.label}"):
+            if stage.approval is not None:
+                tasks.append(
+                    PromotionApprovalOperator(
+                        task_id="approve",
+                        doc_md="Ask a person.",
+                        stages=self.labels,
+                        gives_way=self.gives_way,
+                        **stage.approval.model_dump(),
+                        **at,
+                    )
+                )
+            if stage.window is not None and stage.window.outside == "wait":
+                tasks.append(
+                    PromotionWindowOperator(
+                        task_id="window",
+                        doc_md="Wait for the window.",
+                        window=stage.window,
+                        gives_way=self.gives_way,
+                        **at,
+                    )
+                )
+            tasks += [self._utility(stage, step, gives_way=number == 0) for number, step in enumerate(stage.before)]
+            tasks.append(
+                PromotionDeployOperator(
+                    task_id="deploy",
+                    doc_md="Deploy the version, and wait for it.",
+                    # Between a utility run and its deployment nothing gives way: what was stopped has to be started again.
+                    gives_way=self.gives_way and not stage.before,
+                    **self._deployment(stage),
+                    **self.job,
+                    **at,
+                )
+            )
+            tasks += [self._utility(stage, step, gives_way=False) for step in stage.after]
+            if stage.exago is not None:
+                tasks.append(
+                    PromotionFoldersOperator(
+                        task_id="exago",
+                        doc_md="Make the candidate folder the live one.",
+                        exago_conn_id=stage.exago.connection,
+                        **stage.exago.model_dump(exclude={"connection"}),
+                        **at,
+                    )
+                )
+        return tasks
+
+    def _utility(self, stage: Stage, step: UtilityStep, *, gives_way: bool) -> BaseOperator:
+        return PromotionUtilityOperator(
+            task_id=step.name, doc_md=f"Run {step.name}.", stage=stage.label, gives_way=gives_way and self.gives_way,
+            **step.what, **(step.where or stage.where), **step.asked, **self.job, **self.step,
+        )  # fmt: skip
+
+    def _deployment(self, stage: Stage) -> dict[str, Any]:
+        return {
+            **self.config.what, **stage.where, **stage.asked, "packages": self.config.packages, "window": stage.window,
+        }  # fmt: skip
+
+    def _roll_back(self, last: BaseOperator) -> BaseOperator:
+        approval = self.config.roll_back.approval if self.config.roll_back is not None else None
+        with TaskGroup("roll_back", tooltip="The way back, where a stage fails"):
+            offer = RollBackOfferOperator(
+                task_id="offer", doc_md="Say what could be brought back.", conn_id=self.config.connection,
+                trigger_rule="all_done", **self.shared,
+            )  # fmt: skip
+            approve = RollBackApprovalOperator(
+                task_id="approve", doc_md="Ask a person.", stages=self.labels, offer=offer.output,
+                **(approval.model_dump() if approval else {}), **self.shared,
+            )  # fmt: skip
+            deploy = PromotionRollBackOperator(
+                task_id="deploy", doc_md="Deploy the version from before again.", offer=offer.output,
+                stages=self._ways_back(), **self.job, **self.shared,
+            )  # fmt: skip
+        last >> offer >> approve >> deploy
+        return deploy
+
+    def _ways_back(self) -> Mapping[str, Mapping[str, Any]]:
+        """Return the arguments of a deployment for each stage: all of them in each, so that none keeps another's."""
+        ways = {stage.label: {**self._deployment(stage), "window": None} for stage in self.config.stages}
+        names = {name for way in ways.values() for name in way}
+        return {label: {**dict.fromkeys(names), **way} for label, way in ways.items()}

@@ -1,0 +1,38 @@
+"""The promotion of an Exago folder as a step of an application's promotion."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from include.promotions.record import Kind, State
+from nightshift.exago.promote_operator import ExagoPromoteFolderOperator
+from nightshift.promotion.keeper import StepKeeper
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+
+class PromotionFoldersOperator(ExagoPromoteFolderOperator):
+    """Make the candidate folder the live one, once the stage is deployed; the archive keeps the old one by its night.
+
+    :param application: name of the application
+    :param stage: label of the stage
+    """
+
+    def __init__(self, *, application: str, stage: str, **kwargs: Any) -> None:
+        super().__init__(night=None, **kwargs)
+        self.application = application
+        self.stage = stage
+
+    async def aexecute(self, context: Context) -> dict[str, Any]:
+        """Promote the folder, and tell the record."""
+        keeper = StepKeeper(context, self.application, kind=Kind.FOLDERS, stage=self.stage)
+        record = await keeper.begin()
+        self.night = record.night or record.opened.date().isoformat()
+        try:
+            told = await super().aexecute(context)
+        except BaseException as error:
+            await keeper.end(State.FAILED, outcome=type(error).__name__, detail=str(error))
+            raise
+        await keeper.end(State.DONE, outcome=told["outcome"], detail="; ".join(told.get("remarks", ())))
+        return told

@@ -1,0 +1,167 @@
+"""The form of a promotion in the Airflow UI, and what a person asked for with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Any
+
+import msgspec
+from airflow.sdk import Param
+
+FORM = (
+    "force_build", "version_id", "from_stage", "to_stage", "change_tickets", "related_tickets", "inputs", "build_inputs",
+    "dry_run", "night",
+)  # fmt: skip
+ALSO_KNOWN = ("jobs",)
+"""Keys of a run's conf that are no field of the form: what to do with a job whose answer was lost."""
+
+
+def promotion_form(application: str, stages: Sequence[str]) -> dict[str, Param]:
+    """Return the form of an application.
+
+    :param application: its name
+    :param stages: labels of its stages, in order
+    """
+    page = f"nightshift/promotions/{application}"
+    return {
+        "version_id": Param(
+            None,
+            type=["null", "integer"],
+            minimum=1,
+            title="Version",
+            description_md=f"Promote this version (FlexDeploy's projectVersionId) instead of building one.\n\n"
+            f"![What runs where now]({page}/versions.svg)",
+        ),
+        "force_build": Param(
+            False, type=["null", "boolean"], title="Force build", description="Build even where nothing has changed."
+        ),
+        "from_stage": _stage(stages, "From stage", "Begin here. Empty: the first stage."),
+        "to_stage": _stage(stages, "To stage", "Stop after this one. Empty: the last stage."),
+        "change_tickets": _texts("Change tickets", "Ticket numbers of the change management system, for the deployments."),
+        "related_tickets": _texts("Issue tickets", "Tickets of the issue tracker, for the build."),
+        "inputs": _pairs("Inputs", "Workflow inputs of the deployments, code → value; they win over the configured ones."),
+        "build_inputs": _pairs("Build inputs", "Workflow inputs of the build, code → value."),
+        "dry_run": Param(
+            False,
+            type=["null", "boolean"],
+            title="Dry run",
+            description="Only say what would be built and deployed where; nothing is asked of FlexDeploy.",
+        ),
+        "night": Param(
+            None,
+            type=["null", "string"],
+            format="date",
+            title="Night",
+            description="Only if all reports that the application depends on are published for this night. Empty: the run's "
+            "partition key, else whatever is published.",
+        ),
+    }  # fmt: skip
+
+
+def _stage(stages: Sequence[str], title: str, description: str) -> Param:
+    return Param(None, type=["null", "string"], enum=[None, *stages], title=title, description=description)
+
+
+def _texts(title: str, description: str) -> Param:
+    return Param(None, type=["null", "array"], items={"type": "string"}, title=title, description=description)
+
+
+def _pairs(title: str, description: str) -> Param:
+    return Param(
+        None, type=["null", "object"], additionalProperties={"type": "string"}, title=title, description=description
+    )
+
+
+class Wish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What a person asked for; a run of the nights themselves asks for nothing special.
+
+    :param version_id: version to promote instead of a new one
+    :param force_build: build even where nothing has changed
+    :param from_stage: first stage
+    :param to_stage: last stage
+    :param change_tickets: for the deployments
+    :param related_tickets: for the build
+    :param inputs: of the deployments
+    :param build_inputs: of the build
+    :param dry_run: plan only
+    :param night: the night, where the run has no partition key
+    """
+
+    version_id: int | None = None
+    force_build: bool = False
+    from_stage: str | None = None
+    to_stage: str | None = None
+    change_tickets: tuple[str, ...] = ()
+    related_tickets: tuple[str, ...] = ()
+    inputs: dict[str, str] = {}
+    build_inputs: dict[str, str] = {}
+    dry_run: bool = False
+    night: str | None = None
+
+    @classmethod
+    def of(cls, params: Mapping[str, Any]) -> Wish:
+        """Read the form of a run.
+
+        :raises ValueError: a field has a value that it cannot have
+        """
+        given = {name: params[name] for name in FORM if params.get(name) not in (None, "", [], {}, False)}
+        try:
+            return msgspec.convert(given, cls)
+        except msgspec.ValidationError as error:
+            raise ValueError(f"The form cannot be read: {error}") from None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the fields that were filled in."""
+        found: dict[str, Any] = msgspec.to_builtins(self)
+        return found
+
+    def stages_of(self, all_stages: Sequence[str]) -> tuple[str, ...]:
+        """Return the stages from the first to the last one that was asked for.
+
+        :raises ValueError: there is no such stage, or the last comes before the first
+        """
+        for name in (self.from_stage, self.to_stage):
+            if name is not None and name not in all_stages:
+                raise ValueError(f"There is no stage {name!r}. The stages: {', '.join(all_stages)}.")
+        first = all_stages.index(self.from_stage) if self.from_stage else 0
+        last = all_stages.index(self.to_stage) if self.to_stage else len(all_stages) - 1
+        if last < first:
+            raise ValueError(f"To stage ({self.to_stage}) comes before From stage ({self.from_stage}).")
+        return tuple(all_stages[first : last + 1])
+
+    def check(self) -> None:
+        """Refuse what contradicts itself.
+
+        :raises ValueError: says what to do
+        """
+        if self.version_id is not None and self.force_build:
+            raise ValueError(
+                "Force build and a Version exclude each other: a given version is not built. Give one of the two."
+            )
+        if self.version_id is not None and (self.build_inputs or self.related_tickets):
+            raise ValueError(
+                "Build inputs and issue tickets belong to a build, but a Version was given. Leave them empty."
+            )
+        if self.from_stage is not None and self.version_id is None:
+            raise ValueError(
+                "From stage needs a Version: what is built now has not been through the stages before. Give the version that has."
+            )
+
+
+def night_of(partition_key: str | None, wish: Wish) -> str | None:
+    """Return the night of a run; ``None``: it has none.
+
+    :raises ValueError: the form contradicts the partition key, or names no day
+    """
+    if partition_key and wish.night not in (None, partition_key):
+        raise ValueError(
+            f"The run's partition key is {partition_key} but the form says night {wish.night}; give one of the two."
+        )
+    night = partition_key or wish.night
+    if night is None:
+        return None
+    try:
+        return date.fromisoformat(night).isoformat()
+    except ValueError:
+        raise ValueError(f"{night!r} is not a night; give a day as YYYY-MM-DD.") from None

@@ -1,0 +1,154 @@
+"""One attempt of a step, and the record that it keeps: every step of a promotion begins and ends here."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk.exceptions import AirflowSkipException
+
+from include.promotions.progress import NOTHING_DONE, held_back
+from include.promotions.record import Kind, Record, State, Step, now
+from include.promotions.store import Records
+from include.promotions.turns import Turns, Waiter
+from nightshift.errors import Rejected
+from nightshift.lake.place import lake_of_this_deployment
+from nightshift.promotion.runs import is_over
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from include.promotions.turns import Turn
+
+
+class TurnLost(Rejected):
+    """Another promotion of the application has had a turn since."""
+
+
+class StepKeeper:
+    """Keeps the record of a promotion while one of its steps is done.
+
+    :param context: of the task
+    :param application: name of the application
+    :param kind: what the step does
+    :param stage: label of its stage, of the steps that belong to one
+    :param gives_way: the step may be left undone for a newer night
+    """
+
+    def __init__(
+        self, context: Context, application: str, *, kind: Kind, stage: str | None = None, gives_way: bool = False
+    ) -> None:
+        lake = lake_of_this_deployment()
+        ti = context["ti"]
+        self.records = Records(lake, application)
+        self.turns = Turns(lake, application)
+        self.kind = kind
+        self.stage = stage
+        self.gives_way = gives_way
+        self.dag_id, self.run_id, self.task_id, self.attempt = ti.dag_id, ti.run_id, ti.task_id, ti.try_number
+        self.upstream: Collection[str] = context["task"].get_flat_relative_ids(upstream=True)
+        self._context = context
+
+    async def begin(self) -> Record:
+        """Begin, or begin again: decide whether the step is to be done, make sure of the turn, and write it down.
+
+        :raises AirflowSkipException: it is not to be done; the record says why
+        :raises TurnLost: another promotion has had a turn since; nothing was asked of a vendor
+        """
+        record = await self.read()
+        why = held_back(record, kind=self.kind, stage=self.stage, upstream=self.upstream)
+        if not why and self.gives_way and (newer := await self.newer_waiting(record)) is not None:
+            record = record.changed(superseded_by=newer.run_id)
+            why = held_back(record, kind=self.kind, stage=self.stage, upstream=self.upstream)
+        if why:
+            await self.skip(record, why)
+        record = await self._with_turn(record)
+        return await self.records.write(record.with_step(self._new_step(State.STARTED)))
+
+    async def read(self) -> Record:
+        """Return the record of this run.
+
+        :raises Rejected: there is none
+        """
+        record = await self.records.read(self.run_id)
+        if record is None:
+            raise Rejected(
+                f"the record of {self.run_id} is not in the lake",
+                advice="Nothing was asked of a vendor. Restore promotions/… in the lake, or clear the task `begin` with all that follows.",
+            )
+        return record
+
+    async def note(self, **more: Any) -> Record:
+        """Write down what is known of the step by now.
+
+        :param more: fields of :class:`include.promotions.record.Step`
+        """
+        record = await self.read()
+        step = record.step(self.task_id) or self._new_step(State.STARTED)
+        noted = step.changed(**more)
+        return record if noted == step else await self.records.write(record.with_step(noted))
+
+    async def end(self, state: State, *, changes: dict[str, Any] | None = None, **more: Any) -> Record:
+        """Write down how the step ended.
+
+        :param changes: fields of the record that change with it
+        :param more: fields of the step
+        """
+        record = await self.read()
+        step = record.step(self.task_id) or self._new_step(State.STARTED)
+        return await self.records.write(record.with_step(step.end(state, **more)).changed(**(changes or {})))
+
+    async def skip(self, record: Record, why: str) -> None:
+        """Write down that the step is left undone, and skip the task.
+
+        :raises AirflowSkipException: always
+        """
+        step = self._new_step(State.SKIPPED).changed(ended=now(), detail=why)
+        if record.outcome not in NOTHING_DONE:
+            await self.records.write(record.with_step(step))
+        raise AirflowSkipException(f"Not done: {why}.")
+
+    async def newer_waiting(self, record: Record) -> Waiter | None:
+        """Return the run of a newer night that waits for its turn, if there is one."""
+        for waiter in await self.turns.waiting():
+            if not waiter.is_newer_than(record.night):
+                continue
+            if not is_over(self._context, waiter.run_id):
+                return waiter
+            await self.turns.leave(waiter.run_id)
+        return None
+
+    def _new_step(self, state: State) -> Step:
+        return Step(
+            task=self.task_id, kind=self.kind, stage=self.stage, state=state, started=now(), attempt=self.attempt
+        )
+
+    async def _with_turn(self, record: Record) -> Record:
+        """Make sure that the turn is still ours, and take the record up again where it was closed (a clear)."""
+        if (turn := await self._turn(record)) is None:
+            raise self._lost()
+        if record.closed is None:
+            return record
+        opened = await self.records.write(record.changed(closed=None, outcome=None, reason=""))
+        # Whoever takes the next turn looks at our record again after taking it, so one of the two sees the other.
+        if await self._turn(record) != turn:
+            await self.records.write(record)
+            raise self._lost()
+        return opened
+
+    async def _turn(self, record: Record) -> Turn | None:
+        latest = await self.turns.latest()
+        return latest if latest is not None and latest.run_id == self.run_id and latest.number == record.turn else None
+
+    def _lost(self) -> TurnLost:
+        return TurnLost(
+            "another promotion of this application has had a turn since",
+            advice="Nothing was asked of a vendor. Clear the task `begin` of this run with all that follows: it waits for a turn of its "
+            "own; or start a run with the version to promote in the form.",
+        )
+
+
+def run_now(awaitable: Any) -> Any:
+    """Run an awaitable of the keeper from a synchronous operator."""
+    return asyncio.run(awaitable)

@@ -1,0 +1,57 @@
+"""The wait for the window of a stage."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator
+from airflow.sdk.exceptions import TaskDeferred
+
+from include.promotions.record import Kind, State
+from include.promotions.window import is_open, next_opening
+from nightshift.promotion.give_way import GiveWayTrigger
+from nightshift.promotion.keeper import StepKeeper, run_now
+from nightshift.retries import VendorRetryPolicy
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from include.config.promotions import Window
+
+
+class PromotionWindowOperator(BaseOperator):
+    """Wait, deferred, until the window of a stage is open.
+
+    :param application: name of the application
+    :param stage: label of the stage
+    :param window: its window
+    :param gives_way: end the wait when a newer night waits for its turn
+    """
+
+    ui_color = "#dfe7f5"
+
+    def __init__(self, *, application: str, stage: str, window: Window, gives_way: bool = False, **kwargs: Any) -> None:
+        super().__init__(**{"retry_policy": VendorRetryPolicy(), **kwargs})
+        self.application = application
+        self.stage = stage
+        self.window = window
+        self.gives_way = gives_way
+
+    def execute(self, context: Context) -> None:
+        """Look at the clock; wait where the window is closed."""
+        keeper = StepKeeper(context, self.application, kind=Kind.WINDOW, stage=self.stage, gives_way=self.gives_way)
+        record = run_now(keeper.begin())
+        at = datetime.now(UTC)
+        if is_open(self.window, at):
+            run_now(keeper.end(State.DONE, outcome="open"))
+            return
+        opens = next_opening(self.window, at)
+        self.log.info("The window of %s is closed; waiting until %s without a worker", self.stage, opens.isoformat())
+        run_now(keeper.note(detail=f"opens {opens.isoformat()}"))
+        night = record.night if self.gives_way else None
+        raise TaskDeferred(trigger=GiveWayTrigger(self.application, night, opens.timestamp()), method_name="look_again")
+
+    def look_again(self, context: Context, event: Any = None) -> None:
+        """Look again: the window is open, or a newer night waits."""
+        self.execute(context)
