@@ -37,8 +37,15 @@ class NightshiftPlugin(AirflowPlugin):
             "url_prefix": "/nightshift/tokenflex",
             "app": LazyApp("nightshift.tokenflex.consent.app:create_app"),
         },
+        {
+            "name": "Promotions",
+            "url_prefix": "/nightshift/promotions",
+            "app": LazyApp("nightshift.promotion.page.app:create_app"),
+        },
     ]
-    # No url_route: the page opens in a tab of its own, because Autodesk's sign-in refuses frames. The href is relative, to the base of the UI.
+    # No url_route: the pages open in tabs of their own. Autodesk's sign-in refuses frames, and from within the UI's frame no link leads to a
+    # run: it may open no tab, and Airflow does not work in a frame of its own. Each href is relative, to the base of the UI.
     external_views: ClassVar[list[dict[str, Any]]] = [
         {"name": "Token Flex sign-in", "href": "nightshift/tokenflex/", "destination": "nav", "category": "admin"},
+        {"name": "Promotions", "href": "nightshift/promotions/", "destination": "nav", "category": "browse"},
     ]

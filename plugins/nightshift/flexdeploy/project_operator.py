@@ -104,7 +104,7 @@ class ProjectJobOperator(VendorJobOperator):
         flexdeploy_conn_id: str,
         skip_when_nothing: bool = True,
         marker_flex_field: str | None = None,
-        poll_first: float = 15.0,
+        poll_first: float = 3.0,
         waiting_timeout: timedelta | float = timedelta(days=7),
         **kwargs: Any,
     ) -> None:

@@ -47,7 +47,7 @@ class FlexDeployWorkflowRequestSensor(VendorJobSensor):
         timeout: timedelta | float = timedelta(hours=6),
         waiting_timeout: timedelta | float = timedelta(days=7),
         flexdeploy_conn_id: str = FlexDeployHook.default_conn_name,
-        poll_first: float = 15.0,
+        poll_first: float = 3.0,
         **kwargs: Any,
     ) -> None:
         super().__init__(

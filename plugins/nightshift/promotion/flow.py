@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
@@ -33,8 +34,8 @@ SHORT = timedelta(minutes=30)
 
 
 def dag_id_of(application: str) -> str:
-    """Return the id of an application's DAG."""
-    return f"promote_{application}"
+    """Return the id of an application's DAG; what Airflow takes in no id, in a name that is a mistake, becomes ``_``."""
+    return f"promote_{re.sub('[^A-Za-z0-9_.-]', '_', application)[:200]}"
 
 
 def promotion_dag(name: str, config: Application, *, doc_md: str | None) -> DAG:

@@ -218,6 +218,7 @@ def test_a_mistake_breaks_its_own_application_only(read: Read) -> None:
     }.items():
         assert told in broken[name]
         assert "promotions.yaml:" in broken[name]
+        assert len(broken[name].splitlines()) == (2 if name == "empty" else 1)
 
 
 def test_all_mistakes_of_an_application_are_told_at_once(read: Read) -> None:
