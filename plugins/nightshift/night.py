@@ -178,7 +178,7 @@ class NightOperator(BaseBranchOperator):
             date.fromisoformat(night) + timedelta(days=1), datetime.min.time(), ZoneInfo(self.timezone)
         )
         moment = ends.astimezone(UTC) + timedelta(hours=self.settle_hours)
-        if str(context["dag_run"].run_type) == "scheduled" and datetime.now(UTC) < moment - timedelta(seconds=10):
+        if context["dag_run"].run_type == "scheduled" and datetime.now(UTC) < moment - timedelta(seconds=10):
             self.log.info("Night %s is settled at %s; waiting until then without a worker", night, moment.isoformat())
             self.defer(trigger=DateTimeTrigger(moment=moment), method_name="settled")
 
