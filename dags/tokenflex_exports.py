@@ -21,6 +21,7 @@ from airflow.sdk import DAG, CronPartitionTimetable, TaskGroup
 
 from include.config.tokenflex import TokenFlex, UsageExport
 from include.settings import read_section
+from nightshift.forms import give_form
 from nightshift.lake.operators import WatchSchemaOperator
 from nightshift.night import NightOperator, night_form
 from nightshift.retries import VendorRetryPolicy
@@ -87,17 +88,17 @@ if (source := read_section("tokenflex", TokenFlex)) is not None:
         catchup=False,
         max_active_runs=16,
         dagrun_timeout=timedelta(hours=72),
-        params=night_form([export.name for export in source.exports]),
         default_args={
             "owner": "nightshift", "retries": source.retries, "retry_delay": timedelta(minutes=1), "retry_policy": VendorRetryPolicy(),
             "execution_timeout": timedelta(hours=6),
         },
         tags=["nightshift", "tokenflex", "reports"],
         doc_md=__doc__,
-    ):  # fmt: skip
+    ) as dag:  # fmt: skip
         the_night = NightOperator(
             task_id="night", doc_md="Decide the night, wait until it is settled, choose the exports.", timezone=source.timezone, settle_hours=source.settle_hours,
             branches={export.name: export.name for export in source.exports},
         )  # fmt: skip
         for one in source.exports:
             export_group(source, one, the_night)
+    give_form(dag, night_form([export.name for export in source.exports]))

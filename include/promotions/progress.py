@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from include.promotions.record import CHANGES_A_STAGE, ENDED, JOBS, Kind, Outcome, Record, Running, State, Step
+from include.promotions.record import CHANGES_A_STAGE, JOBS, Kind, Outcome, Record, Running, State, Step, Version
 
 NOTHING_DONE = frozenset({Outcome.SKIPPED, Outcome.DRY_RUN})
 """Outcomes that are known before the first step."""
@@ -24,8 +24,10 @@ def held_back(record: Record, *, kind: Kind, stage: str | None, upstream: Collec
     """
     if record.outcome in NOTHING_DONE:
         return record.reason or f"the promotion is {record.outcome}"
-    if kind in (Kind.ROLL_BACK, Kind.ROLL_BACK_APPROVAL):
+    if kind is Kind.ROLL_BACK_APPROVAL:
         return ""
+    if kind is Kind.ROLL_BACK:
+        return _unapproved(next((step for step in record.steps_of({Kind.ROLL_BACK_APPROVAL})), None), "the roll-back")
     if record.superseded_by:
         return f"{record.superseded_by}, of a newer night, has taken its place"
     if kind is Kind.BUILD:
@@ -37,6 +39,23 @@ def held_back(record: Record, *, kind: Kind, stage: str | None, upstream: Collec
     for step in record.steps_of({Kind.APPROVAL}, upstream):
         if step.state is State.REJECTED:
             return f"{step.stage} was rejected by {step.by or 'nobody in time'}"
+    for one in record.stages[: record.stages.index(stage) + 1] if stage is not None else ():
+        if (task := approval_of(one)) in upstream and (why := _unapproved(record.step(task), one, record.version)):
+            return why
+    return ""
+
+
+def approval_of(stage: str) -> str:
+    """Return the id of the task that asks for the approval of a stage."""
+    return f"{stage}.approve"
+
+
+def _unapproved(step: Step | None, what: str, version: Version | None = None) -> str:
+    """Return why something is not approved, although its task may say so: a person can mark a task as a success."""
+    if step is None or step.state is not State.DONE:
+        return f"{what} has not been approved: its task ended without an answer; clear it to ask again"
+    if version is not None and step.version != version:
+        return f"{what} was approved for {step.version}, not for {version}; clear its approval to ask again"
     return ""
 
 
@@ -64,8 +83,10 @@ def roll_back_of(record: Record) -> RollBack | None:
             continue
         if deploy.state is State.DONE and deploy.outcome == "already_deployed":
             return RollBack(stage, None, f"{bad.words}; {stage} ran {deploy.version} before and still does")
-        if deploy.state is State.FAILED and deploy.outcome in NOT_HERE:
+        if deploy.state is State.FAILED and (deploy.outcome in NOT_HERE or not deploy.requests):
             return None
+        if not deploy.requests and deploy.state is State.STARTED:
+            return RollBack(stage, None, f"{bad.words}; nobody knows whether FlexDeploy was asked to deploy")
         before = record.before.get(stage)
         if before is None:
             return RollBack(stage, None, f"{bad.words}; no record tells what ran in {stage} before")
@@ -86,8 +107,7 @@ def outcome_of(record: Record, failed: Collection[str]) -> tuple[Outcome, str]:
     if failed:
         told = [step.words for step in record.steps if step.task in failed or step.state is State.FAILED]
         why = "; ".join(told) or f"failed: {', '.join(sorted(failed))}"
-        back = any(step.state is State.DONE for step in record.steps_of({Kind.ROLL_BACK}))
-        return (Outcome.ROLLED_BACK if back else Outcome.FAILED), why
+        return (Outcome.ROLLED_BACK if _is_rolled_back(record) else Outcome.FAILED), why
     if record.superseded_by:
         return Outcome.SUPERSEDED, f"by {record.superseded_by}"
     for step in record.steps_of({Kind.APPROVAL}):
@@ -96,7 +116,21 @@ def outcome_of(record: Record, failed: Collection[str]) -> tuple[Outcome, str]:
     if record.version is None:
         build = next(iter(record.steps_of({Kind.BUILD})), None)
         return Outcome.NO_CHANGES, build.words if build else "nothing was built"
+    for stage in record.stages:
+        # A person can mark a task as a success that neither asked nor deployed.
+        deploy = next((step for step in record.steps_of({Kind.DEPLOY}) if step.stage == stage), None)
+        if deploy is None or deploy.state is not State.DONE:
+            held = deploy is not None and deploy.state is State.SKIPPED
+            words = deploy.words if deploy else f"{record.version} was not deployed to {stage} by this promotion"
+            return Outcome.REJECTED if held else Outcome.FAILED, words
     return Outcome.PROMOTED, f"{record.version} through {' → '.join(record.stages)}"
+
+
+def _is_rolled_back(record: Record) -> bool:
+    """Whether a roll-back followed what failed, and not what failed before a clear."""
+    bad = [step.started for step in record.steps if step.state in (State.FAILED, State.STARTED)]
+    done = (step for step in record.steps_of({Kind.ROLL_BACK}) if step.state is State.DONE)
+    return any(all(step.started >= one for one in bad) for step in done)
 
 
 def standing(record: Record, now_running: Mapping[str, Running | None]) -> list[str]:
@@ -116,7 +150,8 @@ def standing(record: Record, now_running: Mapping[str, Running | None]) -> list[
 def in_doubt(record: Record) -> list[Step]:
     """Return the deployments that did not end well and were not followed by one that did."""
     found: dict[str, Step] = {}
-    for step in record.steps_of(CHANGES_A_STAGE):
+    # By time: after a clear, a deployment can come after the roll-back of the one before.
+    for step in sorted(record.steps_of(CHANGES_A_STAGE), key=lambda one: one.started):
         if step.state in (State.FAILED, State.STARTED):
             found[step.stage or ""] = step
         elif step.state is State.DONE:
@@ -125,5 +160,5 @@ def in_doubt(record: Record) -> list[Step]:
 
 
 def in_flight(record: Record) -> list[Step]:
-    """Return the steps whose work may still go on at the vendor."""
-    return [step for step in record.steps_of(JOBS) if step.state not in ENDED and step.requests]
+    """Return the steps whose work may still go on at the vendor; that of a step that failed by a time-out may, too."""
+    return [step for step in record.steps_of(JOBS) if step.state in (State.STARTED, State.FAILED) and step.requests]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from include.promotions.record import CHANGES_A_STAGE, Kind, Record, Running, State, Version
+from include.promotions.record import CHANGES_A_STAGE, Kind, Record, Running, State, Step, Version
 
 if TYPE_CHECKING:
     from include.promotions.store import Records
@@ -58,8 +58,17 @@ async def running(records: Records, stages: Collection[str], *, but: str | None 
 
 def built(record: Record) -> Version | None:
     """Return the version that this promotion built itself."""
-    done = (step.version for step in record.steps_of({Kind.BUILD}) if step.state is State.DONE)
-    return next((version for version in done if version is not None), None)
+    step = _build(record)
+    return None if step is None else step.version
+
+
+def _build(record: Record) -> Step | None:
+    done = (step for step in record.steps_of({Kind.BUILD}) if step.state is State.DONE)
+    return next((step for step in done if step.version is not None), None)
+
+
+def _ended(step: Step) -> datetime:
+    return step.ended or step.started
 
 
 async def last_built(records: Records, *, but: str | None = None) -> Version | None:
@@ -67,7 +76,11 @@ async def last_built(records: Records, *, but: str | None = None) -> Version | N
 
     :param but: leave out the record of this run
     """
-    async for record, _ in records.newest_first():
-        if record.run_id != but and (version := built(record)) is not None:
-            return version
-    return None
+    last: Step | None = None
+    async for record, changed in records.newest_first():
+        if last is not None and _ended(last) > changed + CLOCK_SKEW:
+            break
+        step = _build(record)
+        if record.run_id != but and step is not None and (last is None or _ended(last) < _ended(step)):
+            last = step
+    return None if last is None else last.version

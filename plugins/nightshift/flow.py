@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pendulum
 from airflow.sdk import DAG, CronPartitionTimetable
 
+from nightshift.forms import give_form
 from nightshift.lake.operators import PublishNightOperator, WatchSchemaOperator
 from nightshift.night import NightOperator, night_form
 from nightshift.retries import VendorRetryPolicy
@@ -23,8 +25,9 @@ RUN_LIMIT = timedelta(hours=20)
 TASK_LIMIT = timedelta(hours=4)
 
 
-def nightly_dag(dag_id: str, source: Source, reports: Sequence[str], *, kind: str, doc_md: str | None) -> DAG:
-    """Return the DAG of a source: a run a night, begun at the midnight that ends it, with the night as partition key.
+@contextmanager
+def nightly_dag(dag_id: str, source: Source, reports: Sequence[str], *, kind: str, doc_md: str | None) -> Iterator[DAG]:
+    """Declare the DAG of a source: a run a night, begun at the midnight that ends it, with the night as partition key.
 
     :param dag_id: id of the DAG
     :param source: the source's section of ``reports.yaml``
@@ -32,7 +35,7 @@ def nightly_dag(dag_id: str, source: Source, reports: Sequence[str], *, kind: st
     :param kind: connection type of the source; also a tag
     :param doc_md: what the UI says about the DAG
     """
-    return DAG(
+    with DAG(
         dag_id,
         # At midnight, so that a partition is the same one for the schedule, a backfill and a person; the first task
         # waits until the vendor has settled.
@@ -41,7 +44,6 @@ def nightly_dag(dag_id: str, source: Source, reports: Sequence[str], *, kind: st
         catchup=False,
         max_active_runs=8,
         dagrun_timeout=RUN_LIMIT,
-        params=night_form(reports),
         default_args={
             "owner": "nightshift",
             "retries": source.retries,
@@ -52,7 +54,9 @@ def nightly_dag(dag_id: str, source: Source, reports: Sequence[str], *, kind: st
         },
         tags=["nightshift", kind, "reports"],
         doc_md=doc_md,
-    )
+    ) as dag:
+        yield dag
+    give_form(dag, night_form(reports))
 
 
 def night_task(source: Source, reports: Sequence[str]) -> NightOperator:

@@ -13,6 +13,11 @@ import pytest
 
 from include.local.airflow import LocalAirflow, connection_fields, free_port
 from include.local.rest import Api
+from include.local.vendors import standin_connections
+from include.standins.camunda_optimize import CamundaOptimizeStandIn
+from include.standins.exago import ExagoStandIn
+from include.standins.flexdeploy import PASSWORD as FLEXDEPLOY_PASSWORD
+from include.standins.flexdeploy import Changes, FlexDeployStandIn, FlexDeploySwitches
 from include.standins.flexnet import FlexNetStandIn, FlexNetSwitches
 from include.standins.tokenflex import RateLimit, TokenFlexStandIn, TokenFlexSwitches
 from include.standins.tokenflex.exports import Exports
@@ -39,6 +44,47 @@ tokenflex:
       fields: [usageDate, productName, userName]
       metrics: [tokensConsumed]
       look_back: 2
+camunda_optimize:
+  reports:
+    - {name: invoice_instances, report_id: e6c5abb1-6a18-44e7-8480-d562d511ba62, key: [processInstanceId]}
+exago:
+  settle_hours: 0
+"""
+PROMOTIONS = """
+portal:
+  project: Licensing/Portal/LicensePortal
+  stream: main
+  after: [flexnet/entitlement, flexnet/account, tokenflex/desktop_usage, camunda_optimize/invoice_instances, exago/tree]
+  build: {environment: DEV}
+  stages:
+    - environment: DEV
+    - environment: TEST
+      approval: {users: [admin], hours: 1}
+      after:
+        - {name: restart, project: Operations/Tools/RestartServices, inputs: {SERVICE: portal}}
+dashboard:
+  project: Licensing/Usage/UsageDashboard
+  stream: main
+  roll_back: null
+  after: [flexnet/entitlement, flexnet/account]
+  build: {environment: DEV}
+  stages:
+    - environment: DEV
+hurry:
+  project: Licensing/Portal/LicensePortalReports
+  stream: main
+  newer: supersede
+  after: [flexnet/account]
+  build: {environment: DEV}
+  stages:
+    - environment: DEV
+    - environment: TEST
+      approval: {hours: 1}
+mistaken:
+  project: Licensing/Portal/LicensePortal
+  build: {environment: DEV}
+  stages:
+    - enviroment: DEV
 """
 LAST_OF_ALL = "test_no_secrets.py"
 WORKER_SILENCE = "60"
@@ -118,6 +164,21 @@ def tokenflex() -> Iterator[KnownTokenFlex]:
         yield vendor
 
 
+@pytest.fixture(scope="session")
+def flexdeploy() -> Iterator[FlexDeployStandIn]:
+    switches = FlexDeploySwitches(changes=Changes.ALWAYS, build_seconds=0.2, deploy_seconds=0.2, utility_seconds=0.2)
+    with FlexDeployStandIn(switches=switches) as vendor:
+        yield vendor
+
+
+@pytest.fixture(scope="session")
+def snapshot_vendors() -> Iterator[dict[str, dict[str, Any]]]:
+    """Camunda and Exago: connection id → fields."""
+    with CamundaOptimizeStandIn() as camunda, ExagoStandIn() as exago:
+        ports = {"camunda_optimize": urlsplit(camunda.url).port or 0, "exago": urlsplit(exago.url).port or 0}
+        yield standin_connections(ports)
+
+
 @pytest.fixture(autouse=True)
 def healthy_vendor(flexnet: FlexNetStandIn) -> Iterator[None]:
     flexnet.ledger.clear()
@@ -132,10 +193,16 @@ def lake_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def airflow(
-    tmp_path_factory: pytest.TempPathFactory, lake_folder: Path, flexnet: FlexNetStandIn, tokenflex: KnownTokenFlex
+    tmp_path_factory: pytest.TempPathFactory,
+    lake_folder: Path,
+    flexnet: FlexNetStandIn,
+    tokenflex: KnownTokenFlex,
+    flexdeploy: FlexDeployStandIn,
+    snapshot_vendors: dict[str, dict[str, Any]],
 ) -> Iterator[LocalAirflow]:
     config = tmp_path_factory.mktemp("config")
     (config / "reports.yaml").write_text(REPORTS)
+    (config / "promotions.yaml").write_text(PROMOTIONS)
     environment = {
         "NIGHTSHIFT_LAKE": str(lake_folder), "NIGHTSHIFT_CONFIG": str(config),
         "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": WORKER_SILENCE,
@@ -143,6 +210,9 @@ def airflow(
     with LocalAirflow(tmp_path_factory.mktemp("airflow"), free_port(), environment, parallelism=8) as running:
         running.api.put_connection("flexnet_default", **connect(flexnet))
         running.api.put_connection("tokenflex_default", **connect_tokenflex(tokenflex))
+        running.api.put_connection("flexdeploy_default", **connect_flexdeploy(flexdeploy))
+        for connection_id, fields in snapshot_vendors.items():
+            running.api.put_connection(connection_id, **fields)
         running.api.unpause("flexnet_reports")
         await_scheduled_run(running.api, "flexnet_reports")
         yield running
@@ -190,3 +260,7 @@ def connect_tokenflex(vendor: TokenFlexStandIn, **changes: Any) -> dict[str, obj
     }
     extra = {"auth": fields.pop("auth"), "requests_per_minute": 6000}
     return connection_fields(conn_type="tokenflex", host=vendor.url, extra=extra, **fields)
+
+
+def connect_flexdeploy(vendor: FlexDeployStandIn) -> dict[str, object]:
+    return connection_fields(conn_type="flexdeploy", host=vendor.url, login="nightshift", password=FLEXDEPLOY_PASSWORD)

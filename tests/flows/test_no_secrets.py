@@ -16,6 +16,7 @@ import pytest
 from include.local.airflow import LocalAirflow
 from include.local.rest import Api
 from include.standins import Fault, FaultKind
+from include.standins.flexdeploy import PASSWORD as FLEXDEPLOY_PASSWORD
 from include.standins.flexnet import PASSWORD as FLEXNET_PASSWORD
 from include.standins.tokenflex import BEARER, CLIENTS, vendor_fault
 from nightshift.tokenflex.consent import MOUNT
@@ -27,6 +28,7 @@ WRONG_SECRET = "mistyped-tokenflex-secret"
 WRONG_PASSWORD = "not-this-one"
 CREDENTIALS = {
     "FlexNet's password": ("nightshift", FLEXNET_PASSWORD),
+    "FlexDeploy's password": ("nightshift", FLEXDEPLOY_PASSWORD),
     "FlexNet's wrong password": ("nightshift", WRONG_PASSWORD),
     "Token Flex's wrong client secret": ("nightshift-service", WRONG_SECRET),
     **{f"client secret of {one.id}": (one.id, one.secret) for one in CLIENTS if one.secret},

@@ -7,7 +7,6 @@ nothing is found proves nothing.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -16,7 +15,7 @@ from nightshift.flexdeploy.hook import FlexDeployHook
 from nightshift.flexdeploy.model import Task
 
 MOST_CANDIDATES = 50
-"""Requests that are asked for one by one."""
+"""Requests that are asked for one by one, the newest of all."""
 
 
 async def requests_with(hook: FlexDeployHook, code: str, marker: str, project_id: int) -> list[str]:
@@ -38,7 +37,8 @@ async def requests_with(hook: FlexDeployHook, code: str, marker: str, project_id
         candidates |= {one.request_id: None for one in await hook.recent_executions(project_id) if one.request_id}
     except VendorError as error:
         hook.log.warning("The latest executions could not be looked through: %s", error.problem)
-    for number in itertools.islice((one for one in candidates if one not in found), MOST_CANDIDATES):
+    newest_first = sorted(candidates.keys() - found, key=int, reverse=True)
+    for number in newest_first[:MOST_CANDIDATES]:
         if await _holds(hook, number, held):
             found.add(number)
     return sorted(found, key=int)

@@ -7,11 +7,10 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.providers.standard.exceptions import HITLTimeoutError
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk.exceptions import AirflowFailException, TaskAwaitingInput, TaskDeferred
 
-from include.promotions.record import Kind, Record, State
+from include.promotions.record import Kind, Record, State, Version
 from include.promotions.versions import running
 from nightshift.promotion.give_way import GiveWayTrigger, WaitOver, Why
 from nightshift.promotion.keeper import StepKeeper, run_now
@@ -87,29 +86,40 @@ class PromotionApprovalOperator(ApprovalOperator):
             if over.why is Why.NEWER_NIGHT:
                 return self.execute(context)
             event = self._unanswered()
-        keeper = self._keeper(context)
-        try:
-            if event.get("timedout") and self.on_timeout == "fail":
-                event = self._unanswered()
-            answer = super().execute_complete(context, event)
-        except HITLTimeoutError:
+        if event.get("timedout") and self.on_timeout == "fail":
+            event = self._unanswered()
+        # Before anything else: on a rejection Airflow's operator skips what follows by an exception.
+        told = self._tell(self._keeper(context), event)
+        super().execute_complete(context, event)
+        return told
+
+    def _tell(self, keeper: StepKeeper, event: Mapping[str, Any]) -> dict[str, Any]:
+        """Write the answer into the record and return it.
+
+        :raises AirflowFailException: nobody answered, and that means that the promotion fails
+        """
+        if "error" in event:
             run_now(keeper.end(State.FAILED, outcome="timed_out", by=NOBODY))
             raise AirflowFailException(
                 f"Nobody answered within {self.response_timeout}. Nothing was deployed to {self.stage}. Clear this task to ask again."
-            ) from None
-        approved = answer["chosen_options"] == [self.APPROVE]
-        by = _name(answer.get("responded_by_user")) or NOBODY
-        run_now(keeper.end(State.DONE if approved else State.REJECTED, outcome=answer["chosen_options"][0], by=by))
-        self.log.info("%s by %s", answer["chosen_options"][0], by)
-        return {"answer": answer["chosen_options"][0], "by": by}
+            )
+        answer, by = event["chosen_options"][0], _name(event.get("responded_by_user")) or NOBODY
+        run_now(keeper.end(State.DONE if answer == self.APPROVE else State.REJECTED, outcome=answer, by=by))
+        self.log.info("%s by %s", answer, by)
+        return {"answer": answer, "by": by}
 
     def summarize(self, context: Context, record: Record, now_running: Mapping[str, Any]) -> tuple[str, str]:
         """Return subject and body of the question."""
         return stage_summary(record, str(self.stage), now_running)
 
+    def version_in(self, record: Record) -> Version | None:
+        """Return the version that is approved."""
+        return record.version
+
     async def _begin(self, context: Context) -> Record:
         keeper = self._keeper(context)
-        record = await keeper.begin()
+        await keeper.begin()
+        record = await keeper.note(version=self.version_in(await keeper.read()))
         self.subject, self.body = self.summarize(context, record, await running(keeper.records, self.stages))
         return record
 
@@ -142,8 +152,15 @@ class RollBackApprovalOperator(PromotionApprovalOperator):
 
     def summarize(self, context: Context, record: Record, now_running: Mapping[str, Any]) -> tuple[str, str]:
         """Return subject and body of the question."""
-        self.stage = self.offer["stage"]
         return roll_back_summary(record, self.offer, now_running)
+
+    def version_in(self, record: Record) -> Version | None:
+        """Return the version that is brought back."""
+        return Version.model_validate(self.offer["version"])
+
+    def _keeper(self, context: Context) -> StepKeeper:
+        self.stage = self.offer["stage"]
+        return super()._keeper(context)
 
 
 def _name(user: Any) -> str | None:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import BaseSensorOperator, Context, PokeReturnValue
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk import BaseOperator, Context
+from airflow.sdk.exceptions import AirflowFailException, TaskDeferred
 
 from include.promotions.progress import standing
 from include.promotions.record import Outcome, Record, Running, Version, now
@@ -20,15 +20,17 @@ from nightshift.night import unknown_keys
 from nightshift.promotion.after import asset_of, missing, seen
 from nightshift.promotion.form import ALSO_KNOWN, FORM, Wish, night_of
 from nightshift.promotion.queue import Place, Queue
+from nightshift.promotion.turn_trigger import TurnTrigger
 from nightshift.retries import VendorRetryPolicy
 
 if TYPE_CHECKING:
     from include.config.promotions import Application, Stage
 
-WAIT_DAYS = 14
+LONGEST_WAIT = timedelta(hours=1)
+"""After that Airflow ends a wait that its triggerer has lost; a retry takes it up again."""
 
 
-class PromotionBeginOperator(BaseSensorOperator):
+class PromotionBeginOperator(BaseOperator):
     """Decide what is promoted, wait until no other promotion of the application is underway, and write the record.
 
     A run for a night goes on only if every report that the application depends on is published for that night. A night
@@ -42,15 +44,12 @@ class PromotionBeginOperator(BaseSensorOperator):
     ui_color = "#dfe7f5"
 
     def __init__(self, *, application: str, config: Application, **kwargs: Any) -> None:
-        options: dict[str, Any] = {
-            "mode": "reschedule", "poke_interval": 15.0, "timeout": timedelta(days=WAIT_DAYS).total_seconds(),
-            "retry_policy": VendorRetryPolicy(), "inlets": [asset_of(name) for name in config.after],
-        }  # fmt: skip
-        super().__init__(**{**options, **kwargs})
+        inlets = [asset_of(name) for name in config.after]
+        super().__init__(**{"retry_policy": VendorRetryPolicy(), "inlets": inlets, **kwargs})
         self.application = application
         self.config = config
 
-    def poke(self, context: Context) -> PokeReturnValue:
+    def execute(self, context: Context) -> dict[str, Any]:
         """Look once; see the class."""
         try:
             wish, night = self._asked(context)
@@ -64,7 +63,19 @@ class PromotionBeginOperator(BaseSensorOperator):
                 "Nothing was built. Bring these reports home and clear this task; or start a run without a night."
             )
         told = asyncio.run(self._begin(context, wish, night, stages, tuple(reports)))
-        return PokeReturnValue(told is not None, told)
+        if told is not None:
+            return told
+        raise TaskDeferred(
+            trigger=TurnTrigger(
+                self.application, context["ti"].run_id, self.config.newer == "supersede" and night is not None
+            ),
+            method_name="look_again",
+            timeout=LONGEST_WAIT,
+        )
+
+    def look_again(self, context: Context, event: Any = None) -> dict[str, Any]:
+        """Look again after a wait."""
+        return self.execute(context)
 
     def _asked(self, context: Context) -> tuple[Wish, str | None]:
         run = context["dag_run"]
@@ -90,6 +101,7 @@ class PromotionBeginOperator(BaseSensorOperator):
             case Place.WAITS:
                 return None
             case Place.GAVE_WAY:
+                record = record.changed(superseded_by=queue.newer.run_id if queue.newer else None)
                 return await self._told(records, record.close(Outcome.SUPERSEDED, "a newer night came first"))
         record = record.changed(turn=queue.number)
         if why := await self._in_vain(context, records, record):
@@ -115,7 +127,7 @@ class PromotionBeginOperator(BaseSensorOperator):
             dag_id=self.dag_id,
             run_id=run.run_id,
             night=night,
-            by=getattr(run, "triggering_user_name", None) if str(run.run_type) == "manual" else None,
+            by=getattr(run, "triggering_user_name", None) if run.run_type == "manual" else None,
             form=wish.as_json(),
             opened=now(),
             version=given,
@@ -125,7 +137,7 @@ class PromotionBeginOperator(BaseSensorOperator):
         """Return why a night is not promoted although it is sound; empty where it is."""
         if record.night is None:
             return ""
-        asked = str(context["dag_run"].run_type) == "manual"
+        asked = context["dag_run"].run_type == "manual"
         async for other, _ in records.newest_first():
             if other.run_id == record.run_id or other.night is None or other.turn is None:
                 continue

@@ -106,6 +106,12 @@ class PromotionCloseOperator(BaseAsyncOperator):
             raise AirflowFailException(
                 f"Nothing was built or deployed: {', '.join(failed) or 'begin'} failed. Its log says why."
             )
+        latest = await turns.latest()
+        if record.closed is not None and failed and (latest is None or latest.number != record.turn):
+            raise AirflowFailException(
+                f"Nothing was done: {', '.join(failed)} failed, and another promotion of this application has had a turn since. The record "
+                f"still says how this one ended ({record.outcome}). Clear the task `begin` with all that follows: it waits for its turn."
+            )
         outcome, reason = outcome_of(record, failed)
         lines = standing(record, await running(records, self.stages))
         # Last of all, because from then on another promotion may begin.

@@ -12,6 +12,7 @@ from airflow.sdk import DAG, BaseOperator, PartitionedAssetTimetable, TaskGroup
 from airflow.sdk.exceptions import AirflowFailException
 
 from include.config.promotions import Application, Stage, UtilityStep
+from nightshift.forms import give_form
 from nightshift.promotion.after import asset_of
 from nightshift.promotion.approval_operator import PromotionApprovalOperator, RollBackApprovalOperator
 from nightshift.promotion.begin_operator import PromotionBeginOperator
@@ -50,6 +51,7 @@ def promotion_dag(name: str, config: Application, *, doc_md: str | None) -> DAG:
     """
     with _empty_dag(name, config, doc_md) as dag:
         _Chain(name, config).declare()
+    give_form(dag, promotion_form(name, [stage.label for stage in config.stages]))
     return dag
 
 
@@ -106,7 +108,6 @@ def _empty_dag(name: str, config: Application, doc_md: str | None) -> DAG:
         # Of these, one is underway; the others wait for their turn without a worker.
         max_active_runs=16,
         dagrun_timeout=RUN_LIMIT,
-        params=promotion_form(name, [stage.label for stage in config.stages]),
         default_args=_default_args(config.retries),
         tags=["nightshift", "promotion", "flexdeploy"],
         doc_md=about,

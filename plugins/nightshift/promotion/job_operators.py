@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar, cast
@@ -20,7 +22,8 @@ from nightshift.flexdeploy.operators import (
 from nightshift.flexdeploy.project_operator import ProjectJobOperator
 from nightshift.flexdeploy.requests import ids_of
 from nightshift.flexdeploy.vocabulary import VENDOR, Outcome
-from nightshift.jobs.record import JobRecord
+from nightshift.jobs.record import Ending, JobRecord, JobStore
+from nightshift.jobs.state import TERMINAL, JobState, JobStatus
 from nightshift.promotion.form import Wish
 from nightshift.promotion.keeper import StepKeeper
 
@@ -30,8 +33,9 @@ if TYPE_CHECKING:
     from include.config.promotions import Package, Window
     from nightshift.jobs.adapter import Immediate, JobAdapter
     from nightshift.jobs.events import JobEvent
-    from nightshift.jobs.state import JobStatus
 
+STOPPED_KEY = "promotion_stopped"
+"""Key of the task state store that holds the job that was waited for when this task's worker was told to stop."""
 START_KEY = "promotion_start_time"
 """Key of the task state store that holds the start time that FlexDeploy was given, and Airflow's ``max_tries`` then."""
 
@@ -70,7 +74,7 @@ class JobStep(ProjectJobOperator):
             self.application,
             kind=self.kind,
             stage=self.stage,
-            gives_way=self.gives_way and not self._is_asked(context),
+            gives_way=self.gives_way and not self._is_asked(context) and not self._may_be_underway(context),
         )
         record = await (keeper.begin() if payload is None else keeper.read())
         try:
@@ -82,6 +86,9 @@ class JobStep(ProjectJobOperator):
             await self._end_well(keeper, self._told)
             raise
         except BaseException as error:
+            if self._killed:
+                with contextlib.suppress(Exception):
+                    context["task_state_store"].set(STOPPED_KEY, self._job_id)
             await keeper.end(State.FAILED, outcome=_word(error), detail=str(error))
             raise
         await self._end_well(keeper, answer)
@@ -91,6 +98,46 @@ class JobStep(ProjectJobOperator):
         """Whether FlexDeploy may have been asked by an attempt before this one; a clear begins anew."""
         record = self._store(context).load()
         return record is not None and record.max_tries >= context["ti"].max_tries
+
+    def _may_be_underway(self, context: Context) -> bool:
+        """Whether FlexDeploy may still be at work for an attempt before a clear."""
+        record = self._store(context).load()
+        if record is None or record.done or record.refused:
+            return False
+        return record.status is None or record.status.state not in TERMINAL
+
+    async def _secure(self, context: Context, adapter: JobAdapter, store: JobStore) -> JobRecord | Immediate:
+        """Go on with the request that there is, however it has ended meanwhile: a retry asks for none after a failure or
+        a person's no, as no attempt does that sees it end. A clear does, and so does what our own stop has cancelled.
+        """
+        record, ti = store.load(), context["ti"]
+        asked_for = record is not None and record.id is not None and not record.done
+        if record is None or record.id is None or not asked_for or store.resolution(first=False) is not None:
+            return await super()._secure(context, adapter, store)
+        if context["task_state_store"].get(STOPPED_KEY, None) == record.id:
+            return await super()._secure(context, adapter, store)
+        if record.max_tries >= ti.max_tries:
+            self.log.info("Workflow request %s was asked for by an earlier attempt; going on with it.", record.id)
+            begun = record.attempt_at if record.attempt == ti.try_number else time.time()
+            return store.save(record.changed(attempt=ti.try_number, attempt_at=begun, ending=Ending.VERDICT))
+        await self._refuse_unseen(record.id, record, adapter)
+        return await super()._secure(context, adapter, store)
+
+    async def _refuse_unseen(self, job_id: str, record: JobRecord, adapter: JobAdapter) -> None:
+        """Refuse to ask for a request again only because FlexDeploy does not show the one that there is at the moment.
+
+        :raises BadResponse: it does not, and no wait has seen that for long
+        """
+        if record.status is not None and record.status.state in TERMINAL:
+            return
+        seen = (await adapter.status([job_id])).get(job_id)
+        if isinstance(seen, JobStatus) and seen.state is JobState.GONE:
+            raise BadResponse(
+                f"workflow request {job_id}, which was made for this task, is not shown",
+                vendor=VENDOR,
+                advice="Nothing was asked for again. If it is gone for good, add the key 'nightshift_resolve' with the value "
+                '{"resubmit": true} in the tab Task State Store, then clear this task.',
+            )
 
     async def _end_well(self, keeper: StepKeeper, answer: Mapping[str, Any]) -> None:
         await keeper.end(
@@ -110,8 +157,15 @@ class JobStep(ProjectJobOperator):
 
     async def _wait(self, record: JobRecord, adapter: JobAdapter) -> JobEvent:
         if self._keeper is not None and record.id:
-            url = record.status.url if record.status is not None else None
-            await self._keeper.note(requests=tuple(int(number) for number in ids_of(record.id)), url=url)
+            status = record.status
+            parked = status is not None and status.state is JobState.WAITING
+            await self._keeper.note(
+                requests=tuple(int(number) for number in ids_of(record.id)),
+                url=status.url if status is not None else None,
+                # FlexDeploy's own approvals and schedules can last days: whoever looks has to see for whom or what.
+                detail=f"{status.label()} {status.detail}".strip() if status is not None and parked else "",
+                start_time=getattr(self, "start_time", None),
+            )
         return await super()._wait(record, adapter)
 
 
@@ -137,9 +191,15 @@ class PromotionBuildOperator(JobStep, FlexDeployBuildOperator):
         self.inputs = {**cast("dict[str, str]", self.inputs or {}), **wish.build_inputs}
 
     async def _end_well(self, keeper: StepKeeper, answer: Mapping[str, Any]) -> None:
-        if answer.get("outcome") == Outcome.NO_CHANGES and self.unchanged == "last_built":
-            self._last = await last_built(keeper.records, but=keeper.run_id)
+        if answer.get("outcome") == Outcome.NO_CHANGES:
+            # After a clear: nothing has changed since this very promotion built.
+            before = (await keeper.read()).step(keeper.task_id)
+            self._last = mine = before.version if before is not None else None
+            if mine is None and self.unchanged == "last_built":
+                self._last = await last_built(keeper.records, but=keeper.run_id)
             self.log.info("Nothing has changed; going on with what was built last: %s", self._last or "not known")
+            if mine is not None:
+                answer = {**answer, "project_version_id": mine.id, "project_version_name": mine.name}
         await super()._end_well(keeper, answer)
 
     def ended(self, record: Record, answer: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from include.promotions.turns import Turn
+
+
+log = logging.getLogger(__name__)
 
 
 class TurnLost(Rejected):
@@ -64,7 +68,11 @@ class StepKeeper:
         if why:
             await self.skip(record, why)
         record = await self._with_turn(record)
-        return await self.records.write(record.with_step(self._new_step(State.STARTED)))
+        step = self._new_step(State.STARTED)
+        if (was := record.step(self.task_id)) is not None:
+            # Whoever finds this run dead has to know what the attempt before had asked of the vendor.
+            step = step.changed(requests=was.requests, url=was.url, version=was.version)
+        return await self.records.write(record.with_step(step))
 
     async def read(self) -> Record:
         """Return the record of this run.
@@ -87,7 +95,9 @@ class StepKeeper:
         record = await self.read()
         step = record.step(self.task_id) or self._new_step(State.STARTED)
         noted = step.changed(**more)
-        return record if noted == step else await self.records.write(record.with_step(noted))
+        if noted == step or self._is_replaced(step):
+            return record
+        return await self.records.write(record.with_step(noted))
 
     async def end(self, state: State, *, changes: dict[str, Any] | None = None, **more: Any) -> Record:
         """Write down how the step ended.
@@ -97,6 +107,8 @@ class StepKeeper:
         """
         record = await self.read()
         step = record.step(self.task_id) or self._new_step(State.STARTED)
+        if self._is_replaced(step):
+            return record
         return await self.records.write(record.with_step(step.end(state, **more)).changed(**(changes or {})))
 
     async def skip(self, record: Record, why: str) -> None:
@@ -104,9 +116,11 @@ class StepKeeper:
 
         :raises AirflowSkipException: always
         """
-        step = self._new_step(State.SKIPPED).changed(ended=now(), detail=why)
+        step, was = self._new_step(State.SKIPPED).changed(ended=now(), detail=why), record.step(self.task_id)
+        # After a clear: what the vendor did before stays told.
+        skipped = record if was is not None and was.requests else record.with_step(step)
         if record.outcome not in NOTHING_DONE:
-            await self.records.write(record.with_step(step))
+            await self.records.write(skipped)
         raise AirflowSkipException(f"Not done: {why}.")
 
     async def newer_waiting(self, record: Record) -> Waiter | None:
@@ -118,6 +132,13 @@ class StepKeeper:
                 return waiter
             await self.turns.leave(waiter.run_id)
         return None
+
+    def _is_replaced(self, step: Step) -> bool:
+        """Whether Airflow has given this attempt up and a later one keeps the record."""
+        if step.attempt <= self.attempt:
+            return False
+        log.warning("Attempt %s of %s has taken over: the record is left to it", step.attempt, self.task_id)
+        return True
 
     def _new_step(self, state: State) -> Step:
         return Step(

@@ -7,7 +7,7 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 from include.promotions.progress import in_flight
-from include.promotions.record import Outcome, Record
+from include.promotions.record import JOBS, Outcome, Record, State
 from include.promotions.turns import Turn, Turns, Waiter
 from nightshift.errors import NotFound
 from nightshift.flexdeploy.hook import FlexDeployHook
@@ -47,6 +47,8 @@ class Queue:
         self.config = config
         self.number: int | None = None
         """Number of the turn, once it is ours."""
+        self.newer: Waiter | None = None
+        """The newer night that takes the place of this run."""
         self._context = context
 
     async def look(self, record: Record) -> Place:
@@ -56,9 +58,10 @@ class Queue:
         """
         me = Waiter(run_id=record.run_id, night=record.night, opened=record.opened)
         await self.turns.enter(me)
-        others = [one for one in await self.turns.waiting() if one.run_id != me.run_id and not self._is_over(one)]
+        others = await self._others(me)
         if self.config.newer == "supersede" and (newer := [one for one in others if one.is_newer_than(me.night)]):
-            log.info("The newer night %s (run %s) takes the place of this one", newer[-1].night, newer[-1].run_id)
+            self.newer = newer[-1]
+            log.info("The newer night %s (run %s) takes the place of this one", self.newer.night, self.newer.run_id)
             await self.turns.leave(me.run_id)
             return Place.GAVE_WAY
         latest = await self.turns.latest()
@@ -73,9 +76,27 @@ class Queue:
         # A run that was cleared may have taken its closed record up again before it could see that the turn is ours.
         return Place.WAITS if turn is None else await self._after(turn, latest)
 
+    async def _others(self, me: Waiter) -> list[Waiter]:
+        """Return the other runs that wait, in their order; the notes of those that have ended are taken away."""
+        alive = []
+        for one in await self.turns.waiting():
+            if one.run_id == me.run_id:
+                continue
+            if self._is_over(one):
+                await self.turns.leave(one.run_id)
+            else:
+                alive.append(one)
+        return alive
+
     async def _after(self, turn: Turn, before: Turn | None) -> Place:
-        if before is not None and before.run_id != turn.run_id and not await self._is_free(before):
-            return Place.WAITS
+        while before is not None:
+            if before.run_id != turn.run_id and not await self._is_free(before):
+                return Place.WAITS
+            record = await self.records.read(before.run_id)
+            if record is not None and record.turn is not None and record.turn >= before.number:
+                break
+            # Taken and never used: whoever had the turn before that may still be at work.
+            before = await self.turns.before(before)
         self.number = turn.number
         return Place.HAS_TURN
 
@@ -87,25 +108,33 @@ class Queue:
         return record is None or record.closed is None or record.turn != turn.number
 
     async def _is_free(self, turn: Turn) -> bool:
-        """Whether the run that had a turn is through with it."""
+        """Whether the run that had a turn is through with it, and FlexDeploy with all that it was asked for."""
         record = await self.records.read(turn.run_id)
-        if record is not None and record.closed is not None and record.turn == turn.number:
-            return True
-        if turn.run_id != self._context["ti"].run_id and not self._is_over(turn):
+        closed = record is not None and record.closed is not None and record.turn == turn.number
+        # One that was given up may have been cleared at that very moment: only Airflow knows.
+        by_itself = closed and record is not None and record.outcome is not Outcome.ABANDONED
+        if not by_itself and turn.run_id != self._context["ti"].run_id and not await self._is_idle(turn):
             log.info("Waiting: run %s is underway", turn.run_id)
             return False
-        if record is None or record.closed is not None:
+        if record is None:
             return True
         if working := await self._still_working(record):
-            log.info("Waiting: run %s has ended in Airflow, but FlexDeploy still works on %s", turn.run_id, working)
+            log.info("Waiting: run %s has ended, but FlexDeploy still works on %s", turn.run_id, working)
             return False
-        await self.records.write(
-            record.close(Outcome.ABANDONED, "its run ended in Airflow before it could close its record")
-        )
+        if record.closed is None:
+            await self.records.write(record.close(Outcome.ABANDONED, _given_up(record)))
         return True
 
+    async def _is_idle(self, turn: Turn) -> bool:
+        """Whether nothing of a run can act: it has ended, or it was cleared and waits for a turn again."""
+        if self._is_over(turn):
+            return True
+        latest = await self.turns.latest()
+        waits = any(one.run_id == turn.run_id for one in await self.turns.waiting())
+        return waits and latest is not None and latest.run_id != turn.run_id
+
     async def _still_working(self, record: Record) -> str:
-        """Return the workflow requests of a run that was given up which have not ended; empty where all have."""
+        """Return a workflow request of a run that has not ended; empty where all have."""
         if not (steps := in_flight(record)):
             return ""
         async with FlexDeployHook(self.config.connection) as hook:
@@ -121,3 +150,11 @@ class Queue:
 
     def _is_over(self, waiter: Waiter) -> bool:
         return is_over(self._context, waiter.run_id)
+
+
+def _given_up(record: Record) -> str:
+    """Return why a record is closed by another run, and what nobody knows of it."""
+    why = "its run ended in Airflow before it could close its record"
+    if lost := [step.task for step in record.steps_of(JOBS) if step.state is State.STARTED and not step.requests]:
+        why += f"; FlexDeploy may have been asked for {', '.join(lost)}, and no workflow request of it is known: look there"
+    return why
