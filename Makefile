@@ -9,7 +9,7 @@ help:  ## what there is
 setup:  ## build .venv from the lock
 	@PYTHON="$(PYTHON)" bin/setup
 
-run: setup  ## last night's reports, on stand-in vendors and an embedded Airflow (ONCE=1: stop when done)
+run: setup  ## last night's reports and a promotion, on stand-in vendors and an embedded Airflow (ONCE=1: stop when done)
 	@exec $(PY) -m include.local $(if $(ONCE),--once) $(if $(NIGHT),--night $(NIGHT)) $(if $(PORT),--port $(PORT))
 
 test: setup  ## all tests, fast ones first (ARGS: passed to pytest)
@@ -28,6 +28,7 @@ bench: setup  ## side by side with peers (each in an environment of its own)
 lock: setup  ## resolve the locks anew from requirements*.txt
 	@.venv/bin/uv pip compile -q --universal --generate-hashes --python-version 3.11 --no-header --upgrade -o requirements-dev.lock requirements-dev.txt
 	@.venv/bin/uv pip compile -q --universal --generate-hashes --python-version 3.11 --no-header -c requirements-dev.lock -o requirements.lock requirements.txt
+	@.venv/bin/uv pip compile -q --universal --generate-hashes --python-version 3.12 --no-header -c requirements-dev.lock $(addprefix --no-emit-package ,deprecated packaging pathspec pluggy typing-extensions wrapt) -o requirements-image.lock requirements-image.txt
 
 clean:  ## remove the environment, the local Airflow and the local lake
 	rm -rf .venv .local lake .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis benchmarks/.venvs

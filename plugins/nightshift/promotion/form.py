@@ -36,8 +36,8 @@ def promotion_form(application: str, stages: Sequence[str]) -> dict[str, Param]:
         "force_build": Param(
             False, type=["null", "boolean"], title="Force build", description="Build even where nothing has changed."
         ),
-        "from_stage": _stage(stages, "From stage", "Begin here. Empty: the first stage."),
-        "to_stage": _stage(stages, "To stage", "Stop after this one. Empty: the last stage."),
+        "from_stage": _stage(stages, "From stage", "the first one", "Begin here; needs a Version."),
+        "to_stage": _stage(stages, "To stage", "the last one", "Stop after this one."),
         "change_tickets": _texts("Change tickets", "Ticket numbers of the change management system, for the deployments."),
         "related_tickets": _texts("Issue tickets", "Tickets of the issue tracker, for the build."),
         "inputs": _pairs("Inputs", "Workflow inputs of the deployments, code → value; they win over the configured ones."),
@@ -59,8 +59,15 @@ def promotion_form(application: str, stages: Sequence[str]) -> dict[str, Param]:
     }  # fmt: skip
 
 
-def _stage(stages: Sequence[str], title: str, description: str) -> Param:
-    return Param(None, type=["null", "string"], enum=[None, *stages], title=title, description=description)
+def _stage(stages: Sequence[str], title: str, nothing: str, description: str) -> Param:
+    return Param(
+        None,
+        type=["null", "string"],
+        enum=[None, *stages],
+        values_display={"null": nothing},
+        title=title,
+        description=description,
+    )
 
 
 def _texts(title: str, description: str) -> Param:

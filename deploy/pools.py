@@ -1,0 +1,24 @@
+"""Print the Airflow pools that ``reports.yaml`` names, a line ``<pool> <slots>`` each; see ``init.sh``."""
+
+from __future__ import annotations
+
+import sys
+
+from include.local.__main__ import POOL_SLOTS, configured_flows
+from include.settings import ConfigError
+
+
+def main() -> int:
+    """Print them; a mistake in ``reports.yaml`` is told, and must not keep Airflow from starting, which shows it too."""
+    try:
+        pools = {flow.source.pool for flow in configured_flows()} - {"default_pool"}
+    except ConfigError as error:
+        print(f"nightshift: no pools were made; correct this, then start `init` again:\n{error}", file=sys.stderr)
+        return 0
+    for pool in sorted(pools):
+        print(pool, POOL_SLOTS)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,200 @@
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from include.local.airflow import shared_settings
+from include.local.vendors import standin_connections
+
+ONE_SHOT = {"init", "standins-connections"}
+STANDINS = {"standins", "standins-connections"}
+AIRFLOW = {"api-server", "scheduler", "dag-processor", "triggerer", "worker"}
+REFERENCE = re.compile(r"\$\{(\w+)(:-|:\?)?[^}]*\}")
+MADE = {"POSTGRES_PASSWORD", "REDIS_PASSWORD", "FERNET_KEY", "JWT_SECRET", "API_SECRET_KEY", "ADMIN_PASSWORD"}
+
+
+@pytest.fixture
+def services(compose: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return compose["services"]
+
+
+def image_of(service: dict[str, Any]) -> str:
+    """The image's own default, where a variable may put another in its place."""
+    found = re.fullmatch(r"\$\{\w+:-(.+)\}", service["image"])
+    return found[1] if found else service["image"]
+
+
+def test_all_parts_are_there(services: dict[str, Any]) -> None:
+    assert set(services) == {"postgres", "redis", *AIRFLOW, *ONE_SHOT, *STANDINS}
+    assert {name for name, service in services.items() if service.get("profiles")} == STANDINS
+
+
+def test_each_service_says_whether_it_is_well(services: dict[str, Any]) -> None:
+    assert {name for name, service in services.items() if "healthcheck" not in service} == ONE_SHOT
+    for service in services.values():
+        assert set(service.get("healthcheck", {"test": 1, "interval": 1, "timeout": 1, "retries": 1})) >= {
+            "test", "interval", "timeout", "retries",
+        }  # fmt: skip
+
+
+def test_each_service_comes_back_and_one_shots_do_not(services: dict[str, Any]) -> None:
+    for name, service in services.items():
+        assert service["restart"] == ("no" if name in ONE_SHOT else "unless-stopped"), name
+
+
+def test_no_service_is_root_or_may_become_it(services: dict[str, Any]) -> None:
+    for name, service in services.items():
+        assert service["user"].split(":")[0] not in ("", "0", "root"), name
+        assert service["cap_drop"] == ["ALL"], name
+        assert "no-new-privileges:true" in service["security_opt"], name
+        assert service["init"] is True, name
+
+
+def test_images_are_pinned(services: dict[str, Any], root: Path) -> None:
+    version = tomllib.loads((root / "pyproject.toml").read_text())["project"]["version"]
+    for name, service in services.items():
+        image, _, tag = image_of(service).partition(":")
+        if image == "nightshift":
+            assert tag == version, name
+        else:
+            assert re.match(r"\d+\.\d+(\.\d+)?-", tag), f"{name}: {image}:{tag}"
+
+
+def test_the_image_is_built_once(services: dict[str, Any]) -> None:
+    assert [name for name, service in services.items() if "build" in service] == ["init"]
+
+
+def test_ports_are_on_loopback_only(services: dict[str, Any]) -> None:
+    ports = {name: service["ports"] for name, service in services.items() if "ports" in service}
+    assert list(ports) == ["api-server"]
+    assert all(port.startswith("127.0.0.1:") for port in ports["api-server"])
+
+
+def test_no_secret_is_written_down(compose: dict[str, Any]) -> None:
+    secret = re.compile(r"password|secret|_key$|fernet", re.IGNORECASE)
+    seen = 0
+    for service in compose["services"].values():
+        for name, value in (service.get("environment") or {}).items():
+            if secret.search(name) and value:
+                assert re.fullmatch(r"\$\{\w+:\?[^}]+\}", value), name
+                seen += 1
+            for user, password in re.findall(r"//(\w*):([^@]+)@", str(value)):
+                assert password.startswith("${"), f"{name}: {user}"
+    assert seen > 10
+
+
+def test_every_variable_has_a_default_or_is_made(root: Path) -> None:
+    found = REFERENCE.findall((root / "docker-compose.yaml").read_text())
+    assert {name for name, kind in found if kind == ":?"} == MADE
+    assert not [name for name, kind in found if not kind]
+    assert not MADE & {name for name, kind in found if kind == ":-"}
+
+
+def test_all_of_airflow_shares_one_environment(compose: dict[str, Any], services: dict[str, Any]) -> None:
+    for name in AIRFLOW | ONE_SHOT:
+        assert services[name]["env_file"] == ["deploy/airflow.env", ".env"], name
+        differing = dict(services[name]["environment"].items() ^ compose["x-environment"].items())
+        assert set(differing) <= {"ADMIN_PASSWORD", "DUMB_INIT_SETSID"}, name
+    assert not set(compose["x-environment"]) & set(shared_settings())
+
+
+def test_airflow_waits_for_init_and_init_for_its_database(services: dict[str, Any]) -> None:
+    for name in (AIRFLOW | STANDINS) - {"standins-connections"}:
+        assert services[name]["depends_on"] == {"init": {"condition": "service_completed_successfully"}}, name
+    assert services["standins-connections"]["depends_on"]["standins"]["condition"] == "service_healthy"
+    assert services["init"]["depends_on"] == {
+        "postgres": {"condition": "service_healthy"}, "redis": {"condition": "service_healthy"},
+    }  # fmt: skip
+
+
+def test_volumes_are_named_and_used(compose: dict[str, Any], services: dict[str, Any]) -> None:
+    mounted = {re.sub(r"\$\{\w+:-([^}]+)\}", r"\1", v).split(":")[0] for s in services.values() for v in s.get("volumes", [])}  # fmt: skip
+    assert mounted == {*compose["volumes"], "./include/config"}
+
+
+def test_files_that_it_names_exist(compose: dict[str, Any], services: dict[str, Any], root: Path) -> None:
+    words = " ".join(str(service.get("command", "")) for service in services.values())
+    named = re.findall(r"deploy/[\w.]+", words)
+    assert len(named) == 2
+    assert all((root / file).is_file() for file in named)
+    module, _, name = compose["x-environment"]["AIRFLOW__CORE__AUTH_MANAGER"].rpartition(".")
+    assert f"class {name}(FabAuthManager)" in (root / (module.replace(".", "/") + ".py")).read_text()
+    assert "FabAuthManager" in name
+
+
+def test_the_stand_ins_connections_lead_to_the_stand_ins(services: dict[str, Any], root: Path) -> None:
+    ports = {name: int(port) for name, port in re.findall(r"--vendor (\w+)=(\d+)", services["standins"]["command"])}
+    assert services["standins"]["hostname"] == "standins"
+    assert "--host standins" in services["standins"]["command"]
+    expected = {
+        name: {**fields, "host": fields["host"].replace("127.0.0.1", "standins")}
+        for name, fields in standin_connections(ports).items()
+    }
+    found = yaml.safe_load((root / "deploy" / "standins.yaml").read_text())
+    for fields in found.values():
+        if "extra" in fields:
+            fields["extra"] = json.dumps(fields["extra"])
+    assert found == expected
+    assert len(found) == 5
+    low, high = re.search(r"\[(\d+)-(\d+)\]", str(services["standins"]["healthcheck"]["test"])).groups()
+    assert set(ports.values()) == set(range(int(low), int(high) + 1))
+
+
+TOOLS = [["docker", "compose"], ["docker-compose"]]
+
+
+@pytest.fixture(params=TOOLS, ids=" ".join)
+def config(request: pytest.FixtureRequest, checkout: Path):
+    tool = request.param
+    if not shutil.which(tool[0]) or subprocess.run([*tool, "version"], capture_output=True).returncode:
+        pytest.skip(f"`{' '.join(tool)}` is not installed")
+
+    def run(*options: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        kept = {name: os.environ[name] for name in ("PATH", "HOME", "DOCKER_CONFIG") if name in os.environ}
+        return subprocess.run(
+            [*tool, "--profile", "standins", "config", *options], cwd=checkout, env={**kept, **environment}, text=True, capture_output=True, check=False,
+        )  # fmt: skip
+
+    return run
+
+
+def test_compose_takes_the_file(config, services: dict[str, Any]) -> None:
+    done = config()
+    assert done.returncode == 0, done.stderr
+    assert set(yaml.safe_load(done.stdout)["services"]) == set(services)
+
+
+def test_airflow_gets_its_settings_and_a_person_s_connections(config, checkout: Path) -> None:
+    with (checkout / ".env").open("a") as file:
+        file.write('AIRFLOW_CONN_FLEXNET_DEFAULT={"conn_type": "flexnet", "password": "plain"}\n')
+        file.write('AIRFLOW_CONN_MY_AWS=\'{"conn_type": "aws"}\'\nNIGHTSHIFT_LAKE=s3://my_aws@bucket/nightshift\n')
+    shell = '{"conn_type": "exago"}'
+    done = config(AIRFLOW_CONN_EXAGO_DEFAULT=shell)
+    assert done.returncode == 0, done.stderr
+    found = yaml.safe_load(done.stdout)["services"]
+    for name in AIRFLOW:
+        environment = found[name]["environment"]
+        assert environment.items() >= shared_settings().items(), name
+        assert json.loads(environment["AIRFLOW_CONN_FLEXNET_DEFAULT"])["password"] == "plain"
+        assert environment["AIRFLOW_CONN_MY_AWS"] == '{"conn_type": "aws"}'
+        assert environment["AIRFLOW_CONN_EXAGO_DEFAULT"] == shell
+        assert environment["AIRFLOW_CONN_CAMUNDA_OPTIMIZE_DEFAULT"] is None
+        assert environment["NIGHTSHIFT_LAKE"] == "s3://my_aws@bucket/nightshift"
+        assert not environment["ADMIN_PASSWORD"]
+    assert found["init"]["environment"]["ADMIN_PASSWORD"]
+
+
+def test_without_secrets_it_says_how_to_make_them(config, checkout: Path) -> None:
+    (checkout / ".env").write_text("")
+    done = config("-q")
+    assert done.returncode != 0
+    assert "run deploy/secrets.sh first" in done.stderr
