@@ -34,11 +34,11 @@ import shutil
 import signal
 import tempfile
 import uuid
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
 if "AIRFLOW_HOME" not in os.environ:
     os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="nightshift-airflow-")
@@ -57,6 +57,8 @@ from airflow.sdk.execution_time.supervisor import (
 )
 from airflow.sdk.serde import deserialize, serialize
 
+from tests.file_store import FileStore as FileStore
+
 
 async def _asend(self: InProcessSupervisorComms, msg: Any) -> Any:
     return self.send(msg)
@@ -68,40 +70,6 @@ if not hasattr(InProcessSupervisorComms, "asend"):
 
 _CONNECTION = dict.fromkeys(("schema", "login", "password", "port", "extra", "host", "conn_type"))
 _START = "2026-11-22T02:00:00Z"
-
-
-class FileStore(MutableMapping[str, Any]):
-    """A state store in a folder, one file a key, each written whole: it outlives a process that is killed."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
-
-    def _path(self, key: str) -> Path:
-        return self.folder / quote(key, safe="")
-
-    def __getitem__(self, key: str) -> Any:
-        try:
-            return json.loads(self._path(key).read_text())
-        except FileNotFoundError:
-            raise KeyError(key) from None
-
-    def __setitem__(self, key: str, value: Any) -> None:
-        part = self._path(key).with_name(f".{uuid.uuid4().hex}")
-        part.write_text(json.dumps(value))
-        part.rename(self._path(key))
-
-    def __delitem__(self, key: str) -> None:
-        try:
-            self._path(key).unlink()
-        except FileNotFoundError:
-            raise KeyError(key) from None
-
-    def __iter__(self) -> Iterator[str]:
-        return (unquote(path.name) for path in sorted(self.folder.iterdir()) if not path.name.startswith("."))
-
-    def __len__(self) -> int:
-        return sum(1 for _ in self)
 
 
 @dataclass(frozen=True)
@@ -145,6 +113,14 @@ class FakeExecutionApi:
     asset_store: dict[tuple[str | None, str | None], Any] = field(default_factory=dict)
     task_states: dict[str, Any] = field(default_factory=dict)
     """Run id → task id → state, for code that asks Airflow for a task's state."""
+    run_type: str = "manual"
+    triggering_user: str | None = None
+    other_runs: dict[str, str] = field(default_factory=dict)
+    """Run id → state of the DAG's other runs; its own is running."""
+    asset_events: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    """Name of an asset → its events: ``timestamp`` (aware), ``partition_key``, ``extra``."""
+    questions: list[dict[str, Any]] = field(default_factory=list)
+    """What people were asked (human in the loop), in order."""
     calls: list[tuple[str, str]] = field(default_factory=list)
     """Method and path of every call, in order."""
     rendered: Any = None
@@ -155,6 +131,8 @@ class FakeExecutionApi:
         self._retries = self.max_tries
         self._attempt: uuid.UUID | None = None
         self._resume: tuple[str, Any] | None = None
+        self._rescheduled: list[datetime] = []
+        self._parked: Any = None
 
     def run(
         self,
@@ -176,7 +154,10 @@ class FakeExecutionApi:
         :param keep_defer_kwargs: False drops what ``defer(kwargs=…)`` carried, as ``dag.test()`` does.
         :raises AssertionError: a trigger fired no event or more than one, or the attempt deferred too often.
         """
-        if resume is None:
+        if resume is None and self._rescheduled and try_number is None:
+            self._resume = None  # the next look of a sensor belongs to the same attempt
+        elif resume is None:
+            self._rescheduled = []
             self._try_number = try_number or self._try_number + 1
             self._attempt = uuid.uuid4()
             self._resume = None
@@ -186,6 +167,10 @@ class FakeExecutionApi:
         events: list[Any] = []
         for _ in range(max_hops):
             outcome = self._once(task, map_index)
+            self._parked = outcome.msg
+            self._rescheduled += [datetime.now(UTC)] if outcome.state == "up_for_reschedule" else []
+            if outcome.state != "up_for_reschedule":
+                self._rescheduled = []
             if outcome.state != "deferred" or not follow:
                 return TaskRun(outcome.state, outcome.error, self._result(task), outcome.msg, events)
             event = self.fire(outcome.msg)
@@ -193,6 +178,19 @@ class FakeExecutionApi:
             kwargs = (deserialize(outcome.msg.next_kwargs) or {}) if keep_defer_kwargs else {}
             self._resume = (outcome.msg.next_method, serialize({**kwargs, "event": event}))
         raise AssertionError(f"{task.task_id} deferred more than {max_hops} times")
+
+    def answer(self, task: Any, option: str, *, by: str | None = None, timed_out: bool = False) -> TaskRun:
+        """
+        Answer the question that a task is parked with, or is deferred with.
+
+        :param by: name of the person; nobody where Airflow answers with the defaults, because the time is over.
+        """
+        user = None if by is None else {"id": f"id of {by}", "name": by}
+        event = {
+            "chosen_options": [option], "params_input": {}, "responded_at": datetime.now(UTC),
+            "responded_by_user": user, "timedout": timed_out,
+        }  # fmt: skip
+        return self.run(task, resume=(self._parked.next_method, event))
 
     def fire(self, message: Any) -> Any:
         """
@@ -270,7 +268,7 @@ class FakeExecutionApi:
         self.calls.append((method, path))
         root, _, rest = path.partition("/")
         if root == "task-instances":
-            return self._task_instance(rest, body)
+            return self._task_instance(rest, body, request.url.params)
         if root == "connections":
             found = self.connections.get(rest)
             return _missing(rest) if found is None else _ok({**_CONNECTION, "conn_id": rest, **found})
@@ -278,6 +276,15 @@ class FakeExecutionApi:
             return _ok({"key": rest, "value": self.variables[rest]}) if rest in self.variables else _missing(rest)
         if root == "xcoms":
             return self._xcom(method, rest, body)
+        if path == "dag-runs/count":
+            return self._count_runs(request.url.params)
+        if path == "asset-events/by-asset":
+            return self._events_of(request.url.params)
+        if root == "task-reschedules":
+            return httpx.Response(200, json=self._rescheduled[0].isoformat() if self._rescheduled else None)
+        if root == "hitlDetails":
+            self.questions.append(body)
+            return _ok({"ti_id": rest, **body}, 201)
         if path.startswith("store/asset"):
             query = dict(request.url.params)
             return _entry(self.asset_store, (query.get("name") or query.get("uri"), query.get("key")), method, body)
@@ -285,9 +292,31 @@ class FakeExecutionApi:
             return self._task_state(method, path, body)
         return _ok({})
 
-    def _task_instance(self, rest: str, body: Any) -> httpx.Response:
+    def _count_runs(self, query: httpx.QueryParams) -> httpx.Response:
+        states = {self.run_id: "running", **self.other_runs} if query["dag_id"] == self.dag_id else {}
+        runs, wanted = query.get_list("run_ids") or states, query.get_list("states")
+        found = [run for run in states if run in runs and (not wanted or states[run] in wanted)]
+        return httpx.Response(200, json=len(found))
+
+    def _events_of(self, query: httpx.QueryParams) -> httpx.Response:
+        # As Airflow's route has it, both ends of the span count.
+        after, before = (datetime.fromisoformat(query[name]) if name in query else None for name in ("after", "before"))
+        found = [
+            one for one in self.asset_events.get(query["name"], [])
+            if (after is None or one["timestamp"] >= after) and (before is None or one["timestamp"] <= before)
+        ]  # fmt: skip
+        found.sort(key=lambda one: one["timestamp"], reverse=query["ascending"] == "false")
+        asset = {"name": query["name"], "uri": query["uri"], "group": "asset"}
+        rows = [
+            {"id": number, "asset": asset, "created_dagruns": [], **one, "timestamp": one["timestamp"].isoformat()}
+            for number, one in enumerate(found[: int(query.get("limit", len(found)))], 1)
+        ]
+        return _ok({"asset_events": rows})
+
+    def _task_instance(self, rest: str, body: Any, query: httpx.QueryParams) -> httpx.Response:
         if rest.startswith("states"):
-            return _ok({"task_states": self.task_states})
+            runs = query.get_list("run_ids") or self.task_states
+            return _ok({"task_states": {run: tasks for run, tasks in self.task_states.items() if run in runs}})
         if rest.endswith("/rtif"):
             self.rendered = body
         if rest.endswith("validate-inlets-and-outlets"):
@@ -300,6 +329,7 @@ class FakeExecutionApi:
                 "dag_run": self._dag_run(),
                 "max_tries": self.max_tries,
                 "should_retry": self._try_number <= self.max_tries,
+                "task_reschedule_count": len(self._rescheduled),
                 "next_method": method,
                 "next_kwargs": kwargs,
             }
@@ -316,7 +346,8 @@ class FakeExecutionApi:
             "run_after": _START,
             "start_date": _START,
             "end_date": None,
-            "run_type": "manual",
+            "run_type": self.run_type,
+            "triggering_user_name": self.triggering_user,
             "state": "running",
             "conf": self.conf,
             "consumed_asset_events": [],

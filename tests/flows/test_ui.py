@@ -9,7 +9,10 @@ from typing import Any
 import pytest
 
 from include.local.airflow import USER, LocalAirflow
+from include.local.promotions import ANSWER_AFTER
 from include.local.rest import Api
+from tests.contract.standins.client import ask
+from tests.flows.conftest import until
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = [
@@ -60,6 +63,34 @@ def test_the_connection_form_opens_with_the_vendors_own_labels(airflow: LocalAir
     page.get_by_role("button", name="Edit Connection").first.click()
     page.get_by_text("Site id or URL").first.wait_for()
     page.get_by_text("Producer user").first.wait_for()
+
+
+def test_the_form_of_a_promotion_shows_what_runs_where(airflow: LocalAirflow, page: Any) -> None:
+    page.goto(f"{airflow.url}/dags/promote_portal")
+    page.get_by_role("button", name="Trigger").first.click()
+    image = page.get_by_alt_text("What runs where now")
+    image.wait_for()
+    assert image.evaluate("async image => { await image.decode(); return image.naturalWidth }") > 0
+    for label in ("Version", "Force build", "From stage", "To stage", "Change tickets", "Dry run"):
+        page.get_by_text(label, exact=True).first.wait_for()
+
+
+def test_a_person_approves_in_the_browser(airflow: LocalAirflow, api: Api, page: Any) -> None:
+    api.unpause("promote_portal")
+    run_id = api.trigger("promote_portal", conf={"to_stage": "TEST"})
+    until(lambda: api.questions("promote_portal", run_id), "the promotion asks", 180)
+    page.goto(f"{airflow.url}/dags/promote_portal/runs/{run_id}/tasks/TEST.approve/required_actions")
+    page.get_by_text("stays there").first.wait_for()
+    page.wait_for_timeout(ANSWER_AFTER * 1000)
+    page.get_by_role("button", name="Approve").click()
+    assert api.wait("promote_portal", run_id)["state"] == "success"
+    page.goto(f"{airflow.url}/nightshift/promotions/portal")
+    page.get_by_text(run_id).first.wait_for()
+
+
+def test_what_runs_where_is_for_those_who_are_signed_in(airflow: LocalAirflow) -> None:
+    for path in ("", "portal", "portal/versions.svg"):
+        assert ask(f"{airflow.url}/nightshift/promotions/{path}", timeout=30).status == 401
 
 
 def test_the_test_button_answers(api: Api) -> None:

@@ -20,7 +20,6 @@ from nightshift.night import unknown_keys
 from nightshift.promotion.after import asset_of, missing, seen
 from nightshift.promotion.form import ALSO_KNOWN, FORM, Wish, night_of
 from nightshift.promotion.queue import Place, Queue
-from nightshift.promotion.turn_trigger import TurnTrigger
 from nightshift.retries import VendorRetryPolicy
 
 if TYPE_CHECKING:
@@ -65,6 +64,8 @@ class PromotionBeginOperator(BaseOperator):
         told = asyncio.run(self._begin(context, wish, night, stages, tuple(reports)))
         if told is not None:
             return told
+        from nightshift.promotion.turn_trigger import TurnTrigger
+
         raise TaskDeferred(
             trigger=TurnTrigger(
                 self.application, context["ti"].run_id, self.config.newer == "supersede" and night is not None

@@ -14,7 +14,6 @@ from include.promotions.store import Records
 from include.promotions.turns import Turns
 from include.promotions.versions import running
 from nightshift.errors import NotFound
-from nightshift.flexdeploy.hook import FlexDeployHook
 from nightshift.flexdeploy.vocabulary import ENDED
 from nightshift.lake.place import lake_of_this_deployment
 from nightshift.promotion.runs import failed_tasks
@@ -63,6 +62,8 @@ class RollBackOfferOperator(BaseAsyncOperator):
 
         :raises AirflowFailException: it is
         """
+        from nightshift.flexdeploy.hook import FlexDeployHook
+
         async with FlexDeployHook(self.conn_id) as hook:
             for step in in_flight(record):
                 for number in step.requests:
@@ -121,6 +122,6 @@ class PromotionCloseOperator(BaseAsyncOperator):
             self.log.info("%s", line)
         if outcome in BAD_OUTCOMES:
             raise AirflowFailException(
-                f"The promotion {'was rolled back' if outcome is Outcome.ROLLED_BACK else 'failed'}: {reason}. What runs where: {'; '.join(lines)}."
+                f"The promotion {'was rolled back' if outcome is Outcome.ROLLED_BACK else 'failed'}: {reason.rstrip('.')}. What runs where: {'; '.join(lines).rstrip('.')}."
             )
         return {"outcome": str(outcome), "reason": reason, "standing": lines}

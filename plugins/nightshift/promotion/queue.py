@@ -10,7 +10,6 @@ from include.promotions.progress import in_flight
 from include.promotions.record import JOBS, Outcome, Record, State
 from include.promotions.turns import Turn, Turns, Waiter
 from nightshift.errors import NotFound
-from nightshift.flexdeploy.hook import FlexDeployHook
 from nightshift.flexdeploy.vocabulary import ENDED
 from nightshift.promotion.runs import is_over
 
@@ -137,6 +136,8 @@ class Queue:
         """Return a workflow request of a run that has not ended; empty where all have."""
         if not (steps := in_flight(record)):
             return ""
+        from nightshift.flexdeploy.hook import FlexDeployHook
+
         async with FlexDeployHook(self.config.connection) as hook:
             for step in steps:
                 for number in step.requests:

@@ -10,7 +10,6 @@ from airflow.sdk.exceptions import TaskDeferred
 
 from include.promotions.record import Kind, State
 from include.promotions.window import is_open, next_opening
-from nightshift.promotion.give_way import GiveWayTrigger
 from nightshift.promotion.keeper import StepKeeper, run_now
 from nightshift.retries import VendorRetryPolicy
 
@@ -46,6 +45,8 @@ class PromotionWindowOperator(BaseOperator):
         if is_open(self.window, at):
             run_now(keeper.end(State.DONE, outcome="open"))
             return
+        from nightshift.promotion.give_way import GiveWayTrigger
+
         opens = next_opening(self.window, at)
         self.log.info("The window of %s is closed; waiting until %s without a worker", self.stage, opens.isoformat())
         run_now(keeper.note(detail=f"opens {opens.isoformat()}"))

@@ -1,0 +1,114 @@
+"""A worker of its own process that is killed with SIGKILL at a chosen point of an attempt."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import inspect
+import json
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+from tests.crash.promotion.night import Airflow, dag_of
+
+POINTS: dict[str, tuple[str, str, int]] = {
+    "before_step": ("nightshift.promotion.keeper:StepKeeper.begin", "before", 1),
+    "before_intent": ("nightshift.jobs.record:JobStore.save", "before", 1),
+    "before_post": ("nightshift.flexdeploy.adapter:FlexDeployAdapter.submit", "before", 1),
+    "answered": ("nightshift.flexdeploy.adapter:FlexDeployAdapter.submit", "after", 1),
+    "id_saved": ("nightshift.promotion.keeper:StepKeeper.note", "before", 1),
+    "noted": ("nightshift.promotion.keeper:StepKeeper.note", "after", 1),
+    "polling": ("nightshift.flexdeploy.adapter:FlexDeployAdapter.poll", "after", 1),
+    "completed": ("nightshift.flexdeploy.adapter:FlexDeployAdapter.result", "before", 1),
+    "result": ("nightshift.flexdeploy.adapter:FlexDeployAdapter.result", "after", 1),
+    "before_done": ("nightshift.promotion.keeper:StepKeeper.end", "before", 1),
+    "done": ("nightshift.promotion.keeper:StepKeeper.end", "after", 1),
+    "before_turn": ("include.promotions.turns:Turns.take", "before", 1),
+    "turn": ("include.promotions.turns:Turns.take", "after", 1),
+    "record": ("include.promotions.store:Records.write", "after", 1),
+    "before_record": ("include.promotions.store:Records.write", "before", 1),
+    "left": ("include.promotions.turns:Turns.leave", "after", 1),
+    "entered": ("include.promotions.turns:Turns.enter", "after", 1),
+}  # fmt: skip
+"""Point → the call at which the worker dies, whether before or after it, and at which of these calls."""
+
+
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def doom(point: str) -> None:
+    """Let this process die at a point. Nothing else of it is changed."""
+    path, when, count = POINTS[point]
+    module, _, name = path.partition(":")
+    owner_name, _, method = name.partition(".")
+    owner = getattr(__import__(module, fromlist=[owner_name]), owner_name)
+    real, calls = getattr(owner, method), [0]
+
+    def due() -> bool:
+        calls[0] += 1
+        return calls[0] == count
+
+    @functools.wraps(real)
+    async def later(*args: Any, **kwargs: Any) -> Any:
+        now = due()
+        if now and when == "before":
+            die()
+        answer = await real(*args, **kwargs)
+        if now:
+            die()
+        return answer
+
+    @functools.wraps(real)
+    def at_once(*args: Any, **kwargs: Any) -> Any:
+        now = due()
+        if now and when == "before":
+            die()
+        answer = real(*args, **kwargs)
+        if now:
+            die()
+        return answer
+
+    setattr(owner, method, later if inspect.iscoroutinefunction(real) else at_once)
+
+
+def attempt(
+    url: str,
+    folder: Path,
+    extra: dict[str, Any],
+    more: str,
+    run: str,
+    name: str,
+    point: str | None,
+    changes: dict[str, Any],
+) -> None:
+    """Run one attempt in this process, and die in it where a point is given; what came of it is written down."""
+    if point is not None:
+        doom(point)
+    airflow = Airflow(url, folder, extra, more)
+    done = airflow.attempt(run, name, **changes)
+    (folder / f"attempt {run} {name} {os.getpid()}.json").write_text(json.dumps([done.state, str(done.error or "")]))
+
+
+def wait_in_a_triggerer(url: str, folder: Path, extra: dict[str, Any], more: str, run: str, name: str) -> None:
+    """Run the trigger that another process has left in ``trigger.json``."""
+    from airflow.sdk._shared.module_loading import import_string
+
+    path, kwargs = json.loads((folder / "trigger.json").read_text())
+    trigger = import_string(path)(**kwargs)
+
+    async def first() -> Any:
+        return (await anext(trigger.run())).payload
+
+    with Airflow(url, folder, extra, more).task(run, name).comms():
+        asyncio.run(first())
+
+
+def warm() -> None:
+    """Load all that an attempt needs, once, in the parent of all workers."""
+    dag_of()
+
+
+warm()

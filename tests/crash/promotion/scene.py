@@ -1,0 +1,154 @@
+"""A promotion in the middle: all before one of its steps is done, so that a test begins where its crash does."""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from include.promotions.record import Kind, Record, Running, State, Step, Version
+from include.promotions.turns import Waiter
+from include.standins import Fault, FaultKind
+from include.standins.flexdeploy import FlexDeployStandIn
+from tests.crash.promotion.doomed import attempt, wait_in_a_triggerer
+from tests.crash.promotion.judge import Judge
+from tests.crash.promotion.night import BEFORE, NAME, OLD, Airflow
+
+PROCESSES = multiprocessing.get_context("forkserver")
+PROCESSES.set_forkserver_preload(["tests.crash.promotion.doomed"])
+RUN = "r"
+STEPS = {"build": "build", "deploy": "DEV.deploy", "utility": "TEST.stop", "roll_back": "roll_back.deploy"}
+"""What FlexDeploy is asked for → the task that asks."""
+WHOLE = "whole"
+"""A scene in which all is done but the end; its step is the one before the last deployment."""
+STARTS = r"/(build|deploy|execute)$"
+LONG = 20
+
+
+@dataclass
+class Scene:
+    """One promotion, up to one of its steps."""
+
+    airflow: Airflow
+    vendor: FlexDeployStandIn
+    version: Version
+    step: str
+    judge: Judge
+
+    # -- workers --------------------------------------------------------------------------------------------------
+
+    def worker(self, point: str | None = None, step: str | None = None, run: str = RUN, **changes: Any) -> Any:
+        """Start the next attempt in a process of its own."""
+        one = self.airflow
+        process = PROCESSES.Process(
+            target=attempt, args=(one.url, one.folder, one.extra, one.more, run, step or self.step, point, changes), daemon=True
+        )  # fmt: skip
+        process.start()
+        return process
+
+    def killed(self, point: str, **more: Any) -> None:
+        """Run the next attempt and have it killed at a point."""
+        gone(self.worker(point, **more))
+
+    @contextmanager
+    def held(self, path: str = STARTS) -> Iterator[None]:
+        """Hold back FlexDeploy's answer to the request that comes next; what was asked for is done."""
+        before = self.judge.made()
+        self.vendor.faults.add(Fault(kind=FaultKind.DELAY_ANSWER, method="POST", path=path, seconds=2.0))
+        yield
+        until(lambda: self.judge.made() != before)
+
+    def triggerer(self, message: Any) -> Any:
+        """Start a triggerer that waits for a deferred task."""
+        import json
+
+        one = self.airflow
+        trigger = one.task(RUN, self.step).trigger(message)
+        (one.folder / "trigger.json").write_text(json.dumps(trigger.serialize()))
+        process = PROCESSES.Process(
+            target=wait_in_a_triggerer, args=(one.url, one.folder, one.extra, one.more, RUN, self.step), daemon=True
+        )
+        process.start()
+        return process
+
+    # -- attempts in this process ---------------------------------------------------------------------------------
+
+    def retry(self, **changes: Any) -> Any:
+        return self.airflow.attempt(RUN, self.step, **changes)
+
+    def asked(self) -> bool:
+        """Whether the record names a workflow request of the step."""
+        step = self.airflow.record(RUN).step(self.step)
+        return step is not None and bool(step.requests)
+
+    def state(self) -> Any:
+        step = self.airflow.record(RUN).step(self.step)
+        assert step is not None
+        return step
+
+
+def gone(process: Any) -> None:
+    process.join(LONG)
+    assert process.exitcode == -signal.SIGKILL, process.exitcode
+
+
+def until(true: Any) -> None:
+    end = time.monotonic() + LONG
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.005)
+
+
+def scene(
+    vendor: FlexDeployStandIn,
+    folder: Path,
+    kind: str,
+    version: Version,
+    *,
+    more: str = "{}",
+    night: str | None = None,
+    **extra: Any,
+) -> Scene:
+    """Set the scene for one step.
+
+    :param version: built, and deployed nowhere
+    """
+    airflow = Airflow(vendor.url, folder, extra, more)
+    airflow.ran_before()
+    airflow.start(RUN, night)
+    at = datetime.now(UTC).replace(microsecond=0)
+    asyncio.run(airflow.turns.take(Waiter(run_id=RUN, night=night, opened=at), None))
+    before = {stage: Running(version=OLD, since=at, run_id=BEFORE) for stage in ("DEV", "TEST")}
+    record = Record(
+        application=NAME, dag_id=f"promote_{NAME}", run_id=RUN, night=night, opened=at, turn=1, stages=("DEV", "TEST"), before=before
+    )  # fmt: skip
+    if kind != "build":
+        record = record.changed(version=version, steps=tuple(_steps(kind, version, at)))
+    airflow.write(record)
+    if kind == "roll_back":
+        version_words, offered = str(OLD), OLD.model_dump()
+        airflow.store[f"offer {RUN}"] = {"stage": "DEV", "version": offered, "version_words": version_words, "why": "it broke"}  # fmt: skip
+    return Scene(airflow, vendor, version, STEPS.get(kind, "TEST.stop"), Judge(vendor, airflow))
+
+
+def _steps(kind: str, version: Version, at: datetime) -> Iterator[Step]:
+    def done(task: str, what: Kind, stage: str | None, state: State = State.DONE, **more: Any) -> Step:
+        return Step(task=task, kind=what, stage=stage, state=state, started=at, ended=at, **more)
+
+    yield done("build", Kind.BUILD, None, version=version, outcome="built")
+    if kind == "roll_back":
+        yield done("DEV.deploy", Kind.DEPLOY, "DEV", State.FAILED, version=version, outcome="failed", requests=(1,))
+        yield done("roll_back.approve", Kind.ROLL_BACK_APPROVAL, "DEV", version=OLD, outcome="Approve", by="ann")
+    elif kind in ("utility", WHOLE):
+        yield done("DEV.deploy", Kind.DEPLOY, "DEV", version=version, outcome="deployed")
+        yield done("TEST.approve", Kind.APPROVAL, "TEST", version=version, outcome="Approve", by="ann")
+    if kind == WHOLE:
+        yield done("TEST.stop", Kind.UTILITY, "TEST", outcome="executed")
+        yield done("TEST.deploy", Kind.DEPLOY, "TEST", version=version, outcome="deployed")

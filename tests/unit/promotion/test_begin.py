@@ -1,0 +1,196 @@
+"""The first task: what is promoted, whether it may be, and its plan."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from include.promotions.record import Kind, Outcome, Record, State, Step, Version, now
+from tests.unit.promotion.play import N1, N2, N3, NAME, REPORTS, RESTART_IT, Play, Run, published, stage
+
+
+def past(
+    run_id: str, night: str | None, outcome: Outcome | None = Outcome.PROMOTED, *, deployed: bool = True
+) -> Record:
+    """Return the record of a promotion that ended before."""
+    version = Version(id=40001, name="1.0.2")
+    step = Step(
+        task="DEV.deploy", kind=Kind.DEPLOY, stage="DEV", state=State.DONE, started=now(), ended=now(), version=version
+    )
+    return Record(
+        application=NAME, dag_id=f"promote_{NAME}", run_id=run_id, night=night, opened=now(), turn=1, closed=now(),
+        outcome=outcome, version=version, steps=(step,) if deployed else (),
+    )  # fmt: skip
+
+
+def begun(run: Run) -> dict[str, Any]:
+    done = run.do("begin")
+    assert done.state == "success", done.error
+    return dict(done.result)
+
+
+def test_a_new_night_gets_its_turn_a_record_and_a_plan(play_of: Callable[..., Play]) -> None:
+    play = play_of(stage("DEV"), stage("TEST", approval={"users": ["ann"]}, after=[RESTART_IT]), after=list(REPORTS))
+    play.publish(N1, N2)
+    run = play.start("r1", N2)
+    told = begun(run)
+    assert (told["night"], told["stages"], told["outcome"]) == (N2, ["DEV", "TEST"], None)
+    assert told["plan"] == [
+        "build project 10101 in environment 11001",
+        "DEV: deploy what is built",
+        "TEST: approval by ann, deploy what is built, run restart",
+        "now in DEV: not known",
+        "now in TEST: not known",
+    ]
+    record = run.record
+    assert (record.night, record.by, record.turn, record.closed, record.version) == (N2, None, 1, None, None)
+    assert [(one.name, one.night, one.rows, one.table_version, one.checks) for one in record.reports] == [
+        (name, N2, 12, 7, {"not_empty": "12 rows"}) for name in REPORTS
+    ]
+    assert (play.latest_turn(), play.waiting(), play.asked()) == ((1, "r1"), [], 0)
+
+
+def test_a_night_that_is_not_complete_fails_at_once_and_names_what_is_missing(play_of: Callable[..., Play]) -> None:
+    play = play_of(after=[*REPORTS, "exago/tree"])
+    play.publish(N1)
+    play.events["flexnet/entitlement"].append(published(N2))
+    run = play.start("r1", N2)
+    done = run.do("begin")
+    assert done.state == "failed"
+    assert f"The night {N2} is not complete: tokenflex/usage, exago/tree are not published for it." in str(done.error)
+    assert (play.latest_turn(), play.waiting()) == (None, [])
+    play.publish(N2)
+    run.clear("begin")
+    assert begun(run)["night"] == N2
+
+
+def test_a_dry_run_says_all_and_asks_nothing(play_of: Callable[..., Play]) -> None:
+    play = play_of(after=list(REPORTS), build={"force": True})
+    play.publish(N1)
+    run = play.start("r1", None, by="ann", dry_run=True)
+    told = begun(run)
+    assert (told["outcome"], told["plan"][0]) == (
+        "dry_run",
+        "build project 10101 in environment 11001, even without changes",
+    )
+    for name in ("build", "DEV.deploy", "TEST.deploy"):
+        assert run.do(name).state == "skipped"
+    assert run.do("close").result["outcome"] == "dry_run"
+    assert (run.record.outcome, run.record.by, run.record.steps) == (Outcome.DRY_RUN, "ann", ())
+    assert (play.asked(), play.latest_turn(), play.vendor.ledger.effects()) == (0, None, [])
+
+
+def test_a_dry_run_waits_for_nobody(play: Play) -> None:
+    begun(play.start("r1"))
+    assert begun(play.start("r2", dry_run=True))["outcome"] == "dry_run"
+
+
+def test_a_version_can_be_given_and_some_stages_only(play_of: Callable[..., Play]) -> None:
+    play = play_of(stage("DEV"), stage("TEST"), stage("PROD"))
+    run = play.start(version_id=5, from_stage="TEST", to_stage="TEST", by="ann")
+    told = begun(run)
+    assert told["stages"] == ["TEST"]
+    assert told["plan"][0] == "TEST: deploy id 5"
+    assert (run.record.version, run.record.by) == (Version(id=5), "ann")
+    assert run.record.form == {"version_id": 5, "from_stage": "TEST", "to_stage": "TEST"}
+    assert [line for line in told["plan"] if line.startswith("now in")] == [
+        f"now in {one}: not known" for one in ("DEV", "TEST", "PROD")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("conf", "words"),
+    [
+        ({"stranger": 1}, "Unknown field in the run's conf: stranger"),
+        ({"force_build": True, "version_id": 5}, "Force build and a Version exclude each other"),
+        ({"from_stage": "TEST"}, "From stage needs a Version"),
+    ],
+)
+def test_a_form_that_contradicts_itself_fails_at_once(play: Play, conf: dict[str, Any], words: str) -> None:
+    done = play.start(**conf).do("begin")
+    assert (done.state, words in str(done.error)) == ("failed", True), done.error
+    assert play.latest_turn() is None
+
+
+def test_what_becomes_of_lost_jobs_may_stand_in_the_conf(play: Play) -> None:
+    assert begun(play.start(jobs={"resubmit": ["build"]}))["outcome"] is None
+
+
+def test_the_form_cannot_contradict_the_partition_key(play_of: Callable[..., Play]) -> None:
+    play = play_of(after=list(REPORTS))
+    done = play.start("r1", N1, night=N2).do("begin")
+    assert f"The run's partition key is {N1} but the form says night {N2}" in str(done.error)
+
+
+def test_a_night_of_the_form_has_to_be_published_too(play_of: Callable[..., Play]) -> None:
+    play = play_of(after=list(REPORTS))
+    play.publish(N1)
+    assert "is not complete" in str(play.start("r1", night=N2).do("begin").error)
+    run = play.start("r2", night=N1)
+    assert (begun(run)["night"], run.record.night) == (N1, N1)
+
+
+def test_a_run_without_a_night_tells_what_is_published(play_of: Callable[..., Play]) -> None:
+    play = play_of(after=list(REPORTS))
+    play.events["flexnet/entitlement"] = [published(N2), published(N1, day=5)]
+    run = play.start()
+    begun(run)
+    assert [(one.name, one.night) for one in run.record.reports] == [
+        ("flexnet/entitlement", N1),
+        ("tokenflex/usage", None),
+    ]
+
+
+IN_VAIN = [
+    ({}, [past("r0", N2)], f"{N2} was promoted before (promoted, run r0), and was published again since"),
+    ({}, [past("r0", N2, Outcome.REJECTED)], f"{N2} was promoted before (rejected, run r0)"),
+    ({}, [past("r0", N2, Outcome.SKIPPED)], ""),
+    ({}, [past("r0", N2, Outcome.ABANDONED)], ""),
+    ({}, [past("r0", N2, Outcome.SUPERSEDED)], ""),
+    ({}, [past("r0", None)], ""),
+    ({}, [past("r0", N2).changed(turn=None, outcome=Outcome.DRY_RUN)], ""),
+    ({"republished": "promote"}, [past("r0", N2)], ""),
+    ({}, [past("r0", N3)], ""),
+    ({"older": "skip"}, [past("r0", N3)], f"the newer night {N3} was promoted before (run r0)"),
+    ({"older": "skip"}, [past("r0", N3, Outcome.REJECTED, deployed=False)], ""),
+    ({"older": "skip"}, [past("r0", N1)], ""),
+    ({"older": "skip"}, [past("r0", N1), past("r1", N3)], f"the newer night {N3}"),
+]
+
+
+@pytest.mark.parametrize(("more", "before", "why"), IN_VAIN)
+def test_nights_that_are_promoted_in_vain(
+    play_of: Callable[..., Play], more: dict[str, Any], before: list[Record], why: str
+) -> None:
+    play = play_of(after=list(REPORTS), **more)
+    play.publish(N1, N2)
+    for record in before:
+        play.put(record)
+    run = play.start("mine", N2)
+    told = begun(run)
+    assert told["outcome"] == ("skipped" if why else None)
+    assert run.record.reason.startswith(why)
+    if why:
+        assert run.do("build").state == "skipped"
+        assert run.do("close").result["outcome"] == "skipped"
+        assert play.vendor.ledger.effects() == []
+    assert play.waiting() == []
+
+
+def test_a_person_may_promote_a_night_again(play_of: Callable[..., Play]) -> None:
+    play = play_of(after=list(REPORTS), older="skip")
+    play.publish(N2)
+    play.put(past("r0", N2))
+    assert begun(play.start("mine", N2, run_type="manual", by="ann"))["outcome"] is None
+
+
+def test_after_a_clear_the_same_run_is_not_its_own_republication(play_of: Callable[..., Play]) -> None:
+    play = play_of(after=list(REPORTS))
+    play.publish(N2)
+    run = play.start("mine", N2)
+    begun(run)
+    play.put(run.record.close(Outcome.PROMOTED))
+    run.clear("begin")
+    assert begun(run)["outcome"] is None

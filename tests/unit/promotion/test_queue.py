@@ -1,0 +1,202 @@
+"""Two promotions of one application never overlap: who waits, who gives way, who takes over."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from include.promotions.record import Outcome, State
+from include.promotions.turns import Waiter
+from nightshift.promotion.turn_trigger import TurnTrigger
+from tests.unit.promotion.play import N1, N2, N3, NAME, OLD_VERSION, Play, Run
+
+
+def waits(run: Run) -> None:
+    done = run.do("begin") if "begin" not in run.parked else run.resume("begin", {"why": "time to look"})
+    assert done.state == "deferred", (done.state, done.error, done.result)
+
+
+def goes_on(run: Run) -> None:
+    done = run.do("begin") if "begin" not in run.parked else run.resume("begin", {"why": "its turn"})
+    assert (done.state, done.error) == ("success", None)
+    assert done.result["outcome"] is None
+
+
+def test_a_run_waits_without_a_worker_until_the_one_before_has_closed(play: Play) -> None:
+    one, two = play.start("r1", N1), play.start("r2", N2)
+    goes_on(one)
+    waits(two)
+    waits(two)
+    assert (play.latest_turn(), play.waiting()) == ((1, "r1"), ["r2"])
+    play.put(one.record.close(Outcome.PROMOTED))
+    goes_on(two)
+    assert (play.latest_turn(), play.waiting()) == ((2, "r2"), [])
+
+
+def test_the_older_night_goes_first_whoever_asked_first(play: Play) -> None:
+    zero, late, early = play.start("r0", N1), play.start("late", N3), play.start("early", N2)
+    goes_on(zero)
+    waits(late)
+    waits(early)
+    play.put(zero.record.close(Outcome.PROMOTED))
+    waits(late)
+    goes_on(early)
+    waits(late)
+
+
+def test_one_that_ended_while_it_waited_holds_nobody_up(play: Play) -> None:
+    zero, dead, two = play.start("r0", N1), play.start("dead", N2), play.start("r2", N3)
+    goes_on(zero)
+    waits(dead)
+    waits(two)
+    play.put(zero.record.close(Outcome.PROMOTED))
+    dead.end()
+    goes_on(two)
+    assert play.waiting() == []
+
+
+def test_a_run_that_ended_without_closing_is_taken_over(play: Play) -> None:
+    one, two = play.start("r1", N1), play.start("r2", N2)
+    goes_on(one)
+    one.do("build")
+    waits(two)
+    one.end()
+    goes_on(two)
+    assert (one.record.outcome, "ended in Airflow" in one.record.reason) == (Outcome.ABANDONED, True)
+    assert play.latest_turn() == (2, "r2")
+
+
+def test_a_run_that_ended_before_it_had_a_record_is_taken_over(play: Play) -> None:
+    play.airflow["ghost"] = "failed"
+    ghost = Waiter(run_id="ghost", night=N1, opened="2026-11-20T00:00:00Z")
+    asyncio.run(play.turns.take(ghost, None))
+    goes_on(play.start("r2", N2))
+    assert play.latest_turn() == (2, "r2")
+
+
+@pytest.mark.parametrize("state", [State.STARTED, State.FAILED])
+def test_only_once_flexdeploy_has_ended_what_it_still_does_for_it(play: Play, state: State) -> None:
+    """A step that failed by a time-out has a request that goes on, just as one whose worker died."""
+    play.vendor.turn(deploy_seconds=3600.0)
+    one, two = play.start("r1", N1, version_id=OLD_VERSION), play.start("r2", N2)
+    goes_on(one)
+    done = one.do("DEV.deploy", look=0.0, force_deploy=True, **({"job_timeout": 0.05} if state is State.FAILED else {}))
+    if state is State.FAILED:
+        done = one.resume("DEV.deploy", one.api("DEV.deploy").fire(done.message))
+        assert "did not end in time" in str(done.error)
+    one.end()
+    assert one.step("DEV.deploy").state is state
+    waits(two)
+    assert one.record.closed is None
+    [request] = one.step("DEV.deploy").requests
+    play.vendor.abort(request)
+    goes_on(two)
+    assert one.record.outcome is Outcome.ABANDONED
+
+
+def test_a_newer_night_takes_the_place_of_one_that_waits(play_of: Callable[..., Play]) -> None:
+    play = play_of(newer="supersede")
+    zero, one, two = play.start("r0", N1), play.start("r1", N2), play.start("r2", N3)
+    goes_on(zero)
+    waits(one)
+    waits(two)
+    done = one.resume("begin", {"why": "a newer night waits"})
+    assert (done.state, done.result["outcome"]) == ("success", "superseded")
+    # The newer one may have its turn before the next task of this one runs.
+    play.put(zero.record.close(Outcome.PROMOTED))
+    goes_on(two)
+    for name in ("build", "DEV.deploy", "TEST.deploy", "roll_back.offer"):
+        assert one.do(name).state == "skipped"
+    assert one.do("close").result["outcome"] == "superseded"
+    assert (one.record.superseded_by, one.record.turn) == ("r2", None)
+    assert (play.waiting(), play.latest_turn(), play.made("build_made")) == ([], (2, "r2"), [])
+
+
+def test_one_without_a_night_is_never_superseded(play_of: Callable[..., Play]) -> None:
+    play = play_of(newer="supersede")
+    zero, person, two = play.start("r0", N1), play.start("person", by="ann"), play.start("r2", N3)
+    goes_on(zero)
+    waits(person)
+    waits(two)
+    waits(person)
+    assert sorted(play.waiting()) == ["person", "r2"]
+
+
+def test_a_promotion_that_was_closed_takes_a_new_turn_when_begin_is_cleared(play: Play) -> None:
+    one, two = play.start("r1", N1), play.start("r2", N2)
+    goes_on(one)
+    play.put(one.record.close(Outcome.FAILED))
+    one.clear("begin")
+    goes_on(two)
+    one.parked.clear()
+    waits(one)
+    assert one.record.outcome is Outcome.FAILED
+    play.put(two.record.close(Outcome.PROMOTED))
+    goes_on(one)
+    assert (play.latest_turn(), one.record.turn, one.record.outcome, one.record.closed) == ((3, "r1"), 3, None, None)
+
+
+def test_a_second_attempt_keeps_the_turn_of_the_first(play: Play) -> None:
+    one = play.start("r1", N1)
+    goes_on(one)
+    opened = one.record.opened
+    assert one.do("begin").state == "success"
+    assert (play.latest_turn(), one.record.opened) == ((1, "r1"), opened)
+
+
+def test_a_run_that_lost_its_turn_does_nothing_more(play: Play) -> None:
+    one, two = play.start("r1", N1), play.start("r2", N2)
+    goes_on(one)
+    assert one.do("build").state == "success"
+    play.put(one.record.close(Outcome.FAILED, "before"))
+    goes_on(two)
+    one.clear("DEV.deploy", "close")
+    done = one.do("DEV.deploy")
+    assert (done.state, type(done.error).__name__) == ("failed", "TurnLost")
+    assert "Clear the task `begin` of this run with all that follows" in str(done.error)
+    closed = one.do("close")
+    assert "another promotion of this application has had a turn since" in str(closed.error)
+    assert (one.record.outcome, one.record.reason, play.deployments()) == (Outcome.FAILED, "before", [])
+
+
+def test_a_cleared_step_takes_a_closed_record_up_again_while_the_turn_is_still_its_own(play: Play) -> None:
+    one, two = play.start("r1", N1), play.start("r2", N2)
+    goes_on(one)
+    one.do("build")
+    play.put(one.record.close(Outcome.FAILED))
+    one.clear("DEV.deploy")
+    assert one.do("DEV.deploy").state == "success"
+    assert one.record.closed is None
+    waits(two)
+
+
+@pytest.fixture
+def looked(play: Play) -> Callable[..., Any]:
+    """Return what a trigger of a run says when it looks; nothing within a short while is an answer, too."""
+
+    def look(run_id: str, *, gives_way: bool = False) -> str:
+        trigger = TurnTrigger(NAME, run_id, gives_way, interval=0.01, longest=0.1)
+        again = TurnTrigger(**trigger.serialize()[1])
+
+        async def first() -> str:
+            return str((await anext(again.run())).payload["why"])
+
+        return asyncio.run(first())
+
+    return look
+
+
+def test_the_wait_ends_when_there_is_something_to_see(play: Play, looked: Callable[..., str]) -> None:
+    one, two, three = play.start("r1", N1), play.start("r2", N2), play.start("r3", N3)
+    assert looked("r2") == "its note is gone"
+    goes_on(one)
+    waits(two)
+    waits(three)
+    assert (looked("r2"), looked("r3")) == ("time to look", "time to look")
+    assert looked("r2", gives_way=True) == "a newer night waits"
+    assert looked("r3", gives_way=True) == "time to look"
+    play.put(one.record.close(Outcome.PROMOTED))
+    assert (looked("r2"), looked("r3")) == ("its turn", "time to look")

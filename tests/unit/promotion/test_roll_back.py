@@ -1,0 +1,231 @@
+"""The way back of a stage that failed, and the last word of a promotion."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from include.promotions.record import Kind, Outcome, Record, State, Step, Version, now
+from include.promotions.store import object_name
+from include.standins.faults import Fault
+from include.standins.flexdeploy import vendor_fault
+from tests.unit.promotion.play import N1, N2, NAME, OLD_VERSION, RESTART_IT, Play, Run, stage
+
+BROKEN = vendor_fault("run_fails", path="/deploy$", detail={"message": "disk full", "after": 1})
+
+
+def settled(play: Play) -> None:
+    """Let the records tell what the stand-in has from the start: that the old version runs in each stage."""
+    at, version = now() - timedelta(hours=1), Version(id=OLD_VERSION, name="1.0.1")
+    steps = [
+        Step(task=f"{one}.deploy", kind=Kind.DEPLOY, stage=one, state=State.DONE, started=at, ended=at, version=version)
+        for one in ("DEV", "TEST")
+    ]
+    play.put(
+        Record(
+            application=NAME,
+            dag_id=f"promote_{NAME}",
+            run_id="r0",
+            opened=at,
+            closed=at,
+            outcome=Outcome.PROMOTED,
+            version=version,
+            steps=tuple(steps),
+        )
+    )
+
+
+def failed(play: Play, *faults: Fault, run_id: str = "r1", conf: dict[str, Any] | None = None, **changes: Any) -> Run:
+    """Play a promotion whose deployment to TEST fails."""
+    run = play.start(run_id, N1, run_type="manual", **(conf or {}))
+    for name in ("begin", "build", "DEV.deploy"):
+        assert run.do(name).state == "success", run.parked[name].error
+    play.vendor.faults.add(*faults)
+    run.do("TEST.deploy", **changes)
+    return run
+
+
+def runs_in(play: Play, code: str) -> set[int]:
+    return {live.version for live in play.vendor.runs_in(code) if live.project == play.config.project_id}
+
+
+def test_the_version_from_before_is_offered_asked_for_and_brought_back(play: Play) -> None:
+    settled(play)
+    run = failed(play, BROKEN)
+    assert runs_in(play, "TEST") == {OLD_VERSION, run.record.version.id}  # type: ignore[union-attr]
+    offer = run.do("roll_back.offer")
+    assert (offer.result["stage"], offer.result["version"]["id"]) == ("TEST", OLD_VERSION)
+    assert "disk full" in offer.result["why"]
+    assert run.do("roll_back.approve").state == "awaiting_input"
+    [question] = run.apis["roll_back.approve"].questions
+    assert question["subject"] == f"portal: TEST failed, bring back 1.0.1 (id {OLD_VERSION})?"
+    assert "disk full" in question["body"]
+    assert run.answer("roll_back.approve", "Approve", by="ann").state == "success"
+    assert (run.step("roll_back.approve").stage, run.step("roll_back.approve").by) == ("TEST", "ann")
+    done = run.do("roll_back.deploy")
+    assert (done.state, done.error) == ("success", None)
+    made = play.made("deploy_made")[-1]
+    assert (made["environmentCode"], made["version"], made["force"]) == ("TEST", OLD_VERSION, True)
+    assert runs_in(play, "TEST") == {OLD_VERSION}
+    step = run.step("roll_back.deploy")
+    assert (step.kind, step.stage, step.version and step.version.id) == (Kind.ROLL_BACK, "TEST", OLD_VERSION)
+    closed = run.do("close")
+    assert "The promotion was rolled back: TEST.deploy" in str(closed.error)
+    assert f"TEST: 1.0.1 (id {OLD_VERSION})" in str(closed.error)
+    assert "in doubt" not in str(closed.error)
+    assert run.record.outcome is Outcome.ROLLED_BACK
+
+
+def test_the_way_back_is_that_of_the_stage_that_failed(play_of: Callable[..., Play]) -> None:
+    """Neither another stage's inputs nor its window go with it."""
+    closed = {"timezone": "UTC", "opens": "03:00", "closes": "03:01", "outside": "start_time"}
+    play = play_of(
+        stage("DEV", inputs={"COMMENT": "dev"}, change_tickets=["DEV-1"], window={**closed, "opens": "00:00", "closes": "23:59"}),
+        stage("TEST", inputs={"RESTART_SERVER": "Y"}, change_tickets=["TEST-1"], instance_ids=[12001]),
+    )  # fmt: skip
+    settled(play)
+    run = failed(play, vendor_fault("run_fails", path="/deploy$"))
+    run.do("roll_back.offer")
+    run.do("roll_back.approve")
+    run.answer("roll_back.approve", "Approve")
+    assert run.do("roll_back.deploy").state == "success"
+    made = play.made("deploy_made")[-1]
+    assert list(made["inputs"]) == [{"code": "RESTART_SERVER", "value": "Y"}]
+    assert (list(made["tickets"]), made["instances"], made["startTime"]) == (["TEST-1"], [12001], None)
+
+
+def test_a_roll_back_that_a_person_rejects_leaves_the_stage(play: Play) -> None:
+    settled(play)
+    run = failed(play, BROKEN)
+    before = len(play.deployments())
+    run.do("roll_back.offer")
+    run.do("roll_back.approve")
+    run.answer("roll_back.approve", "Reject", by="ann")
+    assert run.do("roll_back.deploy").state == "skipped"
+    closed = run.do("close")
+    assert "The promotion failed" in str(closed.error)
+    assert "TEST: 1.0.1 (id 30101); in doubt: TEST.deploy" in str(closed.error)
+    assert (run.record.outcome, len(play.deployments())) == (Outcome.FAILED, before)
+
+
+def test_a_step_after_the_deployment_that_fails_brings_the_stage_back_too(play_of: Callable[..., Play]) -> None:
+    play = play_of(stage("DEV"), stage("TEST", after=[RESTART_IT]))
+    settled(play)
+    run = failed(play)
+    assert run.step("TEST.deploy").state is State.DONE
+    play.vendor.faults.add(vendor_fault("run_fails", path="/execute$"))
+    assert run.do("TEST.restart").state == "failed"
+    assert run.do("roll_back.offer").result["version"]["id"] == OLD_VERSION
+
+
+def test_nothing_is_offered_while_the_failed_request_is_still_at_work(play: Play) -> None:
+    settled(play)
+    play.vendor.turn(deploy_seconds=0.02)
+    run = failed(play, vendor_fault("run_takes", path="/deploy$", seconds=3600.0), deferrable=False, job_timeout=0.3)
+    assert run.step("TEST.deploy").outcome == "timed_out"
+    run.states["TEST.deploy"] = "failed"  # its attempts are used up
+    [request] = run.step("TEST.deploy").requests
+    done = run.do("roll_back.offer")
+    assert done.state == "failed"
+    assert f"Workflow request {request} of TEST.deploy is SUBMITTED at FlexDeploy" in str(done.error)
+    assert "abort it at" in str(done.error)
+    play.vendor.abort(request)
+    run.clear("roll_back.offer")
+    assert run.do("roll_back.offer").result["version"]["id"] == OLD_VERSION
+
+
+def test_nothing_is_offered_after_flexdeploys_own_rejection(play: Play) -> None:
+    settled(play)
+    play.vendor.turn(approvals={"TEST": 1})
+    run = failed(play, look=0.0)
+    [request] = run.step("TEST.deploy").requests
+    play.vendor.reject(request)
+    assert run.do("TEST.deploy").state == "failed"
+    assert run.step("TEST.deploy").outcome == "rejected"
+    assert run.do("roll_back.offer").state == "skipped"
+    assert run.do("close").state == "failed"
+    assert run.record.outcome is Outcome.FAILED
+
+
+@pytest.mark.parametrize(
+    ("fault", "outcome"),
+    [
+        (Fault(kind="accept_then_drop", method="POST", path="/deploy$"), "ambiguous"),
+        (Fault(kind="status", method="POST", path="/deploy$", status=403), "Forbidden"),
+        (Fault(kind="status", method="POST", path="/deploy$", status=400), "Rejected"),
+    ],
+)
+def test_nothing_is_offered_where_nobody_knows_or_nothing_began(play: Play, fault: Fault, outcome: str) -> None:
+    settled(play)
+    run = failed(play, fault)
+    assert (run.states["TEST.deploy"], run.step("TEST.deploy").outcome) == ("failed", outcome)
+    assert run.do("roll_back.offer").state == "skipped"
+
+
+def test_nothing_is_offered_where_nothing_failed_or_no_record_tells_what_was_there(play: Play) -> None:
+    run = failed(play)
+    assert run.do("roll_back.offer").state == "skipped"
+    play.put(run.record.close(Outcome.PROMOTED))
+    second = failed(play, BROKEN, run_id="r2", conf={"force_build": True})
+    play.put(second.record.changed(before={}))
+    assert second.do("roll_back.offer").state == "skipped"
+
+
+def test_each_good_end_has_its_word_and_gives_up_the_turn(play: Play) -> None:
+    settled(play)
+    assert play.waiting() == []
+    nights = play.start("r1", N1)
+    for name in ("begin", "build", "DEV.deploy", "TEST.deploy"):
+        nights.do(name)
+    told = nights.do("close").result
+    version = nights.record.version
+    assert told == {
+        "outcome": "promoted", "reason": f"{version} through DEV → TEST",
+        "standing": [f"DEV: {version}", f"TEST: {version}"],
+    }  # fmt: skip
+    assert nights.record.closed is not None
+    assert play.start("r2", N2).do("begin").state == "success"
+
+
+def test_a_failed_promotion_fails_its_run_and_gives_up_its_turn(play: Play) -> None:
+    run = failed(play, BROKEN)
+    run.states.update({"roll_back.offer": "skipped"})
+    closed = run.do("close")
+    assert (closed.state, run.record.outcome) == ("failed", Outcome.FAILED)
+    assert "TEST: not known; in doubt: TEST.deploy" in str(closed.error)
+    assert play.start("r2", N2).do("begin").state == "success"
+
+
+def test_a_run_that_never_began_says_so(play: Play) -> None:
+    run = play.start("r1", N1, stranger=True)
+    run.do("begin")
+    closed = run.do("close")
+    assert str(closed.error).startswith("Nothing was built or deployed: begin failed.")
+    assert not (asyncio.run(play.records.read("r1")))
+    assert object_name("r1") == "r1.json"
+
+
+def test_after_a_clear_a_stage_that_fails_again_is_not_taken_for_rolled_back(play: Play) -> None:
+    settled(play)
+    run = failed(play, BROKEN)
+    run.do("roll_back.offer")
+    run.do("roll_back.approve")
+    run.answer("roll_back.approve", "Approve")
+    run.do("roll_back.deploy")
+    run.do("close")
+    later = [step.changed(started=step.started.replace(year=2025)) for step in run.record.steps]
+    play.put(run.record.changed(steps=tuple(later)))
+    run.clear("TEST.deploy", "roll_back.offer", "roll_back.approve", "roll_back.deploy", "close")
+    play.vendor.faults.add(BROKEN)
+    assert run.do("TEST.deploy").state == "failed"
+    run.do("roll_back.offer")
+    run.do("roll_back.approve")
+    run.answer("roll_back.approve", "Reject")
+    assert run.do("roll_back.deploy").state == "skipped"
+    closed = run.do("close")
+    assert "The promotion failed" in str(closed.error)
+    assert "in doubt: TEST.deploy" in str(closed.error)

@@ -1,0 +1,143 @@
+"""The wait for a stage's window, and the folder of Exago that is promoted in the end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from include.config.promotions import Window
+from include.promotions.record import Kind, State
+from include.standins.exago import REST_KEY, USER_ID, ExagoStandIn, ExagoSwitches
+from nightshift.promotion.give_way import GiveWayTrigger
+from tests.unit.promotion.play import N1, N2, Play, Run, stage
+from tests.unit.promotion.test_steps import LATER, NOW_OPEN, begun, through, window
+
+FOLDERS = {"live": "Sales/Live", "candidate": "Sales/Candidate", "archive": "Sales/Archive"}
+
+
+def at_window(play: Play, name: str = "DEV.window") -> Run:
+    run = begun(play)
+    through(run, "build")
+    run.do(name)
+    return run
+
+
+def test_an_open_window_is_no_wait(play_of: Callable[..., Play]) -> None:
+    run = at_window(play_of(stage("DEV", window=NOW_OPEN)))
+    assert (run.states["DEV.window"], run.step("DEV.window").state) == ("success", State.DONE)
+    assert (run.step("DEV.window").kind, run.step("DEV.window").outcome) == (Kind.WINDOW, "open")
+
+
+def test_a_closed_one_is_waited_for_without_a_worker(play_of: Callable[..., Play]) -> None:
+    play = play_of(stage("DEV", window=window(LATER)))
+    run = at_window(play)
+    message = run.parked["DEV.window"].message
+    kwargs = run.apis["DEV.window"].trigger(message).serialize()[1]
+    assert (run.states["DEV.window"], message.next_method) == ("deferred", "look_again")
+    assert (kwargs["until"], kwargs["night"]) == (LATER.timestamp(), None)
+    assert run.step("DEV.window").detail == f"opens {LATER.isoformat()}"
+    assert run.resume("DEV.window", {"why": "moment", "run_id": None}).state == "deferred"
+    opened = Window.model_validate(NOW_OPEN)
+    assert run.resume("DEV.window", {"why": "moment", "run_id": None}, window=opened).state == "success"
+    assert run.step("DEV.window").state is State.DONE
+
+
+def test_a_newer_night_ends_the_wait(play_of: Callable[..., Play]) -> None:
+    play = play_of(stage("DEV", window=window(LATER)), newer="supersede")
+    run = at_window(play)
+    message = run.parked["DEV.window"].message
+    kwargs = run.apis["DEV.window"].trigger(message).serialize()[1]
+    assert kwargs["night"] == N1
+    assert play.start("r2", N2).do("begin").state == "deferred"
+
+    async def first() -> Any:
+        return (await anext(GiveWayTrigger(**kwargs).run())).payload
+
+    assert run.resume("DEV.window", asyncio.run(first())).state == "skipped"
+    assert run.do("DEV.deploy").state == "skipped"
+    assert run.do("close").result["outcome"] == "superseded"
+    assert play.deployments() == []
+
+
+def test_no_step_gives_way_where_a_newer_night_has_to_wait(play_of: Callable[..., Play]) -> None:
+    play = play_of()
+    run = begun(play)
+    assert play.start("r2", N2).do("begin").state == "deferred"
+    through(run, "build", "DEV.deploy", "TEST.deploy")
+
+
+@pytest.mark.parametrize("point", ["build", "DEV.deploy", "TEST.deploy"])
+def test_each_step_can_give_way_before_it_begins(play_of: Callable[..., Play], point: str) -> None:
+    play = play_of(newer="supersede")
+    run = begun(play)
+    names = ["build", "DEV.deploy", "TEST.deploy"]
+    through(run, *names[: names.index(point)])
+    assert play.start("r2", N2).do("begin").state == "deferred"
+    for name in names[names.index(point) :]:
+        assert run.do(name).state == "skipped"
+    told = run.do("close").result
+    assert (told["outcome"], told["reason"]) == ("superseded", "by r2")
+    assert len(play.deployments()) == max(0, names.index(point) - 1)
+
+
+def test_what_a_superseded_promotion_had_deployed_stays_told_after_a_clear(play_of: Callable[..., Play]) -> None:
+    play = play_of(newer="supersede")
+    run = begun(play)
+    through(run, "build", "DEV.deploy")
+    assert play.start("r2", N2).do("begin").state == "deferred"
+    assert run.do("TEST.deploy").state == "skipped"
+    run.clear("DEV.deploy", "TEST.deploy")
+    assert run.do("DEV.deploy").state == "skipped"
+    assert (run.step("DEV.deploy").state, run.step("TEST.deploy").state) == (State.DONE, State.SKIPPED)
+    assert run.do("close").result["standing"] == [f"DEV: {run.record.version}", "TEST: not known"]
+
+
+def test_what_flexdeploy_was_asked_for_is_not_given_up(play_of: Callable[..., Play]) -> None:
+    play = play_of(newer="supersede")
+    run = begun(play)
+    through(run, "build")
+    assert run.do("DEV.deploy", look=0.0).state == "deferred"
+    assert play.start("r2", N2).do("begin").state == "deferred"
+    assert run.do("DEV.deploy").state == "success"
+    assert len(play.deployments()) == 1
+
+
+@pytest.fixture
+def exago() -> Iterator[ExagoStandIn]:
+    with ExagoStandIn(switches=ExagoSwitches()) as vendor:
+        yield vendor
+
+
+def with_folders(play_of: Callable[..., Play], exago: ExagoStandIn) -> Run:
+    play = play_of(stage("DEV", exago=FOLDERS))
+    play.connections["exago_default"] = {
+        "conn_type": "exago", "host": exago.url, "login": USER_ID, "password": REST_KEY
+    }  # fmt: skip
+    run = begun(play)
+    through(run, "build", "DEV.deploy")
+    return run
+
+
+def test_a_folder_is_promoted_after_the_deployment(play_of: Callable[..., Play], exago: ExagoStandIn) -> None:
+    before = exago.live.paths()
+    run = with_folders(play_of, exago)
+    done = run.do("DEV.exago", list_lag=0.3)
+    assert (done.state, done.error) == ("success", None)
+    kept = {path.replace("Sales/Live/", f"Sales/Archive/{N1}/", 1) for path in before}
+    assert set(exago.live.paths()) == {path.replace("Sales/Candidate/", "Sales/Live/", 1) for path in kept}
+    step = run.step("DEV.exago")
+    assert (step.kind, step.state, step.outcome, step.stage) == (Kind.FOLDERS, State.DONE, "as planned", "DEV")
+    assert run.do("close").result["outcome"] == "promoted"
+
+
+def test_a_folder_that_cannot_be_promoted_fails_the_stage(play_of: Callable[..., Play], exago: ExagoStandIn) -> None:
+    exago.live.other_user("create", f"Sales/Archive/{N1}/Taken")
+    before = exago.live.paths()
+    run = with_folders(play_of, exago)
+    done = run.do("DEV.exago", list_lag=0.3)
+    assert (done.state, exago.live.paths()) == ("failed", before)
+    assert (run.step("DEV.exago").state, run.step("DEV.exago").outcome) == (State.FAILED, type(done.error).__name__)
+    assert "is there already" in run.step("DEV.exago").detail

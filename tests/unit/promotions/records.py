@@ -1,0 +1,47 @@
+"""Records for tests: promotions whose steps took a minute each."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from include.promotions.record import Kind, Record, Running, State, Step, Version
+
+T = datetime(2026, 11, 20, 22, 0, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+OLD, NEW = Version(id=30001, name="1.0.1"), Version(id=40001, name="1.0.2")
+KINDS = {
+    "build": Kind.BUILD, "approve": Kind.APPROVAL, "window": Kind.WINDOW, "deploy": Kind.DEPLOY, "exago": Kind.FOLDERS,
+    "restart": Kind.UTILITY, "stop": Kind.UTILITY,
+}  # fmt: skip
+BACK = {"approve": Kind.ROLL_BACK_APPROVAL, "deploy": Kind.ROLL_BACK}
+
+
+def step(task: str, minute: int = 0, state: State = State.DONE, **more: Any) -> Step:
+    """Return a step of the task of that name; its kind and its stage follow from the name."""
+    group, _, name = task.rpartition(".")
+    kinds = BACK if group == "roll_back" else KINDS
+    given: dict[str, Any] = {"stage": None if group in ("", "roll_back") else group, **more}
+    started = T + minute * MINUTE
+    ended = None if state is State.STARTED else started + MINUTE
+    return Step(task=task, kind=kinds[name], state=state, **{"started": started, "ended": ended, **given})
+
+
+def deploy(stage: str, version: Version = NEW, minute: int = 0, state: State = State.DONE, **more: Any) -> Step:
+    return step(f"{stage}.deploy", minute, state, **{"version": version, "requests": (12001,), **more})
+
+
+def approved(stage: str, version: Version = NEW, minute: int = 0) -> Step:
+    return step(f"{stage}.approve", minute, by="ann", outcome="Approve", version=version)
+
+
+def record(*steps: Step, run_id: str = "r", **more: Any) -> Record:
+    given: dict[str, Any] = {
+        "application": "portal", "dag_id": "promote_portal", "night": "2026-11-20", "opened": T, "turn": 1,
+        "stages": ("DEV", "TEST", "PROD"), "version": NEW, "before": dict.fromkeys(("DEV", "TEST", "PROD")),
+    }  # fmt: skip
+    return Record(run_id=run_id, steps=steps, **{**given, **more})
+
+
+def ran(version: Version = OLD, run_id: str = "before", minute: int = -60) -> Running:
+    return Running(version=version, since=T + minute * MINUTE, run_id=run_id)

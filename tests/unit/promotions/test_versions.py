@@ -1,0 +1,148 @@
+"""What runs where, and what was built last, told from the records; and how few of them are read for it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from include.lake.errors import Damaged
+from include.promotions.record import Record, Running, State, Step, Version
+from include.promotions.versions import CLOCK_SKEW, built, deployed, last_built, newest, running
+from tests.unit.promotions.records import MINUTE, NEW, OLD, T, deploy, record, step
+from tests.unit.promotions.shelf import Shelf
+
+V3 = Version(id=40002, name="1.0.3")
+STAGES = ("DEV", "TEST")
+
+
+def there(version: Version, minute: int, run_id: str = "r") -> Running:
+    return Running(version=version, since=T + minute * MINUTE, run_id=run_id)
+
+
+BACK = step("roll_back.deploy", 9, version=OLD, stage="TEST", requests=(12009,))
+
+
+@pytest.mark.parametrize(
+    ("steps", "told"),
+    [
+        ((), {}),
+        ((step("build", version=NEW), step("DEV.approve")), {}),
+        ((deploy("DEV", minute=1), deploy("TEST", minute=5)), {"DEV": there(NEW, 2), "TEST": there(NEW, 6)}),
+        ((deploy("DEV", minute=1, outcome="already_deployed", requests=()),), {"DEV": there(NEW, 2)}),
+        ((deploy("DEV", state=State.FAILED),), {}),
+        ((deploy("DEV", state=State.STARTED),), {}),
+        ((deploy("DEV", state=State.SKIPPED, version=None),), {}),
+        ((deploy("TEST", state=State.FAILED), BACK), {"TEST": there(OLD, 10)}),
+        ((deploy("TEST", minute=1), BACK), {"TEST": there(OLD, 10)}),
+        # After a clear the deployment comes after the roll-back, whose place in the record stays behind it.
+        ((deploy("TEST", V3, minute=20), BACK), {"TEST": there(V3, 21)}),
+    ],
+)
+def test_what_a_promotion_brought_to_each_stage(steps: tuple[Step, ...], told: dict[str, Running]) -> None:
+    assert deployed(record(*steps)) == told
+
+
+def test_the_newest_of_all_promotions_counts_whatever_their_order() -> None:
+    one = record(deploy("DEV", OLD, 1), deploy("TEST", OLD, 50), run_id="one")
+    two = record(deploy("DEV", NEW, 10), run_id="two")
+    told = {"DEV": there(NEW, 11, "two"), "TEST": there(OLD, 51, "one")}
+    assert newest([one, two]) == newest([two, one]) == told
+
+
+async def test_ties_go_to_the_record_that_was_changed_last(shelf: Shelf) -> None:
+    await shelf.put(record(deploy("DEV", OLD, 1), run_id="one"), minute=2)
+    await shelf.put(record(deploy("DEV", NEW, 1), run_id="two"), minute=3)
+    assert await running(shelf.records, ["DEV"]) == {"DEV": there(NEW, 2, "two")}
+
+
+async def test_a_stage_that_no_record_tells_of_is_not_known(shelf: Shelf) -> None:
+    assert await running(shelf.records, STAGES) == {"DEV": None, "TEST": None}
+    await shelf.put(record(deploy("DEV", NEW, 1)), minute=2)
+    assert await running(shelf.records, STAGES) == {"DEV": there(NEW, 2), "TEST": None}
+
+
+async def test_a_run_can_be_left_out(shelf: Shelf) -> None:
+    await shelf.put(record(deploy("DEV", OLD, 1), run_id="one"), minute=2)
+    await shelf.put(record(deploy("DEV", NEW, 30), run_id="two"), minute=31)
+    assert await running(shelf.records, ["DEV"], but="two") == {"DEV": there(OLD, 2, "one")}
+    assert await running(shelf.records, ["DEV"], but="one") == {"DEV": there(NEW, 31, "two")}
+
+
+async def test_a_roll_back_of_an_older_run_that_came_later_counts(shelf: Shelf) -> None:
+    await shelf.put(record(deploy("TEST", NEW, 5), run_id="two"), minute=6)
+    await shelf.put(record(deploy("TEST", NEW, 1, State.FAILED), BACK, run_id="one"), minute=10)
+    assert await running(shelf.records, ["TEST"]) == {"TEST": there(OLD, 10, "one")}
+
+
+async def shelved(shelf: Shelf, count: int) -> None:
+    """Write promotions an hour apart, each through both stages."""
+    for number in range(count):
+        at = 60 * number
+        version = Version(id=50000 + number)
+        built_then = step("build", at, version=version, requests=(1,))
+        await shelf.put(
+            record(built_then, deploy("DEV", version, at + 1), deploy("TEST", version, at + 2), run_id=f"r{number}"),
+            minute=at + 3,
+        )
+
+
+async def test_no_record_is_read_that_cannot_matter(shelf: Shelf) -> None:
+    await shelved(shelf, 30)
+    # The newest decides. The one after it is looked at for its time alone, which costs one read.
+    shelf.damage(*(f"r{number}" for number in range(28)))
+    told = await running(shelf.records, STAGES)
+    assert {stage: one and one.version.id for stage, one in told.items()} == {"DEV": 50029, "TEST": 50029}
+    assert await last_built(shelf.records) == Version(id=50029)
+    shelf.damage("r29")
+    with pytest.raises(Damaged):
+        await running(shelf.records, STAGES)
+
+
+async def test_a_stage_that_few_reach_makes_it_read_on(shelf: Shelf) -> None:
+    await shelved(shelf, 5)
+    for number in range(5, 9):
+        await shelf.put(record(deploy("DEV", NEW, 60 * number), run_id=f"r{number}"), minute=60 * number + 1)
+    shelf.damage("r0", "r1", "r2")
+    told = await running(shelf.records, STAGES)
+    assert (told["DEV"], told["TEST"]) == (there(NEW, 481, "r8"), there(Version(id=50004), 243, "r4"))
+    shelf.damage("r4")
+    with pytest.raises(Damaged):
+        await running(shelf.records, STAGES)
+
+
+async def test_clocks_of_two_machines_may_differ_a_little(shelf: Shelf) -> None:
+    """The older one's deployment is by its worker's clock later than the newer one's record by the store's."""
+    late = int(CLOCK_SKEW / timedelta(minutes=1)) - 1
+    await shelf.put(record(deploy("DEV", OLD, 10), run_id="one"), minute=11)
+    await shelf.put(record(deploy("DEV", NEW, 9 + late), run_id="two"), minute=10)
+    assert await running(shelf.records, ["DEV"]) == {"DEV": there(NEW, 10 + late, "two")}
+
+
+@pytest.mark.parametrize(
+    ("one", "version"),
+    [
+        (record(step("build", version=NEW, outcome="built")), NEW),
+        (record(step("build", outcome="no_changes")), None),
+        (record(step("build", state=State.FAILED, version=NEW)), None),
+        (record(step("build", state=State.STARTED, version=NEW)), None),
+        (record(step("build", state=State.SKIPPED)), None),
+        (record(deploy("DEV", NEW)), None),
+    ],
+)
+def test_only_what_a_promotion_built_itself_is_built(one: Record, version: Version | None) -> None:
+    assert built(one) == version
+
+
+async def test_what_was_built_last_is_told_by_the_builds_not_by_later_changes_of_a_record(shelf: Shelf) -> None:
+    await shelf.put(record(step("build", 0, version=OLD), run_id="one"), minute=1)
+    await shelf.put(record(step("build", 60, version=NEW), run_id="two"), minute=61)
+    await shelf.put(record(step("build", 120, outcome="no_changes"), run_id="three"), minute=121)
+    shelf.touch("one", 240)
+    assert await last_built(shelf.records) == NEW
+    assert await last_built(shelf.records, but="two") == OLD
+    assert await last_built(shelf.records, but="one") == NEW
+
+
+async def test_nothing_may_have_been_built(shelf: Shelf) -> None:
+    assert await last_built(shelf.records) is None
