@@ -13,7 +13,7 @@ run: setup  ## last night's reports and a promotion, on stand-in vendors and an 
 	@exec $(PY) -m include.local $(if $(ONCE),--once) $(if $(NIGHT),--night $(NIGHT)) $(if $(PORT),--port $(PORT))
 
 test: setup  ## all tests, fast ones first (ARGS: passed to pytest)
-	@$(PY) -m pytest -m "not airflow" $(ARGS)
+	@$(PY) -m pytest -m "not airflow" -n 3 --dist loadfile $(ARGS)
 	@$(PY) -m pytest -m airflow $(ARGS)
 
 lint: setup  ## ruff: rules and format

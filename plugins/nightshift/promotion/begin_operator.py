@@ -25,6 +25,8 @@ from nightshift.retries import VendorRetryPolicy
 if TYPE_CHECKING:
     from include.config.promotions import Application, Stage
 
+PAUSE, PAUSE_AGAIN = 3.0, 20.0
+"""Seconds between the looks of the trigger, and after a wake-up that was in vain."""
 LONGEST_WAIT = timedelta(hours=1)
 """After that Airflow ends a wait that its triggerer has lost; a retry takes it up again."""
 
@@ -47,6 +49,7 @@ class PromotionBeginOperator(BaseOperator):
         super().__init__(**{"retry_policy": VendorRetryPolicy(), "inlets": inlets, **kwargs})
         self.application = application
         self.config = config
+        self.pause = PAUSE
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Look once; see the class."""
@@ -68,14 +71,18 @@ class PromotionBeginOperator(BaseOperator):
 
         raise TaskDeferred(
             trigger=TurnTrigger(
-                self.application, context["ti"].run_id, self.config.newer == "supersede" and night is not None
+                self.application,
+                context["ti"].run_id,
+                gives_way=self.config.newer == "supersede" and night is not None,
+                interval=self.pause,
             ),
             method_name="look_again",
             timeout=LONGEST_WAIT,
         )
 
     def look_again(self, context: Context, event: Any = None) -> dict[str, Any]:
-        """Look again after a wait."""
+        """Look again after a wait; woken in vain, as long as FlexDeploy works on what the run before left, it waits longer."""
+        self.pause = PAUSE_AGAIN
         return self.execute(context)
 
     def _asked(self, context: Context) -> tuple[Wish, str | None]:

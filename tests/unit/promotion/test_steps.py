@@ -330,5 +330,7 @@ def test_the_start_time_of_before_a_clear_is_not_taken_up_by_a_retry_after_it(pl
     run.clear("DEV.deploy")
     open_now = Window.model_validate({**NOW_OPEN, "outside": "start_time"})
     assert run.do("DEV.deploy", look=0.0, window=open_now).state == "deferred"
+    requests = run.step("DEV.deploy").requests
     assert run.do("DEV.deploy", window=open_now).state == "success"
+    assert (run.step("DEV.deploy").start_time, run.step("DEV.deploy").requests) == (None, requests)
     assert [one["startTime"] for one in play.made("deploy_made")][1:] == [None]
