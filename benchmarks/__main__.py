@@ -12,9 +12,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks import report, rows
+from benchmarks import configuration, report, rows
 from benchmarks.cases.csv import csv
 from benchmarks.cases.paged import paged
+from benchmarks.cases.parse import parse
 from benchmarks.cases.waits import waits
 from benchmarks.contest import Case
 from benchmarks.environments import CURL, MissingPeer, prepare
@@ -22,7 +23,7 @@ from benchmarks.measure import OriginProcess
 from benchmarks.rounds import Rounds, Trial
 from benchmarks.summary import Summary, summarize
 
-CASES = ("paged", "csv", "waits")
+CASES = ("paged", "csv", "waits", "parse")
 QUICK_PAGES = 20
 QUICK_MB = 64
 QUICK_WAITS = "100,500"
@@ -39,6 +40,8 @@ def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--mb", type=int, help="csv: size of the file, MiB (default 512)")
     parser.add_argument("--waits", help="waits: how many at a time, comma-separated (default 100,1000,5000)")
     parser.add_argument("--interval", type=float, help="waits: seconds between two polls of a wait (default 15)")
+    parser.add_argument("--reports", type=int, default=100, help="parse: reports, 10 or more (default 100)")
+    parser.add_argument("--applications", type=int, default=50, help="parse: applications (default 50)")
     parser.add_argument("--runs", type=int, help="times that each contender runs (default 3)")
     parser.add_argument("--only", help="names of contenders, comma-separated")
     parser.add_argument("--setups", help="names of setups, comma-separated")
@@ -48,6 +51,8 @@ def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
         parser.error(f"no such case: {', '.join(sorted(strange))}; there is {', '.join(CASES)}")
     if not 1 <= chosen.rows <= rows.MAX_PAGE_ROWS or not 1 <= chosen.fields <= len(rows.FIELDS):
         parser.error(f"--rows is 1 to {rows.MAX_PAGE_ROWS}, --fields 1 to {len(rows.FIELDS)}")
+    if chosen.reports < configuration.LEAST_REPORTS or chosen.applications < 0:
+        parser.error(f"--reports is {configuration.LEAST_REPORTS} or more, --applications 0 or more")
     chosen.pages = chosen.pages or (QUICK_PAGES if chosen.quick else 1000)
     chosen.mb = chosen.mb or (QUICK_MB if chosen.quick else 512)
     chosen.waits = [
@@ -87,6 +92,7 @@ def all_cases(chosen: argparse.Namespace) -> list[Case]:
         paged(pages=chosen.pages, page_rows=chosen.rows, large=large),
         csv(mb=chosen.mb, large=large),
         waits(counts=chosen.waits, interval=chosen.interval),
+        parse(reports=chosen.reports, applications=chosen.applications),
     )
     return [case for case in made if not chosen.cases or case.name in chosen.cases]
 
@@ -127,7 +133,7 @@ def run(case: Case, origin: OriginProcess, scratch: Path, chosen: argparse.Names
         summaries += summarize(case, setup, trials)
         print(f"\n{report.table(case, setup, summaries)}\n", flush=True)
     verdicts = case.verdicts(summaries)
-    names = ("pages", "rows", "fields", "mb", "waits", "interval", "runs")
+    names = ("pages", "rows", "fields", "mb", "waits", "interval", "reports", "applications", "runs")
     path = report.write(case, trials, summaries, verdicts, {name: getattr(chosen, name) for name in names})
     load = ", ".join(f"{load:.1f}" for load in os.getloadavg())
     print(f"{report.verdict_lines(verdicts)}\n\nbench: load {load}; written to {path}")

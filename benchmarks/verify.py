@@ -69,6 +69,12 @@ def events(out: Path) -> tuple[int, int]:
     return len(numbers), len(set(numbers))
 
 
+def tasks(out: Path) -> tuple[int, int]:
+    """Return how many tasks the parsed DAGs have, and how many different ones those are."""
+    names = (out / "tasks.txt").read_text().split()
+    return len(names), len(set(names))
+
+
 def counted(keys: Callable[[Path], Iterable[bytes]]) -> Callable[[Path], tuple[int, int]]:
     """Return what counts keys, and the distinct ones."""
 
@@ -86,6 +92,7 @@ SINKS: dict[str, Callable[[Path], tuple[int, int]]] = {
     "text": counted(text_keys), "landing": counted(landing_keys), "parquet": counted(parquet_keys),
     "table": counted(table_keys), "csv": lambda out: csv_rows.count(text_csv(out)),
     "csv-landing": lambda out: csv_rows.count(landing_csv(out)), "events": events,
+    "tasks": tasks,
 }  # fmt: skip
 
 

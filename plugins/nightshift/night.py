@@ -15,8 +15,6 @@ from zoneinfo import ZoneInfo
 from airflow.sdk import BaseBranchOperator, Context, Param
 from airflow.sdk.exceptions import AirflowFailException
 
-from nightshift.night_runs import NightRunsTrigger
-
 MAX_RANGE = 400
 FORM = ("night", "until", "reports", "force")
 
@@ -208,4 +206,6 @@ class NightOperator(BaseBranchOperator):
                 )
             runs.append(run_id)
         self.log.info("Started %d runs, %s to %s", len(runs), nights[0], nights[-1])
+        from nightshift.night_runs import NightRunsTrigger
+
         self.defer(trigger=NightRunsTrigger(self.dag_id, runs), method_name="runs_ended")

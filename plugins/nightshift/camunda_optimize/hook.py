@@ -6,17 +6,14 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any, ClassVar
 
-from nightshift.camunda_optimize.page import VENDOR, ResultPage, read_page
+from nightshift.camunda_optimize.page import DEFAULT_CONN, MAX_LIMIT, VENDOR, ContextLost, ResultPage, read_page
 from nightshift.errors import Ambiguous, BadResponse, NotFound, Rejected, Unreachable
-from nightshift.http import Answer, VendorHook, segment
+from nightshift.http.address import segment
+from nightshift.http.answer import Answer
+from nightshift.http.hook import VendorHook
 
-MAX_LIMIT = 10_000
 MIN_TIMEOUT = 60
 AUTH_FORMS = ("bearer", "header", "query")
-
-
-class ContextLost(BadResponse):
-    """The search context is gone, or a page may have been consumed unseen: the walk cannot go on, only start over."""
 
 
 class CamundaOptimizeHook(VendorHook):
@@ -26,13 +23,13 @@ class CamundaOptimizeHook(VendorHook):
     ``auth_form`` (``bearer``, the default; ``header``: the bare token, up to 3.7; ``query``: the parameter
     ``access_token``, which ends in access logs), ``limit`` (records a page, default 10000), ``pagination_timeout``
     (seconds that the server keeps a search, at least 60, default 120), and those of
-    :class:`nightshift.http.VendorHook`.
+    :class:`nightshift.http.hook.VendorHook`.
 
     :param camunda_optimize_conn_id: id of the Airflow connection
     """
 
     conn_name_attr = "camunda_optimize_conn_id"
-    default_conn_name = "camunda_optimize_default"
+    default_conn_name = DEFAULT_CONN
     conn_type = "camunda_optimize"
     hook_name = "Camunda Optimize"
     vendor = VENDOR

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import Context
 
 from include.lake.landing import Manifest, VendorTotals
-from nightshift.camunda_optimize.hook import MAX_LIMIT, CamundaOptimizeHook, ContextLost
-from nightshift.camunda_optimize.page import ResultPage, bad_page
+from nightshift.camunda_optimize.page import DEFAULT_CONN, MAX_LIMIT, ContextLost, ResultPage, bad_page
 from nightshift.lake.extract import ExtractOperator, Progress
 
 if TYPE_CHECKING:
     from include.lake.landing import ExtractFolder, PageEntry
+    from nightshift.camunda_optimize.hook import CamundaOptimizeHook
 
 WALKS = 4
 
@@ -47,7 +47,7 @@ class CamundaOptimizeExtractOperator(ExtractOperator):
         limit: int = MAX_LIMIT,
         strict: bool = True,
         dated: bool = False,
-        camunda_optimize_conn_id: str = CamundaOptimizeHook.default_conn_name,
+        camunda_optimize_conn_id: str = DEFAULT_CONN,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -72,6 +72,8 @@ class CamundaOptimizeExtractOperator(ExtractOperator):
 
     async def extract(self, folder: ExtractFolder, progress: Progress, context: Context) -> Manifest:
         """Land every page of the result."""
+        from nightshift.camunda_optimize.hook import CamundaOptimizeHook
+
         async with CamundaOptimizeHook(self.camunda_optimize_conn_id) as hook:
             for left in reversed(range(WALKS)):
                 await folder.discard()

@@ -7,6 +7,13 @@ import msgspec
 from nightshift.errors import BadResponse
 
 VENDOR = "Camunda Optimize"
+DEFAULT_CONN = "camunda_optimize_default"
+MAX_LIMIT = 10_000
+"""Records a page at most."""
+
+
+class ContextLost(BadResponse):
+    """The search context is gone, or a page may have been consumed unseen: the walk cannot go on, only start over."""
 
 
 class _Answer(msgspec.Struct, rename="camel"):

@@ -12,7 +12,6 @@ import msgspec
 
 from nightshift.errors import AuthFailed, BadResponse, NotFound, Rejected, VendorError
 from nightshift.http.answer import Answer
-from nightshift.http.faults import words_of
 
 REASON_KEYS = ("reason", "Reason", "message", "Message", "error", "detail")
 SESSIONS = "/rest/sessions"
@@ -144,7 +143,7 @@ def meaning(answer: Answer) -> VendorError | None:
     if answer.is_page:
         is_sessions = answer.exchange.path.lower().endswith(SESSIONS)
         return error(NotFound, "there is no REST service here, or it is not enabled", advice=_NO_SERVICE) if is_sessions else None  # fmt: skip
-    words = words_of(answer, REASON_KEYS).strip().lower()
+    words = answer.words(REASON_KEYS).strip().lower()
     if "setupd is null" in words:
         return error(SessionGone, "the server does not know the session any more", status=500)
     if words.startswith("unauthorized") or re.search(r"base-?64", words):

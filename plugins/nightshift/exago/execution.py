@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nightshift.errors import Ambiguous, BadResponse, RateLimited, Unreachable, VendorError
 from nightshift.exago.answers import SessionGone
-from nightshift.exago.hook import ExagoHook
 from nightshift.exago.paths import VENDOR
 from nightshift.exago.steps import Mark, Reading, Standing, Step, read_step
-from nightshift.exago.tree import Tree
+
+if TYPE_CHECKING:
+    from nightshift.exago.hook import ExagoHook
+    from nightshift.exago.tree import Tree
 
 LIST_LAG = 30.0
 FIRST_LOOK, LONGEST_LOOK = 0.2, 5.0

@@ -11,8 +11,7 @@ from airflow.sdk import BaseAsyncOperator, Context
 from nightshift.errors import Rejected
 from nightshift.exago.claims import Claims
 from nightshift.exago.execution import LIST_LAG, carry_out
-from nightshift.exago.hook import ExagoHook
-from nightshift.exago.paths import VENDOR, ContentPath
+from nightshift.exago.paths import DEFAULT_CONN, VENDOR, ContentPath
 from nightshift.exago.steps import Mark, Standing, Step, StepKind, read_step
 from nightshift.exago.tree import Tree
 from nightshift.lake.place import lake_of_this_deployment
@@ -37,7 +36,7 @@ class ExagoFolderOperator(BaseAsyncOperator):
         *,
         dry_run: Any = False,
         list_lag: float = LIST_LAG,
-        exago_conn_id: str = ExagoHook.default_conn_name,
+        exago_conn_id: str = DEFAULT_CONN,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -48,6 +47,8 @@ class ExagoFolderOperator(BaseAsyncOperator):
 
     async def aexecute(self, context: Context) -> dict[str, Any]:
         """Plan, show, and carry out."""
+        from nightshift.exago.hook import ExagoHook
+
         async with ExagoHook(self.exago_conn_id) as hook:
             tree = await hook.tree()
             steps = self.plan(tree)

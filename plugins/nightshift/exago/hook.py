@@ -21,14 +21,15 @@ from nightshift.exago.answers import (
     meaning,
     report_content,
 )
-from nightshift.exago.paths import SEPARATORS, VENDOR, ContentPath
+from nightshift.exago.paths import DEFAULT_CONN, SEPARATORS, VENDOR, ContentPath
 from nightshift.exago.schedules import JobStatus, status_of
 from nightshift.exago.signature import Signed
 from nightshift.exago.steps import Step, StepKind
 from nightshift.exago.tree import LIST_PATH, Tree
-from nightshift.http import VendorHook, segment
 from nightshift.http import credentials as secret
+from nightshift.http.address import segment
 from nightshift.http.answer import Answer
+from nightshift.http.hook import VendorHook
 
 AUTH_FORMS = ("basic", "exagokey")
 END_SECONDS = 10.0
@@ -49,13 +50,13 @@ class ExagoHook(VendorHook):
     ``separator`` (between the levels of a path in bodies: a backslash, the default, or ``/`` from 2020.1), ``config``
     (configuration file of the server, without ``.xml``), ``session`` (object, sent when a session is opened),
     ``storage_identity`` (object, sent to StorageMgmt with each new session, from 2020.1), and those of
-    :class:`nightshift.http.VendorHook`.
+    :class:`nightshift.http.hook.VendorHook`.
 
     :param exago_conn_id: id of the Airflow connection
     """
 
     conn_name_attr = "exago_conn_id"
-    default_conn_name = "exago_default"
+    default_conn_name = DEFAULT_CONN
     conn_type = "exago"
     hook_name = "Exago BI"
     vendor = VENDOR

@@ -15,8 +15,7 @@ from include.lake.spec import CsvSpec
 from nightshift.errors import BadResponse
 from nightshift.exago.changes import compare, summary
 from nightshift.exago.columns import CHANGE_COLUMNS, TREE_COLUMNS
-from nightshift.exago.hook import ExagoHook
-from nightshift.exago.paths import VENDOR, ContentPath
+from nightshift.exago.paths import DEFAULT_CONN, VENDOR, ContentPath
 from nightshift.exago.report import for_night, json_rows, names_night
 from nightshift.exago.tree import Tree
 from nightshift.lake.extract import ExtractOperator, Progress, describe
@@ -40,7 +39,7 @@ class ExagoExtractOperator(ExtractOperator):
 
     source = "exago"
 
-    def __init__(self, *, exago_conn_id: str = ExagoHook.default_conn_name, **kwargs: Any) -> None:
+    def __init__(self, *, exago_conn_id: str = DEFAULT_CONN, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.exago_conn_id = exago_conn_id
 
@@ -82,6 +81,8 @@ class ExagoTreeExtractOperator(ExagoExtractOperator):
 
     async def extract(self, folder: ExtractFolder, progress: Progress, context: Context) -> Manifest:
         """Take the snapshot."""
+        from nightshift.exago.hook import ExagoHook
+
         async with ExagoHook(self.exago_conn_id) as hook:
             body = await hook.tree_answer()
         return await self._land(folder, body, progress, context)
@@ -227,6 +228,8 @@ class ExagoReportExtractOperator(ExagoExtractOperator):
 
     async def extract(self, folder: ExtractFolder, progress: Progress, context: Context) -> Manifest:
         """Run the report and land it."""
+        from nightshift.exago.hook import ExagoHook
+
         began = time.monotonic()
         asked: dict[str, Any] = {"filters": for_night(self.filters, self.night), "sorts": self.sorts}
         where = None if self.path is None else ContentPath.parse(self.path)

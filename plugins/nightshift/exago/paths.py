@@ -7,9 +7,10 @@ from typing import Self
 import msgspec
 
 from nightshift.errors import Rejected
-from nightshift.http import segment
+from nightshift.http.address import segment
 
 VENDOR = "Exago"
+DEFAULT_CONN = "exago_default"
 SEPARATORS = ("\\", "/")
 MAX_LEVEL = 255
 RESERVED = "rename"

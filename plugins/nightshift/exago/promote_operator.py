@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from airflow.sdk import BaseAsyncOperator, Context
@@ -12,8 +12,7 @@ from nightshift.errors import Rejected, VendorError
 from nightshift.exago.claims import Claims
 from nightshift.exago.execution import LIST_LAG, PASSING, ask, lag_after, see, settled, unseen
 from nightshift.exago.folder_operators import is_true
-from nightshift.exago.hook import ExagoHook
-from nightshift.exago.paths import VENDOR, ContentPath
+from nightshift.exago.paths import DEFAULT_CONN, VENDOR, ContentPath
 from nightshift.exago.promotion import (
     Ask,
     Direction,
@@ -29,6 +28,9 @@ from nightshift.exago.promotion import (
 from nightshift.exago.steps import Standing, Step
 from nightshift.exago.tree import Tree
 from nightshift.lake.place import lake_of_this_deployment
+
+if TYPE_CHECKING:
+    from nightshift.exago.hook import ExagoHook
 
 STATE_KEY = "promotion"
 TRIES = 3
@@ -78,7 +80,7 @@ class ExagoPromoteFolderOperator(BaseAsyncOperator):
         allow_empty: bool = False,
         dry_run: Any = False,
         list_lag: float = LIST_LAG,
-        exago_conn_id: str = ExagoHook.default_conn_name,
+        exago_conn_id: str = DEFAULT_CONN,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -94,6 +96,8 @@ class ExagoPromoteFolderOperator(BaseAsyncOperator):
 
     async def aexecute(self, context: Context) -> dict[str, Any]:
         """Plan or go on, until it is as planned or as before."""
+        from nightshift.exago.hook import ExagoHook
+
         async with ExagoHook(self.exago_conn_id) as hook:
             if is_true(self.dry_run):
                 plan = self._planned(await hook.tree())

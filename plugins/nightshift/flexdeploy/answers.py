@@ -11,7 +11,7 @@ from typing import Any
 from nightshift.errors import VendorError
 from nightshift.flexdeploy.model import Started, WorkflowRequest
 from nightshift.flexdeploy.vocabulary import Work
-from nightshift.http import Answer
+from nightshift.http.answer import Answer
 
 Row = dict[str, Any]
 DETAIL_KEYS = ("message", "errorMessage", "detail", "error", "title", "warningMessage", "code")

@@ -9,9 +9,11 @@ from typing import Any, ClassVar
 from nightshift.errors import NotFound, Rejected, Unreachable
 from nightshift.flexdeploy.answers import DETAIL_KEYS, Row, row_of, rows_of
 from nightshift.flexdeploy.routes import Call, Routes, read_routes
-from nightshift.flexdeploy.vocabulary import VENDOR, ApiVersion
-from nightshift.http import Answer, VendorHook, segment
+from nightshift.flexdeploy.vocabulary import DEFAULT_CONN, VENDOR, ApiVersion
+from nightshift.http.address import segment
+from nightshift.http.answer import Answer
 from nightshift.http.credentials import basic
+from nightshift.http.hook import VendorHook
 from nightshift.redaction import redact
 
 _REST = re.compile(r"/rest(?:/v\d+)?\Z", re.IGNORECASE)
@@ -26,7 +28,7 @@ class FlexDeployApi(VendorHook):
     """The part of :class:`~nightshift.flexdeploy.hook.FlexDeployHook` that all its calls stand on."""
 
     conn_name_attr = "flexdeploy_conn_id"
-    default_conn_name = "flexdeploy_default"
+    default_conn_name = DEFAULT_CONN
     conn_type = "flexdeploy"
     hook_name = "FlexDeploy"
     vendor = VENDOR
@@ -108,7 +110,7 @@ class FlexDeployApi(VendorHook):
     async def rows(self, path: str, params: Mapping[str, Any] | None = None, *wrappers: str) -> list[Row]:
         """Return the rows of any list, as the vendor gives them, however they are wrapped.
 
-        :param path: path under the root, each foreign part through :func:`nightshift.http.segment`
+        :param path: path under the root, each foreign part through :func:`nightshift.http.address.segment`
         :param params: query; ``None`` leaves one out
         :param wrappers: keys under which the list may come, besides ``items``
         """

@@ -20,7 +20,7 @@ from nightshift.flexdeploy.request import (
 from nightshift.flexdeploy.routes import Call
 from nightshift.flexdeploy.tasks import Tasks
 from nightshift.flexdeploy.topology import Topology
-from nightshift.flexdeploy.vocabulary import NOTHING_STARTED
+from nightshift.flexdeploy.vocabulary import DEFAULT_CONN, NOTHING_STARTED
 
 _STARTED = frozenset({200, 201, 202})
 
@@ -29,7 +29,7 @@ class FlexDeployHook(Topology, Releases, Tasks):
     """Asynchronous client of the FlexDeploy API; use as ``async with FlexDeployHook() as hook``.
 
     The connection: host with its context path, ``https://fd.example.com/flexdeploy``; login; password or API token as
-    the password (or in the extra ``token``). Extras besides those of :class:`nightshift.http.VendorHook`:
+    the password (or in the extra ``token``). Extras besides those of :class:`nightshift.http.hook.VendorHook`:
     ``api_version`` (``v1``, the default, or ``v2`` where the reference knows it), ``paths`` (an object: routes of a
     site that differ, see :class:`nightshift.flexdeploy.routes.Call`), ``request_page`` (address of a workflow request
     in FlexDeploy's own pages, with ``{id}``), ``marker_flex_field`` (code of a FlexField that holds a task's mark).
@@ -37,7 +37,7 @@ class FlexDeployHook(Topology, Releases, Tasks):
     :param flexdeploy_conn_id: id of the Airflow connection
     """
 
-    def __init__(self, flexdeploy_conn_id: str = Topology.default_conn_name, **kwargs: Any) -> None:
+    def __init__(self, flexdeploy_conn_id: str = DEFAULT_CONN, **kwargs: Any) -> None:
         super().__init__(flexdeploy_conn_id, **kwargs)
         self.flexdeploy_conn_id = flexdeploy_conn_id
 

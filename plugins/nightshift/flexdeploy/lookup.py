@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from nightshift.errors import NotFound, Rejected, VendorError
-from nightshift.flexdeploy.answers import Row
 from nightshift.flexdeploy.fields import identifier, text
-from nightshift.flexdeploy.hook import FlexDeployHook
 from nightshift.flexdeploy.vocabulary import VENDOR, ApiVersion
+
+if TYPE_CHECKING:
+    from nightshift.flexdeploy.answers import Row
+    from nightshift.flexdeploy.hook import FlexDeployHook
 
 ROOT_FOLDER = "FlexDeploy"
 ROOT_FOLDER_ID = 99

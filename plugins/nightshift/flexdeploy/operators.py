@@ -6,11 +6,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from nightshift.flexdeploy.hook import FlexDeployHook
 from nightshift.flexdeploy.lookup import Ids
 from nightshift.flexdeploy.project_operator import RUN_FIELDS, ProjectJobOperator
 from nightshift.flexdeploy.request import BuildRequest, DeployRequest, ExecuteRequest, JobRequest
-from nightshift.flexdeploy.vocabulary import Outcome, broken
+from nightshift.flexdeploy.vocabulary import DEFAULT_CONN, Outcome, broken
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -64,7 +63,7 @@ class FlexDeployBuildOperator(ProjectJobOperator):
         project_files: Sequence[Mapping[str, Any]] | None = None,
         package_name: str | None = None,
         release_id: Any = None,
-        flexdeploy_conn_id: str = FlexDeployHook.default_conn_name,
+        flexdeploy_conn_id: str = DEFAULT_CONN,
         **kwargs: Any,
     ) -> None:
         super().__init__(
@@ -132,7 +131,7 @@ class FlexDeployDeployOperator(ProjectJobOperator):
         inputs: Pairs | None = None,
         flex_fields: Pairs | None = None,
         change_tickets: Sequence[str] | None = None,
-        flexdeploy_conn_id: str = FlexDeployHook.default_conn_name,
+        flexdeploy_conn_id: str = DEFAULT_CONN,
         **kwargs: Any,
     ) -> None:
         super().__init__(
@@ -196,7 +195,7 @@ class FlexDeployExecuteUtilityOperator(ProjectJobOperator):
         workflow_version_override: str | None = None,
         inputs: Pairs | None = None,
         flex_fields: Pairs | None = None,
-        flexdeploy_conn_id: str = FlexDeployHook.default_conn_name,
+        flexdeploy_conn_id: str = DEFAULT_CONN,
         **kwargs: Any,
     ) -> None:
         super().__init__(

@@ -13,12 +13,11 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from nightshift.errors import Ambiguous
 from nightshift.flexdeploy import fields
-from nightshift.flexdeploy.adapter import FlexDeployAdapter
 from nightshift.flexdeploy.links import WorkflowRequestLink
 from nightshift.flexdeploy.lookup import Ids, Named, resolve
 from nightshift.flexdeploy.request import JobRequest, payload_of
 from nightshift.flexdeploy.requests import job_id_of
-from nightshift.flexdeploy.vocabulary import Outcome, broken
+from nightshift.flexdeploy.vocabulary import ADAPTER, Outcome, broken
 from nightshift.jobs.adapter import AdapterSpec, Immediate, JobAdapter
 from nightshift.jobs.operators import VendorJobOperator
 from nightshift.jobs.record import RESOLUTION_KEY, JobRecord, JobStore
@@ -26,6 +25,8 @@ from nightshift.jobs.state import JobStatus, from_json, to_json
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+
+    from nightshift.flexdeploy.adapter import FlexDeployAdapter
 
 NAMES_KEY = "flexdeploy_names"
 """Key of the task state store that holds what the names of a task came to (:class:`ResolvedNames`)."""
@@ -90,7 +91,7 @@ class ProjectJobOperator(VendorJobOperator):
     has_stream: ClassVar[bool] = False
     request_fields: ClassVar[Sequence[str]] = ()
     """Attributes that are the vendor's parameters."""
-    adapter_type: ClassVar[type[FlexDeployAdapter]] = FlexDeployAdapter
+    adapter_type: ClassVar[type[JobAdapter] | str] = ADAPTER
     stream_id: Any = None
     stream: Any = None
 
@@ -164,6 +165,8 @@ class ProjectJobOperator(VendorJobOperator):
         raise AirflowSkipException(text)
 
     async def _secure(self, context: Context, adapter: JobAdapter, store: JobStore) -> JobRecord | Immediate:
+        from nightshift.flexdeploy.adapter import FlexDeployAdapter
+
         await self.prepare(context)
         if not isinstance(adapter, FlexDeployAdapter):
             raise TypeError(f"{type(adapter).__name__} is not an adapter of FlexDeploy")

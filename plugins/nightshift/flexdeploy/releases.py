@@ -9,7 +9,7 @@ from nightshift.flexdeploy.answers import Row
 from nightshift.flexdeploy.api import FlexDeployApi
 from nightshift.flexdeploy.fields import identifier, objects, text
 from nightshift.flexdeploy.vocabulary import broken
-from nightshift.http import segment
+from nightshift.http.address import segment
 
 _FILE_KEYS = ("filePath", "objectType", "sequenceNumber")
 _SNAPSHOT_KEYS = ("projectId", "projectVersionId", "packageName", "buildEnvironmentId", "forceBuild")

@@ -6,10 +6,9 @@ import time
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from nightshift.flexdeploy.adapter import FlexDeployAdapter
-from nightshift.flexdeploy.hook import FlexDeployHook
 from nightshift.flexdeploy.links import WorkflowRequestLink
 from nightshift.flexdeploy.requests import job_id_of
+from nightshift.flexdeploy.vocabulary import ADAPTER, DEFAULT_CONN
 from nightshift.jobs.adapter import AdapterSpec, JobAdapter
 from nightshift.jobs.events import JobEvent
 from nightshift.jobs.record import JobRecord
@@ -46,7 +45,7 @@ class FlexDeployWorkflowRequestSensor(VendorJobSensor):
         workflow_request_id: Any,
         timeout: timedelta | float = timedelta(hours=6),
         waiting_timeout: timedelta | float = timedelta(days=7),
-        flexdeploy_conn_id: str = FlexDeployHook.default_conn_name,
+        flexdeploy_conn_id: str = DEFAULT_CONN,
         poll_first: float = 3.0,
         **kwargs: Any,
     ) -> None:
@@ -59,7 +58,7 @@ class FlexDeployWorkflowRequestSensor(VendorJobSensor):
 
     def adapter(self) -> AdapterSpec:
         """Name the adapter."""
-        return AdapterSpec.of(FlexDeployAdapter, self.conn_id)
+        return AdapterSpec.of(ADAPTER, self.conn_id)
 
     async def _go(self, context: Context, payload: dict[str, Any] | None) -> Any:
         self.job_id = job_id_of(self.workflow_request_id)

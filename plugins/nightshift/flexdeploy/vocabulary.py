@@ -9,6 +9,9 @@ from nightshift.errors import Rejected
 from nightshift.jobs.state import JobState
 
 VENDOR = "FlexDeploy"
+DEFAULT_CONN = "flexdeploy_default"
+ADAPTER = "nightshift.flexdeploy.adapter.FlexDeployAdapter"
+"""Named, not imported: a DAG is parsed without an HTTP client."""
 
 
 class ApiVersion(StrEnum):

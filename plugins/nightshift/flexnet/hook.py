@@ -13,8 +13,9 @@ from include.lake.spec import Column
 from nightshift.errors import BadResponse, NotFound, Rejected
 from nightshift.flexnet import model
 from nightshift.flexnet.page import PageNames, ReportPage, bad_page, read_csv_page, read_json_page
-from nightshift.flexnet.request import MAX_PAGES, VENDOR, ReportRequest, check_group
-from nightshift.http import VendorHook, segment
+from nightshift.flexnet.request import DEFAULT_CONN, MAX_PAGES, VENDOR, ReportRequest, check_group
+from nightshift.http.address import segment
+from nightshift.http.hook import VendorHook
 
 Landed = Callable[[int], Awaitable[bytes | None]]
 
@@ -26,13 +27,13 @@ class FlexNetHook(VendorHook):
     producer user whose role has the permission "Data Api", or an access token in the extra ``token``. Further extras:
     ``api_version`` (default ``v1``), ``mode`` and ``page_size`` (defaults of :meth:`request`), ``charset`` of CSV,
     ``data_key``, ``row_count_keys``, ``page_count_keys``,
-    ``link_keys`` (names that the vendor does not publish), and those of :class:`nightshift.http.VendorHook`.
+    ``link_keys`` (names that the vendor does not publish), and those of :class:`nightshift.http.hook.VendorHook`.
 
     :param flexnet_conn_id: id of the Airflow connection
     """
 
     conn_name_attr = "flexnet_conn_id"
-    default_conn_name = "flexnet_default"
+    default_conn_name = DEFAULT_CONN
     conn_type = "flexnet"
     hook_name = "FlexNet Operations"
     vendor = VENDOR

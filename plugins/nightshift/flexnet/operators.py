@@ -12,8 +12,7 @@ from airflow.sdk import Context
 
 from include.lake.landing import Manifest, VendorTotals
 from nightshift.errors import BadResponse, NotFound
-from nightshift.flexnet.hook import FlexNetHook
-from nightshift.flexnet.request import ReportRequest
+from nightshift.flexnet.request import DEFAULT_CONN
 from nightshift.flexnet.walk import Walk
 from nightshift.flexnet.window import Window, accepted, find_window, window_of
 from nightshift.lake.extract import ExtractOperator, Progress
@@ -21,6 +20,8 @@ from nightshift.lake.extract import ExtractOperator, Progress
 if TYPE_CHECKING:
     from include.lake.landing import ExtractFolder
     from include.lake.spec import Column
+    from nightshift.flexnet.hook import FlexNetHook
+    from nightshift.flexnet.request import ReportRequest
 
 ROUNDS = 3
 
@@ -58,7 +59,7 @@ class FlexNetExtractOperator(ExtractOperator):
         window_overlap_days: int = 0,
         pages_in_flight: int = 8,
         charset: str = "utf-8",
-        flexnet_conn_id: str = FlexNetHook.default_conn_name,
+        flexnet_conn_id: str = DEFAULT_CONN,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -75,6 +76,8 @@ class FlexNetExtractOperator(ExtractOperator):
 
     async def extract(self, folder: ExtractFolder, progress: Progress, context: Context) -> Manifest:
         """Land every page of the night."""
+        from nightshift.flexnet.hook import FlexNetHook
+
         async with FlexNetHook(self.flexnet_conn_id, charset=self.charset) as hook:
             model = await self._model(hook)
             progress, window = await self._window(hook, progress, context)

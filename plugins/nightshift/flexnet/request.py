@@ -16,6 +16,7 @@ import msgspec
 from nightshift.errors import Rejected
 
 VENDOR = "FlexNet Operations"
+DEFAULT_CONN = "flexnet_default"
 RESERVED_GROUPS = frozenset({"report-names", "report-types", "report-filters", "global-filters"})
 MODES = frozenset({"batch", "interactive"})
 FORMATS = frozenset({"json", "csv"})

@@ -6,12 +6,12 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from include.lake.errors import Damaged
-from nightshift.flexnet.hook import FlexNetHook
-from nightshift.flexnet.page import ReportPage
-from nightshift.flexnet.request import ReportRequest
 
 if TYPE_CHECKING:
     from include.lake.landing import ExtractFolder, PageEntry
+    from nightshift.flexnet.hook import FlexNetHook
+    from nightshift.flexnet.page import ReportPage
+    from nightshift.flexnet.request import ReportRequest
 
 
 class Walk:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, TypeVar, overload
 
 import msgspec
@@ -135,6 +135,23 @@ class Answer(msgspec.Struct, frozen=True, eq=False):
             return self.body.decode(charset)
         except (LookupError, UnicodeDecodeError) as error:
             raise self.refused(f"is not text in {charset}: {error}") from None
+
+    def words(self, keys: Sequence[str]) -> str:
+        """Return the vendor's own words out of an error body: a text under one of the keys, or the body itself; never
+        parsed blindly.
+        """
+        if self.is_page:
+            return "an HTML page"
+        start = self.body[:4096]
+        try:
+            found = msgspec.json.decode(self.body) if len(self.body) <= 65536 else None
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            found = None
+        if isinstance(found, dict):
+            words = [f"{found[key]}" for key in keys if isinstance(found.get(key), str | int) and found[key] != ""]
+            if words:
+                return " · ".join(dict.fromkeys(words))
+        return start.decode("utf-8", "replace")
 
     def refused(self, problem: str, **more: Any) -> VendorError:
         """Return the error for a body that is not what the vendor promises; ``problem`` continues "the answer …"."""

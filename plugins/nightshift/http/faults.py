@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import aiohttp
-import msgspec
 
 from nightshift.backoff import retry_after
 from nightshift.errors import (
@@ -129,7 +128,7 @@ def of_status(answer: Answer, *, advice: Mapping[int, str], detail_keys: Sequenc
     status, exchange = answer.status, answer.exchange
     more: dict[str, Any] = {
         "status": status,
-        "detail": words_of(answer, detail_keys),
+        "detail": answer.words(detail_keys),
         "retry_after": retry_after(answer.headers),
         "advice": advice.get(status),
     }
@@ -169,21 +168,3 @@ _PROBLEMS = {
     425: "the vendor asks to send the request later",
     429: "too many requests",
 }
-
-
-def words_of(answer: Answer, keys: Sequence[str]) -> str:
-    """Return the vendor's own words out of an error body: a text under one of the keys, or the body itself; never
-    parsed blindly.
-    """
-    if answer.is_page:
-        return "an HTML page"
-    start = answer.body[:4096]
-    try:
-        found = msgspec.json.decode(answer.body) if len(answer.body) <= 65536 else None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        found = None
-    if isinstance(found, dict):
-        words = [f"{found[key]}" for key in keys if isinstance(found.get(key), str | int) and found[key] != ""]
-        if words:
-            return " · ".join(dict.fromkeys(words))
-    return start.decode("utf-8", "replace")

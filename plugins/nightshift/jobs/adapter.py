@@ -134,9 +134,13 @@ class AdapterSpec(msgspec.Struct, frozen=True, kw_only=True):
     options: dict[str, Scalar] = {}
 
     @classmethod
-    def of(cls, kind: type[JobAdapter], conn_id: str, **options: Scalar) -> AdapterSpec:
-        """Name an adapter class; it must be importable by its module and name."""
-        return cls(path=f"{kind.__module__}.{kind.__qualname__}", conn_id=conn_id, options=options)
+    def of(cls, kind: type[JobAdapter] | str, conn_id: str, **options: Scalar) -> AdapterSpec:
+        """Name an adapter class, which must be importable by its module and name.
+
+        :param kind: the class, or its dotted path, so that a DAG can be parsed without the vendor's client
+        """
+        path = kind if isinstance(kind, str) else f"{kind.__module__}.{kind.__qualname__}"
+        return cls(path=path, conn_id=conn_id, options=options)
 
     def build(self) -> JobAdapter:
         """Import and make the adapter; no I/O.

@@ -21,7 +21,6 @@ from nightshift.jobs.poller import look
 from nightshift.jobs.record import Ending, JobRecord, JobStore
 from nightshift.jobs.run import last_attempt, run_identity, seconds
 from nightshift.jobs.state import FAILED, TERMINAL, JobState, JobStatus
-from nightshift.jobs.triggers import VendorJobTrigger
 from nightshift.jobs.verdicts import failed, refused, stopped, timed_out
 from nightshift.jobs.waiting import Phase, WaitPlan, Watch
 from nightshift.retries import VendorRetryPolicy
@@ -177,6 +176,8 @@ class VendorJobOperator(BaseOperator):
         event = await look(adapter, Watch(plan, time.time()), self.log, self.look if self.deferrable else None)
         if event is not None:
             return event
+        from nightshift.jobs.triggers import VendorJobTrigger
+
         raise TaskDeferred(
             trigger=VendorJobTrigger.of(self.adapter(), plan, cancel_on_kill=self.cancel_on_failure),
             method_name="resume",

@@ -20,7 +20,6 @@ from nightshift.jobs.poller import look
 from nightshift.jobs.record import JobRecord, JobStore
 from nightshift.jobs.run import run_identity, seconds
 from nightshift.jobs.state import FAILED
-from nightshift.jobs.triggers import VendorJobTrigger
 from nightshift.jobs.verdicts import failed, refused, timed_out
 from nightshift.jobs.waiting import Phase, WaitPlan, Watch
 from nightshift.retries import VendorRetryPolicy
@@ -142,6 +141,8 @@ class VendorJobSensor(BaseSensorOperator):
         event = await look(adapter, Watch(plan, time.time()), self.log, self.look if self.deferrable else None)
         if event is not None:
             return event
+        from nightshift.jobs.triggers import VendorJobTrigger
+
         raise TaskDeferred(
             trigger=VendorJobTrigger.of(self.adapter(), plan, cancel_on_kill=False),
             method_name="resume",

@@ -2,171 +2,35 @@
 
 from __future__ import annotations
 
-import contextlib
-import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from airflow.sdk.exceptions import AirflowSkipException, TaskDeferred
+from airflow.sdk.exceptions import TaskDeferred
 
-from include.promotions.record import Kind, Record, State, Version
+from include.promotions.record import Kind, Record, Version
 from include.promotions.versions import last_built
 from include.promotions.window import is_open, next_opening
-from nightshift.errors import Ambiguous, BadResponse, JobFailed, JobTimedOut, Rejected
+from nightshift.errors import BadResponse, Rejected
 from nightshift.flexdeploy.operators import (
     FlexDeployBuildOperator,
     FlexDeployDeployOperator,
     FlexDeployExecuteUtilityOperator,
 )
-from nightshift.flexdeploy.project_operator import ProjectJobOperator
-from nightshift.flexdeploy.requests import ids_of
 from nightshift.flexdeploy.vocabulary import VENDOR, Outcome
-from nightshift.jobs.record import Ending, JobRecord, JobStore
-from nightshift.jobs.state import TERMINAL, JobState, JobStatus
+from nightshift.jobs.state import JobStatus
 from nightshift.promotion.form import Wish
+from nightshift.promotion.job_step import JobStep, version_of
 from nightshift.promotion.keeper import StepKeeper
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from include.config.promotions import Package, Window
-    from nightshift.jobs.adapter import Immediate, JobAdapter
-    from nightshift.jobs.events import JobEvent
+    from nightshift.jobs.adapter import Immediate
 
-STOPPED_KEY = "promotion_stopped"
-"""Key of the task state store that holds the job that was waited for when this task's worker was told to stop."""
 START_KEY = "promotion_start_time"
 """Key of the task state store that holds the start time that FlexDeploy was given, and Airflow's ``max_tries`` then."""
-
-
-class JobStep(ProjectJobOperator):
-    """A step that FlexDeploy does: told to the record before, while and after it is done.
-
-    :param application: name of the application
-    :param stage: label of the stage
-    :param gives_way: the step may be left undone for a newer night
-    """
-
-    kind: ClassVar[Kind]
-
-    def __init__(self, *, application: str, stage: str | None = None, gives_way: bool = False, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.application = application
-        self.stage = stage
-        self.gives_way = gives_way
-        self._keeper: StepKeeper | None = None
-        self._told: dict[str, Any] = {}
-
-    def take_up(self, context: Context, record: Record) -> None:
-        """Fill in what only the record knows; called before each attempt and each resume."""
-
-    def ended(self, record: Record, answer: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what the record learns from a step that ended well, besides the step itself.
-
-        :param answer: the task's return value
-        """
-        return {}
-
-    async def _guarded(self, context: Context, payload: dict[str, Any] | None) -> Any:
-        keeper = self._keeper = StepKeeper(
-            context,
-            self.application,
-            kind=self.kind,
-            stage=self.stage,
-            gives_way=self.gives_way and not self._is_asked(context) and not self._may_be_underway(context),
-        )
-        record = await (keeper.begin() if payload is None else keeper.read())
-        try:
-            self.take_up(context, record)
-            answer = await super()._guarded(context, payload)
-        except TaskDeferred:
-            raise
-        except AirflowSkipException:
-            await self._end_well(keeper, self._told)
-            raise
-        except BaseException as error:
-            if self._killed:
-                with contextlib.suppress(Exception):
-                    context["task_state_store"].set(STOPPED_KEY, self._job_id)
-            await keeper.end(State.FAILED, outcome=_word(error), detail=str(error))
-            raise
-        await self._end_well(keeper, answer)
-        return answer
-
-    def _is_asked(self, context: Context) -> bool:
-        """Whether FlexDeploy may have been asked by an attempt before this one; a clear begins anew."""
-        record = self._store(context).load()
-        return record is not None and record.max_tries >= context["ti"].max_tries
-
-    def _may_be_underway(self, context: Context) -> bool:
-        """Whether FlexDeploy may still be at work for an attempt before a clear."""
-        record = self._store(context).load()
-        if record is None or record.done or record.refused:
-            return False
-        return record.status is None or record.status.state not in TERMINAL
-
-    async def _secure(self, context: Context, adapter: JobAdapter, store: JobStore) -> JobRecord | Immediate:
-        """Go on with the request that there is, however it has ended meanwhile: a retry asks for none after a failure or
-        a person's no, as no attempt does that sees it end. A clear does, and so does what our own stop has cancelled.
-        """
-        record, ti = store.load(), context["ti"]
-        asked_for = record is not None and record.id is not None and not record.done
-        if record is None or record.id is None or not asked_for or store.resolution(first=False) is not None:
-            return await super()._secure(context, adapter, store)
-        if context["task_state_store"].get(STOPPED_KEY, None) == record.id:
-            return await super()._secure(context, adapter, store)
-        if record.max_tries >= ti.max_tries:
-            self.log.info("Workflow request %s was asked for by an earlier attempt; going on with it.", record.id)
-            begun = record.attempt_at if record.attempt == ti.try_number else time.time()
-            return store.save(record.changed(attempt=ti.try_number, attempt_at=begun, ending=Ending.VERDICT))
-        await self._refuse_unseen(record.id, record, adapter)
-        return await super()._secure(context, adapter, store)
-
-    async def _refuse_unseen(self, job_id: str, record: JobRecord, adapter: JobAdapter) -> None:
-        """Refuse to ask for a request again only because FlexDeploy does not show the one that there is at the moment.
-
-        :raises BadResponse: it does not, and no wait has seen that for long
-        """
-        if record.status is not None and record.status.state in TERMINAL:
-            return
-        seen = (await adapter.status([job_id])).get(job_id)
-        if isinstance(seen, JobStatus) and seen.state is JobState.GONE:
-            raise BadResponse(
-                f"workflow request {job_id}, which was made for this task, is not shown",
-                vendor=VENDOR,
-                advice="Nothing was asked for again. If it is gone for good, add the key 'nightshift_resolve' with the value "
-                '{"resubmit": true} in the tab Task State Store, then clear this task.',
-            )
-
-    async def _end_well(self, keeper: StepKeeper, answer: Mapping[str, Any]) -> None:
-        await keeper.end(
-            State.DONE,
-            changes=self.ended(await keeper.read(), answer),
-            outcome=answer.get("outcome"),
-            version=_version(answer),
-            requests=tuple(answer.get("workflow_request_ids", ())),
-            url=answer.get("url"),
-            detail="",
-        )
-
-    def conclude_immediate(self, context: Context, answer: Immediate) -> dict[str, Any]:
-        """Make the return value where FlexDeploy had nothing to do."""
-        self._told = self._answer(context, Outcome(answer.outcome), answer.result, None)
-        return super().conclude_immediate(context, answer)
-
-    async def _wait(self, record: JobRecord, adapter: JobAdapter) -> JobEvent:
-        if self._keeper is not None and record.id:
-            status = record.status
-            parked = status is not None and status.state is JobState.WAITING
-            await self._keeper.note(
-                requests=tuple(int(number) for number in ids_of(record.id)),
-                url=status.url if status is not None else None,
-                # FlexDeploy's own approvals and schedules can last days: whoever looks has to see for whom or what.
-                detail=f"{status.label()} {status.detail}".strip() if status is not None and parked else "",
-                start_time=getattr(self, "start_time", None),
-            )
-        return await super()._wait(record, adapter)
 
 
 class PromotionBuildOperator(JobStep, FlexDeployBuildOperator):
@@ -206,7 +70,7 @@ class PromotionBuildOperator(JobStep, FlexDeployBuildOperator):
         """Pin the version."""
         if answer.get("outcome") == Outcome.NO_CHANGES:
             return {"version": self._last}
-        return {"version": _version(answer)}
+        return {"version": version_of(answer)}
 
     def conclude(self, context: Context, status: JobStatus, result: Any) -> dict[str, Any]:
         """Make the return value.
@@ -349,16 +213,3 @@ class PromotionUtilityOperator(JobStep, FlexDeployExecuteUtilityOperator):
     """Run a utility project before or after the deployment of a stage."""
 
     kind = Kind.UTILITY
-
-
-def _version(answer: Mapping[str, Any]) -> Version | None:
-    number = answer.get("project_version_id")
-    return None if number is None else Version(id=int(number), name=answer.get("project_version_name"))
-
-
-def _word(error: BaseException) -> str:
-    if isinstance(error, JobFailed):
-        return str(error.state).lower()
-    if isinstance(error, Ambiguous):
-        return "ambiguous"
-    return "timed_out" if isinstance(error, JobTimedOut) else type(error).__name__

@@ -12,7 +12,7 @@ import msgspec
 
 from nightshift.backoff import retry_after
 from nightshift.errors import AuthFailed, Forbidden, RateLimited, VendorError
-from nightshift.http import Answer
+from nightshift.http.answer import Answer
 
 DETAIL_KEYS = (
     "Code", "Message", "errorCode", "developerMessage", "userMessage", "error", "error_description", "message",

@@ -24,7 +24,7 @@ from weakref import WeakKeyDictionary
 import msgspec
 
 from nightshift.errors import AuthFailed, Rejected, Unreachable
-from nightshift.http import VendorHook
+from nightshift.http.hook import VendorHook
 from nightshift.tokenflex import tokens
 from nightshift.tokenflex.oauth import fingerprint, sign_in_as_client
 from nightshift.tokenflex.renewal import SCHEDULE_MINUTES, WARN_DAYS, when

@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from nightshift.errors import BadResponse, JobFailed, Unreachable, VendorError
-from nightshift.tokenflex.hook import TokenFlexHook
 from nightshift.tokenflex.model import Export, ExportState
 from nightshift.tokenflex.rules import VENDOR
 
 if TYPE_CHECKING:
     from include.lake.landing import ExtractFolder, PageEntry
     from include.lake.parts import PartStream
-    from nightshift.http import Download
+    from nightshift.http.answer import Download
+    from nightshift.tokenflex.hook import TokenFlexHook
 
 log = logging.getLogger(__name__)
 

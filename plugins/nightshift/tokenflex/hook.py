@@ -9,12 +9,14 @@ from datetime import date
 from typing import Any, ClassVar, Literal, TypeVar, get_args
 
 from nightshift.errors import AuthFailed, JobFailed, JobTimedOut, NotFound, Rejected, VendorError
-from nightshift.http import Answer, VendorHook, segment
+from nightshift.http.address import segment
+from nightshift.http.answer import Answer
+from nightshift.http.hook import VendorHook
 from nightshift.http.pacing import pacer_of
 from nightshift.tokenflex.answers import DETAIL_KEYS, meaning_of
 from nightshift.tokenflex.model import QUERY_FAILED, Export, QueryAnswer, QueryPage, QueryState
 from nightshift.tokenflex.request import UsageRequest
-from nightshift.tokenflex.rules import VENDOR
+from nightshift.tokenflex.rules import DEFAULT_CONN, VENDOR
 
 ROOT = "/tokenflex/v1"
 REQUESTS_PER_MINUTE = 5.0
@@ -34,13 +36,13 @@ class TokenFlexHook(VendorHook):
     The connection: host ``https://developer.api.autodesk.com``; login and password are the client id and secret of the
     app; the extra ``auth`` says how to sign in (``three_legged``, ``two_legged``, ``bearer`` with the extra ``token``).
     The signed-in user must be a Token Flex admin. Of ``requests_per_minute`` the vendor's own 5 is the default. Other
-    extras: those of :class:`nightshift.http.VendorHook`.
+    extras: those of :class:`nightshift.http.hook.VendorHook`.
 
     :param tokenflex_conn_id: id of the Airflow connection
     """
 
     conn_name_attr = "tokenflex_conn_id"
-    default_conn_name = "tokenflex_default"
+    default_conn_name = DEFAULT_CONN
     conn_type = "tokenflex"
     hook_name = "Autodesk Token Flex"
     vendor = VENDOR

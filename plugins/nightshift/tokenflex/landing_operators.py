@@ -16,7 +16,7 @@ from nightshift.lake.operators import PublishNightOperator
 from nightshift.lake.place import lake_of_this_deployment
 from nightshift.tokenflex.columns import column_named, columns_of, header_of, missing
 from nightshift.tokenflex.download import FileDownload, FileSeen
-from nightshift.tokenflex.hook import TokenFlexHook
+from nightshift.tokenflex.rules import DEFAULT_CONN
 from nightshift.tokenflex.window import first_night, nights_of
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class TokenFlexDownloadExportOperator(ExtractOperator):
         metrics: Sequence[str] = (),
         where: Any = None,
         csv: Mapping[str, Any] | None = None,
-        tokenflex_conn_id: str = TokenFlexHook.default_conn_name,
+        tokenflex_conn_id: str = DEFAULT_CONN,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -70,6 +70,8 @@ class TokenFlexDownloadExportOperator(ExtractOperator):
 
     async def extract(self, folder: ExtractFolder, progress: Progress, context: Context) -> Manifest:
         """Land the file."""
+        from nightshift.tokenflex.hook import TokenFlexHook
+
         dialect = CsvSpec.model_validate(self.csv)
 
         def note(seen: FileSeen) -> None:

@@ -14,8 +14,9 @@ from urllib.parse import quote
 import msgspec
 
 from nightshift.errors import AuthFailed, Rejected
-from nightshift.http import VendorHook
 from nightshift.http.credentials import basic
+from nightshift.http.hook import VendorHook
+from nightshift.tokenflex.rules import DEFAULT_CONN
 
 HOST = "https://developer.api.autodesk.com"
 AUTH_PATH = "/authentication/v2"
@@ -89,7 +90,7 @@ class SignInHook(VendorHook):
     """
 
     conn_name_attr = "tokenflex_conn_id"
-    default_conn_name = "tokenflex_default"
+    default_conn_name = DEFAULT_CONN
     conn_type = "tokenflex"
     hook_name = "Autodesk Token Flex"
     vendor: ClassVar[str] = "Token Flex sign-in"

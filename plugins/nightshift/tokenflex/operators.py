@@ -19,10 +19,8 @@ from nightshift.jobs.record import Ending, JobRecord, JobStore
 from nightshift.jobs.run import run_identity, seconds
 from nightshift.jobs.state import ACTIVE
 from nightshift.retries import VendorRetryPolicy
-from nightshift.tokenflex.adapter import TokenFlexExportAdapter, payload_of
-from nightshift.tokenflex.hook import TokenFlexHook
 from nightshift.tokenflex.request import UsageRequest
-from nightshift.tokenflex.rules import VENDOR, Rule, broken
+from nightshift.tokenflex.rules import DEFAULT_CONN, EXPORT_ADAPTER, VENDOR, Rule, broken
 from nightshift.tokenflex.where import Condition, all_of, days
 from nightshift.tokenflex.window import first_night
 
@@ -66,7 +64,7 @@ class TokenFlexRequestExportOperator(BaseOperator):
     template_fields = ("tokenflex_conn_id", "contract", "night", "conditions", "file_name")
     template_fields_renderers: ClassVar[dict[str, str]] = {"conditions": "json"}
     ui_color = "#e8ecf8"
-    adapter_type: type[TokenFlexExportAdapter] = TokenFlexExportAdapter
+    adapter_type: ClassVar[type[JobAdapter] | str] = EXPORT_ADAPTER
 
     def __init__(
         self,
@@ -85,7 +83,7 @@ class TokenFlexRequestExportOperator(BaseOperator):
         skip_rules: Sequence[str] = (),
         queue_timeout: timedelta | float = timedelta(hours=24),
         delete_replaced: bool = False,
-        tokenflex_conn_id: str = TokenFlexHook.default_conn_name,
+        tokenflex_conn_id: str = DEFAULT_CONN,
         **kwargs: Any,
     ) -> None:
         kwargs.setdefault("retry_policy", VendorRetryPolicy())
@@ -163,6 +161,8 @@ class TokenFlexRequestExportOperator(BaseOperator):
         return {"request_key": record.id, "file_name": name, "where": request.where}
 
     async def _secure(self, context: Context, adapter: JobAdapter, store: JobStore, request: UsageRequest) -> JobRecord:
+        from nightshift.tokenflex.adapter import payload_of
+
         ti = context["ti"]
         attempt = Attempt(
             run=run_identity(context), number=ti.try_number, max_tries=ti.max_tries, payload=payload_of(request)
@@ -218,7 +218,7 @@ class TokenFlexDeleteExportOperator(BaseAsyncOperator):
         *,
         contract: str,
         request_key: Any,
-        tokenflex_conn_id: str = TokenFlexHook.default_conn_name,
+        tokenflex_conn_id: str = DEFAULT_CONN,
         **kwargs: Any,
     ) -> None:
         kwargs.setdefault("retry_policy", VendorRetryPolicy())
@@ -229,6 +229,8 @@ class TokenFlexDeleteExportOperator(BaseAsyncOperator):
 
     async def aexecute(self, context: Context) -> None:
         """Delete it."""
+        from nightshift.tokenflex.hook import TokenFlexHook
+
         async with TokenFlexHook(self.tokenflex_conn_id) as hook:
             try:
                 await hook.delete_export(self.contract, self.request_key)

@@ -7,6 +7,9 @@ from enum import StrEnum
 from nightshift.errors import Rejected
 
 VENDOR = "Token Flex"
+DEFAULT_CONN = "tokenflex_default"
+EXPORT_ADAPTER = "nightshift.tokenflex.adapter.TokenFlexExportAdapter"
+"""Named, not imported: a DAG is parsed without an HTTP client."""
 
 
 class Rule(StrEnum):

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 from nightshift.errors import JobFailed
 from nightshift.jobs.adapter import AdapterSpec
 from nightshift.jobs.sensors import VendorJobSensor
-from nightshift.tokenflex.adapter import TokenFlexExportAdapter
-from nightshift.tokenflex.hook import TokenFlexHook
 from nightshift.tokenflex.model import ExportState, state_of
+from nightshift.tokenflex.rules import DEFAULT_CONN, EXPORT_ADAPTER
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -46,7 +45,7 @@ class TokenFlexExportSensor(VendorJobSensor):
         contract: str,
         request_key: str,
         vendor_retries: int = 2,
-        tokenflex_conn_id: str = TokenFlexHook.default_conn_name,
+        tokenflex_conn_id: str = DEFAULT_CONN,
         look: timedelta | float = 0.0,
         poll_first: float = 12.0,
         **kwargs: Any,
@@ -57,7 +56,7 @@ class TokenFlexExportSensor(VendorJobSensor):
 
     def adapter(self) -> AdapterSpec:
         """Name the adapter."""
-        return AdapterSpec.of(TokenFlexExportAdapter, self.conn_id, contract=self.contract)
+        return AdapterSpec.of(EXPORT_ADAPTER, self.conn_id, contract=self.contract)
 
     async def _go(self, context: Context, payload: dict[str, Any] | None) -> Any:
         while True:
@@ -70,6 +69,8 @@ class TokenFlexExportSensor(VendorJobSensor):
 
     async def _tried_again(self, context: Context, error: JobFailed) -> bool:
         """Have the vendor try the export again, where it still may; the count is kept before it is asked."""
+        from nightshift.tokenflex.hook import TokenFlexHook
+
         if state_of(error.state, ExportState) is not ExportState.ERROR:
             return False
         store = context["task_state_store"]

@@ -27,8 +27,8 @@ from include.standins.camunda_optimize import (
     CamundaOptimizeSwitches,
     faulty,
 )
-from nightshift.camunda_optimize.hook import ContextLost
 from nightshift.camunda_optimize.operators import CamundaOptimizeExtractOperator, variables_to_promote
+from nightshift.camunda_optimize.page import ContextLost
 from nightshift.errors import AuthFailed, NotFound, Rejected
 from nightshift.lake.operators import PublishNightOperator
 from tests.execution_api import FakeExecutionApi, TaskRun

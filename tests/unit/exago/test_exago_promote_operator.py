@@ -3,7 +3,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-from multiprocessing import forkserver
+from multiprocessing import connection, forkserver
 from pathlib import Path
 
 import pytest
@@ -256,7 +256,8 @@ def test_killed_at_each_request(server: ExagoServer, before: set[str], tmp_path:
     def kill() -> None:
         assert process.pid is not None
         os.kill(process.pid, signal.SIGKILL)
-        process.join(10)
+        # Its exit code can be read once only, and that is for the thread of the test.
+        connection.wait([process.sentinel], 10)
 
     (server.at_request if when == "at" else server.after_request)[number] = kill
     process.start()
@@ -276,7 +277,7 @@ def test_killed_at_each_request(server: ExagoServer, before: set[str], tmp_path:
 def test_killed_and_then_refused_it_is_as_before(server: ExagoServer, before: set[str], tmp_path: Path, number: int, monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
     monkeypatch.setenv("NIGHTSHIFT_LAKE", str(tmp_path / "lake"))
     process = PROCESSES.Process(target=tasks.attempt, args=(tmp_path, fields(server)), daemon=True)
-    server.at_request[number] = lambda: (process.kill(), process.join(10))[0]
+    server.at_request[number] = lambda: (process.kill(), connection.wait([process.sentinel], 10))[0]
     server.script["rename"] = ["lost", "lost"] if number < 7 else ["done", "lost"]
     process.start()
     process.join(30)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-import aiohttp
 import obstore.exceptions
 import obstore.store
 from airflow.providers.common.compat import connection
 from airflow.sdk import BaseAsyncOperator
 
+from nightshift.exago import hook
 from tests.execution_api import FakeExecutionApi
 from tests.unit.exago import tasks
 
-loaded = (aiohttp, obstore, connection)
+loaded = (hook, obstore, connection)
 
 
 class Nothing(BaseAsyncOperator):

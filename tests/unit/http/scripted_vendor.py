@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from nightshift.http import VendorHook
+from nightshift.http.hook import VendorHook
 
 Script = Callable[["Seen", asyncio.StreamWriter], Awaitable[None]]
 

@@ -22,7 +22,7 @@ from nightshift.errors import (
     Unreachable,
     VendorError,
 )
-from nightshift.http import Answer
+from nightshift.http.answer import Answer
 from tests.unit.http.scripted_vendor import AcmeHook, MakeHook, Vendor, answer, raw
 
 CUT = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf"
