@@ -146,7 +146,7 @@ def test_waits_for_people_and_times_are_shown_and_cost_no_working_time(
     vendor: DeployServer, api: FakeExecutionApi, state: str, said: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     vendor.script = (state,)
-    waiting = task("deploy", job_timeout=0.3, waiting_timeout=60.0)
+    waiting = task("deploy", job_timeout=1.5, waiting_timeout=60.0)
     first = api.run(waiting)
     parked = api.fire(first.message)
     assert parked["kind"] == "parked"

@@ -212,7 +212,7 @@ def test_200_waits_cost_one_call_a_round(vendor: UsageServer, hook_connection: N
             pass
 
     async def wait(key: str) -> Any:
-        plan = WaitPlan(job_id=key, started=time.time(), deadline=time.time() + 30, first=0.2, cap=0.2)
+        plan = WaitPlan(job_id=key, started=time.time(), deadline=time.time() + 30, first=0.5, cap=0.5)
         return await follow(spec, Watch(plan, time.time()), Quiet())
 
     async def all_of_them() -> list[Any]:
