@@ -60,7 +60,8 @@ def test_every_connection_type_has_its_form(api: Api, label: str) -> None:
 
 def test_the_connection_form_opens_with_the_vendors_own_labels(airflow: LocalAirflow, page: Any) -> None:
     page.goto(f"{airflow.url}/connections")
-    page.get_by_role("button", name="Edit Connection").first.click()
+    row = page.get_by_role("row").filter(has_text="flexnet_default")
+    row.get_by_role("button", name="Edit Connection").click()
     page.get_by_text("Site id or URL").first.wait_for()
     page.get_by_text("Producer user").first.wait_for()
 
