@@ -8,7 +8,7 @@ night waits.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
@@ -119,10 +119,10 @@ def _numbered(number: int) -> str:
     return f"{number:08d}.json"
 
 
-async def _delete(store: object, name: str) -> None:
+async def _delete(store: Any, name: str) -> None:
     import obstore
 
     try:
-        await obstore.delete_async(store, name)  # type: ignore[arg-type]
+        await obstore.delete_async(store, name)
     except FileNotFoundError:
         return
