@@ -13,10 +13,10 @@ from __future__ import annotations
 
 from airflow.sdk import TaskGroup
 
-from include.config.reports import CamundaOptimize
-from include.settings import read_section
 from nightshift.camunda_optimize.operators import CamundaOptimizeExtractOperator, variables_to_promote
-from nightshift.flow import night_task, nightly_dag, of_night, publish_after
+from nightshift.config.reports import CamundaOptimize
+from nightshift.nights.flow import night_task, nightly_dag, of_night, publish_after
+from nightshift.settings import read_section
 
 if (source := read_section("camunda_optimize", CamundaOptimize)) is not None:
     names = [report.name for report in source.reports]

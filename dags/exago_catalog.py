@@ -18,12 +18,12 @@ from datetime import timedelta
 
 from airflow.sdk import TaskGroup
 
-from include.config.exago import CHANGES, FOLDERS, TREE, Exago, ExagoReport
-from include.settings import read_section
+from nightshift.config.exago import CHANGES, FOLDERS, TREE, Exago, ExagoReport
 from nightshift.exago.folder_operators import ExagoEnsureFoldersOperator
 from nightshift.exago.operators import ExagoCompareTreesOperator, ExagoReportExtractOperator, ExagoTreeExtractOperator
-from nightshift.flow import night_task, nightly_dag, of_night, publish_after
-from nightshift.night import NightOperator
+from nightshift.nights.flow import night_task, nightly_dag, of_night, publish_after
+from nightshift.nights.night import NightOperator
+from nightshift.settings import read_section
 
 
 def catalog_group(source: Exago, night: NightOperator) -> None:

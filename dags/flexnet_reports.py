@@ -13,10 +13,10 @@ from __future__ import annotations
 
 from airflow.sdk import TaskGroup
 
-from include.config.reports import FlexNet
-from include.settings import read_section
+from nightshift.config.reports import FlexNet
 from nightshift.flexnet.operators import FlexNetExtractOperator
-from nightshift.flow import night_task, nightly_dag, of_night, publish_after
+from nightshift.nights.flow import night_task, nightly_dag, of_night, publish_after
+from nightshift.settings import read_section
 
 if (source := read_section("flexnet", FlexNet)) is not None:
     names = [report.name for report in source.reports]

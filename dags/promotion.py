@@ -13,9 +13,9 @@ When every report that the application depends on is published for a night, it i
 
 from __future__ import annotations
 
-from include.config.promotions import read_applications
-from include.settings import ConfigError
+from nightshift.config.promotions import read_applications
 from nightshift.promotion.flow import broken_dag, promotion_dag
+from nightshift.settings import ConfigError
 
 for name, application in read_applications().items():
     if isinstance(application, ConfigError):

@@ -19,12 +19,12 @@ from typing import Any
 import pendulum
 from airflow.sdk import DAG, CronPartitionTimetable, TaskGroup
 
-from include.config.tokenflex import TokenFlex, UsageExport
-from include.settings import read_section
-from nightshift.forms import give_form
-from nightshift.lake.operators import WatchSchemaOperator
-from nightshift.night import NightOperator, night_form
+from nightshift.config.tokenflex import TokenFlex, UsageExport
+from nightshift.nights.forms import give_form
+from nightshift.nights.night import NightOperator, night_form
+from nightshift.nights.publish import WatchSchemaOperator
 from nightshift.retries import VendorRetryPolicy
+from nightshift.settings import read_section
 from nightshift.tokenflex.landing_operators import TokenFlexDownloadExportOperator, TokenFlexPublishExportOperator
 from nightshift.tokenflex.operators import TokenFlexDeleteExportOperator, TokenFlexRequestExportOperator
 from nightshift.tokenflex.sensors import TokenFlexExportSensor

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from include.local.__main__ import POOL_SLOTS, configured_flows
-from include.settings import ConfigError
+from nightshift.settings import ConfigError
 
 
 def main() -> int:

@@ -1,1 +1,1 @@
-"""What the flows use that is not Airflow's: configuration, the lake, the stand-in vendors, the mission on one machine."""
+"""The project's own, never packaged: which reports and applications, the stand-in vendors, the mission on one machine."""

@@ -12,8 +12,8 @@ from typing import Any
 job = json.loads(sys.argv[1])
 os.environ["NIGHTSHIFT_LAKE"] = f"{job['out']}/lake"
 
-from include.lake.spec import PublishSpec  # noqa: E402 - reads its settings at import
-from nightshift.lake.operators import PublishNightOperator  # noqa: E402
+from nightshift.lake.spec import PublishSpec  # noqa: E402 - reads its settings at import
+from nightshift.nights.publish import PublishNightOperator  # noqa: E402
 
 operator = PublishNightOperator(
     task_id="publish",

@@ -20,10 +20,7 @@ from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
-from include.config.exago import CHANGES, TREE, Exago
-from include.config.promotions import read_applications
-from include.config.reports import CamundaOptimize, FlexNet
-from include.config.tokenflex import TokenFlex
+from include.local import ROOT
 from include.local.airflow import LocalAirflow, NotStarted
 from include.local.mission import Flow, collect, follow, start_run, summary
 from include.local.promotions import (
@@ -35,7 +32,11 @@ from include.local.promotions import (
 )
 from include.local.rest import Api, ApiError
 from include.local.vendors import StandIns, standin_connections
-from include.settings import ROOT, ConfigError, lake_url, read_section
+from nightshift.config.exago import CHANGES, TREE, Exago
+from nightshift.config.promotions import read_applications
+from nightshift.config.reports import CamundaOptimize, FlexNet
+from nightshift.config.tokenflex import TokenFlex
+from nightshift.settings import ConfigError, lake_url, read_section
 
 HOME = ROOT / ".local"
 SEEN_SECONDS = 90

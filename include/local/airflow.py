@@ -16,8 +16,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from include.local import ROOT
 from include.local.rest import Api
-from include.settings import ROOT
 
 SETTINGS = ROOT / "deploy" / "airflow.env"
 COMPONENTS = ("metadatabase", "scheduler", "dag_processor", "triggerer")

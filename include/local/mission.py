@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from include.config.reports import Source
 from include.local.rest import Api
+from nightshift.config.reports import Source
 
 RUN_SECONDS = 1800
 SCHEDULED_SECONDS = 20

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from include.config.promotions import Application
 from include.local.mission import BAD, DONE
 from include.local.rest import Api, ApiError
+from nightshift.config.promotions import Application
 
 BEGIN_SECONDS = 120
 RUN_SECONDS = 3600

@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from include.local import ROOT
 from include.local.airflow import connection_fields, free_port
-from include.settings import ROOT
 
 START_SECONDS = 30
 CONTEXT_PATHS = {"exago": "/ExagoWebApi", "flexdeploy": "/flexdeploy"}

@@ -9,7 +9,6 @@ from typing import Any
 from airflow.sdk import RetryPolicy
 from airflow.sdk.definitions.retry_policy import RetryDecision
 
-from include.lake.errors import Contended, Incomplete, LakeError
 from nightshift.errors import (
     Ambiguous,
     AuthFailed,
@@ -22,6 +21,7 @@ from nightshift.errors import (
     Unreachable,
     VendorError,
 )
+from nightshift.lake.errors import Contended, Incomplete, LakeError
 
 HOPELESS = (AuthFailed, Forbidden, NotFound, Rejected, Ambiguous, JobFailed)
 PASSING = (RateLimited, Unreachable, BadResponse)

@@ -15,9 +15,9 @@ import pytest
 
 from include.local.airflow import LocalAirflow
 from include.local.rest import Api
-from include.promotions.record import Outcome, Record
 from include.standins.flexdeploy import FlexDeployStandIn, vendor_fault
 from include.standins.flexdeploy.planted import DASHBOARD, DEV, PORTAL, PORTAL_REPORTS, TEST
+from nightshift.promotion.record import Outcome, Record
 from tests.flows.conftest import await_scheduled_run, until
 
 pytestmark = pytest.mark.airflow

@@ -20,12 +20,12 @@ from typing import Any
 
 import pytest
 
-from include.lake.landing import Landing, Manifest
-from include.lake.store import Lake
 from include.local.airflow import LocalAirflow
 from include.local.rest import FINAL, Api
 from include.standins import Call, Effect, Fault, FaultKind
 from include.standins.tokenflex import vendor_fault
+from nightshift.lake.landing import Landing, Manifest
+from nightshift.lake.store import Lake
 from tests.flows.conftest import KnownTokenFlex, await_scheduled_run, until
 
 pytestmark = pytest.mark.airflow

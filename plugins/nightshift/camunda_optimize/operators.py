@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Context
 
-from include.lake.landing import Manifest, VendorTotals
 from nightshift.camunda_optimize.page import DEFAULT_CONN, MAX_LIMIT, ContextLost, ResultPage, bad_page
-from nightshift.lake.extract import ExtractOperator, Progress
+from nightshift.lake.extract import Progress
+from nightshift.lake.landing import Manifest, VendorTotals
+from nightshift.nights.extract import ExtractOperator
 
 if TYPE_CHECKING:
-    from include.lake.landing import ExtractFolder, PageEntry
     from nightshift.camunda_optimize.hook import CamundaOptimizeHook
+    from nightshift.lake.landing import ExtractFolder, PageEntry
 
 WALKS = 4
 

@@ -18,7 +18,7 @@ from nightshift.errors import VendorError
 from nightshift.exago.paths import VENDOR, ContentPath
 
 if TYPE_CHECKING:
-    from include.lake.store import Lake
+    from nightshift.lake.store import Lake
 
 
 class SubtreeBusy(VendorError):

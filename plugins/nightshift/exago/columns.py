@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from include.lake.spec import Column
+from nightshift.lake.spec import Column
 
 TREE_COLUMNS = tuple(
     Column(name=name, type=kind)

@@ -14,7 +14,7 @@ from nightshift.exago.execution import LIST_LAG, carry_out
 from nightshift.exago.paths import DEFAULT_CONN, VENDOR, ContentPath
 from nightshift.exago.steps import Mark, Standing, Step, StepKind, read_step
 from nightshift.exago.tree import Tree
-from nightshift.lake.place import lake_of_this_deployment
+from nightshift.nights.place import lake_of_this_deployment
 
 
 class ExagoFolderOperator(BaseAsyncOperator):

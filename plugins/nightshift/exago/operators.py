@@ -10,19 +10,20 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 import msgspec
 from airflow.sdk import Context
 
-from include.lake.landing import Landing, Manifest, VendorTotals
-from include.lake.spec import CsvSpec
 from nightshift.errors import BadResponse
 from nightshift.exago.changes import compare, summary
 from nightshift.exago.columns import CHANGE_COLUMNS, TREE_COLUMNS
 from nightshift.exago.paths import DEFAULT_CONN, VENDOR, ContentPath
 from nightshift.exago.report import for_night, json_rows, names_night
 from nightshift.exago.tree import Tree
-from nightshift.lake.extract import ExtractOperator, Progress, describe
-from nightshift.lake.place import lake_of_this_deployment
+from nightshift.lake.extract import Progress, describe
+from nightshift.lake.landing import Landing, Manifest, VendorTotals
+from nightshift.lake.spec import CsvSpec
+from nightshift.nights.extract import ExtractOperator
+from nightshift.nights.place import lake_of_this_deployment
 
 if TYPE_CHECKING:
-    from include.lake.landing import ExtractFolder, PageEntry
+    from nightshift.lake.landing import ExtractFolder, PageEntry
 
 TREE = "tree"
 CHANGES = "tree_changes"
@@ -180,7 +181,7 @@ class ExagoReportExtractOperator(ExagoExtractOperator):
     :param sorts: the vendor's objects
     :param data_type: how the report comes; ``None`` leaves it to the server
     :param data_key: key of the rows, where the JSON of the report is an object
-    :param csv: how the CSV is written, as JSON of :class:`include.lake.spec.CsvSpec`
+    :param csv: how the CSV is written, as JSON of :class:`nightshift.lake.spec.CsvSpec`
     :param seconds: how long the server may take for the report
     :param dated: whether its rows say to which night they belong, so that past nights can be asked for
     """

@@ -27,7 +27,7 @@ from nightshift.exago.promotion import (
 )
 from nightshift.exago.steps import Standing, Step
 from nightshift.exago.tree import Tree
-from nightshift.lake.place import lake_of_this_deployment
+from nightshift.nights.place import lake_of_this_deployment
 
 if TYPE_CHECKING:
     from nightshift.exago.hook import ExagoHook

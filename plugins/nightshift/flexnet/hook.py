@@ -9,13 +9,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from typing import Any, ClassVar
 from urllib.parse import parse_qsl, urljoin, urlsplit
 
-from include.lake.spec import Column
 from nightshift.errors import BadResponse, NotFound, Rejected
 from nightshift.flexnet import model
 from nightshift.flexnet.page import PageNames, ReportPage, bad_page, read_csv_page, read_json_page
 from nightshift.flexnet.request import DEFAULT_CONN, MAX_PAGES, VENDOR, ReportRequest, check_group
 from nightshift.http.address import segment
 from nightshift.http.hook import VendorHook
+from nightshift.lake.spec import Column
 
 Landed = Callable[[int], Awaitable[bytes | None]]
 

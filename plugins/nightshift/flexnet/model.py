@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from include.lake.spec import Column
+from nightshift.lake.spec import Column
 
 NAME_KEYS = ("name", "fieldName", "field", "columnName", "column", "key", "id")
 TYPE_KEYS = ("type", "dataType", "datatype", "fieldType", "columnType")

@@ -10,18 +10,19 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from airflow.sdk import Context
 
-from include.lake.landing import Manifest, VendorTotals
 from nightshift.errors import BadResponse, NotFound
 from nightshift.flexnet.request import DEFAULT_CONN
 from nightshift.flexnet.walk import Walk
 from nightshift.flexnet.window import Window, accepted, find_window, window_of
-from nightshift.lake.extract import ExtractOperator, Progress
+from nightshift.lake.extract import Progress
+from nightshift.lake.landing import Manifest, VendorTotals
+from nightshift.nights.extract import ExtractOperator
 
 if TYPE_CHECKING:
-    from include.lake.landing import ExtractFolder
-    from include.lake.spec import Column
     from nightshift.flexnet.hook import FlexNetHook
     from nightshift.flexnet.request import ReportRequest
+    from nightshift.lake.landing import ExtractFolder
+    from nightshift.lake.spec import Column
 
 ROUNDS = 3
 

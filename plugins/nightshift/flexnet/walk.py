@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from include.lake.errors import Damaged
+from nightshift.lake.errors import Damaged
 
 if TYPE_CHECKING:
-    from include.lake.landing import ExtractFolder, PageEntry
     from nightshift.flexnet.hook import FlexNetHook
     from nightshift.flexnet.page import ReportPage
     from nightshift.flexnet.request import ReportRequest
+    from nightshift.lake.landing import ExtractFolder, PageEntry
 
 
 class Walk:
@@ -90,7 +90,7 @@ class PageKeys:
     """The keys of the rows of all pages, to notice rows that come on two pages; flat in memory."""
 
     def __init__(self) -> None:
-        from include.lake.keys import KeyIndex
+        from nightshift.lake.keys import KeyIndex
 
         self._index = KeyIndex()
 

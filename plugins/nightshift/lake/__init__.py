@@ -1,4 +1,1 @@
-"""What stands between Airflow and the lake: extract a night, watch its schema, publish it.
-
-Vendors add only how their pages come.
-"""
+"""The lake: nights landed as the vendors sent them, and Delta tables made of them. Nothing in here knows Airflow."""

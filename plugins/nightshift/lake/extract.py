@@ -1,27 +1,13 @@
-"""Extract one night of one report to the landing: what every source has in common."""
+"""An extract that is underway, and what is told of one that is complete."""
 
 from __future__ import annotations
 
-import secrets
-import time
-from abc import abstractmethod
-from collections.abc import Sequence
-from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING, Any, ClassVar
-from zoneinfo import ZoneInfo
+from typing import TYPE_CHECKING, Any
 
 import msgspec
-from airflow.sdk import BaseAsyncOperator, Context
-
-from include.lake.landing import Landing
-from nightshift.errors import Rejected
-from nightshift.lake.place import lake_of_this_deployment
-from nightshift.retries import VendorRetryPolicy
 
 if TYPE_CHECKING:
-    from include.lake.landing import ExtractFolder, Manifest
-
-STATE_KEY = "extract"
+    from nightshift.lake.manifest import Manifest
 
 
 class Progress(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -38,125 +24,6 @@ class Progress(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     night: str
     started: str
     plan: dict[str, Any]
-
-
-class ExtractOperator(BaseAsyncOperator):
-    """Bring one night of one report from a vendor to the raw landing, as received, and write its manifest last.
-
-    An attempt that was interrupted is gone on with: pages that are landed are not fetched again. Clearing the task
-    after its success fetches the night anew. Returns a small description of the extract (``source``, ``report``,
-    ``night``, ``extract``, ``rows``, ``pages``, ``bytes``, ``sha256``, ``seconds``), never data.
-
-    :param report: name of the report in the lake
-    :param night: the night, ``YYYY-MM-DD``
-    :param timezone: zone of the vendor's server time
-    :param horizon_days: how many days back the vendor has data, ``None`` for no limit; an older night is taken from the
-        landing when it is there
-    :param force: ask the vendor even beyond its horizon
-    """
-
-    source: ClassVar[str]
-    ui_color = "#e3f1e4"
-    template_fields: Sequence[str] = ("report", "night", "force")
-
-    def __init__(
-        self,
-        *,
-        report: str,
-        night: Any,
-        timezone: str = "UTC",
-        horizon_days: int | None = None,
-        force: Any = False,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**{"retry_policy": VendorRetryPolicy(), **kwargs})
-        self.report = report
-        self.night = night
-        self.timezone = timezone
-        self.horizon_days = horizon_days
-        self.force = force
-
-    async def aexecute(self, context: Context) -> dict[str, Any]:
-        """Extract, or take what is landed where the vendor has the night no more."""
-        landing = Landing(lake_of_this_deployment(), self.source, self.report, self.night)
-        if self._is_beyond_horizon() and not self.force:
-            return await self._from_landing(landing)
-        began = time.monotonic()
-        progress = self._progress(context)
-        folder = landing.extract(progress.extract)
-        manifest = await self.extract(folder, progress, context)
-        await folder.complete(manifest)
-        context["task_state_store"].delete(STATE_KEY)
-        seconds = time.monotonic() - began
-        self.log.info(
-            "Night %s of %s/%s landed: %d rows, %d pages, %d bytes in %.1f s",
-            self.night,
-            self.source,
-            self.report,
-            manifest.rows,
-            manifest.pages,
-            manifest.bytes,
-            seconds,
-        )
-        return describe(manifest, seconds)
-
-    @abstractmethod
-    async def extract(self, folder: ExtractFolder, progress: Progress, context: Context) -> Manifest:
-        """Land every page and return the manifest, which is written after this returns.
-
-        :param folder: where the pages go; it may hold pages of an interrupted attempt
-        :param progress: what is known of the attempts before this one
-        """
-
-    def remember(self, context: Context, progress: Progress) -> Progress:
-        """Keep the progress where the next attempt finds it."""
-        context["task_state_store"].set(STATE_KEY, msgspec.to_builtins(progress))
-        return progress
-
-    def _progress(self, context: Context) -> Progress:
-        stored = context["task_state_store"].get(STATE_KEY, None)
-        if stored is not None:
-            progress = msgspec.convert(stored, Progress)
-            if progress.night == self.night:
-                self.log.info("Going on with the extract %s of an interrupted attempt", progress.extract)
-                return progress
-        now = datetime.now(UTC)
-        return self.remember(
-            context,
-            Progress(
-                extract=f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}",
-                night=self.night,
-                started=now.isoformat(),
-                plan={},
-            ),
-        )
-
-    def beyond_horizon(self) -> tuple[str, str]:
-        """Say why a night beyond the horizon cannot be brought home, and what to do; a source may know better."""
-        return (
-            f"the night {self.night} is beyond the {self.horizon_days} days that the vendor keeps, "
-            f"and the landing has no complete extract of {self.report} for it",
-            "The night cannot be brought home any more. If this tenant keeps more, set horizon_days in reports.yaml, "
-            "or trigger the night with Force.",
-        )
-
-    def _is_beyond_horizon(self) -> bool:
-        if self.horizon_days is None:
-            return False
-        return (datetime.now(ZoneInfo(self.timezone)).date() - date.fromisoformat(self.night)).days > self.horizon_days
-
-    async def _from_landing(self, landing: Landing) -> dict[str, Any]:
-        manifest = await landing.latest()
-        if manifest is None:
-            problem, advice = self.beyond_horizon()
-            raise Rejected(problem, vendor=self.source, advice=advice)
-        self.log.info(
-            "Night %s is beyond the vendor's %s days; rebuilding it from the landed extract %s",
-            self.night,
-            self.horizon_days,
-            manifest.extract,
-        )
-        return describe(manifest, 0.0)
 
 
 def describe(manifest: Manifest, seconds: float) -> dict[str, Any]:

@@ -8,8 +8,8 @@ from typing import Any
 
 from airflow.sdk import Asset
 
-from include.promotions.record import ReportSeen
-from nightshift.lake.place import report_asset
+from nightshift.nights.place import report_asset
+from nightshift.promotion.record import ReportSeen
 
 PAGE = 100
 PAGES = 50

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk.exceptions import AirflowFailException, TaskAwaitingInput, TaskDeferred
 
-from include.promotions.record import Kind, Record, State, Version
-from include.promotions.versions import running
 from nightshift.promotion.give_way import GiveWayTrigger, WaitOver, Why
 from nightshift.promotion.keeper import StepKeeper, run_now
+from nightshift.promotion.record import Kind, Record, State, Version
 from nightshift.promotion.summary import roll_back_summary, stage_summary
+from nightshift.promotion.versions import running
 from nightshift.retries import VendorRetryPolicy
 
 if TYPE_CHECKING:

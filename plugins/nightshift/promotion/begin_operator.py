@@ -10,20 +10,20 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import AirflowFailException, TaskDeferred
 
-from include.promotions.progress import standing
-from include.promotions.record import Outcome, Record, Running, Version, now
-from include.promotions.store import Records
-from include.promotions.turns import Turns
-from include.promotions.versions import deployed, running
-from nightshift.lake.place import lake_of_this_deployment
-from nightshift.night import unknown_keys
+from nightshift.nights.night import unknown_keys
+from nightshift.nights.place import lake_of_this_deployment
 from nightshift.promotion.after import asset_of, missing, seen
 from nightshift.promotion.form import ALSO_KNOWN, FORM, Wish, night_of
+from nightshift.promotion.progress import standing
 from nightshift.promotion.queue import Place, Queue
+from nightshift.promotion.record import Outcome, Record, Running, Version, now
+from nightshift.promotion.store import Records
+from nightshift.promotion.turns import Turns
+from nightshift.promotion.versions import deployed, running
 from nightshift.retries import VendorRetryPolicy
 
 if TYPE_CHECKING:
-    from include.config.promotions import Application, Stage
+    from nightshift.config.promotions import Application, Stage
 
 PAUSE, PAUSE_AGAIN = 3.0, 20.0
 """Seconds between the looks of the trigger, and after a wake-up that was in vain."""

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseAsyncOperator
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from include.promotions.progress import in_flight, outcome_of, roll_back_of, standing
-from include.promotions.record import Outcome, Record
-from include.promotions.store import Records
-from include.promotions.turns import Turns
-from include.promotions.versions import running
 from nightshift.errors import NotFound
 from nightshift.flexdeploy.vocabulary import ENDED
-from nightshift.lake.place import lake_of_this_deployment
+from nightshift.nights.place import lake_of_this_deployment
+from nightshift.promotion.progress import in_flight, outcome_of, roll_back_of, standing
+from nightshift.promotion.record import Outcome, Record
 from nightshift.promotion.runs import failed_tasks
+from nightshift.promotion.store import Records
+from nightshift.promotion.turns import Turns
+from nightshift.promotion.versions import running
 from nightshift.retries import VendorRetryPolicy
 
 if TYPE_CHECKING:

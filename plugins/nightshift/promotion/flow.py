@@ -11,8 +11,8 @@ import pendulum
 from airflow.sdk import DAG, BaseOperator, PartitionedAssetTimetable, TaskGroup
 from airflow.sdk.exceptions import AirflowFailException
 
-from include.config.promotions import Application, Stage, UtilityStep
-from nightshift.forms import give_form
+from nightshift.config.promotions import Application, Stage, UtilityStep
+from nightshift.nights.forms import give_form
 from nightshift.promotion.after import asset_of
 from nightshift.promotion.approval_operator import PromotionApprovalOperator, RollBackApprovalOperator
 from nightshift.promotion.begin_operator import PromotionBeginOperator

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from include.promotions.record import Kind, State
 from nightshift.exago.promote_operator import ExagoPromoteFolderOperator
 from nightshift.promotion.keeper import StepKeeper
+from nightshift.promotion.record import Kind, State
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

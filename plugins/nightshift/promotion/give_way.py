@@ -12,8 +12,8 @@ from typing import Any
 import msgspec
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from include.promotions.turns import Turns
-from nightshift.lake.place import alake_of_this_deployment
+from nightshift.nights.place import alake_of_this_deployment
+from nightshift.promotion.turns import Turns
 
 log = logging.getLogger(__name__)
 

@@ -8,9 +8,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 from airflow.sdk.exceptions import TaskDeferred
 
-from include.promotions.record import Kind, Record, Version
-from include.promotions.versions import last_built
-from include.promotions.window import is_open, next_opening
 from nightshift.errors import BadResponse, Rejected
 from nightshift.flexdeploy.operators import (
     FlexDeployBuildOperator,
@@ -22,11 +19,14 @@ from nightshift.jobs.state import JobStatus
 from nightshift.promotion.form import Wish
 from nightshift.promotion.job_step import JobStep, version_of
 from nightshift.promotion.keeper import StepKeeper
+from nightshift.promotion.record import Kind, Record, Version
+from nightshift.promotion.versions import last_built
+from nightshift.promotion.window import is_open, next_opening
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from include.config.promotions import Package, Window
+    from nightshift.config.promotions import Package, Window
     from nightshift.jobs.adapter import Immediate
 
 START_KEY = "promotion_start_time"

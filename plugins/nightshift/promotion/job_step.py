@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk.exceptions import AirflowSkipException, TaskDeferred
 
-from include.promotions.record import Kind, Record, State, Version
 from nightshift.errors import Ambiguous, BadResponse, JobFailed, JobTimedOut
 from nightshift.flexdeploy.project_operator import ProjectJobOperator
 from nightshift.flexdeploy.requests import ids_of
@@ -17,6 +16,7 @@ from nightshift.flexdeploy.vocabulary import VENDOR, Outcome
 from nightshift.jobs.record import Ending, JobRecord, JobStore
 from nightshift.jobs.state import TERMINAL, JobState, JobStatus
 from nightshift.promotion.keeper import StepKeeper
+from nightshift.promotion.record import Kind, Record, State, Version
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

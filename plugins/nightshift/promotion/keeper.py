@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowSkipException
 
-from include.promotions.progress import NOTHING_DONE, held_back
-from include.promotions.record import Kind, Record, State, Step, now
-from include.promotions.store import Records
-from include.promotions.turns import Turns, Waiter
 from nightshift.errors import Rejected
-from nightshift.lake.place import lake_of_this_deployment
+from nightshift.nights.place import lake_of_this_deployment
+from nightshift.promotion.progress import NOTHING_DONE, held_back
+from nightshift.promotion.record import Kind, Record, State, Step, now
 from nightshift.promotion.runs import is_over
+from nightshift.promotion.store import Records
+from nightshift.promotion.turns import Turns, Waiter
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from include.promotions.turns import Turn
+    from nightshift.promotion.turns import Turn
 
 
 log = logging.getLogger(__name__)
@@ -90,7 +90,7 @@ class StepKeeper:
     async def note(self, **more: Any) -> Record:
         """Write down what is known of the step by now.
 
-        :param more: fields of :class:`include.promotions.record.Step`
+        :param more: fields of :class:`nightshift.promotion.record.Step`
         """
         record = await self.read()
         step = record.step(self.task_id) or self._new_step(State.STARTED)

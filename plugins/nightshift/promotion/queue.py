@@ -6,18 +6,18 @@ import logging
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
-from include.promotions.progress import in_flight
-from include.promotions.record import JOBS, Outcome, Record, State
-from include.promotions.turns import Turn, Turns, Waiter
 from nightshift.errors import NotFound
 from nightshift.flexdeploy.vocabulary import ENDED
+from nightshift.promotion.progress import in_flight
+from nightshift.promotion.record import JOBS, Outcome, Record, State
 from nightshift.promotion.runs import is_over
+from nightshift.promotion.turns import Turn, Turns, Waiter
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from include.config.promotions import Application
-    from include.promotions.store import Records
+    from nightshift.config.promotions import Application
+    from nightshift.promotion.store import Records
 
 log = logging.getLogger(__name__)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from include.promotions.record import Kind, Record, ReportSeen, Running
-from include.promotions.versions import built
+from nightshift.promotion.record import Kind, Record, ReportSeen, Running
+from nightshift.promotion.versions import built
 
 TICKS = str.maketrans({"|": "\\|", "\n": " ", "<": "&lt;", ">": "&gt;"})
 

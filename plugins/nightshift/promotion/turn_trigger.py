@@ -10,9 +10,9 @@ from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from include.promotions.store import Records
-from include.promotions.turns import Turns
-from nightshift.lake.place import alake_of_this_deployment
+from nightshift.nights.place import alake_of_this_deployment
+from nightshift.promotion.store import Records
+from nightshift.promotion.turns import Turns
 
 log = logging.getLogger(__name__)
 

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import TaskDeferred
 
-from include.promotions.record import Kind, State
-from include.promotions.window import is_open, next_opening
 from nightshift.promotion.keeper import StepKeeper, run_now
+from nightshift.promotion.record import Kind, State
+from nightshift.promotion.window import is_open, next_opening
 from nightshift.retries import VendorRetryPolicy
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from include.config.promotions import Window
+    from nightshift.config.promotions import Window
 
 
 class PromotionWindowOperator(BaseOperator):

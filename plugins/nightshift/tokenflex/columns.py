@@ -6,8 +6,8 @@ import csv
 import io
 from collections.abc import Iterable, Sequence
 
-from include.lake.spec import Column, CsvSpec
 from nightshift.errors import BadResponse
+from nightshift.lake.spec import Column, CsvSpec
 from nightshift.tokenflex.rules import VENDOR
 from nightshift.tokenflex.vocabulary import column_type, plain
 

@@ -19,9 +19,9 @@ from nightshift.tokenflex.model import Export, ExportState
 from nightshift.tokenflex.rules import VENDOR
 
 if TYPE_CHECKING:
-    from include.lake.landing import ExtractFolder, PageEntry
-    from include.lake.parts import PartStream
     from nightshift.http.answer import Download
+    from nightshift.lake.landing import ExtractFolder, PageEntry
+    from nightshift.lake.parts import PartStream
     from nightshift.tokenflex.hook import TokenFlexHook
 
 log = logging.getLogger(__name__)

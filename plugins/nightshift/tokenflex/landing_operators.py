@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from include.lake.landing import Landing, Manifest
-from include.lake.spec import CsvSpec
-from nightshift.lake.extract import ExtractOperator, Progress
-from nightshift.lake.operators import PublishNightOperator
-from nightshift.lake.place import lake_of_this_deployment
+from nightshift.lake.extract import Progress
+from nightshift.lake.landing import Landing, Manifest
+from nightshift.lake.spec import CsvSpec
+from nightshift.nights.extract import ExtractOperator
+from nightshift.nights.place import lake_of_this_deployment
+from nightshift.nights.publish import PublishNightOperator
 from nightshift.tokenflex.columns import column_named, columns_of, header_of, missing
 from nightshift.tokenflex.download import FileDownload, FileSeen
 from nightshift.tokenflex.rules import DEFAULT_CONN
@@ -22,7 +23,7 @@ from nightshift.tokenflex.window import first_night, nights_of
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from include.lake.landing import ExtractFolder
+    from nightshift.lake.landing import ExtractFolder
 
 
 class TokenFlexDownloadExportOperator(ExtractOperator):
@@ -38,7 +39,7 @@ class TokenFlexDownloadExportOperator(ExtractOperator):
     :param fields: fields that were asked for; one that is no column of the file is told
     :param metrics: metrics that were asked for; likewise
     :param where: what was asked for (templated), for the manifest
-    :param csv: character set, delimiter and quote of the file, as JSON of :class:`include.lake.spec.CsvSpec`
+    :param csv: character set, delimiter and quote of the file, as JSON of :class:`nightshift.lake.spec.CsvSpec`
     :param tokenflex_conn_id: id of the Airflow connection (templated)
     """
 

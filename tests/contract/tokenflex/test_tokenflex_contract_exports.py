@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from airflow.sdk import DAG
 
-from include.config.tokenflex import UsageExport
-from include.lake.landing import Landing
-from include.lake.store import Lake
 from include.standins import Fault, FaultKind
 from include.standins.tokenflex import BEARER, TokenFlexStandIn, vendor_fault
 from include.standins.tokenflex.switches import Columns, Header, Quoting
+from nightshift.config.tokenflex import UsageExport
+from nightshift.lake.landing import Landing
+from nightshift.lake.store import Lake
 from nightshift.tokenflex.adapter import TokenFlexExportAdapter
 from nightshift.tokenflex.landing_operators import TokenFlexDownloadExportOperator, TokenFlexPublishExportOperator
 from nightshift.tokenflex.operators import TokenFlexRequestExportOperator

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from include.lake.store import Lake
 from include.standins import Fault, FaultKind
 from include.standins.flexnet import LOGIN, PASSWORD, FlexNetStandIn, FlexNetSwitches
+from nightshift.lake.store import Lake
 
 ROOT = Path(__file__).resolve().parents[3]
 NIGHT = (datetime.now(UTC).date() - timedelta(days=2)).isoformat()
@@ -93,9 +93,9 @@ def assert_published_once(lake: Path, told: str) -> None:
 
     from deltalake import DeltaTable
 
-    from include.lake.landing import Landing
-    from include.lake.spec import PublishSpec
-    from include.lake.tables import publish
+    from nightshift.lake.landing import Landing
+    from nightshift.lake.spec import PublishSpec
+    from nightshift.lake.tables import publish
 
     described = json.loads(told.strip().splitlines()[-1])
     manifest = asyncio.run(Landing(Lake.from_url(str(lake)), "flexnet", "usage", NIGHT).manifest(described["extract"]))

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from include.promotions.record import Version
 from include.standins.flexdeploy import FlexDeployStandIn, FlexDeploySwitches, Kind
 from include.standins.flexdeploy.planted import DEV, PORTAL
 from include.standins.flexdeploy.site import Code
+from nightshift.promotion.record import Version
 from tests.crash.promotion.night import MARK
 from tests.crash.promotion.scene import until
 

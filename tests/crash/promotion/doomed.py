@@ -25,12 +25,12 @@ POINTS: dict[str, tuple[str, str, int]] = {
     "result": ("nightshift.flexdeploy.adapter:FlexDeployAdapter.result", "after", 1),
     "before_done": ("nightshift.promotion.keeper:StepKeeper.end", "before", 1),
     "done": ("nightshift.promotion.keeper:StepKeeper.end", "after", 1),
-    "before_turn": ("include.promotions.turns:Turns.take", "before", 1),
-    "turn": ("include.promotions.turns:Turns.take", "after", 1),
-    "record": ("include.promotions.store:Records.write", "after", 1),
-    "before_record": ("include.promotions.store:Records.write", "before", 1),
-    "left": ("include.promotions.turns:Turns.leave", "after", 1),
-    "entered": ("include.promotions.turns:Turns.enter", "after", 1),
+    "before_turn": ("nightshift.promotion.turns:Turns.take", "before", 1),
+    "turn": ("nightshift.promotion.turns:Turns.take", "after", 1),
+    "record": ("nightshift.promotion.store:Records.write", "after", 1),
+    "before_record": ("nightshift.promotion.store:Records.write", "before", 1),
+    "left": ("nightshift.promotion.turns:Turns.leave", "after", 1),
+    "entered": ("nightshift.promotion.turns:Turns.enter", "after", 1),
 }  # fmt: skip
 """Point → the call at which the worker dies, whether before or after it, and at which of these calls."""
 

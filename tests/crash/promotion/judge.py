@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Collection
 from typing import Any
 
-from include.promotions.record import Kind, State
 from include.standins.flexdeploy import FlexDeployStandIn
 from include.standins.flexdeploy.planted import DEV, PORTAL, TEST
+from nightshift.promotion.record import Kind, State
 from tests.crash.promotion.night import Airflow
 
 MADE = frozenset({"build_made", "deploy_made", "utility_run"})

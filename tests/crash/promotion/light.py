@@ -16,9 +16,9 @@ from typing import Any
 
 from airflow.sdk.exceptions import AirflowSkipException, DownstreamTasksSkipped, TaskAwaitingInput, TaskDeferred
 
-from include.promotions.store import Records
-from include.promotions.turns import Turns
 from nightshift.flexdeploy.adapter import FlexDeployAdapter
+from nightshift.promotion.store import Records
+from nightshift.promotion.turns import Turns
 from tests.crash.promotion.night import MAX_TRIES, NAME, TASKS, Airflow, OneTask, dag_of
 
 PARAMS = {"version_id": None, "force_build": False}

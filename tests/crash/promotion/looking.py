@@ -7,8 +7,8 @@ import contextlib
 from collections.abc import Callable
 from typing import Any
 
-from include.promotions.record import Record, now
 from nightshift.promotion.queue import Queue
+from nightshift.promotion.record import Record, now
 from tests.crash.promotion.night import NAME, Airflow, config
 
 

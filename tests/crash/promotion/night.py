@@ -15,15 +15,15 @@ from zlib import crc32
 
 import httpx
 
-from include.config.promotions import Application
-from include.lake.store import Lake
-from include.promotions.record import Kind, Outcome, Record, State, Step, Version
-from include.promotions.store import Records
-from include.promotions.turns import Turns
 from include.standins.flexdeploy import LOGIN, PASSWORD
 from include.standins.flexdeploy.planted import PORTAL, RESTART
+from nightshift.config.promotions import Application
 from nightshift.jobs.record import RECORD_KEY, RESOLUTION_KEY
+from nightshift.lake.store import Lake
 from nightshift.promotion.flow import promotion_dag
+from nightshift.promotion.record import Kind, Outcome, Record, State, Step, Version
+from nightshift.promotion.store import Records
+from nightshift.promotion.turns import Turns
 from tests.execution_api import FakeExecutionApi, FileStore, TaskRun
 
 NAME = "portal"

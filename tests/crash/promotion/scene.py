@@ -13,10 +13,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from include.promotions.record import Kind, Record, Running, State, Step, Version
-from include.promotions.turns import Waiter
 from include.standins import Fault, FaultKind
 from include.standins.flexdeploy import FlexDeployStandIn
+from nightshift.promotion.record import Kind, Record, Running, State, Step, Version
+from nightshift.promotion.turns import Waiter
 from tests.crash.promotion.doomed import attempt, wait_in_a_triggerer
 from tests.crash.promotion.judge import Judge
 from tests.crash.promotion.night import BEFORE, NAME, OLD, Airflow

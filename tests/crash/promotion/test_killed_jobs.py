@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from include.promotions.record import State, Version
 from include.standins.flexdeploy import FlexDeployStandIn
 from nightshift.errors import Ambiguous
+from nightshift.promotion.record import State, Version
 from tests.crash.promotion.night import MARK, RECENT
 from tests.crash.promotion.scene import STEPS, Scene, gone, scene, until
 

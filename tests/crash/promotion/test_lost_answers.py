@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from include.promotions.record import Version
 from include.standins import Fault, FaultKind
 from include.standins.flexdeploy import FlexDeployStandIn, vendor_fault
 from include.standins.flexdeploy.switches import Window
 from nightshift.errors import Ambiguous, JobFailed, JobTimedOut
+from nightshift.promotion.record import Version
 from tests.crash.promotion.night import OLD
 from tests.crash.promotion.scene import STARTS, STEPS, Scene, scene, until
 

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from include.promotions.record import Outcome, State
 from include.standins.flexdeploy import FlexDeployStandIn, Kind
 from include.standins.flexdeploy.planted import TEST
 from nightshift.errors import Ambiguous
 from nightshift.jobs.record import RESOLUTION_KEY
+from nightshift.promotion.record import Outcome, State
 from tests.crash.promotion.judge import Judge
 from tests.crash.promotion.light import Run, attempt, comms_of, mortal
 from tests.crash.promotion.night import TASKS, Airflow

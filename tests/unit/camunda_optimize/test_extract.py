@@ -12,7 +12,6 @@ import pendulum
 import pytest
 from airflow.sdk import DAG
 
-from include.lake.spec import PublishSpec
 from include.standins import Fault, FaultKind
 from include.standins.camunda_optimize import (
     AGGREGATED,
@@ -30,7 +29,8 @@ from include.standins.camunda_optimize import (
 from nightshift.camunda_optimize.operators import CamundaOptimizeExtractOperator, variables_to_promote
 from nightshift.camunda_optimize.page import ContextLost
 from nightshift.errors import AuthFailed, NotFound, Rejected
-from nightshift.lake.operators import PublishNightOperator
+from nightshift.lake.spec import PublishSpec
+from nightshift.nights.publish import PublishNightOperator
 from tests.execution_api import FakeExecutionApi, TaskRun
 
 LAST_NIGHT = (datetime.now(UTC).date() - timedelta(days=1)).isoformat()

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from include.config.promotions import (
+from nightshift.config.promotions import (
     Application,
     Approval,
     Build,
@@ -19,10 +19,10 @@ from include.config.promotions import (
     read_applications,
     reports_known,
 )
-from include.config.scalars import Text
-from include.settings import ROOT, ConfigError, read_sections
+from nightshift.config.scalars import Text
 from nightshift.flexdeploy.fields import text
 from nightshift.flexdeploy.request import BuildRequest, DeployRequest, ExecuteRequest
+from nightshift.settings import ConfigError, read_sections
 
 REPORTS = """
 flexnet:
@@ -66,7 +66,7 @@ def test_the_shipped_file_is_sound_and_names_reports_of_the_shipped_reports(monk
     (portal,) = read_applications().values()
     assert isinstance(portal, Application), portal
     assert {name.split("/")[0] for name in portal.after} == {"flexnet", "tokenflex", "camunda_optimize", "exago"}
-    assert set(portal.after) <= reports_known(ROOT / "include" / "config")
+    assert set(portal.after) <= reports_known(Path(__file__).resolve().parents[3] / "include" / "config")
     assert [(stage.label, stage.approval) for stage in portal.stages] == [("DEV", None), ("TEST", Approval(hours=24))]
 
 

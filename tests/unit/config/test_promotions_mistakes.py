@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from include.config.promotions import read_applications
-from include.settings import ConfigError
+from nightshift.config.promotions import read_applications
+from nightshift.settings import ConfigError
 
 REPORTS = "flexnet: {reports: [{name: entitlement}, {name: device}]}\nexago:\n"
 # The text that replaces a line of this, the line that is told, and what is told.

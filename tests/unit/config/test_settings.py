@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from include.config.reports import FlexNet
-from include.settings import ConfigError, read_section
+from nightshift.config.reports import FlexNet
+from nightshift.settings import ConfigError, read_section
 
 SOUND = """
 flexnet:

@@ -9,8 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
-from include.config.exago import Exago
-from include.settings import ConfigError, read_section
+from nightshift.config.exago import Exago
+from nightshift.settings import ConfigError, read_section
 from tests.execution_api import FakeExecutionApi
 
 DAGS = Path(__file__).resolve().parents[3] / "dags"

@@ -8,9 +8,7 @@ from typing import Any
 
 import pytest
 
-from include.config.exago import Exago
-from include.lake.landing import Landing
-from include.lake.store import Lake
+from nightshift.config.exago import Exago
 from nightshift.errors import Rejected
 from nightshift.exago.answers import ReportFailed
 from nightshift.exago.operators import (
@@ -19,7 +17,9 @@ from nightshift.exago.operators import (
     ExagoTreeExtractOperator,
 )
 from nightshift.exago.report import for_night
-from nightshift.lake.operators import PublishNightOperator, WatchSchemaOperator
+from nightshift.lake.landing import Landing
+from nightshift.lake.store import Lake
+from nightshift.nights.publish import PublishNightOperator, WatchSchemaOperator
 from tests.execution_api import FakeExecutionApi, TaskRun
 from tests.unit.exago.exago_server import ExagoServer
 from tests.unit.exago.tasks import task

@@ -215,9 +215,9 @@ def test_two_promotions_on_the_same_subtree_are_refused(
 async def test_of_many_at_the_same_time_at_most_one_has_the_subtree(lake: Path) -> None:
     import asyncio
 
-    from include.lake.store import Lake
     from nightshift.exago.claims import Claims
     from nightshift.exago.paths import ContentPath
+    from nightshift.lake.store import Lake
 
     claims = Claims(Lake.from_url(str(lake)), "http://x")
 

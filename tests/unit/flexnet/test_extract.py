@@ -15,13 +15,13 @@ import pendulum
 import pytest
 from airflow.sdk import DAG
 
-from include.lake.landing import Landing, Manifest
-from include.lake.store import Lake
 from include.standins import Fault, FaultKind
 from include.standins.flexnet import LOGIN, PASSWORD, FlexNetStandIn, FlexNetSwitches, faulty
 from include.standins.flexnet.switches import CountOf, DateTo
 from nightshift.errors import AuthFailed, BadResponse, Rejected, Unreachable
 from nightshift.flexnet.operators import FlexNetExtractOperator
+from nightshift.lake.landing import Landing, Manifest
+from nightshift.lake.store import Lake
 from tests.execution_api import FakeExecutionApi, TaskRun
 
 TODAY = datetime.now(UTC).date()

@@ -10,9 +10,9 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from include.lake.landing import Landing, Manifest, VendorTotals
-from include.lake.spec import Column
-from include.lake.store import Lake
+from nightshift.lake.landing import Landing, Manifest, VendorTotals
+from nightshift.lake.spec import Column
+from nightshift.lake.store import Lake
 
 Land = Callable[..., Awaitable[Manifest]]
 NIGHT = "2026-11-21"

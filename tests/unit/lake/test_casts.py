@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from include.lake.casts import Misfit, from_raw, from_text
+from nightshift.lake.casts import Misfit, from_raw, from_text
 
 STAMP = datetime(2021, 12, 2, 15, 21, 49, 330000, UTC)
 

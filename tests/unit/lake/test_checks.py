@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from include.lake.checks import (
+from nightshift.lake.checks import (
     Counts,
     KeyFindings,
     band,
@@ -15,8 +15,8 @@ from include.lake.checks import (
     unique_key,
     vendor_totals,
 )
-from include.lake.manifest import Manifest, PageEntry, VendorTotals
-from include.lake.spec import Band, Checks, PublishSpec
+from nightshift.lake.manifest import Manifest, PageEntry, VendorTotals
+from nightshift.lake.spec import Band, Checks, PublishSpec
 
 ENTRY = PageEntry(number=1, name="page-00001.json.zst", rows=10, bytes=1, sha256="0" * 64)
 

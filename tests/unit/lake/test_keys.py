@@ -6,8 +6,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from include.lake import keys
-from include.lake.keys import KeyIndex, hashes_of
+from nightshift.lake import keys
+from nightshift.lake.keys import KeyIndex, hashes_of
 
 
 @given(batches=st.lists(st.lists(st.tuples(st.text(max_size=2), st.integers(0, 3)), max_size=20), max_size=6))

@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from include.lake.errors import Damaged, Incomplete, NoExtract
-from include.lake.landing import Landing, Manifest, VendorTotals
-from include.lake.parts import RecordCounter
-from include.lake.store import Lake
+from nightshift.lake.errors import Damaged, Incomplete, NoExtract
+from nightshift.lake.landing import Landing, Manifest, VendorTotals
+from nightshift.lake.parts import RecordCounter
+from nightshift.lake.store import Lake
 from tests.unit.lake.conftest import NIGHT, land_night
 
 WORDS = {

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from include.lake.store import Lake
-from include.lake.tables import night_rows, publish
+from nightshift.lake.store import Lake
+from nightshift.lake.tables import night_rows, publish
 from tests.unit.lake.conftest import NIGHT, land_night, read_table
 from tests.unit.lake.workers import SPEC, publish_all
 

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from include.lake.columns import Target, known_types, targets
-from include.lake.csv_pages import CsvPages
-from include.lake.errors import CastError, SchemaDrift, UnreadablePage
-from include.lake.json_pages import JsonPages, NewColumns
-from include.lake.spec import Column, CsvSpec, PublishSpec
-from include.lake.survey import Survey
+from nightshift.lake.columns import Target, known_types, targets
+from nightshift.lake.csv_pages import CsvPages
+from nightshift.lake.errors import CastError, SchemaDrift, UnreadablePage
+from nightshift.lake.json_pages import JsonPages, NewColumns
+from nightshift.lake.spec import Column, CsvSpec, PublishSpec
+from nightshift.lake.survey import Survey
 from tests.unit.lake.conftest import json_page
 
 SPEC = PublishSpec()

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 import pytest
 from moto.server import ThreadedMotoServer
 
-from include.lake.landing import Landing
-from include.lake.store import Lake
-from include.lake.tables import night_rows, publish
+from nightshift.lake.landing import Landing
+from nightshift.lake.store import Lake
+from nightshift.lake.tables import night_rows, publish
 from tests.unit.lake.conftest import NIGHT, land_night, read_table
 from tests.unit.lake.test_races import ROWS, together
 from tests.unit.lake.workers import SPEC

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from include.lake.schema import drift
-from include.lake.spec import Column, PublishSpec
+from nightshift.lake.schema import drift
+from nightshift.lake.spec import Column, PublishSpec
 
 TABLE = [Column(name="a", type="int64"), Column(name="b", type="string"), Column(name="night_", type="string")]
 

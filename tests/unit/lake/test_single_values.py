@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from include.lake.pages import listed
+from nightshift.lake.pages import listed
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from include.lake.spec import Band, Column, CsvSpec, PublishSpec, SchemaRules
+from nightshift.lake.spec import Band, Column, CsvSpec, PublishSpec, SchemaRules
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_rules_name_all_columns_or_some(rule: bool | tuple[str, ...], lets: bool
 
 def test_what_a_dag_file_imports_loads_no_heavy_library() -> None:
     code = (
-        "import sys, include.lake.landing, include.lake.spec, include.lake.schema, include.lake.checks\n"
+        "import sys, nightshift.lake.landing, nightshift.lake.spec, nightshift.lake.schema, nightshift.lake.checks\n"
         "print([m for m in ('pyarrow', 'deltalake', 'obstore', 'numpy', 'zstandard', 'airflow') if m in sys.modules])"
     )
     root = Path(__file__).resolve().parents[3]

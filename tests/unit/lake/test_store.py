@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from include.lake.store import Lake, night_segment, segment
+from nightshift.lake.store import Lake, night_segment, segment
 
 
 def test_a_path_becomes_an_absolute_url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

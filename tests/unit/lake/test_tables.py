@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from include.lake import staging
-from include.lake.errors import CastError, Damaged, SchemaDrift, Unsound
-from include.lake.spec import Band, Checks, Column, PublishSpec
-from include.lake.store import Lake
-from include.lake.tables import Published, night_rows, publish, table_schema
+from nightshift.lake import staging
+from nightshift.lake.errors import CastError, Damaged, SchemaDrift, Unsound
+from nightshift.lake.spec import Band, Checks, Column, PublishSpec
+from nightshift.lake.store import Lake
+from nightshift.lake.tables import Published, night_rows, publish, table_schema
 from tests.unit.lake.conftest import NIGHT, json_page, land_night, read_table
 
 KEYED = PublishSpec(key=("id",))

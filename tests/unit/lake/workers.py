@@ -9,16 +9,16 @@ import sys
 from collections.abc import Mapping
 from multiprocessing.synchronize import Barrier
 
-from include.lake.landing import Landing
-from include.lake.spec import PublishSpec
-from include.lake.store import Lake
+from nightshift.lake.landing import Landing
+from nightshift.lake.spec import PublishSpec
+from nightshift.lake.store import Lake
 
 SPEC = PublishSpec(key=("id",))
 
 
 def publish_all(url: str, options: Mapping[str, str] | None, extracts: list[tuple[str, str]], start: Barrier) -> None:
     """Publish extracts one after the other; all processes start at the same moment."""
-    from include.lake.tables import publish
+    from nightshift.lake.tables import publish
 
     lake = Lake.from_url(url, options)
     manifests = [asyncio.run(Landing(lake, "flexnet", "entitlement", night).manifest(name)) for night, name in extracts]
@@ -29,7 +29,7 @@ def publish_all(url: str, options: Mapping[str, str] | None, extracts: list[tupl
 
 def publish_until(url: str, night: str, extract: str, line: str) -> None:
     """Publish, and die by SIGKILL at the moment that ``line`` begins a line of progress."""
-    from include.lake.tables import publish
+    from nightshift.lake.tables import publish
 
     def say(text: str) -> None:
         if text.startswith(line):

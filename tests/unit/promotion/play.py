@@ -11,14 +11,14 @@ from typing import Any
 
 from airflow.sdk.definitions.param import ParamsDict
 
-from include.config.promotions import Application
-from include.lake.store import Lake
-from include.promotions.record import Record, Step
-from include.promotions.store import Records
-from include.promotions.turns import Turns
 from include.standins.flexdeploy import LOGIN, PASSWORD, FlexDeployStandIn
 from include.standins.flexdeploy.planted import DEV, PORTAL, PROD, RESTART, TEST
+from nightshift.config.promotions import Application
+from nightshift.lake.store import Lake
 from nightshift.promotion.flow import promotion_dag
+from nightshift.promotion.record import Record, Step
+from nightshift.promotion.store import Records
+from nightshift.promotion.turns import Turns
 from tests.execution_api import FakeExecutionApi, TaskRun
 
 NAME = "portal"

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from airflow.sdk import DAG, BaseOperator
 
-from include.promotions.record import ReportSeen
 from nightshift.promotion.after import PAGE, asset_of, missing, seen
+from nightshift.promotion.record import ReportSeen
 from tests.execution_api import FakeExecutionApi
 from tests.unit.promotion.play import N1, N2, N3, published
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from include.promotions.record import Outcome, State
 from nightshift.promotion.give_way import GiveWayTrigger, WaitOver
+from nightshift.promotion.record import Outcome, State
 from tests.unit.promotion.play import N1, N2, NAME, OLD_VERSION, REPORTS, Play, Run, stage
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from include.promotions.record import Kind, Outcome, Record, State, Step, Version, now
+from nightshift.promotion.record import Kind, Outcome, Record, State, Step, Version, now
 from tests.unit.promotion.play import N1, N2, N3, NAME, REPORTS, RESTART_IT, Play, Run, published, stage
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from include.promotions.record import Outcome, State
 from include.standins.flexdeploy import vendor_fault
+from nightshift.promotion.record import Outcome, State
 from tests.unit.promotion.play import ENDED, N1, N2, OLD_VERSION, REPORTS, RESTART_IT, Play, Run, stage
 
 STAGES = (

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from include.promotions.record import Outcome, State
-from include.promotions.turns import Waiter
+from nightshift.promotion.record import Outcome, State
 from nightshift.promotion.turn_trigger import TurnTrigger
+from nightshift.promotion.turns import Waiter
 from tests.unit.promotion.play import N1, N2, N3, NAME, OLD_VERSION, Play, Run
 
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from include.promotions.record import Kind, Outcome, Record, State, Step, Version, now
-from include.promotions.store import object_name
 from include.standins.faults import Fault
 from include.standins.flexdeploy import vendor_fault
+from nightshift.promotion.record import Kind, Outcome, Record, State, Step, Version, now
+from nightshift.promotion.store import object_name
 from tests.unit.promotion.play import N1, N2, NAME, OLD_VERSION, RESTART_IT, Play, Run, stage
 
 BROKEN = vendor_fault("run_fails", path="/deploy$", detail={"message": "disk full", "after": 1})

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from include.config.promotions import Window
-from include.promotions.record import Kind, Outcome, Record, State, Step, Version, now
 from include.standins.faults import Fault
 from include.standins.flexdeploy import Changes, vendor_fault
 from include.standins.flexdeploy import Kind as Work
 from include.standins.flexdeploy.planted import DEV, FORMS, PORTAL
+from nightshift.config.promotions import Window
+from nightshift.promotion.record import Kind, Outcome, Record, State, Step, Version, now
 from tests.unit.promotion.play import N1, NAME, OLD_VERSION, RESTART_IT, Play, Run, stage
 
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from include.config.promotions import Window
-from include.promotions.record import Kind, State
 from include.standins.exago import REST_KEY, USER_ID, ExagoStandIn, ExagoSwitches
+from nightshift.config.promotions import Window
 from nightshift.promotion.give_way import GiveWayTrigger
+from nightshift.promotion.record import Kind, State
 from tests.unit.promotion.play import N1, N2, Play, Run, stage
 from tests.unit.promotion.test_steps import LATER, NOW_OPEN, begun, through, window
 

@@ -22,7 +22,7 @@ from moto.server import ThreadedMotoServer
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from include.lake.store import Lake
+from nightshift.lake.store import Lake
 from nightshift.promotion.page import MOUNT
 from tests.unit.promotion_page.one_hidden import OneHidden
 from tests.unit.promotion_page.records import PROMOTIONS
@@ -34,7 +34,7 @@ PAGE = f"{BASE}{MOUNT}/"
 @pytest.fixture(scope="session")
 def app() -> Starlette:
     """An application with nothing but the plugin's pages."""
-    from nightshift_plugin import NightshiftPlugin
+    from nightshift.plugin import NightshiftPlugin
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AIRFLOW__CORE__AUTH_MANAGER", f"{OneHidden.__module__}.{OneHidden.__name__}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from include.promotions.record import Kind, Outcome, Record, Running, State, Step, Version
+from nightshift.promotion.record import Kind, Outcome, Record, Running, State, Step, Version
 
 PROMOTIONS = """
 portal: &portal

@@ -9,11 +9,11 @@ from xml.etree import ElementTree
 import httpx
 import pytest
 
-from include.lake.store import Lake
-from include.promotions.record import Kind, Outcome, State
-from include.promotions.store import Records
+from nightshift.lake.store import Lake
 from nightshift.promotion.page import image_path, page, svg
 from nightshift.promotion.page.headers import allows
+from nightshift.promotion.record import Kind, Outcome, State
+from nightshift.promotion.store import Records
 from tests.unit.promotion_page.conftest import BASE, browser, stored
 from tests.unit.promotion_page.one_hidden import HIDDEN
 from tests.unit.promotion_page.records import ONE, STAGES, TWO, deploy, promoted, record, run_of, runs, step

@@ -5,7 +5,7 @@ from nightshift.promotion.page import MOUNT, image_path
 
 
 def test_the_menu_leads_to_the_page_in_a_tab_of_its_own() -> None:
-    from nightshift_plugin import NightshiftPlugin
+    from nightshift.plugin import NightshiftPlugin
 
     (app,) = [one for one in NightshiftPlugin.fastapi_apps if one["name"] == "Promotions"]
     (view,) = [one for one in NightshiftPlugin.external_views if one["name"] == "Promotions"]

@@ -3,11 +3,11 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from include.lake.store import Lake
-from include.promotions.record import Outcome, Record, State
-from include.promotions.store import Records
-from include.promotions.versions import running
+from nightshift.lake.store import Lake
 from nightshift.promotion.page.standing import Standing, read_standing
+from nightshift.promotion.record import Outcome, Record, State
+from nightshift.promotion.store import Records
+from nightshift.promotion.versions import running
 from tests.unit.promotion_page.records import ONE, STAGES, THREE, TWO, deploy, promoted, record, run_of, runs
 
 

@@ -6,9 +6,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-from include.promotions.record import Kind, State, Version
 from nightshift.promotion.page import svg
 from nightshift.promotion.page.standing import Standing
+from nightshift.promotion.record import Kind, State, Version
 from tests.unit.promotion_page.records import ONE, STAGES, TWO, deploy, record, runs, step
 
 SVG = "{http://www.w3.org/2000/svg}"

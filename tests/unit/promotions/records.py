@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from include.promotions.record import Kind, Record, Running, State, Step, Version
+from nightshift.promotion.record import Kind, Record, Running, State, Step, Version
 
 T = datetime(2026, 11, 20, 22, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

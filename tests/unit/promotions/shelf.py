@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from include.lake.store import Lake
-from include.promotions.record import Record
-from include.promotions.store import Records, object_name
+from nightshift.lake.store import Lake
+from nightshift.promotion.record import Record
+from nightshift.promotion.store import Records, object_name
 from tests.unit.promotions.records import MINUTE, T
 
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from include.lake.errors import Damaged
-from include.promotions.record import Kind, Outcome, Record, ReportSeen, State, Step, Version
+from nightshift.lake.errors import Damaged
+from nightshift.promotion.record import Kind, Outcome, Record, ReportSeen, State, Step, Version
 from tests.unit.promotions.records import NEW, OLD, T, deploy, ran, record, step
 
 WHOLE = record(

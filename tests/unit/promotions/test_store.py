@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from include.lake.errors import Damaged
-from include.lake.store import Lake
-from include.promotions.store import Records, object_name
+from nightshift.lake.errors import Damaged
+from nightshift.lake.store import Lake
+from nightshift.promotion.store import Records, object_name
 from tests.unit.promotions.records import T, record
 from tests.unit.promotions.shelf import Shelf
 

@@ -11,8 +11,8 @@ from threading import Barrier
 
 import pytest
 
-from include.lake.store import Lake
-from include.promotions.turns import KEPT, Turn, Turns, Waiter
+from nightshift.lake.store import Lake
+from nightshift.promotion.turns import KEPT, Turn, Turns, Waiter
 from tests.unit.promotions.records import T
 
 

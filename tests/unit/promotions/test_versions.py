@@ -6,9 +6,9 @@ from datetime import timedelta
 
 import pytest
 
-from include.lake.errors import Damaged
-from include.promotions.record import Record, Running, State, Step, Version
-from include.promotions.versions import CLOCK_SKEW, built, deployed, last_built, newest, running
+from nightshift.lake.errors import Damaged
+from nightshift.promotion.record import Record, Running, State, Step, Version
+from nightshift.promotion.versions import CLOCK_SKEW, built, deployed, last_built, newest, running
 from tests.unit.promotions.records import MINUTE, NEW, OLD, T, deploy, record, step
 from tests.unit.promotions.shelf import Shelf
 

@@ -21,7 +21,7 @@ def api_of(folder: Path, url: str) -> FakeExecutionApi:
 
 
 def main() -> None:
-    from include.lake.landing import ExtractFolder
+    from nightshift.lake.landing import ExtractFolder
     from tests.unit.tokenflex.export_tasks import download_task, request_task
 
     kind, folder, url, key = sys.argv[1], Path(sys.argv[2]), sys.argv[3], sys.argv[4]

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from include.config.tokenflex import TokenFlex
-from include.settings import ConfigError, read_section
+from nightshift.config.tokenflex import TokenFlex
+from nightshift.settings import ConfigError, read_section
 from tests.execution_api import FakeExecutionApi  # noqa: F401 - sets Airflow up
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from include.lake.landing import Landing
-from include.lake.store import Lake
+from nightshift.lake.landing import Landing
+from nightshift.lake.store import Lake
 from tests.unit.tokenflex.doomed import api_of
 from tests.unit.tokenflex.export_tasks import NIGHT, download_task, request_task
 from tests.unit.tokenflex.test_tokenflex_download import big_file

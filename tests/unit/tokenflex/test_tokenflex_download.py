@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from include.lake.landing import Landing, Manifest
-from include.lake.store import Lake
 from nightshift.errors import Forbidden, JobFailed, NotFound, Unreachable
+from nightshift.lake.landing import Landing, Manifest
+from nightshift.lake.store import Lake
 from tests.execution_api import FakeExecutionApi
 from tests.unit.tokenflex.export_tasks import NIGHT, download_task
 from tests.unit.tokenflex.usage_server import CSV, TOKEN, UsageServer
@@ -23,8 +23,8 @@ SECRETS = ("signed0", "X-Amz-Signature", TOKEN, "client-secret-815")
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Small parts, so that a short file has many, and no pause before a broken download goes on."""
-    from include.lake.landing import ExtractFolder
     from nightshift.backoff import Backoff
+    from nightshift.lake.landing import ExtractFolder
 
     monkeypatch.setattr(Backoff.__init__, "__defaults__", (5, 0.001, 15.0, None))
     monkeypatch.setitem(ExtractFolder.open_stream.__kwdefaults__, "part_bytes", 1 << 20)

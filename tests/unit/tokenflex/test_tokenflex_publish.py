@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from airflow.sdk import DAG
 
-from include.config.tokenflex import UsageExport
-from nightshift.lake.operators import WatchSchemaOperator
+from nightshift.config.tokenflex import UsageExport
+from nightshift.nights.publish import WatchSchemaOperator
 from nightshift.tokenflex.landing_operators import TokenFlexPublishExportOperator
 from tests.execution_api import FakeExecutionApi
 from tests.unit.tokenflex.export_tasks import NIGHT, download_task

@@ -27,7 +27,7 @@ PAGE = f"{BASE}/nightshift/tokenflex/"
 
 def airflow_app() -> Starlette:
     """Return an application with nothing but the plugin's pages, behind Airflow's access log."""
-    from nightshift_plugin import NightshiftPlugin
+    from nightshift.plugin import NightshiftPlugin
 
     create_auth_manager()
     Base.metadata.create_all(

@@ -20,7 +20,7 @@ heavy = ("nightshift.", "aiohttp", "fastapi", "airflow.api_fastapi", "airflow.pr
 print(json.dumps({{
     "plugins": [one.name for one in plugins if one.name == "nightshift"],
     "errors": errors,
-    "heavy": sorted(name for name in set(sys.modules) - before if name.startswith(heavy)),
+    "heavy": sorted(n for n in set(sys.modules) - before if n.startswith(heavy) and n != "nightshift.plugin"),
     "http": sys.modules["http"] is http,
     "info": [one for one in plugins_manager.get_plugin_info() if one["name"] == "nightshift"],
 }}, default=str))

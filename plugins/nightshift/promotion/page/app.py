@@ -15,15 +15,15 @@ from fastapi import Depends, FastAPI, HTTPException, Request
 from fastapi.responses import HTMLResponse, Response
 from starlette.exceptions import HTTPException as AnyHTTPException
 
-from include.config.promotions import Application, read_applications
-from include.settings import ConfigError
+from nightshift.config.promotions import Application, read_applications
 from nightshift.promotion.page import page, svg
 from nightshift.promotion.page.headers import Headers
 from nightshift.promotion.page.standing import Standing, open_lake, read_standing, told
 from nightshift.promotion.page.words import dag_of
+from nightshift.settings import ConfigError
 
 if TYPE_CHECKING:
-    from include.lake.store import Lake
+    from nightshift.lake.store import Lake
 
 ON_OVERVIEW = 10
 ON_PAGE = 30

@@ -10,9 +10,9 @@ from itertools import chain
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
-from include.promotions.record import Record
 from nightshift.promotion.page import words
 from nightshift.promotion.page.standing import Standing
+from nightshift.promotion.record import Record
 
 
 def render_overview(found: Sequence[Standing], *, mistakes: Mapping[str, str], trouble: str = "") -> str:

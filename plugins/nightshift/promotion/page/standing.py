@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING
 
 from airflow.sdk.exceptions import AirflowNotFoundException
 
-from include.lake.errors import LakeError
-from include.promotions.progress import in_doubt
-from include.promotions.record import Record, Running, State, Step
-from include.promotions.store import Records
-from include.promotions.versions import newest
 from nightshift.errors import VendorError
-from nightshift.lake.place import lake_of_this_deployment
+from nightshift.lake.errors import LakeError
+from nightshift.nights.place import lake_of_this_deployment
+from nightshift.promotion.progress import in_doubt
+from nightshift.promotion.record import Record, Running, State, Step
+from nightshift.promotion.store import Records
+from nightshift.promotion.versions import newest
 from nightshift.redaction import redact
 
 if TYPE_CHECKING:
-    from include.lake.store import Lake
+    from nightshift.lake.store import Lake
 
 log = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from urllib.parse import quote, urlsplit
 
-from include.promotions.record import Outcome, Record, State, Step
+from nightshift.promotion.record import Outcome, Record, State, Step
 
 DAG = "promote_"
 _GOOD = frozenset({Outcome.PROMOTED, State.DONE})

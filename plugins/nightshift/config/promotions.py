@@ -1,0 +1,296 @@
+"""The models of ``promotions.yaml``: which applications are built and deployed after which reports, stage by stage."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
+
+from nightshift.config.exago import CHANGES, TREE
+from nightshift.config.reports import Section
+from nightshift.config.scalars import Days, Hours, Id, Pairs, Text, Value, name_problem
+from nightshift.config.stages import (
+    Approval,
+    FolderPromotion,
+    ProjectPath,
+    Stage,
+    UtilityStep,
+    Weekday,
+    Window,
+    check_once,
+    check_one,
+    only_set,
+    parameter,
+    words,
+)
+from nightshift.settings import ConfigError, nearest, read_sections, read_unchecked
+
+__all__ = [
+    "Application",
+    "Approval",
+    "Build",
+    "FolderPromotion",
+    "Package",
+    "ProjectFile",
+    "RollBack",
+    "Stage",
+    "UtilityStep",
+    "Weekday",
+    "Window",
+    "read_applications",
+    "reports_known",
+]
+
+FILE = "promotions.yaml"
+REPORTS_OF = {"flexnet": "reports", "tokenflex": "exports", "camunda_optimize": "reports", "exago": "reports"}
+"""Source → the key of its section in ``reports.yaml`` that lists its reports."""
+
+
+class ProjectFile(Section):
+    """A file of a partial build.
+
+    :param path: its fully qualified path
+    :param revision: revision, a number; default: the latest
+    """
+
+    path: Text
+    revision: Id | None = None
+
+    def as_sent(self) -> dict[str, Any]:
+        """Return the file as the build operator takes it."""
+        return {"path": self.path, **only_set(scmRevision=self.revision)}
+
+
+class Build(Section):
+    """How a version is built (FlexDeploy reference, section 3.3).
+
+    :param environment: code of the environment that builds; or ``environment_id``
+    :param environment_id: its id
+    :param force: build even without changes
+    :param inputs: workflow inputs, code → value
+    :param flex_fields: FlexFields, code → value
+    :param related_tickets: tickets of the issue tracker
+    :param workflow_version: workflow version; default: the active one
+    :param package_name: package of a partial build
+    :param project_files: files of a partial build; together with ``package_name`` FlexDeploy *changes* that package
+    :param unchanged: what follows where FlexDeploy says that nothing has changed: ``stop``, or go on with the version that
+        the records of this application say was built last
+    """
+
+    environment: Text | None = None
+    environment_id: Id | None = None
+    force: bool = False
+    inputs: Pairs = Field(default_factory=dict)
+    flex_fields: Pairs = Field(default_factory=dict)
+    related_tickets: tuple[Text, ...] = ()
+    workflow_version: Text | None = None
+    package_name: Text | None = None
+    project_files: tuple[ProjectFile, ...] = ()
+    unchanged: Literal["stop", "last_built"] = "stop"
+
+    @model_validator(mode="after")
+    def _sound(self) -> Build:
+        check_one(self, "environment")
+        check_once("file", [file.path for file in self.project_files])
+        return self
+
+    @property
+    def label(self) -> str:
+        """The environment for people: its code, or ``environment 11001``."""
+        return words(self, "environment")
+
+    @property
+    def where(self) -> dict[str, Any]:
+        """The environment as the operator's parameter: ``environment`` or ``environment_id``."""
+        return parameter(self, "environment")
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """All else as parameters of the operator; what is not set is left out."""
+        return only_set(
+            force_build=self.force, inputs=dict(self.inputs), flex_fields=dict(self.flex_fields),
+            related_tickets=list(self.related_tickets), workflow_version_override=self.workflow_version,
+            package_name=self.package_name, project_files=[file.as_sent() for file in self.project_files],
+        )  # fmt: skip
+
+
+class Package(Section):
+    """A package of a partial project that is deployed, in the version that was built.
+
+    :param name: its name
+    :param priority: 0 or more; without it packages go in the order of the list
+    """
+
+    name: Text
+    priority: int | None = Field(default=None, ge=0)
+
+    def asked(self, project_version_id: Any) -> dict[str, Any]:
+        """Return the package as the deploy operator takes it.
+
+        :param project_version_id: id of the version that was built, or a template of it
+        """
+        more = {} if self.priority is None else {"priority": self.priority}
+        return {"packageName": self.name, **more, "projectVersionId": project_version_id}
+
+
+class RollBack(Section):
+    """The offer, when a stage fails, to deploy the version from before again.
+
+    :param approval: the approval before it; waits 24 hours where it does not say otherwise
+    """
+
+    approval: Approval = Approval(hours=24)
+
+    @field_validator("approval", mode="before")
+    @classmethod
+    def _a_day(cls, given: Any) -> Any:
+        return {"hours": 24, **given} if isinstance(given, Mapping) else given
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """What the models are told when a file is read: the reports that there are, or why they are not known."""
+
+    reports: frozenset[str] | ConfigError
+
+
+def _report(given: str, info: ValidationInfo) -> str:
+    source, slash, report = given.partition("/")
+    if not (slash and report) or "/" in report:
+        raise ValueError("must be <source>/<report>, such as flexnet/entitlement")
+    if source not in REPORTS_OF:
+        raise ValueError(f"{source!r} is not a source of reports{nearest(source, REPORTS_OF)}")
+    if not isinstance(info.context, _Reading):
+        return given
+    known = info.context.reports
+    if isinstance(known, ConfigError):
+        raise ValueError(f"nobody knows whether there is such a report: {known}")
+    if given not in known:
+        raise ValueError(f"is not a report that reports.yaml configures{nearest(given, known, few=True)}")
+    return given
+
+
+class Application(Section):
+    """One application: one DAG, ``promote_<application>``.
+
+    :param connection: id of the Airflow connection to FlexDeploy
+    :param project: path of the project, folders and name, such as ``Licensing/Portal/LicensePortal``; or ``project_id``
+    :param project_id: its id
+    :param stream: name of the stream that is built, which FlexDeploy does not choose by itself; or ``stream_id``
+    :param stream_id: its id
+    :param build: how a version is built
+    :param packages: packages that are deployed, for a partial project
+    :param stages: where the version is deployed, one after the other; at least one
+    :param after: reports that a night must have before it is promoted, each ``<source>/<report>``; none: only a person
+        starts a promotion
+    :param newer: what a newer night does to a promotion that is still underway: ``wait`` for it, or ``supersede`` it
+    :param republished: what becomes of a night whose reports are published again: ``skip``, or ``promote`` it once more
+    :param older: what becomes of a night that is complete after a newer one was promoted: ``promote`` it (what is built then is newer all the same), or ``skip`` it
+    :param roll_back: the offer to roll a failed stage back; ``null``: there is none
+    :param retries: how often Airflow tries a task again, 1 to 20; an attempt that Airflow lost goes on with its job
+    :param deploy_hours: working time of one build, deployment or utility run, above 0 and up to a year
+    :param waiting_days: how long each may wait for FlexDeploy's own approvals and schedules, above 0 and up to a year
+    :param description: what the application is, for the page of its DAG
+    """
+
+    connection: Text = "flexdeploy_default"
+    project: ProjectPath | None = None
+    project_id: Id | None = None
+    stream: Text | None = None
+    stream_id: Id | None = None
+    build: Build
+    packages: tuple[Package, ...] = ()
+    stages: tuple[Stage, ...] = Field(min_length=1)
+    after: tuple[Annotated[Text, AfterValidator(_report)], ...] = ()
+    newer: Literal["wait", "supersede"] = "wait"
+    republished: Literal["skip", "promote"] = "skip"
+    older: Literal["skip", "promote"] = "promote"
+    roll_back: RollBack | None = RollBack()
+    retries: int = Field(default=2, ge=1, le=20)
+    deploy_hours: Hours = 6
+    waiting_days: Days = 7
+    description: Value = ""
+
+    @field_validator("roll_back", mode="before")
+    @classmethod
+    def _no_switch(cls, given: Any) -> Any:
+        if isinstance(given, bool):
+            raise ValueError("write roll_back: null for no offer to roll back, or leave it out for one")
+        return given
+
+    @field_validator("stages")
+    @classmethod
+    def _stages_once(cls, given: tuple[Stage, ...]) -> tuple[Stage, ...]:
+        check_once("stage", [stage.label for stage in given])
+        check_once("environment", [str(value) for stage in given for value in stage.where.values()])
+        return given
+
+    @field_validator("packages")
+    @classmethod
+    def _packages_once(cls, given: tuple[Package, ...]) -> tuple[Package, ...]:
+        check_once("package", [package.name for package in given])
+        return given
+
+    @field_validator("after")
+    @classmethod
+    def _reports_once(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        check_once("report", given)
+        return given
+
+    @model_validator(mode="after")
+    def _sound(self) -> Application:
+        check_one(self, "project")
+        check_one(self, "stream")
+        return self
+
+    @property
+    def named(self) -> str:
+        """The project for people: its path, or ``project 10101``."""
+        return words(self, "project")
+
+    @property
+    def what(self) -> dict[str, Any]:
+        """The project as the operators' parameter: ``project`` or ``project_id``."""
+        return parameter(self, "project")
+
+    @property
+    def on_stream(self) -> dict[str, Any]:
+        """The stream as the build operator's parameter: ``stream`` or ``stream_id``."""
+        return parameter(self, "stream")
+
+
+def reports_known(folder: Path | None = None) -> frozenset[str]:
+    """Return the reports that ``reports.yaml`` configures, each ``<source>/<report>``.
+
+    The file is not validated: a mistake in one report does not make others unknown.
+
+    :param folder: the configuration folder; default :func:`nightshift.settings.config_folder`
+    :raises ConfigError: ``reports.yaml`` cannot be read, or is not YAML
+    """
+    data = read_unchecked("reports.yaml", folder=folder)
+    found = {f"exago/{TREE}", f"exago/{CHANGES}"} if "exago" in data else set()
+    for source, key in REPORTS_OF.items():
+        section = data.get(source)
+        listed = section.get(key) if isinstance(section, dict) else None
+        for one in listed if isinstance(listed, list) else ():
+            if isinstance(one, dict) and isinstance(name := one.get("name"), str):
+                found.add(f"{source}/{name}")
+    return frozenset(found)
+
+
+def read_applications(folder: Path | None = None) -> dict[str, Application | ConfigError]:
+    """Read ``promotions.yaml``: the applications by their names; one with a mistake is its error, and breaks no other.
+
+    :param folder: the configuration folder; default :func:`nightshift.settings.config_folder`
+    :return: nothing where there is no such file
+    :raises ConfigError: the file cannot be read, or is not YAML
+    """
+    known: frozenset[str] | ConfigError
+    try:
+        known = reports_known(folder)
+    except ConfigError as error:
+        known = error
+    return read_sections(Application, file=FILE, folder=folder, name_problem=name_problem, context=_Reading(known))

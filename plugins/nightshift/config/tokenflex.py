@@ -1,0 +1,112 @@
+"""The models of the section ``tokenflex`` of ``reports.yaml``: which usage exports come home every night."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from nightshift.config.reports import Report, Section, Source
+from nightshift.lake.spec import PublishSpec
+
+Operator = Literal["=", "!=", ">=", "<=", "<", "LIKE", "IN", "like", "in"]
+
+
+class UsageCondition(Section):
+    """One comparison of ``where``; the value is quoted for the vendor and may hold a template.
+
+    :param field: name of a field
+    :param operator: how it is compared
+    :param value: a text, a number, or for ``IN`` a list of them
+    """
+
+    field: str = Field(min_length=1)
+    operator: Operator = "="
+    value: str | int | float | tuple[str | int | float, ...]
+
+
+class UsageExport(Report):
+    """One usage export. Which fields and metrics go together is checked by the package's own rules when the DAG is read.
+
+    :param category: usage category, or several where no field is session-level
+    :param fields: names to group by
+    :param metrics: numbers over that grouping
+    :param where: further criteria, as the vendor reads them; never templated
+    :param conditions: further criteria that are built here, so that their values may be templates
+    :param contract: contract number, where it is another than the section's
+    :param date_field: field that the nights are compared with; ``null`` for an export without bounds
+    :param look_back: nights before each night that are fetched and replaced with it, because usage arrives late
+    :param delete_after: delete the export at the vendor when its file is published
+    :param other_names: fields and metrics that exist though they are not known here, such as a category of your own
+    :param skip_rules: local rules that are not checked, by the name that their error shows
+    """
+
+    category: tuple[str, ...] = ()
+    fields: tuple[str, ...] = ()
+    metrics: tuple[str, ...] = ()
+    where: str | None = None
+    conditions: tuple[UsageCondition, ...] = ()
+    contract: str | None = None
+    date_field: str | None = "usageDate"
+    look_back: int = Field(default=0, ge=0, le=60)
+    delete_after: bool = False
+    other_names: tuple[str, ...] = ()
+    skip_rules: tuple[str, ...] = ()
+
+    @field_validator("category", mode="before")
+    @classmethod
+    def _one_or_more(cls, given: Any) -> Any:
+        return (given,) if isinstance(given, str) else given
+
+    @model_validator(mode="after")
+    def _sound(self) -> UsageExport:
+        if self.look_back and self.nights_by is None:
+            raise ValueError(
+                "look_back needs a column that says to which night a row belongs; add usageDate to fields, or name another in night_column"
+            )
+        return self
+
+    @property
+    def nights_by(self) -> str | None:
+        """The column that says to which night a row belongs: ``night_column``, else the date field where it is exported."""
+        return self.night_column or (self.date_field if self.date_field in self.fields else None)
+
+    def publish_spec(self, timezone: str, **more: Any) -> PublishSpec:
+        """Return how this export is published."""
+        return super().publish_spec(timezone, **more).model_copy(update={"night_column": self.nights_by})
+
+
+class TokenFlex(Source):
+    """The section ``tokenflex`` of ``reports.yaml``.
+
+    The ``pool`` holds every task that asks for or waits for an export. The vendor allows 50 pending exports; a pool of
+    50 slots or fewer that counts deferred tasks keeps to it, and without one a full queue is waited for.
+
+    :param contract: contract number of all exports that name no other
+    :param export_hours: how long one export is waited for
+    :param queue_hours: how long a full queue of the vendor is waited for
+    :param vendor_retries: how often the vendor is asked to try again what it ended in ``Error``
+    :param poll_seconds: seconds between two looks at an export, at most
+    """
+
+    connection: str = "tokenflex_default"
+    contract: str | None = Field(default=None, min_length=1)
+    export_hours: float = Field(default=12, gt=0, le=168)
+    queue_hours: float = Field(default=24, ge=0, le=168)
+    vendor_retries: int = Field(default=2, ge=0, le=10)
+    poll_seconds: float = Field(default=60, ge=12, le=3600)
+    exports: tuple[UsageExport, ...] = Field(min_length=1)
+
+    @field_validator("contract", mode="before")
+    @classmethod
+    def _text(cls, given: Any) -> Any:
+        return str(given) if isinstance(given, int) and not isinstance(given, bool) else given
+
+    @model_validator(mode="after")
+    def _sound(self) -> TokenFlex:
+        names = [export.name for export in self.exports]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"export {twice[0]!r} is listed twice; a table has one export")
+        if self.contract is None and (bare := [export.name for export in self.exports if export.contract is None]):
+            raise ValueError(f"export {bare[0]!r} has no contract; set contract here for all, or in the export")
+        return self

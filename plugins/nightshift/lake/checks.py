@@ -1,0 +1,157 @@
+"""What must hold before a night is published. Pure: numbers in, verdicts out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import median
+
+from nightshift.lake.manifest import Manifest
+from nightshift.lake.spec import Band, PublishSpec
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """The verdict of one check.
+
+    :param name: ``vendor_totals``, ``rows_read``, ``rows_published``, ``unique_key``, ``not_empty`` or ``band``
+    :param ok: whether it holds
+    :param detail: the numbers, and what to do where it does not
+    """
+
+    name: str
+    ok: bool
+    detail: str
+
+
+@dataclass(frozen=True)
+class KeyFindings:
+    """What was found out about the key of a night.
+
+    :param nulls: rows without a value, by key column
+    :param absent: key columns that no row has
+    :param identical: rows that were there before, in every column; they are dropped
+    :param conflicts: number of rows whose key came before with other content
+    :param examples: up to 5 of their keys
+    """
+
+    nulls: Mapping[str, int] = field(default_factory=dict)
+    absent: tuple[str, ...] = ()
+    identical: int = 0
+    conflicts: int = 0
+    examples: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Rows on their way from the landing to the table.
+
+    :param read: read from the landing
+    :param duplicates: dropped as identical to one before
+    :param outside: dropped, of nights that were not asked for
+    :param nights: rows to be published, by night
+    """
+
+    read: int
+    duplicates: int
+    outside: int
+    nights: Mapping[str, int]
+
+    @property
+    def published(self) -> int:
+        """Rows to be published in all nights."""
+        return sum(self.nights.values())
+
+
+def judge(
+    manifest: Manifest, spec: PublishSpec, counts: Counts, key: KeyFindings, history: Mapping[str, int]
+) -> list[CheckResult]:
+    """Return the verdict of every check that applies.
+
+    :param manifest: what was landed
+    :param spec: which checks are wanted
+    :param counts: what was read and is to be published
+    :param key: what was found out about the key
+    :param history: rows of the nights in the table
+    """
+    wanted = spec.checks
+    results = []
+    if wanted.vendor_totals:
+        results.append(vendor_totals(manifest))
+    results.append(rows_read(manifest.rows, counts.read))
+    results.append(rows_published(counts))
+    if wanted.unique_key and spec.key:
+        results.append(unique_key(spec.key, key))
+    if wanted.not_empty:
+        results.append(CheckResult("not_empty", counts.published > 0, f"{counts.published} rows to publish"))
+    if wanted.band is not None:
+        results += [band(wanted.band, night, rows, history) for night, rows in sorted(counts.nights.items())]
+    return results
+
+
+def vendor_totals(manifest: Manifest) -> CheckResult:
+    """Compare the vendor's own totals with what was landed; a total that the vendor does not give is not judged."""
+    told = manifest.vendor_totals
+    wrong = [
+        f"the vendor speaks of {said} {what}, {landed} are landed"
+        for what, said, landed in (("rows", told.rows, manifest.rows), ("pages", told.pages, manifest.pages))
+        if said is not None and said != landed
+    ]
+    if wrong:
+        return CheckResult(
+            "vendor_totals", False, f"{'; '.join(wrong)}. The report changed while it was read: extract the night again"
+        )
+    if told.rows is None and told.pages is None:
+        return CheckResult("vendor_totals", True, "the vendor gives none")
+    return CheckResult("vendor_totals", True, f"{manifest.rows} rows in {manifest.pages} pages, as the vendor says")
+
+
+def rows_read(landed: int, read: int) -> CheckResult:
+    """Compare the rows that were counted when they were landed with those that were read now."""
+    advice = "" if landed == read else ". Check data_key, or the csv settings, and publish again"
+    return CheckResult("rows_read", landed == read, f"{landed} rows landed, {read} read{advice}")
+
+
+def rows_published(counts: Counts) -> CheckResult:
+    """Account for every row: published = read - duplicates - outside."""
+    ok = counts.published == counts.read - counts.duplicates - counts.outside
+    return CheckResult(
+        "rows_published", ok,
+        f"{counts.published} to publish = {counts.read} read - {counts.duplicates} identical - {counts.outside} of other nights",
+    )  # fmt: skip
+
+
+def unique_key(key: Sequence[str], found: KeyFindings) -> CheckResult:
+    """Say whether the key names one row; identical rows are none of its trouble."""
+    wrong = [f"no row has the key column {name!r}; correct key" for name in found.absent]
+    wrong += [f"{rows} rows have no value in the key column {name!r}" for name, rows in found.nulls.items() if rows]
+    if found.conflicts:
+        wrong.append(
+            f"{found.conflicts} rows have the key ({', '.join(key)}) of another row and other content, for instance "
+            f"{', '.join(found.examples)}; extend key by what tells them apart, or extract the night again"
+        )
+    detail = "; ".join(wrong) or f"({', '.join(key)}) names one row; {found.identical} identical rows dropped"
+    return CheckResult("unique_key", not wrong, detail)
+
+
+def band(rule: Band, night: str, rows: int, history: Mapping[str, int]) -> CheckResult:
+    """Compare the row count of a night with the median of the nights before it; no verdict on too short a history."""
+    before = [count for earlier, count in sorted(history.items()) if earlier < night][-rule.nights :]
+    if len(before) < rule.history:
+        return CheckResult(
+            "band", True, f"{night}: not judged, {len(before)} of {rule.history} earlier nights are there"
+        )
+    middle = median(before)
+    low, high = rule.low * middle, rule.high * middle
+    ok = low <= rows <= high
+    advice = "" if ok else ". If the vendor is right, widen checks.band for this night and publish again"
+    return CheckResult(
+        "band",
+        ok,
+        f"{night}: {rows} rows, {low:g} to {high:g} expected after {len(before)} nights with a median of {middle:g}{advice}",
+    )
+
+
+def failed(results: Sequence[CheckResult]) -> str:
+    """Return the failed checks for a person, or an empty text."""
+    return "; ".join(f"{result.name}: {result.detail}" for result in results if not result.ok)

@@ -1,0 +1,244 @@
+"""The Delta tables of the lake: what is in them, and the one commit that replaces nights.
+
+Files are written by us and committed with ``deltalake``'s transaction API at exactly one version above the snapshot that was
+read. The library's own commit retries are off: with them, two writers of a night that is new to the table both succeed, and
+its rows are there twice. On object stores the log entry is put on the condition that it does not exist.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import deltalake
+import pyarrow as pa
+from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+from deltalake.transaction import AddAction, CommitProperties, Transaction, create_table_with_add_actions
+
+from nightshift.lake.columns import same_storage
+from nightshift.lake.errors import Contended
+from nightshift.lake.spec import NIGHT, Column, decimal_of
+from nightshift.lake.store import Lake
+
+if TYPE_CHECKING:
+    from obstore.store import ObjectStore
+
+ATTEMPTS = 40
+LONGEST_WAIT = 2.0
+KIND = "nightshift.type"
+NOTE = "nightshift"
+_DELTA = {
+    "string": "string",
+    "json": "string",
+    "int64": "long",
+    "float64": "double",
+    "bool": "boolean",
+    "date": "date",
+    "timestamp": "timestamp",
+}
+_KINDS = {delta: kind for kind, delta in _DELTA.items() if kind != "json"}
+
+
+class Moved(Exception):
+    """Another writer gave a column of ours another type meanwhile; the rows have to be cast anew."""
+
+
+@dataclass(frozen=True)
+class Replacement:
+    """What one commit does.
+
+    :param content: identity of what is published, 62 bits
+    :param nights: rows by night, every night that is replaced
+    :param adds: the files, in place already
+    :param columns: their columns, with types
+    :param note: what is recorded with the commit
+    """
+
+    content: int
+    nights: Mapping[str, int]
+    adds: Sequence[AddAction]
+    columns: Sequence[Column]
+    note: Mapping[str, Any]
+
+
+class NightTable:
+    """The table of one report.
+
+    :param lake: where it is
+    :param source: connection type of the source
+    :param report: name of the report
+    """
+
+    def __init__(self, lake: Lake, source: str, report: str) -> None:
+        self.url = lake.table_url(source, report)
+        self.name = f"{source}/{report}"
+        self._options = lake.table_options()
+        self._lake = lake
+        self._path = ("tables", source, report)
+
+    def objects(self) -> ObjectStore:
+        """Return the objects of the table's folder."""
+        return self._lake.objects(*self._path)
+
+    def snapshot(self, version: int | None = None) -> Snapshot | None:
+        """Return the table as it is now, or was at ``version``; ``None`` where there is none."""
+        try:
+            table = deltalake.DeltaTable(self.url, version=version, storage_options=self._options)
+        except TableNotFoundError:
+            return None
+        return Snapshot(table, self.objects())
+
+    def replace(self, what: Replacement) -> int:
+        """Replace nights in one atomic commit, and read back that they are what was to be.
+
+        :return: the version that has them
+        :raises Moved: another writer gave a column another type meanwhile; nothing was committed
+        :raises Contended: other writers came first 40 times; nothing was committed
+        """
+        for attempt in range(ATTEMPTS):
+            now = self.snapshot() or self._created(what.columns)
+            if now.has_files(what):
+                return now.version
+            fields = merged(now.fields, what.columns)
+            try:
+                now.table.create_write_transaction(
+                    list(what.adds), "overwrite", schema_of(fields), [NIGHT], [(NIGHT, "in", sorted(what.nights))],
+                    commit_properties=CommitProperties(
+                        custom_metadata={NOTE: json.dumps(what.note)}, max_commit_retries=0,
+                        app_transactions=[
+                            Transaction(f"{NOTE}/{night}{what_of}", number)
+                            for night, rows in what.nights.items()
+                            for what_of, number in (("", what.content), ("/rows", rows), ("/version", now.version + 1))
+                        ],
+                    ),
+                )  # fmt: skip
+            except CommitFailedError:
+                time.sleep(random.uniform(0, min(LONGEST_WAIT, 0.05 * 1.5**attempt)))  # noqa: S311 - jitter
+                continue
+            after = self.snapshot(now.version + 1)
+            if after is not None and after.holds(what.content, what.nights):
+                return after.version
+        raise Contended(
+            f"{self.name}: other writers came first {ATTEMPTS} times. Nothing was committed; the landed night is untouched. "
+            "Publish again, and limit with a pool how many nights of one report are published at a time."
+        )
+
+    def _created(self, columns: Sequence[Column]) -> Snapshot:
+        fields = merged([], columns)
+        try:
+            create_table_with_add_actions(
+                self.url, schema_of(fields), [], mode="error", partition_by=[NIGHT], storage_options=self._options
+            )
+        except DeltaError:
+            if (now := self.snapshot()) is None:
+                raise
+            return now
+        created = self.snapshot()
+        if created is None:
+            raise Contended(
+                f"{self.name}: the table was created and is gone again. Nothing was committed; publish again."
+            )
+        return created
+
+
+class Snapshot:
+    """A table at one version; nothing of its data is read.
+
+    :param table: the open table
+    :param store: the objects of its folder
+    """
+
+    def __init__(self, table: deltalake.DeltaTable, store: ObjectStore) -> None:
+        self.table = table
+        self._store = store
+        self.version: int = table.version()
+        self.fields: list[dict[str, Any]] = json.loads(table.schema().to_json())["fields"]
+        self._files: list[dict[str, Any]] = pa.table(table.get_add_actions(flatten=True)).to_pylist()
+
+    @property
+    def columns(self) -> list[Column]:
+        """The columns but the night; the type of one that is not ours to write is ``None``."""
+        return [Column(name=field["name"], type=_kind(field)) for field in self.fields if field["name"] != NIGHT]
+
+    def nights(self) -> dict[str, int]:
+        """Return rows by night, from the statistics of the files."""
+        found: dict[str, int] = {}
+        for file in self._files:
+            night = str(file[f"partition.{NIGHT}"])
+            rows = file["num_records"]
+            if rows is None:
+                found[night] = self.table.to_pyarrow_dataset(partitions=[(NIGHT, "=", night)]).count_rows()
+            else:
+                found[night] = found.get(night, 0) + rows
+        return dict(sorted(found.items()))
+
+    def size_of(self, nights: Collection[str]) -> int:
+        """Return the size of the files of these nights, in bytes."""
+        return sum(file["size_bytes"] for file in self._files if str(file[f"partition.{NIGHT}"]) in nights)
+
+    def holds(self, content: int, nights: Mapping[str, int | None] | Mapping[str, int]) -> bool:
+        """Say whether these nights are exactly this content, as it was published.
+
+        :param nights: the nights, with their rows where those are known
+        """
+        here = self.nights()
+        for night, rows in nights.items():
+            written = self.table.transaction_version(f"{NOTE}/{night}/rows")
+            if self.table.transaction_version(f"{NOTE}/{night}") != content or written != here.get(night, 0):
+                return False
+            if rows is not None and rows != written:
+                return False
+        marks = [file["path"] for file in self._files if str(file[f"partition.{NIGHT}"]) in nights]
+        return all(f"/{content:016x}-" in path for path in marks)
+
+    def has_files(self, what: Replacement) -> bool:
+        """Say whether this very replacement is in, though its writer was told that it failed."""
+        ours = {add.path for add in what.adds}
+        return bool(ours) and ours <= {file["path"] for file in self._files}
+
+    def note(self, night: str) -> dict[str, Any]:
+        """Return what was recorded when this night was committed; nothing where the log does not go back that far."""
+        import obstore
+
+        version = self.table.transaction_version(f"{NOTE}/{night}/version")
+        try:
+            log = bytes(obstore.get(self._store, f"_delta_log/{version or 0:020d}.json").bytes())
+        except FileNotFoundError:
+            return {}
+        commits = (json.loads(line).get("commitInfo") for line in log.splitlines())
+        return next((json.loads(commit[NOTE]) for commit in commits if commit and NOTE in commit), {})
+
+
+def merged(fields: Sequence[Mapping[str, Any]], columns: Sequence[Column]) -> list[dict[str, Any]]:
+    """Return the fields of a table with those of new files added, the night last where it is new.
+
+    :raises Moved: a column is in the table with another type
+    """
+    found = {field["name"]: dict(field) for field in fields}
+    for column in columns:
+        kind = column.type or "string"
+        if column.name not in found:
+            found[column.name] = {
+                "name": column.name, "type": _DELTA.get(kind, kind), "nullable": True,
+                "metadata": {KIND: kind} if kind == "json" else {},
+            }  # fmt: skip
+        elif not same_storage(_kind(found[column.name]) or "", kind):
+            raise Moved(column.name)
+    found.setdefault(NIGHT, {"name": NIGHT, "type": "date", "nullable": True, "metadata": {}})
+    return list(found.values())
+
+
+def schema_of(fields: Sequence[Mapping[str, Any]]) -> deltalake.Schema:
+    """Return fields as the schema of a table."""
+    return deltalake.Schema.from_json(json.dumps({"type": "struct", "fields": list(fields)}))
+
+
+def _kind(field: Mapping[str, Any]) -> str | None:
+    delta = field["type"]
+    if not isinstance(delta, str):
+        return None
+    return field["metadata"].get(KIND) or _KINDS.get(delta) or (delta if decimal_of(delta) else None)

@@ -1,0 +1,177 @@
+"""JSON pages to typed batches: compiled decoders for the rows that are as expected, value by value for those that are not."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+
+from nightshift.lake.casts import Misfit, arrow_type, epoch_ms, from_raw, from_text
+from nightshift.lake.columns import Target
+from nightshift.lake.errors import CastError, UnreadablePage
+from nightshift.lake.spec import PublishSpec, decimal_of
+
+_FIELD = {
+    "string": str | None, "int64": int | None, "float64": float | None, "bool": bool | None,
+    "date": str | int | None, "timestamp": str | int | None,
+}  # fmt: skip
+
+
+class NewColumns(Exception):
+    """Rows have columns that nobody knew of; the whole extract has to say their types."""
+
+
+class JsonPages:
+    """Decode pages of one extract.
+
+    :param columns: the columns to write
+    :param ignored: vendor's columns that are null throughout
+    :param spec: how the report is published
+    :param report: its name, for messages
+    """
+
+    def __init__(self, columns: Sequence[Target], ignored: Iterable[str], spec: PublishSpec, report: str) -> None:
+        self.schema = pa.schema([(column.name, arrow_type(column.kind)) for column in columns])
+        self._spec = spec
+        self._report = report
+        self._plain = [column for column in columns if column.member is None]
+        self._members = [column for column in columns if column.member is not None]
+        self._ignored = tuple(ignored)
+        self._loose = {
+            column.origin
+            for column in self._plain
+            if column.kind == "json" or decimal_of(column.kind) or column.origin in spec.promote
+        }
+        self._fields = {column.origin: f"f{at}" for at, column in enumerate(self._plain)}
+        self._decode = self._compiled()
+
+    def batches(self, number: int, body: bytes, rows: int) -> Iterator[pa.RecordBatch]:
+        """Decode a page.
+
+        :param number: its number, for messages
+        :param body: the page as received
+        :param rows: rows that it should have
+        :raises NewColumns: a row has a column that is not known
+        :raises UnreadablePage: not JSON, or not rows
+        :raises CastError: a value does not fit its column
+        """
+        found = self._rows(number, body)
+        if found is None:
+            if rows:
+                raise UnreadablePage(
+                    f"{self._report}: page {number} has no {self._spec.data_key!r}, but {rows} rows were counted in it. Set data_key."
+                )
+            return
+        if found:
+            values = dict(zip(self._fields, zip(*map(msgspec.structs.astuple, found), strict=True), strict=False))
+            arrays = [self._column(number, body, column, values[column.origin]) for column in self._plain]
+            arrays += [self._member(number, column, values[column.origin]) for column in self._members]
+            yield pa.RecordBatch.from_arrays(arrays, schema=self.schema)
+
+    def _compiled(self) -> Callable[[bytes], list[Any] | None]:
+        fields: list[tuple[str, Any, Any]] = [
+            (field, msgspec.Raw if name in self._loose else self._typed(name), None)
+            for name, field in self._fields.items()
+        ]
+        fields += [(f"i{at}", Any, None) for at in range(len(self._ignored))]
+        names = {
+            **{field: name for name, field in self._fields.items()},
+            **{f"i{at}": name for at, name in enumerate(self._ignored)},
+        }
+        row = msgspec.defstruct("Row", fields, rename=names, forbid_unknown_fields=True, gc=False)
+        return decoder_of(row, self._spec.data_key)
+
+    def _typed(self, name: str) -> Any:
+        return _FIELD[next(column.kind for column in self._plain if column.origin == name)]
+
+    def _rows(self, number: int, body: bytes) -> list[Any] | None:
+        while True:
+            try:
+                return self._decode(body)
+            except msgspec.ValidationError as error:
+                if "unknown field" in str(error):
+                    raise NewColumns(str(error)) from None
+                guilty = {name for name in self._fields if name not in self._loose and not self._fits(name, body)}
+                if not guilty:
+                    raise self._unreadable(number, error) from None
+                self._loose |= guilty
+                self._decode = self._compiled()
+            except msgspec.DecodeError as error:
+                raise self._unreadable(number, error) from None
+
+    def _unreadable(self, number: int, error: Exception) -> UnreadablePage:
+        return UnreadablePage(
+            f"{self._report}: page {number} is not the JSON of rows ({error}). Nothing was published; the landed night is "
+            "untouched. Extract the night again if the vendor's answer was cut."
+        )
+
+    def _fits(self, name: str, body: bytes) -> bool:
+        try:
+            self._only(name, self._typed(name), body)
+        except msgspec.ValidationError:
+            return False
+        return True
+
+    def _only(self, name: str, kind: Any, body: bytes) -> list[Any]:
+        row = msgspec.defstruct("Row", [("f", kind, None)], rename={"f": name})
+        return [found.f for found in decoder_of(row, self._spec.data_key)(body) or ()]
+
+    def _column(self, number: int, body: bytes, column: Target, values: Sequence[Any]) -> pa.Array:
+        spec = self._spec
+        try:
+            if column.origin in self._loose:
+                return from_raw(values, column.kind, spec.timezone, spec.empty_as_null)
+            try:
+                if column.kind in ("date", "timestamp"):
+                    return self._times(values, column.kind)
+                return pa.array(values, arrow_type(column.kind))
+            except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
+                raws = self._only(column.origin, msgspec.Raw, body)
+                return from_raw(raws, column.kind, spec.timezone, spec.empty_as_null)
+        except Misfit as misfit:
+            raise self._misfit(number, column, misfit) from None
+
+    def _times(self, values: Sequence[Any], kind: str) -> pa.Array:
+        try:
+            texts = pa.array(values, pa.string())
+        except (pa.ArrowTypeError, pa.ArrowInvalid):
+            return epoch_ms(pa.array(values, pa.int64()), kind)
+        return from_text(texts, kind, self._spec.timezone, self._spec.empty_as_null)
+
+    def _member(self, number: int, column: Target, values: Sequence[msgspec.Raw | None]) -> pa.Array:
+        member = msgspec.defstruct("Nested", [("m", msgspec.Raw, None)], rename={"m": str(column.member)})
+        decode = msgspec.json.Decoder(member | None).decode
+        raws: list[msgspec.Raw | None] = []
+        for index, raw in enumerate(values):
+            try:
+                nested = decode(raw) if raw is not None else None
+            except msgspec.ValidationError:
+                raise self._misfit(number, column, Misfit(index, str(raw or b"", "utf-8"), "it is no object")) from None
+            raws.append(nested.m if nested is not None else None)
+        try:
+            return from_raw(raws, column.kind, self._spec.timezone, self._spec.empty_as_null)
+        except Misfit as misfit:
+            raise self._misfit(number, column, misfit) from None
+
+    def _misfit(self, number: int, column: Target, misfit: Misfit) -> CastError:
+        return CastError(
+            page=number, row=misfit.index + 1, column=column.origin if column.member is None else column.name,
+            value=misfit.text, wanted=column.kind, report=self._report, why=misfit.why,
+        )  # fmt: skip
+
+
+def decoder_of(row: Any, data_key: str) -> Callable[[bytes], list[Any] | None]:
+    """Return a function that decodes the rows of a page: a bare array, or the array under ``data_key``; ``None`` without."""
+    page: Any = msgspec.defstruct("Page", [("rows", list[row] | None, None)], rename={"rows": data_key})
+    bare, keyed = msgspec.json.Decoder(list[row]).decode, msgspec.json.Decoder(page).decode
+    starts = re.compile(rb"(?:\xef\xbb\xbf)?\s*")
+
+    def decode(body: bytes) -> list[Any] | None:
+        at = starts.match(body).end()  # type: ignore[union-attr]
+        text = memoryview(body)[at:] if body.startswith(b"\xef\xbb\xbf") else body
+        return bare(text) if body[at : at + 1] == b"[" else keyed(text).rows
+
+    return decode

@@ -1,0 +1,274 @@
+"""The raw landing: the pages of a night as the vendor sent them, and the manifest that makes them an extract."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from nightshift.lake.errors import Damaged, Incomplete, NoExtract
+from nightshift.lake.manifest import Manifest, PageEntry, VendorTotals
+from nightshift.lake.store import Lake, night_segment, segment
+
+if TYPE_CHECKING:
+    from obstore.store import ObjectStore
+
+    from nightshift.lake.parts import PartStream
+
+__all__ = ["ExtractFolder", "Landing", "Manifest", "PageEntry", "VendorTotals"]
+
+MANIFEST = "manifest.json"
+LEVEL = 1
+PAGE_LIMIT = 1 << 30
+
+Format = Literal["json", "csv"]
+
+
+@dataclass(frozen=True)
+class Landing:
+    """All extracts of one night of one report.
+
+    :param lake: where it is
+    :param source: connection type of the source
+    :param report: name of the report
+    :param night: the night, ``YYYY-MM-DD``
+    :raises ValueError: a name that is not safe as a part of a path, or no such day
+    """
+
+    lake: Lake
+    source: str
+    report: str
+    night: str
+
+    def __post_init__(self) -> None:
+        segment(self.source, "source")
+        segment(self.report, "report")
+        night_segment(self.night)
+
+    @property
+    def path(self) -> tuple[str, ...]:
+        """The folder of the night under the lake, in parts."""
+        return ("raw", self.source, self.report, night_segment(self.night))
+
+    def extract(self, extract_id: str) -> ExtractFolder:
+        """Return the folder of an extract; nothing is written by this.
+
+        :raises ValueError: a name that is not safe as a part of a path
+        """
+        return ExtractFolder(self, segment(extract_id, "extract"))
+
+    async def latest(self) -> Manifest | None:
+        """Return the manifest of the newest complete extract, by when it finished; ``None`` where there is none.
+
+        :raises Damaged: a manifest cannot be read
+        """
+        import obstore
+
+        store = self.lake.objects(*self.path)
+        names = await _names(store)
+        complete = sorted({name.split("/")[0] for name in names if re.fullmatch(rf"[^/]+/{MANIFEST}", name)})
+        found = [
+            Manifest.from_json(bytes(await (await obstore.get_async(store, f"{name}/{MANIFEST}")).bytes_async()), f"{'/'.join(self.path)}/{name}/{MANIFEST}")
+            for name in complete
+        ]  # fmt: skip
+        return max(found, key=lambda manifest: (manifest.finished, manifest.extract), default=None)
+
+    async def manifest(self, extract_id: str) -> Manifest:
+        """Return the manifest of an extract.
+
+        :raises NoExtract: the extract is not there, or was never completed
+        :raises Damaged: it is not a manifest, or the manifest of another extract
+        """
+        return await self.extract(extract_id).manifest()
+
+
+class ExtractFolder:
+    """The objects of one extract. A reader trusts nothing in it before its manifest is there.
+
+    :param landing: the night it belongs to
+    :param extract_id: its name
+    """
+
+    def __init__(self, landing: Landing, extract_id: str) -> None:
+        self.landing = landing
+        self.extract_id = extract_id
+        self.path = "/".join((*landing.path, extract_id))
+        self._opened: ObjectStore | None = None
+
+    @property
+    def _store(self) -> ObjectStore:
+        if self._opened is None:
+            self._opened = self.landing.lake.objects(*self.landing.path, self.extract_id)
+        return self._opened
+
+    async def landed(self) -> list[int]:
+        """Return the numbers of the pages that are landed, in order; there may be gaps."""
+        return sorted(_number(name) for name in await _names(self._store) if name.startswith("page-"))
+
+    async def read(self, number: int) -> bytes:
+        """Return a page as it was received.
+
+        :raises Damaged: it is not there, or cannot be decompressed
+        """
+        import obstore
+
+        for name in (page_name(number, "json"), page_name(number, "csv")):
+            try:
+                body = await (await obstore.get_async(self._store, name)).bytes_async()
+            except FileNotFoundError:
+                continue
+            return await asyncio.to_thread(unpack, bytes(body), f"{self.path}/{name}")
+        raise Damaged(f"{self.path} has no page {number}. Extract the night again.")
+
+    async def write(self, number: int, body: bytes, rows: int, *, landed: bool = False) -> PageEntry:
+        """Land a page; it is there whole or not at all. Pages may come in any order and side by side.
+
+        :param number: number of the page, from 1
+        :param body: the body as received; JSON when it begins with ``{`` or ``[``, else CSV
+        :param rows: rows in it
+        :param landed: the body was read from this folder, so nothing is written; only its entry is made
+        :return: its entry for the manifest
+        """
+        import obstore
+
+        name = page_name(number, format_of(body))
+        packed, sha256 = await asyncio.to_thread(_pack, body, not landed)
+        if not landed:
+            await obstore.put_async(self._store, name, packed, mode="overwrite", use_multipart=False)
+        return PageEntry(number=number, name=name, rows=rows, bytes=len(body), sha256=sha256)
+
+    async def open_stream(
+        self, *, resume: bool = True, quote: str = '"', delimiter: str = ",", part_bytes: int = 8 << 20
+    ) -> PartStream:
+        """Open the folder for one huge CSV download, landed as consecutive parts that are pages like all others.
+
+        Each part ends with a record and becomes visible when it is whole, so a crash loses one part at most. Use it as
+        an asynchronous context manager; the last part is landed when the block ends without an error.
+
+        >>> async with await folder.open_stream() as stream:            # doctest: +SKIP
+        ...     async for chunk in download(from_byte=stream.received):
+        ...         await stream.write(chunk)
+        ... manifest = Manifest.of(stream.entries, format="csv", ...)
+
+        :param resume: go on behind the parts that are landed; ``stream.received`` is how many bytes they hold. ``False``
+            begins again at byte 0
+        :param quote: the character around fields, so that a line break inside a field ends no part
+        :param delimiter: the character between fields
+        :param part_bytes: size of a part as received, at which it ends with the next record
+        """
+        from nightshift.lake.parts import PartStream, RecordCounter, landed_parts
+
+        if not resume:
+            await self.discard()
+        marks = quote.encode(), delimiter.encode()
+        return PartStream(self, await landed_parts(self, *marks), RecordCounter(*marks), part_bytes)
+
+    async def complete(self, manifest: Manifest) -> None:
+        """Write the manifest, which makes this an extract.
+
+        :raises Incomplete: the manifest is of another extract, or pages that it lists are not landed
+        """
+        import obstore
+
+        here = (self.landing.source, self.landing.report, self.landing.night, self.extract_id)
+        told = (manifest.source, manifest.report, manifest.night, manifest.extract)
+        if told != here:
+            raise Incomplete(f"the manifest of {'/'.join(told)} was meant for the folder of {'/'.join(here)}")
+        names = {name for name in await _names(self._store) if name.startswith("page-")}
+        listed = {entry.name for entry in manifest.entries}
+        if missing := sorted(listed - names):
+            raise Incomplete(
+                f"{self.path}: {len(missing)} of {len(listed)} pages are not landed, the first is {missing[0]}. "
+                "The pages that are there were not lost; try the extract again."
+            )
+        if left := sorted(names - listed):
+            await obstore.delete_async(self._store, left)
+        await obstore.put_async(self._store, MANIFEST, manifest.to_json(), mode="overwrite", use_multipart=False)
+
+    async def manifest(self) -> Manifest:
+        """Return the manifest; see :meth:`Landing.manifest`."""
+        import obstore
+
+        where = f"{self.path}/{MANIFEST}"
+        try:
+            text = await (await obstore.get_async(self._store, MANIFEST)).bytes_async()
+        except FileNotFoundError:
+            raise NoExtract(
+                f"{where} is not there: the extract was never completed. Pages of it may be landed; clear the extract "
+                "task, which goes on with them."
+            ) from None
+        manifest = Manifest.from_json(bytes(text), where)
+        if (manifest.report, manifest.night, manifest.extract) != (
+            self.landing.report,
+            self.landing.night,
+            self.extract_id,
+        ):
+            raise Damaged(
+                f"{where} is the manifest of {manifest.report}, night {manifest.night}, {manifest.extract}. Nothing was published from it."
+            )
+        return manifest
+
+    async def discard(self) -> None:
+        """Begin again: remove the manifest first, so that nobody reads a half of it, then every page."""
+        import obstore
+
+        names = sorted(await _names(self._store), key=lambda name: name != MANIFEST)
+        if MANIFEST in names:
+            await obstore.delete_async(self._store, names.pop(0))
+        if names:
+            await obstore.delete_async(self._store, names)
+
+    async def put_packed(self, name: str, packed: bytes) -> None:
+        """Write an object that is compressed already."""
+        import obstore
+
+        await obstore.put_async(self._store, name, packed, mode="overwrite", use_multipart=False)
+
+
+def page_name(number: int, kind: Format) -> str:
+    """Return the name of a page's object."""
+    return f"page-{number:05d}.{kind}.zst"
+
+
+def format_of(body: bytes) -> Format:
+    """Return ``json`` for a body that begins as a JSON object or array does, else ``csv``."""
+    return "json" if body[:64].lstrip()[:1] in (b"{", b"[") else "csv"
+
+
+def unpack(packed: bytes, where: str) -> bytes:
+    """Decompress a landed object.
+
+    :param where: its name, for the message
+    :raises Damaged: it cannot be decompressed, or would grow beyond 1 GiB
+    """
+    import zstandard
+
+    try:
+        with zstandard.ZstdDecompressor().stream_reader(packed) as reader:
+            body = reader.read(PAGE_LIMIT + 1)
+        if len(body) <= PAGE_LIMIT and zstandard.frame_content_size(packed) in (-1, len(body)):
+            return body
+        problem = f"it holds {len(body)} bytes, its frame says {zstandard.frame_content_size(packed)}"
+    except zstandard.ZstdError as error:
+        problem = str(error)
+    raise Damaged(f"{where} is damaged ({problem}). Nothing was published from it. Extract the night again.")
+
+
+def _pack(body: bytes, compress: bool) -> tuple[bytes, str]:
+    import zstandard
+
+    packed = zstandard.ZstdCompressor(level=LEVEL, write_checksum=True).compress(body) if compress else b""
+    return packed, hashlib.sha256(body).hexdigest()
+
+
+def _number(name: str) -> int:
+    return int(name[len("page-") :].split(".")[0])
+
+
+async def _names(store: ObjectStore) -> list[str]:
+    """Return the paths of all objects under the root of ``store``."""
+    import obstore
+
+    return [entry["path"] async for batch in obstore.list(store) for entry in batch]

@@ -1,0 +1,190 @@
+"""How a landed night becomes a table: the parts of the configuration that the lake reads, as they stand in the file."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from datetime import date
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+SIMPLE_TYPES = frozenset({"string", "int64", "float64", "bool", "date", "timestamp", "json"})
+NIGHT = "night"
+
+
+def decimal_of(type_name: str) -> tuple[int, int] | None:
+    """Return precision and scale of ``decimal(p,s)``, or ``None`` for any other type."""
+    found = re.fullmatch(r"decimal\((\d{1,2}),(\d{1,2})\)", type_name)
+    return (int(found[1]), int(found[2])) if found else None
+
+
+def _column_type(text: str) -> str:
+    name = re.sub(r"\s+", "", text).lower()
+    if name in SIMPLE_TYPES:
+        return name
+    digits = decimal_of(name)
+    if digits is None or not (1 <= digits[0] <= 38 and digits[1] <= digits[0]):
+        raise ValueError(
+            f"{text!r} is not a column type; give string, int64, float64, decimal(p,s) with p up to 38, bool, date, "
+            "timestamp or json"
+        )
+    return name
+
+
+def _night(text: str) -> str:
+    if date.fromisoformat(text).isoformat() != text:
+        raise ValueError(f"{text!r} is not a night; give YYYY-MM-DD")
+    return text
+
+
+def _timezone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise ValueError(f"{name!r} is not a time zone name; give one such as UTC or Europe/Berlin") from None
+    return name
+
+
+def _charset(name: str) -> str:
+    try:
+        return codecs.lookup(name).name
+    except LookupError:
+        raise ValueError(f"{name!r} is not a character set; give one such as utf-8 or cp1252") from None
+
+
+ColumnType = Annotated[str, AfterValidator(_column_type)]
+Night = Annotated[str, AfterValidator(_night)]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Column(_Model):
+    """A column of a report.
+
+    :param name: the vendor's name of it, case as sent
+    :param type: ``string``, ``int64``, ``float64``, ``decimal(p,s)``, ``bool``, ``date``, ``timestamp`` (UTC, microseconds)
+        or ``json`` (the vendor's own text of a nested value); ``None`` where only the values tell
+    :param vendor_type: the vendor's word for the type, if it has one
+    """
+
+    name: str = Field(min_length=1)
+    type: ColumnType | None = None
+    vendor_type: str | None = None
+
+
+class Band(_Model):
+    """How far the row count of a night may be from the median of the nights before it.
+
+    :param nights: how many earlier nights count, at most
+    :param low: smallest share of their median that is sound
+    :param high: largest multiple of their median that is sound
+    :param history: with fewer earlier nights than this there is no verdict
+    """
+
+    nights: int = Field(default=14, ge=1, le=400)
+    low: float = Field(default=0.5, ge=0)
+    high: float = Field(default=2.0, gt=0)
+    history: int = Field(default=5, ge=1)
+
+    @model_validator(mode="after")
+    def _sound(self) -> Band:
+        if self.low > self.high:
+            raise ValueError(f"low {self.low} is above high {self.high}")
+        if self.history > self.nights:
+            raise ValueError(f"history {self.history} is more than nights {self.nights}: no night would ever be judged")
+        return self
+
+
+class Checks(_Model):
+    """What must hold before a night is published.
+
+    :param vendor_totals: the vendor's own row and page counts, where it gives any, equal what was landed
+    :param unique_key: the key names one row; identical rows are dropped and counted, different ones are a failure
+    :param not_empty: the night has rows
+    :param band: the row count is near that of the nights before
+    """
+
+    vendor_totals: bool = True
+    unique_key: bool = True
+    not_empty: bool = False
+    band: Band | None = None
+
+
+class SchemaRules(_Model):
+    """Which changes of the vendor's columns are let through; new columns always are.
+
+    :param allow_type_change: for all columns, or for those named. The table keeps its type: new values are cast to it,
+        and one that does not fit without loss is a :class:`~nightshift.lake.errors.CastError`
+    :param allow_lost_columns: for all columns, or for those named. The table keeps the column, null from then on
+    """
+
+    allow_type_change: bool | tuple[str, ...] = False
+    allow_lost_columns: bool | tuple[str, ...] = False
+
+    def lets_type_change(self, column: str) -> bool:
+        """Say whether the type of this column may change."""
+        rule = self.allow_type_change
+        return rule if isinstance(rule, bool) else column in rule
+
+    def lets_loss(self, column: str) -> bool:
+        """Say whether this column may be missing."""
+        rule = self.allow_lost_columns
+        return rule if isinstance(rule, bool) else column in rule
+
+
+class CsvSpec(_Model):
+    """How CSV is written by this vendor.
+
+    :param charset: character set; a byte order mark of UTF-8 is always accepted
+    :param delimiter: one ASCII character between fields
+    :param quote: one ASCII character around fields
+    """
+
+    charset: Annotated[str, AfterValidator(_charset)] = "utf-8"
+    delimiter: str = Field(default=",", min_length=1, max_length=1, pattern=r"^[\x09\x20-\x7e]$")
+    quote: Literal['"', "'"] = '"'
+
+
+class PublishSpec(_Model):
+    """How the landed pages of a report become its table.
+
+    :param key: columns that identify a row
+    :param types: column → type; wins over the vendor's data model, the table and the values
+    :param checks: what must hold before a night is published
+    :param schema_rules: which changes of the columns are let through
+    :param timezone: zone of time stamps that name none, and of the days of ``night_column``
+    :param data_key: key of the rows in a JSON page; a page that is a bare array is its rows
+    :param night_column: ``date`` or ``timestamp`` column that says which night a row belongs to; rows of nights that are
+        not asked for are dropped and counted
+    :param nights: the nights that one publish replaces, all in one commit; the night of the extract where ``None``
+    :param csv: how CSV is written
+    :param promote: nested column → member → type: members that become the columns ``<column>_<member>``
+    :param empty_as_null: an empty text in a column that is not text is no value, instead of a mistake
+    """
+
+    key: tuple[str, ...] = ()
+    types: dict[str, ColumnType] = Field(default_factory=dict)
+    checks: Checks = Checks()
+    schema_rules: SchemaRules = SchemaRules()
+    timezone: Annotated[str, AfterValidator(_timezone)] = "UTC"
+    data_key: str = Field(default="data", min_length=1)
+    night_column: str | None = None
+    nights: tuple[Night, ...] | None = Field(default=None, min_length=1)
+    csv: CsvSpec = CsvSpec()
+    promote: dict[str, dict[str, ColumnType]] = Field(default_factory=dict)
+    empty_as_null: bool = False
+
+    @model_validator(mode="after")
+    def _sound(self) -> PublishSpec:
+        if self.nights is not None and self.night_column is None:
+            raise ValueError("nights needs a night_column: without one nothing says which row belongs to which night")
+        if len(set(self.key)) != len(self.key):
+            raise ValueError("a column is named twice in key")
+        wanted = self.types.get(self.night_column or "", "date")
+        if wanted not in {"date", "timestamp"}:
+            raise ValueError(f"night_column {self.night_column!r} has the type {wanted}; it must be date or timestamp")
+        return self

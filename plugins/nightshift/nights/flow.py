@@ -1,0 +1,103 @@
+"""What the nightly flows of all sources have in common: one DAG a source, partitioned by night, a task group a report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pendulum
+from airflow.sdk import DAG, CronPartitionTimetable
+
+from nightshift.nights.forms import give_form
+from nightshift.nights.night import NightOperator, night_form
+from nightshift.nights.publish import PublishNightOperator, WatchSchemaOperator
+from nightshift.retries import VendorRetryPolicy
+
+if TYPE_CHECKING:
+    from airflow.sdk import BaseOperator
+
+    from nightshift.config.reports import Source
+    from nightshift.lake.spec import PublishSpec
+
+RUN_LIMIT = timedelta(hours=20)
+TASK_LIMIT = timedelta(hours=4)
+
+
+@contextmanager
+def nightly_dag(dag_id: str, source: Source, reports: Sequence[str], *, kind: str, doc_md: str | None) -> Iterator[DAG]:
+    """Declare the DAG of a source: a run a night, begun at the midnight that ends it, with the night as partition key.
+
+    :param dag_id: id of the DAG
+    :param source: the source's section of ``reports.yaml``
+    :param reports: names of its reports
+    :param kind: connection type of the source; also a tag
+    :param doc_md: what the UI says about the DAG
+    """
+    with DAG(
+        dag_id,
+        # At midnight, so that a partition is the same one for the schedule, a backfill and a person; the first task
+        # waits until the vendor has settled.
+        schedule=CronPartitionTimetable("0 0 * * *", timezone=source.timezone, run_offset=-1, key_format="%Y-%m-%d"),
+        start_date=pendulum.parse(source.start, tz=source.timezone),
+        catchup=False,
+        max_active_runs=8,
+        dagrun_timeout=RUN_LIMIT,
+        default_args={
+            "owner": "nightshift",
+            "retries": source.retries,
+            "retry_delay": timedelta(minutes=1),
+            "retry_policy": VendorRetryPolicy(),
+            "execution_timeout": TASK_LIMIT,
+            "pool": source.pool,
+        },
+        tags=["nightshift", kind, "reports"],
+        doc_md=doc_md,
+    ) as dag:
+        yield dag
+    give_form(dag, night_form(reports))
+
+
+def night_task(source: Source, reports: Sequence[str]) -> NightOperator:
+    """Declare the first task of the DAG; its branches are the task groups, named as the reports."""
+    return NightOperator(
+        task_id="night",
+        doc_md="Decide the night, wait until it is settled, choose the reports.",
+        timezone=source.timezone,
+        settle_hours=source.settle_hours,
+        branches={name: name for name in reports},
+    )
+
+
+def of_night(night: NightOperator) -> dict[str, Any]:
+    """Return what every extracting and publishing task takes from the first one."""
+    return {"night": night.output["night"], "force": night.output["force"]}
+
+
+def publish_after(extract: BaseOperator, night: NightOperator, *, kind: str, report: str, spec: PublishSpec) -> None:
+    """Declare the tasks after an extract: watch its schema, then publish it.
+
+    :param extract: the extracting task
+    :param night: the first task of the DAG
+    :param kind: connection type of the source
+    :param report: name of the report
+    :param spec: how the report is published
+    """
+    as_json = spec.model_dump(mode="json")
+    watch = WatchSchemaOperator(
+        task_id="watch_schema",
+        doc_md="Stop a lost column or a changed type before it reaches the table.",
+        extract=extract.output,
+        spec=as_json,
+    )
+    publish = PublishNightOperator(
+        task_id="publish",
+        doc_md="Check the night and replace it in the table, in one atomic commit.",
+        extract=extract.output,
+        spec=as_json,
+        source=kind,
+        report=report,
+        force=night.output["force"],
+    )
+    night >> extract >> watch >> publish

@@ -1,0 +1,211 @@
+"""The night of a run: the first task of every flow decides it, waits until it is settled, and chooses the reports.
+
+A run for a night has that night as its partition key. A person may instead fill in the form: one night, or a range, for
+which a run of its own is started for each night.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from airflow.sdk import BaseBranchOperator, Context, Param
+from airflow.sdk.exceptions import AirflowFailException
+
+MAX_RANGE = 400
+FORM = ("night", "until", "reports", "force")
+
+
+def night_form(reports: Sequence[str]) -> dict[str, Param]:
+    """Return the form of a flow in the Airflow UI.
+
+    :param reports: names of the reports that a person may choose from
+    """
+    return {
+        "night": Param(
+            None,
+            type=["null", "string"],
+            format="date",
+            title="Night",
+            description="The day whose data is brought home. Empty: the run's partition key, else last night.",
+        ),
+        "until": Param(
+            None,
+            type=["null", "string"],
+            format="date",
+            title="Until",
+            description="Last night of a range: a run of its own is started for each night from Night to here.",
+        ),
+        "reports": Param(
+            None,
+            type=["null", "array"],
+            items={"type": "string", "enum": list(reports)},
+            examples=list(reports),
+            uniqueItems=True,
+            title="Reports",
+            description="Only these reports. Empty: all.",
+        ),
+        "force": Param(
+            False,
+            type=["null", "boolean"],
+            title="Force",
+            description="Ask the vendor for a night beyond its horizon, or for one that is not over yet, and publish "
+            "again what is published unchanged.",
+        ),
+    }
+
+
+def last_night(zone: ZoneInfo, now: datetime) -> date:
+    """Return the last day that is over in ``zone``."""
+    return now.astimezone(zone).date() - timedelta(days=1)
+
+
+def asked_nights(partition_key: str | None, params: Mapping[str, Any], *, zone: ZoneInfo, now: datetime) -> list[str]:
+    """Return the nights that a run is asked for, in order; one, or all of a range.
+
+    :param partition_key: the run's partition key, ``YYYY-MM-DD``
+    :param params: the form
+    :param zone: zone of the vendor's server time
+    :param now: the present
+    :raises ValueError: the form contradicts itself or the key, or a night is not over; says what to do
+    """
+    given = params.get("night") or None
+    if partition_key is not None and given not in (None, partition_key):
+        raise ValueError(
+            f"The run's partition key is {partition_key} but the form says night {given}; give one of the two, or the same."
+        )
+    first = _day(partition_key or given or last_night(zone, now).isoformat())
+    until = _day(params["until"]) if params.get("until") else first
+    if until != first and partition_key is not None:
+        raise ValueError(
+            f"A run with the partition key {partition_key} is for that one night; for a range leave the partition key empty."
+        )
+    if until < first:
+        raise ValueError(f"Until ({until}) is before Night ({first}).")
+    if (count := (until - first).days + 1) > MAX_RANGE:
+        raise ValueError(f"{first} to {until} are {count} nights; at most {MAX_RANGE} at a time.")
+    if until > (over := last_night(zone, now)) and not params.get("force"):
+        raise ValueError(
+            f"The night {until} is not over in {zone.key}; the last one that is: {over}. With Force it is fetched as far as it goes."
+        )
+    return [(first + timedelta(days=n)).isoformat() for n in range(count)]
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is not a night; give a day as YYYY-MM-DD.") from None
+
+
+def unknown_keys(conf: Mapping[str, Any] | None, known: Sequence[str] = FORM) -> list[str]:
+    """Return the keys of a run's conf that no field of the form has: Airflow itself lets typos pass."""
+    return sorted(set(conf or {}) - set(known))
+
+
+class NightOperator(BaseBranchOperator):
+    """Decide the night, wait until its data is settled, and go on with the chosen reports.
+
+    Pushes the night as XCom ``night`` and whether the run is forced as XCom ``force``. A scheduled run that comes
+    before the vendor's warehouse has settled is deferred until then and holds no worker. For a range it starts one run
+    a night (with the night as partition key), waits for them deferred, and fails when one of them failed.
+
+    :param timezone: zone of the vendor's server time, for instance ``Europe/Berlin``
+    :param settle_hours: hours after the end of a night before it is fetched
+    :param branches: report → id of the task or task group that brings it home
+    """
+
+    ui_color = "#dfe7f5"
+
+    def __init__(self, *, timezone: str, settle_hours: float, branches: Mapping[str, str], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.timezone = timezone
+        self.settle_hours = settle_hours
+        self.branches = dict(branches)
+
+    def execute(self, context: Context) -> Any:
+        """Decide; see the class."""
+        if unknown := unknown_keys(context["dag_run"].conf):
+            raise AirflowFailException(
+                f"Unknown field in the run's conf: {', '.join(unknown)}. Valid: {', '.join(FORM)}."
+            )
+        try:
+            nights = asked_nights(
+                context["dag_run"].partition_key, context["params"], zone=ZoneInfo(self.timezone), now=datetime.now(UTC)
+            )
+        except ValueError as error:
+            raise AirflowFailException(str(error)) from None
+        if len(nights) > 1:
+            self._start_runs(context, nights)
+        self._await_settled(context, nights[0])
+        return self._go_on(context, nights[0])
+
+    def settled(self, context: Context, event: Any = None) -> Any:
+        """Go on after the wait."""
+        return self.execute(context)
+
+    def runs_ended(self, context: Context, event: Any = None) -> Any:
+        """Tell how the runs of a range ended."""
+        states: dict[str, str] = event or {}
+        if failed := sorted(run for run, state in states.items() if state != "success"):
+            raise AirflowFailException(
+                f"{len(failed)} of {len(states)} nights failed: {', '.join(failed)}. Look at these runs; the other nights "
+                "are published."
+            )
+        self.log.info("All %d nights are published", len(states))
+        return self.do_branch(context, [])
+
+    def _go_on(self, context: Context, night: str) -> Any:
+        chosen = context["params"].get("reports") or list(self.branches)
+        if strange := sorted(set(chosen) - set(self.branches)):
+            raise AirflowFailException(
+                f"Not a configured report: {', '.join(strange)}. Valid: {', '.join(self.branches)}."
+            )
+        context["ti"].xcom_push("night", night)
+        context["ti"].xcom_push("force", bool(context["params"].get("force")))
+        self.log.info("Night %s: %s", night, ", ".join(chosen))
+        return self.do_branch(context, [self.branches[name] for name in chosen])
+
+    def _await_settled(self, context: Context, night: str) -> None:
+        from airflow.providers.standard.triggers.temporal import DateTimeTrigger
+
+        ends = datetime.combine(
+            date.fromisoformat(night) + timedelta(days=1), datetime.min.time(), ZoneInfo(self.timezone)
+        )
+        moment = ends.astimezone(UTC) + timedelta(hours=self.settle_hours)
+        if context["dag_run"].run_type == "scheduled" and datetime.now(UTC) < moment - timedelta(seconds=10):
+            self.log.info("Night %s is settled at %s; waiting until then without a worker", night, moment.isoformat())
+            self.defer(trigger=DateTimeTrigger(moment=moment), method_name="settled")
+
+    def _start_runs(self, context: Context, nights: Sequence[str]) -> None:
+        from airflow.sdk.execution_time.comms import ErrorResponse, TriggerDagRun
+        from airflow.sdk.execution_time.task_runner import SUPERVISOR_COMMS
+
+        parent = context["dag_run"].run_id
+        mark = hashlib.sha256(parent.encode()).hexdigest()[:8]
+        # Airflow 3.3.2 drops the partition key of a run that a task starts; the form carries the night as well.
+        form = {"reports": context["params"].get("reports"), "force": bool(context["params"].get("force"))}
+        runs: list[str] = []
+        for night in nights:
+            run_id = f"range__{night}__{mark}"
+            answer = SUPERVISOR_COMMS.send(
+                TriggerDagRun(
+                    dag_id=self.dag_id,
+                    run_id=run_id,
+                    conf={"night": night, **form},
+                    partition_key=night,
+                    note=f"Night {night} of the range that {parent} asked for",
+                )
+            )
+            if isinstance(answer, ErrorResponse) and "ALREADY_EXISTS" not in str(answer.error).upper():
+                raise AirflowFailException(
+                    f"The run for night {night} could not be started: {answer.error}. {len(runs)} of {len(nights)} were; run this task again."
+                )
+            runs.append(run_id)
+        self.log.info("Started %d runs, %s to %s", len(runs), nights[0], nights[-1])
+        from nightshift.nights.runs import NightRunsTrigger
+
+        self.defer(trigger=NightRunsTrigger(self.dag_id, runs), method_name="runs_ended")

@@ -1,0 +1,134 @@
+"""Watch the schema of a landed night, and publish it to its table; both read the landing only and ask no vendor."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator, Context
+
+from nightshift.lake.landing import Landing
+from nightshift.lake.schema import drift
+from nightshift.lake.spec import PublishSpec
+from nightshift.nights.place import lake_of_this_deployment, report_asset
+from nightshift.retries import VendorRetryPolicy
+
+if TYPE_CHECKING:
+    from nightshift.lake.landing import Manifest
+    from nightshift.lake.spec import Column
+    from nightshift.lake.store import Lake
+
+NIGHTS_LOOKED_BACK = 7
+
+
+def _manifest(lake: Lake, extract: Mapping[str, Any]) -> Manifest:
+    return asyncio.run(
+        Landing(lake, extract["source"], extract["report"], extract["night"]).manifest(extract["extract"])
+    )
+
+
+class WatchSchemaOperator(BaseOperator):
+    """Compare the vendor's data model of a landed night with the table and with the last night before it.
+
+    New columns are taken and told. A lost column or a changed type fails this task, so that the report is not
+    published; the landing keeps the night, and after the report's ``schema_rules`` allow the change, clearing this task
+    publishes it without asking the vendor again.
+
+    :param extract: what the extracting task returned
+    :param spec: how the report is published, as JSON of :class:`nightshift.lake.spec.PublishSpec`
+    :raises SchemaDrift: names each change, from what to what, and the key of the configuration that allows it
+    """
+
+    template_fields = ("extract",)
+    ui_color = "#fbf3d9"
+
+    def __init__(self, *, extract: Any, spec: Mapping[str, Any], **kwargs: Any) -> None:
+        super().__init__(**{"retry_policy": VendorRetryPolicy(), **kwargs})
+        self.extract = extract
+        self.spec = dict(spec)
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Compare; return what was added."""
+        from nightshift.lake.tables import SchemaDrift, table_schema
+
+        lake = lake_of_this_deployment()
+        manifest = _manifest(lake, self.extract)
+        if manifest.model is None:
+            self.log.info(
+                "The vendor names no columns for %s; the rows themselves are watched when they are published",
+                manifest.report,
+            )
+            return {"added": []}
+        spec = PublishSpec.model_validate(self.spec)
+        found = drift(
+            manifest.model,
+            asyncio.run(self._model_before(lake, manifest)),
+            table_schema(lake, manifest.source, manifest.report),
+            spec,
+        )
+        if not found.ok:
+            raise SchemaDrift(found.text)
+        self.log.info("%s", found.text)
+        return {"added": list(found.added)}
+
+    async def _model_before(self, lake: Lake, manifest: Manifest) -> list[Column] | None:
+        night = date.fromisoformat(manifest.night)
+        for days in range(1, NIGHTS_LOOKED_BACK + 1):
+            before = await Landing(
+                lake, manifest.source, manifest.report, (night - timedelta(days=days)).isoformat()
+            ).latest()
+            if before is not None and before.model is not None:
+                return before.model
+        return None
+
+
+class PublishNightOperator(BaseOperator):
+    """Publish a landed night to its Delta table: cast, check, replace exactly that night in one atomic commit, and emit
+    the asset event with the night as its partition key.
+
+    Nothing of the table changes when a value does not cast or a check fails; the landing is never touched. Publishing
+    what is published already changes nothing.
+
+    :param extract: what the extracting task returned
+    :param spec: how the report is published, as JSON of :class:`nightshift.lake.spec.PublishSpec`
+    :param source: connection type of the source
+    :param report: name of the report
+    :param force: publish again what is published unchanged
+    :raises CastError: a value does not fit its column; names page, row and column
+    :raises Unsound: a check failed; names each, with its numbers
+    """
+
+    template_fields = ("extract", "force")
+    ui_color = "#d9ecf5"
+
+    def __init__(
+        self, *, extract: Any, spec: Mapping[str, Any], source: str, report: str, force: Any = False, **kwargs: Any
+    ) -> None:
+        self.asset = report_asset(source, report)
+        super().__init__(outlets=[self.asset], **{"retry_policy": VendorRetryPolicy(), **kwargs})
+        self.extract = extract
+        self.spec = dict(spec)
+        self.source = source
+        self.report = report
+        self.force = force
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Publish; return what the asset event carries."""
+        from nightshift.lake.tables import publish
+
+        lake = lake_of_this_deployment()
+        manifest = _manifest(lake, self.extract)
+        published = publish(
+            lake, manifest, PublishSpec.model_validate(self.spec), force=bool(self.force), say=self.log.info
+        )
+        told = {
+            "night": manifest.night, "rows": published.rows, "bytes": published.bytes, "pages": manifest.pages, "landed_bytes": manifest.bytes, "table_version": published.version,
+            "duplicates": published.duplicates, "outside": published.outside, "added": list(published.added), "extract": manifest.extract, "already": published.already,
+            "checks": [{"name": check.name, "ok": check.ok, "detail": check.detail} for check in published.checks],
+        }  # fmt: skip
+        event = context["outlet_events"][self.asset]
+        event.extra = told
+        event.add_partitions(sorted(published.nights) or [manifest.night])
+        return told

@@ -1,0 +1,164 @@
+"""What a promotion may do next, and how it ended: pure decisions on its record."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from nightshift.promotion.record import CHANGES_A_STAGE, JOBS, Kind, Outcome, Record, Running, State, Step, Version
+
+NOTHING_DONE = frozenset({Outcome.SKIPPED, Outcome.DRY_RUN})
+"""Outcomes that are known before the first step."""
+NOT_HERE = frozenset({"rejected", "ambiguous"})
+"""Outcomes of a failed deployment that leave nothing to roll back: it never ran, or nobody knows whether it did."""
+_STAGE_KINDS = frozenset({Kind.DEPLOY, Kind.UTILITY, Kind.FOLDERS})
+
+
+def held_back(record: Record, *, kind: Kind, stage: str | None, upstream: Collection[str]) -> str:
+    """Return why a step is not to be done; empty where it is.
+
+    :param record: of the promotion
+    :param kind: what the step does
+    :param stage: the stage that it belongs to
+    :param upstream: ids of the tasks before it; what later ones said in an earlier attempt does not count
+    """
+    if record.outcome in NOTHING_DONE:
+        return record.reason or f"the promotion is {record.outcome}"
+    if kind is Kind.ROLL_BACK_APPROVAL:
+        return ""
+    if kind is Kind.ROLL_BACK:
+        return _unapproved(next((step for step in record.steps_of({Kind.ROLL_BACK_APPROVAL})), None), "the roll-back")
+    if record.superseded_by:
+        return f"{record.superseded_by}, of a newer night, has taken its place"
+    if kind is Kind.BUILD:
+        return f"the version {record.version} was given" if record.form.get("version_id") else ""
+    if record.version is None:
+        return "nothing was built"
+    if stage is not None and stage not in record.stages:
+        return f"this promotion goes through {' → '.join(record.stages)} only"
+    for step in record.steps_of({Kind.APPROVAL}, upstream):
+        if step.state is State.REJECTED:
+            return f"{step.stage} was rejected by {step.by or 'nobody in time'}"
+    for one in record.stages[: record.stages.index(stage) + 1] if stage is not None else ():
+        if (task := approval_of(one)) in upstream and (why := _unapproved(record.step(task), one, record.version)):
+            return why
+    return ""
+
+
+def approval_of(stage: str) -> str:
+    """Return the id of the task that asks for the approval of a stage."""
+    return f"{stage}.approve"
+
+
+def _unapproved(step: Step | None, what: str, version: Version | None = None) -> str:
+    """Return why something is not approved, although its task may say so: a person can mark a task as a success."""
+    if step is None or step.state is not State.DONE:
+        return f"{what} has not been approved: its task ended without an answer; clear it to ask again"
+    if version is not None and step.version != version:
+        return f"{what} was approved for {step.version}, not for {version}; clear its approval to ask again"
+    return ""
+
+
+@dataclass(frozen=True)
+class RollBack:
+    """A stage that failed, and what to bring back there.
+
+    :param stage: the stage
+    :param to: what ran there before; ``None``: nothing can be brought back
+    :param why: what failed; where nothing can be brought back, why not
+    """
+
+    stage: str
+    to: Running | None
+    why: str
+
+
+def roll_back_of(record: Record) -> RollBack | None:
+    """Return what a failed promotion leaves to roll back; ``None`` where no stage failed after its deployment began."""
+    for stage in record.stages:
+        steps = [step for step in record.steps if step.stage == stage and step.kind in _STAGE_KINDS]
+        bad = next((step for step in steps if step.state in (State.FAILED, State.STARTED)), None)
+        deploy = next((step for step in steps if step.kind is Kind.DEPLOY and step.state is not State.SKIPPED), None)
+        if bad is None or deploy is None:
+            continue
+        if deploy.state is State.DONE and deploy.outcome == "already_deployed":
+            return RollBack(stage, None, f"{bad.words}; {stage} ran {deploy.version} before and still does")
+        if deploy.state is State.FAILED and (deploy.outcome in NOT_HERE or not deploy.requests):
+            return None
+        if not deploy.requests and deploy.state is State.STARTED:
+            return RollBack(stage, None, f"{bad.words}; nobody knows whether FlexDeploy was asked to deploy")
+        before = record.before.get(stage)
+        if before is None:
+            return RollBack(stage, None, f"{bad.words}; no record tells what ran in {stage} before")
+        if record.version is not None and before.version.id == record.version.id:
+            return RollBack(stage, None, f"{bad.words}; {before.version} is what ran in {stage} before, too")
+        return RollBack(stage, before, bad.words)
+    return None
+
+
+def outcome_of(record: Record, failed: Collection[str]) -> tuple[Outcome, str]:
+    """Return how a promotion ended, and why.
+
+    :param record: of the promotion
+    :param failed: ids of the tasks of its run that failed
+    """
+    if record.outcome in NOTHING_DONE and not failed:
+        return Outcome(record.outcome), record.reason
+    if failed:
+        told = [step.words for step in record.steps if step.task in failed or step.state is State.FAILED]
+        why = "; ".join(told) or f"failed: {', '.join(sorted(failed))}"
+        return (Outcome.ROLLED_BACK if _is_rolled_back(record) else Outcome.FAILED), why
+    if record.superseded_by:
+        return Outcome.SUPERSEDED, f"by {record.superseded_by}"
+    for step in record.steps_of({Kind.APPROVAL}):
+        if step.state is State.REJECTED:
+            return Outcome.REJECTED, step.words
+    if record.version is None:
+        build = next(iter(record.steps_of({Kind.BUILD})), None)
+        return Outcome.NO_CHANGES, build.words if build else "nothing was built"
+    for stage in record.stages:
+        # A person can mark a task as a success that neither asked nor deployed.
+        deploy = next((step for step in record.steps_of({Kind.DEPLOY}) if step.stage == stage), None)
+        if deploy is None or deploy.state is not State.DONE:
+            held = deploy is not None and deploy.state is State.SKIPPED
+            words = deploy.words if deploy else f"{record.version} was not deployed to {stage} by this promotion"
+            return Outcome.REJECTED if held else Outcome.FAILED, words
+    return Outcome.PROMOTED, f"{record.version} through {' → '.join(record.stages)}"
+
+
+def _is_rolled_back(record: Record) -> bool:
+    """Whether a roll-back followed what failed, and not what failed before a clear."""
+    bad = [step.started for step in record.steps if step.state in (State.FAILED, State.STARTED)]
+    done = (step for step in record.steps_of({Kind.ROLL_BACK}) if step.state is State.DONE)
+    return any(all(step.started >= one for one in bad) for step in done)
+
+
+def standing(record: Record, now_running: Mapping[str, Running | None]) -> list[str]:
+    """Return a line for each stage: what runs there, as the records tell, and where that is in doubt.
+
+    :param record: of the promotion
+    :param now_running: stage → what runs there
+    """
+    lines = []
+    for stage, running in now_running.items():
+        doubts = [step for step in in_doubt(record) if step.stage == stage]
+        doubt = f"; in doubt: {doubts[-1].words}" if doubts else ""
+        lines.append(f"{stage}: {running.version if running else 'not known'}{doubt}")
+    return lines
+
+
+def in_doubt(record: Record) -> list[Step]:
+    """Return the deployments that did not end well and were not followed by one that did."""
+    found: dict[str, Step] = {}
+    # By time: after a clear, a deployment can come after the roll-back of the one before.
+    for step in sorted(record.steps_of(CHANGES_A_STAGE), key=lambda one: one.started):
+        if step.state in (State.FAILED, State.STARTED):
+            found[step.stage or ""] = step
+        elif step.state is State.DONE:
+            found.pop(step.stage or "", None)
+    return list(found.values())
+
+
+def in_flight(record: Record) -> list[Step]:
+    """Return the steps whose work may still go on at the vendor; that of a step that failed by a time-out may, too."""
+    return [step for step in record.steps_of(JOBS) if step.state in (State.STARTED, State.FAILED) and step.requests]

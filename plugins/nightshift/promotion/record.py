@@ -1,0 +1,247 @@
+"""The record of a promotion: who did what, when, with which ids and links; one object a run, written step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, Literal, Self
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+
+from nightshift.lake.errors import Damaged
+
+
+class Outcome(StrEnum):
+    """How a promotion ended."""
+
+    PROMOTED = "promoted"
+    NO_CHANGES = "no_changes"
+    """Nothing had changed since the last build, so nothing was deployed."""
+    REJECTED = "rejected"
+    SUPERSEDED = "superseded"
+    """A newer night took its place."""
+    SKIPPED = "skipped"
+    """It never began: the night was promoted before, or a newer one was."""
+    DRY_RUN = "dry_run"
+    ROLLED_BACK = "rolled_back"
+    """A stage failed and runs the version from before again."""
+    FAILED = "failed"
+    ABANDONED = "abandoned"
+    """Its run ended in Airflow before it could say how it ended."""
+
+
+class Kind(StrEnum):
+    """What a step does."""
+
+    BUILD = "build"
+    APPROVAL = "approval"
+    WINDOW = "window"
+    UTILITY = "utility"
+    DEPLOY = "deploy"
+    FOLDERS = "folders"
+    ROLL_BACK_APPROVAL = "roll_back_approval"
+    ROLL_BACK = "roll_back"
+
+
+class State(StrEnum):
+    """How far a step is."""
+
+    STARTED = "started"
+    DONE = "done"
+    SKIPPED = "skipped"
+    REJECTED = "rejected"
+    FAILED = "failed"
+
+
+ENDED = frozenset(State) - {State.STARTED}
+CHANGES_A_STAGE = frozenset({Kind.DEPLOY, Kind.ROLL_BACK})
+JOBS = frozenset({Kind.BUILD, Kind.UTILITY, Kind.DEPLOY, Kind.ROLL_BACK})
+
+
+def now() -> datetime:
+    """Return the present, UTC, to the second, as records tell it."""
+    return datetime.now(UTC).replace(microsecond=0)
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    def changed(self, **changes: Any) -> Self:
+        """Return a copy with some fields replaced."""
+        return self.model_copy(update=changes)
+
+
+class Version(_Model):
+    """A version of the project.
+
+    :param id: FlexDeploy's ``projectVersionId``
+    :param name: its name, where FlexDeploy tells it
+    """
+
+    id: int
+    name: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.name} (id {self.id})" if self.name else f"id {self.id}"
+
+
+class Running(_Model):
+    """What runs in a stage, as the records tell.
+
+    :param version: the version
+    :param since: when it was there
+    :param run_id: the run that deployed it
+    """
+
+    version: Version
+    since: AwareDatetime
+    run_id: str
+
+
+class ReportSeen(_Model):
+    """A report that the promotion depends on, as it was when the promotion began.
+
+    :param name: ``<source>/<report>``
+    :param night: night of the newest publication that was found
+    :param published: when
+    :param rows: rows of that night
+    :param table_version: version of the Delta table
+    :param checks: name of each check → whether it passed, and its numbers
+    """
+
+    name: str
+    night: str | None = None
+    published: AwareDatetime | None = None
+    rows: int | None = None
+    table_version: int | None = None
+    checks: dict[str, str] = Field(default_factory=dict)
+
+
+class Step(_Model):
+    """A step, as far as it is.
+
+    :param task: id of the Airflow task
+    :param kind: what it does
+    :param stage: the stage, of the steps that belong to one
+    :param state: how far it is
+    :param started: when its latest attempt began
+    :param ended: when it ended
+    :param attempt: number of the latest attempt
+    :param outcome: the vendor's or the approver's word: ``built``, ``no_changes``, ``already_deployed``, ``Approve`` …
+    :param by: who decided it, of approvals
+    :param version: what it built or deployed
+    :param requests: ids of its workflow requests
+    :param url: page at the vendor
+    :param start_time: when FlexDeploy was asked to begin, of deployments that are scheduled there
+    :param detail: why it ended as it did
+    """
+
+    task: str
+    kind: Kind
+    stage: str | None = None
+    state: State = State.STARTED
+    started: AwareDatetime
+    ended: AwareDatetime | None = None
+    attempt: int = 1
+    outcome: str | None = None
+    by: str | None = None
+    version: Version | None = None
+    requests: tuple[int, ...] = ()
+    url: str | None = None
+    start_time: str | None = None
+    detail: str = ""
+
+    def end(self, state: State, **more: Any) -> Step:
+        """Return the step, ended now."""
+        return self.changed(state=state, ended=now(), **more)
+
+    @property
+    def words(self) -> str:
+        """The step in one line."""
+        which = f" {self.version}" if self.version else ""
+        whom = f" by {self.by}" if self.by else ""
+        why = f": {self.detail}" if self.detail else ""
+        return f"{self.task}{which} {self.outcome or self.state}{whom}{why}"
+
+
+class Record(_Model):
+    """All that one promotion did.
+
+    :param application: its name in ``promotions.yaml``
+    :param dag_id: the DAG
+    :param run_id: the run
+    :param night: the night that is promoted; ``None`` for a person's run without one
+    :param by: who asked for it; ``None``: the nights themselves
+    :param form: what a person filled in
+    :param opened: when it first looked for its turn
+    :param turn: number of its turn; ``None`` while it waits
+    :param closed: when it ended
+    :param outcome: how
+    :param reason: why
+    :param reports: the reports that it depends on
+    :param before: stage → what ran there when it began
+    :param stages: labels of the stages that it goes through, in order
+    :param plan: what it was to do, in words
+    :param version: the version that it builds or was given; pinned, no stage gets another
+    :param superseded_by: the run that took its place
+    :param steps: its steps, in the order in which they first began
+    """
+
+    format: Literal[1] = 1
+    application: str
+    dag_id: str
+    run_id: str
+    night: str | None = None
+    by: str | None = None
+    form: dict[str, Any] = Field(default_factory=dict)
+    opened: AwareDatetime
+    turn: int | None = None
+    closed: AwareDatetime | None = None
+    outcome: Outcome | None = None
+    reason: str = ""
+    reports: tuple[ReportSeen, ...] = ()
+    before: dict[str, Running | None] = Field(default_factory=dict)
+    stages: tuple[str, ...] = ()
+    plan: tuple[str, ...] = ()
+    version: Version | None = None
+    superseded_by: str | None = None
+    steps: tuple[Step, ...] = ()
+
+    def step(self, task: str) -> Step | None:
+        """Return the step of a task, if it has begun."""
+        return next((step for step in self.steps if step.task == task), None)
+
+    def steps_of(self, kinds: Collection[Kind], tasks: Collection[str] | None = None) -> Iterable[Step]:
+        """Return the steps of some kinds, of some tasks only where they are given."""
+        return (step for step in self.steps if step.kind in kinds and (tasks is None or step.task in tasks))
+
+    def with_step(self, step: Step) -> Record:
+        """Return the record with a step in the place of the one before of the same task, or at the end."""
+        if self.step(step.task) is None:
+            return self.changed(steps=(*self.steps, step))
+        return self.changed(steps=tuple(step if one.task == step.task else one for one in self.steps))
+
+    def close(self, outcome: Outcome, reason: str = "") -> Record:
+        """Return the record, closed now."""
+        return self.changed(closed=now(), outcome=outcome, reason=reason)
+
+    def to_json(self) -> bytes:
+        """Return the record as the text of its object."""
+        return self.model_dump_json(indent=1).encode()
+
+    @classmethod
+    def from_json(cls, text: bytes, where: str) -> Record:
+        """Read a record.
+
+        :param where: the object it came from, for the message
+        :raises Damaged: not a record, or of a format that is not known
+        """
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            raise Damaged(
+                f"{where} is not the record of a promotion: {'.'.join(map(str, first['loc']))}: {first['msg']}. Nothing was "
+                "built or deployed on its word. Restore the object, or move it away and tell by hand what runs in each stage."
+            ) from None

@@ -1,0 +1,84 @@
+"""The records of an application in the lake: ``promotions/<application>/<run>.json``."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from nightshift.lake.store import segment
+from nightshift.promotion.record import Record
+
+if TYPE_CHECKING:
+    from nightshift.lake.store import Lake
+
+FOLDER = "promotions"
+_PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:+-]{0,200}\Z")
+
+
+def object_name(run_id: str) -> str:
+    """Return the name of a run's object: the run id, where it is safe in the path of every object store, else made so."""
+    if _PLAIN.match(run_id):
+        return f"{run_id}.json"
+    digest = hashlib.sha256(run_id.encode()).hexdigest()[:12]
+    return f"{re.sub(r'[^A-Za-z0-9_-]', '-', run_id)[:100]}-{digest}.json"
+
+
+async def read_object(store: Any, name: str) -> bytes | None:
+    """Return an object, ``None`` where there is none."""
+    import obstore
+
+    try:
+        return bytes(await (await obstore.get_async(store, name)).bytes_async())
+    except FileNotFoundError:
+        return None
+
+
+async def names_in(store: Any) -> list[tuple[str, datetime]]:
+    """Return the JSON objects of a folder with the time of their last change."""
+    import obstore
+
+    found = [entry async for batch in obstore.list(store) for entry in batch]
+    return [(entry["path"], entry["last_modified"]) for entry in found if entry["path"].endswith(".json")]
+
+
+class Records:
+    """The records of one application.
+
+    :param lake: the lake
+    :param application: its name in ``promotions.yaml``
+    """
+
+    def __init__(self, lake: Lake, application: str) -> None:
+        self._path = (FOLDER, segment(application, "application"))
+        self._store = lake.objects(*self._path)
+
+    async def read(self, run_id: str) -> Record | None:
+        """Return the record of a run, if it has one.
+
+        :raises Damaged: there is one, and it cannot be read
+        """
+        return await self._read(object_name(run_id))
+
+    async def write(self, record: Record) -> Record:
+        """Write a record, in the place of what there was of its run."""
+        import obstore
+
+        await obstore.put_async(self._store, object_name(record.run_id), record.to_json(), use_multipart=False)
+        return record
+
+    async def newest_first(self) -> AsyncIterator[tuple[Record, datetime]]:
+        """Yield the records by the time of their last change, newest first, each with that time.
+
+        :raises Damaged: one cannot be read
+        """
+        listed = sorted(await names_in(self._store), key=lambda one: (one[1], one[0]), reverse=True)
+        for name, changed in listed:
+            if (record := await self._read(name)) is not None:
+                yield record, changed
+
+    async def _read(self, name: str) -> Record | None:
+        text = await read_object(self._store, name)
+        return None if text is None else Record.from_json(text, "/".join((*self._path, name)))

@@ -1,0 +1,82 @@
+"""When a stage may be deployed to: the times of its window, in its own time zone.
+
+A window is open from the instant it opens up to, and without, the instant it closes. Where a clock change leaves the local
+time out, its instant is that of the change; where the local time comes twice, a window opens the first time and closes
+the second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from itertools import count
+
+import pendulum
+
+from nightshift.config.promotions import Window
+
+_WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+def is_open(window: Window, at: datetime) -> bool:
+    """Tell whether the window is open.
+
+    :param at: an aware time
+    :raises ValueError: ``at`` has no time zone
+    """
+    opens, _ = _current_or_next(window, at)
+    return opens <= at
+
+
+def next_opening(window: Window, at: datetime) -> datetime:
+    """Return when the window opens next, in UTC; ``at`` itself where it is open.
+
+    :param at: an aware time
+    :raises ValueError: ``at`` has no time zone
+    """
+    opens, _ = _current_or_next(window, at)
+    return max(opens, at.astimezone(UTC))
+
+
+def _current_or_next(window: Window, at: datetime) -> tuple[datetime, datetime]:
+    """Return the opening and the closing of the first window that has not closed by ``at``."""
+    if at.tzinfo is None:
+        raise ValueError(f"{at} has no time zone")
+    return next(hours for hours in _hours(window, at) if hours[1] > at)
+
+
+def _hours(window: Window, at: datetime) -> Iterator[tuple[datetime, datetime]]:
+    """Yield openings with their closings in UTC, from before ``at`` on; those of no length are left out."""
+    zone = pendulum.timezone(window.timezone)
+    opens, closes = time.fromisoformat(window.opens), time.fromisoformat(window.closes)
+    # Two days back: the window of yesterday may still be open, and a zone can leave out a whole day.
+    first = at.astimezone(zone).date() - timedelta(days=2)
+    for day in (first + timedelta(days=one) for one in count()):
+        if window.days and _WEEKDAYS[day.weekday()] not in window.days:
+            continue
+        last = day if closes > opens else day + timedelta(days=1)
+        hours = _instant(day, opens, zone, fold=0), _instant(last, closes, zone, fold=1)
+        if hours[0] < hours[1]:
+            yield hours
+
+
+def _instant(day: date, clock: time, zone: tzinfo, *, fold: int) -> datetime:
+    """Return when it is that local time, in UTC.
+
+    :param fold: which of two instants, 0 the first and 1 the second, where the local time comes twice
+    """
+    local = datetime.combine(day, clock)
+    instants = [local.replace(tzinfo=zone, fold=one).astimezone(UTC) for one in (0, 1)]
+    return instants[fold] if instants[0] <= instants[1] else _change(instants[1], instants[0], zone)
+
+
+def _change(before: datetime, after: datetime, zone: tzinfo) -> datetime:
+    """Return the first second after ``before`` in UTC from which on the zone has the offset that it has at ``after``."""
+    old = before.astimezone(zone).utcoffset()
+    while (span := (after - before) // timedelta(seconds=1)) > 1:
+        middle = before + timedelta(seconds=span // 2)
+        if middle.astimezone(zone).utcoffset() == old:
+            before = middle
+        else:
+            after = middle
+    return after

@@ -1,0 +1,219 @@
+"""Extract, watch and publish as Airflow runs them, against the stand-in; judged by the table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pendulum
+import pytest
+from airflow.sdk import DAG
+
+from include.standins import Fault
+from include.standins.flexnet import LOGIN, PASSWORD, Drift, FlexNetStandIn, FlexNetSwitches, faulty
+from include.standins.flexnet.switches import Change, DateTo
+from nightshift.flexnet.operators import FlexNetExtractOperator
+from nightshift.lake.errors import CastError, SchemaDrift, Unsound
+from nightshift.lake.spec import Checks, PublishSpec, SchemaRules
+from nightshift.nights.publish import PublishNightOperator, WatchSchemaOperator
+from tests.execution_api import FakeExecutionApi, TaskRun
+
+TODAY = datetime.now(UTC).date()
+BEFORE, NIGHT = ((TODAY - timedelta(days=n)).isoformat() for n in (3, 2))
+ROWS = {"usage": 120, "user": 40}
+
+
+class Flow:
+    """One report's three tasks, and its table."""
+
+    def __init__(self, vendor: FlexNetStandIn, lake: Path) -> None:
+        self.vendor = vendor
+        self.lake = lake
+        self.connection = {"conn_type": "flexnet", "host": vendor.url, "login": LOGIN, "password": PASSWORD}
+
+    def api(self) -> FakeExecutionApi:
+        return FakeExecutionApi(connections={"flexnet_default": self.connection}, max_tries=2)
+
+    def extract(self, night: str = NIGHT, report: str = "usage", **given: Any) -> dict[str, Any]:
+        with DAG("d", schedule=None, start_date=pendulum.datetime(2026, 1, 1)):
+            task = FlexNetExtractOperator(task_id="extract", report=report, night=night, page_size=50, **given)
+        run = self.api().run(task)
+        assert run.state == "success", run.error
+        return run.result
+
+    def watch(self, extract: dict[str, Any], **spec: Any) -> TaskRun:
+        with DAG("d", schedule=None, start_date=pendulum.datetime(2026, 1, 1)):
+            task = WatchSchemaOperator(
+                task_id="watch", extract=extract, spec=PublishSpec(**spec).model_dump(mode="json")
+            )
+        return self.api().run(task)
+
+    def publish(self, extract: dict[str, Any], *, force: bool = False, **spec: Any) -> TaskRun:
+        as_json = PublishSpec(**spec).model_dump(mode="json")
+        with DAG("d", schedule=None, start_date=pendulum.datetime(2026, 1, 1)):
+            task = PublishNightOperator(
+                task_id="publish",
+                extract=extract,
+                spec=as_json,
+                source="flexnet",
+                report=extract["report"],
+                force=force,
+            )
+        return self.api().run(task)
+
+    def rows(self, report: str = "usage") -> list[dict[str, Any]]:
+        from deltalake import DeltaTable
+
+        return DeltaTable(str(self.lake / "tables" / "flexnet" / report)).to_pyarrow_table().to_pylist()
+
+
+@pytest.fixture
+def flow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Flow]]:
+    monkeypatch.setenv("NIGHTSHIFT_LAKE", str(tmp_path / "lake"))
+    with ExitStack() as stack:
+
+        def start(**switches: Any) -> Flow:
+            vendor = FlexNetStandIn(switches=FlexNetSwitches(**{"rows_a_day": ROWS, **switches}))
+            return Flow(stack.enter_context(vendor), tmp_path / "lake")
+
+        yield start
+
+
+def test_a_published_night_is_the_vendors_rows_and_its_event_says_so(flow) -> None:
+    f = flow()
+    extract = f.extract()
+    run = f.publish(extract, key=("usageId",))
+    assert run.state == "success", run.error
+    rows = f.rows()
+    assert len(rows) == len({row["usageId"] for row in rows}) == ROWS["usage"]
+    assert {row["night"].isoformat() for row in rows} == {NIGHT}
+    [event] = run.message.outlet_events
+    assert event["partition_key"] == NIGHT
+    assert event["dest_asset_key"]["name"] == "flexnet/usage"
+    assert {"rows": ROWS["usage"], "table_version": run.result["table_version"]}.items() <= event["extra"].items()
+    assert event["extra"]["bytes"] > 0
+
+
+def test_publishing_again_changes_nothing_unless_forced(flow) -> None:
+    f = flow()
+    extract = f.extract()
+    first = f.publish(extract)
+    again = f.publish(extract)
+    forced = f.publish(extract, force=True)
+    assert again.result["already"]
+    assert again.result["table_version"] == first.result["table_version"]
+    assert forced.result["table_version"] == first.result["table_version"] + 1
+    assert len(f.rows()) == ROWS["usage"]
+
+
+@pytest.mark.parametrize("reading", list(DateTo))
+def test_a_row_is_never_in_two_nights_whatever_date_to_means(flow, reading: DateTo) -> None:
+    f = flow(date_to=reading)
+    for night in (NIGHT, BEFORE):
+        assert f.publish(f.extract(night)).state == "success"
+    rows = f.rows()
+    assert len(rows) == len({row["usageId"] for row in rows}) == 2 * ROWS["usage"]
+
+
+def test_an_added_column_is_taken_and_told(flow) -> None:
+    f = flow()
+    f.publish(f.extract(BEFORE))
+    f.vendor.turn(drift=[Drift(group="usage", change=Change.ADDED, field="costCentre", since=NIGHT, type="integer")])
+    extract = f.extract(NIGHT)
+    watched = f.watch(extract)
+    assert watched.result == {"added": ["costCentre"]}
+    assert f.publish(extract).result["added"] == ["costCentre"]
+    assert {row["costCentre"] is None for row in f.rows() if row["night"].isoformat() == BEFORE} == {True}
+    assert {type(row["costCentre"]) for row in f.rows() if row["night"].isoformat() == NIGHT} <= {int, type(None)}
+
+
+@pytest.mark.parametrize(
+    ("change", "rule"),
+    [(Change.LOST, "allow_lost_columns"), (Change.RETYPED, "allow_type_change")],
+)
+def test_a_lost_column_or_a_changed_type_stops_the_report_and_loses_nothing(flow, change: Change, rule: str) -> None:
+    f = flow()
+    f.publish(f.extract(BEFORE))
+    f.vendor.turn(drift=[Drift(group="usage", change=change, field="accountName", since=NIGHT, type="integer")])
+    extract = f.extract(NIGHT)
+    stopped = f.watch(extract)
+    assert stopped.state == "failed"
+    assert isinstance(stopped.error, SchemaDrift)
+    assert "'accountName'" in str(stopped.error)
+    assert f"schema_rules.{rule}: [accountName]" in str(stopped.error)
+    assert isinstance(f.publish(extract).error, SchemaDrift)
+    assert {row["night"].isoformat() for row in f.rows()} == {BEFORE}
+    allowed = SchemaRules(**{rule: ("accountName",)})
+    assert f.watch(extract, schema_rules=allowed).state == "success"
+    if change is Change.LOST:
+        assert f.publish(extract, schema_rules=allowed).state == "success"
+        assert {row["accountName"] for row in f.rows() if row["night"].isoformat() == NIGHT} == {None}
+
+
+def test_a_value_that_does_not_cast_names_page_row_and_column_and_fails_at_once(flow) -> None:
+    f = flow()
+    f.vendor.faults.add(
+        Fault(kind=faulty.BAD_VALUE, times=None, detail={"row": 63, "field": "eventTime", "value": "soon"})
+    )
+    extract = f.extract(mode="batch")
+    run = f.publish(extract, types={"eventTime": "timestamp"})
+    assert run.state == "failed"
+    assert isinstance(run.error, CastError)
+    assert (run.error.page, run.error.row, run.error.column) == (2, 14, "eventTime")
+    assert "'soon'" in str(run.error)
+    assert not (f.lake / "tables" / "flexnet" / "usage" / "_delta_log").exists()
+
+
+def test_identical_rows_are_dropped_and_counted_and_different_ones_of_one_key_are_refused(flow) -> None:
+    f = flow()
+    f.vendor.faults.add(Fault(kind=faulty.DUPLICATE_ROW, times=None, detail={"row": 3, "at": 4}))
+    run = f.publish(f.extract(), key=("usageId",))
+    assert run.state == "success", run.error
+    assert run.result["duplicates"] == 1
+    assert len(f.rows()) == ROWS["usage"]
+    f.vendor.faults.clear()
+    f.vendor.faults.add(
+        Fault(kind=faulty.DUPLICATE_ROW, times=None, detail={"row": 3, "at": 4, "changes": {"accountName": "Other"}})
+    )
+    refused = f.publish(f.extract(), key=("usageId",))
+    assert refused.state == "failed"
+    assert isinstance(refused.error, Unsound)
+    assert "unique_key" in str(refused.error)
+    assert len(f.rows()) == ROWS["usage"]
+
+
+def test_totals_that_disagree_stop_the_night_unless_the_check_is_off(flow) -> None:
+    f = flow()
+    f.vendor.faults.add(Fault(kind=faulty.TOTALS_OFF, times=None, detail={"add": 7}))
+    extract = f.extract()
+    refused = f.publish(extract)
+    assert isinstance(refused.error, Unsound)
+    assert "127" in str(refused.error)
+    assert "120" in str(refused.error)
+    assert f.publish(extract, checks=Checks(vendor_totals=False)).state == "success"
+
+
+def test_an_empty_night_replaces_the_night_unless_that_is_unsound(flow) -> None:
+    f = flow()
+    f.publish(f.extract())
+    f.vendor.turn(rows_a_day={"usage": 0})
+    empty = f.extract()
+    refused = f.publish(empty, checks=Checks(not_empty=True))
+    assert isinstance(refused.error, Unsound)
+    assert len(f.rows()) == ROWS["usage"]
+    assert f.publish(empty).result["rows"] == 0
+    assert f.rows() == []
+
+
+def test_csv_becomes_the_same_table_as_json(flow) -> None:
+    f = flow()
+    f.publish(f.extract())
+    as_json = sorted(f.rows(), key=lambda row: row["usageId"])
+    run = f.publish(f.extract(format="csv"), empty_as_null=True)
+    assert run.state == "success", run.error
+    as_csv = sorted(f.rows(), key=lambda row: row["usageId"])
+    assert [row["usageId"] for row in as_csv] == [row["usageId"] for row in as_json]
+    assert {key for key in as_json[0] if as_json[0][key] != as_csv[0][key]} <= {"attributes"}
