@@ -10,18 +10,18 @@ from __future__ import annotations
 import json
 import random
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import deltalake
-import pyarrow as pa
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 from deltalake.transaction import AddAction, CommitProperties, Transaction, create_table_with_add_actions
 
 from nightshift.lake.columns import same_storage
 from nightshift.lake.errors import Contended
-from nightshift.lake.spec import NIGHT, Column, decimal_of
+from nightshift.lake.snapshot import KIND, NOTE, CommitNote, Snapshot, kind_of, transaction
+from nightshift.lake.spec import NIGHT, Column
 from nightshift.lake.store import Lake
 
 if TYPE_CHECKING:
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 
 ATTEMPTS = 40
 LONGEST_WAIT = 2.0
-KIND = "nightshift.type"
-NOTE = "nightshift"
 _DELTA = {
     "string": "string",
     "json": "string",
@@ -40,7 +38,6 @@ _DELTA = {
     "date": "date",
     "timestamp": "timestamp",
 }
-_KINDS = {delta: kind for kind, delta in _DELTA.items() if kind != "json"}
 
 
 class Moved(Exception):
@@ -55,6 +52,7 @@ class Replacement:
     :param nights: rows by night, every night that is replaced
     :param adds: the files, in place already
     :param columns: their columns, with types
+    :param finished: when the extract was finished, microseconds since 1970; ``None`` where that is not known
     :param note: what is recorded with the commit
     """
 
@@ -62,7 +60,8 @@ class Replacement:
     nights: Mapping[str, int]
     adds: Sequence[AddAction]
     columns: Sequence[Column]
-    note: Mapping[str, Any]
+    finished: int | None
+    note: CommitNote
 
 
 class NightTable:
@@ -101,19 +100,15 @@ class NightTable:
         """
         for attempt in range(ATTEMPTS):
             now = self.snapshot() or self._created(what.columns)
-            if now.has_files(what):
+            if now.has_files([add.path for add in what.adds]):
                 return now.version
             fields = merged(now.fields, what.columns)
             try:
                 now.table.create_write_transaction(
                     list(what.adds), "overwrite", schema_of(fields), [NIGHT], [(NIGHT, "in", sorted(what.nights))],
                     commit_properties=CommitProperties(
-                        custom_metadata={NOTE: json.dumps(what.note)}, max_commit_retries=0,
-                        app_transactions=[
-                            Transaction(f"{NOTE}/{night}{what_of}", number)
-                            for night, rows in what.nights.items()
-                            for what_of, number in (("", what.content), ("/rows", rows), ("/version", now.version + 1))
-                        ],
+                        custom_metadata={NOTE: what.note.to_json()}, max_commit_retries=0,
+                        app_transactions=_transactions(what, now.version + 1),
                     ),
                 )  # fmt: skip
             except CommitFailedError:
@@ -145,72 +140,17 @@ class NightTable:
         return created
 
 
-class Snapshot:
-    """A table at one version; nothing of its data is read.
-
-    :param table: the open table
-    :param store: the objects of its folder
-    """
-
-    def __init__(self, table: deltalake.DeltaTable, store: ObjectStore) -> None:
-        self.table = table
-        self._store = store
-        self.version: int = table.version()
-        self.fields: list[dict[str, Any]] = json.loads(table.schema().to_json())["fields"]
-        self._files: list[dict[str, Any]] = pa.table(table.get_add_actions(flatten=True)).to_pylist()
-
-    @property
-    def columns(self) -> list[Column]:
-        """The columns but the night; the type of one that is not ours to write is ``None``."""
-        return [Column(name=field["name"], type=_kind(field)) for field in self.fields if field["name"] != NIGHT]
-
-    def nights(self) -> dict[str, int]:
-        """Return rows by night, from the statistics of the files."""
-        found: dict[str, int] = {}
-        for file in self._files:
-            night = str(file[f"partition.{NIGHT}"])
-            rows = file["num_records"]
-            if rows is None:
-                found[night] = self.table.to_pyarrow_dataset(partitions=[(NIGHT, "=", night)]).count_rows()
-            else:
-                found[night] = found.get(night, 0) + rows
-        return dict(sorted(found.items()))
-
-    def size_of(self, nights: Collection[str]) -> int:
-        """Return the size of the files of these nights, in bytes."""
-        return sum(file["size_bytes"] for file in self._files if str(file[f"partition.{NIGHT}"]) in nights)
-
-    def holds(self, content: int, nights: Mapping[str, int | None] | Mapping[str, int]) -> bool:
-        """Say whether these nights are exactly this content, as it was published.
-
-        :param nights: the nights, with their rows where those are known
-        """
-        here = self.nights()
-        for night, rows in nights.items():
-            written = self.table.transaction_version(f"{NOTE}/{night}/rows")
-            if self.table.transaction_version(f"{NOTE}/{night}") != content or written != here.get(night, 0):
-                return False
-            if rows is not None and rows != written:
-                return False
-        marks = [file["path"] for file in self._files if str(file[f"partition.{NIGHT}"]) in nights]
-        return all(f"/{content:016x}-" in path for path in marks)
-
-    def has_files(self, what: Replacement) -> bool:
-        """Say whether this very replacement is in, though its writer was told that it failed."""
-        ours = {add.path for add in what.adds}
-        return bool(ours) and ours <= {file["path"] for file in self._files}
-
-    def note(self, night: str) -> dict[str, Any]:
-        """Return what was recorded when this night was committed; nothing where the log does not go back that far."""
-        import obstore
-
-        version = self.table.transaction_version(f"{NOTE}/{night}/version")
-        try:
-            log = bytes(obstore.get(self._store, f"_delta_log/{version or 0:020d}.json").bytes())
-        except FileNotFoundError:
-            return {}
-        commits = (json.loads(line).get("commitInfo") for line in log.splitlines())
-        return next((json.loads(commit[NOTE]) for commit in commits if commit and NOTE in commit), {})
+def _transactions(what: Replacement, version: int) -> list[Transaction]:
+    numbers = [
+        (night, {"": what.content, "rows": rows, "version": version, "finished": what.finished})
+        for night, rows in what.nights.items()
+    ]
+    return [
+        Transaction(transaction(night, of), number)
+        for night, told in numbers
+        for of, number in told.items()
+        if number is not None
+    ]
 
 
 def merged(fields: Sequence[Mapping[str, Any]], columns: Sequence[Column]) -> list[dict[str, Any]]:
@@ -226,7 +166,7 @@ def merged(fields: Sequence[Mapping[str, Any]], columns: Sequence[Column]) -> li
                 "name": column.name, "type": _DELTA.get(kind, kind), "nullable": True,
                 "metadata": {KIND: kind} if kind == "json" else {},
             }  # fmt: skip
-        elif not same_storage(_kind(found[column.name]) or "", kind):
+        elif not same_storage(kind_of(found[column.name]) or "", kind):
             raise Moved(column.name)
     found.setdefault(NIGHT, {"name": NIGHT, "type": "date", "nullable": True, "metadata": {}})
     return list(found.values())
@@ -235,10 +175,3 @@ def merged(fields: Sequence[Mapping[str, Any]], columns: Sequence[Column]) -> li
 def schema_of(fields: Sequence[Mapping[str, Any]]) -> deltalake.Schema:
     """Return fields as the schema of a table."""
     return deltalake.Schema.from_json(json.dumps({"type": "struct", "fields": list(fields)}))
-
-
-def _kind(field: Mapping[str, Any]) -> str | None:
-    delta = field["type"]
-    if not isinstance(delta, str):
-        return None
-    return field["metadata"].get(KIND) or _KINDS.get(delta) or (delta if decimal_of(delta) else None)

@@ -17,16 +17,20 @@ from dataclasses import dataclass
 from deltalake.transaction import AddAction
 
 from nightshift.lake.checks import CheckResult, Counts, failed, judge
-from nightshift.lake.delta import Moved, NightTable, Replacement, Snapshot
+from nightshift.lake.delta import Moved, NightTable, Replacement
 from nightshift.lake.errors import CastError, Contended, SchemaDrift, Unsound
 from nightshift.lake.manifest import Manifest
 from nightshift.lake.pages import LandedPages
+from nightshift.lake.published import PublishedNight, published_night
+from nightshift.lake.snapshot import CommitNote, Snapshot, microseconds_of
 from nightshift.lake.spec import Column, PublishSpec
 from nightshift.lake.staging import StagedFile, Stager, rows_by_night
 from nightshift.lake.store import Lake
 from nightshift.lake.typed_rows import TypedRows
 
-__all__ = ["CastError", "Published", "SchemaDrift", "Unsound", "night_rows", "publish", "table_schema"]
+__all__ = [
+    "CastError", "Published", "PublishedNight", "SchemaDrift", "Unsound", "night_rows", "publish", "published_night", "table_schema",
+]  # fmt: skip
 
 FORMAT = 1
 CASTS = 5
@@ -134,15 +138,20 @@ class _Publishing:
             columns = rows.columns
             had = {column.name for column in before.columns} if before else set()
             added = tuple(column.name for column in columns if column.name not in had)
-            note = {
-                "content": f"{self.content:016x}", "extract": self.manifest.extract, "nights": dict(counts.nights),
-                "duplicates": counts.duplicates, "outside": counts.outside,
-                "checks": [[check.name, check.ok, check.detail] for check in checks],
-            }  # fmt: skip
+            note = CommitNote(
+                content=f"{self.content:016x}",
+                extract=self.manifest.extract,
+                nights=dict(counts.nights),
+                duplicates=counts.duplicates,
+                outside=counts.outside,
+                checks=tuple((check.name, check.ok, check.detail) for check in checks),
+            )
             adds = self._upload(files)
             self.say(f"{len(adds)} files are in place, not yet part of the table")
         try:
-            version = self.table.replace(Replacement(self.content, counts.nights, adds, columns, note))
+            version = self.table.replace(
+                Replacement(self.content, counts.nights, adds, columns, microseconds_of(self.manifest.finished), note)
+            )
         except (Moved, Contended):
             self._withdraw(adds)
             raise
@@ -157,8 +166,8 @@ class _Publishing:
         here = now.nights()
         nights = {night: here.get(night, 0) for night in self.nights}
         self.say(f"Version {now.version} of {self.table.name} has exactly this extract already; nothing to do")
-        checks = tuple(CheckResult(*check) for check in note.get("checks", ()))
-        duplicates, outside = note.get("duplicates", 0), note.get("outside", 0)
+        checks = tuple(CheckResult(*check) for check in note.checks) if note else ()
+        duplicates, outside = (note.duplicates, note.outside) if note else (0, 0)
         return Published(
             sum(nights.values()), now.size_of(self.nights), now.version, duplicates, outside, nights, (), checks, True
         )

@@ -1,0 +1,190 @@
+"""A Delta table at one version: its nights, what was recorded with each of them, and its columns. No data is read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pyarrow as pa
+
+from nightshift.lake.spec import NIGHT, Column, decimal_of
+
+if TYPE_CHECKING:
+    import deltalake
+    from obstore.store import ObjectStore
+
+KIND = "nightshift.type"
+NOTE = "nightshift"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_KINDS = {
+    "string": "string",
+    "long": "int64",
+    "double": "float64",
+    "boolean": "bool",
+    "date": "date",
+    "timestamp": "timestamp",
+}
+
+
+class NightMark(msgspec.Struct, frozen=True, kw_only=True):
+    """What the transactions of a night say of it; they outlive the commit's own entry in the log.
+
+    :param content: identity of what was published, 62 bits
+    :param rows: its rows
+    :param version: version of the table that brought it
+    :param finished: when its extract was finished, ISO 8601, UTC; ``None`` where an earlier version published it
+    """
+
+    content: int
+    rows: int
+    version: int
+    finished: str | None
+
+
+class CommitNote(msgspec.Struct, frozen=True, kw_only=True):
+    """What was recorded with a commit.
+
+    :param content: identity of what was published, in hexadecimal
+    :param extract: name of the extract's folder
+    :param nights: rows by night
+    :param duplicates: rows dropped because one before was identical
+    :param outside: rows dropped because they are of other nights
+    :param checks: name, verdict and detail of each check
+    :param committed: when, ISO 8601, UTC; empty until it is read back
+    """
+
+    content: str
+    extract: str
+    nights: Mapping[str, int]
+    duplicates: int = 0
+    outside: int = 0
+    checks: tuple[tuple[str, bool, str], ...] = ()
+    committed: str = ""
+
+    def to_json(self) -> str:
+        """Return the note as the text that goes into the log."""
+        return msgspec.json.encode({**msgspec.structs.asdict(self), "committed": None}).decode()
+
+    @classmethod
+    def of_commit(cls, log: bytes) -> CommitNote | None:
+        """Return the note of a commit's log entry, ``None`` where it is not one of ours."""
+        for line in log.splitlines():
+            commit = json.loads(line).get("commitInfo")
+            if commit and NOTE in commit:
+                found = json.loads(commit[NOTE]) | {"committed": iso_of(1000 * int(commit.get("timestamp", 0)))}
+                return msgspec.convert(found, cls)
+        return None
+
+
+class Snapshot:
+    """A table at one version.
+
+    :param table: the open table
+    :param store: the objects of its folder
+    """
+
+    def __init__(self, table: deltalake.DeltaTable, store: ObjectStore) -> None:
+        self.table = table
+        self._store = store
+        self.version: int = table.version()
+        self.fields: list[dict[str, Any]] = json.loads(table.schema().to_json())["fields"]
+        self._files: list[dict[str, Any]] = pa.table(table.get_add_actions(flatten=True)).to_pylist()
+
+    @property
+    def columns(self) -> list[Column]:
+        """The columns but the night; the type of one that is not ours to write is ``None``."""
+        return [Column(name=field["name"], type=kind_of(field)) for field in self.fields if field["name"] != NIGHT]
+
+    def nights(self) -> dict[str, int]:
+        """Return rows by night, from the statistics of the files."""
+        found: dict[str, int] = {}
+        for file in self._files:
+            night = str(file[f"partition.{NIGHT}"])
+            rows = file["num_records"]
+            if rows is None:
+                found[night] = self.table.to_pyarrow_dataset(partitions=[(NIGHT, "=", night)]).count_rows()
+            else:
+                found[night] = found.get(night, 0) + rows
+        return dict(sorted(found.items()))
+
+    def size_of(self, nights: Collection[str]) -> int:
+        """Return the size of the files of these nights, in bytes."""
+        return sum(file["size_bytes"] for file in self._files if str(file[f"partition.{NIGHT}"]) in nights)
+
+    def written(self, night: str) -> str | None:
+        """Return when the newest file of a night was written, ISO 8601; ``None`` where it has none."""
+        times = [file["modification_time"] for file in self._files if str(file[f"partition.{NIGHT}"]) == night]
+        return iso_of(1000 * max(times)) if times else None
+
+    def mark(self, night: str) -> NightMark | None:
+        """Return what the transactions of a night say; ``None`` where it was never published."""
+        of = self.table.transaction_version
+        content, rows, version = (of(transaction(night, what)) for what in ("", "rows", "version"))
+        if content is None or rows is None or version is None:
+            return None
+        finished = of(transaction(night, "finished"))
+        return NightMark(
+            content=content, rows=rows, version=version, finished=None if finished is None else iso_of(finished)
+        )
+
+    def holds(self, content: int, nights: Mapping[str, int | None] | Mapping[str, int]) -> bool:
+        """Say whether these nights are exactly this content, as it was published.
+
+        :param nights: the nights, with their rows where those are known
+        """
+        here = self.nights()
+        for night, rows in nights.items():
+            mark = self.mark(night)
+            if mark is None or mark.content != content or mark.rows != here.get(night, 0):
+                return False
+            if rows is not None and rows != mark.rows:
+                return False
+        paths = [file["path"] for file in self._files if str(file[f"partition.{NIGHT}"]) in nights]
+        return all(f"/{content:016x}-" in path for path in paths)
+
+    def has_files(self, paths: Collection[str]) -> bool:
+        """Say whether all of these files are part of the table."""
+        return bool(paths) and set(paths) <= {file["path"] for file in self._files}
+
+    def note(self, night: str) -> CommitNote | None:
+        """Return what was recorded when this night was committed; ``None`` where the log does not go back that far."""
+        import obstore
+
+        mark = self.mark(night)
+        if mark is None:
+            return None
+        try:
+            log = bytes(obstore.get(self._store, f"_delta_log/{mark.version:020d}.json").bytes())
+        except FileNotFoundError:
+            return None
+        return CommitNote.of_commit(log)
+
+
+def transaction(night: str, what: str = "") -> str:
+    """Return the name of a night's transaction: what is published, or its ``rows``, ``version`` or ``finished``."""
+    return f"{NOTE}/{night}{what and '/' + what}"
+
+
+def microseconds_of(moment: str) -> int | None:
+    """Return an ISO 8601 moment as microseconds since 1970, of one without a zone in UTC; ``None`` where it is none."""
+    try:
+        found = datetime.fromisoformat(moment)
+    except ValueError:
+        return None
+    return ((found if found.tzinfo else found.replace(tzinfo=UTC)) - _EPOCH) // timedelta(microseconds=1)
+
+
+def iso_of(microseconds: int) -> str:
+    """Return microseconds since 1970 as an ISO 8601 moment in UTC."""
+    return (_EPOCH + timedelta(microseconds=microseconds)).isoformat()
+
+
+def kind_of(field: Mapping[str, Any]) -> str | None:
+    """Return our word for the type of a table's column; ``None`` where it is not one of ours."""
+    delta = field["type"]
+    if not isinstance(delta, str):
+        return None
+    return field["metadata"].get(KIND) or _KINDS.get(delta) or (delta if decimal_of(delta) else None)
