@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 HOME = Path(tempfile.mkdtemp(prefix="nightshift-tests-"))
@@ -28,3 +31,12 @@ os.environ.update(
     AWS_EC2_METADATA_DISABLED="true",
     NIGHTSHIFT_LAKE=str(HOME / "lake"),
 )
+
+
+@pytest.fixture(autouse=True)
+def no_secrets_of_other_tests() -> Iterator[None]:
+    """What one test holds for a secret is a plain word in another."""
+    yield
+    from nightshift.known_secrets import forget_all
+
+    forget_all()

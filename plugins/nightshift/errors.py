@@ -6,7 +6,8 @@ from typing import Any, ClassVar, Self
 
 from airflow.sdk.exceptions import AirflowException
 
-from nightshift.redaction import redact
+from nightshift.known_secrets import hide_pieces
+from nightshift.redaction import redact, redact_words
 
 MAX_DETAIL = 300
 """Characters of the vendor's own words that a message keeps."""
@@ -46,14 +47,14 @@ class VendorError(AirflowException):
         detail: str = "",
         advice: str | None = None,
     ) -> None:
-        self.problem = redact(problem)
+        self.problem = hide_pieces(redact(problem))
         self.vendor = vendor
         self.method = method
-        self.path = redact(path.partition("?")[0])
+        self.path = hide_pieces(redact(path.partition("?")[0]))
         self.status = status
         self.attempt = attempt
         self.retry_after = retry_after
-        self.detail = _cut(redact(detail))
+        self.detail = redact_words(detail, MAX_DETAIL)
         self.advice = redact(self.default_advice if advice is None else advice)
         super().__init__(self.problem)
 
@@ -182,11 +183,6 @@ class JobTimedOut(VendorError):
 
 def _restore(kind: type[VendorError], problem: str, given: dict[str, Any]) -> VendorError:
     return kind(problem, **given)
-
-
-def _cut(text: str) -> str:
-    text = " ".join(text.split())
-    return text if len(text) <= MAX_DETAIL else f"{text[: MAX_DETAIL - 1]}…"
 
 
 def _words(name: str) -> str:

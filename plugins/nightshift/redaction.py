@@ -3,49 +3,89 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from urllib.parse import urlsplit
 
-HIDDEN = "***"
+from nightshift.known_secrets import HIDDEN, hide, hide_pieces
+
+WINDOW = 65_536
+"""Characters of a vendor's words that are looked at."""
+LONGEST_SECRET = 4_096
+"""Characters that the longest secret may have, a signed token for instance."""
 
 _HIDING_NAME = (
     r"(?:[\w-]{0,40}(?:password|passwd|passphrase|secret|token|api[_-]?key|rest[_-]?key|private[_-]?key|signature|credential)[\w-]{0,40}"
     r"|x-amz-[\w-]+|x-goog-[\w-]+|awsaccesskeyid|key-pair-id|policy|sig|sid|session[_-]?id|jsessionid|code|code_verifier|assertion|pwd|(?:set-)?cookie)"
 )
+# What is followed by a colon and a blank is often a sentence, so fewer names count there.
+_SPOKEN_NAME = r"(?:[\w-]{0,40}(?:password|passwd|passphrase|secret|token|api[ _-]?key|rest[ _-]?key|private[ _-]?key)|pwd|session[ _-]?id)"
+_QUOTE = r"""(?:\\{0,3}["']|&quot;|&\#3[49];)"""
 _AUTHORIZATION = re.compile(
-    r"""(?ix) ( \b (?:proxy-)? authorization ["']? \s* [:=] \s* ["']? ) (?: (?:basic|bearer|digest|negotiate|[a-z]+key) \s+ )? [^\s"',;}]+ """
+    r"""(?ix) ( \b (?:proxy-)? authorization (?:\\{0,3}["']|&quot;)? \s* [:=] \s* (?:\\{0,3}["']|&quot;)? )
+    (?: (?:digest|hawk|oauth|signature|aws4-hmac-sha256) \s+ [^\r\n]* | (?: (?:basic|bearer|negotiate|[a-z]+key) \s+ )? [^\s"',;}\\&]+ ) """
 )
 _SCHEME = re.compile(
     r"(?i)\b(basic|bearer|exagokey)\s+(?=[\w.~+/=:-]{6,})(?:[\w.~+/:-]*[\d+/._~:-][\w.~+/:-]*=*|[\w.~+/:-]{16,}=*)"
 )
-_QUOTED = re.compile(rf"""(?i)(["']{_HIDING_NAME}["']\s*:\s*)(?:"(?:[^"\\]|\\.)*"?|'(?:[^'\\]|\\.)*'?|[^\s,}}\]]+)""")
+_DIGEST = re.compile(r"""(?i)\b(digest\s+)(?:username|realm|nonce)\s*=[^\r\n]*""")
+_QUOTED = re.compile(
+    rf"""(?i)({_QUOTE}{_HIDING_NAME}{_QUOTE}\s*:\s*)(?:"(?:[^"\\]|\\.)*"?|'(?:[^'\\]|\\.)*'?|(?:\\+["']|&quot;|&\#3[49];)(?:(?!\\+["']|&quot;|&\#3[49];).)*(?:\\+["']|&quot;|&\#3[49];)?|[^\s,}}\]]+)"""
+)
+_ATTRIBUTE = re.compile(rf"""(?i)(?<![\w-])({_HIDING_NAME}\s*=\s*)(?:"[^"<>]*"?|'[^'<>]*'?)""")
+_ELEMENT = re.compile(rf"(?i)(<(?:[\w-]{{1,20}}:)?{_HIDING_NAME}(?:\s[^<>]{{0,200}})?>)[^<]+")
 _ASSIGNED = re.compile(rf"(?i)(?<![\w-])({_HIDING_NAME})=(?!=)\s*[^\s&;,\"'<>)}}\]]+")
+_SPOKEN = re.compile(rf"(?i)(?<![\w-])({_SPOKEN_NAME}\s*:\s+)[^\s,;\"'<>)}}\]]+")
 _USER_INFO = re.compile(r"(?i)\b([a-z][a-z0-9+.-]{0,20}://)[^/?#\s@]+@")
 _SESSION_PATH = re.compile(r"(?i)(/sessions?/)[^/?#\s\"']+")
+
+_KEPT_AND_HIDDEN = rf"\1{HIDDEN}"
+_PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
+    (_AUTHORIZATION, _KEPT_AND_HIDDEN),
+    (_SCHEME, rf"\1 {HIDDEN}"),
+    (_DIGEST, _KEPT_AND_HIDDEN),
+    (_QUOTED, _KEPT_AND_HIDDEN),
+    (_ATTRIBUTE, _KEPT_AND_HIDDEN),
+    (_ELEMENT, _KEPT_AND_HIDDEN),
+    (_ASSIGNED, rf"\1={HIDDEN}"),
+    (_SPOKEN, _KEPT_AND_HIDDEN),
+    (_USER_INFO, rf"\1{HIDDEN}@"),
+    (_SESSION_PATH, _KEPT_AND_HIDDEN),
+)
 
 _HARMLESS_NAME = re.compile(rf"(?i)(?!{_HIDING_NAME}$)[\w.\[\]-]{{1,64}}\Z")
 _HARMLESS_VALUE = re.compile(r"(?i)(?:[\w.:+-]|%2[0BCD]|%3A){0,40}\Z")
 _OPAQUE = re.compile(r"(?=[^\d]*\d)(?=[^A-Za-z]*[A-Za-z])[\w+/=-]{20,}\Z")
 
 
-def redact(text: str, secrets: Iterable[str] = ()) -> str:
-    """Return the text without credentials, session ids and signatures of links.
+def redact(text: str) -> str:
+    """Return the text without credentials, session ids and signatures of links: those that this process knows, in any
+    spelling, and what looks like one.
 
-    :param text: any text, such as a vendor's error body or a URL
-    :param secrets: values that are known to be secret; they are removed wherever they are, if they have 4 characters
-        or more
+    Redact first and cut afterwards: a secret that was cut in two is no longer recognised.
+
+    :param text: any text, such as a URL
     """
-    for secret in secrets:
-        if len(secret) >= 4:
-            text = text.replace(secret, HIDDEN)
     if not text:
         return text
-    text = _AUTHORIZATION.sub(rf"\1{HIDDEN}", text)
-    text = _SCHEME.sub(rf"\1 {HIDDEN}", text)
-    text = _QUOTED.sub(rf"\1{HIDDEN}", text)
-    text = _ASSIGNED.sub(rf"\1={HIDDEN}", text)
-    text = _USER_INFO.sub(rf"\1{HIDDEN}@", text)
-    return _SESSION_PATH.sub(rf"\1{HIDDEN}", text)
+    text = hide(text)
+    for pattern, instead in _PATTERNS:
+        text = pattern.sub(instead, text)
+    return text
+
+
+def redact_words(text: str, longest: int) -> str:
+    """Return the beginning of what a vendor said, in one line, without credentials and without a piece of 8 characters
+    of one, wherever the vendor or somebody before us has cut it.
+
+    :param text: the vendor's words; of more than 64 KiB only the beginning is looked at
+    :param longest: characters to keep
+    """
+    seen = text[:WINDOW]
+    clean = " ".join(redact(seen).split())
+    if len(text) > WINDOW:
+        # What stands at the end of the window may be half a secret.
+        clean = clean[: -min(len(clean), LONGEST_SECRET)]
+    clean = hide_pieces(clean[: longest + LONGEST_SECRET])
+    return clean if len(clean) <= longest else f"{clean[: longest - 1]}…"
 
 
 def safe_url(url: str) -> str:

@@ -64,7 +64,7 @@ def started_of(answer: Answer, work: Work, *, nothing_by_status: bool) -> Starte
         return Started(started=True, requests=requests)
     if answer.status == 200 and work is Work.BUILD:
         return _nothing(answer)
-    raise answer.refused(f"to {work} names no workflow request", detail=answer.body[:300].decode("utf-8", "replace"))
+    raise answer.refused(f"to {work} names no workflow request", detail=answer.beginning)
 
 
 def request_in(answer: Answer, request_id: str) -> WorkflowRequest:

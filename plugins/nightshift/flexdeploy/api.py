@@ -105,7 +105,7 @@ class FlexDeployApi(VendorHook):
 
     def clean(self, text: str) -> str:
         """Return the vendor's words without secrets, those of the connection among them."""
-        return redact(text, self._secrets)
+        return redact(text)
 
     async def rows(self, path: str, params: Mapping[str, Any] | None = None, *wrappers: str) -> list[Row]:
         """Return the rows of any list, as the vendor gives them, however they are wrapped.

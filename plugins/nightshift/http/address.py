@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Self
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from msgspec import Struct
 
@@ -65,6 +65,8 @@ class Address(Struct, frozen=True):
             raise _bad_host(text, "is not a URL", vendor)
         if parts.username is not None or parts.query or parts.fragment:
             raise _bad_host(text, "has a user name, a query or a fragment", vendor)
+        if _climbs(parts.path):
+            raise _bad_host(text, "has a part '.' or '..' in its path", vendor)
         if own_port is not None and port and own_port != port:
             raise _bad_host(text, f"contradicts the port {port} of the connection", vendor)
         return cls(
@@ -91,6 +93,12 @@ class Address(Struct, frozen=True):
         if not path.startswith("/") or path.startswith("//"):
             raise Rejected(f"the path {safe_url(path)!r} does not begin with a single slash", path=path)
         bare, _, own = path.partition("#")[0].partition("?")
+        if _climbs(bare):
+            raise Rejected(
+                f"the path {safe_url(bare)!r} has a part '.' or '..', which leads to another path",
+                path=path,
+                advice="Nothing was sent. Correct the name or id that the path is made of.",
+            )
         full = "&".join(part for part in (own, query(params)) if part)
         return f"{self.root}{_encoded_path(bare)}" + (f"?{full}" if full else "")
 
@@ -139,6 +147,14 @@ class Address(Struct, frozen=True):
             )  # fmt: skip
         parts = urlsplit(url)
         target = _encoded_path(parts.path or "/")
+        if _climbs(target):
+            raise BadResponse(
+                f"a link leads to {redact(target)}, which has a part '.' or '..'",
+                advice="It was not followed. Ask the vendor, or whoever runs the proxy before it, why its links climb.",
+                vendor=vendor,
+                method=method,
+                path=path,
+            )
         if self.context and target != self.context and not target.startswith(f"{self.context}/"):
             raise BadResponse(
                 f"a link leads to {redact(target)}, outside of {self.context}",
@@ -179,6 +195,12 @@ def query(params: Params | None) -> str:
 
 def _text(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _climbs(path: str) -> bool:
+    """Whether a path has a dot segment, in any spelling that a server or a proxy before it may understand."""
+    plain = unquote(unquote(path)).replace("\\", "/")
+    return any(part.partition(";")[0].strip() in (".", "..") for part in plain.split("/"))
 
 
 def _encoded_path(path: str) -> str:

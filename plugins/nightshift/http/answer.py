@@ -9,7 +9,7 @@ from typing import Any, TypeVar, overload
 import msgspec
 
 from nightshift.errors import Ambiguous, BadResponse, VendorError
-from nightshift.redaction import redact
+from nightshift.redaction import WINDOW, redact
 
 E = TypeVar("E", bound=VendorError)
 T = TypeVar("T")
@@ -29,7 +29,6 @@ class Exchange(msgspec.Struct, frozen=True):
     :param path: path without query
     :param attempt: from 1
     :param safe: whether the request may be repeated because it changes nothing
-    :param secrets: texts that are removed from every error
     """
 
     vendor: str
@@ -37,22 +36,19 @@ class Exchange(msgspec.Struct, frozen=True):
     path: str
     attempt: int = 1
     safe: bool = True
-    secrets: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
-        return f"Exchange({self.method} {redact(self.path, self.secrets)}, attempt {self.attempt})"
+        return f"Exchange({self.method} {redact(self.path)}, attempt {self.attempt})"
 
     def error(self, kind: type[E], problem: str, **more: Any) -> E:
         """Return an error of this exchange."""
         return self.completed(kind(problem, **more))
 
     def completed(self, error: E, **more: Any) -> E:
-        """Return an error with what it does not say itself filled in, and with no secret of the connection in it."""
+        """Return an error with what it does not say itself filled in."""
         where = {"vendor": self.vendor, "method": self.method, "path": self.path, "attempt": self.attempt, **more}
         missing = {name: value for name, value in where.items() if getattr(error, name) in ("", None)}
-        clean = {name: redact(getattr(error, name), self.secrets) for name in ("problem", "detail", "advice")}
-        missing["path"] = redact(missing.get("path") or error.path, self.secrets)
-        return error.replaced(**{**clean, **missing})
+        return error.replaced(**missing)
 
     def unclear(self, kind: type[VendorError], problem: str, **more: Any) -> VendorError:
         """Return an error of the given type, or :class:`Ambiguous` where the request may have changed something."""
@@ -115,7 +111,7 @@ class Answer(msgspec.Struct, frozen=True, eq=False):
             if self.is_page:
                 raise self.refused("is an HTML page where JSON is due", advice=PAGE_ADVICE) from None
             what = "is nested too deep" if isinstance(error, RecursionError) else f"is not JSON: {error}"
-            raise self.refused(what, detail=self.body[:300].decode("utf-8", "replace")) from None
+            raise self.refused(what, detail=self.beginning) from None
 
     def text(self) -> str:
         """Decode by the charset of the answer, UTF-8 where it names none; a byte order mark is dropped.
@@ -136,22 +132,26 @@ class Answer(msgspec.Struct, frozen=True, eq=False):
         except (LookupError, UnicodeDecodeError) as error:
             raise self.refused(f"is not text in {charset}: {error}") from None
 
+    @property
+    def beginning(self) -> str:
+        """The beginning of the body, as it came: for an error, which redacts it before it is cut any shorter."""
+        return self.body[:WINDOW].decode("utf-8", "replace")
+
     def words(self, keys: Sequence[str]) -> str:
         """Return the vendor's own words out of an error body: a text under one of the keys, or the body itself; never
         parsed blindly.
         """
         if self.is_page:
             return "an HTML page"
-        start = self.body[:4096]
         try:
-            found = msgspec.json.decode(self.body) if len(self.body) <= 65536 else None
+            found = msgspec.json.decode(self.body) if len(self.body) <= WINDOW else None
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             found = None
         if isinstance(found, dict):
             words = [f"{found[key]}" for key in keys if isinstance(found.get(key), str | int) and found[key] != ""]
             if words:
                 return " · ".join(dict.fromkeys(words))
-        return start.decode("utf-8", "replace")
+        return self.beginning
 
     def refused(self, problem: str, **more: Any) -> VendorError:
         """Return the error for a body that is not what the vendor promises; ``problem`` continues "the answer …"."""

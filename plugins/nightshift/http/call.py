@@ -13,15 +13,13 @@ from nightshift.http.address import Params, query
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
-_STAYS_HOME = frozenset({"authorization", "cookie"})
-
 
 class Call(Struct, frozen=True):
     """One request.
 
     :param method: HTTP method
     :param url: absolute and encoded
-    :param headers: all of them but the credentials
+    :param headers: those of this request alone; the connection's own and the credentials are added hop by hop
     :param body: bytes, so that a repeat sends the same
     :param safe: whether it changes nothing, so that it may be repeated
     :param credentials: whether those of the connection go with it
@@ -56,26 +54,16 @@ def body_of(json: Any, data: bytes | str | Params | None) -> tuple[bytes | None,
 
 
 def headers_of(
-    standing: Mapping[str, str],
-    headers: Mapping[str, str] | None,
-    *,
-    accept: str,
-    typed: Mapping[str, str],
-    credentials: bool,
-    whole: bool,
+    headers: Mapping[str, str] | None, *, accept: str, typed: Mapping[str, str], whole: bool
 ) -> Mapping[str, str]:
-    """Return the headers of a request; what the caller gives counts most.
+    """Return the headers of a request but those of its connection; what the caller gives counts most.
 
-    :param standing: headers of the connection
     :param headers: of the caller
     :param accept: media type that is asked for
     :param typed: type of the body
-    :param credentials: without them, an Authorization or Cookie among the standing headers stays at home as well
     :param whole: else the body comes as it is stored, so that its announced length can be checked
     """
-    kept = {name: text for name, text in standing.items() if credentials or name.lower() not in _STAYS_HOME}
-    sent: CIMultiDict[str] = CIMultiDict(kept)
-    sent.update({"Accept": accept, **typed})
+    sent: CIMultiDict[str] = CIMultiDict({"Accept": accept, **typed})
     sent.update(headers or {})
     if not whole:
         sent.setdefault("Accept-Encoding", "identity")

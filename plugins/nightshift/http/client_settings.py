@@ -45,7 +45,8 @@ _ALIASES = {"verify_ssl": "verify", "proxies": "proxy"}
 def read_settings(extras: Mapping[str, Any], *, vendor: str = "") -> ClientSettings:
     """Read the extras that are ours; ``None`` and an empty text mean the default, and other extras are left alone.
 
-    :raises Rejected: an extra has the wrong type; the message names the extra, not its value
+    :raises Rejected: an extra has the wrong type, the message names the extra, not its value; or certificates are not
+        checked behind a proxy, where anybody who may edit the connection, but not read its password, could have it sent
     """
     readers: dict[str, Callable[[Any], Any]] = {
         "headers": _headers,
@@ -72,7 +73,14 @@ def read_settings(extras: Mapping[str, Any], *, vendor: str = "") -> ClientSetti
                 vendor=vendor,
                 advice="Correct the extra in the Airflow connection; nothing was sent.",
             ) from None
-    return ClientSettings(**given)
+    settings = ClientSettings(**given)
+    if settings.proxy and settings.verify is False:
+        raise Rejected(
+            "the extras 'proxy' and 'verify': false together would show the credentials to whoever runs the proxy",
+            vendor=vendor,
+            advice="Nothing was sent. Leave the extra 'verify' out, or put the path of the CA file into it that the proxy's certificates are signed with.",
+        )
+    return settings
 
 
 def _headers(value: Any) -> dict[str, str]:

@@ -6,14 +6,18 @@ import base64
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import msgspec
 
 from nightshift.errors import Rejected
+from nightshift.known_secrets import remember
 
 _SECRET_EXTRA = re.compile(
-    r"(?i)token|secret|password|passphrase|credential|authorization|cookie|(?:^|[_-])key$|apikey"
+    r"(?i)token|secret|password|passwd|passphrase|credential|auth|cookie|session|signature|(?:^|[_-])(?:key|sid|pwd)$|apikey"
 )
+# Extras whose name sounds like a secret and whose value is none.
+_OPEN_EXTRAS = frozenset({"auth", "auth_form", "refresh_token_days", "session"})
 
 
 def basic(login: str | None, password: str | None) -> dict[str, str]:
@@ -57,20 +61,22 @@ def extras_of(connection: Any, *, vendor: str = "") -> dict[str, Any]:
 
 
 def secrets_of(connection: Any, extras: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the texts of a connection that must never be read anywhere: its password, and the extras whose name says
-    so.
+    """Return the texts of a connection that must never be read anywhere: its password, the extras and headers whose name
+    says so, and the passwords within URLs, such as a proxy's.
     """
-    found = {connection.password or "", *_secret_texts(extras, hidden=False)}
+    closed = {name: value for name, value in extras.items() if name not in _OPEN_EXTRAS}
+    found = {connection.password or "", *_secret_texts(closed, hidden=False)}
     if connection.password:
         found.add(basic(connection.login, connection.password)["Authorization"].removeprefix("Basic "))
-    return tuple(sorted((text for text in found if len(text) >= 4), key=len, reverse=True))
+    return tuple(sorted((text for text in found if text), key=len, reverse=True))
 
 
 async def mask(secrets: tuple[str, ...]) -> None:
-    """Have Airflow mask the secrets in the logs of this process and of its supervisor."""
+    """Keep the secrets out of every error of this process, and out of its logs and those of its supervisor."""
     from airflow.sdk.log import amask_secret
 
     for secret in secrets:
+        remember(secret)
         await amask_secret(secret)
 
 
@@ -81,5 +87,22 @@ def _secret_texts(value: Any, *, hidden: bool) -> Iterator[str]:
     elif isinstance(value, list):
         for inner in value:
             yield from _secret_texts(inner, hidden=hidden)
-    elif hidden and isinstance(value, str):
-        yield value
+    elif isinstance(value, str):
+        if hidden:
+            yield value
+            # The token alone, too, of a header such as "Bearer …".
+            yield value.rpartition(" ")[2]
+        yield from _password_of(value)
+
+
+def _password_of(text: str) -> Iterator[str]:
+    """Return the password of a URL, as it is written there and as it is sent."""
+    try:
+        parts = urlsplit(text) if "://" in text else None
+        password = parts.password if parts else None
+    except ValueError:
+        return
+    if parts is not None and password:
+        yield password
+        yield unquote(password)
+        yield basic(unquote(parts.username or ""), unquote(password))["Authorization"].removeprefix("Basic ")

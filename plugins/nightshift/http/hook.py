@@ -16,7 +16,7 @@ import aiohttp
 from airflow.providers.http.hooks.http import HttpAsyncHook
 
 from nightshift.backoff import Backoff
-from nightshift.errors import AuthFailed, VendorError
+from nightshift.errors import AuthFailed, Rejected, VendorError
 from nightshift.http import credentials as secret
 from nightshift.http import faults
 from nightshift.http.address import Address, Params
@@ -25,8 +25,9 @@ from nightshift.http.call import SAFE_METHODS, Call, body_of, headers_of
 from nightshift.http.client_settings import ClientSettings, read_settings
 from nightshift.http.connection_test import run_check
 from nightshift.http.pacing import Pacer, pacer_of
-from nightshift.http.redirects import check_target, follow
+from nightshift.http.redirects import OwnHeaders, check_target, follow
 from nightshift.http.wire import Wire
+from nightshift.known_secrets import remember
 from nightshift.redaction import safe_url
 
 T = TypeVar("T")
@@ -70,7 +71,6 @@ class VendorHook(HttpAsyncHook):
         "errorCode", "code", "Code", "error", "message", "Message", "errorMessage", "error_description", "detail",
         "detailedMessage", "reason", "developerMessage", "title",
     )  # fmt: skip
-    keep_cookies: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -91,7 +91,6 @@ class VendorHook(HttpAsyncHook):
         self._gate = asyncio.Lock()
         self._wire: Wire | None = None
         self._pacer: Pacer | None = None
-        self._secrets: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(conn_id={self.conn_id!r})"
@@ -119,8 +118,7 @@ class VendorHook(HttpAsyncHook):
 
         connection = await get_async_connection(self.conn_id, hook=self)
         self._extras = {**secret.extras_of(connection, vendor=self.vendor), **self._overrides}
-        self._secrets = secret.secrets_of(connection, self._extras)
-        await secret.mask(self._secrets)
+        await secret.mask(secret.secrets_of(connection, self._extras))
         self.login: str | None = connection.login
         self.password: str | None = connection.password
         self.settings: ClientSettings = read_settings(self._extras, vendor=self.vendor)
@@ -128,7 +126,7 @@ class VendorHook(HttpAsyncHook):
         self.address = Address.of(host, connection.port, connection.schema, vendor=self.vendor)
         self.base_url = self.address.root
         self._pacer = pacer_of(self.conn_id, self.settings.requests_per_minute)
-        wire = Wire(self.settings, keep_cookies=self.keep_cookies)
+        wire = Wire(self.settings)
         await wire.open(self.vendor)
         self._wire = wire
 
@@ -156,8 +154,7 @@ class VendorHook(HttpAsyncHook):
 
     async def keep_secret(self, text: str) -> None:
         """Keep a secret that came during the run, such as a token, out of every log line and error."""
-        if text and text not in self._secrets:
-            self._secrets = (text, *self._secrets)
+        if remember(text):
             await secret.mask((text,))
 
     async def reauthorize(self, error: AuthFailed) -> bool:
@@ -262,7 +259,7 @@ class VendorHook(HttpAsyncHook):
         """
         address = self._root()
         own, url = address.target(url_or_path, params)
-        call = self._call(method, url, json, data, headers, safe, accept, own if credentials is None else credentials, own, whole=False)  # fmt: skip
+        call = self._call(method, url, json, data, headers, safe, accept, own if credentials is None else credentials, whole=False)  # fmt: skip
         check_target(call, url, self._exchange(call), address)
         advice = self.advice if own else _LINK_ADVICE
         pages = "html" in accept or "*/*" in accept
@@ -311,9 +308,21 @@ class VendorHook(HttpAsyncHook):
         attempts, self.backoff.attempts = self.backoff.attempts, 1
         try:
             async with self:
+                self._refuse_open_proxy()
                 return await self.check()
         finally:
             self.backoff.attempts = attempts
+
+    def _refuse_open_proxy(self) -> None:
+        """Refuse to test a connection that a person just changed to go through a proxy in the clear, with the password
+        that is stored and that this person may not know.
+        """
+        if self.settings.proxy.get("http") and self.address.scheme == "http":
+            raise Rejected(
+                "a test through a proxy without TLS would show the stored credentials to whoever runs the proxy",
+                vendor=self.vendor,
+                advice="Nothing was sent. Use https for the host, or test without the extra 'proxy'.",
+            )
 
     def _live(self) -> Wire:
         if self._wire is None:
@@ -334,17 +343,15 @@ class VendorHook(HttpAsyncHook):
         safe: bool | None,
         accept: str,
         credentials: bool,
-        own: bool = True,
         whole: bool = True,
     ) -> Call:
         body, typed = body_of(json, data)
-        standing = self.settings.headers if own else {}
-        sent = headers_of(standing, headers, accept=accept, typed=typed, credentials=credentials, whole=whole)
+        sent = headers_of(headers, accept=accept, typed=typed, whole=whole)
         method = method.upper()
         return Call(method, url, sent, body, method in SAFE_METHODS if safe is None else safe, credentials, whole)
 
     def _exchange(self, call: Call, attempt: int = 1) -> Exchange:
-        return Exchange(self.vendor, call.method, urlsplit(call.url).path, attempt, call.safe, self._secrets)
+        return Exchange(self.vendor, call.method, urlsplit(call.url).path, attempt, call.safe)
 
     async def _turn(self) -> None:
         if self._pacer is not None:
@@ -353,7 +360,8 @@ class VendorHook(HttpAsyncHook):
     async def _send(
         self, call: Call, exchange: Exchange, authorization: Mapping[str, str]
     ) -> tuple[aiohttp.ClientResponse, str]:
-        return await follow(self._live(), call, exchange, self.address, authorization, self._turn)
+        own = OwnHeaders(self.settings.headers, authorization)
+        return await follow(self._live(), call, exchange, self.address, own, self._turn)
 
     async def _repeat(self, call: Call, once: Callable[[Exchange, Mapping[str, str]], Awaitable[T]]) -> T:
         renewed = not call.credentials

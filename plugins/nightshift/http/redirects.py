@@ -7,7 +7,9 @@ from typing import NoReturn
 from urllib.parse import urljoin, urlsplit
 
 import aiohttp
+from msgspec import Struct
 from msgspec.structs import replace
+from multidict import CIMultiDict
 
 from nightshift.errors import BadResponse
 from nightshift.http.address import Address, foreign_host
@@ -23,12 +25,50 @@ _ADVICE = (
 )
 
 
+ANYWHERE = frozenset({"accept", "accept-encoding", "accept-language", "range", "if-range"})
+"""Headers of a request that may follow a redirect to another host."""
+_STAYS_HOME = frozenset({"authorization", "cookie"})
+
+
+class OwnHeaders(Struct, frozen=True):
+    """What only the vendor's own scheme, host and port may see.
+
+    :param standing: headers of the connection
+    :param authorization: headers with the credentials
+    """
+
+    standing: Mapping[str, str]
+    authorization: Mapping[str, str]
+
+    def __repr__(self) -> str:
+        return "OwnHeaders()"
+
+    def for_hop(self, call: Call, url: str, address: Address) -> Mapping[str, str]:
+        """Return the headers of one hop, made anew for where it goes.
+
+        :param call: the request
+        :param url: where this hop goes
+        :param address: root of the vendor
+        """
+        if _origin(url) == _origin(call.url) and not address.owns(url):
+            return call.headers
+        if not (address.owns(url) and address.owns(call.url)):
+            return CIMultiDict({name: text for name, text in call.headers.items() if name.lower() in ANYWHERE})
+        kept = {
+            name: text for name, text in self.standing.items() if call.credentials or name.lower() not in _STAYS_HOME
+        }
+        sent: CIMultiDict[str] = CIMultiDict(kept)
+        sent.update(call.headers)
+        sent.update(self.authorization if call.credentials else {})
+        return sent
+
+
 async def follow(
     wire: Wire,
     call: Call,
     exchange: Exchange,
     address: Address,
-    authorization: Mapping[str, str],
+    own: OwnHeaders,
     turn: Callable[[], Awaitable[None]],
 ) -> tuple[aiohttp.ClientResponse, str]:
     """Send a request, follow its redirects, and return the answer with the URL that it came from.
@@ -37,15 +77,14 @@ async def follow(
     credentials may go to other hosts.
 
     :param address: root of the vendor
-    :param authorization: headers with the credentials; sent to the vendor's own host only
+    :param own: headers of the connection and its credentials; sent to the vendor's own host only
     :param turn: waited for before each request to the vendor's own host
     :raises BadResponse: a redirect that is not followed, or too many
     """
     url = call.url
     for _ in range(MAX_REDIRECTS + 1):
-        own = address.owns(url)
-        headers = {**call.headers, **authorization} if own and call.credentials else call.headers
-        if own:
+        headers = own.for_hop(call, url, address)
+        if address.owns(url):
             await turn()
         response = await wire.send(replace(call, url=url, headers=headers), exchange)
         location = response.headers.get("Location")
@@ -79,6 +118,11 @@ def _target(url: str, location: str, call: Call, exchange: Exchange, address: Ad
     if not address.owns(target) and (call.credentials or call.whole):
         _refuse(exchange, f"a redirect leads to {where}, not to {address.origin}", status)
     return target
+
+
+def _origin(url: str) -> tuple[str, str]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.netloc
 
 
 def _refuse(exchange: Exchange, problem: str, status: int | None = None) -> NoReturn:

@@ -28,15 +28,12 @@ class Wire:
     before, and then nobody could tell whether the request was taken.
 
     :param settings: of the connection
-    :param keep_cookies: whether cookies of the vendor are kept between requests
     """
 
-    def __init__(self, settings: ClientSettings, *, keep_cookies: bool = False) -> None:
+    def __init__(self, settings: ClientSettings) -> None:
         self._settings = settings
-        self._keep_cookies = keep_cookies
         self._pooled: aiohttp.ClientSession | None = None
         self._fresh: aiohttp.ClientSession | None = None
-        self._cookies: aiohttp.abc.AbstractCookieJar | None = None
         self._tls: ssl.SSLContext | bool = True
 
     async def open(self, vendor: str) -> None:
@@ -46,7 +43,6 @@ class Wire:
         """
         verify = self._settings.verify
         self._tls = verify if isinstance(verify, bool) else await asyncio.to_thread(_trusting, verify, vendor)
-        self._cookies = aiohttp.CookieJar() if self._keep_cookies else aiohttp.DummyCookieJar()
         self._pooled = self._session(kept=True)
 
     async def close(self) -> None:
@@ -150,7 +146,7 @@ class Wire:
         connector = aiohttp.TCPConnector(limit=self._settings.max_connections, ssl=self._tls, force_close=not kept)
         session = aiohttp.ClientSession(
             connector=connector,
-            cookie_jar=self._cookies,
+            cookie_jar=aiohttp.DummyCookieJar(),
             headers={"User-Agent": f"nightshift/{__version__}"},
             trust_env=self._settings.trust_env,
             read_bufsize=READ_BUFFER,

@@ -50,6 +50,15 @@ HOME = Address.of("https://v.example.com/ctx")
         ("/ctx/next?page=2", "/next?page=2"),
         ("https://v.example.com/ctx", "/"),
         ("https://v.example.com/ctxother/next", None),
+        ("/ctx/../admin", None),
+        ("https://v.example.com/ctx/../admin?page=2", None),
+        ("https://v.example.com/ctx/%2e%2E/admin", None),
+        ("https://v.example.com/ctx/..%2fadmin", None),
+        ("https://v.example.com/ctx/%252e%252e/admin", None),
+        ("https://v.example.com/ctx/..;a=b/admin", None),
+        ("https://v.example.com/ctx/..%5cadmin", None),
+        ("https://v.example.com/ctx/./next", None),
+        ("https://v.example.com/ctx/a..b/...", "/a..b/..."),
         ("https://v.example.com:8443/ctx/next", None),
         ("http://v.example.com:443/ctx/next", None),
         ("https://evil.example.com/ctx/next?token=abc123", None),
@@ -98,3 +107,11 @@ def test_query() -> None:
 def test_a_path_is_a_path(path: str) -> None:
     with pytest.raises(Rejected):
         HOME.url(path)
+
+
+@pytest.mark.parametrize("path", ["/a/../admin", "/..", "/a/%2e%2e/b", "/a/.%2E", "/a/..%2Fb", "/a/.", "/a/..;x/b"])
+def test_no_path_climbs(path: str) -> None:
+    with pytest.raises(Rejected, match="another path"):
+        HOME.url(path)
+    with pytest.raises(Rejected, match="host"):
+        Address.of(f"https://v.example.com{path}")

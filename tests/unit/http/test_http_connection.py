@@ -93,6 +93,29 @@ async def test_proxy(vendor: Vendor, other: Vendor, connect: MakeHook, extra: di
     assert vendor.seen == []
 
 
+@pytest.mark.parametrize("verify", [False, "false", "False"])
+async def test_a_proxy_that_could_read_everything(
+    vendor: Vendor, other: Vendor, connect: MakeHook, verify: Any
+) -> None:
+    given = {"proxy": other.url, "verify": verify}
+    with pytest.raises(Rejected, match="'proxy' and 'verify'"):
+        async with connect(conn={"host": "https://vendor.example.com", "extra": given}):
+            pass
+    assert not other.seen
+    async with connect(conn={"host": "https://vendor.example.com", "extra": {"verify": verify}}):
+        pass
+
+
+async def test_the_test_button_sends_no_stored_password_through_a_proxy_in_the_clear(
+    other: Vendor, connect: MakeHook
+) -> None:
+    hook = connect(conn={"host": "vendor.example.com", "schema": "http", "extra": {"proxy": other.url}})
+    done, told = await asyncio.to_thread(hook.test_connection)
+    assert not done
+    assert "proxy" in told
+    assert not other.seen
+
+
 async def test_a_proxy_that_wants_a_login(other: Vendor, connect: MakeHook) -> None:
     other.says(answer(407))
     for scheme in ("http", "https"):

@@ -1,10 +1,19 @@
 from __future__ import annotations
 
+import base64
+import html
+import json
+import re
 import time
+from urllib.parse import quote, quote_plus
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from nightshift.redaction import redact, safe_url
+from nightshift.errors import BadResponse
+from nightshift.known_secrets import MOST, hide, remember
+from nightshift.redaction import WINDOW, redact, safe_url
 
 SECRETS = [
     "Authorization: Basic YW5uOnN3b3JkZmlzaA==",
@@ -25,6 +34,17 @@ SECRETS = [
     "https://cdn/x?Expires=1&Signature=abc~def__&Key-Pair-Id=APK",
     "https://ann:hunter22@host/x",
     "https://bi/rest/sessions/3f0c9a-11/x",
+    "login failed for ann, password: hunter22",
+    "Api key: mySecretOpaque is not known",
+    "<loginResult><sessionToken>mySecretOpaque</sessionToken></loginResult>",
+    "<ns2:password type='x'>hunter22</ns2:password>",
+    '<user name="ann" password="hunter22 with blanks"/>',
+    r'{"body": "{\"refresh_token\": \"r3fr3sh\", \"x\": 1}"}',
+    r'"{\\\"client_secret\\\": \\\"cl13nt\\\"}"',
+    "{&quot;password&quot;: &quot;hunter22&quot;}",
+    'Authorization: Digest username="ann", realm="x", nonce="mySecretOpaque", response="abcdef0123"',
+    'sent Digest username="ann", response="abcdef0123"',
+    "authorization: OAuth oauth_token=mySecretOpaque, oauth_signature=abcdef",
 ]
 WORDS = [
     "YW5u",
@@ -62,6 +82,9 @@ def test_secrets_go(text: str) -> None:
         "Basic authentication failed",
         "tokensConsumed: 60.0 for user ann",
         "errorCode 42, code: 7",
+        "policy: the night is fixed",
+        "the digest of the page is wrong",
+        "invalid code: use another one",
         "https://host/data/api/v1/report/entitlement?pageNumber=2&limitRecords=500",
     ],
 )
@@ -70,7 +93,9 @@ def test_plain_words_stay(text: str) -> None:
 
 
 def test_known_secrets_go_wherever_they_are() -> None:
-    assert redact("your key swordfish is bad", ["swordfish", "key"]) == "your key *** is bad"
+    remember("swordfish")
+    remember("key")
+    assert redact("your key swordfish is bad") == "your key *** is bad"
 
 
 @pytest.mark.parametrize(
@@ -96,3 +121,92 @@ def test_a_hostile_body_does_not_hold_the_loop(part: str) -> None:
     redact(text)
     safe_url(f"https://h/p?{text}")
     assert time.process_time() - started < 1
+
+
+SECRET = 'rT/9+x"Qz<7&y\\p=Z3 ä-k1_vN~w8.bC4!dE5#fG6%hJ2'
+HARMLESS = "the answer was not understood by the gateway, look at its log; "
+
+
+def _spelled(secret: str) -> dict[str, str]:
+    pair = f"ann:{secret}".encode()
+    return {
+        "raw": secret,
+        "percent": quote(secret, safe=""),
+        "percent, lower case": quote(secret, safe="").lower()
+        if secret.islower()
+        else _lower_hex(quote(secret, safe="")),
+        "form": quote_plus(secret),
+        "JSON": json.dumps(secret)[1:-1],
+        "JSON, as it is": json.dumps(secret, ensure_ascii=False)[1:-1],
+        "JSON in JSON": json.dumps(json.dumps(secret))[3:-3],
+        "HTML": html.escape(secret),
+        "base64": base64.b64encode(secret.encode()).decode(),
+        "base64 of a pair": base64.b64encode(pair).decode(),
+        "base64 for URLs": base64.urlsafe_b64encode(b"xy" + secret.encode() + b"z").decode(),
+    }
+
+
+def _lower_hex(text: str) -> str:
+    return re.sub("%..", lambda found: found[0].lower(), text)
+
+
+def _survivors(text: str, spelled: str) -> list[str]:
+    return [spelled[at : at + 8] for at in range(len(spelled) - 7) if spelled[at : at + 8] in text]
+
+
+@pytest.mark.parametrize("spelling", sorted(_spelled(SECRET)))
+def test_no_piece_of_a_known_secret_survives_any_cut(spelling: str) -> None:
+    """The secret at every offset of what a vendor says, around the end of what a message keeps; and cut by the vendor."""
+    remember(SECRET)
+    spelled = _spelled(SECRET)[spelling]
+    # base64 depends on its neighbours at both ends: a few characters there belong to no secret alone.
+    core = spelled[2:-4] if spelling.startswith("base64") else spelled
+    core = core[6:] if spelling == "base64 of a pair" else core
+    filler = HARMLESS * 8
+    for offset in range(340):
+        head = filler[:offset]
+        for said in (
+            head + " " * (offset % 3) + spelled + " tail",
+            head + spelled[: len(spelled) * 2 // 3],
+            head + spelled[7:],
+        ):
+            error = BadResponse(
+                said[:200] if offset < 150 else "refused", detail=said, path=f"/x/{said[-60:]}", advice=said[:40]
+            )
+            shown = f"{error.problem} {error.path} {error.detail}"
+            assert not _survivors(shown, core), (offset, shown)
+
+
+def test_a_secret_that_the_window_cuts_does_not_show() -> None:
+    remember(SECRET)
+    for before in (WINDOW - len(SECRET) // 2, WINDOW - 10, WINDOW - len(SECRET) - 1):
+        for blank in (" ", "\n"):
+            shown = BadResponse("x", detail=blank * before + SECRET + " end").detail
+            assert not _survivors(shown, SECRET)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    secret=st.text(st.characters(min_codepoint=33, max_codepoint=0x24F), min_size=10, max_size=60),
+    head=st.text(max_size=400),
+    tail=st.text(max_size=40),
+    spelling=st.sampled_from(["raw", "percent", "form", "JSON", "JSON, as it is", "HTML", "base64"]),
+)
+def test_any_secret_in_any_spelling(secret: str, head: str, tail: str, spelling: str) -> None:
+    remember(secret)
+    spelled = _spelled(secret)[spelling]
+    core = spelled[:-4] if spelling == "base64" else spelled
+    shown = BadResponse("x", detail=head + spelled + tail).detail
+    clean = BadResponse("x", detail=head + tail).detail
+    assert not [piece for piece in _survivors(shown, core) if piece not in clean and piece not in f"{head}{tail}"]
+
+
+def test_only_so_many_secrets_are_remembered() -> None:
+    for number in range(MOST + 10):
+        remember(f"secret-number-{number}")
+    assert hide("secret-number-0 secret-number-265") == "secret-number-0 ***"
+
+
+def test_short_texts_are_no_secrets() -> None:
+    assert not remember("none")
+    assert redact("none of them") == "none of them"

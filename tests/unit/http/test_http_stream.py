@@ -159,3 +159,39 @@ async def test_a_change_is_not_redirected(vendor: Vendor, connect: MakeHook) -> 
         with pytest.raises(BadResponse, match="redirects"):
             await hook.request("POST", "/")
     assert len(vendor.seen) == 1
+
+
+STANDING = {"X-Api-Key": "standing-secret-1", "X-Tenant": "acme", "Cookie": "sid=standing-cookie"}
+OWN_NAMES = {"authorization", "x-api-key", "x-tenant", "cookie"}
+
+
+@pytest.mark.parametrize(
+    "path", [["home"], ["other"], ["home", "home"], ["home", "other"], ["home", "other", "home"], ["other", "home"]]
+)
+@pytest.mark.parametrize("credentials", [None, False])
+async def test_what_is_ours_goes_home_only(
+    vendor: Vendor, other: Vendor, connect: MakeHook, path: list[str], credentials: bool | None
+) -> None:
+    """Each hop of a download: the connection's headers and the caller's reach the vendor's own origin, and nobody else."""
+    at = {"home": vendor, "other": other}
+    for here in at.values():
+        here.scripts = []
+    for number, name in enumerate(path):
+        last = number + 1 == len(path)
+        at[name].scripts.append(
+            answer(body=b"file") if last else answer(302, Location=f"{at[path[number + 1]].url}/{number}")
+        )
+    if "other" in path and path[0] == "home":
+        credentials = False  # with credentials such a redirect is refused, which is another test
+    async with connect(conn={"extra": {"headers": STANDING}}) as hook:
+        first = "/0" if path[0] == "home" else f"{other.url}/0"
+        async with hook.stream("GET", first, headers={"X-Mine": "caller"}, credentials=credentials) as download:
+            assert b"".join([chunk async for chunk in download]) == b"file"
+    for seen in other.seen:
+        assert not OWN_NAMES & set(seen.headers), seen
+        assert ("x-mine" in seen.headers) == (path[0] == "other")
+    for number, seen in enumerate(vendor.seen):
+        at_home = path[0] == "home"
+        assert ("x-tenant" in seen.headers) == at_home, (number, seen)
+        assert ("authorization" in seen.headers) == (at_home and credentials is None)
+        assert ("cookie" in seen.headers) == (at_home and credentials is None)
