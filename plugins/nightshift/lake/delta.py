@@ -44,6 +44,14 @@ class Moved(Exception):
     """Another writer gave a column of ours another type meanwhile; the rows have to be cast anew."""
 
 
+class Overtaken(Exception):
+    """The table has newer extracts of nights that were to be replaced; ``nights`` says when those were finished."""
+
+    def __init__(self, nights: Mapping[str, str]) -> None:
+        super().__init__(nights)
+        self.nights = nights
+
+
 @dataclass(frozen=True)
 class Replacement:
     """What one commit does.
@@ -54,6 +62,7 @@ class Replacement:
     :param columns: their columns, with types
     :param finished: when the extract was finished, microseconds since 1970; ``None`` where that is not known
     :param note: what is recorded with the commit
+    :param force: replace also what is of an extract that was finished later
     """
 
     content: int
@@ -62,6 +71,19 @@ class Replacement:
     columns: Sequence[Column]
     finished: int | None
     note: CommitNote
+    force: bool = False
+
+
+@dataclass(frozen=True)
+class Commit:
+    """What came of a replacement.
+
+    :param now: the table, with it
+    :param overruled: the nights that were of an extract that was finished later, with when that was, ISO 8601
+    """
+
+    now: Snapshot
+    overruled: Mapping[str, str]
 
 
 class NightTable:
@@ -91,36 +113,51 @@ class NightTable:
             return None
         return Snapshot(table, self.objects())
 
-    def replace(self, what: Replacement) -> int:
+    def replace(self, what: Replacement) -> Commit:
         """Replace nights in one atomic commit, and read back that they are what was to be.
 
-        :return: the version that has them
         :raises Moved: another writer gave a column another type meanwhile; nothing was committed
+        :raises Overtaken: the table has newer extracts of some of the nights, and it is not forced; nothing was committed
         :raises Contended: other writers came first 40 times; nothing was committed
         """
+        overruled: Mapping[str, str] = {}
         for attempt in range(ATTEMPTS):
             now = self.snapshot() or self._created(what.columns)
             if now.has_files([add.path for add in what.adds]):
-                return now.version
-            fields = merged(now.fields, what.columns)
-            try:
-                now.table.create_write_transaction(
-                    list(what.adds), "overwrite", schema_of(fields), [NIGHT], [(NIGHT, "in", sorted(what.nights))],
-                    commit_properties=CommitProperties(
-                        custom_metadata={NOTE: what.note.to_json()}, max_commit_retries=0,
-                        app_transactions=_transactions(what, now.version + 1),
-                    ),
-                )  # fmt: skip
-            except CommitFailedError:
+                return Commit(now, overruled)
+            overruled = now.newer(what.nights, what.finished)
+            if overruled and not what.force:
+                raise Overtaken(overruled)
+            if not self._committed(now, what):
                 time.sleep(random.uniform(0, min(LONGEST_WAIT, 0.05 * 1.5**attempt)))  # noqa: S311 - jitter
                 continue
             after = self.snapshot(now.version + 1)
             if after is not None and after.holds(what.content, what.nights):
-                return after.version
+                return Commit(after, overruled)
         raise Contended(
             f"{self.name}: other writers came first {ATTEMPTS} times. Nothing was committed; the landed night is untouched. "
             "Publish again, and limit with a pool how many nights of one report are published at a time."
         )
+
+    def _committed(self, now: Snapshot, what: Replacement) -> bool:
+        """Commit at exactly one version above ``now``; return whether no other writer came first."""
+        properties = CommitProperties(
+            custom_metadata={NOTE: what.note.to_json()},
+            max_commit_retries=0,
+            app_transactions=_transactions(what, now.version + 1),
+        )
+        try:
+            now.table.create_write_transaction(
+                list(what.adds),
+                "overwrite",
+                schema_of(merged(now.fields, what.columns)),
+                [NIGHT],
+                [(NIGHT, "in", sorted(what.nights))],
+                commit_properties=properties,
+            )
+        except CommitFailedError:
+            return False
+        return True
 
     def _created(self, columns: Sequence[Column]) -> Snapshot:
         fields = merged([], columns)

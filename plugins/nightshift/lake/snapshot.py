@@ -130,6 +130,16 @@ class Snapshot:
             content=content, rows=rows, version=version, finished=None if finished is None else iso_of(finished)
         )
 
+    def newer(self, nights: Collection[str], finished: int | None) -> dict[str, str]:
+        """Return those of these nights that are of an extract that was finished later, with when that was, ISO 8601.
+
+        :param finished: when an extract was finished, microseconds since 1970; of one that does not say, none is newer
+        """
+        marks = {night: self.table.transaction_version(transaction(night, "finished")) for night in nights}
+        if finished is None:
+            return {}
+        return {night: iso_of(there) for night, there in marks.items() if there is not None and there > finished}
+
     def holds(self, content: int, nights: Mapping[str, int | None] | Mapping[str, int]) -> bool:
         """Say whether these nights are exactly this content, as it was published.
 

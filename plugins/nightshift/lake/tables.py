@@ -12,18 +12,18 @@ import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from deltalake.transaction import AddAction
 
 from nightshift.lake.checks import CheckResult, Counts, failed, judge
-from nightshift.lake.delta import Moved, NightTable, Replacement
+from nightshift.lake.delta import Commit, Moved, NightTable, Overtaken, Replacement
 from nightshift.lake.errors import CastError, Contended, SchemaDrift, Unsound
 from nightshift.lake.manifest import Manifest
 from nightshift.lake.pages import LandedPages
 from nightshift.lake.published import PublishedNight, published_night
 from nightshift.lake.snapshot import CommitNote, Snapshot, microseconds_of
-from nightshift.lake.spec import Column, PublishSpec
+from nightshift.lake.spec import NIGHT, Column, PublishSpec
 from nightshift.lake.staging import StagedFile, Stager, rows_by_night
 from nightshift.lake.store import Lake
 from nightshift.lake.typed_rows import TypedRows
@@ -41,7 +41,7 @@ Say = Callable[[str], object]
 class Published:
     """What a publish did.
 
-    :param rows: rows in the table for the nights that were replaced
+    :param rows: rows that the table has of the nights that were asked for
     :param bytes: size of their files
     :param version: version of the table that has them
     :param duplicates: rows dropped because one before was identical
@@ -49,7 +49,10 @@ class Published:
     :param nights: rows by night
     :param added: columns that the table did not have
     :param checks: the verdicts
-    :param already: the table had exactly this content before; nothing was committed
+    :param already: nothing was committed: the table had exactly this content before, or newer extracts of its nights
+    :param kept: nights that were left as they are because the table has an extract of them that was finished later, with
+        when that was, ISO 8601
+    :param overruled: nights that were of an extract that was finished later, and were replaced because it was forced
     """
 
     rows: int
@@ -61,6 +64,8 @@ class Published:
     added: tuple[str, ...]
     checks: tuple[CheckResult, ...]
     already: bool = False
+    kept: Mapping[str, str] = field(default_factory=dict)
+    overruled: Mapping[str, str] = field(default_factory=dict)
 
 
 def publish(
@@ -69,12 +74,13 @@ def publish(
     """Publish a landed night. Blocks; memory is flat whatever the size of the night, ``TMPDIR`` holds its Parquet files.
 
     The nights that are replaced are ``spec.nights``, else the night of the extract, all in one commit. A night without rows
-    replaces what was there by nothing; the table is made if it is missing, with the columns that are known.
+    replaces what was there by nothing; the table is made if it is missing, with the columns that are known. A night of which
+    the table has an extract that was finished later stays as it is.
 
     :param lake: where landing and tables are
     :param manifest: the extract to publish
     :param spec: how
-    :param force: commit again even if the table has exactly this content
+    :param force: commit again even if the table has exactly this content, or a newer extract of a night
     :param say: takes a line of progress
     :raises Damaged: a landed page is not what was received
     :raises UnreadablePage: a page is not JSON or CSV
@@ -83,11 +89,11 @@ def publish(
     :raises Unsound: checks failed; the table is as it was
     :raises Contended: other writers came first each time
     """
-    publishing = _Publishing(lake, manifest, spec, say)
+    publishing = _Publishing(lake, manifest, spec, force, say)
     for _ in range(CASTS):
         before = publishing.table.snapshot()
-        if before is not None and not force and before.holds(publishing.content, dict.fromkeys(publishing.nights)):
-            return publishing.already(before)
+        if before is not None and (done := publishing.nothing_to_do(before)):
+            return done
         try:
             with _without_collector():
                 return publishing.run(before)
@@ -115,14 +121,42 @@ def table_schema(lake: Lake, source: str, report: str) -> list[Column] | None:
 
 
 class _Publishing:
-    def __init__(self, lake: Lake, manifest: Manifest, spec: PublishSpec, say: Say) -> None:
+    def __init__(self, lake: Lake, manifest: Manifest, spec: PublishSpec, force: bool, say: Say) -> None:
         self.lake = lake
         self.manifest = manifest
         self.spec = spec
+        self.force = force
         self.say = say
         self.nights = sorted(spec.nights or (manifest.night,))
         self.table = NightTable(lake, manifest.source, manifest.report)
         self.content = content_of(manifest, spec)
+        self.finished = microseconds_of(manifest.finished)
+
+    def nothing_to_do(self, now: Snapshot) -> Published | None:
+        """Return what is in the table where it has this content, or newer extracts, of every night."""
+        if self.force:
+            return None
+        kept = now.newer(self.nights, self.finished)
+        left = [night for night in self.nights if night not in kept]
+        if left and not now.holds(self.content, dict.fromkeys(left)):
+            return None
+        self._say_kept(kept)
+        if left:
+            self.say(f"Version {now.version} of {self.table.name} has exactly this extract already; nothing to do")
+        note = now.note((left or self.nights)[0])
+        nights = self._rows_in(now)
+        return Published(
+            rows=sum(nights.values()),
+            bytes=now.size_of(self.nights),
+            version=now.version,
+            duplicates=note.duplicates if note else 0,
+            outside=note.outside if note else 0,
+            nights=nights,
+            added=(),
+            checks=tuple(CheckResult(*check) for check in note.checks) if note else (),
+            already=True,
+            kept=kept,
+        )
 
     def run(self, before: Snapshot | None) -> Published:
         began = time.monotonic()
@@ -135,42 +169,92 @@ class _Publishing:
         with closing(rows.stage(self.nights)) as stager:
             self.say(f"{stager.read} rows read and cast in {time.monotonic() - began:.1f} s")
             files, checks, counts = self._checked(stager, before)
-            columns = rows.columns
             had = {column.name for column in before.columns} if before else set()
-            added = tuple(column.name for column in columns if column.name not in had)
+            added = tuple(column.name for column in rows.columns if column.name not in had)
+            kept = before.newer(self.nights, self.finished) if before and not self.force else {}
+            adds = self._upload([staged for staged in files if staged.night not in kept])
+            self.say(f"{len(adds)} files are in place, not yet part of the table")
+        kept, commit = self._replace(kept, counts, adds, rows.columns, checks)
+        now = commit.now if commit else self.table.snapshot()
+        if now is None:
+            raise Contended(f"{self.table.name}: the table is gone. Nothing was committed; publish again.")
+        return self._told(now, kept, commit, counts, added, checks)
+
+    def _replace(
+        self,
+        kept: Mapping[str, str],
+        counts: Counts,
+        adds: Sequence[AddAction],
+        columns: Sequence[Column],
+        checks: Sequence[CheckResult],
+    ) -> tuple[Mapping[str, str], Commit | None]:
+        """Commit the nights of which the table has no newer extract; return those that stay, and the commit if there is one."""
+        while nights := {night: rows for night, rows in counts.nights.items() if night not in kept}:
             note = CommitNote(
                 content=f"{self.content:016x}",
                 extract=self.manifest.extract,
-                nights=dict(counts.nights),
+                nights=nights,
                 duplicates=counts.duplicates,
                 outside=counts.outside,
                 checks=tuple((check.name, check.ok, check.detail) for check in checks),
             )
-            adds = self._upload(files)
-            self.say(f"{len(adds)} files are in place, not yet part of the table")
-        try:
-            version = self.table.replace(
-                Replacement(self.content, counts.nights, adds, columns, microseconds_of(self.manifest.finished), note)
+            try:
+                what = Replacement(self.content, nights, adds, columns, self.finished, note, self.force)
+                return kept, self.table.replace(what)
+            except Overtaken as newer:
+                kept = {**kept, **newer.nights}
+                self._withdraw([add for add in adds if add.partition_values[NIGHT] in kept])
+                adds = [add for add in adds if add.partition_values[NIGHT] not in kept]
+            except (Moved, Contended):
+                self._withdraw(adds)
+                raise
+        return kept, None
+
+    def _told(
+        self,
+        now: Snapshot,
+        kept: Mapping[str, str],
+        commit: Commit | None,
+        counts: Counts,
+        added: Sequence[str],
+        checks: Sequence[CheckResult],
+    ) -> Published:
+        nights = self._rows_in(now)
+        overruled = commit.overruled if commit else {}
+        if commit:
+            replaced = [night for night in self.nights if night not in kept]
+            rows = sum(nights[night] for night in replaced)
+            self.say(f"Version {now.version} of {self.table.name} has {rows} rows in {', '.join(replaced)}")
+        self._say_kept(kept)
+        for night, finished in overruled.items():
+            self.say(
+                f"FORCED: night {night} was of an extract that was finished at {finished}; the older one of "
+                f"{self.manifest.finished} has replaced it"
             )
-        except (Moved, Contended):
-            self._withdraw(adds)
-            raise
-        size = sum(add.size for add in adds)
-        self.say(f"Version {version} of {self.table.name} has {counts.published} rows in {', '.join(self.nights)}")
         return Published(
-            counts.published, size, version, counts.duplicates, counts.outside, counts.nights, added, tuple(checks)
+            rows=sum(nights.values()),
+            bytes=now.size_of(self.nights),
+            version=now.version,
+            duplicates=counts.duplicates,
+            outside=counts.outside,
+            nights=nights,
+            added=tuple(added) if commit else (),
+            checks=tuple(checks),
+            already=commit is None,
+            kept=kept,
+            overruled=overruled,
         )
 
-    def already(self, now: Snapshot) -> Published:
-        note = now.note(self.nights[0])
+    def _say_kept(self, kept: Mapping[str, str]) -> None:
+        for night, finished in kept.items():
+            self.say(
+                f"Night {night} stays as it is: the table has an extract of it that was finished at {finished}, this one "
+                f"({self.manifest.extract}) at {self.manifest.finished}. Publish with force to replace it all the same"
+            )
+
+    def _rows_in(self, now: Snapshot) -> dict[str, int]:
         here = now.nights()
-        nights = {night: here.get(night, 0) for night in self.nights}
-        self.say(f"Version {now.version} of {self.table.name} has exactly this extract already; nothing to do")
-        checks = tuple(CheckResult(*check) for check in note.checks) if note else ()
-        duplicates, outside = (note.duplicates, note.outside) if note else (0, 0)
-        return Published(
-            sum(nights.values()), now.size_of(self.nights), now.version, duplicates, outside, nights, (), checks, True
-        )
+        return {night: here.get(night, 0) for night in self.nights}
 
     def _checked(
         self, stager: Stager, before: Snapshot | None

@@ -53,7 +53,7 @@ def night_form(reports: Sequence[str]) -> dict[str, Param]:
             type=["null", "boolean"],
             title="Force",
             description="Ask the vendor for a night beyond its horizon, or for one that is not over yet, and publish "
-            "again what is published unchanged.",
+            "again what is published unchanged, or older than what the table has.",
         ),
     }
 

@@ -89,13 +89,14 @@ class PublishNightOperator(BaseOperator):
     the asset event with the night as its partition key.
 
     Nothing of the table changes when a value does not cast or a check fails; the landing is never touched. Publishing
-    what is published already changes nothing.
+    what is published already changes nothing, and a night of which the table has a newer extract stays: the log, the result
+    and the event say so under ``kept``.
 
     :param extract: what the extracting task returned
     :param spec: how the report is published, as JSON of :class:`nightshift.lake.spec.PublishSpec`
     :param source: connection type of the source
     :param report: name of the report
-    :param force: publish again what is published unchanged
+    :param force: publish again what is published unchanged, and replace also a night of which the table has a newer extract
     :raises CastError: a value does not fit its column; names page, row and column
     :raises Unsound: a check failed; names each, with its numbers
     """
@@ -126,6 +127,7 @@ class PublishNightOperator(BaseOperator):
         told = {
             "night": manifest.night, "rows": published.rows, "bytes": published.bytes, "pages": manifest.pages, "landed_bytes": manifest.bytes, "table_version": published.version,
             "duplicates": published.duplicates, "outside": published.outside, "added": list(published.added), "extract": manifest.extract, "already": published.already,
+            "kept": dict(published.kept), "overruled": dict(published.overruled),
             "checks": [{"name": check.name, "ok": check.ok, "detail": check.detail} for check in published.checks],
         }  # fmt: skip
         event = context["outlet_events"][self.asset]

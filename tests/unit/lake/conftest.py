@@ -33,6 +33,7 @@ async def land_night(
     totals: tuple[int | None, int | None] = (None, None),
     model: dict[str, str] | None = None,
     format: str = "json",  # noqa: A002 - the word of the manifest
+    finished: str | None = None,
 ) -> Manifest:
     folder = Landing(lake, "flexnet", report, night).extract(extract)
     entries = []
@@ -42,7 +43,7 @@ async def land_night(
         entries.append(await folder.write(number, body, rows))
     manifest = Manifest.of(
         entries, source="flexnet", report=report, night=night, extract=extract, connection="flexnet_default", attempt=1,
-        started=f"{night}T01:00:00+00:00", finished=f"{night}T01:10:00+00:00", format=format,
+        started=f"{night}T01:00:00+00:00", finished=finished or f"{night}T01:10:00+00:00", format=format,
         vendor_totals=VendorTotals(rows=totals[0], pages=totals[1]),
         model=None if model is None else [Column(name=name, type=kind) for name, kind in model.items()],
     )  # fmt: skip

@@ -217,3 +217,19 @@ def test_csv_becomes_the_same_table_as_json(flow) -> None:
     as_csv = sorted(f.rows(), key=lambda row: row["usageId"])
     assert [row["usageId"] for row in as_csv] == [row["usageId"] for row in as_json]
     assert {key for key in as_json[0] if as_json[0][key] != as_csv[0][key]} <= {"attributes"}
+
+
+def test_an_older_extract_leaves_the_newer_one_and_says_so_in_log_result_and_event(flow, capsys) -> None:
+    f = flow()
+    older, newer = f.extract(), f.extract()
+    f.publish(newer)
+    run = f.publish(older)
+    assert run.state == "success", run.error
+    assert list(run.result["kept"]) == [NIGHT]
+    assert (run.result["already"], run.result["overruled"]) == (True, {})
+    [event] = run.message.outlet_events
+    assert event["extra"]["kept"] == run.result["kept"]
+    assert f"Night {NIGHT} stays as it is" in capsys.readouterr().out
+    forced = f.publish(older, force=True)
+    assert (forced.result["kept"], list(forced.result["overruled"])) == ({}, [NIGHT])
+    assert f"FORCED: night {NIGHT}" in capsys.readouterr().out
