@@ -16,14 +16,12 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-import pendulum
-from airflow.sdk import DAG, CronPartitionTimetable, TaskGroup
+from airflow.sdk import TaskGroup
 
 from nightshift.config.tokenflex import TokenFlex, UsageExport
-from nightshift.nights.forms import give_form
-from nightshift.nights.night import NightOperator, night_form
+from nightshift.nights.flow import night_task, nightly_dag
+from nightshift.nights.night import NightOperator
 from nightshift.nights.publish import WatchSchemaOperator
-from nightshift.retries import VendorRetryPolicy
 from nightshift.settings import read_section
 from nightshift.tokenflex.landing_operators import TokenFlexDownloadExportOperator, TokenFlexPublishExportOperator
 from nightshift.tokenflex.operators import TokenFlexDeleteExportOperator, TokenFlexRequestExportOperator
@@ -81,24 +79,20 @@ def export_group(source: TokenFlex, export: UsageExport, night: NightOperator) -
 
 
 if (source := read_section("tokenflex", TokenFlex)) is not None:
-    with DAG(
+    names = [export.name for export in source.exports]
+    with nightly_dag(
         "tokenflex_exports",
-        schedule=CronPartitionTimetable("0 0 * * *", timezone=source.timezone, run_offset=-1, key_format="%Y-%m-%d"),
-        start_date=pendulum.parse(source.start, tz=source.timezone),
-        catchup=False,
-        max_active_runs=16,
-        dagrun_timeout=timedelta(hours=72),
-        default_args={
-            "owner": "nightshift", "retries": source.retries, "retry_delay": timedelta(minutes=1), "retry_policy": VendorRetryPolicy(),
-            "execution_timeout": timedelta(hours=6),
-        },
-        tags=["nightshift", "tokenflex", "reports"],
+        source,
+        names,
+        kind="tokenflex",
         doc_md=__doc__,
-    ) as dag:  # fmt: skip
-        the_night = NightOperator(
-            task_id="night", doc_md="Decide the night, wait until it is settled, choose the exports.", timezone=source.timezone, settle_hours=source.settle_hours,
-            branches={export.name: export.name for export in source.exports},
-        )  # fmt: skip
+        # The pool is for what is pending at the vendor; the other tasks would take its slots.
+        pool="default_pool",
+        max_active_runs=16,
+        # An export may wait for the vendor's queue for a day before it is made.
+        run_limit=timedelta(hours=72),
+        task_limit=timedelta(hours=6),
+    ):
+        the_night = night_task(source, names)
         for one in source.exports:
             export_group(source, one, the_night)
-    give_form(dag, night_form([export.name for export in source.exports]))

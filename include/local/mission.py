@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from include.local.rest import Api
 from nightshift.config.reports import Source
+from nightshift.nights.bounds import end_of, last_night, night_of
 
 RUN_SECONDS = 1800
 SCHEDULED_SECONDS = 20
@@ -37,12 +38,13 @@ class Flow:
 
     def last_night(self) -> str:
         """Return the last day that is over at the vendor."""
-        return (datetime.now(self.source.zone).date() - timedelta(days=1)).isoformat()
+        return last_night(self.source.zone, datetime.now(UTC)).isoformat()
 
     def is_settled(self, night: str) -> bool:
         """Return whether a scheduled run for the night would begin now."""
-        ends = datetime.combine(date.fromisoformat(night) + timedelta(days=1), datetime.min.time(), self.source.zone)
-        return datetime.now(UTC) >= ends.astimezone(UTC) + timedelta(hours=self.source.settle_hours)
+        return datetime.now(UTC) >= end_of(night_of(night), self.source.zone) + timedelta(
+            hours=self.source.settle_hours
+        )
 
 
 def start_run(api: Api, flow: Flow, night: str | None) -> str:

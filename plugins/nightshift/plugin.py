@@ -1,4 +1,6 @@
-"""The one Airflow plugin of Nightshift. Every Airflow process imports it, so it imports nothing itself: a page is built when it is first asked for."""
+"""The one Airflow plugin of Nightshift. Every Airflow process imports it, so it imports next to nothing itself: a page is
+built when it is first asked for.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +9,9 @@ from importlib import import_module
 from typing import Any, ClassVar
 
 from airflow.plugins_manager import AirflowPlugin
+from airflow.timetables.base import Timetable
+
+from nightshift.nights.timetable import NightTimetable
 
 
 class LazyApp:
@@ -28,9 +33,10 @@ class LazyApp:
 
 
 class NightshiftPlugin(AirflowPlugin):
-    """The pages of Nightshift in the Airflow UI."""
+    """The pages of Nightshift in the Airflow UI, and the schedule of its nights."""
 
     name = "nightshift"
+    timetables: ClassVar[list[type[Timetable]]] = [NightTimetable]
     fastapi_apps: ClassVar[list[dict[str, Any]]] = [
         {
             "name": "Token Flex sign-in",

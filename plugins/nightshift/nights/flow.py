@@ -8,11 +8,12 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pendulum
-from airflow.sdk import DAG, CronPartitionTimetable
+from airflow.sdk import DAG
 
 from nightshift.nights.forms import give_form
 from nightshift.nights.night import NightOperator, night_form
 from nightshift.nights.publish import PublishNightOperator, WatchSchemaOperator
+from nightshift.nights.timetable import NightTimetable
 from nightshift.retries import VendorRetryPolicy
 
 if TYPE_CHECKING:
@@ -26,31 +27,45 @@ TASK_LIMIT = timedelta(hours=4)
 
 
 @contextmanager
-def nightly_dag(dag_id: str, source: Source, reports: Sequence[str], *, kind: str, doc_md: str | None) -> Iterator[DAG]:
-    """Declare the DAG of a source: a run a night, begun at the midnight that ends it, with the night as partition key.
+def nightly_dag(
+    dag_id: str,
+    source: Source,
+    reports: Sequence[str],
+    *,
+    kind: str,
+    doc_md: str | None,
+    pool: str | None = None,
+    max_active_runs: int = 8,
+    run_limit: timedelta = RUN_LIMIT,
+    task_limit: timedelta = TASK_LIMIT,
+) -> Iterator[DAG]:
+    """Declare the DAG of a source: a run a night, begun at the moment that ends it, with the night as partition key.
 
     :param dag_id: id of the DAG
     :param source: the source's section of ``reports.yaml``
     :param reports: names of its reports
     :param kind: connection type of the source; also a tag
     :param doc_md: what the UI says about the DAG
+    :param pool: of the tasks that name none; default: the source's
+    :param max_active_runs: nights that are brought home at the same time
+    :param run_limit: after which a run is ended
+    :param task_limit: after which an attempt of a task is ended
     """
     with DAG(
         dag_id,
-        # At midnight, so that a partition is the same one for the schedule, a backfill and a person; the first task
-        # waits until the vendor has settled.
-        schedule=CronPartitionTimetable("0 0 * * *", timezone=source.timezone, run_offset=-1, key_format="%Y-%m-%d"),
+        # At the end of the night, whenever the vendor settles: the first task waits for that.
+        schedule=NightTimetable(source.timezone),
         start_date=pendulum.parse(source.start, tz=source.timezone),
         catchup=False,
-        max_active_runs=8,
-        dagrun_timeout=RUN_LIMIT,
+        max_active_runs=max_active_runs,
+        dagrun_timeout=run_limit,
         default_args={
             "owner": "nightshift",
             "retries": source.retries,
             "retry_delay": timedelta(minutes=1),
             "retry_policy": VendorRetryPolicy(),
-            "execution_timeout": TASK_LIMIT,
-            "pool": source.pool,
+            "execution_timeout": task_limit,
+            "pool": pool or source.pool,
         },
         tags=["nightshift", kind, "reports"],
         doc_md=doc_md,

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from airflow.sdk import BaseBranchOperator, Context, Param
 from airflow.sdk.exceptions import AirflowFailException
+
+from nightshift.nights.bounds import end_of, last_night, night_of
 
 MAX_RANGE = 400
 FORM = ("night", "until", "reports", "force")
@@ -58,11 +60,6 @@ def night_form(reports: Sequence[str]) -> dict[str, Param]:
     }
 
 
-def last_night(zone: ZoneInfo, now: datetime) -> date:
-    """Return the last day that is over in ``zone``."""
-    return now.astimezone(zone).date() - timedelta(days=1)
-
-
 def asked_nights(partition_key: str | None, params: Mapping[str, Any], *, zone: ZoneInfo, now: datetime) -> list[str]:
     """Return the nights that a run is asked for, in order; one, or all of a range.
 
@@ -77,8 +74,8 @@ def asked_nights(partition_key: str | None, params: Mapping[str, Any], *, zone: 
         raise ValueError(
             f"The run's partition key is {partition_key} but the form says night {given}; give one of the two, or the same."
         )
-    first = _day(partition_key or given or last_night(zone, now).isoformat())
-    until = _day(params["until"]) if params.get("until") else first
+    first = night_of(partition_key or given or last_night(zone, now).isoformat())
+    until = night_of(params["until"]) if params.get("until") else first
     if until != first and partition_key is not None:
         raise ValueError(
             f"A run with the partition key {partition_key} is for that one night; for a range leave the partition key empty."
@@ -92,13 +89,6 @@ def asked_nights(partition_key: str | None, params: Mapping[str, Any], *, zone: 
             f"The night {until} is not over in {zone.key}; the last one that is: {over}. With Force it is fetched as far as it goes."
         )
     return [(first + timedelta(days=n)).isoformat() for n in range(count)]
-
-
-def _day(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise ValueError(f"{text!r} is not a night; give a day as YYYY-MM-DD.") from None
 
 
 def unknown_keys(conf: Mapping[str, Any] | None, known: Sequence[str] = FORM) -> list[str]:
@@ -172,10 +162,7 @@ class NightOperator(BaseBranchOperator):
     def _await_settled(self, context: Context, night: str) -> None:
         from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 
-        ends = datetime.combine(
-            date.fromisoformat(night) + timedelta(days=1), datetime.min.time(), ZoneInfo(self.timezone)
-        )
-        moment = ends.astimezone(UTC) + timedelta(hours=self.settle_hours)
+        moment = end_of(night_of(night), ZoneInfo(self.timezone)) + timedelta(hours=self.settle_hours)
         if context["dag_run"].run_type == "scheduled" and datetime.now(UTC) < moment - timedelta(seconds=10):
             self.log.info("Night %s is settled at %s; waiting until then without a worker", night, moment.isoformat())
             self.defer(trigger=DateTimeTrigger(moment=moment), method_name="settled")
