@@ -151,6 +151,14 @@ class BadResponse(VendorError):
     default_advice = "Nothing was taken over from this answer. If it lasts, ask the same path by hand and compare."
 
 
+class NotShown(BadResponse):
+    """A job that was made is not shown, and the vendor has not said in its own words that there is none: the page of a
+    server that restarts, a proxy's 404. It says nothing about the job.
+    """
+
+    default_advice = "Nothing was asked for again. Look at the vendor whether the job is there, and what it came to."
+
+
 class Ambiguous(VendorError):
     """A request that changes something was sent, and no clear answer came: it may or may not have been accepted. It is
     never repeated on a guess.
@@ -176,9 +184,19 @@ class JobFailed(VendorError):
 
 
 class JobTimedOut(VendorError):
-    """The vendor's job was not done by its deadline."""
+    """The vendor's job was not done by its deadline.
+
+    :param goes_on: the job was not ended at the vendor: another attempt finds it with its time over, only a clear gives it more
+    """
 
     default_advice = "Look at the job at the vendor; clearing the task goes on waiting for it or starts a new one."
+
+    def __init__(self, problem: str = "", *, goes_on: bool = False, **where: Any) -> None:
+        self.goes_on = goes_on
+        super().__init__(problem, **where)
+
+    def _given(self) -> dict[str, Any]:
+        return {**super()._given(), "goes_on": self.goes_on}
 
 
 def _restore(kind: type[VendorError], problem: str, given: dict[str, Any]) -> VendorError:

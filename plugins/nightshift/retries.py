@@ -15,6 +15,7 @@ from nightshift.errors import (
     BadResponse,
     Forbidden,
     JobFailed,
+    JobTimedOut,
     NotFound,
     RateLimited,
     Rejected,
@@ -34,7 +35,7 @@ LONGEST_DELAY = 600.0
 class VendorRetryPolicy(RetryPolicy):
     """Decides by the type of a :class:`~nightshift.errors.VendorError` whether and when a task tries again.
 
-    What a person must put right (credentials, permission, a wrong parameter, an ambiguous submit, a failed job) fails
+    What a person must put right (credentials, permission, a wrong parameter, an ambiguous submit, a failed job, a job that goes on after its time) fails
     at once, with the advice as the reason in the log; so does a landed night that cannot be published (a value that
     does not cast, a failed check, a changed schema), because the same bytes would fail again. What passes by itself is
     retried after the longer of the vendor's Retry-After and an exponential delay with jitter: 10 s, doubled each try,
@@ -44,7 +45,7 @@ class VendorRetryPolicy(RetryPolicy):
 
     def evaluate(self, exception: BaseException, try_number: int, max_tries: int, context: Any = None) -> RetryDecision:
         """Return the decision for one failed attempt; ``try_number`` counts from 1."""
-        if isinstance(exception, HOPELESS):
+        if isinstance(exception, HOPELESS) or (isinstance(exception, JobTimedOut) and exception.goes_on):
             return RetryDecision.fail(reason=_reason(exception))
         if isinstance(exception, PASSING):
             return RetryDecision.retry(delay=delay_of(exception, try_number), reason=_reason(exception))

@@ -36,6 +36,7 @@ class FlexDeployAdapter(JobAdapter):
     vendor = VENDOR
     can_find = False
     can_cancel = True
+    gone_ends = False
 
     def __init__(self, conn_id: str, *, marker_flex_field: str | None = None, **options: Scalar) -> None:
         super().__init__(conn_id, marker_flex_field=marker_flex_field, **options)
@@ -85,6 +86,10 @@ class FlexDeployAdapter(JobAdapter):
                 parts[number] = None
         told = [await self._explain(part) for part in parts.values() if part is not None]
         return status_of(job_id, parts, url=self._page(parts), detail="; ".join(line for line in told if line))
+
+    def own_word(self, error: NotFound) -> bool:
+        """Say yes: the hook raises nothing but that word as ``NotFound``."""
+        return True
 
     async def cancel(self, job_id: str) -> Cancelled | NotPossible:
         """Stop each workflow request as far as the API goes: reject its approvals, cancel its schedule, or use the

@@ -5,10 +5,11 @@ FlexDeploy reference, sections 3.1, 3.6, 4.1 and 5.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from nightshift.errors import VendorError
+from nightshift.errors import NotFound, VendorError
 from nightshift.flexdeploy.model import Started, WorkflowRequest
 from nightshift.flexdeploy.vocabulary import Work
 from nightshift.http.answer import Answer
@@ -17,6 +18,9 @@ Row = dict[str, Any]
 DETAIL_KEYS = ("message", "errorMessage", "detail", "error", "title", "warningMessage", "code")
 _REQUEST_KEYS = ("workflowRequests", "wfrequests", "wfRequests", "workflowRequest")
 _WRAPPERS = ("items",)
+_UNKNOWN_REQUEST = re.compile(
+    r"workflow\s?request(?:\s?id)?\s*(?:\[?(\d+)\]?\s+)?(?:is |was )?not found(?:\s*\[(\d+)\])?", re.IGNORECASE
+)
 
 
 def rows_of(answer: Answer, *wrappers: str) -> list[Row]:
@@ -78,6 +82,16 @@ def request_in(answer: Answer, request_id: str) -> WorkflowRequest:
     if request.id != request_id:
         raise answer.refused(f"is of workflow request {request.id}, not {request_id}")
     return request
+
+
+def is_own_word(error: NotFound, request_id: str) -> bool:
+    """Tell whether a 404 is FlexDeploy's own word that it has no such workflow request.
+
+    Known strings are ``WorkflowRequest not found`` and ``WorkflowRequestId [1] not found`` (section 5). Everything else, the
+    page of an application server that restarts or of a proxy, is no word on the request.
+    """
+    found = _UNKNOWN_REQUEST.search(error.detail)
+    return found is not None and all(one in (None, request_id) for one in found.groups())
 
 
 def _requests(body: Any) -> Iterator[WorkflowRequest]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from nightshift.errors import NotFound
 from nightshift.flexdeploy import build_v2
-from nightshift.flexdeploy.answers import Row, request_in, started_of
+from nightshift.flexdeploy.answers import Row, is_own_word, request_in, started_of
 from nightshift.flexdeploy.fields import identifier
 from nightshift.flexdeploy.model import Execution, Started, WorkflowRequest
 from nightshift.flexdeploy.releases import Releases
@@ -21,6 +22,7 @@ from nightshift.flexdeploy.routes import Call
 from nightshift.flexdeploy.tasks import Tasks
 from nightshift.flexdeploy.topology import Topology
 from nightshift.flexdeploy.vocabulary import DEFAULT_CONN, NOTHING_STARTED
+from nightshift.jobs.adapter import not_shown
 
 _STARTED = frozenset({200, 201, 202})
 
@@ -120,12 +122,20 @@ class FlexDeployHook(Topology, Releases, Tasks):
     async def workflow_request(self, request_id: Any) -> WorkflowRequest:
         """Return how a workflow request stands.
 
-        :raises NotFound: the vendor does not know it; right after a submit that may be so for a moment
+        :raises NotFound: the vendor says in its own words that it does not know it; right after a submit that may be so for
+            a moment
+        :raises NotShown: another 404, which says nothing about the request
         :raises BadResponse: the answer names no status; that says nothing about the request
         """
         number = str(identifier("workflow_request_id", request_id))
         route = self.routes.need(Call.REQUEST)
-        return request_in(await self.request(route.method, route.path(id=number)), number)
+        try:
+            answer = await self.request(route.method, route.path(id=number))
+        except NotFound as error:
+            if is_own_word(error, number):
+                raise
+            raise not_shown(error) from None
+        return request_in(answer, number)
 
     async def workflow_execution(self, execution_id: Any) -> Row:
         """Return one execution, as the vendor gives it."""

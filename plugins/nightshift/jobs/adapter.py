@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self
 
 import msgspec
 
-from nightshift.errors import NotFound, VendorError
+from nightshift.errors import NotFound, NotShown, VendorError
 from nightshift.jobs.state import Intent, JobState, JobStatus, Scalar
 
 
@@ -54,6 +54,9 @@ class JobAdapter(ABC):
     """``cancel`` works, at least for some states."""
     bulk: ClassVar[int] = 1
     """How many ids one ``status`` call asks for at the price of one request; 1 if each id costs a request."""
+    gone_ends: ClassVar[bool] = True
+    """A job that the vendor says it does not have (any more) is over, and making it anew harms nobody. False: it may have
+    done its work before it was forgotten, so nobody but a person can tell, and it is never made anew on a guess."""
     settle: ClassVar[float] = 30.0
     """Seconds after a request for which ``find`` may not list its job yet."""
 
@@ -91,8 +94,24 @@ class JobAdapter(ABC):
     async def poll(self, job_id: str) -> JobStatus:
         """Ask for one job.
 
-        :raises NotFound: the vendor does not know it (read as :attr:`JobState.GONE`).
+        :raises NotFound: there is none; read as :attr:`JobState.GONE` where it is the vendor's own word (:meth:`own_word`).
         """
+
+    def own_word(self, error: NotFound) -> bool:
+        """Tell whether a 404 is the vendor's own word that it has no such job.
+
+        A page, a text that any server could send, or nothing at all is not: a proxy, or the vendor while it restarts. By
+        default it is never, so an adapter has to know its vendor's form.
+        """
+        return False
+
+    async def unlike(self, job_id: str, intent: Intent, payload: Any) -> str:
+        """Say in what a job that a person named differs from what this task asks for; empty where it is the same.
+
+        :param intent: of the request whose answer was lost
+        :raises VendorError: the vendor does not show the job, or could not be asked
+        """
+        return f"{self.vendor} cannot be asked what the job {job_id} is"
 
     async def status(self, ids: Sequence[str]) -> Mapping[str, JobStatus | VendorError]:
         """Ask for up to ``bulk`` jobs. An id that is left out counts as a failed poll.
@@ -104,7 +123,8 @@ class JobAdapter(ABC):
             try:
                 answers[job_id] = await self.poll(job_id)
             except NotFound as error:
-                answers[job_id] = JobStatus(id=job_id, state=JobState.GONE, detail=error.detail or "")
+                gone = JobStatus(id=job_id, state=JobState.GONE, detail=error.detail or "")
+                answers[job_id] = gone if self.own_word(error) else not_shown(error)
             except VendorError as error:
                 answers[job_id] = error
         return answers
@@ -119,6 +139,12 @@ class JobAdapter(ABC):
         Never the data itself: it goes into the task's return value.
         """
         return {}
+
+
+def not_shown(error: NotFound) -> NotShown:
+    """Return what a 404 is that is not the vendor's own word on a job."""
+    given = {name: getattr(error, name) for name in ("vendor", "method", "path", "status", "attempt", "detail")}
+    return NotShown("the job is not shown, and not in the vendor's own words", **given)
 
 
 class AdapterSpec(msgspec.Struct, frozen=True, kw_only=True):

@@ -21,6 +21,8 @@ class EventKind(StrEnum):
     """The job works again; the working clock goes on."""
     TIMED_OUT = "timed_out"
     """The deadline of this wait has passed."""
+    NOT_SHOWN = "not_shown"
+    """The deadline of this wait has passed, and the vendor does not show the job: nobody knows whether it was done."""
     REFUSED = "refused"
     """The vendor has refused our credentials for too long. The job itself may be healthy."""
 

@@ -31,7 +31,7 @@ from nightshift.jobs.cancel import cancel_job
 from nightshift.jobs.decision import Adopt, Ask, AwaitCancel, Decision, Finished, Look, Situation, Submit, decide
 from nightshift.jobs.poller import Log
 from nightshift.jobs.record import RESOLUTION_KEY, Ending, JobRecord, JobStore
-from nightshift.jobs.state import Intent, JobStatus, RunIdentity, payload_hash
+from nightshift.jobs.state import Intent, JobState, JobStatus, RunIdentity, payload_hash
 from nightshift.jobs.verdicts import stopped
 from nightshift.redaction import redact
 
@@ -139,7 +139,7 @@ class SubmitOnce:
             answer = (await self._adapter.status([record.id])).get(record.id)
         except VendorError as error:
             answer = error
-        if isinstance(answer, JobStatus):
+        if isinstance(answer, JobStatus) and (answer.state is not JobState.GONE or self._adapter.gone_ends):
             return answer
         self._log.log(logging.WARNING, f"Job {record.id} could not be asked for ({redact(str(answer))}).")
         return None

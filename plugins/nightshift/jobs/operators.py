@@ -21,7 +21,7 @@ from nightshift.jobs.poller import look
 from nightshift.jobs.record import Ending, JobRecord, JobStore
 from nightshift.jobs.run import last_attempt, run_identity, seconds
 from nightshift.jobs.state import FAILED, TERMINAL, JobState, JobStatus
-from nightshift.jobs.verdicts import failed, refused, stopped, timed_out
+from nightshift.jobs.verdicts import failed, not_shown, refused, stopped, timed_out
 from nightshift.jobs.waiting import Phase, WaitPlan, Watch
 from nightshift.retries import VendorRetryPolicy
 
@@ -151,7 +151,7 @@ class VendorJobOperator(BaseOperator):
                 if not self._redo(record, event):
                     return await self._finish(context, adapter, store, record, event)
                 record = None
-            elif event.kind in (EventKind.TIMED_OUT, EventKind.REFUSED):
+            elif event.kind in (EventKind.TIMED_OUT, EventKind.NOT_SHOWN, EventKind.REFUSED):
                 await self._give_up(adapter, record, event)
             event = None
 
@@ -168,7 +168,7 @@ class VendorJobOperator(BaseOperator):
     async def _wait(self, record: JobRecord, adapter: JobAdapter) -> JobEvent:
         if record.status is not None and record.status.state in TERMINAL:
             return JobEvent(kind=EventKind.ENDED, job_id=record.status.id, at=time.time(), status=record.status)
-        plan = self._plan(record)
+        plan = self._plan(record, adapter)
         if self._killed:
             if self.cancel_on_failure:
                 await cancel_job(adapter, plan.job_id, "The task was killed", self.log)
@@ -184,7 +184,7 @@ class VendorJobOperator(BaseOperator):
             timeout=timedelta(seconds=max(plan.deadline - time.time(), 0.0)) + BACKSTOP,
         )
 
-    def _plan(self, record: JobRecord) -> WaitPlan:
+    def _plan(self, record: JobRecord, adapter: JobAdapter) -> WaitPlan:
         intent, job_id = record.made()
         phase = Phase.WORKING if record.waiting_since is None else Phase.PARKED
         deadline = record.anchor + self.job_timeout
@@ -200,6 +200,7 @@ class VendorJobOperator(BaseOperator):
             first=self.poll_first,
             cap=self.poll_cap,
             auth_grace=self.auth_grace,
+            gone_ends=adapter.gone_ends,
             seed=intent.run.seed(),
             last=record.status.label() if record.status is not None else "",
         )
@@ -208,7 +209,7 @@ class VendorJobOperator(BaseOperator):
         record = record.changed(status=event.status or record.status)
         if event.kind is EventKind.PARKED:
             record = record.changed(waiting_since=max(event.seen.since or event.at, record.anchor))
-        elif record.waiting_since is not None and event.kind is not EventKind.TIMED_OUT:
+        elif record.waiting_since is not None and event.kind in (EventKind.MOVED, EventKind.ENDED):
             waited = max(0.0, event.at - record.waiting_since)
             record = record.changed(
                 anchor=record.anchor + waited, attempt_at=record.attempt_at + waited, waiting_since=None
@@ -237,6 +238,8 @@ class VendorJobOperator(BaseOperator):
     async def _give_up(self, adapter: JobAdapter, record: JobRecord, event: JobEvent) -> None:
         if event.kind is EventKind.REFUSED:
             raise refused(adapter, event, self.conn_id)
+        if event.kind is EventKind.NOT_SHOWN:
+            raise not_shown(adapter, event)
         taken = self.cancel_on_failure and await cancel_job(
             adapter, event.job_id, "The time allowed for it is over", self.log
         )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from nightshift.errors import AuthFailed, JobFailed, JobTimedOut, VendorError
+from nightshift.errors import Ambiguous, AuthFailed, JobFailed, JobTimedOut, VendorError
 from nightshift.jobs.adapter import JobAdapter
 from nightshift.jobs.events import JobEvent
+from nightshift.jobs.record import RESOLUTION_KEY
 from nightshift.jobs.state import JobStatus
 from nightshift.redaction import safe_url
 
@@ -37,9 +38,24 @@ def timed_out(adapter: JobAdapter, event: JobEvent, *, cancelled: bool) -> JobTi
         f"job {event.job_id} ({_state(event)}) did not end in time",
         vendor=adapter.vendor,
         detail=event.error,
-        advice="It was cancelled; a retry makes a new one."
+        goes_on=not cancelled,
+        advice="It was cancelled; another attempt makes a new one."
         if cancelled
-        else "It was not cancelled and may go on at the vendor; another attempt looks at it again.",
+        else "It was not cancelled and may go on at the vendor. Look there; clear this task: it goes on with that job, and "
+        "has new time for it.",
+    )
+
+
+def not_shown(adapter: JobAdapter, event: JobEvent) -> Ambiguous:
+    """Tell that the vendor does not show a job that it made for this task."""
+    return Ambiguous(
+        f"job {event.job_id} ({_state(event)}), which was made for this task, was not shown any more when its time was over",
+        vendor=adapter.vendor,
+        detail=event.error,
+        advice="Nothing was asked for again: the job may have been done. Look at the vendor. If it is there, clear this task: "
+        f"it looks at it anew. If not, open the tab Task State Store, add the key {RESOLUTION_KEY!r} with the value "
+        '{"resubmit": true, "by": "<your name>", "why": "<what you saw>"} to have it made again, or {"over": true, …} where '
+        "it is not wanted any more; then clear this task.",
     )
 
 

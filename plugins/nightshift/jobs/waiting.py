@@ -12,7 +12,7 @@ from random import Random
 
 import msgspec
 
-from nightshift.errors import AuthFailed, Forbidden, VendorError
+from nightshift.errors import AuthFailed, Forbidden, NotShown, VendorError
 from nightshift.jobs.events import EventKind, JobEvent
 from nightshift.jobs.state import ACTIVE, TERMINAL, JobState, JobStatus
 from nightshift.redaction import redact, safe_url
@@ -20,6 +20,8 @@ from nightshift.redaction import redact, safe_url
 _JITTER = 0.2
 _GROWTH = 0.25
 _GONE_BELIEVED_AFTER = 30.0
+"""Seconds for which the vendor has to say that there is no such job, poll after poll: right after a submit some do not know
+it yet."""
 
 
 class Phase(StrEnum):
@@ -40,6 +42,8 @@ class WaitPlan(msgspec.Struct, frozen=True, kw_only=True):
     :param first: seconds between the first polls.
     :param cap: seconds between polls at most.
     :param auth_grace: seconds for which refused credentials are tolerated (a token may be renewed meanwhile).
+    :param gone_ends: "no such job" in the vendor's own words is an end (:attr:`nightshift.jobs.adapter.JobAdapter.gone_ends`);
+        else it is a failed poll like any other.
     :param seed: of the jitter.
     :param last: the state last logged, so that a new triggerer does not log it again.
     """
@@ -51,6 +55,7 @@ class WaitPlan(msgspec.Struct, frozen=True, kw_only=True):
     first: float = 2.0
     cap: float = 60.0
     auth_grace: float = 600.0
+    gone_ends: bool = True
     seed: int = 0
     last: str = ""
 
@@ -86,6 +91,7 @@ class Watch:
         self._not_before = now
         self._refused_since: float | None = None
         self._gone_since: float | None = None
+        self._hidden = False
         self._error = ""
         self._error_kind = ""
         self._polls = self._misses = 0
@@ -101,17 +107,20 @@ class Watch:
         if now >= self._not_before:
             return False
         if now >= self.plan.deadline:
-            self._end(EventKind.TIMED_OUT, now)
+            self._end(self._too_late(), now)
         return True
 
     def see(self, status: JobStatus, now: float) -> list[Line]:
         """Take an answer in; return the lines that it is worth."""
+        if status.state is JobState.GONE and not self.plan.gone_ends:
+            return self.miss(NotShown("the vendor says that it has no such job", detail=status.detail), now)
         self._polls += 1
         lines = []
         if self._error_kind:
             lines.append(Line(logging.INFO, f"Job {self.plan.job_id}: the vendor answers again."))
         self._error = self._error_kind = ""
         self._refused_since = None
+        self._hidden = status.state is JobState.GONE
         if status.state is JobState.GONE and not self._gone_for_good(now):
             self._wait_on(now, None)
             return lines
@@ -127,6 +136,8 @@ class Watch:
     def miss(self, error: BaseException, now: float) -> list[Line]:
         """Take a failed poll in. It says nothing about the job: only time ends the wait."""
         self._misses += 1
+        self._gone_since = None
+        self._hidden = self._hidden or isinstance(error, NotShown)
         kind = type(error).__name__
         # The advice of an error is for a task that has failed because of it; this one goes on.
         plain = error.replaced(advice="") if isinstance(error, VendorError) else error
@@ -139,6 +150,7 @@ class Watch:
             self._error_kind = kind
         if isinstance(error, AuthFailed | Forbidden):
             self._refused_since = now if self._refused_since is None else self._refused_since
+            # Another failure does not end a refusal: only an answer does.
             if now - self._refused_since >= self.plan.auth_grace:
                 self._end(EventKind.REFUSED, now)
                 return lines
@@ -157,7 +169,7 @@ class Watch:
 
     def _wait_on(self, now: float, retry_after: float | None) -> None:
         if now >= self.plan.deadline:
-            self._end(EventKind.TIMED_OUT, now)
+            self._end(self._too_late(), now)
             return
         self._not_before = now + (retry_after or 0.0)
         self._plan_next(now, self.plan.interval(now) * self._random.uniform(1 - _JITTER, 1 + _JITTER))
@@ -167,9 +179,14 @@ class Watch:
         self.due = min(max(now + delay, self._not_before), max(self.plan.deadline, now))
 
     def _gone_for_good(self, now: float) -> bool:
-        # Right after a submit some vendors do not know the id yet.
         self._gone_since = now if self._gone_since is None else self._gone_since
-        return now - self._gone_since >= _GONE_BELIEVED_AFTER or now >= self.plan.deadline
+        return now - self._gone_since >= _GONE_BELIEVED_AFTER
+
+    def _too_late(self) -> EventKind:
+        if self._refused_since is not None:
+            # Whoever reads of a time-out would look at the job; it is the connection that has to be put right.
+            return EventKind.REFUSED
+        return EventKind.NOT_SHOWN if self._hidden else EventKind.TIMED_OUT
 
     def _change(self, label: str, status: JobStatus, now: float) -> Line:
         waited = max(0, int(now - self.plan.started))

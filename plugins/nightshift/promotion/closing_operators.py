@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseAsyncOperator
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from nightshift.errors import NotFound
+from nightshift.errors import NotFound, NotShown
 from nightshift.flexdeploy.vocabulary import ENDED
 from nightshift.nights.place import lake_of_this_deployment
 from nightshift.promotion.progress import in_flight, outcome_of, roll_back_of, standing
@@ -69,8 +69,11 @@ class RollBackOfferOperator(BaseAsyncOperator):
                 for number in step.requests:
                     try:
                         request = await hook.workflow_request(number)
-                    except NotFound:
-                        continue
+                    except (NotFound, NotShown):
+                        raise AirflowFailException(
+                            f"FlexDeploy does not show workflow request {number} of {step.task}, so nobody knows whether it still goes on. "
+                            f"Nothing is rolled back meanwhile: look at {hook.page_of(str(number))}, then clear this task with all that follows."
+                        ) from None
                     if request.state not in ENDED:
                         raise AirflowFailException(
                             f"Workflow request {number} of {step.task} is {request.status} at FlexDeploy. Nothing is rolled back while it "

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk.exceptions import AirflowSkipException, TaskDeferred
 
-from nightshift.errors import Ambiguous, BadResponse, JobFailed, JobTimedOut
+from nightshift.errors import Ambiguous, JobFailed, JobTimedOut
 from nightshift.flexdeploy.project_operator import ProjectJobOperator
 from nightshift.flexdeploy.requests import ids_of
-from nightshift.flexdeploy.vocabulary import VENDOR, Outcome
+from nightshift.flexdeploy.vocabulary import Outcome
 from nightshift.jobs.record import Ending, JobRecord, JobStore
-from nightshift.jobs.state import TERMINAL, JobState, JobStatus
+from nightshift.jobs.state import TERMINAL, JobState
 from nightshift.promotion.keeper import StepKeeper
 from nightshift.promotion.record import Kind, Record, State, Version
 
@@ -108,24 +108,7 @@ class JobStep(ProjectJobOperator):
             self.log.info("Workflow request %s was asked for by an earlier attempt; going on with it.", record.id)
             begun = record.attempt_at if record.attempt == ti.try_number else time.time()
             return store.save(record.changed(attempt=ti.try_number, attempt_at=begun, ending=Ending.VERDICT))
-        await self._refuse_unseen(record.id, record, adapter)
         return await super()._secure(context, adapter, store)
-
-    async def _refuse_unseen(self, job_id: str, record: JobRecord, adapter: JobAdapter) -> None:
-        """Refuse to ask for a request again only because FlexDeploy does not show the one that there is at the moment.
-
-        :raises BadResponse: it does not, and no wait has seen that for long
-        """
-        if record.status is not None and record.status.state in TERMINAL:
-            return
-        seen = (await adapter.status([job_id])).get(job_id)
-        if isinstance(seen, JobStatus) and seen.state is JobState.GONE:
-            raise BadResponse(
-                f"workflow request {job_id}, which was made for this task, is not shown",
-                vendor=VENDOR,
-                advice="Nothing was asked for again. If it is gone for good, add the key 'nightshift_resolve' with the value "
-                '{"resubmit": true} in the tab Task State Store, then clear this task.',
-            )
 
     async def _end_well(self, keeper: StepKeeper, answer: Mapping[str, Any]) -> None:
         await keeper.end(

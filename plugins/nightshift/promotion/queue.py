@@ -6,7 +6,7 @@ import logging
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
-from nightshift.errors import NotFound
+from nightshift.errors import NotFound, NotShown
 from nightshift.flexdeploy.vocabulary import ENDED
 from nightshift.promotion.progress import in_flight
 from nightshift.promotion.record import JOBS, Outcome, Record, State
@@ -143,8 +143,9 @@ class Queue:
                 for number in step.requests:
                     try:
                         request = await hook.workflow_request(number)
-                    except NotFound:
-                        continue
+                    except (NotFound, NotShown):
+                        # It may have been done, and may still be: who is not shown it does not know.
+                        return f"workflow request {number} of {step.task}, which FlexDeploy does not show"
                     if request.state not in ENDED:
                         return f"workflow request {number} of {step.task} ({request.status})"
         return ""

@@ -27,6 +27,12 @@ SINGLES = 2
 """Exports that the list leaves out and that are asked for one by one in the same poll."""
 
 
+ANYBODYS_WORDS = frozenset(
+    {"", "an html page", "not found", "404 page not found", "404 not found", "default backend - 404"}
+)
+"""What proxies and gateways answer for a path that they do not know, in small letters."""
+
+
 class TokenFlexExportAdapter(JobAdapter):
     """Exports of one contract.
 
@@ -88,6 +94,10 @@ class TokenFlexExportAdapter(JobAdapter):
             answers |= {one.request_key: status_of(one) for one in listed if one.request_key in wanted}
         missing = [one for one in ids if one not in answers]
         return {**answers, **await super().status(missing[:SINGLES])}
+
+    def own_word(self, error: NotFound) -> bool:
+        """Tell it from what any proxy says; the vendor's own words for an unknown key are not published (section 5.1)."""
+        return error.detail.strip(" .").lower() not in ANYBODYS_WORDS
 
     async def cancel(self, job_id: str) -> Cancelled | NotPossible:
         """Delete the export with its file, which is all that the vendor offers."""

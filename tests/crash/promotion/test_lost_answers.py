@@ -13,7 +13,7 @@ from include.standins import Fault, FaultKind
 from include.standins.flexdeploy import FlexDeployStandIn, vendor_fault
 from include.standins.flexdeploy.switches import Window
 from nightshift.errors import Ambiguous, JobFailed, JobTimedOut
-from nightshift.promotion.record import Version
+from nightshift.promotion.record import State, Version
 from tests.crash.promotion.night import OLD
 from tests.crash.promotion.scene import STARTS, STEPS, Scene, scene, until
 
@@ -178,3 +178,53 @@ def test_no_way_back_is_offered_while_the_failed_deployment_goes_on(
     vendor.abort(play.judge.made()[0])
     offer = play.airflow.attempt("r", "roll_back.offer")
     assert offer.result["version"]["id"] == OLD.id, offer.error
+
+
+RESTART = (
+    Fault(kind=FaultKind.DROP_BEFORE, method="GET", path="/workflowrequest/", times=4),
+    Fault(kind=FaultKind.STATUS, method="GET", path="/workflowrequest/", status=503, body="<html>Starting</html>", times=6),
+    Fault(kind=FaultKind.STATUS, method="GET", path="/workflowrequest/", status=404, body="<html>HTTP Status 404</html>", times=4),
+    vendor_fault("request_unseen", times=2),
+)  # fmt: skip
+"""What an application server shows while it restarts: no connection, its page, a page of its own for a path that is not
+deployed yet; then FlexDeploy without its data."""
+
+
+@pytest.mark.parametrize("deferred", [False, True])
+def test_a_restart_of_the_vendor_is_no_verdict(
+    vendor: FlexDeployStandIn, version: Version, tmp_path: Path, deferred: bool
+) -> None:
+    vendor.turn(deploy_seconds=0.3)
+    play = scene(vendor, tmp_path, "deploy", version)
+    for fault in RESTART:
+        vendor.faults.add(fault)
+    run = play.retry(look=0.0) if deferred else play.retry()
+    assert run.state == "success", run.error
+    assert len(play.judge.made()) == 1
+    play.judge.promises("r")
+
+
+@pytest.mark.parametrize("shown", ["page", "own_word"])
+def test_what_is_not_shown_is_in_doubt_and_never_made_again_on_a_guess(
+    vendor: FlexDeployStandIn, version: Version, tmp_path: Path, shown: str
+) -> None:
+    play = scene(vendor, tmp_path, "deploy", version)
+    hidden = (
+        vendor_fault("request_unseen", times=None)
+        if shown == "own_word"
+        else Fault(kind=FaultKind.STATUS, method="GET", path="/workflowrequest/", status=404, body="<html>404</html>", times=None)
+    )  # fmt: skip
+    vendor.faults.add(hidden)
+    run = play.retry(job_timeout=0.5)
+    assert (run.state, type(run.error)) == ("failed", Ambiguous), run.error
+    assert "nightshift_resolve" in str(run.error)
+    assert (play.state().state, play.state().outcome) == (State.FAILED, "ambiguous")
+    play.airflow.clear("r", play.step)
+    assert isinstance(play.retry(job_timeout=0.5).error, Ambiguous)
+    assert len(play.judge.made()) == 1
+    vendor.faults.clear()
+    play.airflow.clear("r", play.step)
+    run = play.retry(job_timeout=5.0)
+    assert run.state == "success", run.error
+    assert len(play.judge.made()) == 1
+    play.judge.promises("r")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from nightshift.errors import Ambiguous, AuthFailed, BadResponse, NotFound, Rejected, Unreachable
+from nightshift.errors import Ambiguous, AuthFailed, BadResponse, NotFound, NotShown, Rejected, Unreachable
 from nightshift.flexdeploy.hook import FlexDeployHook
 from nightshift.flexdeploy.request import BuildRequest, DeployRequest, ExecuteRequest
 from nightshift.flexdeploy.vocabulary import RequestState
@@ -311,3 +311,30 @@ async def test_an_unknown_request_is_not_found(vendor: DeployServer, connect: Co
     async with hook_of() as hook:
         with pytest.raises(NotFound, match="WorkflowRequest not found"):
             await hook.workflow_request(1)
+
+
+@pytest.mark.parametrize(
+    ("body", "own"),
+    [
+        ("WorkflowRequest not found", True),
+        ("WorkflowRequest not found [1]", True),
+        ("WorkflowRequest [1] not found", True),
+        ("WorkflowRequestId [1] not found", True),
+        ('{"message": "WorkflowRequest not found"}', True),
+        ("Workflow Request 1 was not found", True),
+        ("WorkflowRequest not found [2]", False),
+        ("<html><body>HTTP Status 404: WorkflowRequest not found</body></html>", False),
+        ("<html>Not here</html>", False),
+        ("404 page not found", False),
+        ('{"message": "no such path"}', False),
+        ("", False),
+    ],
+)
+async def test_only_the_vendors_own_word_says_that_there_is_no_request(
+    vendor: DeployServer, connect: Connect, body: str, own: bool
+) -> None:
+    vendor.canned["GET", "/rest/v1/workflowrequest/1"] = (404, body)
+    async with hook_of() as hook:
+        with pytest.raises(NotFound if own else NotShown) as caught:
+            await hook.workflow_request(1)
+    assert caught.value.status == 404

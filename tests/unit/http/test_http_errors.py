@@ -97,6 +97,10 @@ def test_retry_after_is_the_floor_of_the_delay() -> None:
     assert delay.total_seconds() == 1234
 
 
+def test_a_job_that_goes_on_with_its_time_over_is_not_tried_again_in_vain() -> None:
+    assert VendorRetryPolicy().evaluate(errors.JobTimedOut("x", goes_on=True), 1, 3).action is FAIL
+
+
 def test_a_dag_with_the_policy_serialises() -> None:
     from airflow.sdk import DAG, BaseOperator
     from airflow.serialization.serialized_objects import DagSerialization

@@ -240,6 +240,9 @@ class AcmeAdapter(JobAdapter):
         if answer.status >= 400:
             raise known.get(answer.status, Unreachable)("refused", vendor="Acme", status=answer.status)
 
+    def own_word(self, error: NotFound) -> bool:
+        return True
+
     def _status(self, body: Mapping[str, str]) -> JobStatus:
         state = STATES.get(body["state"], JobState.UNKNOWN)
         return JobStatus(id=body["id"], state=state, vendor_state=body["state"], url=body["url"])

@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from nightshift.errors import AuthFailed, BadResponse, RateLimited, Unreachable
+from nightshift.errors import AuthFailed, BadResponse, NotShown, RateLimited, Unreachable
 from nightshift.jobs.events import EventKind
 from nightshift.jobs.state import JobState, JobStatus
 from nightshift.jobs.waiting import Phase, WaitPlan, Watch
@@ -165,3 +165,57 @@ def test_a_wait_for_a_person_ends_the_phase_and_so_does_its_end() -> None:
 
 def test_a_moved_wait_does_not_log_the_same_state_again() -> None:
     assert watch(last="running").see(status(JobState.RUNNING), T + 3) == []
+
+
+def test_a_job_that_is_not_shown_is_asked_for_until_the_deadline_and_then_in_doubt() -> None:
+    """A proxy's 404, however long it lasts, is no word on the job."""
+    waiting = watch()
+    for second in range(0, 3600, 60):
+        waiting.miss(NotShown("a page"), T + second)
+        assert waiting.event is None
+    waiting.miss(Unreachable("down"), T + 3600)
+    assert waiting.event is not None
+    assert waiting.event.kind is EventKind.NOT_SHOWN
+
+
+def test_a_job_that_is_shown_again_is_in_no_doubt() -> None:
+    waiting = watch()
+    waiting.miss(NotShown("a page"), T)
+    waiting.see(status(JobState.RUNNING), T + 60)
+    waiting.miss(Unreachable("down"), T + 3600)
+    assert waiting.event is not None
+    assert waiting.event.kind is EventKind.TIMED_OUT
+
+
+def test_no_such_job_is_no_end_where_the_work_may_have_been_done() -> None:
+    waiting = watch(gone_ends=False)
+    for second in range(0, 3600, 60):
+        waiting.see(status(JobState.GONE), T + second)
+        assert waiting.event is None
+    waiting.see(status(JobState.GONE), T + 3600)
+    assert waiting.event is not None
+    assert waiting.event.kind is EventKind.NOT_SHOWN
+
+
+def test_a_job_first_gone_at_the_deadline_is_not_believed_to_be() -> None:
+    waiting = watch(T + 3599)
+    waiting.see(status(JobState.GONE), T + 3600)
+    assert waiting.event is not None
+    assert waiting.event.kind is EventKind.NOT_SHOWN
+
+
+def test_gone_is_counted_anew_after_a_failed_poll() -> None:
+    waiting = watch()
+    waiting.see(status(JobState.GONE), T)
+    waiting.miss(Unreachable("down"), T + 20)
+    waiting.see(status(JobState.GONE), T + 40)
+    assert waiting.event is None
+
+
+@pytest.mark.parametrize("last", [AuthFailed("no"), Unreachable("down")])
+def test_refused_credentials_are_told_as_such_near_the_deadline_too(last: Exception) -> None:
+    waiting = watch(deadline=T + 60)
+    waiting.miss(AuthFailed("no"), T + 50)
+    waiting.miss(last, T + 60)
+    assert waiting.event is not None
+    assert waiting.event.kind is EventKind.REFUSED
