@@ -22,6 +22,7 @@ from nightshift.config.tokenflex import TokenFlex, UsageExport
 from nightshift.nights.flow import night_task, nightly_dag
 from nightshift.nights.night import NightOperator
 from nightshift.nights.publish import WatchSchemaOperator
+from nightshift.nights.ready import waiting_for
 from nightshift.settings import read_section
 from nightshift.tokenflex.landing_operators import TokenFlexDownloadExportOperator, TokenFlexPublishExportOperator
 from nightshift.tokenflex.operators import TokenFlexDeleteExportOperator, TokenFlexRequestExportOperator
@@ -67,6 +68,7 @@ def export_group(source: TokenFlex, export: UsageExport, night: NightOperator) -
             report=export.name,
             look_back=export.look_back,
             force=force,
+            waiting=waiting_for("tokenflex", export.name),
         )
         night >> request >> wait >> download >> watch >> publish
         if export.delete_after:

@@ -8,6 +8,7 @@ import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,11 @@ from include.local.airflow import LocalAirflow
 from include.local.rest import Api
 from include.standins.flexdeploy import FlexDeployStandIn, vendor_fault
 from include.standins.flexdeploy.planted import DASHBOARD, DEV, PORTAL, PORTAL_REPORTS, TEST
+from nightshift.lake.store import Lake
+from nightshift.nights.ready import Waiting, published_report
 from nightshift.promotion.record import Outcome, Record
 from tests.flows.conftest import await_scheduled_run, until
+from tests.published import publish_night
 
 pytestmark = pytest.mark.airflow
 SOURCES = ("flexnet_reports", "tokenflex_exports", "camunda_reports", "exago_catalog")
@@ -45,16 +49,20 @@ def healthy(flexdeploy: FlexDeployStandIn) -> Iterator[FlexDeployStandIn]:
 
 
 @pytest.fixture
-def publish(api: Api) -> Callable[[str, str], None]:
-    """Emit the event that publishing a night of a report emits."""
+def publish(api: Api, lake_folder: Path) -> Callable[[str, str], None]:
+    """Publish a night of a report into the lake, and emit the events that its publish task emits with it."""
     ids = {one["name"]: one["id"] for one in api.call("GET", "/api/v2/assets?limit=100")["assets"]}
+    lake = Lake.from_url(str(lake_folder))
+    waiting = Waiting({"dashboard": ("flexnet/entitlement", "flexnet/account"), "hurry": ("flexnet/account",)})
 
-    def emit(report: str, the_night: str) -> None:
-        extra = {"night": the_night, "rows": 1, "checks": [{"name": "not_empty", "ok": True, "detail": "1 row"}]}
-        body = {"asset_id": ids[report], "partition_key": the_night, "extra": extra}
-        api.call("POST", "/api/v2/assets/events", body)
+    def publish(report: str, the_night: str) -> None:
+        publish_night(lake, report, the_night)
+        for application in waiting.complete([the_night], partial(published_report, lake)):
+            if report in waiting.applications[application]:
+                body = {"asset_id": ids[f"ready/{application}"], "partition_key": the_night, "extra": {}}
+                api.call("POST", "/api/v2/assets/events", body)
 
-    return emit
+    return publish
 
 
 def record_of(lake: Path, application: str, run_id: str) -> Record:
@@ -103,10 +111,9 @@ def test_four_vendors_nights_lead_to_a_deployment_in_the_last_stage(
     api.unpause("promote_portal")
     for dag_id in SOURCES:
         api.unpause(dag_id)
-        # The scheduler's own run for last night, which it makes once; FlexNet's was before this test.
+        # The scheduler's own run for last night, which it makes once; FlexNet's was before this test, so another vendor's
+        # publish is the one that completes the night.
         assert {run["state"] for run in await_scheduled_run(api, dag_id, 300)} == {"success"}, dag_id
-    again = api.trigger("flexnet_reports", partition_key=night(1))
-    assert api.wait("flexnet_reports", again)["state"] == "success"
     run_id = run_for(api, "portal", night(1))
     question = answer(api, "portal", run_id, "Approve")
     assert f"to TEST?, night {night(1)}" in question["subject"]
@@ -219,9 +226,16 @@ def test_nights_are_promoted_once_each_when_they_are_complete_in_whatever_order(
     assert record_of(lake_folder, "dashboard", again).outcome is Outcome.SKIPPED
     by_hand = api.trigger("promote_dashboard", partition_key=incomplete[0])
     assert wait(api, "dashboard", by_hand) == "failed"
-    assert f"The night {incomplete[0]} is not complete: flexnet/account is not published" in api.log(
-        "promote_dashboard", by_hand, "begin"
+    gone = f"The night {incomplete[0]} is not complete: flexnet/account is not published"
+    assert gone in api.log("promote_dashboard", by_hand, "begin")
+    # An event that somebody sends wakes a promotion and opens nothing.
+    ready = next(
+        one["id"] for one in api.call("GET", "/api/v2/assets?limit=100")["assets"] if one["name"] == "ready/dashboard"
     )
+    api.call("POST", "/api/v2/assets/events", {"asset_id": ready, "partition_key": incomplete[1], "extra": {}})
+    forged = run_for(api, "dashboard", incomplete[1])
+    assert wait(api, "dashboard", forged) == "failed"
+    assert "is not complete" in api.log("promote_dashboard", forged, "begin")
     assert len(done(healthy, DASHBOARD)) == len(complete)
 
 

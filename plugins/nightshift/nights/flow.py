@@ -13,6 +13,7 @@ from airflow.sdk import DAG
 from nightshift.nights.forms import give_form
 from nightshift.nights.night import NightOperator, night_form
 from nightshift.nights.publish import PublishNightOperator, WatchSchemaOperator
+from nightshift.nights.ready import waiting_for
 from nightshift.nights.timetable import NightTimetable
 from nightshift.retries import VendorRetryPolicy
 
@@ -114,5 +115,6 @@ def publish_after(extract: BaseOperator, night: NightOperator, *, kind: str, rep
         source=kind,
         report=report,
         force=night.output["force"],
+        waiting=waiting_for(kind, report),
     )
     night >> extract >> watch >> publish

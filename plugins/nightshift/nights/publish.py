@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator, Context
@@ -13,6 +14,7 @@ from nightshift.lake.landing import Landing
 from nightshift.lake.schema import drift
 from nightshift.lake.spec import PublishSpec
 from nightshift.nights.place import lake_of_this_deployment, report_asset
+from nightshift.nights.ready import Waiting, nights_to_look_at, published_report, say_ready
 from nightshift.retries import VendorRetryPolicy
 
 if TYPE_CHECKING:
@@ -86,7 +88,8 @@ class WatchSchemaOperator(BaseOperator):
 
 class PublishNightOperator(BaseOperator):
     """Publish a landed night to its Delta table: cast, check, replace exactly that night in one atomic commit, and emit
-    the asset event with the night as its partition key.
+    the asset event with the night as its partition key. Then look whether that completes the night for the applications
+    that wait for the report, and emit their events as well.
 
     Nothing of the table changes when a value does not cast or a check fails; the landing is never touched. Publishing
     what is published already changes nothing, and a night of which the table has a newer extract stays: the log, the result
@@ -97,6 +100,7 @@ class PublishNightOperator(BaseOperator):
     :param source: connection type of the source
     :param report: name of the report
     :param force: publish again what is published unchanged, and replace also a night of which the table has a newer extract
+    :param waiting: the applications that wait for the report
     :raises CastError: a value does not fit its column; names page, row and column
     :raises Unsound: a check failed; names each, with its numbers
     """
@@ -105,10 +109,20 @@ class PublishNightOperator(BaseOperator):
     ui_color = "#d9ecf5"
 
     def __init__(
-        self, *, extract: Any, spec: Mapping[str, Any], source: str, report: str, force: Any = False, **kwargs: Any
+        self,
+        *,
+        extract: Any,
+        spec: Mapping[str, Any],
+        source: str,
+        report: str,
+        force: Any = False,
+        waiting: Waiting | None = None,
+        **kwargs: Any,
     ) -> None:
         self.asset = report_asset(source, report)
-        super().__init__(outlets=[self.asset], **{"retry_policy": VendorRetryPolicy(), **kwargs})
+        self.waiting = waiting or Waiting()
+        outlets = [self.asset, *self.waiting.assets()]
+        super().__init__(outlets=outlets, **{"retry_policy": VendorRetryPolicy(), **kwargs})
         self.extract = extract
         self.spec = dict(spec)
         self.source = source
@@ -121,9 +135,9 @@ class PublishNightOperator(BaseOperator):
 
         lake = lake_of_this_deployment()
         manifest = _manifest(lake, self.extract)
-        published = publish(
-            lake, manifest, PublishSpec.model_validate(self.spec), force=bool(self.force), say=self.log.info
-        )
+        spec = PublishSpec.model_validate(self.spec)
+        known = self._known(lake, [night for night in spec.nights or () if night != manifest.night])
+        published = publish(lake, manifest, spec, force=bool(self.force), say=self.log.info)
         told = {
             "night": manifest.night, "rows": published.rows, "bytes": published.bytes, "pages": manifest.pages, "landed_bytes": manifest.bytes, "table_version": published.version,
             "duplicates": published.duplicates, "outside": published.outside, "added": list(published.added), "extract": manifest.extract, "already": published.already,
@@ -132,5 +146,31 @@ class PublishNightOperator(BaseOperator):
         }  # fmt: skip
         event = context["outlet_events"][self.asset]
         event.extra = told
-        event.add_partitions(sorted(published.nights) or [manifest.night])
+        nights = sorted(published.nights) or [manifest.night]
+        event.add_partitions(nights)
+        first = context["ti"].try_number == 1
+        self._say_ready(context, lake, nights_to_look_at(nights, manifest.night, known, first_attempt=first))
         return told
+
+    def _known(self, lake: Lake, nights: Iterable[str]) -> set[str]:
+        """Return those of the nights that this report was published for before."""
+        from nightshift.lake.tables import published_night
+
+        if not self.waiting.applications:
+            return set()
+        return {night for night in nights if published_night(lake, self.source, self.report, night) is not None}
+
+    def _say_ready(self, context: Context, lake: Lake, nights: Sequence[str]) -> None:
+        """Emit the event of each application for which a night is complete now; what was published is in the lake already."""
+        if self.waiting.trouble:
+            self.log.warning(
+                "No application is told of this night, because nobody knows which ones wait for it: %s\nThe night is published all the "
+                "same. Once the file is right, clear this task: it then tells them.",
+                self.waiting.trouble,
+            )
+        complete = self.waiting.complete(nights, partial(published_report, lake))
+        for name, found in complete.items():
+            self.log.info("Complete for %s: %s", name, ", ".join(found))
+        # Airflow emits an event of every outlet of a task that ends well, whether it has something to say or not. So this
+        # attempt's outlets are those that have: a night that is not complete must wake nobody.
+        self.outlets = [self.asset, *say_ready(context["outlet_events"], complete)]

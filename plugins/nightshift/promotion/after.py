@@ -1,78 +1,71 @@
-"""The reports that a promotion depends on: whether a night is published and checked, told from Airflow's asset events."""
+"""The reports that a promotion depends on: whether a night is published and sound, told by the lake itself.
+
+An asset event wakes a promotion and proves nothing: anybody who may send one could open the gate with it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, date, datetime
-from typing import Any
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
 
-from airflow.sdk import Asset
-
-from nightshift.nights.place import report_asset
+from nightshift.nights.ready import published_report
 from nightshift.promotion.record import ReportSeen
 
-PAGE = 100
-PAGES = 50
+if TYPE_CHECKING:
+    from nightshift.lake.published import PublishedNight
+    from nightshift.lake.store import Lake
+
+NEWEST = 30
+"""Nights of a report that are looked at for the one that was published last, where no night is asked for."""
 
 
-def asset_of(report: str) -> Asset:
-    """Return the asset of ``<source>/<report>``."""
-    source, _, name = report.partition("/")
-    return report_asset(source, name)
+def seen(lake: Lake, reports: Sequence[str], night: str | None) -> list[ReportSeen]:
+    """Return each report as it stands in the lake for a night; without a night, for its newest one. Blocks.
 
-
-def seen(inlet_events: Mapping[Any, Any], reports: Sequence[str], night: str | None) -> list[ReportSeen]:
-    """Return each report as it was published for a night; without a night, as it was published last.
-
-    A report is published only after all its checks have passed, so an event of the night is the proof.
-
-    :param inlet_events: of the task's context; the reports' assets have to be inlets of the task
+    :param lake: the lake
     :param reports: ``<source>/<report>``
     :param night: the night
     """
-    return [_report(name, _newest(inlet_events[asset_of(name)], night)) for name in reports]
+    return [_seen(lake, name, night) for name in reports]
 
 
-def missing(reports: Iterable[ReportSeen]) -> list[str]:
-    """Return the names of the reports that were not found."""
-    return [report.name for report in reports if report.published is None]
+def lacking(reports: Iterable[ReportSeen]) -> list[str]:
+    """Return what keeps a night from being complete, a sentence's part for each report that is missing or not sound."""
+    found = []
+    for report in reports:
+        if report.published is None:
+            found.append(f"{report.name} is not published for it")
+        elif report.failed:
+            found.append(f"{report.name} is not sound ({'; '.join(_words(report, name) for name in report.failed)})")
+    return found
 
 
-def _newest(events: Any, night: str | None) -> Any:
-    """Return the newest event of a night, looking back from now in pages to the night itself."""
-    # Nothing is published before its night.
-    found = events.ascending(False).limit(PAGE)
+def _words(report: ReportSeen, check: str) -> str:
+    return f"{check}: {report.checks.get(check) or 'failed'}"
+
+
+def _seen(lake: Lake, name: str, night: str | None) -> ReportSeen:
+    from nightshift.lake.tables import night_rows
+
     if night is not None:
-        found = found.after(datetime.combine(date.fromisoformat(night), datetime.min.time(), UTC).isoformat())
-    before: datetime | None = None
-    for _ in range(PAGES):
-        page = list(found if before is None else found.before(before.isoformat()))
-        fit = [one for one in page if night is None or _night(one) == night]
-        if fit:
-            return max(fit, key=lambda one: one.timestamp)
-        oldest = min((one.timestamp for one in page), default=None)
-        if len(page) < PAGE or oldest == before:
-            return None
-        before = oldest
-    return None
+        found = published_report(lake, name, night)
+    else:
+        source, _, report = name.partition("/")
+        nights = sorted(night_rows(lake, source, report), reverse=True)[:NEWEST]
+        found = next((one for each in nights if (one := published_report(lake, name, each))), None)
+    return ReportSeen(name=name) if found is None else _told(name, found)
 
 
-def _night(event: Any) -> str | None:
-    return getattr(event, "partition_key", None) or (event.extra or {}).get("night")
-
-
-def _report(name: str, event: Any) -> ReportSeen:
-    if event is None:
-        return ReportSeen(name=name)
-    extra = event.extra or {}
-    checks = {
-        one["name"]: one.get("detail") or ("passed" if one["ok"] else "failed") for one in extra.get("checks", ())
-    }
+def _told(name: str, found: PublishedNight) -> ReportSeen:
+    # When it was committed may be lost with an old log; that it was committed is not.
+    published = found.published or f"{found.night}T00:00:00+00:00"
     return ReportSeen(
         name=name,
-        night=_night(event),
-        published=event.timestamp,
-        rows=extra.get("rows"),
-        table_version=extra.get("table_version"),
-        checks=checks,
+        night=found.night,
+        published=datetime.fromisoformat(published),
+        rows=found.rows,
+        table_version=found.version,
+        checks={check.name: check.detail for check in found.checks},
+        failed=tuple(check.name for check in found.checks if not check.ok),
     )

@@ -12,7 +12,7 @@ from airflow.sdk.exceptions import AirflowFailException, TaskDeferred
 
 from nightshift.nights.night import unknown_keys
 from nightshift.nights.place import lake_of_this_deployment
-from nightshift.promotion.after import asset_of, missing, seen
+from nightshift.promotion.after import lacking, seen
 from nightshift.promotion.form import ALSO_KNOWN, FORM, Wish, night_of
 from nightshift.promotion.progress import standing
 from nightshift.promotion.queue import Place, Queue
@@ -34,9 +34,9 @@ LONGEST_WAIT = timedelta(hours=1)
 class PromotionBeginOperator(BaseOperator):
     """Decide what is promoted, wait until no other promotion of the application is underway, and write the record.
 
-    A run for a night goes on only if every report that the application depends on is published for that night. A night
-    that was promoted before is not promoted again by itself; a person's run always is. While it waits for its turn it
-    holds no worker. Returns ``night``, ``stages``, ``plan`` and ``outcome`` (``None``: the promotion goes on).
+    A run for a night goes on only if the lake says that every report that the application depends on is published for that
+    night and that all of its checks hold, whatever event started the run. A night that was promoted before is not promoted
+    again by itself; a person's run always is. While it waits for its turn it holds no worker. Returns ``night``, ``stages``, ``plan`` and ``outcome`` (``None``: the promotion goes on).
 
     :param application: name of the application
     :param config: its part of ``promotions.yaml``
@@ -45,8 +45,7 @@ class PromotionBeginOperator(BaseOperator):
     ui_color = "#dfe7f5"
 
     def __init__(self, *, application: str, config: Application, **kwargs: Any) -> None:
-        inlets = [asset_of(name) for name in config.after]
-        super().__init__(**{"retry_policy": VendorRetryPolicy(), "inlets": inlets, **kwargs})
+        super().__init__(**{"retry_policy": VendorRetryPolicy(), **kwargs})
         self.application = application
         self.config = config
         self.pause = PAUSE
@@ -58,11 +57,12 @@ class PromotionBeginOperator(BaseOperator):
             stages = wish.stages_of([stage.label for stage in self.config.stages])
         except ValueError as error:
             raise AirflowFailException(str(error)) from None
-        reports = seen(context["inlet_events"], self.config.after, night) if self.config.after else []
-        if night is not None and (gone := missing(reports)):
+        # Whatever event started this run: only the lake says whether the night is complete.
+        reports = seen(lake_of_this_deployment(), self.config.after, night)
+        if night is not None and (why := lacking(reports)):
             raise AirflowFailException(
-                f"The night {night} is not complete: {', '.join(gone)} {'is' if len(gone) == 1 else 'are'} not published for it. "
-                "Nothing was built. Bring these reports home and clear this task; or start a run without a night."
+                f"The night {night} is not complete: {', '.join(why)}. Nothing was built. Bring these reports home and clear "
+                "this task; or start a run without a night."
             )
         told = asyncio.run(self._begin(context, wish, night, stages, tuple(reports)))
         if told is not None:
@@ -151,8 +151,12 @@ class PromotionBeginOperator(BaseOperator):
                 continue
             if other.outcome in (Outcome.SKIPPED, Outcome.ABANDONED, Outcome.SUPERSEDED):
                 continue
-            if other.night == record.night and self.config.republished == "skip" and not asked:
-                return f"{record.night} was promoted before ({other.outcome or 'underway'}, run {other.run_id}), and was published again since"
+            if other.night == record.night and not asked:
+                told = f"{record.night} was promoted before ({other.outcome or 'underway'}, run {other.run_id})"
+                if _versions(other) == _versions(record):
+                    return told
+                if self.config.republished == "skip":
+                    return f"{told}, and was published again since"
             if other.night > record.night and self.config.older == "skip" and deployed(other):
                 return f"the newer night {other.night} was promoted before (run {other.run_id})"
         return ""
@@ -178,6 +182,11 @@ class PromotionBeginOperator(BaseOperator):
 
     def _stages(self) -> list[str]:
         return [stage.label for stage in self.config.stages]
+
+
+def _versions(record: Record) -> dict[str, int | None]:
+    """Return report → the version of its table that brought the night."""
+    return {report.name: report.table_version for report in record.reports}
 
 
 def stage_words(stage: Stage, version: Version | None) -> str:

@@ -13,7 +13,7 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from nightshift.config.promotions import Application, Stage, UtilityStep
 from nightshift.nights.forms import give_form
-from nightshift.promotion.after import asset_of
+from nightshift.nights.ready import ready_asset
 from nightshift.promotion.approval_operator import PromotionApprovalOperator, RollBackApprovalOperator
 from nightshift.promotion.begin_operator import PromotionBeginOperator
 from nightshift.promotion.closing_operators import PromotionCloseOperator, RollBackOfferOperator
@@ -42,8 +42,8 @@ def dag_id_of(application: str) -> str:
 def promotion_dag(name: str, config: Application, *, doc_md: str | None) -> DAG:
     """Return the DAG of an application.
 
-    It runs for a night as soon as all reports in ``after`` are published for it, in whatever order that happens; or when
-    a person starts it with the form.
+    It runs for a night as soon as all reports in ``after`` are published for it, in whatever order that happens: the publish
+    that completes the night says so (:mod:`nightshift.nights.ready`). Or when a person starts it with the form.
 
     :param name: name of the application
     :param config: its part of ``promotions.yaml``
@@ -91,9 +91,6 @@ class MistakeOperator(BaseOperator):
 
 
 def _empty_dag(name: str, config: Application, doc_md: str | None) -> DAG:
-    after: Any = None
-    for report in config.after:
-        after = asset_of(report) if after is None else after & asset_of(report)
     about = "\n\n".join(
         text
         for text in (config.description, f"![What runs where](nightshift/promotions/{name}/versions.svg)", doc_md)
@@ -102,7 +99,8 @@ def _empty_dag(name: str, config: Application, doc_md: str | None) -> DAG:
     return DAG(
         dag_id_of(name),
         description=config.description or f"Build {config.named}, and promote it through {_arrow(config)}",
-        schedule=None if after is None else PartitionedAssetTimetable(assets=after),
+        # One asset alone: of several, Airflow would keep each night that got only some of them, for ever.
+        schedule=PartitionedAssetTimetable(assets=ready_asset(name)) if config.after else None,
         start_date=START,
         catchup=False,
         # Of these, one is underway; the others wait for their turn without a worker.

@@ -100,14 +100,15 @@ class Running(_Model):
 
 
 class ReportSeen(_Model):
-    """A report that the promotion depends on, as it was when the promotion began.
+    """A report that the promotion depends on, as the lake told it when the promotion began.
 
     :param name: ``<source>/<report>``
-    :param night: night of the newest publication that was found
-    :param published: when
+    :param night: the night that was found
+    :param published: when it was published; ``None``: it was not
     :param rows: rows of that night
-    :param table_version: version of the Delta table
-    :param checks: name of each check → whether it passed, and its numbers
+    :param table_version: version of the Delta table that brought them
+    :param checks: name of each check → what it saw
+    :param failed: names of the checks that failed
     """
 
     name: str
@@ -116,6 +117,7 @@ class ReportSeen(_Model):
     rows: int | None = None
     table_version: int | None = None
     checks: dict[str, str] = Field(default_factory=dict)
+    failed: tuple[str, ...] = ()
 
 
 class Step(_Model):

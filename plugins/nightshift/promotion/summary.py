@@ -97,8 +97,10 @@ def _report(report: ReportSeen) -> str:
     if report.published is None:
         return f"| {report.name} | **not published** | | |"
     rows = "" if report.rows is None else f"{report.rows:,}"
-    checks = ", ".join(report.checks) or "none"
-    return f"| {report.name} | {report.night or ''} | {rows} | {_cell(checks)}: passed |"
+    passed = ", ".join(name for name in report.checks if name not in report.failed)
+    failed = [f"**failed: {_cell(name)}** ({_cell(report.checks.get(name, ''))})" for name in report.failed]
+    checks = "; ".join([*failed, *([f"passed: {_cell(passed)}"] if passed else [])]) or "none"
+    return f"| {report.name} | {report.night or ''} | {rows} | {checks} |"
 
 
 def _through(record: Record, stage: str) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import copy
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from nightshift.promotion.record import Record, Step
 from nightshift.promotion.store import Records
 from nightshift.promotion.turns import Turns
 from tests.execution_api import FakeExecutionApi, TaskRun
+from tests.published import publish_night
 
 NAME = "portal"
 N1, N2, N3 = "2026-11-19", "2026-11-20", "2026-11-21"
@@ -41,14 +41,6 @@ def config(*stages: dict[str, Any], **more: Any) -> Application:
     build = {"environment_id": DEV, **more.pop("build", {})}
     given = {"project_id": PORTAL, "stream_id": PORTAL + 400, "build": build, **more}
     return Application.model_validate({"stages": list(stages) or [stage("DEV"), stage("TEST")], **given})
-
-
-def published(night: str, day: int = 1, **more: Any) -> dict[str, Any]:
-    """Return the event of a published night, some days after it."""
-    at = datetime.fromisoformat(night).replace(tzinfo=UTC) + timedelta(days=day, hours=3)
-    checks = [{"name": "not_empty", "ok": True, "detail": "12 rows"}]
-    extra = {"night": night, "rows": 12, "table_version": 7, "checks": checks}
-    return {"timestamp": at, "partition_key": night, "extra": extra, **more}
 
 
 @dataclass
@@ -75,7 +67,7 @@ class Run:
             self.apis[name] = FakeExecutionApi(
                 connections=self.play.connections, conf=self.conf, dag_id=f"promote_{NAME}", run_id=self.run_id,
                 logical_date=None, partition_key=self.night, max_tries=MAX_TRIES, run_type=self.run_type,
-                triggering_user=self.by, asset_events=self.play.events, other_runs=self.play.airflow,
+                triggering_user=self.by, other_runs=self.play.airflow,
             )  # fmt: skip
         api = self.apis[name]
         api.xcoms = self.xcoms
@@ -153,7 +145,6 @@ class Play:
         self.records, self.turns = Records(self.lake, NAME), Turns(self.lake, NAME)
         self.airflow: dict[str, str] = {}
         """Run id → state."""
-        self.events: dict[str, list[dict[str, Any]]] = {}
         self.connections: dict[str, Any] = {
             "flexdeploy_default": {"conn_type": "flexdeploy", "host": vendor.url, "login": LOGIN, "password": PASSWORD}
         }
@@ -188,7 +179,8 @@ class Play:
     def publish(self, *nights: str) -> None:
         """Publish nights of all reports that the application depends on."""
         for report in self.config.after:
-            self.events.setdefault(report, []).extend(published(night) for night in nights)
+            for night in nights:
+                publish_night(self.lake, report, night)
 
     def put(self, record: Record) -> None:
         asyncio.run(self.records.write(record))

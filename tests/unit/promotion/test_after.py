@@ -1,118 +1,80 @@
-"""Whether a night is published, told from Airflow's asset events."""
+"""Whether a night is published and sound, told by the lake."""
 
 from __future__ import annotations
 
-import random
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from pathlib import Path
 
 import pytest
-from airflow.sdk import DAG, BaseOperator
+from deltalake import DeltaTable
 
-from nightshift.promotion.after import PAGE, asset_of, missing, seen
+from nightshift.lake.store import Lake
+from nightshift.promotion.after import lacking, seen
 from nightshift.promotion.record import ReportSeen
-from tests.execution_api import FakeExecutionApi
-from tests.unit.promotion.play import N1, N2, N3, published
+from tests.published import publish_night
 
 REPORT = "tokenflex/usage"
+N1, N2, N3 = "2026-11-19", "2026-11-20", "2026-11-21"
 
 
-class Looks(BaseOperator):
-    """A task that tells what it sees of a night."""
-
-    def __init__(self, *, night: str | None, **kwargs: Any) -> None:
-        super().__init__(inlets=[asset_of(REPORT)], **kwargs)
-        self.night = night
-
-    def execute(self, context: Any) -> Any:
-        [found] = seen(context["inlet_events"], [REPORT], self.night)
-        return found.model_dump(mode="json")
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    return Lake.from_url(str(tmp_path / "lake"))
 
 
-def look(night: str | None, events: list[dict[str, Any]]) -> tuple[ReportSeen, int]:
-    """Return what is seen, and how many pages were asked for."""
-    api = FakeExecutionApi(asset_events={REPORT: events})
-    with DAG("d", schedule=None):
-        task = Looks(task_id="t", night=night)
-    run = api.run(task)
-    assert run.state == "success", run.error
-    return ReportSeen.model_validate(run.result), sum(path.startswith("asset-events") for _, path in api.calls)
+def look(lake: Lake, night: str | None) -> ReportSeen:
+    [found] = seen(lake, [REPORT], night)
+    return found
 
 
-def test_a_night_that_was_never_published_is_missing() -> None:
-    for events in ([], [published(N1), published(N3)]):
-        found, pages = look(N2, events)
-        assert (found, pages) == (ReportSeen(name=REPORT), 1)
-        assert missing([found]) == [REPORT]
+def test_a_night_that_was_never_published_is_missing(lake: Lake) -> None:
+    assert look(lake, N2) == ReportSeen(name=REPORT)
+    publish_night(lake, REPORT, N1)
+    publish_night(lake, REPORT, N3)
+    found = look(lake, N2)
+    assert found == ReportSeen(name=REPORT)
+    assert lacking([found]) == [f"{REPORT} is not published for it"]
 
 
-def test_a_night_is_found_with_its_numbers() -> None:
-    found, _ = look(N2, [published(N1), published(N2), published(N3)])
-    assert (found.night, found.rows, found.table_version, found.checks) == (N2, 12, 7, {"not_empty": "12 rows"})
-    assert missing([found]) == []
+def test_a_night_is_found_with_its_numbers_and_what_each_check_saw(lake: Lake) -> None:
+    for night in (N1, N2, N3):
+        publish_night(lake, REPORT, night)
+    found = look(lake, N2)
+    assert (found.night, found.rows, found.table_version, found.failed) == (N2, 12, 2, ())
+    assert found.checks["not_empty"] == "12 rows to publish"
+    assert found.published is not None
+    assert timedelta(0) <= datetime.now(UTC) - found.published < timedelta(minutes=1)
+    assert lacking([found]) == []
 
 
-def test_of_a_republished_night_the_newest_counts() -> None:
-    late = published(N2, day=9)
-    late["extra"] = {**late["extra"], "rows": 99}
-    found, _ = look(N2, [late, published(N2, day=1), published(N2, day=5)])
-    assert (found.rows, found.published) == (99, late["timestamp"])
+def test_of_a_republished_night_the_newest_counts(lake: Lake) -> None:
+    publish_night(lake, REPORT, N2)
+    publish_night(lake, REPORT, N2, rows=99, extract="second")
+    assert look(lake, N2).rows == 99
 
 
-def test_without_a_night_whatever_was_published_last() -> None:
-    found, _ = look(None, [published(N1, day=30), published(N2), published(N3)])
-    assert found.night == N1
+def test_without_a_night_the_newest_one(lake: Lake) -> None:
+    assert look(lake, None).published is None
+    for night in (N3, N1, N2):
+        publish_night(lake, REPORT, night)
+    assert look(lake, None).night == N3
 
 
-def test_the_nights_that_a_look_back_publishes_again_hide_no_other() -> None:
-    """Each evening publishes the night and the three before it, all within the same second."""
-    events = []
-    for evening in range(40):
-        at = datetime(2026, 11, 21, 3, tzinfo=UTC) + timedelta(days=evening)
-        for back in range(4):
-            night = (at.date() - timedelta(days=1 + back)).isoformat()
-            events.append({**published(night), "timestamp": at})
-    for night, day in ((N2, 24), ("2026-12-01", 5)):
-        found, _ = look(night, events)
-        assert found.night == night
-        assert found.published is not None
-        assert found.published.day == day if night == N2 else found.published.date().isoformat() == "2026-12-05"
+def test_a_night_that_something_else_has_changed_reads_as_failed(lake: Lake) -> None:
+    publish_night(lake, REPORT, N2)
+    DeltaTable(lake.table_url("tokenflex", "usage")).delete("id = 3")
+    found = look(lake, N2)
+    assert found.failed == ("unchanged",)
+    [why] = lacking([found])
+    assert why.startswith(f"{REPORT} is not sound (unchanged: 12 rows were published, the table has 11 now")
 
 
-@pytest.mark.parametrize("later", [PAGE - 1, PAGE, PAGE + 1, 7 * PAGE + 3])
-def test_a_night_is_found_behind_many_pages_of_newer_ones(later: int) -> None:
-    first = datetime(2026, 11, 22, tzinfo=UTC)
-    events = [{**published(N3), "timestamp": first + timedelta(minutes=5 * number)} for number in range(later)]
-    events.append(published(N2))
-    random.Random(1).shuffle(events)
-    found, pages = look(N2, events)
-    assert found.night == N2
-    assert pages <= 2 + later // (PAGE - 1)
+def test_a_table_that_is_not_ours_opens_no_gate(lake: Lake) -> None:
+    """Another engine wrote rows of the night: they were never checked."""
+    import pyarrow as pa
+    from deltalake import write_deltalake
 
-
-def test_what_was_published_before_the_night_is_not_looked_at() -> None:
-    before = datetime.fromisoformat(N2).replace(tzinfo=UTC) - timedelta(days=1)
-    events = [{**published(N1), "timestamp": before - timedelta(minutes=number)} for number in range(5 * PAGE)]
-    found, pages = look(N2, events)
-    assert (found.published, pages) == (None, 1)
-
-
-def test_a_flood_of_one_moment_ends_the_search() -> None:
-    events = [{**published(N3), "timestamp": datetime(2026, 11, 25, tzinfo=UTC)} for _ in range(3 * PAGE)]
-    found, pages = look(N2, events)
-    assert (found.published, pages) == (None, 2)
-
-
-def test_an_event_without_a_partition_key_tells_its_night_in_its_extra() -> None:
-    assert look(N2, [published(N2, partition_key=None)])[0].night == N2
-    assert look(N2, [published(N2, partition_key=N1)])[0].night is None
-
-
-def test_a_check_tells_whether_it_passed() -> None:
-    event = published(N2)
-    event["extra"]["checks"] = [
-        {"name": "a", "ok": True},
-        {"name": "b", "ok": False},
-        {"name": "c", "ok": True, "detail": "x"},
-    ]
-    assert look(N2, [event])[0].checks == {"a": "passed", "b": "failed", "c": "x"}
+    rows = pa.table({"id": [1, 2], "night": pa.array([N2, N2]).cast(pa.date32())})
+    write_deltalake(lake.table_url("tokenflex", "usage"), rows, partition_by=["night"])
+    for night in (N2, None):
+        assert look(lake, night).published is None

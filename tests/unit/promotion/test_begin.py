@@ -6,9 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from deltalake import DeltaTable
 
 from nightshift.promotion.record import Kind, Outcome, Record, State, Step, Version, now
-from tests.unit.promotion.play import N1, N2, N3, NAME, REPORTS, RESTART_IT, Play, Run, published, stage
+from tests.published import publish_night
+from tests.unit.promotion.play import N1, N2, N3, NAME, REPORTS, RESTART_IT, Play, Run, stage
 
 
 def past(
@@ -46,24 +48,42 @@ def test_a_new_night_gets_its_turn_a_record_and_a_plan(play_of: Callable[..., Pl
     ]
     record = run.record
     assert (record.night, record.by, record.turn, record.closed, record.version) == (N2, None, 1, None, None)
-    assert [(one.name, one.night, one.rows, one.table_version, one.checks) for one in record.reports] == [
-        (name, N2, 12, 7, {"not_empty": "12 rows"}) for name in REPORTS
+    assert [(one.name, one.night, one.rows, one.table_version, one.failed) for one in record.reports] == [
+        (name, N2, 12, 2, ()) for name in REPORTS
     ]
+    assert {"not_empty": "12 rows to publish", "unchanged": "12 rows, as published"}.items() <= record.reports[
+        0
+    ].checks.items()
     assert (play.latest_turn(), play.waiting(), play.asked()) == ((1, "r1"), [], 0)
 
 
 def test_a_night_that_is_not_complete_fails_at_once_and_names_what_is_missing(play_of: Callable[..., Play]) -> None:
     play = play_of(after=[*REPORTS, "exago/tree"])
     play.publish(N1)
-    play.events["flexnet/entitlement"].append(published(N2))
+    publish_night(play.lake, "flexnet/entitlement", N2)
     run = play.start("r1", N2)
     done = run.do("begin")
     assert done.state == "failed"
-    assert f"The night {N2} is not complete: tokenflex/usage, exago/tree are not published for it." in str(done.error)
+    gone = "tokenflex/usage is not published for it, exago/tree is not published for it"
+    assert f"The night {N2} is not complete: {gone}. Nothing was built." in str(done.error)
     assert (play.latest_turn(), play.waiting()) == (None, [])
     play.publish(N2)
     run.clear("begin")
     assert begun(run)["night"] == N2
+
+
+def test_an_event_opens_nothing_that_the_lake_does_not_tell(play_of: Callable[..., Play]) -> None:
+    """Anybody who may send asset events can start this run; the night of one report holds no rows any more."""
+    play = play_of(after=list(REPORTS))
+    play.publish(N2)
+    DeltaTable(play.lake.table_url("tokenflex", "usage")).delete(f"night = '{N2}'")
+    done = play.start("r1", N2).do("begin")
+    assert done.state == "failed"
+    assert (
+        f"The night {N2} is not complete: tokenflex/usage is not sound (unchanged: 12 rows were published, the table has 0 now"
+        in str(done.error)
+    )
+    assert (play.latest_turn(), play.asked()) == (None, 0)
 
 
 def test_a_dry_run_says_all_and_asks_nothing(play_of: Callable[..., Play]) -> None:
@@ -134,11 +154,12 @@ def test_a_night_of_the_form_has_to_be_published_too(play_of: Callable[..., Play
 
 def test_a_run_without_a_night_tells_what_is_published(play_of: Callable[..., Play]) -> None:
     play = play_of(after=list(REPORTS))
-    play.events["flexnet/entitlement"] = [published(N2), published(N1, day=5)]
+    for night in (N2, N1):
+        publish_night(play.lake, "flexnet/entitlement", night)
     run = play.start()
     begun(run)
     assert [(one.name, one.night) for one in run.record.reports] == [
-        ("flexnet/entitlement", N1),
+        ("flexnet/entitlement", N2),
         ("tokenflex/usage", None),
     ]
 
@@ -177,6 +198,20 @@ def test_nights_that_are_promoted_in_vain(
         assert run.do("close").result["outcome"] == "skipped"
         assert play.vendor.ledger.effects() == []
     assert play.waiting() == []
+
+
+def test_a_night_that_is_published_again_is_promoted_again_where_that_is_wanted(play_of: Callable[..., Play]) -> None:
+    play = play_of(after=list(REPORTS), republished="promote")
+    play.publish(N2)
+    first = play.start("r1", N2)
+    begun(first)
+    play.put(first.record.close(Outcome.PROMOTED))
+    # Two publishes that saw the night complete at the same moment woke it twice.
+    again = play.start("r2", N2)
+    assert begun(again)["outcome"] == "skipped"
+    assert again.record.reason == f"{N2} was promoted before (promoted, run r1)"
+    publish_night(play.lake, REPORTS[1], N2, rows=13, extract="second")
+    assert begun(play.start("r3", N2))["outcome"] is None
 
 
 def test_a_person_may_promote_a_night_again(play_of: Callable[..., Play]) -> None:

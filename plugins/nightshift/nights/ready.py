@@ -1,0 +1,148 @@
+"""The asset that says that a night is complete for an application, and the look into the lake that decides it.
+
+Airflow is told of a night only when nothing of it is missing. Were it told of each report, it would keep what it has of an
+incomplete night for ever, look at the 500 oldest such nights in each loop of the scheduler, and start nothing else.
+
+Why no night is overlooked: whoever publishes commits first and looks afterwards. Of all the commits that a night is made
+of, one is the last, and its own look, which comes after it, finds all the others. Two that commit at the same moment may
+both find the night complete; the promotion that begins second finds that the night was promoted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import Asset
+
+from nightshift.config.promotions import FILE
+from nightshift.config.scalars import name_problem
+from nightshift.settings import ConfigError, config_folder, read_unchecked
+
+if TYPE_CHECKING:
+    from nightshift.lake.published import PublishedNight
+    from nightshift.lake.store import Lake
+
+Look = Callable[[str, str], "PublishedNight | None"]
+"""Report (``<source>/<report>``) and night → what the lake says of it."""
+
+
+def ready_asset(application: str) -> Asset:
+    """Return the asset of an application; its events carry as partition key a night of which every report is published."""
+    return Asset(name=f"ready/{application}", uri=f"x-nightshift://ready/{application}", group="nightshift")
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """The applications that wait for a report.
+
+    :param applications: application → all reports that it waits for, each ``<source>/<report>``
+    :param trouble: why nobody knows which ones do; empty: they are known
+    """
+
+    applications: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    trouble: str = ""
+
+    def assets(self) -> list[Asset]:
+        """Return the assets that a publish of the report may have something to say of."""
+        return [ready_asset(name) for name in sorted(self.applications)]
+
+    def complete(self, nights: Iterable[str], look: Look) -> dict[str, list[str]]:
+        """Return application → those of the nights that are complete for it; without those that have none.
+
+        A report is looked up once a night, and no further ones of a night once one is missing.
+
+        :param nights: nights to look at
+        :param look: asks the lake
+        """
+        seen: dict[tuple[str, str], bool] = {}
+
+        def is_sound(report: str, night: str) -> bool:
+            if (report, night) not in seen:
+                found = look(report, night)
+                seen[report, night] = found is not None and found.sound
+            return seen[report, night]
+
+        nights = sorted(nights)
+        found = {
+            name: [night for night in nights if all(is_sound(report, night) for report in reports)]
+            for name, reports in sorted(self.applications.items())
+        }
+        return {name: complete for name, complete in found.items() if complete}
+
+
+def waiting_for(source: str, report: str, folder: Path | None = None) -> Waiting:
+    """Return the applications of ``promotions.yaml`` that wait for a report.
+
+    Their other settings are not looked at, so that a mistake in an application hides none of its nights. A file that
+    cannot be read at all is the ``trouble`` of the answer: the reports go on without it.
+
+    :param folder: the configuration folder; default :func:`nightshift.settings.config_folder`
+    """
+    try:
+        path = (folder or config_folder()) / FILE
+        stat = path.stat()
+        every = _applications(path.parent, stat.st_mtime_ns, stat.st_size)
+    except FileNotFoundError:
+        return Waiting()
+    except (ConfigError, OSError) as error:
+        return Waiting(trouble=str(error))
+    return Waiting({name: reports for name, reports in every.items() if f"{source}/{report}" in reports})
+
+
+@lru_cache(maxsize=4)
+def _applications(folder: Path, changed: int, size: int) -> dict[str, tuple[str, ...]]:
+    """Return application → its reports; read once as long as the file does not change."""
+    found = {}
+    for name, section in read_unchecked(FILE, folder=folder).items():
+        after = section.get("after") if isinstance(section, dict) else None
+        if isinstance(name, str) and not name_problem(name) and isinstance(after, list):
+            found[name] = tuple(dict.fromkeys(one for one in after if isinstance(one, str)))
+    return found
+
+
+def published_report(lake: Lake, report: str, night: str) -> PublishedNight | None:
+    """Return what the lake says of a night of a report; ``None`` where it was never published. Blocks.
+
+    :param report: ``<source>/<report>``
+    """
+    from nightshift.lake.tables import published_night
+
+    source, _, name = report.partition("/")
+    return published_night(lake, source, name, night)
+
+
+def nights_to_look_at(
+    published: Collection[str], own: str, known: Collection[str], *, first_attempt: bool
+) -> list[str]:
+    """Return the nights that a publish may have completed.
+
+    Its own night in any case, so that a night that is published again can be promoted again. The nights of a look-back only
+    where it brought the report to them for the first time: who did that before has looked. A later attempt does not know
+    what an earlier one has done, and looks at all of them.
+
+    :param published: the nights that were published
+    :param own: the night of the extract
+    :param known: nights that the report was published for before
+    :param first_attempt: whether no attempt came before this one
+    """
+    return sorted(night for night in published if night == own or night not in known or not first_attempt)
+
+
+def say_ready(outlet_events: Any, complete: Mapping[str, Sequence[str]]) -> list[Asset]:
+    """Put the events of complete nights among those that a task emits, and return their assets.
+
+    :param outlet_events: of the task's context
+    :param complete: application → nights
+    """
+    assets = []
+    for name, nights in complete.items():
+        asset = ready_asset(name)
+        event = outlet_events[asset]
+        event.extra = {"application": name}
+        event.add_partitions(list(nights))
+        assets.append(asset)
+    return assets
