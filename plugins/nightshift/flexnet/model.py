@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from nightshift.lake.spec import Column
+from nightshift.lake.spec import MOST_DIGITS, Column
 
 NAME_KEYS = ("name", "fieldName", "field", "columnName", "column", "key", "id")
 TYPE_KEYS = ("type", "dataType", "datatype", "fieldType", "columnType")
@@ -19,7 +19,7 @@ IGNORED_KEYS = frozenset({"filters", "filter", "globalFilters"})
 _TYPES = {
     "string": "string varchar varchar2 nvarchar char text uuid enum character",
     "int64": "int integer int32 int64 long bigint short smallint tinyint",
-    "float64": "float double real float32 float64 number numeric",
+    "float64": "float double real float32 float64",
     "bool": "bool boolean",
     "date": "date localdate",
     "timestamp": "timestamp datetime date-time timestamptz localdatetime instant timestamp_ntz timestamp_tz",
@@ -29,15 +29,16 @@ _BY_WORD = {word: canonical for canonical, words in _TYPES.items() for word in w
 
 
 def column_type(vendor_type: str) -> str | None:
-    """Return the column type for the vendor's word for it, or ``None`` for a word that is not known: the values then
-    decide.
+    """Return the column type for the vendor's word for it, or ``None`` for a word that is not known, or that says no more than
+    that there are numbers, of any digits (``number``, ``numeric``, ``decimal``): the values then decide.
 
-    >>> column_type("VARCHAR(255)"), column_type("DECIMAL(18,4)"), column_type("mystery")
-    ('string', 'decimal(18,4)', None)
+    >>> column_type("VARCHAR(255)"), column_type("DECIMAL(18,4)"), column_type("number"), column_type("mystery")
+    ('string', 'decimal(18,4)', None, None)
     """
     word = vendor_type.strip().lower()
-    if decimal := re.fullmatch(r"(?:decimal|numeric|number)\s*\(\s*(\d+)\s*,\s*(\d+)\s*\)", word):
-        return f"decimal({decimal[1]},{decimal[2]})"
+    if decimal := re.fullmatch(r"(?:decimal|numeric|number)\s*\(\s*(\d+)\s*(?:,\s*(\d+)\s*)?\)", word):
+        precision, scale = int(decimal[1]), int(decimal[2] or 0)
+        return f"decimal({precision},{scale})" if max(scale, 1) <= precision <= MOST_DIGITS else None
     base = re.split(r"[\s(<\[]", word, maxsplit=1)[0]
     return _BY_WORD.get(base)
 

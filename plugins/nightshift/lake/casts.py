@@ -1,13 +1,14 @@
 """From the vendors' texts to values of a type: by the column where that goes, by the value where it does not.
 
-Nothing is lost in silence: a text that is not exactly a value of the type is an error, never null.
+Nothing is lost in silence: a text that is not exactly a value of the type is an error, never null. Both ways agree on every text,
+or both refuse it.
 """
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Callable, Sequence
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal, InvalidOperation, localcontext
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -17,16 +18,22 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from nightshift.lake.spec import decimal_of
+from nightshift.lake.times import STAMP, Told, day, days, moment, moments
 
 INT64 = range(-(1 << 63), 1 << 63)
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-DAY_MS = 86_400_000
-SHORTEST_EPOCH = 100_000_000
-_UTC = pa.timestamp("us", "UTC")
+SURE_DIGITS = 15
+_NO_VALUE = msgspec.Raw(b"null")
+_WORDS = frozenset({"nan", "inf", "infinity"})
+_floats_of = msgspec.json.Decoder(list[float | None]).decode
 _ARROW = {
-    "string": pa.string(), "json": pa.string(), "int64": pa.int64(), "float64": pa.float64(), "bool": pa.bool_(),
-    "date": pa.date32(), "timestamp": _UTC,
-}  # fmt: skip
+    "string": pa.string(),
+    "json": pa.string(),
+    "int64": pa.int64(),
+    "float64": pa.float64(),
+    "bool": pa.bool_(),
+    "date": pa.date32(),
+    "timestamp": STAMP,
+}
 
 
 class Misfit(Exception):
@@ -51,9 +58,11 @@ def arrow_type(kind: str) -> pa.DataType:
 def from_text(texts: pa.Array, kind: str, zone: str, empty_as_null: bool) -> pa.Array:
     """Cast a column of texts.
 
+    A float is taken where it says every digit of the text when it is written again, so 0.1 is and 9007199254740993 is not.
+
     :param texts: strings, null where there is no value
     :param kind: the column type
-    :param zone: zone of time stamps that name none; of an hour that comes twice the first is taken
+    :param zone: zone of time stamps that name none, see :mod:`nightshift.lake.times`
     :param empty_as_null: an empty text is no value, but where the type is text
     :raises Misfit: a text is not a value of the type
     """
@@ -61,12 +70,12 @@ def from_text(texts: pa.Array, kind: str, zone: str, empty_as_null: bool) -> pa.
         return texts
     if empty_as_null:
         texts = pc.if_else(pc.equal(texts, ""), pa.scalar(None, pa.string()), texts)
-    for attempt in (_stamps_with_zone, _stamps_without) if kind == "timestamp" else (_plainly,):
-        try:
-            return attempt(texts, kind, zone)
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-            continue
-    return by_value(texts.to_pylist(), kind, zone, empty_as_null)
+    try:
+        if kind == "timestamp":
+            return moments(texts, zone)
+        return days(texts) if kind == "date" else _plainly(texts, kind)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        return by_value(texts.to_pylist(), kind, zone, empty_as_null)
 
 
 def by_value(texts: Sequence[str | None], kind: str, zone: str, empty_as_null: bool) -> pa.Array:
@@ -80,7 +89,7 @@ def by_value(texts: Sequence[str | None], kind: str, zone: str, empty_as_null: b
         try:
             found.append(cast(text))
         except (ValueError, InvalidOperation, OverflowError) as error:
-            raise Misfit(index, text, str(error) if type(error) is ValueError and error.args[1:] else "") from None
+            raise Misfit(index, text, str(error) if isinstance(error, Told) else "") from None
     return pa.array(found, arrow_type(kind))
 
 
@@ -90,6 +99,8 @@ def from_raw(raws: Sequence[msgspec.Raw | None], kind: str, zone: str, empty_as_
         return pa.array(
             [None if raw is None or bytes(raw) == b"null" else str(raw, "utf-8") for raw in raws], pa.string()
         )
+    if kind == "float64" and (floats := _floats(raws)) is not None:
+        return floats
     texts = [text_of(raw) for raw in raws]
     if decimal_of(kind):
         return from_text(pa.array(texts, pa.string()), kind, zone, empty_as_null)
@@ -104,41 +115,74 @@ def text_of(raw: msgspec.Raw | None) -> str | None:
     return msgspec.json.decode(text, type=str) if text[:1] == b'"' else text.decode()
 
 
-def epoch_ms(values: pa.Array, kind: str) -> pa.Array:
-    """Cast epoch milliseconds to time stamps or days.
-
-    :raises pyarrow.ArrowInvalid: too far from now, not a whole day where days are wanted, or of less than nine digits, as a
-        day written 20261121 is
-    """
-    if pc.any(pc.less(pc.abs(values), SHORTEST_EPOCH)).as_py():
-        raise pa.ArrowInvalid("too short for epoch milliseconds")
-    stamps = values.cast(pa.timestamp("ms", "UTC"))
-    if kind == "timestamp":
-        return stamps.cast(_UTC)
-    return stamps.cast(pa.timestamp("ms")).cast(pa.date32())
+def joined(raws: Iterable[msgspec.Raw | None]) -> bytes:
+    """Return JSON values as the inside of a list."""
+    return b",".join([_NO_VALUE if raw is None else raw for raw in raws])
 
 
-def _plainly(texts: pa.Array, kind: str, zone: str) -> pa.Array:
+def same_number(value: float, text: str) -> bool:
+    """Say whether a float, written again, is the number of this text; the text is known to be one."""
+    again = repr(value)
+    if again == text or not math.isfinite(value):
+        return again == text
+    try:
+        return Decimal(again) == Decimal(text)
+    except InvalidOperation:
+        return False
+
+
+def _floats(raws: Sequence[msgspec.Raw | None]) -> pa.Array | None:
+    """Return JSON numbers as floats; ``None`` where one is no number, or no float."""
+    body = joined(raws)
+    try:
+        values = _floats_of(b"[%b]" % body)
+    except msgspec.ValidationError:
+        return None
+    texts = body.split(b",")
+    if _unsure(max(map(len, texts), default=0), body):
+        for value, text in zip(values, texts, strict=True):
+            if value is not None and not same_number(value, text.decode()):
+                return None
+    return pa.array(values, pa.float64())
+
+
+def _unsure(longest: int, texts: bytes) -> bool:
+    """Say whether a float may lose a digit of a text: none has so far lost one of 15 without an exponent."""
+    return longest > SURE_DIGITS or b"e" in texts or b"E" in texts
+
+
+def _plainly(texts: pa.Array, kind: str) -> pa.Array:
     digits = decimal_of(kind)
     if digits and not pc.all(pc.match_substring_regex(texts, _plain_decimal(*digits))).as_py():
         raise pa.ArrowInvalid("Arrow loses digits of what is finer than the scale in silence")
-    return texts.cast(arrow_type(kind))
+    found = texts.cast(arrow_type(kind))
+    if kind == "int64" and (b"x" in (spelled := _bytes_of(texts)) or b"X" in spelled):
+        raise pa.ArrowInvalid("Arrow takes hexadecimal numbers")
+    if kind == "float64" and _unsure(pc.max(pc.binary_length(texts)).as_py() or 0, _bytes_of(texts)):
+        for index, (value, text) in enumerate(zip(found.to_pylist(), texts.to_pylist(), strict=True)):
+            if value is not None and (math.isfinite(value) or not _is_word(text)) and not same_number(value, text):
+                raise Misfit(index, text, _rounded(value))
+    return found
+
+
+def _bytes_of(texts: pa.Array) -> bytes:
+    """Return the bytes of all texts, maybe with those of their neighbours in the same buffer."""
+    held = texts.buffers()[2]
+    return held.to_pybytes() if held is not None else b""
+
+
+def _is_word(text: str) -> bool:
+    return text.lower().lstrip("+-") in _WORDS
+
+
+def _rounded(value: float) -> str:
+    return f"a float makes it {value!r}" if math.isfinite(value) else "it is beyond the range of a float"
 
 
 def _plain_decimal(precision: int, scale: int) -> str:
+    whole = precision - scale
     fraction = rf"(\.[0-9]{{1,{scale}}})?" if scale else ""
-    return rf"^-?[0-9]{{1,{precision}}}{fraction}$"
-
-
-def _stamps_with_zone(texts: pa.Array, kind: str, zone: str) -> pa.Array:
-    return texts.cast(_UTC)
-
-
-def _stamps_without(texts: pa.Array, kind: str, zone: str) -> pa.Array:
-    naive = texts.cast(pa.timestamp("us"))
-    if zone == "UTC":
-        return naive.cast(_UTC)
-    return pc.assume_timezone(naive, zone, ambiguous="earliest", nonexistent="latest").cast(_UTC)
+    return rf"^-?(0|[0-9]{{1,{whole}}}){fraction}$" if whole else rf"^-?0{fraction}$"
 
 
 def _caster(kind: str, zone: ZoneInfo) -> Callable[[str], Any]:
@@ -151,14 +195,10 @@ def _caster(kind: str, zone: ZoneInfo) -> Callable[[str], Any]:
         "int64": _int64,
         "float64": _float64,
         "bool": _bool,
-        "date": _date,
-        "timestamp": lambda text: _timestamp(text, zone),
+        "date": day,
+        "timestamp": lambda text: moment(text, zone),
     }
     return casters[kind]
-
-
-def _refuse(why: str) -> ValueError:
-    return ValueError(why, "told")
 
 
 def _number(text: str) -> Decimal:
@@ -169,29 +209,36 @@ def _number(text: str) -> Decimal:
 
 def _int64(text: str) -> int:
     number = _number(text)
-    if not -20 < number.adjusted() < 20 or number != int(number):
-        raise ValueError
+    if number.is_zero():
+        return 0
+    if number.adjusted() > SURE_DIGITS + 4:
+        raise Told("it is beyond 64 bits")
+    if number.adjusted() < 0 or number != int(number):
+        raise Told("it has a fraction")
     if int(number) not in INT64:
-        raise _refuse("it is beyond 64 bits")
+        raise Told("it is beyond 64 bits")
     return int(number)
 
 
 def _float64(text: str) -> float:
-    if text.lower() in ("nan", "inf", "-inf"):
+    if _is_word(text):
         return float(text)
-    found = float(_number(text))
-    if found in (float("inf"), float("-inf")):
-        raise _refuse("it is beyond 64 bits")
+    number = _number(text)
+    found = float(number)
+    if not math.isfinite(found) or not same_number(found, text):
+        raise Told(_rounded(found))
     return found
 
 
 def _decimal(text: str, precision: int, scale: int) -> Decimal:
+    number = _number(text)
+    if number.adjusted() > precision:
+        raise Told("it has more digits")
     with localcontext() as exact:
         exact.prec = 76
-        number = _number(text)
         scaled = number.quantize(Decimal(1).scaleb(-scale))
     if scaled != number or len(scaled.as_tuple().digits) > precision:
-        raise _refuse("it has more digits")
+        raise Told("it has more digits")
     return scaled
 
 
@@ -200,33 +247,3 @@ def _bool(text: str) -> bool:
         return {"true": True, "false": False, "1": True, "0": False}[text.lower()]
     except KeyError:
         raise ValueError from None
-
-
-def _date(text: str) -> date:
-    if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text, re.ASCII):
-        return date.fromisoformat(text)
-    if re.fullmatch(r"-?\d{9,}", text, re.ASCII):
-        if int(text) % DAY_MS:
-            raise _refuse("it has a time of day, which would be lost")
-        return (EPOCH + timedelta(milliseconds=int(text))).date()
-    stamp = _stamp(text)
-    if stamp.time() != datetime.min.time():
-        raise _refuse("it has a time of day, which would be lost")
-    return stamp.date()
-
-
-def _timestamp(text: str, zone: ZoneInfo) -> datetime:
-    if re.fullmatch(r"-?\d{9,}", text, re.ASCII):
-        return EPOCH + timedelta(milliseconds=int(text))
-    stamp = _stamp(text)
-    return (stamp if stamp.tzinfo else stamp.replace(tzinfo=zone)).astimezone(UTC)
-
-
-def _stamp(text: str) -> datetime:
-    if not re.match(r"\d{4}-\d{2}-\d{2}", text):
-        raise ValueError
-    if re.search(r"[.,]\d{6}\d*[1-9]", text):
-        raise _refuse("it is finer than a microsecond")
-    return datetime.fromisoformat(
-        re.sub(r" (?=Z$|[+-]\d{2}:?\d{2}$)| UTC$", lambda found: "Z" if "UTC" in found[0] else "", text)
-    )

@@ -9,15 +9,19 @@ from typing import Any
 import msgspec
 import pyarrow as pa
 
-from nightshift.lake.casts import Misfit, arrow_type, epoch_ms, from_raw, from_text
+from nightshift.lake.casts import Misfit, arrow_type, from_raw, from_text
 from nightshift.lake.columns import Target
 from nightshift.lake.errors import CastError, UnreadablePage
-from nightshift.lake.spec import PublishSpec, decimal_of
+from nightshift.lake.spec import PublishSpec
+from nightshift.lake.times import epoch_ms
 
 _FIELD = {
-    "string": str | None, "int64": int | None, "float64": float | None, "bool": bool | None,
-    "date": str | int | None, "timestamp": str | int | None,
-}  # fmt: skip
+    "string": str | None,
+    "int64": int | None,
+    "bool": bool | None,
+    "date": str | int | None,
+    "timestamp": str | int | None,
+}
 
 
 class NewColumns(Exception):
@@ -41,9 +45,7 @@ class JsonPages:
         self._members = [column for column in columns if column.member is not None]
         self._ignored = tuple(ignored)
         self._loose = {
-            column.origin
-            for column in self._plain
-            if column.kind == "json" or decimal_of(column.kind) or column.origin in spec.promote
+            column.origin for column in self._plain if column.kind not in _FIELD or column.origin in spec.promote
         }
         self._fields = {column.origin: f"f{at}" for at, column in enumerate(self._plain)}
         self._decode = self._compiled()

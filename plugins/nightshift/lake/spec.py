@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 SIMPLE_TYPES = frozenset({"string", "int64", "float64", "bool", "date", "timestamp", "json"})
 NIGHT = "night"
+MOST_DIGITS = 38
 
 
 def decimal_of(type_name: str) -> tuple[int, int] | None:
@@ -25,7 +26,7 @@ def _column_type(text: str) -> str:
     if name in SIMPLE_TYPES:
         return name
     digits = decimal_of(name)
-    if digits is None or not (1 <= digits[0] <= 38 and digits[1] <= digits[0]):
+    if digits is None or not (1 <= digits[0] <= MOST_DIGITS and digits[1] <= digits[0]):
         raise ValueError(
             f"{text!r} is not a column type; give string, int64, float64, decimal(p,s) with p up to 38, bool, date, "
             "timestamp or json"

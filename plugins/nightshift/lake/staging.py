@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from nightshift.lake.checks import KeyFindings
 from nightshift.lake.keys import Hashes, KeyIndex, hashes_of
+from nightshift.lake.times import local_days
 
 GROUP_BYTES = 8 << 20
 FILE_BYTES = 256 << 20
@@ -209,8 +210,7 @@ def days_of(values: pa.Array, zone: str) -> pa.Array:
     """Return the day of each value: of a time stamp, the day in ``zone``."""
     if pa.types.is_date(values.type):
         return values
-    local = pc.local_timestamp(values.cast(pa.timestamp("us", zone)))
-    return pc.floor_temporal(local, unit="day").cast(pa.date32())
+    return local_days(values, zone)
 
 
 def rows_by_night(files: Sequence[StagedFile], nights: Collection[str]) -> Mapping[str, int]:

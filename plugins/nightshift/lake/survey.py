@@ -2,33 +2,77 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 
 import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from nightshift.lake.casts import joined
 from nightshift.lake.csv_pages import CsvTexts
+from nightshift.lake.digits import Digits, digits_of
 from nightshift.lake.errors import UnreadablePage
 from nightshift.lake.json_pages import decoder_of
 from nightshift.lake.spec import PublishSpec
 
-_NESTED = frozenset({dict, list})
-_TEXTS = {
-    "bool": r"(?i)^(true|false)$",
-    "int64": r"^-?(0|[1-9][0-9]{0,17})$",
-    "float64": r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?$",
+_BOOL = r"(?i)^(true|false)$"
+_NUMBER = r"^(0|-?[1-9][0-9]*|-?(0|[1-9][0-9]*)(\.[0-9]+([eE][+-]?[0-9]{1,3})?|[eE][+-][0-9]{1,3}))$"
+_PADDED = r"\.([0-9]*[1-9]0|0+0)$"
+_POINT_ZERO = r"\.0$"
+_OF_SORT: dict[str, Callable[[bytes], list[Any]]] = {
+    "string": msgspec.json.Decoder(list[str | None]).decode,
+    "number": msgspec.json.Decoder(list[int | float | None]).decode,
+    "bool": msgspec.json.Decoder(list[bool | None]).decode,
 }
+_BY_FIRST_BYTE = {b'"': "string", b"{": "json", b"[": "json", b"t": "bool", b"f": "bool", b"n": "null"}
+
+
+@dataclass
+class _Seen:
+    """What a column's values were so far.
+
+    :param sorts: ``bool``, ``number``, ``string`` and ``json``, the last found last
+    :param digits: of its numbers
+    :param behind: how many digits its numbers had behind the point; CSV only
+    :param padded: a number ended in zeros that say nothing of its value; CSV only
+    :param point_zero: a number ended in ``.0``, as a float is written by many; CSV only
+    """
+
+    sorts: dict[str, None] = field(default_factory=dict)
+    digits: Digits | None = None
+    behind: set[int] = field(default_factory=set)
+    padded: bool = False
+    point_zero: bool = False
+
+    def take(self, sort: str, digits: Digits | None = None) -> None:
+        self.sorts.pop(sort, None)
+        self.sorts[sort] = None
+        if digits is not None:
+            self.digits = digits if self.digits is None else self.digits | digits
+
+    @property
+    def kind(self) -> str:
+        if len(self.sorts) > 1:
+            return "string"
+        sort = next(iter(self.sorts))
+        return self.digits.kind if sort == "number" and self.digits is not None else sort
+
+    @property
+    def kind_of_texts(self) -> str:
+        """The type of a CSV column: texts that differ are values that differ, or they stay texts."""
+        ambiguous = len(self.behind) > 1 and (self.padded or (self.point_zero and 0 in self.behind))
+        return "string" if ambiguous else self.kind
 
 
 class Survey:
     """Types by the names of columns; ``empty`` are those that never have a value.
 
-    JSON: ``bool``, ``int64``, ``float64`` (numbers with and without a fraction), ``string``, ``json`` (nested); any other
-    mix is ``string`` and holds the values' texts. CSV: ``bool``, ``int64`` and ``float64`` where every value is spelled as
-    one (a number with leading zeros is not), else ``string``. Days and time stamps are ``string``, unless ``types`` or
-    the vendor's model say more.
+    JSON: ``bool``, ``string``, ``json`` (nested) and numbers: ``int64``, ``float64`` with fractions where a float says every
+    digit, else ``decimal(38,s)``; any other mix, and numbers with more digits, is ``string`` and holds the values' texts.
+    CSV: ``bool`` and numbers where every value is spelled as one and no two of them without an exponent are one number (1.1 beside
+    1.10 are not numbers, nor is one with leading zeros; a column of the key is a whole number or text), else ``string``. Days and
+    time stamps are ``string``, unless ``types`` or the vendor's model say more.
 
     :param spec: how the report is published
     :param is_csv: whether the pages are CSV
@@ -37,9 +81,10 @@ class Survey:
 
     def __init__(self, spec: PublishSpec, is_csv: bool, report: str) -> None:
         self._report = report
-        self._seen: dict[str, set[Any]] = {}
+        self._key = frozenset(spec.key)
+        self._seen: dict[str, _Seen] = {}
         self._csv = CsvTexts(spec.csv, report) if is_csv else None
-        self._decode = decoder_of(dict[str, Any], spec.data_key)
+        self._decode = decoder_of(dict[str, msgspec.Raw], spec.data_key)
 
     def take(self, pages: Iterable[tuple[int, bytes]]) -> tuple[dict[str, str], tuple[str, ...]]:
         """Read all pages.
@@ -52,51 +97,88 @@ class Survey:
                 self._take_texts(number, body, self._csv)
             else:
                 self._take_json(number, body)
-        kind_of = _kind_of_texts if self._csv is not None else _kind_of_values
-        types = {name: kind_of(seen) for name, seen in self._seen.items() if seen}
-        return types, tuple(name for name, seen in self._seen.items() if not seen)
+        types = {name: self._kind(name, seen) for name, seen in self._seen.items() if seen.sorts}
+        return types, tuple(name for name, seen in self._seen.items() if not seen.sorts)
+
+    def _kind(self, name: str, seen: _Seen) -> str:
+        if self._csv is None:
+            return seen.kind
+        kind = seen.kind_of_texts
+        return "string" if name in self._key and seen.digits is not None and not seen.digits.spelled_whole else kind
 
     def _take_json(self, number: int, body: bytes) -> None:
         try:
             rows = self._decode(body) or ()
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, RecursionError) as error:
             raise UnreadablePage(
                 f"{self._report}: page {number} is not the JSON of rows ({error}). Nothing was published; the landed night "
                 "is untouched. Extract the night again if the vendor's answer was cut."
             ) from None
-        pairs: dict[tuple[str, type], None] = {}
-        for row in rows:
-            pairs.update(dict.fromkeys(zip(row, map(type, row.values()), strict=True)))
-        for name, kind in pairs:
-            seen = self._seen.setdefault(name, set())
-            if kind is not type(None):
-                seen.add(kind)
+        for name, raws in _columns(rows):
+            _take_values(self._seen.setdefault(name, _Seen()), raws)
 
     def _take_texts(self, number: int, body: bytes, pages: CsvTexts) -> None:
         for batch in pages.batches(number, body):
             for name, texts in zip(batch.schema.names, batch.columns, strict=True):
-                seen = self._seen.setdefault(name, set())
+                seen = self._seen.setdefault(name, _Seen())
                 values = texts.drop_null()
-                if len(values) and "string" not in seen:
-                    seen.add(_text_kind(values))
+                if len(values) and "string" not in seen.sorts:
+                    _take_spellings(seen, values)
 
 
-def _kind_of_values(seen: set[type]) -> str:
-    if seen <= _NESTED:
-        return "json"
-    if seen == {int, float} or seen == {float}:
-        return "float64"
-    return {bool: "bool", int: "int64"}.get(next(iter(seen)), "string") if len(seen) == 1 else "string"
+def _columns(rows: Sequence[dict[str, msgspec.Raw]]) -> Iterator[tuple[str, Sequence[msgspec.Raw]]]:
+    """Yield the values of each column, rows of one shape at a time."""
+    shapes: dict[tuple[str, ...], list[dict[str, msgspec.Raw]]] = {}
+    for row in rows:
+        shapes.setdefault(tuple(row), []).append(row)
+    for names, alike in shapes.items():
+        yield from zip(names, zip(*map(dict.values, alike), strict=True), strict=True)
 
 
-def _kind_of_texts(seen: set[str]) -> str:
-    if seen == {"int64", "float64"}:
-        return "float64"
-    return next(iter(seen)) if len(seen) == 1 else "string"
+def _take_values(seen: _Seen, raws: Sequence[msgspec.Raw]) -> None:
+    body = joined(raws)
+    inside = b"[%b]" % body
+    for sort in dict.fromkeys((*reversed(seen.sorts), *_OF_SORT)):
+        try:
+            values = _OF_SORT[sort](inside) if sort in _OF_SORT else [None]
+        except msgspec.DecodeError:
+            continue
+        if sort == "json" or values.count(None) == len(values):
+            continue
+        seen.take(sort, _digits(body.split(b",")) if sort == "number" else None)
+        return
+    numbers = []
+    for raw in raws:
+        text = bytes(raw).strip()
+        sort = _BY_FIRST_BYTE.get(text[:1], "number")
+        if sort == "number":
+            numbers.append(text)
+        elif sort != "null":
+            seen.take(sort)
+    if numbers:
+        seen.take("number", _digits(numbers))
 
 
-def _text_kind(values: pa.Array) -> str:
-    for kind, pattern in _TEXTS.items():
-        if pc.all(pc.match_substring_regex(values, pattern)).as_py():
-            return kind
-    return "string"
+def _digits(numbers: Sequence[bytes]) -> Digits:
+    return digits_of(pa.array([text for text in numbers if text != b"null"], pa.binary()).cast(pa.string()))
+
+
+def _take_spellings(seen: _Seen, values: pa.Array) -> None:
+    if pc.all(pc.match_substring_regex(values, _BOOL)).as_py():
+        seen.take("bool")
+    elif pc.all(pc.match_substring_regex(values, _NUMBER)).as_py():
+        seen.take("number", digits_of(values))
+        _take_fractions(seen, values)
+    else:
+        seen.take("string")
+
+
+def _take_fractions(seen: _Seen, values: pa.Array) -> None:
+    points = pc.find_substring(values, ".")
+    if pc.max(points).as_py() < 0:
+        seen.behind.add(0)
+        return
+    behind = pc.if_else(pc.less(points, 0), 0, pc.subtract(pc.subtract(pc.binary_length(values), points), 1))
+    seen.behind.update(pc.unique(behind).to_pylist())
+    seen.padded = seen.padded or pc.any(pc.match_substring_regex(values, _PADDED)).as_py()
+    seen.point_zero = seen.point_zero or pc.any(pc.match_substring_regex(values, _POINT_ZERO)).as_py()

@@ -1,16 +1,19 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nightshift.lake.casts import Misfit, from_raw, from_text
+from nightshift.lake.casts import Misfit, by_value, from_raw, from_text
+from nightshift.lake.times import local_days
 
 STAMP = datetime(2021, 12, 2, 15, 21, 49, 330000, UTC)
 
@@ -39,6 +42,21 @@ STAMP = datetime(2021, 12, 2, 15, 21, 49, 330000, UTC)
         ("timestamp", "1638458509330", STAMP),
         ("timestamp", "2021-12-02", datetime(2021, 12, 1, 23, tzinfo=UTC)),
         ("string", "", ""),
+        ("int64", "-0.0", 0),
+        ("int64", "0e-30", 0),
+        ("float64", "0.1", 0.1),
+        ("float64", "1.10", 1.1),
+        ("float64", "100000000000000000000", 1e20),
+        ("float64", "5e-324", 5e-324),
+        ("float64", "-0.0", -0.0),
+        ("decimal(38,0)", "12345678901234567890123456789012345678", Decimal("12345678901234567890123456789012345678")),
+        ("decimal(2,2)", "0.25", Decimal("0.25")),
+        ("date", "0001-01-01", date(1, 1, 1)),
+        ("date", "9999-12-31", date(9999, 12, 31)),
+        ("timestamp", "0001-01-01T00:00:00Z", datetime(1, 1, 1, tzinfo=UTC)),
+        ("timestamp", "9999-12-31T23:59:59.999999Z", datetime(9999, 12, 31, 23, 59, 59, 999999, UTC)),
+        ("timestamp", "2050-07-01T12:00:00", datetime(2050, 7, 1, 10, tzinfo=UTC)),
+        ("timestamp", "1582-10-04T12:00:00Z", datetime(1582, 10, 4, 12, tzinfo=UTC)),
     ],
 )
 def test_a_text_is_cast_where_nothing_is_lost(kind: str, text: str, value: Any) -> None:
@@ -53,6 +71,12 @@ def test_a_text_is_cast_where_nothing_is_lost(kind: str, text: str, value: Any) 
         ("decimal(5,2)", "1.234"), ("decimal(5,2)", "12345"), ("decimal(5,2)", "x"), ("date", "02.12.2021"),
         ("date", "2021-12-02T01:00:00Z"), ("date", "2021-02-30"), ("timestamp", "2021-12-02T25:00:00Z"),
         ("timestamp", "2021-12-02T15:21:49.1234567Z"), ("timestamp", "yesterday"), ("timestamp", ""),
+        ("int64", "0x1F"), ("float64", "9007199254740993"), ("float64", "0.12345678901234567890"), ("float64", "1e400"),
+        ("float64", "1e-400"), ("float64", "-1e-999"), ("float64", "0x1p3"), ("decimal(38,2)", "1e400"),
+        ("decimal(38,2)", "1e-400"), ("date", "0000-12-31"), ("timestamp", "0000-12-31T23:59:59Z"),
+        ("timestamp", "0001-01-01T00:00:00+02:00"), ("timestamp", "9999-12-31T23:59:59-05:00"),
+        ("timestamp", "2021-12-02T24:00:00Z"), ("timestamp", "2016-12-31T23:59:60Z"), ("timestamp", "2021-12-02Z"),
+        ("timestamp", "2021-12-02X15:21:49Z"), ("timestamp", "2021-12-02T15:21:49+02:60"), ("timestamp", "253402300800000"),
     ],
 )  # fmt: skip
 def test_a_text_that_does_not_fit_is_named(kind: str, text: str) -> None:
@@ -79,6 +103,84 @@ def test_an_hour_that_comes_twice_is_the_first_on_both_ways() -> None:
     assert from_text(pa.array([twice]), "timestamp", "Europe/Berlin", False).to_pylist() == [first]
     mixed = from_text(pa.array([twice, "2021-10-31T00:30:00Z"]), "timestamp", "Europe/Berlin", False)
     assert mixed.to_pylist() == [first, first]
+
+
+def test_a_wall_time_that_the_clocks_skip_is_refused_on_both_ways() -> None:
+    """02:10 and 02:50 were one moment, and another one beside a value with an offset."""
+    skipped = "2026-03-29T02:10:00"
+    for texts in ([skipped], ["2026-03-29T04:50:00+02:00", skipped], ["9999-12-30", skipped]):
+        with pytest.raises(Misfit, match="the clocks of Europe/Berlin skip this hour") as found:
+            from_text(pa.array(texts), "timestamp", "Europe/Berlin", False)
+        assert found.value.text == skipped
+
+
+def test_a_value_far_from_now_does_not_change_how_its_neighbours_are_read() -> None:
+    texts = pa.array(["2026-07-01 12:00", None, "9999-12-31", "2040-07-01 12:00"])
+    found = from_text(texts, "timestamp", "Europe/Berlin", False).to_pylist()
+    assert [moment and (moment.year, moment.hour) for moment in found] == [(2026, 10), None, (9999, 23), (2040, 10)]
+
+
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "UTC", "America/Santiago"])
+def test_the_day_of_a_moment_is_that_of_its_zone_in_every_year(zone: str) -> None:
+    moments = [
+        datetime(year, 7, 1, hour, 30, tzinfo=UTC) for year in (1, 1970, 2026, 2041, 9999) for hour in (0, 4, 22, 23)
+    ]
+    days = local_days(pa.array(moments, pa.timestamp("us", "UTC")), zone).to_pylist()
+    assert days == [moment.astimezone(ZoneInfo(zone)).date() for moment in moments]
+
+
+def both(texts: Sequence[str | None], kind: str, zone: str) -> tuple[list[Any] | Misfit, list[Any] | Misfit]:
+    found: list[Any] = []
+    for way in (
+        lambda: from_text(pa.array(texts, pa.string()), kind, zone, False),
+        lambda: by_value(texts, kind, zone, False),
+    ):
+        try:
+            found.append([repr(value) for value in way().to_pylist()])
+        except Misfit as misfit:
+            found.append((misfit.index, misfit.text))
+    return found[0], found[1]
+
+
+NUMBERS = st.one_of(
+    st.integers(-(1 << 90), 1 << 90).map(str),
+    st.floats().map(repr),
+    st.decimals(allow_nan=False, allow_infinity=False).map(str),
+    st.from_regex(r"[+-]?0{0,2}[0-9]{0,25}(\.[0-9]{0,25})?([eE][+-]?[0-9]{1,3})?", fullmatch=True),
+)
+SPELLINGS = st.from_regex(
+    r"(0001|0000|1582|1970|2026|2037|2038|9999)-(01|03|10|12)-(01|29|25|31)"
+    r"([T ](00|02|03|12|23|24)(:(00|30|59)(:(00|59|60)(\.[0-9]{1,9})?)?)?(Z|[+-](00|02|23)(:?(00|30))?)?)?",
+    fullmatch=True,
+)
+TIMES = st.one_of(SPELLINGS, st.datetimes().map(datetime.isoformat), st.integers(-(10**17), 10**17).map(str))
+JUNK = st.one_of(
+    st.text(max_size=6), st.sampled_from(["true", "FALSE", "1", "0", "", "nan", "-inf", "0x10", "1_0", "\u0661"])
+)
+ZONES = st.sampled_from(["UTC", "Europe/Berlin", "America/Santiago", "Australia/Lord_Howe", "Africa/Cairo"])
+KINDS = st.sampled_from(
+    ["int64", "float64", "bool", "decimal(38,4)", "decimal(9,2)", "decimal(3,3)", "date", "timestamp"]
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(data=st.data(), kind=KINDS, zone=ZONES)
+def test_the_column_and_the_values_agree_or_both_refuse(data: st.DataObject, kind: str, zone: str) -> None:
+    values = st.one_of(TIMES, TIMES, JUNK) if kind in ("date", "timestamp") else st.one_of(NUMBERS, NUMBERS, JUNK)
+    one_sort = data.draw(st.lists(st.none() | values, min_size=1, max_size=4))
+    by_column, one_by_one = both(one_sort, kind, zone)
+    assert by_column == one_by_one
+
+
+@settings(max_examples=400, deadline=None)
+@given(texts=st.lists(NUMBERS, min_size=1, max_size=4), kind=st.sampled_from(["int64", "float64", "decimal(38,9)"]))
+def test_a_number_is_what_its_digits_say_or_refused(texts: list[str], kind: str) -> None:
+    try:
+        found = from_text(pa.array(texts), kind, "UTC", False).to_pylist()
+    except Misfit:
+        return
+    for value, text in zip(found, texts, strict=True):
+        assert Decimal(repr(value) if isinstance(value, float) else value) == Decimal(text) or value != value
 
 
 @given(value=st.one_of(st.integers(-(1 << 80), 1 << 80), st.floats(allow_nan=False, allow_infinity=False)))
