@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
 from nightshift.errors import RateLimited, Unreachable, VendorError
+from nightshift.retry_after import retry_after
+
+__all__ = ["REPEATED", "Backoff", "retry_after"]
 
 
 class Backoff:
@@ -51,24 +51,3 @@ REPEATED = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 def _surely_not_taken(error: VendorError) -> bool:
     return isinstance(error, RateLimited) or error.status is None
-
-
-def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
-    """Return the seconds of a ``Retry-After`` header (a number or an HTTP date), 0 where they have passed; ``None``
-    where it is missing or unreadable.
-
-    :param headers: of the answer
-    :param now: an aware time; default: the present
-    """
-    value = headers.get("Retry-After", "").strip()
-    if value.isascii() and value.replace(".", "", 1).isdigit():
-        return float(value)
-    if not value:
-        return None
-    try:
-        date = parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    if date.tzinfo is None:
-        date = date.replace(tzinfo=UTC)
-    return max(0.0, (date - (now or datetime.now(UTC))).total_seconds())

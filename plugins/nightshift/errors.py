@@ -8,6 +8,7 @@ from airflow.sdk.exceptions import AirflowException
 
 from nightshift.known_secrets import hide_pieces
 from nightshift.redaction import redact, redact_words
+from nightshift.retry_after import bounded
 
 MAX_DETAIL = 300
 """Characters of the vendor's own words that a message keeps."""
@@ -27,7 +28,7 @@ class VendorError(AirflowException):
     :param path: path of the request, without its query
     :param status: HTTP status of the answer; ``None`` where there was none
     :param attempt: number of the request's attempt, from 1; ``None`` where nothing was sent
-    :param retry_after: seconds that the vendor asks to wait; ``None`` where it does not say
+    :param retry_after: seconds that the vendor asks to wait, an hour at most; ``None`` where it does not say
     :param detail: the vendor's own words; cut to 300 characters
     :param advice: what to do next; default: what is true of every error of this type
     """
@@ -53,7 +54,7 @@ class VendorError(AirflowException):
         self.path = hide_pieces(redact(path.partition("?")[0]))
         self.status = status
         self.attempt = attempt
-        self.retry_after = retry_after
+        self.retry_after = None if retry_after is None else bounded(retry_after)
         self.detail = redact_words(detail, MAX_DETAIL)
         self.advice = redact(self.default_advice if advice is None else advice)
         super().__init__(self.problem)

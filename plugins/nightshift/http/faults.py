@@ -8,7 +8,6 @@ from typing import Any
 
 import aiohttp
 
-from nightshift.backoff import retry_after
 from nightshift.errors import (
     AuthFailed,
     BadResponse,
@@ -20,6 +19,7 @@ from nightshift.errors import (
     VendorError,
 )
 from nightshift.http.answer import PAGE_ADVICE, Answer, Exchange
+from nightshift.retry_after import retry_after
 
 TLS_ADVICE = (
     "If the vendor's certificate is signed by an authority of your own, put the path of its CA file into the extra "

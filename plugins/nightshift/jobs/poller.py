@@ -172,14 +172,10 @@ class Poller:
             due, _, wait = entry
             if not wait.open:
                 continue
-            if due > now and due - wait.watch.slack > now:
+            if (due > now and due - wait.watch.slack > now) or wait.watch.too_early(now):
                 later.append(entry)
-            elif not wait.watch.too_early(now):
-                batch.append(wait)
-            elif wait.watch.event is not None:
-                wait.wake.set()
             else:
-                later.append(entry)
+                batch.append(wait)
         for entry in later:
             heapq.heappush(self._heap, entry)
         return batch

@@ -46,7 +46,7 @@ class JobStatus(msgspec.Struct, frozen=True, kw_only=True):
     :param detail: what the vendor says about it, one line, without secrets.
     :param url: a page a person can open; never a signed link.
     :param since: when this state began, seconds since the epoch, if the vendor says so.
-    :param retry_after: the vendor asks not to be called again within this many seconds.
+    :param retry_after: the vendor asks not to be called again within this many seconds; an hour of them is heeded.
     :param attributes: vendor facts needed by ``result``; JSON scalars only, because they go through the database.
     """
 

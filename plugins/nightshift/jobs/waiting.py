@@ -16,6 +16,7 @@ from nightshift.errors import AuthFailed, Forbidden, NotShown, VendorError
 from nightshift.jobs.events import EventKind, JobEvent
 from nightshift.jobs.state import ACTIVE, TERMINAL, JobState, JobStatus
 from nightshift.redaction import redact, safe_url
+from nightshift.retry_after import bounded
 
 _JITTER = 0.2
 _GROWTH = 0.25
@@ -103,12 +104,8 @@ class Watch:
         return self.plan.interval(self.due) / 2
 
     def too_early(self, now: float) -> bool:
-        """Whether the vendor has asked not to be called yet; if the deadline has passed meanwhile, end the wait."""
-        if now >= self._not_before:
-            return False
-        if now >= self.plan.deadline:
-            self._end(self._too_late(), now)
-        return True
+        """Whether the vendor has asked not to be called yet."""
+        return now < self._not_before
 
     def see(self, status: JobStatus, now: float) -> list[Line]:
         """Take an answer in; return the lines that it is worth."""
@@ -171,8 +168,10 @@ class Watch:
         if now >= self.plan.deadline:
             self._end(self._too_late(), now)
             return
-        self._not_before = now + (retry_after or 0.0)
-        self._plan_next(now, self.plan.interval(now) * self._random.uniform(1 - _JITTER, 1 + _JITTER))
+        interval = self.plan.interval(now)
+        # However long the vendor wants to rest, it is asked once more before the wait is over: the job may have ended.
+        self._not_before = min(now + bounded(retry_after or 0.0), self.plan.deadline - interval)
+        self._plan_next(now, interval * self._random.uniform(1 - _JITTER, 1 + _JITTER))
 
     def _plan_next(self, now: float, delay: float) -> None:
         # The last poll falls on the deadline itself: a job that has ended by then is a job done, not a time-out.

@@ -10,9 +10,9 @@ from typing import Any
 
 import msgspec
 
-from nightshift.backoff import retry_after
 from nightshift.errors import AuthFailed, Forbidden, RateLimited, VendorError
 from nightshift.http.answer import Answer
+from nightshift.retry_after import retry_after
 
 DETAIL_KEYS = (
     "Code", "Message", "errorCode", "developerMessage", "userMessage", "error", "error_description", "message",

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import math
 import pickle
+from datetime import timedelta
 
 import pytest
 from airflow.sdk.definitions.retry_policy import RetryAction
@@ -99,6 +101,14 @@ def test_retry_after_is_the_floor_of_the_delay() -> None:
 
 def test_a_job_that_goes_on_with_its_time_over_is_not_tried_again_in_vain() -> None:
     assert VendorRetryPolicy().evaluate(errors.JobTimedOut("x", goes_on=True), 1, 3).action is FAIL
+
+
+@pytest.mark.parametrize("asked", [1771404540.0, 1771404540000.0, 1e15, 1e300, math.inf, -1e300, math.nan])
+def test_the_next_try_is_one_that_airflow_can_compute(asked: float) -> None:
+    """Airflow adds the delay to a date in the scheduler, where an overflow stops the whole run, in each loop anew."""
+    delay = VendorRetryPolicy().evaluate(RateLimited("x", retry_after=asked), 1, 9).retry_delay
+    assert delay is not None
+    assert timedelta(0) < delay <= timedelta(hours=1)
 
 
 def test_a_dag_with_the_policy_serialises() -> None:

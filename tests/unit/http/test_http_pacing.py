@@ -2,11 +2,10 @@ from __future__ import annotations
 
 import asyncio
 import random
-from datetime import UTC, datetime
 
 import pytest
 
-from nightshift.backoff import Backoff, retry_after
+from nightshift.backoff import Backoff
 from nightshift.errors import Ambiguous, RateLimited, Rejected, Unreachable
 from nightshift.http.pacing import Pacer, pacer_of
 from tests.unit.http.scripted_vendor import MakeHook, Vendor
@@ -57,22 +56,6 @@ async def test_hooks_of_one_connection_share_a_pacer(vendor: Vendor, connect: Ma
         assert pacer.book() > 50
     assert len(vendor.seen) == 2
     assert pacer_of("acme_default", None) is None
-
-
-@pytest.mark.parametrize(
-    ("value", "seconds"),
-    [
-        ("120", 120),
-        ("0.5", 0.5),
-        ("Sat, 21 Nov 2026 00:01:00 GMT", 60),
-        ("Fri, 20 Nov 2026 00:00:00 GMT", 0),
-        ("soon", None),
-        ("-1", None),
-        ("", None),
-    ],
-)
-def test_retry_after(value: str, seconds: float | None) -> None:
-    assert retry_after({"Retry-After": value}, datetime(2026, 11, 21, tzinfo=UTC)) == seconds
 
 
 def test_waits() -> None:

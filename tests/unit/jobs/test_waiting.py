@@ -85,13 +85,26 @@ def test_retry_after_is_a_floor() -> None:
     assert waiting.due >= T + 145
 
 
-def test_a_vendor_that_is_not_to_be_called_is_not_called_for_the_deadline() -> None:
-    waiting = watch(deadline=T + 60)
-    waiting.miss(RateLimited("slow down", retry_after=900.0), T)
-    assert waiting.due == T + 60
-    assert waiting.too_early(T + 60)
-    assert waiting.event is not None
-    assert waiting.event.kind is EventKind.TIMED_OUT
+@pytest.mark.parametrize("asked", [900.0, 1e9, 1e12, float("inf"), 1e300])
+def test_however_long_the_vendor_wants_to_rest_it_is_asked_once_more_before_the_deadline(asked: float) -> None:
+    """A job that ended meanwhile would otherwise be given up, and cancelled."""
+    for told in (RateLimited("slow down", retry_after=asked), None):
+        waiting = watch(deadline=T + 60)
+        if told is None:
+            waiting.see(status(JobState.RUNNING, retry_after=asked), T)
+        else:
+            waiting.miss(told, T)
+        assert T + 50 <= waiting.due < T + 60
+        assert not waiting.too_early(waiting.due)
+        waiting.see(status(JobState.SUCCEEDED), waiting.due)
+        assert waiting.event is not None
+        assert waiting.event.kind is EventKind.ENDED
+
+
+def test_an_hour_is_the_longest_rest() -> None:
+    waiting = watch(deadline=T + 86400)
+    waiting.miss(RateLimited("slow down", retry_after=80_000.0), T)
+    assert waiting.due == T + 3600
 
 
 def test_the_last_poll_falls_on_the_deadline_and_may_still_find_the_end() -> None:

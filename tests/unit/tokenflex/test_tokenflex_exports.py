@@ -157,6 +157,19 @@ def test_a_full_queue_is_waited_for_without_a_worker_and_without_using_up_retrie
     assert "tokenflex_queue" not in api.task_store
 
 
+@pytest.mark.parametrize("asked", ["4071404540000", "Fri, 31 Dec 9999 23:59:59 GMT", "9" * 400, "5000"])
+def test_a_full_queue_is_looked_at_again_before_its_time_is_over_whatever_the_vendor_asks(
+    vendor: UsageServer, api: FakeExecutionApi, asked: str
+) -> None:
+    vendor.fault("create", (429, {"Retry-After": asked}, {}))
+    began = time.time()
+    run = api.run(request_task(queue_timeout=900))
+    assert run.state == "deferred"
+    assert api.trigger(run.message)._moment.timestamp() - began <= 901
+    assert api.run(request_task(queue_timeout=900), resume=("resume", None)).state == "success"
+    assert len(made(vendor)) == 1
+
+
 def test_a_queue_that_stays_full_is_given_up(vendor: UsageServer, api: FakeExecutionApi) -> None:
     vendor.fault("create", 429, 429)
     assert api.run(request_task(queue_timeout=0)).state == "up_for_retry"
