@@ -5,9 +5,7 @@ cd "$(dirname "$0")/.."
 
 airflow db migrate
 airflow sync-perm
-if [ -n "${ADMIN_PASSWORD:-}" ]; then
-  airflow users create --role Admin --username admin --firstname Nightshift --lastname Admin --email admin@localhost --password "$ADMIN_PASSWORD"
-fi
+python deploy/first_user.py
 pools="$(python deploy/pools.py)"
 printf '%s\n' "$pools" | while read -r pool slots; do
   [ -n "$pool" ] || continue
