@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from nightshift.errors import RateLimited, Unreachable, VendorError
+from nightshift.errors import BadResponse, RateLimited, TooLarge, Unreachable, VendorError
 from nightshift.retry_after import retry_after
 
 __all__ = ["REPEATED", "Backoff", "retry_after"]
@@ -34,20 +34,28 @@ class Backoff:
         :param attempt: number of that attempt, from 1
         :param safe: whether the request changes nothing; else only what the vendor has surely not taken is repeated
         """
-        repeatable = isinstance(error, RateLimited | Unreachable)
-        if not repeatable or attempt >= self.attempts or (not safe and not _surely_not_taken(error)):
-            return None
-        if error.status is not None and error.status not in REPEATED:
+        if not _may_pass(error) or attempt >= self.attempts or (not safe and not _surely_not_taken(error)):
             return None
         floor = error.retry_after or 0.0
         if floor > self.longest:
             return None
+        return max(floor, self.pause(attempt))
+
+    def pause(self, attempt: int) -> float:
+        """Return the jittered seconds after an attempt, counted from 1, where the vendor asks for none."""
         ceiling = min(self.longest, self.first * 2.0 ** min(attempt - 1, 16))
-        return max(floor, self._rng.uniform(0.0, ceiling))
+        return self._rng.uniform(0.0, ceiling)
 
 
 REPEATED = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
+def _may_pass(error: VendorError) -> bool:
+    """Say whether the same request may be answered rightly in a moment: a refusal that passes, or a broken answer."""
+    if isinstance(error, BadResponse):
+        return not isinstance(error, TooLarge) and (error.status is None or 200 <= error.status < 300)
+    return isinstance(error, RateLimited | Unreachable) and (error.status is None or error.status in REPEATED)
+
+
 def _surely_not_taken(error: VendorError) -> bool:
-    return isinstance(error, RateLimited) or error.status is None
+    return isinstance(error, RateLimited) or (isinstance(error, Unreachable) and error.status is None)

@@ -160,6 +160,12 @@ class NotShown(BadResponse):
     default_advice = "Nothing was asked for again. Look at the vendor whether the job is there, and what it came to."
 
 
+class TooLarge(BadResponse):
+    """The answer is larger than is taken; asking again would bring the same."""
+
+    default_advice = "Nothing was taken over. Ask for smaller pages, or for a narrower filter."
+
+
 class Ambiguous(VendorError):
     """A request that changes something was sent, and no clear answer came: it may or may not have been accepted. It is
     never repeated on a guess.

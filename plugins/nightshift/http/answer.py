@@ -83,6 +83,13 @@ class Answer(msgspec.Struct, frozen=True, eq=False):
         return self.headers.get("Content-Type", "").partition(";")[0].strip().lower()
 
     @property
+    def charset(self) -> str:
+        """Character set that the Content-Type names, as it is written there; empty where it names none."""
+        pairs = (part.partition("=") for part in self.headers.get("Content-Type", "").split(";")[1:])
+        named = [value.strip(" \"'") for name, _, value in pairs if name.strip().lower() == "charset"]
+        return named[0] if named else ""
+
+    @property
     def is_page(self) -> bool:
         """Whether the body is an HTML page."""
         start = self.body[:64].removeprefix(_BOM).lstrip().lower()
@@ -118,13 +125,7 @@ class Answer(msgspec.Struct, frozen=True, eq=False):
 
         :raises BadResponse: the body is not in that charset, or the charset is unknown
         """
-        parameters = self.headers.get("Content-Type", "").split(";")[1:]
-        named = [
-            value.strip(" \"'")
-            for name, _, value in (p.partition("=") for p in parameters)
-            if name.strip().lower() == "charset"
-        ]
-        charset = named[0] if named else "utf-8"
+        charset = self.charset or "utf-8"
         try:
             if codecs.lookup(charset).name == "utf-8":
                 charset = "utf-8-sig"

@@ -16,7 +16,7 @@ import aiohttp
 from airflow.providers.http.hooks.http import HttpAsyncHook
 
 from nightshift.backoff import Backoff
-from nightshift.errors import AuthFailed, Rejected, VendorError
+from nightshift.errors import AuthFailed, BadResponse, Rejected, VendorError
 from nightshift.http import credentials as secret
 from nightshift.http import faults
 from nightshift.http.address import Address, Params
@@ -194,11 +194,12 @@ class VendorHook(HttpAsyncHook):
         accept: str = "application/json",
         expect_json: bool | None = None,
         credentials: bool = True,
+        check: Callable[[Answer], object] | None = None,
     ) -> Answer:
         """Send a request and return the whole answer.
 
-        What changes nothing is repeated after connection errors, time-outs, broken answers, 429, 500, 502, 503 and
-        504; what changes something only where it was surely not taken.
+        What changes nothing is repeated after connection errors, time-outs, broken answers (an HTML page, a page that
+        ``check`` refuses), 429, 500, 502, 503 and 504; what changes something only where it was surely not taken.
 
         :param method: HTTP method
         :param path: path under the root of the connection, each foreign part through :func:`segment`; may have a query
@@ -211,6 +212,7 @@ class VendorHook(HttpAsyncHook):
         :param accept: media type that is asked for; an HTML page for anything else is an error
         :param expect_json: whether JSON is due; default: where ``accept`` says so
         :param credentials: whether the credentials are sent
+        :param check: looks at each answer; a :class:`~nightshift.errors.BadResponse` that it raises is a broken answer
         :raises VendorError: typed by what went wrong; :class:`~nightshift.errors.Ambiguous` where a change may have
             been accepted
         """
@@ -227,6 +229,8 @@ class VendorHook(HttpAsyncHook):
             self._judge(answer, ok, self.advice)
             if not pages:
                 faults.refuse_page(answer)
+            if check is not None:
+                _checked(check, answer)
             return answer
 
         return await self._repeat(call, once)
@@ -389,3 +393,10 @@ class VendorHook(HttpAsyncHook):
             raise answer.exchange.completed(meant, status=answer.status)
         if answer.status not in ok:
             raise faults.of_status(answer, advice=advice, detail_keys=self.detail_keys)
+
+
+def _checked(check: Callable[[Answer], object], answer: Answer) -> None:
+    try:
+        check(answer)
+    except BadResponse as broken:
+        raise answer.exchange.completed(broken, status=answer.status) from None

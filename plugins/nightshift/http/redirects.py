@@ -92,7 +92,7 @@ async def follow(
             return response, url
         response.release()
         url = _target(url, location, call, exchange, address, response.status)
-    raise exchange.error(BadResponse, f"more than {MAX_REDIRECTS} redirects", advice=_ADVICE)
+    raise exchange.error(BadResponse, f"more than {MAX_REDIRECTS} redirects", status=response.status, advice=_ADVICE)
 
 
 def check_target(call: Call, url: str, exchange: Exchange, address: Address) -> None:

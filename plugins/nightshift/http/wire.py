@@ -12,7 +12,7 @@ import aiohttp
 from yarl import URL
 
 from nightshift import __version__
-from nightshift.errors import BadResponse, Rejected, Unreachable
+from nightshift.errors import Rejected, TooLarge, Unreachable
 from nightshift.http import faults
 from nightshift.http.answer import Exchange
 from nightshift.http.call import Call
@@ -78,7 +78,7 @@ class Wire:
     async def read(self, response: aiohttp.ClientResponse, exchange: Exchange, max_bytes: int) -> bytes:
         """Read a whole body.
 
-        :raises BadResponse: it is larger than ``max_bytes``
+        :raises TooLarge: it is larger than ``max_bytes``
         """
         announced = response.content_length or 0
         parts, size = [], 0
@@ -92,12 +92,7 @@ class Wire:
                 else:
                     return parts[0] if len(parts) == 1 else b"".join(parts)
         response.close()
-        raise exchange.unclear(
-            BadResponse,
-            f"the answer is larger than {max_bytes} bytes",
-            status=response.status,
-            advice="Nothing was taken over. Ask for smaller pages, or for a narrower filter.",
-        )
+        raise exchange.unclear(TooLarge, f"the answer is larger than {max_bytes} bytes", status=response.status)
 
     async def chunks(self, response: aiohttp.ClientResponse, exchange: Exchange) -> AsyncIterator[bytes]:
         """Read a body as it comes.

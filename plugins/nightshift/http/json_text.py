@@ -1,0 +1,44 @@
+"""JSON as vendors send it, decoded without a surprise: what is wrong with it is said in one sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import msgspec
+
+T = TypeVar("T")
+
+_BOM = b"\xef\xbb\xbf"
+
+
+class NotJson(ValueError):
+    """A text is not JSON, or not of the shape that is due; the message continues "the page …"."""
+
+
+def decoded(decode: Callable[[bytes], T], body: bytes, charset: str = "") -> T:
+    """Return what ``decode`` makes of a body; a byte order mark is passed over (RFC 8259, section 8.1).
+
+    A decoder that leaves values as they are looks at no text, so the whole body is looked at here: what cannot be read
+    later is not taken now.
+
+    :param decode: a decoder of msgspec
+    :param charset: character set that the answer names, for the message
+    :raises NotJson: empty, cut, not UTF-8, nested too deep, or of another shape
+    """
+    text = body.removeprefix(_BOM)
+    if not text.strip():
+        raise NotJson("is empty where JSON is due")
+    try:
+        if not text.isascii():
+            text.decode("utf-8")
+        return decode(text)
+    except UnicodeDecodeError as error:
+        named = f"; the answer calls itself {charset}" if charset else ""
+        raise NotJson(
+            f"is not in UTF-8, as JSON has to be (byte 0x{text[error.start]:02x} at {error.start}{named})"
+        ) from None
+    except RecursionError:
+        raise NotJson("is nested too deep") from None
+    except msgspec.DecodeError as error:
+        raise NotJson(f"is not the JSON that is due ({error})") from None
