@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
-from nightshift.lake.manifest import Manifest
+from nightshift.lake.manifest import ON_TWO_PAGES, TOLD_ROWS, Manifest
 from nightshift.lake.spec import Band, PublishSpec
 
 
@@ -31,6 +31,7 @@ class KeyFindings:
     :param nulls: rows without a value, by key column
     :param absent: key columns that no row has
     :param identical: rows that were there before, in every column; they are dropped
+    :param on_two_pages: those of them that had come on another page only
     :param conflicts: number of rows whose key came before with other content
     :param examples: up to 5 of their keys
     """
@@ -38,6 +39,7 @@ class KeyFindings:
     nulls: Mapping[str, int] = field(default_factory=dict)
     absent: tuple[str, ...] = ()
     identical: int = 0
+    on_two_pages: int = 0
     conflicts: int = 0
     examples: tuple[str, ...] = ()
 
@@ -77,7 +79,7 @@ def judge(
     wanted = spec.checks
     results = []
     if wanted.vendor_totals:
-        results.append(vendor_totals(manifest))
+        results.append(vendor_totals(manifest, key))
     results.append(rows_read(manifest.rows, counts.read))
     results.append(rows_published(counts))
     if wanted.unique_key and spec.key:
@@ -89,21 +91,49 @@ def judge(
     return results
 
 
-def vendor_totals(manifest: Manifest) -> CheckResult:
-    """Compare the vendor's own totals with what was landed; a total that the vendor does not give is not judged."""
-    told = manifest.vendor_totals
-    wrong = [
-        f"the vendor speaks of {said} {what}, {landed} are landed"
-        for what, said, landed in (("rows", told.rows, manifest.rows), ("pages", told.pages, manifest.pages))
-        if said is not None and said != landed
-    ]
-    if wrong:
-        return CheckResult(
-            "vendor_totals", False, f"{'; '.join(wrong)}. The report changed while it was read: extract the night again"
-        )
-    if told.rows is None and told.pages is None:
-        return CheckResult("vendor_totals", True, "the vendor gives none")
-    return CheckResult("vendor_totals", True, f"{manifest.rows} rows in {manifest.pages} pages, as the vendor says")
+def vendor_totals(manifest: Manifest, key: KeyFindings = KeyFindings()) -> CheckResult:
+    """Compare the vendor's own totals with what was landed; a total that the vendor does not give is not judged.
+
+    Rows that are identical to one before are dropped, so what they are decides. On one page they are the report's own:
+    the vendor counts them. Where one came on two pages, the report has moved while it was read (then the vendor counts it
+    once, and where it still counts as many rows as came, another row is missing), or the report has it twice: only an
+    extract that read all pages twice and found the same says that. So the total has to be
+
+    * the rows without those that came on two pages, or
+    * all rows that came, where none came on two pages, or as many as the extract found in two walks.
+
+    The pages are judged where the vendor counts no rows.
+    """
+    told, landed, twice = manifest.vendor_totals, manifest.rows, key.on_two_pages
+    seen = f"{landed} are landed in {manifest.pages} pages" + (f", {key.identical} identical" if key.identical else "")
+    seen += f", {twice} of them on two pages" if twice else ""
+    if told.rows is None:
+        return _pages_told(manifest, seen)
+    said = f"the vendor speaks of {told.rows} rows, {seen}"
+    is_own = twice <= int(manifest.notes.get(ON_TWO_PAGES, 0))
+    if told.rows in (landed - twice, landed - key.identical) or (told.rows == landed and is_own):
+        return CheckResult("vendor_totals", True, said)
+    if told.rows == landed:
+        lost = f"so {twice} others are probably missing: the report moved while it was read. Extract the night again"
+        return CheckResult("vendor_totals", False, f"{said}, {lost}")
+    if told.rows > landed - twice:
+        return CheckResult("vendor_totals", False, f"{said}: rows are missing. Extract the night again")
+    more = (
+        "the report changed while it was read, or its count is wrong. Extract the night again; if the count is always"
+    )
+    return CheckResult("vendor_totals", False, f"{said}: {more} wrong, set checks.vendor_totals to false")
+
+
+def _pages_told(manifest: Manifest, seen: str) -> CheckResult:
+    told, pages = manifest.vendor_totals.pages, manifest.pages
+    if (count := manifest.notes.get(TOLD_ROWS)) is not None:
+        detail = f"the vendor speaks of {count} rows, fewer than came to the end of its own walk: not trusted, {seen}"
+        return CheckResult("vendor_totals", True, detail)
+    if told is None:
+        return CheckResult("vendor_totals", True, f"the vendor gives none, {seen}")
+    said = f"the vendor speaks of {told} pages, {seen}"
+    again = "" if told == pages else ": the report changed while it was read. Extract the night again"
+    return CheckResult("vendor_totals", told == pages, f"{said}{again}")
 
 
 def rows_read(landed: int, read: int) -> CheckResult:

@@ -11,6 +11,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from nightshift.lake.errors import Damaged
 from nightshift.lake.spec import Column, Night
 
+CHARSET = "charset"
+"""Note: the character set in which the extract has read its CSV; utf-8 where there is none."""
+ON_TWO_PAGES = "rows_on_two_pages"
+"""Note: rows that came on two pages, in two walks alike, so that they are the report's own."""
+TOLD_ROWS = "vendor_rows_told"
+"""Note: the vendor's row count, where more rows came to the end of the walk: it is told, not trusted."""
+
 Count = Annotated[int, Field(ge=0)]
 Text = bytes
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
+from bisect import bisect_right
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import IO, Any
 
 import numpy as np
@@ -53,6 +54,20 @@ class _Series:
     writer: Any = None
     waiting: list[pa.RecordBatch] = field(default_factory=list)
     waiting_bytes: int = 0
+    taken: int = 0
+    pages: list[int] = field(default_factory=list)
+    starts: list[int] = field(default_factory=list)
+
+    def begin(self, page: int, rows: int) -> None:
+        """Note of which landed page the rows are that are taken next."""
+        if not self.pages or self.pages[-1] != page:
+            self.pages.append(page)
+            self.starts.append(self.taken)
+        self.taken += rows
+
+    def page_of(self, ordinal: int) -> int:
+        """Return the landed page of a row, by its place among all that were taken."""
+        return self.pages[bisect_right(self.starts, ordinal) - 1]
 
     def flush(self) -> None:
         """Write what is waiting as one row group."""
@@ -107,12 +122,16 @@ class Stager:
         self._nulls = dict.fromkeys(self._key, 0)
         self._absent = tuple(name for name in key if name not in schema.names)
 
-    def add(self, batch: pa.RecordBatch) -> None:
-        """Take a batch."""
+    def add(self, batch: pa.RecordBatch, page: int = 1) -> None:
+        """Take a batch.
+
+        :param page: number of the landed page that it is of
+        """
         self.read += len(batch)
         for night, rows in self._by_night(batch):
             self._watch(night, rows)
             series = self._series[night]
+            series.begin(page, len(rows))
             series.waiting.append(rows)
             series.waiting_bytes += rows.nbytes
         while sum(series.waiting_bytes for series in self._series.values()) >= GROUP_BYTES:
@@ -124,7 +143,7 @@ class Stager:
             series.close()
         findings = self._judge_keys(self._index.suspects()) if self._key and not self._absent else KeyFindings()
         absent = self._absent if self.read - self.outside else ()
-        findings = KeyFindings(self._nulls, absent, findings.identical, findings.conflicts, findings.examples)
+        findings = replace(findings, nulls=self._nulls, absent=absent)
         self._index.close()
         return [file for series in self._series.values() for file in series.files], findings
 
@@ -160,16 +179,19 @@ class Stager:
 
     def _judge_keys(self, suspects: Hashes) -> KeyFindings:
         drops: dict[str, list[int]] = {night: [] for night in self._series}
-        conflicts = 0
+        conflicts = on_two_pages = 0
         examples: list[str] = []
         for start in range(0, len(suspects), SUSPECTS_A_PASS):
-            seen: dict[tuple[Any, ...], bytes] = {}
+            seen: dict[tuple[Any, ...], tuple[bytes, set[int]]] = {}
             for night, ordinal, key, content in self._suspected(suspects[start : start + SUSPECTS_A_PASS]):
-                before = seen.setdefault(key, content)
+                page = self._series[night].page_of(ordinal)
+                before, pages = seen.setdefault(key, (content, {page}))
                 if before is content:
                     continue
                 if before == content:
                     drops[night].append(ordinal)
+                    on_two_pages += page not in pages
+                    pages.add(page)
                     continue
                 conflicts += 1
                 if len(examples) < 5:
@@ -178,7 +200,10 @@ class Stager:
             for night, ordinals in drops.items():
                 if ordinals:
                     self._rewrite(self._series[night], np.array(sorted(ordinals), np.int64))
-        return KeyFindings(identical=sum(map(len, drops.values())), conflicts=conflicts, examples=tuple(examples))
+        identical = sum(map(len, drops.values()))
+        return KeyFindings(
+            identical=identical, on_two_pages=on_two_pages, conflicts=conflicts, examples=tuple(examples)
+        )
 
     def _suspected(self, suspects: Hashes) -> Iterator[tuple[str, int, tuple[Any, ...], bytes]]:
         for night, series in self._series.items():

@@ -19,11 +19,11 @@ from deltalake.transaction import AddAction
 from nightshift.lake.checks import CheckResult, Counts, failed, judge
 from nightshift.lake.delta import Commit, Moved, NightTable, Overtaken, Replacement
 from nightshift.lake.errors import CastError, Contended, SchemaDrift, Unsound
-from nightshift.lake.manifest import Manifest
+from nightshift.lake.manifest import CHARSET, Manifest
 from nightshift.lake.pages import LandedPages
 from nightshift.lake.published import PublishedNight, published_night
 from nightshift.lake.snapshot import CommitNote, Snapshot, microseconds_of
-from nightshift.lake.spec import NIGHT, Column, PublishSpec
+from nightshift.lake.spec import NIGHT, Column, CsvSpec, PublishSpec
 from nightshift.lake.staging import StagedFile, Stager, rows_by_night
 from nightshift.lake.store import Lake
 from nightshift.lake.typed_rows import TypedRows
@@ -89,7 +89,7 @@ def publish(
     :raises Unsound: checks failed; the table is as it was
     :raises Contended: other writers came first each time
     """
-    publishing = _Publishing(lake, manifest, spec, force, say)
+    publishing = _Publishing(lake, manifest, _as_extracted(spec, manifest), force, say)
     for _ in range(CASTS):
         before = publishing.table.snapshot()
         if before is not None and (done := publishing.nothing_to_do(before)):
@@ -295,6 +295,14 @@ class _Publishing:
 
         if adds:
             obstore.delete(self.table.objects(), [add.path for add in adds])
+
+
+def _as_extracted(spec: PublishSpec, manifest: Manifest) -> PublishSpec:
+    """Return a specification that reads CSV in the character set of the extract, unless it names one itself."""
+    charset = manifest.notes.get(CHARSET)
+    if charset is None or spec.csv.charset != CsvSpec().charset:
+        return spec
+    return spec.model_copy(update={"csv": spec.csv.model_copy(update={"charset": str(charset)})})
 
 
 def content_of(manifest: Manifest, spec: PublishSpec) -> int:

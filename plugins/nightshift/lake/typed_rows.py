@@ -76,7 +76,7 @@ class TypedRows:
         try:
             for entry, body in self._pages:
                 for batch in pages.batches(entry.number, body, entry.rows):
-                    stager.add(batch)
+                    stager.add(batch, entry.number)
             if isinstance(pages, CsvPages) and manifest.model is None and self._table and stager.read:
                 self._refuse_drift([Column(name=name) for name in sorted(pages.seen)])
         except BaseException:
