@@ -106,8 +106,11 @@ class Exports:
             context.ends = int(early.detail.get("at", context.position))
         start = context.position
         stop = max(start, min(start + context.size, context.ends))
-        if not call.fault(faulty.PAGE_AGAIN):
+        empty = call.fault(faulty.PAGE_EMPTY)
+        if not call.fault(faulty.PAGE_AGAIN) and (not empty or empty.detail.get("moves")):
             context.position = stop
+        if empty:
+            stop = start
         call.effect(
             "page_read", report.id, context=context.number, page=context.page, first=start, records=stop - start
         )
@@ -147,7 +150,8 @@ class Exports:
             counts["searchRequestId"] = context.id
         count, total = call.fault(faulty.COUNT_OFF), call.fault(faulty.TOTAL_CHANGES)
         counts["numberOfRecordsInResponse"] = stop - start + (int(count.detail.get("add", 1)) if count else 0)
-        counts["totalNumberOfRecords"] = context.total + (int(total.detail.get("add", 1)) if total else 0)
+        counted = context.total if switches.most_total is None else min(context.total, switches.most_total)
+        counts["totalNumberOfRecords"] = counted + (int(total.detail.get("add", 1)) if total else 0)
         if switches.report_id_told:
             counts["reportId"] = report.id
         joined = self._joined(report, context.total, start, stop)

@@ -10,9 +10,10 @@ TOTAL_CHANGES = "total_changes"
 ENDS_EARLY = "ends_early"
 COUNT_OFF = "count_off"
 BAD_VALUE = "bad_value"
+PAGE_EMPTY = "page_empty"
 
 KINDS = frozenset(
-    {CONTEXT_LOST, ID_CHANGES, ID_MISSING, PAGE_AGAIN, TOTAL_CHANGES, ENDS_EARLY, COUNT_OFF, BAD_VALUE}
+    {CONTEXT_LOST, ID_CHANGES, ID_MISSING, PAGE_AGAIN, TOTAL_CHANGES, ENDS_EARLY, COUNT_OFF, BAD_VALUE, PAGE_EMPTY}
 )  # fmt: skip
 """Kinds and what they take in ``detail``; a fault's ``page`` is the page of the walk that the call asks for, from 1 on.
 
@@ -22,6 +23,7 @@ KINDS = frozenset(
 ``total_changes``: ``totalNumberOfRecords`` is off by ``add`` (default 1); with ``page`` or ``from_page`` it changes between pages.
 ``ends_early``: the records after those that were read (or after ``at``) never come, though the total still counts them.
 ``count_off``: ``numberOfRecordsInResponse`` is off by ``add`` (default 1).
+``page_empty``: the page has no records, and the context stays where it is; with ``moves`` it moves on, and the page is lost.
 ``bad_value``: the record at place ``row`` of the page (default 0) has ``value`` in ``field``.
 
 A page that is lost after it was read, which no client can read again, is the kind ``accept_then_drop`` that every stand-in has.

@@ -73,9 +73,13 @@ def page(counts: Mapping[str, Any], joined: bytes) -> bytes:
 
 
 def aggregated(report_id: str, found: Any, limit: int, switches: CamundaOptimizeSwitches) -> dict[str, Any]:
-    """Return the answer for a report that is not raw data: everything at once, whatever the limit (4.1)."""
+    """Return the answer for a report that is not raw data: everything at once, whatever the limit (4.1).
+
+    A single value counts 1 and null counts 0; the total is the length of a list, else 1 (3.2).
+    """
     count = len(found) if isinstance(found, list) else int(found is not None)
-    body: dict[str, Any] = {"numberOfRecordsInResponse": count, "totalNumberOfRecords": count}
+    total = count if isinstance(found, list) else 1
+    body: dict[str, Any] = {"numberOfRecordsInResponse": count, "totalNumberOfRecords": total}
     if switches.report_id_told:
         body["reportId"] = report_id
     if count > limit and switches.message_told:

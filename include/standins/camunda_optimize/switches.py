@@ -90,6 +90,7 @@ class CamundaOptimizeSwitches(Switches, frozen=True, kw_only=True):
     ``documented_sample``: the report of the vendor's page has eleven records, of which the first four, and the ``searchRequestId``, are the page's.
     ``most_pagination_timeout``: seconds; ``None``: no upper bound. ``id_changes_every``: the context gets another id after so many pages, 0: never;
     ``old_id_valid``: the ids before it still work. ``lost_context_status``: of an expired or unknown context (4.2). ``open_contexts``: how many may be open at once.
+    ``most_total``: ``totalNumberOfRecords`` never says more, as a search database that stops counting at 10,000; ``None``: it counts all.
     ``report_id_told``, ``message_told``: off in the oldest version (3.2). ``utc_offset``: of all dates, ``+hhmm``. ``running_every``: each so-maniest instance is running, 0: none.
     ``flow_nodes``: records carry flow-node data as newer versions do. ``ready``: answer of ``/api/readyz``; ``ready_refusal``: status of a call to it that carries an ``Authorization`` header.
     ``definitions_status``: of the definition exports; with 204, which the docs say, no body comes. ``index_version``: stands for the Optimize version in exports and imports.
@@ -112,6 +113,7 @@ class CamundaOptimizeSwitches(Switches, frozen=True, kw_only=True):
     lost_context_status: Literal[400, 404, 500] = 500
     open_contexts: int = 500
     too_many_contexts_status: Literal[429, 500, 503] = 500
+    most_total: int | None = None
     report_id_told: bool = True
     message_told: bool = True
     null_data: Missing = Missing.ABSENT

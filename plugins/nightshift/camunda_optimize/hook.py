@@ -6,7 +6,15 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any, ClassVar
 
-from nightshift.camunda_optimize.page import DEFAULT_CONN, MAX_LIMIT, VENDOR, ContextLost, ResultPage, read_page
+from nightshift.camunda_optimize.page import (
+    DEFAULT_CONN,
+    MAX_LIMIT,
+    VENDOR,
+    ContextLost,
+    ResultPage,
+    bad_page,
+    read_page,
+)
 from nightshift.errors import Ambiguous, BadResponse, NotFound, Rejected, Unreachable
 from nightshift.http.address import segment
 from nightshift.http.answer import Answer
@@ -52,8 +60,8 @@ class CamundaOptimizeHook(VendorHook):
     ) -> ResultPage:
         """Fetch one page of a report's result.
 
-        The first page is asked for again where that is safe. A later page is asked for once only: a page that may have
-        been consumed cannot be read again.
+        The first page is asked for again where it does not come, or is no page: HTML, cut, or without records where the
+        answer counts some. A later page is asked for once only: a page that may have been consumed cannot be read again.
 
         :param report_id: id of the report
         :param number: page number, from 1
@@ -66,8 +74,16 @@ class CamundaOptimizeHook(VendorHook):
         later = search_request_id is not None
         params = {**self._size(limit), "searchRequestId": search_request_id, **self._token_parameter()}
         try:
-            answer = await self.request("GET", path, params=params, safe=not later)
-            return read_page(number, answer.body, path=path)
+            found: list[ResultPage] = []
+
+            def read(answer: Answer) -> None:
+                page = read_page(number, answer.body, path=path, charset=answer.charset)
+                if not later and not page.is_value and not page.rows and page.total:
+                    raise bad_page(number, path, f"has no records and speaks of {page.total}")
+                found.append(page)
+
+            await self.request("GET", path, params=params, safe=not later, check=read)
+            return found[-1]
         except (Ambiguous, BadResponse, NotFound, Rejected, Unreachable) as error:
             if not later:
                 raise
@@ -77,7 +93,7 @@ class CamundaOptimizeHook(VendorHook):
                 method="GET",
                 path=path,
                 status=error.status,
-                advice="Nothing was published; the export starts over.",
+                advice="Nothing was published. Clear the task to export anew; if it lasts, ask Optimize's log about the search.",
             ) from None
 
     async def report_ids(self, collection_id: str) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from nightshift.errors import BadResponse
+from nightshift.http.json_text import NotJson, decoded
 
 VENDOR = "Camunda Optimize"
 DEFAULT_CONN = "camunda_optimize_default"
@@ -25,7 +26,7 @@ class _Answer(msgspec.Struct, rename="camel"):
 
 
 class _Records(_Answer):
-    data: list[msgspec.Raw] | None = None
+    data: list[msgspec.Raw] | msgspec.UnsetType | None = msgspec.UNSET
 
 
 class _Value(_Answer):
@@ -41,7 +42,7 @@ class ResultPage(msgspec.Struct, frozen=True, kw_only=True):
 
     :param number: page number, from 1
     :param body: the answer as received
-    :param rows: records in it; a single value counts as one
+    :param rows: records in it; a single value counts as one, a value that is null as none
     :param total: records of the whole result, where the vendor says so
     :param search_request_id: what the next page is asked for with; ``None`` for a report that is not raw data
     :param message: the vendor's extra information, for instance that paging is for raw data only
@@ -58,23 +59,32 @@ class ResultPage(msgspec.Struct, frozen=True, kw_only=True):
     is_list: bool
     fingerprint: int
 
+    @property
+    def is_value(self) -> bool:
+        """Whether this is the single value of an aggregated report, which may be null, and no list of records."""
+        return not self.is_list and self.search_request_id is None
 
-def read_page(number: int, body: bytes, *, path: str) -> ResultPage:
+
+def read_page(number: int, body: bytes, *, path: str, charset: str = "") -> ResultPage:
     """Read an answer of the export; its records are counted, not decoded.
 
     :param number: page number, from 1
     :param body: the answer
     :param path: path of the request, for errors
-    :raises BadResponse: not JSON, cut off, or its own count of records is wrong
+    :param charset: character set that the answer names, for the message: JSON is UTF-8
+    :raises BadResponse: not JSON in UTF-8, cut off, nested too deep, or its own count of records is wrong
     """
     try:
-        answer, records = _read(body)
-    except msgspec.DecodeError as error:
-        raise bad_page(number, path, f"is not a report result ({error}); it begins {body[:80]!r}") from None
-    is_list, rows = records is not None, 1 if records is None else len(records)
-    said = answer.number_of_records_in_response
-    if is_list and said is not None and said != rows:
+        answer, records, rows = decoded(_read, body, charset)
+    except NotJson as wrong:
+        raise bad_page(number, path, f"{wrong}; it begins {body[:80]!r}") from None
+    is_list, said = records is not None, answer.number_of_records_in_response
+    if (is_list or not rows) and said is not None and said != rows:
         raise bad_page(number, path, f"says it has {said} records and has {rows}")
+    if said is None and not is_list and not rows:
+        raise bad_page(number, path, f"has neither records nor a count of them; it begins {body[:80]!r}")
+    if records and not all(bytes(record)[:1] == b"{" for record in (records[0], records[-1])):
+        raise bad_page(number, path, f"has records that are no objects, such as {bytes(records[-1])[:80]!r}")
     return ResultPage(
         number=number,
         body=body,
@@ -87,13 +97,13 @@ def read_page(number: int, body: bytes, *, path: str) -> ResultPage:
     )
 
 
-def _read(body: bytes) -> tuple[_Answer, list[msgspec.Raw] | None]:
-    """Return an answer and its records; ``None`` for a single value."""
+def _read(body: bytes) -> tuple[_Answer, list[msgspec.Raw] | None, int]:
+    """Return an answer, its records, and how many; without records for a single value, which may be null or left out."""
     try:
         found = _records(body)
-        return found, found.data or []
     except msgspec.ValidationError:
-        return _value(body), None
+        return _value(body), None, 1
+    return (found, found.data, len(found.data)) if isinstance(found.data, list) else (found, None, 0)
 
 
 def bad_page(number: int, path: str, problem: str) -> BadResponse:
@@ -104,5 +114,5 @@ def bad_page(number: int, path: str, problem: str) -> BadResponse:
         method="GET",
         path=path,
         status=200,
-        advice="Nothing of the night was published; the export starts over with the next attempt.",
+        advice="Nothing of the night was published. The export starts over with the next attempt, or when the task is cleared.",
     )

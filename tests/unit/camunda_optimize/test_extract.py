@@ -92,7 +92,8 @@ def test_every_record_comes_once_and_pages_are_asked_for_one_after_the_other(flo
     assert_whole(f, f.extract())
     stats = f.vendor.ledger.stats()
     assert stats.max_in_flight == 1
-    assert stats.by_status == {"200": 7}
+    # Seven pages with records, and the documented end: one without.
+    assert stats.by_status == {"200": 8}
 
 
 def test_dates_are_utc_and_variables_become_columns_where_they_are_named(flow) -> None:
@@ -188,9 +189,11 @@ def test_a_wrong_token_and_a_wrong_report_fail_at_once(flow) -> None:
     wrong = flow(token="not-the-token").extract()
     assert isinstance(wrong.error, AuthFailed)
     assert "not-the-token" not in str(wrong.error)
-    missing = flow(rows={}).extract("../nothing")
+    missing = flow(rows={}).extract("nothing")
     assert isinstance(missing.error, NotFound)
-    assert (wrong.state, missing.state) == ("failed", "failed")
+    elsewhere = flow(rows={}).extract("../nothing")
+    assert isinstance(elsewhere.error, Rejected)
+    assert (wrong.state, missing.state, elsewhere.state) == ("failed", "failed", "failed")
 
 
 def test_a_past_night_of_a_snapshot_is_refused_unless_it_is_landed(flow) -> None:
