@@ -33,6 +33,7 @@ if (source := read_section("flexnet", FlexNet)) is not None:
                         include={"timezone", "horizon_days", "date_to", "window_overlap_days", "pages_in_flight"}
                     ),
                     **report.model_dump(include={"mode", "format", "page_size", "query", "key"}),
+                    **report.csv.model_dump(exclude_unset=True),
                     flexnet_conn_id=source.connection,
                 )
                 publish_after(

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
+import codecs
 import re
-from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import Any, ClassVar
-from urllib.parse import parse_qsl, urljoin, urlsplit
 
-from nightshift.errors import BadResponse, NotFound, Rejected
+from pydantic import ValidationError
+
 from nightshift.flexnet import model
-from nightshift.flexnet.page import PageNames, ReportPage, bad_page, read_csv_page, read_json_page
-from nightshift.flexnet.request import DEFAULT_CONN, MAX_PAGES, VENDOR, ReportRequest, check_group
+from nightshift.flexnet.page import PageNames, ReportPage, read_csv_page, read_json_page
+from nightshift.flexnet.pages import Landed, ReportPages
+from nightshift.flexnet.request import DEFAULT_CONN, VENDOR, ReportRequest, check_group, refuse
 from nightshift.http.address import segment
+from nightshift.http.answer import Answer
 from nightshift.http.hook import VendorHook
-from nightshift.lake.spec import Column
-
-Landed = Callable[[int], Awaitable[bytes | None]]
+from nightshift.lake.spec import Column, CsvSpec
 
 
 class FlexNetHook(VendorHook):
@@ -25,8 +25,8 @@ class FlexNetHook(VendorHook):
 
     The connection: host ``https://acme.flexnetoperations.com`` or the bare site id ``acme``; login and password of a
     producer user whose role has the permission "Data Api", or an access token in the extra ``token``. Further extras:
-    ``api_version`` (default ``v1``), ``mode`` and ``page_size`` (defaults of :meth:`request`), ``charset`` of CSV,
-    ``data_key``, ``row_count_keys``, ``page_count_keys``,
+    ``api_version`` (default ``v1``), ``mode`` and ``page_size`` (defaults of :meth:`request`), ``charset``,
+    ``delimiter`` and ``quote`` of CSV, ``data_key``, ``row_count_keys``, ``page_count_keys``,
     ``link_keys`` (names that the vendor does not publish), and those of :class:`nightshift.http.hook.VendorHook`.
 
     :param flexnet_conn_id: id of the Airflow connection
@@ -68,68 +68,80 @@ class FlexNetHook(VendorHook):
         return ReportRequest(group=group, **{**{k: v for k, v in defaults.items() if v is not None}, **given})
 
     async def report_page(
-        self, request: ReportRequest, number: int = 1, *, csv_header: list[str] | None = None
+        self, request: ReportRequest, number: int = 1, *, first: ReportPage | None = None
     ) -> tuple[ReportPage, list[str] | None]:
-        """Fetch one page of a report.
+        """Fetch one page of a report; one that is no page (HTML, cut, of another shape) is asked for again.
 
         :param request: the report and its parameters
         :param number: page number, from 1
-        :param csv_header: for CSV, the header line of the first page
+        :param first: the first page of the same walk, which says the header line and the character set of CSV
         :return: the page, and for CSV its header line
         :raises VendorError: typed by what went wrong; see :mod:`nightshift.errors`
         """
-        path = self._path(request.group)
-        accept = "text/csv" if request.is_csv else "application/json"
-        answer = await self.request(
-            "GET", path, params=request.params(number), accept=accept, expect_json=not request.is_csv
-        )
-        return self.read_page(request, number, answer.body, csv_header=csv_header)
+        found: list[ReportPage] = []
+
+        def read(answer: Answer) -> None:
+            found.append(self.read_page(request, number, answer.body, first=first, charset=answer.charset))
+
+        await self.request(
+            "GET", self.report_path(request.group), params=request.params(number), check=read,
+            accept="text/csv" if request.is_csv else "application/json",
+        )  # fmt: skip
+        return found[-1], list(found[-1].header) if request.is_csv else None
 
     def read_page(
-        self, request: ReportRequest, number: int, body: bytes, *, csv_header: list[str] | None = None
-    ) -> tuple[ReportPage, list[str] | None]:
-        """Read a page that was fetched before, as :meth:`report_page` would."""
-        path = self._path(request.group)
-        if request.is_csv:
-            return read_csv_page(number, body, csv_header, charset=str(self.extra("charset", "utf-8")), path=path)
-        return read_json_page(number, body, self.page_names(), path=path, key=request.key), None
+        self, request: ReportRequest, number: int, body: bytes, *, first: ReportPage | None = None, charset: str = ""
+    ) -> ReportPage:
+        """Read a page that was fetched before, as :meth:`report_page` would.
+
+        :param charset: that the answer names; of CSV, the setting ``charset`` counts more
+        """
+        path = self.report_path(request.group)
+        if not request.is_csv:
+            return read_json_page(number, body, self.page_names(), path=path, key=request.key, charset=charset)
+        spec = self.csv_spec(first.charset if first is not None else charset)
+        header = list(first.header) if first is not None else None
+        page, _ = read_csv_page(
+            number, body, header, path=path, charset=spec.charset, delimiter=spec.delimiter, quote=spec.quote,
+            key=request.key, open_end=first is None or first.open_end,
+        )  # fmt: skip
+        return page
+
+    def csv_spec(self, charset: str = "") -> CsvSpec:
+        """Return how CSV is written: the settings ``charset``, ``delimiter`` and ``quote``, else what the answer names.
+
+        :raises Rejected: a setting is no such thing
+        """
+        chosen = {name: self.extra(name, None) for name in ("charset", "delimiter", "quote")}
+        given = {name: value for name, value in chosen.items() if value is not None}
+        try:
+            return CsvSpec(**{**({"charset": charset} if _is_known(charset) else {}), **given})
+        except ValidationError as error:
+            wrong = error.errors(include_url=False)[0]
+            name = ".".join(map(str, wrong["loc"]))
+            raise refuse(f"csv.{name}", f"is {given.get(name)!r}: {wrong['msg']}") from None
 
     async def report_pages(
         self, request: ReportRequest, *, landed: Landed | None = None, in_flight: int = 8
     ) -> AsyncIterator[ReportPage]:
-        """Walk all pages of a report, in order.
+        """Walk all pages of a report, in order, to an end that the vendor has said or that was confirmed.
 
         Where the first page says how many pages there are (interactive mode), up to ``in_flight`` pages are asked for
-        at a time; else one after the other, until a page is empty, or says that there is no next one, or, where the
-        vendor says nothing at all, is shorter than the first page. A first page that is merely short ends nothing: the
-        server may cap pages below what was asked.
+        at a time; else one after the other. A page that a link or a count promises has to come. Where nobody says what
+        comes next (CSV, a header without links and counts), a page is the last only when it is still served, the page
+        after it has no rows twice, and neither has the one after that: up to four requests more than there are pages.
 
         :param request: the report and its parameters; they stay the same for all pages
         :param landed: gives the body of a page that is there already, which is then not fetched again; ``None`` for one
             that is not
         :param in_flight: pages asked for at a time, 1 or more; that many pages are held in memory at most
-        :raises BadResponse: a page repeats the one before it, a link leads back, or there is no end
+        :raises Unsteady: the pages do not belong together: start over
+        :raises BadResponse: a promised page does not come, a page repeats the one before it, a link leads back, or there
+            is no end
         """
-        landed = landed or _nothing_landed
-        first, header = await self._page(request, 1, landed, None)
-        yield first
-        last, count = first, first.page_count
-        if count is not None and not request.is_csv and in_flight > 1:
-            async for page in self._side_by_side(request, range(2, count + 1), landed, in_flight):
-                self._guard(request, last, page)
+        async with aclosing(ReportPages(self, request, landed or _nothing_landed, in_flight).walk()) as pages:
+            async for page in pages:
                 yield page
-                last = page
-        while (number := self._next_number(request, first, last)) is not None:
-            try:
-                page, header = await self._page(request, number, landed, header)
-            except (NotFound, Rejected):
-                # The page before it was answered with the same parameters: this one is beyond the last.
-                return
-            if page.rows == 0:
-                return
-            self._guard(request, last, page)
-            yield page
-            last = page
 
     async def report_types(self, group: str | None = None) -> Any:
         """Return the data model of all reports, or of one, as the vendor gives it (an object or a list)."""
@@ -161,9 +173,10 @@ class FlexNetHook(VendorHook):
     async def _metadata(self, operation: str, group: str | None = None) -> Any:
         if group is not None:
             check_group(group)
-        return (await self.request("GET", self._path(operation, *([group] if group else [])))).json()
+        return (await self.request("GET", self.report_path(operation, *([group] if group else [])))).json()
 
-    def _path(self, *segments: str) -> str:
+    def report_path(self, *segments: str) -> str:
+        """Return the path of a report, or of an operation of the report controller."""
         version = str(self.extra("api_version", "v1"))
         return "/".join(["/data/api", segment(version), "report", *map(segment, segments)])
 
@@ -174,81 +187,13 @@ class FlexNetHook(VendorHook):
         chosen = {name: tuple(given) for name, extra in lists.items() if (given := self.extra(extra, None))}
         return PageNames(data=str(self.extra("data_key", default.data)), **chosen)
 
-    async def _page(
-        self, request: ReportRequest, number: int, landed: Landed, header: list[str] | None
-    ) -> tuple[ReportPage, list[str] | None]:
-        if (body := await landed(number)) is not None:
-            return self.read_page(request, number, body, csv_header=header)
-        return await self.report_page(request, number, csv_header=header)
-
-    async def _side_by_side(
-        self, request: ReportRequest, numbers: Collection[int], landed: Landed, in_flight: int
-    ) -> AsyncIterator[ReportPage]:
-        waiting: deque[asyncio.Task[tuple[ReportPage, list[str] | None]]] = deque()
-        todo = iter(numbers)
-        try:
-            for number in todo:
-                waiting.append(asyncio.create_task(self._page(request, number, landed, None)))
-                if len(waiting) >= in_flight:
-                    yield (await waiting.popleft())[0]
-            while waiting:
-                yield (await waiting.popleft())[0]
-        finally:
-            for task in waiting:
-                task.cancel()
-            await asyncio.gather(*waiting, return_exceptions=True)
-
-    def _next_number(self, request: ReportRequest, first: ReportPage, page: ReportPage) -> int | None:
-        """Return the number of the page after this one, or ``None`` at the end (FlexNet reference, section 4.2)."""
-        if page.number >= MAX_PAGES:
-            problem = f"is not the last; more than {MAX_PAGES} pages are taken for a report without end"
-            raise bad_page(page.number, self._path(request.group), problem)
-        if page.rows == 0:
-            return None
-        if page.next_url is not None:
-            return self._linked_number(request, page)
-        if page.has_link or (first.page_count is not None and page.number >= first.page_count):
-            return None
-        if page is not first and page.rows < first.rows:
-            return None
-        return page.number + 1
-
-    def _linked_number(self, request: ReportRequest, page: ReportPage) -> int:
-        """Return the page number in the next-page link.
-
-        The link is trusted for nothing else: our own parameters stay, and no request ever goes to another host.
-        """
-        own = f"{self.base_url}{self._path(request.group)}"
-        link = urljoin(own, page.next_url or "")
-        try:
-            self.same_origin(link)
-        except BadResponse:
-            self.log.warning(
-                "Page %d of %s links to another host (%s); the link is not followed, pages are asked for by number",
-                page.number,
-                request.group,
-                urlsplit(link).hostname,
-            )
-            return page.number + 1
-        given = dict(parse_qsl(urlsplit(link).query)).get("pageNumber", "")
-        number = int(given) if given.isdigit() else page.number + 1
-        if number <= page.number:
-            raise bad_page(page.number, self._path(request.group), f"links to page {number} as the next one: a loop")
-        return number
-
-    def _guard(self, request: ReportRequest, last: ReportPage, page: ReportPage) -> None:
-        if (
-            page.rows
-            and page.rows == last.rows
-            and page.content[0] == last.content[0]
-            and list(page.content) == list(last.content)
-        ):
-            raise bad_page(
-                page.number,
-                self._path(request.group),
-                f"repeats page {last.number}: the server seems to ignore the page number",
-            )
-
 
 async def _nothing_landed(number: int) -> bytes | None:
     return None
+
+
+def _is_known(charset: str) -> bool:
+    try:
+        return bool(charset and codecs.lookup(charset))
+    except LookupError:
+        return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ from nightshift.flexnet.walk import Walk
 from nightshift.flexnet.window import Window, accepted, find_window, window_of
 from nightshift.lake.extract import Progress
 from nightshift.lake.landing import Manifest, VendorTotals
+from nightshift.lake.manifest import CHARSET, ON_TWO_PAGES
 from nightshift.nights.extract import ExtractOperator
 
 if TYPE_CHECKING:
@@ -42,6 +44,10 @@ class FlexNetExtractOperator(ExtractOperator):
     :param date_to: ``auto``, ``inclusive`` or ``exclusive``: how the vendor reads ``dateTo``
     :param window_overlap_days: days asked for on either side of the night
     :param pages_in_flight: pages asked for at a time
+    :param charset: character set of CSV; default: the extra ``charset`` of the connection, else what the answers name,
+        else utf-8
+    :param delimiter: between the fields of CSV; default: the extra of the connection, else a comma
+    :param quote: around the fields of CSV; default: the extra of the connection, else a double quote
     :param flexnet_conn_id: id of the Airflow connection
     """
 
@@ -59,7 +65,9 @@ class FlexNetExtractOperator(ExtractOperator):
         date_to: str = "auto",
         window_overlap_days: int = 0,
         pages_in_flight: int = 8,
-        charset: str = "utf-8",
+        charset: str | None = None,
+        delimiter: str | None = None,
+        quote: str | None = None,
         flexnet_conn_id: str = DEFAULT_CONN,
         **kwargs: Any,
     ) -> None:
@@ -73,13 +81,17 @@ class FlexNetExtractOperator(ExtractOperator):
         self.window_overlap_days = window_overlap_days
         self.pages_in_flight = pages_in_flight
         self.charset = charset
+        self.delimiter = delimiter
+        self.quote = quote
         self.flexnet_conn_id = flexnet_conn_id
 
     async def extract(self, folder: ExtractFolder, progress: Progress, context: Context) -> Manifest:
         """Land every page of the night."""
         from nightshift.flexnet.hook import FlexNetHook
 
-        async with FlexNetHook(self.flexnet_conn_id, charset=self.charset) as hook:
+        dialect = {"charset": self.charset, "delimiter": self.delimiter, "quote": self.quote}
+        given = {name: value for name, value in dialect.items() if value is not None}
+        async with FlexNetHook(self.flexnet_conn_id, **given) as hook:
             model = await self._model(hook)
             progress, window = await self._window(hook, progress, context)
             request = self._request(hook, window)
@@ -87,26 +99,28 @@ class FlexNetExtractOperator(ExtractOperator):
         return Manifest.of(
             walk.entries, source=self.source, report=self.report, night=self.night, extract=progress.extract, connection=self.flexnet_conn_id, attempt=context["ti"].try_number,
             started=progress.started, finished=datetime.now(UTC).isoformat(), format="csv" if request.is_csv else "json", window=asdict(window), request=request.params(1),
-            vendor_totals=VendorTotals(rows=walk.totals[0], pages=walk.totals[1] or None), model=model,
+            vendor_totals=VendorTotals(rows=walk.totals[0], pages=walk.totals[1] or None), model=model, notes=_notes(walk),
         )  # fmt: skip
 
     async def _steady_walk(self, hook: FlexNetHook, request: ReportRequest, folder: ExtractFolder) -> Walk:
         """Walk until nothing changes under the walk; what stays the same in two walks is the report's own."""
         before = ""
-        for _ in range(ROUNDS):
+        for number in range(1, ROUNDS + 1):
             walk = await Walk(hook, request, folder, self.pages_in_flight).run()
             if not walk.unsteady or (walk.is_whole and walk.unsteady == before):
                 break
             before = walk.unsteady
             self.log.warning("%s; starting over", before)
             await folder.discard()
+            await asyncio.sleep(hook.backoff.pause(number))
         else:
             raise BadResponse(
                 f"the report kept changing while its pages were read, {ROUNDS} times: {before}",
                 vendor=hook.vendor,
                 method="GET",
-                path=f"/report/{self.report}",
-                advice="The warehouse is being refreshed; the task tries again later. Nothing was published.",
+                path=hook.report_path(self.report),
+                advice="Nothing was published. The warehouse may be being refreshed: clear the task when that is over; if it "
+                "lasts, ask for these pages by hand and compare.",
             )
         return walk
 
@@ -144,6 +158,8 @@ class FlexNetExtractOperator(ExtractOperator):
                     self._request(hook, Window(date_from=date_from, date_to=date_to, date_to_is="")), page_size=1
                 )
                 page, _ = await hook.report_page(request)
+                if page.rows == 0 and page.whole_rows != 0 and not page.is_last_by_link:
+                    page, _ = await hook.report_page(request)
                 return page.rows > 0
 
             window = await find_window(self.night, lambda first, last: accepted(has_rows(first, last)))
@@ -158,3 +174,13 @@ class FlexNetExtractOperator(ExtractOperator):
                 self.night, "exclusive" if self.date_to == "auto" else self.date_to, self.window_overlap_days
             )
         return self.remember(context, msgspec.structs.replace(progress, plan=asdict(window))), window
+
+
+def _notes(walk: Walk) -> dict[str, str | int]:
+    """Return what publish has to know of the walk: the character set of CSV, and rows that two walks both had twice."""
+    notes: dict[str, str | int] = {}
+    if walk.charset and walk.charset != "utf-8":
+        notes[CHARSET] = walk.charset
+    if walk.on_two_pages:
+        notes[ON_TWO_PAGES] = walk.on_two_pages
+    return notes

@@ -14,6 +14,8 @@ from typing import Any
 import msgspec
 
 from nightshift.errors import BadResponse
+from nightshift.http.json_text import NotJson, decoded
+from nightshift.lake.spec import CsvSpec
 
 LINK_KEYS = ("nextPageURL", "nextPageUrl", "nextPage")
 ROW_COUNT_KEYS = ("recordCount", "totalRecords", "totalRecordCount", "recordsCount", "totalCount", "totalElements")
@@ -52,6 +54,9 @@ class ReportPage:
     :param content: the rows as something comparable, to notice a page that repeats the one before it: their keys where
         keys were asked for and the rows have them, else their text
     :param has_keys: whether the content is keys
+    :param header: of CSV, the line of column names
+    :param open_end: of CSV, whether the last line has no line end
+    :param charset: character set that it was read in
     """
 
     number: int
@@ -63,6 +68,9 @@ class ReportPage:
     has_link: bool = False
     content: Sequence[Any] = ()
     has_keys: bool = False
+    header: tuple[str, ...] = ()
+    open_end: bool = False
+    charset: str = "utf-8"
 
     @property
     def page_count(self) -> int | None:
@@ -72,9 +80,20 @@ class ReportPage:
         """
         if self.total_pages is not None:
             return self.total_pages
-        if self.total_rows is not None and 0 < self.rows < self.total_rows:
-            return -(-self.total_rows // self.rows)
-        return None
+        return -(-self.whole_rows // self.rows) if self.whole_rows and self.rows else None
+
+    @property
+    def whole_rows(self) -> int | None:
+        """Rows of the whole report, where this page's count cannot be one of this page alone; ``None``: not known."""
+        told = self.total_rows
+        return told if told is not None and (told > self.rows or told == self.rows == 0) else None
+
+    @property
+    def is_last_by_link(self) -> bool:
+        """Whether the header has the key of the next page's link and nothing in it: the vendor says that this is the
+        last page.
+        """
+        return self.has_link and self.next_url is None
 
     @property
     def totals(self) -> tuple[int | None, int | None]:
@@ -82,16 +101,21 @@ class ReportPage:
         return self.total_rows, self.total_pages
 
 
-def read_json_page(number: int, body: bytes, names: PageNames, *, path: str, key: tuple[str, ...] = ()) -> ReportPage:
+def read_json_page(
+    number: int, body: bytes, names: PageNames, *, path: str, key: tuple[str, ...] = (), charset: str = ""
+) -> ReportPage:
     """Read a JSON page: an object with ``header`` and the rows under the data key, or a bare list of rows.
 
     :param key: columns that identify a row; they are read, all others passed over
-    :raises BadResponse: not JSON, cut off, or without rows where rows belong
+    :param charset: character set that the answer names, for the message: JSON is UTF-8
+    :raises BadResponse: not JSON in UTF-8, cut off, nested too deep, or without rows where rows belong
     """
     try:
-        header, content, has_keys = _read(body, names.data, key)
-    except msgspec.DecodeError as error:
-        raise bad_page(number, path, f"is not the JSON of a report page ({error}); it begins {body[:80]!r}") from None
+        header, content, has_keys = decoded(lambda text: _read(text, names.data, key), body, charset)
+    except NotJson as wrong:
+        raise bad_page(number, path, f"{wrong}; it begins {body[:80]!r}") from None
+    if content and not has_keys and not all(bytes(row)[:1] == b"{" for row in (content[0], content[-1])):
+        raise bad_page(number, path, f"has rows that are no objects, such as {bytes(content[-1])[:80]!r}")
     link = next((name for name in names.link if name in header), None)
     return ReportPage(
         number=number,
@@ -120,30 +144,91 @@ def _read(body: bytes, data_key: str, key: tuple[str, ...]) -> tuple[Mapping[str
 
 
 def read_csv_page(
-    number: int, body: bytes, header: Sequence[str] | None, *, charset: str, path: str
+    number: int,
+    body: bytes,
+    header: Sequence[str] | None,
+    *,
+    path: str,
+    charset: str = "utf-8",
+    delimiter: str = ",",
+    quote: str = '"',
+    key: tuple[str, ...] = (),
+    open_end: bool = True,
 ) -> tuple[ReportPage, list[str]]:
     """Read a CSV page: rows are counted with a CSV reader, a header line is not a row, on whatever page it stands.
 
     :param header: the header line of the first page, or ``None`` for the first page
+    :param key: columns that identify a row
+    :param open_end: whether the last line may be without its line end, as on the first page
     :return: the page, and its header line
-    :raises BadResponse: not text of the character set, or not CSV
+    :raises BadResponse: not text of the character set, not CSV, or cut within its last record
     """
+    spec = CsvSpec(charset=charset, delimiter=delimiter, quote=quote)  # type: ignore[arg-type]
     try:
-        text = body.decode("utf-8-sig" if charset.lower().replace("_", "-") in {"utf-8", "utf8"} else charset)
-        records = [record for record in csv.reader(io.StringIO(text, newline=""), strict=True) if record]
+        text = body.decode("utf-8-sig" if spec.charset == "utf-8" else spec.charset).removeprefix("\ufeff")
+        lines = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=delimiter, quotechar=quote)
+        records = [record for record in lines if record]
     except (UnicodeDecodeError, csv.Error) as error:
         raise bad_page(number, path, f"is not CSV in {charset} ({error}); it begins {body[:80]!r}") from None
-    if records and (header is None or records[0] == list(header)):
-        header, records = records[0], records[1:]
-    return ReportPage(number=number, body=body, rows=len(records), content=records), list(header or ())
+    if text.lstrip()[:1] in ("{", "["):
+        raise bad_page(number, path, f"is JSON where CSV is due; it begins {body[:80]!r}")
+    columns = list(header or ())
+    if records and (header is None or _is_header(records[0], header)):
+        columns, records = records[0], records[1:]
+    is_open = bool(text) and text[-1] not in "\r\n"
+    if problem := _cut(records, columns, is_open and not open_end):
+        raise bad_page(number, path, f"is cut: {problem}")
+    keys = _keys_of(records, columns, key)
+    return ReportPage(
+        number=number, body=body, rows=len(records), content=records if keys is None else keys,
+        has_keys=keys is not None, header=tuple(columns), open_end=is_open, charset=spec.charset,
+    ), list(header or columns)  # fmt: skip
 
 
-def bad_page(number: int, path: str, problem: str) -> BadResponse:
+def _is_header(record: Sequence[str], header: Sequence[str]) -> bool:
+    """Say whether a page's first line names columns, as the reader of the landed pages does: by the names it knows."""
+    known = set(header)
+    return sum(name in known for name in record) * 2 >= len(record) and not known.isdisjoint(record)
+
+
+def _cut(records: Sequence[Sequence[str]], header: Sequence[str], open_end: bool) -> str:
+    """Return what shows that the last record is not whole, or an empty text."""
+    columns = len(header)
+    while columns and not header[columns - 1].strip():
+        columns -= 1
+    if records and len(records[-1]) < columns:
+        return f"its last record has {len(records[-1])} of {columns} fields"
+    return "its last line has no line end, and that of page 1 has one" if open_end else ""
+
+
+def _keys_of(
+    records: Sequence[Sequence[str]], header: Sequence[str], key: tuple[str, ...]
+) -> list[tuple[str, ...]] | None:
+    if not key or not set(key) <= set(header):
+        return None
+    at = [header.index(name) for name in key]
+    try:
+        return [tuple(record[place] for place in at) for record in records]
+    except IndexError:
+        return None
+
+
+class Unsteady(BadResponse):
+    """Pages that do not belong together: the walk cannot go on, only start over."""
+
+
+class Missing(BadResponse):
+    """A page that the vendor has promised is refused, again and again."""
+
+
+def bad_page(number: int, path: str, problem: str, kind: type[BadResponse] = BadResponse, **more: Any) -> BadResponse:
     """Return the error for a page that cannot be used."""
-    return BadResponse(
-        f"page {number} {problem}", vendor="FlexNet Operations", method="GET", path=path, status=200,
-        advice="Pages landed before it are kept; the next attempt goes on from there.",
-    )  # fmt: skip
+    said: dict[str, Any] = {
+        "vendor": "FlexNet Operations", "method": "GET", "path": path, "status": 200,
+        "advice": "Nothing was published. Pages landed before it are kept: the next attempt, or clearing the task, goes on behind them.",
+        **more,
+    }  # fmt: skip
+    return kind(f"page {number} {problem}", **said)
 
 
 @lru_cache(maxsize=32)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from nightshift.flexnet.page import Missing, ReportPage, Unsteady
 from nightshift.lake.errors import Damaged
 
 if TYPE_CHECKING:
     from nightshift.flexnet.hook import FlexNetHook
-    from nightshift.flexnet.page import ReportPage
     from nightshift.flexnet.request import ReportRequest
     from nightshift.lake.landing import ExtractFolder, PageEntry
 
@@ -18,7 +18,8 @@ class Walk:
     """One walk; it notices a report that changes while its pages are read, so that they do not belong together.
 
     :param hook: the client, inside its ``async with``
-    :param request: the report and its parameters; with a key in it, rows that come on two pages are noticed
+    :param request: the report and its parameters; with a key in it, rows that come on any two pages are noticed,
+        without one those where two pages meet
     :param folder: where the pages go; pages that are there are not fetched again
     :param in_flight: pages asked for at a time
     """
@@ -27,13 +28,17 @@ class Walk:
         self.entries: list[PageEntry] = []
         self.totals: tuple[int | None, int | None] = (None, None)
         self.rows = 0
+        self.charset = ""
         self.unsteady = ""
+        self.on_two_pages = 0
         self.is_whole = False
         self._hook = hook
         self._request = request
         self._folder = folder
         self._in_flight = in_flight
-        self._keys = PageKeys() if request.key and not request.is_csv else None
+        self._keys = PageKeys() if request.key else None
+        self._last: ReportPage | None = None
+        self._meeting = 0
         self._landed: set[int] = set()
 
     async def run(self) -> Walk:
@@ -42,6 +47,7 @@ class Walk:
         Only a walk that :attr:`is_whole` has all pages.
         """
         self._landed = set(await self._folder.landed())
+        resumed = bool(self._landed)
         try:
             async for page in self._hook.report_pages(
                 self._request, landed=self._landed_page, in_flight=self._in_flight
@@ -49,15 +55,23 @@ class Walk:
                 if page.number == 1:
                     first = page
                     self.totals = page.totals
+                    self.charset = page.charset if self._request.is_csv else ""
                 elif first.total_rows == first.rows:
                     # The vendor counts the rows of each page, not of the report.
                     self.totals = (None, first.total_pages)
                 elif page.totals not in (self.totals, (None, None)):
-                    self.unsteady = f"Page 1 speaks of {_told(self.totals)}, page {page.number} of {_told(page.totals)}"
+                    self.unsteady = f"page 1 speaks of {_told(self.totals)}, page {page.number} of {_told(page.totals)}"
                     return self
                 await self._land(page)
             self.is_whole = True
             self._judge()
+        except Unsteady as error:
+            self.unsteady = error.problem
+        except Missing as error:
+            # Pages of an earlier attempt may promise what the vendor has no more: without them it may come out even.
+            if not resumed:
+                raise
+            self.unsteady = error.problem
         finally:
             if self._keys is not None:
                 self._keys.close()
@@ -76,14 +90,21 @@ class Walk:
         landed = page.number in self._landed
         self.entries.append(await self._folder.write(page.number, page.body, page.rows, landed=landed))
         self.rows += page.rows
-        if self._keys is not None:
+        if self._keys is not None and page.has_keys:
             await asyncio.to_thread(self._keys.add, page)
+        elif self._last is not None and page.rows and page.content[0] in self._last.content:
+            # Without a key, a row that moved shows where two pages meet.
+            self._meeting += 1
+        self._last = page
 
     def _judge(self) -> None:
+        self.on_two_pages = self._meeting + (self._keys.on_two_pages() if self._keys is not None else 0)
+        said = []
         if self.totals[0] is not None and self.totals[0] != self.rows:
-            self.unsteady = f"The vendor speaks of {self.totals[0]} rows, {self.rows} came"
-        elif self._keys is not None and (twice := self._keys.on_two_pages()):
-            self.unsteady = f"{twice} rows came on two pages, so others may be missing"
+            said.append(f"the vendor speaks of {self.totals[0]} rows, {self.rows} came")
+        if self.on_two_pages:
+            said.append(f"{self.on_two_pages} rows came on two pages, so others may be missing")
+        self.unsteady = "; ".join(said)
 
 
 class PageKeys:
@@ -96,8 +117,7 @@ class PageKeys:
 
     def add(self, page: ReportPage) -> None:
         """Take the keys of a page; rows that a page itself has twice count once, they are the vendor's own."""
-        if page.has_keys:
-            self._index.add({key for key in page.content if None not in key})
+        self._index.add({key for key in page.content if None not in key})
 
     def on_two_pages(self) -> int:
         """Return how many keys came on more than one page."""

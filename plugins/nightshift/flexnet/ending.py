@@ -1,0 +1,84 @@
+"""Where a report ends: what the vendor has said about the page after this one (FlexNet reference, sections 3.3, 4.2).
+
+Pure: the pages that came go in, a word comes out. A walk ends by the vendor's word, or by an answer without rows that was
+confirmed; never by a refusal alone, a short page or our own count.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from nightshift.flexnet.page import ReportPage
+
+BEYOND = frozenset({400, 404, 410, 416, 422})
+"""Statuses with which a page that nothing promised may be refused because it is beyond the last."""
+
+
+class Word(StrEnum):
+    """What the vendor says of the next page.
+
+    ``LINKED``: the page links to it, so it has to be there. ``COUNTED``: a count says that there is more, and no link
+    contradicts. ``LAST``: the header says that there is no next page, and no count contradicts. ``REACHED``: a count is
+    reached, and no header says that this is the last page: a count may be capped, so one more page is asked for.
+    ``SILENT``: nobody says anything, or a link and a count contradict each other.
+    """
+
+    LINKED = "linked"
+    COUNTED = "counted"
+    LAST = "last"
+    REACHED = "reached"
+    SILENT = "silent"
+
+
+def word_after(first: ReportPage, last: ReportPage, rows: int) -> Word:
+    """Return what is known of the page after the last one that came.
+
+    The rows of the whole report count more than its pages, a link more than both: counts may be capped.
+
+    :param first: the first page
+    :param last: the last page that came
+    :param rows: rows of all pages that came
+    """
+    if last.next_url is not None:
+        return Word.LINKED
+    is_more = has_more(first, last, rows)
+    if last.has_link:
+        return Word.SILENT if is_more else Word.LAST
+    if is_more is None:
+        return Word.SILENT
+    return Word.COUNTED if is_more else Word.REACHED
+
+
+def has_more(first: ReportPage, last: ReportPage, rows: int) -> bool | None:
+    """Say whether the vendor's counts promise more than came; ``None`` where it gives none."""
+    if first.whole_rows is not None:
+        return rows < first.whole_rows
+    if first.total_pages is not None:
+        return last.number < first.total_pages
+    return None
+
+
+def is_cut_between(first: ReportPage, last: ReportPage, page: ReportPage) -> bool:
+    """Say whether a page that no link promised shows that one before it was not whole.
+
+    Pages of one walk have one size, whatever it is; only the last may be shorter.
+
+    :param last: the page before it
+    """
+    return page.rows > first.rows or last.rows < first.rows
+
+
+def repeats(first: ReportPage, last: ReportPage, page: ReportPage) -> bool:
+    """Say whether a page is the last one once more, as some servers answer beyond the end.
+
+    Only a page that is shorter than the first can be taken for the last in this way: else the server may ignore the page
+    number.
+    """
+    return last.rows < first.rows and is_same(last, page)
+
+
+def is_same(last: ReportPage, page: ReportPage) -> bool:
+    """Say whether two pages have the same rows."""
+    return (
+        0 < page.rows == last.rows and page.content[0] == last.content[0] and list(page.content) == list(last.content)
+    )

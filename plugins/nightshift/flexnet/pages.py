@@ -1,0 +1,245 @@
+"""All pages of one report, in order, to its end: what the vendor has promised has to come, and an end is confirmed."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections import deque
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, urljoin, urlsplit
+
+from nightshift.errors import BadResponse, NotFound, Rejected
+from nightshift.flexnet.ending import BEYOND, Word, has_more, is_cut_between, is_same, repeats, word_after
+from nightshift.flexnet.page import Missing, ReportPage, Unsteady, bad_page
+from nightshift.flexnet.request import MAX_PAGES, ReportRequest
+
+if TYPE_CHECKING:
+    from nightshift.flexnet.hook import FlexNetHook
+
+Landed = Callable[[int], Awaitable[bytes | None]]
+
+EMPTY_ASKS = 3
+"""How often a page that was promised is asked for while it comes without rows."""
+
+
+class ReportPages:
+    """The pages of one report.
+
+    :param hook: the client, inside its ``async with``
+    :param request: the report and its parameters
+    :param landed: gives the body of a page that is there already; ``None`` for one that is not
+    :param in_flight: pages asked for at a time, where the vendor says how many there are
+    """
+
+    def __init__(self, hook: FlexNetHook, request: ReportRequest, landed: Landed, in_flight: int) -> None:
+        self._hook = hook
+        self._request = request
+        self._landed = landed
+        self._in_flight = in_flight
+        self._path = hook.report_path(request.group)
+        self._first: ReportPage | None = None
+        self._last: ReportPage | None = None
+        self._rows = 0
+
+    async def walk(self) -> AsyncGenerator[ReportPage, None]:
+        """Yield every page; one without rows only where it is the first, or links to one with rows.
+
+        :raises Unsteady: the pages that came do not belong together; start over
+        :raises Missing: a page that was promised does not come
+        :raises BadResponse: a page repeats the one before it, a link leads back, or there is no end
+        """
+        first = await self._begin()
+        yield self._take(first)
+        count = first.page_count
+        if count is not None and not self._request.is_csv and self._in_flight > 1:
+            async with aclosing(self._side_by_side(first, count)) as pages:
+                async for page in pages:
+                    yield self._take(page)
+        while (following := await self._following()) is not None:
+            yield self._take(following)
+
+    def _take(self, page: ReportPage) -> ReportPage:
+        if self._last is not None and is_same(self._last, page):
+            raise self._bad(
+                page.number, f"repeats page {self._last.number}: the server seems to ignore the page number"
+            )
+        self._first = self._first or page
+        self._last = page
+        self._rows += page.rows
+        return page
+
+    async def _begin(self) -> ReportPage:
+        """Return the first page: one without rows only when it was asked for twice, or the vendor counts none."""
+        page = await self._page(1)
+        if page.rows == 0 and page.whole_rows != 0 and not page.is_last_by_link:
+            page = await self._fetch(1)
+        if page.open_end and await self._landed(1) is None:
+            again = await self._fetch(1)
+            if not again.open_end or again.rows != page.rows:
+                raise self._unsteady(1, "had no line end at its end, and one when it was asked for again: it was cut")
+        return page
+
+    async def _following(self) -> ReportPage | None:
+        """Return the page after the last one, or ``None`` at the end."""
+        first, last = self._state()
+        number = last.number + 1
+        match word_after(first, last, self._rows):
+            case Word.LAST:
+                return None
+            case Word.LINKED:
+                self._check_link(last)
+                return await self._linked(number, f"page {last.number} links to it")
+            case Word.COUNTED:
+                return await self._counted(number)
+            case Word.REACHED:
+                return self._fitting(await self._look(number))
+            case Word.SILENT:
+                return self._fitting(await self._look(number) or await self._confirm(number))
+
+    async def _side_by_side(self, first: ReportPage, count: int) -> AsyncGenerator[ReportPage, None]:
+        """Yield pages 2 to ``count`` in order, several asked for at a time; stop where the vendor says the end."""
+        waiting: deque[asyncio.Task[ReportPage]] = deque()
+        numbers = iter(range(2, min(count, MAX_PAGES) + 1))
+        try:
+            while True:
+                for number in itertools.islice(numbers, self._in_flight - len(waiting)):
+                    waiting.append(asyncio.create_task(self._counted(number)))
+                if not waiting or self._is_over():
+                    return
+                yield await waiting.popleft()
+        finally:
+            for task in waiting:
+                task.cancel()
+            await asyncio.gather(*waiting, return_exceptions=True)
+
+    def _is_over(self) -> bool:
+        first, last = self._state()
+        return last is not first and (last.is_last_by_link or has_more(first, last, self._rows) is False)
+
+    async def _linked(self, number: int, why: str) -> ReportPage | None:
+        page = await self._due(number, why)
+        if page.rows:
+            return page
+        if page.is_last_by_link or await self._look(number + 1) is None:
+            return None
+        if page.next_url is None:
+            raise self._unsteady(number, f"came {EMPTY_ASKS} times without rows, and page {number + 1} has rows")
+        return page
+
+    async def _counted(self, number: int) -> ReportPage:
+        first, _ = self._state()
+        rows = f" and {first.whole_rows} rows" if first.whole_rows else ""
+        page = await self._due(number, f"the vendor counts {first.page_count} pages{rows}")
+        if page.rows == 0 and page.next_url is None:
+            raise self._unsteady(number, f"came {EMPTY_ASKS} times without rows, though the vendor counts more{rows}")
+        return page
+
+    async def _due(self, number: int, why: str) -> ReportPage:
+        """Return a page that has to be there; asked for again while it is refused, or comes without rows."""
+        for attempt in itertools.count(1):
+            try:
+                page = await self._page(number)
+            except (NotFound, Rejected) as refusal:
+                if attempt >= self._hook.backoff.attempts:
+                    raise self._refused(number, why, refusal) from None
+            else:
+                if page.rows or attempt >= min(EMPTY_ASKS, self._hook.backoff.attempts):
+                    return page
+            self._hook.log.warning("Page %d is refused or empty, though %s; asking again", number, why)
+            await asyncio.sleep(self._hook.backoff.pause(attempt))
+        raise AssertionError("unreachable")
+
+    async def _look(self, number: int) -> ReportPage | None:
+        """Return a page that nothing promised, or ``None`` where the answer may mean that it is beyond the last."""
+        first, last = self._state()
+        try:
+            page = await self._page(number)
+        except (NotFound, Rejected) as refusal:
+            if refusal.status in BEYOND:
+                return None
+            page = await self._due(number, f"page {last.number} of the same report came")
+        return page if page.rows and not repeats(first, last, page) else None
+
+    async def _confirm(self, number: int) -> ReportPage | None:
+        """Return ``None`` where the page before this one is really the last: it is still served and still as long, this
+        one has no rows again, and the one after it has none. Else return this page.
+
+        A server that restarts, or refreshes, refuses or empties every page for a while.
+        """
+        _, last = self._state()
+        if last.rows:
+            try:
+                again = await self._fetch(last.number)
+            except (NotFound, Rejected) as refusal:
+                raise self._refused(last.number, "it came a moment ago", refusal) from None
+            if again.rows != last.rows:
+                raise self._unsteady(last.number, f"had {last.rows} rows, and {again.rows} when it was asked for again")
+        if (page := await self._look(number)) is not None:
+            return page
+        if (beyond := await self._look(number + 1)) is not None:
+            raise self._unsteady(number, f"has no rows, and page {beyond.number} has {beyond.rows}")
+        return None
+
+    def _fitting(self, page: ReportPage | None) -> ReportPage | None:
+        first, last = self._state()
+        if page is not None and is_cut_between(first, last, page):
+            raise self._unsteady(
+                page.number, f"has {page.rows} rows, after {last.rows} on page {last.number} and {first.rows} on page 1: "
+                "a page before the last was not whole",
+            )  # fmt: skip
+        return page
+
+    async def _page(self, number: int) -> ReportPage:
+        """Return a page from the landing, where it is there and can be read, else from the vendor."""
+        if number > MAX_PAGES:
+            raise self._bad(
+                number - 1, f"is not the last; more than {MAX_PAGES} pages are taken for a report without end"
+            )
+        if (body := await self._landed(number)) is not None:
+            try:
+                return self._hook.read_page(self._request, number, body, first=self._first)
+            except BadResponse as bad:
+                self._hook.log.warning("The landed page is fetched again: %s", bad.problem)
+        return await self._fetch(number)
+
+    async def _fetch(self, number: int) -> ReportPage:
+        page, _ = await self._hook.report_page(self._request, number, first=self._first)
+        return page
+
+    def _check_link(self, page: ReportPage) -> None:
+        """Refuse a link that leads to another page than the next.
+
+        The link is trusted for nothing but that there is a next page: our own parameters stay, and no request ever goes
+        to another host.
+        """
+        own = f"{self._hook.base_url}{self._path}"
+        link = urljoin(own, page.next_url or "")
+        try:
+            self._hook.same_origin(link)
+        except BadResponse:
+            self._hook.log.warning(
+                "Page %d of %s links to another host (%s); the link is not followed, pages are asked for by number",
+                page.number, self._request.group, urlsplit(link).hostname,
+            )  # fmt: skip
+            return
+        given = dict(parse_qsl(urlsplit(link).query)).get("pageNumber", "")
+        if given.isdigit() and int(given) != page.number + 1:
+            what = "a loop" if int(given) <= page.number else "pages between them would be left out"
+            raise self._bad(page.number, f"links to page {int(given)} as the next one: {what}")
+
+    def _state(self) -> tuple[ReportPage, ReportPage]:
+        assert self._first is not None  # noqa: S101 - the first page is taken before any other is asked for
+        assert self._last is not None  # noqa: S101
+        return self._first, self._last
+
+    def _bad(self, number: int, problem: str) -> BadResponse:
+        return bad_page(number, self._path, problem)
+
+    def _unsteady(self, number: int, problem: str) -> BadResponse:
+        return bad_page(number, self._path, problem, Unsteady)
+
+    def _refused(self, number: int, why: str, refusal: NotFound | Rejected) -> BadResponse:
+        more = {"status": refusal.status, "detail": refusal.detail, "attempt": refusal.attempt}
+        return bad_page(number, self._path, f"is refused ({refusal.problem}), though {why}", Missing, **more)
