@@ -160,6 +160,8 @@ class FakeExecutionApi:
             self._rescheduled = []
             self._try_number = try_number or self._try_number + 1
             self._attempt = uuid.uuid4()
+            if isinstance(self.task_store, FileStore):
+                self.task_store.attempt = str(self._attempt)
             self._resume = None
             self.xcoms = {key: value for key, value in self.xcoms.items() if key[0] != task.task_id}
         else:
@@ -368,7 +370,8 @@ class FakeExecutionApi:
 
     def _task_state(self, method: str, path: str, body: Any) -> httpx.Response:
         _store, _kind, attempt, *key = path.split("/", 3)
-        if attempt != str(self._attempt):
+        newest = self.task_store.attempt if isinstance(self.task_store, FileStore) else str(self._attempt)
+        if attempt != newest:
             return _missing(attempt)
         if not key:
             self.task_store.clear()

@@ -17,6 +17,20 @@ class FileStore(MutableMapping[str, Any]):
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
 
+    @property
+    def attempt(self) -> str:
+        """The attempt that may write, whichever process it runs in; empty before the first."""
+        try:
+            return (self.folder / ".attempt").read_text()
+        except FileNotFoundError:
+            return ""
+
+    @attempt.setter
+    def attempt(self, given: str) -> None:
+        part = self.folder / f".{uuid.uuid4().hex}"
+        part.write_text(given)
+        part.rename(self.folder / ".attempt")
+
     def _path(self, key: str) -> Path:
         return self.folder / quote(key, safe="")
 

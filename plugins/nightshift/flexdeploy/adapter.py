@@ -35,6 +35,7 @@ class FlexDeployAdapter(JobAdapter):
 
     vendor = VENDOR
     can_find = False
+    send_within = 30.0
     can_cancel = True
     gone_ends = False
 
@@ -61,6 +62,10 @@ class FlexDeployAdapter(JobAdapter):
         """Code of the FlexField that holds the marker; ``None``: nothing does."""
         code = self.marker_flex_field or self.hook.extra("marker_flex_field")
         return str(code) if code else None
+
+    async def ready(self) -> None:
+        """Wait for the connection's turn."""
+        await self.hook.ready()
 
     async def submit(self, intent: Intent, payload: Any) -> JobStatus | Immediate:
         """Start what is asked for, with the marker in its FlexField where there is one."""

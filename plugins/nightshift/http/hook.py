@@ -26,6 +26,7 @@ from nightshift.http.client_settings import ClientSettings, read_settings
 from nightshift.http.connection_test import run_check
 from nightshift.http.pacing import Pacer, pacer_of
 from nightshift.http.redirects import OwnHeaders, check_target, follow
+from nightshift.http.timely import window_now
 from nightshift.http.wire import Wire
 from nightshift.known_secrets import remember
 from nightshift.redaction import safe_url
@@ -91,6 +92,7 @@ class VendorHook(HttpAsyncHook):
         self._gate = asyncio.Lock()
         self._wire: Wire | None = None
         self._pacer: Pacer | None = None
+        self._has_turn = False
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(conn_id={self.conn_id!r})"
@@ -357,8 +359,20 @@ class VendorHook(HttpAsyncHook):
     def _exchange(self, call: Call, attempt: int = 1) -> Exchange:
         return Exchange(self.vendor, call.method, urlsplit(call.url).path, attempt, call.safe)
 
+    async def ready(self) -> None:
+        """Wait now for what the next request would wait for, its turn and its credentials, so that it leaves at once.
+
+        :raises VendorError: as :meth:`authorize`
+        """
+        await self.authorize()
+        if not self._has_turn:
+            await self._turn()
+            self._has_turn = self._pacer is not None
+
     async def _turn(self) -> None:
-        if self._pacer is not None:
+        if self._has_turn:
+            self._has_turn = False
+        elif self._pacer is not None:
             await self._pacer.turn()
 
     async def _send(
@@ -379,7 +393,9 @@ class VendorHook(HttpAsyncHook):
                     raise
                 renewed = True
             except VendorError as error:
-                if (wait := self.backoff.wait(error, attempt, safe=call.safe)) is None:
+                wait = self.backoff.wait(error, attempt, safe=call.safe)
+                window = None if call.safe else window_now()
+                if wait is None or (window is not None and wait >= window.left):
                     raise
                 self.log.warning(
                     "%s: %s %s: %s (%s); attempt %d of %d in %.1f s", self.vendor, error.method, error.path, error.problem,

@@ -17,6 +17,7 @@ from nightshift.http import faults
 from nightshift.http.answer import Exchange
 from nightshift.http.call import Call
 from nightshift.http.client_settings import ClientSettings
+from nightshift.http.timely import TimelyBody, timely
 
 READ_BUFFER = 1 << 20
 
@@ -55,7 +56,8 @@ class Wire:
     async def send(self, call: Call, exchange: Exchange) -> aiohttp.ClientResponse:
         """Send and return the answer with its body still to be read; redirects are not followed.
 
-        :raises VendorError: the transport failed
+        :raises VendorError: the transport failed; :class:`Unreachable` where a request that has to leave within a window
+            (:mod:`nightshift.http.timely`) was held up for longer, and did not leave
         """
         settings = self._settings
         timeout = aiohttp.ClientTimeout(
@@ -64,12 +66,13 @@ class Wire:
             sock_read=settings.read_timeout,
         )
         session = self._session_for(call)
-        with self.translated(exchange):
+        body = timely(call.body, safe=call.safe)
+        with self.translated(exchange), self.in_time(body, exchange):
             return await session.request(
                 call.method,
                 URL(call.url, encoded=True),
                 headers=call.headers,
-                data=call.body,
+                data=body,
                 timeout=timeout,
                 proxy=settings.proxy.get(urlsplit(call.url).scheme),
                 allow_redirects=False,
@@ -127,6 +130,26 @@ class Wire:
         except (aiohttp.ClientError, OSError, ValueError, TypeError) as error:
             limits = f"connect {settings.connect_timeout:g} s, silence {settings.read_timeout:g} s, whole request {settings.timeout:g} s"
             raise faults.of_transport(error, exchange, limits) from None
+
+    @contextmanager
+    def in_time(self, body: object, exchange: Exchange) -> Iterator[None]:
+        """Tell a request that was held back from one whose answer was lost."""
+        if not isinstance(body, TimelyBody):
+            yield
+            return
+        late = exchange.error(
+            Unreachable,
+            f"the request was held up for more than the {body.window.seconds:g} s in which it may leave",
+            advice="It was not sent: whoever has taken over meanwhile can rely on that. The next attempt looks anew.",
+        )
+        if body.window.is_over:
+            raise late
+        try:
+            yield
+        except aiohttp.ClientError:
+            if body.held_back:
+                raise late from None
+            raise
 
     def _session_for(self, call: Call) -> aiohttp.ClientSession:
         if self._pooled is None:

@@ -59,6 +59,9 @@ class JobAdapter(ABC):
     done its work before it was forgotten, so nobody but a person can tell, and it is never made anew on a guess."""
     settle: ClassVar[float] = 30.0
     """Seconds after a request for which ``find`` may not list its job yet."""
+    send_within: ClassVar[float] = 10.0
+    """Seconds from the intent in which a request may leave; what is held up for longer (a frozen worker, a slow network)
+    is not sent any more. Requests of a :class:`~nightshift.http.hook.VendorHook` keep to it down to the socket."""
 
     def __init__(self, conn_id: str, **options: Scalar) -> None:
         self.conn_id = conn_id
@@ -75,6 +78,24 @@ class JobAdapter(ABC):
         """What the connection allows all polls together, None without limit; read once the adapter is open."""
         return None
 
+    def name_of(self, payload: Any, marker: str) -> str:
+        """Return the exact name under which the vendor will list the job; kept in the intent before it is asked for."""
+        return marker
+
+    async def ready(self) -> None:
+        """Wait for what a request has to wait for (its turn, its credentials): called before the intent is kept, so that
+        the request leaves right after. Default: nothing.
+        """
+        return
+
+    async def verify(self, job_id: str, intent: Intent, payload: Any) -> None:
+        """Refuse an id that a person gave unless it is this task's job in all that the vendor says about it.
+
+        :param intent: the latest one; one made for this, where there was none
+        :raises Rejected: it is somebody else's, or there is no such job; the message says what differs. Default: never
+        """
+        return
+
     @abstractmethod
     async def submit(self, intent: Intent, payload: Any) -> JobStatus | Immediate:
         """Ask the vendor once for a job that carries ``intent.marker``, if the vendor has a place for it.
@@ -87,7 +108,7 @@ class JobAdapter(ABC):
         """
 
     async def find(self, intent: Intent) -> Sequence[JobStatus]:
-        """List the vendor's jobs that carry ``intent.marker``; only for ``can_find``."""
+        """List the jobs at the vendor that are exactly those of this intent, by its name; only for ``can_find``."""
         raise NotImplementedError(f"{type(self).__name__} cannot look a job up")
 
     @abstractmethod

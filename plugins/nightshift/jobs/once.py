@@ -1,7 +1,13 @@
 """Submit once: at most one job for one logical task, whatever dies between the question and its answer.
 
-The intent is stored before the vendor is asked, the id after. What lies between is looked up by the intent's marker, or
+The intent is stored before the vendor is asked, the id after. What lies between is looked up by the intent's name, or
 a person is asked; the vendor never is asked a second time on a guess.
+
+An attempt can also be frozen, given up, and thaw beside its successor. Three rules keep the two from making a job each:
+a request leaves within :attr:`JobAdapter.send_within` of its intent or not at all; a successor believes that there is no
+job only when that time and the time for which the vendor's list may be late are over; and whoever learns that there are
+two after all, the thawed attempt by Airflow's refusal of its save, the successor by a later look, cancels the one that is
+not waited for.
 """
 
 from __future__ import annotations
@@ -10,14 +16,11 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import quote
 
 import msgspec
 
 from nightshift.errors import (
-    Ambiguous,
     AuthFailed,
     Forbidden,
     NotFound,
@@ -26,18 +29,25 @@ from nightshift.errors import (
     Unreachable,
     VendorError,
 )
+from nightshift.http.timely import Window, sent_within
 from nightshift.jobs.adapter import Immediate, JobAdapter
 from nightshift.jobs.cancel import cancel_job
 from nightshift.jobs.decision import Adopt, Ask, AwaitCancel, Decision, Finished, Look, Situation, Submit, decide
 from nightshift.jobs.poller import Log
-from nightshift.jobs.record import RESOLUTION_KEY, Ending, JobRecord, JobStore
+from nightshift.jobs.record import Ending, JobRecord, JobStore, is_refused_to_this_attempt
 from nightshift.jobs.state import Intent, JobState, JobStatus, RunIdentity, payload_hash
-from nightshift.jobs.verdicts import stopped
+from nightshift.jobs.twins import Twins
+from nightshift.jobs.verdicts import ambiguous, held_up, not_seen, stopped
 from nightshift.redaction import redact
 
 _REFUSED = (Unreachable, RateLimited, AuthFailed, Forbidden, NotFound, Rejected)
 """These prove that a request made no job (:meth:`JobAdapter.submit`)."""
-_LOOK_EVERY = 5.0
+_FIRST_LOOK, _LONGEST_LOOK = 5.0, 60.0
+"""Seconds between looks for a job; each pause is twice the one before."""
+_LOOK_AT_MOST = 30.0
+"""Seconds for which an attempt looks for the job of a request of its own; longer is a matter of the next one."""
+_KEPT = 5
+"""Intents that are remembered as given up."""
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,6 +97,8 @@ class SubmitOnce:
         self._stopped = stopped
         self._hash = payload_hash(attempt.payload)
         self._lost: VendorError | Exception | None = None
+        self._pause = _FIRST_LOOK
+        self._twins = Twins(adapter, log, sleep)
 
     async def secure(self) -> JobRecord | Immediate:
         """Make the job, or find the one that an earlier attempt made.
@@ -102,22 +114,29 @@ class SubmitOnce:
             if isinstance(decision, Look):
                 seen = await self._look(seen, decision)
             elif isinstance(decision, Ask):
-                raise self._ambiguous(seen, decision)
+                intent = seen.record.intent if seen.record is not None else None
+                raise ambiguous(self._adapter, intent or self._intent(1), decision) from self._lost
             elif isinstance(decision, Submit):
                 if self._lost is not None:
-                    raise self._never_taken(seen)
-                if self._stopped():
-                    raise stopped(self._adapter, None)
+                    raise not_seen(self._adapter, seen.settle) from self._lost
                 answer = await self._submit(seen)
                 if not isinstance(answer, Situation):
-                    return answer
+                    return await self._alone(answer)
                 seen = answer
             else:
-                return await self._take(seen, decision)
+                return await self._alone(await self._take(seen, decision))
+
+    async def _alone(self, made: JobRecord | Immediate) -> JobRecord | Immediate:
+        if isinstance(made, JobRecord) and made.id is not None:
+            await self._twins.cancel_late([self._named(intent) for intent in made.given_up], made.id)
+        return made
 
     async def _situation(self) -> Situation:
         record = self._store.load()
         resolution = self._store.resolution(first=record is None)
+        if resolution is not None and resolution.adopt:
+            known = record.intent if record is not None else None
+            await self._adapter.verify(resolution.adopt, known or self._intent(1), self._attempt.payload)
         attempt = self._attempt
         return Situation(
             record=record,
@@ -126,7 +145,7 @@ class SubmitOnce:
             cleared=record is not None and attempt.max_tries > record.max_tries,
             remote=await self._remote(record) if resolution is None else None,
             age=self._age(record),
-            settle=self._adapter.settle,
+            settle=self._adapter.send_within + self._adapter.settle,
             can_find=self._adapter.can_find,
             can_cancel=self._adapter.can_cancel,
             resolution=resolution,
@@ -146,27 +165,34 @@ class SubmitOnce:
 
     async def _look(self, seen: Situation, decision: Look) -> Situation:
         if decision.after > 0:
-            await self._sleep(min(decision.after, _LOOK_EVERY))
+            await self._sleep(min(decision.after, self._pause))
+            self._pause = min(2 * self._pause, _LONGEST_LOOK)
         intent = seen.record.intent if seen.record is not None else None
-        found = await self._adapter.find(intent or self._intent(1))
+        found = await self._adapter.find(self._named(intent) if intent is not None else self._intent(1))
         return msgspec.structs.replace(seen, found=tuple(found), age=self._age(seen.record))
 
     async def _submit(self, seen: Situation) -> JobRecord | Immediate | Situation:
-        now = self._clock()
-        intent = self._intent(_generation(seen))
-        record = JobRecord(
-            intent=intent,
-            max_tries=self._attempt.max_tries,
-            attempt=self._attempt.number,
-            attempt_at=now,
-            anchor=now,
-            urls=seen.record.urls if seen.record is not None else {},
+        await self._let_pass(seen)
+        await self._adapter.ready()
+        if self._stopped():
+            raise stopped(self._adapter, None)
+        now, window = self._clock(), Window(self._adapter.send_within)
+        intent = self._intent(_generation(seen), at=now)
+        record = self._store.save(
+            JobRecord(
+                intent=intent,
+                max_tries=self._attempt.max_tries,
+                attempt=self._attempt.number,
+                attempt_at=now,
+                anchor=now,
+                urls=seen.record.urls if seen.record is not None else {},
+                given_up=_given_up(seen),
+            )
         )
-        self._store.save(record)
         if seen.resolution is not None:
             self._store.resolved()
         try:
-            answer = await self._adapter.submit(intent, self._attempt.payload)
+            answer = await self._asked(intent, window)
         except _REFUSED:
             self._store.save(record.changed(refused=True))
             raise
@@ -177,27 +203,41 @@ class SubmitOnce:
                 f"The answer to the request for job {intent.marker} was lost "
                 f"({redact(f'{type(error).__name__}: {error}')[:500]}). It is not sent again on a guess.",
             )
+            record = self._store.save(record.changed(lost=True))
             return msgspec.structs.replace(
-                seen, record=record, found=None, remote=None, resolution=None, age=0.0, cleared=False
-            )
+                seen, record=record, found=None, remote=None, resolution=None, age=0.0, cleared=False,
+                settle=min(self._adapter.settle, _LOOK_AT_MOST),
+            )  # fmt: skip
         if isinstance(answer, Immediate):
             self._store.save(record.changed(refused=True))
             return answer
-        return self._made(record, answer, intent.marker)
+        return await self._made(record, intent, answer)
 
-    def _made(self, record: JobRecord, status: JobStatus, marker: str) -> JobRecord:
-        text = f"Job {status.id} was made at {self._adapter.vendor} (marker {marker})."
-        self._log.log(logging.INFO, text)
+    async def _let_pass(self, seen: Situation) -> None:
+        """Wait until a request of an attempt before this one cannot leave any more, as a person may be quicker."""
+        record = seen.record
+        if record is not None and record.id is None and not record.refused and not record.lost:
+            await self._sleep(max(0.0, self._adapter.send_within - self._age(record)))
+
+    async def _asked(self, intent: Intent, window: Window) -> JobStatus | Immediate:
+        if window.is_over:
+            raise held_up(self._adapter, window.seconds)
+        with sent_within(window):
+            return await self._adapter.submit(intent, self._attempt.payload)
+
+    async def _made(self, record: JobRecord, intent: Intent, status: JobStatus) -> JobRecord:
+        self._log.log(logging.INFO, f"Job {status.id} was made at {self._adapter.vendor} (marker {intent.marker}).")
         try:
             return self._store.save(record.changed(id=status.id, status=status))
-        except Exception:
-            # Airflow no longer lets this attempt write: a newer one has taken over, or Airflow cannot be reached.
-            self._log.log(
-                logging.ERROR,
-                f"Job {status.id} was made at {self._adapter.vendor}, but Airflow did not take a note of it. The next "
-                f"attempt looks for it; if it asks what to do, answer with "
-                f'{{"adopt": "{status.id}"}}.',
-            )
+        except Exception as error:
+            following = self._intent(intent.generation + 1)
+            if not is_refused_to_this_attempt(error) or not await self._twins.yield_to(following, status):
+                self._log.log(
+                    logging.ERROR,
+                    f"Job {status.id} was made at {self._adapter.vendor}, but Airflow did not take a note of it. The "
+                    f"next attempt looks for it; if it asks what to do, answer with "
+                    f'{{"adopt": "{status.id}"}}.',
+                )
             raise
 
     async def _take(self, seen: Situation, decision: Adopt | Finished | AwaitCancel) -> JobRecord:
@@ -228,15 +268,22 @@ class SubmitOnce:
             await cancel_job(self._adapter, decision.id, "The job is not wanted any more", self._log)
         return record
 
-    def _intent(self, generation: int) -> Intent:
+    def _intent(self, generation: int, at: float | None = None) -> Intent:
+        marker = self._attempt.run.marker(generation)
         return Intent(
-            marker=self._attempt.run.marker(generation),
+            marker=marker,
             generation=generation,
             payload_hash=self._hash,
-            at=self._clock(),
+            at=self._clock() if at is None else at,
             attempt=self._attempt.number,
             run=self._attempt.run,
+            name=self._adapter.name_of(self._attempt.payload, marker),
         )
+
+    def _named(self, intent: Intent) -> Intent:
+        """Return an intent with the name that it was asked for by; one of an earlier version has kept none."""
+        name = intent.name or self._adapter.name_of(self._attempt.payload, intent.marker)
+        return msgspec.structs.replace(intent, name=name)
 
     def _age(self, record: JobRecord | None) -> float:
         return self._clock() - record.intent.at if record is not None and record.intent is not None else 0.0
@@ -246,45 +293,17 @@ class SubmitOnce:
         job = getattr(decision, "id", "")
         self._log.log(logging.INFO, f"{name}{f' {job}' if job else ''}: {decision.reason}.")
 
-    def _never_taken(self, seen: Situation) -> VendorError:
-        if seen.record is not None:
-            self._store.save(seen.record.changed(refused=True))
-        error = Unreachable(
-            f"a request for a job got no answer, and no job of it is listed after {self._adapter.settle:.0f} s",
-            vendor=self._adapter.vendor,
-            advice="The request was not taken, nothing was lost: the next attempt asks again.",
-        )
-        error.__cause__ = self._lost
-        return error
-
-    def _ambiguous(self, seen: Situation, decision: Ask) -> Ambiguous:
-        run, intent = self._attempt.run, seen.record.intent if seen.record is not None else None
-        made = datetime.fromtimestamp(intent.at if intent else self._clock(), UTC).isoformat(timespec="seconds")
-        marker = intent.marker if intent else run.marker(1)
-        path = [run.dag_id, run.run_id, run.task_id]
-        dag, dag_run, task = (quote(part, safe="") for part in path)
-        where = f"/api/v2/dags/{dag}/dagRuns/{dag_run}/taskInstances/{task}/state-store/{RESOLUTION_KEY}"
-        if run.map_index >= 0:
-            where += f"?map_index={run.map_index}"
-        error = Ambiguous(
-            decision.reason + (f" ({', '.join(decision.candidates)})" if decision.candidates else ""),
-            vendor=self._adapter.vendor,
-            advice=(
-                f"Nothing was asked for again and nothing is lost. 1. Look at the vendor for a job with the marker "
-                f"{marker}, or one made about {made}. 2. Open this task instance in Airflow, tab Task State Store, and "
-                f"add the key {RESOLUTION_KEY!r} with the value "
-                f'{{"adopt": "<id of the job>"}} if there is one, {{"resubmit": true}} if there is none (or PUT '
-                f'{{"value": …}} to {where}). 3. Clear the task.'
-            ),
-        )
-        error.__cause__ = self._lost
-        return error
-
 
 def _generation(seen: Situation) -> int:
     if seen.record is None or seen.record.intent is None:
         return 1 + len(seen.found or ())
+    # A request that certainly made no job leaves its marker free; one that may have been taken never shares it.
     intent = seen.record.intent
-    # A request that made no job leaves its marker free; one that was taken never shares it.
-    unused = seen.record.refused or (seen.record.id is None and seen.found is not None and seen.resolution is None)
-    return intent.generation if unused and not seen.found else intent.generation + 1
+    return intent.generation if seen.record.refused else intent.generation + 1
+
+
+def _given_up(seen: Situation) -> list[Intent]:
+    if seen.record is None or seen.record.intent is None:
+        return []
+    doubtful = seen.record.id is None and not seen.record.refused
+    return [*seen.record.given_up, *([seen.record.intent] if doubtful else [])][-_KEPT:]

@@ -41,6 +41,8 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
     :param intent: the latest intent; written before the vendor was asked.
     :param id: the vendor's id; None between the intent and the vendor's answer.
     :param refused: the vendor certainly did not take the request (refused, or it never got there).
+    :param lost: the request has left, and its attempt knows that the answer was lost; without it an attempt may still be
+        about to send it.
     :param done: our attempt has fetched the job's result and hands it to Airflow.
     :param max_tries: Airflow's ``max_tries`` of the latest attempt. A clear raises it; a retry does not.
     :param attempt: the latest attempt that took charge, and when it did.
@@ -51,11 +53,14 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
     :param ending: what the job's end means.
     :param status: the latest observation.
     :param urls: vendor page of each attempt, by try number.
+    :param given_up: earlier intents that never became a job as far as anybody could see: what turns up of them after
+        all is cancelled.
     """
 
     intent: Intent | None = None
     id: str | None = None
     refused: bool = False
+    lost: bool = False
     done: bool = False
     max_tries: int = 0
     attempt: int = 1
@@ -65,6 +70,7 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
     ending: Ending = Ending.VERDICT
     status: JobStatus | None = None
     urls: dict[str, str] = {}
+    given_up: list[Intent] = []
 
     def made(self) -> tuple[Intent, str]:
         """Give the intent and the id of a job that was made.
@@ -179,3 +185,16 @@ class JobStore:
             return {"adopt": str(adopt[self._task_id])}
         resubmit = jobs.get("resubmit")
         return {"resubmit": True} if isinstance(resubmit, list) and self._task_id in resubmit else None
+
+
+def is_refused_to_this_attempt(error: BaseException) -> bool:
+    """Tell whether Airflow refused a write because a newer attempt exists; any other error says nothing of that.
+
+    Airflow answers 404: each attempt has an id of its own, and that of an attempt that was replaced is known no more.
+    In a task the answer comes wrapped by the supervisor, elsewhere as the HTTP client raised it.
+    """
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    detail = getattr(getattr(error, "error", None), "detail", None)
+    if status is None and isinstance(detail, Mapping):
+        status = detail.get("status_code")
+    return status in (404, 409, 410)

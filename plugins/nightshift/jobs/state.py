@@ -109,6 +109,8 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
     :param at: when, seconds since the epoch.
     :param attempt: Airflow's try number.
     :param run: the logical task.
+    :param name: exactly what the vendor was given as the job's name, where it has a place for one; empty in an intent of
+        an earlier version.
     """
 
     marker: str
@@ -117,6 +119,7 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
     at: float
     attempt: int
     run: RunIdentity
+    name: str = ""
 
 
 def payload_hash(payload: Any) -> str:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from nightshift.errors import Ambiguous, AuthFailed, JobFailed, JobTimedOut, VendorError
+from datetime import UTC, datetime
+from urllib.parse import quote
+
+from nightshift.errors import Ambiguous, AuthFailed, JobFailed, JobTimedOut, Unreachable, VendorError
 from nightshift.jobs.adapter import JobAdapter
+from nightshift.jobs.decision import Ask
 from nightshift.jobs.events import JobEvent
 from nightshift.jobs.record import RESOLUTION_KEY
-from nightshift.jobs.state import JobStatus
+from nightshift.jobs.state import Intent, JobStatus
 from nightshift.redaction import safe_url
 
 
@@ -29,6 +33,53 @@ def stopped(adapter: JobAdapter, job_id: str | None) -> VendorError:
         f"the task was told to stop {job}",
         vendor=adapter.vendor,
         advice="If this was a worker's end and no person's wish, the next attempt goes on.",
+    )
+
+
+def held_up(adapter: JobAdapter, seconds: float) -> Unreachable:
+    """Tell that nothing was asked for, because too much time had passed since the intent: a successor may be at work."""
+    return Unreachable(
+        f"the attempt was held up for more than the {seconds:g} s in which a request may leave",
+        vendor=adapter.vendor,
+        advice="Nothing was asked for and nothing is lost: the next attempt, or clearing the task, looks anew. If it lasts, "
+        "look at the worker: it was frozen, or its connection to Airflow is slow.",
+    )
+
+
+def not_seen(adapter: JobAdapter, looked: float) -> Unreachable:
+    """Tell that a request got no answer and that no job of it is to be seen yet.
+
+    :param looked: seconds for which it was looked for
+    """
+    return Unreachable(
+        f"a request for a job got no answer, and no job of it is listed after {looked:g} s",
+        vendor=adapter.vendor,
+        advice="It is not sent again on a guess and nothing is lost: the next attempt, or clearing the task, looks for the "
+        "job again and asks for it only if there is none.",
+    )
+
+
+def ambiguous(adapter: JobAdapter, intent: Intent, decision: Ask) -> Ambiguous:
+    """Tell that nobody but a person can tell whether a job was made, and how to say it.
+
+    :param intent: the request in question
+    """
+    run = intent.run
+    made = datetime.fromtimestamp(intent.at, UTC).isoformat(timespec="seconds")
+    dag, dag_run, task = (quote(part, safe="") for part in (run.dag_id, run.run_id, run.task_id))
+    where = f"/api/v2/dags/{dag}/dagRuns/{dag_run}/taskInstances/{task}/state-store/{RESOLUTION_KEY}"
+    if run.map_index >= 0:
+        where += f"?map_index={run.map_index}"
+    return Ambiguous(
+        decision.reason + (f" ({', '.join(decision.candidates)})" if decision.candidates else ""),
+        vendor=adapter.vendor,
+        advice=(
+            f"Nothing was asked for again and nothing is lost. 1. Look at the vendor for a job with the marker "
+            f"{intent.marker}, or one made about {made}. 2. Open this task instance in Airflow, tab Task State Store, and "
+            f"add the key {RESOLUTION_KEY!r} with the value "
+            f'{{"adopt": "<id of the job>"}} if there is one, {{"resubmit": true}} if there is none (or PUT '
+            f'{{"value": …}} to {where}). 3. Clear the task.'
+        ),
     )
 
 

@@ -1,4 +1,4 @@
-"""Exports as jobs: made once, found again by their file name, polled with one call for all.
+"""Exports as jobs: made once, found again by their exact file name, polled with one call for all.
 
 Token Flex reference, sections 3.3, 4.1 and 5.2.
 """
@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
-from nightshift.errors import BadResponse, NotFound, VendorError
+from nightshift.errors import BadResponse, NotFound, Rejected, Unreachable, VendorError
 from nightshift.jobs.adapter import Cancelled, JobAdapter, NotPossible
 from nightshift.jobs.state import Intent, JobState, JobStatus, Scalar
 from nightshift.tokenflex.hook import TokenFlexHook
@@ -23,6 +23,10 @@ STATES: Mapping[ExportState, JobState] = {
     ExportState.ERROR: JobState.FAILED,
     ExportState.UNKNOWN: JobState.UNKNOWN,
 }
+_NOT_OURS = (
+    "Nothing was asked for. Look in the vendor's list for the export with this task's name, correct the value in the task "
+    "state store, then clear the task."
+)
 SINGLES = 2
 """Exports that the list leaves out and that are asked for one by one in the same poll."""
 
@@ -36,8 +40,10 @@ ANYBODYS_WORDS = frozenset(
 class TokenFlexExportAdapter(JobAdapter):
     """Exports of one contract.
 
-    The marker of a job is the end of its ``downloadFileName``. One call of the list answers for any number of exports;
-    one that the list leaves out is asked for by its key. The signed link is never part of a status.
+    A job is known by its ``downloadFileName``, which ends with its marker and is compared as a whole: another export may
+    well have a name that ends alike. One call of the list answers for any number of exports; one that the list leaves out
+    is asked for by its key, and is gone only when the list and the question by its key agree. The signed link is never
+    part of a status.
 
     :param conn_id: Airflow connection
     :param contract: contract number
@@ -47,7 +53,8 @@ class TokenFlexExportAdapter(JobAdapter):
     can_find = True
     can_cancel = True
     bulk = 10_000
-    settle = 30.0
+    settle = 300.0
+    """The reference does not say how late the list may be (section 4.1)."""
 
     def __init__(self, conn_id: str, *, contract: str, **options: Scalar) -> None:
         super().__init__(conn_id, contract=contract, **options)
@@ -66,8 +73,35 @@ class TokenFlexExportAdapter(JobAdapter):
         """What the vendor allows one user, or what the connection says."""
         return self.hook.requests_per_minute
 
+    def name_of(self, payload: Any, marker: str) -> str:
+        """Return the file name, without extension, that :meth:`submit` sends."""
+        return file_name(payload, marker)
+
+    async def ready(self) -> None:
+        """Wait for the access token and for the turn of the next request: five a minute are allowed."""
+        await self.hook.ready()
+
+    async def verify(self, job_id: str, intent: Intent, payload: Any) -> None:
+        """Refuse an export that has another name than those which this task has sent or would send.
+
+        :raises Rejected: it has; or the contract has no such export
+        """
+        run, generations = intent.run, range(1, intent.generation + 2)
+        ours = {intent.name, *(file_name(payload, run.marker(number)) for number in generations)}
+        try:
+            export = await self.hook.export(self.contract, job_id)
+        except NotFound as error:
+            raise Rejected(
+                f"contract {self.contract} has no export {job_id}", vendor=VENDOR, detail=error.detail, advice=_NOT_OURS
+            ) from None
+        if export.stem not in ours or export.schedule_id:
+            raise Rejected(
+                f"the export {job_id} is called {export.stem!r}, this task's {sorted(ours - {''})[-1]!r}", vendor=VENDOR,
+                advice=_NOT_OURS,
+            )  # fmt: skip
+
     async def submit(self, intent: Intent, payload: Any) -> JobStatus:
-        """Ask for an export whose file name ends with the intent's marker."""
+        """Ask for an export under the intent's name."""
         export = await self.hook.create_export(self.contract, request_of(payload, intent.marker))
         try:
             return status_of(export)
@@ -75,9 +109,9 @@ class TokenFlexExportAdapter(JobAdapter):
             raise BadResponse(f"the answer to a new export has no request key ({error})", vendor=VENDOR) from None
 
     async def find(self, intent: Intent) -> Sequence[JobStatus]:
-        """List the exports whose file name ends with the intent's marker."""
-        listed = await self.hook.exports(self.contract, *_span([intent.at]))
-        return [status_of(export) for export in listed if export.stem.endswith(intent.marker)]
+        """List the exports of the contract that have exactly the intent's name; one that a schedule made is not ours."""
+        listed = await self._listed([intent.at])
+        return [status_of(one) for one in listed if one.stem == intent.name and not one.schedule_id]
 
     async def poll(self, job_id: str) -> JobStatus:
         """Ask for one export."""
@@ -85,15 +119,36 @@ class TokenFlexExportAdapter(JobAdapter):
 
     async def status(self, ids: Sequence[str]) -> Mapping[str, JobStatus | VendorError]:
         """Ask for any number of exports with one call; those that are not listed, a few by their keys."""
+        answers = await self._by_list(ids) if len(ids) > 1 else {}
+        for one in [one for one in ids if one not in answers][:SINGLES]:
+            try:
+                answers[one] = await self.poll(one)
+            except NotFound as error:
+                listed = await self._by_list([one]) if len(ids) == 1 else {}
+                answers[one] = listed.get(one) or JobStatus(id=one, state=JobState.GONE, detail=error.detail)
+            except VendorError as error:
+                answers[one] = error
+        return answers
+
+    async def _by_list(self, ids: Sequence[str]) -> dict[str, JobStatus | VendorError]:
         moments = {one: Export(request_key=one, request_status="").asked_at() for one in ids}
         dated = [at for at in moments.values() if at is not None]
-        wanted = set(ids)
-        answers: dict[str, JobStatus | VendorError] = {}
-        if len(dated) > 1:
-            listed = await self.hook.exports(self.contract, *_span(dated))
-            answers |= {one.request_key: status_of(one) for one in listed if one.request_key in wanted}
-        missing = [one for one in ids if one not in answers]
-        return {**answers, **await super().status(missing[:SINGLES])}
+        listed = await self._listed(dated) if dated else []
+        return {one.request_key: status_of(one) for one in listed if one.request_key in moments}
+
+    async def _listed(self, moments: Sequence[float]) -> list[Export]:
+        """Return the exports asked for about some moments.
+
+        :raises Unreachable: also where the list itself is not found: that says nothing of an export
+        """
+        try:
+            return await self.hook.exports(self.contract, *_span(moments))
+        except NotFound as error:
+            raise Unreachable(
+                f"the list of exports was not found, which it always is while the service runs: {error.problem}",
+                vendor=VENDOR, method=error.method, path=error.path, status=error.status, detail=error.detail,
+                advice="Nothing is concluded from it. If it lasts, check the host of the Airflow connection, and the contract.",
+            ) from None  # fmt: skip
 
     def own_word(self, error: NotFound) -> bool:
         """Tell it from what any proxy says; the vendor's own words for an unknown key are not published (section 5.1)."""
@@ -131,16 +186,21 @@ def payload_of(request: UsageRequest) -> dict[str, Any]:
     }
 
 
+def file_name(payload: Mapping[str, Any], marker: str) -> str:
+    """Return the name of a request's export: what was configured, cut to fit, and the marker."""
+    given = payload["body"].get("downloadFileName", "")
+    return f"{given[: MAX_FILE_NAME - len(marker) - 1]} {marker}".strip()
+
+
 def request_of(payload: Mapping[str, Any], marker: str) -> UsageRequest:
-    """Return the request that :func:`payload_of` described, under a file name that ends with the marker."""
+    """Return the request that :func:`payload_of` described, under the name of :func:`file_name`."""
     body = payload["body"]
-    name = f"{body.get('downloadFileName', '')[: MAX_FILE_NAME - len(marker) - 1]} {marker}".strip()
     return UsageRequest(
         fields=tuple(body.get("fields", ())),
         metrics=tuple(body.get("metrics", ())),
         categories=tuple(body.get("usageCategory", ())),
         where=body.get("where"),
-        file_name=name,
+        file_name=file_name(payload, marker),
         other_names=frozenset(payload["other_names"]),
         skip_rules=frozenset(Rule(name) for name in payload["skip_rules"]),
     )

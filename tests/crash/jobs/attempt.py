@@ -39,9 +39,29 @@ def api_of(url: str, folder: Path) -> FakeExecutionApi:
     return FakeExecutionApi(connections={"acme": {"conn_type": "http", "host": url}}, max_tries=2, task_store=store)
 
 
-def attempt(url: str, folder: Path, number: int, **options: Any) -> None:
+class Freezing(FakeExecutionApi):
+    """Airflow of an attempt that is frozen where it saves: ``at`` is "before" or "after", and "intent" or "id"."""
+
+    at: str = ""
+
+    def _task_state(self, method: str, path: str, body: Any) -> Any:
+        saved = body["value"] if method == "PUT" else {}
+        saves = "id" if saved.get("id") else "intent" if saved.get("intent") and not saved.get("refused") else ""
+        if self.at == f"before {saves}":
+            self.at = freeze() or ""
+        answer = super()._task_state(method, path, body)
+        if self.at == f"after {saves}":
+            self.at = freeze() or ""
+        return answer
+
+
+def attempt(url: str, folder: Path, number: int, freeze_at: str = "", **options: Any) -> None:
     """Run one attempt; what comes of it is written to ``attempt-<number>.json``."""
-    run = api_of(url, folder).run(job_task(**options), try_number=number)
+    api = api_of(url, folder)
+    if freeze_at:
+        api.__class__ = Freezing
+        api.at = freeze_at  # type: ignore[attr-defined]
+    run = api.run(job_task(**options), try_number=number)
     answer = {"state": str(run.state), "result": run.result, "error": str(run.error or "")}
     (folder / f"attempt-{number}.json").write_text(json.dumps(answer))
 
@@ -67,3 +87,33 @@ def wait_in_a_triggerer(url: str, folder: Path) -> None:
 
     with api_of(url, folder).comms():
         (folder / "event.json").write_text(json.dumps(asyncio.run(first())))
+
+
+def freeze() -> None:
+    """Stop like a worker whose machine stands still; a test lets it go on."""
+    os.kill(os.getpid(), signal.SIGSTOP)
+
+
+class FreezesBeforeAsking(AcmeAdapter):
+    async def submit(self, intent: Any, payload: Any) -> Any:
+        freeze()
+        return await super().submit(intent, payload)
+
+
+class FreezesInReady(AcmeAdapter):
+    async def ready(self) -> None:
+        freeze()
+
+
+class FreezesWithTheAnswer(AcmeAdapter):
+    async def submit(self, intent: Any, payload: Any) -> Any:
+        made = await super().submit(intent, payload)
+        freeze()
+        return made
+
+
+class FreezesInTheLook(AcmeAdapter):
+    async def find(self, intent: Any) -> Any:
+        found = await super().find(intent)
+        freeze()
+        return found

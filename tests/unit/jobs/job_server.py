@@ -210,6 +210,7 @@ class AcmeAdapter(JobAdapter):
     can_find = True
     can_cancel = True
     settle = 0.4
+    send_within = 0.6
     opened: ClassVar[int] = 0
 
     async def __aenter__(self) -> Self:

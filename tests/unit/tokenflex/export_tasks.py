@@ -18,6 +18,7 @@ class QuickAdapter(TokenFlexExportAdapter):
     """Believes after half a second that an export which is not listed was never made."""
 
     settle = 0.5
+    send_within = 1.0
 
 
 class QuickRequest(TokenFlexRequestExportOperator):
