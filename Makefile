@@ -16,8 +16,8 @@ test: setup  ## all tests, fast ones first (ARGS: passed to pytest)
 	@$(PY) -m pytest -m "not airflow" -n 3 --dist loadfile $(ARGS)
 	@$(PY) -m pytest -m airflow $(ARGS)
 
-lint: setup  ## ruff: rules and format
-	@$(PY) -m ruff check . && $(PY) -m ruff format --check .
+lint: setup  ## ruff: rules and format; the contracts of who imports whom
+	@$(PY) -m ruff check . && $(PY) -m ruff format --check . && PYTHONPATH=plugins:. .venv/bin/lint-imports --no-cache
 
 types: setup  ## mypy --strict
 	@$(PY) -m mypy

@@ -6,10 +6,10 @@ import asyncio
 import hashlib
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from nightshift.lake.errors import Damaged, Incomplete, NoExtract
-from nightshift.lake.manifest import Manifest, PageEntry, VendorTotals
+from nightshift.lake.manifest import LEVEL, Format, Manifest, PageEntry, VendorTotals, page_name
 from nightshift.lake.store import Lake, night_segment, segment
 
 if TYPE_CHECKING:
@@ -20,10 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["ExtractFolder", "Landing", "Manifest", "PageEntry", "VendorTotals"]
 
 MANIFEST = "manifest.json"
-LEVEL = 1
 PAGE_LIMIT = 1 << 30
-
-Format = Literal["json", "csv"]
 
 
 @dataclass(frozen=True)
@@ -225,11 +222,6 @@ class ExtractFolder:
         import obstore
 
         await obstore.put_async(self._store, name, packed, mode="overwrite", use_multipart=False)
-
-
-def page_name(number: int, kind: Format) -> str:
-    """Return the name of a page's object."""
-    return f"page-{number:05d}.{kind}.zst"
 
 
 def format_of(body: bytes) -> Format:

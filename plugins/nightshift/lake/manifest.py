@@ -17,6 +17,9 @@ ON_TWO_PAGES = "rows_on_two_pages"
 """Note: rows that came on two pages, in two walks alike, so that they are the report's own."""
 TOLD_ROWS = "vendor_rows_told"
 """Note: the vendor's row count, where more rows came to the end of the walk: it is told, not trusted."""
+Format = Literal["json", "csv"]
+LEVEL = 1
+"""Level of zstd of a landed page: any higher one costs more time than the network gives back."""
 
 Count = Annotated[int, Field(ge=0)]
 Text = bytes
@@ -162,3 +165,8 @@ class Manifest(_Model):
                 f"{where} is not a manifest of version 1: {'.'.join(map(str, first['loc']))}: {first['msg']}. "
                 "Nothing was published from it. Extract the night again, or restore the object."
             ) from None
+
+
+def page_name(number: int, kind: Format) -> str:
+    """Return the name of a page's object."""
+    return f"page-{number:05d}.{kind}.zst"

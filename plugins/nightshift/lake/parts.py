@@ -7,8 +7,7 @@ import hashlib
 from typing import TYPE_CHECKING, Any, Self
 
 from nightshift.lake.errors import Incomplete
-from nightshift.lake.landing import LEVEL, page_name
-from nightshift.lake.manifest import PageEntry
+from nightshift.lake.manifest import LEVEL, PageEntry, page_name
 
 if TYPE_CHECKING:
     from nightshift.lake.landing import ExtractFolder
