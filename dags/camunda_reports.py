@@ -16,9 +16,9 @@ from airflow.sdk import TaskGroup
 from nightshift.camunda_optimize.operators import CamundaOptimizeExtractOperator, variables_to_promote
 from nightshift.config.reports import CamundaOptimize
 from nightshift.nights.flow import night_task, nightly_dag, of_night, publish_after
-from nightshift.settings import read_section
+from nightshift.sources import source_in_force
 
-if (source := read_section("camunda_optimize", CamundaOptimize)) is not None:
+if (source := source_in_force("camunda_optimize", CamundaOptimize)) is not None:
     names = [report.name for report in source.reports]
     with nightly_dag("camunda_reports", source, names, kind="camunda_optimize", doc_md=__doc__):
         night = night_task(source, names)

@@ -23,7 +23,7 @@ from nightshift.exago.folder_operators import ExagoEnsureFoldersOperator
 from nightshift.exago.operators import ExagoCompareTreesOperator, ExagoReportExtractOperator, ExagoTreeExtractOperator
 from nightshift.nights.flow import night_task, nightly_dag, of_night, publish_after
 from nightshift.nights.night import NightOperator
-from nightshift.settings import read_section
+from nightshift.sources import source_in_force
 
 
 def catalog_group(source: Exago, night: NightOperator) -> None:
@@ -65,7 +65,7 @@ def report_group(source: Exago, report: ExagoReport, night: NightOperator) -> No
         publish_after(extract, night, kind="exago", report=report.name, spec=report.publish_spec(source.timezone))
 
 
-if (source := read_section("exago", Exago)) is not None:
+if (source := source_in_force("exago", Exago)) is not None:
     names = source.branches
     with nightly_dag("exago_catalog", source, names, kind="exago", doc_md=__doc__):
         night = night_task(source, names)

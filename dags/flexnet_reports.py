@@ -16,9 +16,9 @@ from airflow.sdk import TaskGroup
 from nightshift.config.reports import FlexNet
 from nightshift.flexnet.operators import FlexNetExtractOperator
 from nightshift.nights.flow import night_task, nightly_dag, of_night, publish_after
-from nightshift.settings import read_section
+from nightshift.sources import source_in_force
 
-if (source := read_section("flexnet", FlexNet)) is not None:
+if (source := source_in_force("flexnet", FlexNet)) is not None:
     names = [report.name for report in source.reports]
     with nightly_dag("flexnet_reports", source, names, kind="flexnet", doc_md=__doc__):
         night = night_task(source, names)

@@ -13,12 +13,8 @@ When every report that the application depends on is published for a night, it i
 
 from __future__ import annotations
 
-from nightshift.config.promotions import read_applications
-from nightshift.promotion.flow import broken_dag, promotion_dag
-from nightshift.settings import ConfigError
+from nightshift.config.promotions import applications_in_force
+from nightshift.promotion.flow import promotion_dag
 
-for name, application in read_applications().items():
-    if isinstance(application, ConfigError):
-        broken_dag(name, str(application))
-    else:
-        promotion_dag(name, application, doc_md=__doc__)
+for name, application in applications_in_force().items():
+    promotion_dag(name, application, doc_md=__doc__)

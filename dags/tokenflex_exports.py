@@ -23,7 +23,7 @@ from nightshift.nights.flow import night_task, nightly_dag
 from nightshift.nights.night import NightOperator
 from nightshift.nights.publish import WatchSchemaOperator
 from nightshift.nights.ready import waiting_for
-from nightshift.settings import read_section
+from nightshift.sources import source_in_force
 from nightshift.tokenflex.landing_operators import TokenFlexDownloadExportOperator, TokenFlexPublishExportOperator
 from nightshift.tokenflex.operators import TokenFlexDeleteExportOperator, TokenFlexRequestExportOperator
 from nightshift.tokenflex.sensors import TokenFlexExportSensor
@@ -80,7 +80,7 @@ def export_group(source: TokenFlex, export: UsageExport, night: NightOperator) -
             )
 
 
-if (source := read_section("tokenflex", TokenFlex)) is not None:
+if (source := source_in_force("tokenflex", TokenFlex)) is not None:
     names = [export.name for export in source.exports]
     with nightly_dag(
         "tokenflex_exports",

@@ -80,11 +80,6 @@ hurry:
     - environment: DEV
     - environment: TEST
       approval: {hours: 1}
-mistaken:
-  project: Licensing/Portal/LicensePortal
-  build: {environment: DEV}
-  stages:
-    - enviroment: DEV
 """
 LAST_OF_ALL = "test_no_secrets.py"
 WORKER_SILENCE = "60"

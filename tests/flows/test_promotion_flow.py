@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -14,7 +13,6 @@ from typing import Any
 
 import pytest
 
-from include.local.airflow import LocalAirflow
 from include.local.rest import Api
 from include.standins.flexdeploy import FlexDeployStandIn, vendor_fault
 from include.standins.flexdeploy.planted import DASHBOARD, DEV, PORTAL, PORTAL_REPORTS, TEST
@@ -263,10 +261,3 @@ def test_a_newer_night_takes_the_place_of_one_that_waits_for_approval(
     assert done(healthy, PORTAL_REPORTS) == [(DEV, versions[0]), (DEV, versions[1]), (TEST, versions[1])]
     assert record_of(lake_folder, "hurry", first).outcome is Outcome.SUPERSEDED
     assert record_of(lake_folder, "hurry", second).outcome is Outcome.PROMOTED
-
-
-def test_a_mistake_in_one_application_is_told_by_its_dag_and_breaks_no_other(airflow: LocalAirflow, api: Api) -> None:
-    assert api.call("GET", "/api/v2/importErrors")["import_errors"] == []
-    shown = api.call("GET", "/api/v2/dags/promote_mistaken/details")
-    assert "mistaken.stages[0].enviroment: unknown field; did you mean 'environment'?" in shown["doc_md"]
-    assert "mistake in promotions.yaml" in json.dumps(shown["tags"])

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from nightshift.config.reports import Name, Report, Section, Source
+from nightshift.config.written import as_json
 from nightshift.lake.spec import Checks, PublishSpec, SchemaRules
 
 TREE, CHANGES, FOLDERS = "tree", "tree_changes", "folders"
@@ -25,7 +26,7 @@ class ExagoFilter(Section):
 
     text: str = Field(min_length=1)
     operator: int = Field(default=0, ge=0)
-    values: tuple[str | int | float | bool, ...]
+    values: Annotated[tuple[str | int | float | bool, ...], BeforeValidator(as_json)]
     type: str | None = None
 
     def as_sent(self) -> dict[str, Any]:

@@ -10,8 +10,10 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
 from nightshift.config.exago import CHANGES, TREE
+from nightshift.config.in_force import is_removed
+from nightshift.config.mistakes import nearest
 from nightshift.config.reports import Section
-from nightshift.config.scalars import Days, Hours, Id, Pairs, Text, Value, name_problem
+from nightshift.config.scalars import Days, Hours, Id, Pairs, Text, Value, is_switch, name_problem
 from nightshift.config.stages import (
     Approval,
     FolderPromotion,
@@ -26,7 +28,7 @@ from nightshift.config.stages import (
     parameter,
     words,
 )
-from nightshift.settings import ConfigError, nearest, read_sections, read_unchecked
+from nightshift.settings import PROMOTIONS, REPORTS, ConfigError, open_file, read_sections
 
 __all__ = [
     "Application",
@@ -40,13 +42,16 @@ __all__ = [
     "UtilityStep",
     "Weekday",
     "Window",
+    "applications_in_force",
     "read_applications",
+    "reports_awaited",
     "reports_known",
 ]
 
-FILE = "promotions.yaml"
 REPORTS_OF = {"flexnet": "reports", "tokenflex": "exports", "camunda_optimize": "reports", "exago": "reports"}
 """Source → the key of its section in ``reports.yaml`` that lists its reports."""
+ANY = "*"
+"""Stands for the reports of a source that nobody knows, because its section has a mistake, which is told for itself."""
 
 
 class ProjectFile(Section):
@@ -152,9 +157,9 @@ class RollBack(Section):
 
 @dataclass(frozen=True)
 class _Reading:
-    """What the models are told when a file is read: the reports that there are, or why they are not known."""
+    """What the models are told when a file is read: the reports that there are."""
 
-    reports: frozenset[str] | ConfigError
+    reports: frozenset[str]
 
 
 def _report(given: str, info: ValidationInfo) -> str:
@@ -166,9 +171,7 @@ def _report(given: str, info: ValidationInfo) -> str:
     if not isinstance(info.context, _Reading):
         return given
     known = info.context.reports
-    if isinstance(known, ConfigError):
-        raise ValueError(f"nobody knows whether there is such a report: {known}")
-    if given not in known:
+    if given not in known and f"{source}/{ANY}" not in known:
         raise ValueError(f"is not a report that reports.yaml configures{nearest(given, known, few=True)}")
     return given
 
@@ -217,7 +220,7 @@ class Application(Section):
     @field_validator("roll_back", mode="before")
     @classmethod
     def _no_switch(cls, given: Any) -> Any:
-        if isinstance(given, bool):
+        if is_switch(given):
             raise ValueError("write roll_back: null for no offer to roll back, or leave it out for one")
         return given
 
@@ -263,34 +266,81 @@ class Application(Section):
 
 
 def reports_known(folder: Path | None = None) -> frozenset[str]:
-    """Return the reports that ``reports.yaml`` configures, each ``<source>/<report>``.
+    """Return the reports that ``reports.yaml`` configures, each ``<source>/<report>``; ``<source>/*``: nobody knows.
 
-    The file is not validated: a mistake in one report does not make others unknown.
+    The file is not validated: a mistake in one report does not make others unknown, and one in a whole section only where no
+    earlier one was kept.
 
     :param folder: the configuration folder; default :func:`nightshift.settings.config_folder`
-    :raises ConfigError: ``reports.yaml`` cannot be read, or is not YAML
     """
-    data = read_unchecked("reports.yaml", folder=folder)
-    found = {f"exago/{TREE}", f"exago/{CHANGES}"} if "exago" in data else set()
-    for source, key in REPORTS_OF.items():
-        section = data.get(source)
-        listed = section.get(key) if isinstance(section, dict) else None
-        for one in listed if isinstance(listed, list) else ():
-            if isinstance(one, dict) and isinstance(name := one.get("name"), str):
-                found.add(f"{source}/{name}")
+    file = open_file(REPORTS, folder=folder)
+    found: set[str] = set()
+    for source in REPORTS_OF:
+        section = file.raw(source)
+        if (file.document is None or source in file.names) and not is_removed(section):
+            found |= _reports_of(source, section, is_known=file.document is not None)
     return frozenset(found)
 
 
+def _reports_of(source: str, section: Any, *, is_known: bool) -> set[str]:
+    if section is None and not (is_known and source == "exago"):
+        return {f"{source}/{ANY}"}
+    found = {f"exago/{TREE}", f"exago/{CHANGES}"} if source == "exago" else set()
+    listed = section.get(REPORTS_OF[source]) if isinstance(section, Mapping) else None
+    for one in listed if isinstance(listed, list) else ():
+        if isinstance(one, Mapping) and isinstance(name := one.get("name"), str):
+            found.add(f"{source}/{name}")
+    return found
+
+
 def read_applications(folder: Path | None = None) -> dict[str, Application | ConfigError]:
-    """Read ``promotions.yaml``: the applications by their names; one with a mistake is its error, and breaks no other.
+    """Read ``promotions.yaml`` as it stands: the applications by their names; one with a mistake is its error.
 
     :param folder: the configuration folder; default :func:`nightshift.settings.config_folder`
     :return: nothing where there is no such file
     :raises ConfigError: the file cannot be read, or is not YAML
     """
-    known: frozenset[str] | ConfigError
-    try:
-        known = reports_known(folder)
-    except ConfigError as error:
-        known = error
-    return read_sections(Application, file=FILE, folder=folder, name_problem=name_problem, context=_Reading(known))
+    context = _Reading(reports_known(folder))
+    return read_sections(Application, file=PROMOTIONS, folder=folder, name_problem=name_problem, context=context)
+
+
+def reports_awaited(folder: Path | None = None) -> tuple[dict[str, tuple[str, ...]], str]:
+    """Return application → the reports that it waits for, of those that count; and what hides others, if anything does.
+
+    Where an application never was without a mistake, what it says of its reports counts all the same.
+
+    :param folder: the configuration folder; default :func:`nightshift.settings.config_folder`
+    """
+    file = open_file(PROMOTIONS, folder=folder)
+    context = _Reading(reports_known(folder))
+    found: dict[str, tuple[str, ...]] = {}
+    hidden = list(file.mistakes) if not file.names else []
+    for name in file.names:
+        problem = name_problem(name)
+        application = file.section(name, Application, context=context, problem=problem)
+        section = None if application else file.raw(name)
+        if application is not None:
+            found[name] = application.after
+        elif section is None and file.document is not None:
+            hidden += file.document.mistakes.get(name, [])
+        elif not problem and isinstance(section, Mapping) and isinstance(after := section.get("after"), list):
+            found[name] = tuple(dict.fromkeys(str(one) for one in after if isinstance(one, str)))
+    return found, "\n".join(hidden)
+
+
+def applications_in_force(folder: Path | None = None, *, mistakes: list[str] | None = None) -> dict[str, Application]:
+    """Return the applications that count: each as it stands in ``promotions.yaml``, or as it stood before a mistake.
+
+    :param folder: the configuration folder; default :func:`nightshift.settings.config_folder`
+    :param mistakes: is given what is wrong with the file
+    """
+    file = open_file(PROMOTIONS, folder=folder)
+    context = _Reading(reports_known(folder))
+    found = {
+        name: application
+        for name in file.names
+        if (application := file.section(name, Application, context=context, problem=name_problem(name))) is not None
+    }
+    if mistakes is not None:
+        mistakes += [*file.mistakes, *map(file.told_gone, file.gone)]
+    return found

@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from nightshift.config.mistakes import nearest
+from nightshift.config.written import Json
 from nightshift.lake.spec import Checks, ColumnType, CsvSpec, PublishSpec, SchemaRules
 
 
 def _timezone(name: str) -> str:
     if name not in available_timezones():
-        raise ValueError("not a time zone name; give one such as UTC or Europe/Berlin")
+        raise ValueError(f"is not the name of a time zone{nearest(name, available_timezones(), few=True)}")
     return name
+
+
+def _day(text: str) -> str:
+    try:
+        if date.fromisoformat(text).isoformat() == text:
+            return text
+    except ValueError:
+        pass
+    raise ValueError("is not a day; give YYYY-MM-DD")
 
 
 def _segment(name: str) -> str:
@@ -49,7 +61,7 @@ class Source(Section):
     settle_hours: float = Field(default=4, ge=0, le=24)
     pool: str = "default_pool"
     retries: int = Field(default=3, ge=0, le=20)
-    start: str = Field(default="2020-01-01", pattern=r"^\d{4}-\d{2}-\d{2}$")
+    start: Annotated[str, AfterValidator(_day)] = "2020-01-01"
 
     @property
     def zone(self) -> ZoneInfo:
@@ -99,7 +111,7 @@ class FlexNetReport(Report):
     mode: Literal["batch", "interactive", "BATCH", "INTERACTIVE"] = "interactive"
     format: Literal["json", "csv"] = "json"
     page_size: int = Field(default=2500, ge=1, le=2500)
-    query: dict[str, Any] | None = None
+    query: dict[str, Json] | None = None
 
 
 class FlexNet(Source):

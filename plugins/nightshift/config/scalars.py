@@ -1,7 +1,8 @@
-"""Words, numbers and times as people write them into YAML, and what YAML 1.1 makes of them behind their back.
+"""Words, numbers and times as people write them into YAML.
 
-Without quotes YAML reads ``on``, ``off``, ``yes`` and ``no`` as true and false, ``1.10`` as 1.1, ``010`` as 8 and ``22:00``
-as 1320. The word that was meant cannot be told from that, so it is refused with the request to quote it.
+A text is what stands in the file, with or without quotes: ``1.10``, ``010``, ``on``, ``2026-11-21`` and ``22:00`` are these
+texts, see :mod:`nightshift.config.written`. What Python code gives instead of a file has to be a text already: a number may
+have lost what was meant.
 """
 
 from __future__ import annotations
@@ -13,19 +14,19 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, ValidationError
 
+from nightshift.config.mistakes import nearest
 from nightshift.config.reports import Name
-from nightshift.settings import nearest
 
-MINUTES_A_DAY = 24 * 60
+_SWITCHES = frozenset({"true", "false", "yes", "no", "on", "off"})
 
 
 def _quoted(given: Any) -> Any:
     if isinstance(given, bool):
-        raise ValueError("YAML reads on, off, yes and no without quotes as true or false; write it in quotes")
+        raise ValueError("is a switch where a text is meant; write it in quotes")
     if isinstance(given, int | float):
-        raise ValueError("without quotes this is a number to YAML, which may have changed it; write it in quotes")
+        raise ValueError("is a number where a text is meant; write it in quotes")
     if isinstance(given, date):
-        raise ValueError("without quotes this is a date to YAML; write it in quotes")
+        raise ValueError("is a date where a text is meant; write it in quotes")
     if given is None:
         raise ValueError('has no value; give one ("" is an empty one) or leave it out')
     if not isinstance(given, str):
@@ -41,6 +42,11 @@ def _not_blank(given: str) -> str:
     return given.strip()
 
 
+def is_switch(given: Any) -> bool:
+    """Return whether a value is a switch, or the word for one."""
+    return isinstance(given, bool) or (isinstance(given, str) and given.strip().lower() in _SWITCHES)
+
+
 def _identifier(given: Any) -> int:
     number = int(given) if isinstance(given, str) and given.isascii() and given.isdigit() else given
     if isinstance(number, bool) or not isinstance(number, int) or number < 1:
@@ -49,14 +55,11 @@ def _identifier(given: Any) -> int:
 
 
 def _clock(given: Any) -> str:
-    if isinstance(given, int) and not isinstance(given, bool):
-        meant = f'"{given // 60:02}:{given % 60:02}"' if 60 <= given < MINUTES_A_DAY else '"22:00"'
-        raise ValueError(f"YAML reads a time such as 22:00 without quotes as a number; write it in quotes, as {meant}")
     found = re.fullmatch(r"(\d{1,2}):(\d{2})", given, re.ASCII) if isinstance(given, str) else None
     if found is not None and found[0] == "24:00":
-        raise ValueError('midnight is "00:00"')
+        raise ValueError("midnight is 00:00")
     if found is None or int(found[1]) > 23 or int(found[2]) > 59:
-        raise ValueError('must be a time of the day in quotes, such as "22:00"')
+        raise ValueError("must be a time of the day, such as 22:00")
     return f"{int(found[1]):02}:{found[2]}"
 
 

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, BaseModel, Field, ValidationInfo, field_validator, model_validator
 
 from nightshift.config.reports import Section
-from nightshift.config.scalars import Clock, Hours, Id, Pairs, Text, Word, Zone, name_problem
+from nightshift.config.scalars import Clock, Hours, Id, Pairs, Text, Word, Zone, is_switch, name_problem
 
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 TAKEN_STAGES = frozenset({"build", "begin", "close", "roll_back"})
@@ -269,7 +269,7 @@ class Stage(Section):
     @classmethod
     def _not_left_open(cls, given: Any, info: ValidationInfo) -> Any:
         # A context is there when a file is read: in it "approval:" with nothing behind would deploy unapproved.
-        if info.field_name == "approval" and (isinstance(given, bool) or (given is None and info.context is not None)):
+        if info.field_name == "approval" and (is_switch(given) or (given is None and info.context is not None)):
             raise ValueError("write approval: {} for one by anybody who may, or leave it out for none")
         if given is None and info.context is not None:
             raise ValueError("has nothing in it; fill it, or leave it out")

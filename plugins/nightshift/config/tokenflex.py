@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from nightshift.config.reports import Report, Section, Source
+from nightshift.config.written import as_json
 from nightshift.lake.spec import PublishSpec
 
 Operator = Literal["=", "!=", ">=", "<=", "<", "LIKE", "IN", "like", "in"]
@@ -22,7 +23,7 @@ class UsageCondition(Section):
 
     field: str = Field(min_length=1)
     operator: Operator = "="
-    value: str | int | float | tuple[str | int | float, ...]
+    value: Annotated[str | int | float | tuple[str | int | float, ...], BeforeValidator(as_json)]
 
 
 class UsageExport(Report):

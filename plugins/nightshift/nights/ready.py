@@ -18,9 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Asset
 
-from nightshift.config.promotions import FILE
-from nightshift.config.scalars import name_problem
-from nightshift.settings import ConfigError, config_folder, read_unchecked
+from nightshift.config.promotions import reports_awaited
+from nightshift.settings import PROMOTIONS, ConfigError, config_folder
 
 if TYPE_CHECKING:
     from nightshift.lake.published import PublishedNight
@@ -77,31 +76,24 @@ class Waiting:
 def waiting_for(source: str, report: str, folder: Path | None = None) -> Waiting:
     """Return the applications of ``promotions.yaml`` that wait for a report.
 
-    Their other settings are not looked at, so that a mistake in an application hides none of its nights. A file that
-    cannot be read at all is the ``trouble`` of the answer: the reports go on without it.
+    Their other settings are not looked at, so that a mistake in an application hides none of its nights. What hides an
+    application all the same is the ``trouble`` of the answer: the reports go on without it.
 
     :param folder: the configuration folder; default :func:`nightshift.settings.config_folder`
     """
     try:
-        path = (folder or config_folder()) / FILE
-        stat = path.stat()
-        every = _applications(path.parent, stat.st_mtime_ns, stat.st_size)
-    except FileNotFoundError:
-        return Waiting()
+        path = (folder or config_folder()) / PROMOTIONS
+        stat = path.stat() if path.exists() else None
+        every, trouble = _applications(path.parent, *((stat.st_mtime_ns, stat.st_size) if stat else (0, 0)))
     except (ConfigError, OSError) as error:
         return Waiting(trouble=str(error))
-    return Waiting({name: reports for name, reports in every.items() if f"{source}/{report}" in reports})
+    return Waiting({name: reports for name, reports in every.items() if f"{source}/{report}" in reports}, trouble)
 
 
 @lru_cache(maxsize=4)
-def _applications(folder: Path, changed: int, size: int) -> dict[str, tuple[str, ...]]:
+def _applications(folder: Path, changed: int, size: int) -> tuple[dict[str, tuple[str, ...]], str]:
     """Return application → its reports; read once as long as the file does not change."""
-    found = {}
-    for name, section in read_unchecked(FILE, folder=folder).items():
-        after = section.get("after") if isinstance(section, dict) else None
-        if isinstance(name, str) and not name_problem(name) and isinstance(after, list):
-            found[name] = tuple(dict.fromkeys(one for one in after if isinstance(one, str)))
-    return found
+    return reports_awaited(folder)
 
 
 def published_report(lake: Lake, report: str, night: str) -> PublishedNight | None:

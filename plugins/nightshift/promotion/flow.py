@@ -9,7 +9,6 @@ from typing import Any
 
 import pendulum
 from airflow.sdk import DAG, BaseOperator, PartitionedAssetTimetable, TaskGroup
-from airflow.sdk.exceptions import AirflowFailException
 
 from nightshift.config.promotions import Application, Stage, UtilityStep
 from nightshift.nights.forms import give_form
@@ -53,41 +52,6 @@ def promotion_dag(name: str, config: Application, *, doc_md: str | None) -> DAG:
         _Chain(name, config).declare()
     give_form(dag, promotion_form(name, [stage.label for stage in config.stages]))
     return dag
-
-
-def broken_dag(name: str, error: str) -> DAG:
-    """Return the DAG in the place of an application whose configuration has a mistake: it says so, and does nothing.
-
-    The other applications keep theirs, and nobody's history is lost.
-    """
-    with DAG(
-        dag_id_of(name),
-        dag_display_name=f"{dag_id_of(name)} (mistake in promotions.yaml)",
-        schedule=None,
-        start_date=START,
-        catchup=False,
-        dagrun_timeout=SHORT,
-        default_args=_default_args(1),
-        tags=["nightshift", "promotion", "mistake in promotions.yaml"],
-        doc_md=f"**This application cannot be promoted** until its configuration is put right:\n\n```\n{error}\n```",
-    ) as dag:
-        MistakeOperator(task_id="begin", doc_md="Tell the mistake.", mistake=error)
-    return dag
-
-
-class MistakeOperator(BaseOperator):
-    """Fail with the mistake that the configuration has.
-
-    :param mistake: with file and line
-    """
-
-    def __init__(self, *, mistake: str, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.mistake = mistake
-
-    def execute(self, context: Any) -> None:
-        """Fail."""
-        raise AirflowFailException(f"{self.mistake}\nNothing was built or deployed.")
 
 
 def _empty_dag(name: str, config: Application, doc_md: str | None) -> DAG:

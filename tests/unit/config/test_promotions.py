@@ -185,8 +185,10 @@ def test_reports_are_known_from_a_file_with_mistakes(tmp_path: Path) -> None:
         "exago: {reports: [{name: sales}]}\ncamunda_optimize: {reports: [{name: i}]}\n"
     )
     assert reports_known(tmp_path) == {"exago/tree", "exago/tree_changes", "exago/sales", "camunda_optimize/i"}
-    (tmp_path / "reports.yaml").write_text("")
+    (tmp_path / "reports.yaml").write_text("{}")
     assert reports_known(tmp_path) == frozenset()
+    (tmp_path / "reports.yaml").write_text("flexnet:\n\treports: []\nexago: {removed: true}\n")
+    assert reports_known(tmp_path) == {"flexnet/*"}
 
 
 def test_without_a_file_no_promotion_is_configured(tmp_path: Path) -> None:
@@ -200,7 +202,7 @@ def test_a_mistake_breaks_its_own_application_only(read: Read) -> None:
         SOUND
         + SOUND.replace("portal:", "twice:") + "  project: Other\n"
         + SOUND.replace("portal:", "field:") + "  nwer: wait\n"
-        + SOUND.replace("portal:", "date:") + "  description: 2026-13-45\n"
+        + SOUND.replace("portal:", "date:") + "  waiting_days: 2026-13-45\n"
         + "../up: {}\nempty:\n"
         + SOUND.replace("portal:", "again:") + SOUND.replace("portal:", "again:")
         + SOUND.replace("portal:", "last:")
@@ -211,7 +213,7 @@ def test_a_mistake_breaks_its_own_application_only(read: Read) -> None:
     for name, told in {
         "twice": "twice.project: given twice, first in line 10; keep one",
         "field": "field.nwer: unknown field; did you mean 'newer'?",
-        "date": "not a value that YAML knows: month must be in 1..12",
+        "date": ":31: date.waiting_days: input should be a valid number",
         "../up": ":32: ../up: a name has letters, digits, '_' and '-' only",
         "empty": "empty.build: is missing; add it",
         "again": "again: given twice, first in line 35; keep one",
@@ -222,34 +224,34 @@ def test_a_mistake_breaks_its_own_application_only(read: Read) -> None:
 
 
 def test_all_mistakes_of_an_application_are_told_at_once(read: Read) -> None:
-    text = SOUND.replace("stream: main", "stream: no").replace("flexnet/entitlement", "flexnet/entitlment")
+    text = SOUND.replace("stream: main", "stream: [no]").replace("flexnet/entitlement", "flexnet/entitlment")
     assert len(str(read(text)["portal"]).splitlines()) == 2
 
 
-@pytest.mark.parametrize("reports", [None, "flexnet: [\n"])
-def test_without_reports_only_applications_that_name_some_are_broken(tmp_path: Path, reports: str | None) -> None:
+@pytest.mark.parametrize("reports", [None, "", "flexnet: [\nexago:\n", "- flexnet\n"])
+def test_a_mistake_in_reports_is_no_mistake_of_an_application(tmp_path: Path, reports: str | None) -> None:
+    """It is told for its own file; a report of a source that can be read has to be there all the same."""
     if reports is not None:
         (tmp_path / "reports.yaml").write_text(reports)
-    by_hand = SOUND.replace("portal:", "by_hand:").replace("[flexnet/entitlement, exago/tree]", "[]")
-    (tmp_path / "promotions.yaml").write_text(SOUND + by_hand)
-    found = read_applications(tmp_path)
-    assert isinstance(found["by_hand"], Application)
-    told = str(found["portal"])
-    assert "promotions.yaml:7: portal.after[0]: nobody knows whether there is such a report: " in told
-    assert ("NIGHTSHIFT_CONFIG" if reports is None else "reports.yaml:2: not valid YAML") in told
+    (tmp_path / "promotions.yaml").write_text(SOUND)
+    assert isinstance(read_applications(tmp_path)["portal"], Application)
+
+
+def test_a_report_of_a_sound_source_has_to_be_there_beside_a_broken_one(tmp_path: Path) -> None:
+    (tmp_path / "reports.yaml").write_text("flexnet: [\nexago:\n")
+    (tmp_path / "promotions.yaml").write_text(SOUND.replace("exago/tree]", "exago/trees]"))
+    told = str(read_applications(tmp_path)["portal"])
+    assert "promotions.yaml:7: portal.after[1]: is not a report that reports.yaml configures; did you mean" in told
 
 
 @pytest.mark.parametrize(
     ("written", "told"),
     [
-        (b"portal: [a\n", "promotions.yaml:2: not valid YAML"),
+        (b"", "promotions.yaml:1: is empty; put sections into it, or {} where there is nothing to configure"),
+        (b"[portal: [a\n", "promotions.yaml:1: not valid YAML: the bracket that opens in this line is not closed"),
         (b"- portal\n", "promotions.yaml:1: expected sections such as 'name:' at the top, found a list"),
         (b"portal\n", "promotions.yaml:1: expected sections such as 'name:' at the top, found a text"),
         (b"portal: \xff\n", "promotions.yaml: is not UTF-8 text, from byte 8 on; save it as UTF-8"),
-        (
-            b"portal: &a [*a]\n",
-            "promotions.yaml: an alias (*name) stands inside of its own anchor (&name); write it out",
-        ),
     ],
 )
 def test_a_file_that_cannot_be_read_is_an_error_as_a_whole(tmp_path: Path, written: bytes, told: str) -> None:

@@ -33,7 +33,7 @@ def test_a_short_section_has_all_defaults(read) -> None:
 
 def test_a_source_that_is_not_configured_is_none(read) -> None:
     assert read("tokenflex: {}") is None
-    assert read("") is None
+    assert read("{}") is None
 
 
 def test_the_shipped_configuration_is_sound() -> None:
@@ -59,7 +59,7 @@ def test_the_shipped_configuration_is_sound() -> None:
         ("flexnet:\n  reports:\n    - key: [x]\n", [":3:", "flexnet.reports[0].name", "is missing"]),
         (
             "flexnet:\n  timezone: Europe/Berln\n  reports: [{name: a}]\n",
-            [":2:", "flexnet.timezone", "not a time zone"],
+            [":2:", "flexnet.timezone", "is not the name of a time zone; did you mean 'Europe/Berlin'?"],
         ),
         ("flexnet:\n  reports: [{name: a}, {name: a}]\n", [":1:", "listed twice"]),
         ("flexnet:\n  reports: [{name: a}]\n  reports: [{name: b}]\n", [":3:", "given twice", "line 2"]),

@@ -62,7 +62,7 @@ async def test_a_mistake_of_an_application_is_shown_to_who_may_read_it(
 
 
 async def test_a_file_that_cannot_be_read_is_told(ada: Any, lake: Lake, config: Path) -> None:
-    (config / "promotions.yaml").write_text("portal: [\n")
+    (config / "promotions.yaml").write_text("[portal\n")
     answers = [await ada.get(path) for path in ("", "portal", "portal/versions.svg")]
     assert [one.status_code for one in answers] == [200, 503, 200]
     assert all("not valid YAML" in said(one) for one in answers)

@@ -7,6 +7,7 @@ import pytest
 
 from nightshift.config.tokenflex import TokenFlex
 from nightshift.settings import ConfigError, read_section
+from nightshift.sources import all_mistakes, source_in_force
 from tests.execution_api import FakeExecutionApi  # noqa: F401 - sets Airflow up
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -102,13 +103,25 @@ def test_the_pool_of_the_configuration_holds_what_talks_to_the_vendor_only(
     assert {task.pool for task in plain.tasks} == {"default_pool"}
 
 
-def test_a_request_that_breaks_a_rule_is_an_import_error_that_names_rule_and_field(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (("usageHours", "useCount"), ":14: tokenflex.exports[1].metrics: useCount is not allowed in a desktop session-level export"),
+        (("[tokensConsumed]", "[tokensConsumd]"), ":8: tokenflex.exports[0].metrics: tokensConsumd is not known; did you mean tokensConsumed?"),
+        (("userName]", "userNam]"), ":7: tokenflex.exports[0].fields: userNam is not known; did you mean userName?"),
+        (("DESKTOP_PRODUCT\n      fields: [usageDate, prod", "DESKTOP\n      fields: [usageDate, prod"), ":6: tokenflex.exports[0].category: DESKTOP is not known; did you mean DESKTOP_PRODUCT?"),
+        (('"contractYear >= 2"', '"contractYear >= {{ x }}"'), ":15: tokenflex.exports[1].where: has a template, but is sent as it is"),
+        (("look_back: 3", "skip_rules: [known-metrik]"), ":9: tokenflex.exports[0].skip_rules: 'known-metrik' is not a rule; did you mean 'known-metric'?"),
+    ],
+)  # fmt: skip
+def test_what_the_vendor_would_refuse_is_told_with_file_line_and_field(
+    tmp_path: Path, given: tuple[str, str], told: str
 ) -> None:
-    found = bag(tmp_path, EXPORTS.replace("usageHours", "useCount"), monkeypatch)
-    (error,) = found.import_errors.values()
-    assert "metrics: useCount is not allowed in a desktop session-level export" in error
-    assert "session-level-desktop-list" in error
+    assert EXPORTS.count(given[0]) >= 1
+    (tmp_path / "reports.yaml").write_text(EXPORTS.replace(*given, 1))
+    (found,) = all_mistakes(tmp_path)
+    assert found.startswith(f"{tmp_path}/reports.yaml{told}")
+    assert source_in_force("tokenflex", TokenFlex, folder=tmp_path) is None
 
 
 def test_without_the_section_there_is_no_dag(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
