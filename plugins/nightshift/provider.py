@@ -2,9 +2,54 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nightshift import __version__
+
+_VENDORS: Mapping[str, str] = {
+    "FlexNet Operations": "https://fnoapi-da.redoc.ly/",
+    "Autodesk Token Flex": "https://aps.autodesk.com/",
+    "Camunda Optimize": "https://docs.camunda.io/docs/apis-tools/optimize-api/",
+    "Exago BI": "https://exagobi.com/support/administrators/rest-web-service-api/",
+    "FlexDeploy": "https://flexagon.atlassian.net/wiki",
+}
+HOOKS: Mapping[str, Sequence[str]] = {
+    "FlexNet Operations": ("flexnet.hook",),
+    "Autodesk Token Flex": ("tokenflex.hook",),
+    "Camunda Optimize": ("camunda_optimize.hook",),
+    "Exago BI": ("exago.hook",),
+    "FlexDeploy": ("flexdeploy.hook",),
+    "Nightshift": ("http.hook",),
+}
+OPERATORS: Mapping[str, Sequence[str]] = {
+    "FlexNet Operations": ("flexnet.operators",),
+    "Autodesk Token Flex": ("tokenflex.operators", "tokenflex.landing_operators", "tokenflex.renew_operator"),
+    "Camunda Optimize": ("camunda_optimize.operators",),
+    "Exago BI": ("exago.operators", "exago.folder_operators", "exago.promote_operator"),
+    "FlexDeploy": ("flexdeploy.operators", "flexdeploy.project_operator"),
+    "Nightshift": (
+        "nights.night",
+        "nights.extract",
+        "nights.publish",
+        "jobs.operators",
+        "promotion.begin_operator",
+        "promotion.approval_operator",
+        "promotion.window_operator",
+        "promotion.job_step",
+        "promotion.job_operators",
+        "promotion.folders_operator",
+        "promotion.closing_operators",
+    ),
+}
+SENSORS: Mapping[str, Sequence[str]] = {
+    "Autodesk Token Flex": ("tokenflex.sensors",),
+    "FlexDeploy": ("flexdeploy.sensors",),
+    "Nightshift": ("jobs.sensors",),
+}
+TRIGGERS: Mapping[str, Sequence[str]] = {
+    "Nightshift": ("jobs.triggers", "nights.runs", "promotion.give_way", "promotion.turn_trigger"),
+}
 
 
 def get_provider_info() -> dict[str, Any]:
@@ -15,7 +60,28 @@ def get_provider_info() -> dict[str, Any]:
         "description": "Nightly vendor reports and application promotions.",
         "versions": [__version__],
         "connection-types": [_flexnet(), _tokenflex(), _camunda_optimize(), _exago(), _flexdeploy()],
+        "integrations": [
+            *(
+                {"integration-name": name, "external-doc-url": url, "tags": ["service"]}
+                for name, url in _VENDORS.items()
+            ),
+            {"integration-name": "Nightshift", "tags": ["software"]},
+        ],
+        "hooks": _modules(HOOKS),
+        "operators": _modules(OPERATORS),
+        "sensors": _modules(SENSORS),
+        "triggers": _modules(TRIGGERS),
+        "extra-links": ["nightshift.jobs.links.JobLink", "nightshift.flexdeploy.links.WorkflowRequestLink"],
+        # The pages and the timetable are found by the entry point airflow.plugins; named here as well, Airflow would
+        # report the plugin as registered twice.
     }
+
+
+def _modules(found: Mapping[str, Sequence[str]]) -> list[dict[str, Any]]:
+    return [
+        {"integration-name": name, "python-modules": [f"nightshift.{module}" for module in modules]}
+        for name, modules in found.items()
+    ]
 
 
 def _text(label: str, description: str, **more: Any) -> dict[str, Any]:

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import pkgutil
 from importlib import import_module
+from pathlib import Path
 
+import jsonschema
 import pytest
+from airflow.sdk import BaseHook, BaseOperator, BaseSensorOperator
+from airflow.triggers.base import BaseTrigger
 
+import nightshift
+from nightshift.jobs.links import JobLink
 from nightshift.provider import get_provider_info
 
 TYPES = {entry["connection-type"]: entry for entry in get_provider_info()["connection-types"]}
@@ -38,3 +46,46 @@ def test_secrets_of_the_form_are_typed_as_passwords(name: str) -> None:
     for field, entry in TYPES[name]["conn-fields"].items():
         if field in {"token", "client_secret"}:
             assert entry["schema"]["format"] == "password", field
+
+
+def test_the_description_fits_airflow_s_schema() -> None:
+    import airflow
+
+    schema = json.loads((Path(airflow.__file__).parent / "provider_info.schema.json").read_text())
+    jsonschema.validate(get_provider_info(), schema)
+    named = {one["integration-name"] for one in get_provider_info()["integrations"]}
+    for kind in KINDS:
+        assert {one["integration-name"] for one in get_provider_info()[kind]} <= named
+
+
+KINDS = {"hooks": BaseHook, "operators": BaseOperator, "sensors": BaseSensorOperator, "triggers": BaseTrigger}
+
+
+def _defined(kind: type) -> set[str]:
+    """Modules of the package that define a class of a kind."""
+    found = set()
+    for info in pkgutil.walk_packages(nightshift.__path__, "nightshift."):
+        module = import_module(info.name)
+        own = [one for one in vars(module).values() if isinstance(one, type) and one.__module__ == module.__name__]
+        if any(issubclass(one, kind) for one in own):
+            found.add(info.name)
+    return found
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_the_description_is_complete(kind: str) -> None:
+    told = {module for one in get_provider_info()[kind] for module in one["python-modules"]}
+    defined = _defined(KINDS[kind])
+    if kind == "operators":
+        defined -= _defined(BaseSensorOperator)
+    if kind == "hooks":
+        # What a vendor's hook is put together from has no connection of its own.
+        assert told <= defined
+        assert {TYPES[name]["hook-class-name"].rpartition(".")[0] for name in TYPES} <= told
+        return
+    assert told == defined
+
+
+def test_extra_links_are_told() -> None:
+    told = set(get_provider_info()["extra-links"])
+    assert told == {f"{one.__module__}.{one.__qualname__}" for one in (JobLink, *JobLink.__subclasses__())}
