@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 
 from nightshift.lake.casts import Misfit, arrow_type, from_text
-from nightshift.lake.columns import Target
-from nightshift.lake.errors import CastError, UnreadablePage
+from nightshift.lake.columns import Target, misfit_error
+from nightshift.lake.errors import UnreadablePage
 from nightshift.lake.json_pages import NewColumns
 from nightshift.lake.spec import CsvSpec, PublishSpec
 
@@ -122,7 +122,4 @@ class CsvPages:
         try:
             return from_text(texts.column(column.origin), column.kind, self._spec.timezone, self._spec.empty_as_null)
         except Misfit as misfit:
-            raise CastError(
-                page=number, row=before + misfit.index + 1, column=column.origin, value=misfit.text, wanted=column.kind,
-                report=self._report, why=misfit.why,
-            ) from None  # fmt: skip
+            raise misfit_error(self._report, number, before + misfit.index + 1, column, misfit, self._spec) from None

@@ -23,6 +23,7 @@ from nightshift.lake.errors import Contended
 from nightshift.lake.snapshot import KIND, NOTE, CommitNote, Snapshot, kind_of, transaction
 from nightshift.lake.spec import NIGHT, Column
 from nightshift.lake.store import Lake
+from nightshift.lake.widening import OtherNights
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
@@ -63,6 +64,7 @@ class Replacement:
     :param finished: when the extract was finished, microseconds since 1970; ``None`` where that is not known
     :param note: what is recorded with the commit
     :param force: replace also what is of an extract that was finished later
+    :param others: the other nights, where columns get another type
     """
 
     content: int
@@ -72,6 +74,7 @@ class Replacement:
     finished: int | None
     note: CommitNote
     force: bool = False
+    others: OtherNights | None = None
 
 
 @dataclass(frozen=True)
@@ -118,6 +121,7 @@ class NightTable:
 
         :raises Moved: another writer gave a column another type meanwhile; nothing was committed
         :raises Overtaken: the table has newer extracts of some of the nights, and it is not forced; nothing was committed
+        :raises SchemaDrift: a value of another night is not one of a column's new type; nothing was committed
         :raises Contended: other writers came first 40 times; nothing was committed
         """
         overruled: Mapping[str, str] = {}
@@ -146,13 +150,16 @@ class NightTable:
             max_commit_retries=0,
             app_transactions=_transactions(what, now.version + 1),
         )
+        others = what.others if what.others and _are_old(now.fields, what.others) else None
+        fields = merged(now.fields, what.columns, others)
+        rewritten = others.rewritten(now, what.nights) if others else []
         try:
             now.table.create_write_transaction(
-                list(what.adds),
+                [*what.adds, *rewritten],
                 "overwrite",
-                schema_of(merged(now.fields, what.columns)),
+                schema_of(fields),
                 [NIGHT],
-                [(NIGHT, "in", sorted(what.nights))],
+                None if others else [(NIGHT, "in", sorted(what.nights))],
                 commit_properties=properties,
             )
         except CommitFailedError:
@@ -190,23 +197,37 @@ def _transactions(what: Replacement, version: int) -> list[Transaction]:
     ]
 
 
-def merged(fields: Sequence[Mapping[str, Any]], columns: Sequence[Column]) -> list[dict[str, Any]]:
+def _are_old(fields: Sequence[Mapping[str, Any]], others: OtherNights) -> bool:
+    """Say whether the table has the types that are to change, and not yet those that another writer has given it meanwhile."""
+    kinds = {field["name"]: kind_of(field) for field in fields}
+    return any(kinds.get(change.column) == change.before for change in others.columns)
+
+
+def merged(
+    fields: Sequence[Mapping[str, Any]], columns: Sequence[Column], others: OtherNights | None = None
+) -> list[dict[str, Any]]:
     """Return the fields of a table with those of new files added, the night last where it is new.
 
+    :param others: the other nights, where columns get another type
     :raises Moved: a column is in the table with another type
     """
     found = {field["name"]: dict(field) for field in fields}
+    change = {(change.column, change.before): change.now for change in others.columns} if others else {}
     for column in columns:
         kind = column.type or "string"
         if column.name not in found:
-            found[column.name] = {
-                "name": column.name, "type": _DELTA.get(kind, kind), "nullable": True,
-                "metadata": {KIND: kind} if kind == "json" else {},
-            }  # fmt: skip
+            found[column.name] = {"name": column.name, "nullable": True, **_stored(kind)}
+        elif change.get((column.name, kind_of(found[column.name]) or "")) == kind:
+            kept = {name: said for name, said in found[column.name]["metadata"].items() if name != KIND}
+            found[column.name] |= (stored := _stored(kind)) | {"metadata": kept | stored["metadata"]}
         elif not same_storage(kind_of(found[column.name]) or "", kind):
             raise Moved(column.name)
     found.setdefault(NIGHT, {"name": NIGHT, "type": "date", "nullable": True, "metadata": {}})
     return list(found.values())
+
+
+def _stored(kind: str) -> dict[str, Any]:
+    return {"type": _DELTA.get(kind, kind), "metadata": {KIND: kind} if kind == "json" else {}}
 
 
 def schema_of(fields: Sequence[Mapping[str, Any]]) -> deltalake.Schema:

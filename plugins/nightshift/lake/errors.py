@@ -27,18 +27,20 @@ class CastError(LakeError):
     :param column: name of the column
     :param value: the value, as text; the message shows the first 80 characters of it
     :param wanted: type of the column
+    :param report: name of the report
+    :param why: what is wrong with the value, where more than the type is to be said
+    :param advice: what to set so that it goes through
     """
 
     def __init__(
-        self, *, page: int, row: int, column: str, value: str, wanted: str, report: str, why: str = ""
+        self, *, page: int, row: int, column: str, value: str, wanted: str, report: str, why: str = "", advice: str = ""
     ) -> None:
         self.page, self.row, self.column, self.value, self.wanted = page, row, column, value, wanted
         shown = value if len(value) <= 80 else f"{value[:77]}..."
         super().__init__(
             f"{report}: page {page}, row {row}, column {column!r}: {shown!r} is not {wanted}{why and f' ({why})'}. "
-            f"Nothing was published; the landed night is untouched. If the vendor really sends this, set "
-            f"types: {{{column}: string}} for the report (or empty_as_null for empty texts) and clear the publish task; "
-            "the vendor is not asked again."
+            f"Nothing was published; the landed night is untouched. If the vendor really sends this, "
+            f"{advice or f'set types: {{{column}: string}}'}, and clear the publish task; the vendor is not asked again."
         )
 
 

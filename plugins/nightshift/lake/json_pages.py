@@ -10,7 +10,7 @@ import msgspec
 import pyarrow as pa
 
 from nightshift.lake.casts import Misfit, arrow_type, from_raw, from_text
-from nightshift.lake.columns import Target
+from nightshift.lake.columns import Target, misfit_error
 from nightshift.lake.errors import CastError, UnreadablePage
 from nightshift.lake.spec import PublishSpec
 from nightshift.lake.times import epoch_ms
@@ -35,15 +35,25 @@ class JsonPages:
     :param ignored: vendor's columns that are null throughout
     :param spec: how the report is published
     :param report: its name, for messages
+    :param watched: vendor's columns of which :attr:`seen` is to say whether any row has them, be it as null
     """
 
-    def __init__(self, columns: Sequence[Target], ignored: Iterable[str], spec: PublishSpec, report: str) -> None:
+    def __init__(
+        self,
+        columns: Sequence[Target],
+        ignored: Iterable[str],
+        spec: PublishSpec,
+        report: str,
+        watched: Iterable[str] = (),
+    ) -> None:
         self.schema = pa.schema([(column.name, arrow_type(column.kind)) for column in columns])
         self._spec = spec
         self._report = report
         self._plain = [column for column in columns if column.member is None]
         self._members = [column for column in columns if column.member is not None]
         self._ignored = tuple(ignored)
+        self._unseen = set(watched)
+        self.seen: set[str] = set()
         self._loose = {
             column.origin for column in self._plain if column.kind not in _FIELD or column.origin in spec.promote
         }
@@ -70,8 +80,23 @@ class JsonPages:
         if found:
             values = dict(zip(self._fields, zip(*map(msgspec.structs.astuple, found), strict=True), strict=False))
             arrays = [self._column(number, body, column, values[column.origin]) for column in self._plain]
+            if self._unseen:
+                self._see(body, arrays)
             arrays += [self._member(number, column, values[column.origin]) for column in self._members]
             yield pa.RecordBatch.from_arrays(arrays, schema=self.schema)
+
+    def _see(self, body: bytes, arrays: Sequence[pa.Array]) -> None:
+        found = {
+            column.origin
+            for column, array in zip(self._plain, arrays, strict=True)
+            if column.origin in self._unseen and array.null_count < len(array)
+        }
+        missing = msgspec.Raw(b"")
+        for name in self._unseen - found:
+            if any(value is not missing for value in self._only(name, msgspec.Raw, body, missing)):
+                found.add(name)
+        self.seen |= found
+        self._unseen -= found
 
     def _compiled(self) -> Callable[[bytes], list[Any] | None]:
         fields: list[tuple[str, Any, Any]] = [
@@ -117,8 +142,8 @@ class JsonPages:
             return False
         return True
 
-    def _only(self, name: str, kind: Any, body: bytes) -> list[Any]:
-        row = msgspec.defstruct("Row", [("f", kind, None)], rename={"f": name})
+    def _only(self, name: str, kind: Any, body: bytes, missing: Any = None) -> list[Any]:
+        row = msgspec.defstruct("Row", [("f", kind, missing)], rename={"f": name})
         return [found.f for found in decoder_of(row, self._spec.data_key)(body) or ()]
 
     def _column(self, number: int, body: bytes, column: Target, values: Sequence[Any]) -> pa.Array:
@@ -159,10 +184,7 @@ class JsonPages:
             raise self._misfit(number, column, misfit) from None
 
     def _misfit(self, number: int, column: Target, misfit: Misfit) -> CastError:
-        return CastError(
-            page=number, row=misfit.index + 1, column=column.origin if column.member is None else column.name,
-            value=misfit.text, wanted=column.kind, report=self._report, why=misfit.why,
-        )  # fmt: skip
+        return misfit_error(self._report, number, misfit.index + 1, column, misfit, self._spec)
 
 
 def decoder_of(row: Any, data_key: str) -> Callable[[bytes], list[Any] | None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from nightshift.lake.columns import promoted, same_storage, table_name
+from nightshift.lake.columns import advice_on_change, is_change, promoted, same_storage, table_name, told_type
 from nightshift.lake.spec import NIGHT, Column, PublishSpec
 
 
@@ -15,7 +15,7 @@ class Drift:
 
     :param added: columns that neither the table nor the night before had
     :param lost: columns that are gone
-    :param changed: columns of another type: name, before, now
+    :param changed: columns of another type: name, before, now; one kind of number may be another without a rule
     :param ok: whether every loss and every change is allowed
     :param text: all of it for a person, with the keys of the configuration that allow what is not
     """
@@ -38,9 +38,10 @@ def drift(
     :param spec: how the report is published: its ``types`` win over the vendor's, its ``schema_rules`` allow changes
     """
     members = promoted(spec)
-    here = {table_name(column.name): spec.types.get(column.name) or column.type for column in now}
-    there: dict[str, str | None] = {table_name(column.name): column.type for column in before or ()}
+    here = {table_name(column.name): told_type(column.name, column.type, spec) for column in now}
+    there = {table_name(column.name): told_type(column.name, column.type, spec) for column in before or ()}
     there |= {column.name: column.type for column in table or () if column.name not in members and column.name != NIGHT}
+    configured = {table_name(name) for name in spec.types}
     added = tuple(name for name in here if name not in there) if there else ()
     lost = tuple(name for name in there if name not in here)
     changed = tuple(
@@ -50,7 +51,11 @@ def drift(
     )
     rules = spec.schema_rules
     losses = [name for name in lost if not rules.lets_loss(name)]
-    changes = [change for change in changed if not rules.lets_type_change(change[0])]
+    changes = [
+        (name, was, kind)
+        for name, was, kind in changed
+        if name not in configured and is_change(was, kind) and not rules.lets_type_change(name)
+    ]
     return Drift(added, lost, changed, not losses and not changes, _told(added, lost, changed, losses, changes))
 
 
@@ -72,16 +77,13 @@ def _told(
     advice = []
     if losses:
         advice.append(
-            f"schema_rules.allow_lost_columns: [{', '.join(losses)}] keeps them in the table, null from now on"
+            f"Set schema_rules.allow_lost_columns: [{', '.join(losses)}] to keep them in the table, null from now on"
         )
     if changes:
-        advice.append(
-            f"schema_rules.allow_type_change: [{', '.join(name for name, _, _ in changes)}] casts to the table's type "
-            "where nothing is lost; types overrules the vendor"
-        )
+        advice.append(advice_on_change(changes))
     if not advice:
         return "; ".join(said)
     return (
-        f"{'; '.join(said)}. Nothing was published; the landed night is kept. To allow it: {'; '.join(advice)}; "
+        f"{'; '.join(said)}. Nothing was published; the landed night is kept. {'. '.join(advice)}; "
         "then clear this task, the vendor is not asked again."
     )

@@ -53,6 +53,7 @@ class CommitNote(msgspec.Struct, frozen=True, kw_only=True):
     :param duplicates: rows dropped because one before was identical
     :param outside: rows dropped because they are of other nights
     :param checks: name, verdict and detail of each check
+    :param widened: columns that got another type: name, before, now
     :param committed: when, ISO 8601, UTC; empty until it is read back
     """
 
@@ -62,6 +63,7 @@ class CommitNote(msgspec.Struct, frozen=True, kw_only=True):
     duplicates: int = 0
     outside: int = 0
     checks: tuple[tuple[str, bool, str], ...] = ()
+    widened: tuple[tuple[str, str, str], ...] = ()
     committed: str = ""
 
     def to_json(self) -> str:
@@ -113,6 +115,11 @@ class Snapshot:
     def size_of(self, nights: Collection[str]) -> int:
         """Return the size of the files of these nights, in bytes."""
         return sum(file["size_bytes"] for file in self._files if str(file[f"partition.{NIGHT}"]) in nights)
+
+    def files(self) -> list[tuple[str, str | None]]:
+        """Return the path of every file, and its night."""
+        nights = [(file["path"], file[f"partition.{NIGHT}"]) for file in self._files]
+        return [(path, None if night is None else str(night)) for path, night in nights]
 
     def written(self, night: str) -> str | None:
         """Return when the newest file of a night was written, ISO 8601; ``None`` where it has none."""

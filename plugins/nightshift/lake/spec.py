@@ -118,8 +118,11 @@ class Checks(_Model):
 class SchemaRules(_Model):
     """Which changes of the vendor's columns are let through; new columns always are.
 
-    :param allow_type_change: for all columns, or for those named. The table keeps its type: new values are cast to it,
-        and one that does not fit without loss is a :class:`~nightshift.lake.errors.CastError`
+    Whole numbers become fractions by themselves, where the column is not of the key and a float says every digit, older ones too.
+
+    :param allow_type_change: for all columns, or for those named. The table keeps its type for as long as every value is one
+        of it, then takes the next that holds all of them: ``int64``, ``float64``, ``decimal(38,s)``, ``string``; older nights
+        are rewritten in the same commit. Where it is not allowed, such a value is a :class:`~nightshift.lake.errors.CastError`
     :param allow_lost_columns: for all columns, or for those named. The table keeps the column, null from then on
     """
 
@@ -154,7 +157,8 @@ class PublishSpec(_Model):
     """How the landed pages of a report become its table.
 
     :param key: columns that identify a row
-    :param types: column → type; wins over the vendor's data model, the table and the values
+    :param types: column → type; wins over the vendor's data model, the table and the values. A table that has another type takes
+        this one, where every value of its older nights is exactly one of it
     :param checks: what must hold before a night is published
     :param schema_rules: which changes of the columns are let through
     :param timezone: zone of time stamps that name none, and of the days of ``night_column``

@@ -67,7 +67,7 @@ class _Seen:
 
 
 class Survey:
-    """Types by the names of columns; ``empty`` are those that never have a value.
+    """``types`` by the names of columns; ``empty`` are those that never have a value.
 
     JSON: ``bool``, ``string``, ``json`` (nested) and numbers: ``int64``, ``float64`` with fractions where a float says every
     digit, else ``decimal(38,s)``; any other mix, and numbers with more digits, is ``string`` and holds the values' texts.
@@ -83,6 +83,8 @@ class Survey:
     def __init__(self, spec: PublishSpec, is_csv: bool, report: str) -> None:
         self._report = report
         self._key = frozenset(spec.key)
+        self.types: dict[str, str] = {}
+        self.empty: tuple[str, ...] = ()
         self._seen: dict[str, _Seen] = {}
         self._csv = CsvTexts(spec.csv, report) if is_csv else None
         self._decode = decoder_of(dict[str, msgspec.Raw], spec.data_key)
@@ -98,8 +100,16 @@ class Survey:
                 self._take_texts(number, body, self._csv)
             else:
                 self._take_json(number, body)
-        types = {name: self._kind(name, seen) for name, seen in self._seen.items() if seen.sorts}
-        return types, tuple(name for name, seen in self._seen.items() if not seen.sorts)
+        self.types = {name: self._kind(name, seen) for name, seen in self._seen.items() if seen.sorts}
+        self.empty = tuple(name for name, seen in self._seen.items() if not seen.sorts)
+        return self.types, self.empty
+
+    @property
+    def digits(self) -> dict[str, Digits]:
+        """What the numbers need, by column; of a column with other values too there is no telling."""
+        return {
+            name: seen.digits for name, seen in self._seen.items() if seen.digits is not None and len(seen.sorts) == 1
+        }
 
     def _kind(self, name: str, seen: _Seen) -> str:
         if self._csv is None:

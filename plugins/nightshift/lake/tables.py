@@ -27,6 +27,7 @@ from nightshift.lake.spec import NIGHT, Column, CsvSpec, PublishSpec
 from nightshift.lake.staging import StagedFile, Stager, rows_by_night
 from nightshift.lake.store import Lake
 from nightshift.lake.typed_rows import TypedRows
+from nightshift.lake.widening import OtherNights, Retyped, digits_of_nights, retyped
 
 __all__ = [
     "CastError", "Published", "PublishedNight", "SchemaDrift", "Unsound", "night_rows", "publish", "published_night", "table_schema",
@@ -53,6 +54,7 @@ class Published:
     :param kept: nights that were left as they are because the table has an extract of them that was finished later, with
         when that was, ISO 8601
     :param overruled: nights that were of an extract that was finished later, and were replaced because it was forced
+    :param widened: columns that got another type, in the older nights too: name → type before and now
     """
 
     rows: int
@@ -66,6 +68,7 @@ class Published:
     already: bool = False
     kept: Mapping[str, str] = field(default_factory=dict)
     overruled: Mapping[str, str] = field(default_factory=dict)
+    widened: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
 
 def publish(
@@ -75,7 +78,8 @@ def publish(
 
     The nights that are replaced are ``spec.nights``, else the night of the extract, all in one commit. A night without rows
     replaces what was there by nothing; the table is made if it is missing, with the columns that are known. A night of which
-    the table has an extract that was finished later stays as it is.
+    the table has an extract that was finished later stays as it is. Where a column gets another type, the other nights are rewritten
+    in the same commit, see :mod:`nightshift.lake.widening`.
 
     :param lake: where landing and tables are
     :param manifest: the extract to publish
@@ -165,6 +169,7 @@ class _Publishing:
             self.manifest,
             self.spec,
             before.columns if before else None,
+            lambda column: digits_of_nights(before, column, self.nights) if before else None,
         )
         with closing(rows.stage(self.nights)) as stager:
             self.say(f"{stager.read} rows read and cast in {time.monotonic() - began:.1f} s")
@@ -174,11 +179,12 @@ class _Publishing:
             kept = before.newer(self.nights, self.finished) if before and not self.force else {}
             adds = self._upload([staged for staged in files if staged.night not in kept])
             self.say(f"{len(adds)} files are in place, not yet part of the table")
-        kept, commit = self._replace(kept, counts, adds, rows.columns, checks)
+        changes = retyped({column.name: column.type for column in before.columns} if before else {}, rows.columns)
+        kept, commit = self._replace(kept, counts, adds, rows.columns, checks, changes)
         now = commit.now if commit else self.table.snapshot()
         if now is None:
             raise Contended(f"{self.table.name}: the table is gone. Nothing was committed; publish again.")
-        return self._told(now, kept, commit, counts, added, checks)
+        return self._told(now, kept, commit, counts, added, checks, changes)
 
     def _replace(
         self,
@@ -187,8 +193,13 @@ class _Publishing:
         adds: Sequence[AddAction],
         columns: Sequence[Column],
         checks: Sequence[CheckResult],
+        changes: Sequence[Retyped],
     ) -> tuple[Mapping[str, str], Commit | None]:
         """Commit the nights of which the table has no newer extract; return those that stay, and the commit if there is one."""
+        others = None
+        if changes:
+            others = OtherNights(self.table.objects(), self.table.name, changes, self.spec.timezone)
+            self.say(f"The other nights are rewritten, for the type changes of {', '.join(map(str, changes))}")
         while nights := {night: rows for night, rows in counts.nights.items() if night not in kept}:
             note = CommitNote(
                 content=f"{self.content:016x}",
@@ -197,16 +208,19 @@ class _Publishing:
                 duplicates=counts.duplicates,
                 outside=counts.outside,
                 checks=tuple((check.name, check.ok, check.detail) for check in checks),
+                widened=tuple((change.column, change.before, change.now) for change in changes),
             )
             try:
-                what = Replacement(self.content, nights, adds, columns, self.finished, note, self.force)
+                what = Replacement(self.content, nights, adds, columns, self.finished, note, self.force, others)
                 return kept, self.table.replace(what)
             except Overtaken as newer:
                 kept = {**kept, **newer.nights}
                 self._withdraw([add for add in adds if add.partition_values[NIGHT] in kept])
                 adds = [add for add in adds if add.partition_values[NIGHT] not in kept]
-            except (Moved, Contended):
+            except (Moved, Contended, SchemaDrift):
                 self._withdraw(adds)
+                if others is not None:
+                    others.withdraw()
                 raise
         return kept, None
 
@@ -218,6 +232,7 @@ class _Publishing:
         counts: Counts,
         added: Sequence[str],
         checks: Sequence[CheckResult],
+        changes: Sequence[Retyped],
     ) -> Published:
         nights = self._rows_in(now)
         overruled = commit.overruled if commit else {}
@@ -243,6 +258,7 @@ class _Publishing:
             already=commit is None,
             kept=kept,
             overruled=overruled,
+            widened={change.column: (change.before, change.now) for change in changes} if commit else {},
         )
 
     def _say_kept(self, kept: Mapping[str, str]) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from nightshift.lake.columns import known_types, table_name, targets
+from nightshift.lake.columns import Target, is_number, known_types, promoted, table_name, targets
 from nightshift.lake.csv_pages import CsvPages
-from nightshift.lake.errors import SchemaDrift
+from nightshift.lake.digits import Digits
+from nightshift.lake.errors import CastError, SchemaDrift
 from nightshift.lake.json_pages import JsonPages, NewColumns
 from nightshift.lake.manifest import Manifest
 from nightshift.lake.pages import LandedPages
@@ -15,28 +16,40 @@ from nightshift.lake.spec import Column, PublishSpec
 from nightshift.lake.staging import Stager
 from nightshift.lake.survey import Survey
 
+Older = Callable[[str], Digits | None]
+
 
 class TypedRows:
     """The rows of one extract.
 
     One walk over the pages is enough where the vendor's model or the table says every type. Where neither does, or where a
-    row has a column that they do not have, a walk before it looks at all values.
+    row has a column that they do not have, a walk before it looks at all values. So it does for a value that is not of its
+    column's type, where the column may take a wider one (see :class:`~nightshift.lake.spec.SchemaRules`); then all is cast again.
 
     :param pages: the landed pages
     :param manifest: the extract
     :param spec: how it is published
     :param table: the columns of the table, ``None`` where there is none
+    :param older: says what the numbers of the table's other nights need, by the name of the column in the table
     :raises SchemaDrift: the vendor's model does not fit the table, and ``schema_rules`` do not allow it
     """
 
     def __init__(
-        self, pages: LandedPages, manifest: Manifest, spec: PublishSpec, table: Sequence[Column] | None
+        self,
+        pages: LandedPages,
+        manifest: Manifest,
+        spec: PublishSpec,
+        table: Sequence[Column] | None,
+        older: Older = lambda column: None,
     ) -> None:
         self.columns: list[Column] = []
         self._pages = pages
         self._manifest = manifest
         self._spec = spec
         self._table = table
+        self._older = older
+        self._wider: dict[str, str] = {}
+        self._survey: Survey | None = None
         if manifest.model is not None and table:
             self._refuse_drift(manifest.model)
 
@@ -44,28 +57,30 @@ class TypedRows:
         """Cast and stage every row.
 
         :param nights: the nights that are wanted
-        :raises CastError: a value does not fit its column
+        :raises CastError: a value does not fit its column, nor may the column take a type that it fits
         :raises UnreadablePage: a page is not JSON or CSV
         """
-        if self._manifest.model or self._table:
+        survey = None if self._manifest.model or self._table else self._surveyed()
+        while True:
             try:
-                return self._stage(nights, None, ())
+                return self._stage(nights, survey)
             except NewColumns:
-                pass
-        is_csv = self._manifest.format == "csv"
-        survey = Survey(self._spec, is_csv, self._manifest.report)
-        return self._stage(nights, *survey.take((entry.number, body) for entry, body in self._pages))
+                survey = self._surveyed()
+            except CastError as misfit:
+                if not self._widens(misfit):
+                    raise
 
-    def _stage(self, nights: Sequence[str], values: dict[str, str] | None, empty: Sequence[str]) -> Stager:
+    def _stage(self, nights: Sequence[str], survey: Survey | None) -> Stager:
         spec, manifest = self._spec, self._manifest
-        types = known_types(spec, manifest.model, self._table, values or {})
+        types = known_types(spec, manifest.model, self._table, survey.types if survey else {})
+        types.update(self._wider)
         columns = targets(types, spec)
-        reader = CsvPages if manifest.format == "csv" else JsonPages
-        pages = reader(columns, [name for name in empty if name not in types], spec, manifest.report)
+        empty = [name for name in survey.empty if name not in types] if survey else []
+        pages = self._reader(columns, empty)
         self.columns = [Column(name=column.name, type=column.kind) for column in columns]
         night_column = table_name(spec.night_column) if spec.night_column else None
         if night_column is not None and night_column not in pages.schema.names and manifest.rows:
-            if values is None:
+            if survey is None:
                 raise NewColumns(spec.night_column)
             raise SchemaDrift(
                 f"no row has the night_column {spec.night_column!r}. Nothing was published; the landed night is untouched. "
@@ -77,12 +92,48 @@ class TypedRows:
             for entry, body in self._pages:
                 for batch in pages.batches(entry.number, body, entry.rows):
                     stager.add(batch, entry.number)
-            if isinstance(pages, CsvPages) and manifest.model is None and self._table and stager.read:
+            if manifest.model is None and self._table and stager.read:
                 self._refuse_drift([Column(name=name) for name in sorted(pages.seen)])
         except BaseException:
             stager.close()
             raise
         return stager
+
+    def _reader(self, columns: Sequence[Target], empty: Sequence[str]) -> CsvPages | JsonPages:
+        if self._manifest.format == "csv":
+            return CsvPages(columns, empty, self._spec, self._manifest.report)
+        watched: list[str] = []
+        if self._manifest.model is None and self._table:
+            lets_loss = self._spec.schema_rules.lets_loss
+            watched = [column.origin for column in columns if column.member is None and not lets_loss(column.name)]
+        return JsonPages(columns, empty, self._spec, self._manifest.report, watched)
+
+    def _surveyed(self) -> Survey:
+        if self._survey is None:
+            self._survey = Survey(self._spec, self._manifest.format == "csv", self._manifest.report)
+            self._survey.take((entry.number, body) for entry, body in self._pages)
+        return self._survey
+
+    def _widens(self, misfit: CastError) -> bool:
+        """Give the column of a value that does not fit the type that holds all its values, where that is allowed."""
+        name, spec = misfit.column, self._spec
+        if name in spec.types or name in self._wider or name in promoted(spec) or name == spec.night_column:
+            return False
+        before = next((column.type for column in self._table or () if column.name == table_name(name)), None)
+        survey = self._surveyed()
+        kind = survey.types.get(name, "string")
+        if is_number(misfit.wanted) and is_number(kind) and (digits := survey.digits.get(name)):
+            older = self._older(table_name(name)) if before else None
+            kind = (digits | older if older else digits).kind
+        else:
+            kind = "string"
+        by_itself = is_number(kind) and (
+            before is None or ((before, kind) == ("int64", "float64") and name not in spec.key)
+        )
+        if kind == misfit.wanted or not (by_itself or spec.schema_rules.lets_type_change(table_name(name))):
+            return False
+        self._wider[name] = kind
+        return True
 
     def _refuse_drift(self, now: Sequence[Column]) -> None:
         found = drift(now, None, self._table, self._spec)

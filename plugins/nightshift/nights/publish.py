@@ -141,7 +141,7 @@ class PublishNightOperator(BaseOperator):
         told = {
             "night": manifest.night, "rows": published.rows, "bytes": published.bytes, "pages": manifest.pages, "landed_bytes": manifest.bytes, "table_version": published.version,
             "duplicates": published.duplicates, "outside": published.outside, "added": list(published.added), "extract": manifest.extract, "already": published.already,
-            "kept": dict(published.kept), "overruled": dict(published.overruled),
+            "kept": dict(published.kept), "overruled": dict(published.overruled), "widened": {name: list(types) for name, types in published.widened.items()},
             "checks": [{"name": check.name, "ok": check.ok, "detail": check.detail} for check in published.checks],
         }  # fmt: skip
         event = context["outlet_events"][self.asset]

@@ -156,11 +156,13 @@ def test_the_configuration_comes_before_the_model_before_the_table_before_the_va
 
 
 def test_a_type_that_is_not_the_tables_is_refused_or_cast_to_it() -> None:
-    model, table = [Column(name="a", type="float64")], [Column(name="a", type="int64")]
-    with pytest.raises(SchemaDrift, match=r"float64 now and int64 in the table.*types: \{a: int64\}"):
+    model, table = [Column(name="a", type="string")], [Column(name="a", type="int64")]
+    with pytest.raises(SchemaDrift, match=r"string now and int64 in the table.*types: \{a: int64\}"):
         known_types(SPEC, model, table, {})
     allowed = PublishSpec.model_validate({"schema_rules": {"allow_type_change": ["a"]}})
     assert known_types(allowed, model, table, {}) == {"a": "int64"}
+    assert known_types(PublishSpec(types={"a": "string"}), model, table, {}) == {"a": "string"}
+    assert known_types(SPEC, [Column(name="a", type="float64")], table, {}) == {"a": "int64"}
 
 
 def test_the_vendors_night_is_not_the_partitions() -> None:

@@ -121,14 +121,39 @@ async def test_new_columns_are_added_in_the_same_commit(lake: Lake) -> None:
 
 async def test_a_changed_type_is_refused_and_the_table_stays(lake: Lake) -> None:
     await put(lake, [{"id": 1}], model={"id": "int64"})
-    with pytest.raises(SchemaDrift, match="was int64 and is float64"):
-        await put(lake, [{"id": 2.0}], extract="second", model={"id": "float64"})
-    allowed = PublishSpec.model_validate({"key": ["id"], "schema_rules": {"allow_type_change": True}})
-    await put(lake, [{"id": 2.0}], allowed, extract="second", model={"id": "float64"})
-    assert ids(lake) == [(NIGHT, 2)]
+    with pytest.raises(SchemaDrift, match="was int64 and is string"):
+        await put(lake, [{"id": "2"}], extract="second", model={"id": "string"})
     with pytest.raises(CastError, match=r"'2\.5' is not int64"):
-        await put(lake, [{"id": 2.5}], allowed, extract="third", model={"id": "float64"})
+        await put(lake, [{"id": 2.5}], extract="second", model={"id": "float64"})
+    assert ids(lake) == [(NIGHT, 1)]
+    allowed = PublishSpec.model_validate({"key": ["id"], "schema_rules": {"allow_type_change": True}})
+    await put(lake, [{"id": "2"}], allowed, extract="second", model={"id": "string"})
     assert ids(lake) == [(NIGHT, 2)]
+    await put(lake, [{"id": 2.5}], allowed, extract="third", model={"id": "float64"})
+    assert ids(lake) == [(NIGHT, 2.5)]
+
+
+@pytest.mark.parametrize(
+    "body", [b'[{"id": 2}, {"id": 3}]', b'{"data": [{"id": 2}, {"id": 3, "w": 1}]}', b"id\n2\n3\n"]
+)
+async def test_a_column_that_no_row_of_a_night_has_is_lost_without_a_model_too(lake: Lake, body: bytes) -> None:
+    """It was null, without a word."""
+    shape = "csv" if body.startswith(b"id") else "json"
+    publish(lake, await land_night(lake, [b'[{"id": 1, "v": 1}]'], counts=[1], night="2026-11-20"), KEYED)
+    manifest = await land_night(lake, [body], counts=[2], format=shape)
+    with pytest.raises(SchemaDrift, match=r"'v' is gone.*schema_rules.allow_lost_columns: \[v\]"):
+        publish(lake, manifest, KEYED)
+    allowed = PublishSpec.model_validate({"key": ["id"], "schema_rules": {"allow_lost_columns": ["v"]}})
+    assert publish(lake, manifest, allowed).rows == 2
+    assert sorted((row["id"], row["v"]) for row in read_table(lake)) == [(1, 1), (2, None), (3, None)]
+
+
+@pytest.mark.parametrize("rows", [[{"id": 2, "v": None}], [{"id": 2}, {"id": 3, "v": None}], []])
+async def test_a_column_that_is_null_in_one_row_or_has_no_rows_is_not_lost(
+    lake: Lake, rows: list[dict[str, Any]]
+) -> None:
+    await put(lake, [{"id": 1, "v": 1}], night="2026-11-20")
+    assert (await put(lake, rows)).rows == len(rows)
 
 
 async def test_a_lost_column_is_refused(lake: Lake) -> None:

@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from multiprocessing.synchronize import Barrier
 
 from nightshift.lake.landing import Landing
-from nightshift.lake.spec import PublishSpec
+from nightshift.lake.spec import PublishSpec, SchemaRules
 from nightshift.lake.store import Lake
 
-SPEC = PublishSpec(key=("id",))
+SPEC = PublishSpec(key=("id",), schema_rules=SchemaRules(allow_lost_columns=True))
 
 
 def publish_all(url: str, options: Mapping[str, str] | None, extracts: list[tuple[str, str]], start: Barrier) -> None:
