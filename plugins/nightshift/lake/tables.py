@@ -176,7 +176,7 @@ class _Publishing:
             files, checks, counts = self._checked(stager, before)
             had = {column.name for column in before.columns} if before else set()
             added = tuple(column.name for column in rows.columns if column.name not in had)
-            kept = before.newer(self.nights, self.finished) if before and not self.force else {}
+            kept: Mapping[str, str] = before.newer(self.nights, self.finished) if before and not self.force else {}
             adds = self._upload([staged for staged in files if staged.night not in kept])
             self.say(f"{len(adds)} files are in place, not yet part of the table")
         changes = retyped({column.name: column.type for column in before.columns} if before else {}, rows.columns)
