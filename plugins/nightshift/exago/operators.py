@@ -253,7 +253,8 @@ class ExagoReportExtractOperator(ExagoExtractOperator):
         if content.lstrip()[:1] in (b"{", b"["):
             raise BadResponse("the report is JSON where CSV was asked for", vendor=VENDOR)
         spec = CsvSpec.model_validate(self.csv)
-        async with await folder.open_stream(resume=False, quote=spec.quote, delimiter=spec.delimiter) as stream:
+        dialect = {"quote": spec.quote, "delimiter": spec.delimiter, "charset": spec.charset}
+        async with await folder.open_stream(resume=False, **dialect) as stream:
             await stream.write(content)
         return list(stream.entries)
 

@@ -3,26 +3,34 @@
 from __future__ import annotations
 
 import csv
-import io
+import re
 from collections.abc import Iterable, Iterator, Sequence
 
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
 from nightshift.lake.casts import Misfit, arrow_type, from_text
+from nightshift.lake.charset import marked
 from nightshift.lake.columns import Target, misfit_error
+from nightshift.lake.csv_header import HeaderProblem, column_names, first_record
 from nightshift.lake.errors import UnreadablePage
 from nightshift.lake.json_pages import NewColumns
+from nightshift.lake.records import RecordCounter
 from nightshift.lake.spec import CsvSpec, PublishSpec
 
-BLOCK = 4 << 20
-_UTF8_MARK = b"\xef\xbb\xbf"
+WHOLE = 12 << 20
+PIECE = 4 << 20
+_NAMELESS = "\0nameless"
 
 
 class CsvTexts:
     """Read CSV pages as batches of texts; the first page says the header of those that have none.
 
-    An empty field is no value; an empty text in quotes is an empty text. Empty lines are no rows.
+    An empty field is no value; an empty text in quotes is an empty text. Empty lines are no rows. A last column without a name
+    and without a value, as of lines that end with a delimiter, is no column.
+
+    Arrow's reader is given each page as one block, or as pieces that end where a record does: at a border of its own blocks it
+    loses the line feed of a quoted line break.
 
     :param spec: how the vendor writes CSV
     :param report: name of the report, for messages
@@ -31,58 +39,148 @@ class CsvTexts:
     def __init__(self, spec: CsvSpec, report: str) -> None:
         self._spec = spec
         self._report = report
+        self._charset = spec.charset
         self._header: list[str] = []
 
-    def batches(self, number: int, body: bytes) -> Iterator[pa.RecordBatch]:
+    def batches(self, number: int, body: bytes, rows: int | None = None) -> Iterator[pa.RecordBatch]:
         """Read a page; every column is text.
 
+        :param rows: rows that it should have, where known: whether a line that looks like the header is one
         :raises UnreadablePage: not CSV of this character set, a line with too many or too few fields, a name twice
         """
-        body = body.removeprefix(_UTF8_MARK)
-        if not body.strip():
-            return
-        names, is_header = self._names(number, body)
-        try:
-            with pa_csv.open_csv(
-                io.BytesIO(body if body.endswith((b"\n", b"\r")) else body + "\n".encode(self._spec.charset)),
-                read_options=pa_csv.ReadOptions(
-                    use_threads=False, block_size=BLOCK, column_names=names, skip_rows_after_names=int(is_header),
-                    encoding="utf8" if self._spec.charset == "utf-8" else self._spec.charset,
-                ),
-                parse_options=pa_csv.ParseOptions(delimiter=self._spec.delimiter, quote_char=self._spec.quote, newlines_in_values=True),
-                convert_options=pa_csv.ConvertOptions(
-                    column_types=dict.fromkeys(names, pa.string()), null_values=[""], strings_can_be_null=True,
-                    quoted_strings_can_be_null=False,
-                ),
-            ) as reader:  # fmt: skip
-                yield from reader
-        except (pa.ArrowInvalid, UnicodeDecodeError) as error:
-            if "Empty CSV file" not in str(error):
-                raise self._unreadable(number, str(error)[:300]) from None
+        self._charset, mark = marked(body, self._charset)
+        whole = memoryview(body)[mark:]
+        names: list[str] = []
+        for at, text in enumerate(self._pieces(number, whole, mark)):
+            first, size = self._first(number, text) if at == 0 else ([], 0)
+            if first:
+                was_known = bool(self._header)
+                names, is_header = self._names(number, first)
+                looks_so = is_header and was_known and rows is not None
+                if looks_so and (names != self._header or len(whole) > WHOLE) and self._records(body) == rows:
+                    names, is_header = self._header, False
+                read = self._read(number, text[size if is_header else 0 :], names)
+                if looks_so and is_header and len(whole) <= WHOLE and len(read) + 1 == rows:
+                    # It was a row with the texts of the header.
+                    read = self._read(number, text, self._header)
+            elif names:
+                read = self._read(number, text, names)
+            else:
+                continue
+            yield from read.to_batches()
 
-    def _names(self, number: int, body: bytes) -> tuple[list[str], bool]:
+    def _records(self, body: bytes) -> int:
+        counter = self._counter()
+        counter.feed(body)
+        return counter.records + counter.open_record
+
+    def _counter(self) -> RecordCounter:
+        return RecordCounter(self._spec.quote.encode(), self._spec.delimiter.encode(), self._charset)
+
+    def _pieces(self, number: int, whole: memoryview, mark: int) -> Iterator[memoryview]:
+        """Yield a page in UTF-8, whole or in pieces that end where a record does."""
+        start = 0
+        for end in self._cuts(whole):
+            piece = whole[start:end]
+            if self._charset != "utf-8":
+                try:
+                    piece = memoryview(bytes(piece).decode(self._charset).encode())
+                except UnicodeDecodeError as error:
+                    raise self._unreadable(
+                        number, f"byte {mark + start + error.start} is no character of it: {error.reason}"
+                    ) from None
+            yield piece
+            start = end
+
+    def _cuts(self, whole: memoryview) -> Iterator[int]:
+        if len(whole) > WHOLE:
+            counter = self._counter()
+            start = at = 0
+            while at < len(whole):
+                block = bytes(whole[at : at + PIECE])
+                block = block[: len(block) - counter.loose_end(block)] or block
+                _, cut = counter.feed(block)
+                if cut >= 0 and at + cut - start >= PIECE:
+                    start = at + cut
+                    yield start
+                at += len(block)
+        yield len(whole)
+
+    def _first(self, number: int, text: memoryview) -> tuple[list[str], int]:
         try:
-            text = body[: 1 << 20].decode(self._spec.charset, "ignore" if len(body) > 1 << 20 else "strict")
-            lines = csv.reader(
-                io.StringIO(text, newline=""), delimiter=self._spec.delimiter, quotechar=self._spec.quote
-            )
-            first = next(record for record in lines if record)
-        except (UnicodeDecodeError, csv.Error, StopIteration) as error:
+            return first_record(bytes(text[: (1 << 20) + 1]), self._spec)
+        except (UnicodeDecodeError, csv.Error) as error:
             raise self._unreadable(number, str(error)) from None
-        if not self._header:
-            self._header = first
-        known = set(self._header)
-        is_header = sum(name in known for name in first) * 2 >= len(first) and len(known & set(first)) > 0
-        names = first if is_header else self._header
-        if len(set(names)) != len(names) or not all(names):
-            raise self._unreadable(number, f"its header names a column twice, or not at all: {names[:20]}")
-        return names, is_header
+
+    def _names(self, number: int, first: list[str]) -> tuple[list[str], bool]:
+        """Return the names of a page's columns, and whether its first line is its header."""
+        known = set(self._header) - {""}
+        if known and sum(name.strip() in known for name in first) * 2 < len([name for name in first if name]):
+            return self._header, False
+        try:
+            names = column_names(first, self._spec)
+        except HeaderProblem as problem:
+            if known:
+                return self._header, False
+            raise UnreadablePage(
+                f"{self._report}: page {number}: {problem}. Nothing was published; the landed night is untouched. Then clear "
+                "the publish task; the vendor is not asked again."
+            ) from None
+        self._header = self._header or names
+        return names, bool(set(names) & known) or not known
+
+    def _read(self, number: int, text: memoryview, names: list[str]) -> pa.Table:
+        """Read rows; a last field that has neither name nor value is left out, whether it is in the header or not."""
+        named = names[:-1] if names and not names[-1] else names
+        try:
+            try:
+                found = self._parsed(text, names)
+            except pa.ArrowInvalid as error:
+                other = [*named, ""] if len(named) == len(names) else named
+                told = re.search(r"Expected \d+ columns, got (\d+)", str(error))
+                if told is None or int(told[1]) != len(other):
+                    raise
+                found = self._parsed(text, other)
+                if any(filter(None, found.column(len(named)).to_pylist() if other[-1:] == [""] else ())):
+                    raise
+        except pa.ArrowInvalid as error:
+            raise self._unreadable(number, str(error)[:300]) from None
+        return self._without_nameless(number, found) if _NAMELESS in found.schema.names else found
+
+    def _parsed(self, text: memoryview, names: Sequence[str]) -> pa.Table:
+        unique = [name or _NAMELESS for name in names]
+        schema = dict.fromkeys(unique, pa.string())
+        if not len(text):
+            return pa.schema(schema.items()).empty_table()
+        return pa_csv.read_csv(
+            pa.py_buffer(text),
+            read_options=pa_csv.ReadOptions(use_threads=False, block_size=len(text) + 1, column_names=unique),
+            parse_options=pa_csv.ParseOptions(
+                delimiter=self._spec.delimiter, quote_char=self._spec.quote, newlines_in_values=True
+            ),
+            convert_options=pa_csv.ConvertOptions(
+                column_types=schema, null_values=[""], strings_can_be_null=True, quoted_strings_can_be_null=False
+            ),
+        )
+
+    def _without_nameless(self, number: int, table: pa.Table) -> pa.Table:
+        count = table.num_columns
+        found = next(((row, value) for row, value in enumerate(table.column(_NAMELESS).to_pylist(), 1) if value), None)
+        if found is None:
+            return table.drop_columns([_NAMELESS])
+        if self._spec.repeated_names == "number":
+            return table.rename_columns([*table.schema.names[:-1], f"column_{count}"])
+        raise UnreadablePage(
+            f"{self._report}: page {number}, row {found[0]}: column {count} has the value {found[1][:80]!r} and no name in the "
+            "header. Nothing was published; the landed night is untouched. Set csv: {repeated_names: number} for the report to "
+            f"call it 'column_{count}', and clear the publish task; the vendor is not asked again."
+        )
 
     def _unreadable(self, number: int, problem: str) -> UnreadablePage:
         return UnreadablePage(
-            f"{self._report}: page {number} is not CSV in {self._spec.charset} with the delimiter {self._spec.delimiter!r} "
-            f"({problem}). Nothing was published; the landed night is untouched. Correct csv in the report's "
-            "configuration, or extract the night again if the download was cut."
+            f"{self._report}: page {number} is not CSV in {self._charset} with the delimiter {self._spec.delimiter!r} "
+            f"({problem}). Nothing was published; the landed night is untouched. Correct csv (charset, delimiter, quote) in the "
+            "report's configuration and clear the publish task, or extract the night again if the download was cut."
         )
 
 
@@ -107,7 +205,7 @@ class CsvPages:
         :raises CastError: a value does not fit its column
         """
         before = 0
-        for texts in self._texts.batches(number, body):
+        for texts in self._texts.batches(number, body, rows):
             self.seen |= set(texts.schema.names)
             if new := self.seen - self._known:
                 raise NewColumns(", ".join(sorted(new)))

@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from nightshift.lake.charset import marked, unit_of
 from nightshift.lake.errors import Damaged, Incomplete, NoExtract
 from nightshift.lake.manifest import LEVEL, Format, Manifest, PageEntry, VendorTotals, page_name
 from nightshift.lake.store import Lake, night_segment, segment
@@ -137,7 +138,13 @@ class ExtractFolder:
         return PageEntry(number=number, name=name, rows=rows, bytes=len(body), sha256=sha256)
 
     async def open_stream(
-        self, *, resume: bool = True, quote: str = '"', delimiter: str = ",", part_bytes: int = 8 << 20
+        self,
+        *,
+        resume: bool = True,
+        quote: str = '"',
+        delimiter: str = ",",
+        charset: str = "utf-8",
+        part_bytes: int = 8 << 20,
     ) -> PartStream:
         """Open the folder for one huge CSV download, landed as consecutive parts that are pages like all others.
 
@@ -153,14 +160,15 @@ class ExtractFolder:
             begins again at byte 0
         :param quote: the character around fields, so that a line break inside a field ends no part
         :param delimiter: the character between fields
+        :param charset: character set; a byte order mark at the start of the download overrules it
         :param part_bytes: size of a part as received, at which it ends with the next record
         """
         from nightshift.lake.parts import PartStream, RecordCounter, landed_parts
 
         if not resume:
             await self.discard()
-        marks = quote.encode(), delimiter.encode()
-        return PartStream(self, await landed_parts(self, *marks), RecordCounter(*marks), part_bytes)
+        counter = RecordCounter(quote.encode(), delimiter.encode(), charset)
+        return PartStream(self, await landed_parts(self, counter), counter, part_bytes)
 
     async def complete(self, manifest: Manifest) -> None:
         """Write the manifest, which makes this an extract.
@@ -226,7 +234,9 @@ class ExtractFolder:
 
 def format_of(body: bytes) -> Format:
     """Return ``json`` for a body that begins as a JSON object or array does, else ``csv``."""
-    return "json" if body[:64].lstrip()[:1] in (b"{", b"[") else "csv"
+    charset, mark = marked(body, "utf-8")
+    start = body[mark : mark + 64 * unit_of(charset)].decode(charset, "ignore").lstrip()
+    return "json" if start[:1] in ("{", "[") else "csv"
 
 
 def unpack(packed: bytes, where: str) -> bytes:

@@ -8,76 +8,15 @@ from typing import TYPE_CHECKING, Any, Self
 
 from nightshift.lake.errors import Incomplete
 from nightshift.lake.manifest import LEVEL, PageEntry, page_name
+from nightshift.lake.records import RecordCounter
 
 if TYPE_CHECKING:
     from nightshift.lake.landing import ExtractFolder
 
+__all__ = ["PartStream", "RecordCounter", "landed_parts"]
+
 BLOCK = 1 << 20
 RECORD_LIMIT = 4
-
-
-class RecordCounter:
-    """Count the records of a CSV text as it passes by, and where the last one of a block ends.
-
-    A line break inside quotes ends no record, and a quote counts as one only where a field begins, as CSV readers have
-    it. Works on bytes of every character set in which quote, delimiter and line feed are one byte of their own (UTF-8,
-    Latin-1, Windows code pages; not UTF-16).
-
-    :param quote: the quote character, one byte
-    :param delimiter: the delimiter, one byte
-    """
-
-    def __init__(self, quote: bytes = b'"', delimiter: bytes = b",") -> None:
-        self.open_record = False
-        self._quote = quote
-        self._starts = (delimiter[0], 10, 13)
-        self._inside = False
-        self._last = 10
-
-    def feed(self, block: bytes) -> tuple[int, int]:
-        """Take a block.
-
-        :return: how many records end in it, and the offset behind the last of them, or -1 where none ends
-        """
-        if not block:
-            return 0, -1
-        if self._quote in block:
-            ends, last = self._among_quotes(block)
-        elif self._inside:
-            ends, last = 0, -1
-        else:
-            ends, last = block.count(b"\n"), block.rfind(b"\n")
-        self._last = block[-1]
-        self.open_record = last != len(block) - 1
-        return ends, (last + 1 if ends else -1)
-
-    def _among_quotes(self, block: bytes) -> tuple[int, int]:
-        import numpy as np
-
-        text = np.frombuffer(block, np.uint8)
-        quotes, lines = np.flatnonzero(text == self._quote[0]), np.flatnonzero(text == 10)
-        opening = quotes[int(self._inside) :: 2]
-        before = text[opening - 1]
-        if len(opening) and opening[0] == 0:
-            before[0] = self._last
-        if not np.isin(before, (*self._starts, self._quote[0])).all():
-            quotes = np.array(self._true_quotes(block, quotes.tolist()), np.int64)
-        outside = lines[(np.searchsorted(quotes, lines) + self._inside) % 2 == 0]
-        self._inside ^= len(quotes) % 2 == 1
-        return len(outside), int(outside[-1]) if len(outside) else -1
-
-    def _true_quotes(self, block: bytes, quotes: list[int]) -> list[int]:
-        """Leave out the quotes that stand inside a bare field, where they are ordinary characters."""
-        inside, closed, found = self._inside, -2, []
-        for at in quotes:
-            before = block[at - 1] if at else self._last
-            if not inside and before not in self._starts and closed != at - 1:
-                continue
-            found.append(at)
-            if inside:
-                closed = at
-            inside = not inside
-        return found
 
 
 class PartStream:
@@ -101,6 +40,7 @@ class PartStream:
         self._waiting: list[bytes] = []
         self._waiting_bytes = 0
         self._running: asyncio.Task[None] | None = None
+        self._header_is_due = counter.records == 0
         self._part = _Part(1 + len(entries))
 
     @property
@@ -120,16 +60,18 @@ class PartStream:
 
     async def __aexit__(self, kind: type[BaseException] | None, *_: Any) -> None:
         if kind is None:
-            await self._flush()
+            await self._flush(is_last=True)
             await self._settle()
-            await self._land()
+            await self._finish()
         elif self._running is not None:
             self._running.cancel()
 
-    async def _flush(self) -> None:
+    async def _flush(self, *, is_last: bool = False) -> None:
         await self._settle()
-        block, self._waiting, self._waiting_bytes = b"".join(self._waiting), [], 0
-        if block:
+        block = b"".join(self._waiting)
+        end = len(block) - (0 if is_last else self._counter.loose_end(block))
+        self._waiting, self._waiting_bytes = [block[end:]], len(block) - end
+        if block := block[:end]:
             self._running = asyncio.create_task(self._take(block))
 
     async def _settle(self) -> None:
@@ -138,9 +80,9 @@ class PartStream:
             self._running = None
 
     async def _take(self, block: bytes) -> None:
-        ends, last = await asyncio.to_thread(self._counter.feed, block)
+        ends, cut = await asyncio.to_thread(self._counter.feed, block)
         full = self._part.bytes + len(block)
-        if full < self._part_bytes or last < 0:
+        if full < self._part_bytes or cut < 0:
             if full >= RECORD_LIMIT * self._part_bytes:
                 raise Incomplete(
                     f"{self._folder.path}: no record ends within {full} bytes after byte {self.received}. Either a quote "
@@ -148,22 +90,31 @@ class PartStream:
                 )
             await asyncio.to_thread(self._part.add, block, ends)
             return
-        await asyncio.to_thread(self._part.add, block[:last], ends)
+        await asyncio.to_thread(self._part.add, block[:cut], ends)
         await self._land()
-        if last < len(block):
-            await asyncio.to_thread(self._part.add, block[last:], 0)
+        if cut < len(block):
+            await asyncio.to_thread(self._part.add, block[cut:], 0)
+
+    async def _finish(self) -> None:
+        if self._counter.inside_quotes:
+            raise Incomplete(
+                f"{self._folder.path}: the text ends inside of quotes, after {self.received + self._part.bytes} bytes. Either "
+                "the download was cut, or this is not CSV with this quote and delimiter. The parts before it are kept; try "
+                "the extract again."
+            )
+        self._part.records += self._counter.open_record
+        await self._land()
 
     async def _land(self) -> None:
         part = self._part
         if part.bytes == 0:
             return
-        rows = part.records + (1 if self._counter.open_record and not part.ends_with_record else 0)
         name = page_name(part.number, "csv")
         await self._folder.put_packed(name, await asyncio.to_thread(part.packed))
-        header = 1 if part.number == 1 and rows else 0
-        self.entries.append(
-            PageEntry(number=part.number, name=name, rows=rows - header, bytes=part.bytes, sha256=part.sha256)
-        )
+        # The first record of all is the header.
+        rows = part.records - (self._header_is_due and part.records > 0)
+        self._header_is_due = self._header_is_due and not part.records
+        self.entries.append(PageEntry(number=part.number, name=name, rows=rows, bytes=part.bytes, sha256=part.sha256))
         self._part = _Part(part.number + 1)
 
 
@@ -174,7 +125,6 @@ class _Part:
         self.number = number
         self.bytes = 0
         self.records = 0
-        self.ends_with_record = True
         self._hash = hashlib.sha256()
         self._squeeze = zstandard.ZstdCompressor(level=LEVEL, write_checksum=True).compressobj()
         self._out: list[bytes] = []
@@ -182,7 +132,6 @@ class _Part:
     def add(self, block: bytes, ends: int) -> None:
         self.bytes += len(block)
         self.records += ends
-        self.ends_with_record = block.endswith(b"\n")
         self._hash.update(block)
         self._out.append(self._squeeze.compress(block))
 
@@ -195,9 +144,10 @@ class _Part:
         return self._hash.hexdigest()
 
 
-async def landed_parts(folder: ExtractFolder, quote: bytes, delimiter: bytes) -> list[PageEntry]:
+async def landed_parts(folder: ExtractFolder, counter: RecordCounter) -> list[PageEntry]:
     """Return the entries of the parts that an interrupted download landed, up to the first gap.
 
+    :param counter: takes them, and can go on behind them afterwards
     :raises Damaged: a part cannot be read
     """
     entries: list[PageEntry] = []
@@ -205,17 +155,16 @@ async def landed_parts(folder: ExtractFolder, quote: bytes, delimiter: bytes) ->
         if number != len(entries) + 1:
             break
         body = await folder.read(number)
-        counter = RecordCounter(quote, delimiter)
-        rows, _ = await asyncio.to_thread(counter.feed, body)
-        rows += counter.open_record
-        sha256 = (await asyncio.to_thread(hashlib.sha256, body)).hexdigest()
+        before = counter.records
+        await asyncio.to_thread(counter.feed, body)
+        records = counter.records - before + counter.open_record
         entries.append(
             PageEntry(
                 number=number,
                 name=page_name(number, "csv"),
-                rows=rows - (number == 1 and rows > 0),
+                rows=records - (before == 0 and records > 0),
                 bytes=len(body),
-                sha256=sha256,
+                sha256=(await asyncio.to_thread(hashlib.sha256, body)).hexdigest(),
             )
         )
     return entries

@@ -10,6 +10,8 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+# Quotes and line breaks are parts of other characters in these, or depend on what came before.
+_NOT_IN_PARTS = ("iso2022", "hz", "utf-7", "punycode", "idna", "unicode-escape", "raw-unicode-escape")
 SIMPLE_TYPES = frozenset({"string", "int64", "float64", "bool", "date", "timestamp", "json"})
 NIGHT = "night"
 MOST_DIGITS = 38
@@ -50,9 +52,13 @@ def _timezone(name: str) -> str:
 
 def _charset(name: str) -> str:
     try:
-        return codecs.lookup(name).name
-    except LookupError:
+        found = codecs.lookup(name).name
+        "a".encode(found)  # some codecs are of no text at all
+        if found.startswith(_NOT_IN_PARTS):
+            raise ValueError(f"a CSV file in {name!r} cannot be read in parts; ask for utf-8")
+    except (LookupError, UnicodeError):
         raise ValueError(f"{name!r} is not a character set; give one such as utf-8 or cp1252") from None
+    return found
 
 
 ColumnType = Annotated[str, AfterValidator(_column_type)]
@@ -143,14 +149,17 @@ class SchemaRules(_Model):
 class CsvSpec(_Model):
     """How CSV is written by this vendor.
 
-    :param charset: character set; a byte order mark of UTF-8 is always accepted
+    :param charset: character set; a byte order mark of UTF-8, UTF-16 or UTF-32 overrules it
     :param delimiter: one ASCII character between fields
     :param quote: one ASCII character around fields
+    :param repeated_names: what becomes of a column that has the name of another one, or none: ``refuse`` publishes nothing,
+        ``number`` calls it by its place, ``name_2`` or ``column_7``; the vendor has to keep their order then
     """
 
     charset: Annotated[str, AfterValidator(_charset)] = "utf-8"
     delimiter: str = Field(default=",", min_length=1, max_length=1, pattern=r"^[\x09\x20-\x7e]$")
     quote: Literal['"', "'"] = '"'
+    repeated_names: Literal["refuse", "number"] = "refuse"
 
 
 class PublishSpec(_Model):

@@ -3,30 +3,27 @@
 from __future__ import annotations
 
 import csv
-import io
 from collections.abc import Iterable, Sequence
 
 from nightshift.errors import BadResponse
+from nightshift.lake import csv_header
 from nightshift.lake.spec import Column, CsvSpec
 from nightshift.tokenflex.rules import VENDOR
 from nightshift.tokenflex.vocabulary import column_type, plain
 
-HEADER_LIMIT = 1 << 20
-
 
 def header_of(body: bytes, dialect: CsvSpec) -> list[str]:
-    """Return the column names in the first line of a CSV file; none where it is empty.
+    """Return the column names in the header of a usage file; none where it is empty.
+
+    A customer's own categories may have one name, or none (reference, section 2): they are told apart by their place here, and
+    whether they may be published so is for the publishing task to say.
 
     :param body: the beginning of the file
     :param dialect: how it is written
     :raises BadResponse: it is not text in the configured character set, or not CSV
     """
-    start = body[:HEADER_LIMIT].removeprefix(b"\xef\xbb\xbf")
     try:
-        # Cut off in the middle of a character is no mistake of the file.
-        text = start.decode(dialect.charset, "strict" if len(body) <= HEADER_LIMIT else "ignore")
-        rows = csv.reader(io.StringIO(text, newline=""), delimiter=dialect.delimiter, quotechar=dialect.quote)
-        return [name.strip() for name in next(rows, [])]
+        return csv_header.header_of(body, dialect.model_copy(update={"repeated_names": "number"}))
     except (UnicodeDecodeError, csv.Error) as error:
         raise BadResponse(
             f"the header of the usage file cannot be read ({type(error).__name__})", vendor=VENDOR,

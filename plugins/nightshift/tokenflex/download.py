@@ -63,7 +63,7 @@ class FileDownload:
     :param folder: where the parts of the file go
     :param seen: the file that parts in the folder belong to, if there are any
     :param note: keeps which file is being received, before its first part is landed
-    :param dialect: ``quote`` and ``delimiter`` of the CSV
+    :param dialect: ``quote``, ``delimiter`` and ``charset`` of the CSV
     """
 
     def __init__(

@@ -89,6 +89,7 @@ class TokenFlexDownloadExportOperator(ExtractOperator):
                 note,
                 quote=dialect.quote,
                 delimiter=dialect.delimiter,
+                charset=dialect.charset,
             )
             entries = await download.run()
         header = header_of(await folder.read(1), dialect) if entries else []

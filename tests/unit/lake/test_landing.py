@@ -3,15 +3,13 @@ from __future__ import annotations
 import asyncio
 import random
 from pathlib import Path
+from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from nightshift.lake.errors import Damaged, Incomplete, NoExtract
 from nightshift.lake.landing import Landing, Manifest, VendorTotals
-from nightshift.lake.parts import RecordCounter
 from nightshift.lake.store import Lake
 from tests.unit.lake.conftest import NIGHT, land_night
 
@@ -127,12 +125,12 @@ def csv_text(rows: int) -> bytes:
 
 
 async def feed(
-    folder: object, text: bytes, *, chunk: int, stop: int | None = None, resume: bool = True
+    folder: object, text: bytes, *, chunk: int, stop: int | None = None, resume: bool = True, **dialect: Any
 ) -> list[object]:
     class Cut(Exception):
         pass
 
-    stream = await folder.open_stream(part_bytes=3 << 20, resume=resume)  # type: ignore[attr-defined]
+    stream = await folder.open_stream(**{"part_bytes": 3 << 20, "resume": resume, **dialect})  # type: ignore[attr-defined]
     try:
         async with stream:
             for at in range(stream.received, len(text) if stop is None else stop, chunk):
@@ -174,22 +172,21 @@ async def test_a_quote_that_is_never_closed_is_an_error(lake: Lake) -> None:
         await feed(folder, b'a,b\n1,"' + b"x,y\n" * 5_000_000, chunk=1 << 20)
 
 
-field = st.text(st.sampled_from('ab,"\n\r; '), max_size=6)
+async def test_a_download_that_ends_inside_of_quotes_is_not_complete(lake: Lake) -> None:
+    folder = Landing(lake, "tokenflex", "usage", NIGHT).extract("x")
+    with pytest.raises(Incomplete, match="ends inside of quotes, after 11 bytes"):
+        await feed(folder, b'a,b\r\n1,"two', chunk=5)
 
 
-@settings(max_examples=200, deadline=None)
-@given(rows=st.lists(st.lists(field, min_size=2, max_size=3), max_size=6), cut=st.integers(1, 7))
-def test_records_are_counted_as_a_csv_reader_counts_them(rows: list[list[str]], cut: int) -> None:
-    import csv
-    import io
-
-    out = io.StringIO(newline="")
-    csv.writer(out, lineterminator="\n").writerows(rows)
-    text = out.getvalue().encode()
-    counter, ends, behind = RecordCounter(), 0, 0
-    for at in range(0, len(text), cut):
-        found, last = counter.feed(text[at : at + cut])
-        ends += found
-        behind = at + last if last >= 0 else behind
-    assert ends == len(rows)
-    assert behind == len(text)
+@pytest.mark.parametrize("charset", ["utf-8-sig", "utf-16", "utf-16-be", "cp1252"])
+async def test_parts_of_any_charset_and_line_end_are_gone_on_with(lake: Lake, charset: str) -> None:
+    lines = "".join(f'{n},"caf\xe9 {n}\r\nat",x\r' for n in range(200_000))
+    text = f"id,text,size\r{lines}".encode(charset)
+    folder = Landing(lake, "tokenflex", "usage", NIGHT).extract("x")
+    named = "utf-8" if charset.startswith("utf") and charset != "utf-16-be" else charset
+    before = await feed(folder, text, chunk=65_537, stop=3 << 20, part_bytes=1 << 20, charset=named)
+    assert before
+    entries = await feed(folder, text, chunk=65_537, part_bytes=1 << 20, charset=named)
+    assert entries[: len(before)] == before
+    assert b"".join([await folder.read(number) for number in await folder.landed()]) == text
+    assert sum(entry.rows for entry in entries) == 200_000  # type: ignore[attr-defined]

@@ -21,13 +21,17 @@ SPEC = PublishSpec()
 
 
 def read(
-    kinds: dict[str, str], bodies: Iterable[bytes], spec: PublishSpec = SPEC, reader: Any = JsonPages
+    kinds: dict[str, str],
+    bodies: Iterable[bytes],
+    spec: PublishSpec = SPEC,
+    reader: Any = JsonPages,
+    rows: int | None = 1,
 ) -> list[dict[str, Any]]:
     pages = reader(targets(kinds, spec), (), spec, "report")
     return [
         row
         for number, body in enumerate(bodies, 1)
-        for batch in pages.batches(number, body, 1)
+        for batch in pages.batches(number, body, rows)
         for row in batch.to_pylist()
     ]
 
@@ -173,7 +177,7 @@ def test_the_vendors_night_is_not_the_partitions() -> None:
 
 def test_csv_columns_go_by_name_on_every_page() -> None:
     bodies = [b"\xef\xbb\xbfid,name\r\n1,x\r\n", b'name,id\n"y\nz",2', b"3,w\n", b"id,name\n"]
-    found = read({"id": "int64", "name": "string", "gone": "date"}, bodies, reader=CsvPages)
+    found = read({"id": "int64", "name": "string", "gone": "date"}, bodies, reader=CsvPages, rows=None)
     assert found == [{"id": n, "name": s, "gone": None} for n, s in ((1, "x"), (2, "y\nz"), (3, "w"))]
 
 
@@ -190,10 +194,52 @@ def test_a_csv_value_that_does_not_fit_is_named() -> None:
     assert (found.value.page, found.value.row, found.value.value) == (2, 2, "four")
 
 
-@pytest.mark.parametrize("body", [b"a,b\n1\n", b"a,b\n1,2,3\n", b"a,a\n1,2\n", b"a,b\n\xff,1\n", b"a,\n1,2\n"])
+@pytest.mark.parametrize(
+    "body", [b"a,b\n1\n", b"a,b\n1,2,3\n", b"a,b\n1,2,\n1,2\n", b"a,b\n\xff,1\n", b"a,b,\n1,2,3,4\n"]
+)
 def test_csv_that_is_not_sound_is_an_error(body: bytes) -> None:
     with pytest.raises(UnreadablePage, match="page 1 is not CSV in utf-8"):
         read({"a": "string", "b": "string"}, [body], reader=CsvPages)
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (b"a,b,A\n1,2,3\n", "names the column 'A' twice.*repeated_names: number.*second one 'A_2'"),
+        (b"a,,b\n1,2,3\n", "no name for column 2.*second one 'column_2'"),
+        (b"a,b,\n1,2,\n1,2,x\n", "page 1, row 2: column 3 has the value 'x'.*call it 'column_3'"),
+    ],
+)
+def test_names_that_come_twice_or_not_at_all_are_told_with_the_setting_that_helps(body: bytes, told: str) -> None:
+    with pytest.raises(UnreadablePage, match=told) as found:
+        read({"a": "string", "b": "string"}, [body], reader=CsvPages)
+    assert "extract the night again" not in str(found.value)
+    spec = PublishSpec(csv=CsvSpec(repeated_names="number"))
+    names, _ = Survey(spec, True, "r").take([(1, body)])
+    assert len(names) == 3
+    assert {"A_2", "column_2", "column_3"} & set(names)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"a,b,\n1,2,\n3,4,\n",
+        b"a,b,\n1,2\n3,4\n",
+        b"a,b\n1,2,\n3,4,\n",
+        b"a, b\r\n1,2\r\n\r\n3,4\r\n\r\n",
+        b'\r\n"a", "b" \r1,2\r3,4',
+        b'\xef\xbb\xbf"a","b"\n1,2\n3,4\n',
+        "a,b\n1,2\n3,4".encode("utf-16"),
+    ],
+)
+def test_every_habit_of_writing_the_same_table_is_read_alike(body: bytes) -> None:
+    assert read({"a": "int64", "b": "int64"}, [body], reader=CsvPages) == [{"a": 1, "b": 2}, {"a": 3, "b": 4}]
+
+
+def test_a_row_with_the_texts_of_the_header_is_a_row_where_the_count_says_so() -> None:
+    pages = CsvPages(targets({"a": "string"}, SPEC), (), SPEC, "report")
+    found = [row["a"] for n in (1, 2) for b in pages.batches(n, b"a\nx\n", n) for row in b.to_pylist()]
+    assert found == ["x", "a", "x"]
 
 
 def test_csv_of_another_charset_and_delimiter() -> None:
