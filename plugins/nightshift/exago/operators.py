@@ -253,8 +253,9 @@ class ExagoReportExtractOperator(ExagoExtractOperator):
         if content.lstrip()[:1] in (b"{", b"["):
             raise BadResponse("the report is JSON where CSV was asked for", vendor=VENDOR)
         spec = CsvSpec.model_validate(self.csv)
-        dialect = {"quote": spec.quote, "delimiter": spec.delimiter, "charset": spec.charset}
-        async with await folder.open_stream(resume=False, **dialect) as stream:
+        async with await folder.open_stream(
+            resume=False, quote=spec.quote, delimiter=spec.delimiter, charset=spec.charset
+        ) as stream:
             await stream.write(content)
         return list(stream.entries)
 
