@@ -38,6 +38,7 @@ class RecordCounter:
         self._texts = quote.decode("ascii"), delimiter.decode("ascii")
         self._is_start = is_start
         self._closed = False
+        self._last = 0
         self._learn()
 
     def feed(self, block: bytes) -> tuple[int, int]:
