@@ -10,7 +10,8 @@ from typing import Any, Self
 from nightshift.errors import BadResponse, Forbidden, NotFound, Rejected
 from nightshift.flexdeploy.explain import explain
 from nightshift.flexdeploy.hook import FlexDeployHook
-from nightshift.flexdeploy.model import Started, WorkflowRequest
+from nightshift.flexdeploy.likeness import differences
+from nightshift.flexdeploy.model import Execution, Started, WorkflowRequest
 from nightshift.flexdeploy.proof import requests_with
 from nightshift.flexdeploy.request import WORK_OF, JobRequest, marked, request_of, requests_due
 from nightshift.flexdeploy.requests import ids_of, job_id_of, status_of
@@ -96,6 +97,22 @@ class FlexDeployAdapter(JobAdapter):
         """Say yes: the hook raises nothing but that word as ``NotFound``."""
         return True
 
+    async def unlike(self, job_id: str, intent: Intent, payload: Any) -> str:
+        """Compare workflow requests with what this task asks for; one that carries its mark is its own."""
+        request, numbers = request_of(payload), ids_of(job_id)
+        if len(numbers) > requests_due(request):
+            return f"it names {len(numbers)} workflow requests, and this task makes {requests_due(request)}"
+        told: list[str] = []
+        for number in numbers:
+            found = await self.hook.workflow_request(number)
+            mark = dict(found.flex_fields).get(self.marker_code) if self.marker_code else None
+            if mark == intent.marker:
+                continue
+            if mark:
+                told.append(f"{number} carries the mark of another task, {mark}")
+            told += differences(found, await self._ran(number), request, payload["project_id"], intent.at)
+        return "; ".join(told)
+
     async def cancel(self, job_id: str) -> Cancelled | NotPossible:
         """Stop each workflow request as far as the API goes: reject its approvals, cancel its schedule, or use the
         route ``abort`` where the connection names one.
@@ -126,13 +143,16 @@ class FlexDeployAdapter(JobAdapter):
         found = await requests_with(self.hook, code, intent.marker, payload["project_id"])
         return found, len(found) == requests_due(request_of(payload))
 
+    async def _ran(self, number: str) -> list[Execution]:
+        try:
+            return await self.hook.workflow_executions(number)
+        except (NotFound, Forbidden, Rejected, BadResponse) as error:
+            self.hook.log.info("The executions of %s are not listed: %s.", number, error.problem)
+            return []
+
     async def _version_run(self, ids: tuple[str, ...]) -> int | None:
         """Return the version that the executions name; a server that has none to show spoils no success."""
-        try:
-            ran = [one for number in ids for one in await self.hook.workflow_executions(number)]
-        except (NotFound, Forbidden, Rejected, BadResponse) as error:
-            self.hook.log.info("The executions of %s name no version: %s.", ", ".join(ids), error.problem)
-            return None
+        ran = [one for number in ids for one in await self._ran(number)]
         versions = {one.project_version_id for one in ran if one.project_version_id is not None}
         return versions.pop() if len(versions) == 1 else None
 

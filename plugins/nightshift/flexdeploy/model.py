@@ -24,6 +24,8 @@ class WorkflowRequest(msgspec.Struct, frozen=True, kw_only=True):
     :param project_version_id: version that is built or deployed
     :param project_version_name: its name
     :param environment_id: environment
+    :param stream_id: stream, in v2 called branch
+    :param created: when it was asked for, as given; only newer servers tell
     :param package_name: package of a partial project
     :param requested_by: user; may be an internal one
     :param requested_start_time: as given
@@ -36,6 +38,8 @@ class WorkflowRequest(msgspec.Struct, frozen=True, kw_only=True):
     project_version_id: int | None = None
     project_version_name: str | None = None
     environment_id: int | None = None
+    stream_id: int | None = None
+    created: str | None = None
     package_name: str | None = None
     requested_by: str | None = None
     requested_start_time: str | None = None
@@ -62,6 +66,8 @@ class WorkflowRequest(msgspec.Struct, frozen=True, kw_only=True):
             project_version_id=_number(row.get("projectVersionId")),
             project_version_name=_text(row.get("projectVersionName")),
             environment_id=_number(row.get("environmentId")),
+            stream_id=_number(_first(row, "projectStreamId", "projectBranchId")),
+            created=_text(row.get("createdOn")),
             package_name=_text(row.get("packageName")),
             requested_by=_text(_first(row, "requestedBy", "createdBy")),
             requested_start_time=_text(row.get("requestedStartTime")),
@@ -93,6 +99,7 @@ class Execution(msgspec.Struct, frozen=True, kw_only=True):
     :param kind: such as ``DEPLOY``
     :param instance_id: where it ran
     :param project_version_id: version
+    :param started: when it began, as given
     :param aborted_by: who ended it
     :param messages: what it says of itself
     """
@@ -103,6 +110,7 @@ class Execution(msgspec.Struct, frozen=True, kw_only=True):
     kind: str | None = None
     instance_id: str | None = None
     project_version_id: int | None = None
+    started: str | None = None
     aborted_by: str | None = None
     messages: tuple[str, ...] = ()
 
@@ -130,6 +138,7 @@ class Execution(msgspec.Struct, frozen=True, kw_only=True):
             kind=_text(row.get("workflowType")),
             instance_id=_text(_first(row, "instanceId", "targetId")),
             project_version_id=_number(row.get("projectVersionId")),
+            started=_text(_first(row, "startTime", "createdOn")),
             aborted_by=_text(row.get("abortedBy")),
             messages=tuple(_messages(row)),
         )

@@ -170,7 +170,7 @@ class ProjectJobOperator(VendorJobOperator):
         await self.prepare(context)
         if not isinstance(adapter, FlexDeployAdapter):
             raise TypeError(f"{type(adapter).__name__} is not an adapter of FlexDeploy")
-        word = store.resolution(first=store.load() is None)
+        word = store.resolution()
         if word is not None and word.adopt:
             job_id_of(word.adopt)
         self._ids = await self._resolved(context, adapter)
@@ -230,7 +230,8 @@ class ProjectJobOperator(VendorJobOperator):
             else:
                 project = named.project if isinstance(named.project, int) else 0
                 environment = named.environment if isinstance(named.environment, int) else 0
-                self._ids = Ids(project=project, environment=environment)
+                stream = named.stream if isinstance(named.stream, int) else None
+                self._ids = Ids(project=project, environment=environment, stream=stream)
         return self._ids
 
     def _named(self, *, early: bool = False) -> Named:

@@ -88,14 +88,6 @@ class JobAdapter(ABC):
         """
         return
 
-    async def verify(self, job_id: str, intent: Intent, payload: Any) -> None:
-        """Refuse an id that a person gave unless it is this task's job in all that the vendor says about it.
-
-        :param intent: the latest one; one made for this, where there was none
-        :raises Rejected: it is somebody else's, or there is no such job; the message says what differs. Default: never
-        """
-        return
-
     @abstractmethod
     async def submit(self, intent: Intent, payload: Any) -> JobStatus | Immediate:
         """Ask the vendor once for a job that carries ``intent.marker``, if the vendor has a place for it.

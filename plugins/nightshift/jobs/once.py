@@ -38,6 +38,7 @@ from nightshift.jobs.record import Ending, JobRecord, JobStore, is_refused_to_th
 from nightshift.jobs.state import Intent, JobState, JobStatus, RunIdentity, payload_hash
 from nightshift.jobs.twins import Twins
 from nightshift.jobs.verdicts import ambiguous, held_up, not_seen, stopped
+from nightshift.jobs.word import heed
 from nightshift.redaction import redact
 
 _REFUSED = (Unreachable, RateLimited, AuthFailed, Forbidden, NotFound, Rejected)
@@ -133,10 +134,9 @@ class SubmitOnce:
 
     async def _situation(self) -> Situation:
         record = self._store.load()
-        resolution = self._store.resolution(first=record is None)
-        if resolution is not None and resolution.adopt:
-            known = record.intent if record is not None else None
-            await self._adapter.verify(resolution.adopt, known or self._intent(1), self._attempt.payload)
+        resolution = self._store.resolution()
+        if resolution is not None:
+            await heed(resolution, record, self._adapter, self._store, self._attempt.payload, self._log)
         attempt = self._attempt
         return Situation(
             record=record,
@@ -236,7 +236,7 @@ class SubmitOnce:
                     logging.ERROR,
                     f"Job {status.id} was made at {self._adapter.vendor}, but Airflow did not take a note of it. The "
                     f"next attempt looks for it; if it asks what to do, answer with "
-                    f'{{"adopt": "{status.id}"}}.',
+                    f'{{"adopt": "{status.id}", "by": "<your name>", "why": "its log says so"}}.',
                 )
             raise
 
@@ -245,7 +245,8 @@ class SubmitOnce:
         old = seen.record if seen.record is not None and seen.record.intent is not None else None
         same = old is not None and old.id in (None, decision.id) and seen.resolution is None
         if old is None or not same:
-            old = JobRecord(intent=self._intent(_generation(seen)), anchor=now, urls=old.urls if old else {})
+            named = seen.resolution is not None
+            old = JobRecord(intent=self._adopting(seen), anchor=now, urls=old.urls if old else {}, named=named)
         ending = decision.ending if isinstance(decision, Adopt) else Ending.VERDICT
         if isinstance(decision, AwaitCancel):
             ending = Ending.AGAIN
@@ -267,6 +268,11 @@ class SubmitOnce:
         if isinstance(decision, AwaitCancel) and decision.cancel:
             await cancel_job(self._adapter, decision.id, "The job is not wanted any more", self._log)
         return record
+
+    def _adopting(self, seen: Situation) -> Intent:
+        """Return the intent that a job which was made without our knowledge belongs to."""
+        intent = seen.record.intent if seen.record is not None else None
+        return intent if intent is not None and seen.resolution is not None else self._intent(_generation(seen))
 
     def _intent(self, generation: int, at: float | None = None) -> Intent:
         marker = self._attempt.run.marker(generation)

@@ -23,6 +23,7 @@ from nightshift.jobs.run import last_attempt, run_identity, seconds
 from nightshift.jobs.state import FAILED, TERMINAL, JobState, JobStatus
 from nightshift.jobs.verdicts import failed, not_shown, refused, stopped, timed_out
 from nightshift.jobs.waiting import Phase, WaitPlan, Watch
+from nightshift.jobs.word import unlike
 from nightshift.retries import VendorRetryPolicy
 
 if TYPE_CHECKING:
@@ -225,6 +226,8 @@ class VendorJobOperator(BaseOperator):
         self, context: Context, adapter: JobAdapter, store: JobStore, record: JobRecord, event: JobEvent
     ) -> Any:
         status = event.seen
+        if record.named:
+            await self._still_like(context, adapter, store, record)
         if status.state in FAILED:
             if self._killed:
                 raise stopped(adapter, status.id)
@@ -234,6 +237,16 @@ class VendorJobOperator(BaseOperator):
         # comes back as a retry, which a clear can be told from: it finds this mark and gives the same answer.
         store.save(record.changed(done=True))
         return answer
+
+    async def _still_like(self, context: Context, adapter: JobAdapter, store: JobStore, record: JobRecord) -> None:
+        """Look once more at a job that a person named: only now the vendor tells all of it.
+
+        :raises Rejected: it is not this task's; nobody knows of one that is
+        """
+        intent, job_id = record.made()
+        if why := await adapter.unlike(job_id, intent, self.payload(context)):
+            store.save(record.changed(id=None, status=None, named=False))
+            raise unlike(adapter, job_id, why)
 
     async def _give_up(self, adapter: JobAdapter, record: JobRecord, event: JobEvent) -> None:
         if event.kind is EventKind.REFUSED:
@@ -262,8 +275,7 @@ class VendorJobOperator(BaseOperator):
             await cancel_by_spec(self.adapter(), self._job_id, "The last attempt failed", self.log)
 
     def _store(self, context: Context) -> JobStore:
-        conf = getattr(context["dag_run"], "conf", None)
-        return JobStore(context["task_state_store"], conf=conf, task_id=self.task_id)
+        return JobStore(context["task_state_store"])
 
     def _taken_up(self, store: JobStore, payload: dict[str, Any]) -> tuple[JobRecord, JobEvent]:
         try:

@@ -15,9 +15,7 @@ from nightshift.jobs.state import Intent, JobStatus, from_json, to_json
 RECORD_KEY = "nightshift_job"
 """Key of the task state store that holds the :class:`JobRecord`."""
 RESOLUTION_KEY = "nightshift_resolve"
-"""Key of the task state store where a person says what to do: ``{"adopt": "<id>"}`` or ``{"resubmit": true}``."""
-CONF_KEY = "jobs"
-"""Key of a DAG run's conf: ``{"jobs": {"adopt": {"<task id>": "<id>"}, "resubmit": ["<task id>"]}}``."""
+"""Key of the task state store where a person says what to do (:class:`Resolution`)."""
 
 _RETENTION = timedelta(days=90)
 
@@ -43,6 +41,7 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
     :param refused: the vendor certainly did not take the request (refused, or it never got there).
     :param lost: the request has left, and its attempt knows that the answer was lost; without it an attempt may still be
         about to send it.
+    :param named: a person named this job; whether it is this task's is looked at once more when it has ended.
     :param done: our attempt has fetched the job's result and hands it to Airflow.
     :param max_tries: Airflow's ``max_tries`` of the latest attempt. A clear raises it; a retry does not.
     :param attempt: the latest attempt that took charge, and when it did.
@@ -61,6 +60,7 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
     id: str | None = None
     refused: bool = False
     lost: bool = False
+    named: bool = False
     done: bool = False
     max_tries: int = 0
     attempt: int = 1
@@ -87,18 +87,29 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Resolution(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A person's word on a job that could not be told apart: take this one, or make a new one.
+    """A person's word on a job that could not be told apart: take this one, make a new one, or none.
 
-    :param adopt: the vendor's id of the job that is this task's.
+    :param adopt: the vendor's id of the job that is this task's; taken only if the vendor's answer bears it out.
     :param resubmit: there is none; ask the vendor (again).
+    :param over: whatever there was is over, and none is wanted; the task fails, and what it held back goes on.
+    :param by: who says so.
+    :param why: what was seen.
     """
 
     adopt: str | None = None
     resubmit: bool = False
+    over: bool = False
+    by: str = ""
+    why: str = ""
 
     def __post_init__(self) -> None:
-        if bool(self.adopt) == self.resubmit:
-            raise ValueError('give either {"adopt": "<id of the job>"} or {"resubmit": true}')
+        if [bool(self.adopt), self.resubmit, self.over].count(True) != 1:
+            raise ValueError('give one of {"adopt": "<id of the job>"}, {"resubmit": true} and {"over": true}')
+
+    @property
+    def kind(self) -> str:
+        """Which of the three it is."""
+        return "adopt" if self.adopt else "resubmit" if self.resubmit else "over"
 
 
 class StateStore(Protocol):
@@ -121,14 +132,10 @@ class JobStore:
     That is what keeps a worker that was given up from asking the vendor after its successor has taken over.
 
     :param store: ``context["task_state_store"]``.
-    :param conf: the DAG run's conf.
-    :param task_id: names this task in the conf.
     """
 
-    def __init__(self, store: StateStore, *, conf: Mapping[str, Any] | None = None, task_id: str = "") -> None:
+    def __init__(self, store: StateStore) -> None:
         self._store = store
-        self._conf = conf or {}
-        self._task_id = task_id
 
     def load(self) -> JobRecord | None:
         """Read what earlier attempts left.
@@ -152,39 +159,25 @@ class JobStore:
         self._store.set(RECORD_KEY, to_json(record), retention=_RETENTION)
         return record
 
-    def resolution(self, *, first: bool) -> Resolution | None:
-        """Read what a person decided, from the state store or, where this task has no record yet, from the run's conf.
+    def resolution(self) -> Resolution | None:
+        """Read what a person decided. A run's conf has no say: whoever may start a run could pass off any job as its own.
 
-        :param first: no attempt has left a record; the conf counts only then, because it cannot be taken back.
         :raises Rejected: it is there but says something else.
         """
         plain = self._store.get(RESOLUTION_KEY)
-        where = f"the key {RESOLUTION_KEY!r} of the task state store"
-        if plain is None and first:
-            plain, where = self._from_conf(), f"{CONF_KEY!r} in the run's conf"
         if plain is None:
             return None
         try:
             return from_json(Resolution, plain)
         except ValueError as error:
             raise Rejected(
-                f"cannot read {where}: {error}",
+                f"cannot read the key {RESOLUTION_KEY!r} of the task state store: {error}",
                 advice="Nothing was asked of the vendor. Correct the value, then clear the task.",
             ) from None
 
     def resolved(self) -> None:
         """Remove what a person decided, once it has been acted on."""
         self._store.delete(RESOLUTION_KEY)
-
-    def _from_conf(self) -> dict[str, Any] | None:
-        jobs = self._conf.get(CONF_KEY)
-        if not isinstance(jobs, Mapping):
-            return None
-        adopt = jobs.get("adopt")
-        if isinstance(adopt, Mapping) and self._task_id in adopt:
-            return {"adopt": str(adopt[self._task_id])}
-        resubmit = jobs.get("resubmit")
-        return {"resubmit": True} if isinstance(resubmit, list) and self._task_id in resubmit else None
 
 
 def is_refused_to_this_attempt(error: BaseException) -> bool:

@@ -77,8 +77,9 @@ def ambiguous(adapter: JobAdapter, intent: Intent, decision: Ask) -> Ambiguous:
             f"Nothing was asked for again and nothing is lost. 1. Look at the vendor for a job with the marker "
             f"{intent.marker}, or one made about {made}. 2. Open this task instance in Airflow, tab Task State Store, and "
             f"add the key {RESOLUTION_KEY!r} with the value "
-            f'{{"adopt": "<id of the job>"}} if there is one, {{"resubmit": true}} if there is none (or PUT '
-            f'{{"value": …}} to {where}). 3. Clear the task.'
+            f'{{"adopt": "<id of the job>", "by": "<your name>", "why": "<what you saw>"}} if there is one, '
+            f'{{"resubmit": true, "by": …, "why": …}} if there is none and one is wanted, {{"over": true, "by": …, "why": …}} '
+            f'if none is wanted any more (or PUT {{"value": …}} to {where}). 3. Clear the task.'
         ),
     )
 

@@ -13,7 +13,7 @@ from airflow.sdk.exceptions import AirflowFailException, TaskDeferred
 from nightshift.nights.night import unknown_keys
 from nightshift.nights.place import lake_of_this_deployment
 from nightshift.promotion.after import lacking, seen
-from nightshift.promotion.form import ALSO_KNOWN, FORM, Wish, night_of
+from nightshift.promotion.form import FORM, Wish, night_of
 from nightshift.promotion.progress import standing
 from nightshift.promotion.queue import Place, Queue
 from nightshift.promotion.record import Outcome, Record, Running, Version, now
@@ -87,7 +87,7 @@ class PromotionBeginOperator(BaseOperator):
 
     def _asked(self, context: Context) -> tuple[Wish, str | None]:
         run = context["dag_run"]
-        if unknown := unknown_keys(run.conf, (*FORM, *ALSO_KNOWN)):
+        if unknown := unknown_keys(run.conf, FORM):
             raise ValueError(f"Unknown field in the run's conf: {', '.join(unknown)}. Valid: {', '.join(FORM)}.")
         wish = Wish.of(context["params"])
         wish.check()

@@ -11,7 +11,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from nightshift.errors import NotFound, NotShown
 from nightshift.flexdeploy.vocabulary import ENDED
 from nightshift.nights.place import lake_of_this_deployment
-from nightshift.promotion.progress import in_flight, outcome_of, roll_back_of, standing
+from nightshift.promotion.progress import in_flight, is_settled, outcome_of, roll_back_of, standing
 from nightshift.promotion.record import Outcome, Record
 from nightshift.promotion.runs import failed_tasks
 from nightshift.promotion.store import Records
@@ -70,6 +70,8 @@ class RollBackOfferOperator(BaseAsyncOperator):
                     try:
                         request = await hook.workflow_request(number)
                     except (NotFound, NotShown):
+                        if is_settled(step):
+                            continue
                         raise AirflowFailException(
                             f"FlexDeploy does not show workflow request {number} of {step.task}, so nobody knows whether it still goes on. "
                             f"Nothing is rolled back meanwhile: look at {hook.page_of(str(number))}, then clear this task with all that follows."

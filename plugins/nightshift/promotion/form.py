@@ -13,8 +13,6 @@ FORM = (
     "force_build", "version_id", "from_stage", "to_stage", "change_tickets", "related_tickets", "inputs", "build_inputs",
     "dry_run", "night",
 )  # fmt: skip
-ALSO_KNOWN = ("jobs",)
-"""Keys of a run's conf that are no field of the form: what to do with a job whose answer was lost."""
 
 
 def promotion_form(application: str, stages: Sequence[str]) -> dict[str, Param]:

@@ -13,10 +13,14 @@ from nightshift.errors import Ambiguous, JobFailed, JobTimedOut
 from nightshift.flexdeploy.project_operator import ProjectJobOperator
 from nightshift.flexdeploy.requests import ids_of
 from nightshift.flexdeploy.vocabulary import Outcome
-from nightshift.jobs.record import Ending, JobRecord, JobStore
+from nightshift.jobs.record import Ending, JobRecord, JobStore, Resolution
 from nightshift.jobs.state import TERMINAL, JobState
+from nightshift.jobs.word import unlike
+from nightshift.nights.place import lake_of_this_deployment
+from nightshift.promotion.doubts import AMBIGUOUS
+from nightshift.promotion.holders import holder_of
 from nightshift.promotion.keeper import StepKeeper
-from nightshift.promotion.record import Kind, Record, State, Version
+from nightshift.promotion.record import Kind, Record, Said, State, Version, now
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -98,17 +102,49 @@ class JobStep(ProjectJobOperator):
         """Go on with the request that there is, however it has ended meanwhile: a retry asks for none after a failure or
         a person's no, as no attempt does that sees it end. A clear does, and so does what our own stop has cancelled.
         """
-        record, ti = store.load(), context["ti"]
-        asked_for = record is not None and record.id is not None and not record.done
-        if record is None or record.id is None or not asked_for or store.resolution(first=False) is not None:
-            return await super()._secure(context, adapter, store)
-        if context["task_state_store"].get(STOPPED_KEY, None) == record.id:
-            return await super()._secure(context, adapter, store)
-        if record.max_tries >= ti.max_tries:
+        record, ti, word = store.load(), context["ti"], store.resolution()
+        stopped = record is not None and context["task_state_store"].get(STOPPED_KEY, None) == record.id
+        underway = record is not None and record.id is not None and not record.done and record.max_tries >= ti.max_tries
+        if record is not None and underway and word is None and not stopped:
             self.log.info("Workflow request %s was asked for by an earlier attempt; going on with it.", record.id)
             begun = record.attempt_at if record.attempt == ti.try_number else time.time()
             return store.save(record.changed(attempt=ti.try_number, attempt_at=begun, ending=Ending.VERDICT))
-        return await super()._secure(context, adapter, store)
+        return await self._ask(context, adapter, store, word)
+
+    async def _ask(
+        self, context: Context, adapter: JobAdapter, store: JobStore, word: Resolution | None
+    ) -> JobRecord | Immediate:
+        """Ask FlexDeploy, or find out what it was asked; until its answer is known, the record says that it may have been."""
+        keeper = self._keeper
+        if keeper is None:
+            raise RuntimeError("a step of a promotion is asked for without its record")
+        if word is not None and word.adopt:
+            await self._refuse_held(keeper, adapter, word.adopt)
+        said = None if word is None else Said(word=word.kind, by=word.by, why=word.why, at=now())
+        await keeper.asking(said)
+        try:
+            made = await super()._secure(context, adapter, store)
+        except BaseException:
+            left = store.load()
+            if left is None or left.intent is None or left.refused:
+                await keeper.note(asked=None)
+            raise
+        if not isinstance(made, JobRecord):
+            await keeper.note(asked=None)
+        return made
+
+    async def _refuse_held(self, keeper: StepKeeper, adapter: JobAdapter, named: str) -> None:
+        """Refuse a workflow request that is the work of another step.
+
+        :raises Rejected: it is; nothing was adopted
+        """
+        hook = getattr(adapter, "hook", None)
+        mine = (self.application, keeper.run_id, keeper.task_id)
+        requests = {int(number) for number in ids_of(named)}
+        if holder := await holder_of(
+            lake_of_this_deployment(), requests, server=getattr(hook, "base_url", ""), but=mine
+        ):
+            raise unlike(adapter, named, f"it is the work of {holder}")
 
     async def _end_well(self, keeper: StepKeeper, answer: Mapping[str, Any]) -> None:
         await keeper.end(
@@ -131,6 +167,7 @@ class JobStep(ProjectJobOperator):
             status = record.status
             parked = status is not None and status.state is JobState.WAITING
             await self._keeper.note(
+                asked=None,
                 requests=tuple(int(number) for number in ids_of(record.id)),
                 url=status.url if status is not None else None,
                 # FlexDeploy's own approvals and schedules can last days: whoever looks has to see for whom or what.
@@ -150,5 +187,5 @@ def _word(error: BaseException) -> str:
     if isinstance(error, JobFailed):
         return str(error.state).lower()
     if isinstance(error, Ambiguous):
-        return "ambiguous"
+        return AMBIGUOUS
     return "timed_out" if isinstance(error, JobTimedOut) else type(error).__name__

@@ -12,7 +12,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 from nightshift.errors import Rejected
 from nightshift.nights.place import lake_of_this_deployment
 from nightshift.promotion.progress import NOTHING_DONE, held_back
-from nightshift.promotion.record import Kind, Record, State, Step, now
+from nightshift.promotion.record import Kind, Record, Said, State, Step, now
 from nightshift.promotion.runs import is_over
 from nightshift.promotion.store import Records
 from nightshift.promotion.turns import Turns, Waiter
@@ -71,7 +71,7 @@ class StepKeeper:
         step = self._new_step(State.STARTED)
         if (was := record.step(self.task_id)) is not None:
             # Whoever finds this run dead has to know what the attempt before had asked of the vendor.
-            step = step.changed(requests=was.requests, url=was.url, version=was.version)
+            step = step.changed(requests=was.requests, url=was.url, version=was.version, asked=was.asked, said=was.said)
         return await self.records.write(record.with_step(step))
 
     async def read(self) -> Record:
@@ -86,6 +86,20 @@ class StepKeeper:
                 advice="Nothing was asked of a vendor. Restore promotions/… in the lake, or clear the task `begin` with all that follows.",
             )
         return record
+
+    async def asking(self, said: Said | None = None) -> Record:
+        """Write down that a vendor may be asked from now on, and what a person said of what it was asked before.
+
+        :raises TurnLost: this attempt was given up meanwhile: a later one keeps the record, or another promotion has had a
+            turn; nothing was asked of a vendor
+        """
+        record = await self.read()
+        step = record.step(self.task_id) or self._new_step(State.STARTED)
+        if self._is_replaced(step) or record.closed is not None or await self._turn(record) is None:
+            raise self._lost()
+        # What was said of an earlier request says nothing of a new one.
+        noted = step.changed(asked=step.asked or now(), said=said or (step.said if step.asked is not None else None))
+        return record if noted == step else await self.records.write(record.with_step(noted))
 
     async def note(self, **more: Any) -> Record:
         """Write down what is known of the step by now.
@@ -164,7 +178,7 @@ class StepKeeper:
 
     def _lost(self) -> TurnLost:
         return TurnLost(
-            "another promotion of this application has had a turn since",
+            "a later attempt of this task, or another promotion of this application, has taken over since",
             advice="Nothing was asked of a vendor. Clear the task `begin` of this run with all that follows: it waits for a turn of its "
             "own; or start a run with the version to promote in the form.",
         )

@@ -159,6 +159,11 @@ def in_doubt(record: Record) -> list[Step]:
     return list(found.values())
 
 
+def is_settled(step: Step) -> bool:
+    """Whether a person has said that what FlexDeploy was asked for is over."""
+    return step.said is not None and step.said.word == "over"
+
+
 def in_flight(record: Record) -> list[Step]:
     """Return the steps whose work may still go on at the vendor; that of a step that failed by a time-out may, too."""
     return [step for step in record.steps_of(JOBS) if step.state in (State.STARTED, State.FAILED) and step.requests]

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from nightshift.errors import NotFound, NotShown
 from nightshift.flexdeploy.vocabulary import ENDED
-from nightshift.promotion.progress import in_flight
+from nightshift.promotion.doubts import Doubt, doubts_in
+from nightshift.promotion.progress import in_flight, is_settled
 from nightshift.promotion.record import JOBS, Outcome, Record, State
 from nightshift.promotion.runs import is_over
 from nightshift.promotion.turns import Turn, Turns, Waiter
@@ -122,6 +123,9 @@ class Queue:
             return False
         if record.closed is None:
             await self.records.write(record.close(Outcome.ABANDONED, _given_up(record)))
+        if doubts := doubts_in(record):
+            log.warning("Waiting: %s.", "; ".join(Doubt(record.run_id, step).words for step in doubts))
+            return False
         return True
 
     async def _is_idle(self, turn: Turn) -> bool:
@@ -144,6 +148,8 @@ class Queue:
                     try:
                         request = await hook.workflow_request(number)
                     except (NotFound, NotShown):
+                        if is_settled(step):
+                            continue
                         # It may have been done, and may still be: who is not shown it does not know.
                         return f"workflow request {number} of {step.task}, which FlexDeploy does not show"
                     if request.state not in ENDED:
@@ -157,6 +163,6 @@ class Queue:
 def _given_up(record: Record) -> str:
     """Return why a record is closed by another run, and what nobody knows of it."""
     why = "its run ended in Airflow before it could close its record"
-    if lost := [step.task for step in record.steps_of(JOBS) if step.state is State.STARTED and not step.requests]:
+    if lost := [step.task for step in record.steps_of(JOBS) if step.state is State.STARTED and step.asked is not None]:
         why += f"; FlexDeploy may have been asked for {', '.join(lost)}, and no workflow request of it is known: look there"
     return why

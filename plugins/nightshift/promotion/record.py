@@ -120,6 +120,21 @@ class ReportSeen(_Model):
     failed: tuple[str, ...] = ()
 
 
+class Said(_Model):
+    """A person's word on work of which nobody could tell whether FlexDeploy did it.
+
+    :param word: a workflow request was named, asked for again, or told to be over
+    :param by: who said so, as given
+    :param why: what was seen, as given
+    :param at: when it was heeded
+    """
+
+    word: Literal["adopt", "resubmit", "over"]
+    by: str = ""
+    why: str = ""
+    at: AwareDatetime
+
+
 class Step(_Model):
     """A step, as far as it is.
 
@@ -134,6 +149,8 @@ class Step(_Model):
     :param by: who decided it, of approvals
     :param version: what it built or deployed
     :param requests: ids of its workflow requests
+    :param asked: since when FlexDeploy may have been asked for work whose answer is not known; ``None``: nothing is open
+    :param said: what a person said of that
     :param url: page at the vendor
     :param start_time: when FlexDeploy was asked to begin, of deployments that are scheduled there
     :param detail: why it ended as it did
@@ -150,6 +167,8 @@ class Step(_Model):
     by: str | None = None
     version: Version | None = None
     requests: tuple[int, ...] = ()
+    asked: AwareDatetime | None = None
+    said: Said | None = None
     url: str | None = None
     start_time: str | None = None
     detail: str = ""

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
-from nightshift.errors import BadResponse, NotFound, Rejected, Unreachable, VendorError
+from nightshift.errors import BadResponse, NotFound, Unreachable, VendorError
 from nightshift.jobs.adapter import Cancelled, JobAdapter, NotPossible
 from nightshift.jobs.state import Intent, JobState, JobStatus, Scalar
 from nightshift.tokenflex.hook import TokenFlexHook
@@ -23,10 +23,6 @@ STATES: Mapping[ExportState, JobState] = {
     ExportState.ERROR: JobState.FAILED,
     ExportState.UNKNOWN: JobState.UNKNOWN,
 }
-_NOT_OURS = (
-    "Nothing was asked for. Look in the vendor's list for the export with this task's name, correct the value in the task "
-    "state store, then clear the task."
-)
 SINGLES = 2
 """Exports that the list leaves out and that are asked for one by one in the same poll."""
 
@@ -81,25 +77,6 @@ class TokenFlexExportAdapter(JobAdapter):
         """Wait for the access token and for the turn of the next request: five a minute are allowed."""
         await self.hook.ready()
 
-    async def verify(self, job_id: str, intent: Intent, payload: Any) -> None:
-        """Refuse an export that has another name than those which this task has sent or would send.
-
-        :raises Rejected: it has; or the contract has no such export
-        """
-        run, generations = intent.run, range(1, intent.generation + 2)
-        ours = {intent.name, *(file_name(payload, run.marker(number)) for number in generations)}
-        try:
-            export = await self.hook.export(self.contract, job_id)
-        except NotFound as error:
-            raise Rejected(
-                f"contract {self.contract} has no export {job_id}", vendor=VENDOR, detail=error.detail, advice=_NOT_OURS
-            ) from None
-        if export.stem not in ours or export.schedule_id:
-            raise Rejected(
-                f"the export {job_id} is called {export.stem!r}, this task's {sorted(ours - {''})[-1]!r}", vendor=VENDOR,
-                advice=_NOT_OURS,
-            )  # fmt: skip
-
     async def submit(self, intent: Intent, payload: Any) -> JobStatus:
         """Ask for an export under the intent's name."""
         export = await self.hook.create_export(self.contract, request_of(payload, intent.marker))
@@ -153,6 +130,15 @@ class TokenFlexExportAdapter(JobAdapter):
     def own_word(self, error: NotFound) -> bool:
         """Tell it from what any proxy says; the vendor's own words for an unknown key are not published (section 5.1)."""
         return error.detail.strip(" .").lower() not in ANYBODYS_WORDS
+
+    async def unlike(self, job_id: str, intent: Intent, payload: Any) -> str:
+        """Compare the name of an export of this contract with those that this task has sent or would send."""
+        run, generations = intent.run, range(1, intent.generation + 2)
+        ours = {intent.name, *(file_name(payload, run.marker(number)) for number in generations)} - {""}
+        export = await self.hook.export(self.contract, job_id)
+        if export.stem in ours and not export.schedule_id:
+            return ""
+        return f"it is called {export.stem!r}, this task's {sorted(ours)[-1]!r}"
 
     async def cancel(self, job_id: str) -> Cancelled | NotPossible:
         """Delete the export with its file, which is all that the vendor offers."""

@@ -143,9 +143,7 @@ class TokenFlexRequestExportOperator(BaseOperator):
 
     async def _go(self, context: Context) -> dict[str, Any]:
         request = self.usage_request()
-        store = JobStore(
-            context["task_state_store"], conf=getattr(context["dag_run"], "conf", None), task_id=self.task_id
-        )
+        store = JobStore(context["task_state_store"])
         before = store.load()
         spec = AdapterSpec.of(self.adapter_type, self.tokenflex_conn_id, contract=self.contract)
         async with spec.build() as adapter:

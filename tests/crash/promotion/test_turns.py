@@ -273,19 +273,6 @@ def test_the_next_waits_for_what_flexdeploy_still_does(
     assert has_turn(play.airflow, "b")
 
 
-def test_what_nobody_knows_of_a_run_that_was_given_up_is_told(
-    vendor: FlexDeployStandIn, version: Version, tmp_path: Path
-) -> None:
-    play = scene(vendor, tmp_path, "deploy", version)
-    play.killed("answered")
-    play.airflow.end("r")
-    play.airflow.start("b")
-    assert has_turn(play.airflow, "b")
-    record = play.airflow.record("r")
-    assert record.outcome is Outcome.ABANDONED
-    assert "DEV.deploy" in record.reason
-
-
 def test_a_worker_that_airflow_gave_up_does_not_overwrite_its_successor(
     vendor: FlexDeployStandIn, version: Version, tmp_path: Path
 ) -> None:

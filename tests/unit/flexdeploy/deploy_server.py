@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import re
 import threading
 from collections import deque
 from dataclasses import dataclass, field
@@ -57,6 +58,8 @@ class DeployServer:
     """The list's name in answers; "bare" and "bare_text": ids alone; "list": no object around it."""
     status_key: str = "workflowRequestStatus"
     executions: list[dict[str, Any]] = field(default_factory=list)
+    lists_executions: bool = False
+    """Each request has an execution that tells what it is."""
     tasks_late: bool = False
     with_flex_fields: bool = True
     aborts: bool = False
@@ -138,7 +141,9 @@ class DeployServer:
         if path.startswith("/rest/v1/tasks/"):
             return self._tasks(request.method, path)
         if path.startswith("/rest/v1/workflowexecution"):
-            return web.json_response(self.executions)
+            return web.json_response(
+                [*self.executions, *(self._ran(one) for one in self.requests.values() if self.lists_executions)]
+            )
         return web.json_response({"message": "no such path"}, status=404)
 
     def _spoil(self, where: str, request: web.Request) -> web.Response | None:
@@ -155,6 +160,8 @@ class DeployServer:
             return web.json_response({**said, "workflowRequests": None})
         work = path.rsplit("/", 1)[1]
         made = [self.add(work=work, **body) for _ in range(self.several)]
+        for one in made:
+            one.project = int(body.get("projectId") or re.search(r"\d+", path.removeprefix("/rest/v1"))[0])  # type: ignore[index]
         self.started.set()
         queue = self.faults.get("start_answer")
         fault = queue.popleft() if queue else None
@@ -180,9 +187,19 @@ class DeployServer:
     def _shown(self, made: Made) -> dict[str, Any]:
         return {
             "workflowRequestId": made.id, self.status_key: made.state, "projectId": made.project,
-            "projectVersionId": 30001, "projectVersionName": "1.0.9", "requestedBy": LOGIN, "requestedStartTime": None,
+            "projectVersionId": made.body.get("projectVersionId") or 30001, "projectVersionName": "1.0.9", "requestedBy": LOGIN,
+            "requestedStartTime": None, "environmentId": made.body.get("environmentId"), "projectStreamId": made.body.get("streamId"),
             "flexFields": made.body.get("flexFields") or [],
         }  # fmt: skip
+
+    def _ran(self, made: Made) -> dict[str, Any]:
+        kind = {"build": "BUILD", "deploy": "DEPLOY", "execute": "UTILITY"}[made.work]
+        return {
+            "workflowExecutionId": made.id + 50000,
+            "workflowRequestId": made.id,
+            "workflowType": kind,
+            "executionStatus": "Success",
+        }
 
     def _poll(self, path: str) -> web.Response:
         self.polled.set()

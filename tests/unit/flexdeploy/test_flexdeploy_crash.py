@@ -63,6 +63,7 @@ def test_killed_with_the_answer_in_hand_nothing_is_started_twice(
 ) -> None:
     assert killed(start(attempt, vendor.url, tmp_path, kind, DiesWithTheAnswer, {}))
     assert isinstance(retry(vendor, tmp_path, kind).error, Ambiguous)
+    vendor.lists_executions = True
     api_of(vendor.url, tmp_path).task_store[RESOLUTION_KEY] = {"adopt": "12001"}
     assert retry(vendor, tmp_path, kind, 3).result["workflow_request_ids"] == [12001]
     assert list(vendor.requests) == [12001]

@@ -250,6 +250,7 @@ def test_a_lost_answer_stops_with_the_way_on_and_a_person_adopts_or_resubmits(
     api.clear()
     assert isinstance(api.run(task("deploy")).error, Ambiguous)
     assert vendor.starts() == 1
+    vendor.lists_executions = True
     api.task_store[RESOLUTION_KEY] = {"adopt": "12001"}
     assert api.run(task("deploy"), follow=True).result["workflow_request_ids"] == [12001]
     assert vendor.starts() == 1

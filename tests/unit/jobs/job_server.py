@@ -199,8 +199,8 @@ def _advance(job: Job) -> Job:
     return seen
 
 
-def _shown(job: Job) -> dict[str, str]:
-    return {"id": job.id, "state": job.state, "url": f"https://acme.example/jobs/{job.id}"}
+def _shown(job: Job) -> dict[str, Any]:
+    return {"payload": job.payload, "id": job.id, "state": job.state, "url": f"https://acme.example/jobs/{job.id}"}
 
 
 class AcmeAdapter(JobAdapter):
@@ -243,6 +243,10 @@ class AcmeAdapter(JobAdapter):
 
     def own_word(self, error: NotFound) -> bool:
         return True
+
+    async def unlike(self, job_id: str, intent: Intent, payload: Any) -> str:
+        theirs = (await self._ask("GET", f"/jobs/{job_id}")).get("payload")
+        return "" if theirs == payload else f"it is for {theirs}, not for {payload}"
 
     def _status(self, body: Mapping[str, str]) -> JobStatus:
         state = STATES.get(body["state"], JobState.UNKNOWN)

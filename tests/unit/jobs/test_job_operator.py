@@ -220,11 +220,49 @@ def test_a_person_can_have_a_job_submitted_again(vendor: JobServer, api: FakeExe
     assert len(vendor.jobs) == 1
 
 
-def test_a_new_run_can_be_told_to_adopt_a_job_by_its_conf(vendor: JobServer, api: FakeExecutionApi) -> None:
+def test_a_runs_conf_names_no_job(vendor: JobServer, api: FakeExecutionApi) -> None:
+    """Whoever may start a run could pass off any job as its own."""
     vendor.add("running", "done", job_id="elsewhere")
     api.conf = {"jobs": {"adopt": {"t": "elsewhere"}}}
-    assert api.run(job_task(), follow=True).result["job_id"] == "elsewhere"
-    assert vendor.requests["submit"] == 0
+    assert api.run(job_task(), follow=True).result["job_id"] != "elsewhere"
+    assert vendor.requests["submit"] == 1
+
+
+def test_a_job_of_somebody_else_is_not_adopted(vendor: JobServer, api: FakeExecutionApi) -> None:
+    vendor.add("done", job_id="theirs")
+    vendor.fault("submit_answer", "drop")
+    api.run(job_task(kind=BlindAdapter))
+    for job_id, why in (("theirs", "it is for"), ("nowhere", "does not show it")):
+        api.task_store[RESOLUTION_KEY] = {"adopt": job_id, "by": "ann", "why": "looks right"}
+        api.clear()
+        run = api.run(job_task(kind=BlindAdapter), follow=True)
+        assert isinstance(run.error, Rejected)
+        assert why in str(run.error)
+    assert vendor.requests["submit"] == 1
+    assert api.task_store[RECORD_KEY]["id"] is None
+
+
+def test_nothing_is_adopted_by_a_task_that_has_asked_for_nothing(vendor: JobServer, api: FakeExecutionApi) -> None:
+    vendor.add("done", job_id="elsewhere")
+    api.task_store[RESOLUTION_KEY] = {"adopt": "elsewhere"}
+    run = api.run(job_task(kind=BlindAdapter), follow=True)
+    assert isinstance(run.error, Rejected)
+    assert "has not asked for any" in str(run.error)
+
+
+def test_a_person_can_say_that_it_is_over(vendor: JobServer, api: FakeExecutionApi) -> None:
+    vendor.fault("submit_answer", "drop")
+    api.run(job_task(kind=BlindAdapter))
+    api.task_store[RESOLUTION_KEY] = {"over": True, "by": "ann", "why": "stopped it by hand"}
+    api.clear()
+    run = api.run(job_task(kind=BlindAdapter), follow=True)
+    assert (run.state, run.error.state) == ("failed", "given_up")
+    assert "ann says (stopped it by hand)" in str(run.error)
+    assert RESOLUTION_KEY not in api.task_store
+    assert vendor.requests["submit"] == 1
+    api.clear()
+    assert api.run(job_task(kind=BlindAdapter), follow=True).state == "success"
+    assert vendor.requests["submit"] == 2
 
 
 def test_a_refused_request_is_asked_again_without_a_look(vendor: JobServer, api: FakeExecutionApi) -> None:

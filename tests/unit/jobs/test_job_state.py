@@ -8,7 +8,7 @@ import pytest
 
 from nightshift.errors import Rejected
 from nightshift.jobs.events import EventKind, JobEvent
-from nightshift.jobs.record import RECORD_KEY, RESOLUTION_KEY, JobRecord, JobStore, Resolution
+from nightshift.jobs.record import RECORD_KEY, RESOLUTION_KEY, JobRecord, JobStore
 from nightshift.jobs.state import (
     ACTIVE,
     FAILED,
@@ -112,16 +112,19 @@ def test_a_record_that_cannot_be_read_stops_the_task() -> None:
         JobStore(store).load()
 
 
-@pytest.mark.parametrize("value", ["job-1", {"adopt": ""}, {"adopt": "1", "resubmit": True}, {"resubmitt": True}, {}])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "job-1",
+        {"adopt": ""},
+        {"adopt": "1", "resubmit": True},
+        {"over": True, "adopt": "1"},
+        {"resubmitt": True},
+        {"by": "ann"},
+        {},
+    ],
+)
 def test_a_resolution_that_is_not_clear_stops_the_task(value: object) -> None:
     store = Dict({RESOLUTION_KEY: value})
     with pytest.raises(Rejected, match="cannot read the key 'nightshift_resolve'"):
-        JobStore(store).resolution(first=False)
-
-
-def test_the_conf_of_a_run_resolves_only_a_task_without_a_record() -> None:
-    conf = {"jobs": {"adopt": {"build": 12}, "resubmit": ["deploy"]}}
-    assert JobStore(Dict(), conf=conf, task_id="build").resolution(first=True) == Resolution(adopt="12")
-    assert JobStore(Dict(), conf=conf, task_id="deploy").resolution(first=True) == Resolution(resubmit=True)
-    assert JobStore(Dict(), conf=conf, task_id="other").resolution(first=True) is None
-    assert JobStore(Dict(), conf=conf, task_id="build").resolution(first=False) is None
+        JobStore(store).resolution()

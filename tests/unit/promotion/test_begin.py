@@ -134,8 +134,10 @@ def test_a_form_that_contradicts_itself_fails_at_once(play: Play, conf: dict[str
     assert play.latest_turn() is None
 
 
-def test_what_becomes_of_lost_jobs_may_stand_in_the_conf(play: Play) -> None:
-    assert begun(play.start(jobs={"resubmit": ["build"]}))["outcome"] is None
+def test_what_becomes_of_lost_jobs_may_not_stand_in_the_conf(play: Play) -> None:
+    """Whoever may start a run could pass off any workflow request as its own."""
+    done = play.start(jobs={"adopt": {"build": "12001"}}).do("begin")
+    assert "Unknown field in the run's conf: jobs" in str(done.error)
 
 
 def test_the_form_cannot_contradict_the_partition_key(play_of: Callable[..., Play]) -> None:

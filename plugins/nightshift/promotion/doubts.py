@@ -1,0 +1,112 @@
+"""Work that FlexDeploy may or may not have done: it holds its application until FlexDeploy or a person says how it ended.
+
+Two promotions never overlap; so the next one does not begin while nobody knows whether the one before still changes a
+stage. FlexDeploy's own word ends a doubt by itself (:mod:`nightshift.promotion.queue` asks for it); else a person does, in
+the task state store of the task (:class:`nightshift.jobs.record.Resolution`) or with :func:`settle`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from nightshift.jobs.record import RESOLUTION_KEY
+from nightshift.promotion.record import Kind, Record, Said, State, Step, now
+
+if TYPE_CHECKING:
+    from nightshift.promotion.store import Records
+    from nightshift.promotion.turns import Turns
+
+HOLD = frozenset({Kind.DEPLOY, Kind.UTILITY, Kind.ROLL_BACK})
+"""Steps that change a stage. A build in doubt changes none: at worst, FlexDeploy has a version more."""
+AMBIGUOUS = "ambiguous"
+"""Outcome of a step of which only a person can tell whether FlexDeploy did it."""
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """A step of which nobody knows how it ended.
+
+    :param run_id: its promotion
+    :param step: as its record has it
+    """
+
+    run_id: str
+    step: Step
+
+    @property
+    def words(self) -> str:
+        """What is in doubt, and how a person ends it, for whoever decides next."""
+        step = self.step
+        which = f" {step.version}" if step.version else ""
+        asked = f" (asked for about {step.asked or step.started:%Y-%m-%d %H:%M} UTC)"
+        what = (
+            f"workflow request {', '.join(map(str, step.requests))}"
+            if step.requests
+            else "the workflow request, if there is one"
+        )
+        return (
+            f"nobody knows whether FlexDeploy did {step.task}{which} of run {self.run_id}{asked}. Look there for {what}. Then open that "
+            f"task in Airflow, tab Task State Store, add the key {RESOLUTION_KEY!r} with the value "
+            '{"adopt": "<id>", "by": "<your name>", "why": "<what you saw>"} where it is there, {"over": true, "by": …, "why": …} '
+            "where it is not or has ended, and clear the task alone"
+        )
+
+
+def doubts_in(record: Record) -> list[Step]:
+    """Return the steps of a promotion of which nobody knows how they ended.
+
+    Those that were asked for and whose answer was lost, and those that FlexDeploy did not show when their time was over.
+    """
+    return [step for step in record.steps_of(HOLD) if _is_in_doubt(step)]
+
+
+def _is_in_doubt(step: Step) -> bool:
+    if step.state not in (State.STARTED, State.FAILED) or (step.said is not None and step.said.word == "over"):
+        return False
+    return step.asked is not None or (step.state is State.FAILED and step.outcome == AMBIGUOUS)
+
+
+async def doubts_of(records: Records, turns: Turns) -> list[Doubt]:
+    """Return what holds an application.
+
+    Nobody begins while something is in doubt; so only the newest turn that was used can have left a doubt. It reads that
+    turn and its record, and one pair more for each turn after it that was taken and never used.
+
+    :param records: of the application
+    :param turns: of the application
+    """
+    turn = await turns.latest()
+    while turn is not None:
+        record = await records.read(turn.run_id)
+        if record is not None and record.turn is not None and record.turn >= turn.number:
+            return [Doubt(record.run_id, step) for step in doubts_in(record)]
+        turn = await turns.before(turn)
+    return []
+
+
+async def settle(records: Records, run_id: str, task: str, *, by: str, why: str) -> Record:
+    """Write down that a person has looked: what was in doubt is over at FlexDeploy, one way or the other.
+
+    The application is free for the next promotion then. What runs in the stage stays told as in doubt, until something is
+    deployed there.
+
+    :param run_id: the promotion
+    :param task: id of the task in doubt, such as ``TEST.deploy``
+    :param by: who looked
+    :param why: what was seen
+    :raises ValueError: nobody or nothing is named, or the step is not in doubt
+    """
+    if not by.strip() or not why.strip():
+        raise ValueError("a doubt is settled by somebody who says what was seen: give by and why")
+    record = await records.read(run_id)
+    step = record.step(task) if record is not None else None
+    if (
+        record is None
+        or step is None
+        or (step.state is State.STARTED and record.closed is None)
+        or not _is_in_doubt(step)
+    ):
+        raise ValueError(f"{task} of {run_id} is not in doubt, or its promotion is still underway")
+    said = Said(word="over", by=by.strip(), why=why.strip(), at=now())
+    return await records.write(record.with_step(step.changed(said=said, asked=None)))
