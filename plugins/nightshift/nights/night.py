@@ -32,7 +32,8 @@ def night_form(reports: Sequence[str]) -> dict[str, Param]:
             type=["null", "string"],
             format="date",
             title="Night",
-            description="The day whose data is brought home. Empty: the run's partition key, else last night.",
+            description="The day whose data is brought home. Empty: the run's partition key, else the last night before the "
+            "run's date. In a backfill leave it empty: its dates are the nights.",
         ),
         "until": Param(
             None,
@@ -60,30 +61,41 @@ def night_form(reports: Sequence[str]) -> dict[str, Param]:
     }
 
 
-def asked_nights(partition_key: str | None, params: Mapping[str, Any], *, zone: ZoneInfo, now: datetime) -> list[str]:
+def asked_nights(
+    partition_key: str | None,
+    params: Mapping[str, Any],
+    *,
+    zone: ZoneInfo,
+    now: datetime,
+    asked: datetime | None = None,
+) -> list[str]:
     """Return the nights that a run is asked for, in order; one, or all of a range.
 
     :param partition_key: the run's partition key, ``YYYY-MM-DD``
     :param params: the form
     :param zone: zone of the vendor's server time
     :param now: the present
+    :param asked: the moment that the run is for: without key and form it brings home the last night before it, also when
+        it is cleared days later; default: the present
     :raises ValueError: the form contradicts itself or the key, or a night is not over; says what to do
     """
-    given = params.get("night") or None
-    if partition_key is not None and given not in (None, partition_key):
+    given, last = params.get("night") or None, params.get("until") or None
+    if last is not None and given is None and partition_key is None:
+        raise ValueError(f"The form says Until {last} but no Night; give the first night of the range as well.")
+    key = night_of(partition_key) if partition_key is not None else None
+    first = night_of(given) if given is not None else key or last_night(zone, min(asked or now, now))
+    until = night_of(last) if last is not None else first
+    if key is not None and (first, until) != (key, key):
+        form = f"{first}" if until == first else f"{first} to {until}"
         raise ValueError(
-            f"The run's partition key is {partition_key} but the form says night {given}; give one of the two, or the same."
-        )
-    first = night_of(partition_key or given or last_night(zone, now).isoformat())
-    until = night_of(params["until"]) if params.get("until") else first
-    if until != first and partition_key is not None:
-        raise ValueError(
-            f"A run with the partition key {partition_key} is for that one night; for a range leave the partition key empty."
+            f"The run is for the night {key}, which is its partition key (of the schedule, a backfill, or as a person gave it), "
+            f"but the form asks for {form}. Leave Night and Until empty in a backfill or with a partition key; for a range "
+            "trigger the DAG without a partition key."
         )
     if until < first:
-        raise ValueError(f"Until ({until}) is before Night ({first}).")
+        raise ValueError(f"Until ({until}) is before Night ({first}); give them the other way round.")
     if (count := (until - first).days + 1) > MAX_RANGE:
-        raise ValueError(f"{first} to {until} are {count} nights; at most {MAX_RANGE} at a time.")
+        raise ValueError(f"{first} to {until} are {count} nights; ask for at most {MAX_RANGE} at a time.")
     if until > (over := last_night(zone, now)) and not params.get("force"):
         raise ValueError(
             f"The night {until} is not over in {zone.key}; the last one that is: {over}. With Force it is fetched as far as it goes."
@@ -118,13 +130,18 @@ class NightOperator(BaseBranchOperator):
 
     def execute(self, context: Context) -> Any:
         """Decide; see the class."""
-        if unknown := unknown_keys(context["dag_run"].conf):
+        run = context["dag_run"]
+        if unknown := unknown_keys(run.conf):
             raise AirflowFailException(
                 f"Unknown field in the run's conf: {', '.join(unknown)}. Valid: {', '.join(FORM)}."
             )
         try:
             nights = asked_nights(
-                context["dag_run"].partition_key, context["params"], zone=ZoneInfo(self.timezone), now=datetime.now(UTC)
+                run.partition_key,
+                context["params"],
+                zone=ZoneInfo(self.timezone),
+                now=datetime.now(UTC),
+                asked=run.logical_date or run.run_after,
             )
         except ValueError as error:
             raise AirflowFailException(str(error)) from None

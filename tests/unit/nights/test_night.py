@@ -27,6 +27,13 @@ def test_the_partition_key_is_the_night() -> None:
     assert nights("2026-11-03", night="2026-11-03", until=None) == ["2026-11-03"]
 
 
+def test_a_run_keeps_its_night_when_it_is_cleared_days_later() -> None:
+    asked = datetime(2026, 11, 19, 13, 0, tzinfo=UTC)
+    assert asked_nights(None, {}, zone=UTC_ZONE, now=NOW, asked=asked) == ["2026-11-18"]
+    ahead = datetime(2027, 1, 1, tzinfo=UTC)
+    assert asked_nights(None, {}, zone=UTC_ZONE, now=NOW, asked=ahead) == ["2026-11-21"]
+
+
 def test_a_range_has_both_ends() -> None:
     assert nights(night="2026-02-27", until="2026-03-01") == ["2026-02-27", "2026-02-28", "2026-03-01"]
 
@@ -34,8 +41,16 @@ def test_a_range_has_both_ends() -> None:
 @pytest.mark.parametrize(
     ("key", "form", "told"),
     [
-        ("2026-11-03", {"night": "2026-11-04"}, "give one of the two"),
-        ("2026-11-03", {"until": "2026-11-04"}, "leave the partition key empty"),
+        (
+            "2026-11-03",
+            {"night": "2026-11-04"},
+            "is for the night 2026-11-03, .* but the form asks for 2026-11-04. Leave",
+        ),
+        ("2026-11-03", {"until": "2026-11-04"}, "asks for 2026-11-03 to 2026-11-04. .* without a partition key"),
+        ("2026-11-03", {"night": "2026-11-01", "until": "2026-11-04"}, "asks for 2026-11-01 to 2026-11-04"),
+        ("2026-11-03", {"night": "2026-11-03", "until": "2026-11-02"}, "asks for 2026-11-03 to 2026-11-02"),
+        ("20261103", {}, "'20261103' is not a night"),
+        (None, {"until": "2026-11-04"}, "no Night; give the first night"),
         ("yesterday", {}, "not a night"),
         (None, {"night": "2026-11-05", "until": "2026-11-04"}, "is before"),
         (None, {"night": "2026-11-22"}, "not over in UTC; the last one that is: 2026-11-21"),

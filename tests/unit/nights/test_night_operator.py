@@ -43,3 +43,18 @@ def test_only_a_scheduled_run_waits_until_the_vendor_has_settled(run_type: str, 
 def test_a_scheduled_run_goes_on_at_once_where_the_night_is_settled() -> None:
     api = FakeExecutionApi(partition_key="2026-01-01", run_type="scheduled")
     assert api.run(night_task(24)).state == "success"
+
+
+@pytest.mark.parametrize("logical_date", [None, "2026-11-10T09:00:00Z"])
+def test_the_night_of_a_run_without_a_key_is_the_last_one_before_it_was_made(logical_date: str | None) -> None:
+    api = FakeExecutionApi(run_type="manual", logical_date=logical_date)
+    run: Any = api.run(night_task(0))
+    assert run.state == "success", run.error
+    assert api.xcoms["night", "night"] == ("2026-11-21" if logical_date is None else "2026-11-09")
+
+
+def test_a_backfill_whose_form_names_another_night_is_refused_with_words() -> None:
+    api = FakeExecutionApi(partition_key="2026-11-03", run_type="backfill", conf={"night": "2026-11-04"})
+    run: Any = api.run(night_task(0))
+    assert run.state == "failed"
+    assert "The run is for the night 2026-11-03" in str(run.error)
