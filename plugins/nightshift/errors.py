@@ -13,7 +13,7 @@ from nightshift.retry_after import bounded
 MAX_DETAIL = 300
 """Characters of the vendor's own words that a message keeps."""
 
-_FIELDS = ("vendor", "method", "path", "status", "attempt", "retry_after", "detail", "advice")
+_FIELDS = ("vendor", "method", "path", "status", "attempt", "retry_after", "detail", "advice", "connection", "report")
 
 
 class VendorError(AirflowException):
@@ -30,7 +30,10 @@ class VendorError(AirflowException):
     :param attempt: number of the request's attempt, from 1; ``None`` where nothing was sent
     :param retry_after: seconds that the vendor asks to wait, an hour at most; ``None`` where it does not say
     :param detail: the vendor's own words; cut to 300 characters
-    :param advice: what to do next; default: what is true of every error of this type
+    :param advice: what to do next; default: what is true of every error of this type. Whether the task tries again is
+        not for the error to say: it does not know which try it ends, the retry policy does
+    :param connection: id of the Airflow connection
+    :param report: the report, and its night
     """
 
     default_advice: ClassVar[str] = "Read the vendor's answer above, then clear the task."
@@ -47,6 +50,8 @@ class VendorError(AirflowException):
         retry_after: float | None = None,
         detail: str = "",
         advice: str | None = None,
+        connection: str = "",
+        report: str = "",
     ) -> None:
         self.problem = hide_pieces(redact(problem))
         self.vendor = vendor
@@ -57,6 +62,8 @@ class VendorError(AirflowException):
         self.retry_after = None if retry_after is None else bounded(retry_after)
         self.detail = redact_words(detail, MAX_DETAIL)
         self.advice = redact(self.default_advice if advice is None else advice)
+        self.connection = connection
+        self.report = report
         super().__init__(self.problem)
 
     def __str__(self) -> str:
@@ -88,6 +95,11 @@ class VendorError(AirflowException):
         """Return the same error with some of its attributes changed."""
         return type(self)(changes.pop("problem", self.problem), **{**self._given(), **changes})
 
+    def complete(self, *, connection: str = "", report: str = "") -> None:
+        """Fill in where it happened, as far as the error does not say so itself; for those who know, on its way out."""
+        self.connection = self.connection or connection
+        self.report = self.report or report
+
     def _given(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in _FIELDS}
 
@@ -95,7 +107,10 @@ class VendorError(AirflowException):
         request = " ".join(part for part in (self.method, self.path) if part)
         status = f"status {self.status}" if self.status is not None else ""
         attempt = f"attempt {self.attempt}" if self.attempt is not None else ""
-        return ", ".join(part for part in (request, status, attempt) if part)
+        said = f"{self.problem} {self.advice}"
+        connection = f"connection {self.connection}" if self.connection and self.connection not in said else ""
+        report = f"report {self.report}" if self.report and self.report not in said else ""
+        return ", ".join(part for part in (request, status, attempt, connection, report) if part)
 
 
 class Unreachable(VendorError):
@@ -103,7 +118,7 @@ class Unreachable(VendorError):
     may be asked again.
     """
 
-    default_advice = "Nothing was lost: the task tries again by itself. If it lasts, look at the vendor's status page and at the network."
+    default_advice = "Nothing was lost. Look at the vendor's status page and at the network; once the vendor answers, clear the task."
 
 
 class RateLimited(VendorError):
@@ -112,7 +127,8 @@ class RateLimited(VendorError):
     """
 
     default_advice = (
-        "Nothing was lost: the task tries again later. If it lasts, lower requests_per_minute of the connection."
+        "Nothing was lost. Lower requests_per_minute of the connection, or look for other programs that ask this vendor; "
+        "then clear the task."
     )
 
 
@@ -149,7 +165,9 @@ class BadResponse(VendorError):
     host.
     """
 
-    default_advice = "Nothing was taken over from this answer. If it lasts, ask the same path by hand and compare."
+    default_advice = (
+        "Nothing was taken over from this answer. Ask the same path by hand and compare, then clear the task."
+    )
 
 
 class NotShown(BadResponse):

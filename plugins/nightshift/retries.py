@@ -46,11 +46,15 @@ class VendorRetryPolicy(RetryPolicy):
     def evaluate(self, exception: BaseException, try_number: int, max_tries: int, context: Any = None) -> RetryDecision:
         """Return the decision for one failed attempt; ``try_number`` counts from 1."""
         if isinstance(exception, HOPELESS) or (isinstance(exception, JobTimedOut) and exception.goes_on):
-            return RetryDecision.fail(reason=_reason(exception))
+            return RetryDecision.fail(reason=f"{type(exception).__name__}: {_advice(exception)}")
         if isinstance(exception, PASSING):
-            return RetryDecision.retry(delay=delay_of(exception, try_number), reason=_reason(exception))
+            delay = delay_of(exception, try_number)
+            return RetryDecision.retry(delay=delay, reason=_outlook(exception, try_number, max_tries, delay))
         if isinstance(exception, LakeError) and not isinstance(exception, PASSING_IN_LAKE):
-            return RetryDecision.fail(reason=f"{type(exception).__name__}: the landed night would give the same again")
+            return RetryDecision.fail(
+                reason=f"{type(exception).__name__}: the landed night would give the same again. Do what the message says, "
+                "then clear this task."
+            )
         return RetryDecision.default()
 
     def serialize(self) -> dict[str, Any]:
@@ -70,5 +74,16 @@ def delay_of(error: VendorError, try_number: int) -> timedelta:
     return timedelta(seconds=max(error.retry_after or 0.0, jittered))
 
 
-def _reason(error: VendorError) -> str:
-    return f"{type(error).__name__}: {error.advice or error.problem}"
+def _outlook(error: VendorError, try_number: int, max_tries: int, delay: timedelta) -> str:
+    """Say what comes next: only here it is known whether another try does."""
+    kind, tries = type(error).__name__, max_tries + 1
+    if try_number > max_tries:
+        return f"{kind} in the last of {tries} tries. {_advice(error)}"
+    return (
+        f"{kind} in try {try_number} of {tries}; the task tries again by itself in {delay.total_seconds():.0f} s. "
+        f"If the last try ends like this: {_advice(error)}"
+    )
+
+
+def _advice(error: VendorError) -> str:
+    return error.advice or error.problem

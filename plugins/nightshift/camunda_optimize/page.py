@@ -114,5 +114,5 @@ def bad_page(number: int, path: str, problem: str) -> BadResponse:
         method="GET",
         path=path,
         status=200,
-        advice="Nothing of the night was published. The export starts over with the next attempt, or when the task is cleared.",
+        advice="Nothing of the night was published. Clearing the task reads the report anew, from its first page.",
     )

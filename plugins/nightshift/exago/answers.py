@@ -32,7 +32,7 @@ _NO_CONFIG = (
 class SessionGone(VendorError):
     """The server does not know the session any more; the request was not carried out."""
 
-    default_advice = "Nothing was changed by this request: the task tries again with a new session."
+    default_advice = "Nothing was changed by this request. Clearing the task asks in a new session; if that one goes, too, the server may be restarting."
 
 
 class ReportFailed(BadResponse):

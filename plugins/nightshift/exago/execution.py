@@ -60,8 +60,8 @@ def unseen(step: Step, reading: Reading, lag: float) -> BadResponse:
     return BadResponse(
         f"the server says it did {step}, but after {lag:g} s the tree does not show it{why}",
         vendor=VENDOR,
-        advice="The next attempt looks again and goes on from what it sees. If the server caches its list for longer, "
-        "raise list_lag.",
+        advice="Another attempt looks again and goes on from what it sees. If the server caches its list for longer, "
+        "raise list_lag; then clear the task.",
     )
 
 
@@ -74,7 +74,7 @@ def settled(step: Step, trouble: VendorError) -> VendorError:
     return Unreachable(
         f"{step} was not done: {trouble.problem}", vendor=VENDOR, method=trouble.method, path=trouble.path,
         status=trouble.status, attempt=trouble.attempt, detail=trouble.detail,
-        advice="The tree was looked at and does not show it, so nothing was changed; the task tries again.",
+        advice="The tree was looked at and does not show it, so nothing was changed. Once the server answers, clear the task.",
     )  # fmt: skip
 
 

@@ -216,7 +216,7 @@ class ExagoHook(VendorHook):
         except Ambiguous as error:
             raise Unreachable(
                 error.problem, vendor=VENDOR, method="POST", path=SESSIONS, status=error.status, detail=error.detail,
-                advice="No session was made, or one that the server ends by itself; nothing was changed. The task tries again.",
+                advice="No session was made, or one that the server ends by itself; nothing was changed. Once the server answers, clear the task.",
             ) from None  # fmt: skip
         sid = str(made.get("Id") or made.get("id") or "")
         if not sid:

@@ -225,7 +225,7 @@ def bad_page(number: int, path: str, problem: str, kind: type[BadResponse] = Bad
     """Return the error for a page that cannot be used."""
     said: dict[str, Any] = {
         "vendor": "FlexNet Operations", "method": "GET", "path": path, "status": 200,
-        "advice": "Nothing was published. Pages landed before it are kept: the next attempt, or clearing the task, goes on behind them.",
+        "advice": "Nothing was published. Ask for this page by hand and compare, then clear the task: the pages landed before it are kept.",
         **more,
     }  # fmt: skip
     return kind(f"page {number} {problem}", **said)

@@ -29,6 +29,7 @@ class Exchange(msgspec.Struct, frozen=True):
     :param path: path without query
     :param attempt: from 1
     :param safe: whether the request may be repeated because it changes nothing
+    :param connection: id of the Airflow connection
     """
 
     vendor: str
@@ -36,6 +37,7 @@ class Exchange(msgspec.Struct, frozen=True):
     path: str
     attempt: int = 1
     safe: bool = True
+    connection: str = ""
 
     def __repr__(self) -> str:
         return f"Exchange({self.method} {redact(self.path)}, attempt {self.attempt})"
@@ -46,7 +48,14 @@ class Exchange(msgspec.Struct, frozen=True):
 
     def completed(self, error: E, **more: Any) -> E:
         """Return an error with what it does not say itself filled in."""
-        where = {"vendor": self.vendor, "method": self.method, "path": self.path, "attempt": self.attempt, **more}
+        where = {
+            "vendor": self.vendor,
+            "method": self.method,
+            "path": self.path,
+            "attempt": self.attempt,
+            "connection": self.connection,
+            **more,
+        }
         missing = {name: value for name, value in where.items() if getattr(error, name) in ("", None)}
         return error.replaced(**missing)
 
@@ -140,10 +149,10 @@ class Answer(msgspec.Struct, frozen=True, eq=False):
 
     def words(self, keys: Sequence[str]) -> str:
         """Return the vendor's own words out of an error body: a text under one of the keys, or the body itself; never
-        parsed blindly.
+        parsed blindly. An HTML page has none.
         """
         if self.is_page:
-            return "an HTML page"
+            return ""
         try:
             found = msgspec.json.decode(self.body) if len(self.body) <= WINDOW else None
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

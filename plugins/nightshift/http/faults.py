@@ -126,6 +126,7 @@ def of_status(answer: Answer, *, advice: Mapping[int, str], detail_keys: Sequenc
     :param detail_keys: names under which the vendor keeps its words in a JSON body, best first
     """
     status, exchange = answer.status, answer.exchange
+    page = ", and sends an HTML page" if answer.is_page else ""
     more: dict[str, Any] = {
         "status": status,
         "detail": answer.words(detail_keys),
@@ -133,7 +134,7 @@ def of_status(answer: Answer, *, advice: Mapping[int, str], detail_keys: Sequenc
         "advice": advice.get(status),
     }
     if status >= 500:
-        return exchange.unclear(Unreachable, "the vendor's server failed", **more)
+        return exchange.unclear(Unreachable, f"the vendor's server failed{page}", **more)
     if status == 408:
         return exchange.unclear(Unreachable, "the vendor did not get the whole request in time", **more)
     if status == 407:
@@ -143,9 +144,9 @@ def of_status(answer: Answer, *, advice: Mapping[int, str], detail_keys: Sequenc
             **{**more, "advice": "Put login and password into the URL of the extra proxy."},
         )
     if (kind := _BY_STATUS.get(status)) is not None:
-        return exchange.error(kind, _PROBLEMS.get(status, "the vendor refused the request"), **more)
+        return exchange.error(kind, _PROBLEMS.get(status, "the vendor refused the request") + page, **more)
     if status >= 400:
-        return exchange.error(Rejected, "the vendor calls the request wrong", **more)
+        return exchange.error(Rejected, f"the vendor calls the request wrong{page}", **more)
     if status >= 300:
         return exchange.error(BadResponse, "the vendor redirects this request, which is not followed", **more)
     return exchange.unclear(BadResponse, "the vendor answered with an unexpected status", **more)

@@ -103,17 +103,24 @@ class VendorHook(HttpAsyncHook):
             async with self._gate:
                 if self._wire is None:
                     await self._open()
-        except BaseException:
+        except BaseException as error:
             self._users -= 1
+            self._complete(error)
             raise
         return self
 
-    async def __aexit__(self, *_: object) -> None:
+    async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        self._complete(error)
         self._users -= 1
         if self._users == 0 and self._wire is not None:
             wire, self._wire = self._wire, None
             self._gate = asyncio.Lock()
             await wire.close()
+
+    def _complete(self, error: BaseException | None) -> None:
+        """Name the connection in an error of this vendor that leaves the block, wherever in it it was raised."""
+        if isinstance(error, VendorError) and error.vendor == self.vendor:
+            error.complete(connection=self.conn_id)
 
     async def _open(self) -> None:
         from airflow.providers.common.compat.connection import get_async_connection
@@ -357,7 +364,7 @@ class VendorHook(HttpAsyncHook):
         return Call(method, url, sent, body, method in SAFE_METHODS if safe is None else safe, credentials, whole)
 
     def _exchange(self, call: Call, attempt: int = 1) -> Exchange:
-        return Exchange(self.vendor, call.method, urlsplit(call.url).path, attempt, call.safe)
+        return Exchange(self.vendor, call.method, urlsplit(call.url).path, attempt, call.safe, self.conn_id)
 
     async def ready(self) -> None:
         """Wait now for what the next request would wait for, its turn and its credentials, so that it leaves at once.

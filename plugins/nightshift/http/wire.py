@@ -140,7 +140,7 @@ class Wire:
         late = exchange.error(
             Unreachable,
             f"the request was held up for more than the {body.window.seconds:g} s in which it may leave",
-            advice="It was not sent: whoever has taken over meanwhile can rely on that. The next attempt looks anew.",
+            advice="It was not sent: whoever has taken over meanwhile can rely on that. Another attempt, or clearing the task, looks anew.",
         )
         if body.window.is_over:
             raise late

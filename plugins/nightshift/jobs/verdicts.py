@@ -32,7 +32,7 @@ def stopped(adapter: JobAdapter, job_id: str | None) -> VendorError:
     return VendorError(
         f"the task was told to stop {job}",
         vendor=adapter.vendor,
-        advice="If this was a worker's end and no person's wish, the next attempt goes on.",
+        advice="If this was a worker's end and no person's wish, clear the task where Airflow does not run it again: it goes on.",
     )
 
 
@@ -91,7 +91,7 @@ def timed_out(adapter: JobAdapter, event: JobEvent, *, cancelled: bool) -> JobTi
         vendor=adapter.vendor,
         detail=event.error,
         goes_on=not cancelled,
-        advice="It was cancelled; another attempt makes a new one."
+        advice="It was cancelled. Look at the vendor why it took so long, then clear the task: it makes a new one."
         if cancelled
         else "It was not cancelled and may go on at the vendor. Look there; clear this task: it goes on with that job, and "
         "has new time for it.",

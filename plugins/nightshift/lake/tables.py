@@ -104,7 +104,7 @@ def publish(
         except Moved as column:
             say(f"Another writer gave the column {column} a type meanwhile; casting again")
     raise Contended(
-        f"{publishing.table.name}: the columns changed {CASTS} times meanwhile. Nothing was committed; publish again."
+        f"{publishing.table.name}: the columns changed {CASTS} times meanwhile. Nothing was committed; clear this task once the others are done."
     )
 
 
@@ -183,7 +183,9 @@ class _Publishing:
         kept, commit = self._replace(kept, counts, adds, rows.columns, checks, changes)
         now = commit.now if commit else self.table.snapshot()
         if now is None:
-            raise Contended(f"{self.table.name}: the table is gone. Nothing was committed; publish again.")
+            raise Contended(
+                f"{self.table.name}: the table is gone. Nothing was committed; clear this task to make it anew."
+            )
         return self._told(now, kept, commit, counts, added, checks, changes)
 
     def _replace(
@@ -288,7 +290,8 @@ class _Publishing:
         if text := failed(checks):
             raise Unsound(
                 f"{self.table.name}, night {', '.join(self.nights)}: {text}. Nothing was published: the table is as it was, "
-                f"and the landed extract {self.manifest.extract} is kept."
+                f"and the landed extract {self.manifest.extract} is kept. Have the vendor put it right and clear the extract, or correct "
+                "the checks of the report in reports.yaml and clear this task."
             )
         return files, checks, counts
 

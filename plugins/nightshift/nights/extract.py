@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 from airflow.sdk import BaseAsyncOperator, Context
 
-from nightshift.errors import Rejected
+from nightshift.errors import Rejected, VendorError
 from nightshift.lake.extract import Progress, describe
 from nightshift.lake.landing import Landing
 from nightshift.nights.place import lake_of_this_deployment
@@ -69,7 +69,11 @@ class ExtractOperator(BaseAsyncOperator):
         began = time.monotonic()
         progress = self._progress(context)
         folder = landing.extract(progress.extract)
-        manifest = await self.extract(folder, progress, context)
+        try:
+            manifest = await self.extract(folder, progress, context)
+        except VendorError as error:
+            error.complete(report=f"{self.report}, night {self.night}")
+            raise
         await folder.complete(manifest)
         context["task_state_store"].delete(STATE_KEY)
         seconds = time.monotonic() - began

@@ -58,8 +58,8 @@ def meaning_of(answer: Answer) -> VendorError | None:
         return RateLimited(
             "too many requests, or too many pending exports", status=answer.status, detail=words,
             retry_after=QUEUE_WAIT if asked is None else asked,
-            advice="Nothing was lost: it is asked again later. If it lasts, look for other programs of the same user: "
-            "Token Flex counts 5 requests a minute and 50 pending exports for all of them together.",
+            advice="Nothing was lost. Token Flex counts 5 requests a minute and 50 pending exports for all programs of one user "
+            "together: look for others, then clear the task.",
         )  # fmt: skip
     if code in _GATEWAY:
         kind, problem, advice = _GATEWAY[code]

@@ -185,8 +185,8 @@ def _late(hook: VendorHook, chain: tokens.Chain) -> Unreachable:
     what = f"ended at {when(chain.pair.ends)}" if ended else "is refused, although it should be good"
     return Unreachable(
         f"the access token of {hook.conn_id!r} {what}, and the DAG tokenflex_token has not renewed it yet", vendor=hook.vendor, retry_after=SCHEDULE_MINUTES * 30.0,
-        advice=f"Nothing was lost: the task tries again by itself. Check that the DAG tokenflex_token is not paused and does not fail; "
-        f"triggering it by hand renews at once. The tokens were last renewed at {when(chain.pair.issued)}.",
+        advice=f"Nothing was lost. The tokens were last renewed at {when(chain.pair.issued)}. Check that the DAG tokenflex_token "
+        "is not paused and does not fail; triggering it by hand renews at once.",
     )  # fmt: skip
 
 

@@ -167,7 +167,7 @@ class FileDownload:
         if not export.download_url:
             raise Unreachable(
                 f"the vendor gives no link to the file of export {self.request_key}", vendor=VENDOR,
-                advice="Nothing was lost: the next attempt asks for one again.",
+                advice="Nothing was lost. Clearing the task asks for one again.",
             )  # fmt: skip
         await self.hook.keep_secret(export.download_url)
         return export

@@ -190,7 +190,7 @@ class TokenFlexRequestExportOperator(BaseOperator):
         left = self.queue_timeout - (now - known["since"])
         # The last look falls on the end of the wait, however long the vendor wants to rest.
         wait = min(max(refusal.retry_after or 0.0, longest) * random.uniform(1.0, 1.2), max(left, 1.0))  # noqa: S311 - spreads
-        self.log.info("%s Asking again in %.0f s, without a worker.", refusal, wait)
+        self.log.info("%s Asking again in %.0f s, without a worker.", refusal.replaced(advice=""), wait)
         moment = datetime.now(UTC) + timedelta(seconds=wait)
         self.defer(trigger=DateTimeTrigger(moment=moment), method_name="resume", timeout=timedelta(seconds=wait + 3600))
 

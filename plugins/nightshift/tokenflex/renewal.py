@@ -199,7 +199,7 @@ def _as_passing(error: Ambiguous) -> Unreachable:
     given = {name: getattr(error, name) for name in ("vendor", "method", "path", "status", "attempt", "detail")}
     return Unreachable(
         "Autodesk may have answered, but the answer did not arrive, so the new refresh token may be lost",
-        advice="The next attempt asks once more with the stored refresh token and finds out; the task does that by itself.", **given,
+        advice="Clearing the task asks once more with the stored refresh token and finds out.", **given,
     )  # fmt: skip
 
 

@@ -229,5 +229,5 @@ def _unsure(problem: str) -> Unreachable:
     return Unreachable(
         problem,
         vendor="Token Flex sign-in",
-        advice="Nothing was asked at Autodesk and nothing was lost; the task tries again by itself. If it lasts, look at Airflow's API server.",
+        advice="Nothing was asked at Autodesk and nothing was lost. Look at Airflow's API server, then clear the task.",
     )

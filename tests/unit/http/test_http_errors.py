@@ -9,7 +9,7 @@ from airflow.sdk.definitions.retry_policy import RetryAction
 from airflow.sdk.exceptions import AirflowException
 
 from nightshift import errors
-from nightshift.errors import JobFailed, RateLimited, Rejected, Unreachable, VendorError
+from nightshift.errors import AuthFailed, JobFailed, RateLimited, Rejected, Unreachable, VendorError
 from nightshift.retries import VendorRetryPolicy
 
 KINDS = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, VendorError)]
@@ -26,6 +26,8 @@ def test_an_error_survives_the_way_between_processes(kind: type[VendorError]) ->
         "retry_after": 3.5,
         "detail": "slow",
         "advice": "Wait.",
+        "connection": "acme_default",
+        "report": "usage",
     }
     error = kind("too fast", **given)
     path, args, kwargs = error.serialize()
@@ -78,7 +80,39 @@ FAIL, RETRY, DEFAULT = RetryAction.FAIL, RetryAction.RETRY, RetryAction.DEFAULT
 def test_what_airflow_does(kind: str, action: RetryAction) -> None:
     decision = VendorRetryPolicy().evaluate(getattr(errors, kind)("x", advice="Do this."), 1, 3)
     assert decision.action is action
-    assert decision.reason == (None if action is DEFAULT else f"{kind}: Do this.")
+    reason = {FAIL: f"{kind}: Do this.", DEFAULT: None}
+    if action is not RETRY:
+        assert decision.reason == reason[action]
+
+
+def test_only_who_knows_the_try_says_whether_there_is_another() -> None:
+    error = RateLimited("too many", advice="Do this.")
+    first, last = (VendorRetryPolicy().evaluate(error, number, 3) for number in (1, 4))
+    assert first.retry_delay is not None
+    assert first.reason == (
+        f"RateLimited in try 1 of 4; the task tries again by itself in {first.retry_delay.total_seconds():.0f} s. "
+        "If the last try ends like this: Do this."
+    )
+    assert last.reason == "RateLimited in the last of 4 tries. Do this."
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_error_promises_a_try_that_may_not_come_and_each_ends_with_what_to_do(kind: type[VendorError]) -> None:
+    text = str(kind("x"))
+    assert "again by itself" not in text
+    assert "tries again" not in text
+    assert any(word in kind.default_advice.split(". ")[-1] for word in ("clear", "Look", "Read"))
+
+
+def test_where_it_happened_is_said_once() -> None:
+    error = Unreachable("no answer", vendor="Acme", method="GET", path="/x", advice="Wait.")
+    error.complete(connection="acme_default", report="usage, night 2026-11-21")
+    error.complete(connection="another")
+    assert str(error) == "Acme: no answer (GET /x, connection acme_default, report usage, night 2026-11-21). Wait."
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)
+    named = AuthFailed("the connection acme_default was refused", advice="Wait.")
+    named.complete(connection="acme_default")
+    assert str(named) == "the connection acme_default was refused. Wait."
 
 
 def test_another_error_is_left_to_the_task() -> None:
