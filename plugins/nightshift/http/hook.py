@@ -109,15 +109,16 @@ class VendorHook(HttpAsyncHook):
             raise
         return self
 
-    async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        self._complete(error)
+    async def __aexit__(self, *raised: object) -> None:
+        for error in raised[1:2]:
+            self._complete(error)
         self._users -= 1
         if self._users == 0 and self._wire is not None:
             wire, self._wire = self._wire, None
             self._gate = asyncio.Lock()
             await wire.close()
 
-    def _complete(self, error: BaseException | None) -> None:
+    def _complete(self, error: object) -> None:
         """Name the connection in an error of this vendor that leaves the block, wherever in it it was raised."""
         if isinstance(error, VendorError) and error.vendor == self.vendor:
             error.complete(connection=self.conn_id)

@@ -16,11 +16,13 @@ from airflow import plugins_manager
 import airflow.sdk, http
 before = set(sys.modules)
 plugins, errors = plugins_manager._get_plugins()
-heavy = ("nightshift.", "aiohttp", "fastapi", "airflow.api_fastapi", "airflow.providers.http")
+LIGHT = ("nightshift.plugin", "nightshift.nights", "nightshift.nights.bounds", "nightshift.nights.timetable")
+# Airflow's timetables import some of the models of its API themselves.
+heavy = ("nightshift.", "aiohttp", "fastapi", "airflow.api_fastapi.app", "airflow.api_fastapi.core_api.app", "airflow.providers.http")
 print(json.dumps({{
     "plugins": [one.name for one in plugins if one.name == "nightshift"],
     "errors": errors,
-    "heavy": sorted(n for n in set(sys.modules) - before if n.startswith(heavy) and n != "nightshift.plugin"),
+    "heavy": sorted(n for n in set(sys.modules) - before if n.startswith(heavy) and n not in LIGHT),
     "http": sys.modules["http"] is http,
     "info": [one for one in plugins_manager.get_plugin_info() if one["name"] == "nightshift"],
 }}, default=str))
