@@ -181,7 +181,7 @@ class NotShown(BadResponse):
 class TooLarge(BadResponse):
     """The answer is larger than is taken; asking again would bring the same."""
 
-    default_advice = "Nothing was taken over. Ask for smaller pages, or for a narrower filter."
+    default_advice = "Nothing was taken over. Ask for smaller pages, or for a narrower filter; then clear the task."
 
 
 class Ambiguous(VendorError):

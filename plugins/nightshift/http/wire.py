@@ -17,7 +17,7 @@ from nightshift.http import faults
 from nightshift.http.answer import Exchange
 from nightshift.http.call import Call
 from nightshift.http.client_settings import ClientSettings
-from nightshift.http.timely import TimelyBody, timely
+from nightshift.http.timely_body import TimelyBody, timely
 
 READ_BUFFER = 1 << 20
 

@@ -12,7 +12,8 @@ import pytest
 
 from nightshift.errors import RateLimited, Unreachable
 from nightshift.http.hook import VendorHook
-from nightshift.http.timely import TimelyBody, Window, sent_within
+from nightshift.http.timely import Window, sent_within
+from nightshift.http.timely_body import TimelyBody
 
 
 class Arrivals:
