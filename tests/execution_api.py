@@ -120,7 +120,7 @@ class FakeExecutionApi:
     asset_events: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     """Name of an asset → its events: ``timestamp`` (aware), ``partition_key``, ``extra``."""
     questions: list[dict[str, Any]] = field(default_factory=list)
-    """What people were asked (human in the loop), in order."""
+    """What people were to be asked (human in the loop), in order; Airflow shows the first."""
     calls: list[tuple[str, str]] = field(default_factory=list)
     """Method and path of every call, in order."""
     rendered: Any = None
@@ -133,6 +133,7 @@ class FakeExecutionApi:
         self._resume: tuple[str, Any] | None = None
         self._rescheduled: list[datetime] = []
         self._parked: Any = None
+        self._shown: Any = None
 
     def run(
         self,
@@ -285,8 +286,11 @@ class FakeExecutionApi:
         if root == "task-reschedules":
             return httpx.Response(200, json=self._rescheduled[0].isoformat() if self._rescheduled else None)
         if root == "hitlDetails":
-            self.questions.append(body)
-            return _ok({"ti_id": rest, **body}, 201)
+            # As Airflow's route has it: the first question of a task stays, through every retry and clear of it.
+            if body not in self.questions[-1:]:
+                self.questions.append(body)
+            self._shown = self._shown or body
+            return _ok({**self._shown, "ti_id": rest}, 201)
         if path.startswith("store/asset"):
             query = dict(request.url.params)
             return _entry(self.asset_store, (query.get("name") or query.get("uri"), query.get("key")), method, body)

@@ -12,13 +12,18 @@ from airflow.sdk.exceptions import AirflowFailException, TaskAwaitingInput, Task
 
 from nightshift.promotion.give_way import GiveWayTrigger, WaitOver, Why
 from nightshift.promotion.keeper import StepKeeper, run_now
+from nightshift.promotion.progress import in_doubt
 from nightshift.promotion.record import Kind, Record, State, Version
-from nightshift.promotion.summary import roll_back_summary, stage_summary
+from nightshift.promotion.summary import roll_back_summary, stage_summary, told
+from nightshift.promotion.terms import Terms
 from nightshift.promotion.versions import running
 from nightshift.retries import VendorRetryPolicy
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+    from airflow.sdk.execution_time.comms import CreateHITLDetailPayload
+
+    from nightshift.promotion.summary import Doubts
 
 NOBODY = "nobody in time"
 
@@ -35,6 +40,7 @@ class PromotionApprovalOperator(ApprovalOperator):
     :param hours: how long an answer is waited for
     :param on_timeout: what no answer means: ``reject``, ``fail`` or ``approve``
     :param gives_way: end the wait when a newer night waits for its turn
+    :param terms: what an answer allows
     """
 
     kind: ClassVar[Kind] = Kind.APPROVAL
@@ -50,12 +56,13 @@ class PromotionApprovalOperator(ApprovalOperator):
         hours: float = 72,
         on_timeout: str = "reject",
         gives_way: bool = False,
+        terms: Terms | None = None,
         **kwargs: Any,
     ) -> None:
         defaults = {"reject": self.REJECT, "approve": self.APPROVE}.get(on_timeout)
         options: dict[str, Any] = {
             "subject": f"{application}: {stage or 'roll-back'}", "response_timeout": timedelta(hours=hours),
-            "defaults": defaults, "assigned_users": [{"id": user, "name": user} for user in users] or None,
+            "defaults": defaults, "assigned_users": _assigned(users),
             "retry_policy": VendorRetryPolicy(),
         }  # fmt: skip
         super().__init__(**{**options, **kwargs})
@@ -64,10 +71,15 @@ class PromotionApprovalOperator(ApprovalOperator):
         self.stages = list(stages)
         self.on_timeout = on_timeout
         self.gives_way = gives_way
+        self.terms = terms
 
     def execute(self, context: Context) -> None:
-        """Ask, and wait without a worker."""
+        """Ask, and wait without a worker.
+
+        :raises AirflowFailException: Airflow would show another question than this one
+        """
         record = run_now(self._begin(context))
+        self._refuse_another_question(context, record)
         try:
             super().execute(context)
         except TaskAwaitingInput as parked:
@@ -89,7 +101,7 @@ class PromotionApprovalOperator(ApprovalOperator):
         if event.get("timedout") and self.on_timeout == "fail":
             event = self._unanswered()
         # Before anything else: on a rejection Airflow's operator skips what follows by an exception.
-        told = self._tell(self._keeper(context), event)
+        told = self._tell(run_now(self._keeper_of(context)), event)
         super().execute_complete(context, event)
         return told
 
@@ -104,27 +116,96 @@ class PromotionApprovalOperator(ApprovalOperator):
                 f"Nobody answered within {self.response_timeout}. Nothing was deployed to {self.stage}. Clear this task to ask again."
             )
         answer, by = event["chosen_options"][0], _name(event.get("responded_by_user")) or NOBODY
+        if answer == self.APPROVE:
+            self._refuse_other_terms(keeper, by)
         run_now(keeper.end(State.DONE if answer == self.APPROVE else State.REJECTED, outcome=answer, by=by))
         self.log.info("%s by %s", answer, by)
         return {"answer": answer, "by": by}
 
-    def summarize(self, context: Context, record: Record, now_running: Mapping[str, Any]) -> tuple[str, str]:
+    def summarize(self, record: Record, now_running: Mapping[str, Any], doubts: Doubts) -> tuple[str, str]:
         """Return subject and body of the question."""
-        return stage_summary(record, str(self.stage), now_running)
+        return stage_summary(record, str(self.stage), now_running, self.own_terms(record), doubts)
 
     def version_in(self, record: Record) -> Version | None:
         """Return the version that is approved."""
         return record.version
 
+    def own_terms(self, record: Record) -> Terms:
+        """Return what an answer allows."""
+        return self.terms or Terms(str(self.stage), {})
+
     async def _begin(self, context: Context) -> Record:
-        keeper = self._keeper(context)
-        await keeper.begin()
-        record = await keeper.note(version=self.version_in(await keeper.read()))
-        self.subject, self.body = self.summarize(context, record, await running(keeper.records, self.stages))
+        keeper = await self._keeper_of(context)
+        record = await keeper.begin()
+        version = self.version_in(record)
+        record = await keeper.note(version=version, terms=self.own_terms(record).digest(record, version))
+        now_running = await running(keeper.records, self.stages)
+        self.subject, self.body = self.summarize(
+            record, now_running, {one.stage: one for one in in_doubt(record) if one.stage}
+        )
         return record
+
+    def _refuse_another_question(self, context: Context, record: Record) -> None:
+        """Make sure that Airflow shows this question: it keeps the text of the first one through every clear of its task.
+
+        :raises AirflowFailException: it shows another one; nothing is asked
+        """
+        from airflow.sdk.execution_time.task_runner import SUPERVISOR_COMMS
+
+        shown: Any = SUPERVISOR_COMMS.send(self._question(context))
+        digest = self.own_terms(record).digest(record, self.version_in(record))
+        asked = {one["id"] for one in self.assigned_users or ()}
+        here = {getattr(one, "id", None) for one in shown.assigned_users or ()}
+        if told(digest) in (shown.body or "") and asked == here:
+            return
+        run_now(
+            self._keeper(context).end(
+                State.FAILED, outcome="not_asked", detail="Airflow would show the question of before"
+            )
+        )
+        raise AirflowFailException(
+            "Nobody was asked and nothing was deployed: this task asked before, and Airflow keeps that question, which is for something "
+            f"else than {self.version_in(record)} as it would be deployed now. Start a run with {_as_form(record, self.stage)} in the form: "
+            "it asks anew."
+        )
+
+    def _question(self, context: Context) -> CreateHITLDetailPayload:
+        # Airflow's client comes with it, which the parsing of DAGs does not pay for.
+        from airflow.sdk.api.datamodels._generated import HITLUser
+        from airflow.sdk.execution_time.comms import CreateHITLDetailPayload
+
+        users = [HITLUser(id=one["id"], name=one["name"]) for one in self.assigned_users or ()]
+        return CreateHITLDetailPayload(
+            ti_id=context["ti"].id, options=self.options, subject=self.subject, body=self.body, defaults=self.defaults,
+            multiple=self.multiple, params=self.serialized_params, assigned_users=users,
+        )  # fmt: skip
+
+    def _refuse_other_terms(self, keeper: StepKeeper, by: str) -> None:
+        """Take no answer for more than was shown.
+
+        :raises AirflowFailException: configuration, form or version have changed since
+        """
+        record = run_now(keeper.read())
+        step = record.step(keeper.task_id)
+        if step is None or step.terms == self.own_terms(record).digest(record, self.version_in(record)):
+            return
+        run_now(
+            keeper.end(
+                State.FAILED, outcome="outdated", by=by, detail="something else was shown than would be deployed now"
+            )
+        )
+        raise AirflowFailException(
+            f"{by} approved what is not what would be deployed now: the configuration, the form or the version has changed since the "
+            f"question. Nothing was deployed to {self.stage}. Put the configuration back and clear this task; or start a run with "
+            f"{_as_form(record, self.stage)} in the form: it asks anew."
+        )
 
     def _keeper(self, context: Context) -> StepKeeper:
         return StepKeeper(context, self.application, kind=self.kind, stage=self.stage, gives_way=self.gives_way)
+
+    async def _keeper_of(self, context: Context) -> StepKeeper:
+        """Return the keeper, once it is known of what stage."""
+        return self._keeper(context)
 
     def _unanswered(self) -> dict[str, Any]:
         if self.defaults is None:
@@ -138,29 +219,53 @@ class PromotionApprovalOperator(ApprovalOperator):
 
 
 class RollBackApprovalOperator(PromotionApprovalOperator):
-    """Ask a person whether a failed stage is to run the version from before again.
+    """Ask a person whether a failed stage is to run the version from before again: what the record offers.
 
-    :param offer: what the offering task returned (templated)
+    Those who may approve the stage answer; where it names nobody, those that ``roll_back`` names.
+
+    :param ways: stage → what an answer allows
+    :param approvers: stage → ids of the users who may approve it
     """
 
     kind = Kind.ROLL_BACK_APPROVAL
-    template_fields = ("offer",)
 
-    def __init__(self, *, offer: Any, **kwargs: Any) -> None:
+    def __init__(self, *, ways: Mapping[str, Terms], approvers: Mapping[str, Sequence[str]], **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.offer = offer
+        self.ways = ways
+        self.approvers = approvers
 
-    def summarize(self, context: Context, record: Record, now_running: Mapping[str, Any]) -> tuple[str, str]:
+    def summarize(self, record: Record, now_running: Mapping[str, Any], doubts: Doubts) -> tuple[str, str]:
         """Return subject and body of the question."""
-        return roll_back_summary(record, self.offer, now_running)
+        if record.offer is None:
+            raise LookupError("the record offers no way back, so there is nothing to ask for")
+        return roll_back_summary(record, record.offer, now_running, self.own_terms(record), doubts)
 
     def version_in(self, record: Record) -> Version | None:
         """Return the version that is brought back."""
-        return Version.model_validate(self.offer["version"])
+        return None if record.offer is None else record.offer.version
 
-    def _keeper(self, context: Context) -> StepKeeper:
-        self.stage = self.offer["stage"]
-        return super()._keeper(context)
+    def own_terms(self, record: Record) -> Terms:
+        """Return what an answer allows."""
+        label = record.offer.stage if record.offer else ""
+        return self.ways.get(label) or Terms(label, {})
+
+    async def _keeper_of(self, context: Context) -> StepKeeper:
+        record = await self._keeper(context).read()
+        self.stage = record.offer.stage if record.offer else None
+        if users := self.approvers.get(self.stage or ""):
+            self.assigned_users = _assigned(users)
+        return self._keeper(context)
+
+
+def _assigned(users: Sequence[str]) -> list[dict[str, str]] | None:
+    return [{"id": user, "name": user} for user in users] or None
+
+
+def _as_form(record: Record, stage: str | None) -> str:
+    """Return the fields of the form by which a run goes on from here."""
+    version = f"Version {record.version.id}" if record.version else "the version"
+    first = f" and From stage {stage}" if stage and record.stages and stage != record.stages[0] else ""
+    return f"{version}{first}"
 
 
 def _name(user: Any) -> str | None:

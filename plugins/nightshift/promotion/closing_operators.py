@@ -12,7 +12,7 @@ from nightshift.errors import NotFound, NotShown
 from nightshift.flexdeploy.vocabulary import ENDED
 from nightshift.nights.place import lake_of_this_deployment
 from nightshift.promotion.progress import in_flight, is_settled, outcome_of, roll_back_of, standing
-from nightshift.promotion.record import Outcome, Record
+from nightshift.promotion.record import Offer, Outcome, Record
 from nightshift.promotion.runs import failed_tasks
 from nightshift.promotion.store import Records
 from nightshift.promotion.turns import Turns
@@ -28,7 +28,7 @@ BAD_OUTCOMES = frozenset({Outcome.FAILED, Outcome.ROLLED_BACK})
 class RollBackOfferOperator(BaseAsyncOperator):
     """Say whether a failed stage can be rolled back, and to what; skipped where nothing failed or nothing can be.
 
-    Returns ``stage``, ``version``, ``version_words`` and ``why``.
+    What is offered goes into the record, where no mark, no XCom and no other run can change it. Returns it as well, for people.
 
     :param application: name of the application
     :param conn_id: id of FlexDeploy's connection
@@ -43,9 +43,13 @@ class RollBackOfferOperator(BaseAsyncOperator):
 
     async def aexecute(self, context: Context) -> dict[str, Any]:
         """Look at the record, and at what FlexDeploy still does."""
-        record = await Records(lake_of_this_deployment(), self.application).read(context["ti"].run_id)
+        records = Records(lake_of_this_deployment(), self.application)
+        record = await records.read(context["ti"].run_id)
         failed = [task for task in failed_tasks(context) if not task.startswith("roll_back.")]
         found = roll_back_of(record) if record is not None and failed else None
+        if record is not None and record.offer is not None:
+            # Of the attempt before a clear: it offers nothing any more.
+            record = await records.write(record.changed(offer=None))
         if record is None or found is None:
             raise AirflowSkipException("No stage failed after its deployment had begun: nothing to roll back.")
         if found.to is None:
@@ -53,9 +57,9 @@ class RollBackOfferOperator(BaseAsyncOperator):
         await self._wait_for_the_vendor(record)
         version = found.to.version
         self.log.info("%s can be rolled back to %s: %s", found.stage, version, found.why)
-        return {
-            "stage": found.stage, "version": version.model_dump(), "version_words": str(version), "why": found.why,
-        }  # fmt: skip
+        offer = Offer(stage=found.stage, version=version, why=found.why)
+        await records.write(record.changed(offer=offer))
+        return offer.model_dump()
 
     async def _wait_for_the_vendor(self, record: Record) -> None:
         """Refuse to offer anything while the failed deployment may still be at work.

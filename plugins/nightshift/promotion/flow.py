@@ -24,6 +24,7 @@ from nightshift.promotion.job_operators import (
     PromotionRollBackOperator,
     PromotionUtilityOperator,
 )
+from nightshift.promotion.terms import Terms, terms_of
 from nightshift.promotion.window_operator import PromotionWindowOperator
 from nightshift.retries import VendorRetryPolicy
 
@@ -93,6 +94,7 @@ class _Chain:
     def __init__(self, name: str, config: Application) -> None:
         self.config = config
         self.labels = [stage.label for stage in config.stages]
+        self.terms = terms_of(config)
         self.gives_way = config.newer == "supersede"
         self.shared: dict[str, Any] = {"application": name}
         # What was left undone on purpose does not stop what follows; what failed does. Each task asks the record.
@@ -132,7 +134,7 @@ class _Chain:
         )  # fmt: skip
 
     def _stage(self, stage: Stage) -> list[BaseOperator]:
-        at: dict[str, Any] = {"stage": stage.label, **self.step}
+        at: dict[str, Any] = {"stage": stage.label, "terms": self.terms[stage.label], **self.step}
         tasks: list[BaseOperator] = []
         with TaskGroup(stage.label, tooltip=f"Stage {stage.label}"):
             if stage.approval is not None:
@@ -184,7 +186,7 @@ class _Chain:
     def _utility(self, stage: Stage, step: UtilityStep, *, gives_way: bool) -> BaseOperator:
         return PromotionUtilityOperator(
             task_id=step.name, doc_md=f"Run {step.name}.", stage=stage.label, gives_way=gives_way and self.gives_way,
-            **step.what, **(step.where or stage.where), **step.asked, **self.job, **self.step,
+            terms=self.terms[stage.label], **step.what, **(step.where or stage.where), **step.asked, **self.job, **self.step,
         )  # fmt: skip
 
     def _deployment(self, stage: Stage) -> dict[str, Any]:
@@ -200,17 +202,22 @@ class _Chain:
                 trigger_rule="all_done", **self.shared,
             )  # fmt: skip
             approve = RollBackApprovalOperator(
-                task_id="approve", doc_md="Ask a person.", stages=self.labels, offer=offer.output,
+                task_id="approve", doc_md="Ask a person.", stages=self.labels, ways=self._ways_back(),
+                approvers={stage.label: stage.approval.users for stage in self.config.stages if stage.approval},
                 **(approval.model_dump() if approval else {}), **self.shared,
             )  # fmt: skip
             deploy = PromotionRollBackOperator(
-                task_id="deploy", doc_md="Deploy the version from before again.", offer=offer.output,
-                stages=self._ways_back(), **self.job, **self.shared,
+                task_id="deploy", doc_md="Deploy the version from before again.", ways=self._ways_back(),
+                stages=self._deployments(), **self.job, **self.shared,
             )  # fmt: skip
         last >> offer >> approve >> deploy
         return deploy
 
-    def _ways_back(self) -> Mapping[str, Mapping[str, Any]]:
+    def _ways_back(self) -> dict[str, Terms]:
+        """Return stage → the terms of a roll-back of it."""
+        return {label: terms.only(label) for label, terms in self.terms.items()}
+
+    def _deployments(self) -> Mapping[str, Mapping[str, Any]]:
         """Return the arguments of a deployment for each stage: all of them in each, so that none keeps another's."""
         ways = {stage.label: {**self._deployment(stage), "window": None} for stage in self.config.stages}
         names = {name for way in ways.values() for name in way}

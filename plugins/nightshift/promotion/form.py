@@ -11,8 +11,12 @@ from airflow.sdk import Param
 
 FORM = (
     "force_build", "version_id", "from_stage", "to_stage", "change_tickets", "related_tickets", "inputs", "build_inputs",
-    "dry_run", "night",
+    "emergency", "dry_run", "night",
 )  # fmt: skip
+
+
+LONGEST = 1000
+"""Characters of a text of the form, at most: a question shows all of it."""
 
 
 def promotion_form(application: str, stages: Sequence[str]) -> dict[str, Param]:
@@ -40,6 +44,14 @@ def promotion_form(application: str, stages: Sequence[str]) -> dict[str, Param]:
         "related_tickets": _texts("Issue tickets", "Tickets of the issue tracker, for the build."),
         "inputs": _pairs("Inputs", "Workflow inputs of the deployments, code → value; they win over the configured ones."),
         "build_inputs": _pairs("Build inputs", "Workflow inputs of the build, code → value."),
+        "emergency": Param(
+            None,
+            type=["null", "string"],
+            maxLength=LONGEST,
+            title="Emergency",
+            description="The reason why From stage takes a Version that has not run in the stage before it. It is shown in every question, "
+            "and kept. Empty: no stage gets such a version.",
+        ),
         "dry_run": Param(
             False,
             type=["null", "boolean"],
@@ -89,6 +101,7 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     :param related_tickets: for the build
     :param inputs: of the deployments
     :param build_inputs: of the build
+    :param emergency: why the first stage takes a version that has not run in the stage before it
     :param dry_run: plan only
     :param night: the night, where the run has no partition key
     """
@@ -101,6 +114,7 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     related_tickets: tuple[str, ...] = ()
     inputs: dict[str, str] = {}
     build_inputs: dict[str, str] = {}
+    emergency: str | None = None
     dry_run: bool = False
     night: str | None = None
 
@@ -148,10 +162,29 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
             raise ValueError(
                 "Build inputs and issue tickets belong to a build, but a Version was given. Leave them empty."
             )
+        if self.emergency is not None and (self.from_stage is None or not self.emergency.strip()):
+            raise ValueError(
+                "An emergency lets From stage take a Version that has not run in the stage before it. Give From stage, Version and the "
+                "reason, or leave Emergency empty."
+            )
+        for text in (
+            *self.change_tickets,
+            *self.related_tickets,
+            *_texts_of(self.inputs),
+            *_texts_of(self.build_inputs),
+        ):
+            if len(text) > LONGEST:
+                raise ValueError(
+                    f"{text[:40]!r}… has {len(text)} characters; a text of the form may have {LONGEST}, so that a question can show it."
+                )
         if self.from_stage is not None and self.version_id is None:
             raise ValueError(
                 "From stage needs a Version: what is built now has not been through the stages before. Give the version that has."
             )
+
+
+def _texts_of(pairs: Mapping[str, str]) -> tuple[str, ...]:
+    return (*pairs, *pairs.values())
 
 
 def night_of(partition_key: str | None, wish: Wish) -> str | None:

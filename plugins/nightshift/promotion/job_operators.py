@@ -16,10 +16,12 @@ from nightshift.flexdeploy.operators import (
 )
 from nightshift.flexdeploy.vocabulary import VENDOR, Outcome
 from nightshift.jobs.state import JobStatus
+from nightshift.nights.place import lake_of_this_deployment
 from nightshift.promotion.form import Wish
 from nightshift.promotion.job_step import JobStep, version_of
 from nightshift.promotion.keeper import StepKeeper
 from nightshift.promotion.record import Kind, Record, Version
+from nightshift.promotion.store import Records
 from nightshift.promotion.versions import last_built
 from nightshift.promotion.window import is_open, next_opening
 
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
     from nightshift.config.promotions import Package, Window
     from nightshift.jobs.adapter import Immediate
+    from nightshift.promotion.terms import Terms
 
 START_KEY = "promotion_start_time"
 """Key of the task state store that holds the start time that FlexDeploy was given, and Airflow's ``max_tries`` then."""
@@ -181,32 +184,46 @@ class PromotionDeployOperator(JobStep, FlexDeployDeployOperator):
 
 
 class PromotionRollBackOperator(PromotionDeployOperator):
-    """Bring back the version that ran in the failed stage before; a deployment like any other.
+    """Bring back what the record offers, to the stage that it names; a deployment like any other.
 
-    :param offer: what the offering task returned (templated)
     :param stages: arguments of the deployment of each stage, by label
+    :param ways: stage → what the approval has to be of
     """
 
     kind = Kind.ROLL_BACK
-    template_fields = (*PromotionDeployOperator.template_fields, "offer")
 
-    def __init__(self, *, offer: Any, stages: Mapping[str, Mapping[str, Any]], **kwargs: Any) -> None:
+    def __init__(self, *, stages: Mapping[str, Mapping[str, Any]], ways: Mapping[str, Terms], **kwargs: Any) -> None:
         first = next(iter(stages.values()))
         super().__init__(**{**first, **kwargs})
-        self.offer = offer
         self.stages = stages
+        self.ways = ways
 
     async def _guarded(self, context: Context, payload: dict[str, Any] | None) -> Any:
-        self.stage = self.offer["stage"]
-        for name, value in self.stages[self.offer["stage"]].items():
-            setattr(self, name, value)
+        record = await Records(lake_of_this_deployment(), self.application).read(context["ti"].run_id)
+        if record is not None and record.offer is not None:
+            self._take_up_stage(record.offer.stage)
         # FlexDeploy would otherwise find the old version there, whatever the failed deployment left of it.
         self.force_deploy = True
         return await super()._guarded(context, payload)
 
+    def _take_up_stage(self, stage: str) -> None:
+        """Set the arguments of the stage.
+
+        :raises Rejected: the application has no such stage any more
+        """
+        if stage not in self.stages:
+            raise Rejected(
+                f"{stage} failed, and promotions.yaml has no such stage any more",
+                vendor=VENDOR,
+                advice="Nothing was brought back. Put the stage back into promotions.yaml and clear this task, or deploy by hand.",
+            )
+        self.stage, self.terms = stage, self.ways[stage]
+        for name, value in self.stages[stage].items():
+            setattr(self, name, value)
+
     def version_in(self, record: Record) -> Version | None:
-        """Return the version that the offer names."""
-        return Version.model_validate(self.offer["version"])
+        """Return the version that is offered."""
+        return None if record.offer is None else record.offer.version
 
 
 class PromotionUtilityOperator(JobStep, FlexDeployExecuteUtilityOperator):

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from nightshift.jobs.adapter import Immediate, JobAdapter
     from nightshift.jobs.events import JobEvent
+    from nightshift.promotion.terms import Terms
 
 STOPPED_KEY = "promotion_stopped"
 """Key of the task state store that holds the job that was waited for when this task's worker was told to stop."""
@@ -38,15 +39,25 @@ class JobStep(ProjectJobOperator):
     :param application: name of the application
     :param stage: label of the stage
     :param gives_way: the step may be left undone for a newer night
+    :param terms: what the approval before the step has to be of
     """
 
     kind: ClassVar[Kind]
 
-    def __init__(self, *, application: str, stage: str | None = None, gives_way: bool = False, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        application: str,
+        stage: str | None = None,
+        gives_way: bool = False,
+        terms: Terms | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.application = application
         self.stage = stage
         self.gives_way = gives_way
+        self.terms = terms
         self._keeper: StepKeeper | None = None
         self._told: dict[str, Any] = {}
 
@@ -61,12 +72,15 @@ class JobStep(ProjectJobOperator):
         return {}
 
     async def _guarded(self, context: Context, payload: dict[str, Any] | None) -> Any:
+        # What FlexDeploy may be at work on already is waited for, whatever has changed since.
+        is_new = not self._is_asked(context) and not self._may_be_underway(context)
         keeper = self._keeper = StepKeeper(
             context,
             self.application,
             kind=self.kind,
             stage=self.stage,
-            gives_way=self.gives_way and not self._is_asked(context) and not self._may_be_underway(context),
+            gives_way=self.gives_way and is_new,
+            terms=self.terms if is_new else None,
         )
         record = await (keeper.begin() if payload is None else keeper.read())
         try:

@@ -11,7 +11,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from nightshift.errors import Rejected
 from nightshift.nights.place import lake_of_this_deployment
-from nightshift.promotion.progress import NOTHING_DONE, held_back
+from nightshift.promotion.progress import NOTHING_DONE, approval_of, held_back, other_terms
 from nightshift.promotion.record import Kind, Record, Said, State, Step, now
 from nightshift.promotion.runs import is_over
 from nightshift.promotion.store import Records
@@ -20,6 +20,7 @@ from nightshift.promotion.turns import Turns, Waiter
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from nightshift.promotion.terms import Terms
     from nightshift.promotion.turns import Turn
 
 
@@ -30,6 +31,10 @@ class TurnLost(Rejected):
     """Another promotion of the application has had a turn since."""
 
 
+class NotApproved(Rejected):
+    """The approval of a step is of other terms than those that it would be done by."""
+
+
 class StepKeeper:
     """Keeps the record of a promotion while one of its steps is done.
 
@@ -38,10 +43,18 @@ class StepKeeper:
     :param kind: what the step does
     :param stage: label of its stage, of the steps that belong to one
     :param gives_way: the step may be left undone for a newer night
+    :param terms: what the approval before the step has to be of; ``None`` where it is not to be compared
     """
 
     def __init__(
-        self, context: Context, application: str, *, kind: Kind, stage: str | None = None, gives_way: bool = False
+        self,
+        context: Context,
+        application: str,
+        *,
+        kind: Kind,
+        stage: str | None = None,
+        gives_way: bool = False,
+        terms: Terms | None = None,
     ) -> None:
         lake = lake_of_this_deployment()
         ti = context["ti"]
@@ -50,6 +63,7 @@ class StepKeeper:
         self.kind = kind
         self.stage = stage
         self.gives_way = gives_way
+        self.terms = terms
         self.dag_id, self.run_id, self.task_id, self.attempt = ti.dag_id, ti.run_id, ti.task_id, ti.try_number
         self.upstream: Collection[str] = context["task"].get_flat_relative_ids(upstream=True)
         self._context = context
@@ -59,6 +73,7 @@ class StepKeeper:
 
         :raises AirflowSkipException: it is not to be done; the record says why
         :raises TurnLost: another promotion has had a turn since; nothing was asked of a vendor
+        :raises NotApproved: what was approved is not what would be done; nothing was asked of a vendor
         """
         record = await self.read()
         why = held_back(record, kind=self.kind, stage=self.stage, upstream=self.upstream)
@@ -67,6 +82,7 @@ class StepKeeper:
             why = held_back(record, kind=self.kind, stage=self.stage, upstream=self.upstream)
         if why:
             await self.skip(record, why)
+        self._compare_terms(record)
         record = await self._with_turn(record)
         step = self._new_step(State.STARTED)
         if (was := record.step(self.task_id)) is not None:
@@ -146,6 +162,20 @@ class StepKeeper:
                 return waiter
             await self.turns.leave(waiter.run_id)
         return None
+
+    def _compare_terms(self, record: Record) -> None:
+        if self.terms is None:
+            return
+        back = self.kind is Kind.ROLL_BACK
+        task = "roll_back.approve" if back else approval_of(self.terms.asks)
+        version = record.offer.version if back and record.offer else record.version
+        if task not in self.upstream or not (why := other_terms(record, task, self.terms.digest(record, version))):
+            return
+        raise NotApproved(
+            why,
+            advice=f"Nothing was asked of a vendor. Put the configuration back as it was and clear this task; or start a run with the version "
+            f"{version.id if version else ''} and From stage {self.stage} in the form: it asks anew.",
+        )
 
     def _is_replaced(self, step: Step) -> bool:
         """Whether Airflow has given this attempt up and a later one keeps the record."""

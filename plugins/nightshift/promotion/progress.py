@@ -24,10 +24,8 @@ def held_back(record: Record, *, kind: Kind, stage: str | None, upstream: Collec
     """
     if record.outcome in NOTHING_DONE:
         return record.reason or f"the promotion is {record.outcome}"
-    if kind is Kind.ROLL_BACK_APPROVAL:
-        return ""
-    if kind is Kind.ROLL_BACK:
-        return _unapproved(next((step for step in record.steps_of({Kind.ROLL_BACK_APPROVAL})), None), "the roll-back")
+    if kind in (Kind.ROLL_BACK_APPROVAL, Kind.ROLL_BACK):
+        return _no_way_back(record, kind)
     if record.superseded_by:
         return f"{record.superseded_by}, of a newer night, has taken its place"
     if kind is Kind.BUILD:
@@ -43,6 +41,36 @@ def held_back(record: Record, *, kind: Kind, stage: str | None, upstream: Collec
         if (task := approval_of(one)) in upstream and (why := _unapproved(record.step(task), one, record.version)):
             return why
     return ""
+
+
+def _no_way_back(record: Record, kind: Kind) -> str:
+    """Return why there is nothing to roll back, or why it may not be: the approval has to be of this very offer."""
+    if (offer := record.offer) is None:
+        return "no way back is offered"
+    if kind is Kind.ROLL_BACK_APPROVAL:
+        return ""
+    asked = next(iter(record.steps_of({Kind.ROLL_BACK_APPROVAL})), None)
+    if why := _unapproved(asked, "the roll-back", offer.version):
+        return why
+    if asked is not None and asked.stage != offer.stage:
+        return f"the roll-back was approved for {asked.stage}, not for {offer.stage}; clear its approval to ask again"
+    return ""
+
+
+def other_terms(record: Record, approval: str, digest: str) -> str:
+    """Return why an approval does not hold for what would be done now; empty where it does, or where there is none.
+
+    :param record: of the promotion
+    :param approval: id of the task that asked
+    :param digest: of what would be done now
+    """
+    step = record.step(approval)
+    if step is None or step.state is not State.DONE or step.terms == digest:
+        return ""
+    return (
+        f"what {step.by or 'nobody in time'} approved in {approval} is not what would be done now: the configuration, the form or the version "
+        "has changed since"
+    )
 
 
 def approval_of(stage: str) -> str:

@@ -148,6 +148,7 @@ class Step(_Model):
     :param outcome: the vendor's or the approver's word: ``built``, ``no_changes``, ``already_deployed``, ``Approve`` …
     :param by: who decided it, of approvals
     :param version: what it built or deployed
+    :param terms: digest of all that was shown with a question (:mod:`nightshift.promotion.terms`), of approvals
     :param requests: ids of its workflow requests
     :param asked: since when FlexDeploy may have been asked for work whose answer is not known; ``None``: nothing is open
     :param said: what a person said of that
@@ -166,6 +167,7 @@ class Step(_Model):
     outcome: str | None = None
     by: str | None = None
     version: Version | None = None
+    terms: str | None = None
     requests: tuple[int, ...] = ()
     asked: AwareDatetime | None = None
     said: Said | None = None
@@ -184,6 +186,19 @@ class Step(_Model):
         whom = f" by {self.by}" if self.by else ""
         why = f": {self.detail}" if self.detail else ""
         return f"{self.task}{which} {self.outcome or self.state}{whom}{why}"
+
+
+class Offer(_Model):
+    """The way back that a failed promotion offers: what is asked for and brought back is this, and nothing else.
+
+    :param stage: the stage that failed
+    :param version: what ran there before
+    :param why: what failed
+    """
+
+    stage: str
+    version: Version
+    why: str
 
 
 class Record(_Model):
@@ -206,6 +221,7 @@ class Record(_Model):
     :param plan: what it was to do, in words
     :param version: the version that it builds or was given; pinned, no stage gets another
     :param superseded_by: the run that took its place
+    :param offer: the way back, where a stage failed
     :param steps: its steps, in the order in which they first began
     """
 
@@ -227,6 +243,7 @@ class Record(_Model):
     plan: tuple[str, ...] = ()
     version: Version | None = None
     superseded_by: str | None = None
+    offer: Offer | None = None
     steps: tuple[Step, ...] = ()
 
     def step(self, task: str) -> Step | None:

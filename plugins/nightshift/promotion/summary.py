@@ -1,106 +1,163 @@
-"""What a person needs to decide: the question in words, as Markdown."""
+"""What a person needs to decide: the question in words, as Markdown. Whatever others wrote stands in it as it is, and does nothing."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
-from nightshift.promotion.record import Kind, Record, ReportSeen, Running
+from nightshift.promotion.form import Wish
+from nightshift.promotion.markdown import code, link, visible
+from nightshift.promotion.record import Kind, Offer, Record, ReportSeen, Running, Step
+from nightshift.promotion.terms import term_lines
 from nightshift.promotion.versions import built
 
-TICKS = str.maketrans({"|": "\\|", "\n": " ", "<": "&lt;", ">": "&gt;"})
+if TYPE_CHECKING:
+    from nightshift.promotion.terms import Terms
+
+Doubts = Mapping[str, Step]
+"""Stage → its newest deployment whose end is not known to be good."""
 
 
-def stage_summary(record: Record, stage: str, now_running: Mapping[str, Running | None]) -> tuple[str, str]:
+def stage_summary(
+    record: Record, stage: str, now_running: Mapping[str, Running | None], terms: Terms, doubts: Doubts
+) -> tuple[str, str]:
     """Return subject and body of the question whether a version may go to a stage.
 
     :param record: of the promotion
     :param stage: the stage
     :param now_running: stage → what runs there
+    :param terms: what the answer allows
+    :param doubts: stage → what is not known to have ended well there
     """
     night = f", night {record.night}" if record.night else ""
-    subject = f"{record.application}: {record.version} to {stage}?{night}"
-    here = now_running.get(stage)
+    version, wish = record.version, Wish.of(record.form)
     lines = [
-        f"**{record.application}**: deploy version **{record.version}** to **{stage}**, which runs "
-        f"{f'**{here.version}** since {_time(here.since)}' if here else 'a version that no record tells'}.",
+        f"**{record.application}**: deploy version {code(version)} to **{stage}**, which runs "
+        f"{_where(now_running.get(stage), doubts.get(stage))}.",
         "",
-        *_what(record),
-        *_stages(record, now_running),
+        *_emergency(wish),
+        *(f"* {line}" for line in _what(record, wish)),
+        "",
+        f"*Approve* allows all of this{_onward(record, stage, terms)}:",
+        "",
+        *(line for label, found in terms.of(record).items() for line in term_lines(label, found, wish)),
+        f"*Reject* ends this promotion; what it brought to {_through(record, stage) or 'no stage yet'} stays there.",
+        *_stages(now_running, doubts),
         *_reports(record),
         "",
-        f"*Reject* ends this promotion; what it brought to {_through(record, stage) or 'no stage yet'} stays there.",
+        told(terms.digest(record, version)),
     ]
-    return subject, "\n".join(lines)
+    return f"{record.application}: {visible(version)} to {stage}?{night}", "\n".join(lines)
 
 
 def roll_back_summary(
-    record: Record, offer: Mapping[str, Any], now_running: Mapping[str, Running | None]
+    record: Record, offer: Offer, now_running: Mapping[str, Running | None], terms: Terms, doubts: Doubts
 ) -> tuple[str, str]:
     """Return subject and body of the question whether a stage is to be rolled back.
 
     :param record: of the promotion
-    :param offer: what the offering task returned
+    :param offer: what is offered
     :param now_running: stage → what runs there
+    :param terms: what the answer allows
+    :param doubts: stage → what is not known to have ended well there
     """
-    subject = f"{record.application}: {offer['stage']} failed, bring back {offer['version_words']}?"
+    wish = Wish.of(record.form)
     lines = [
-        f"**{offer['stage']}** of **{record.application}** failed while {record.version} was brought there:",
+        f"**{offer.stage}** of **{record.application}** failed while {code(record.version)} was brought there:",
         "",
-        f"> {_cell(offer['why'])}",
+        f"* {code(offer.why)}",
+        f"* before this promotion, the records say, it ran {code(offer.version)}",
+        f"* what runs there now is not known: it may be either, or a part of each{_seen(now_running.get(offer.stage), offer)}",
         "",
-        f"*Approve* deploys **{offer['version_words']}**, which ran there before, again. *Reject* leaves the stage as it is.",
+        f"*Approve* deploys {code(offer.version)} there again, even where FlexDeploy thinks that it is there:",
         "",
-        *_stages(record, now_running),
+        *(line for label, found in terms.of(record).items() for line in term_lines(label, found, wish)),
+        "*Reject* leaves the stage as it is.",
+        *_stages(now_running, doubts),
+        "",
+        told(terms.digest(record, offer.version)),
     ]
-    return subject, "\n".join(lines)
+    return f"{record.application}: {offer.stage} failed, bring back {visible(offer.version)}?", "\n".join(lines)
 
 
-def _what(record: Record) -> list[str]:
+def told(digest: str) -> str:
+    """Return the line by which a question is known again."""
+    return f"Terms `{digest}`"
+
+
+def _where(here: Running | None, doubt: Step | None) -> str:
+    if doubt is not None:
+        before = f"; before it the records tell {code(here.version)}" if here else ""
+        return f"nobody knows what: {code(doubt.words)}{before}"
+    return f"{code(here.version)} since {_time(here.since)}" if here else "a version that no record tells"
+
+
+def _seen(here: Running | None, offer: Offer) -> str:
+    if here is None or here.version.id == offer.version.id:
+        return ""
+    return f"; the records say that {code(here.version)} was deployed there since"
+
+
+def _emergency(wish: Wish) -> list[str]:
+    if not wish.emergency:
+        return []
+    why = f"**EMERGENCY**: this version need not have run in the stage before {wish.from_stage}. Reason given:"
+    return [f"{why} {code(wish.emergency)}", ""]
+
+
+def _what(record: Record, wish: Wish) -> Iterator[str]:
     build = next(iter(record.steps_of({Kind.BUILD})), None)
     if built(record) is not None and build is not None:
-        link = f" ([workflow request {', '.join(map(str, build.requests))}]({build.url}))" if build.url else ""
-        lines = [
-            f"* Built {_time(build.ended)}{link} because "
-            + ("a person asked for it" if record.by else "the night is complete")
-        ]
+        number = link(f"workflow request {', '.join(map(str, build.requests))}", build.url)
+        asked = "a person asked for it" if record.by else "the night is complete"
+        yield f"Built {_time(build.ended)} ({number}) because {asked}"
+        if wish.force_build:
+            yield "**changed by the form**: built even where nothing had changed"
+        yield from (
+            f"**given in the form**: build input {code(name)}: {code(wish.build_inputs[name])}"
+            for name in wish.build_inputs
+        )
+        yield from (f"**given in the form**: issue ticket {code(one)}" for one in wish.related_tickets)
     elif record.version is not None:
-        lines = [
-            "* Not built by this promotion: "
-            + ("the version was given" if record.form.get("version_id") else "nothing had changed, it was built before")
-        ]
-    else:
-        lines = []
-    lines.append(f"* Asked for by {record.by}" if record.by else f"* Night {record.night}")
-    tickets = [*record.form.get("related_tickets", ()), *record.form.get("change_tickets", ())]
-    if tickets:
-        lines.append(f"* Tickets: {', '.join(_cell(one) for one in tickets)}")
-    return lines
+        given = (
+            "**the version was given in the form**" if wish.version_id else "nothing had changed, it was built before"
+        )
+        yield f"Not built by this promotion: {given}"
+    yield f"Asked for by {code(record.by)}" if record.by else f"Night {record.night}"
+    whole = f"**changed by the form**: only {' → '.join(record.stages)}" if wish.from_stage or wish.to_stage else None
+    yield whole or f"Stages: {' → '.join(record.stages)}"
 
 
-def _stages(record: Record, now_running: Mapping[str, Running | None]) -> list[str]:
-    rows = ["", "| stage | runs | since |", "| --- | --- | --- |"]
+def _onward(record: Record, stage: str, terms: Terms) -> str:
+    further = [label for label in terms.of(record) if label != stage]
+    if not further:
+        return ""
+    return f", and goes on to **{', '.join(further)}** without another question"
+
+
+def _stages(now_running: Mapping[str, Running | None], doubts: Doubts) -> Iterator[str]:
+    yield from ("", "What runs where, as the records tell:", "")
     for stage, running in now_running.items():
-        what, since = (str(running.version), _time(running.since)) if running else ("not known", "")
-        rows.append(f"| {stage} | {_cell(what)} | {since} |")
-    return rows
+        since = f" since {_time(running.since)}" if running else ""
+        doubt = f"; **in doubt**: {code(doubts[stage].words)}" if stage in doubts else ""
+        yield f"* {stage}: {code(running.version) if running else 'not known'}{since}{doubt}"
 
 
-def _reports(record: Record) -> list[str]:
+def _reports(record: Record) -> Iterator[str]:
     if not record.reports:
-        return []
-    rows = ["", "| report | night | rows | checks |", "| --- | --- | --- | --- |"]
-    return [*rows, *(_report(one) for one in record.reports)]
+        return
+    yield from ("", "The reports that it depends on, as the lake tells:", "")
+    yield from (f"* {_report(one)}" for one in record.reports)
 
 
 def _report(report: ReportSeen) -> str:
     if report.published is None:
-        return f"| {report.name} | **not published** | | |"
-    rows = "" if report.rows is None else f"{report.rows:,}"
-    passed = ", ".join(name for name in report.checks if name not in report.failed)
-    failed = [f"**failed: {_cell(name)}** ({_cell(report.checks.get(name, ''))})" for name in report.failed]
-    checks = "; ".join([*failed, *([f"passed: {_cell(passed)}"] if passed else [])]) or "none"
-    return f"| {report.name} | {report.night or ''} | {rows} | {checks} |"
+        return f"{code(report.name)}: **not published**"
+    rows = "rows not known" if report.rows is None else f"{report.rows:,} rows"
+    passed = [name for name in report.checks if name not in report.failed]
+    failed = [f"**failed: {code(name)}** ({code(report.checks.get(name, ''))})" for name in report.failed]
+    checks = "; ".join([*failed, *([f"passed: {', '.join(map(code, passed))}"] if passed else [])]) or "no checks"
+    return f"{code(report.name)}, night {report.night}: {rows}; {checks}"
 
 
 def _through(record: Record, stage: str) -> str:
@@ -108,9 +165,5 @@ def _through(record: Record, stage: str) -> str:
     return ", ".join(done)
 
 
-def _time(moment: Any) -> str:
-    return moment.strftime("%Y-%m-%d %H:%M UTC") if moment else ""
-
-
-def _cell(text: str) -> str:
-    return str(text).translate(TICKS)
+def _time(moment: object) -> str:
+    return f"{moment:%Y-%m-%d %H:%M} UTC" if moment else ""

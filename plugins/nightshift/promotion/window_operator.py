@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from nightshift.config.promotions import Window
+    from nightshift.promotion.terms import Terms
 
 
 class PromotionWindowOperator(BaseOperator):
@@ -26,20 +27,33 @@ class PromotionWindowOperator(BaseOperator):
     :param stage: label of the stage
     :param window: its window
     :param gives_way: end the wait when a newer night waits for its turn
+    :param terms: what the approval before it has to be of
     """
 
     ui_color = "#dfe7f5"
 
-    def __init__(self, *, application: str, stage: str, window: Window, gives_way: bool = False, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        application: str,
+        stage: str,
+        window: Window,
+        gives_way: bool = False,
+        terms: Terms | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**{"retry_policy": VendorRetryPolicy(), **kwargs})
         self.application = application
         self.stage = stage
         self.window = window
         self.gives_way = gives_way
+        self.terms = terms
 
     def execute(self, context: Context) -> None:
         """Look at the clock; wait where the window is closed."""
-        keeper = StepKeeper(context, self.application, kind=Kind.WINDOW, stage=self.stage, gives_way=self.gives_way)
+        keeper = StepKeeper(
+            context, self.application, kind=Kind.WINDOW, stage=self.stage, gives_way=self.gives_way, terms=self.terms
+        )
         record = run_now(keeper.begin())
         at = datetime.now(UTC)
         if is_open(self.window, at):

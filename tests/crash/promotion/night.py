@@ -167,14 +167,9 @@ class Airflow:
         task = dag_of(self.more).get_task(name)
         for key, value in changes.items():
             task = _changed(task, key, value)
-        if name.startswith("roll_back"):
-            offer = self.store.get(f"offer {run}")
-            api.xcoms["roll_back.offer", "return_value"] = offer
         waits = name.endswith("approve")
         done = api.run(task, follow=follow and not waits, resume=resume)
         self.store[f"state {run} {name}"] = done.state
-        if name == "roll_back.offer" and done.state == "success":
-            self.store[f"offer {run}"] = api.xcoms["roll_back.offer", "return_value"]
         return done
 
     def answer(self, run: str, name: str, option: str = "Approve") -> TaskRun:

@@ -15,11 +15,11 @@ from typing import Any
 
 from include.standins import Fault, FaultKind
 from include.standins.flexdeploy import FlexDeployStandIn
-from nightshift.promotion.record import Kind, Record, Running, State, Step, Version
+from nightshift.promotion.record import Kind, Offer, Record, Running, State, Step, Version
 from nightshift.promotion.turns import Waiter
 from tests.crash.promotion.doomed import attempt, wait_in_a_triggerer
 from tests.crash.promotion.judge import Judge
-from tests.crash.promotion.night import BEFORE, NAME, OLD, Airflow
+from tests.crash.promotion.night import BEFORE, NAME, OLD, Airflow, dag_of
 
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(["tests.crash.promotion.doomed"])
@@ -131,11 +131,19 @@ def scene(
     )  # fmt: skip
     if kind != "build":
         record = record.changed(version=version, steps=tuple(_steps(kind, version, at)))
-    airflow.write(record)
     if kind == "roll_back":
-        version_words, offered = str(OLD), OLD.model_dump()
-        airflow.store[f"offer {RUN}"] = {"stage": "DEV", "version": offered, "version_words": version_words, "why": "it broke"}  # fmt: skip
+        record = record.changed(offer=Offer(stage="DEV", version=OLD, why="it broke"))
+    airflow.write(record.changed(steps=tuple(_with_terms(step, record, dag_of(more)) for step in record.steps)))
     return Scene(airflow, vendor, version, STEPS.get(kind, "TEST.stop"), Judge(vendor, airflow))
+
+
+def _with_terms(step: Step, record: Record, dag: Any) -> Step:
+    """Let an approval be of what its stage would be asked for now."""
+    if step.kind not in (Kind.APPROVAL, Kind.ROLL_BACK_APPROVAL):
+        return step
+    asked = dag.get_task(step.task)
+    terms = asked.terms if step.kind is Kind.APPROVAL else asked.ways[step.stage]
+    return step.changed(terms=terms.digest(record, step.version))
 
 
 def _steps(kind: str, version: Version, at: datetime) -> Iterator[Step]:

@@ -7,10 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from airflow.sdk.definitions.param import ParamsDict
 
 from nightshift.promotion.give_way import GiveWayTrigger, WaitOver
 from nightshift.promotion.record import Outcome, State
-from tests.unit.promotion.play import N1, N2, NAME, OLD_VERSION, REPORTS, Play, Run, stage
+from tests.unit.promotion.play import N1, N2, NAME, OLD_VERSION, REPORTS, RESTART_IT, Play, Run, config, stage
 
 
 def asked(play: Play, *, night: str | None = N1, **conf: Any) -> Run:
@@ -40,19 +41,15 @@ def test_the_question_has_all_that_a_person_needs(play_of: Callable[..., Play]) 
     assert version is not None
     assert told["subject"] == f"portal: {version} to TEST?, night {N1}"
     body = told["body"]
-    assert f"deploy version **{version}** to **TEST**, which runs a version that no record tells" in body
-    assert f"Built {run.step('build').ended:%Y-%m-%d %H:%M} UTC" in body
-    assert (
-        f"[workflow request {run.step('build').requests[0]}]({run.step('build').url}) because the night is complete"
-        not in body
-    )
-    assert (
-        f"([workflow request {run.step('build').requests[0]}]({run.step('build').url})) because the night is complete"
-        in body
-    )
-    assert f"| DEV | {version} |" in body
-    assert "| TEST | not known |  |" in body
-    assert f"| tokenflex/usage | {N1} | 12 | passed: " in body
+    assert f"deploy version `{version}` to **TEST**, which runs a version that no record tells" in body
+    build = run.step("build")
+    request = f"[workflow request {build.requests[0]}](<{build.url}>)"
+    assert f"* Built {build.ended:%Y-%m-%d %H:%M} UTC ({request}) because the night is complete" in body
+    assert "* Stages: DEV → TEST → PROD" in body
+    assert "*Approve* allows all of this, and goes on to **PROD** without another question:" in body
+    assert f"* DEV: `{version}` since " in body
+    assert "* TEST: not known" in body
+    assert f"* `tokenflex/usage`, night {N1}: 12 rows; passed: " in body
     assert "*Reject* ends this promotion; what it brought to DEV stays there." in body
     assert [one["name"] for one in told["assigned_users"]] == ["ann", "bob"]
     assert (told["options"], told["defaults"], told["multiple"]) == (["Approve", "Reject"], ["Reject"], False)
@@ -62,9 +59,9 @@ def test_the_question_has_all_that_a_person_needs(play_of: Callable[..., Play]) 
 def test_it_tells_what_runs_there_who_asked_and_with_which_tickets(play_of: Callable[..., Play]) -> None:
     play = of(play_of)
     first = asked(play, night=None, by="ann", version_id=OLD_VERSION, change_tickets=["CHG|1"])
-    assert "* Not built by this promotion: the version was given" in question(first)["body"]
-    assert "* Asked for by ann" in question(first)["body"]
-    assert "* Tickets: CHG\\|1" in question(first)["body"]
+    assert "* Not built by this promotion: **the version was given in the form**" in question(first)["body"]
+    assert "* Asked for by `ann`" in question(first)["body"]
+    assert "* **added by the form**: change ticket `CHG|1`" in question(first)["body"]
     assert question(first)["assigned_users"] in (None, [])
     first.answer("TEST.approve", "Approve")
     first.do("TEST.deploy")
@@ -73,7 +70,7 @@ def test_it_tells_what_runs_there_who_asked_and_with_which_tickets(play_of: Call
     second = play.start("r2", N1)
     for name in ("begin", "build", "DEV.deploy", "TEST.approve"):
         second.do(name)
-    assert f"which runs **id {OLD_VERSION}** since" in question(second)["body"]
+    assert f"which runs `id {OLD_VERSION}` since" in question(second)["body"]
 
 
 def test_an_approval_is_told_with_its_name_and_the_stage_is_deployed(play_of: Callable[..., Play]) -> None:
@@ -147,6 +144,120 @@ def test_an_approval_is_for_one_version_only(play_of: Callable[..., Play]) -> No
     assert run.do("build", force_build=True).state == "success"
     assert run.do("TEST.deploy").state == "skipped"
     assert "TEST was approved for" in run.step("TEST.deploy").detail
+
+
+FULL = {
+    "inputs": {"RESTART_SERVER": "Y", "COMMENT": "nightly"}, "flex_fields": {"OWNER": "licensing"}, "change_tickets": ["CHG-1"],
+    "after": [RESTART_IT], "instance_ids": [12001],
+}  # fmt: skip
+
+
+def test_everything_that_is_asked_for_is_shown_as_configured_or_as_the_form_changes_it(
+    play_of: Callable[..., Play],
+) -> None:
+    play = play_of(stage("DEV"), stage("TEST", approval={}, **FULL), stage("PROD", inputs={"COMMENT": "live"}))
+    run = asked(
+        play, night=None, by="ann", inputs={"COMMENT": "by hand", "SKIP_TESTS": "Y"}, change_tickets=["CHG-2"],
+        build_inputs={"FLAVOUR": "hot"}, related_tickets=["ISS-9"], force_build=True,
+    )  # fmt: skip
+    body = question(run)["body"]
+    test, prod = body.split("**PROD** (")
+    for line in (
+        "* **changed by the form**: built even where nothing had changed",
+        "* **given in the form**: build input `FLAVOUR`: `hot`",
+        "* **given in the form**: issue ticket `ISS-9`",
+        "* input `RESTART_SERVER`: `Y`",
+        "* **changed by the form**: input `COMMENT`: `by hand` (configured: `nightly`)",
+        "* **added by the form**: input `SKIP_TESTS`: `Y`",
+        "* FlexField `OWNER`: `licensing`",
+        "* change ticket `CHG-1`",
+        "* **added by the form**: change ticket `CHG-2`",
+        "* instance ids: `[12001]`",
+        "* connection: `flexdeploy_default`",
+    ):
+        assert line in test.splitlines(), line
+    assert "restart" in next(line for line in test.splitlines() if line.startswith("* after: "))
+    # The stage after it asks nobody: its answer is given here as well.
+    assert "* **changed by the form**: input `COMMENT`: `by hand` (configured: `live`)" in prod
+    run.answer("TEST.approve", "Approve")
+    assert run.do("TEST.deploy").state == "success"
+    made = play.made("deploy_made")[-1]
+    shown = {"RESTART_SERVER": "Y", "COMMENT": "by hand", "SKIP_TESTS": "Y"}
+    assert ({one["code"]: one["value"] for one in made["inputs"]}, list(made["tickets"])) == (shown, ["CHG-1", "CHG-2"])
+
+
+def configured_anew(play: Play, *stages: dict[str, Any], **more: Any) -> None:
+    """Let somebody edit promotions.yaml while a promotion is underway."""
+    play.config = config(*stages, **more)
+    play.dag = play.new_dag()
+    play.dag.params = ParamsDict()
+
+
+@pytest.mark.parametrize("at", ["question", "deploy"])
+@pytest.mark.parametrize("changed", [{"inputs": {"X": "2"}}, {"change_tickets": ["C-1"]}, {"after": [RESTART_IT]}])
+def test_an_answer_holds_for_what_was_shown_only(
+    play_of: Callable[..., Play], changed: dict[str, Any], at: str
+) -> None:
+    play = play_of(stage("DEV"), stage("TEST", approval={}, inputs={"X": "1"}))
+    run = asked(play, night=None)
+    if at == "question":
+        configured_anew(play, stage("DEV"), stage("TEST", **{"approval": {}, "inputs": {"X": "1"}, **changed}))
+        done = run.answer("TEST.approve", "Approve", by="ann")
+        assert (done.state, run.step("TEST.approve").state) == ("failed", State.FAILED)
+        assert "ann approved what is not what would be deployed now" in str(done.error)
+    else:
+        run.answer("TEST.approve", "Approve", by="ann")
+        configured_anew(play, stage("DEV"), stage("TEST", **{"approval": {}, "inputs": {"X": "1"}, **changed}))
+        done = run.do("TEST.deploy")
+        assert done.state == "failed"
+        assert "what ann approved in TEST.approve is not what would be done now" in str(done.error)
+        assert f"with the version {run.record.version.id} and From stage TEST in the form" in str(done.error)  # type: ignore[union-attr]
+    assert [code for code, _ in play.deployments()] == ["DEV"]
+    # Put back as it was, the answer holds again, or the question is the one that Airflow still shows.
+    configured_anew(play, stage("DEV"), stage("TEST", approval={}, inputs={"X": "1"}))
+    if at == "question":
+        run.clear("TEST.approve")
+        assert run.do("TEST.approve").state == "awaiting_input"
+        run.answer("TEST.approve", "Approve", by="ann")
+    run.clear("TEST.deploy")
+    assert run.do("TEST.deploy").state == "success"
+
+
+def test_who_may_approve_and_how_long_is_no_part_of_what_is_approved(play_of: Callable[..., Play]) -> None:
+    play = play_of(stage("DEV"), stage("TEST", approval={}))
+    run = asked(play, night=None)
+    run.answer("TEST.approve", "Approve")
+    configured_anew(play, stage("DEV"), stage("TEST", approval={"hours": 5}), deploy_hours=1)
+    assert run.do("TEST.deploy").state == "success"
+
+
+def test_airflow_keeps_the_first_question_of_a_task_so_another_is_not_asked_under_it(
+    play_of: Callable[..., Play],
+) -> None:
+    play = play_of(stage("DEV"), stage("TEST", approval={}))
+    run = asked(play, night=None)
+    first = run.record.version
+    run.answer("TEST.approve", "Approve", by="ann")
+    run.clear("build", "DEV.deploy", "TEST.approve")
+    assert run.do("build", force_build=True).state == "success"
+    assert run.record.version != first
+    run.do("DEV.deploy")
+    done = run.do("TEST.approve")
+    assert done.state == "failed"
+    assert "Nobody was asked and nothing was deployed: this task asked before, and Airflow keeps that question" in str(
+        done.error
+    )
+    assert f"Start a run with Version {run.record.version.id} and From stage TEST in the form" in str(done.error)  # type: ignore[union-attr]
+    assert run.do("TEST.deploy").state == "skipped"
+    assert [code for code, _ in play.deployments()] == ["DEV", "DEV"]
+
+
+def test_other_approvers_are_not_asked_under_the_question_of_those_before(play_of: Callable[..., Play]) -> None:
+    play = play_of(stage("DEV"), stage("TEST", approval={"users": ["ann"]}))
+    run = asked(play, night=None)
+    configured_anew(play, stage("DEV"), stage("TEST", approval={"users": ["bob"]}))
+    run.clear("TEST.approve")
+    assert run.do("TEST.approve").state == "failed"
 
 
 def test_a_question_that_a_person_marked_as_a_success_is_no_approval(play_of: Callable[..., Play]) -> None:

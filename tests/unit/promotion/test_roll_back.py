@@ -80,6 +80,57 @@ def test_the_version_from_before_is_offered_asked_for_and_brought_back(play: Pla
     assert run.record.outcome is Outcome.ROLLED_BACK
 
 
+def test_the_question_does_not_claim_that_the_old_version_runs_and_asks_the_stages_own_approvers(
+    play_of: Callable[..., Play],
+) -> None:
+    play = play_of(stage("DEV"), stage("TEST", approval={"users": ["ann"]}), roll_back={"approval": {"users": ["ops"]}})
+    settled(play)
+    run = play.start("r1", N1, run_type="manual")
+    for name in ("begin", "build", "DEV.deploy", "TEST.approve"):
+        run.do(name)
+    run.answer("TEST.approve", "Approve", by="ann")
+    play.vendor.faults.add(BROKEN)
+    run.do("TEST.deploy")
+    run.do("roll_back.offer")
+    run.do("roll_back.approve")
+    [question] = run.apis["roll_back.approve"].questions
+    assert [one["id"] for one in question["assigned_users"]] == ["ann"]
+    assert f"* before this promotion, the records say, it ran `1.0.1 (id {OLD_VERSION})`" in question["body"]
+    assert "* what runs there now is not known: it may be either, or a part of each" in question["body"]
+    [line] = [line for line in question["body"].splitlines() if line.startswith("* TEST: ")]
+    assert "**in doubt**: `TEST.deploy" in line
+
+
+def test_the_way_back_is_what_the_record_offers_whatever_an_xcom_says(play: Play) -> None:
+    settled(play)
+    run = failed(play, BROKEN)
+    run.do("roll_back.offer")
+    assert run.record.offer is not None
+    assert (run.record.offer.stage, run.record.offer.version.id) == ("TEST", OLD_VERSION)
+    run.xcoms["roll_back.offer", "return_value"] = {"stage": "DEV", "version": {"id": 1}, "why": "forged"}
+    run.do("roll_back.approve")
+    run.answer("roll_back.approve", "Approve", by="ann")
+    assert run.do("roll_back.deploy").state == "success"
+    assert play.deployments()[-1] == ("TEST", OLD_VERSION)
+
+
+def test_an_approval_of_another_offer_brings_nothing_back(play: Play) -> None:
+    settled(play)
+    run = failed(play, BROKEN)
+    run.do("roll_back.offer")
+    run.do("roll_back.approve")
+    run.answer("roll_back.approve", "Approve", by="ann")
+    before, offer = len(play.deployments()), run.record.offer
+    assert offer is not None
+    play.put(run.record.changed(offer=offer.changed(version=Version(id=40009))))
+    assert run.do("roll_back.deploy").state == "skipped"
+    assert f"was approved for 1.0.1 (id {OLD_VERSION}), not for id 40009" in run.step("roll_back.deploy").detail
+    play.put(run.record.changed(offer=None))
+    run.clear("roll_back.deploy")
+    assert run.do("roll_back.deploy").state == "skipped"
+    assert len(play.deployments()) == before
+
+
 def test_the_way_back_is_that_of_the_stage_that_failed(play_of: Callable[..., Play]) -> None:
     """Neither another stage's inputs nor its window go with it."""
     closed = {"timezone": "UTC", "opens": "03:00", "closes": "03:01", "outside": "start_time"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from nightshift.promotion.record import Kind, Record, Running, State, Step, Version
+from nightshift.promotion.record import Kind, Offer, Record, Running, State, Step, Version
 
 T = datetime(2026, 11, 20, 22, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -33,6 +33,9 @@ def deploy(stage: str, version: Version = NEW, minute: int = 0, state: State = S
 
 def approved(stage: str, version: Version = NEW, minute: int = 0) -> Step:
     return step(f"{stage}.approve", minute, by="ann", outcome="Approve", version=version)
+
+
+OFFER = Offer(stage="TEST", version=OLD, why="TEST.deploy failed: disk full")
 
 
 def record(*steps: Step, run_id: str = "r", **more: Any) -> Record:

@@ -8,15 +8,15 @@ import pytest
 
 from nightshift.promotion.progress import held_back, in_doubt, in_flight, outcome_of, roll_back_of, standing
 from nightshift.promotion.record import Kind, Outcome, Record, State, Step, Version
-from tests.unit.promotions.records import NEW, OLD, approved, deploy, ran, record, step
+from tests.unit.promotions.records import NEW, OFFER, OLD, approved, deploy, ran, record, step
 
 FAILED, STARTED, SKIPPED, REJECTED = State.FAILED, State.STARTED, State.SKIPPED, State.REJECTED
 REJECTED_TEST = step("TEST.approve", state=REJECTED, by="ann", outcome="Reject", version=NEW)
 NOBODY = step("TEST.approve", state=REJECTED, outcome="Reject", version=NEW)
 TEST_APPROVAL = (Kind.APPROVAL, "TEST")
 UPSTREAM = ("begin", "build", "DEV.deploy", "TEST.approve")
-BACK_YES = step("roll_back.approve", 8, by="ann", outcome="Approve", version=OLD)
-BACK_NO = step("roll_back.approve", 8, REJECTED, by="ann", outcome="Reject", version=OLD)
+BACK_YES = step("roll_back.approve", 8, by="ann", outcome="Approve", version=OLD, stage="TEST")
+BACK_NO = step("roll_back.approve", 8, REJECTED, by="ann", outcome="Reject", version=OLD, stage="TEST")
 BACK = step("roll_back.deploy", 9, version=OLD, stage="TEST", requests=(12009,), outcome="deployed")
 
 
@@ -33,8 +33,8 @@ BACK = step("roll_back.deploy", 9, version=OLD, stage="TEST", requests=(12009,),
         (record(outcome=Outcome.FAILED), Kind.DEPLOY, "DEV", ""),
         (record(superseded_by="r2"), Kind.BUILD, None, "r2, of a newer night, has taken its place"),
         (record(superseded_by="r2"), Kind.DEPLOY, "DEV", "r2, of a newer night, has taken its place"),
-        (record(superseded_by="r2"), Kind.ROLL_BACK_APPROVAL, None, ""),
-        (record(BACK_YES, superseded_by="r2"), Kind.ROLL_BACK, "TEST", ""),
+        (record(superseded_by="r2", offer=OFFER), Kind.ROLL_BACK_APPROVAL, None, ""),
+        (record(BACK_YES, superseded_by="r2", offer=OFFER), Kind.ROLL_BACK, "TEST", ""),
         (record(version=None), Kind.DEPLOY, "DEV", "nothing was built"),
         (record(version=None), Kind.APPROVAL, "TEST", "nothing was built"),
         (record(stages=("DEV",)), Kind.APPROVAL, "TEST", "this promotion goes through DEV only"),
@@ -49,10 +49,25 @@ BACK = step("roll_back.deploy", 9, version=OLD, stage="TEST", requests=(12009,),
         (record(step("TEST.approve", state=STARTED, version=NEW)), Kind.DEPLOY, "TEST", "TEST has not been approved"),
         (record(step("TEST.approve", state=FAILED, version=NEW)), Kind.DEPLOY, "TEST", "TEST has not been approved"),
         (record(approved("TEST", OLD)), Kind.DEPLOY, "PROD", "TEST was approved for 1.0.1 (id 30001), not for 1.0.2"),
-        (record(step("roll_back.approve", state=REJECTED)), Kind.ROLL_BACK_APPROVAL, None, ""),
-        (record(), Kind.ROLL_BACK, "TEST", "the roll-back has not been approved"),
-        (record(BACK_NO), Kind.ROLL_BACK, "TEST", "the roll-back has not been approved"),
-        (record(BACK_YES), Kind.ROLL_BACK, "TEST", ""),
+        (record(step("roll_back.approve", state=REJECTED), offer=OFFER), Kind.ROLL_BACK_APPROVAL, None, ""),
+        (record(offer=OFFER), Kind.ROLL_BACK, "TEST", "the roll-back has not been approved"),
+        (record(BACK_NO, offer=OFFER), Kind.ROLL_BACK, "TEST", "the roll-back has not been approved"),
+        (record(BACK_YES, offer=OFFER), Kind.ROLL_BACK, "TEST", ""),
+        # Only what the record offers, for its stage and its version.
+        (record(), Kind.ROLL_BACK_APPROVAL, None, "no way back is offered"),
+        (record(BACK_YES), Kind.ROLL_BACK, "TEST", "no way back is offered"),
+        (
+            record(BACK_YES, offer=OFFER.changed(version=NEW)),
+            Kind.ROLL_BACK,
+            "TEST",
+            "the roll-back was approved for 1.0.1 (id 30001), not for 1.0.2",
+        ),
+        (
+            record(BACK_YES, offer=OFFER.changed(stage="PROD")),
+            Kind.ROLL_BACK,
+            "PROD",
+            "the roll-back was approved for TEST, not for PROD",
+        ),
     ],
 )
 def test_why_a_step_is_not_done(one: Record, kind: Kind, stage: str | None, why: str) -> None:

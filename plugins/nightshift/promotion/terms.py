@@ -1,0 +1,127 @@
+"""What an approval allows: all that FlexDeploy and Exago are asked for until somebody is asked again.
+
+A question shows its terms, and the record keeps their digest with the answer. A step compares the digest with that of what
+it would do now, so that an answer is never taken for more, or for anything else, than was shown.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from nightshift.promotion.form import Wish
+from nightshift.promotion.markdown import code
+
+if TYPE_CHECKING:
+    from nightshift.config.promotions import Application, Stage
+    from nightshift.promotion.record import Record, Version
+
+NOT_SHOWN_APART = frozenset({"inputs", "change_tickets", "flex_fields", "environment", "environment_id"})
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What one answer allows.
+
+    :param asks: label of the stage whose approval asks for it
+    :param stages: label → all that is configured for it: of the stage that asks, and of those after it that ask nobody
+    """
+
+    asks: str
+    stages: Mapping[str, Mapping[str, Any]]
+
+    def of(self, record: Record) -> dict[str, Mapping[str, Any]]:
+        """Return what is configured for those of the stages that a promotion goes through."""
+        return {label: found for label, found in self.stages.items() if label in record.stages}
+
+    def digest(self, record: Record, version: Version | None) -> str:
+        """Return the identity of what is allowed: 64 bits over configuration, form, stages and version.
+
+        :param record: of the promotion
+        :param version: the version that is to be deployed
+        """
+        allowed = {
+            "stages": list(record.stages), "configured": dict(self.of(record)), "form": record.form,
+            "version": None if version is None else version.id,
+        }  # fmt: skip
+        text = json.dumps(allowed, sort_keys=True, default=str)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def only(self, label: str) -> Terms:
+        """Return the terms of one of the stages, for a roll-back of it."""
+        return Terms(label, {label: self.stages[label]})
+
+
+def terms_of(config: Application) -> dict[str, Terms]:
+    """Return stage → the terms of the last approval before its deployment; of a stage before any, those of itself.
+
+    :param config: the application
+    """
+    found: dict[str, Terms] = {}
+    groups: list[list[Stage]] = []
+    for stage in config.stages:
+        if stage.approval is not None or not groups:
+            groups.append([])
+        groups[-1].append(stage)
+    for group in groups:
+        terms = Terms(group[0].label, {stage.label: configured(config, stage) for stage in group})
+        found |= dict.fromkeys(terms.stages, terms)
+    return found
+
+
+def configured(config: Application, stage: Stage) -> dict[str, Any]:
+    """Return all that is configured for a stage, and of the application what its deployment takes, as JSON."""
+    return {
+        "connection": config.connection,
+        **config.what,
+        **({"packages": [one.model_dump(mode="json") for one in config.packages]} if config.packages else {}),
+        **stage.model_dump(mode="json", exclude={"approval", "name"}, exclude_defaults=True),
+    }
+
+
+def term_lines(label: str, found: Mapping[str, Any], wish: Wish) -> Iterator[str]:
+    """Yield what a stage is asked for, a line of Markdown each; what a person changed is told as a difference.
+
+    :param label: the stage
+    :param found: what is configured for it
+    :param wish: what a person filled in
+    """
+    where = found.get("environment") or f"environment {found.get('environment_id')}"
+    yield f"**{label}** ({code(where)})"
+    yield ""
+    yield from (f"* {line}" for line in _stage_lines(found, wish))
+    yield ""
+
+
+def _stage_lines(found: Mapping[str, Any], wish: Wish) -> Iterator[str]:
+    yield from pair_lines("input", found.get("inputs", {}), wish.inputs)
+    yield from pair_lines("FlexField", found.get("flex_fields", {}), {})
+    yield from ticket_lines("change ticket", found.get("change_tickets", ()), wish.change_tickets)
+    for name, value in found.items():
+        if name not in NOT_SHOWN_APART:
+            yield f"{name.replace('_', ' ')}: {code(_text(value))}"
+
+
+def pair_lines(what: str, of_file: Mapping[str, str], of_form: Mapping[str, str]) -> Iterator[str]:
+    """Yield each code with its value: as configured, or how the form differs."""
+    for name, value in of_file.items():
+        if name not in of_form or of_form[name] == value:
+            yield f"{what} {code(name)}: {code(value)}"
+    for name, value in of_form.items():
+        if name not in of_file:
+            yield f"**added by the form**: {what} {code(name)}: {code(value)}"
+        elif of_file[name] != value:
+            yield f"**changed by the form**: {what} {code(name)}: {code(value)} (configured: {code(of_file[name])})"
+
+
+def ticket_lines(what: str, of_file: Any, of_form: Any) -> Iterator[str]:
+    """Yield each ticket, and whether the form adds it."""
+    yield from (f"{what} {code(one)}" for one in of_file)
+    yield from (f"**added by the form**: {what} {code(one)}" for one in of_form)
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
