@@ -11,7 +11,8 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator, mod
 
 from nightshift.config.exago import CHANGES, TREE
 from nightshift.config.in_force import is_removed
-from nightshift.config.mistakes import nearest
+from nightshift.config.mistakes import ConfigError, nearest
+from nightshift.config.reading import PROMOTIONS, REPORTS, open_file, read_sections
 from nightshift.config.reports import Section
 from nightshift.config.scalars import Days, Hours, Id, Pairs, Text, Value, is_switch, name_problem
 from nightshift.config.stages import (
@@ -28,7 +29,6 @@ from nightshift.config.stages import (
     parameter,
     words,
 )
-from nightshift.settings import PROMOTIONS, REPORTS, ConfigError, open_file, read_sections
 
 __all__ = [
     "Application",
