@@ -41,6 +41,7 @@ class CamundaOptimizeHook(VendorHook):
     conn_type = "camunda_optimize"
     hook_name = "Camunda Optimize"
     vendor = VENDOR
+    own_extras = frozenset({"auth_form", "limit", "pagination_timeout"})
     advice: ClassVar[Mapping[int, str]] = {
         400: "Optimize calls the request wrong: a combined report cannot be exported, a page has at most 10000 records, "
         "a search is kept for at least 60 s.",

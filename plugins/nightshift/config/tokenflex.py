@@ -14,7 +14,7 @@ Operator = Literal["=", "!=", ">=", "<=", "<", "LIKE", "IN", "like", "in"]
 
 
 class UsageCondition(Section):
-    """One comparison of ``where``; the value is quoted for the vendor and may hold a template.
+    """One comparison of ``where``; the value is quoted for the vendor.
 
     :param field: name of a field
     :param operator: how it is compared
@@ -32,8 +32,8 @@ class UsageExport(Report):
     :param category: usage category, or several where no field is session-level
     :param fields: names to group by
     :param metrics: numbers over that grouping
-    :param where: further criteria, as the vendor reads them; never templated
-    :param conditions: further criteria that are built here, so that their values may be templates
+    :param where: further criteria, as the vendor reads them
+    :param conditions: further criteria that are built here: field, operator, value
     :param contract: contract number, where it is another than the section's
     :param date_field: field that the nights are compared with; ``null`` for an export without bounds
     :param look_back: nights before each night that are fetched and replaced with it, because usage arrives late

@@ -61,6 +61,7 @@ class ExagoHook(VendorHook):
     hook_name = "Exago BI"
     vendor = VENDOR
     detail_keys: ClassVar[tuple[str, ...]] = REASON_KEYS
+    own_extras = frozenset({"auth", "separator", "config", "session", "storage_identity"})
     advice: ClassVar[Mapping[int, str]] = {
         400: "Exago calls the request wrong: often a method that the server's version does not have.",
         401: "Correct user id (login) and REST key (password) of the connection.",

@@ -33,6 +33,7 @@ class FlexDeployApi(VendorHook):
     hook_name = "FlexDeploy"
     vendor = VENDOR
     detail_keys = DETAIL_KEYS
+    own_extras = frozenset({"token", "api_version", "paths", "request_page", "marker_flex_field"})
     advice: ClassVar[dict[int, str]] = {
         400: "FlexDeploy calls the request wrong: check ids, inputs and FlexFields of this task; codes are not display names.",
         401: "Correct login and password of the Airflow connection. An API token goes into the password, next to its "

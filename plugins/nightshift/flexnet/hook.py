@@ -37,6 +37,9 @@ class FlexNetHook(VendorHook):
     conn_type = "flexnet"
     hook_name = "FlexNet Operations"
     vendor = VENDOR
+    own_extras = frozenset(
+        {"token", "mode", "page_size", "api_version", "data_key", "row_count_keys", "page_count_keys", "link_keys"}
+    )
     advice: ClassVar[dict[int, str]] = {
         400: "The vendor calls a parameter wrong: check the dates, the filter and the page size of this report.",
         401: "The login or password is wrong, or the access token has ended: correct the connection (a token lives until the date chosen when it was made).",

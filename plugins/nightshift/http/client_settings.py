@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
+import logging
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from msgspec import Struct
@@ -40,6 +42,35 @@ class ClientSettings(Struct, frozen=True):
 
 
 _ALIASES = {"verify_ssl": "verify", "proxies": "proxy"}
+SHARED_EXTRAS = frozenset({*ClientSettings.__struct_fields__, *_ALIASES})
+"""The extras that every vendor's connection has."""
+_ALIKE = 0.75
+_log = logging.getLogger(__name__)
+
+
+def check_names(extras: Mapping[str, Any], own: Collection[str], *, vendor: str = "") -> None:
+    """Refuse an extra that is one of ours but for a slip, and tell of one that nobody reads.
+
+    :param extras: the extras of a connection
+    :param own: those that the vendor has besides the shared ones
+    :raises Rejected: an extra is mistyped
+    """
+    known = SHARED_EXTRAS | set(own)
+    for name in extras:
+        if name in known:
+            continue
+        if near := difflib.get_close_matches(name.lower(), known, n=1, cutoff=_ALIKE):
+            raise Rejected(
+                f"the extra {name!r} of the Airflow connection is not known; did you mean {near[0]!r}?",
+                vendor=vendor,
+                advice="Correct the name of the extra in the Airflow connection; nothing was sent.",
+            )
+        _log.warning(
+            "%s: nobody reads the extra %r of the Airflow connection; known: %s",
+            vendor or "Nightshift",
+            name,
+            ", ".join(sorted(known)),
+        )
 
 
 def read_settings(extras: Mapping[str, Any], *, vendor: str = "") -> ClientSettings:

@@ -22,7 +22,7 @@ from nightshift.http import faults
 from nightshift.http.address import Address, Params
 from nightshift.http.answer import Answer, Download, Exchange
 from nightshift.http.call import SAFE_METHODS, Call, body_of, headers_of
-from nightshift.http.client_settings import ClientSettings, read_settings
+from nightshift.http.client_settings import ClientSettings, check_names, read_settings
 from nightshift.http.connection_test import run_check
 from nightshift.http.pacing import Pacer, pacer_of
 from nightshift.http.redirects import OwnHeaders, check_target, follow
@@ -50,7 +50,7 @@ class VendorHook(HttpAsyncHook):
     Extras of the connection, all optional: ``headers`` (object), ``verify`` or ``verify_ssl`` (true, false, path of a
     CA file), ``proxy`` or ``proxies``, ``timeout`` (seconds for one attempt, 120),
     ``connect_timeout`` (10), ``read_timeout`` (seconds of silence, 60), ``requests_per_minute``, ``max_connections``
-    (32), ``trust_env``. No other extra is ever sent.
+    (32), ``trust_env``. A vendor has further ones of its own. No other extra is ever sent; one that is mistyped is refused.
 
     :param conn_id: id of the Airflow connection; default: ``default_conn_name``. Also taken under the name in
         ``conn_name_attr``
@@ -67,6 +67,8 @@ class VendorHook(HttpAsyncHook):
     hook_name = "Vendor"
 
     vendor: ClassVar[str] = "Vendor"
+    own_extras: ClassVar[frozenset[str]] = frozenset()
+    """The extras that this vendor's connections have besides the shared ones."""
     advice: ClassVar[Mapping[int, str]] = {}
     detail_keys: ClassVar[tuple[str, ...]] = (
         "errorCode", "code", "Code", "error", "message", "Message", "errorMessage", "error_description", "detail",
@@ -129,6 +131,7 @@ class VendorHook(HttpAsyncHook):
         connection = await get_async_connection(self.conn_id, hook=self)
         self._extras = {**secret.extras_of(connection, vendor=self.vendor), **self._overrides}
         await secret.mask(secret.secrets_of(connection, self._extras))
+        check_names(self._extras, self.own_extras, vendor=self.vendor)
         self.login: str | None = connection.login
         self.password: str | None = connection.password
         self.settings: ClientSettings = read_settings(self._extras, vendor=self.vendor)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pendulum
 from airflow.sdk import DAG
 
+from nightshift.inert import render_outputs_only
 from nightshift.nights.forms import give_form
 from nightshift.nights.night import NightOperator, night_form
 from nightshift.nights.publish import PublishNightOperator, WatchSchemaOperator
@@ -72,6 +73,7 @@ def nightly_dag(
         doc_md=doc_md,
     ) as dag:
         yield dag
+    render_outputs_only(dag)
     give_form(dag, night_form(reports))
 
 

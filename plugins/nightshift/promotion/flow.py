@@ -11,6 +11,7 @@ import pendulum
 from airflow.sdk import DAG, BaseOperator, PartitionedAssetTimetable, TaskGroup
 
 from nightshift.config.promotions import Application, Stage, UtilityStep
+from nightshift.inert import render_outputs_only
 from nightshift.nights.forms import give_form
 from nightshift.nights.ready import ready_asset
 from nightshift.promotion.approval_operator import PromotionApprovalOperator, RollBackApprovalOperator
@@ -51,6 +52,7 @@ def promotion_dag(name: str, config: Application, *, doc_md: str | None) -> DAG:
     """
     with _empty_dag(name, config, doc_md) as dag:
         _Chain(name, config).declare()
+    render_outputs_only(dag)
     give_form(dag, promotion_form(name, [stage.label for stage in config.stages]))
     return dag
 

@@ -43,8 +43,7 @@ def _problems(export: UsageExport) -> Iterator[tuple[Location, str]]:
         yield at, f"{problem}. {error.advice.removeprefix('Nothing was sent. ')}"
     for number, one in enumerate(export.conditions):
         try:
-            if "{{" not in str(one.value):
-                Condition(one.field, one.operator, one.value)
+            Condition(one.field, one.operator, one.value)
         except (Rejected, ValueError) as error:
             yield ("conditions", number), getattr(error, "problem", "") or str(error)
 

@@ -47,6 +47,7 @@ class TokenFlexHook(VendorHook):
     hook_name = "Autodesk Token Flex"
     vendor = VENDOR
     detail_keys = DETAIL_KEYS
+    own_extras = frozenset({"auth", "token", "token_wait", "callback_url", "scope", "refresh_token_days", "auth_path"})
     advice: ClassVar[dict[int, str]] = {
         400: "Token Flex calls the request wrong: check contract, fields, metrics, category and where of this export.",
         401: "Token Flex does not accept the access token: look at Admin, Token Flex sign-in, and at the DAG "
