@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from include.standins.calls import Call
 from include.standins.flexnet.rows import Listed, Reversed, Rows, Spliced, Window, edited
 
@@ -12,8 +14,13 @@ ROWS_SHIFT = "rows_shift"
 TOTALS_OFF = "totals_off"
 BAD_VALUE = "bad_value"
 DUPLICATE_ROW = "duplicate_row"
+LINK_LOST = "link_lost"
+PAGE_CUT = "page_cut"
+TAIL_CUT = "tail_cut"
 
-KINDS = frozenset({NEXT_LOOPS, NEXT_ELSEWHERE, PAGE_IGNORED, ROWS_SHIFT, TOTALS_OFF, BAD_VALUE, DUPLICATE_ROW})
+KINDS = frozenset(
+    {NEXT_LOOPS, NEXT_ELSEWHERE, PAGE_IGNORED, ROWS_SHIFT, TOTALS_OFF, BAD_VALUE, DUPLICATE_ROW, LINK_LOST, PAGE_CUT, TAIL_CUT}
+)  # fmt: skip
 """Kinds and what they take in ``detail``.
 
 ``next_loops``: the next link leads to page ``to`` (default: the same page), even from the last page.
@@ -23,6 +30,9 @@ KINDS = frozenset({NEXT_LOOPS, NEXT_ELSEWHERE, PAGE_IGNORED, ROWS_SHIFT, TOTALS_
 ``constant_totals``: the counts stay as they were. Give it ``after`` or ``from_page`` and ``times=None``, so that it begins in the middle of a walk.
 ``totals_off``: counts are off by ``add`` (default 1); with ``after`` they change between pages.
 ``bad_value``: row ``row`` (default 0) of the report has ``value`` in ``field``.
+``link_lost``: the header says that there is no next page, though there is one.
+``page_cut``: the page has its first ``keep`` rows only (default 0: none), in a body that is whole; its header is as it should be.
+``tail_cut``: the last ``bytes`` of the body are missing (default 1), and the Content-Length agrees.
 ``duplicate_row``: row ``row`` (default 0) comes once more at position ``at`` (default: the end), with ``changes`` (default none: identical).
 """
 
@@ -70,6 +80,18 @@ def told(call: Call, true: Rows, seen: Rows) -> int:
     count = true.count if shift and shift.detail.get("constant_totals") else seen.count
     off = call.fault(TOTALS_OFF)
     return count + int(off.detail.get("add", 1)) if off else count
+
+
+def kept(call: Call, rows: Sequence[bytes]) -> Sequence[bytes]:
+    """Return the rows of a page as far as its faults leave them."""
+    cut = call.fault(PAGE_CUT)
+    return rows[: int(cut.detail.get("keep", 0))] if cut else rows
+
+
+def ended(call: Call, body: bytes) -> bytes:
+    """Return the body of a page as far as its faults leave it."""
+    cut = call.fault(TAIL_CUT)
+    return body[: -int(cut.detail.get("bytes", 1))] if cut else body
 
 
 def filtered(rows: Rows, kept: list[bytes] | None) -> Rows:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -92,4 +93,7 @@ def body(head: dict[str, Any] | None, rows: Iterable[bytes], switches: FlexNetSw
         if head is not None:
             top = b'"header":' + msgspec.json.encode(head)
             start, end = (start, b"]," + top + b"}") if switches.header_last else (b"{" + top + b"," + start[1:], end)
-    return b"".join((start, b",".join(rows), end))
+    whole = b"".join((start, b",".join(rows), end))
+    if switches.json_charset:
+        whole = whole.decode().encode(switches.json_charset, errors="replace")
+    return codecs.BOM_UTF8 + whole if switches.json_bom else whole

@@ -213,18 +213,24 @@ class FlexNetStandIn(StandIn[FlexNetSwitches]):
         counts = pages.Counts(page, -(-told // limit), told, max(0, min(limit, rows.count - start)))
         previous, following = self._neighbours(call, page, last)
         head = pages.header(wanted.mode, previous, following, counts, switches)
-        return Reply(
-            200, body=self._kept(call, page, rows, lambda: pages.body(head, rows.part(start, start + limit), switches))
-        )
+
+        def made() -> bytes:
+            return faulty.ended(call, pages.body(head, faulty.kept(call, rows.part(start, start + limit)), switches))
+
+        charset = f"; charset={switches.json_charset}" if switches.json_charset else ""
+        return Reply(200, body=self._kept(call, page, rows, made), content_type=f"application/json{charset}")
 
     def _csv(self, call: Call, group: Group, wanted: Asked, page: int, limit: int, rows: Rows) -> Reply:
         switches, start = self.switches, (page - 1) * limit
         charset = f"; charset={switches.csv_charset}" if switches.csv_charset else ""
         # A page of a window has the columns that its last day has: a column that came or went later does not show.
         fields = drifted(group, min(wanted.last, self._now().date()), switches.drift)
-        body = self._kept(
-            call, page, rows, lambda: tabular.rendered(rows.part(start, start + limit), fields, page, switches)
-        )
+
+        def made() -> bytes:
+            found = faulty.kept(call, rows.part(start, start + limit))
+            return faulty.ended(call, tabular.rendered(found, fields, page, switches))
+
+        body = self._kept(call, page, rows, made)
         return Reply(200, body=body, content_type=switches.csv_content_type + charset)
 
     def _kept(self, call: Call, page: int, rows: Rows, make: Callable[[], bytes]) -> bytes:
@@ -242,6 +248,8 @@ class FlexNetStandIn(StandIn[FlexNetSwitches]):
             following = links.to(int(loops.detail.get("to", page)), self.switches)
         if call.fault(faulty.NEXT_ELSEWHERE):
             following = links.to(page + 1, self.switches, form=LinkForm.OTHER_HOST)
+        if call.fault(faulty.LINK_LOST):
+            following = None
         return previous, following
 
     async def started(self) -> None:

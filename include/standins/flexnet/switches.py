@@ -196,6 +196,7 @@ class FlexNetSwitches(Switches, frozen=True, kw_only=True):
     ``rows_a_day`` overrides the built-in sizes; above 5,000 rows a day rows repeat every 5,000 but for the key, which makes millions of rows cheap.
     ``refresh_hours`` is how often today's rows grow. ``page_cap`` is a server limit below ``limitRecords``. ``data_key`` empty: the body is a bare array.
     ``record_count_key``, ``page_count_key``, ``page_number_key``: empty leaves the count out. ``page_cache_bytes``: pages kept ready to send again; 0: none.
+    ``json_charset``: reports come in it and name it; empty: UTF-8, unnamed. ``csv_last_line_ends``: whether the last line of a page has its line end.
     ``prerender``: reports whose pages are made at the start, until ``page_cache_bytes`` are full, as ``usage?dateFrom=2026-11-21&dateTo=2026-11-22&limitRecords=1000``.
     """
 
@@ -223,6 +224,8 @@ class FlexNetSwitches(Switches, frozen=True, kw_only=True):
     beyond_last: BeyondLast = BeyondLast.EMPTY
     data_key: str = "data"
     header_last: bool = False
+    json_charset: str = ""
+    json_bom: bool = False
     batch_header: BatchHeader = BatchHeader.LINKS
     last_link: Missing = Missing.NULL
     link_form: LinkForm = LinkForm.ABSOLUTE
@@ -237,6 +240,7 @@ class FlexNetSwitches(Switches, frozen=True, kw_only=True):
     csv_charset: str = "utf-8"
     csv_bom: bool = False
     csv_line_end: str = "\r\n"
+    csv_last_line_ends: bool = True
     csv_delimiter: str = ","
     csv_header: CsvHeader = CsvHeader.EVERY_PAGE
     csv_quoting: CsvQuoting = CsvQuoting.MINIMAL

@@ -49,7 +49,8 @@ def rendered(rows: Sequence[bytes], fields: Sequence[Field], page: int, switches
     for row in rows:
         values = msgspec.json.decode(row)
         writer.writerow([_cell(values, path, switches.csv_null) for _, path in shown])
-    body = out.getvalue().encode(switches.csv_charset, errors="replace")
+    text = out.getvalue() if switches.csv_last_line_ends else out.getvalue().removesuffix(switches.csv_line_end)
+    body = text.encode(switches.csv_charset, errors="replace")
     return codecs.BOM_UTF8 + body if switches.csv_bom and switches.csv_charset == "utf-8" else body
 
 

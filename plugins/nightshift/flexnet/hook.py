@@ -176,7 +176,8 @@ class FlexNetHook(VendorHook):
     async def _metadata(self, operation: str, group: str | None = None) -> Any:
         if group is not None:
             check_group(group)
-        return (await self.request("GET", self.report_path(operation, *([group] if group else [])))).json()
+        path = self.report_path(operation, *([group] if group else []))
+        return (await self.request("GET", path, check=lambda answer: answer.json())).json()
 
     def report_path(self, *segments: str) -> str:
         """Return the path of a report, or of an operation of the report controller."""

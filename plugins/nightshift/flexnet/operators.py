@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
@@ -13,10 +12,10 @@ from airflow.sdk import Context
 
 from nightshift.errors import BadResponse, NotFound
 from nightshift.flexnet.request import DEFAULT_CONN
-from nightshift.flexnet.walk import Walk
+from nightshift.flexnet.walk import Walk, steady_walk
 from nightshift.flexnet.window import Window, accepted, find_window, window_of
 from nightshift.lake.extract import Progress
-from nightshift.lake.landing import Manifest, VendorTotals
+from nightshift.lake.landing import Manifest
 from nightshift.lake.manifest import CHARSET, ON_TWO_PAGES
 from nightshift.nights.extract import ExtractOperator
 
@@ -25,8 +24,6 @@ if TYPE_CHECKING:
     from nightshift.flexnet.request import ReportRequest
     from nightshift.lake.landing import ExtractFolder
     from nightshift.lake.spec import Column
-
-ROUNDS = 3
 
 
 class FlexNetExtractOperator(ExtractOperator):
@@ -95,34 +92,12 @@ class FlexNetExtractOperator(ExtractOperator):
             model = await self._model(hook)
             progress, window = await self._window(hook, progress, context)
             request = self._request(hook, window)
-            walk = await self._steady_walk(hook, request, folder)
+            walk = await steady_walk(hook, request, folder, self.pages_in_flight)
         return Manifest.of(
             walk.entries, source=self.source, report=self.report, night=self.night, extract=progress.extract, connection=self.flexnet_conn_id, attempt=context["ti"].try_number,
             started=progress.started, finished=datetime.now(UTC).isoformat(), format="csv" if request.is_csv else "json", window=asdict(window), request=request.params(1),
-            vendor_totals=VendorTotals(rows=walk.totals[0], pages=walk.totals[1] or None), model=model, notes=_notes(walk),
+            vendor_totals=walk.vendor_totals, model=model, notes=_notes(walk),
         )  # fmt: skip
-
-    async def _steady_walk(self, hook: FlexNetHook, request: ReportRequest, folder: ExtractFolder) -> Walk:
-        """Walk until nothing changes under the walk; what stays the same in two walks is the report's own."""
-        before = ""
-        for number in range(1, ROUNDS + 1):
-            walk = await Walk(hook, request, folder, self.pages_in_flight).run()
-            if not walk.unsteady or (walk.is_whole and walk.unsteady == before):
-                break
-            before = walk.unsteady
-            self.log.warning("%s; starting over", before)
-            await folder.discard()
-            await asyncio.sleep(hook.backoff.pause(number))
-        else:
-            raise BadResponse(
-                f"the report kept changing while its pages were read, {ROUNDS} times: {before}",
-                vendor=hook.vendor,
-                method="GET",
-                path=hook.report_path(self.report),
-                advice="Nothing was published. The warehouse may be being refreshed: clear the task when that is over; if it "
-                "lasts, ask for these pages by hand and compare.",
-            )
-        return walk
 
     def _request(self, hook: FlexNetHook, window: Window) -> ReportRequest:
         return hook.request_of(

@@ -44,7 +44,7 @@ class ReportPages:
         self._rows = 0
 
     async def walk(self) -> AsyncGenerator[ReportPage, None]:
-        """Yield every page; one without rows only where it is the first, or links to one with rows.
+        """Yield every page; one without rows only where it is the first.
 
         :raises Unsteady: the pages that came do not belong together; start over
         :raises Missing: a page that was promised does not come
@@ -65,6 +65,8 @@ class ReportPages:
             raise self._bad(
                 page.number, f"repeats page {self._last.number}: the server seems to ignore the page number"
             )
+        if self._last is not None and page.rows and not self._last.rows:
+            raise self._unsteady(page.number, f"has {page.rows} rows, and page {self._last.number} before it had none")
         self._first = self._first or page
         self._last = page
         self._rows += page.rows
@@ -94,9 +96,9 @@ class ReportPages:
             case Word.COUNTED:
                 return await self._counted(number)
             case Word.REACHED:
-                return self._fitting(await self._look(number))
+                return await self._fitting(await self._look(number))
             case Word.SILENT:
-                return self._fitting(await self._look(number) or await self._confirm(number))
+                return await self._fitting(await self._look(number) or await self._confirm(number))
 
     async def _side_by_side(self, first: ReportPage, count: int) -> AsyncGenerator[ReportPage, None]:
         """Yield pages 2 to ``count`` in order, several asked for at a time; stop where the vendor says the end."""
@@ -124,15 +126,13 @@ class ReportPages:
             return page
         if page.is_last_by_link or await self._look(number + 1) is None:
             return None
-        if page.next_url is None:
-            raise self._unsteady(number, f"came {EMPTY_ASKS} times without rows, and page {number + 1} has rows")
-        return page
+        raise self._unsteady(number, f"came {EMPTY_ASKS} times without rows, and page {number + 1} has rows")
 
     async def _counted(self, number: int) -> ReportPage:
         first, _ = self._state()
         rows = f" and {first.whole_rows} rows" if first.whole_rows else ""
         page = await self._due(number, f"the vendor counts {first.page_count} pages{rows}")
-        if page.rows == 0 and page.next_url is None:
+        if page.rows == 0:
             raise self._unsteady(number, f"came {EMPTY_ASKS} times without rows, though the vendor counts more{rows}")
         return page
 
@@ -182,8 +182,13 @@ class ReportPages:
             raise self._unsteady(number, f"has no rows, and page {beyond.number} has {beyond.rows}")
         return None
 
-    def _fitting(self, page: ReportPage | None) -> ReportPage | None:
+    async def _fitting(self, page: ReportPage | None) -> ReportPage | None:
+        """Return a page that nothing promised, where the sizes of the pages before it say that they were whole."""
         first, last = self._state()
+        # A server may cap its pages; else the first one was cut.
+        is_short = page is not None and last is first and first.rows < self._request.page_size
+        if is_short and (again := await self._fetch(1)).rows != first.rows:
+            raise self._unsteady(1, f"had {first.rows} rows, and {again.rows} when it was asked for again")
         if page is not None and is_cut_between(first, last, page):
             raise self._unsteady(
                 page.number, f"has {page.rows} rows, after {last.rows} on page {last.number} and {first.rows} on page 1: "

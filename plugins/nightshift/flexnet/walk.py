@@ -5,13 +5,18 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from nightshift.errors import BadResponse
 from nightshift.flexnet.page import Missing, ReportPage, Unsteady
 from nightshift.lake.errors import Damaged
+from nightshift.lake.manifest import VendorTotals
 
 if TYPE_CHECKING:
     from nightshift.flexnet.hook import FlexNetHook
     from nightshift.flexnet.request import ReportRequest
     from nightshift.lake.landing import ExtractFolder, PageEntry
+
+ROUNDS = 3
+"""Walks over a report that changes under them, before it is given up."""
 
 
 class Walk:
@@ -77,6 +82,11 @@ class Walk:
                 self._keys.close()
         return self
 
+    @property
+    def vendor_totals(self) -> VendorTotals:
+        """What the vendor says of the whole report; no pages at all are said of an empty one, which is landed as one."""
+        return VendorTotals(rows=self.totals[0], pages=self.totals[1] or None)
+
     async def _landed_page(self, number: int) -> bytes | None:
         if number not in self._landed:
             return None
@@ -105,6 +115,30 @@ class Walk:
         if self.on_two_pages:
             said.append(f"{self.on_two_pages} rows came on two pages, so others may be missing")
         self.unsteady = "; ".join(said)
+
+
+async def steady_walk(hook: FlexNetHook, request: ReportRequest, folder: ExtractFolder, in_flight: int) -> Walk:
+    """Walk until nothing changes under the walk; what stays the same in two walks is the report's own.
+
+    :raises BadResponse: the pages of three walks did not belong together, or a page does not come
+    """
+    before = ""
+    for number in range(1, ROUNDS + 1):
+        walk = await Walk(hook, request, folder, in_flight).run()
+        if not walk.unsteady or (walk.is_whole and walk.unsteady == before):
+            return walk
+        before = walk.unsteady
+        hook.log.warning("%s; starting over", before)
+        await folder.discard()
+        await asyncio.sleep(hook.backoff.pause(number))
+    raise BadResponse(
+        f"the report kept changing while its pages were read, {ROUNDS} times: {before}",
+        vendor=hook.vendor,
+        method="GET",
+        path=hook.report_path(request.group),
+        advice="Nothing was published. The warehouse may be being refreshed: clear the task when that is over; if it "
+        "lasts, ask for these pages by hand and compare.",
+    )
 
 
 class PageKeys:

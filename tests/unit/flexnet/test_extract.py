@@ -231,3 +231,71 @@ def test_csv_lands_as_it_came(bench) -> None:
     assert run.state == "success"
     assert b.manifest(run).format == "csv"
     assert run.result["rows"] == ROWS["usage"]
+
+
+@pytest.mark.parametrize("form", ["json", "csv"])
+@pytest.mark.parametrize("key", [["usageId"], []], ids=["key", "no key"])
+def test_rows_that_shift_where_nobody_counts_are_noticed_and_read_again(bench, form: str, key: list[str]) -> None:
+    b = bench(switches={"batch_header": "absent"}, mode="batch", format=form, key=key)
+    b.vendor.faults.add(Fault(kind=faulty.ROWS_SHIFT, from_page=4, times=3, detail={"insert": 3}))
+    run = b.run()
+    assert run.state == "success", run.error
+    assert run.result["rows"] == ROWS["usage"]
+    assert b.fetched()["1"] == 2
+
+
+def test_rows_that_the_report_has_on_two_pages_are_its_own_when_two_walks_say_so(bench) -> None:
+    b = bench(format="csv")
+    b.vendor.faults.add(Fault(kind=faulty.DUPLICATE_ROW, times=None, detail={"row": 0}))
+    run = b.run()
+    assert run.state == "success", run.error
+    assert run.result["rows"] == ROWS["usage"] + 1
+    assert b.manifest(run).notes == {"rows_on_two_pages": 1}
+
+
+@pytest.mark.parametrize("given", [{"charset": "cp1252"}, {}], ids=["task", "answer"])
+def test_the_character_set_of_csv_is_told_to_publish(bench, given: dict[str, str]) -> None:
+    b = bench(switches={"csv_charset": "windows-1252"}, format="csv", **given)
+    run = b.run()
+    assert run.state == "success", run.error
+    assert b.manifest(run).notes == {"charset": "cp1252"}
+
+
+def test_a_dialect_that_the_task_is_given_counts_more_than_the_answers_word(bench) -> None:
+    b = bench(format="csv", charset="utf-16")
+    run = b.run()
+    assert isinstance(run.error, BadResponse)
+    assert "not CSV in utf-16" in str(run.error)
+    other = bench(switches={"csv_delimiter": ";"}, format="csv", delimiter=";", quote='"')
+    landed = other.run()
+    assert landed.result["rows"] == ROWS["usage"]
+
+
+@pytest.mark.parametrize("mode", ["batch", "interactive"])
+def test_a_page_that_an_earlier_attempt_was_promised_and_that_is_gone_starts_the_walk_over(bench, mode: str) -> None:
+    b = bench(mode=mode, pages_in_flight=1, switches={"beyond_last": "not_found"})
+    b.vendor.faults.add(Fault(kind=FaultKind.STATUS, status=503, retry_after="600", page=5))
+    assert b.run().state == "up_for_retry"
+    b.vendor.turn(rows_a_day={"usage": 180})
+    run = b.run(try_number=2)
+    assert_each_row_once(b, run, 180)
+    assert b.fetched()["1"] == 2
+
+
+def test_a_promised_page_that_stays_refused_fails_the_attempt_and_keeps_the_pages_before_it(bench) -> None:
+    b = bench(mode="batch")
+    b.vendor.faults.add(Fault(kind=FaultKind.STATUS, status=404, page=6, times=5))
+    first = b.run()
+    assert first.state == "up_for_retry"
+    assert "page 6 is refused" in str(first.error)
+    assert_each_row_once(b, b.run(try_number=2))
+    assert b.fetched() == {str(n): 6 if n == 6 else 1 for n in range(1, 10)}
+
+
+def test_an_empty_answer_about_the_window_is_not_believed_at_once(bench) -> None:
+    b = bench(switches={"date_to": DateTo.INCLUSIVE}, format="csv")
+    b.vendor.faults.add(Fault(kind=FaultKind.EMPTY_200, query={"limitRecords": "1"}))
+    run = b.run()
+    assert run.state == "success", run.error
+    assert b.manifest(run).window["date_to_is"] == "inclusive"
+    assert run.result["rows"] == ROWS["usage"]

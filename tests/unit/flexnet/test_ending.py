@@ -1,0 +1,67 @@
+"""What the vendor has said about the page after the last one, as a table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from nightshift.flexnet.ending import Word, has_more, is_cut_between, repeats, word_after
+from nightshift.flexnet.page import ReportPage
+
+LINK = "https://acme.flexnetoperations.com/data/api/v1/report/usage?pageNumber=9"
+
+
+def page(number: int, rows: int, **more: Any) -> ReportPage:
+    content = [f"{number}-{n}" for n in range(rows)]
+    return ReportPage(number=number, body=b"", rows=rows, **{"content": content, **more})
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "came", "word"),
+    [
+        # Links alone: batch.
+        ({}, {"has_link": True, "next_url": LINK}, 100, Word.LINKED),
+        ({}, {"has_link": True}, 100, Word.LAST),
+        ({}, {}, 100, Word.SILENT),
+        # Counts alone.
+        ({"total_rows": 230}, {}, 100, Word.COUNTED),
+        ({"total_rows": 230}, {}, 230, Word.REACHED),
+        ({"total_pages": 5}, {}, 100, Word.COUNTED),
+        ({"total_pages": 2}, {}, 100, Word.REACHED),
+        ({"total_rows": 0, "rows": 0}, {}, 0, Word.REACHED),
+        # A count of the rows of one page says nothing of the report.
+        ({"total_rows": 50}, {}, 100, Word.SILENT),
+        # Rows count more than pages, which are counted with a page size that may not be ours.
+        ({"total_rows": 230, "total_pages": 2}, {}, 100, Word.COUNTED),
+        ({"total_rows": 100, "total_pages": 5}, {}, 100, Word.REACHED),
+        # Both: a link leads beyond a count that is capped; a missing link and a count that promises more disagree.
+        ({"total_rows": 100}, {"has_link": True, "next_url": LINK}, 100, Word.LINKED),
+        ({"total_rows": 230}, {"has_link": True}, 100, Word.SILENT),
+        ({"total_pages": 5}, {"has_link": True}, 100, Word.SILENT),
+        ({"total_rows": 100}, {"has_link": True}, 100, Word.LAST),
+        ({"total_pages": 2}, {"has_link": True}, 100, Word.LAST),
+    ],
+)
+def test_what_is_said_of_the_next_page(first: dict[str, Any], last: dict[str, Any], came: int, word: Word) -> None:
+    begin = page(1, **{"rows": 50, **first})
+    assert word_after(begin, page(2, 50, **last), came) is word
+
+
+def test_without_a_count_nobody_knows_whether_there_is_more() -> None:
+    assert has_more(page(1, 50), page(2, 50), 100) is None
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "now", "cut"),
+    [(50, 50, 50, False), (50, 50, 20, False), (50, 20, 1, True), (50, 20, 50, True), (20, 20, 50, True)],
+)
+def test_only_the_last_page_may_be_shorter(first: int, last: int, now: int, cut: bool) -> None:
+    assert is_cut_between(page(1, first), page(2, last), page(3, now)) is cut
+
+
+def test_only_a_short_page_that_comes_again_is_the_last_one_again() -> None:
+    whole, short = page(1, 50), page(2, 20)
+    assert repeats(whole, short, page(3, 20, content=short.content))
+    assert not repeats(whole, short, page(3, 20))
+    assert not repeats(whole, page(2, 50), page(3, 50, content=page(2, 50).content))

@@ -1,0 +1,293 @@
+"""The ends of walks against the stand-in, over real sockets; judged by the rows and by the vendor's ledger."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from include.standins import Clock, Fault, FaultKind
+from include.standins.flexnet import LOGIN, PASSWORD, FlexNetStandIn, FlexNetSwitches, faulty
+from include.standins.flexnet.switches import BatchHeader, BeyondLast, CountOf, Missing
+from nightshift.errors import BadResponse, Rejected
+from nightshift.flexnet.hook import FlexNetHook
+from nightshift.flexnet.page import Missing as Promised
+from nightshift.flexnet.page import Unsteady
+
+NIGHT, AFTER = "2026-11-20", "2026-11-21"
+REFUSALS = (400, 404, 406, 409, 410, 413, 422)
+SILENT = {"batch_header": BatchHeader.ABSENT}
+COUNTED = {"batch_header": BatchHeader.LINKS_AND_COUNTS}
+
+VendorWith = Callable[..., FlexNetStandIn]
+
+
+@pytest.fixture
+def vendor_with(monkeypatch: pytest.MonkeyPatch) -> Iterator[VendorWith]:
+    with ExitStack() as stack:
+
+        def start(
+            *faults: Fault, extra: dict[str, Any] | None = None, rows: int = 230, **switches: Any
+        ) -> FlexNetStandIn:
+            switches = {"rows_a_day": {"usage": rows}, **switches}
+            clock = Clock(datetime(2026, 11, 22, 12, tzinfo=UTC))
+            vendor = stack.enter_context(FlexNetStandIn(switches=FlexNetSwitches(**switches), clock=clock))
+            vendor.faults.add(*faults)
+            fields = {
+                "conn_type": "flexnet",
+                "host": vendor.url,
+                "login": LOGIN,
+                "password": PASSWORD,
+                "extra": extra or {},
+            }
+            monkeypatch.setenv("AIRFLOW_CONN_FLEXNET_DEFAULT", json.dumps(fields))
+            return vendor
+
+        yield start
+
+
+async def walk(in_flight: int = 4, **given: Any) -> list[str]:
+    """Return the ids of all rows, in order."""
+    ids: list[str] = []
+    async with FlexNetHook() as hook:
+        hook.backoff.first = 0.01
+        request = hook.request_of(
+            "usage", **{"date_from": NIGHT, "date_to": AFTER, "page_size": 50, "mode": "batch", **given}
+        )
+        async for page in hook.report_pages(request, in_flight=in_flight):
+            if request.is_csv:
+                records = csv.reader(io.StringIO(page.body.decode(page.charset), newline=""))
+                ids += [record[0] for record in records if record and record[0] != "usageId"]
+            else:
+                ids += [row["usageId"] for row in json.loads(page.body)["data"]]
+    return ids
+
+
+def assert_all(ids: list[str], rows: int = 230) -> None:
+    assert (len(ids), len(set(ids))) == (rows, rows)
+
+
+def asked(vendor: FlexNetStandIn) -> dict[int, int]:
+    """Return how often each page was asked for."""
+    return dict(sorted(Counter(int(dict(r.query)["pageNumber"]) for r in vendor.ledger.requests()).items()))
+
+
+@pytest.mark.parametrize("status", REFUSALS)
+@pytest.mark.parametrize(
+    ("mode", "switches"),
+    [("batch", {}), ("batch", COUNTED), ("interactive", {}), ("interactive", {"page_count_key": ""})],
+    ids=str,
+)
+async def test_a_promised_page_that_is_refused_once_is_asked_for_again(
+    vendor_with: VendorWith, mode: str, switches: dict[str, Any], status: int
+) -> None:
+    vendor = vendor_with(Fault(kind=FaultKind.STATUS, status=status, page=3), **switches)
+    assert_all(await walk(mode=mode))
+    assert asked(vendor) == {1: 1, 2: 1, 3: 2, 4: 1, 5: 1}
+
+
+@pytest.mark.parametrize("mode", ["batch", "interactive"])
+@pytest.mark.parametrize("status", REFUSALS)
+async def test_a_promised_page_that_stays_refused_is_an_error_that_may_be_tried_again(
+    vendor_with: VendorWith, status: int, mode: str
+) -> None:
+    vendor = vendor_with(Fault(kind=FaultKind.STATUS, status=status, page=3, times=None))
+    with pytest.raises(
+        Promised, match=r"page 3 is refused .*, though (page 2 links to it|the vendor counts 5 pages)"
+    ) as caught:
+        await walk(mode=mode)
+    assert caught.value.status == status
+    assert isinstance(caught.value, BadResponse)
+    assert asked(vendor)[3] == 5
+
+
+@pytest.mark.parametrize("status", [400, 404, 410, 422])
+@pytest.mark.parametrize("form", ["json", "csv"])
+async def test_a_page_that_nobody_promised_and_that_is_refused_in_the_middle_is_no_end(
+    vendor_with: VendorWith, status: int, form: str
+) -> None:
+    vendor = vendor_with(Fault(kind=FaultKind.STATUS, status=status, page=3), **SILENT)
+    assert_all(await walk(format=form))
+    assert asked(vendor)[3] == 2
+    vendor.faults.add(Fault(kind=FaultKind.STATUS, status=status, page=3, times=None))
+    with pytest.raises(Unsteady, match="page 3 has no rows, and page 4 has 50"):
+        await walk(format=form)
+
+
+@pytest.mark.parametrize("status", [404, 400])
+async def test_a_server_that_restarts_and_refuses_everything_for_a_while_ends_nothing(
+    vendor_with: VendorWith, status: int
+) -> None:
+    vendor_with(Fault(kind=FaultKind.STATUS, status=status, after=2, times=None), **SILENT)
+    with pytest.raises(Promised, match=r"page 2 is refused .*, though it came a moment ago"):
+        await walk(format="csv")
+
+
+@pytest.mark.parametrize("beyond", [BeyondLast.EMPTY, BeyondLast.NOT_FOUND, BeyondLast.REJECTED, BeyondLast.LAST_AGAIN])
+@pytest.mark.parametrize("form", ["json", "csv"])
+@pytest.mark.parametrize("rows", [230, 101, 120])
+async def test_an_end_that_nobody_says_is_confirmed(
+    vendor_with: VendorWith, beyond: BeyondLast, form: str, rows: int
+) -> None:
+    vendor = vendor_with(**SILENT, beyond_last=beyond, rows=rows)
+    assert_all(await walk(format=form), rows)
+    last = -(-rows // 50)
+    assert asked(vendor) == {**dict.fromkeys(range(1, last), 1), last: 2, last + 1: 2, last + 2: 1}
+
+
+async def test_a_full_last_page_that_comes_again_and_again_may_be_a_server_that_ignores_the_number(
+    vendor_with: VendorWith,
+) -> None:
+    vendor_with(**SILENT, beyond_last=BeyondLast.LAST_AGAIN, rows=100)
+    with pytest.raises(BadResponse, match="page 3 repeats page 2"):
+        await walk()
+
+
+@pytest.mark.parametrize("page", range(1, 7))
+@pytest.mark.parametrize("form", ["json", "csv"])
+@pytest.mark.parametrize("kind", [FaultKind.EMPTY_200, FaultKind.HTML_200, FaultKind.TRUNCATED, faulty.PAGE_CUT])
+async def test_one_bad_page_that_is_called_a_success_ends_nothing(
+    vendor_with: VendorWith, kind: str, form: str, page: int
+) -> None:
+    vendor = vendor_with(Fault(kind=kind, page=page), **SILENT)
+    assert_all(await walk(format=form))
+    assert asked(vendor)[page] >= 2
+
+
+@pytest.mark.parametrize("keep", [1, 20])
+async def test_a_page_that_was_short_before_others_came_is_noticed(vendor_with: VendorWith, keep: int) -> None:
+    for page in (1, 2, 4, 5):
+        vendor_with(Fault(kind=faulty.PAGE_CUT, page=page, detail={"keep": keep}), **SILENT)
+        with pytest.raises(Unsteady, match=r"was not whole|when it was asked for again"):
+            await walk(format="csv")
+
+
+@pytest.mark.parametrize("missing", [1, 2, 3, 8, 40])
+@pytest.mark.parametrize("page", [1, 3, 5])
+async def test_a_csv_page_that_is_cut_within_its_last_record_is_fetched_again(
+    vendor_with: VendorWith, missing: int, page: int
+) -> None:
+    vendor = vendor_with(Fault(kind=faulty.TAIL_CUT, page=page, detail={"bytes": missing}), csv_line_end="\n")
+    if page == 1 and missing == 1:
+        with pytest.raises(Unsteady, match="had no line end at its end"):
+            await walk(format="csv")
+    else:
+        assert_all(await walk(format="csv"))
+        assert asked(vendor)[page] >= 2
+
+
+async def test_csv_whose_last_line_never_ends_is_read(vendor_with: VendorWith) -> None:
+    vendor = vendor_with(csv_last_line_ends=False)
+    assert_all(await walk(format="csv"))
+    assert asked(vendor)[1] == 2
+
+
+@pytest.mark.parametrize("mode", ["batch", "interactive"])
+async def test_a_promised_page_that_comes_empty_is_asked_for_again(vendor_with: VendorWith, mode: str) -> None:
+    vendor = vendor_with(Fault(kind=faulty.PAGE_CUT, page=3, times=2))
+    assert_all(await walk(mode=mode))
+    assert asked(vendor)[3] == 3
+
+
+@pytest.mark.parametrize(
+    ("mode", "says"),
+    [
+        ("batch", "3 times without rows, and page 4 has rows"),
+        ("interactive", "3 times without rows, though the vendor counts"),
+    ],
+)
+async def test_a_promised_page_that_stays_empty_before_others_is_an_error(
+    vendor_with: VendorWith, mode: str, says: str
+) -> None:
+    vendor_with(Fault(kind=faulty.PAGE_CUT, page=3, times=None))
+    with pytest.raises(Unsteady, match=says):
+        await walk(mode=mode)
+
+
+async def test_links_that_never_end_end_with_two_pages_without_rows(vendor_with: VendorWith) -> None:
+    vendor = vendor_with(Fault(kind=faulty.NEXT_ELSEWHERE, times=None))
+    assert_all(await walk())
+    assert asked(vendor) == {**dict.fromkeys(range(1, 6), 1), 6: 3, 7: 1}
+
+
+async def test_a_count_that_is_too_low_ends_nothing_while_pages_link_on(vendor_with: VendorWith) -> None:
+    vendor_with(Fault(kind=faulty.TOTALS_OFF, times=None, detail={"add": -130}))
+    assert_all(await walk(mode="interactive"))
+
+
+async def test_a_count_that_is_reached_is_not_believed_without_a_word_about_the_next_page(
+    vendor_with: VendorWith,
+) -> None:
+    vendor = vendor_with(
+        Fault(kind=faulty.TOTALS_OFF, times=None, detail={"add": -130}), extra={"link_keys": ["nowhere"]}
+    )
+    assert_all(await walk(mode="interactive"))
+    assert asked(vendor)[6] >= 1
+
+
+async def test_a_link_that_is_lost_is_not_believed_while_a_count_promises_more(vendor_with: VendorWith) -> None:
+    for lost in (1, 2, 4):
+        vendor_with(Fault(kind=faulty.LINK_LOST, page=lost, times=None))
+        assert_all(await walk(mode="interactive"))
+        assert_all(await walk(mode="interactive", in_flight=1))
+
+
+@pytest.mark.parametrize(
+    "switches",
+    [
+        {"last_link": Missing.ABSENT},
+        {"page_count_key": ""},
+        {"record_count_key": ""},
+        {"record_count_of": CountOf.THIS_PAGE},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("extra", [{}, {"link_keys": ["nowhere"]}], ids=["links", "blind"])
+async def test_whatever_is_said_every_row_comes_once(
+    vendor_with: VendorWith, switches: dict[str, Any], extra: dict[str, Any]
+) -> None:
+    vendor = vendor_with(extra=extra, **switches)
+    assert_all(await walk(mode="interactive"))
+    assert sum(asked(vendor).values()) <= 5 + 4
+
+
+async def test_the_vendors_word_costs_no_request_more(vendor_with: VendorWith) -> None:
+    for mode in ("batch", "interactive"):
+        vendor = vendor_with()
+        assert_all(await walk(mode=mode))
+        assert asked(vendor) == dict.fromkeys(range(1, 6), 1)
+
+
+async def test_a_link_that_leaves_pages_out_is_an_error(vendor_with: VendorWith) -> None:
+    vendor_with(Fault(kind=faulty.NEXT_LOOPS, page=2, detail={"to": 5}))
+    with pytest.raises(BadResponse, match="links to page 5 as the next one: pages between them would be left out"):
+        await walk()
+
+
+async def test_json_in_another_character_set_is_refused_with_its_name(vendor_with: VendorWith) -> None:
+    vendor_with(json_charset="iso-8859-1")
+    with pytest.raises(BadResponse, match=r"not in UTF-8, as JSON has to be .* calls itself iso-8859-1"):
+        await walk()
+    vendor_with(json_bom=True)
+    async with FlexNetHook() as hook:
+        page, _ = await hook.report_page(hook.request_of("usage", date_from=NIGHT, date_to=AFTER, page_size=50))
+        assert page.rows == 50
+
+
+@pytest.mark.parametrize("charset", ["cp1252", "utf-16", "iso-8859-1"])
+async def test_csv_is_read_in_the_character_set_that_the_answer_names(vendor_with: VendorWith, charset: str) -> None:
+    vendor_with(csv_charset=charset)
+    assert_all(await walk(format="csv"))
+    vendor_with(csv_charset="utf-8", extra={"charset": "ascii"})
+    with pytest.raises(BadResponse, match="not CSV in ascii"):
+        await walk(format="csv")
+    vendor_with(extra={"charset": "klingon"})
+    with pytest.raises(Rejected, match="charset is 'klingon'"):
+        await walk(format="csv")
