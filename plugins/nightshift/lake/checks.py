@@ -79,7 +79,7 @@ def judge(
     wanted = spec.checks
     results = []
     if wanted.vendor_totals:
-        results.append(vendor_totals(manifest, key))
+        results.append(vendor_totals(manifest, key if wanted.unique_key and spec.key else None))
     results.append(rows_read(manifest.rows, counts.read))
     results.append(rows_published(counts))
     if wanted.unique_key and spec.key:
@@ -91,46 +91,57 @@ def judge(
     return results
 
 
-def vendor_totals(manifest: Manifest, key: KeyFindings = KeyFindings()) -> CheckResult:
+def vendor_totals(manifest: Manifest, key: KeyFindings | None = None) -> CheckResult:
     """Compare the vendor's own totals with what was landed; a total that the vendor does not give is not judged.
 
     Rows that are identical to one before are dropped, so what they are decides. On one page they are the report's own:
-    the vendor counts them. Where one came on two pages, the report has moved while it was read (then the vendor counts it
-    once, and where it still counts as many rows as came, another row is missing), or the report has it twice: only an
-    extract that read all pages twice and found the same says that. So the total has to be
+    the vendor counts them. One that came on two pages is the same row twice, because the report moved while it was read:
+    the vendor counts it once, and where it still counts as many rows as came, another row is missing. Or the report has
+    it twice: only an extract that read all pages twice and found the same knows that. So the total has to be one of
 
-    * the rows without those that came on two pages, or
-    * all rows that came, where none came on two pages, or as many as the extract found in two walks.
+    * the rows without those that came on two pages, or without all that are identical,
+    * all rows that came, where no more came on two pages than the extract found in two walks.
 
-    The pages are judged where the vendor counts no rows.
+    Without a key nobody looks for identical rows: the total has to be what came. The pages are judged where the vendor
+    counts no rows.
+
+    :param key: what was found out about the key; ``None`` where none is watched
     """
-    told, landed, twice = manifest.vendor_totals, manifest.rows, key.on_two_pages
-    seen = f"{landed} are landed in {manifest.pages} pages" + (f", {key.identical} identical" if key.identical else "")
-    seen += f", {twice} of them on two pages" if twice else ""
+    told, landed = manifest.vendor_totals, manifest.rows
+    twice, identical = (key.on_two_pages, key.identical) if key is not None else (0, 0)
+    seen = _seen(manifest, key)
     if told.rows is None:
         return _pages_told(manifest, seen)
     said = f"the vendor speaks of {told.rows} rows, {seen}"
     is_own = twice <= int(manifest.notes.get(ON_TWO_PAGES, 0))
-    if told.rows in (landed - twice, landed - key.identical) or (told.rows == landed and is_own):
+    if told.rows in (landed - twice, landed - identical) or (told.rows == landed and is_own):
         return CheckResult("vendor_totals", True, said)
     if told.rows == landed:
-        lost = f"so {twice} others are probably missing: the report moved while it was read. Extract the night again"
-        return CheckResult("vendor_totals", False, f"{said}, {lost}")
-    if told.rows > landed - twice:
-        return CheckResult("vendor_totals", False, f"{said}: rows are missing. Extract the night again")
-    more = (
-        "the report changed while it was read, or its count is wrong. Extract the night again; if the count is always"
-    )
-    return CheckResult("vendor_totals", False, f"{said}: {more} wrong, set checks.vendor_totals to false")
+        problem = f"{twice} others are probably missing: the report moved while it was read. Extract the night again"
+    elif told.rows > landed - twice:
+        problem = "rows are missing. Extract the night again"
+    else:
+        problem = "the report moved while it was read, or the count is wrong. Extract the night again; if the count is "
+        problem += "always wrong, set checks.vendor_totals to false"
+    return CheckResult("vendor_totals", False, f"{said}: {problem}")
+
+
+def _seen(manifest: Manifest, key: KeyFindings | None) -> str:
+    seen = f"{manifest.rows} are landed in {manifest.pages} pages"
+    if key is None:
+        return f"{seen}, and without a key nobody looks for rows that came twice"
+    if not key.identical:
+        return f"{seen}, none twice"
+    return f"{seen}, {key.identical} of them identical to one before, {key.on_two_pages} on another page"
 
 
 def _pages_told(manifest: Manifest, seen: str) -> CheckResult:
     told, pages = manifest.vendor_totals.pages, manifest.pages
     if (count := manifest.notes.get(TOLD_ROWS)) is not None:
-        detail = f"the vendor speaks of {count} rows, fewer than came to the end of its own walk: not trusted, {seen}"
+        detail = f"the vendor speaks of {count} rows, fewer than came to the end of its own walk: not trusted; {seen}"
         return CheckResult("vendor_totals", True, detail)
     if told is None:
-        return CheckResult("vendor_totals", True, f"the vendor gives none, {seen}")
+        return CheckResult("vendor_totals", True, f"the vendor gives none; {seen}")
     said = f"the vendor speaks of {told} pages, {seen}"
     again = "" if told == pages else ": the report changed while it was read. Extract the night again"
     return CheckResult("vendor_totals", told == pages, f"{said}{again}")

@@ -15,7 +15,7 @@ from nightshift.lake.checks import (
     unique_key,
     vendor_totals,
 )
-from nightshift.lake.manifest import Manifest, PageEntry, VendorTotals
+from nightshift.lake.manifest import ON_TWO_PAGES, TOLD_ROWS, Manifest, PageEntry, VendorTotals
 from nightshift.lake.spec import Band, Checks, PublishSpec
 
 ENTRY = PageEntry(number=1, name="page-00001.json.zst", rows=10, bytes=1, sha256="0" * 64)
@@ -31,6 +31,50 @@ def manifest(**more: Any) -> Manifest:
 )
 def test_the_vendors_totals(rows: int | None, pages: int | None, ok: bool) -> None:
     assert vendor_totals(manifest(vendor_totals=VendorTotals(rows=rows, pages=pages))).ok is ok
+
+
+OWN = {ON_TWO_PAGES: 1}
+
+
+@pytest.mark.parametrize(
+    ("told", "identical", "on_two_pages", "notes", "ok", "says"),
+    [
+        # Four rows came, of which one twice on one page: the report's own, and the vendor counts it.
+        (10, 1, 0, {}, True, "10 rows, 10 are landed in 1 pages, 1 of them identical to one before, 0 on another page"),
+        (9, 1, 0, {}, True, "9 rows, 10 are landed"),
+        # One came on two pages: the vendor's total is what is published, or a row is missing.
+        (9, 1, 1, {}, True, "9 rows, 10 are landed in 1 pages, 1 of them identical to one before, 1 on another page"),
+        (10, 1, 1, {}, False, "1 others are probably missing: the report moved"),
+        (10, 1, 1, OWN, True, "10 rows, 10 are landed"),
+        (10, 2, 2, OWN, False, "2 others are probably missing"),
+        # Both kinds at once.
+        (9, 2, 1, {}, True, "9 rows"),
+        (8, 2, 1, {}, True, "8 rows"),
+        (10, 2, 1, {}, False, "probably missing"),
+        (11, 0, 0, {}, False, "11 rows, 10 are landed in 1 pages, none twice: rows are missing"),
+        (11, 2, 1, OWN, False, "rows are missing"),
+        (7, 2, 1, {}, False, "the count is wrong"),
+        (None, 1, 1, {TOLD_ROWS: 4}, True, "the vendor speaks of 4 rows, fewer than came"),
+        (None, 1, 1, {}, True, "the vendor gives none"),
+    ],
+)
+def test_the_vendors_rows_are_those_that_are_published_and_the_reports_own_duplicates(
+    told: int | None, identical: int, on_two_pages: int, notes: dict[str, int], ok: bool, says: str
+) -> None:
+    found = KeyFindings(identical=identical, on_two_pages=on_two_pages)
+    result = vendor_totals(manifest(vendor_totals=VendorTotals(rows=told), notes=notes), found)
+    assert result.ok is ok
+    assert says in result.detail
+
+
+def test_without_a_key_the_check_says_that_nobody_looks_for_rows_that_came_twice() -> None:
+    result = vendor_totals(manifest(vendor_totals=VendorTotals(rows=10)))
+    assert result.ok
+    assert "without a key nobody looks for rows that came twice" in result.detail
+
+
+def test_the_pages_are_judged_where_no_rows_are_counted() -> None:
+    assert vendor_totals(manifest(vendor_totals=VendorTotals(rows=10, pages=9))).ok
 
 
 @pytest.mark.parametrize(("counts", "ok"), [((10, 1, 2, 7), True), ((10, 0, 0, 9), False), ((0, 0, 0, 0), True)])

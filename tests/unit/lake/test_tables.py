@@ -8,7 +8,7 @@ import pytest
 
 from nightshift.lake import staging
 from nightshift.lake.errors import CastError, Damaged, SchemaDrift, Unsound
-from nightshift.lake.spec import Band, Checks, Column, PublishSpec
+from nightshift.lake.spec import Band, Checks, Column, CsvSpec, PublishSpec
 from nightshift.lake.store import Lake
 from nightshift.lake.tables import Published, night_rows, publish, table_schema
 from tests.unit.lake.conftest import NIGHT, json_page, land_night, read_table
@@ -250,3 +250,43 @@ async def test_many_row_groups_and_files_stay_in_order(lake: Lake, monkeypatch: 
     )
     assert len(files(lake)) > 3
     assert (done.rows, sorted(row["id"] for row in read_table(lake))) == (3000, list(range(3000)))
+
+
+@pytest.mark.parametrize(
+    ("pages", "total", "published"),
+    [
+        # The report grew at its front: a row came twice, and the vendor counts what is published.
+        ([["a", "b"], ["b", "c"]], 3, 3),
+        # It counts one row more, which is therefore missing.
+        ([["a", "b"], ["b", "c"]], 4, None),
+        # The report's own duplicate is on one page; the vendor counts it, or does not.
+        ([["a", "b"], ["c", "c"]], 4, 3),
+        ([["a", "b"], ["c", "c"]], 3, 3),
+        # One of each.
+        ([["a", "a", "b"], ["b", "c"]], 4, 3),
+        ([["a", "a", "b"], ["b", "c"]], 5, None),
+        ([["a"], ["b"], ["c", "a"]], 4, None),
+        ([["a", "b"], ["c"]], 4, None),
+        ([["a", "b"], ["c"]], 2, None),
+    ],
+)
+async def test_identical_rows_are_dropped_then_the_totals_are_compared(
+    lake: Lake, pages: list[list[str]], total: int, published: int | None
+) -> None:
+    landed = await land_night(lake, [[{"id": one, "v": 1} for one in page] for page in pages], totals=(total, None))
+    if published is None:
+        with pytest.raises(Unsound, match=f"vendor_totals: the vendor speaks of {total} rows"):
+            publish(lake, landed, PublishSpec(key=("id",)))
+    else:
+        assert publish(lake, landed, PublishSpec(key=("id",))).rows == published
+        assert sorted(row["id"] for row in read_table(lake)) == ["a", "b", "c"]
+
+
+async def test_csv_is_published_in_the_character_set_of_its_extract(lake: Lake) -> None:
+    page = "id,name\r\n1,Müller\r\n".encode("cp1252")
+    plain = await land_night(lake, [page], counts=[1], format="csv")
+    landed = plain.model_copy(update={"notes": {"charset": "cp1252"}})
+    publish(lake, landed, PublishSpec())
+    assert read_table(lake)[0]["name"] == "Müller"
+    publish(lake, landed, PublishSpec(csv=CsvSpec(charset="cp850")))
+    assert read_table(lake)[0]["name"] != "Müller"
