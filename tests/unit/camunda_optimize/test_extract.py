@@ -210,3 +210,78 @@ def test_a_past_night_of_a_snapshot_is_refused_unless_it_is_landed(flow) -> None
     assert landed.state == "success"
     assert not f.vendor.ledger.requests()
     assert f.extract(night=past, dated=True).state == "success"
+
+
+def walks(flow: Flow) -> int:
+    return len([r for r in flow.vendor.ledger.requests() if "searchRequestId" not in dict(r.query)])
+
+
+@pytest.mark.parametrize("most", [10, 400, 1_000, 2_499])
+def test_a_total_that_is_capped_ends_nothing_and_is_told(flow, most: int) -> None:
+    f = flow(most_total=most)
+    extract = f.extract()
+    assert_whole(f, extract)
+    assert walks(f) == 1
+    published = f.publish(extract, key=("processInstanceId",))
+    assert [r.query for r in f.vendor.ledger.requests()]
+    assert len(f.vendor.ledger.requests()) == 9
+    assert published.state == "success"
+
+
+@pytest.mark.parametrize("add", [-2_500, -1, 1, 7_500])
+def test_a_total_that_is_always_wrong_is_told_where_it_is_lower_and_a_failure_where_it_promises_more(
+    flow, add: int
+) -> None:
+    f = flow()
+    f.vendor.faults.add(Fault(kind=faulty.TOTAL_CHANGES, times=None, detail={"add": add}))
+    run = f.extract()
+    if add < 0:
+        assert_whole(f, run)
+        assert walks(f) == 1
+    else:
+        assert isinstance(run.error, ContextLost)
+        assert f"{ROWS} of {ROWS + add} records came" in str(run.error)
+        assert run.state == "up_for_retry"
+
+
+@pytest.mark.parametrize(("strict", "began"), [(True, 2), (False, 1)])
+def test_a_total_that_moves_counts_as_promised_where_the_report_is_strict(flow, strict: bool, began: int) -> None:
+    f = flow()
+    f.vendor.faults.add(Fault(kind=faulty.TOTAL_CHANGES, page=3, detail={"add": 5}))
+    assert_whole(f, f.extract(strict=strict))
+    assert walks(f) == began
+
+
+@pytest.mark.parametrize(
+    ("page", "moves", "most"),
+    [
+        (page, moves, most)
+        for page in (1, 2, 5, 7)
+        for moves in (False, True)
+        for most in (None, 10)
+        # The last records, lost by the server itself where no count tells of them, are beyond what anybody can see.
+        if not (page == 7 and moves and most)
+    ],
+)
+def test_a_page_without_records_in_the_middle_ends_nothing(flow, page: int, moves: bool, most: int | None) -> None:
+    f = flow(most_total=most)
+    f.vendor.faults.add(Fault(kind=faulty.PAGE_EMPTY, page=page, detail={"moves": moves}))
+    assert_whole(f, f.extract())
+
+
+@pytest.mark.parametrize("kind", [FaultKind.HTML_200, FaultKind.EMPTY_200, FaultKind.TRUNCATED, FaultKind.STATUS])
+def test_a_first_page_that_is_no_page_is_asked_for_again_within_the_walk(flow, kind: FaultKind) -> None:
+    f = flow()
+    f.vendor.faults.add(Fault(kind=kind, status=503, page=1, times=2))
+    run = f.extract()
+    assert_whole(f, run)
+    assert walks(f) == 3
+
+
+@pytest.mark.parametrize("null", ["null", "absent"])
+def test_a_value_that_is_null_is_an_empty_night(flow, null: str) -> None:
+    f = flow(null_data=null)
+    extract = f.extract(DURATION)
+    published = f.publish(extract)
+    assert published.state == "success", published.error
+    assert (published.result["rows"], len(f.vendor.ledger.requests())) == (0, 1)

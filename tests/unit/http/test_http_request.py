@@ -19,11 +19,12 @@ from nightshift.errors import (
     NotFound,
     RateLimited,
     Rejected,
+    TooLarge,
     Unreachable,
     VendorError,
 )
 from nightshift.http.answer import Answer
-from tests.unit.http.scripted_vendor import AcmeHook, MakeHook, Vendor, answer, raw
+from tests.unit.http.scripted_vendor import AcmeHook, MakeHook, Script, Vendor, answer, raw
 
 CUT = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf"
 CUT_CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"
@@ -365,3 +366,50 @@ async def test_a_header_with_a_line_break_is_refused(vendor: Vendor, connect: Ma
         with pytest.raises(Rejected, match="Nothing was sent"):
             await hook.request("GET", "/", headers={"X": "a\r\nHost: evil"})
     assert vendor.seen == []
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        answer(body=b"<!DOCTYPE html><html>Sign in</html>", Content_Type="text/html"),
+        answer(body=b""),
+        answer(body=b'{"a": '),
+        raw(b"not HTTP at all\r\n\r\n"),
+    ],
+    ids=["html", "empty", "cut", "not http"],
+)
+async def test_a_broken_answer_is_asked_for_again_where_that_is_safe(
+    vendor: Vendor, connect: MakeHook, broken: Script
+) -> None:
+    vendor.says(broken, broken, answer(body=b'{"a": 1}'))
+    async with connect(attempts=3) as hook:
+        got = await hook.request("GET", "/", check=lambda given: given.json())
+        assert got.json() == {"a": 1}
+        assert len(vendor.seen) == 3
+        vendor.says(broken)
+        with pytest.raises(BadResponse) as caught:
+            await hook.request("GET", "/", check=lambda given: given.json())
+        assert caught.value.attempt == 3
+        assert len(vendor.seen) == 6
+        with pytest.raises(Ambiguous):
+            await hook.request("POST", "/", check=lambda given: given.json())
+        assert len(vendor.seen) == 7
+
+
+async def test_what_a_check_says_has_no_secret_and_knows_the_request(vendor: Vendor, connect: MakeHook) -> None:
+    def check(given: Answer) -> None:
+        raise BadResponse("page 3 is no page", detail="it says swordfish-97")
+
+    async with connect(attempts=1) as hook:
+        with pytest.raises(BadResponse) as caught:
+            await hook.request("GET", "/pages", check=check)
+        assert "swordfish-97" not in str(caught.value)
+        assert (caught.value.path, caught.value.status, caught.value.attempt) == ("/pages", 200, 1)
+
+
+async def test_what_is_too_large_is_not_asked_for_again(vendor: Vendor, connect: MakeHook) -> None:
+    vendor.says(answer(body=b"x" * 100))
+    async with connect(attempts=3) as hook:
+        with pytest.raises(TooLarge):
+            await hook.request("GET", "/", max_bytes=99)
+    assert len(vendor.seen) == 1
