@@ -50,7 +50,7 @@ def known_types(
 ) -> dict[str, str]:
     """Return the type of each of the vendor's columns that is known, in the order of the table, then of the vendor.
 
-    ``types`` decide. A column of the table keeps its type else, and the values have to be of it; so a number that the vendor
+    ``types`` decide, but make no column that nobody has. A column of the table keeps its type else, and the values have to be of it; so a number that the vendor
     calls another kind of number is no change.
 
     :param model: the vendor's data model
@@ -64,7 +64,7 @@ def known_types(
     renamed = table_name(NIGHT)
     by_vendor = {(NIGHT if name == renamed else name): kind for name, kind in of_table.items()}
     found: dict[str, str] = {}
-    for name in dict.fromkeys((*by_vendor, *of_model, *spec.types, *spec.promote, *values)):
+    for name in dict.fromkeys((*by_vendor, *of_model, *spec.promote, *values)):
         before = by_vendor.get(name)
         said = told_type(name, of_model.get(name), spec)
         if before is not None and name not in spec.types:

@@ -170,7 +170,8 @@ class PublishSpec(_Model):
         this one, where every value of its older nights is exactly one of it
     :param checks: what must hold before a night is published
     :param schema_rules: which changes of the columns are let through
-    :param timezone: zone of time stamps that name none, and of the days of ``night_column``
+    :param timezone: zone of time stamps that name none, and of the days of ``night_column``; of an hour that comes twice the first is
+        taken, one that is skipped is refused
     :param data_key: key of the rows in a JSON page; a page that is a bare array is its rows
     :param night_column: ``date`` or ``timestamp`` column that says which night a row belongs to; rows of nights that are
         not asked for are dropped and counted

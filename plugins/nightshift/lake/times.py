@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 DAY_MS = 86_400_000
-SHORTEST_EPOCH = 100_000_000
+SHORTEST_EPOCH = 100_000_000_000
 STAMP = pa.timestamp("us", "UTC")
 _MICROSECOND = timedelta(microseconds=1)
 _FIRST = (datetime.min.replace(tzinfo=UTC) - EPOCH) // _MICROSECOND
@@ -75,8 +75,8 @@ def moments(texts: pa.Array, zone: str) -> pa.Array:
 def epoch_ms(values: pa.Array, kind: str) -> pa.Array:
     """Cast epoch milliseconds to time stamps or days.
 
-    :raises pyarrow.ArrowInvalid: too far from now, not a whole day where days are wanted, or of less than nine digits, as a
-        day written 20261121 is
+    :raises pyarrow.ArrowInvalid: too far from now, not a whole day where days are wanted, or of less than twelve digits, as
+        seconds and a day written 20261121 are
     """
     if pc.any(pc.less(pc.abs(values), SHORTEST_EPOCH)).as_py():
         raise pa.ArrowInvalid("too short for epoch milliseconds")
@@ -109,9 +109,10 @@ def day(text: str) -> date:
     if _DAY.fullmatch(text):
         return date.fromisoformat(text)
     if _EPOCH_MS.fullmatch(text):
+        found = _from_epoch(text)
         if int(text) % DAY_MS:
             raise Told("it has a time of day, which would be lost")
-        return _from_epoch(text).date()
+        return found.date()
     stamp = _parsed(text)
     if (stamp.hour, stamp.minute, stamp.second, stamp.microsecond) != (0, 0, 0, 0):
         raise Told("it has a time of day, which would be lost")
@@ -119,7 +120,8 @@ def day(text: str) -> date:
 
 
 def moment(text: str, zone: ZoneInfo) -> datetime:
-    """Return the moment that a text says, in UTC: ISO 8601 with or without a zone, or epoch milliseconds.
+    """Return the moment that a text says, in UTC: ISO 8601 with or without a zone, or epoch milliseconds. A day without a time is
+    its first moment.
 
     :raises ValueError: it says none; :class:`Told` where the reason is to be given
     """
@@ -133,9 +135,14 @@ def moment(text: str, zone: ZoneInfo) -> datetime:
     except OverflowError:
         raise Told(_READABLE) from None
     skipped = found - stamp.replace(tzinfo=UTC) != -_offset(found, zone)
-    if skipped:
+    if skipped and not (_DAY.fullmatch(text) and _is_first(found, stamp.date(), zone)):
         raise Told(f"the clocks of {zone.key} skip this hour: correct timezone, or keep the text")
     return found
+
+
+def _is_first(moment_: datetime, of: date, zone: ZoneInfo) -> bool:
+    before = (moment_ - _MICROSECOND).astimezone(zone).date()
+    return moment_.astimezone(zone).date() == of != before
 
 
 def _offset(moment_: datetime, zone: ZoneInfo) -> timedelta:
@@ -146,6 +153,10 @@ def _offset(moment_: datetime, zone: ZoneInfo) -> timedelta:
 
 
 def _from_epoch(text: str) -> datetime:
+    if len(text.lstrip("-0")) < len(str(SHORTEST_EPOCH)):
+        raise Told(
+            "epoch milliseconds have twelve digits or more; of fewer it may be seconds: keep the number as int64"
+        )
     try:
         return EPOCH + timedelta(milliseconds=int(text))
     except OverflowError:

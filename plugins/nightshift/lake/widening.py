@@ -110,7 +110,10 @@ class OtherNights:
         :param replaced: the nights that are not to be rewritten
         :raises SchemaDrift: a value is not exactly one of the new type, or the table is not ours to rewrite
         """
-        features = set(now.table.protocol().reader_features or ())
+        protocol = now.table.protocol()
+        features = set(protocol.reader_features or ())
+        if protocol.min_reader_version == 2:
+            features.add("columnMapping")
         if features - READABLE:
             raise SchemaDrift(
                 f"{self._table}: the table uses {', '.join(sorted(features - READABLE))}, so another engine has to change the "

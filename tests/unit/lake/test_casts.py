@@ -114,6 +114,20 @@ def test_a_wall_time_that_the_clocks_skip_is_refused_on_both_ways() -> None:
         assert found.value.text == skipped
 
 
+def test_a_day_whose_midnight_is_skipped_begins_an_hour_later() -> None:
+    day = "2024-04-26"
+    found = from_text(pa.array([day, "2024-04-27"]), "timestamp", "Africa/Cairo", False).to_pylist()
+    assert found == [datetime(2024, 4, 25, 22, tzinfo=UTC), datetime(2024, 4, 26, 21, tzinfo=UTC)]
+    with pytest.raises(Misfit, match="skip this hour"):
+        from_text(pa.array([f"{day}T00:00:00"]), "timestamp", "Africa/Cairo", False)
+
+
+@pytest.mark.parametrize("kind", ["date", "timestamp"])
+def test_what_may_be_seconds_is_no_moment(kind: str) -> None:
+    with pytest.raises(Misfit, match="it may be seconds"):
+        from_text(pa.array(["1638403200"]), kind, "UTC", False)
+
+
 def test_a_value_far_from_now_does_not_change_how_its_neighbours_are_read() -> None:
     texts = pa.array(["2026-07-01 12:00", None, "9999-12-31", "2040-07-01 12:00"])
     found = from_text(texts, "timestamp", "Europe/Berlin", False).to_pylist()

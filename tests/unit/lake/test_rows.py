@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 from collections.abc import Iterable
 from typing import Any
 
@@ -70,9 +71,9 @@ def test_numbers_of_time_are_epoch_milliseconds() -> None:
     rows = [{"at": 1638458509330, "day": 1638403200000}, {"at": None, "day": None}]
     found = read({"at": "timestamp", "day": "date"}, [json_page(rows)])
     assert [str(found[0][name]) for name in ("at", "day")] == ["2021-12-02 15:21:49.330000+00:00", "2021-12-02"]
-    for kind in ("date", "timestamp"):
-        with pytest.raises(CastError, match="20261121"):
-            read({"at": kind}, [json_page([{"at": 20261121}])])
+    for kind, value in itertools.product(("date", "timestamp"), (20261121, 1638403200)):
+        with pytest.raises(CastError, match=str(value)):
+            read({"at": kind}, [json_page([{"at": value}])])
 
 
 def test_decimals_are_exact_or_an_error() -> None:

@@ -133,6 +133,35 @@ async def test_a_changed_type_is_refused_and_the_table_stays(lake: Lake) -> None
     assert ids(lake) == [(NIGHT, 2.5)]
 
 
+async def test_what_is_advised_about_a_time_that_is_skipped_lets_it_through(lake: Lake) -> None:
+    manifest = await land_night(lake, [[{"id": 1, "t": "2026-03-29T02:10:00"}]])
+    spec = {"key": ["id"], "types": {"t": "timestamp"}, "timezone": "Europe/Berlin"}
+    with pytest.raises(CastError, match=r"skip this hour: correct timezone, or keep the text.*types: \{t: string\}"):
+        publish(lake, manifest, PublishSpec.model_validate(spec))
+    publish(lake, manifest, PublishSpec.model_validate(spec | {"types": {"t": "string"}}))
+    publish(lake, manifest, PublishSpec.model_validate(spec | {"timezone": "UTC"}))
+    assert [row["t"].isoformat() for row in read_table(lake)] == ["2026-03-29T02:10:00+00:00"]
+
+
+async def test_what_is_advised_about_an_empty_text_lets_it_through(lake: Lake) -> None:
+    manifest = await land_night(lake, [[{"id": 1, "n": ""}]], model={"id": "int64", "n": "int64"})
+    with pytest.raises(CastError, match="empty_as_null: true"):
+        publish(lake, manifest, KEYED)
+    publish(lake, manifest, PublishSpec(key=("id",), empty_as_null=True))
+    assert [row["n"] for row in read_table(lake)] == [None]
+
+
+async def test_what_is_advised_about_a_night_column_of_the_table_that_says_no_day_lets_it_through(lake: Lake) -> None:
+    manifest = await land_night(lake, [[{"id": 1, "day": NIGHT}]])
+    publish(lake, manifest, KEYED)
+    by_day = {"key": ["id"], "night_column": "day"}
+    with pytest.raises(SchemaDrift, match=r"types: \{day: timestamp\}, or date"):
+        publish(lake, manifest, PublishSpec.model_validate(by_day))
+    for kind in ("timestamp", "date"):
+        publish(lake, manifest, PublishSpec.model_validate(by_day | {"types": {"day": kind}}))
+    assert [row["day"].isoformat() for row in read_table(lake)] == [NIGHT]
+
+
 @pytest.mark.parametrize(
     "body", [b'[{"id": 2}, {"id": 3}]', b'{"data": [{"id": 2}, {"id": 3, "w": 1}]}', b"id\n2\n3\n"]
 )

@@ -153,6 +153,27 @@ def test_a_lost_column_or_a_changed_type_stops_the_report_and_loses_nothing(flow
         assert {row["accountName"] for row in f.rows() if row["night"].isoformat() == NIGHT} == {None}
 
 
+def test_a_backfill_into_an_empty_lake_is_no_drift_of_the_configured_types(flow) -> None:
+    """Each night was refused because the one before it, which no table had yet, was compared without the configuration."""
+    f = flow()
+    types = {"quantity": "string", "usageDate": "string", "ofAnotherReport": "date"}
+    extracts = [f.extract(night) for night in (BEFORE, NIGHT)]
+    assert [f.watch(extract, types=types).state for extract in extracts] == ["success"] * 2
+    assert [f.publish(extract, types=types).state for extract in reversed(extracts)] == ["success"] * 2
+
+
+def test_a_column_that_takes_a_wider_type_is_told_in_the_event(flow) -> None:
+    f = flow()
+    f.publish(f.extract(BEFORE, mode="batch"))
+    f.vendor.faults.add(Fault(kind=faulty.BAD_VALUE, times=None, detail={"row": 1, "field": "quantity", "value": 2.5}))
+    run = f.publish(f.extract(NIGHT, mode="batch"))
+    assert run.state == "success", run.error
+    assert run.result["widened"] == {"quantity": ["int64", "float64"]}
+    [event] = run.message.outlet_events
+    assert event["extra"]["widened"] == {"quantity": ["int64", "float64"]}
+    assert [row["quantity"] for row in f.rows() if row["quantity"] % 1] == [2.5]
+
+
 def test_a_value_that_does_not_cast_names_page_row_and_column_and_fails_at_once(flow) -> None:
     f = flow()
     f.vendor.faults.add(
