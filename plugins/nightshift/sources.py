@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 from nightshift.config.exago import Exago
-from nightshift.config.in_force import ConfigFile
-from nightshift.config.mistakes import ConfigError, Location, nearest
+from nightshift.config.in_force import ConfigFile, Rules
+from nightshift.config.mistakes import ConfigError, nearest
 from nightshift.config.promotions import applications_in_force
 from nightshift.config.reports import CamundaOptimize, FlexNet, Source
 from nightshift.config.tokenflex import TokenFlex
+from nightshift.promotion import people
 from nightshift.settings import PROMOTIONS, REPORTS, config_folder, open_file
 from nightshift.tokenflex.configured import problems_of
 
@@ -24,7 +25,7 @@ SOURCES: Mapping[str, type[Source]] = {
     "exago": Exago,
 }
 """The sections of ``reports.yaml`` and their models."""
-RULES: Mapping[str, Callable[[Any], Iterable[tuple[Location, str]]]] = {"tokenflex": problems_of}
+RULES: Mapping[str, Rules[Any]] = {"tokenflex": problems_of}
 """What a vendor's own rules say of a section that fits its model: places and problems."""
 _ALIKE = 0.75
 
@@ -74,7 +75,7 @@ def all_mistakes(folder: Path | None = None) -> list[str]:
         reports.mistakes.insert(0, reports.told_unknown(name, f"is not a source of reports{nearest(name, SOURCES)}"))
     meant = {_meant(name) for name in _unknown(reports)}
     found = [*reports.mistakes, *(reports.told_gone(name) for name in reports.gone if name not in meant)]
-    applications_in_force(folder, mistakes=found)
+    applications_in_force(folder, mistakes=found, rules=people.problems_of)
     return list(dict.fromkeys([*found, *_strangers(folder)]))
 
 

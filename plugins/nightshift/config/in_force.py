@@ -14,6 +14,8 @@ from nightshift.config.kept import Kept
 from nightshift.config.mistakes import ConfigError, Location, NoFileError, dotted
 
 Model = TypeVar("Model", bound=BaseModel)
+Rules = Callable[[Model], Iterable[tuple[Location, str]]]
+"""Says what is wrong with a section that fits its model: places in it, and problems."""
 AS_KEPT = "kept"
 """The validation context of a section that is kept: it was right in its own time, whatever else has changed since."""
 GOES_ON = "\nUntil this is put right, all goes on as it was before."
@@ -73,7 +75,7 @@ class ConfigFile:
         *,
         context: Any = None,
         problem: str | None = None,
-        rules: Callable[[Model], Iterable[tuple[Location, str]]] | None = None,
+        rules: Rules[Model] | None = None,
         mistyped: bool = False,
     ) -> Model | None:
         """Return a section that counts.

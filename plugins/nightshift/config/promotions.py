@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
 from nightshift.config.exago import CHANGES, TREE
-from nightshift.config.in_force import is_removed
+from nightshift.config.in_force import Rules, is_removed
 from nightshift.config.mistakes import ConfigError, nearest
 from nightshift.config.reading import PROMOTIONS, REPORTS, open_file, read_sections
 from nightshift.config.reports import Section
@@ -328,18 +328,22 @@ def reports_awaited(folder: Path | None = None) -> tuple[dict[str, tuple[str, ..
     return found, "\n".join(hidden)
 
 
-def applications_in_force(folder: Path | None = None, *, mistakes: list[str] | None = None) -> dict[str, Application]:
+def applications_in_force(
+    folder: Path | None = None, *, mistakes: list[str] | None = None, rules: Rules[Application] | None = None
+) -> dict[str, Application]:
     """Return the applications that count: each as it stands in ``promotions.yaml``, or as it stood before a mistake.
 
     :param folder: the configuration folder; default :func:`nightshift.settings.config_folder`
     :param mistakes: is given what is wrong with the file
+    :param rules: says what is wrong with an application that fits its model
     """
     file = open_file(PROMOTIONS, folder=folder)
     context = _Reading(reports_known(folder))
     found = {
         name: application
         for name in file.names
-        if (application := file.section(name, Application, context=context, problem=name_problem(name))) is not None
+        if (application := file.section(name, Application, context=context, problem=name_problem(name), rules=rules))
+        is not None
     }
     if mistakes is not None:
         mistakes += [*file.mistakes, *map(file.told_gone, file.gone)]

@@ -85,7 +85,7 @@ FolderPath = Annotated[Text, AfterValidator(_folder_path)]
 class Approval(Section):
     """An approval by a person, in Airflow.
 
-    :param users: ids of the Airflow users who may approve; nobody named: everybody who may act on the DAG
+    :param users: names of the people who may approve, as they sign in to Airflow; nobody named: everybody who may act on the DAG
     :param hours: how long it waits for an answer, above 0 and up to a year
     :param on_timeout: what no answer means: ``reject`` ends the promotion as rejected, ``fail`` as failed, ``approve``
         goes on

@@ -105,7 +105,7 @@ def test_no_value_of_a_file_is_rendered(dags: dict[str, Any], dag_id: str) -> No
     assert given >= 3, "the values never reached the operators, and this test says nothing"
 
 
-@pytest.mark.parametrize("dag_id", DAGS)
+@pytest.mark.parametrize("dag_id", DAGS[:-1])  # a promotion takes everything from its record
 def test_what_other_tasks_return_is_rendered(dags: dict[str, Any], dag_id: str) -> None:
     from airflow.sdk import XComArg
 

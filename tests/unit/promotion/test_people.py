@@ -1,0 +1,89 @@
+"""People are named as they sign in, whatever Airflow's auth manager calls them."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from airflow.api_fastapi.auth.managers.base_auth_manager import BaseAuthManager
+
+from nightshift.promotion.people import people_problem
+from nightshift.sources import all_mistakes
+
+SIMPLE = "airflow.api_fastapi.auth.managers.simple.simple_auth_manager.SimpleAuthManager"
+FAB = "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager"
+KEYCLOAK = "airflow.providers.keycloak.auth_manager.keycloak_auth_manager.KeycloakAuthManager"
+OURS = ("nightshift.auth_managers.fab.NightshiftFabAuthManager", "deploy.auth_manager.NightshiftFabAuthManager", "nightshift.auth_managers.keycloak.NightshiftKeycloakAuthManager")  # fmt: skip
+ACCOUNT = "e6c5abb1-6a18-44e7-8480-d562d511ba62"
+
+
+@pytest.mark.parametrize(
+    ("auth_manager", "users", "told"),
+    [
+        (SIMPLE, ("ada", "7"), ""),
+        *[(ours, ("ada",), "") for ours in OURS],
+        ("acme.auth.AcmeAuthManager", ("ada",), ""),
+        (FAB, (), ""),
+        (FAB, ("7", "12"), ""),
+        (FAB, ("7", "ada"), f"'ada' could never answer: FabAuthManager knows people by the number of their row, not as they sign in. Set AIRFLOW__CORE__AUTH_MANAGER to {OURS[0]}"),
+        (KEYCLOAK, (ACCOUNT,), ""),
+        (KEYCLOAK, ("ada",), f"'ada' could never answer: KeycloakAuthManager knows people by the id of their account, not as they sign in. Set AIRFLOW__CORE__AUTH_MANAGER to {OURS[2]}"),
+    ],
+)  # fmt: skip
+def test_who_could_never_answer_is_told(auth_manager: str, users: tuple[str, ...], told: str) -> None:
+    assert (people_problem(users, auth_manager) or "").startswith(told)
+    assert bool(people_problem(users, auth_manager)) == bool(told)
+
+
+def test_the_mistake_has_file_and_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "reports.yaml").write_text("{}")
+    (tmp_path / "promotions.yaml").write_text(
+        "portal:\n  project: a/b\n  stream: main\n  build: {environment: DEV}\n  roll_back:\n    approval: {users: [grace]}\n"
+        "  stages:\n    - environment: DEV\n    - environment: TEST\n      approval:\n        users: [ada]\n"
+    )
+    assert all_mistakes(tmp_path) == []
+    monkeypatch.setenv("AIRFLOW__CORE__AUTH_MANAGER", FAB)
+    (told,) = all_mistakes(tmp_path)
+    assert [line.split(" could")[0] for line in told.splitlines()[:2]] == [
+        f"{tmp_path}/promotions.yaml:11: portal.stages[1].approval.users: 'ada'",
+        f"{tmp_path}/promotions.yaml:6: portal.roll_back.approval.users: 'grace'",
+    ]
+
+
+class Person:
+    """A person as both managers have them: an id that says nothing, and the name that they sign in with."""
+
+    def get_id(self) -> str:
+        return "7"
+
+    def get_name(self) -> str:
+        return "ada"
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "theirs"),
+    [
+        ("nightshift.auth_managers.fab", "NightshiftFabAuthManager", {FAB: BaseAuthManager, "airflow.providers.fab.auth_manager.models.User": Person}),
+        ("nightshift.auth_managers.keycloak", "NightshiftKeycloakAuthManager", {KEYCLOAK: BaseAuthManager, "airflow.providers.keycloak.auth_manager.user.KeycloakAuthManagerUser": Person}),
+    ],
+)  # fmt: skip
+def test_ours_know_people_by_their_names(
+    monkeypatch: pytest.MonkeyPatch, module: str, name: str, theirs: dict[str, Any]
+) -> None:
+    """Neither provider is installed here: Airflow's own base, whose answer is by id, stands in their place."""
+    for path, what in theirs.items():
+        place, _, called = path.rpartition(".")
+        for parent in [place.rsplit(".", n)[0] for n in range(place.count(".") - 1)]:
+            if parent not in sys.modules:
+                monkeypatch.setitem(sys.modules, parent, ModuleType(parent))
+        monkeypatch.setattr(sys.modules[place], called, what, raising=False)
+    monkeypatch.delitem(sys.modules, module, raising=False)
+    ours = getattr(import_module(module), name)
+    assert BaseAuthManager.is_authorized_hitl_task(None, assigned_users={"ada"}, user=Person()) is False
+    assert ours.is_authorized_hitl_task(None, assigned_users={"ada"}, user=Person()) is True
+    assert ours.is_authorized_hitl_task(None, assigned_users={"7", "grace"}, user=Person()) is False
+    monkeypatch.delitem(sys.modules, module)
