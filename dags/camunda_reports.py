@@ -1,7 +1,7 @@
 """# Camunda Optimize reports
 
 Every night the configured reports of Camunda Optimize come home: **extract** lands the pages as received,
-**watch_schema** and **publish** turn them into the night of the Delta table `tables/camunda_optimize/<report>`.
+**publish** turns them into the night of the Delta table `tables/camunda_optimize/<report>`.
 
 * A report is a snapshot of the present: a night is what the report held when the night was taken. A past night can be
   asked for only where its rows say to which night they belong (`night_column`), or from the landing.

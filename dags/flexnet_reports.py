@@ -1,8 +1,8 @@
 """# FlexNet reports
 
 Every night the configured reports of FlexNet Operations come home: **extract** lands the pages as received,
-**watch_schema** compares the vendor's data model with the table, **publish** replaces exactly that night in the Delta
-table `tables/flexnet/<report>` and emits the report's asset event with the night as partition key.
+**publish** compares the vendor's data model with the table, replaces exactly that night in the Delta table
+`tables/flexnet/<report>` and emits the report's asset event with the night as partition key.
 
 * *Trigger* opens a form: a night or a range, which reports, force.
 * *Backfill*: `airflow backfill create --dag-id flexnet_reports --from-date 2026-11-01 --to-date 2026-11-10`

@@ -21,7 +21,6 @@ from airflow.sdk import TaskGroup
 from nightshift.config.tokenflex import TokenFlex, UsageExport
 from nightshift.nights.flow import night_task, nightly_dag
 from nightshift.nights.night import NightOperator
-from nightshift.nights.publish import WatchSchemaOperator
 from nightshift.nights.ready import waiting_for
 from nightshift.sources import source_in_force
 from nightshift.tokenflex.landing_operators import TokenFlexDownloadExportOperator, TokenFlexPublishExportOperator
@@ -54,12 +53,6 @@ def export_group(source: TokenFlex, export: UsageExport, night: NightOperator) -
             request_key=request.output["request_key"], where=request.output["where"], csv=export.csv.model_dump(mode="json"),
             priority_weight=3, weight_rule="absolute", **asked, **at_vendor,
         )  # fmt: skip
-        watch = WatchSchemaOperator(
-            task_id="watch_schema",
-            doc_md="Stop a lost column or a changed type before it reaches the table.",
-            extract=download.output,
-            spec=spec,
-        )
         publish = TokenFlexPublishExportOperator(
             task_id="publish",
             doc_md="Check the nights and replace them in the table, in one atomic commit.",
@@ -70,7 +63,7 @@ def export_group(source: TokenFlex, export: UsageExport, night: NightOperator) -
             force=force,
             waiting=waiting_for("tokenflex", export.name),
         )
-        night >> request >> wait >> download >> watch >> publish
+        night >> request >> wait >> download >> publish
         if export.delete_after:
             publish >> TokenFlexDeleteExportOperator(
                 task_id="delete",

@@ -72,7 +72,13 @@ class Published:
 
 
 def publish(
-    lake: Lake, manifest: Manifest, spec: PublishSpec, *, force: bool = False, say: Say = lambda text: None
+    lake: Lake,
+    manifest: Manifest,
+    spec: PublishSpec,
+    *,
+    force: bool = False,
+    say: Say = lambda text: None,
+    look: Callable[[], object] = lambda: None,
 ) -> Published:
     """Publish a landed night. Blocks; memory is flat whatever the size of the night, ``TMPDIR`` holds its Parquet files.
 
@@ -86,6 +92,7 @@ def publish(
     :param spec: how
     :param force: commit again even if the table has exactly this content, or a newer extract of a night
     :param say: takes a line of progress
+    :param look: called before the pages are read, where there is something to publish at all; what it raises ends it
     :raises Damaged: a landed page is not what was received
     :raises UnreadablePage: a page is not JSON or CSV
     :raises CastError: a value does not fit its column
@@ -99,6 +106,7 @@ def publish(
         if before is not None and (done := publishing.nothing_to_do(before)):
             return done
         try:
+            look()
             with _without_collector():
                 return publishing.run(before)
         except Moved as column:

@@ -13,7 +13,7 @@ from airflow.sdk import DAG
 from nightshift.inert import render_outputs_only
 from nightshift.nights.forms import give_form
 from nightshift.nights.night import NightOperator, night_form
-from nightshift.nights.publish import PublishNightOperator, WatchSchemaOperator
+from nightshift.nights.publish import PublishNightOperator
 from nightshift.nights.ready import waiting_for
 from nightshift.nights.timetable import NightTimetable
 from nightshift.retries import VendorRetryPolicy
@@ -94,7 +94,7 @@ def of_night(night: NightOperator) -> dict[str, Any]:
 
 
 def publish_after(extract: BaseOperator, night: NightOperator, *, kind: str, report: str, spec: PublishSpec) -> None:
-    """Declare the tasks after an extract: watch its schema, then publish it.
+    """Declare the task after an extract, which publishes it.
 
     :param extract: the extracting task
     :param night: the first task of the DAG
@@ -102,21 +102,14 @@ def publish_after(extract: BaseOperator, night: NightOperator, *, kind: str, rep
     :param report: name of the report
     :param spec: how the report is published
     """
-    as_json = spec.model_dump(mode="json")
-    watch = WatchSchemaOperator(
-        task_id="watch_schema",
-        doc_md="Stop a lost column or a changed type before it reaches the table.",
-        extract=extract.output,
-        spec=as_json,
-    )
     publish = PublishNightOperator(
         task_id="publish",
-        doc_md="Check the night and replace it in the table, in one atomic commit.",
+        doc_md="Check columns and rows of the night and replace it in the table, in one atomic commit.",
         extract=extract.output,
-        spec=as_json,
+        spec=spec.model_dump(mode="json"),
         source=kind,
         report=report,
         force=night.output["force"],
         waiting=waiting_for(kind, report),
     )
-    night >> extract >> watch >> publish
+    night >> extract >> publish

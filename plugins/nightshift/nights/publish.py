@@ -1,28 +1,24 @@
-"""Watch the schema of a landed night, and publish it to its table; both read the landing only and ask no vendor."""
+"""Publish a landed night to its table, once its columns were looked at; it reads the landing only and asks no vendor."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator, Context
 
 from nightshift.lake.landing import Landing
-from nightshift.lake.schema import drift
 from nightshift.lake.spec import PublishSpec
 from nightshift.nights.place import lake_of_this_deployment, report_asset
 from nightshift.nights.ready import Waiting, nights_to_look_at, published_report, say_ready
+from nightshift.nights.watch import new_columns
 from nightshift.retries import VendorRetryPolicy
 
 if TYPE_CHECKING:
     from nightshift.lake.landing import Manifest
-    from nightshift.lake.spec import Column
     from nightshift.lake.store import Lake
-
-NIGHTS_LOOKED_BACK = 7
 
 
 def _manifest(lake: Lake, extract: Mapping[str, Any]) -> Manifest:
@@ -32,11 +28,9 @@ def _manifest(lake: Lake, extract: Mapping[str, Any]) -> Manifest:
 
 
 class WatchSchemaOperator(BaseOperator):
-    """Compare the vendor's data model of a landed night with the table and with the last night before it.
+    """Compare the vendor's data model of a landed night with the table and with the last night before it, and publish nothing.
 
-    New columns are taken and told. A lost column or a changed type fails this task, so that the report is not
-    published; the landing keeps the night, and after the report's ``schema_rules`` allow the change, clearing this task
-    publishes it without asking the vendor again.
+    :class:`PublishNightOperator` does so before it publishes; this is for a DAG that only wants to be told.
 
     :param extract: what the extracting task returned
     :param spec: how the report is published, as JSON of :class:`nightshift.lake.spec.PublishSpec`
@@ -53,37 +47,9 @@ class WatchSchemaOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Compare; return what was added."""
-        from nightshift.lake.tables import SchemaDrift, table_schema
-
         lake = lake_of_this_deployment()
         manifest = _manifest(lake, self.extract)
-        if manifest.model is None:
-            self.log.info(
-                "The vendor names no columns for %s; the rows themselves are watched when they are published",
-                manifest.report,
-            )
-            return {"added": []}
-        spec = PublishSpec.model_validate(self.spec)
-        found = drift(
-            manifest.model,
-            asyncio.run(self._model_before(lake, manifest)),
-            table_schema(lake, manifest.source, manifest.report),
-            spec,
-        )
-        if not found.ok:
-            raise SchemaDrift(found.text)
-        self.log.info("%s", found.text)
-        return {"added": list(found.added)}
-
-    async def _model_before(self, lake: Lake, manifest: Manifest) -> list[Column] | None:
-        night = date.fromisoformat(manifest.night)
-        for days in range(1, NIGHTS_LOOKED_BACK + 1):
-            before = await Landing(
-                lake, manifest.source, manifest.report, (night - timedelta(days=days)).isoformat()
-            ).latest()
-            if before is not None and before.model is not None:
-                return before.model
-        return None
+        return {"added": list(new_columns(lake, manifest, PublishSpec.model_validate(self.spec), self.log.info))}
 
 
 class PublishNightOperator(BaseOperator):
@@ -91,7 +57,9 @@ class PublishNightOperator(BaseOperator):
     the asset event with the night as its partition key. Then look whether that completes the night for the applications
     that wait for the report, and emit their events as well.
 
-    Nothing of the table changes when a value does not cast or a check fails; the landing is never touched. Publishing
+    New columns are taken and told. A lost column or a changed type that the report's ``schema_rules`` do not allow publishes
+    nothing; once they do, clearing this task publishes the night without asking the vendor again. Nothing of the table
+    changes when a value does not cast or a check fails; the landing is never touched. Publishing
     what is published already changes nothing, and a night of which the table has a newer extract stays: the log, the result
     and the event say so under ``kept``.
 
@@ -101,6 +69,7 @@ class PublishNightOperator(BaseOperator):
     :param report: name of the report
     :param force: publish again what is published unchanged, and replace also a night of which the table has a newer extract
     :param waiting: the applications that wait for the report
+    :raises SchemaDrift: a lost column or a changed type; names each, and the key of the configuration that allows it
     :raises CastError: a value does not fit its column; names page, row and column
     :raises Unsound: a check failed; names each, with its numbers
     """
@@ -137,10 +106,18 @@ class PublishNightOperator(BaseOperator):
         manifest = _manifest(lake, self.extract)
         spec = PublishSpec.model_validate(self.spec)
         known = self._known(lake, [night for night in spec.nights or () if night != manifest.night])
-        published = publish(lake, manifest, spec, force=bool(self.force), say=self.log.info)
+        added: list[str] = []
+        published = publish(
+            lake,
+            manifest,
+            spec,
+            force=bool(self.force),
+            say=self.log.info,
+            look=lambda: added.extend(new_columns(lake, manifest, spec, self.log.info)),
+        )
         told = {
             "night": manifest.night, "rows": published.rows, "bytes": published.bytes, "pages": manifest.pages, "landed_bytes": manifest.bytes, "table_version": published.version,
-            "duplicates": published.duplicates, "outside": published.outside, "added": list(published.added), "extract": manifest.extract, "already": published.already,
+            "duplicates": published.duplicates, "outside": published.outside, "added": list(dict.fromkeys([*added, *published.added])), "extract": manifest.extract, "already": published.already,
             "kept": dict(published.kept), "overruled": dict(published.overruled), "widened": {name: list(types) for name, types in published.widened.items()},
             "checks": [{"name": check.name, "ok": check.ok, "detail": check.detail} for check in published.checks],
         }  # fmt: skip

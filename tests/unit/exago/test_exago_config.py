@@ -92,10 +92,10 @@ def test_the_dag(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
     dag = dag_of(tmp_path, FULL, monkeypatch)
     assert set(dag.task_ids) == {
-        "night", "folders", "tree.extract", "tree.watch_schema", "tree.publish",
-        "tree.changes.compare", "tree.changes.watch_schema", "tree.changes.publish",
-        "orders.extract", "orders.watch_schema", "orders.publish",
-        "holdings.extract", "holdings.watch_schema", "holdings.publish",
+        "night", "folders", "tree.extract", "tree.publish",
+        "tree.changes.compare", "tree.changes.publish",
+        "orders.extract", "orders.publish",
+        "holdings.extract", "holdings.publish",
     }  # fmt: skip
     assert {asset.name for task in dag.tasks for asset in task.outlets} == {
         "exago/tree", "exago/tree_changes", "exago/orders", "exago/holdings",

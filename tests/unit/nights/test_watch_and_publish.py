@@ -174,6 +174,38 @@ def test_a_column_that_takes_a_wider_type_is_told_in_the_event(flow) -> None:
     assert [row["quantity"] for row in f.rows() if row["quantity"] % 1] == [2.5]
 
 
+def test_publish_compares_with_the_night_before_also_where_there_is_no_table_yet(flow) -> None:
+    f = flow()
+    f.extract(BEFORE)
+    f.vendor.turn(drift=[Drift(group="usage", change=Change.LOST, field="accountName", since=NIGHT)])
+    refused = f.publish(f.extract(NIGHT))
+    assert refused.state == "failed"
+    assert isinstance(refused.error, SchemaDrift)
+    assert f"flexnet/usage, night {NIGHT}: column 'accountName' is gone (refused)" in str(refused.error)
+    assert not (f.lake / "tables").exists()
+
+
+def test_publish_tells_a_new_column_in_its_event_and_log(flow, capsys) -> None:
+    f = flow()
+    f.publish(f.extract(BEFORE))
+    f.vendor.turn(drift=[Drift(group="usage", change=Change.ADDED, field="costCentre", since=NIGHT, type="integer")])
+    run = f.publish(f.extract(NIGHT))
+    [event] = run.message.outlet_events
+    assert event["extra"]["added"] == run.result["added"] == ["costCentre"]
+    assert "new column 'costCentre', taken into the table" in capsys.readouterr().out
+
+
+def test_a_night_that_is_published_already_is_not_looked_at_again(flow) -> None:
+    f = flow()
+    extract = f.extract(BEFORE)
+    f.publish(extract)
+    f.vendor.turn(drift=[Drift(group="usage", change=Change.ADDED, field="costCentre", since=NIGHT, type="integer")])
+    f.publish(f.extract(NIGHT))
+    again = f.publish(extract)
+    assert again.state == "success", again.error
+    assert again.result["already"]
+
+
 def test_a_value_that_does_not_cast_names_page_row_and_column_and_fails_at_once(flow) -> None:
     f = flow()
     f.vendor.faults.add(

@@ -82,7 +82,7 @@ def test_each_export_is_a_group_of_its_own(tmp_path: Path, monkeypatch: pytest.M
     assert found.import_errors == {}
     dag = found.dags["tokenflex_exports"]
     assert set(dag.task_ids) == {
-        "night", *(f"{name}.{step}" for name in ("desktop_usage", "sessions") for step in ("request", "wait", "download", "watch_schema", "publish")),
+        "night", *(f"{name}.{step}" for name in ("desktop_usage", "sessions") for step in ("request", "wait", "download", "publish")),
         "desktop_usage.delete",
     }  # fmt: skip
     assert dag.get_task("desktop_usage.publish").downstream_task_ids == {"desktop_usage.delete"}
