@@ -27,13 +27,13 @@ from nightshift.lake.spec import NIGHT, Column, CsvSpec, PublishSpec
 from nightshift.lake.staging import StagedFile, Stager, rows_by_night
 from nightshift.lake.store import Lake
 from nightshift.lake.typed_rows import TypedRows
-from nightshift.lake.widening import OtherNights, Retyped, digits_of_nights, retyped
+from nightshift.lake.widening import OlderValues, OtherNights, Retyped, retyped
 
 __all__ = [
     "CastError", "Published", "PublishedNight", "SchemaDrift", "Unsound", "night_rows", "publish", "published_night", "table_schema",
 ]  # fmt: skip
 
-FORMAT = 1
+FORMAT = 2
 CASTS = 5
 Say = Callable[[str], object]
 
@@ -177,7 +177,7 @@ class _Publishing:
             self.manifest,
             self.spec,
             before.columns if before else None,
-            lambda column: digits_of_nights(before, column, self.nights) if before else None,
+            OlderValues(before, self.nights) if before else None,
         )
         with closing(rows.stage(self.nights)) as stager:
             self.say(f"{stager.read} rows read and cast in {time.monotonic() - began:.1f} s")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import Protocol
 
 from nightshift.lake.columns import Target, is_number, known_types, promoted, table_name, targets
 from nightshift.lake.csv_pages import CsvPages
@@ -16,7 +17,15 @@ from nightshift.lake.spec import Column, PublishSpec
 from nightshift.lake.staging import Stager
 from nightshift.lake.survey import Survey
 
-Older = Callable[[str], Digits | None]
+
+class Older(Protocol):
+    """What the other nights of the table have in a column, by its name in the table."""
+
+    def digits(self, column: str) -> Digits | None:
+        """Return what its numbers need; ``None`` where it has none."""
+
+    def had(self, column: str) -> bool:
+        """Say whether the last of the nights has a value."""
 
 
 class TypedRows:
@@ -30,7 +39,7 @@ class TypedRows:
     :param manifest: the extract
     :param spec: how it is published
     :param table: the columns of the table, ``None`` where there is none
-    :param older: says what the numbers of the table's other nights need, by the name of the column in the table
+    :param older: the table's other nights, where there is a table
     :raises SchemaDrift: the vendor's model does not fit the table, and ``schema_rules`` do not allow it
     """
 
@@ -40,7 +49,7 @@ class TypedRows:
         manifest: Manifest,
         spec: PublishSpec,
         table: Sequence[Column] | None,
-        older: Older = lambda column: None,
+        older: Older | None = None,
     ) -> None:
         self.columns: list[Column] = []
         self._pages = pages
@@ -92,8 +101,8 @@ class TypedRows:
             for entry, body in self._pages:
                 for batch in pages.batches(entry.number, body, entry.rows):
                     stager.add(batch, entry.number)
-            if manifest.model is None and self._table and stager.read:
-                self._refuse_drift([Column(name=name) for name in sorted(pages.seen)])
+            if self._table and stager.read:
+                self._refuse_losses(pages)
         except BaseException:
             stager.close()
             raise
@@ -123,7 +132,7 @@ class TypedRows:
         survey = self._surveyed()
         kind = survey.types.get(name, "string")
         if is_number(misfit.wanted) and is_number(kind) and (digits := survey.digits.get(name)):
-            older = self._older(table_name(name)) if before else None
+            older = self._older.digits(table_name(name)) if before and self._older else None
             kind = (digits | older if older else digits).kind
         else:
             kind = "string"
@@ -134,6 +143,18 @@ class TypedRows:
             return False
         self._wider[name] = kind
         return True
+
+    def _refuse_losses(self, pages: CsvPages | JsonPages) -> None:
+        """Look for columns that no row has: of the table, or those that the vendor names and a CSV header does not, unlike before."""
+        model = self._manifest.model
+        if model is None:
+            self._refuse_drift([Column(name=name) for name in sorted(pages.seen)])
+        elif isinstance(pages, CsvPages) and self._older is not None:
+            there = {column.name for column in self._table or ()}
+            absent = {column.name for column in model} - pages.seen
+            gone = {name for name in absent if table_name(name) in there and self._older.had(table_name(name))}
+            if gone:
+                self._refuse_drift([column for column in model if column.name not in gone])
 
     def _refuse_drift(self, now: Sequence[Column]) -> None:
         found = drift(now, None, self._table, self._spec)

@@ -59,31 +59,50 @@ class Retyped:
         return f"{self.column!r} from {self.before} to {self.now}"
 
 
-def digits_of_nights(table: Snapshot, column: str, besides: Collection[str]) -> Digits | None:
-    """Return what the numbers of a table's column need; ``None`` where it has none.
+class OlderValues:
+    """What the other nights of a table have in a column; that column alone is read.
 
-    :param table: the table; that column alone is read
-    :param besides: nights that do not count
+    :param table: the table
+    :param besides: the nights that do not count
     """
-    found: Digits | None = None
-    dataset = table.table.to_pyarrow_dataset()
-    nights = [pa.scalar(night).cast(pa.date32()) for night in besides]
-    rows = ~pc.field(NIGHT).isin(nights) if nights else None
-    for batch in dataset.to_batches(columns=[column], filter=rows, batch_readahead=1, fragment_readahead=1):
-        values = batch.column(0).drop_null()
-        if len(values):
+
+    def __init__(self, table: Snapshot, besides: Collection[str]) -> None:
+        self._table = table
+        self._nights = [night for night, rows in table.nights().items() if rows and night not in besides]
+
+    def digits(self, column: str) -> Digits | None:
+        """Return what its numbers need; ``None`` where it has none."""
+        found: Digits | None = None
+        for values in self._values(column, self._nights):
             here = digits_of(texts_of(values))
-            found = here if found is None else found | here
             if not pa.types.is_integer(values.type):
-                found |= Digits(spelled_whole=False, of_64_bits=False)
-    return found
+                here |= Digits(spelled_whole=False, of_64_bits=False)
+            found = here if found is None else found | here
+        return found
+
+    def had(self, column: str) -> bool:
+        """Say whether the last of the nights has a value."""
+        return any(True for _ in self._values(column, self._nights[-1:]))
+
+    def _values(self, column: str, nights: Sequence[str]) -> Iterator[pa.Array]:
+        if not nights:
+            return
+        wanted = pc.field(NIGHT).isin(pa.array(nights).cast(pa.date32()))
+        dataset = self._table.table.to_pyarrow_dataset()
+        for batch in dataset.to_batches(columns=[column], filter=wanted, batch_readahead=1, fragment_readahead=1):
+            values = batch.column(0).drop_null()
+            if len(values):
+                yield values
 
 
 def texts_of(values: pa.Array) -> pa.Array:
-    """Return values of a table as texts in which nothing of them is lost."""
+    """Return values of a table as texts in which nothing of them is lost; a number has no zeros behind it that its scale added."""
     if pa.types.is_timestamp(values.type):
         return pc.strftime(values.cast(pa.timestamp("us", "UTC")), "%Y-%m-%dT%H:%M:%SZ")
-    return values.cast(pa.string())
+    texts = values.cast(pa.string())
+    if pa.types.is_decimal(values.type):
+        return pc.replace_substring_regex(texts, r"(\.[0-9]*[1-9])0+$|\.0+$", r"\1")
+    return texts
 
 
 class OtherNights:

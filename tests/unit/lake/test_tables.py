@@ -177,6 +177,30 @@ async def test_a_column_that_no_row_of_a_night_has_is_lost_without_a_model_too(l
     assert sorted((row["id"], row["v"]) for row in read_table(lake)) == [(1, 1), (2, None), (3, None)]
 
 
+async def test_a_column_that_the_vendor_names_and_a_csv_header_no_longer_does_is_lost(lake: Lake) -> None:
+    model = {"id": "int64", "v": "int64", "never": "string"}
+    first = await land_night(lake, [b"id,v\n1,1\n"], counts=[1], format="csv", model=model, night="2026-11-20")
+    publish(lake, first, KEYED)
+    without = await land_night(lake, [b"id\n2\n"], counts=[1], format="csv", model=model)
+    with pytest.raises(SchemaDrift, match=r"'v' is gone.*allow_lost_columns: \[v\]") as refused:
+        publish(lake, without, KEYED)
+    assert "never" not in str(refused.value)
+    allowed = PublishSpec.model_validate({"key": ["id"], "schema_rules": {"allow_lost_columns": ["v"]}})
+    assert publish(lake, without, allowed).rows == 1
+
+
+@pytest.mark.parametrize("kind", [None, "int64", "float64"])
+async def test_keys_that_a_float_makes_one_stay_two(lake: Lake, kind: str | None) -> None:
+    """They were one, and a row was dropped as identical."""
+    model = {"id": kind, "x": "string"} if kind else None
+    page = b'[{"id": 9007199254740992, "x": "a"}, {"id": 9007199254740993, "x": "a"}, {"id": 9007199254740993.0, "x": "b"}]'
+    with pytest.raises(Unsound, match="unique_key: 1 rows have the key"):
+        publish(lake, await land_night(lake, [page], counts=[3], model=model), KEYED)
+    page = page.replace(b"993.0", b"995")
+    done = publish(lake, await land_night(lake, [page], counts=[3], model=model, extract="second"), KEYED)
+    assert (done.rows, done.duplicates) == (3, 0)
+
+
 @pytest.mark.parametrize("rows", [[{"id": 2, "v": None}], [{"id": 2}, {"id": 3, "v": None}], []])
 async def test_a_column_that_is_null_in_one_row_or_has_no_rows_is_not_lost(
     lake: Lake, rows: list[dict[str, Any]]

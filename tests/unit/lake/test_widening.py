@@ -128,6 +128,13 @@ async def test_types_give_the_table_a_type_where_every_older_value_is_one_of_it(
     assert list(map(str, seen(lake))) == [str(value)] * 2
 
 
+async def test_a_number_that_becomes_text_has_no_zeros_that_its_type_added(lake: Lake) -> None:
+    await night(lake, "9007199254740993", "0.25", "100", "-0.5", on=NIGHT)
+    assert kind(lake) == "decimal(38,2)"
+    await night(lake, '"x"', **ALLOWED)
+    assert sorted(seen(lake)) == ["-0.5", "0.25", "100", "9007199254740993", "x"]
+
+
 async def test_types_that_an_older_value_is_not_of_are_refused_with_it_and_nothing_changes(lake: Lake) -> None:
     await night(lake, '"x"', on=NIGHT)
     with pytest.raises(
