@@ -154,9 +154,10 @@ async def _own(hook: VendorHook) -> Held:
 
 
 async def _granted(hook: VendorHook, *, refused: str) -> Held:
-    """Read the granted access token, and where it has ended or was refused, wait for the writer to renew it."""
+    """Read the granted access token, and where it has ended or was refused, wait for the writer to renew it; one that is refused before its end is not due, so the writer is told."""
     # In the API server a person waits for the Test button; everywhere else a wait is cheaper than another attempt.
     deadline = time.monotonic() + (float(hook.extra("token_wait", WAIT_SECONDS)) if tokens.in_task() else 0.0)
+    told = False
     while True:
         chain = await tokens.read_chain(hook.conn_id)
         if chain is None:
@@ -175,6 +176,9 @@ async def _granted(hook: VendorHook, *, refused: str) -> Held:
                 f"the access of {hook.conn_id!r}, granted by {chain.grant.granted_by}, cannot be renewed: {words}", vendor=hook.vendor,
                 advice=f"A person must grant access anew: {_PAGE}. Then clear the task; nothing was lost.",
             )  # fmt: skip
+        if not told and chain.pair.ends > now:
+            await tokens.ask_for_renewal(hook.conn_id, refused)
+            told = True
         if time.monotonic() >= deadline:
             raise _late(hook, chain)
         await asyncio.sleep(min(LOOK_SECONDS, max(0.05, deadline - time.monotonic())))

@@ -14,6 +14,7 @@ from urllib.parse import quote
 import msgspec
 
 from nightshift.errors import AuthFailed, Rejected
+from nightshift.http.answer import Answer
 from nightshift.http.credentials import basic
 from nightshift.http.hook import VendorHook
 from nightshift.tokenflex.rules import DEFAULT_CONN
@@ -151,7 +152,7 @@ async def exchange_code(hook: VendorHook, *, code: str, pkce: Pkce, redirect_uri
 async def refresh(hook: VendorHook, pair: TokenPair) -> TokenPair:
     """Use up the refresh token of a pair and return the next pair. It is never repeated on a guess.
 
-    An answer without a refresh token leaves the old one in force, to its old end.
+    An answer whose refresh token is null or not there leaves the old one in force, to its old end.
 
     :raises GrantSpent: Autodesk does not accept the refresh token any more
     :raises Ambiguous: the answer was lost; the token may be used up
@@ -169,9 +170,55 @@ async def sign_in_as_client(hook: VendorHook) -> TokenPair:
 
 
 class _Answer(msgspec.Struct):
-    access_token: str
-    expires_in: float = ACCESS_SECONDS
-    refresh_token: str = ""
+    access_token: msgspec.Raw = msgspec.Raw(b"null")
+    expires_in: msgspec.Raw = msgspec.Raw(b"null")
+    refresh_token: msgspec.Raw = msgspec.Raw(b"null")
+
+
+def pair_of(answer: Answer, *, issued: float, lapses: float) -> TokenPair:
+    """Read an answer of the token endpoint, whatever the spelling of what is not needed: a refresh token is good for one
+    use, so that an answer that is thrown away costs the grant.
+
+    An answer that has a new refresh token and no access token is kept as well: its access token counts as ended, and the
+    next renewal brings another.
+
+    :param issued: epoch seconds when it was asked for
+    :param lapses: epoch seconds when a refresh token of now ends
+    :raises BadResponse: it has neither token; :class:`Ambiguous` where that may have used one up
+    """
+    given = answer.json(_Answer)
+    access, following = text_of(given.access_token), text_of(given.refresh_token)
+    if not access and not following:
+        raise answer.refused("has neither an access token nor a refresh token")
+    ends = issued + seconds_of(given.expires_in) if access else issued
+    return TokenPair(access_token=access, refresh_token=following, issued=issued, ends=ends, lapses=lapses)
+
+
+def text_of(raw: msgspec.Raw | bytes) -> str:
+    """Return a JSON value that should be a text; empty where it is none.
+
+    >>> text_of(b'"abc"'), text_of(b"null"), text_of(b"4711")
+    ('abc', '', '4711')
+    """
+    plain = bytes(raw).strip()
+    if plain.startswith(b'"'):
+        return msgspec.json.decode(plain, type=str).strip()
+    return plain.decode("ascii") if plain.isdigit() else ""
+
+
+def seconds_of(raw: msgspec.Raw | bytes) -> float:
+    """Return the life that an answer names, a number or the text of one, in seconds; the shortest that is documented where
+    it names none that can be true: not a number, nothing or less, or more than a day.
+
+    >>> seconds_of(b"3599"), seconds_of(b'"3599"'), seconds_of(b"null"), seconds_of(b"1e400"), seconds_of(b"-1")
+    (3599.0, 3599.0, 1800, 1800, 1800)
+    """
+    plain = bytes(raw).strip()
+    try:
+        found = float(msgspec.json.decode(plain, type=str) if plain.startswith(b'"') else plain)
+    except ValueError:
+        return ACCESS_SECONDS
+    return found if 0 < found <= _DAY else ACCESS_SECONDS
 
 
 async def _ask(hook: VendorHook, form: Mapping[str, str], *, safe: bool = False) -> TokenPair:
@@ -193,13 +240,10 @@ async def _ask(hook: VendorHook, form: Mapping[str, str], *, safe: bool = False)
         if error.status == 400 and _SPENT.search(error.detail):
             raise GrantSpent("Autodesk does not accept the grant any more", **_where(error)) from None
         raise
-    given = answer.json(_Answer)
-    await hook.keep_secret(given.access_token)
-    await hook.keep_secret(given.refresh_token)
-    return TokenPair(
-        access_token=given.access_token, refresh_token=given.refresh_token, issued=asked, ends=asked + given.expires_in,
-        lapses=asked + life,
-    )  # fmt: skip
+    pair = pair_of(answer, issued=asked, lapses=asked + life)
+    await hook.keep_secret(pair.access_token)
+    await hook.keep_secret(pair.refresh_token)
+    return pair
 
 
 def _refresh_days(hook: VendorHook) -> float:

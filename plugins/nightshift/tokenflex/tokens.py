@@ -10,13 +10,17 @@ Each Variable has exactly one writer, so that no two ever overwrite each other's
 ``nightshift_tokenflex_token.<connection>.renewed``     DAG tokenflex_token   the newest pair of that grant
 ``nightshift_tokenflex_token.<connection>.journal``     DAG tokenflex_token   no token: what it is about to do, and how that went
 ``nightshift_tokenflex_token.<connection>.consent``     the sign-in page      a sign-in under way, for ten minutes
+``nightshift_tokenflex_token.<connection>.refused``     triggers              no token: which access token Autodesk refuses before its end
 ======================================================= ===================== =====================================================
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import sys
+import time
+from contextlib import suppress
 from enum import StrEnum
 from typing import TypeVar
 
@@ -25,7 +29,13 @@ import msgspec
 from nightshift.errors import Rejected, Unreachable
 from nightshift.tokenflex.oauth import TokenPair, fingerprint
 
+log = logging.getLogger(__name__)
+
 PREFIX = "nightshift_tokenflex_token."
+RENEWING_DAG = "tokenflex_token"
+_TASK_COMMS = ("CommsDecoder", "InProcessSupervisorComms")
+REFUSED_CONF = "refused"
+"""Key of a run's conf: connection → fingerprint of an access token that is refused before its end."""
 
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -37,6 +47,7 @@ class Part(StrEnum):
     RENEWED = "renewed"
     JOURNAL = "journal"
     CONSENT = "consent"
+    REFUSED = "refused"
 
 
 DESCRIPTIONS = {
@@ -44,6 +55,7 @@ DESCRIPTIONS = {
     Part.RENEWED: "Newest Token Flex tokens. Written by the DAG tokenflex_token only.",
     Part.JOURNAL: "What the DAG tokenflex_token is about to do; holds no token.",
     Part.CONSENT: "A Token Flex sign-in under way; it ends after ten minutes.",
+    Part.REFUSED: "Which Token Flex access token Autodesk refuses before its end, as a fingerprint; holds no token.",
 }
 
 
@@ -104,13 +116,32 @@ class Journal(msgspec.Struct, frozen=True, kw_only=True):
     words: str = ""
 
 
+class Refusal(msgspec.Struct, frozen=True, kw_only=True):
+    """A note of a process that cannot start the DAG itself: an access token is refused before its end.
+
+    :param access: fingerprint of the access token
+    :param at: epoch seconds
+    """
+
+    access: str
+    at: float
+
+
 class Chain(msgspec.Struct, frozen=True, kw_only=True):
-    """A grant with all that followed, as it is stored now."""
+    """A grant with all that followed, as it is stored now.
+
+    :param refused: fingerprint of an access token that was noted as refused
+    """
 
     grant: Grant
     pair: TokenPair
     number: int = 0
     journal: Journal | None = None
+    refused: str = ""
+
+    def follows(self, other: Chain) -> bool:
+        """Tell whether the newest pair is still the one of another look: not granted anew, not renewed since."""
+        return (self.grant.grant_id, self.number, self.pair) == (other.grant.grant_id, other.number, other.pair)
 
     @property
     def lost(self) -> bool:
@@ -173,9 +204,11 @@ async def read_chain(conn_id: str) -> Chain | None:
         return record
 
     grant = await sure(Part.GRANT, Grant)
-    return (
-        None if grant is None else chain_of(grant, await sure(Part.RENEWED, Renewed), await sure(Part.JOURNAL, Journal))
-    )
+    if grant is None:
+        return None
+    chain = chain_of(grant, await sure(Part.RENEWED, Renewed), await sure(Part.JOURNAL, Journal))
+    noted = await read(conn_id, Part.REFUSED, Refusal) if key_of(conn_id, Part.REFUSED) in (present or ()) else None
+    return chain if noted is None else msgspec.structs.replace(chain, refused=noted.access)
 
 
 def chain_of(grant: Grant, renewed: Renewed | None, journal: Journal | None) -> Chain:
@@ -195,6 +228,37 @@ async def write_from_task(conn_id: str, part: Part, record: msgspec.Struct) -> N
     from airflow.sdk import Variable
 
     await asyncio.to_thread(Variable.set, key_of(conn_id, part), encode(record), description=DESCRIPTIONS[part])
+
+
+async def ask_for_renewal(conn_id: str, refused: str) -> None:
+    """Have the DAG ``tokenflex_token`` run now because an access token is refused before its end; the same question of many tasks starts one run.
+
+    Only a task can start a run; a trigger leaves a note instead, which the next run of the schedule finds. Never an error: the caller waits for a newer token anyhow.
+
+    :param refused: fingerprint of the access token
+    """
+    if not in_task():
+        return
+    try:
+        await asyncio.to_thread(_start_renewal, conn_id, refused)
+        log.info("%s: the DAG %s was asked to renew the access token now", conn_id, RENEWING_DAG)
+    except Exception as error:
+        log.info("%s: the DAG %s cannot be started from here (%s); its next run is told", conn_id, RENEWING_DAG, type(error).__name__)  # fmt: skip
+        with suppress(Exception):
+            await write_from_task(conn_id, Part.REFUSED, Refusal(access=refused, at=time.time()))
+
+
+def _start_renewal(conn_id: str, refused: str) -> None:
+    from airflow.sdk.execution_time import comms, task_runner
+
+    # A triggerer answers a message that it does not know never, so it must not be sent there.
+    if type(task_runner.SUPERVISOR_COMMS).__name__ not in _TASK_COMMS:
+        raise RuntimeError("this is no task")
+    # One run for each refused token and five minutes: one that came to nothing must not stand in the way of the next.
+    run_id = f"refused__{refused}__{int(time.time() // 300)}"
+    task_runner.SUPERVISOR_COMMS.send(
+        comms.TriggerDagRun(dag_id=RENEWING_DAG, run_id=run_id, conf={REFUSED_CONF: {conn_id: refused}})
+    )
 
 
 async def granted_connections() -> list[str]:

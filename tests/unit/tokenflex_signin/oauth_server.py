@@ -35,6 +35,10 @@ class OAuthServer:
     """Taken one a token request: "503", "429", "drop" (answered to nobody), "hang" (never taken)."""
     hanging: threading.Event = field(default_factory=threading.Event)
     answered: threading.Event = field(default_factory=threading.Event)
+    body: str = ""
+    """Written instead of the usual answer: ACCESS and REFRESH stand for the tokens that are given out."""
+    gate: threading.Event | None = None
+    """The next answer to a refresh waits for it, when the tokens are given out."""
     numbers: Iterator[int] = field(default_factory=lambda: count(1))
 
     def new_pair(self, *, refresh: bool = True) -> tuple[str, str]:
@@ -61,6 +65,9 @@ class OAuthServer:
         if (refused := self._client(request, form)) is not None:
             return refused
         answer = getattr(self, f"_{form['grant_type']}")(form)
+        if self.gate is not None:
+            gate, self.gate = self.gate, None
+            await asyncio.to_thread(gate.wait, 30)
         if fault == "drop":
             assert request.transport is not None
             request.transport.close()
@@ -102,6 +109,9 @@ class OAuthServer:
 
     def _pair(self, *, refresh: bool = True) -> web.Response:
         access, renewed = self.new_pair(refresh=refresh)
+        if self.body:
+            text = self.body.replace("ACCESS", access).replace("REFRESH", renewed)
+            return web.Response(text=text, content_type="application/json")
         more = {"refresh_token": renewed} if renewed else {}
         return web.json_response({"token_type": "Bearer", "expires_in": self.life, "access_token": access, **more})
 

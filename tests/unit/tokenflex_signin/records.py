@@ -17,7 +17,9 @@ from tests.unit.tokenflex_signin.oauth_server import CLIENT, SECRET, OAuthServer
 from tests.unit.tokenflex_signin.token_api import TokenApi
 
 CONN = "tokenflex_default"
-GRANT, RENEWED, JOURNAL = (key_of(CONN, part) for part in (Part.GRANT, Part.RENEWED, Part.JOURNAL))
+GRANT, RENEWED, JOURNAL, REFUSED = (
+    key_of(CONN, part) for part in (Part.GRANT, Part.RENEWED, Part.JOURNAL, Part.REFUSED)
+)
 
 
 def connection(server: OAuthServer, **extra: Any) -> dict[str, Any]:

@@ -1,7 +1,12 @@
-"""A process that renews, and stops for ever at a given moment: ``python -m … <server url> <folder> <never | key of a Variable>``."""
+"""A process that renews, and stops at a given moment: ``python -m … <server url> <folder> <never | key of a Variable | freeze:key>``.
+
+It stops for ever, or is frozen until it gets SIGCONT.
+"""
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 import threading
 from pathlib import Path
@@ -16,6 +21,8 @@ def main(url: str, folder: str, stop_before: str) -> None:
     api = renewing_api(OAuthServer(url=url), FileStore(Path(folder)))
 
     def stop(key: str) -> None:
+        if f"freeze:{key}" == stop_before:
+            os.kill(os.getpid(), signal.SIGSTOP)
         if key == stop_before:
             print(f"stopped before {key}", file=sys.__stdout__, flush=True)
             threading.Event().wait()

@@ -14,7 +14,17 @@ from nightshift.tokenflex import auth
 from nightshift.tokenflex.oauth import SignInHook, fingerprint
 from nightshift.tokenflex.tokens import Grant, Journal, Outcome, Renewed, decode, encode
 from tests.unit.tokenflex_signin.oauth_server import OAuthServer
-from tests.unit.tokenflex_signin.records import CONN, GRANT, JOURNAL, RENEWED, connection, granted
+from tests.unit.tokenflex_signin.records import (
+    CONN,
+    GRANT,
+    JOURNAL,
+    REFUSED,
+    RENEWED,
+    connection,
+    granted,
+    renew_task,
+    renewing_api,
+)
 from tests.unit.tokenflex_signin.token_api import TokenApi
 
 
@@ -185,3 +195,35 @@ def test_no_secret_in_logs_reprs_and_errors(server: OAuthServer, caplog: pytest.
     )
     for secret in (record["access_token"], record["refresh_token"], "client-secret", "secret-token"):
         assert secret not in shown
+
+
+def test_a_refused_token_starts_the_dag_that_renews_it_once_for_all_who_ask(server: OAuthServer) -> None:
+    """The run is started under a name of the token, which Airflow takes once; nobody but the DAG uses the refresh token."""
+    api = api_of(server, {GRANT: granted(server, left=1000)})
+    assert ask(api) == ["1"]
+    server.access.clear()
+    with pytest.raises(Unreachable, match="is refused, although it should be good"):
+        ask(api, at_once=3, token_wait=0.1)
+    started = [path for method, path in api.calls if method == "POST" and path.startswith("dag-runs/tokenflex_token/")]
+    assert len(set(started)) == 1
+    assert f"refused__{fingerprint(server.pairs[0][0])}__" in started[0]
+    assert (server.asked, api.puts) == ([], [])
+
+
+def test_where_no_run_can_be_started_a_note_tells_the_next_one(
+    server: OAuthServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a triggerer, which knows no such message."""
+    monkeypatch.setattr("nightshift.tokenflex.tokens._TASK_COMMS", ())
+    api = api_of(server, {GRANT: granted(server, left=2000)})
+    server.access.clear()
+    with pytest.raises(Unreachable):
+        ask(api, token_wait=0.1)
+    assert api.puts == [REFUSED]
+    assert not any(path.startswith("dag-runs/") for _, path in api.calls)
+    assert not any(secret in api.variables[REFUSED] for secret in server.pairs[0])
+    renewing = renewing_api(server, api.variables)
+    assert renewing.run(renew_task()).state == "success"
+    auth.forget()
+    assert ask(api) == ["2"]
+    assert renewing.run(renew_task()).state == "skipped"

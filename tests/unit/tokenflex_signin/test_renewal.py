@@ -51,6 +51,25 @@ def test_the_decision(left: float, journal: Outcome | None, force: bool, step: S
     assert decide(chain, NOW, force=force) is step
 
 
+@pytest.mark.parametrize(
+    ("refused", "noted", "age", "journal", "step"),
+    [
+        ("a-r0", "", 3600, None, Step.RENEW),
+        ("", "a-r0", 3600, None, Step.RENEW),
+        ("a-other", "a-other", 3600, None, Step.KEEP),
+        ("a-r0", "", 29, None, Step.KEEP),
+        ("a-r0", "", 3600, Outcome.LOST, Step.GIVE_UP),
+        ("a-r0", "", 3600, Outcome.ASKED, Step.RECOVER),
+    ],
+)
+def test_a_token_that_is_refused_before_its_end_is_renewed_unless_it_was_already(
+    refused: str, noted: str, age: float, journal: Outcome | None, step: Step
+) -> None:
+    chain = chain_of(grant(ends=10_000), None, note(journal) if journal else None)
+    chain = msgspec.structs.replace(chain, refused=fingerprint(noted))
+    assert decide(chain, NOW + age, refused=fingerprint(refused)) is step
+
+
 def test_what_belongs_to_another_grant_does_not_count() -> None:
     newer = Renewed(grant_id="g", number=3, pair=pair(refresh="r3"))
     assert chain_of(grant(), newer, note(Outcome.LOST, "r3")) == Chain(
@@ -151,6 +170,14 @@ def test_a_lost_answer_is_tried_again_and_told(server: OAuthServer) -> None:
     assert json.loads(api.variables[JOURNAL])["outcome"] == "asked"
     assert api.run(renew_task()).state == "success"
     assert server.asked == ["refresh_token"] * 2
+
+
+def test_a_run_that_a_consumer_started_renews_the_refused_token_and_no_newer_one(server: OAuthServer) -> None:
+    api = renewing_api(server, {GRANT: granted(server, left=2000)})
+    api.run_type, api.conf = "operator_triggered", {"refused": {CONN: fingerprint(server.pairs[0][0])}}
+    assert api.run(renew_task()).state == "success"
+    assert api.run(renew_task()).state == "skipped"
+    assert server.asked == ["refresh_token"]
 
 
 def test_what_was_surely_not_taken_leaves_the_chain_whole(server: OAuthServer) -> None:
