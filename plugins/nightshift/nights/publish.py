@@ -104,7 +104,7 @@ class PublishNightOperator(BaseOperator):
 
         lake = lake_of_this_deployment()
         manifest = _manifest(lake, self.extract)
-        spec = PublishSpec.model_validate(self.spec)
+        spec = self.spec_for(manifest)
         known = self._known(lake, [night for night in spec.nights or () if night != manifest.night])
         added: list[str] = []
         published = publish(
@@ -128,6 +128,10 @@ class PublishNightOperator(BaseOperator):
         first = context["ti"].try_number == 1
         self._say_ready(context, lake, nights_to_look_at(nights, manifest.night, known, first_attempt=first))
         return told
+
+    def spec_for(self, manifest: Manifest) -> PublishSpec:
+        """Return how this extract is published; a source may know more than its configuration says."""
+        return PublishSpec.model_validate(self.spec)
 
     def _known(self, lake: Lake, nights: Iterable[str]) -> set[str]:
         """Return those of the nights that this report was published for before."""

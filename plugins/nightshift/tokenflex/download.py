@@ -43,11 +43,13 @@ class FileSeen(msgspec.Struct, frozen=True, kw_only=True):
     :param request_key: the export
     :param etag: the download host's mark of the content; empty where it gives none that can be relied on
     :param size: bytes in all, ``None`` where the host does not say
+    :param made: when the vendor took the request for the export, epoch seconds by the vendor's clock
     """
 
     request_key: str
     etag: str = ""
     size: int | None = None
+    made: float | None = None
 
 
 class Changed(Exception):
@@ -82,6 +84,8 @@ class FileDownload:
         self.folder = folder
         self.seen = seen if seen is not None and seen.request_key == request_key else None
         self.fetched = 0
+        self.made = self.seen.made if self.seen else None
+        """When the vendor took the request for the export, epoch seconds; ``None`` where it does not say."""
         self._note = note
         self._dialect = dialect
         self._at = self._mark = 0
@@ -145,7 +149,7 @@ class FileDownload:
         if self._at == 0:
             if answer.status == 206:
                 raise BadResponse("a part of the file came where the whole was asked for", vendor=VENDOR, method="GET")
-            self.seen = FileSeen(request_key=self.request_key, etag=etag, size=answer.size)
+            self.seen = FileSeen(request_key=self.request_key, etag=etag, size=answer.size, made=self.made)
             self._note(self.seen)
             return
         given = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", answer.headers.get("Content-Range", "").strip())
@@ -160,6 +164,7 @@ class FileDownload:
         export = await self.hook.export(self.contract, self.request_key)
         if export.state is not ExportState.READY:
             raise self._not_ready(export)
+        self.made = export.asked_at() or self.made
         ends = export.link_ends()
         if renew or not export.download_url or (ends is not None and ends - time.time() < LINK_MARGIN):
             log.info("The link of export %s has ended; a new one is asked for.", self.request_key)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -10,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from nightshift.lake.extract import Progress
-from nightshift.lake.landing import Landing, Manifest
-from nightshift.lake.spec import CsvSpec
+from nightshift.lake.landing import Manifest
+from nightshift.lake.spec import CsvSpec, PublishSpec
 from nightshift.nights.extract import ExtractOperator
-from nightshift.nights.place import lake_of_this_deployment
 from nightshift.nights.publish import PublishNightOperator
 from nightshift.tokenflex.columns import column_named, columns_of, header_of, missing
 from nightshift.tokenflex.download import FileDownload, FileSeen
@@ -32,6 +30,10 @@ class TokenFlexDownloadExportOperator(ExtractOperator):
     The signed link is asked for right before it is used, renewed when it has ended, and never leaves this task. A
     connection that breaks is gone on with where it broke; an attempt that was killed, at the last part that is landed,
     if the host knows ranges and its ETag still agrees. Memory stays flat whatever the size.
+
+    The extract counts as finished when the vendor took the request for the export, by the vendor's own clock: the file
+    holds what was known then. So a file that is fetched late, by a retry or a clear of this task alone, is not newer than
+    what an export of a later night has brought of the same nights, and does not replace it. When it came is in the notes.
 
     :param request_key: the vendor's id of the export (templated)
     :param contract: contract number (templated)
@@ -92,16 +94,17 @@ class TokenFlexDownloadExportOperator(ExtractOperator):
                 charset=dialect.charset,
             )
             entries = await download.run()
+        now = datetime.now(UTC)
         header = header_of(await folder.read(1), dialect) if entries else []
         if lost := missing(header, [*self.fields, *self.metrics]) if header else []:
             self.log.warning("The file has no column for %s; its columns: %s", ", ".join(lost), ", ".join(header))
         return Manifest.of(
             entries, source=self.source, report=self.report, night=self.night, extract=progress.extract,
             connection=self.tokenflex_conn_id, attempt=context["ti"].try_number, started=progress.started,
-            finished=datetime.now(UTC).isoformat(), format="csv", model=columns_of(header) or None,
+            finished=datetime.fromtimestamp(download.made or now.timestamp(), UTC).isoformat(), format="csv", model=columns_of(header) or None,
             window={"first_night": first_night(self.night, self.look_back), "last_night": self.night},
             request={"contract": self.contract, "fields": list(self.fields), "metrics": list(self.metrics), "where": self.where},
-            notes={"request_key": self.request_key, "fetched_bytes": download.fetched},
+            notes={"request_key": self.request_key, "fetched_bytes": download.fetched, "fetched": now.isoformat()},
         )  # fmt: skip
 
 
@@ -118,14 +121,15 @@ class TokenFlexPublishExportOperator(PublishNightOperator):
         super().__init__(source="tokenflex", **kwargs)
         self.look_back = look_back
 
-    def execute(self, context: Context) -> dict[str, Any]:
-        """Publish; return what the asset event carries."""
-        if (named := self.spec.get("night_column")) is not None:
-            self.spec["nights"] = list(nights_of(self.extract["night"], self.look_back))
-            self.spec["night_column"] = self._in_the_file(named)
-        return super().execute(context)
-
-    def _in_the_file(self, name: str) -> str:
-        landing = Landing(lake_of_this_deployment(), self.source, self.report, self.extract["night"])
-        manifest = asyncio.run(landing.manifest(self.extract["extract"]))
-        return column_named([column.name for column in manifest.model or ()], name)
+    def spec_for(self, manifest: Manifest) -> PublishSpec:
+        """Return the configured spec with the nights of this export, and its night column as this file spells it."""
+        spec = super().spec_for(manifest)
+        if spec.night_column is None:
+            return spec
+        header = [column.name for column in manifest.model or ()]
+        return spec.model_copy(
+            update={
+                "nights": nights_of(manifest.night, self.look_back),
+                "night_column": column_named(header, spec.night_column),
+            }
+        )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import date
+import json
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from nightshift.nights.publish import WatchSchemaOperator
 from nightshift.tokenflex.landing_operators import TokenFlexPublishExportOperator
 from tests.execution_api import FakeExecutionApi
 from tests.unit.tokenflex.export_tasks import NIGHT, download_task
-from tests.unit.tokenflex.usage_server import UsageServer
+from tests.unit.tokenflex.usage_server import MadeExport, UsageServer
 
 EXPORT = UsageExport(
     name="desktop",
@@ -26,10 +27,16 @@ EXPORT = UsageExport(
 
 
 def bring_home(
-    vendor: UsageServer, api: FakeExecutionApi, file: str, night: str = NIGHT, export: UsageExport = EXPORT
+    vendor: UsageServer,
+    api: FakeExecutionApi,
+    file: str,
+    night: str = NIGHT,
+    export: UsageExport = EXPORT,
+    at: datetime | None = None,
+    made: MadeExport | None = None,
 ) -> Any:
     vendor.file = file.encode()
-    key = vendor.add("Download").key
+    key = (made or vendor.add("Download", at=at)).key
     api.task_store.clear()
     extract = api.run(download_task(key, look_back=export.look_back, night=night))
     assert extract.state == "success", extract.error
@@ -104,3 +111,29 @@ def test_a_night_without_usage_empties_the_night(
     bring_home(vendor, api, "usageDate,userName,tokensConsumed\n2026-11-21,ann,1\n")
     bring_home(vendor, api, file)
     assert table(lake) == {}
+
+
+def test_a_file_that_is_fetched_late_does_not_replace_what_a_later_export_has_brought(
+    vendor: UsageServer, api: FakeExecutionApi, lake: Path
+) -> None:
+    """What makes an extract newer is when its export was made, not when its file was fetched."""
+    header = "usageDate,userName,tokensConsumed\n"
+    before, after = (datetime(2026, 11, 22 + day, 3, 0, 7, tzinfo=UTC) for day in (0, 1))
+    newer = bring_home(vendor, api, f"{header}2026-11-21,ann,7\n2026-11-22,bob,2\n", night="2026-11-22", at=after)
+    assert newer["kept"] == {}
+    late = bring_home(vendor, api, f"{header}2026-11-20,eve,1\n2026-11-21,ann,1\n", at=before)
+    assert sorted(late["kept"]) == ["2026-11-20", "2026-11-21"]
+    assert table(lake) == {("2026-11-21", "ann"): 7.0, ("2026-11-22", "bob"): 2.0}
+    manifest = json.loads(next(lake.glob(f"raw/tokenflex/desktop/night={NIGHT}/*/manifest.json")).read_text())
+    assert datetime.fromisoformat(manifest["finished"]) == before
+    assert datetime.fromisoformat(manifest["notes"]["fetched"]) > before
+
+
+def test_the_same_export_fetched_again_is_neither_older_nor_newer(
+    vendor: UsageServer, api: FakeExecutionApi, lake: Path
+) -> None:
+    file, key = "usageDate,userName,tokensConsumed\n2026-11-21,ann,7\n", vendor.add("Download")
+    first = bring_home(vendor, api, file, made=key)
+    again = bring_home(vendor, api, file.replace("7", "8"), made=key)
+    assert (first["kept"], again["kept"]) == ({}, {})
+    assert table(lake) == {("2026-11-21", "ann"): 8.0}
