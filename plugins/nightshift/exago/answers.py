@@ -10,14 +10,15 @@ from typing import Any, Literal
 
 import msgspec
 
-from nightshift.errors import AuthFailed, BadResponse, NotFound, Rejected, VendorError
+from nightshift.errors import AuthFailed, BadResponse, NotFound, Rejected, Unreachable, VendorError
 from nightshift.http.answer import Answer
 
 REASON_KEYS = ("reason", "Reason", "message", "Message", "error", "detail")
 SESSIONS = "/rest/sessions"
 
 _NO_SERVICE = (
-    "Put the root of the web service into the host of the connection, such as https://bi.example.com/ExagoWebApi, and "
+    "Nothing was changed. A service that restarts answers like this for a while: clearing the task asks again. "
+    " If it lasts, put the root of the web service into the host of the connection, such as https://bi.example.com/ExagoWebApi, and "
     "check ExagoREST in appSettings.config of the server."
 )
 _BAD_KEY = (
@@ -33,6 +34,13 @@ class SessionGone(VendorError):
     """The server does not know the session any more; the request was not carried out."""
 
     default_advice = "Nothing was changed by this request. Clearing the task asks in a new session; if that one goes, too, the server may be restarting."
+
+
+class NoService(Unreachable, NotFound):
+    """A page of a web server came where the service should answer: it is restarting, or it is not there or not enabled.
+
+    Nothing in the answer tells which (Exago reference, section 5), so it is asked again, and the message says both.
+    """
 
 
 class ReportFailed(BadResponse):
@@ -141,8 +149,14 @@ def meaning(answer: Answer) -> VendorError | None:
         return None
     error = answer.exchange.error
     if answer.is_page:
-        is_sessions = answer.exchange.path.lower().endswith(SESSIONS)
-        return error(NotFound, "there is no REST service here, or it is not enabled", advice=_NO_SERVICE) if is_sessions else None  # fmt: skip
+        if not answer.exchange.path.lower().endswith(SESSIONS):
+            return None
+        return error(
+            NoService,
+            "a page of a web server came where the REST service should answer",
+            status=500,
+            advice=_NO_SERVICE,
+        )
     words = answer.words(REASON_KEYS).strip().lower()
     if "setupd is null" in words:
         return error(SessionGone, "the server does not know the session any more", status=500)

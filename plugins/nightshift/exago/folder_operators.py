@@ -6,15 +6,32 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 from airflow.sdk import BaseAsyncOperator, Context
 
 from nightshift.errors import Rejected
 from nightshift.exago.claims import Claims
-from nightshift.exago.execution import LIST_LAG, carry_out
+from nightshift.exago.execution import LIST_LAG, SEND_SECONDS, carry_out
 from nightshift.exago.paths import DEFAULT_CONN, VENDOR, ContentPath
 from nightshift.exago.steps import Mark, Standing, Step, StepKind, read_step
 from nightshift.exago.tree import Tree
+from nightshift.http.timely import Window
 from nightshift.nights.place import lake_of_this_deployment
+
+PLAN_KEY = "deletions"
+
+
+class Deletions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What an attempt has planned to delete, so that a retry deletes no more.
+
+    :param folder: the folder that the task is about
+    :param max_tries: Airflow's ``max_tries`` of that attempt; a clear raises it
+    :param ids: path → id of the folder where the server has ids, the innermost first
+    """
+
+    folder: str
+    max_tries: int
+    ids: dict[str, str | None]
 
 
 class ExagoFolderOperator(BaseAsyncOperator):
@@ -50,8 +67,9 @@ class ExagoFolderOperator(BaseAsyncOperator):
         from nightshift.exago.hook import ExagoHook
 
         async with ExagoHook(self.exago_conn_id) as hook:
+            window = Window(SEND_SECONDS)
             tree = await hook.tree()
-            steps = self.plan(tree)
+            steps = self.steps(tree, context)
             self._show(steps)
             done: list[Step] = []
             if steps and not is_true(self.dry_run):
@@ -59,9 +77,18 @@ class ExagoFolderOperator(BaseAsyncOperator):
                 await claims.refuse_others([end for step in steps for end in ends_of(step)])
                 for step in steps:
                     mark = Mark.of(tree, step.source) if step.kind is StepKind.MOVE else None
-                    await carry_out(hook, step, mark=mark, lag=self.list_lag, log=self.log)
+                    await carry_out(hook, step, mark=mark, lag=self.list_lag, log=self.log, window=window)
+                    window = Window(SEND_SECONDS)
                     done.append(step)
+        self.ended(context)
         return {"plan": [str(step) for step in steps], "done": [str(step) for step in done]}
+
+    def steps(self, tree: Tree, context: Context) -> list[Step]:
+        """Return what this attempt does: the plan of now, or what is left of the plan that an attempt before it has made."""
+        return self.plan(tree)
+
+    def ended(self, context: Context) -> None:
+        """Forget what was kept for a next attempt."""
 
     @abstractmethod
     def plan(self, tree: Tree) -> list[Step]:
@@ -149,6 +176,33 @@ class ExagoDeleteFolderOperator(ExagoFolderOperator):
         self.declared = list(declared)
         self.with_folders = with_folders
 
+    def steps(self, tree: Tree, context: Context) -> list[Step]:
+        """Return the deletions of the first attempt's plan that are still to be done; a clear plans anew.
+
+        :raises Rejected: somebody has put something into a folder since it was planned to be deleted, or replaced it
+        """
+        store, tries = context["task_state_store"], context["ti"].max_tries
+        stored = store.get(PLAN_KEY, None)
+        kept = msgspec.convert(stored, Deletions) if stored is not None else None
+        if kept is None or kept.folder != self.folder or kept.max_tries < tries:
+            steps = self.plan(tree)
+            ids = {step.path: entry.content_id for step in steps if (entry := tree.folder(step.source)) is not None}
+            if steps and not is_true(self.dry_run):
+                store.set(PLAN_KEY, msgspec.to_builtins(Deletions(self.folder, tries, ids)))
+            return steps
+        self.log.info("Going on with the plan of an attempt before: %s", ", ".join(kept.ids))
+        left = [path for path in kept.ids if tree.folder(ContentPath.parse(path)) is not None]
+        if problems := _not_planned(kept, left, tree):
+            raise Rejected(
+                "; ".join(problems), vendor=VENDOR,
+                advice="A retry deletes what was planned and nothing else. Look at the tree in Exago; clearing the task plans anew.",
+            )  # fmt: skip
+        return [Step(StepKind.DELETE, path) for path in left]
+
+    def ended(self, context: Context) -> None:
+        """Forget the plan."""
+        context["task_state_store"].delete(PLAN_KEY)
+
     def plan(self, tree: Tree) -> list[Step]:
         """Return the deletions, the innermost first."""
         path = ContentPath.parse(self.folder)
@@ -169,6 +223,24 @@ class ExagoDeleteFolderOperator(ExagoFolderOperator):
             raise refused(f"{closed[0]} is read-only", "A folder that is read-only is never deleted.")
         doomed = sorted((one.path for one in (entry, *inside)), key=lambda one: (-len(one.levels), one))
         return [Step(StepKind.DELETE, str(one)) for one in doomed]
+
+
+def _not_planned(kept: Deletions, left: Sequence[str], tree: Tree) -> list[str]:
+    """Say what is otherwise than when the deletions were planned: what has come into a folder, or taken its place."""
+    found = []
+    for path in left:
+        entry = tree.folder(ContentPath.parse(path))
+        here, planned = entry.content_id if entry else None, kept.ids[path]
+        if None not in (here, planned) and here != planned:
+            found.append(f"another folder is at {path} than the one that was to be deleted")
+        new = [
+            str(one.path)
+            for one in tree.inside(ContentPath.parse(path))
+            if one.is_report or str(one.path) not in kept.ids
+        ]
+        if new:
+            found.append(f"{new[0]} has come into {path} since it was planned to be deleted")
+    return found
 
 
 def is_true(given: Any) -> bool:

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 from airflow.sdk import BaseAsyncOperator, Context
 
-from nightshift.errors import Rejected, VendorError
+from nightshift.errors import Rejected, Unreachable, VendorError
 from nightshift.exago.claims import Claims
-from nightshift.exago.execution import LIST_LAG, PASSING, ask, lag_after, see, settled, unseen
+from nightshift.exago.execution import (
+    LIST_LAG,
+    PASSING,
+    SEND_SECONDS,
+    Unseen,
+    ask,
+    lag_after,
+    says_it_is_gone,
+    see,
+    settled,
+    unseen,
+)
 from nightshift.exago.folder_operators import is_true
 from nightshift.exago.paths import DEFAULT_CONN, VENDOR, ContentPath
 from nightshift.exago.promotion import (
@@ -27,6 +40,8 @@ from nightshift.exago.promotion import (
 )
 from nightshift.exago.steps import Standing, Step
 from nightshift.exago.tree import Tree
+from nightshift.http.timely import Window
+from nightshift.jobs.record import is_refused_to_this_attempt
 from nightshift.nights.place import lake_of_this_deployment
 
 if TYPE_CHECKING:
@@ -34,12 +49,19 @@ if TYPE_CHECKING:
 
 STATE_KEY = "promotion"
 TRIES = 3
+PATIENCE = 300.0
+"""Seconds for which an attempt that stands half-way goes on asking a server that does not answer as it should."""
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
 
 
 class PromotionUndone(Rejected):
-    """A step could not be done, and those before it were taken back: the tree is as before."""
+    """A step could not be done, and those before it were taken back; the message says whether the tree is as before."""
 
-    default_advice = "The tree is as before. Put right what is in the way, then clear the task: it plans anew."
+    default_advice = "Put right what is in the way, then clear the task: it plans anew."
+
+
+class PromotionHeldUp(Unreachable):
+    """A promotion stands half-way because the server does not answer as it should; what may pass is waited for."""
 
 
 class PromotionStuck(Rejected):
@@ -107,8 +129,12 @@ class ExagoPromoteFolderOperator(BaseAsyncOperator):
             await claims.take(owner, self._claimed_paths(keep.record))
             try:
                 return await self._promoted(hook, keep)
+            except Exception as error:
+                keep.is_replaced = keep.is_replaced or is_refused_to_this_attempt(error)
+                raise
             finally:
-                if keep.record is None or not keep.record.is_underway:
+                # What a newer attempt of this task has claimed has the same owner, and is not ours to give up.
+                if not keep.is_replaced and (keep.record is None or not keep.record.is_underway):
                     await claims.release(owner)
 
     def on_kill(self) -> None:
@@ -127,20 +153,36 @@ class ExagoPromoteFolderOperator(BaseAsyncOperator):
             record = keep(Record(self._planned(tree)))
         else:
             self.log.info("Going on with a promotion that was interrupted: %s. %s", record.plan.told(), record.told())
-        try:
-            record, tree = await _Run(self, hook, keep).to_the_end(record)
-        except PromotionStuck:
-            raise
-        except VendorError as error:
-            raise error.replaced(advice=f"{error.advice} {keep.told()}") from None
+        record, tree = await self._to_the_end(hook, keep, record)
         found = remarks(record, tree)
         if record.direction is Direction.BEFORE:
             keep.forget()
-            but = f", but {'; '.join(found)}" if found else ""
-            raise PromotionUndone(
-                f"the promotion was taken back, the tree is as before{but}: {record.why}", vendor=VENDOR
-            )
+            how = f"; the tree is not as before: {'; '.join(found)}" if found else ", the tree is as before"
+            raise PromotionUndone(f"the promotion was taken back{how}. It was because: {record.why}", vendor=VENDOR)
         return self._told(record, found)
+
+    async def _to_the_end(self, hook: ExagoHook, keep: _Keeper, record: Record) -> tuple[Record, Tree]:
+        """Go on until the promotion has ended; half-way, where users may be without the folder, no passing error ends it.
+
+        :raises PromotionHeldUp: the server did not come back while this attempt waited
+        """
+        until, pause = time.monotonic() + PATIENCE, FIRST_PAUSE
+        while True:
+            reached = keep.record
+            try:
+                return await _Run(self, hook, keep).to_the_end(record)
+            except PromotionStuck:
+                raise
+            except VendorError as error:
+                if keep.record is None or not keep.record.is_underway:
+                    raise error.replaced(advice=f"{error.advice} {keep.told()}") from None
+                passes = isinstance(error, PASSING) and not isinstance(error, Unseen)
+                if not passes or time.monotonic() + pause > until:
+                    raise _held_up(error, keep.told()) from None
+                self.log.warning("%s Half-way, so it is asked again in %.0f s. %s", error, pause, keep.told())
+            await asyncio.sleep(pause)
+            pause = FIRST_PAUSE if keep.record is not reached else min(2 * pause, LONGEST_PAUSE)
+            record = keep.record
 
     def _planned(self, tree: Tree) -> Plan:
         plan = plan_promotion(tree, self.live, self.candidate, self._target(), allow_empty=self.allow_empty)
@@ -178,6 +220,7 @@ class _Keeper:
         self._store = context["task_state_store"]
         stored = self._store.get(STATE_KEY, None)
         self.record: Record | None = None if stored is None else _read(stored)
+        self.is_replaced = False
 
     def __call__(self, record: Record) -> Record:
         self._store.set(STATE_KEY, msgspec.json.decode(msgspec.json.encode(record)))
@@ -213,6 +256,8 @@ class _Run:
         self.lag = operator.list_lag
         self.log = operator.log
         self.tries = 0
+        self.perhaps_done: Step | None = None
+        """The step that was asked for last: where it is asked for again, a refusal may mean that it is done."""
 
     async def to_the_end(self, record: Record) -> tuple[Record, Tree]:
         """Go on until the record is ended; return it with the tree as it was seen last."""
@@ -224,7 +269,8 @@ class _Run:
                     self.tries = 0
                     record = self.keep(after)
                 case Ask(step=step, record=before):
-                    record, tree = await self._asked(step, self.keep(before))
+                    window = Window(SEND_SECONDS)
+                    record, tree = await self._asked(step, self.keep(before), window)
                 case Stuck(why=why):
                     raise self._stuck(record, why)
         return record, tree
@@ -233,16 +279,19 @@ class _Run:
         """Read the tree; where a request of an earlier attempt may be on its way, for as long as the list may lag."""
         tree = await self.hook.tree()
         if record.asked and isinstance(move := next_move(record, tree), Ask):
+            self.perhaps_done = move.step
             tree, _ = await see(self.hook, move.step, record.plan.mark_of(move.step), lag=self.lag)
         return tree
 
-    async def _asked(self, step: Step, record: Record) -> tuple[Record, Tree]:
+    async def _asked(self, step: Step, record: Record, window: Window) -> tuple[Record, Tree]:
         self.tries += 1
-        trouble = await ask(self.hook, step)
-        tree, reading = await see(self.hook, step, record.plan.mark_of(step), lag=lag_after(trouble, self.lag))
+        perhaps_done, self.perhaps_done = self.perhaps_done == step, step
+        trouble = await ask(self.hook, step, window)
+        lag = self.lag if perhaps_done else lag_after(trouble, self.lag)
+        tree, reading = await see(self.hook, step, record.plan.mark_of(step), lag=lag)
         if reading.standing is Standing.DONE:
             return record, tree
-        if trouble is None:
+        if trouble is None or (perhaps_done and says_it_is_gone(trouble)):
             raise unseen(step, reading, self.lag)
         if isinstance(trouble, PASSING) and self.tries < TRIES:
             self.log.warning("Not done: %s. %s", step, trouble)
@@ -262,6 +311,16 @@ class _Run:
             advice=f"{record.told()} It was going back because {record.why or 'a step failed'}. Move or rename in Exago what is in "
             "the way, then clear the task: it goes on from what it sees.",
         )
+
+
+def _held_up(error: VendorError, told: str) -> PromotionHeldUp:
+    given = {name: getattr(error, name) for name in ("method", "path", "status", "attempt", "detail", "retry_after")}
+    return PromotionHeldUp(
+        f"a promotion that is underway got no usable answer: {error.problem}",
+        vendor=VENDOR,
+        advice=f"{told} {error.advice}",
+        **given,
+    )
 
 
 def _owner(context: Context) -> str:

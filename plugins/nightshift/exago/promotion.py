@@ -92,7 +92,7 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def told(self) -> str:
         """Say where the promotion stands."""
         if not self.is_underway:
-            return "Nothing of the promotion was done: the tree is as before."
+            return "Nothing of the promotion was done."
         steps = self.plan.steps
         stands = ", ".join(str(step) for step in steps[: self.standing]) or "no step"
         heading = "back" if self.direction is Direction.BACK else "forward"
@@ -185,7 +185,10 @@ def remarks(record: Record, tree: Tree) -> list[str]:
     """
     plan = record.plan
     if record.direction is Direction.BEFORE:
-        return [text for path, mark in plan.marks.items() for text in _missing(path, mark, tree)]
+        found = [text for path, mark in plan.marks.items() for text in _missing(path, mark, tree)]
+        found += _changed(plan, tree) if not found else []
+        made = [step for step in plan.steps if step.kind is StepKind.CREATE and tree.folder(step.source) is not None]
+        return found + [f"{step.path}, which was not there, is there now" for step in made]
     found = _missing(plan.archive, plan.marks[plan.live], tree) if plan.live in plan.marks else []
     found += _missing(plan.live, plan.marks[plan.candidate], tree)
     live = ContentPath.parse(plan.live)
@@ -197,10 +200,28 @@ def remarks(record: Record, tree: Tree) -> list[str]:
 
 
 def _missing(path: str, mark: Mark, tree: Tree) -> list[str]:
-    if tree.folder(ContentPath.parse(path)) is not None:
+    """Say where the folder that a mark is of is not at its path, be it that another one is there."""
+    here = ContentPath.parse(path)
+    is_there = tree.folder(here) is not None
+    if is_there and mark.is_of(Mark.of(tree, here)):
         return []
     where = place_of(mark, tree)
-    return [f"somebody else has taken {path} away" + (f", it is at {where} now" if where else "")]
+    what = (
+        f"another folder is at {path} than the one that belongs there"
+        if is_there
+        else f"somebody else has taken {path} away"
+    )
+    return [what + (f", it is at {where} now" if where else "")]
+
+
+def _changed(plan: Plan, tree: Tree) -> list[str]:
+    """Say what others have changed inside of folders that are where they were."""
+    marks = ((path, mark, Mark.of(tree, ContentPath.parse(path))) for path, mark in plan.marks.items())
+    return [
+        f"what is in {path} has changed since the plan was made"
+        for path, mark, now in marks
+        if mark.sketch != now.sketch
+    ]
 
 
 def _onward(record: Record, tree: Tree) -> Ask | Note | Stuck:
@@ -226,7 +247,7 @@ def _onward(record: Record, tree: Tree) -> Ask | Note | Stuck:
 def _backward(record: Record, tree: Tree) -> Ask | Note | Stuck:
     plan, at = record.plan, record.standing
     if at == 0:
-        return Note(replace(record, direction=Direction.BEFORE), "The tree is as before")
+        return Note(replace(record, direction=Direction.BEFORE), "Everything that was done is taken back")
     first = plan.steps[at - 1]
     less = replace(record, standing=at - 1, asked=False, ours=record.ours[:-1])
     if not record.ours[at - 1]:

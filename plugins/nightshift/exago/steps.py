@@ -86,6 +86,14 @@ class Mark(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         digests = sorted(hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12] for text in inside)
         return cls(entry.content_id if entry else None, len(inside), tuple(digests[:SKETCH]))
 
+    def is_of(self, other: Mark) -> bool:
+        """Tell whether two marks are of one folder: by its id, else by at least half of what is inside; of a folder that was
+        empty nothing tells.
+        """
+        if None not in (self.content_id, other.content_id):
+            return self.content_id == other.content_id
+        return not self.size or self.likeness(other) >= LIKE
+
     def likeness(self, other: Mark) -> float:
         """Return how much two folders have in common, 0 to 1: exact up to 64 things inside, an estimate above."""
         if None not in (self.content_id, other.content_id):
@@ -187,7 +195,7 @@ def _read_move(step: Step, tree: Tree, mark: Mark | None) -> Reading:
             hint = f"; a folder with the same contents is at {where}" if where is not None else ""
             return Reading(Standing.BLOCKED, f"neither {old} nor {new} is there{hint}")
         case None, _:
-            if mark is not None and mark.size and not mark.likeness(Mark.of(tree, new)):
+            if mark is not None and not mark.is_of(Mark.of(tree, new)):
                 return Reading(Standing.BLOCKED, f"{old} is gone, and what is at {new} is not what was there")
             return _DONE
         case entry, None:

@@ -280,7 +280,7 @@ def _as_passing(error: Ambiguous) -> Unreachable:
     given = {name: getattr(error, name) for name in ("vendor", "method", "path", "status", "attempt", "detail")}
     return Unreachable(
         f"the answer to a renewal did not arrive whole: {error.problem}. Autodesk may have given a new refresh token in it, which is lost then",
-        advice=f"The next attempt, or the next run of the DAG tokenflex_token within {SCHEDULE_MINUTES} minutes, asks once more with the stored refresh token, which is good "
+        advice=f"The next run of the DAG tokenflex_token, within {SCHEDULE_MINUTES} minutes, or clearing the task asks once more with the stored refresh token, which is good "
         "if the question had not arrived. If Autodesk refuses it, a person must grant access anew: in Airflow open Admin, Token Flex sign-in.", **given,
     )  # fmt: skip
 

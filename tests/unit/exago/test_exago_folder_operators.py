@@ -8,6 +8,7 @@ import pytest
 from nightshift.errors import Rejected, Unreachable
 from nightshift.exago.claims import SubtreeBusy
 from nightshift.exago.folder_operators import (
+    PLAN_KEY,
     ExagoDeleteFolderOperator,
     ExagoEnsureFoldersOperator,
     ExagoRenameFolderOperator,
@@ -149,6 +150,52 @@ def test_somebody_fills_the_folder_right_before_it_is_deleted(server: ExagoServe
     run = api.run(delete("Ours/x"))
     assert "Folder is not empty" in str(run.error)
     assert "Ours/x/r" in server.paths()
+
+
+@pytest.mark.parametrize("inside", ["Ours/x/a/theirs/", "Ours/x/a/r", "Ours/x/theirs/"])
+def test_a_retry_deletes_no_more_than_was_planned(server: ExagoServer, api: FakeExecutionApi, inside: str) -> None:
+    """The first attempt breaks off; somebody puts something of their own inside; a clear is a person's word to plan anew."""
+    server.put("Ours/x/a/b/")
+    server.script["delete"] = ["done", *[(503, b"{}")] * 2]
+    assert api.run(delete("Ours/x", with_folders=True)).state == "up_for_retry"
+    server.script.clear()
+    server.put(inside)
+    run = api.run(delete("Ours/x", with_folders=True))
+    assert isinstance(run.error, Rejected)
+    assert f"{inside.rstrip('/')} has come into Ours/x" in str(run.error)
+    assert inside in server.paths()
+    assert server.changes == ["delete Ours/x/a/b"]
+    if inside.endswith("/"):
+        api.clear()
+        assert api.run(delete("Ours/x", with_folders=True)).state == "success"
+        assert server.paths() == {"Ours/"}
+
+
+def test_a_retry_goes_on_with_what_is_left_of_the_plan(server: ExagoServer, api: FakeExecutionApi) -> None:
+    server.put("Ours/x/a/b/")
+    server.script["delete"] = ["done", (503, b"{}")]
+    assert api.run(delete("Ours/x", with_folders=True)).state == "up_for_retry"
+    run = api.run(delete("Ours/x", with_folders=True))
+    assert run.result["done"] == ["delete Ours/x/a", "delete Ours/x"]
+    assert server.changes == ["delete Ours/x/a/b", "delete Ours/x/a", "delete Ours/x"]
+    assert PLAN_KEY not in api.task_store
+
+
+def test_a_retry_leaves_another_folder_of_the_same_name_alone(server: ExagoServer, api: FakeExecutionApi) -> None:
+    server.with_ids = True
+    server.put("Ours/x/")
+
+    def replaced() -> None:
+        server.move("Ours/x", "Ours/elsewhere")
+        server.put("Ours/x/")
+
+    server.script["delete"] = [(503, b"{}")]
+    assert api.run(delete("Ours/x")).state == "up_for_retry"
+    replaced()
+    run = api.run(delete("Ours/x"))
+    assert "another folder is at Ours/x than the one that was to be deleted" in str(run.error)
+    assert server.changes == []
+    assert {"Ours/x/", "Ours/elsewhere/"} <= server.paths()
 
 
 def test_a_promotion_that_stands_half_way_is_not_disturbed(

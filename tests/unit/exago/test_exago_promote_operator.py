@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import json
 import multiprocessing
 import os
 import signal
+import time
 from multiprocessing import connection, forkserver
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import pytest
 
 from nightshift.errors import Rejected, Unreachable
 from nightshift.exago.claims import SubtreeBusy
-from nightshift.exago.promote_operator import STATE_KEY, PromotionStuck, PromotionUndone
+from nightshift.exago.promote_operator import STATE_KEY, PromotionHeldUp, PromotionStuck, PromotionUndone
 from tests.execution_api import FakeExecutionApi
 from tests.unit.exago import tasks
 from tests.unit.exago.conftest import api_of, fields
@@ -297,3 +299,138 @@ def test_a_server_that_is_down_is_retried(server: ExagoServer, api: FakeExecutio
     run = api.run(promotion())
     assert isinstance(run.error, Unreachable)
     assert run.state == "up_for_retry"
+
+
+# -- every request, spoiled once -------------------------------------------------------------------------------------
+
+REQUESTS = ("open", "list", "create", "list", "rename", "list", "rename", "list", "end")
+PAGE = b"<html><body>Server Error in '/' Application.</body></html>"
+SPOILED = {
+    "500": (500, b'{"reason": "busy"}'), "page": (500, PAGE), "503": (503, PAGE), "page for 200": (200, PAGE),
+    "lost": "lost", "answer lost": "drop",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("number", range(1, 10))
+@pytest.mark.parametrize("how", SPOILED)
+def test_a_promotion_outlives_each_request_spoiled_once(
+    server: ExagoServer, api: FakeExecutionApi, before: set[str], lake: Path, number: int, how: str
+) -> None:
+    """Once it is underway no passing error ends an attempt; before that Airflow's retry is as good."""
+    server.at_request[number] = lambda: server.script[REQUESTS[number - 1]].insert(0, SPOILED[how])
+    run = api.run(promotion())
+    if number <= 2 and run.state != "success":
+        assert run.state == "up_for_retry", run.error
+        assert server.paths() == before
+        run = api.run(promotion())
+    assert run.state == "success", run.error
+    assert server.paths() == AFTER
+    assert server.changes == STEPS
+    assert claims_in(lake) == []
+
+
+def test_half_way_a_session_that_cannot_be_opened_for_a_while_is_waited_for(
+    server: ExagoServer, api: FakeExecutionApi, before: set[str]
+) -> None:
+    """Users are without the folder: the session dies after the first move, and its successor comes at the third try."""
+    server.script["rename"] = ["done", lambda: server.sessions.clear()]
+    server.script["open"] = ["done", (500, PAGE), (500, PAGE)]
+    run = api.run(promotion())
+    assert run.state == "success", run.error
+    assert server.paths() == AFTER
+
+
+@pytest.mark.parametrize("answer", [(401, b"{}"), (500, b'{"reason": "Unauthorized"}'), (404, b"{}"), (403, b"{}")])
+def test_half_way_what_is_hopeless_elsewhere_is_left_to_the_next_attempt(
+    server: ExagoServer, api: FakeExecutionApi, before: set[str], answer: tuple[int, bytes]
+) -> None:
+    server.script["rename"] = ["done", lambda: server.script["list"].extend([answer])]
+    run = api.run(promotion())
+    assert run.state == "up_for_retry"
+    assert isinstance(run.error, PromotionHeldUp)
+    assert "stands half-way, going forward" in str(run.error)
+    assert api.run(promotion()).state == "success"
+    assert server.paths() == AFTER
+
+
+# -- the same folders, not the same names ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("with_ids", [True, False])
+def test_as_before_is_said_of_the_same_folders_only(
+    server: ExagoServer, api: FakeExecutionApi, before: set[str], with_ids: bool
+) -> None:
+    """Somebody takes the candidate away and puts another folder of its name there while the promotion goes back."""
+    server.with_ids = with_ids
+
+    def replaced() -> None:
+        server.move("App/next", "App/mine")
+        server.put("App/next/other")
+
+    server.script["rename"] = ["done", (409, b"{}"), replaced]
+    run = api.run(promotion())
+    assert isinstance(run.error, PromotionUndone)
+    said = str(run.error)
+    assert "the tree is as before" not in said
+    assert (
+        "the tree is not as before: another folder is at App/next than the one that belongs there, it is at App/mine now"
+        in said
+    )
+    assert {"App/live/r1", "App/live/r2"} <= server.paths()
+
+
+def test_a_folder_that_stays_is_told(server: ExagoServer, api: FakeExecutionApi, before: set[str]) -> None:
+    server.script["rename"] = [(409, b"{}")]
+    server.script["delete"] = [lambda: server.put("Archive/theirs")]
+    run = api.run(promotion())
+    assert isinstance(run.error, PromotionUndone)
+    assert "the tree is not as before: Archive, which was not there, is there now" in str(run.error)
+    assert "Archive/theirs" in server.paths()
+
+
+def test_a_list_that_contradicts_the_server_for_long_never_makes_it_go_back(
+    server: ExagoServer, api: FakeExecutionApi, before: set[str]
+) -> None:
+    """The move is done; the list shows it to nobody for three attempts, and the server refuses to do it again."""
+    server.script["rename"] = [lambda: setattr(server, "stale", 10_000)]
+    for _ in range(3):
+        run = api.run(promotion())
+        assert run.state == "up_for_retry", run.error
+        assert "the tree does not show it" in str(run.error)
+    assert server.changes == STEPS[:2]
+    server.stale = 0
+    assert api.run(promotion()).state == "success"
+    assert server.paths() == AFTER
+
+
+# -- frozen and resumed ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("saves", range(1, 9))
+def test_frozen_after_each_save_it_changes_nothing_when_it_thaws(server: ExagoServer, before: set[str], tmp_path: Path, saves: int, monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+    """A second attempt ends the promotion, people put everything back by hand, and then the first one thaws."""
+    monkeypatch.setenv("NIGHTSHIFT_LAKE", str(tmp_path / "lake"))
+    process = PROCESSES.Process(target=tasks.freezing_attempt, args=(tmp_path, fields(server), saves), daemon=True)
+    process.start()
+    assert process.pid is not None
+    _wait_until_stopped(process.pid)
+    run = api_in(tmp_path, fields(server)).run(promotion(), try_number=2)
+    assert run.state == "success", run.error
+    assert server.paths() == AFTER
+    server.move("App/live", "App/next")
+    server.move("Archive/2026-11-21", "App/live")
+    by_hand, changes = server.paths(), list(server.changes)
+    time.sleep(0.6)  # the time in which a request may leave is what is measured here
+    os.kill(process.pid, signal.SIGCONT)
+    process.join(30)
+    assert process.exitcode == 0
+    state, _ = json.loads((tmp_path / "thawed.json").read_text())
+    assert not state.endswith("SUCCESS") or saves == 8
+    assert (server.paths(), server.changes) == (by_hand, changes)
+
+
+def _wait_until_stopped(pid: int) -> None:
+    end = time.monotonic() + 30
+    while Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "T":
+        assert time.monotonic() < end, "it never froze"
+        time.sleep(0.01)
