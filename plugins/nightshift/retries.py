@@ -46,8 +46,9 @@ class VendorRetryPolicy(RetryPolicy):
     def evaluate(self, exception: BaseException, try_number: int, max_tries: int, context: Any = None) -> RetryDecision:
         """Return the decision for one failed attempt; ``try_number`` counts from 1."""
         # What may be either is tried again: a page where a service should answer is "not there" or "restarting".
-        hopeless = isinstance(exception, HOPELESS) and not isinstance(exception, PASSING)
-        if hopeless or (isinstance(exception, JobTimedOut) and exception.goes_on):
+        if (isinstance(exception, HOPELESS) and not isinstance(exception, PASSING)) or (
+            isinstance(exception, JobTimedOut) and exception.goes_on
+        ):
             return RetryDecision.fail(reason=f"{type(exception).__name__}: {_advice(exception)}")
         if isinstance(exception, PASSING):
             delay = delay_of(exception, try_number)

@@ -18,7 +18,7 @@ SESSIONS = "/rest/sessions"
 
 _NO_SERVICE = (
     "Nothing was changed. A service that restarts answers like this for a while: clearing the task asks again. "
-    " If it lasts, put the root of the web service into the host of the connection, such as https://bi.example.com/ExagoWebApi, and "
+    "If it lasts, put the root of the web service into the host of the connection, such as https://bi.example.com/ExagoWebApi, and "
     "check ExagoREST in appSettings.config of the server."
 )
 _BAD_KEY = (
