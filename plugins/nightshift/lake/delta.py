@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import deltalake
@@ -19,7 +20,8 @@ from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundErr
 from deltalake.transaction import AddAction, CommitProperties, Transaction, create_table_with_add_actions
 
 from nightshift.lake.columns import same_storage
-from nightshift.lake.errors import Contended
+from nightshift.lake.errors import Contended, SchemaDrift
+from nightshift.lake.foreign import Stored, refuse_foreign, stored_by
 from nightshift.lake.snapshot import KIND, NOTE, CommitNote, Snapshot, kind_of, transaction
 from nightshift.lake.spec import NIGHT, Column
 from nightshift.lake.store import Lake
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
 ATTEMPTS = 40
 LONGEST_WAIT = 2.0
+REFUSALS = 3
 _DELTA = {
     "string": "string",
     "json": "string",
@@ -65,6 +68,7 @@ class Replacement:
     :param note: what is recorded with the commit
     :param force: replace also what is of an extract that was finished later
     :param others: the other nights, where columns get another type
+    :param stored: the columns that the files store otherwise than we do
     """
 
     content: int
@@ -75,6 +79,7 @@ class Replacement:
     note: CommitNote
     force: bool = False
     others: OtherNights | None = None
+    stored: Mapping[str, Stored] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -114,6 +119,13 @@ class NightTable:
             table = deltalake.DeltaTable(self.url, version=version, storage_options=self._options)
         except TableNotFoundError:
             return None
+        except DeltaError as error:
+            if not re.search(r"Column mapping|[Uu]nsupported|not (yet )?supported", str(error)):
+                raise
+            raise SchemaDrift(
+                f"{self.name}: the table cannot be opened as another engine left it ({str(error)[:300]}). Nothing was published; the "
+                "table and the landed night are as they were. Drop this feature in the engine that added it, then clear this task."
+            ) from None
         return Snapshot(table, self.objects())
 
     def replace(self, what: Replacement) -> Commit:
@@ -121,18 +133,29 @@ class NightTable:
 
         :raises Moved: another writer gave a column another type meanwhile; nothing was committed
         :raises Overtaken: the table has newer extracts of some of the nights, and it is not forced; nothing was committed
-        :raises SchemaDrift: a value of another night is not one of a column's new type; nothing was committed
+        :raises SchemaDrift: a value of another night is not one of a column's new type, or another engine has made the table one
+            that we do not write; nothing was committed
         :raises Contended: other writers came first 40 times; nothing was committed
         """
         overruled: Mapping[str, str] = {}
+        refusals = 0
         for attempt in range(ATTEMPTS):
             now = self.snapshot() or self._created(what.columns)
+            refuse_foreign(self.name, now)
             if now.has_files([add.path for add in what.adds]):
                 return Commit(now, overruled)
             overruled = now.newer(what.nights, what.finished)
             if overruled and not what.force:
                 raise Overtaken(overruled)
-            if not self._committed(now, what):
+            if refused := self._refusal(now, what):
+                # With nobody at all before us it was no race.
+                refusals += (latest := self.snapshot()) is not None and latest.version == now.version
+                if refusals == REFUSALS:
+                    raise SchemaDrift(
+                        f"{self.name}: the commit is refused, though no other writer came first ({refused[:300]}). Nothing was published; "
+                        "the table and the landed night are as they were. Read what another engine has changed in the table's "
+                        "properties and features, undo it there, then clear this task."
+                    )
                 time.sleep(random.uniform(0, min(LONGEST_WAIT, 0.05 * 1.5**attempt)))  # noqa: S311 - jitter
                 continue
             after = self.snapshot(now.version + 1)
@@ -143,13 +166,15 @@ class NightTable:
             "Publish again, and limit with a pool how many nights of one report are published at a time."
         )
 
-    def _committed(self, now: Snapshot, what: Replacement) -> bool:
-        """Commit at exactly one version above ``now``; return whether no other writer came first."""
+    def _refusal(self, now: Snapshot, what: Replacement) -> str:
+        """Commit at exactly one version above ``now``; return why it was refused, nothing where it was not."""
         properties = CommitProperties(
             custom_metadata={NOTE: what.note.to_json()},
             max_commit_retries=0,
             app_transactions=_transactions(what, now.version + 1),
         )
+        if stored_by(now.fields) != what.stored:
+            raise Moved("another engine stores otherwise now")
         others = what.others if what.others and _are_old(now.fields, what.others) else None
         fields = merged(now.fields, what.columns, others)
         rewritten = others.rewritten(now, what.nights) if others else []
@@ -162,9 +187,9 @@ class NightTable:
                 None if others else [(NIGHT, "in", sorted(what.nights))],
                 commit_properties=properties,
             )
-        except CommitFailedError:
-            return False
-        return True
+        except CommitFailedError as error:
+            return str(error) or "no reason given"
+        return ""
 
     def _created(self, columns: Sequence[Column]) -> Snapshot:
         fields = merged([], columns)

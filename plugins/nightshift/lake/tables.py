@@ -19,6 +19,7 @@ from deltalake.transaction import AddAction
 from nightshift.lake.checks import CheckResult, Counts, failed, judge
 from nightshift.lake.delta import Commit, Moved, NightTable, Overtaken, Replacement
 from nightshift.lake.errors import CastError, Contended, SchemaDrift, Unsound
+from nightshift.lake.foreign import Stored, refuse_columns, refuse_foreign, stored_by
 from nightshift.lake.manifest import CHARSET, Manifest
 from nightshift.lake.pages import LandedPages
 from nightshift.lake.published import PublishedNight, published_night
@@ -143,6 +144,7 @@ class _Publishing:
         self.table = NightTable(lake, manifest.source, manifest.report)
         self.content = content_of(manifest, spec)
         self.finished = microseconds_of(manifest.finished)
+        self.stored: Mapping[str, Stored] = {}
 
     def nothing_to_do(self, now: Snapshot) -> Published | None:
         """Return what is in the table where it has this content, or newer extracts, of every night."""
@@ -172,15 +174,20 @@ class _Publishing:
 
     def run(self, before: Snapshot | None) -> Published:
         began = time.monotonic()
+        if before is not None:
+            refuse_foreign(self.table.name, before)
+        self.stored = stored_by(before.fields if before else ())
         rows = TypedRows(
             LandedPages(self.lake, self.manifest, self.spec.data_key),
             self.manifest,
             self.spec,
             before.columns if before else None,
             OlderValues(before, self.nights) if before else None,
+            self.stored,
         )
         with closing(rows.stage(self.nights)) as stager:
             self.say(f"{stager.read} rows read and cast in {time.monotonic() - began:.1f} s")
+            refuse_columns(self.table.name, before.fields if before else (), rows.columns)
             files, checks, counts = self._checked(stager, before)
             had = {column.name for column in before.columns} if before else set()
             added = tuple(column.name for column in rows.columns if column.name not in had)
@@ -221,7 +228,9 @@ class _Publishing:
                 widened=tuple((change.column, change.before, change.now) for change in changes),
             )
             try:
-                what = Replacement(self.content, nights, adds, columns, self.finished, note, self.force, others)
+                what = Replacement(
+                    self.content, nights, adds, columns, self.finished, note, self.force, others, self.stored
+                )
                 return kept, self.table.replace(what)
             except Overtaken as newer:
                 kept = {**kept, **newer.nights}

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Protocol
+
+from pyarrow import RecordBatch
 
 from nightshift.lake.columns import Target, is_number, known_types, promoted, table_name, targets
 from nightshift.lake.csv_pages import CsvPages
 from nightshift.lake.digits import Digits
 from nightshift.lake.errors import CastError, SchemaDrift
+from nightshift.lake.foreign import KEPT, Stored, as_stored, stored_schema
 from nightshift.lake.json_pages import JsonPages, NewColumns
 from nightshift.lake.manifest import Manifest
 from nightshift.lake.pages import LandedPages
@@ -40,6 +44,7 @@ class TypedRows:
     :param spec: how it is published
     :param table: the columns of the table, ``None`` where there is none
     :param older: the table's other nights, where there is a table
+    :param stored: the columns that the table stores otherwise than we do
     :raises SchemaDrift: the vendor's model does not fit the table, and ``schema_rules`` do not allow it
     """
 
@@ -50,6 +55,7 @@ class TypedRows:
         spec: PublishSpec,
         table: Sequence[Column] | None,
         older: Older | None = None,
+        stored: Mapping[str, Stored] = MappingProxyType({}),
     ) -> None:
         self.columns: list[Column] = []
         self._pages = pages
@@ -57,6 +63,7 @@ class TypedRows:
         self._spec = spec
         self._table = table
         self._older = older
+        self._stored = stored
         self._wider: dict[str, str] = {}
         self._survey: Survey | None = None
         if manifest.model is not None and table:
@@ -96,17 +103,24 @@ class TypedRows:
                 f"Correct night_column; the columns are {', '.join(pages.schema.names)[:500]}."
             )
         key = [table_name(name) for name in spec.key] if spec.checks.unique_key else []
-        stager = Stager(pages.schema, nights, night_column, spec.timezone, key)
+        stager = Stager(stored_schema(pages.schema, self._stored), nights, night_column, spec.timezone, key)
         try:
             for entry, body in self._pages:
+                before = 0
                 for batch in pages.batches(entry.number, body, entry.rows):
-                    stager.add(batch, entry.number)
+                    stager.add(self._as_stored(batch, entry.number, before), entry.number)
+                    before += len(batch)
             if self._table and stager.read:
                 self._refuse_losses(pages)
         except BaseException:
             stager.close()
             raise
         return stager
+
+    def _as_stored(self, batch: RecordBatch, page: int, before: int) -> RecordBatch:
+        if not self._stored:
+            return batch
+        return as_stored(batch, self._stored, report=self._manifest.report, page=page, before=before)
 
     def _reader(self, columns: Sequence[Target], empty: Sequence[str]) -> CsvPages | JsonPages:
         if self._manifest.format == "csv":
@@ -126,6 +140,8 @@ class TypedRows:
     def _widens(self, misfit: CastError) -> bool:
         """Give the column of a value that does not fit the type that holds all its values, where that is allowed."""
         name, spec = misfit.column, self._spec
+        if misfit.wanted in KEPT:
+            return False
         if name in spec.types or name in self._wider or name in promoted(spec) or name == spec.night_column:
             return False
         before = next((column.type for column in self._table or () if column.name == table_name(name)), None)
