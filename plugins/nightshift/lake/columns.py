@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -32,8 +33,15 @@ class Target:
 
 
 def table_name(vendor_name: str) -> str:
-    """Return the name of a vendor's column in the table: its own, but for ``night``, which the partition has."""
-    return f"{NIGHT}_" if vendor_name == NIGHT else vendor_name
+    """Return the name of a vendor's column in the table: its own, but for ``night`` in any case, which the partition has, and for
+    no name at all: these get a ``_`` behind them, and so does what would fall together with them.
+    """
+    return f"{vendor_name}_" if re.fullmatch(rf"({NIGHT})?_*", vendor_name, re.IGNORECASE) else vendor_name
+
+
+def vendor_name(name: str) -> str:
+    """Return the vendor's name of a column of the table; see :func:`table_name`."""
+    return name[:-1] if re.fullmatch(rf"({NIGHT})?_+", name, re.IGNORECASE) else name
 
 
 def promoted(spec: PublishSpec) -> dict[str, Target]:
@@ -61,8 +69,7 @@ def known_types(
     members = promoted(spec)
     of_table = {column.name: column.type for column in table or () if column.type and column.name not in members}
     of_model = {column.name: column.type for column in model or () if column.type}
-    renamed = table_name(NIGHT)
-    by_vendor = {(NIGHT if name == renamed else name): kind for name, kind in of_table.items()}
+    by_vendor = {vendor_name(name): kind for name, kind in of_table.items()}
     found: dict[str, str] = {}
     for name in dict.fromkeys((*by_vendor, *of_model, *spec.promote, *values)):
         before = by_vendor.get(name)
@@ -156,6 +163,11 @@ def targets(types: Mapping[str, str], spec: PublishSpec) -> list[Target]:
     """
     found = [Target(table_name(name), kind, name) for name, kind in types.items()]
     found += promoted(spec).values()
+    if unusable := [target.name for target in found if "\0" in target.name]:
+        raise SchemaDrift(
+            f"the column {unusable[0]!r} has a NUL character in its name, with which no engine could open the table again. Nothing "
+            "was published; the landed night is untouched. Have the vendor name it otherwise, then extract the night again."
+        )
     names = [target.name.lower() for target in found]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise SchemaDrift(

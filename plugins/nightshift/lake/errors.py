@@ -45,7 +45,18 @@ class CastError(LakeError):
 
 
 class UnreadablePage(LakeError):
-    """A landed page is not the JSON or CSV that its extract says it is."""
+    """A landed page is not the JSON or CSV that its extract says it is.
+
+    :param page: number of the landed page, from 1
+    :param row: number of the row in that page, from 1, where it can be told
+    :param column: name of the column, where it can be told
+    """
+
+    def __init__(
+        self, message: str, *, page: int | None = None, row: int | None = None, column: str | None = None
+    ) -> None:
+        self.page, self.row, self.column = page, row, column
+        super().__init__(message)
 
 
 class SchemaDrift(LakeError):

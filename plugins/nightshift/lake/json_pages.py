@@ -12,6 +12,7 @@ import pyarrow as pa
 from nightshift.lake.casts import Misfit, arrow_type, from_raw, from_text
 from nightshift.lake.columns import Target, misfit_error
 from nightshift.lake.errors import CastError, UnreadablePage
+from nightshift.lake.json_trouble import text_of_page, unreadable
 from nightshift.lake.spec import PublishSpec
 from nightshift.lake.times import epoch_ms
 
@@ -22,6 +23,9 @@ _FIELD = {
     "date": str | int | None,
     "timestamp": str | int | None,
 }
+
+
+_STARTS = re.compile(rb"\s*\[")
 
 
 class NewColumns(Exception):
@@ -103,6 +107,8 @@ class JsonPages:
             (field, msgspec.Raw if name in self._loose else self._typed(name), None)
             for name, field in self._fields.items()
         ]
+        if any(map(is_awkward, (*self._fields, *self._ignored))):
+            return self._one_by_one()
         fields += [(f"i{at}", Any, None) for at in range(len(self._ignored))]
         names = {
             **{field: name for name, field in self._fields.items()},
@@ -111,29 +117,41 @@ class JsonPages:
         row = msgspec.defstruct("Row", fields, rename=names, forbid_unknown_fields=True, gc=False)
         return decoder_of(row, self._spec.data_key)
 
+    def _one_by_one(self) -> Callable[[bytes], list[Any] | None]:
+        """Return a decoder for names that no compiled one takes: every row as names and values."""
+        self._loose |= set(self._fields)
+        row = msgspec.defstruct("Row", [(field, Any, None) for field in self._fields.values()], gc=False)
+        decode = decoder_of(dict[str, msgspec.Raw], self._spec.data_key)
+        known = {*self._fields, *self._ignored}
+
+        def decoded(body: bytes) -> list[Any] | None:
+            found = decode(body)
+            if found is None:
+                return None
+            if new := {name for values in found for name in values} - known:
+                raise NewColumns(", ".join(sorted(new)))
+            return [row(*(values.get(name) for name in self._fields)) for values in found]
+
+        return decoded
+
     def _typed(self, name: str) -> Any:
         return _FIELD[next(column.kind for column in self._plain if column.origin == name)]
 
     def _rows(self, number: int, body: bytes) -> list[Any] | None:
-        while True:
-            try:
-                return self._decode(body)
-            except msgspec.ValidationError as error:
-                if "unknown field" in str(error):
-                    raise NewColumns(str(error)) from None
-                guilty = {name for name in self._fields if name not in self._loose and not self._fits(name, body)}
-                if not guilty:
-                    raise self._unreadable(number, error) from None
-                self._loose |= guilty
-                self._decode = self._compiled()
-            except msgspec.DecodeError as error:
-                raise self._unreadable(number, error) from None
-
-    def _unreadable(self, number: int, error: Exception) -> UnreadablePage:
-        return UnreadablePage(
-            f"{self._report}: page {number} is not the JSON of rows ({error}). Nothing was published; the landed night is "
-            "untouched. Extract the night again if the vendor's answer was cut."
-        )
+        try:
+            while True:
+                try:
+                    return self._decode(body)
+                except msgspec.ValidationError as error:
+                    if "unknown field" in str(error):
+                        raise NewColumns(str(error)) from None
+                    guilty = {name for name in self._fields if name not in self._loose and not self._fits(name, body)}
+                    if not guilty:
+                        raise
+                    self._loose |= guilty
+                    self._decode = self._compiled()
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+            raise unreadable(self._report, number, body, self._spec.data_key, error) from None
 
     def _fits(self, name: str, body: bytes) -> bool:
         try:
@@ -143,6 +161,8 @@ class JsonPages:
         return True
 
     def _only(self, name: str, kind: Any, body: bytes, missing: Any = None) -> list[Any]:
+        if is_awkward(name):
+            return [row.get(name, missing) for row in decoder_of(dict[str, kind], self._spec.data_key)(body) or ()]
         row = msgspec.defstruct("Row", [("f", kind, missing)], rename={"f": name})
         return [found.f for found in decoder_of(row, self._spec.data_key)(body) or ()]
 
@@ -169,15 +189,13 @@ class JsonPages:
         return from_text(texts, kind, self._spec.timezone, self._spec.empty_as_null)
 
     def _member(self, number: int, column: Target, values: Sequence[msgspec.Raw | None]) -> pa.Array:
-        member = msgspec.defstruct("Nested", [("m", msgspec.Raw, None)], rename={"m": str(column.member)})
-        decode = msgspec.json.Decoder(member | None).decode
+        member = _member_of(str(column.member))
         raws: list[msgspec.Raw | None] = []
         for index, raw in enumerate(values):
             try:
-                nested = decode(raw) if raw is not None else None
+                raws.append(member(raw) if raw is not None else None)
             except msgspec.ValidationError:
                 raise self._misfit(number, column, Misfit(index, str(raw or b"", "utf-8"), "it is no object")) from None
-            raws.append(nested.m if nested is not None else None)
         try:
             return from_raw(raws, column.kind, self._spec.timezone, self._spec.empty_as_null)
         except Misfit as misfit:
@@ -187,15 +205,40 @@ class JsonPages:
         return misfit_error(self._report, number, misfit.index + 1, column, misfit, self._spec)
 
 
+def _member_of(name: str) -> Callable[[msgspec.Raw], msgspec.Raw | None]:
+    if is_awkward(name):
+        members = msgspec.json.Decoder(dict[str, msgspec.Raw] | None).decode
+        return lambda raw: (members(raw) or {}).get(name)
+    nested: Any = msgspec.defstruct("Nested", [("m", msgspec.Raw, None)], rename={"m": name})
+    decode = msgspec.json.Decoder(nested | None).decode
+    return lambda raw: getattr(decode(raw), "m", None)
+
+
+def is_awkward(name: str) -> bool:
+    """Say whether a name has a quote, a backslash or a control character, which compiled decoders do not take."""
+    return any(character in '"\\' or character < " " for character in name)
+
+
 def decoder_of(row: Any, data_key: str) -> Callable[[bytes], list[Any] | None]:
-    """Return a function that decodes the rows of a page: a bare array, or the array under ``data_key``; ``None`` without."""
-    page: Any = msgspec.defstruct("Page", [("rows", list[row] | None, None)], rename={"rows": data_key})
-    bare, keyed = msgspec.json.Decoder(list[row]).decode, msgspec.json.Decoder(page).decode
-    starts = re.compile(rb"(?:\xef\xbb\xbf)?\s*")
+    """Return a function that decodes the rows of a page: a bare array, or the array under ``data_key``; ``None`` without.
+
+    It raises ``msgspec.DecodeError``, ``RecursionError`` for what is nested too deep, and ``UnicodeDecodeError``.
+    """
+    bare = msgspec.json.Decoder(list[row]).decode
+    keyed = _keyed(row, data_key)
 
     def decode(body: bytes) -> list[Any] | None:
-        at = starts.match(body).end()  # type: ignore[union-attr]
-        text = memoryview(body)[at:] if body.startswith(b"\xef\xbb\xbf") else body
-        return bare(text) if body[at : at + 1] == b"[" else keyed(text).rows
+        text = text_of_page(body)
+        return bare(text) if _STARTS.match(text) else keyed(text)
 
     return decode
+
+
+def _keyed(row: Any, data_key: str) -> Callable[[bytes], list[Any] | None]:
+    if is_awkward(data_key):
+        members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+        rows = msgspec.json.Decoder(list[row] | None).decode
+        return lambda text: rows(members(text).get(data_key, b"null"))
+    page: Any = msgspec.defstruct("Page", [("rows", list[row] | None, None)], rename={"rows": data_key})
+    decode = msgspec.json.Decoder(page).decode
+    return lambda text: decode(text).rows

@@ -10,6 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import msgspec
 
 from nightshift.lake.errors import Damaged
+from nightshift.lake.json_trouble import text_of_page
 from nightshift.lake.landing import Landing, unpack
 from nightshift.lake.manifest import Manifest, PageEntry
 from nightshift.lake.store import Lake
@@ -80,12 +81,12 @@ def listed(body: bytes, data_key: str) -> bytes:
 
     An object is its own row; any other value becomes the column ``value`` of one.
     """
-    text = body.lstrip()
-    if text[:1] != b"{":
-        return body
     try:
+        text = text_of_page(body).lstrip()
+        if text[:1] != b"{":
+            return body
         value = bytes(msgspec.json.decode(text, type=dict[str, msgspec.Raw]).get(data_key) or b"[").strip()
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         return body
     if value[:1] == b"[" or value == b"null":
         return body

@@ -78,7 +78,7 @@ class Column(_Model):
     :param vendor_type: the vendor's word for the type, if it has one
     """
 
-    name: str = Field(min_length=1)
+    name: str
     type: ColumnType | None = None
     vendor_type: str | None = None
 

@@ -13,8 +13,8 @@ import pyarrow.compute as pc
 from nightshift.lake.casts import joined
 from nightshift.lake.csv_pages import CsvTexts
 from nightshift.lake.digits import Digits, digits_of
-from nightshift.lake.errors import UnreadablePage
 from nightshift.lake.json_pages import decoder_of
+from nightshift.lake.json_trouble import unreadable
 from nightshift.lake.spec import PublishSpec
 
 _BOOL = r"(?i)^(true|false)$"
@@ -87,6 +87,7 @@ class Survey:
         self.empty: tuple[str, ...] = ()
         self._seen: dict[str, _Seen] = {}
         self._csv = CsvTexts(spec.csv, report) if is_csv else None
+        self._data_key = spec.data_key
         self._decode = decoder_of(dict[str, msgspec.Raw], spec.data_key)
 
     def take(self, pages: Iterable[tuple[int, bytes]]) -> tuple[dict[str, str], tuple[str, ...]]:
@@ -120,11 +121,8 @@ class Survey:
     def _take_json(self, number: int, body: bytes) -> None:
         try:
             rows = self._decode(body) or ()
-        except (msgspec.DecodeError, RecursionError) as error:
-            raise UnreadablePage(
-                f"{self._report}: page {number} is not the JSON of rows ({error}). Nothing was published; the landed night "
-                "is untouched. Extract the night again if the vendor's answer was cut."
-            ) from None
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+            raise unreadable(self._report, number, body, self._data_key, error) from None
         for name, raws in _columns(rows):
             _take_values(self._seen.setdefault(name, _Seen()), raws)
 
