@@ -32,7 +32,7 @@ if (source := source_in_force("flexnet", FlexNet)) is not None:
                     **source.model_dump(
                         include={"timezone", "horizon_days", "date_to", "window_overlap_days", "pages_in_flight"}
                     ),
-                    **report.model_dump(include={"mode", "format", "page_size", "query", "key"}),
+                    **report.model_dump(include={"mode", "format", "page_size", "query", "key", "data_key"}),
                     **report.csv.model_dump(exclude_unset=True),
                     flexnet_conn_id=source.connection,
                 )

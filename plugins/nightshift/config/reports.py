@@ -106,12 +106,18 @@ class FlexNetReport(Report):
     :param format: ``json`` or ``csv``
     :param page_size: rows a page, 1 to 2500 (the vendor's ``limitRecords``)
     :param query: filter of the group, an object with the vendor's operators
+    :param data_key: key of the rows in a JSON page; default: that of the connection, else ``data``
     """
 
     mode: Literal["batch", "interactive", "BATCH", "INTERACTIVE"] = "interactive"
     format: Literal["json", "csv"] = "json"
     page_size: int = Field(default=2500, ge=1, le=2500)
     query: dict[str, Json] | None = None
+    data_key: str | None = Field(default=None, min_length=1)
+
+    def publish_spec(self, timezone: str, **more: Any) -> PublishSpec:
+        """Return how this report is published."""
+        return super().publish_spec(timezone, **({"data_key": self.data_key} if self.data_key else {}), **more)
 
 
 class FlexNet(Source):

@@ -38,7 +38,19 @@ class FlexNetHook(VendorHook):
     hook_name = "FlexNet Operations"
     vendor = VENDOR
     own_extras = frozenset(
-        {"token", "mode", "page_size", "api_version", "data_key", "row_count_keys", "page_count_keys", "link_keys"}
+        {
+            "token",
+            "mode",
+            "page_size",
+            "api_version",
+            "data_key",
+            "row_count_keys",
+            "page_count_keys",
+            "link_keys",
+            "charset",
+            "delimiter",
+            "quote",
+        }
     )
     advice: ClassVar[dict[int, str]] = {
         400: "The vendor calls a parameter wrong: check the dates, the filter and the page size of this report.",

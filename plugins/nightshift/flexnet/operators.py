@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from airflow.sdk import Context
 
-from nightshift.errors import BadResponse, NotFound
+from nightshift.config.mistakes import nearest
+from nightshift.errors import BadResponse, NotFound, Rejected, VendorError
 from nightshift.flexnet.request import DEFAULT_CONN
 from nightshift.flexnet.walk import Walk, steady_walk
 from nightshift.flexnet.window import Window, accepted, find_window, window_of
 from nightshift.lake.extract import Progress
 from nightshift.lake.landing import Manifest
-from nightshift.lake.manifest import CHARSET, ON_TWO_PAGES
+from nightshift.lake.manifest import CHARSET, DATA_KEY, DELIMITER, ON_TWO_PAGES, QUOTE
+from nightshift.lake.spec import CsvSpec, PublishSpec
 from nightshift.nights.extract import ExtractOperator
 
 if TYPE_CHECKING:
@@ -41,6 +43,7 @@ class FlexNetExtractOperator(ExtractOperator):
     :param date_to: ``auto``, ``inclusive`` or ``exclusive``: how the vendor reads ``dateTo``
     :param window_overlap_days: days asked for on either side of the night
     :param pages_in_flight: pages asked for at a time
+    :param data_key: key of the rows in a JSON page; default: the extra ``data_key`` of the connection, else ``data``
     :param charset: character set of CSV; default: the extra ``charset`` of the connection, else what the answers name,
         else utf-8
     :param delimiter: between the fields of CSV; default: the extra of the connection, else a comma
@@ -62,6 +65,7 @@ class FlexNetExtractOperator(ExtractOperator):
         date_to: str = "auto",
         window_overlap_days: int = 0,
         pages_in_flight: int = 8,
+        data_key: str | None = None,
         charset: str | None = None,
         delimiter: str | None = None,
         quote: str | None = None,
@@ -77,6 +81,7 @@ class FlexNetExtractOperator(ExtractOperator):
         self.date_to = date_to
         self.window_overlap_days = window_overlap_days
         self.pages_in_flight = pages_in_flight
+        self.data_key = data_key
         self.charset = charset
         self.delimiter = delimiter
         self.quote = quote
@@ -86,18 +91,35 @@ class FlexNetExtractOperator(ExtractOperator):
         """Land every page of the night."""
         from nightshift.flexnet.hook import FlexNetHook
 
-        dialect = {"charset": self.charset, "delimiter": self.delimiter, "quote": self.quote}
+        dialect = {"data_key": self.data_key, "charset": self.charset, "delimiter": self.delimiter, "quote": self.quote}
         given = {name: value for name, value in dialect.items() if value is not None}
         async with FlexNetHook(self.flexnet_conn_id, **given) as hook:
-            model = await self._model(hook)
-            progress, window = await self._window(hook, progress, context)
-            request = self._request(hook, window)
-            walk = await steady_walk(hook, request, folder, self.pages_in_flight)
+            try:
+                model = await self._model(hook)
+                progress, window = await self._window(hook, progress, context)
+                request = self._request(hook, window)
+                walk = await steady_walk(hook, request, folder, self.pages_in_flight)
+            except (NotFound, Rejected) as error:
+                raise await self._explained(hook, error) from None
         return Manifest.of(
             walk.entries, source=self.source, report=self.report, night=self.night, extract=progress.extract, connection=self.flexnet_conn_id, attempt=context["ti"].try_number,
             started=progress.started, finished=datetime.now(UTC).isoformat(), format="csv" if request.is_csv else "json", window=asdict(window), request=request.params(1),
-            vendor_totals=walk.vendor_totals, model=model, notes=_notes(walk),
+            vendor_totals=walk.vendor_totals, model=model, notes=_notes(walk, hook, is_csv=request.is_csv),
         )  # fmt: skip
+
+    async def _explained(self, hook: FlexNetHook, error: NotFound | Rejected) -> VendorError:
+        """Return the error of a report that the vendor does not know with what it knows instead; any other as it is."""
+        try:
+            known = await hook.report_names()
+        except VendorError:
+            return error
+        if not known or self.report in known:
+            return error
+        return error.replaced(
+            problem=f"there is no report {self.report!r}{nearest(self.report, known)}",
+            advice=f"Nothing was landed. This user sees: {', '.join(sorted(known))}. Correct the name in reports.yaml, or give the user "
+            "the report, then clear the task.",
+        )
 
     def _request(self, hook: FlexNetHook, window: Window) -> ReportRequest:
         return hook.request_of(
@@ -151,9 +173,16 @@ class FlexNetExtractOperator(ExtractOperator):
         return self.remember(context, msgspec.structs.replace(progress, plan=asdict(window))), window
 
 
-def _notes(walk: Walk) -> dict[str, str | int]:
-    """Return what publish has to know of the walk: the character set of CSV, and rows that two walks both had twice."""
+def _notes(walk: Walk, hook: FlexNetHook, *, is_csv: bool) -> dict[str, str | int]:
+    """Return what publish has to know of the walk: how pages are read, and rows that two walks both had twice."""
     notes: dict[str, str | int] = {}
+    if is_csv:
+        spec, usual = hook.csv_spec(), CsvSpec()
+        notes |= {
+            name: getattr(spec, name) for name in (DELIMITER, QUOTE) if getattr(spec, name) != getattr(usual, name)
+        }
+    elif (key := hook.page_names().data) != PublishSpec().data_key:
+        notes[DATA_KEY] = key
     if walk.charset and walk.charset != "utf-8":
         notes[CHARSET] = walk.charset
     if walk.on_two_pages:

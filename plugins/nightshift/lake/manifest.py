@@ -13,6 +13,8 @@ from nightshift.lake.spec import Column, Night
 
 CHARSET = "charset"
 """Note: the character set in which the extract has read its CSV; utf-8 where there is none."""
+DELIMITER, QUOTE, DATA_KEY = "delimiter", "quote", "data_key"
+"""Notes: how the extract has read its pages, where that is not the usual way."""
 ON_TWO_PAGES = "rows_on_two_pages"
 """Note: rows that came on two pages, in two walks alike, so that they are the report's own."""
 TOLD_ROWS = "vendor_rows_told"

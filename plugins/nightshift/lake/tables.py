@@ -20,7 +20,7 @@ from nightshift.lake.checks import CheckResult, Counts, failed, judge
 from nightshift.lake.delta import Commit, Moved, NightTable, Overtaken, Replacement
 from nightshift.lake.errors import CastError, Contended, SchemaDrift, Unsound
 from nightshift.lake.foreign import Stored, refuse_columns, refuse_foreign, stored_by
-from nightshift.lake.manifest import CHARSET, Manifest
+from nightshift.lake.manifest import CHARSET, DATA_KEY, DELIMITER, QUOTE, Manifest
 from nightshift.lake.pages import LandedPages
 from nightshift.lake.published import PublishedNight, published_night
 from nightshift.lake.snapshot import CommitNote, Snapshot, microseconds_of
@@ -334,11 +334,17 @@ class _Publishing:
 
 
 def _as_extracted(spec: PublishSpec, manifest: Manifest) -> PublishSpec:
-    """Return a specification that reads CSV in the character set of the extract, unless it names one itself."""
-    charset = manifest.notes.get(CHARSET)
-    if charset is None or spec.csv.charset != CsvSpec().charset:
-        return spec
-    return spec.model_copy(update={"csv": spec.csv.model_copy(update={"charset": str(charset)})})
+    """Return a specification that reads pages as the extract has read them, unless it says otherwise itself."""
+    usual, notes = CsvSpec(), manifest.notes
+    csv = {
+        name: str(notes[name])
+        for name in (CHARSET, DELIMITER, QUOTE)
+        if name in notes and getattr(spec.csv, name) == getattr(usual, name)
+    }
+    changes: dict[str, object] = {"csv": spec.csv.model_copy(update=csv)} if csv else {}
+    if DATA_KEY in notes and spec.data_key == PublishSpec().data_key:
+        changes["data_key"] = str(notes[DATA_KEY])
+    return spec.model_copy(update=changes) if changes else spec
 
 
 def content_of(manifest: Manifest, spec: PublishSpec) -> int:

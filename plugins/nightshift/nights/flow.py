@@ -81,6 +81,8 @@ def night_task(source: Source, reports: Sequence[str]) -> NightOperator:
     """Declare the first task of the DAG; its branches are the task groups, named as the reports."""
     return NightOperator(
         task_id="night",
+        # The pool is for what talks to the vendor: in one that is full, or that nobody has made, no night would begin.
+        pool="default_pool",
         doc_md="Decide the night, wait until it is settled, choose the reports.",
         timezone=source.timezone,
         settle_hours=source.settle_hours,

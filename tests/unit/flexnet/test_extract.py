@@ -299,3 +299,23 @@ def test_an_empty_answer_about_the_window_is_not_believed_at_once(bench) -> None
     assert run.state == "success", run.error
     assert b.manifest(run).window["date_to_is"] == "inclusive"
     assert run.result["rows"] == ROWS["usage"]
+
+
+def test_a_report_that_the_vendor_does_not_know_is_told_with_those_that_it_knows(
+    bench: Callable[..., Bench],
+) -> None:
+    here = bench(report="usag")
+    run = here.run()
+    assert run.state == "failed"
+    assert "there is no report 'usag'; did you mean 'usage'?" in str(run.error)
+    assert "This user sees: " in str(run.error)
+    assert "entitlement" in str(run.error)
+    assert str(run.error).rstrip("')\"").endswith("then clear the task.")
+
+
+def test_another_refusal_of_a_report_that_there_is_stays_what_it_is(bench: Callable[..., Bench]) -> None:
+    here = bench()
+    here.vendor.faults.add(Fault(kind=FaultKind.STATUS, path="/report/usage$", status=400, times=None))
+    run = here.run()
+    assert run.state == "failed"
+    assert "there is no report" not in str(run.error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
@@ -286,3 +287,26 @@ def test_an_older_extract_leaves_the_newer_one_and_says_so_in_log_result_and_eve
     forced = f.publish(older, force=True)
     assert (forced.result["kept"], list(forced.result["overruled"])) == ({}, [NIGHT])
     assert f"FORCED: night {NIGHT}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("switches", "extras", "given", "form"),
+    [
+        ({"data_key": "rows"}, {"data_key": "rows"}, {}, "json"),
+        ({"data_key": "rows"}, {}, {"data_key": "rows"}, "json"),
+        ({"data_key": "rows"}, {"data_key": "wrong"}, {"data_key": "rows"}, "json"),
+        ({"csv_delimiter": ";"}, {"delimiter": ";"}, {}, "csv"),
+        ({"csv_charset": "utf-16"}, {"charset": "utf-16"}, {}, "csv"),
+    ],
+)
+def test_what_an_advice_says_to_set_counts_to_the_table(
+    flow, switches: dict[str, str], extras: dict[str, str], given: dict[str, str], form: str
+) -> None:
+    """Of a connection as well as of a report: what the extract was told, its publish reads by."""
+    f = flow(**switches)
+    f.connection["extra"] = json.dumps(extras)
+    extract = f.extract(format=form, **given)
+    assert f.watch(extract).state == "success"
+    run = f.publish(extract)
+    assert run.state == "success", run.error
+    assert len(f.rows()) == ROWS["usage"]
