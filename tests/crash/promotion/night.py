@@ -201,7 +201,8 @@ class Airflow:
         self.revive(run)
 
     def resolve(self, run: str, name: str, word: dict[str, Any]) -> None:
-        """Say what to do about a job that only a person can tell, then clear the task."""
+        """Say what to do about a job that only a person can tell, some time later, then clear the task."""
+        self.age(run, name)
         self.task(run, name).task_store[RESOLUTION_KEY] = word
         self.clear(run, name)
 
