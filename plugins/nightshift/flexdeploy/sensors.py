@@ -77,9 +77,15 @@ class FlexDeployWorkflowRequestSensor(VendorJobSensor):
         """Return the seconds that were spent waiting for a person or a time before now."""
         store = context["task_state_store"]
         held = store.get(CLOCK_KEY, None)
-        clock = held if isinstance(held, dict) and held.get("job") == record.id else {}
+        mine = isinstance(held, dict) and (held.get("job"), held.get("anchor", record.anchor)) == (
+            record.id,
+            record.anchor,
+        )
+        clock = held if mine and isinstance(held, dict) else {}
         since, waited = clock.get("since"), float(clock.get("waited") or 0.0)
         if since is not None and since != record.waiting_since:
             waited += max(0.0, (record.waiting_since or time.time()) - since)
-        store.set(CLOCK_KEY, {"job": record.id, "since": record.waiting_since, "waited": waited})
+        store.set(
+            CLOCK_KEY, {"job": record.id, "anchor": record.anchor, "since": record.waiting_since, "waited": waited}
+        )
         return waited

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+from collections.abc import Callable
 
 from nightshift.jobs.adapter import AdapterSpec, Cancelled, JobAdapter
 from nightshift.jobs.poller import Log
@@ -56,13 +57,27 @@ async def cancel_by_spec(spec: AdapterSpec, job_id: str, why: str, log: Log) -> 
         return False
 
 
-def cancel_in_thread(spec: AdapterSpec, job_id: str, why: str, log: Log, timeout: float = CANCEL_TIMEOUT) -> None:
+def cancel_in_thread(
+    spec: AdapterSpec,
+    job_id: str,
+    why: str,
+    log: Log,
+    *,
+    spared: Callable[[], str] = str,
+    timeout: float = CANCEL_TIMEOUT,
+) -> None:
     """Do the same from a signal handler, which may have interrupted an event loop of this very thread.
 
+    :param spared: says why the job is left alone; empty where it is not
     :param timeout: seconds to wait for it; the supervisor kills a task some 5 s after the signal anyway.
     """
-    thread = threading.Thread(
-        target=lambda: asyncio.run(cancel_by_spec(spec, job_id, why, log)), name="cancel job", daemon=True
-    )
+
+    def run() -> None:
+        if reason := spared():
+            log.log(logging.INFO, f"{reason}: job {job_id} is left alone.")
+        else:
+            asyncio.run(cancel_by_spec(spec, job_id, why, log))
+
+    thread = threading.Thread(target=run, name="cancel job", daemon=True)
     thread.start()
     thread.join(timeout)

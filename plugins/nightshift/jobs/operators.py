@@ -16,6 +16,7 @@ from nightshift.jobs.adapter import AdapterSpec, Immediate, JobAdapter
 from nightshift.jobs.cancel import cancel_by_spec, cancel_in_thread, cancel_job
 from nightshift.jobs.events import EventKind, JobEvent
 from nightshift.jobs.links import JobLink
+from nightshift.jobs.marks import spared
 from nightshift.jobs.once import Attempt, SubmitOnce
 from nightshift.jobs.poller import look
 from nightshift.jobs.record import Ending, JobRecord, JobStore
@@ -97,6 +98,8 @@ class VendorJobOperator(BaseOperator):
         self.job_url: str | None = None
         self._job_id: str | None = None
         self._killed = False
+        self._left_alone = ""
+        self._context: Context | None = None
 
     def adapter(self) -> AdapterSpec:
         """Name the adapter; called after templates are rendered."""
@@ -126,6 +129,7 @@ class VendorJobOperator(BaseOperator):
         return asyncio.run(self._guarded(context, event or {}))
 
     async def _guarded(self, context: Context, payload: dict[str, Any] | None) -> Any:
+        self._context = context
         try:
             async with self.adapter().build() as adapter:
                 return await self._go(context, adapter, payload)
@@ -164,14 +168,23 @@ class VendorJobOperator(BaseOperator):
             max_tries=ti.max_tries,
             payload=self.payload(context),
         )
-        return await SubmitOnce(adapter, store, attempt, self.log, stopped=lambda: self._killed).secure()
+        before = store.load()
+        made = await SubmitOnce(adapter, store, attempt, self.log, stopped=lambda: self._killed).secure()
+        cleared = before is not None and ti.max_tries > before.max_tries
+        if before is None or not cleared or not isinstance(made, JobRecord) or made.id != before.id:
+            return made
+        # A person who clears a task whose time is over gives it new time; a retry, which nobody asked for, does not.
+        at = time.time()
+        return store.save(
+            made.changed(anchor=at, attempt_at=at, waiting_since=None if made.waiting_since is None else at)
+        )
 
     async def _wait(self, record: JobRecord, adapter: JobAdapter) -> JobEvent:
         if record.status is not None and record.status.state in TERMINAL:
             return JobEvent(kind=EventKind.ENDED, job_id=record.status.id, at=time.time(), status=record.status)
         plan = self._plan(record, adapter)
         if self._killed:
-            if self.cancel_on_failure:
+            if self.cancel_on_failure and not self._left_alone:
                 await cancel_job(adapter, plan.job_id, "The task was killed", self.log)
             raise stopped(adapter, plan.job_id)
         event = await look(adapter, Watch(plan, time.time()), self.log, self.look if self.deferrable else None)
@@ -259,15 +272,24 @@ class VendorJobOperator(BaseOperator):
         raise timed_out(adapter, event, cancelled=taken)
 
     def on_kill(self) -> None:
-        """Cancel the job when the worker is told to stop (a clear, mark failed, time-out, or the worker's end)."""
+        """Cancel the job when the worker is told to stop (a clear, mark failed, time-out, or the worker's end).
+
+        Not where a person marked the task success, and not where a newer attempt has the job (:mod:`nightshift.jobs.marks`).
+        """
         self._killed = True
         if self._job_id is not None and self.cancel_on_failure:
-            cancel_in_thread(self.adapter(), self._job_id, "The task was killed", self.log)
+            cancel_in_thread(self.adapter(), self._job_id, "The task was killed", self.log, spared=self._spared)
+
+    def _spared(self) -> str:
+        if self._context is None:
+            return ""
+        self._left_alone = spared(self._context["ti"], self._context["task_state_store"], self.log)
+        return self._left_alone
 
     async def _abandon(self, context: Context, error: Exception) -> None:
         """Cancel a job that nobody will wait for any more: this was the last attempt, and it failed."""
-        spared = AuthFailed | Forbidden | Ambiguous | JobFailed | JobTimedOut
-        if self._job_id is None or not self.cancel_on_failure or isinstance(error, spared):
+        never = AuthFailed | Forbidden | Ambiguous | JobFailed | JobTimedOut
+        if self._job_id is None or not self.cancel_on_failure or self._left_alone or isinstance(error, never):
             return
         record = self._store(context).load()
         ended = record is None or record.done or (record.status is not None and record.status.state in TERMINAL)

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 class VendorJobSensor(BaseSensorOperator):
     """Wait until a job has succeeded; fail when it has ended otherwise.
 
-    It makes nothing and cancels nothing. The deadline counts from the first attempt, over all retries.
+    It makes nothing and cancels nothing. The deadline counts from the first attempt, over all retries; a clear gives it
+    new time.
 
     :param conn_id: Airflow connection (templated).
     :param job_id: the vendor's id of the job (templated).
@@ -95,7 +96,7 @@ class VendorJobSensor(BaseSensorOperator):
 
     async def _go(self, context: Context, payload: dict[str, Any] | None) -> Any:
         store = JobStore(context["task_state_store"])
-        record = self._record(store)
+        record = self._record(store, context["ti"].max_tries)
         async with self.adapter().build() as adapter:
             event = self._event(payload) if payload is not None else None
             while True:
@@ -109,12 +110,12 @@ class VendorJobSensor(BaseSensorOperator):
                 record = store.save(record.changed(status=event.status, waiting_since=parked))
                 event = None
 
-    def _record(self, store: JobStore) -> JobRecord:
+    def _record(self, store: JobStore, max_tries: int) -> JobRecord:
         if not self.job_id:
             raise Rejected(f"{self.task_id} was given no job to wait for")
         record = store.load()
-        if record is None or record.id != self.job_id:
-            record = store.save(JobRecord(id=self.job_id, anchor=time.time()))
+        if record is None or record.id != self.job_id or max_tries > record.max_tries > 0:
+            record = store.save(JobRecord(id=self.job_id, anchor=time.time(), max_tries=max_tries))
         return record
 
     def _event(self, payload: dict[str, Any]) -> JobEvent:

@@ -10,6 +10,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from nightshift.jobs.adapter import AdapterSpec
 from nightshift.jobs.cancel import cancel_by_spec
+from nightshift.jobs.marks import is_success, states_of
 from nightshift.jobs.poller import follow
 from nightshift.jobs.state import Scalar, from_json, to_json
 from nightshift.jobs.waiting import WaitPlan, Watch
@@ -90,14 +91,10 @@ class VendorJobTrigger(BaseTrigger):
         ti = self.task_instance
         if ti is None:
             return False
-        from airflow.sdk.execution_time.comms import GetTaskStates
         from airflow.sdk.execution_time.task_runner import SUPERVISOR_COMMS
 
-        question = GetTaskStates(dag_id=ti.dag_id, task_ids=[ti.task_id], run_ids=[ti.run_id], map_index=ti.map_index)
         try:
-            answer = await SUPERVISOR_COMMS.asend(question)
-            states = [state for tasks in answer.task_states.values() for state in tasks.values()]
+            return is_success((await SUPERVISOR_COMMS.asend(states_of(ti))).task_states)
         except Exception:
             self.log.warning("Airflow did not say what became of the task.", exc_info=True)
             return False
-        return bool(states) and all(state == "success" for state in states)

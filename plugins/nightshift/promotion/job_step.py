@@ -92,6 +92,9 @@ class JobStep(ProjectJobOperator):
             await self._end_well(keeper, self._told)
             raise
         except BaseException as error:
+            if self._left_alone:
+                # Marked success, or replaced: how the work ends is not for this attempt to say.
+                raise
             if self._killed:
                 with contextlib.suppress(Exception):
                     context["task_state_store"].set(STOPPED_KEY, self._job_id)

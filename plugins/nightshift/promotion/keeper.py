@@ -11,7 +11,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from nightshift.errors import Rejected
 from nightshift.nights.place import lake_of_this_deployment
-from nightshift.promotion.progress import NOTHING_DONE, approval_of, held_back, other_terms
+from nightshift.promotion.progress import NOTHING_DONE, approval_of, held_back, other_terms, unfinished
 from nightshift.promotion.record import Kind, Record, Said, State, Step, now
 from nightshift.promotion.runs import is_over
 from nightshift.promotion.store import Records
@@ -33,6 +33,10 @@ class TurnLost(Rejected):
 
 class NotApproved(Rejected):
     """The approval of a step is of other terms than those that it would be done by."""
+
+
+class StepUnfinished(Rejected):
+    """A step before this one is through in Airflow, but not at the vendor, as far as anybody has seen."""
 
 
 class StepKeeper:
@@ -72,10 +76,17 @@ class StepKeeper:
         """Begin, or begin again: decide whether the step is to be done, make sure of the turn, and write it down.
 
         :raises AirflowSkipException: it is not to be done; the record says why
+        :raises StepUnfinished: a step before this one was marked, and how it ended is not known
         :raises TurnLost: another promotion has had a turn since; nothing was asked of a vendor
         :raises NotApproved: what was approved is not what would be done; nothing was asked of a vendor
         """
         record = await self.read()
+        if open_end := unfinished(record, kind=self.kind, stage=self.stage, upstream=self.upstream):
+            raise StepUnfinished(
+                f"{self.task_id} is not begun: {open_end}",
+                advice=f"Nothing was asked of a vendor. Clear {open_end.partition(' ')[0]} with all that follows: it goes on with what "
+                "FlexDeploy was asked for, and asks for nothing twice.",
+            )
         why = held_back(record, kind=self.kind, stage=self.stage, upstream=self.upstream)
         if not why and self.gives_way and (newer := await self.newer_waiting(record)) is not None:
             record = record.changed(superseded_by=newer.run_id)

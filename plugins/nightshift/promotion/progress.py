@@ -11,6 +11,7 @@ NOTHING_DONE = frozenset({Outcome.SKIPPED, Outcome.DRY_RUN})
 """Outcomes that are known before the first step."""
 NOT_HERE = frozenset({"rejected", "ambiguous"})
 """Outcomes of a failed deployment that leave nothing to roll back: it never ran, or nobody knows whether it did."""
+_WAY_BACK = frozenset({Kind.ROLL_BACK, Kind.ROLL_BACK_APPROVAL})
 _STAGE_KINDS = frozenset({Kind.DEPLOY, Kind.UTILITY, Kind.FOLDERS})
 
 
@@ -71,6 +72,33 @@ def other_terms(record: Record, approval: str, digest: str) -> str:
         f"what {step.by or 'nobody in time'} approved in {approval} is not what would be done now: the configuration, the form or the version "
         "has changed since"
     )
+
+
+def unfinished(record: Record, *, kind: Kind, stage: str | None, upstream: Collection[str]) -> str:
+    """Return the step before this one whose end nobody has seen, although Airflow says that its task is through; empty
+    where there is none. A person can mark any task, at any time.
+
+    :param record: of the promotion
+    :param kind: what the step does that is to be done now
+    :param stage: the stage that it belongs to
+    :param upstream: ids of the tasks before it
+    """
+    if record.outcome in NOTHING_DONE or record.superseded_by or kind in _WAY_BACK:
+        return ""
+    if stage is not None and stage not in record.stages:
+        return ""
+    if any(step.state is State.REJECTED for step in record.steps_of({Kind.APPROVAL}, upstream)):
+        return ""
+    for step in record.steps_of(JOBS | {Kind.FOLDERS}, upstream):
+        if step.state in (State.STARTED, State.FAILED) and (step.stage is None or step.stage in record.stages):
+            which = f" (workflow request {', '.join(map(str, step.requests))})" if step.requests else ""
+            return f"{step.task}{which} was marked in Airflow, and its record says {step.outcome or step.state}"
+    for task in upstream:
+        at, _, name = task.rpartition(".")
+        due = record.version is None if task == "build" else name == "deploy" and at in record.stages
+        if due and record.step(task) is None:
+            return f"{task} was marked in Airflow before it had begun"
+    return ""
 
 
 def approval_of(stage: str) -> str:
@@ -141,9 +169,17 @@ def outcome_of(record: Record, failed: Collection[str]) -> tuple[Outcome, str]:
     for step in record.steps_of({Kind.APPROVAL}):
         if step.state is State.REJECTED:
             return Outcome.REJECTED, step.words
+    for step in record.steps_of(JOBS - {Kind.ROLL_BACK}):
+        if step.state in (State.STARTED, State.FAILED) and (step.stage is None or step.stage in record.stages):
+            return Outcome.FAILED, f"{step.words}: its task was marked, and nobody has seen how it ended"
     if record.version is None:
         build = next(iter(record.steps_of({Kind.BUILD})), None)
-        return Outcome.NO_CHANGES, build.words if build else "nothing was built"
+        if build is None or build.state is not State.DONE:
+            return (
+                Outcome.FAILED,
+                build.words if build else "nothing was built: the task build was marked before it had begun",
+            )
+        return Outcome.NO_CHANGES, build.words
     for stage in record.stages:
         # A person can mark a task as a success that neither asked nor deployed.
         deploy = next((step for step in record.steps_of({Kind.DEPLOY}) if step.stage == stage), None)

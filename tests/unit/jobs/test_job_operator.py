@@ -4,6 +4,7 @@ import json
 import signal
 import threading
 import time
+import uuid
 from collections import deque
 from collections.abc import Callable
 from datetime import timedelta
@@ -382,11 +383,13 @@ def test_an_event_that_is_not_ours_is_refused(vendor: JobServer, api: FakeExecut
     assert run.state == "failed"
 
 
-def test_a_kill_on_the_worker_cancels_the_job(vendor: JobServer, api: FakeExecutionApi) -> None:
+def killed_while_polling(vendor: JobServer, api: FakeExecutionApi, meanwhile: Callable[[], None]) -> Any:
+    """Run a task whose worker is told to end while it polls."""
     vendor.script = ("running",)
 
     def kill() -> None:
         vendor.polled.wait(5)
+        meanwhile()
         signal.pthread_kill(main, signal.SIGTERM)
 
     main = threading.main_thread().ident
@@ -395,11 +398,43 @@ def test_a_kill_on_the_worker_cancels_the_job(vendor: JobServer, api: FakeExecut
     killer.start()
     run = api.run(job_task(look=10.0))
     killer.join()
+    return run
+
+
+@pytest.mark.parametrize("state", ["running", "failed", "restarting", None])
+def test_a_kill_on_the_worker_cancels_the_job(vendor: JobServer, api: FakeExecutionApi, state: str | None) -> None:
+    run = killed_while_polling(vendor, api, lambda: api.task_states.update({"r": {"t": state}} if state else {}))
     assert vendor.jobs["job-1"].cancels == 1
     assert run.state == "up_for_retry", "a worker that is shut down is no reason to give the task up"
     assert "told to stop" in str(run.error)
     vendor.script = ("done",)
     assert api.run(job_task(), follow=True).result["job_id"] == "job-2"
+
+
+def test_a_mark_as_success_leaves_the_job_alone_on_the_worker_too(vendor: JobServer, api: FakeExecutionApi) -> None:
+    killed_while_polling(vendor, api, lambda: api.task_states.update({"r": {"t": "success"}}))
+    assert vendor.requests["cancel"] == 0
+
+
+def test_a_worker_that_was_replaced_leaves_its_successors_job_alone(vendor: JobServer, api: FakeExecutionApi) -> None:
+    """It was frozen, and Airflow ends it when it thaws; the newer attempt goes on with the very job."""
+    killed_while_polling(vendor, api, lambda: setattr(api, "_attempt", uuid.uuid4()))
+    assert vendor.requests["cancel"] == 0
+
+
+@pytest.mark.parametrize("again", ["clear", "retry"])
+def test_a_clear_gives_a_job_whose_time_is_over_new_time_and_a_retry_does_not(
+    vendor: JobServer, api: FakeExecutionApi, again: str
+) -> None:
+    vendor.script = ("running",)
+    run = api.run(job_task(kind=StubbornAdapter, job_timeout=1.0), follow=True)
+    assert (run.state, type(run.error)) == ("failed", JobTimedOut), "a retry would find its time over"
+    if again == "clear":
+        api.clear()
+    vendor.jobs["job-1"].states = deque(["running", "running", "running", "done"])
+    run = api.run(job_task(kind=StubbornAdapter, job_timeout=1.0), follow=True)
+    assert run.state == ("success" if again == "clear" else "failed"), run.error
+    assert vendor.requests["submit"] == 1
 
 
 def test_a_kill_before_there_is_a_job_asks_for_nothing(vendor: JobServer) -> None:

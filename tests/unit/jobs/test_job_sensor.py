@@ -55,3 +55,12 @@ def test_an_event_of_another_job_is_refused(vendor: JobServer, api: FakeExecutio
     api.run(job_sensor(job_id="42"))
     event = {"kind": "timed_out", "job_id": "43", "at": 1.0}
     assert isinstance(api.run(job_sensor(job_id="42"), resume=("resume", event)).error, Rejected)
+
+
+def test_a_clear_gives_it_new_time(vendor: JobServer, api: FakeExecutionApi) -> None:
+    vendor.add("running")
+    assert api.run(job_sensor(job_id="job-1", timeout=1.0), follow=True).state == "failed"
+    api.clear()
+    vendor.jobs["job-1"].states.extend(["running", "done"])
+    run = api.run(job_sensor(job_id="job-1", timeout=1.0), follow=True)
+    assert run.state == "success", run.error

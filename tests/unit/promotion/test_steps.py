@@ -216,9 +216,14 @@ def test_a_deployment_of_another_version_than_the_one_asked_for_is_an_error(play
 
 
 def test_without_a_version_nothing_is_deployed(play: Play) -> None:
+    """A build that was marked as a success has built nothing: a green "no changes" would be untrue."""
     run = begun(play)
-    assert run.do("DEV.deploy").state == "skipped"
+    done = run.do("DEV.deploy")
+    assert done.state == "failed"
+    assert "build was marked in Airflow before it had begun" in str(done.error)
     assert play.asked() == 0
+    done = run.do("close")
+    assert (done.state, run.record.outcome) == ("failed", Outcome.FAILED)
 
 
 def test_a_failure_is_told_with_what_flexdeploy_says(play: Play) -> None:

@@ -1,0 +1,100 @@
+"""What people mark in Airflow is no outcome: the record says how a step ended, and holds the next stage until it does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from nightshift.promotion.record import Outcome, State
+from tests.unit.promotion.play import Play, Run
+from tests.unit.promotion.test_steps import begun, through
+
+
+def marked(run: Run, name: str, state: str = "success") -> None:
+    """Mark a task that waits without a worker; no code of ours runs for it."""
+    run.states[name] = state
+
+
+def resumed(run: Run, name: str) -> Any:
+    return run.resume(name, run.api(name).fire(run.parked[name].message))
+
+
+@pytest.mark.parametrize("state", ["success", "skipped"])
+def test_a_build_that_was_marked_gives_no_green_run(play: Play, state: str) -> None:
+    play.vendor.turn(build_seconds=3600.0)
+    run = begun(play)
+    assert run.do("build", look=0.0).state == "deferred"
+    marked(run, "build", state)
+    for name in ("DEV.deploy", "TEST.deploy"):
+        done = run.do(name)
+        assert done.state == "failed"
+        assert "build (workflow request" in str(done.error)
+        assert "Clear build with all that follows" in str(done.error)
+    assert play.deployments() == []
+    done = run.do("close")
+    assert (done.state, run.record.outcome) == ("failed", Outcome.FAILED)
+
+
+def test_a_run_whose_tasks_were_all_marked_is_not_green_either(play: Play) -> None:
+    play.vendor.turn(build_seconds=3600.0)
+    run = begun(play)
+    run.do("build", look=0.0)
+    for name in ("build", "DEV.deploy", "TEST.deploy"):
+        marked(run, name)
+    done = run.do("close")
+    assert (done.state, run.record.outcome) == ("failed", Outcome.FAILED)
+    assert "nobody has seen how it ended" in run.record.reason
+
+
+@pytest.mark.parametrize("state", ["success", "skipped"])
+def test_a_deployment_that_was_marked_holds_the_next_stage(play: Play, state: str) -> None:
+    play.vendor.turn(deploy_seconds=3600.0)
+    run = begun(play)
+    through(run, "build")
+    run.do("DEV.deploy", look=0.0)
+    marked(run, "DEV.deploy", state)
+    [request] = run.step("DEV.deploy").requests
+    done = run.do("TEST.deploy")
+    assert done.state == "failed"
+    assert f"DEV.deploy (workflow request {request}) was marked" in str(done.error)
+    assert [stage for stage, _ in play.deployments()] == ["DEV"]
+    # FlexDeploy fails it meanwhile: a mark does not make that a success.
+    play.vendor.abort(request)
+    assert run.do("TEST.deploy").state == "failed"
+    assert run.do("close").state == "failed"
+
+
+def test_a_clear_of_what_was_marked_goes_on_with_what_flexdeploy_was_asked_for(play: Play) -> None:
+    play.vendor.turn(deploy_seconds=0.4)
+    run = begun(play)
+    through(run, "build")
+    run.do("DEV.deploy", look=0.0)
+    marked(run, "DEV.deploy")
+    assert run.do("TEST.deploy").state == "failed"
+    run.clear("DEV.deploy", "TEST.deploy")
+    through(run, "DEV.deploy", "TEST.deploy")
+    assert [stage for stage, _ in play.deployments()] == ["DEV", "TEST"]
+    assert run.do("close").result["outcome"] == "promoted"
+
+
+def test_a_deployment_that_failed_and_was_marked_success_failed_all_the_same(play: Play) -> None:
+    play.vendor.turn(deploy_seconds=3600.0)
+    run = begun(play)
+    through(run, "build")
+    done = run.do("DEV.deploy", look=0.0)
+    [request] = run.step("DEV.deploy").requests
+    play.vendor.abort(request)
+    done = resumed(run, "DEV.deploy")
+    assert (done.state, run.step("DEV.deploy").state) == ("failed", State.FAILED)
+    marked(run, "DEV.deploy")
+    assert "its record says aborted" in str(run.do("TEST.deploy").error)
+    assert run.do("close").state == "failed"
+
+
+def test_a_deployment_that_was_marked_before_it_began_was_never_made(play: Play) -> None:
+    run = begun(play)
+    through(run, "build")
+    marked(run, "DEV.deploy")
+    assert "DEV.deploy was marked in Airflow before it had begun" in str(run.do("TEST.deploy").error)
+    assert play.deployments() == []
