@@ -16,7 +16,7 @@ from nightshift.promotion.progress import in_doubt
 from nightshift.promotion.record import Kind, Record, State, Version
 from nightshift.promotion.summary import roll_back_summary, stage_summary, told
 from nightshift.promotion.terms import Terms
-from nightshift.promotion.versions import running
+from nightshift.promotion.versions import doubts_at, running
 from nightshift.retries import VendorRetryPolicy
 
 if TYPE_CHECKING:
@@ -140,9 +140,9 @@ class PromotionApprovalOperator(ApprovalOperator):
         version = self.version_in(record)
         record = await keeper.note(version=version, terms=self.own_terms(record).digest(record, version))
         now_running = await running(keeper.records, self.stages)
-        self.subject, self.body = self.summarize(
-            record, now_running, {one.stage: one for one in in_doubt(record) if one.stage}
-        )
+        others = await doubts_at(keeper.records, but=record.run_id)
+        doubts = {**others, **{one.stage: one for one in in_doubt(record) if one.stage}}
+        self.subject, self.body = self.summarize(record, now_running, doubts)
         return record
 
     def _refuse_another_question(self, context: Context, record: Record) -> None:

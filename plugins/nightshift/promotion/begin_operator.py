@@ -13,13 +13,15 @@ from airflow.sdk.exceptions import AirflowFailException, TaskDeferred
 from nightshift.nights.night import unknown_keys
 from nightshift.nights.place import lake_of_this_deployment
 from nightshift.promotion.after import lacking, seen
+from nightshift.promotion.effects import deployed
 from nightshift.promotion.form import FORM, Wish, night_of
+from nightshift.promotion.index import read_index
 from nightshift.promotion.progress import standing
 from nightshift.promotion.queue import Place, Queue
-from nightshift.promotion.record import Outcome, Record, Running, Version, now
+from nightshift.promotion.record import Outcome, Record, Version, now
 from nightshift.promotion.store import Records
 from nightshift.promotion.turns import Turns
-from nightshift.promotion.versions import deployed, running
+from nightshift.promotion.versions import doubts_at, has_passed, running
 from nightshift.retries import VendorRetryPolicy
 
 if TYPE_CHECKING:
@@ -29,6 +31,8 @@ PAUSE, PAUSE_AGAIN = 3.0, 20.0
 """Seconds between the looks of the trigger, and after a wake-up that was in vain."""
 LONGEST_WAIT = timedelta(hours=1)
 """After that Airflow ends a wait that its triggerer has lost; a retry takes it up again."""
+IN_VAIN = frozenset({Outcome.SKIPPED, Outcome.ABANDONED, Outcome.SUPERSEDED})
+"""Outcomes of promotions that leave their night to be promoted."""
 
 
 class PromotionBeginOperator(BaseOperator):
@@ -101,8 +105,10 @@ class PromotionBeginOperator(BaseOperator):
         records = Records(lake, self.application)
         record = await self._record(context, records, wish, night)
         record = record.changed(reports=reports, stages=tuple(stages))
+        if why := await self._out_of_order(records, wish):
+            raise AirflowFailException(why)
         if wish.dry_run:
-            record = self._planned(wish, record, await running(records, self._stages()))
+            record = await self._planned(records, wish, record)
             return await self._told(records, record.close(Outcome.DRY_RUN, "a dry run"))
         queue = Queue(context, records, Turns(lake, self.application), self.config)
         match await queue.look(record):
@@ -116,7 +122,7 @@ class PromotionBeginOperator(BaseOperator):
             told = await self._told(records, record.close(Outcome.SKIPPED, why))
             await queue.turns.leave(record.run_id)
             return told
-        record = self._planned(wish, record, await running(records, self._stages()))
+        record = await self._planned(records, wish, record)
         told = await self._told(records, record)
         await queue.turns.leave(record.run_id)
         return told
@@ -146,29 +152,54 @@ class PromotionBeginOperator(BaseOperator):
         if record.night is None:
             return ""
         asked = context["dag_run"].run_type == "manual"
-        async for other, _ in records.newest_first():
-            if other.run_id == record.run_id or other.night is None or other.turn is None:
+        older = self.config.older == "skip"
+        for told in (await read_index(records)).whole():
+            if told.run_id == record.run_id or told.turn is None or told.outcome in IN_VAIN:
                 continue
-            if other.outcome in (Outcome.SKIPPED, Outcome.ABANDONED, Outcome.SUPERSEDED):
+            if told.night != record.night and not (older and told.deployed and (told.night or "") > record.night):
                 continue
-            if other.night == record.night and not asked:
-                told = f"{record.night} was promoted before ({other.outcome or 'underway'}, run {other.run_id})"
-                if _versions(other) == _versions(record):
-                    return told
-                if self.config.republished == "skip":
-                    return f"{told}, and was published again since"
-            if other.night > record.night and self.config.older == "skip" and deployed(other):
-                return f"the newer night {other.night} was promoted before (run {other.run_id})"
+            other = await records.read(told.run_id)
+            if other is not None and (why := self._promoted_before(record, other, asked=asked)):
+                return why
         return ""
 
-    def _planned(self, wish: Wish, record: Record, before: dict[str, Running | None]) -> Record:
-        lines = []
+    def _promoted_before(self, record: Record, other: Record, *, asked: bool) -> str:
+        """Return why a promotion makes another one needless; empty where it does not."""
+        if other.outcome in IN_VAIN:
+            return ""
+        if other.night == record.night and not asked:
+            told = f"{record.night} was promoted before ({other.outcome or 'underway'}, run {other.run_id})"
+            if _versions(other) == _versions(record):
+                return told
+            if self.config.republished == "skip":
+                return f"{told}, and was published again since"
+        if (other.night or "") > (record.night or "") and self.config.older == "skip" and deployed(other):
+            return f"the newer night {other.night} was promoted before (run {other.run_id})"
+        return ""
+
+    async def _out_of_order(self, records: Records, wish: Wish) -> str:
+        """Return why the first stage may not take the version that was given; empty where it may."""
+        labels = self._stages()
+        first = labels.index(wish.from_stage) if wish.from_stage else 0
+        if first == 0 or wish.version_id is None or wish.emergency:
+            return ""
+        before = labels[first - 1]
+        if await has_passed(records, before, wish.version_id):
+            return ""
+        return (
+            f"no record tells that version {wish.version_id} has got through {before}, so {labels[first]} does not take it. Nothing was "
+            f"deployed. Give From stage {before} or an earlier one; in an emergency, give the reason in the field Emergency."
+        )
+
+    async def _planned(self, records: Records, wish: Wish, record: Record) -> Record:
+        before, doubts = await running(records, self._stages()), await doubts_at(records, but=record.run_id)
+        lines = [f"EMERGENCY: {wish.emergency}"] if wish.emergency else []
         if wish.version_id is None:
             forced = ", even without changes" if wish.force_build or self.config.build.force else ""
             lines.append(f"build {self.config.named} in {self.config.build.label}{forced}")
         through = [stage for stage in self.config.stages if stage.label in record.stages]
         lines += [stage_words(stage, record.version) for stage in through]
-        plan = (*lines, *(f"now in {line}" for line in standing(record, before)))
+        plan = (*lines, *(f"now in {line}" for line in standing(record, before, doubts)))
         for line in plan:
             self.log.info("Plan: %s", line)
         return record.changed(before=before, plan=tuple(plan))

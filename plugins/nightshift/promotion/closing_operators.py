@@ -16,7 +16,7 @@ from nightshift.promotion.record import Offer, Outcome, Record
 from nightshift.promotion.runs import failed_tasks
 from nightshift.promotion.store import Records
 from nightshift.promotion.turns import Turns
-from nightshift.promotion.versions import running
+from nightshift.promotion.versions import doubts_at, running
 from nightshift.retries import VendorRetryPolicy
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ class PromotionCloseOperator(BaseAsyncOperator):
                 f"still says how this one ended ({record.outcome}). Clear the task `begin` with all that follows: it waits for its turn."
             )
         outcome, reason = outcome_of(record, failed)
-        lines = standing(record, await running(records, self.stages))
+        lines = standing(record, await running(records, self.stages), await doubts_at(records, but=run_id))
         # Last of all, because from then on another promotion may begin.
         await records.write(record.close(outcome, reason))
         await turns.leave(run_id)

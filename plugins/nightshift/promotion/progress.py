@@ -197,16 +197,19 @@ def _is_rolled_back(record: Record) -> bool:
     return any(all(step.started >= one for one in bad) for step in done)
 
 
-def standing(record: Record, now_running: Mapping[str, Running | None]) -> list[str]:
+def standing(
+    record: Record, now_running: Mapping[str, Running | None], doubts: Mapping[str, Step] | None = None
+) -> list[str]:
     """Return a line for each stage: what runs there, as the records tell, and where that is in doubt.
 
     :param record: of the promotion
     :param now_running: stage → what runs there
+    :param doubts: stage → what is in doubt there by other promotions
     """
     lines = []
+    known: dict[str | None, Step] = {**(doubts or {}), **{step.stage: step for step in in_doubt(record)}}
     for stage, running in now_running.items():
-        doubts = [step for step in in_doubt(record) if step.stage == stage]
-        doubt = f"; in doubt: {doubts[-1].words}" if doubts else ""
+        doubt = f"; in doubt: {known[stage].words}" if stage in known else ""
         lines.append(f"{stage}: {running.version if running else 'not known'}{doubt}")
     return lines
 
@@ -226,6 +229,11 @@ def in_doubt(record: Record) -> list[Step]:
 def is_settled(step: Step) -> bool:
     """Whether a person has said that what FlexDeploy was asked for is over."""
     return step.said is not None and step.said.word == "over"
+
+
+def ended_in_doubt(record: Record) -> list[Step]:
+    """Return the deployments that are in doubt and not underway any more."""
+    return [step for step in in_doubt(record) if step.state is State.FAILED or record.closed is not None]
 
 
 def in_flight(record: Record) -> list[Step]:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import AsyncIterator
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nightshift.lake.store import segment
 from nightshift.promotion.record import Record
@@ -15,6 +14,8 @@ if TYPE_CHECKING:
     from nightshift.lake.store import Lake
 
 FOLDER = "promotions"
+BESIDE = "index"
+"""Name of the one object of an application's folder that is no record; what holds records ends in ``.json``."""
 _PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:+-]{0,200}\Z")
 
 
@@ -34,6 +35,19 @@ async def read_object(store: Any, name: str) -> bytes | None:
         return bytes(await (await obstore.get_async(store, name)).bytes_async())
     except FileNotFoundError:
         return None
+
+
+class Listed(NamedTuple):
+    """An object that holds a record.
+
+    :param name: its name in the folder
+    :param changed: when it was changed last
+    :param mark: what the store calls its content; another content has another mark
+    """
+
+    name: str
+    changed: datetime
+    mark: str
 
 
 async def names_in(store: Any) -> list[tuple[str, datetime]]:
@@ -60,7 +74,7 @@ class Records:
 
         :raises Damaged: there is one, and it cannot be read
         """
-        return await self._read(object_name(run_id))
+        return await self.read_named(object_name(run_id))
 
     async def write(self, record: Record) -> Record:
         """Write a record, in the place of what there was of its run."""
@@ -69,16 +83,36 @@ class Records:
         await obstore.put_async(self._store, object_name(record.run_id), record.to_json(), use_multipart=False)
         return record
 
-    async def newest_first(self) -> AsyncIterator[tuple[Record, datetime]]:
-        """Yield the records by the time of their last change, newest first, each with that time.
+    async def listed(self) -> list[Listed]:
+        """Return the objects that hold records."""
+        import obstore
 
-        :raises Damaged: one cannot be read
+        found = [entry async for batch in obstore.list(self._store, chunk_size=1000) for entry in batch]
+        return [
+            Listed(
+                entry["path"],
+                entry["last_modified"],
+                f"{entry['e_tag'] or entry['last_modified'].isoformat()}/{entry['size']}",
+            )
+            for entry in found
+            if entry["path"].endswith(".json")
+        ]
+
+    async def read_named(self, name: str) -> Record | None:
+        """Return the record of an object.
+
+        :param name: its name in the folder
+        :raises Damaged: it cannot be read
         """
-        listed = sorted(await names_in(self._store), key=lambda one: (one[1], one[0]), reverse=True)
-        for name, changed in listed:
-            if (record := await self._read(name)) is not None:
-                yield record, changed
-
-    async def _read(self, name: str) -> Record | None:
         text = await read_object(self._store, name)
         return None if text is None else Record.from_json(text, "/".join((*self._path, name)))
+
+    async def read_beside(self) -> bytes | None:
+        """Return what is kept beside the records, ``None`` where there is nothing."""
+        return await read_object(self._store, BESIDE)
+
+    async def write_beside(self, text: bytes) -> None:
+        """Keep something beside the records."""
+        import obstore
+
+        await obstore.put_async(self._store, BESIDE, text, use_multipart=False)

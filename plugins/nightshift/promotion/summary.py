@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from nightshift.promotion.effects import built
 from nightshift.promotion.form import Wish
 from nightshift.promotion.markdown import code, link, visible
 from nightshift.promotion.record import Kind, Offer, Record, ReportSeen, Running, Step
 from nightshift.promotion.terms import term_lines
-from nightshift.promotion.versions import built
 
 if TYPE_CHECKING:
     from nightshift.promotion.terms import Terms

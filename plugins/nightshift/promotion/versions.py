@@ -1,4 +1,8 @@
-"""What runs in each stage, told from the records alone."""
+"""What runs in each stage, what got through it and what was built, told from the records alone.
+
+The index of the records (:mod:`nightshift.promotion.index`) says which of them to look at; what is decided, is decided on
+the record itself.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,10 @@ from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from nightshift.promotion.record import CHANGES_A_STAGE, Kind, Record, Running, State, Step, Version
+from nightshift.promotion.effects import built, deployed, passed
+from nightshift.promotion.index import Index, Told, doubted, newest_told, read_index
+from nightshift.promotion.progress import ended_in_doubt
+from nightshift.promotion.record import Running, Step, Version
 
 if TYPE_CHECKING:
     from nightshift.promotion.store import Records
@@ -15,72 +22,86 @@ CLOCK_SKEW = timedelta(minutes=5)
 """By how much the clocks of workers and of the object store may differ."""
 
 
-def deployed(record: Record) -> dict[str, Running]:
-    """Return stage → what this promotion brought there last."""
-    found: dict[str, Running] = {}
-    for step in record.steps:
-        if step.kind in CHANGES_A_STAGE and step.state is State.DONE and step.stage and step.version and step.ended:
-            was = found.get(step.stage)
-            if was is None or was.since <= step.ended:
-                found[step.stage] = Running(version=step.version, since=step.ended, run_id=record.run_id)
-    return found
-
-
-def newest(records: Iterable[Record]) -> dict[str, Running]:
-    """Return stage → what runs there, of all these promotions."""
-    found: dict[str, Running] = {}
-    for record in records:
-        for stage, running in deployed(record).items():
-            if stage not in found or found[stage].since < running.since:
-                found[stage] = running
-    return found
-
-
 async def running(records: Records, stages: Collection[str], *, but: str | None = None) -> dict[str, Running | None]:
     """Return stage → what runs there; ``None`` where no record tells of a deployment.
-
-    Reads as few records as it can: the newest first, until no older one can matter.
 
     :param records: of the application
     :param stages: labels of the stages
     :param but: leave out the record of this run
+    :raises Damaged: a record that may tell otherwise cannot be read
     """
-    read: list[Record] = []
-    async for record, changed in records.newest_first():
-        found = newest(read)
-        if all(stage in found and found[stage].since > changed + CLOCK_SKEW for stage in stages):
-            break
-        if record.run_id != but:
-            read.append(record)
-    found = newest(read)
-    return {stage: found.get(stage) for stage in stages}
+    index = await read_index(records)
+    found = newest_told(one for one in index.told if one.run_id != but)
+    told = {stage: await _borne_out(records, stage, found.get(stage)) for stage in stages}
+    _heed_damage(index, [None if one is None else one.since for one in told.values()])
+    return told
 
 
-def built(record: Record) -> Version | None:
-    """Return the version that this promotion built itself."""
-    step = _build(record)
-    return None if step is None else step.version
+async def _borne_out(records: Records, stage: str, told: Running | None) -> Running | None:
+    """Return what the index tells of a stage, as the record itself has it."""
+    if told is None:
+        return None
+    record = await records.read(told.run_id)
+    return None if record is None else deployed(record).get(stage)
 
 
-def _build(record: Record) -> Step | None:
-    done = (step for step in record.steps_of({Kind.BUILD}) if step.state is State.DONE)
-    return next((step for step in done if step.version is not None), None)
+def _heed_damage(index: Index, since: Collection[datetime | None]) -> None:
+    """Refuse to tell anything where a record that cannot be read may tell something newer.
+
+    :raises Damaged: one may
+    """
+    for changed, error in index.damaged:
+        if any(one is None or one <= changed + CLOCK_SKEW for one in since):
+            raise error
 
 
-def _ended(step: Step) -> datetime:
-    return step.ended or step.started
+async def doubts_at(records: Records, *, but: str | None = None) -> dict[str, Step]:
+    """Return stage → the deployment there that is not known to have ended well, where none ended well since.
+
+    :param records: of the application
+    :param but: leave out the record of this run
+    """
+    return await doubts_told(records, (one for one in (await read_index(records)).told if one.run_id != but))
+
+
+async def doubts_told(records: Records, told: Iterable[Told]) -> dict[str, Step]:
+    """Return stage → the deployment in doubt, as its own record has it.
+
+    :param told: what the records tell
+    """
+    found: dict[str, Step] = {}
+    for stage, run_id in doubted(told).items():
+        record = await records.read(run_id)
+        for step in ended_in_doubt(record) if record is not None else ():
+            if step.stage == stage:
+                found[stage] = step
+    return found
+
+
+async def has_passed(records: Records, stage: str, version_id: int) -> bool:
+    """Return whether a version got through a stage, by any promotion of the application.
+
+    :raises Damaged: no record says so, and one cannot be read
+    """
+    index = await read_index(records)
+    for one in index.told:
+        if (stage, version_id) in one.passed:
+            record = await records.read(one.run_id)
+            if record is not None and (stage, version_id) in {(name, version.id) for name, version in passed(record)}:
+                return True
+    index.whole()
+    return False
 
 
 async def last_built(records: Records, *, but: str | None = None) -> Version | None:
     """Return the version that the application's promotions built last.
 
     :param but: leave out the record of this run
+    :raises Damaged: a record that may tell otherwise cannot be read
     """
-    last: Step | None = None
-    async for record, changed in records.newest_first():
-        if last is not None and _ended(last) > changed + CLOCK_SKEW:
-            break
-        step = _build(record)
-        if record.run_id != but and step is not None and (last is None or _ended(last) < _ended(step)):
-            last = step
-    return None if last is None else last.version
+    index = await read_index(records)
+    builds = [(one.built.since, one) for one in index.told if one.built is not None and one.run_id != but]
+    last = max(builds, key=lambda one: one[0], default=None)
+    _heed_damage(index, [None if last is None else last[0]])
+    record = None if last is None else await records.read(last[1].run_id)
+    return None if record is None else built(record)

@@ -10,7 +10,7 @@ from deltalake import DeltaTable
 
 from nightshift.promotion.record import Kind, Outcome, Record, State, Step, Version, now
 from tests.published import publish_night
-from tests.unit.promotion.play import N1, N2, N3, NAME, REPORTS, RESTART_IT, Play, Run, stage
+from tests.unit.promotion.play import N1, N2, N3, NAME, OLD_VERSION, REPORTS, RESTART_IT, Play, Run, stage
 
 
 def past(
@@ -109,15 +109,58 @@ def test_a_dry_run_waits_for_nobody(play: Play) -> None:
 
 def test_a_version_can_be_given_and_some_stages_only(play_of: Callable[..., Play]) -> None:
     play = play_of(stage("DEV"), stage("TEST"), stage("PROD"))
-    run = play.start(version_id=5, from_stage="TEST", to_stage="TEST", by="ann")
+    play.put(past("r0", None))
+    run = play.start(version_id=40001, from_stage="TEST", to_stage="TEST", by="ann")
     told = begun(run)
     assert told["stages"] == ["TEST"]
-    assert told["plan"][0] == "TEST: deploy id 5"
-    assert (run.record.version, run.record.by) == (Version(id=5), "ann")
-    assert run.record.form == {"version_id": 5, "from_stage": "TEST", "to_stage": "TEST"}
+    assert told["plan"][0] == "TEST: deploy id 40001"
+    assert (run.record.version, run.record.by) == (Version(id=40001), "ann")
+    assert run.record.form == {"version_id": 40001, "from_stage": "TEST", "to_stage": "TEST"}
     assert [line for line in told["plan"] if line.startswith("now in")] == [
-        f"now in {one}: not known" for one in ("DEV", "TEST", "PROD")
-    ]
+        "now in DEV: 1.0.2 (id 40001)", "now in TEST: not known", "now in PROD: not known"
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+@pytest.mark.parametrize(("version", "first"), [(5, "TEST"), (40001, "PROD"), (5, "PROD")])
+def test_a_stage_takes_no_version_that_has_not_got_through_the_one_before(
+    play_of: Callable[..., Play], version: int, first: str, dry_run: bool
+) -> None:
+    play = play_of(stage("DEV"), stage("TEST"), stage("PROD"))
+    play.put(past("r0", None))
+    before = {"TEST": "DEV", "PROD": "TEST"}[first]
+    done = play.start(version_id=version, from_stage=first, dry_run=dry_run).do("begin")
+    assert done.state == "failed"
+    why = f"no record tells that version {version} has got through {before}, so {first} does not take it. Nothing was deployed."
+    assert why in str(done.error)
+    assert (play.latest_turn(), play.asked()) == (None, 0)
+
+
+def test_a_version_that_failed_in_the_stage_before_has_not_got_through_it(play_of: Callable[..., Play]) -> None:
+    play = play_of(stage("DEV", after=[RESTART_IT]), stage("TEST"))
+    record = past("r0", None, Outcome.FAILED)
+    broken = Step(task="DEV.restart", kind=Kind.UTILITY, stage="DEV", state=State.FAILED, started=now(), ended=now())
+    play.put(record.with_step(broken))
+    assert play.start(version_id=40001, from_stage="TEST").do("begin").state == "failed"
+
+
+def test_an_emergency_is_taken_recorded_and_shown(play_of: Callable[..., Play]) -> None:
+    play = play_of(stage("DEV"), stage("TEST", approval={}))
+    run = play.start(
+        version_id=OLD_VERSION, from_stage="TEST", emergency="DEV is down, CVE-1", run_type="manual", by="ann"
+    )
+    assert begun(run)["plan"][0] == "EMERGENCY: DEV is down, CVE-1"
+    assert run.record.form["emergency"] == "DEV is down, CVE-1"
+    for name in ("build", "DEV.deploy", "TEST.approve"):
+        run.do(name)
+    [question] = run.apis["TEST.approve"].questions
+    assert (
+        "**EMERGENCY**: this version need not have run in the stage before TEST. Reason given: `DEV is down, CVE-1`"
+        in question["body"]
+    )
+    run.answer("TEST.approve", "Approve")
+    run.do("TEST.deploy")
+    assert (run.step("TEST.deploy").state, run.step("TEST.deploy").outcome) == (State.DONE, "already_deployed")
 
 
 @pytest.mark.parametrize(
@@ -126,6 +169,9 @@ def test_a_version_can_be_given_and_some_stages_only(play_of: Callable[..., Play
         ({"stranger": 1}, "Unknown field in the run's conf: stranger"),
         ({"force_build": True, "version_id": 5}, "Force build and a Version exclude each other"),
         ({"from_stage": "TEST"}, "From stage needs a Version"),
+        ({"emergency": "fire", "version_id": 5}, "An emergency lets From stage take a Version"),
+        ({"emergency": "  ", "version_id": 5, "from_stage": "TEST"}, "An emergency lets From stage take a Version"),
+        ({"inputs": {"A": "x" * 1001}}, "has 1001 characters; a text of the form may have 1000"),
     ],
 )
 def test_a_form_that_contradicts_itself_fails_at_once(play: Play, conf: dict[str, Any], words: str) -> None:

@@ -71,7 +71,8 @@ async def test_a_damaged_record_is_told_with_what_could_be_read(lake: Lake, tmp_
     (tmp_path / "lake/promotions/portal/broken.json").write_text("{")
     found = await read_standing(lake, "portal", STAGES, newest_records=10)
     assert "promotions/portal/broken.json is not the record of a promotion" in found.trouble
-    assert found.records == ()
+    assert [one.run_id for one in found.records] == [run_of(1)]
+    assert found.running["DEV"] is not None
 
 
 async def test_others_errors_are_told_by_their_kind_alone(tmp_path: Path, config: Path) -> None:

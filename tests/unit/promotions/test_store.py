@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,7 @@ from hypothesis import strategies as st
 from nightshift.lake.errors import Damaged
 from nightshift.lake.store import Lake
 from nightshift.promotion.store import Records, object_name
-from tests.unit.promotions.records import T, record
+from tests.unit.promotions.records import MINUTE, T, record
 from tests.unit.promotions.shelf import Shelf
 
 STRANGE = [
@@ -62,7 +61,7 @@ async def test_each_is_written_into_its_own_folder_and_read_again(tmp_path: Path
 async def test_there_may_be_none(tmp_path: Path) -> None:
     records = Records(Lake.from_url(str(tmp_path)), "portal")
     assert await records.read("r") is None
-    assert [one async for one in records.newest_first()] == []
+    assert await records.listed() == []
 
 
 @pytest.mark.parametrize("name", ["", "../other", "a/b", ".hidden", "x" * 129])
@@ -71,19 +70,23 @@ def test_an_application_cannot_leave_the_folder(tmp_path: Path, name: str) -> No
         Records(Lake.from_url(str(tmp_path)), name)
 
 
-async def test_the_last_changed_comes_first(shelf: Shelf) -> None:
-    for number in (3, 1, 2):
-        await shelf.put(record(run_id=f"r{number}"), minute=number)
-    found = [(one.run_id, changed) async for one, changed in shelf.records.newest_first()]
-    assert [run for run, _ in found] == ["r3", "r2", "r1"]
-    assert all(later > earlier for (_, later), (_, earlier) in pairwise(found))
-    assert found[0][1] > T
+async def test_each_change_of_a_record_has_another_mark(shelf: Shelf) -> None:
+    await shelf.put(record(run_id="r1"), minute=1)
+    await shelf.put(record(run_id="r2"), minute=2)
+    before = {one.name: one for one in await shelf.records.listed()}
+    assert before.keys() == {"r1.json", "r2.json"}
+    assert before["r1.json"].changed == T + MINUTE
+    await shelf.put(record(run_id="r1", reason="changed"), minute=1)
+    after = {one.name: one for one in await shelf.records.listed()}
+    assert after["r2.json"] == before["r2.json"]
+    assert after["r1.json"].mark != before["r1.json"].mark
 
 
 async def test_other_objects_of_the_folder_are_no_records(shelf: Shelf) -> None:
     await shelf.put(record(run_id="r"), minute=1)
     (shelf.folder / "notes.txt").write_text("by hand")
-    assert [one.run_id async for one, _ in shelf.records.newest_first()] == ["r"]
+    await shelf.records.write_beside(b"{}")
+    assert [one.name for one in await shelf.records.listed()] == ["r.json"]
 
 
 async def test_a_damaged_one_is_named(shelf: Shelf) -> None:

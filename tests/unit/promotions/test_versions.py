@@ -7,8 +7,9 @@ from datetime import timedelta
 import pytest
 
 from nightshift.lake.errors import Damaged
+from nightshift.promotion.effects import built, deployed, passed
 from nightshift.promotion.record import Record, Running, State, Step, Version
-from nightshift.promotion.versions import CLOCK_SKEW, built, deployed, last_built, newest, running
+from nightshift.promotion.versions import CLOCK_SKEW, doubts_at, has_passed, last_built, running
 from tests.unit.promotions.records import MINUTE, NEW, OLD, T, deploy, record, step
 from tests.unit.promotions.shelf import Shelf
 
@@ -41,13 +42,6 @@ BACK = step("roll_back.deploy", 9, version=OLD, stage="TEST", requests=(12009,))
 )
 def test_what_a_promotion_brought_to_each_stage(steps: tuple[Step, ...], told: dict[str, Running]) -> None:
     assert deployed(record(*steps)) == told
-
-
-def test_the_newest_of_all_promotions_counts_whatever_their_order() -> None:
-    one = record(deploy("DEV", OLD, 1), deploy("TEST", OLD, 50), run_id="one")
-    two = record(deploy("DEV", NEW, 10), run_id="two")
-    told = {"DEV": there(NEW, 11, "two"), "TEST": there(OLD, 51, "one")}
-    assert newest([one, two]) == newest([two, one]) == told
 
 
 async def test_ties_go_to_the_record_that_was_changed_last(shelf: Shelf) -> None:
@@ -146,3 +140,45 @@ async def test_what_was_built_last_is_told_by_the_builds_not_by_later_changes_of
 
 async def test_nothing_may_have_been_built(shelf: Shelf) -> None:
     assert await last_built(shelf.records) is None
+
+
+@pytest.mark.parametrize(
+    ("steps", "told"),
+    [
+        ((), set()),
+        ((deploy("DEV"), deploy("TEST")), {("DEV", NEW.id), ("TEST", NEW.id)}),
+        ((deploy("DEV"), deploy("TEST", state=State.FAILED)), {("DEV", NEW.id)}),
+        ((deploy("DEV", outcome="already_deployed", requests=()),), {("DEV", NEW.id)}),
+        # Deployed, and what follows in the stage failed or is not done: it has not got through.
+        ((deploy("TEST"), step("TEST.restart", 5, State.FAILED)), set()),
+        ((deploy("TEST"), step("TEST.restart", 5, State.STARTED)), set()),
+        ((deploy("TEST", state=State.SKIPPED, version=None),), set()),
+        # What was brought back ran there before.
+        ((deploy("TEST", state=State.FAILED), BACK), {("TEST", OLD.id)}),
+    ],
+)
+def test_what_got_through_a_stage(steps: tuple[Step, ...], told: set[tuple[str, int]]) -> None:
+    assert {(stage, version.id) for stage, version in passed(record(*steps))} == told
+
+
+async def test_whether_a_version_got_through_a_stage_is_told_by_any_promotion(shelf: Shelf) -> None:
+    await shelved(shelf, 20)
+    assert await has_passed(shelf.records, "DEV", 50003)
+    assert not await has_passed(shelf.records, "PROD", 50003)
+    assert not await has_passed(shelf.records, "DEV", 50020)
+    shelf.damage("r5")
+    assert await has_passed(shelf.records, "DEV", 50003)
+    with pytest.raises(Damaged):
+        await has_passed(shelf.records, "DEV", 50005)
+
+
+async def test_a_stage_is_in_doubt_until_a_deployment_there_ends_well(shelf: Shelf) -> None:
+    bad = deploy("TEST", NEW, 5, State.FAILED, outcome="failed")
+    await shelf.put(record(deploy("DEV", NEW, 1), bad, run_id="one", closed=T + 9 * MINUTE), minute=9)
+    assert await doubts_at(shelf.records) == {"TEST": bad}
+    assert await doubts_at(shelf.records, but="one") == {}
+    underway = deploy("TEST", V3, 20, State.STARTED)
+    await shelf.put(record(underway, run_id="two"), minute=21)
+    assert await doubts_at(shelf.records) == {"TEST": bad}
+    await shelf.put(record(deploy("TEST", V3, 20), run_id="two"), minute=22)
+    assert await doubts_at(shelf.records) == {}

@@ -25,7 +25,7 @@ from nightshift.settings import ConfigError
 if TYPE_CHECKING:
     from nightshift.lake.store import Lake
 
-ON_OVERVIEW = 10
+ON_OVERVIEW = 1
 ON_PAGE = 30
 IN_IMAGE = 5
 AT_ONCE = 8

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -13,10 +13,12 @@ from airflow.sdk.exceptions import AirflowNotFoundException
 from nightshift.errors import VendorError
 from nightshift.lake.errors import LakeError
 from nightshift.nights.place import lake_of_this_deployment
-from nightshift.promotion.progress import in_doubt
+from nightshift.promotion.doubts import Doubt, doubts_of
+from nightshift.promotion.index import Index, Told, newest_told, read_index
 from nightshift.promotion.record import Record, Running, State, Step
 from nightshift.promotion.store import Records
-from nightshift.promotion.versions import newest
+from nightshift.promotion.turns import Turns
+from nightshift.promotion.versions import doubts_told
 from nightshift.redaction import redact
 
 if TYPE_CHECKING:
@@ -24,8 +26,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-MOST = 200
-"""Records of one application that are read at most, where a stage is not told of in the newest ones."""
+UNDERWAY = 20
+"""Promotions that have not ended, shown at most; a DAG has 16 runs at most."""
 SECONDS = 15.0
 """A lake that takes longer than this for one application is told to be slow; a page does not hang."""
 _OURS = (LakeError, VendorError, AirflowNotFoundException, ValueError)
@@ -39,6 +41,7 @@ class Standing:
     :param stages: labels of its stages, in order
     :param running: stage → what runs there; ``None`` where no record tells of a deployment
     :param doubts: stage → its newest deployment, where that did not end well
+    :param holds: work that FlexDeploy may or may not have done: nothing begins before somebody says how it ended
     :param records: the newest ones, by when they were opened, newest first
     :param trouble: why some of it may be missing; empty: nothing is
     :param description: of the application
@@ -48,6 +51,7 @@ class Standing:
     stages: tuple[str, ...] = ()
     running: dict[str, Running | None] = field(default_factory=dict)
     doubts: dict[str, Step] = field(default_factory=dict)
+    holds: tuple[Doubt, ...] = ()
     records: tuple[Record, ...] = ()
     trouble: str = ""
     description: str = ""
@@ -82,35 +86,51 @@ async def read_standing(
 ) -> Standing:
     """Read how it stands with one application. Never raises: what went wrong is its ``trouble``.
 
-    A record also says what ran in each stage when its promotion began, so the newest ones tell of all that came before.
+    Reads the index of the records, those that have changed since it was written, and those that are shown: a number that does not
+    grow with the age of the application.
 
     :param stages: labels of its stages; empty where the configuration cannot be read: then those of the records
     :param newest_records: records to show
     :param description: of the application
     :param seconds: how long the lake may take
     """
-    read: list[Record] = []
-    trouble = ""
+    index, shown, trouble = Index(), list[Record](), ""
+    doubts, holds = dict[str, Step](), list[Doubt]()
     try:
         async with asyncio.timeout(seconds):
             store = await asyncio.to_thread(Records, lake, application)
-            async for record, _ in store.newest_first():
-                read.append(record)
-                if len(read) >= newest_records and (set(stages) <= _told_of(read) or len(read) >= MOST):
-                    break
+            index = await read_index(store)
+            shown = await _read(store, _to_show(index.told, newest_records))
+            doubts = await doubts_told(store, index.told)
+            holds = await doubts_of(store, await asyncio.to_thread(Turns, lake, application))
     except Exception as error:
         trouble = told(error)
-    labels = tuple(stages) or _labels(read)
-    running = _running(read)
+    running = {**_running_before(shown), **newest_told(index.told)}
+    labels = tuple(stages) or _labels(shown)
+    underway = {one.run_id for one in shown if one.closed is None}
     return Standing(
         application=application,
         stages=labels,
         running={stage: running.get(stage) for stage in labels},
-        doubts=_doubts(read, running),
-        records=tuple(sorted(read[:newest_records], key=lambda one: one.opened, reverse=True)),
-        trouble=trouble,
+        doubts={stage: step for stage, step in doubts.items() if stage in labels},
+        holds=tuple(one for one in holds if one.run_id not in underway or one.step.state is State.FAILED),
+        records=tuple(sorted(shown, key=lambda one: one.opened, reverse=True)),
+        trouble=trouble or (told(index.damaged[0][1]) if index.damaged else ""),
         description=description,
     )
+
+
+def _to_show(found: Sequence[Told], newest_records: int) -> list[str]:
+    """Return the runs to show: the newest, those that have not ended, and the one that ended last."""
+    by_age = sorted(found, key=lambda one: one.opened, reverse=True)
+    last = max((one for one in found if one.closed), key=lambda one: one.closed or one.opened, default=None)
+    wanted = [*by_age[:newest_records], *[one for one in by_age if one.closed is None][:UNDERWAY]]
+    return list(dict.fromkeys(one.run_id for one in (*wanted, *([last] if last else []))))
+
+
+async def _read(store: Records, run_ids: Iterable[str]) -> list[Record]:
+    found = await asyncio.gather(*(store.read(run_id) for run_id in run_ids))
+    return [one for one in found if one is not None]
 
 
 def told(error: Exception) -> str:
@@ -126,30 +146,13 @@ def told(error: Exception) -> str:
     )
 
 
-def _told_of(records: Iterable[Record]) -> set[str]:
-    """Stages of which these records tell all: no older record can know better."""
-    return {stage for record in records for stage in record.before} | set(newest(records))
-
-
-def _running(records: Iterable[Record]) -> dict[str, Running]:
-    found = newest(records)
+def _running_before(records: Iterable[Record]) -> dict[str, Running]:
+    """Return what ran when these promotions began, for stages whose records were taken away since."""
+    found: dict[str, Running] = {}
     for record in records:
         for stage, running in record.before.items():
             if running is not None and (stage not in found or found[stage].since < running.since):
                 found[stage] = running
-    return found
-
-
-def _doubts(records: Iterable[Record], running: dict[str, Running]) -> dict[str, Step]:
-    found: dict[str, Step] = {}
-    for record in records:
-        for step in in_doubt(record):
-            if step.stage is None or (step.state is State.STARTED and record.closed is None):
-                continue
-            after = running.get(step.stage)
-            was = found.get(step.stage)
-            if (after is None or after.since < step.started) and (was is None or was.started < step.started):
-                found[step.stage] = step
     return found
 
 
