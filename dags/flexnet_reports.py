@@ -33,7 +33,7 @@ if (source := source_in_force("flexnet", FlexNet)) is not None:
                         include={"timezone", "horizon_days", "date_to", "window_overlap_days", "pages_in_flight"}
                     ),
                     **report.model_dump(include={"mode", "format", "page_size", "query", "key", "data_key"}),
-                    **report.csv.model_dump(exclude_unset=True),
+                    **report.csv.model_dump(include={"charset", "delimiter", "quote"}, exclude_unset=True),
                     flexnet_conn_id=source.connection,
                 )
                 publish_after(

@@ -155,7 +155,7 @@ class FlexNetExtractOperator(ExtractOperator):
                     self._request(hook, Window(date_from=date_from, date_to=date_to, date_to_is="")), page_size=1
                 )
                 page, _ = await hook.report_page(request)
-                if page.rows == 0 and page.whole_rows != 0 and not page.is_last_by_link:
+                if page.rows == 0 and page.whole_rows != 0:
                     page, _ = await hook.report_page(request)
                 return page.rows > 0
 

@@ -15,7 +15,8 @@ import msgspec
 
 from nightshift.errors import BadResponse
 from nightshift.http.json_text import NotJson, decoded
-from nightshift.lake.spec import CsvSpec
+from nightshift.lake.charset import marked
+from nightshift.lake.records import RecordCounter
 
 LINK_KEYS = ("nextPageURL", "nextPageUrl", "nextPage")
 ROW_COUNT_KEYS = ("recordCount", "totalRecords", "totalRecordCount", "recordsCount", "totalCount", "totalElements")
@@ -163,10 +164,12 @@ def read_csv_page(
     :return: the page, and its header line
     :raises BadResponse: not text of the character set, not CSV, or cut within its last record
     """
-    spec = CsvSpec(charset=charset, delimiter=delimiter, quote=quote)  # type: ignore[arg-type]
+    charset, mark = marked(body, charset)
+    counter = RecordCounter(quote.encode(), delimiter.encode(), charset)
+    counter.feed(body)
     try:
-        text = body.decode("utf-8-sig" if spec.charset == "utf-8" else spec.charset).removeprefix("\ufeff")
-        lines = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=delimiter, quotechar=quote)
+        text = body[mark:].decode(charset)
+        lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, quotechar=quote)
         records = [record for record in lines if record]
     except (UnicodeDecodeError, csv.Error) as error:
         raise bad_page(number, path, f"is not CSV in {charset} ({error}); it begins {body[:80]!r}") from None
@@ -176,23 +179,26 @@ def read_csv_page(
     if records and (header is None or _is_header(records[0], header)):
         columns, records = records[0], records[1:]
     is_open = bool(text) and text[-1] not in "\r\n"
-    if problem := _cut(records, columns, is_open and not open_end):
+    if problem := _cut(records, columns, is_open and not open_end, inside_quotes=counter.inside_quotes):
         raise bad_page(number, path, f"is cut: {problem}")
     keys = _keys_of(records, columns, key)
     return ReportPage(
         number=number, body=body, rows=len(records), content=records if keys is None else keys,
-        has_keys=keys is not None, header=tuple(columns), open_end=is_open, charset=spec.charset,
+        has_keys=keys is not None, header=tuple(columns), open_end=is_open, charset=charset,
     ), list(header or columns)  # fmt: skip
 
 
 def _is_header(record: Sequence[str], header: Sequence[str]) -> bool:
     """Say whether a page's first line names columns, as the reader of the landed pages does: by the names it knows."""
-    known = set(header)
-    return sum(name in known for name in record) * 2 >= len(record) and not known.isdisjoint(record)
+    known = {name.strip() for name in header} - {""}
+    found = sum(name.strip() in known for name in record)
+    return found > 0 and found * 2 >= sum(map(bool, record))
 
 
-def _cut(records: Sequence[Sequence[str]], header: Sequence[str], open_end: bool) -> str:
+def _cut(records: Sequence[Sequence[str]], header: Sequence[str], open_end: bool, *, inside_quotes: bool) -> str:
     """Return what shows that the last record is not whole, or an empty text."""
+    if inside_quotes:
+        return "a quote is open at its end"
     columns = len(header)
     while columns and not header[columns - 1].strip():
         columns -= 1

@@ -42,6 +42,7 @@ class ReportPages:
         self._first: ReportPage | None = None
         self._last: ReportPage | None = None
         self._rows = 0
+        self._beyond = ""
 
     async def walk(self) -> AsyncGenerator[ReportPage, None]:
         """Yield every page; one without rows only where it is the first.
@@ -75,7 +76,7 @@ class ReportPages:
     async def _begin(self) -> ReportPage:
         """Return the first page: one without rows only when it was asked for twice, or the vendor counts none."""
         page = await self._page(1)
-        if page.rows == 0 and page.whole_rows != 0 and not page.is_last_by_link:
+        if page.rows == 0 and page.whole_rows != 0:
             page = await self._fetch(1)
         if page.open_end and await self._landed(1) is None:
             again = await self._fetch(1)
@@ -152,19 +153,25 @@ class ReportPages:
         raise AssertionError("unreachable")
 
     async def _look(self, number: int) -> ReportPage | None:
-        """Return a page that nothing promised, or ``None`` where the answer may mean that it is beyond the last."""
+        """Return a page that nothing promised, or ``None`` where the answer may mean that it is beyond the last; how it was
+        answered is kept.
+        """
         first, last = self._state()
         try:
             page = await self._page(number)
         except (NotFound, Rejected) as refusal:
             if refusal.status in BEYOND:
+                self._beyond = f"is refused with {refusal.status}"
                 return None
             page = await self._due(number, f"page {last.number} of the same report came")
-        return page if page.rows and not repeats(first, last, page) else None
+        if page.rows and not repeats(first, last, page):
+            return page
+        self._beyond = f"repeats page {last.number}" if page.rows else "has no rows"
+        return None
 
     async def _confirm(self, number: int) -> ReportPage | None:
         """Return ``None`` where the page before this one is really the last: it is still served and still as long, this
-        one has no rows again, and the one after it has none. Else return this page.
+        one has no rows again, and the one after it is answered alike. Else return this page.
 
         A server that restarts, or refreshes, refuses or empties every page for a while.
         """
@@ -178,8 +185,11 @@ class ReportPages:
                 raise self._unsteady(last.number, f"had {last.rows} rows, and {again.rows} when it was asked for again")
         if (page := await self._look(number)) is not None:
             return page
-        if (beyond := await self._look(number + 1)) is not None:
-            raise self._unsteady(number, f"has no rows, and page {beyond.number} has {beyond.rows}")
+        answer = self._beyond
+        if (after := await self._look(number + 1)) is not None:
+            raise self._unsteady(number, f"{answer}, and page {after.number} has {after.rows} rows")
+        if answer != self._beyond:
+            raise self._unsteady(number, f"{answer}, and page {number + 1}, which is beyond it, {self._beyond}")
         return None
 
     async def _fitting(self, page: ReportPage | None) -> ReportPage | None:

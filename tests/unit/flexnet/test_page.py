@@ -75,6 +75,10 @@ def csv_page(body: bytes, header: list[str] | None = HEADER, **more: Any) -> Any
     [
         (b"usageId,name\r\n1,a\r\n2,b\r\n", {}, 2),
         (b"1,a\n2,b\n", {}, 2),
+        (b"1,a\r2,b\r", {}, 2),
+        (b'1,"a"b\n2,5" disk\n', {}, 2),
+        (b" usageId , name\n1,a\n", {}, 1),
+        (b"usageId,name,\n1,a,\n", {}, 1),
         (b"usageId,name\r\n1,a\r\n2,b", {}, 2),
         (b"usageId,name\r\n", {}, 0),
         (b"", {}, 0),
@@ -104,8 +108,8 @@ def test_lines_that_all_end_with_a_comma_are_not_cut() -> None:
     [
         (b"usageId,name\r\n1,a\r\n2", "its last record has 1 of 2 fields"),
         (b"usageId,name\r\n1,a\r\n2,b", "its last line has no line end"),
-        (b'usageId,name\r\n1,a\r\n2,"b', "unexpected end of data"),
-        (b'usageId,name\r\n1,a\r\n2,"b\r\n', "unexpected end of data"),
+        (b'usageId,name\r\n1,a\r\n2,"b', "a quote is open at its end"),
+        (b'usageId,name\r\n1,a\r\n2,"b\r\n', "a quote is open at its end"),
         (b'{"error":"no"}', "is JSON where CSV is due"),
         (b"Internal error", "is cut"),
         ("usageId,name\r\n1,Müller\r\n".encode("cp1252"), "is not CSV in utf-8"),

@@ -63,7 +63,7 @@ async def walk(in_flight: int = 4, **given: Any) -> list[str]:
         )
         async for page in hook.report_pages(request, in_flight=in_flight):
             if request.is_csv:
-                records = csv.reader(io.StringIO(page.body.decode(page.charset), newline=""))
+                records = csv.reader(io.StringIO(page.body.decode(page.charset).removeprefix("\ufeff"), newline=""))
                 ids += [record[0] for record in records if record and record[0] != "usageId"]
             else:
                 ids += [row["usageId"] for row in json.loads(page.body)["data"]]
@@ -117,7 +117,7 @@ async def test_a_page_that_nobody_promised_and_that_is_refused_in_the_middle_is_
     assert_all(await walk(format=form))
     assert asked(vendor)[3] == 2
     vendor.faults.add(Fault(kind=FaultKind.STATUS, status=status, page=3, times=None))
-    with pytest.raises(Unsteady, match="page 3 has no rows, and page 4 has 50"):
+    with pytest.raises(Unsteady, match=f"page 3 is refused with {status}, and page 4 has 50 rows"):
         await walk(format=form)
 
 
@@ -285,9 +285,27 @@ async def test_json_in_another_character_set_is_refused_with_its_name(vendor_wit
 async def test_csv_is_read_in_the_character_set_that_the_answer_names(vendor_with: VendorWith, charset: str) -> None:
     vendor_with(csv_charset=charset)
     assert_all(await walk(format="csv"))
-    vendor_with(csv_charset="utf-8", extra={"charset": "ascii"})
-    with pytest.raises(BadResponse, match="not CSV in ascii"):
+    vendor_with(csv_charset="utf-8", extra={"charset": "utf-32"})
+    with pytest.raises(BadResponse, match="not CSV in utf-32"):
         await walk(format="csv")
     vendor_with(extra={"charset": "klingon"})
     with pytest.raises(Rejected, match="charset is 'klingon'"):
         await walk(format="csv")
+
+
+@pytest.mark.parametrize(("mode", "asks"), [("interactive", 1), ("batch", 2)])
+async def test_an_empty_report_is_counted_as_such_or_asked_for_twice(
+    vendor_with: VendorWith, mode: str, asks: int
+) -> None:
+    vendor = vendor_with(rows=0)
+    assert await walk(mode=mode) == []
+    assert asked(vendor) == {1: asks}
+    once = vendor_with(Fault(kind=faulty.PAGE_CUT, page=1), rows=3)
+    assert_all(await walk(mode=mode), 3)
+    assert asked(once)[1] >= 2
+
+
+async def test_pages_beyond_the_last_are_all_answered_alike(vendor_with: VendorWith) -> None:
+    vendor_with(Fault(kind=FaultKind.STATUS, status=404, page=5, times=2), **SILENT)
+    with pytest.raises(Unsteady, match="page 5 is refused with 404, and page 6, which is beyond it, has no rows"):
+        await walk()

@@ -96,8 +96,10 @@ class Case:
         last = self.pages - 1 if stays else self.pages + 1
         if stays and (last < 1 or (chosen[0].detail and not self.counts)):
             return []
+        places = draw(st.lists(st.integers(1, max(2, last)), min_size=2, max_size=2, unique=True))
+        pages = [min(places[0], last) if stays else places[0], places[1]]
         return [
-            replaced(fault, page=draw(st.integers(1, max(1, last))), times=None if stays else 1) for fault in chosen
+            replaced(fault, page=page, times=None if stays else 1) for fault, page in zip(chosen, pages, strict=False)
         ]
 
 
