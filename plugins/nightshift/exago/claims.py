@@ -16,6 +16,7 @@ import msgspec
 
 from nightshift.errors import VendorError
 from nightshift.exago.paths import VENDOR, ContentPath
+from nightshift.lake.probe import aprobe
 
 if TYPE_CHECKING:
     from nightshift.lake.store import Lake
@@ -52,6 +53,7 @@ class Claims:
 
     def __init__(self, lake: Lake, server: str) -> None:
         self._folder = ("claims", "exago", hashlib.sha256(server.lower().encode()).hexdigest()[:16])
+        self._lake = lake
         self._store = lake.objects(*self._folder)
 
     async def take(self, owner: str, paths: Iterable[ContentPath]) -> None:
@@ -60,10 +62,12 @@ class Claims:
         :param owner: the same in each attempt of a promotion
         :param paths: the folders
         :raises SubtreeBusy: somebody else has claimed an overlapping part; says who, and where the claim is kept
+        :raises UnfitStore: the store lets two promotions both claim them
         """
         import obstore
         from obstore.exceptions import AlreadyExistsError
 
+        await aprobe(self._lake)
         paths = tuple(paths)
         claim = Claim(owner, tuple(str(path) for path in paths), datetime.now(UTC).isoformat())
         name = _name_of(owner)

@@ -7,6 +7,10 @@ class LakeError(Exception):
     """A failure of the lake, not of a vendor."""
 
 
+class UnfitStore(LakeError):
+    """The store of the lake cannot be written, or does not keep what the lake is built on."""
+
+
 class NoExtract(LakeError):
     """The landing has no complete extract under this name."""
 

@@ -11,6 +11,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import unquote, urlsplit, urlunsplit
 
+from nightshift.lake.errors import UnfitStore
+
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
@@ -39,6 +41,20 @@ def night_segment(night: str) -> str:
     return f"night={night}"
 
 
+def _local(path: Path) -> str:
+    _refuse_ambiguous(str(path.absolute()))
+    return path.absolute().as_uri()
+
+
+def _refuse_ambiguous(path: str) -> None:
+    """Refuse a path that the library of the tables takes for another one than the library of the objects does."""
+    if found := re.search(r"%[0-9A-Fa-f]{2}|[\x00-\x1f\x7f\\\[\]^|]", path):
+        raise ValueError(
+            f"the lake cannot be at {path!r}: the tables would be looked for elsewhere because of {found[0]!r} in it; choose a path "
+            "without, for instance a symbolic link to the folder"
+        )
+
+
 @dataclass(frozen=True)
 class Lake:
     """A lake: its base URL and the options of its object store.
@@ -60,14 +76,20 @@ class Lake:
         :param url: ``s3://my_aws@bucket/prefix`` names the connection ``my_aws``; the name is kept apart from the URL.
             In ``abfss://container@account.dfs.core.windows.net`` the part before ``@`` is the container, as ever
         :param options: keys of the object store
-        :raises ValueError: another scheme, no bucket, or a password in the URL (which is not repeated in the message)
+        :raises ValueError: another scheme, no bucket, a password in the URL (which is not repeated in the message), or a path that
+            the libraries below do not agree on
         """
         kept = MappingProxyType({key.lower(): str(value) for key, value in (options or {}).items()})
         if "://" not in url:
-            return cls(Path(url).expanduser().absolute().as_uri(), kept)
+            return cls(_local(Path(url).expanduser()), kept)
         parts = urlsplit(url)
+        if parts.query or parts.fragment:
+            raise ValueError(
+                f"the URL of the lake at {parts.scheme}:// has a '?' or '#' in it, which ends its path; choose a path without, or "
+                "give a folder as a plain path"
+            )
         if parts.scheme == "file":
-            return cls(Path(unquote(parts.path)).absolute().as_uri(), kept)
+            return cls(_local(Path(unquote(parts.path))), kept)
         if parts.scheme not in CLOUD_SCHEMES:
             raise ValueError(
                 f"a lake cannot be at {parts.scheme}://; use a path, file://, s3://, gs://, az:// or abfss://"
@@ -76,6 +98,7 @@ class Lake:
             raise ValueError(
                 f"the URL of the lake at {parts.scheme}:// has a password in it; name a connection instead"
             )
+        _refuse_ambiguous(parts.path)
         user, at, host = parts.netloc.rpartition("@")
         if parts.scheme.startswith("abfs"):
             user, host = "", parts.netloc
@@ -89,12 +112,24 @@ class Lake:
         return self.url.startswith("file://")
 
     def objects(self, *path: str) -> ObjectStore:
-        """Return the object store rooted at ``path`` under the lake."""
+        """Return the object store rooted at ``path`` under the lake.
+
+        :raises UnfitStore: the folder is not there and cannot be made
+        """
         from obstore.store import LocalStore, from_url
 
         url = "/".join((self.url, *path))
         if self.is_local:
-            return LocalStore(unquote(urlsplit(url).path), mkdir=True)
+            folder = Path(unquote(urlsplit(url).path))
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise UnfitStore(
+                    f"The lake cannot be written: the folder {folder} is not there and cannot be made ({error.strerror}). Nothing was "
+                    "changed. Set NIGHTSHIFT_LAKE to a folder that the user of Airflow's workers may write, or give it the right, then "
+                    "clear the task."
+                ) from None
+            return LocalStore(folder)
         config: dict[str, Any] = {key: value for key, value in self.options.items() if not key.endswith("allow_http")}
         client: dict[str, Any] = {key: config.pop(key) for key in CLIENT_KEYS & config.keys()}
         if allowed := [value for key, value in self.options.items() if key.endswith("allow_http")]:

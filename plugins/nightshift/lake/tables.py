@@ -22,6 +22,7 @@ from nightshift.lake.errors import CastError, Contended, SchemaDrift, Unsound
 from nightshift.lake.foreign import Stored, refuse_columns, refuse_foreign, stored_by
 from nightshift.lake.manifest import CHARSET, DATA_KEY, DELIMITER, QUOTE, Manifest
 from nightshift.lake.pages import LandedPages
+from nightshift.lake.probe import probe
 from nightshift.lake.published import PublishedNight, published_night
 from nightshift.lake.snapshot import CommitNote, Snapshot, microseconds_of
 from nightshift.lake.spec import NIGHT, Column, CsvSpec, PublishSpec
@@ -94,6 +95,7 @@ def publish(
     :param force: commit again even if the table has exactly this content, or a newer extract of a night
     :param say: takes a line of progress
     :param look: called before the pages are read, where there is something to publish at all; what it raises ends it
+    :raises UnfitStore: the store of the lake cannot be written, or lets two writers both succeed
     :raises Damaged: a landed page is not what was received
     :raises UnreadablePage: a page is not JSON or CSV
     :raises CastError: a value does not fit its column
@@ -101,6 +103,7 @@ def publish(
     :raises Unsound: checks failed; the table is as it was
     :raises Contended: other writers came first each time
     """
+    probe(lake)
     publishing = _Publishing(lake, manifest, _as_extracted(spec, manifest), force, say)
     for _ in range(CASTS):
         before = publishing.table.snapshot()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
+from nightshift.lake.probe import aprobe
 from nightshift.lake.store import segment
 from nightshift.promotion.store import names_in, object_name, read_object
 
@@ -64,6 +65,7 @@ class Turns:
 
     def __init__(self, lake: Lake, application: str) -> None:
         path = ("claims", "promotions", segment(application, "application"))
+        self._lake = lake
         self._turns = lake.objects(*path, "turns")
         self._waiting = lake.objects(*path, "waiting")
 
@@ -77,10 +79,14 @@ class Turns:
         return await self._turn(turn.number - 1)
 
     async def take(self, waiter: Waiter, after: Turn | None) -> Turn | None:
-        """Take the turn after the one that was the newest; ``None`` where another run was first."""
+        """Take the turn after the one that was the newest; ``None`` where another run was first.
+
+        :raises UnfitStore: the store lets two runs both take it
+        """
         import obstore
         from obstore.exceptions import AlreadyExistsError
 
+        await aprobe(self._lake)
         number = 1 if after is None else after.number + 1
         turn = Turn(number=number, **waiter.model_dump(include={"run_id", "night", "opened"}))
         text = turn.model_dump_json(exclude={"number"}).encode()

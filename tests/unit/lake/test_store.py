@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from nightshift.lake.errors import UnfitStore
 from nightshift.lake.store import Lake, night_segment, segment
 
 
@@ -41,6 +42,43 @@ def test_secrets_are_never_shown() -> None:
 def test_what_is_no_lake_is_refused(wrong: str) -> None:
     with pytest.raises(ValueError, match="lake"):
         Lake.from_url(wrong)
+
+
+@pytest.mark.parametrize("name", ["lake house", "a#b", "a?b", "100%", "ü 日本", "a+b&c=d;e"])
+async def test_a_folder_of_any_name_holds_a_lake(tmp_path: Path, name: str) -> None:
+    from nightshift.lake.spec import PublishSpec
+    from nightshift.lake.tables import publish
+    from tests.unit.lake.conftest import land_night, read_table
+
+    lake = Lake.from_url(str(tmp_path / name))
+    for extract in ("first", "second"):
+        publish(lake, await land_night(lake, [[{"id": extract}]], extract=extract), PublishSpec())
+    assert [row["id"] for row in read_table(lake)] == ["second"]
+    assert (tmp_path / name / "tables" / "flexnet" / "entitlement" / "_delta_log").is_dir()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ("/lakes/feature%2Flogin", "'%2F' in it.*symbolic link"),
+        ("file:///lakes/a%2520b", "'%20' in it"),
+        ("/lakes/[a]", "'\\[' in it"),
+        ("s3://bucket/a%20b", "'%20' in it"),
+        ("s3://bucket/a?b", r"has a '\?' or '#'"),
+        ("file:///lakes/a#b", r"has a '\?' or '#'"),
+    ],
+)
+def test_a_path_that_would_be_two_is_refused(wrong: str, told: str) -> None:
+    with pytest.raises(ValueError, match=told):
+        Lake.from_url(wrong)
+
+
+def test_a_lake_that_cannot_be_written_says_so(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(
+        UnfitStore, match=r"cannot be written: the folder .*file/lake/raw is not there .*NIGHTSHIFT_LAKE"
+    ):
+        Lake.from_url(str(tmp_path / "file" / "lake")).objects("raw")
 
 
 @pytest.mark.parametrize("wrong", ["", "..", "a/b", ".hidden", "a b", "a\n", "x" * 129, "ü"])

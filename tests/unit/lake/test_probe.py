@@ -1,0 +1,164 @@
+"""A store that ignores conditional writes is found by one try, and nothing is built on it: a real S3 server behind a proxy."""
+
+from __future__ import annotations
+
+import http.client
+import logging
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import urlsplit
+
+import pytest
+from moto.server import ThreadedMotoServer
+
+from nightshift.exago.claims import Claims
+from nightshift.exago.paths import ContentPath
+from nightshift.lake import probe as probing
+from nightshift.lake.errors import UnfitStore
+from nightshift.lake.landing import Landing
+from nightshift.lake.probe import probe
+from nightshift.lake.spec import PublishSpec
+from nightshift.lake.store import Lake
+from nightshift.lake.tables import publish
+from nightshift.promotion.turns import Turns, Waiter
+from tests.unit.lake.conftest import NIGHT, land_night, read_table
+
+
+class Proxy(ThreadingHTTPServer):
+    """Passes requests on to an S3 server and keeps a ledger of them.
+
+    :param server: URL of the server
+    """
+
+    daemon_threads = True
+
+    def __init__(self, server: str) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.server = urlsplit(server)
+        self.url = f"http://127.0.0.1:{self.server_address[1]}"
+        self.drops = False
+        self.refuses = False
+        self.requests: list[tuple[str, str]] = []
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Proxy
+
+    def _pass_on(self) -> None:
+        proxy = self.server
+        proxy.requests.append((self.command, self.path))
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        headers = {name: value for name, value in self.headers.items() if name.lower() != "connection"}
+        is_conditional = headers.get("If-None-Match", headers.get("if-none-match")) is not None
+        if proxy.drops:
+            headers = {name: value for name, value in headers.items() if name.lower() != "if-none-match"}
+        if proxy.refuses and is_conditional:
+            status, answer, kept = 501, b"<Error><Code>NotImplemented</Code></Error>", {}
+        else:
+            there = http.client.HTTPConnection(proxy.server.hostname or "", proxy.server.port, timeout=30)
+            there.request(self.command, self.path, body, headers)
+            response = there.getresponse()
+            status, answer = response.status, response.read()
+            skipped = {"transfer-encoding", "connection", "content-length"}
+            kept = {name: value for name, value in response.getheaders() if name.lower() not in skipped}
+            if self.command == "HEAD":
+                kept["Content-Length"] = response.getheader("Content-Length") or "0"
+            there.close()
+        self.send_response(status)
+        for name, value in kept.items():
+            self.send_header(name, value)
+        if self.command != "HEAD":
+            self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(answer)
+
+    do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = _pass_on  # noqa: N815 - the names of http.server
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name there
+        return
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    moto = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
+    moto.start()
+    host, port = moto.get_host_and_port()
+    yield f"http://{host}:{port}"
+    moto.stop()
+
+
+@pytest.fixture
+def proxy(server: str) -> Iterator[Proxy]:
+    proxy = Proxy(server)
+    thread = threading.Thread(target=proxy.serve_forever, daemon=True)
+    thread.start()
+    yield proxy
+    proxy.shutdown()
+    proxy.server_close()
+    thread.join(5)
+
+
+@pytest.fixture
+def lake(proxy: Proxy, request: pytest.FixtureRequest) -> Iterator[Lake]:
+    import boto3
+
+    name = f"lake-{abs(hash(request.node.name))}"
+    words = {"region_name": "us-east-1", "aws_access_key_id": "key", "aws_secret_access_key": "hush"}
+    boto3.client("s3", endpoint_url=proxy.url, **words).create_bucket(Bucket=name)
+    options = {
+        "aws_access_key_id": "key", "aws_secret_access_key": "hush", "aws_region": "us-east-1",
+        "aws_endpoint": proxy.url, "aws_allow_http": "true",
+    }  # fmt: skip
+    proxy.requests.clear()
+    yield Lake.from_url(f"s3://{name}/x", options)
+    probing._fit.clear()
+
+
+async def test_a_store_that_ignores_the_condition_is_refused_for_tables_turns_and_claims(
+    lake: Lake, proxy: Proxy
+) -> None:
+    proxy.drops = True
+    manifest = await land_night(lake, [[{"id": 1}]])
+    waiter = Waiter(run_id="r", night=NIGHT, opened=datetime.now(UTC))
+    with pytest.raises(UnfitStore, match=r"ignores the condition.*If-None-Match.*Nothing was changed") as found:
+        publish(lake, manifest, PublishSpec())
+    assert str(found.value).endswith("then clear the task.")
+    assert "hush" not in str(found.value)
+    with pytest.raises(UnfitStore):
+        await Turns(lake, "app").take(waiter, None)
+    with pytest.raises(UnfitStore):
+        await Claims(lake, "https://bi.example.com").take("me", [ContentPath.parse("A/B")])
+    written = {path.split("/x/")[1] for method, path in proxy.requests if method == "PUT"}
+    assert {path for path in written if not path.startswith(("raw/", "claims/probe/try-"))} == set()
+    proxy.drops = False
+    publish(lake, manifest, PublishSpec())
+    assert [row["id"] for row in read_table(lake)] == [1]
+
+
+async def test_a_store_that_does_not_know_the_condition_is_refused(lake: Lake, proxy: Proxy) -> None:
+    proxy.refuses = True
+    with pytest.raises(UnfitStore, match="cannot be written on the condition"):
+        probe(lake)
+
+
+async def test_it_is_tried_once_and_known_from_then_on(lake: Lake, proxy: Proxy) -> None:
+    probe(lake)
+    assert [method for method, _ in proxy.requests] == ["HEAD", "PUT", "PUT", "GET", "POST", "PUT"]
+    proxy.requests.clear()
+    probe(lake)
+    assert proxy.requests == []
+    probing._fit.clear()
+    probe(lake)
+    assert [method for method, _ in proxy.requests] == ["HEAD"]
+    assert await Landing(lake, "flexnet", "usage", NIGHT).latest() is None
+
+
+def test_a_folder_needs_no_trial(tmp_path: object) -> None:
+    lake = Lake.from_url(str(tmp_path))
+    probe(lake)
+    assert not any(True for batch in lake.objects().list() for _ in batch)
