@@ -13,7 +13,19 @@ from nightshift.retry_after import bounded
 MAX_DETAIL = 300
 """Characters of the vendor's own words that a message keeps."""
 
-_FIELDS = ("vendor", "method", "path", "status", "attempt", "retry_after", "detail", "advice", "connection", "report")
+_FIELDS = (
+    "vendor",
+    "method",
+    "path",
+    "status",
+    "attempt",
+    "retry_after",
+    "detail",
+    "advice",
+    "connection",
+    "report",
+    "page",
+)
 
 
 class VendorError(AirflowException):
@@ -34,6 +46,7 @@ class VendorError(AirflowException):
         not for the error to say: it does not know which try it ends, the retry policy does
     :param connection: id of the Airflow connection
     :param report: the report, and its night
+    :param page: number of the page that was asked for, from 1
     """
 
     default_advice: ClassVar[str] = "Read the vendor's answer above, then clear the task."
@@ -52,6 +65,7 @@ class VendorError(AirflowException):
         advice: str | None = None,
         connection: str = "",
         report: str = "",
+        page: int | None = None,
     ) -> None:
         self.problem = hide_pieces(redact(problem))
         self.vendor = vendor
@@ -64,6 +78,7 @@ class VendorError(AirflowException):
         self.advice = redact(self.default_advice if advice is None else advice)
         self.connection = connection
         self.report = report
+        self.page = page
         super().__init__(self.problem)
 
     def __str__(self) -> str:
@@ -95,10 +110,11 @@ class VendorError(AirflowException):
         """Return the same error with some of its attributes changed."""
         return type(self)(changes.pop("problem", self.problem), **{**self._given(), **changes})
 
-    def complete(self, *, connection: str = "", report: str = "") -> None:
+    def complete(self, *, connection: str = "", report: str = "", page: int | None = None) -> None:
         """Fill in where it happened, as far as the error does not say so itself; for those who know, on its way out."""
         self.connection = self.connection or connection
         self.report = self.report or report
+        self.page = page if self.page is None else self.page
 
     def _given(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in _FIELDS}
@@ -110,7 +126,8 @@ class VendorError(AirflowException):
         said = f"{self.problem} {self.advice}"
         connection = f"connection {self.connection}" if self.connection and self.connection not in said else ""
         report = f"report {self.report}" if self.report and self.report not in said else ""
-        return ", ".join(part for part in (request, status, attempt, connection, report) if part)
+        page = f"page {self.page}" if self.page is not None and f"page {self.page}" not in said else ""
+        return ", ".join(part for part in (request, status, attempt, connection, report, page) if part)
 
 
 class Unreachable(VendorError):

@@ -72,6 +72,33 @@ def test_a_person_chooses_night_and_reports_in_the_form(api: Api, lake_folder: P
     assert not flexnet.ledger.requests(path="/report/usage")
 
 
+def test_schedule_backfill_form_and_key_mean_the_same_night(api: Api) -> None:
+    (scheduled,) = api.runs(DAG, run_type="scheduled")
+    assert scheduled["partition_key"] == night(1)
+    assert scheduled["dag_run_id"].startswith(f"scheduled__{night(1)}__")
+    assert scheduled["run_after"].startswith(f"{night(0)}T00:00:00")
+    assert api.call("GET", f"/api/v2/dags/{DAG}")["next_dagrun_run_after"].startswith(f"{night(-1)}T00:00:00")
+
+    def would_fill(first: str, last: str) -> dict[str, str]:
+        asked = {"dag_id": DAG, "from_date": f"{first}T00:00:00Z", "to_date": f"{last}T00:00:00Z", "max_active_runs": 1}
+        return {
+            one["partition_key"]: one["partition_date"]
+            for one in api.call("POST", "/api/v2/backfills/dry_run", asked)["backfills"]
+        }
+
+    assert would_fill(night(1), night(-3)) == {}, "last night has its run, and no other is over"
+    planned = would_fill(night(25), night(24))
+    by_hand = api.wait(DAG, api.trigger(DAG, partition_key=night(25), conf={"reports": ["account"]}))
+    assert planned == {night(25): by_hand["partition_date"], night(24): planned[night(24)]}
+    assert set(would_fill(night(25), night(24))) == {night(24)}
+    with pytest.raises(ApiError, match="is not a night") as caught:
+        api.trigger(DAG, partition_key=night(25).replace("-", ""))
+    assert caught.value.status == 400
+    by_form = api.wait(DAG, api.trigger(DAG, conf={"night": night(23), "reports": ["account"]}))
+    events = api.call("GET", "/api/v2/assets/events?limit=100&order_by=-timestamp")["asset_events"]
+    assert [e["partition_key"] for e in events if e["source_run_id"] == by_form["dag_run_id"]] == [night(23)]
+
+
 @pytest.mark.parametrize("conf", [{"reports": ["acount"]}, {"night": 7}, {"force": "very"}])
 def test_a_form_that_is_wrong_is_refused_at_once(api: Api, conf: dict) -> None:
     with pytest.raises(ApiError) as caught:

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 from pydantic import ValidationError
 
+from nightshift.errors import VendorError
 from nightshift.flexnet import model
 from nightshift.flexnet.page import PageNames, ReportPage, read_csv_page, read_json_page
 from nightshift.flexnet.pages import Landed, ReportPages
@@ -98,10 +99,14 @@ class FlexNetHook(VendorHook):
         def read(answer: Answer) -> None:
             found.append(self.read_page(request, number, answer.body, first=first, charset=answer.charset))
 
-        await self.request(
-            "GET", self.report_path(request.group), params=request.params(number), check=read,
-            accept="text/csv" if request.is_csv else "application/json",
-        )  # fmt: skip
+        try:
+            await self.request(
+                "GET", self.report_path(request.group), params=request.params(number), check=read,
+                accept="text/csv" if request.is_csv else "application/json",
+            )  # fmt: skip
+        except VendorError as error:
+            error.complete(page=number)
+            raise
         return found[-1], list(found[-1].header) if request.is_csv else None
 
     def read_page(

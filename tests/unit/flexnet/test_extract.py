@@ -137,6 +137,7 @@ def test_a_retry_goes_on_behind_the_pages_that_are_landed(bench) -> None:
     first = b.run()
     assert first.state == "up_for_retry"
     assert isinstance(first.error, Unreachable)
+    assert f"connection flexnet_default, report usage, night {NIGHT}, page 6)" in str(first.error)
     second = b.run(try_number=2)
     assert_each_row_once(b, second)
     assert b.fetched() == {str(n): 2 if n == 6 else 1 for n in range(1, 10)}

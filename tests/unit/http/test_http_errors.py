@@ -28,6 +28,7 @@ def test_an_error_survives_the_way_between_processes(kind: type[VendorError]) ->
         "advice": "Wait.",
         "connection": "acme_default",
         "report": "usage",
+        "page": 7,
     }
     error = kind("too fast", **given)
     path, args, kwargs = error.serialize()
@@ -107,12 +108,13 @@ def test_no_error_promises_a_try_that_may_not_come_and_each_ends_with_what_to_do
 def test_where_it_happened_is_said_once() -> None:
     error = Unreachable("no answer", vendor="Acme", method="GET", path="/x", advice="Wait.")
     error.complete(connection="acme_default", report="usage, night 2026-11-21")
-    error.complete(connection="another")
-    assert str(error) == "Acme: no answer (GET /x, connection acme_default, report usage, night 2026-11-21). Wait."
+    error.complete(connection="another", page=7)
+    where = "GET /x, connection acme_default, report usage, night 2026-11-21, page 7"
+    assert str(error) == f"Acme: no answer ({where}). Wait."
     assert str(pickle.loads(pickle.dumps(error))) == str(error)
-    named = AuthFailed("the connection acme_default was refused", advice="Wait.")
-    named.complete(connection="acme_default")
-    assert str(named) == "the connection acme_default was refused. Wait."
+    named = AuthFailed("the connection acme_default was refused for page 7", advice="Wait.")
+    named.complete(connection="acme_default", page=7)
+    assert str(named) == "the connection acme_default was refused for page 7. Wait."
 
 
 def test_another_error_is_left_to_the_task() -> None:

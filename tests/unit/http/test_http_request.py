@@ -46,6 +46,24 @@ async def test_sends_what_was_asked(vendor: Vendor, connect: MakeHook) -> None:
     assert not {"surprise", "headers"} & set(seen.headers)
 
 
+async def test_an_error_names_its_connection_once_and_an_html_page_is_no_word_of_the_vendor(
+    vendor: Vendor, connect: MakeHook
+) -> None:
+    vendor.says(answer(404, b"<!doctype html><h1>Not Found</h1>", Content_Type="text/html"))
+    async with connect() as hook:
+        with pytest.raises(NotFound) as caught:
+            await hook.request("GET", "/report")
+    text = str(caught.value)
+    assert text.startswith(
+        "Acme: the vendor knows nothing under this path, and sends an HTML page (GET /report, status 404"
+    )
+    assert text.count("acme_default") == 1
+    assert "The answer says" not in text
+    with pytest.raises(Rejected, match="connection acme_default"):
+        async with connect() as hook:
+            raise Rejected("days must be 1 to 30", vendor="Acme")
+
+
 async def test_encoded_once(vendor: Vendor, connect: MakeHook) -> None:
     async with connect() as hook:
         await hook.request("GET", "/a%2Fb/100%", params={"x": "50%25"})
