@@ -213,7 +213,7 @@ def airflow(
         yield running
 
 
-def await_scheduled_run(api: Api, dag_id: str, seconds: float = 120) -> list[dict[str, Any]]:
+def await_scheduled_run(api: Api, dag_id: str, seconds: float = 300) -> list[dict[str, Any]]:
     """Wait until the scheduler's own run for last night, which it starts as soon as the DAG is not paused, has ended."""
 
     def ended() -> list[dict[str, Any]]:
