@@ -26,6 +26,15 @@ _NUMBERS: Final = frozenset({"contractYear"})
 _Turn = Callable[[str], Any]
 
 
+class _Bare(str):
+    """A text that the writer takes for a number, so that it stands without quotes."""
+
+    __slots__ = ()
+
+    def __float__(self) -> float:
+        raise ValueError(str(self))
+
+
 class Dialect:
     """How the rows of one export become text.
 
@@ -88,9 +97,12 @@ class Dialect:
             Quoting.NEEDED: csv.QUOTE_MINIMAL,
             Quoting.ALL: csv.QUOTE_ALL,
             Quoting.TEXT: csv.QUOTE_NONNUMERIC,
+            Quoting.EXPORT: csv.QUOTE_NONNUMERIC,
         }[self._switches.csv_quoting]
         text = io.StringIO(newline="")
-        writer = csv.writer(text, delimiter=self._switches.csv_delimiter, quoting=quoting, lineterminator=self._end)
+        delimiter = self._switches.csv_delimiter
+        end = (delimiter if self._switches.csv_line_delimiter else "") + self._end
+        writer = csv.writer(text, delimiter=delimiter, quoting=quoting, lineterminator=end)
         writer.writerows(rows)
         return self._encoded(text.getvalue())
 
@@ -111,9 +123,10 @@ class Dialect:
         if metric or name in _NUMBERS:
             if switches.csv_decimal_mark != "." and metric:
                 return lambda value: value.replace(".", switches.csv_decimal_mark)
-            return _number if switches.csv_quoting is Quoting.TEXT else None
-        if name in DATE_FIELDS and switches.csv_dates != "%Y-%m-%d":
-            return lambda value: date.fromisoformat(value).strftime(switches.csv_dates) if value else value
+            return _number if switches.csv_quoting in (Quoting.TEXT, Quoting.EXPORT) else None
+        if name in DATE_FIELDS and (switches.csv_dates != "%Y-%m-%d" or switches.csv_quoting is Quoting.EXPORT):
+            bare = _Bare if switches.csv_quoting is Quoting.EXPORT else str
+            return lambda value: bare(date.fromisoformat(value).strftime(switches.csv_dates)) if value else value
         if name in SESSION_STAMP_FIELDS and switches.csv_session_stamps is not SessionStamps.DOCUMENTED:
             return lambda value: _stamp(value, switches.csv_session_stamps)
         if name == "usageCategory" and switches.csv_categories is CategoryNames.CONSUMPTION:

@@ -36,7 +36,7 @@ class TokenFlexStandIn(StandIn[TokenFlexSwitches]):
 
     Effects in the ledger: ``export_created`` (key; contract, payload, downloadFileName, user, made), ``export_refused``,
     ``export_retried``, ``export_deleted``, ``export_read``, ``url_refreshed``, ``file_read``, ``query_created``, ``schedule_created``,
-    ``schedule_changed``, ``schedule_deleted``, ``code_issued``, ``consent_denied``, ``token_issued``, ``token_refused``; tokens and codes as fingerprints.
+    ``schedule_changed``, ``schedule_deleted``, ``export_elsewhere``, ``code_issued``, ``consent_denied``, ``token_issued``, ``token_refused``; tokens and codes as fingerprints.
     """
 
     name = "tokenflex"
@@ -192,6 +192,32 @@ class TokenFlexStandIn(StandIn[TokenFlexSwitches]):
                 wanted, user=self.switches.signed_in, contract=CONTRACTS[0], now=self.now(), switches=self.switches,
                 shelf=NO_CONTRACT, schedule=schedule,
             )  # fmt: skip
+
+    def add_from_elsewhere(
+        self, body: dict[str, Any], *, contract_number: str = CONTRACTS[0].number, schedule: str = ""
+    ) -> Export:
+        """Let another program of the same company ask for an export: it is in the list of its contract like ours.
+
+        :param body: as for the API
+        :param schedule: id of a schedule that made it
+        """
+        found = contract(contract_number)
+        if found is None:
+            raise KeyError(contract_number)
+        wanted, now = asked(body, self.switches, own_names(), export=True), self.now()
+        with self.locked():
+            made = self.exports.add(
+                wanted, user=self.switches.signed_in, contract=found, now=now, switches=self.switches, schedule=schedule
+            )
+        self.ledger.effect(
+            "export_elsewhere", made.key, {"downloadFileName": wanted.file_name, "contract": found.number}
+        )
+        return made
+
+    def live_exports(self) -> dict[str, str]:
+        """Return key and file name of the exports that are there, whoever made them."""
+        with self.locked():
+            return {export.key: export.asked.file_name for export in self.exports.all()}
 
     def file_of(self, key: str) -> bytes:
         """Return the whole file of an export, for comparison with what a client brought home.

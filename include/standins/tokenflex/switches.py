@@ -88,11 +88,12 @@ class Header(StrEnum):
 
 
 class Quoting(StrEnum):
-    """Which CSV values stand in quotes."""
+    """Which CSV values stand in quotes; ``export``: names and texts, not numbers and dates, as in the files that Autodesk's own report script keeps."""
 
     NEEDED = "needed"
     ALL = "all"
     TEXT = "text"
+    EXPORT = "export"
 
 
 class Columns(StrEnum):
@@ -158,7 +159,9 @@ class TokenFlexSwitches(Switches, frozen=True, kw_only=True):
     2,000 rows a day repeats itself with other ``chargedItemID``. ``users``; ``late_days``, ``late_share``: that part of a day's rows
     comes 1 … n days later than the others, which come the day after.
 
-    **CSV**, all [unknown] (4.2). ``csv_dates``: strftime form of ``usageDate`` and ``usageMonth``; ``csv_hard_text``: values with quotes, delimiters and line breaks;
+    **CSV**, all [unknown] (4.2). ``csv_line_delimiter``: every line, the header too, ends with a delimiter; with ``csv_quoting="export"`` and
+    ``csv_dates="%Y-%m-%d 00:00:00"`` a file looks like those that Autodesk's own report script has kept.
+    ``csv_dates``: strftime form of ``usageDate`` and ``usageMonth``; ``csv_hard_text``: values with quotes, delimiters and line breaks;
     ``csv_null``: what an empty value looks like; ``csv_empty``: an export without rows has no header either.
 
     **Download.** ``range_honoured``, ``etag``, ``expired_status``, ``s3_strict``: an ``Authorization`` header next to a signature is refused with 400.
@@ -219,6 +222,7 @@ class TokenFlexSwitches(Switches, frozen=True, kw_only=True):
     csv_encoding: str = "utf-8"
     csv_delimiter: str = ","
     csv_quoting: Quoting = Quoting.NEEDED
+    csv_line_delimiter: bool = False
     csv_crlf: bool = False
     csv_final_newline: bool = True
     csv_header: Header = Header.NAMES

@@ -34,6 +34,7 @@ EXPORT = UsageExport(
 
 class QuickAdapter(TokenFlexExportAdapter):
     settle = 0.5
+    send_within = 1.0
 
 
 class QuickRequest(TokenFlexRequestExportOperator):
@@ -94,6 +95,11 @@ DIALECTS: dict[str, dict[str, Any]] = {
     "plain": {},
     "windows": {"csv_bom": True, "csv_crlf": True, "csv_quoting": Quoting.ALL, "csv_columns": Columns.REVERSED},
     "hard": {"csv_hard_text": True, "csv_final_newline": False, "csv_extra_column": True},
+    "kept by Autodesk's script": {
+        "csv_line_delimiter": True,
+        "csv_quoting": Quoting.EXPORT,
+        "csv_dates": "%Y-%m-%d 00:00:00",
+    },
     "titles": {"csv_header": Header.TITLES, "csv_columns": Columns.METRICS_FIRST},
 }
 

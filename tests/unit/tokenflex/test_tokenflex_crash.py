@@ -22,12 +22,18 @@ from tests.unit.tokenflex.usage_server import UsageServer
 ROOT = Path(__file__).resolve().parents[3]
 
 
+def command_of(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "tests.unit.tokenflex.doomed", *arguments]
+
+
+def environment_of() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'plugins'}"}
+
+
 def kill_when_held(vendor: UsageServer, *arguments: str, lake: Path | None = None) -> None:
     """Kill it once the vendor holds its answer, and, where a lake is given, two parts are landed there."""
-    environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'plugins'}"}
-    command = [sys.executable, "-m", "tests.unit.tokenflex.doomed", *arguments]
     with subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        command_of(*arguments), cwd=ROOT, env=environment_of(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
     ) as process:
         try:
             assert vendor.held.wait(60), (
@@ -52,6 +58,35 @@ def test_a_request_that_is_killed_around_its_post_ends_in_one_export(
     assert run.state == "success", run.error
     assert list(vendor.exports) == [run.result["request_key"]]
     assert vendor.count("POST", "/requests") == (1 if moment == "after" else 2)
+
+
+@pytest.mark.parametrize("point", ["authorize", "body", "answer"])
+def test_a_request_that_is_frozen_beside_its_successor_makes_no_second_export(
+    vendor: UsageServer, tmp_path: Path, point: str
+) -> None:
+    with subprocess.Popen(
+        command_of("freeze", str(tmp_path), vendor.url, point), cwd=ROOT, env=environment_of(), stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL, text=True,
+    ) as process:  # fmt: skip
+        try:
+            wait_until_stopped(process.pid)
+            assert len(vendor.exports) == (1 if point == "answer" else 0)
+            run = api_of(tmp_path, vendor.url).run(request_task(), try_number=2)
+            assert run.state == "success", run.error
+            os.kill(process.pid, signal.SIGCONT)
+            said, _ = process.communicate(timeout=60)
+        finally:
+            process.kill()
+    assert "ended as TaskInstanceState.SUCCESS" not in said
+    assert list(vendor.exports) == [run.result["request_key"]]
+    assert (len(vendor.exports), vendor.deleted) == (1, [])
+
+
+def wait_until_stopped(pid: int) -> None:
+    end = time.monotonic() + 60
+    while Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "T":
+        assert time.monotonic() < end, "it never stood still"
+        time.sleep(0.02)
 
 
 def test_a_download_that_is_killed_goes_on_with_what_is_landed(
