@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import AirflowFailException, TaskDeferred
 
+from nightshift.errors import RateLimited, Unreachable
+from nightshift.flexdeploy.names import Wanted, check_names
 from nightshift.nights.night import unknown_keys
 from nightshift.nights.place import lake_of_this_deployment
 from nightshift.promotion.after import lacking, seen
@@ -53,6 +55,7 @@ class PromotionBeginOperator(BaseOperator):
         self.application = application
         self.config = config
         self.pause = PAUSE
+        self.names_checked = False
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Look once; see the class."""
@@ -86,7 +89,7 @@ class PromotionBeginOperator(BaseOperator):
 
     def look_again(self, context: Context, event: Any = None) -> dict[str, Any]:
         """Look again after a wait; woken in vain, as long as FlexDeploy works on what the run before left, it waits longer."""
-        self.pause = PAUSE_AGAIN
+        self.pause, self.names_checked = PAUSE_AGAIN, True
         return self.execute(context)
 
     def _asked(self, context: Context) -> tuple[Wish, str | None]:
@@ -107,6 +110,8 @@ class PromotionBeginOperator(BaseOperator):
         record = record.changed(reports=reports, stages=tuple(stages))
         if why := await self._out_of_order(records, wish):
             raise AirflowFailException(why)
+        if not self.names_checked:
+            await self._check_names(record)
         if wish.dry_run:
             record = await self._planned(records, wish, record)
             return await self._told(records, record.close(Outcome.DRY_RUN, "a dry run"))
@@ -126,6 +131,25 @@ class PromotionBeginOperator(BaseOperator):
         told = await self._told(records, record)
         await queue.turns.leave(record.run_id)
         return told
+
+    async def _check_names(self, record: Record) -> None:
+        """Look up what the configuration names at FlexDeploy, before anything is built.
+
+        :raises AirflowFailException: FlexDeploy does not have it; says what there is
+        """
+        from nightshift.flexdeploy.hook import FlexDeployHook
+
+        try:
+            async with FlexDeployHook(self.config.connection) as hook:
+                mistakes = await check_names(hook, wanted_of(self.config, record))
+        except (Unreachable, RateLimited) as error:
+            self.log.warning("FlexDeploy could not be asked for the names in promotions.yaml: %s", error)
+            return
+        if mistakes:
+            raise AirflowFailException(
+                f"FlexDeploy does not have what promotions.yaml names. {'; '.join(mistakes)}. Nothing was built. Correct promotions.yaml, or let "
+                f"the user of the connection {self.config.connection} see these in FlexDeploy; then clear this task."
+            )
 
     async def _record(self, context: Context, records: Records, wish: Wish, night: str | None) -> Record:
         """Return the record of this run: of an earlier attempt, taken up again, or a new one."""
@@ -218,6 +242,34 @@ class PromotionBeginOperator(BaseOperator):
 def _versions(record: Record) -> dict[str, int | None]:
     """Return report → the version of its table that brought the night."""
     return {report.name: report.table_version for report in record.reports}
+
+
+def wanted_of(config: Application, record: Record) -> list[Wanted]:
+    """Return what the steps of a promotion name at FlexDeploy."""
+    project = config.project if config.project_id is None else config.project_id
+    found = []
+    if record.version is None:
+        stream = config.stream if config.stream_id is None else config.stream_id
+        found.append(Wanted(at="build", project=project, environment=_one(config.build.where), stream=stream))
+    for stage in config.stages:
+        if stage.label in record.stages:
+            found.append(
+                Wanted(
+                    at=stage.label, project=project, environment=_one(stage.where), instances=tuple(stage.instance_ids)
+                )
+            )
+            found += [
+                Wanted(
+                    at=f"{stage.label}.{step.name}", project=_one(step.what), environment=_one(step.where or stage.where),
+                    instances=tuple(step.instance_ids), utility=True,
+                )
+                for step in (*stage.before, *stage.after)
+            ]  # fmt: skip
+    return found
+
+
+def _one(parameter: Mapping[str, Any]) -> Any:
+    return next(iter(parameter.values()))
 
 
 def stage_words(stage: Stage, version: Version | None) -> str:

@@ -56,7 +56,7 @@ def promotion_form(application: str, stages: Sequence[str]) -> dict[str, Param]:
             False,
             type=["null", "boolean"],
             title="Dry run",
-            description="Only say what would be built and deployed where; nothing is asked of FlexDeploy.",
+            description="Only say what would be built and deployed where; FlexDeploy is only asked whether it has what is named.",
         ),
         "night": Param(
             None,

@@ -201,5 +201,5 @@ class Play:
         return [one.run_id for one in asyncio.run(self.turns.waiting())]
 
     def asked(self) -> int:
-        """How many requests FlexDeploy has got."""
-        return self.vendor.ledger.stats().requests
+        """Return how many requests FlexDeploy got that could change something."""
+        return sum(one.method != "GET" for one in self.vendor.ledger.requests())
