@@ -83,6 +83,7 @@ def night_task(source: Source, reports: Sequence[str]) -> NightOperator:
         task_id="night",
         # The pool is for what talks to the vendor: in one that is full, or that nobody has made, no night would begin.
         pool="default_pool",
+        pool_of_reports=source.pool,
         doc_md="Decide the night, wait until it is settled, choose the reports.",
         timezone=source.timezone,
         settle_hours=source.settle_hours,

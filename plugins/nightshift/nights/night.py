@@ -118,12 +118,22 @@ class NightOperator(BaseBranchOperator):
     :param timezone: zone of the vendor's server time, for instance ``Europe/Berlin``
     :param settle_hours: hours after the end of a night before it is fetched
     :param branches: report → id of the task or task group that brings it home
+    :param pool_of_reports: pool that the tasks after this one wait for
     """
 
     ui_color = "#dfe7f5"
 
-    def __init__(self, *, timezone: str, settle_hours: float, branches: Mapping[str, str], **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        timezone: str,
+        settle_hours: float,
+        branches: Mapping[str, str],
+        pool_of_reports: str = "default_pool",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
+        self.pool_of_reports = pool_of_reports
         self.timezone = timezone
         self.settle_hours = settle_hours
         self.branches = dict(branches)
@@ -174,6 +184,13 @@ class NightOperator(BaseBranchOperator):
         context["ti"].xcom_push("night", night)
         context["ti"].xcom_push("force", bool(context["params"].get("force")))
         self.log.info("Night %s: %s", night, ", ".join(chosen))
+        if self.pool_of_reports != "default_pool":
+            # Airflow tells no task which pools there are; its scheduler warns in its own log alone.
+            self.log.info(
+                "What follows waits for a slot of the pool %s, for ever where there is no such pool: Admin, Pools, or `airflow pools set %s 50 reports --include-deferred`",
+                self.pool_of_reports,
+                self.pool_of_reports,
+            )
         return self.do_branch(context, [self.branches[name] for name in chosen])
 
     def _await_settled(self, context: Context, night: str) -> None:

@@ -162,7 +162,9 @@ def test_files_that_it_names_exist(compose: dict[str, Any], services: dict[str, 
     assert len(named) == 2
     assert all((root / file).is_file() for file in named)
     module, _, name = compose["x-environment"]["AIRFLOW__CORE__AUTH_MANAGER"].rpartition(".")
-    assert f"class {name}(FabAuthManager)" in (root / (module.replace(".", "/") + ".py")).read_text()
+    assert f"import {name}\n" in (root / (module.replace(".", "/") + ".py")).read_text()
+    ours = root / "plugins" / "nightshift" / "auth_managers" / "fab.py"
+    assert f"class {name}(FabAuthManager)" in ours.read_text()
     assert "FabAuthManager" in name
 
 

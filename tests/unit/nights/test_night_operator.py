@@ -58,3 +58,17 @@ def test_a_backfill_whose_form_names_another_night_is_refused_with_words() -> No
     run: Any = api.run(night_task(0))
     assert run.state == "failed"
     assert "The run is for the night 2026-11-03" in str(run.error)
+
+
+@pytest.mark.parametrize("pool", ["default_pool", "tokenflex_exports"])
+def test_a_pool_that_the_reports_wait_for_is_told(pool: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The tasks themselves can tell nothing: in a pool that nobody has made they never begin."""
+    with DAG("d", schedule=None, params=night_form(["account"])):
+        night = NightOperator(
+            task_id="night", timezone="UTC", settle_hours=0, branches={"account": "account"}, pool_of_reports=pool
+        )
+        night >> EmptyOperator(task_id="account")
+    assert FakeExecutionApi(partition_key="2026-01-01").run(night).state == "success"
+    told = capsys.readouterr().out
+    assert told.count("for ever where there is no such pool") == (pool != "default_pool")
+    assert told.count("airflow pools set tokenflex_exports") == (pool != "default_pool")
