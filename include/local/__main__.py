@@ -37,6 +37,7 @@ from nightshift.config.promotions import read_applications
 from nightshift.config.reports import CamundaOptimize, FlexNet
 from nightshift.config.tokenflex import TokenFlex
 from nightshift.settings import ConfigError, lake_url, read_section
+from nightshift.sources import all_mistakes
 
 HOME = ROOT / ".local"
 SEEN_SECONDS = 90
@@ -60,6 +61,9 @@ def main() -> int:
         print(f"[{time.monotonic() - began:6.1f} s] {text}", flush=True)
 
     airflow = LocalAirflow(Path(options.home).resolve() / "airflow", options.port, {"NIGHTSHIFT_LAKE": lake_url()})
+    told = "\n".join(all_mistakes())
+    if told:
+        print(f"nightshift: {told}", file=sys.stderr)
     try:
         flows, promotions = configured_flows(), configured_promotions(once=options.once)
         standins = [flow.vendor for flow in flows if not _is_real(flow.source.connection)]
@@ -67,7 +71,8 @@ def main() -> int:
             standins.append("flexdeploy")
         vendors = StandIns(standins, airflow.home.parent)
     except ConfigError as error:
-        print(f"nightshift: {error}", file=sys.stderr)
+        if str(error) not in told:
+            print(f"nightshift: {error}", file=sys.stderr)
         return 2
     try:
         return _mission(airflow, vendors, flows, promotions, options, say)
