@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal, InvalidOperation, localcontext
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -23,6 +24,7 @@ from nightshift.lake.times import STAMP, Told, day, days, moment, moments
 INT64 = range(-(1 << 63), 1 << 63)
 SURE_DIGITS = 15
 _NO_VALUE = msgspec.Raw(b"null")
+_COMMA = ord(",")
 _WORDS = frozenset({"nan", "inf", "infinity"})
 _floats_of = msgspec.json.Decoder(list[float | None]).decode
 _ARROW = {
@@ -96,9 +98,8 @@ def by_value(texts: Sequence[str | None], kind: str, zone: str, empty_as_null: b
 def from_raw(raws: Sequence[msgspec.Raw | None], kind: str, zone: str, empty_as_null: bool) -> pa.Array:
     """Cast a column of JSON values, each the vendor's own text; see :func:`from_text`."""
     if kind == "json":
-        return pa.array(
-            [None if raw is None or bytes(raw) == b"null" else str(raw, "utf-8") for raw in raws], pa.string()
-        )
+        texts = [None if raw is None or (text := str(raw, "utf-8")) == "null" else text for raw in raws]
+        return pa.array(texts, pa.string())
     if kind == "float64" and (floats := _floats(raws)) is not None:
         return floats
     texts = [text_of(raw) for raw in raws]
@@ -115,9 +116,12 @@ def text_of(raw: msgspec.Raw | None) -> str | None:
     return msgspec.json.decode(text, type=str) if text[:1] == b'"' else text.decode()
 
 
-def joined(raws: Iterable[msgspec.Raw | None]) -> bytes:
+def joined(raws: Sequence[msgspec.Raw | None]) -> bytes:
     """Return JSON values as the inside of a list."""
-    return b",".join([_NO_VALUE if raw is None else raw for raw in raws])
+    try:
+        return b",".join(raws)  # type: ignore[arg-type]
+    except TypeError:
+        return b",".join([_NO_VALUE if raw is None else raw for raw in raws])
 
 
 def same_number(value: float, text: str) -> bool:
@@ -133,14 +137,15 @@ def same_number(value: float, text: str) -> bool:
 
 def _floats(raws: Sequence[msgspec.Raw | None]) -> pa.Array | None:
     """Return JSON numbers as floats; ``None`` where one is no number, or no float."""
-    body = joined(raws)
+    inside = b"[%b]" % joined(raws)
     try:
-        values = _floats_of(b"[%b]" % body)
+        values = _floats_of(inside)
     except msgspec.ValidationError:
         return None
-    texts = body.split(b",")
-    if _unsure(max(map(len, texts), default=0), body):
-        for value, text in zip(values, texts, strict=True):
+    commas = np.flatnonzero(np.frombuffer(inside, np.uint8) == _COMMA)
+    longest = np.diff(commas, prepend=0, append=len(inside) - 1).max() - 1
+    if _unsure(longest, inside):
+        for value, text in zip(values, inside[1:-1].split(b","), strict=True):
             if value is not None and not same_number(value, text.decode()):
                 return None
     return pa.array(values, pa.float64())

@@ -40,6 +40,7 @@ class CastError(LakeError):
         self, *, page: int, row: int, column: str, value: str, wanted: str, report: str, why: str = "", advice: str = ""
     ) -> None:
         self.page, self.row, self.column, self.value, self.wanted = page, row, column, value, wanted
+        self.report, self.why = report, why
         shown = value if len(value) <= 80 else f"{value[:77]}..."
         super().__init__(
             f"{report}: page {page}, row {row}, column {column!r}: {shown!r} is not {wanted}{why and f' ({why})'}. "

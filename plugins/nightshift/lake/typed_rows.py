@@ -8,7 +8,7 @@ from typing import Protocol
 
 from pyarrow import RecordBatch
 
-from nightshift.lake.columns import Target, is_number, known_types, promoted, table_name, targets
+from nightshift.lake.columns import Target, is_number, known_types, promoted, same_storage, table_name, targets
 from nightshift.lake.csv_pages import CsvPages
 from nightshift.lake.digits import Digits
 from nightshift.lake.errors import CastError, SchemaDrift
@@ -84,7 +84,7 @@ class TypedRows:
                 survey = self._surveyed()
             except CastError as misfit:
                 if not self._widens(misfit):
-                    raise
+                    raise self._told(misfit) from None
 
     def _stage(self, nights: Sequence[str], survey: Survey | None) -> Stager:
         spec, manifest = self._spec, self._manifest
@@ -102,6 +102,7 @@ class TypedRows:
                 f"no row has the night_column {spec.night_column!r}. Nothing was published; the landed night is untouched. "
                 f"Correct night_column; the columns are {', '.join(pages.schema.names)[:500]}."
             )
+        self._refuse_retyping()
         key = [table_name(name) for name in spec.key] if spec.checks.unique_key else []
         stager = Stager(stored_schema(pages.schema, self._stored), nights, night_column, spec.timezone, key)
         try:
@@ -116,6 +117,17 @@ class TypedRows:
             stager.close()
             raise
         return stager
+
+    def _refuse_retyping(self) -> None:
+        """Leave the type of a column to the engine that made it one that is not ours."""
+        before = {column.name: column.type for column in self._table or ()}
+        for column in self.columns:
+            if column.name in self._stored and not same_storage(str(before[column.name]), str(column.type)):
+                raise SchemaDrift(
+                    f"{self._manifest.source}/{self._manifest.report}: another engine has defined the column {column.name!r}, and types "
+                    f"make it {column.type}. Nothing was published; the landed night is untouched. Change the column there, or take it "
+                    "out of types, then clear this task."
+                )
 
     def _as_stored(self, batch: RecordBatch, page: int, before: int) -> RecordBatch:
         if not self._stored:
@@ -140,7 +152,7 @@ class TypedRows:
     def _widens(self, misfit: CastError) -> bool:
         """Give the column of a value that does not fit the type that holds all its values, where that is allowed."""
         name, spec = misfit.column, self._spec
-        if misfit.wanted in KEPT:
+        if misfit.wanted in KEPT or table_name(name) in self._stored:
             return False
         if name in spec.types or name in self._wider or name in promoted(spec) or name == spec.night_column:
             return False
@@ -159,6 +171,21 @@ class TypedRows:
             return False
         self._wider[name] = kind
         return True
+
+    def _told(self, misfit: CastError) -> CastError:
+        """Return the error with an advice that holds: a column that another engine made is changed there."""
+        if misfit.wanted in KEPT or table_name(misfit.column) not in self._stored:
+            return misfit
+        return CastError(
+            page=misfit.page,
+            row=misfit.row,
+            column=misfit.column,
+            value=misfit.value,
+            wanted=misfit.wanted,
+            report=misfit.report,
+            why=misfit.why,
+            advice="make the column one that holds it, in the engine that has defined it",
+        )
 
     def _refuse_losses(self, pages: CsvPages | JsonPages) -> None:
         """Look for columns that no row has: of the table, or those that the vendor names and a CSV header does not, unlike before."""

@@ -61,6 +61,17 @@ async def test_whole_numbers_go_into_a_narrower_column_exactly_or_not_at_all(
     assert schema["fields"][0]["type"] == kind
 
 
+async def test_the_type_of_a_column_that_another_engine_made_is_left_to_it(lake: Lake) -> None:
+    made_by_another(lake, [field("id", "integer"), *PLAIN[1:]])
+    await put(lake, {"id": 1, "v": 1.5})
+    with pytest.raises(SchemaDrift, match="another engine has defined the column 'id', and types make it string"):
+        await put(lake, {"id": 2, "v": 1.5}, types={"id": "string"}, landing={"extract": "second"})
+    with pytest.raises(CastError, match=r"'2\.5' is not int64.*this, make the column one that holds it, in the engine"):
+        await put(lake, {"id": 2.5, "v": 1.5}, landing={"extract": "third"}, schema_rules={"allow_type_change": True})
+    await put(lake, {"id": 2, "v": 1.5}, landing={"extract": "second"})
+    assert [row["id"] for row in read_table(lake)] == [2]
+
+
 async def test_fractions_go_into_a_float_column_exactly_or_not_at_all(lake: Lake) -> None:
     made_by_another(lake, [PLAIN[0], field("v", "float"), PLAIN[2]])
     await put(lake, {"id": 1, "v": 0.5}, {"id": 2, "v": None})
