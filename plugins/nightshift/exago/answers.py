@@ -144,19 +144,15 @@ def report_content(answer: Answer, form: Literal["csv", "json"]) -> bytes:
 
 
 def meaning(answer: Answer) -> VendorError | None:
-    """Return the error that a 500 really means; ``None`` where it says nothing more (Exago reference, section 5)."""
-    if answer.status != 500:
+    """Return the error that a 500, or a page with 404, really means; ``None`` where it says nothing more (Exago reference,
+    section 5).
+    """
+    error, at_the_door = answer.exchange.error, answer.exchange.path.lower().endswith(SESSIONS)
+    if answer.is_page and (answer.status == 404 or (answer.status == 500 and at_the_door)):
+        problem = "a page of a web server came where the REST service should answer"
+        return error(NoService, problem, status=answer.status, advice=_NO_SERVICE)
+    if answer.status != 500 or answer.is_page:
         return None
-    error = answer.exchange.error
-    if answer.is_page:
-        if not answer.exchange.path.lower().endswith(SESSIONS):
-            return None
-        return error(
-            NoService,
-            "a page of a web server came where the REST service should answer",
-            status=500,
-            advice=_NO_SERVICE,
-        )
     words = answer.words(REASON_KEYS).strip().lower()
     if "setupd is null" in words:
         return error(SessionGone, "the server does not know the session any more", status=500)

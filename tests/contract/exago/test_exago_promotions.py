@@ -72,6 +72,21 @@ def test_a_broken_answer_is_no_verdict(vendor_with: Start, api: FakeExecutionApi
     assert changes(vendor) == STEPS
 
 
+@pytest.mark.parametrize("status", [500, 503, 404])
+def test_half_way_a_page_at_the_door_ends_nothing(vendor_with: Start, api: FakeExecutionApi, status: int) -> None:
+    """The session dies between the two moves, while users are without the folder, and a restart answers in its place."""
+    vendor = vendor_with()
+    before = vendor.live.paths()
+    vendor.faults.add(Fault(kind="session_dies", path="/rename$", after=1))
+    vendor.faults.add(
+        Fault(kind=FaultKind.STATUS, status=status, method="POST", path="/sessions$", after=1, times=2, body="<html>restarting</html>", content_type="text/html")
+    )  # fmt: skip
+    run = api.run(promotion())
+    assert run.state == "success", run.error
+    assert changes(vendor) == STEPS
+    assert set(vendor.live.paths()) == promoted(before)
+
+
 @pytest.mark.parametrize("answer", ["status", "not_found", "conflict", "error"])
 @pytest.mark.parametrize(
     "others",
