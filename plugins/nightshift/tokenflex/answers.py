@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from nightshift.errors import AuthFailed, Forbidden, RateLimited, VendorError
+from nightshift.errors import AuthFailed, Forbidden, RateLimited, Unreachable, VendorError
 from nightshift.http.answer import Answer
 from nightshift.retry_after import retry_after
 
@@ -60,6 +60,12 @@ def meaning_of(answer: Answer) -> VendorError | None:
             retry_after=QUEUE_WAIT if asked is None else asked,
             advice="Nothing was lost. Token Flex counts 5 requests a minute and 50 pending exports for all programs of one user "
             "together: look for others, then clear the task.",
+        )  # fmt: skip
+    if answer.is_page and answer.status in (400, 404):
+        return Unreachable(
+            "a page of a web server or proxy came where Token Flex answers in JSON", status=answer.status,
+            advice="Nothing is concluded from it. If it lasts, check the host of the Airflow connection and the proxy, then "
+            "clear the task.",
         )  # fmt: skip
     if code in _GATEWAY:
         kind, problem, advice = _GATEWAY[code]

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from nightshift.errors import Ambiguous, AuthFailed, JobFailed, Rejected
+from nightshift.errors import Ambiguous, AuthFailed, JobFailed, Rejected, Unreachable
 from nightshift.jobs.adapter import AdapterSpec
 from nightshift.jobs.poller import follow
+from nightshift.jobs.state import JobStatus
 from nightshift.jobs.waiting import WaitPlan, Watch
 from nightshift.tokenflex.adapter import TokenFlexExportAdapter
 from nightshift.tokenflex.sensors import RETRIES_KEY
@@ -247,6 +248,33 @@ async def test_an_export_that_the_list_leaves_out_is_asked_for_by_its_key(
     assert {key: status.state for key, status in found.items()} == {  # type: ignore[union-attr]
         here.key: "succeeded", hidden.key: "succeeded", "2026-01-01T00:00:00#gone": "gone",
     }  # fmt: skip
+
+
+async def test_a_page_is_no_word_on_an_export(vendor: UsageServer, hook_connection: None) -> None:
+    """A web server that restarts, or a proxy, answers with 404 or 400 as well: that is a failed look, not an end."""
+    export, page = vendor.add("Requested"), (404, {"Content-Type": "text/html"}, "<html>restarting</html>")
+    vendor.fault("get", page, (400, *page[1:]))
+    async with TokenFlexExportAdapter("tokenflex_default", contract="110") as adapter:
+        for _ in range(2):
+            assert isinstance((await adapter.status([export.key]))[export.key], Unreachable)
+        found = (await adapter.status([export.key]))[export.key]
+    assert isinstance(found, JobStatus)
+    assert found.vendor_state == "Requested"
+
+
+async def test_gone_is_what_the_list_and_the_question_by_its_key_agree_on(
+    vendor: UsageServer, hook_connection: None
+) -> None:
+    export, unknown = vendor.add("Requested"), (400, {}, {"Code": "BadRequestError", "Message": "no such request"})
+    vendor.fault("get", unknown)
+    async with TokenFlexExportAdapter("tokenflex_default", contract="110") as adapter:
+        listed = (await adapter.status([export.key]))[export.key]
+        assert isinstance(listed, JobStatus)
+        assert listed.state == "running"
+        del vendor.exports[export.key]
+        gone = (await adapter.status([export.key]))[export.key]
+    assert isinstance(gone, JobStatus)
+    assert gone.state == "gone"
 
 
 # -- deleting ---------------------------------------------------------------------------------------------------------

@@ -167,6 +167,8 @@ class UsageServer:
             return web.Response(status=500)
         if isinstance(fault, tuple):
             status, headers, body = fault
+            if isinstance(body, str):
+                return web.Response(status=status, headers=headers, text=body)
             return web.json_response(body, status=status, headers=headers)
         return web.Response(status=fault)
 
