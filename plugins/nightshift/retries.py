@@ -22,7 +22,7 @@ from nightshift.errors import (
     Unreachable,
     VendorError,
 )
-from nightshift.lake.errors import Contended, Incomplete, LakeError
+from nightshift.lake.errors import Contended, Incomplete, LakeError, UnfitStore
 
 HOPELESS = (AuthFailed, Forbidden, NotFound, Rejected, Ambiguous, JobFailed)
 PASSING = (RateLimited, Unreachable, BadResponse)
@@ -53,6 +53,8 @@ class VendorRetryPolicy(RetryPolicy):
         if isinstance(exception, PASSING):
             delay = delay_of(exception, try_number)
             return RetryDecision.retry(delay=delay, reason=_outlook(exception, try_number, max_tries, delay))
+        if isinstance(exception, UnfitStore):
+            return RetryDecision.fail(reason=str(exception))
         if isinstance(exception, LakeError) and not isinstance(exception, PASSING_IN_LAKE):
             return RetryDecision.fail(
                 reason=f"{type(exception).__name__}: the landed night would give the same again. Do what the message says, "

@@ -7,6 +7,7 @@ succeed, and nobody is told. So it is tried, once for each lake: what came of it
 from __future__ import annotations
 
 import asyncio
+import re
 import secrets
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -30,12 +31,24 @@ def probe(lake: Lake) -> None:
     """
     if lake.is_local or lake.url in _fit:
         return
-    from obstore.exceptions import BaseError
+    from obstore import exceptions as told
 
     store = lake.objects(*FOLDER)
     try:
         is_kept = _was_tried(store) or _is_kept(store)
-    except (BaseError, OSError) as error:
+    except (
+        FileNotFoundError,
+        told.GenericError,
+        told.NotFoundError,
+        told.NotSupportedError,
+        told.PermissionDeniedError,
+        told.UnauthenticatedError,
+    ) as error:
+        if isinstance(error, told.GenericError) and not re.search(
+            r"\b(4\d\d|501) |NotImplemented|InvalidArgument", str(error)
+        ):
+            # The store cannot be reached, or is not well: that passes.
+            raise
         raise UnfitStore(
             f"The lake at {lake.url} cannot be written on the condition that an object does not exist yet ({_first(error)}). Nothing "
             "was changed. Give the connection of the lake the right to create, read and delete objects, and take a store that knows "

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -78,10 +79,14 @@ class Survey:
     :param spec: how the report is published
     :param is_csv: whether the pages are CSV
     :param report: its name, for messages
+    :param rows: rows by page, where known
     """
 
-    def __init__(self, spec: PublishSpec, is_csv: bool, report: str) -> None:
+    def __init__(
+        self, spec: PublishSpec, is_csv: bool, report: str, rows: Mapping[int, int] = MappingProxyType({})
+    ) -> None:
         self._report = report
+        self._rows = rows
         self._key = frozenset(spec.key)
         self.types: dict[str, str] = {}
         self.empty: tuple[str, ...] = ()
@@ -127,7 +132,7 @@ class Survey:
             _take_values(self._seen.setdefault(name, _Seen()), raws)
 
     def _take_texts(self, number: int, body: bytes, pages: CsvTexts) -> None:
-        for batch in pages.batches(number, body):
+        for batch in pages.batches(number, body, self._rows.get(number)):
             for name, texts in zip(batch.schema.names, batch.columns, strict=True):
                 seen = self._seen.setdefault(name, _Seen())
                 values = texts.drop_null()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import gc
 import hashlib
 import json
+import re
 import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -262,6 +263,10 @@ class _Publishing:
             replaced = [night for night in self.nights if night not in kept]
             rows = sum(nights[night] for night in replaced)
             self.say(f"Version {now.version} of {self.table.name} has {rows} rows in {', '.join(replaced)}")
+            if names := [name for name in added if re.search(r"[ ,;{}()\n\t=]", name)]:
+                self.say(
+                    f"Spark and Databricks do not read columns with such names without column mapping: {names}; other engines do"
+                )
         self._say_kept(kept)
         for night, finished in overruled.items():
             self.say(

@@ -145,7 +145,8 @@ class TypedRows:
 
     def _surveyed(self) -> Survey:
         if self._survey is None:
-            self._survey = Survey(self._spec, self._manifest.format == "csv", self._manifest.report)
+            rows = {entry.number: entry.rows for entry in self._manifest.entries}
+            self._survey = Survey(self._spec, self._manifest.format == "csv", self._manifest.report, rows)
             self._survey.take((entry.number, body) for entry, body in self._pages)
         return self._survey
 

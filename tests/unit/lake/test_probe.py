@@ -16,7 +16,7 @@ from moto.server import ThreadedMotoServer
 from nightshift.exago.claims import Claims
 from nightshift.exago.paths import ContentPath
 from nightshift.lake import probe as probing
-from nightshift.lake.errors import UnfitStore
+from nightshift.lake.errors import LakeError, UnfitStore
 from nightshift.lake.landing import Landing
 from nightshift.lake.probe import probe
 from nightshift.lake.spec import PublishSpec
@@ -144,6 +144,19 @@ async def test_a_store_that_does_not_know_the_condition_is_refused(lake: Lake, p
     proxy.refuses = True
     with pytest.raises(UnfitStore, match="cannot be written on the condition"):
         probe(lake)
+    proxy.refuses = False
+    with pytest.raises(UnfitStore, match="cannot be written on the condition"):
+        probe(Lake.from_url("s3://no-such-bucket-at-all/x", lake.options))
+
+
+def test_a_store_that_is_not_there_just_now_is_not_called_unfit() -> None:
+    options = {
+        "aws_access_key_id": "key", "aws_secret_access_key": "hush", "aws_region": "us-east-1", "aws_allow_http": "true",
+        "aws_endpoint": "http://127.0.0.1:9", "timeout": "2s", "connect_timeout": "1s",
+    }  # fmt: skip
+    with pytest.raises(Exception, match=r"127\.0\.0\.1:9") as found:  # the library's own, which a retry may cure
+        probe(Lake.from_url("s3://nowhere/x", options))
+    assert not isinstance(found.value, LakeError)
 
 
 async def test_it_is_tried_once_and_known_from_then_on(lake: Lake, proxy: Proxy) -> None:

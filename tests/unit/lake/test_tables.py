@@ -343,3 +343,17 @@ async def test_csv_is_published_in_the_character_set_of_its_extract(lake: Lake) 
     assert read_table(lake)[0]["name"] == "Müller"
     publish(lake, landed, PublishSpec(csv=CsvSpec(charset="cp850")))
     assert read_table(lake)[0]["name"] != "Müller"
+
+
+async def test_a_row_of_csv_that_looks_like_the_header_is_a_row(lake: Lake) -> None:
+    manifest = await land_night(lake, [b"a\nx\n", b"a\ny\n"], counts=[1, 2], format="csv")
+    publish(lake, manifest, PublishSpec())
+    assert sorted(row["a"] for row in read_table(lake)) == ["a", "x", "y"]
+
+
+async def test_names_that_some_engines_do_not_read_are_told_once(lake: Lake) -> None:
+    for extract, times in (("first", 1), ("second", 0)):
+        said: list[str] = []
+        manifest = await land_night(lake, [[{"cost center": 1, "b": 2}]], extract=extract)
+        publish(lake, manifest, PublishSpec(), say=said.append)
+        assert sum("Spark and Databricks do not read" in line and "cost center" in line for line in said) == times
