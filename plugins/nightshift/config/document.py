@@ -197,7 +197,12 @@ def _line_of(error: yaml.YAMLError) -> int:
 def _not_yaml(path: Path, error: yaml.YAMLError, lines: list[str]) -> str:
     mark, problem = getattr(error, "problem_mark", None), str(getattr(error, "problem", None) or error)
     if mark is None:
-        return f"{path}: not valid YAML: {problem}"
+        # A character that YAML does not take is told without a line.
+        sign = chr(character) if isinstance(character := getattr(error, "character", None), int) else None
+        at = next((f":{number}" for number, line in enumerate(lines, 1) if sign and sign in line), "")
+        return f"{path}{at}: not valid YAML: {problem.splitlines()[0]}"
+    if "another document" in problem:
+        return f"{path}:{mark.line + 1}: a second document begins here ('---'), and nobody reads it; put all into one"
     line = lines[mark.line] if mark.line < len(lines) else ""
     if "\t" in line[: mark.column + 1] and not line[: mark.column + 1].strip():
         return f"{path}:{mark.line + 1}: a tab indents this line, and YAML takes blanks only; replace it by blanks"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import copy
+from collections.abc import Mapping, Sequence
 from types import UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin
 
@@ -10,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from nightshift.config.document import Document
 from nightshift.config.mistakes import ConfigError, Location, dotted, nearest
-from nightshift.config.written import Plain
+from nightshift.config.written import Plain, with_whole_numbers
 
 Model = TypeVar("Model", bound=BaseModel)
 _ADVICE = {
@@ -36,8 +37,27 @@ def fit_value(document: Document, name: str, model: type[Model], value: Any, con
         return model.model_validate({} if value is None else value, context=context)
     except ValidationError as error:
         found = error.errors()
+        if (written_out := _written_out(value, found)) is not None:
+            return fit_value(document, name, model, written_out, context)
         deepest = [one for one in found if not any(_is_inside(other["loc"], one["loc"]) for other in found)]
         raise ConfigError("\n".join(_explain(document, name, model, dict(one)) for one in deepest)) from None
+
+
+def _written_out(value: Any, mistakes: Sequence[Any]) -> Any:
+    """Return a section in which whole numbers that are written with an exponent stand with their digits; ``None``: no such mistake."""
+    changed = None
+    for mistake in mistakes:
+        if (
+            mistake["type"] == "int_parsing"
+            and (digits := with_whole_numbers(mistake["input"])) is not mistake["input"]
+        ):
+            changed = copy.deepcopy(value) if changed is None else changed
+            *above, last = mistake["loc"]
+            place = changed
+            for step in above:
+                place = place[step]
+            place[last] = digits
+    return changed
 
 
 def _is_inside(inner: Location, outer: Location) -> bool:

@@ -60,7 +60,7 @@ class ConfigFile:
         """Return what to say of a section that is gone."""
         return (
             f"{self.path}: {name}: is no longer here. What runs of it stands still, and nothing new begins. Put it back, or "
-            f"confirm that it is gone: a line '{name}: {{removed: true}}', which may go as well half an hour later."
+            f"confirm that it is gone: '{name}: {{removed: true}}', a line that can go once this is no longer told."
         )
 
     def told_unknown(self, name: str, problem: str) -> str:

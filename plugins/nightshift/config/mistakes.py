@@ -27,7 +27,8 @@ def nearest(word: str, valid: Collection[str], *, few: bool = False) -> str:
     near = difflib.get_close_matches(word, valid, n=1, cutoff=0.5)
     if near:
         return f"; did you mean {near[0]!r}?"
-    shown = sorted(valid)
+    if not (shown := sorted(valid)):
+        return "; there are none"
     return f"; valid: {', '.join(shown[:10] if few else shown)}{' …' if few and len(shown) > 10 else ''}"
 
 

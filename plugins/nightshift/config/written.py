@@ -50,5 +50,20 @@ def as_json(given: Any) -> Any:
     return str(given) if isinstance(given, str) else given
 
 
+def with_whole_numbers(given: Any) -> Any:
+    """Return a value in which whole numbers that are written with an exponent have all their digits: ``1e3`` is ``1000``.
+
+    For a field that takes whole numbers, which knows no exponents.
+    """
+    if (
+        isinstance(given, Plain)
+        and isinstance(value := given.value, float)
+        and value.is_integer()
+        and abs(value) < 1e15
+    ):
+        return Plain(int(value))
+    return given
+
+
 Json = Annotated[Any, BeforeValidator(as_json)]
 """A value that goes to a vendor as it is."""

@@ -72,7 +72,8 @@ def test_a_contract_is_the_digits_that_were_written(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("field", "written", "value"),
     [
-        ("page_size", "0100", 100), ("page_size", "1_000", 1000), ("page_size", "'250'", 250), ("empty_as_null", "yes", True), ("empty_as_null", "off", False),
+        ("page_size", "0100", 100), ("page_size", "1e3", 1000), ("page_size", "2.5e3", 2500),
+        ("page_size", "1_000", 1000), ("checks", "{band: {nights: 1e1}}", 10), ("page_size", "'250'", 250), ("empty_as_null", "yes", True), ("empty_as_null", "off", False),
         ("empty_as_null", "true", True), ("key", "[007, no, 1.10]", ("007", "no", "1.10")), ("night_column", "on", "on"), ("types", "{no: date}", {"no": "date"}),
         ("schema_rules", "{allow_lost_columns: yes}", True), ("schema_rules", "{allow_lost_columns: [on, 007]}", ("on", "007")),
         ("query", "{id: 7, code: 007, on: yes, deep: [{x: true}, 2.5]}", {"id": 7, "code": "007", "on": "yes", "deep": [{"x": True}, 2.5]}),
@@ -84,6 +85,7 @@ def test_the_model_says_what_a_word_is(tmp_path: Path, field: str, written: str,
     assert section is not None
     found: Any = getattr(section.reports[0], field)
     found = found.allow_lost_columns if field == "schema_rules" else found
+    found = found.band.nights if field == "checks" else found
     assert (section.reports[0].name, found, type(found)) == ("2026", value, type(value))
     assert not any(isinstance(one, Plain) for one in (found if isinstance(found, tuple) else [found]))
 
@@ -166,6 +168,21 @@ def test_a_mistake_of_any_kind_leaves_the_other_sections_alone(
     assert told in str(caught.value)
     assert "hunter22" not in str(caught.value)
     assert found.sections == ["a", "b", "c", "d"]
+
+
+def test_a_character_that_yaml_does_not_take_is_told_with_its_line(tmp_path: Path) -> None:
+    found = document(tmp_path, "a: 1\nb:\n  c: x\x00y\nd: 2\n")
+    assert found.values == {"a": "1", "d": "2"}
+    ((told,),) = found.mistakes.values()
+    assert told.startswith(f"{tmp_path}/x.yaml:3: not valid YAML: ")
+    assert len(told.splitlines()) == 1
+
+
+def test_a_second_document_is_told(tmp_path: Path) -> None:
+    found = document(tmp_path, "---\na: 1\n---\nb: 2\n")
+    assert found.mistakes == {
+        "a": [f"{tmp_path}/x.yaml:3: a second document begins here ('---'), and nobody reads it; put all into one"]
+    }
 
 
 def test_sections_without_a_mistake_keep_what_they_share(tmp_path: Path) -> None:
