@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowSkipException
 
 from nightshift.errors import Rejected
+from nightshift.lake.errors import Contended
 from nightshift.nights.place import lake_of_this_deployment
 from nightshift.promotion.progress import NOTHING_DONE, approval_of, held_back, other_terms, unfinished
 from nightshift.promotion.record import Kind, Record, Said, State, Step, now
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
 
 log = logging.getLogger(__name__)
+
+_CHANGES = 5
+"""Times that a change is tried where others write the same record."""
 
 
 class TurnLost(Rejected):
@@ -94,12 +98,17 @@ class StepKeeper:
         if why:
             await self.skip(record, why)
         self._compare_terms(record)
-        record = await self._with_turn(record)
-        step = self._new_step(State.STARTED)
-        if (was := record.step(self.task_id)) is not None:
-            # Whoever finds this run dead has to know what the attempt before had asked of the vendor.
-            step = step.changed(requests=was.requests, url=was.url, version=was.version, asked=was.asked, said=was.said)
-        return await self.records.write(record.with_step(step))
+        await self._with_turn(record)
+        return await self._change(lambda now_there: now_there.with_step(self._begun(now_there)))
+
+    def _begun(self, record: Record) -> Step:
+        """Return the step as it begins; whoever finds this run dead has to know what the attempt before had asked."""
+        step, was = self._new_step(State.STARTED), record.step(self.task_id)
+        if was is None:
+            return step
+        if was.attempt > self.attempt:
+            raise self._lost()
+        return step.changed(requests=was.requests, url=was.url, version=was.version, asked=was.asked, said=was.said)
 
     async def read(self) -> Record:
         """Return the record of this run.
@@ -120,25 +129,30 @@ class StepKeeper:
         :raises TurnLost: this attempt was given up meanwhile: a later one keeps the record, or another promotion has had a
             turn; nothing was asked of a vendor
         """
-        record = await self.read()
-        step = record.step(self.task_id) or self._new_step(State.STARTED)
-        if self._is_replaced(step) or record.closed is not None or await self._turn(record) is None:
+        if await self._turn(await self.read()) is None:
             raise self._lost()
-        # What was said of an earlier request says nothing of a new one.
-        noted = step.changed(asked=step.asked or now(), said=said or (step.said if step.asked is not None else None))
-        return record if noted == step else await self.records.write(record.with_step(noted))
+
+        def asked(record: Record) -> Record:
+            step = record.step(self.task_id) or self._new_step(State.STARTED)
+            if self._is_replaced(step) or record.closed is not None:
+                raise self._lost()
+            # What was said of an earlier request says nothing of a new one.
+            before = step.said if step.asked is not None else None
+            return record.with_step(step.changed(asked=step.asked or now(), said=said or before))
+
+        return await self._change(asked)
 
     async def note(self, **more: Any) -> Record:
         """Write down what is known of the step by now.
 
         :param more: fields of :class:`nightshift.promotion.record.Step`
         """
-        record = await self.read()
-        step = record.step(self.task_id) or self._new_step(State.STARTED)
-        noted = step.changed(**more)
-        if noted == step or self._is_replaced(step):
-            return record
-        return await self.records.write(record.with_step(noted))
+
+        def noted(record: Record) -> Record:
+            step = record.step(self.task_id) or self._new_step(State.STARTED)
+            return record if self._is_replaced(step) else record.with_step(step.changed(**more))
+
+        return await self._change(noted)
 
     async def end(self, state: State, *, changes: dict[str, Any] | None = None, **more: Any) -> Record:
         """Write down how the step ended.
@@ -146,11 +160,31 @@ class StepKeeper:
         :param changes: fields of the record that change with it
         :param more: fields of the step
         """
-        record = await self.read()
-        step = record.step(self.task_id) or self._new_step(State.STARTED)
-        if self._is_replaced(step):
-            return record
-        return await self.records.write(record.with_step(step.end(state, **more)).changed(**(changes or {})))
+
+        def ended(record: Record) -> Record:
+            step = record.step(self.task_id) or self._new_step(State.STARTED)
+            if self._is_replaced(step):
+                return record
+            return record.with_step(step.end(state, **more)).changed(**(changes or {}))
+
+        return await self._change(ended)
+
+    async def _change(self, change: Callable[[Record], Record]) -> Record:
+        """Change the record as it is now; where somebody else is quicker, as it is then.
+
+        :raises Contended: others were quicker each time
+        """
+        for left in reversed(range(_CHANGES)):
+            record = await self.read()
+            changed = change(record)
+            if changed == record:
+                return record
+            try:
+                return await self.records.write(changed)
+            except Contended:
+                if not left:
+                    raise
+        raise AssertionError("unreachable")
 
     async def skip(self, record: Record, why: str) -> None:
         """Write down that the step is left undone, and skip the task.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from nightshift.errors import NotFound, NotShown
 from nightshift.flexdeploy.vocabulary import ENDED
+from nightshift.lake.errors import Contended
 from nightshift.promotion.doubts import Doubt, doubts_in
 from nightshift.promotion.progress import in_flight, is_settled
 from nightshift.promotion.record import JOBS, Outcome, Record, State
@@ -122,7 +123,11 @@ class Queue:
             log.info("Waiting: run %s has ended, but FlexDeploy still works on %s", turn.run_id, working)
             return False
         if record.closed is None:
-            await self.records.write(record.close(Outcome.ABANDONED, _given_up(record)))
+            try:
+                await self.records.write(record.close(Outcome.ABANDONED, _given_up(record)))
+            except Contended:
+                log.info("Waiting: run %s has just written its record", turn.run_id)
+                return False
         if doubts := doubts_in(record):
             log.warning("Waiting: %s.", "; ".join(Doubt(record.run_id, step).words for step in doubts))
             return False

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nightshift.lake.store import segment
+from nightshift.promotion.as_read import AsRead
 from nightshift.promotion.record import Record
 
 if TYPE_CHECKING:
@@ -61,6 +62,9 @@ async def names_in(store: Any) -> list[tuple[str, datetime]]:
 class Records:
     """The records of one application.
 
+    What was read here is written back only as long as nobody else has written it since: a worker that was frozen between the
+    two, and thaws when a newer one keeps the record, overwrites nothing.
+
     :param lake: the lake
     :param application: its name in ``promotions.yaml``
     """
@@ -68,19 +72,23 @@ class Records:
     def __init__(self, lake: Lake, application: str) -> None:
         self._path = (FOLDER, segment(application, "application"))
         self._store = lake.objects(*self._path)
+        self._as_read = AsRead(self._store, lake, self._path)
 
     async def read(self, run_id: str) -> Record | None:
         """Return the record of a run, if it has one.
 
         :raises Damaged: there is one, and it cannot be read
         """
-        return await self.read_named(object_name(run_id))
+        name = object_name(run_id)
+        text = await self._as_read.read(name)
+        return None if text is None else Record.from_json(text, "/".join((*self._path, name)))
 
     async def write(self, record: Record) -> Record:
-        """Write a record, in the place of what there was of its run."""
-        import obstore
+        """Write a record, in the place of what there was of its run.
 
-        await obstore.put_async(self._store, object_name(record.run_id), record.to_json(), use_multipart=False)
+        :raises Contended: it was read here before, and somebody else has written it since
+        """
+        await self._as_read.write(object_name(record.run_id), record.to_json())
         return record
 
     async def listed(self) -> list[Listed]:

@@ -151,7 +151,7 @@ FAILED_TEST = deploy("TEST", minute=7, outcome="failed", state=FAILED)
         (record(superseded_by="r2"), (), Outcome.SUPERSEDED, "by r2"),
         (record(BUILT, REJECTED_TEST), (), Outcome.REJECTED, "TEST.approve 1.0.2 (id 40001) Reject by ann"),
         (record(step("build", outcome="no_changes"), version=None), (), Outcome.NO_CHANGES, "build no_changes"),
-        (record(version=None), (), Outcome.NO_CHANGES, "nothing was built"),
+        (record(version=None), (), Outcome.FAILED, "nothing was built: the task build was marked"),
         (record(BUILT, FAILED_TEST), ("TEST.deploy",), Outcome.FAILED, "TEST.deploy 1.0.2 (id 40001) failed"),
         (record(BUILT, FAILED_TEST, BACK_YES, BACK), ("TEST.deploy",), Outcome.ROLLED_BACK, "TEST.deploy"),
         (record(BUILT, FAILED_TEST, BACK_NO), ("TEST.deploy",), Outcome.FAILED, "TEST.deploy"),
