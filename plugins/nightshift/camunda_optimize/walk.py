@@ -97,7 +97,7 @@ class ResultWalk:
         if self._begun().search_request_id is None or not page.rows:
             return None
         if page.search_request_id is None:
-            if self._totals and self._rows >= max(self._totals):
+            if self._totals and self._rows == max(self._totals):
                 return None
             raise self._lost(
                 page.number, f"names no search to go on with, after {self._rows} of {self._told()} records"

@@ -18,9 +18,10 @@ class Word(StrEnum):
     """What the vendor says of the next page.
 
     ``LINKED``: the page links to it, so it has to be there. ``COUNTED``: a count says that there is more, and no link
-    contradicts. ``LAST``: the header says that there is no next page, and no count contradicts. ``REACHED``: a count is
-    reached, and no header says that this is the last page: a count may be capped, so one more page is asked for.
-    ``SILENT``: nobody says anything, or a link and a count contradict each other.
+    contradicts. ``LAST``: the header says that there is no next page, and no count contradicts. ``REACHED``: the count of
+    rows is reached, and no header says that this is the last page: a count may be capped, so one more page is asked for.
+    ``SILENT``: nobody says anything, a link and a count contradict each other, or pages alone are counted, which does not
+    say whether the last one was whole.
     """
 
     LINKED = "linked"
@@ -44,9 +45,9 @@ def word_after(first: ReportPage, last: ReportPage, rows: int) -> Word:
     is_more = has_more(first, last, rows)
     if last.has_link:
         return Word.SILENT if is_more else Word.LAST
-    if is_more is None:
-        return Word.SILENT
-    return Word.COUNTED if is_more else Word.REACHED
+    if is_more:
+        return Word.COUNTED
+    return Word.SILENT if first.whole_rows is None else Word.REACHED
 
 
 def has_more(first: ReportPage, last: ReportPage, rows: int) -> bool | None:

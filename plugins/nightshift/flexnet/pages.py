@@ -57,7 +57,7 @@ class ReportPages:
         if count is not None and not self._request.is_csv and self._in_flight > 1:
             async with aclosing(self._side_by_side(first, count)) as pages:
                 async for page in pages:
-                    yield self._take(page)
+                    yield self._take(await self._adding_up(page))
         while (following := await self._following()) is not None:
             yield self._take(following)
 
@@ -95,7 +95,7 @@ class ReportPages:
                 self._check_link(last)
                 return await self._linked(number, f"page {last.number} links to it")
             case Word.COUNTED:
-                return await self._counted(number)
+                return await self._adding_up(await self._counted(number))
             case Word.REACHED:
                 return await self._fitting(await self._look(number))
             case Word.SILENT:
@@ -191,6 +191,13 @@ class ReportPages:
         if answer != self._beyond:
             raise self._unsteady(number, f"{answer}, and page {number + 1}, which is beyond it, {self._beyond}")
         return None
+
+    async def _adding_up(self, page: ReportPage) -> ReportPage:
+        """Return a page that was counted; where no rows are counted, sizes alone say whether those before it were whole."""
+        first, _ = self._state()
+        if first.whole_rows is None:
+            await self._fitting(page)
+        return page
 
     async def _fitting(self, page: ReportPage | None) -> ReportPage | None:
         """Return a page that nothing promised, where the sizes of the pages before it say that they were whole."""

@@ -151,7 +151,7 @@ class PageKeys:
 
     def add(self, page: ReportPage) -> None:
         """Take the keys of a page; rows that a page itself has twice count once, they are the vendor's own."""
-        self._index.add({key for key in page.content if None not in key})
+        self._index.add({key for key in set(page.content) if None not in key})
 
     def on_two_pages(self) -> int:
         """Return how many keys came on more than one page."""

@@ -26,8 +26,8 @@ def decoded(decode: Callable[[bytes], T], body: bytes, charset: str = "") -> T:
     :param charset: character set that the answer names, for the message
     :raises NotJson: empty, cut, not UTF-8, nested too deep, or of another shape
     """
-    text = body.removeprefix(_BOM)
-    if not text.strip():
+    text = body[len(_BOM) :] if body.startswith(_BOM) else body
+    if not text or text.isspace():
         raise NotJson("is empty where JSON is due")
     try:
         if not text.isascii():

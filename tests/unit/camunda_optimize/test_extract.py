@@ -285,3 +285,13 @@ def test_a_value_that_is_null_is_an_empty_night(flow, null: str) -> None:
     published = f.publish(extract)
     assert published.state == "success", published.error
     assert (published.result["rows"], len(f.vendor.ledger.requests())) == (0, 1)
+
+
+@pytest.mark.parametrize(("most", "page", "began"), [(None, 7, 1), (400, 2, 2), (None, 3, 2)])
+def test_a_page_without_a_cursor_is_the_last_only_where_the_count_is_met(
+    flow, most: int | None, page: int, began: int
+) -> None:
+    f = flow(most_total=most)
+    f.vendor.faults.add(Fault(kind=faulty.ID_MISSING, page=page))
+    assert_whole(f, f.extract())
+    assert walks(f) == began
