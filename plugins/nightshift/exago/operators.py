@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 import msgspec
 from airflow.sdk import Context
 
-from nightshift.errors import BadResponse
+from nightshift.config.mistakes import nearest
+from nightshift.errors import BadResponse, NotFound, Rejected, VendorError
 from nightshift.exago.changes import compare, summary
 from nightshift.exago.columns import CHANGE_COLUMNS, TREE_COLUMNS
 from nightshift.exago.paths import DEFAULT_CONN, VENDOR, ContentPath
@@ -23,6 +24,7 @@ from nightshift.nights.extract import ExtractOperator
 from nightshift.nights.place import lake_of_this_deployment
 
 if TYPE_CHECKING:
+    from nightshift.exago.hook import ExagoHook
     from nightshift.lake.landing import ExtractFolder, PageEntry
 
 TREE = "tree"
@@ -235,9 +237,12 @@ class ExagoReportExtractOperator(ExagoExtractOperator):
         asked: dict[str, Any] = {"filters": for_night(self.filters, self.night), "sorts": self.sorts}
         where = None if self.path is None else ContentPath.parse(self.path)
         async with ExagoHook(self.exago_conn_id, timeout=self.seconds, read_timeout=self.seconds) as hook:
-            content = await hook.execute_report(
-                where, report_id=self.report_id, form=self.format, data_type=self.data_type, **asked
-            )
+            try:
+                content = await hook.execute_report(
+                    where, report_id=self.report_id, form=self.format, data_type=self.data_type, **asked
+                )
+            except (NotFound, Rejected, BadResponse) as error:
+                raise await _explained(hook, where, error) from None
         seconds = round(time.monotonic() - began, 1)
         self.log.info("The report came in %.1f s: %d bytes", seconds, len(content))
         await folder.discard()
@@ -258,6 +263,22 @@ class ExagoReportExtractOperator(ExagoExtractOperator):
         ) as stream:
             await stream.write(content)
         return list(stream.entries)
+
+
+async def _explained(hook: ExagoHook, where: ContentPath | None, error: VendorError) -> VendorError:
+    """Return the error of a report that is not in the tree with those that are; any other as it is."""
+    try:
+        known = [] if where is None else sorted(str(one.path) for one in await hook.tree() if one.is_report)
+    except VendorError:
+        return error
+    if where is None or not known or str(where) in known:
+        return error
+    shown = ", ".join(known[:20]) + (" …" if len(known) > 20 else "")
+    return error.replaced(
+        problem=f"there is no report {str(where)!r}{nearest(str(where), known, few=True)}",
+        advice=f"Nothing was landed. This user sees: {shown}. Correct the path in reports.yaml, or give the user the report, then "
+        "clear the task.",
+    )
 
 
 async def _pages(folder: ExtractFolder, body: bytes) -> list[PageEntry]:
