@@ -45,7 +45,7 @@ def export_group(source: TokenFlex, export: UsageExport, night: NightOperator) -
         )  # fmt: skip
         wait = TokenFlexExportSensor(
             task_id="wait", doc_md="Wait until the file is ready; the vendor tries a failed export again.", request_key=request.output["request_key"],
-            vendor_retries=source.vendor_retries, timeout=timedelta(hours=source.export_hours).total_seconds(), poll_cap=source.poll_seconds,
+            requested_by=request.task_id, vendor_retries=source.vendor_retries, timeout=timedelta(hours=source.export_hours).total_seconds(), poll_cap=source.poll_seconds,
             priority_weight=2, weight_rule="absolute", **at_vendor,
         )  # fmt: skip
         download = TokenFlexDownloadExportOperator(

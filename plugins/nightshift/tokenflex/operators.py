@@ -17,7 +17,7 @@ from nightshift.jobs.cancel import cancel_job
 from nightshift.jobs.once import Attempt, SubmitOnce
 from nightshift.jobs.record import Ending, JobRecord, JobStore
 from nightshift.jobs.run import run_identity, seconds
-from nightshift.jobs.state import ACTIVE
+from nightshift.jobs.state import ACTIVE, to_json
 from nightshift.retries import VendorRetryPolicy
 from nightshift.tokenflex.request import UsageRequest
 from nightshift.tokenflex.rules import DEFAULT_CONN, EXPORT_ADAPTER, VENDOR, Rule, broken
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
 QUEUE_KEY = "tokenflex_queue"
+GIVEN_UP = "given_up"
+"""XCom with the requests that never became an export as far as could be seen; what turns up of them is deleted."""
 LONGEST_WAIT = 600.0
 AGAIN_AFTER = 5.0
 AGAIN_AT_MOST = 12
@@ -153,6 +155,7 @@ class TokenFlexRequestExportOperator(BaseOperator):
                 self._queue(context, refusal)
                 raise
             await self._drop_replaced(adapter, before, record)
+        context["ti"].xcom_push(key=GIVEN_UP, value=[to_json(intent) for intent in record.given_up])
         store.save(record.changed(done=True))
         context["task_state_store"].delete(QUEUE_KEY)
         name = record.status.attributes.get("file_name") if record.status is not None else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,10 @@ from typing import TYPE_CHECKING, Any
 from nightshift.errors import JobFailed
 from nightshift.jobs.adapter import AdapterSpec
 from nightshift.jobs.sensors import VendorJobSensor
+from nightshift.jobs.state import Intent, from_json
+from nightshift.jobs.twins import Twins
 from nightshift.tokenflex.model import ExportState, state_of
+from nightshift.tokenflex.operators import GIVEN_UP
 from nightshift.tokenflex.rules import DEFAULT_CONN, EXPORT_ADAPTER
 
 if TYPE_CHECKING:
@@ -29,8 +33,12 @@ class TokenFlexExportSensor(VendorJobSensor):
     worker: two hundred sensors would be two hundred calls. An export that the vendor ends in ``Error`` is retried there
     a bounded number of times; then the sensor fails.
 
+    Where the requesting task had to ask twice because the vendor's list did not show its first request, this is looked for
+    once more when the export is ready, and deleted if it is listed by now.
+
     :param contract: contract number (templated)
     :param request_key: the vendor's id of the export (templated), as the requesting task returned it
+    :param requested_by: id of the task that requested the export
     :param vendor_retries: how often the vendor is asked to try a failed export again
     :param timeout: seconds (or a span) in all, counted from the first attempt
     :param tokenflex_conn_id: id of the Airflow connection (templated)
@@ -44,6 +52,7 @@ class TokenFlexExportSensor(VendorJobSensor):
         *,
         contract: str,
         request_key: str,
+        requested_by: str | None = None,
         vendor_retries: int = 2,
         tokenflex_conn_id: str = DEFAULT_CONN,
         look: timedelta | float = 0.0,
@@ -52,6 +61,7 @@ class TokenFlexExportSensor(VendorJobSensor):
     ) -> None:
         super().__init__(conn_id=tokenflex_conn_id, job_id=request_key, look=look, poll_first=poll_first, **kwargs)
         self.contract = contract
+        self.requested_by = requested_by
         self.vendor_retries = vendor_retries
 
     def adapter(self) -> AdapterSpec:
@@ -61,11 +71,29 @@ class TokenFlexExportSensor(VendorJobSensor):
     async def _go(self, context: Context, payload: dict[str, Any] | None) -> Any:
         while True:
             try:
-                return await super()._go(context, payload)
+                done = await super()._go(context, payload)
             except JobFailed as error:
                 if not await self._tried_again(context, error):
                     raise error.replaced(advice=ADVICE) from None
                 payload = None
+            else:
+                await self._delete_late(context)
+                return done
+
+    async def _delete_late(self, context: Context) -> None:
+        """Delete what has turned up of requests that the requesting task had given up; never an error of this wait."""
+        if self.requested_by is None:
+            return
+        ti = context["ti"]
+        index = -1 if ti.map_index is None else ti.map_index
+        try:
+            given_up = ti.xcom_pull(task_ids=self.requested_by, key=GIVEN_UP, map_indexes=index) or []
+            if given_up:
+                async with self.adapter().build() as adapter:
+                    intents = [from_json(Intent, one) for one in given_up]
+                    await Twins(adapter, self.log, asyncio.sleep).cancel_late(intents, self.job_id)
+        except Exception as error:
+            self.log.warning("Whether an earlier request has become an export late was not seen (%s)", error)
 
     async def _tried_again(self, context: Context, error: JobFailed) -> bool:
         """Have the vendor try the export again, where it still may; the count is kept before it is asked."""

@@ -14,6 +14,7 @@ from include.standins.tokenflex import TokenFlexStandIn, vendor_fault
 from nightshift.errors import Ambiguous, Rejected
 from nightshift.tokenflex.adapter import TokenFlexExportAdapter
 from nightshift.tokenflex.operators import TokenFlexRequestExportOperator
+from nightshift.tokenflex.sensors import TokenFlexExportSensor
 from tests.contract.tokenflex.conftest import CONTRACT, airflow
 from tests.contract.tokenflex.test_tokenflex_contract_exports import EXPORT, NIGHT, request
 from tests.execution_api import FakeExecutionApi
@@ -117,6 +118,29 @@ def test_a_list_that_is_later_than_every_look_leaves_one_export_alive(vendor_wit
     assert api.task_store[RECORD]["id"] == second
     time.sleep(max(0.0, 8.5 - (time.monotonic() - began)))  # the list's own lateness is what is played here
     assert request(api).result["request_key"] == second
+    assert alive(vendor) == [second]
+    assert [effect.key for effect in vendor.ledger.effects(kind="export_deleted")] == [first]
+
+
+def test_what_is_listed_while_the_second_export_is_waited_for_is_deleted_by_the_wait(vendor_with: StartVendor) -> None:
+    vendor = vendor_with()
+    vendor.faults.add(vendor_fault("list_late", seconds=8))
+    vendor.faults.add(Fault(kind=FaultKind.ACCEPT_THEN_DROP, method="POST", path="/requests$"))
+    began = time.monotonic()
+    api = airflow(vendor)
+    assert request(api).state == "up_for_retry"
+    key = request(api).result["request_key"]
+    first, second = made(vendor)
+    assert key == second
+    time.sleep(max(0.0, 8.5 - (time.monotonic() - began)))  # the list's own lateness is what is played here
+    api.task_store.clear()
+    with DAG("d", schedule=None):
+        wait = TokenFlexExportSensor(
+            task_id="wait", contract=CONTRACT, request_key=key, requested_by="request", poll_first=0.05, poll_cap=0.1
+        )
+    run = api.run(wait, follow=True)
+    assert run.state == "success", run.error
+    assert run.result["job_id"] == second
     assert alive(vendor) == [second]
     assert [effect.key for effect in vendor.ledger.effects(kind="export_deleted")] == [first]
 
