@@ -30,6 +30,7 @@ from nightshift.lake.columns import same_storage
 from nightshift.lake.digits import Digits, digits_of
 from nightshift.lake.errors import SchemaDrift
 from nightshift.lake.spec import NIGHT, Column
+from nightshift.lake.staging import DICTIONARY_BYTES
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from nightshift.lake.snapshot import Snapshot
 
 GROUP_BYTES = 8 << 20
+CHUNK_BYTES = 1 << 20
 BATCH_ROWS = 8_192
 _CONTENT = re.compile(r"[0-9a-f]{16}(?=-)")
 
@@ -67,12 +69,14 @@ class OlderValues:
 
     def __init__(self, table: Snapshot, besides: Collection[str]) -> None:
         self._table = table
-        self._nights = [night for night, rows in table.nights().items() if rows and night not in besides]
+        files = {night for _, night in table.files() if night not in besides}
+        self._nights = sorted(night for night in files if night is not None)
+        self._nightless = None in files
 
     def digits(self, column: str) -> Digits | None:
         """Return what its numbers need; ``None`` where it has none."""
         found: Digits | None = None
-        for values in self._values(column, self._nights):
+        for values in self._values(column, self._nights, self._nightless):
             here = digits_of(texts_of(values))
             if not pa.types.is_integer(values.type):
                 here |= Digits(spelled_whole=False, of_64_bits=False)
@@ -83,10 +87,11 @@ class OlderValues:
         """Say whether the last of the nights has a value."""
         return any(True for _ in self._values(column, self._nights[-1:]))
 
-    def _values(self, column: str, nights: Sequence[str]) -> Iterator[pa.Array]:
-        if not nights:
+    def _values(self, column: str, nights: Sequence[str], nightless: bool = False) -> Iterator[pa.Array]:
+        if not nights and not nightless:
             return
-        wanted = pc.field(NIGHT).isin(pa.array(nights).cast(pa.date32()))
+        wanted = pc.field(NIGHT).isin(pa.array(nights, pa.string()).cast(pa.date32()))
+        wanted = wanted | pc.field(NIGHT).is_null() if nightless else wanted
         dataset = self._table.table.to_pyarrow_dataset()
         for batch in dataset.to_batches(columns=[column], filter=wanted, batch_readahead=1, fragment_readahead=1):
             values = batch.column(0).drop_null()
@@ -157,12 +162,12 @@ class OtherNights:
             tempfile.TemporaryFile(prefix="nightshift-old-") as old,
             tempfile.TemporaryFile(prefix="nightshift-new-") as file,
         ):
-            for chunk in obstore.get(self._objects, path).stream(min_chunk_size=GROUP_BYTES):
+            for chunk in obstore.get(self._objects, path).stream(min_chunk_size=CHUNK_BYTES):
                 old.write(chunk)
             rows = self._copy(old, file, path)
             size = file.tell()
             file.seek(0)
-            obstore.put(self._objects, new, file, mode="overwrite")
+            obstore.put(self._objects, new, file, mode="overwrite", max_concurrency=2)
         partition: dict[str, str | None] = {NIGHT: night}
         return AddAction(new, size, partition, int(time.time() * 1000), True, json.dumps({"numRecords": rows}))
 
@@ -174,7 +179,9 @@ class OtherNights:
             [pa.field(f.name, types.get(f.name, f.type)) for f in source.schema_arrow], source.schema_arrow.metadata
         )
         ordinal = 0
-        with pq.ParquetWriter(new, schema, compression="zstd", compression_level=1) as writer:
+        with pq.ParquetWriter(
+            new, schema, compression="zstd", compression_level=1, dictionary_pagesize_limit=DICTIONARY_BYTES
+        ) as writer:
             for group in _groups(source):
                 columns = [self._column(group.column(f.name), f, path, ordinal) for f in source.schema_arrow]
                 writer.write_table(pa.table(columns, schema), row_group_size=max(1, len(group)))
@@ -198,15 +205,19 @@ class OtherNights:
 
 
 def _groups(source: pq.ParquetFile) -> Iterator[pa.Table]:
-    """Read a file in pieces of some megabytes, whatever its row groups are."""
-    waiting: list[pa.RecordBatch] = []
-    for batch in source.iter_batches(batch_size=BATCH_ROWS, use_threads=False):
-        waiting.append(batch)
-        if sum(piece.nbytes for piece in waiting) >= GROUP_BYTES:
+    """Read a file by its row groups, those of another engine's size in pieces of some megabytes."""
+    for number in range(source.num_row_groups):
+        if source.metadata.row_group(number).total_byte_size <= 4 * GROUP_BYTES:
+            yield source.read_row_group(number, use_threads=False)
+            continue
+        waiting: list[pa.RecordBatch] = []
+        for batch in source.iter_batches(batch_size=BATCH_ROWS, row_groups=[number], use_threads=False):
+            waiting.append(batch)
+            if sum(piece.nbytes for piece in waiting) >= GROUP_BYTES:
+                yield pa.Table.from_batches(waiting)
+                waiting = []
+        if waiting:
             yield pa.Table.from_batches(waiting)
-            waiting = []
-    if waiting:
-        yield pa.Table.from_batches(waiting)
 
 
 def retyped(table: Mapping[str, str | None], columns: Sequence[Column]) -> list[Retyped]:

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import threading
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
 import deltalake
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
@@ -177,6 +180,22 @@ async def test_a_promoted_member_takes_the_type_that_is_configured(lake: Lake) -
     told = await night(lake, '{"n": 1.5}', promote={"v": {"n": "string"}})
     assert told.widened == {"v_n": ("int64", "string")}
     assert {row["v_n"] for row in read_table(lake)} == {"1", "1.5"}
+
+
+async def test_the_large_files_of_another_engine_are_rewritten_row_by_row(lake: Lake) -> None:
+    """Its row group is of 40 MB, its file is named otherwise and it has a row of no night."""
+    count = 100_000
+    days = [None, *[date(2026, 10, 1)] * (count - 1)]
+    rows = pa.table(
+        {"v": range(count), "k": ["x" * 400] * count, "night": pa.array(days, pa.date32())},
+        pa.schema([("v", pa.int64()), ("k", pa.string()), ("night", pa.date32())]),
+    )
+    deltalake.write_deltalake(lake.table_url("flexnet", "entitlement"), rows, partition_by=["night"])
+    await night(lake, "2.5")
+    found = deltalake.DeltaTable(lake.table_url("flexnet", "entitlement")).to_pyarrow_table(columns=["v", "night"])
+    assert len(found) == count + 1
+    assert pc.sum(found["v"]).as_py() == count * (count - 1) / 2 + 2.5
+    assert found.filter(pc.is_null(found["night"]))["v"].to_pylist() == [0.0]
 
 
 async def test_nights_that_others_publish_meanwhile_are_rewritten_too(lake: Lake) -> None:
