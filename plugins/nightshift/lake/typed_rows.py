@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Protocol
 
-from pyarrow import RecordBatch
+import msgspec
+import pyarrow as pa
 
 from nightshift.lake.columns import Target, is_number, known_types, promoted, same_storage, table_name, targets
 from nightshift.lake.csv_pages import CsvPages
 from nightshift.lake.digits import Digits
-from nightshift.lake.errors import CastError, SchemaDrift
+from nightshift.lake.errors import CastError, SchemaDrift, UnreadablePage
 from nightshift.lake.foreign import KEPT, Stored, as_stored, stored_schema
 from nightshift.lake.json_pages import JsonPages, NewColumns
 from nightshift.lake.manifest import Manifest
@@ -108,9 +110,10 @@ class TypedRows:
         try:
             for entry, body in self._pages:
                 before = 0
-                for batch in pages.batches(entry.number, body, entry.rows):
-                    stager.add(self._as_stored(batch, entry.number, before), entry.number)
-                    before += len(batch)
+                with _told_by_page(manifest.report, entry.number):
+                    for batch in pages.batches(entry.number, body, entry.rows):
+                        stager.add(self._as_stored(batch, entry.number, before), entry.number)
+                        before += len(batch)
             if self._table and stager.read:
                 self._refuse_losses(pages)
         except BaseException:
@@ -129,7 +132,7 @@ class TypedRows:
                     "out of types, then clear this task."
                 )
 
-    def _as_stored(self, batch: RecordBatch, page: int, before: int) -> RecordBatch:
+    def _as_stored(self, batch: pa.RecordBatch, page: int, before: int) -> pa.RecordBatch:
         if not self._stored:
             return batch
         return as_stored(batch, self._stored, report=self._manifest.report, page=page, before=before)
@@ -204,3 +207,23 @@ class TypedRows:
         found = drift(now, None, self._table, self._spec)
         if not found.ok:
             raise SchemaDrift(f"{self._manifest.source}/{self._manifest.report}: {found.text}")
+
+
+@contextmanager
+def _told_by_page(report: str, page: int) -> Iterator[None]:
+    """Name the page in what the libraries refuse and nobody foresaw; their own error stays beside it in the log."""
+    try:
+        yield
+    except (
+        pa.ArrowInvalid,
+        pa.ArrowTypeError,
+        pa.ArrowNotImplementedError,
+        msgspec.MsgspecError,
+        UnicodeError,
+    ) as error:
+        raise UnreadablePage(
+            f"{report}: page {page} cannot be cast ({type(error).__name__}: {str(error)[:300]}). Nothing was published; the landed "
+            "night is untouched. This was not foreseen: report it with the traceback above; types: {column: string} for the "
+            "columns of this page may help meanwhile.",
+            page=page,
+        ) from error

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import Asset, BaseHook
 
 from nightshift.errors import Rejected
-from nightshift.settings import lake_url
+from nightshift.lake.errors import UnfitStore
+from nightshift.settings import ConfigError, lake_url
 
 if TYPE_CHECKING:
     from nightshift.lake.store import Lake
@@ -29,22 +30,36 @@ def lake_of_this_deployment() -> Lake:
     ``s3://my_aws@bucket/prefix`` takes key, secret, region and endpoint from the Airflow connection ``my_aws``;
     ``s3://bucket/prefix`` takes the standard environment of the object store.
     """
-    from nightshift.lake.store import Lake
-
-    lake = Lake.from_url(lake_url())
+    lake = _lake()
     if lake.connection_id is None:
         return lake
-    return Lake.from_url(lake_url(), store_options(BaseHook.get_connection(lake.connection_id)))
+    return _lake(store_options(BaseHook.get_connection(lake.connection_id)))
 
 
 async def alake_of_this_deployment() -> Lake:
     """Return the lake that ``NIGHTSHIFT_LAKE`` names, in a trigger; see :func:`lake_of_this_deployment`."""
-    from nightshift.lake.store import Lake
-
-    lake = Lake.from_url(lake_url())
+    lake = _lake()
     if lake.connection_id is None:
         return lake
-    return Lake.from_url(lake_url(), store_options(await BaseHook.aget_connection(lake.connection_id)))
+    return _lake(store_options(await BaseHook.aget_connection(lake.connection_id)))
+
+
+def _lake(options: dict[str, str] | None = None) -> Lake:
+    """Return the lake that ``NIGHTSHIFT_LAKE`` names.
+
+    :raises UnfitStore: it names none
+    """
+    from nightshift.lake.store import Lake
+
+    try:
+        return Lake.from_url(lake_url(), options)
+    except ConfigError:
+        raise
+    except ValueError as error:
+        raise UnfitStore(
+            f"NIGHTSHIFT_LAKE: {error}. Nothing was changed. Correct it in the environment of every Airflow process and worker, then "
+            "clear the task."
+        ) from None
 
 
 def store_options(connection: Any) -> dict[str, str]:
