@@ -7,19 +7,24 @@ import json
 
 from nightshift.lake.landing import Landing
 from nightshift.lake.manifest import Manifest
-from nightshift.lake.spec import Checks, PublishSpec
+from nightshift.lake.spec import Checks, PublishSpec, SchemaRules
 from nightshift.lake.store import Lake
-from nightshift.lake.tables import Published, publish
+from nightshift.lake.tables import Published, publish, table_schema
 
 
-async def land(lake: Lake, report: str, night: str, *, rows: int = 12, extract: str = "first") -> Manifest:
+async def land(
+    lake: Lake, report: str, night: str, *, rows: int = 12, extract: str = "first", key: str = "id"
+) -> Manifest:
     """Land a night of a report.
 
     :param report: ``<source>/<report>``
+    :param key: its only column
     """
     source, _, name = report.partition("/")
     folder = Landing(lake, source, name, night).extract(extract)
-    page = json.dumps({"header": {"nextPageURL": None}, "data": [{"id": number} for number in range(rows)]}).encode()
+    page = json.dumps(
+        {"header": {"nextPageURL": None}, "data": [{key: f"{number}"} for number in range(rows)]}
+    ).encode()
     at = f"{night}T23:00:0{len(extract) % 10}+00:00"
     manifest = Manifest.of(
         [await folder.write(1, page, rows)],
@@ -37,7 +42,11 @@ async def land(lake: Lake, report: str, night: str, *, rows: int = 12, extract: 
     return manifest
 
 
-def publish_night(lake: Lake, report: str, night: str, *, rows: int = 12, extract: str = "first") -> Published:
-    """Land a night of a report and publish it."""
-    manifest = asyncio.run(land(lake, report, night, rows=rows, extract=extract))
-    return publish(lake, manifest, PublishSpec(key=("id",), checks=Checks(not_empty=True)))
+def publish_night(
+    lake: Lake, report: str, night: str, *, rows: int = 12, extract: str = "first", key: str = "id"
+) -> Published:
+    """Land a night of a report and publish it, into a table that may have more columns."""
+    manifest = asyncio.run(land(lake, report, night, rows=rows, extract=extract, key=key))
+    others = [column.name for column in table_schema(lake, manifest.source, manifest.report) or ()]
+    rules = SchemaRules(allow_lost_columns=others)
+    return publish(lake, manifest, PublishSpec(key=(key,), checks=Checks(not_empty=True), schema_rules=rules))

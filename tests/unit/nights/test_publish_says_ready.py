@@ -74,7 +74,7 @@ def test_a_clear_that_changes_nothing_says_it_again(lake: Lake) -> None:
 
 def test_a_night_that_is_not_sound_wakes_nobody(lake: Lake) -> None:
     publish_night(lake, A, N1)
-    DeltaTable(lake.table_url("flexnet", "a")).delete("id = 1")
+    DeltaTable(lake.table_url("flexnet", "a")).delete("id = '1'")
     assert emitted(FakeExecutionApi().run(task_for(lake, B, N1))) == {"flexnet/b": [N1]}
 
 

@@ -62,7 +62,7 @@ def test_without_a_night_the_newest_one(lake: Lake) -> None:
 
 def test_a_night_that_something_else_has_changed_reads_as_failed(lake: Lake) -> None:
     publish_night(lake, REPORT, N2)
-    DeltaTable(lake.table_url("tokenflex", "usage")).delete("id = 3")
+    DeltaTable(lake.table_url("tokenflex", "usage")).delete("id = '3'")
     found = look(lake, N2)
     assert found.failed == ("unchanged",)
     [why] = lacking([found])

@@ -1,0 +1,245 @@
+"""Sixty nights through Airflow's own bookkeeping: its asset manager and its scheduler's own code, on a real database.
+
+Run as a program, because it sets up the metadata database of an Airflow of its own; prints what it saw as JSON::
+
+    python -m tests.simulation.sixty_nights <folder> <seed>
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import random
+import sys
+from collections import Counter
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+NIGHTS = 60
+REPORTS = ("flexnet/entitlement", "flexnet/usage", "tokenflex/usage")
+APPLICATIONS = {"portal": REPORTS, "dashboard": REPORTS[:2]}
+FIRST = date(2026, 9, 1)
+
+
+def settle(folder: Path) -> None:
+    """Say where everything is, before Airflow is imported."""
+    os.environ.update(
+        AIRFLOW_HOME=str(folder / "airflow"), AIRFLOW__CORE__UNIT_TEST_MODE="True", AIRFLOW__CORE__LOAD_EXAMPLES="False",
+        AIRFLOW__DATABASE__SQL_ALCHEMY_CONN=f"sqlite:///{folder}/airflow.db", NIGHTSHIFT_LAKE=str(folder / "lake"),
+    )  # fmt: skip
+    (folder / "airflow").mkdir(parents=True, exist_ok=True)
+
+
+def publishes(draw: random.Random) -> tuple[list[Any], set[str]]:
+    """Return what is published, in a random order, and the nights that stay incomplete for both applications."""
+    from tests.simulation.publisher import Publish
+
+    nights = [(FIRST + timedelta(days=one)).isoformat() for one in range(NIGHTS)]
+    incomplete = set(draw.sample(nights, NIGHTS // 3))
+    found = []
+    for night in nights:
+        # What is missing is one that no look-back brings later.
+        left_out = draw.choice(REPORTS[:2]) if night in incomplete else None
+        found += [Publish(report, night) for report in REPORTS if report != left_out]
+    draw.shuffle(found)
+    return found, incomplete
+
+
+class Database:
+    """Airflow's metadata database, and its own code on it."""
+
+    def __init__(self) -> None:
+        from airflow.dag_processing.collection import update_dag_parsing_results_in_db
+        from airflow.models.dag import DagModel
+        from airflow.models.dagbundle import DagBundleModel
+        from airflow.sdk import DAG, PartitionedAtRuntime
+        from airflow.serialization.serialized_objects import LazyDeserializedDAG
+        from airflow.utils.db import initdb
+        from airflow.utils.session import create_session
+        from sqlalchemy import update
+
+        from nightshift.nights.ready import Waiting
+        from nightshift.promotion.flow import promotion_dag
+        from tests.simulation.publisher import Publish, task_of
+
+        initdb()
+        dags = [promotion_dag(name, application(name), doc_md=None) for name in APPLICATIONS]
+        reports = DAG("reports", schedule=PartitionedAtRuntime())
+        for report in REPORTS:
+            after = Waiting({name: after for name, after in APPLICATIONS.items() if report in after})
+            task_of(Publish(report, FIRST.isoformat()), after, reports)
+        for dag in (*dags, reports):
+            dag.fileloc, dag.relative_fileloc = __file__, "sixty_nights.py"
+        with create_session() as session:
+            session.add(DagBundleModel(name="simulation"))
+        lazy = [LazyDeserializedDAG.from_dag(dag) for dag in (*dags, reports)]
+        errors: dict[Any, str] = {}
+        with create_session() as session:
+            update_dag_parsing_results_in_db("simulation", None, lazy, errors, 0.0, set(), session)
+        if errors:
+            raise RuntimeError(str(errors))
+        with create_session() as session:
+            session.execute(update(DagModel).values(is_paused=False))
+        self._runner: Any = None
+
+    def emit(self, one: Any, sent: dict[str, Any]) -> None:
+        """Do what Airflow's API server does when a task has ended well."""
+        from airflow.api_fastapi.execution_api.datamodels.asset import AssetProfile
+        from airflow.models.taskinstance import TaskInstance
+        from airflow.utils.session import create_session
+
+        with create_session() as session:
+            ti = self._instance(one, session)
+            outlets = [AssetProfile.model_validate(outlet) for outlet in sent["outlets"]]
+            TaskInstance.register_asset_changes_in_db(ti, outlets, sent["events"], session=session)
+
+    def schedule(self) -> None:
+        """Do what the scheduler does in one loop for partitions."""
+        from airflow.jobs.job import Job
+        from airflow.jobs.scheduler_job_runner import SchedulerJobRunner
+        from airflow.utils.session import create_session
+
+        with create_session() as session:
+            if self._runner is None:
+                self._runner = SchedulerJobRunner(Job())
+            self._runner._create_dagruns_for_partitioned_asset_dags(session)
+
+    def _instance(self, one: Any, session: Any) -> Any:
+        from airflow.models.dagrun import DagRun
+        from airflow.models.serialized_dag import SerializedDagModel
+        from airflow.utils.state import DagRunState
+        from airflow.utils.types import DagRunTriggeredByType, DagRunType
+        from sqlalchemy import select
+
+        run_id = f"manual__{one.night}"
+        run = session.scalar(select(DagRun).where(DagRun.dag_id == "reports", DagRun.run_id == run_id))
+        if run is None:
+            dag = SerializedDagModel.get("reports", session=session).dag
+            run = dag.create_dagrun(
+                run_id=run_id, run_after=datetime.now(UTC), run_type=DagRunType.MANUAL, state=DagRunState.RUNNING,
+                triggered_by=DagRunTriggeredByType.TEST, partition_key=one.night, session=session,
+            )  # fmt: skip
+            session.flush()
+        return run.get_task_instance(one.report.replace("/", "."), session=session)
+
+    def runs(self) -> list[tuple[str, str, str]]:
+        """Return DAG, night and run id of each promotion that the scheduler started, in order."""
+        from airflow.models.dagrun import DagRun
+        from airflow.utils.session import create_session
+        from sqlalchemy import select
+
+        with create_session() as session:
+            rows = session.execute(
+                select(DagRun.dag_id, DagRun.partition_key, DagRun.run_id)
+                .where(DagRun.dag_id.like("promote_%"))
+                .order_by(DagRun.id)
+            )
+            return [tuple(row) for row in rows]
+
+    def pending(self) -> tuple[int, int]:
+        """Return how many partitions wait for more, and how many there are in all."""
+        from airflow.models.asset import AssetPartitionDagRun
+        from airflow.utils.session import create_session
+        from sqlalchemy import func, select
+
+        with create_session() as session:
+            waiting = select(func.count()).where(AssetPartitionDagRun.created_dag_run_id.is_(None))
+            every = select(func.count()).select_from(AssetPartitionDagRun)
+            return int(session.scalar(waiting) or 0), int(session.scalar(every) or 0)
+
+
+def application(name: str) -> Any:
+    from nightshift.config.promotions import Application
+
+    stages = [{"environment_id": 11001, "name": "DEV"}]
+    return Application.model_validate(
+        {
+            "project_id": 10101,
+            "stream_id": 1,
+            "build": {"environment_id": 11001},
+            "stages": stages,
+            "after": APPLICATIONS[name],
+        }
+    )
+
+
+def begin(dag_id: str, night: str, run_id: str) -> str:
+    """Run the first task of a promotion that the scheduler started, and let the promotion end; return what became of it."""
+    import asyncio
+
+    from nightshift.lake.store import Lake
+    from nightshift.promotion.flow import promotion_dag
+    from nightshift.promotion.record import Outcome
+    from nightshift.promotion.store import Records
+    from tests.execution_api import FakeExecutionApi
+
+    name = dag_id.removeprefix("promote_")
+    api = FakeExecutionApi(dag_id=dag_id, run_id=run_id, partition_key=night, run_type="asset_triggered")
+    run = api.run(promotion_dag(name, application(name), doc_md=None).get_task("begin"))
+    if run.state != "success":
+        return f"{run.state}: {run.error}"
+
+    async def end() -> str:
+        records = Records(Lake.from_url(os.environ["NIGHTSHIFT_LAKE"]), name)
+        record = await records.read(run_id)
+        if record is not None and record.outcome is None:
+            await records.write(record.close(Outcome.PROMOTED, "simulated"))
+            return "promoted"
+        return str(record and record.outcome)
+
+    return asyncio.run(end())
+
+
+def main(folder: Path, seed: int) -> dict[str, Any]:
+    settle(folder)
+    draw = random.Random(seed)
+    from tests.simulation import publisher
+
+    todo, incomplete = publishes(draw)
+    processes = multiprocessing.get_context("spawn")
+    answers, meeting = processes.Queue(), processes.Barrier(2)
+    inboxes = [processes.Queue() for _ in range(2)]
+    workers = [processes.Process(target=publisher.main, args=(box, answers, APPLICATIONS, meeting)) for box in inboxes]
+    database, together = Database(), 0
+    for one in workers:
+        one.daemon = True
+        one.start()
+    try:
+        while todo:
+            # Half of the time two publishes of one night, where there are two left, end at the same moment.
+            first = todo.pop()
+            other = next((one for one in todo if one.night == first.night), None) if draw.random() < 0.5 else None
+            pair = [first] if other is None else [first, other]
+            if other is not None:
+                todo.remove(other)
+                together += 1
+            for box, one in zip(inboxes, pair, strict=False):
+                box.put((one, other is not None))
+            found = [answers.get(timeout=120) for _ in pair]
+            for one, sent in found:
+                if "error" in sent:
+                    raise RuntimeError(f"{one}: {sent['error']}")
+                database.emit(one, sent)
+                if draw.random() < 0.5:
+                    database.schedule()
+        database.schedule()
+    finally:
+        for box in inboxes:
+            box.put(None)
+        for one in workers:
+            one.join(30)
+    nights = {(FIRST + timedelta(days=one)).isoformat() for one in range(NIGHTS)}
+    outcomes = [(dag_id, night, begin(dag_id, night, run_id)) for dag_id, night, run_id in database.runs()]
+    promoted = Counter((dag_id, night) for dag_id, night, what in outcomes if what == "promoted")
+    pending, every = database.pending()
+    return {
+        "complete": sorted(nights - incomplete), "together": together, "pending": pending, "partitions": every,
+        "promoted": {f"promote_{name}": sorted(n for (d, n) in promoted if d == f"promote_{name}") for name in APPLICATIONS},
+        "most": max(promoted.values()), "others": dict(Counter(what for _, _, what in outcomes if what != "promoted")),
+    }  # fmt: skip
+
+
+if __name__ == "__main__":
+    print(json.dumps(main(Path(sys.argv[1]), int(sys.argv[2]))))
