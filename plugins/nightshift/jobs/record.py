@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import timedelta
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import msgspec
 
@@ -107,7 +107,7 @@ class Resolution(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError('give one of {"adopt": "<id of the job>"}, {"resubmit": true} and {"over": true}')
 
     @property
-    def kind(self) -> str:
+    def kind(self) -> Literal["adopt", "resubmit", "over"]:
         """Which of the three it is."""
         return "adopt" if self.adopt else "resubmit" if self.resubmit else "over"
 

@@ -80,7 +80,7 @@ class JobStep(ProjectJobOperator):
             kind=self.kind,
             stage=self.stage,
             gives_way=self.gives_way and is_new,
-            terms=self.terms if is_new else None,
+            terms=self.terms if is_new or self._is_to_be_asked_again(context) else None,
         )
         record = await (keeper.begin() if payload is None else keeper.read())
         try:
@@ -107,6 +107,11 @@ class JobStep(ProjectJobOperator):
         """Whether FlexDeploy may have been asked by an attempt before this one; a clear begins anew."""
         record = self._store(context).load()
         return record is not None and record.max_tries >= context["ti"].max_tries
+
+    def _is_to_be_asked_again(self, context: Context) -> bool:
+        """Whether a person said that FlexDeploy is to be asked again: with what was approved, and nothing else."""
+        word = self._store(context).resolution()
+        return word is not None and word.resubmit
 
     def _may_be_underway(self, context: Context) -> bool:
         """Whether FlexDeploy may still be at work for an attempt before a clear."""

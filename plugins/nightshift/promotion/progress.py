@@ -207,9 +207,10 @@ def standing(
     :param doubts: stage → what is in doubt there by other promotions
     """
     lines = []
-    known: dict[str | None, Step] = {**(doubts or {}), **{step.stage: step for step in in_doubt(record)}}
+    own = {step.stage: step for step in in_doubt(record)}
     for stage, running in now_running.items():
-        doubt = f"; in doubt: {known[stage].words}" if stage in known else ""
+        bad = own.get(stage) or (doubts or {}).get(stage)
+        doubt = f"; in doubt: {bad.words}" if bad else ""
         lines.append(f"{stage}: {running.version if running else 'not known'}{doubt}")
     return lines
 
