@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+from airflow.sdk import get_parsing_context
+
 from nightshift.config.exago import Exago
 from nightshift.config.in_force import ConfigFile, Rules
 from nightshift.config.mistakes import ConfigError, nearest
@@ -43,9 +45,14 @@ def source_in_force(name: str, model: type[Model], *, folder: Path | None = None
     return _section(open_file(REPORTS, folder=folder), name, model)
 
 
+def in_task() -> bool:
+    """Return whether a DAG file is parsed for a task that begins: it needs its DAG, also where its section is gone since."""
+    return bool(get_parsing_context().dag_id)
+
+
 def _section(file: ConfigFile, name: str, model: type[Model]) -> Model | None:
-    mistyped = any(_meant(unknown) == name for unknown in _unknown(file))
-    return file.section(name, model, rules=RULES.get(name), mistyped=mistyped)
+    counts_gone = in_task() or any(_meant(unknown) == name for unknown in _unknown(file))
+    return file.section(name, model, rules=RULES.get(name), counts_gone=counts_gone)
 
 
 def _unknown(file: ConfigFile) -> list[str]:

@@ -65,6 +65,10 @@ def _defined(kind: type) -> set[str]:
     """Modules of the package that define a class of a kind."""
     found = set()
     for info in pkgutil.walk_packages(nightshift.__path__, "nightshift."):
+        if info.name.startswith(
+            "nightshift.auth_managers."
+        ):  # their bases are of providers that are not installed here
+            continue
         module = import_module(info.name)
         own = [one for one in vars(module).values() if isinstance(one, type) and one.__module__ == module.__name__]
         if any(issubclass(one, kind) for one in own):

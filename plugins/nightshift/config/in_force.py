@@ -76,7 +76,7 @@ class ConfigFile:
         context: Any = None,
         problem: str | None = None,
         rules: Rules[Model] | None = None,
-        mistyped: bool = False,
+        counts_gone: bool = False,
     ) -> Model | None:
         """Return a section that counts.
 
@@ -85,13 +85,13 @@ class ConfigFile:
         :param context: what the validators of the model are given
         :param problem: what is wrong with the name
         :param rules: says what is wrong with a section that fits its model, and where in it
-        :param mistyped: where it is missing, it is there under a name that is wrong
+        :param counts_gone: where it is missing, what was kept counts all the same
         :return: ``None`` where there is none, or none without a mistake
         """
         if self.document is None:
             return self._as_kept(name, model)
         if name not in self.document.sections:
-            return self._as_kept(name, model) if mistyped else None
+            return self._as_kept(name, model) if counts_gone else None
         if is_removed(self.document.values.get(name)):
             self._kept.forget(name)
             return None

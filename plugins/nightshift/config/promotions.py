@@ -329,22 +329,28 @@ def reports_awaited(folder: Path | None = None) -> tuple[dict[str, tuple[str, ..
 
 
 def applications_in_force(
-    folder: Path | None = None, *, mistakes: list[str] | None = None, rules: Rules[Application] | None = None
+    folder: Path | None = None,
+    *,
+    mistakes: list[str] | None = None,
+    rules: Rules[Application] | None = None,
+    with_gone: bool = False,
 ) -> dict[str, Application]:
     """Return the applications that count: each as it stands in ``promotions.yaml``, or as it stood before a mistake.
 
     :param folder: the configuration folder; default :func:`nightshift.settings.config_folder`
     :param mistakes: is given what is wrong with the file
     :param rules: says what is wrong with an application that fits its model
+    :param with_gone: those that are no longer in the file as well, as they were
     """
     file = open_file(PROMOTIONS, folder=folder)
     context = _Reading(reports_known(folder))
-    found = {
-        name: application
-        for name in file.names
-        if (application := file.section(name, Application, context=context, problem=name_problem(name), rules=rules))
-        is not None
-    }
+    found = {}
+    for name in [*file.names, *(file.gone if with_gone else ())]:
+        application = file.section(
+            name, Application, context=context, problem=name_problem(name), rules=rules, counts_gone=with_gone
+        )
+        if application is not None:
+            found[name] = application
     if mistakes is not None:
         mistakes += [*file.mistakes, *map(file.told_gone, file.gone)]
     return found

@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from airflow.sdk.definitions.context import _AIRFLOW_PARSING_CONTEXT_DAG_ID
 
 from nightshift.sources import all_mistakes
 
@@ -165,6 +166,10 @@ def test_what_is_removed_is_told_until_that_is_confirmed(
     assert everything - set(told.dags) == {gone}
     (text,) = told.import_errors.values()
     assert f"{file}: {name}: is no longer here." in text
+    # A task that begins meanwhile, such as one that was answered, finds its DAG all the same.
+    with monkeypatch.context() as task:
+        task.setenv(_AIRFLOW_PARSING_CONTEXT_DAG_ID, gone)
+        assert set(DagBag(ROOT / "dags").dags) == everything
     (tmp_path / file).write_text(GOOD[file].replace(old, f"{name}: {{removed: true}}\n"))
     confirmed = DagBag(ROOT / "dags")
     assert (everything - set(confirmed.dags), confirmed.import_errors) == ({gone}, {})
