@@ -1,4 +1,4 @@
-"""A worker of its own process that is killed with SIGKILL at a chosen point of an attempt."""
+"""A worker of its own process that is killed with SIGKILL, or stands still with SIGSTOP, at a chosen point of an attempt."""
 
 from __future__ import annotations
 
@@ -15,9 +15,17 @@ from tests.crash.promotion.night import Airflow, dag_of
 
 POINTS: dict[str, tuple[str, str, int]] = {
     "before_step": ("nightshift.promotion.keeper:StepKeeper.begin", "before", 1),
+    "asking": ("nightshift.promotion.keeper:StepKeeper.asking", "before", 1),
+    "asked": ("nightshift.promotion.keeper:StepKeeper.asking", "after", 1),
+    "ready": ("nightshift.flexdeploy.adapter:FlexDeployAdapter.ready", "after", 1),
     "before_intent": ("nightshift.jobs.record:JobStore.save", "before", 1),
     "before_post": ("nightshift.flexdeploy.adapter:FlexDeployAdapter.submit", "before", 1),
+    "intent": ("nightshift.jobs.record:JobStore.save", "after", 1),
+    "in_request": ("nightshift.flexdeploy.api:FlexDeployApi.authorize", "after", 2),
     "answered": ("nightshift.flexdeploy.adapter:FlexDeployAdapter.submit", "after", 1),
+    "before_id": ("nightshift.jobs.record:JobStore.save", "before", 2),
+    "id": ("nightshift.jobs.record:JobStore.save", "after", 2),
+    "ending": ("nightshift.promotion.store:Records.write", "before", 4),
     "id_saved": ("nightshift.promotion.keeper:StepKeeper.note", "before", 1),
     "noted": ("nightshift.promotion.keeper:StepKeeper.note", "after", 1),
     "polling": ("nightshift.flexdeploy.adapter:FlexDeployAdapter.poll", "after", 1),
@@ -39,8 +47,25 @@ def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+FREEZE = "freeze "
+"""Before a point: stand still there instead of dying."""
+WINDOW = 0.5
+"""Seconds in which the request of a worker that freezes may leave."""
+
+
+def freeze() -> None:
+    os.kill(os.getpid(), signal.SIGSTOP)
+
+
 def doom(point: str) -> None:
-    """Let this process die at a point. Nothing else of it is changed."""
+    """Let this process die at a point, or stand still there. Nothing else of it is changed."""
+    if point.startswith(FREEZE):
+        from nightshift.flexdeploy.adapter import FlexDeployAdapter
+
+        FlexDeployAdapter.send_within = WINDOW
+        end, point = freeze, point.removeprefix(FREEZE)
+    else:
+        end = die
     path, when, count = POINTS[point]
     module, _, name = path.partition(":")
     owner_name, _, method = name.partition(".")
@@ -55,20 +80,20 @@ def doom(point: str) -> None:
     async def later(*args: Any, **kwargs: Any) -> Any:
         now = due()
         if now and when == "before":
-            die()
+            end()
         answer = await real(*args, **kwargs)
-        if now:
-            die()
+        if now and when == "after":
+            end()
         return answer
 
     @functools.wraps(real)
     def at_once(*args: Any, **kwargs: Any) -> Any:
         now = due()
         if now and when == "before":
-            die()
+            end()
         answer = real(*args, **kwargs)
-        if now:
-            die()
+        if now and when == "after":
+            end()
         return answer
 
     setattr(owner, method, later if inspect.iscoroutinefunction(real) else at_once)
