@@ -144,7 +144,8 @@ class Package(Section):
 class RollBack(Section):
     """The offer, when a stage fails, to deploy the version from before again.
 
-    :param approval: the approval before it; waits 24 hours where it does not say otherwise
+    :param approval: the approval before it; waits 24 hours where it does not say otherwise. Where the approval of the stage that
+        failed names users, those answer, and not the ones that are named here
     """
 
     approval: Approval = Approval(hours=24)
