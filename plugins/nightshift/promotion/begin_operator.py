@@ -246,10 +246,10 @@ def _versions(record: Record) -> dict[str, int | None]:
 
 def wanted_of(config: Application, record: Record) -> list[Wanted]:
     """Return what the steps of a promotion name at FlexDeploy."""
-    project = config.project if config.project_id is None else config.project_id
+    project = _one(config.what)
     found = []
     if record.version is None:
-        stream = config.stream if config.stream_id is None else config.stream_id
+        stream = _one(config.on_stream)
         found.append(Wanted(at="build", project=project, environment=_one(config.build.where), stream=stream))
     for stage in config.stages:
         if stage.label in record.stages:
