@@ -12,6 +12,7 @@ from typing import Any
 job = json.loads(sys.argv[1])
 os.environ["NIGHTSHIFT_LAKE"] = f"{job['out']}/lake"
 
+from benchmarks.contenders.task_context import context as attempt  # noqa: E402
 from nightshift.lake.spec import PublishSpec  # noqa: E402 - reads its settings at import
 from nightshift.nights.publish import PublishNightOperator  # noqa: E402
 
@@ -23,5 +24,5 @@ operator = PublishNightOperator(
     report="entitlement",
 )
 event = SimpleNamespace(extra=None, add_partitions=lambda keys: None)
-context: Any = {"outlet_events": {operator.asset: event}}
+context: Any = {**attempt(), "outlet_events": {operator.asset: event}}
 print(operator.execute(context))
