@@ -16,6 +16,8 @@ from nightshift.lake.errors import UnfitStore
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
+PRIVATE = frozenset({"promotions", "claims"})
+"""Folders of a lake on this machine that only their owner and its group may enter."""
 CLOUD_SCHEMES = frozenset({"s3", "s3a", "gs", "az", "azure", "abfs", "abfss"})
 CLIENT_KEYS = frozenset({"timeout", "connect_timeout", "proxy_url"})
 
@@ -122,7 +124,7 @@ class Lake:
         if self.is_local:
             folder = Path(unquote(urlsplit(url).path))
             try:
-                folder.mkdir(parents=True, exist_ok=True)
+                self._make(folder, path)
             except OSError as error:
                 raise UnfitStore(
                     f"The lake cannot be written: the folder {folder} is not there and cannot be made ({error.strerror}). Nothing was "
@@ -135,6 +137,17 @@ class Lake:
         if allowed := [value for key, value in self.options.items() if key.endswith("allow_http")]:
             client["allow_http"] = allowed[0].lower() in {"true", "1", "yes"}
         return from_url(url, config=config or None, client_options=client or None)  # type: ignore[arg-type]
+
+    def _make(self, folder: Path, path: tuple[str, ...]) -> None:
+        """Make a folder of a lake on this machine; who is asked for what, and by whom, is nothing for strangers."""
+        if path and path[0] in PRIVATE:
+            top = folder.parents[len(path) - 2] if len(path) > 1 else folder
+            top.parent.mkdir(parents=True, exist_ok=True)
+            top.mkdir(exist_ok=True)
+            mode = top.stat().st_mode
+            if mode & 0o007:
+                top.chmod(mode & 0o770)
+        folder.mkdir(parents=True, exist_ok=True)
 
     def table_url(self, source: str, report: str) -> str:
         """Return the URL of a report's table.

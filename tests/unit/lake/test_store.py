@@ -91,3 +91,15 @@ def test_names_are_safe_parts_of_a_path(wrong: str) -> None:
 def test_a_night_is_a_day(wrong: str) -> None:
     with pytest.raises(ValueError, match=r"night|isoformat|day"):
         night_segment(wrong)
+
+
+def test_records_are_nothing_for_strangers(tmp_path: Path) -> None:
+    lake = Lake.from_url(str(tmp_path / "lake"))
+    (tmp_path / "lake" / "promotions").mkdir(parents=True, mode=0o777)  # as an earlier version left it
+    for path in (("promotions", "portal"), ("claims", "promotions", "portal"), ("raw", "flexnet")):
+        lake.objects(*path)
+    modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "lake").iterdir()}
+    assert modes["promotions"] & 0o007 == modes["claims"] & 0o007 == 0
+    assert modes["promotions"] & 0o700 == modes["claims"] & 0o700 == 0o700
+    assert modes["raw"] & 0o007
+    assert (tmp_path / "lake" / "promotions" / "portal").is_dir()
