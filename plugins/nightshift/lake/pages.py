@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import msgspec
@@ -35,27 +35,29 @@ class LandedPages:
         self._path = folder.path
         self._store = lake.objects(*landing.path, manifest.extract)
 
-    def __iter__(self) -> Iterator[tuple[PageEntry, bytes]]:
-        """Yield each page with its entry.
+    def __iter__(self) -> Generator[tuple[PageEntry, bytes], None, None]:
+        """Yield each page with its entry; close it where it is not walked to its end.
 
         :raises Damaged: a page is missing, or is not what was received
         """
-        with ThreadPoolExecutor(2, thread_name_prefix="landed-pages") as pool:
-            ahead: deque[tuple[PageEntry, Future[bytes]]] = deque()
-            held = 0
-            try:
-                for entry in self.entries:
-                    while ahead and (len(ahead) >= AHEAD_PAGES or held + entry.bytes > AHEAD_BYTES):
-                        held -= ahead[0][0].bytes
-                        first, body = ahead.popleft()
-                        yield first, body.result()
-                    ahead.append((entry, pool.submit(self._fetch, entry)))
-                    held += entry.bytes
-                while ahead:
+        # Nobody waits for the pool: a walk that is dropped may be closed by the garbage collector in the middle of the
+        # start of another thread, which holds a lock that waiting for a thread needs.
+        pool = ThreadPoolExecutor(2, thread_name_prefix="landed-pages")
+        ahead: deque[tuple[PageEntry, Future[bytes]]] = deque()
+        held = 0
+        try:
+            for entry in self.entries:
+                while ahead and (len(ahead) >= AHEAD_PAGES or held + entry.bytes > AHEAD_BYTES):
+                    held -= ahead[0][0].bytes
                     first, body = ahead.popleft()
                     yield first, body.result()
-            finally:
-                pool.shutdown(wait=False, cancel_futures=True)
+                ahead.append((entry, pool.submit(self._fetch, entry)))
+                held += entry.bytes
+            while ahead:
+                first, body = ahead.popleft()
+                yield first, body.result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
 
     def _fetch(self, entry: PageEntry) -> bytes:
         import obstore

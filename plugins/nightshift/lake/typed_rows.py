@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from types import MappingProxyType
 from typing import Protocol
 
@@ -108,12 +108,13 @@ class TypedRows:
         key = [table_name(name) for name in spec.key] if spec.checks.unique_key else []
         stager = Stager(stored_schema(pages.schema, self._stored), nights, night_column, spec.timezone, key)
         try:
-            for entry, body in self._pages:
-                before = 0
-                with _told_by_page(manifest.report, entry.number):
-                    for batch in pages.batches(entry.number, body, entry.rows):
-                        stager.add(self._as_stored(batch, entry.number, before), entry.number)
-                        before += len(batch)
+            with closing(iter(self._pages)) as landed:
+                for entry, body in landed:
+                    before = 0
+                    with _told_by_page(manifest.report, entry.number):
+                        for batch in pages.batches(entry.number, body, entry.rows):
+                            stager.add(self._as_stored(batch, entry.number, before), entry.number)
+                            before += len(batch)
             if self._table and stager.read:
                 self._refuse_losses(pages)
         except BaseException:
@@ -150,7 +151,8 @@ class TypedRows:
         if self._survey is None:
             rows = {entry.number: entry.rows for entry in self._manifest.entries}
             self._survey = Survey(self._spec, self._manifest.format == "csv", self._manifest.report, rows)
-            self._survey.take((entry.number, body) for entry, body in self._pages)
+            with closing(iter(self._pages)) as landed:
+                self._survey.take((entry.number, body) for entry, body in landed)
         return self._survey
 
     def _widens(self, misfit: CastError) -> bool:
