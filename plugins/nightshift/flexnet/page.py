@@ -171,6 +171,8 @@ def read_csv_page(
         text = body[mark:].decode(charset)
         lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, quotechar=quote)
         records = [record for record in lines if record]
+        if any(len(record) > 1 for record in records):
+            records = [record for record in records if len(record) > 1 or record[0].strip(" \t")]
     except (UnicodeDecodeError, csv.Error) as error:
         raise bad_page(number, path, f"is not CSV in {charset} ({error}); it begins {body[:80]!r}") from None
     if text.lstrip()[:1] in ("{", "["):

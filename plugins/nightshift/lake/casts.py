@@ -80,6 +80,26 @@ def from_text(texts: pa.Array, kind: str, zone: str, empty_as_null: bool) -> pa.
         return by_value(texts.to_pylist(), kind, zone, empty_as_null)
 
 
+def refuse_respelled(texts: pa.Array, values: pa.Array, *, is_key: bool) -> None:
+    """Look for texts that a number does not say again, in a column that only its values have made one of numbers.
+
+    No number has zeros before it, an id may: 007 beside 7 is another one. In the key no two texts may become one number.
+
+    :param texts: the column as it came
+    :param values: the numbers that it was cast to
+    :raises Misfit: a text has zeros before it, or is of the key and otherwise spelled than its whole number
+    """
+    if is_key and pa.types.is_int64(values.type):
+        places = pc.indices_nonzero(pc.not_equal(texts, values.cast(pa.string()))).to_numpy()
+        why = "it is of the key, and texts that differ could become one number"
+    else:
+        places = _padded(texts)
+        why = "the zeros before it would be lost"
+    if len(places):
+        index = int(places[0])
+        raise Misfit(index, texts[index].as_py(), why)
+
+
 def by_value(texts: Sequence[str | None], kind: str, zone: str, empty_as_null: bool) -> pa.Array:
     """Cast a column one value at a time, taking every spelling in which nothing is lost; see :func:`from_text`."""
     cast = _caster(kind, ZoneInfo(zone))
@@ -168,6 +188,21 @@ def _plainly(texts: pa.Array, kind: str) -> pa.Array:
             if value is not None and (math.isfinite(value) or not _is_word(text)) and not same_number(value, text):
                 raise Misfit(index, text, _rounded(value))
     return found
+
+
+def _padded(texts: pa.Array) -> Any:
+    """Return the places of texts with a zero before another digit."""
+    _, offsets, data = texts.buffers()
+    if data is None:
+        return ()
+    starts = np.frombuffer(offsets, np.int32)[texts.offset : texts.offset + len(texts) + 1]
+    held = np.frombuffer(data, np.uint8)
+    first, size = held.take(starts[:-1], mode="clip"), np.diff(starts)
+    at = starts[:-1] + (first == ord("-"))
+    zero = np.flatnonzero((held.take(at, mode="clip") == ord("0")) & (size > 1))
+    behind = held.take(at[zero] + 1, mode="clip")
+    is_digit = (behind >= ord("0")) & (behind <= ord("9")) & (at[zero] + 1 < starts[1:][zero])
+    return zero[is_digit]
 
 
 def _bytes_of(texts: pa.Array) -> bytes:

@@ -17,10 +17,11 @@ class HeaderProblem(ValueError):
     """A header cannot be used as it is; the text says why, and which setting helps."""
 
 
-def first_record(text: bytes, spec: CsvSpec) -> tuple[list[str], int]:
+def first_record(text: bytes, spec: CsvSpec, *, is_header: bool = True) -> tuple[list[str], int]:
     """Return the first record of a CSV text that is no empty line, and the offset behind it; no fields where there is none.
 
     :param text: in UTF-8, or its beginning; the record has to end within its first MiB
+    :param is_header: whether it has to be the header, which no line of blanks is
     :raises csv.Error: not CSV
     :raises UnicodeDecodeError: not UTF-8
     """
@@ -36,7 +37,7 @@ def first_record(text: bytes, spec: CsvSpec) -> tuple[list[str], int]:
             yield line
 
     for record in csv.reader(lines(), delimiter=spec.delimiter, quotechar=spec.quote):
-        if record:
+        if record and not (is_header and len(record) == 1 and record[0].isspace()):
             return record, read
     return [], len(text)
 

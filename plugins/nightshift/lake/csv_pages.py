@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
-from nightshift.lake.casts import Misfit, arrow_type, from_text
+from nightshift.lake.casts import Misfit, arrow_type, from_text, refuse_respelled
 from nightshift.lake.charset import marked
-from nightshift.lake.columns import Target, misfit_error
+from nightshift.lake.columns import Target, is_number, misfit_error
 from nightshift.lake.csv_header import HeaderProblem, column_names, first_record
 from nightshift.lake.errors import UnreadablePage
 from nightshift.lake.json_pages import NewColumns
@@ -26,7 +26,8 @@ _NAMELESS = "\0nameless"
 class CsvTexts:
     """Read CSV pages as batches of texts; the first page says the header of those that have none.
 
-    An empty field is no value; an empty text in quotes is an empty text. Empty lines are no rows. A last column without a name
+    An empty field is no value; an empty text in quotes is an empty text. Empty lines are no rows, nor are lines of blanks where
+    there are several columns. A last column without a name
     and without a value, as of lines that end with a delimiter, is no column.
 
     Arrow's reader is given each page as one block, or as pieces that end where a record does: at a border of its own blocks it
@@ -108,7 +109,7 @@ class CsvTexts:
 
     def _first(self, number: int, text: memoryview) -> tuple[list[str], int]:
         try:
-            return first_record(bytes(text[: (1 << 20) + 1]), self._spec)
+            return first_record(bytes(text[: (1 << 20) + 1]), self._spec, is_header=not self._header)
         except (UnicodeDecodeError, csv.Error) as error:
             raise self._unreadable(number, str(error)) from None
 
@@ -156,7 +157,10 @@ class CsvTexts:
             pa.py_buffer(text),
             read_options=pa_csv.ReadOptions(use_threads=False, block_size=len(text) + 1, column_names=unique),
             parse_options=pa_csv.ParseOptions(
-                delimiter=self._spec.delimiter, quote_char=self._spec.quote, newlines_in_values=True
+                delimiter=self._spec.delimiter,
+                quote_char=self._spec.quote,
+                newlines_in_values=True,
+                invalid_row_handler=_without_blanks,
             ),
             convert_options=pa_csv.ConvertOptions(
                 column_types=schema, null_values=[""], strings_can_be_null=True, quoted_strings_can_be_null=False
@@ -180,14 +184,29 @@ class CsvTexts:
         return UnreadablePage(
             f"{self._report}: page {number} is not CSV in {self._charset} with the delimiter {self._spec.delimiter!r} "
             f"({problem}). Nothing was published; the landed night is untouched. Correct csv (charset, delimiter, quote) in the "
-            "report's configuration and clear the publish task, or extract the night again if the download was cut."
+            "report's configuration and clear the publish task; if they are right, have the vendor correct the line, or repeat the download "
+            "if it was cut, and extract the night again."
         )
 
 
-class CsvPages:
-    """Decode CSV pages of one extract; the same verbs as :class:`nightshift.lake.json_pages.JsonPages`."""
+def _without_blanks(row: pa_csv.InvalidRow) -> str:
+    return "skip" if row.actual_columns == 1 < row.expected_columns and not row.text.strip(" \t\r\n") else "error"
 
-    def __init__(self, columns: Sequence[Target], ignored: Iterable[str], spec: PublishSpec, report: str) -> None:
+
+class CsvPages:
+    """Decode CSV pages of one extract; the same verbs as :class:`nightshift.lake.json_pages.JsonPages`.
+
+    :param guessed: vendor's columns whose type nobody has said
+    """
+
+    def __init__(
+        self,
+        columns: Sequence[Target],
+        ignored: Iterable[str],
+        spec: PublishSpec,
+        report: str,
+        guessed: Collection[str] = (),
+    ) -> None:
         self.schema = pa.schema([(column.name, arrow_type(column.kind)) for column in columns])
         self._columns = [column for column in columns if column.member is None]
         self._members = [column for column in columns if column.member is not None]
@@ -195,6 +214,7 @@ class CsvPages:
         self._spec = spec
         self._report = report
         self._texts = CsvTexts(spec.csv, report)
+        self._guessed = frozenset(guessed)
         self.seen: set[str] = set()
 
     def batches(self, number: int, body: bytes, rows: int) -> Iterator[pa.RecordBatch]:
@@ -217,7 +237,11 @@ class CsvPages:
     def _column(self, number: int, before: int, column: Target, texts: pa.RecordBatch) -> pa.Array:
         if column.origin not in texts.schema.names:
             return pa.nulls(len(texts), arrow_type(column.kind))
+        found = texts.column(column.origin)
         try:
-            return from_text(texts.column(column.origin), column.kind, self._spec.timezone, self._spec.empty_as_null)
+            values = from_text(found, column.kind, self._spec.timezone, self._spec.empty_as_null)
+            if column.origin in self._guessed and is_number(column.kind):
+                refuse_respelled(found, values, is_key=column.origin in self._spec.key)
+            return values
         except Misfit as misfit:
             raise misfit_error(self._report, number, before + misfit.index + 1, column, misfit, self._spec) from None

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
 import pyarrow as pa
 
-from nightshift.lake.casts import Misfit, arrow_type, from_raw, from_text
-from nightshift.lake.columns import Target, misfit_error
+from nightshift.lake.casts import Misfit, arrow_type, from_raw, from_text, joined, refuse_respelled, text_of
+from nightshift.lake.columns import Target, is_number, misfit_error
 from nightshift.lake.errors import CastError, UnreadablePage
 from nightshift.lake.json_trouble import text_of_page, unreadable
 from nightshift.lake.spec import PublishSpec
@@ -25,6 +25,7 @@ _FIELD = {
 }
 
 
+_PADDED = re.compile(rb'"-?0[0-9]')
 _STARTS = re.compile(rb"\s*\[")
 
 
@@ -40,6 +41,7 @@ class JsonPages:
     :param spec: how the report is published
     :param report: its name, for messages
     :param watched: vendor's columns of which :attr:`seen` is to say whether any row has them, be it as null
+    :param guessed: vendor's columns whose type nobody has said
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class JsonPages:
         spec: PublishSpec,
         report: str,
         watched: Iterable[str] = (),
+        guessed: Collection[str] = (),
     ) -> None:
         self.schema = pa.schema([(column.name, arrow_type(column.kind)) for column in columns])
         self._spec = spec
@@ -57,6 +60,7 @@ class JsonPages:
         self._members = [column for column in columns if column.member is not None]
         self._ignored = tuple(ignored)
         self._unseen = set(watched)
+        self._guessed = frozenset(guessed)
         self.seen: set[str] = set()
         self._loose = {
             column.origin for column in self._plain if column.kind not in _FIELD or column.origin in spec.promote
@@ -167,19 +171,23 @@ class JsonPages:
         return [found.f for found in decoder_of(row, self._spec.data_key)(body) or ()]
 
     def _column(self, number: int, body: bytes, column: Target, values: Sequence[Any]) -> pa.Array:
-        spec = self._spec
         try:
             if column.origin in self._loose:
-                return from_raw(values, column.kind, spec.timezone, spec.empty_as_null)
+                return self._from_raw(column, values)
             try:
                 if column.kind in ("date", "timestamp"):
                     return self._times(values, column.kind)
                 return pa.array(values, arrow_type(column.kind))
             except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
-                raws = self._only(column.origin, msgspec.Raw, body)
-                return from_raw(raws, column.kind, spec.timezone, spec.empty_as_null)
+                return self._from_raw(column, self._only(column.origin, msgspec.Raw, body))
         except Misfit as misfit:
             raise self._misfit(number, column, misfit) from None
+
+    def _from_raw(self, column: Target, raws: Sequence[msgspec.Raw | None]) -> pa.Array:
+        found = from_raw(raws, column.kind, self._spec.timezone, self._spec.empty_as_null)
+        if column.origin in self._guessed and is_number(column.kind) and _PADDED.search(joined(raws)):
+            refuse_respelled(pa.array(map(text_of, raws), pa.string()), found, is_key=False)
+        return found
 
     def _times(self, values: Sequence[Any], kind: str) -> pa.Array:
         try:

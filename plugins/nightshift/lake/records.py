@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 class RecordCounter:
     """Count the records of a CSV text as it passes by, and where the last one of a block ends.
 
-    A record ends with a line feed, a carriage return or both; empty lines are no records. A line break inside quotes ends no
-    record, and a quote counts as one only where a field begins, as CSV readers have it. Works in every character set in which
-    quote, delimiter and line breaks are one unit each that means nothing else: UTF-8, UTF-16, UTF-32, the single-byte code
-    pages, the multi-byte ones of East Asia.
+    A record ends with a line feed, a carriage return or both; empty lines are no records, nor are lines of blanks alone, unless the
+    first record has but one field: then they are its values. A line break inside quotes ends no record, and a quote counts as one
+    only where a field begins, as CSV readers have it. Works in every character set in which quote, delimiter and line breaks are
+    one unit each that means nothing else: UTF-8, UTF-16, UTF-32, the single-byte code pages, the multi-byte ones of East Asia.
 
     :param quote: the quote character, in ASCII
     :param delimiter: the delimiter, in ASCII
@@ -39,6 +39,9 @@ class RecordCounter:
         self._is_start = is_start
         self._closed = False
         self._last = 0
+        self._many: bool | None = None
+        self._delimited = False
+        self._blank_so_far = True
         self._learn()
 
     def feed(self, block: bytes) -> tuple[int, int]:
@@ -68,6 +71,12 @@ class RecordCounter:
         if len(quotes):
             outside = (np.searchsorted(quotes, breaks) + was_inside) % 2 == 0
             breaks, is_empty = breaks[outside], is_empty[outside]
+        if self._many is not False:
+            blank = self._blank_lines(text, breaks, last)
+            if self._many is None:
+                self._many = self._look_at_first(text, breaks, is_empty, blank, (quotes, was_inside))
+            is_empty = is_empty | blank
+            self.open_record = self.open_record and not (self._blank_so_far and self._many is not False)
         if not len(breaks):
             return 0, -1
         ends = len(breaks) - int(np.count_nonzero(is_empty))
@@ -98,7 +107,9 @@ class RecordCounter:
         self._dtype = f"{order}u{self._unit}" if self._unit > 1 else "u1"
         quote, delimiter, feed, back = (self._number(text) for text in (*self._texts, "\n", "\r"))
         self._quote, self._feed, self._back = quote, feed, back
+        self._delimiter = delimiter
         self._breaks = (feed, back)
+        self._blanks = tuple(self._number(blank) for blank in " \t" if blank != self._texts[1])
         self._starts = (delimiter, feed, back)
         self._quote_byte = self._texts[0].encode(self.charset)
         self._return_bytes = "\r".encode(self.charset)
@@ -123,6 +134,44 @@ class RecordCounter:
         breaks = np.flatnonzero((text == feed) | (text == back))
         before = _before(text, breaks, 1, last)
         return breaks, (before == feed) | (before == back)
+
+    def _blank_lines(self, text: Any, breaks: Any, last: int) -> NDArray[np.bool_]:
+        """Return which line breaks end a line of blanks alone, and learn whether the open line is one so far."""
+        import numpy as np
+
+        was_blank, tail = self._blank_so_far, text[breaks[-1] + 1 :] if len(breaks) else text
+        self._blank_so_far = (was_blank or bool(len(breaks))) and bool(
+            not len(tail) or (tail[0] in self._blanks and np.isin(tail, (*self._blanks, *self._breaks)).all())
+        )
+        before = _before(text, breaks, 1, last)
+        returns = np.flatnonzero(before == self._back)
+        if len(returns):
+            before[returns] = _before(text, breaks[returns], 2, last)
+        found = np.isin(before, self._blanks)
+        if found.any():
+            others = np.flatnonzero(~np.isin(text, (*self._blanks, *self._breaks)))
+            starts = np.concatenate(([0], breaks[:-1] + 1))
+            found &= np.searchsorted(others, starts) == np.searchsorted(others, breaks)
+            found[0] &= was_blank
+        return found
+
+    def _look_at_first(
+        self, text: Any, breaks: Any, is_empty: Any, blank: Any, quoted: tuple[Places, bool]
+    ) -> bool | None:
+        """Return whether the first record has several fields, if it ends here; else lines of blanks behind it are records."""
+        import numpy as np
+
+        quotes, was_inside = quoted
+        real = np.flatnonzero(~(is_empty | blank))
+        seen = text[: breaks[real[0]]] if len(real) else text
+        places = np.flatnonzero(seen == self._delimiter)
+        outside = (np.searchsorted(quotes, places) + was_inside) % 2 == 0
+        self._delimited = self._delimited or bool(outside.any())
+        if not len(real):
+            return None
+        if not self._delimited:
+            blank[real[0] :] = False
+        return self._delimited
 
     def _quotes(self, text: Any, block: bytes) -> Places:
         """Return the quotes that open or close a field."""
@@ -153,6 +202,6 @@ class RecordCounter:
 
 def _before(text: Any, places: Any, by: int, last: int) -> Any:
     """Return the units before these places; before the block there is ``last``."""
-    found = text[places - by]
+    found = text.take(places - by, mode="clip")
     found[:by][places[:by] < by] = last
     return found

@@ -92,6 +92,8 @@ class TypedRows:
         spec, manifest = self._spec, self._manifest
         types = known_types(spec, manifest.model, self._table, survey.types if survey else {})
         types.update(self._wider)
+        if survey and manifest.rows and not types:
+            types = self._of_no_value(survey)
         columns = targets(types, spec)
         empty = [name for name in survey.empty if name not in types] if survey else []
         pages = self._reader(columns, empty)
@@ -122,6 +124,15 @@ class TypedRows:
             raise
         return stager
 
+    def _of_no_value(self, survey: Survey) -> dict[str, str]:
+        """Return the columns of an extract without a single value as texts, or its rows would be none of a table's."""
+        if not survey.empty:
+            raise SchemaDrift(
+                f"{self._manifest.source}/{self._manifest.report}: {self._manifest.rows} rows have no column at all. Nothing was published; "
+                "the landed night is untouched. Have the vendor put it right, then extract the night again."
+            )
+        return {name: self._spec.types.get(name, "string") for name in survey.empty}
+
     def _refuse_retyping(self) -> None:
         """Leave the type of a column to the engine that made it one that is not ours."""
         before = {column.name: column.type for column in self._table or ()}
@@ -139,13 +150,15 @@ class TypedRows:
         return as_stored(batch, self._stored, report=self._manifest.report, page=page, before=before)
 
     def _reader(self, columns: Sequence[Target], empty: Sequence[str]) -> CsvPages | JsonPages:
+        told = {*self._spec.types, *(column.name for column in self._manifest.model or () if column.type)}
+        guessed = [column.origin for column in columns if column.origin not in told and column.name not in self._stored]
         if self._manifest.format == "csv":
-            return CsvPages(columns, empty, self._spec, self._manifest.report)
+            return CsvPages(columns, empty, self._spec, self._manifest.report, guessed)
         watched: list[str] = []
         if self._manifest.model is None and self._table:
             lets_loss = self._spec.schema_rules.lets_loss
             watched = [column.origin for column in columns if column.member is None and not lets_loss(column.name)]
-        return JsonPages(columns, empty, self._spec, self._manifest.report, watched)
+        return JsonPages(columns, empty, self._spec, self._manifest.report, watched, guessed)
 
     def _surveyed(self) -> Survey:
         if self._survey is None:

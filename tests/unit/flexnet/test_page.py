@@ -126,3 +126,10 @@ def test_rows_of_csv_are_told_apart_by_their_key_whatever_the_order_of_columns()
     assert turned.content == [("1",)]
     assert turned.has_keys
     assert not csv_page(b"usageId,name\r\n1,a\r\n", key=("other",)).has_keys
+
+
+def test_a_line_of_blanks_is_no_row_of_a_csv_page_with_several_columns() -> None:
+    page, _ = read_csv_page(1, b"a,b\r\n1,2\r\n  \r\n3,4\r\n \t", None, path="/p")
+    assert page.rows == 2
+    page, _ = read_csv_page(1, b"a\n1\n  \n", None, path="/p")
+    assert page.rows == 2

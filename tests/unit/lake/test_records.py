@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import example, given, settings
@@ -14,8 +15,23 @@ from nightshift.lake.records import RecordCounter
 CHARSETS = ["utf-8", "utf-8-sig", "utf-16", "utf-16-be", "utf-32", "cp1252", "cp500", "shift_jis", "gb18030"]
 
 
-def records(text: str, quote: str, delimiter: str) -> list[list[str]]:
-    return [row for row in csv.reader(io.StringIO(text, newline=""), quotechar=quote, delimiter=delimiter) if row]
+def records(text: str, quote: str, delimiter: str, many: bool | None = None) -> list[list[str]]:
+    """Read records as Python does, but for lines of blanks where the first record has several fields, and before it."""
+    found, taken = [], [""]
+
+    def lines() -> Iterator[str]:
+        for line in io.StringIO(text, newline=""):
+            taken.append(line)
+            yield line
+
+    for row in csv.reader(lines(), quotechar=quote, delimiter=delimiter):
+        is_blank = not "".join(taken).strip("".join({*" \t\r\n"} - {delimiter}))
+        taken.clear()
+        if not row or (is_blank and many is not False):
+            continue
+        many = len(row) > 1 if many is None else many
+        found.append(row)
+    return found
 
 
 def fed(counter: RecordCounter, text: bytes, size: int) -> tuple[int, list[int]]:
@@ -35,13 +51,15 @@ def fed(counter: RecordCounter, text: bytes, size: int) -> tuple[int, list[int]]
 
 @settings(max_examples=600, deadline=None)
 @given(
-    text=st.text(st.sampled_from("ab,;\"'\n\r é"), max_size=30),
+    text=st.text(st.sampled_from("ab,;\"'\n\r \té"), max_size=30),
     quote=st.sampled_from("\"'"),
     delimiter=st.sampled_from(",;\t"),
     charset=st.sampled_from(CHARSETS[:6]),
     size=st.integers(1, 9),
 )
 @example(text='a,1"\n""\n', quote='"', delimiter=",", charset="utf-8", size=4)
+@example(text=" \na,b\r\n \t\r\n1,2\n  ", quote='"', delimiter=",", charset="utf-8", size=5)
+@example(text="a\n  \nb\n ", quote='"', delimiter=",", charset="utf-16", size=6)
 @example(text='"a""\n"\r\n\r\rb', quote='"', delimiter=",", charset="utf-16", size=3)
 def test_any_text_is_counted_and_cut_as_a_csv_reader_reads_it(
     text: str, quote: str, delimiter: str, charset: str, size: int
@@ -53,7 +71,9 @@ def test_any_text_is_counted_and_cut_as_a_csv_reader_reads_it(
     assert ends + counter.open_record == len(wanted)
     for cut in cuts:
         pieces = body[:cut].decode(charset), body[cut:].decode(counter.charset)
-        assert [row for piece in pieces for row in records(piece, quote, delimiter)] == wanted
+        before = records(pieces[0], quote, delimiter)
+        many = len(before[0]) > 1 if before else None
+        assert before + records(pieces[1], quote, delimiter, many) == wanted
 
 
 @pytest.mark.parametrize("charset", CHARSETS)

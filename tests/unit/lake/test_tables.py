@@ -357,3 +357,18 @@ async def test_names_that_some_engines_do_not_read_are_told_once(lake: Lake) -> 
         manifest = await land_night(lake, [[{"cost center": 1, "b": 2}]], extract=extract)
         publish(lake, manifest, PublishSpec(), say=said.append)
         assert sum("Spark and Databricks do not read" in line and "cost center" in line for line in said) == times
+
+
+@pytest.mark.parametrize(
+    ("shape", "body"), [("json", b'{"data":[{"a":null,"b":null},{"a":null}]}'), ("csv", b"a,b\n,\n,\n")]
+)
+async def test_a_first_night_without_any_value_is_published(lake: Lake, shape: str, body: bytes) -> None:
+    publish(lake, await land_night(lake, [body], counts=[2], format=shape), PublishSpec(types={"b": "int64"}))
+    assert [(row["a"], row["b"]) for row in read_table(lake)] == [(None, None)] * 2
+    assert {c.name: c.type for c in table_schema(lake, "flexnet", "entitlement") or ()} == {"a": "string", "b": "int64"}
+
+
+async def test_rows_without_any_column_are_refused_by_name(lake: Lake) -> None:
+    manifest = await land_night(lake, [b'{"data":[{},{}]}'], counts=[2])
+    with pytest.raises(SchemaDrift, match="2 rows have no column at all"):
+        publish(lake, manifest, PublishSpec())

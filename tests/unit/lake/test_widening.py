@@ -228,3 +228,33 @@ def lake_folder(lake: Lake) -> Any:
     from pathlib import Path
 
     return Path(lake.table_url("flexnet", "entitlement").removeprefix("file://"))
+
+
+@pytest.mark.parametrize(
+    ("is_csv", "value"), [(True, "007"), (True, "-01"), (False, '"007"'), (False, '"-00.5"'), (True, "00.5")]
+)
+async def test_zeros_before_a_number_are_not_lost_where_nobody_said_that_it_is_one(
+    lake: Lake, is_csv: bool, value: str
+) -> None:
+    text = value.strip('"')
+    first = "1.5" if "." in value else "1"
+    await night(lake, first, on=NIGHT, is_csv=is_csv)
+    with pytest.raises(CastError, match=rf"'{text}' is not .* \(the zeros before it would be lost\)"):
+        await night(lake, value, is_csv=is_csv)
+    await night(lake, value, is_csv=is_csv, types={"v": "string"})
+    assert seen(lake) == [first, text]
+
+
+async def test_zeros_before_a_number_are_dropped_where_the_configuration_says_that_it_is_one(lake: Lake) -> None:
+    await night(lake, "1", on=NIGHT, is_csv=True)
+    await night(lake, "007", "0", "-0", is_csv=True, types={"v": "int64"})
+    assert seen(lake) == [1, 7, 0, 0]
+
+
+@pytest.mark.parametrize("other", ["01", "+1", "1.0"])
+async def test_two_texts_of_a_key_never_become_one_number(lake: Lake, other: str) -> None:
+    await night(lake, "1", "0", "-2", on=NIGHT, is_csv=True, key=["v"])
+    with pytest.raises(CastError, match="texts that differ could become one number"):
+        await night(lake, "1", other, is_csv=True, key=["v"])
+    await night(lake, "1", other, is_csv=True, key=["v"], types={"v": "string"})
+    assert sorted(seen(lake)) == sorted(["1", "0", "-2", "1", other])
