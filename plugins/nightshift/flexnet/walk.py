@@ -163,4 +163,5 @@ class PageKeys:
 
 
 def _told(totals: tuple[int | None, int | None]) -> str:
-    return f"{totals[0]} rows in {totals[1]} pages"
+    said = [f"{count} {what}" for count, what in zip(totals, ("rows", "pages"), strict=True) if count is not None]
+    return " in ".join(said) or "no count"

@@ -8,6 +8,7 @@ import pytest
 
 from nightshift.flexnet.ending import Word, has_more, is_cut_between, repeats, word_after
 from nightshift.flexnet.page import ReportPage
+from nightshift.flexnet.walk import _told
 
 LINK = "https://acme.flexnetoperations.com/data/api/v1/report/usage?pageNumber=9"
 
@@ -65,3 +66,11 @@ def test_only_a_short_page_that_comes_again_is_the_last_one_again() -> None:
     assert repeats(whole, short, page(3, 20, content=short.content))
     assert not repeats(whole, short, page(3, 20))
     assert not repeats(whole, page(2, 50), page(3, 50, content=page(2, 50).content))
+
+
+@pytest.mark.parametrize(
+    ("totals", "said"),
+    [((6, 3), "6 rows in 3 pages"), ((6, None), "6 rows"), ((None, 3), "3 pages"), ((None, None), "no count")],
+)
+def test_a_count_that_the_vendor_does_not_give_is_not_said(totals: tuple[int | None, int | None], said: str) -> None:
+    assert _told(totals) == said
