@@ -8,7 +8,7 @@ from datetime import date
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 # Quotes and line breaks are parts of other characters in these, or depend on what came before.
 _NOT_IN_PARTS = ("iso2022", "hz", "utf-7", "punycode", "idna", "unicode-escape", "raw-unicode-escape")
@@ -59,6 +59,13 @@ def _charset(name: str) -> str:
     except (LookupError, UnicodeError):
         raise ValueError(f"{name!r} is not a character set; give one such as utf-8 or cp1252") from None
     return found
+
+
+def _delimiter(found: object) -> object:
+    character = "\t" if found in ("tab", "\\t") else found
+    if not isinstance(character, str) or not re.fullmatch(r"[\x09\x20-\x7e]", character):
+        raise ValueError(f"{found!r} is not a delimiter; give one ASCII character in quotes, such as ';', or tab")
+    return character
 
 
 ColumnType = Annotated[str, AfterValidator(_column_type)]
@@ -150,14 +157,14 @@ class CsvSpec(_Model):
     """How CSV is written by this vendor.
 
     :param charset: character set; a byte order mark of UTF-8, UTF-16 or UTF-32 overrules it
-    :param delimiter: one ASCII character between fields
+    :param delimiter: one ASCII character between fields; ``tab`` is one, too
     :param quote: one ASCII character around fields
     :param repeated_names: what becomes of a column that has the name of another one, or none: ``refuse`` publishes nothing,
         ``number`` calls it by its place, ``name_2`` or ``column_7``; the vendor has to keep their order then
     """
 
     charset: Annotated[str, AfterValidator(_charset)] = "utf-8"
-    delimiter: str = Field(default=",", min_length=1, max_length=1, pattern=r"^[\x09\x20-\x7e]$")
+    delimiter: Annotated[str, BeforeValidator(_delimiter)] = ","
     quote: Literal['"', "'"] = '"'
     repeated_names: Literal["refuse", "number"] = "refuse"
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
@@ -67,3 +68,14 @@ def test_what_a_dag_file_imports_loads_no_heavy_library() -> None:
     root = Path(__file__).resolve().parents[3]
     done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(("written", "meant"), [("tab", "\t"), ("\\t", "\t"), ("\t", "\t"), (";", ";")])
+def test_a_tab_is_a_delimiter_however_it_is_written(written: str, meant: str) -> None:
+    assert CsvSpec(delimiter=written).delimiter == meant
+
+
+@pytest.mark.parametrize("written", ["", ",,", "§", "\n", 7])
+def test_what_is_no_delimiter_is_refused_with_what_would_be_one(written: Any) -> None:
+    with pytest.raises(ValidationError, match="is not a delimiter; give one ASCII character"):
+        CsvSpec(delimiter=written)
