@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 
-from include.local.__main__ import POOL_SLOTS, configured_flows
-from nightshift.settings import ConfigError
+# Airflow says on the standard output what it loads, and `init.sh` reads pools there.
+with contextlib.redirect_stdout(sys.stderr):
+    from include.local.__main__ import POOL_SLOTS, configured_flows
+    from nightshift.settings import ConfigError
 
 
 def main() -> int:
     """Print them; a mistake in ``reports.yaml`` is told, and must not keep Airflow from starting, which shows it too."""
     try:
-        pools = {flow.source.pool for flow in configured_flows()} - {"default_pool"}
+        with contextlib.redirect_stdout(sys.stderr):
+            pools = {flow.source.pool for flow in configured_flows()} - {"default_pool"}
     except ConfigError as error:
         print(f"nightshift: no pools were made; correct this, then start `init` again:\n{error}", file=sys.stderr)
         return 0

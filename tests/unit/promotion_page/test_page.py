@@ -184,7 +184,7 @@ async def test_a_lake_that_cannot_be_read_is_told_in_page_and_image(ada: Any, la
     for path in ("", "portal", "portal/versions.svg"):
         answer = await ada.get(path)
         assert answer.status_code == 200
-        assert "The lake cannot be read" in said(answer)
+        assert "The lake cannot be written: the folder" in said(answer)
 
 
 async def test_a_connection_that_is_not_there_is_told(ada: Any, lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 
 from nightshift.lake.store import Lake
-from nightshift.promotion.page.standing import Standing, read_standing
+from nightshift.promotion.page.standing import Standing, read_standing, told
 from nightshift.promotion.record import Outcome, Record, State
 from nightshift.promotion.store import Records
 from nightshift.promotion.versions import running
@@ -75,12 +75,18 @@ async def test_a_damaged_record_is_told_with_what_could_be_read(lake: Lake, tmp_
     assert found.running["DEV"] is not None
 
 
-async def test_others_errors_are_told_by_their_kind_alone(tmp_path: Path, config: Path) -> None:
+async def test_a_lake_that_cannot_be_is_told(tmp_path: Path, config: Path) -> None:
     (tmp_path / "lake").write_text("not a folder")
     found = await read_standing(Lake.from_url(str(tmp_path / "lake")), "portal", STAGES, newest_records=10)
-    assert found.trouble.startswith("The lake cannot be read (")
+    assert found.trouble.startswith(f"The lake cannot be written: the folder {tmp_path}")
     assert "NIGHTSHIFT_LAKE" in found.trouble
-    assert str(tmp_path) not in found.trouble
+
+
+def test_others_errors_are_told_by_their_kind_alone(tmp_path: Path) -> None:
+    said = told(OSError(f"no key of {tmp_path}"))
+    assert said.startswith("The lake cannot be read (OSError)")
+    assert "NIGHTSHIFT_LAKE" in said
+    assert str(tmp_path) not in said
 
 
 async def test_a_lake_that_does_not_answer_is_not_waited_for() -> None:
