@@ -14,6 +14,7 @@ import pytest
 from include.standins.flexdeploy import FlexDeployStandIn, Kind
 from include.standins.flexdeploy.planted import TEST
 from nightshift.errors import Ambiguous
+from nightshift.flexdeploy.adapter import FlexDeployAdapter
 from nightshift.jobs.record import RESOLUTION_KEY
 from nightshift.promotion.record import Outcome, State
 from tests.crash.promotion.judge import Judge
@@ -157,7 +158,9 @@ def _ids(store: Any) -> list[str]:
 
 @pytest.fixture(scope="module")
 def alive(site: FlexDeployStandIn, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    with mortal(), comms_of(Airflow(site.url, tmp_path_factory.mktemp("any"))):
+    with pytest.MonkeyPatch.context() as patch, mortal(), comms_of(Airflow(site.url, tmp_path_factory.mktemp("any"))):
+        # A successor waits so long until a request that nobody saw leave cannot leave any more.
+        patch.setattr(FlexDeployAdapter, "send_within", 3.0)
         yield
 
 

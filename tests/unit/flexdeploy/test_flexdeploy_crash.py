@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from nightshift.errors import Ambiguous
+from nightshift.flexdeploy.adapter import FlexDeployAdapter
 from nightshift.jobs.record import RESOLUTION_KEY
 from tests.unit.flexdeploy.deploy_server import DeployServer
 from tests.unit.flexdeploy.deploy_tasks import task
@@ -43,6 +44,12 @@ def killed(process: Any) -> bool:
 
 def retry(vendor: DeployServer, folder: Path, kind: str, number: int = 2, **options: Any) -> Any:
     return api_of(vendor.url, folder).run(task(kind, **options), try_number=number, follow=True)
+
+
+@pytest.fixture(autouse=True)
+def short_window(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A successor waits so long until a request that nobody saw leave cannot leave any more."""
+    monkeypatch.setattr(FlexDeployAdapter, "send_within", 3.0)
 
 
 @pytest.mark.parametrize("kind", KINDS)
