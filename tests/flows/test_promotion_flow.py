@@ -196,7 +196,7 @@ def test_a_person_promotes_a_version_and_another_rejects_it(
     planned = api.trigger("promote_portal", conf={"version_id": version, "from_stage": "TEST", "dry_run": True})
     assert wait(api, "portal", planned) == "success"
     assert record_of(lake_folder, "portal", planned).outcome is Outcome.DRY_RUN
-    assert not healthy.ledger.requests()
+    assert {request.method for request in healthy.ledger.requests()} <= {"GET"}
     run_id = api.trigger("promote_portal", conf={"version_id": version, "from_stage": "TEST"})
     answer(api, "portal", run_id, "Reject")
     assert wait(api, "portal", run_id) == "success"

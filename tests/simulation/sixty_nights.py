@@ -17,6 +17,9 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from include.standins.flexdeploy import FlexDeployStandIn
+from include.standins.flexdeploy.planted import DEV, PORTAL
+
 NIGHTS = 60
 REPORTS = ("flexnet/entitlement", "flexnet/usage", "tokenflex/usage")
 APPLICATIONS = {"portal": REPORTS, "dashboard": REPORTS[:2]}
@@ -153,12 +156,12 @@ class Database:
 def application(name: str) -> Any:
     from nightshift.config.promotions import Application
 
-    stages = [{"environment_id": 11001, "name": "DEV"}]
+    stages = [{"environment_id": DEV, "name": "DEV"}]
     return Application.model_validate(
         {
-            "project_id": 10101,
-            "stream_id": 1,
-            "build": {"environment_id": 11001},
+            "project_id": PORTAL,
+            "stream_id": PORTAL + 400,
+            "build": {"environment_id": DEV},
             "stages": stages,
             "after": APPLICATIONS[name],
         }
@@ -231,13 +234,18 @@ def main(folder: Path, seed: int) -> dict[str, Any]:
         for one in workers:
             one.join(30)
     nights = {(FIRST + timedelta(days=one)).isoformat() for one in range(NIGHTS)}
-    outcomes = [(dag_id, night, begin(dag_id, night, run_id)) for dag_id, night, run_id in database.runs()]
+    with FlexDeployStandIn() as vendor:
+        # The first task asks whether what is to be promoted is there.
+        os.environ["AIRFLOW_CONN_FLEXDEPLOY_DEFAULT"] = json.dumps(
+            {"conn_type": "flexdeploy", "host": vendor.url, "login": "nightshift", "password": "standin-flexdeploy"}
+        )
+        outcomes = [(dag_id, night, begin(dag_id, night, run_id)) for dag_id, night, run_id in database.runs()]
     promoted = Counter((dag_id, night) for dag_id, night, what in outcomes if what == "promoted")
     pending, every = database.pending()
     return {
         "complete": sorted(nights - incomplete), "together": together, "pending": pending, "partitions": every,
         "promoted": {f"promote_{name}": sorted(n for (d, n) in promoted if d == f"promote_{name}") for name in APPLICATIONS},
-        "most": max(promoted.values()), "others": dict(Counter(what for _, _, what in outcomes if what != "promoted")),
+        "most": max(promoted.values(), default=0), "others": dict(Counter(what for _, _, what in outcomes if what != "promoted")),
     }  # fmt: skip
 
 

@@ -23,6 +23,7 @@ from tests.crash.promotion.night import BEFORE, NAME, OLD, Airflow, dag_of
 
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(["tests.crash.promotion.doomed"])
+FRESH = multiprocessing.get_context("spawn")
 RUN = "r"
 STEPS = {"build": "build", "deploy": "DEV.deploy", "utility": "TEST.stop", "roll_back": "roll_back.deploy"}
 """What FlexDeploy is asked for → the task that asks."""
@@ -44,10 +45,15 @@ class Scene:
 
     # -- workers --------------------------------------------------------------------------------------------------
 
-    def worker(self, point: str | None = None, step: str | None = None, run: str = RUN, **changes: Any) -> Any:
-        """Start the next attempt in a process of its own."""
+    def worker(
+        self, point: str | None = None, step: str | None = None, run: str = RUN, *, fresh: bool = False, **changes: Any
+    ) -> Any:
+        """Start the next attempt in a process of its own.
+
+        :param fresh: that shares nothing with the server that others are forked from
+        """
         one = self.airflow
-        process = PROCESSES.Process(
+        process = (FRESH if fresh else PROCESSES).Process(
             target=attempt, args=(one.url, one.folder, one.extra, one.more, run, step or self.step, point, changes), daemon=True
         )  # fmt: skip
         process.start()
