@@ -17,8 +17,8 @@ from nightshift.camunda_optimize.page import (
 )
 from nightshift.errors import Ambiguous, BadResponse, NotFound, Rejected, Unreachable
 from nightshift.http.address import segment
-from nightshift.http.answer import Answer
 from nightshift.http.hook import VendorHook
+from nightshift.http.response import Response
 
 MIN_TIMEOUT = 60
 AUTH_FORMS = ("bearer", "header", "query")
@@ -77,8 +77,8 @@ class CamundaOptimizeHook(VendorHook):
         try:
             found: list[ResultPage] = []
 
-            def read(answer: Answer) -> None:
-                page = read_page(number, answer.body, path=path, charset=answer.charset)
+            def read(response: Response) -> None:
+                page = read_page(number, response.body, path=path, charset=response.charset)
                 if not later and not page.is_value and not page.rows and page.total:
                     raise bad_page(number, path, f"has no records and speaks of {page.total}")
                 found.append(page)
@@ -159,8 +159,8 @@ class CamundaOptimizeHook(VendorHook):
 
     async def is_ready(self) -> bool:
         """Return whether Optimize reaches its database and an engine; asked without credentials, as it wants."""
-        answer = await self.request("GET", "/api/readyz", credentials=False, ok={200, 503}, accept="*/*")
-        return answer.status == 200
+        response = await self.request("GET", "/api/readyz", credentials=False, ok={200, 503}, accept="*/*")
+        return response.status == 200
 
     async def check(self) -> str:
         """Ask for readiness, then for a report that does not exist: only a good token is told that it does not."""
@@ -200,5 +200,5 @@ class CamundaOptimizeHook(VendorHook):
         return {"access_token": self.password} if self.password and self._auth_form() == "query" else {}
 
 
-def _listed(answer: Answer) -> list[dict[str, Any]]:
-    return answer.json(list[dict[str, Any]]) if answer.body.strip() else []
+def _listed(response: Response) -> list[dict[str, Any]]:
+    return response.json(list[dict[str, Any]]) if response.body.strip() else []

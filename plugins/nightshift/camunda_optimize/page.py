@@ -75,10 +75,10 @@ def read_page(number: int, body: bytes, *, path: str, charset: str = "") -> Resu
     :raises BadResponse: not JSON in UTF-8, cut off, nested too deep, or its own count of records is wrong
     """
     try:
-        answer, records, rows = decoded(_read, body, charset)
+        response, records, rows = decoded(_read, body, charset)
     except NotJson as wrong:
         raise bad_page(number, path, f"{wrong}; it begins {body[:80]!r}") from None
-    is_list, said = records is not None, answer.number_of_records_in_response
+    is_list, said = records is not None, response.number_of_records_in_response
     if (is_list or not rows) and said is not None and said != rows:
         raise bad_page(number, path, f"says it has {said} records and has {rows}")
     if said is None and not is_list and not rows:
@@ -89,9 +89,9 @@ def read_page(number: int, body: bytes, *, path: str, charset: str = "") -> Resu
         number=number,
         body=body,
         rows=rows,
-        total=answer.total_number_of_records,
-        search_request_id=answer.search_request_id or None,
-        message=answer.message,
+        total=response.total_number_of_records,
+        search_request_id=response.search_request_id or None,
+        message=response.message,
         is_list=is_list,
         fingerprint=hash((rows, bytes(records[0]), bytes(records[-1]))) if records else 0,
     )

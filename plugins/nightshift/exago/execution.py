@@ -7,8 +7,8 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from nightshift.errors import Ambiguous, BadResponse, NotFound, RateLimited, Rejected, Unreachable, VendorError
-from nightshift.exago.answers import FolderStatus, SessionGone
 from nightshift.exago.paths import VENDOR
+from nightshift.exago.responses import FolderStatus, SessionGone
 from nightshift.exago.steps import Mark, Reading, Standing, Step, read_step
 from nightshift.http.timely import Window, sent_within
 

@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 import msgspec
 
 from nightshift.errors import Ambiguous, BadResponse, Rejected, Unreachable, VendorError
-from nightshift.exago.answers import (
+from nightshift.exago.paths import DEFAULT_CONN, SEPARATORS, VENDOR, ContentPath
+from nightshift.exago.responses import (
     REASON_KEYS,
     SESSIONS,
     FolderStatus,
@@ -21,15 +22,14 @@ from nightshift.exago.answers import (
     meaning,
     report_content,
 )
-from nightshift.exago.paths import DEFAULT_CONN, SEPARATORS, VENDOR, ContentPath
 from nightshift.exago.schedules import JobStatus, status_of
 from nightshift.exago.signature import Signed
 from nightshift.exago.steps import Step, StepKind
 from nightshift.exago.tree import LIST_PATH, Tree
 from nightshift.http import credentials as secret
 from nightshift.http.address import segment
-from nightshift.http.answer import Answer
 from nightshift.http.hook import VendorHook
+from nightshift.http.response import Response
 
 AUTH_FORMS = ("basic", "exagokey")
 END_SECONDS = 10.0
@@ -92,9 +92,9 @@ class ExagoHook(VendorHook):
             return secret.basic(self.login, self.password)
         return signed.headers(self.login or "", self.password or "", datetime.now(UTC))
 
-    def diagnose(self, answer: Answer) -> VendorError | None:
+    def diagnose(self, response: Response) -> VendorError | None:
         """Tell apart what the server all calls 500."""
-        return meaning(answer)
+        return meaning(response)
 
     async def tree_answer(self) -> bytes:
         """Return the whole tree as received; other users' changes show at once, or later where the server caches."""
@@ -115,8 +115,8 @@ class ExagoHook(VendorHook):
         """
         if path.is_reserved:
             raise Rejected(f"a folder {path} at the root cannot be made by REST", vendor=VENDOR)
-        answer = await self._asked("POST", f"/rest/folders/{path.in_url}")
-        return checked_folder(answer, frozenset({FolderStatus.CREATED, FolderStatus.EXISTS}), f"create {path}")
+        response = await self._asked("POST", f"/rest/folders/{path.in_url}")
+        return checked_folder(response, frozenset({FolderStatus.CREATED, FolderStatus.EXISTS}), f"create {path}")
 
     async def rename_folder(self, old: ContentPath, new: ContentPath) -> FolderStatus:
         """Rename or move a folder with all that is in it; every user sees it at once.
@@ -127,8 +127,8 @@ class ExagoHook(VendorHook):
         """
         separator = self._separator()
         body = {"OldName": old.in_body(separator), "NewName": new.in_body(separator)}
-        answer = await self._asked("POST", "/rest/folders/rename", body=body)
-        return checked_folder(answer, frozenset({FolderStatus.RENAMED}), f"move {old} to {new}")
+        response = await self._asked("POST", "/rest/folders/rename", body=body)
+        return checked_folder(response, frozenset({FolderStatus.RENAMED}), f"move {old} to {new}")
 
     async def delete_folder(self, path: ContentPath) -> FolderStatus:
         """Delete an empty folder, and return ``DELETED`` or, where it is not there, ``MISSING``.
@@ -136,8 +136,8 @@ class ExagoHook(VendorHook):
         :raises Rejected: the server did not do it, for instance because it is not empty
         :raises Ambiguous: it may or may not have been done; look at the tree
         """
-        answer = await self._asked("DELETE", f"/rest/folders/{path.in_url}")
-        return checked_folder(answer, frozenset({FolderStatus.DELETED, FolderStatus.MISSING}), f"delete {path}")
+        response = await self._asked("DELETE", f"/rest/folders/{path.in_url}")
+        return checked_folder(response, frozenset({FolderStatus.DELETED, FolderStatus.MISSING}), f"delete {path}")
 
     async def apply(self, step: Step) -> FolderStatus:
         """Ask for one step of a plan."""
@@ -177,8 +177,8 @@ class ExagoHook(VendorHook):
         body |= {"DataType": data_type} if data_type else {}
         body |= {"Filters": list(filters)} if filters else {}
         body |= {"Sorts": list(sorts)} if sorts else {}
-        answer = await self._asked("POST", f"/rest/Reports/Execute/{form}", body=body, safe=True)
-        return report_content(answer, form)
+        response = await self._asked("POST", f"/rest/Reports/Execute/{form}", body=body, safe=True)
+        return report_content(response, form)
 
     async def schedules(self) -> list[dict[str, Any]]:
         """Return the schedules, as the server sends them (2019.2.29 and later)."""
@@ -186,14 +186,14 @@ class ExagoHook(VendorHook):
 
     async def schedule_status(self, schedule_id: str) -> tuple[JobStatus, str]:
         """Return the status of a schedule's job, and the vendor's own word for it."""
-        answer = await self._asked("GET", f"/rest/SchedulesV2/{segment(schedule_id)}")
-        return status_of(answer.json(dict[str, Any]))
+        response = await self._asked("GET", f"/rest/SchedulesV2/{segment(schedule_id)}")
+        return status_of(response.json(dict[str, Any]))
 
     async def check(self) -> str:
         """Open a session and read the tree."""
         return f"Exago answers at {self.base_url}: {(await self.tree()).told()}"
 
-    async def _asked(self, method: str, path: str, *, body: Any = None, safe: bool | None = None) -> Answer:
+    async def _asked(self, method: str, path: str, *, body: Any = None, safe: bool | None = None) -> Response:
         """Send a request within the session; a session that the server has forgotten is made anew once."""
         sid = await self._session()
         try:
@@ -212,8 +212,8 @@ class ExagoHook(VendorHook):
     async def _open_session(self) -> str:
         given = self.extra("session")
         try:
-            answer = await self._send_signed("POST", SESSIONS, body=given, params={"config": self.extra("config")})
-            made = answer.json(dict[str, Any])
+            response = await self._send_signed("POST", SESSIONS, body=given, params={"config": self.extra("config")})
+            made = response.json(dict[str, Any])
         except Ambiguous as error:
             raise Unreachable(
                 error.problem, vendor=VENDOR, method="POST", path=SESSIONS, status=error.status, detail=error.detail,
@@ -221,7 +221,7 @@ class ExagoHook(VendorHook):
             ) from None  # fmt: skip
         sid = str(made.get("Id") or made.get("id") or "")
         if not sid:
-            raise answer.exchange.error(BadResponse, "the answer names no session", status=answer.status)
+            raise response.context.error(BadResponse, "the answer names no session", status=response.status)
         await self.keep_secret(sid)
         if identity := self.extra("storage_identity"):
             try:
@@ -254,7 +254,7 @@ class ExagoHook(VendorHook):
         params: Mapping[str, Any] | None = None,
         safe: bool | None = None,
         ok: Collection[int] = frozenset({200, 201, 202, 204}),
-    ) -> Answer:
+    ) -> Response:
         text = None if body is None else msgspec.json.encode(body)
         length = "" if text is None and method == "GET" else str(len(text or b""))
         absolute = urlsplit(self._root().url(path)).path

@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from nightshift.errors import NotFound, Rejected, Unreachable
-from nightshift.flexdeploy.answers import DETAIL_KEYS, Row, row_of, rows_of
+from nightshift.flexdeploy.responses import DETAIL_KEYS, Row, row_of, rows_of
 from nightshift.flexdeploy.routes import Call, Routes, read_routes
 from nightshift.flexdeploy.vocabulary import DEFAULT_CONN, VENDOR, ApiVersion
 from nightshift.http.address import segment
-from nightshift.http.answer import Answer
 from nightshift.http.credentials import basic
 from nightshift.http.hook import VendorHook
+from nightshift.http.response import Response
 from nightshift.redaction import redact
 
 _REST = re.compile(r"/rest(?:/v\d+)?\Z", re.IGNORECASE)
@@ -55,9 +55,9 @@ class FlexDeployApi(VendorHook):
             self.routes: Routes = read_routes(self.version, self.extra("paths"))
         except Rejected:
             # Else the next block would go on with a client whose settings were refused.
-            wire, self._wire = self._wire, None
-            if wire is not None:
-                await wire.close()
+            transport, self._transport = self._transport, None
+            if transport is not None:
+                await transport.close()
             raise
         if token := self.extra("token"):
             await self.keep_secret(basic(self.login, str(token))["Authorization"].removeprefix("Basic "))
@@ -127,11 +127,11 @@ class FlexDeployApi(VendorHook):
         :param safe: doing it twice is the same as doing it once
         :raises Ambiguous: no clear answer came; it may or may not have been done
         """
-        answer: Answer = await self.request(method, path, json=body, safe=safe)
+        response: Response = await self.request(method, path, json=body, safe=safe)
         # Some of these calls answer with a word, or with nothing; what counts is the status.
-        if not answer.body.strip() or answer.body.lstrip()[:1] not in (b"{", b"["):
+        if not response.body.strip() or response.body.lstrip()[:1] not in (b"{", b"["):
             return {}
-        found = rows_of(answer)
+        found = rows_of(response)
         return found[0] if found else {}
 
 

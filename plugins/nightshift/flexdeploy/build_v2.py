@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from nightshift.flexdeploy.answers import Row
 from nightshift.flexdeploy.request import BuildRequest, ProjectFile
+from nightshift.flexdeploy.responses import Row
 from nightshift.flexdeploy.vocabulary import broken
 
 

@@ -6,7 +6,6 @@ from typing import Any
 
 from nightshift.errors import NotFound
 from nightshift.flexdeploy import build_v2
-from nightshift.flexdeploy.answers import Row, is_own_word, request_in, started_of
 from nightshift.flexdeploy.fields import identifier
 from nightshift.flexdeploy.model import Execution, Started, WorkflowRequest
 from nightshift.flexdeploy.releases import Releases
@@ -18,6 +17,7 @@ from nightshift.flexdeploy.request import (
     JobRequest,
     body_of,
 )
+from nightshift.flexdeploy.responses import Row, is_own_word, request_in, started_of
 from nightshift.flexdeploy.routes import Call
 from nightshift.flexdeploy.tasks import Tasks
 from nightshift.flexdeploy.topology import Topology

@@ -17,8 +17,8 @@ from nightshift.flexdeploy.fields import identifier, text
 from nightshift.flexdeploy.vocabulary import VENDOR, ApiVersion
 
 if TYPE_CHECKING:
-    from nightshift.flexdeploy.answers import Row
     from nightshift.flexdeploy.hook import FlexDeployHook
+    from nightshift.flexdeploy.responses import Row
 
 ROOT_FOLDER = "FlexDeploy"
 ROOT_FOLDER_ID = 99

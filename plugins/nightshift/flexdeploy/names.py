@@ -15,8 +15,8 @@ from nightshift.errors import BadResponse, Forbidden, NotFound, RateLimited, Rej
 from nightshift.flexdeploy.lookup import environment_id, project_id, stream_id
 
 if TYPE_CHECKING:
-    from nightshift.flexdeploy.answers import Row
     from nightshift.flexdeploy.hook import FlexDeployHook
+    from nightshift.flexdeploy.responses import Row
 
 _CLEAR = (NotFound, Rejected)
 _SILENT = (NotFound, Rejected, Forbidden, BadResponse, Unreachable, RateLimited)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from nightshift.flexdeploy.answers import Row
 from nightshift.flexdeploy.api import FlexDeployApi
 from nightshift.flexdeploy.fields import identifier, objects, text
+from nightshift.flexdeploy.responses import Row
 from nightshift.flexdeploy.vocabulary import broken
 from nightshift.http.address import segment
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from nightshift.flexdeploy.answers import Row
 from nightshift.flexdeploy.api import FlexDeployApi
 from nightshift.flexdeploy.fields import identifier
 from nightshift.flexdeploy.model import Task
+from nightshift.flexdeploy.responses import Row
 from nightshift.flexdeploy.routes import Call
 
 _APPROVAL = "/rest/v1/tasks/approval"

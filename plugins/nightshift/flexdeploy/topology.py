@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from nightshift.flexdeploy.answers import Row
 from nightshift.flexdeploy.api import FlexDeployApi
 from nightshift.flexdeploy.fields import identifier
+from nightshift.flexdeploy.responses import Row
 
 _INSTANCE = "/rest/v1/topology/environmentinstance"
 

@@ -16,8 +16,8 @@ from nightshift.flexnet.page import PageNames, ReportPage, read_csv_page, read_j
 from nightshift.flexnet.pages import Landed, ReportPages
 from nightshift.flexnet.request import DEFAULT_CONN, VENDOR, ReportRequest, check_group, refuse
 from nightshift.http.address import segment
-from nightshift.http.answer import Answer
 from nightshift.http.hook import VendorHook
+from nightshift.http.response import Response
 from nightshift.lake.spec import Column, CsvSpec
 
 
@@ -96,8 +96,8 @@ class FlexNetHook(VendorHook):
         """
         found: list[ReportPage] = []
 
-        def read(answer: Answer) -> None:
-            found.append(self.read_page(request, number, answer.body, first=first, charset=answer.charset))
+        def read(response: Response) -> None:
+            found.append(self.read_page(request, number, response.body, first=first, charset=response.charset))
 
         try:
             await self.request(
@@ -194,7 +194,7 @@ class FlexNetHook(VendorHook):
         if group is not None:
             check_group(group)
         path = self.report_path(operation, *([group] if group else []))
-        return (await self.request("GET", path, check=lambda answer: answer.json())).json()
+        return (await self.request("GET", path, check=lambda response: response.json())).json()
 
     def report_path(self, *segments: str) -> str:
         """Return the path of a report, or of an operation of the report controller."""

@@ -18,7 +18,7 @@ from nightshift.errors import (
     Unreachable,
     VendorError,
 )
-from nightshift.http.answer import PAGE_ADVICE, Answer, Exchange
+from nightshift.http.response import PAGE_ADVICE, RequestContext, Response
 from nightshift.retry_after import retry_after
 
 TLS_ADVICE = (
@@ -41,7 +41,7 @@ _BY_STATUS: Mapping[int, type[VendorError]] = {
 }
 
 
-def of_transport(error: Exception, exchange: Exchange, timeouts: str) -> VendorError:
+def of_transport(error: Exception, context: RequestContext, timeouts: str) -> VendorError:
     """Return the typed error for what the HTTP library raised.
 
     What proves that the request never got there is :class:`Unreachable` for every method; what leaves it open is
@@ -49,66 +49,66 @@ def of_transport(error: Exception, exchange: Exchange, timeouts: str) -> VendorE
     used where they could hold a URL.
 
     :param error: raised by the HTTP library
-    :param exchange: the attempt that it ended
+    :param context: the attempt that it ended
     :param timeouts: the time-outs in words, for the message
     """
-    if (never_sent := _never_sent(error, exchange)) is not None:
+    if (never_sent := _never_sent(error, context)) is not None:
         return never_sent
     if isinstance(error, aiohttp.InvalidURL):
-        return exchange.error(
+        return context.error(
             Rejected, "the URL is not valid", advice="Nothing was sent. Check the host of the connection and the path."
         )
     if isinstance(error, TimeoutError):
-        return exchange.unclear(Unreachable, f"no answer in time ({timeouts})")
+        return context.unclear(Unreachable, f"no answer in time ({timeouts})")
     if isinstance(error, aiohttp.ClientPayloadError):
-        return exchange.unclear(Unreachable, "the answer broke off before its end")
+        return context.unclear(Unreachable, "the answer broke off before its end")
     if isinstance(error, aiohttp.ClientResponseError):
-        return exchange.unclear(BadResponse, "the answer is not HTTP")
+        return context.unclear(BadResponse, "the answer is not HTTP")
     if isinstance(error, aiohttp.ClientError | OSError):
-        return exchange.unclear(Unreachable, "the connection was closed without an answer")
-    return exchange.error(
+        return context.unclear(Unreachable, "the connection was closed without an answer")
+    return context.error(
         Rejected,
         f"the request cannot be sent ({type(error).__name__})",
         advice="Nothing was sent. Check the headers and parameters for line breaks.",
     )
 
 
-def _never_sent(error: Exception, exchange: Exchange) -> VendorError | None:
+def _never_sent(error: Exception, context: RequestContext) -> VendorError | None:
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         reason = getattr(error.certificate_error, "verify_message", "") or "it is not trusted"
-        return exchange.error(Unreachable, f"the server's TLS certificate is refused: {reason}", advice=TLS_ADVICE)
+        return context.error(Unreachable, f"the server's TLS certificate is refused: {reason}", advice=TLS_ADVICE)
     if isinstance(error, aiohttp.ClientSSLError | ssl.SSLError):
-        return exchange.error(
+        return context.error(
             Unreachable,
             "no TLS connection: the port may speak plain HTTP, or another version of TLS",
             advice=HOST_ADVICE,
         )
     if isinstance(error, aiohttp.ClientProxyConnectionError):
-        return exchange.error(
+        return context.error(
             Unreachable,
             "no connection to the proxy",
             advice="Nothing was sent. Check the extra proxy of the Airflow connection.",
         )
     if isinstance(error, aiohttp.ClientHttpProxyError):
-        return _of_proxy(error, exchange)
+        return _of_proxy(error, context)
     if isinstance(error, aiohttp.ClientConnectorDNSError):
-        return exchange.error(Unreachable, f"the host name {error.host!r} is not known", advice=HOST_ADVICE)
+        return context.error(Unreachable, f"the host name {error.host!r} is not known", advice=HOST_ADVICE)
     if isinstance(error, aiohttp.ClientConnectorError):
         reason = error.os_error.strerror or type(error.os_error).__name__
-        return exchange.error(
+        return context.error(
             Unreachable, f"no connection to {error.host}:{error.port}: {_plain(reason)}", advice=HOST_ADVICE
         )
     if isinstance(error, aiohttp.ConnectionTimeoutError):
-        return exchange.error(Unreachable, "no connection in time", advice=HOST_ADVICE)
+        return context.error(Unreachable, "no connection in time", advice=HOST_ADVICE)
     return None
 
 
-def _of_proxy(error: aiohttp.ClientHttpProxyError, exchange: Exchange) -> VendorError:
+def _of_proxy(error: aiohttp.ClientHttpProxyError, context: RequestContext) -> VendorError:
     kind = AuthFailed if error.status == 407 else Unreachable
     advice = (
         "Nothing was sent to the vendor. Check the extra proxy of the Airflow connection, and its login and password."
     )
-    return exchange.error(
+    return context.error(
         kind, f"the proxy refused the connection with {error.status}", status=error.status, advice=advice
     )
 
@@ -118,47 +118,47 @@ def _plain(reason: str) -> str:
     return "refused" if "refused" in reason.lower() or "Connect call failed" in reason else reason
 
 
-def of_status(answer: Answer, *, advice: Mapping[int, str], detail_keys: Sequence[str]) -> VendorError:
+def of_status(response: Response, *, advice: Mapping[int, str], detail_keys: Sequence[str]) -> VendorError:
     """Return the typed error for an answer whose status is not one of those expected.
 
-    :param answer: the vendor's answer
+    :param response: the vendor's answer
     :param advice: what a vendor's own room advises, by status
     :param detail_keys: names under which the vendor keeps its words in a JSON body, best first
     """
-    status, exchange = answer.status, answer.exchange
-    page = ", and sends an HTML page" if answer.is_page else ""
+    status, context = response.status, response.context
+    page = ", and sends an HTML page" if response.is_page else ""
     more: dict[str, Any] = {
         "status": status,
-        "detail": answer.words(detail_keys),
-        "retry_after": retry_after(answer.headers),
+        "detail": response.words(detail_keys),
+        "retry_after": retry_after(response.headers),
         "advice": advice.get(status),
     }
     if status >= 500:
-        return exchange.unclear(Unreachable, f"the vendor's server failed{page}", **more)
+        return context.unclear(Unreachable, f"the vendor's server failed{page}", **more)
     if status == 408:
-        return exchange.unclear(Unreachable, "the vendor did not get the whole request in time", **more)
+        return context.unclear(Unreachable, "the vendor did not get the whole request in time", **more)
     if status == 407:
-        return exchange.error(
+        return context.error(
             AuthFailed,
             "the proxy wants a login",
             **{**more, "advice": "Put login and password into the URL of the extra proxy."},
         )
     if (kind := _BY_STATUS.get(status)) is not None:
-        return exchange.error(kind, _PROBLEMS.get(status, "the vendor refused the request") + page, **more)
+        return context.error(kind, _PROBLEMS.get(status, "the vendor refused the request") + page, **more)
     if status >= 400:
-        return exchange.error(Rejected, f"the vendor calls the request wrong{page}", **more)
+        return context.error(Rejected, f"the vendor calls the request wrong{page}", **more)
     if status >= 300:
-        return exchange.error(BadResponse, "the vendor redirects this request, which is not followed", **more)
-    return exchange.unclear(BadResponse, "the vendor answered with an unexpected status", **more)
+        return context.error(BadResponse, "the vendor redirects this request, which is not followed", **more)
+    return context.unclear(BadResponse, "the vendor answered with an unexpected status", **more)
 
 
-def refuse_page(answer: Answer) -> None:
+def refuse_page(response: Response) -> None:
     """Refuse an HTML page where something else was asked for; an error status is judged elsewhere.
 
     :raises BadResponse: it is one; :class:`Ambiguous` where the request may have changed something
     """
-    if answer.status < 300 and answer.is_page:
-        raise answer.refused("is an HTML page, not what was asked for", advice=PAGE_ADVICE)
+    if response.status < 300 and response.is_page:
+        raise response.refused("is an HTML page, not what was asked for", advice=PAGE_ADVICE)
 
 
 _PROBLEMS = {

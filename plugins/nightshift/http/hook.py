@@ -20,14 +20,14 @@ from nightshift.errors import AuthFailed, BadResponse, Rejected, VendorError
 from nightshift.http import credentials as secret
 from nightshift.http import faults
 from nightshift.http.address import Address, Params
-from nightshift.http.answer import Answer, Download, Exchange
-from nightshift.http.call import SAFE_METHODS, Call, body_of, headers_of
 from nightshift.http.client_settings import ClientSettings, check_names, read_settings
 from nightshift.http.connection_test import run_check
 from nightshift.http.pacing import Pacer, pacer_of
 from nightshift.http.redirects import OwnHeaders, check_target, follow
+from nightshift.http.request import SAFE_METHODS, Request, body_of, headers_of
+from nightshift.http.response import Download, RequestContext, Response
 from nightshift.http.timely import window_now
-from nightshift.http.wire import Wire
+from nightshift.http.transport import Transport
 from nightshift.known_secrets import remember
 from nightshift.redaction import safe_url
 
@@ -92,7 +92,7 @@ class VendorHook(HttpAsyncHook):
         self._extras: dict[str, Any] = {}
         self._users = 0
         self._gate = asyncio.Lock()
-        self._wire: Wire | None = None
+        self._transport: Transport | None = None
         self._pacer: Pacer | None = None
         self._has_turn = False
 
@@ -103,7 +103,7 @@ class VendorHook(HttpAsyncHook):
         self._users += 1
         try:
             async with self._gate:
-                if self._wire is None:
+                if self._transport is None:
                     await self._open()
         except BaseException as error:
             self._users -= 1
@@ -115,10 +115,10 @@ class VendorHook(HttpAsyncHook):
         for error in raised[1:2]:
             self._complete(error)
         self._users -= 1
-        if self._users == 0 and self._wire is not None:
-            wire, self._wire = self._wire, None
+        if self._users == 0 and self._transport is not None:
+            transport, self._transport = self._transport, None
             self._gate = asyncio.Lock()
-            await wire.close()
+            await transport.close()
 
     def _complete(self, error: object) -> None:
         """Name the connection in an error of this vendor that leaves the block, wherever in it it was raised."""
@@ -139,9 +139,9 @@ class VendorHook(HttpAsyncHook):
         self.address = Address.of(host, connection.port, connection.schema, vendor=self.vendor)
         self.base_url = self.address.root
         self._pacer = pacer_of(self.conn_id, self.settings.requests_per_minute)
-        wire = Wire(self.settings)
-        await wire.open(self.vendor)
-        self._wire = wire
+        transport = Transport(self.settings)
+        await transport.open(self.vendor)
+        self._transport = transport
 
     def extra(self, name: str, default: Any = None) -> Any:
         """Return an extra of the connection; an empty one counts as missing. Inside ``async with`` only."""
@@ -176,11 +176,11 @@ class VendorHook(HttpAsyncHook):
         """
         return False
 
-    def diagnose(self, answer: Answer) -> VendorError | None:
+    def diagnose(self, response: Response) -> VendorError | None:
         """Return the error that an answer really means where its status does not say it; ``None``: what the status
         says.
 
-        Make it with ``answer.exchange.error(kind, problem, status=answer.status)``, or plainly: what is missing is
+        Make it with ``response.context.error(kind, problem, status=response.status)``, or plainly: what is missing is
         filled in.
         """
         return None
@@ -207,8 +207,8 @@ class VendorHook(HttpAsyncHook):
         accept: str = "application/json",
         expect_json: bool | None = None,
         credentials: bool = True,
-        check: Callable[[Answer], object] | None = None,
-    ) -> Answer:
+        check: Callable[[Response], object] | None = None,
+    ) -> Response:
         """Send a request and return the whole answer.
 
         What changes nothing is repeated after connection errors, time-outs, broken answers (an HTML page, a page that
@@ -230,23 +230,23 @@ class VendorHook(HttpAsyncHook):
             been accepted
         """
         pages = "html" in accept or ("*/*" in accept and not expect_json)
-        call = self._call(method, self._root().url(path, params), json, data, headers, safe, accept, credentials)
+        request = self._prepare(method, self._root().url(path, params), json, data, headers, safe, accept, credentials)
 
-        async def once(exchange: Exchange, authorization: Mapping[str, str]) -> Answer:
-            response, url = await self._send(call, exchange, authorization)
+        async def once(context: RequestContext, authorization: Mapping[str, str]) -> Response:
+            raw, url = await self._send(request, context, authorization)
             try:
-                body = await self._live().read(response, exchange, max_bytes)
+                body = await self._live().read(raw, context, max_bytes)
             finally:
-                response.release()
-            answer = Answer(response.status, response.headers, body, safe_url(url), exchange)
-            self._judge(answer, ok, self.advice)
+                raw.release()
+            response = Response(raw.status, raw.headers, body, safe_url(url), context)
+            self._judge(response, ok, self.advice)
             if not pages:
-                faults.refuse_page(answer)
+                faults.refuse_page(response)
             if check is not None:
-                _checked(check, answer)
-            return answer
+                _checked(check, response)
+            return response
 
-        return await self._repeat(call, once)
+        return await self._repeat(request, once)
 
     @asynccontextmanager
     async def stream(
@@ -276,31 +276,31 @@ class VendorHook(HttpAsyncHook):
         """
         address = self._root()
         own, url = address.target(url_or_path, params)
-        call = self._call(method, url, json, data, headers, safe, accept, own if credentials is None else credentials, whole=False)  # fmt: skip
-        check_target(call, url, self._exchange(call), address)
+        request = self._prepare(method, url, json, data, headers, safe, accept, own if credentials is None else credentials, whole=False)  # fmt: skip
+        check_target(request, url, self._context(request), address)
         advice = self.advice if own else _LINK_ADVICE
         pages = "html" in accept or "*/*" in accept
 
         async def once(
-            exchange: Exchange, authorization: Mapping[str, str]
-        ) -> tuple[aiohttp.ClientResponse, str, Exchange]:
-            response, final = await self._send(call, exchange, authorization)
+            context: RequestContext, authorization: Mapping[str, str]
+        ) -> tuple[aiohttp.ClientResponse, str, RequestContext]:
+            raw, final = await self._send(request, context, authorization)
             try:
-                if response.status not in ok:
-                    body = await self._live().read(response, exchange, MAX_BYTES)
-                    self._judge(Answer(response.status, response.headers, body, safe_url(final), exchange), ok, advice)
+                if raw.status not in ok:
+                    body = await self._live().read(raw, context, MAX_BYTES)
+                    self._judge(Response(raw.status, raw.headers, body, safe_url(final), context), ok, advice)
                 if not pages:
-                    faults.refuse_page(Answer(response.status, response.headers, b"", safe_url(final), exchange))
+                    faults.refuse_page(Response(raw.status, raw.headers, b"", safe_url(final), context))
             except BaseException:
-                response.close()
+                raw.close()
                 raise
-            return response, final, exchange
+            return raw, final, context
 
-        response, final, exchange = await self._repeat(call, once)
+        raw, final, context = await self._repeat(request, once)
         try:
-            yield Download(response.status, response.headers, safe_url(final), self._live().chunks(response, exchange))
+            yield Download(raw.status, raw.headers, safe_url(final), self._live().chunks(raw, context))
         finally:
-            response.release()
+            raw.release()
 
     def same_origin(self, url: str) -> str:
         """Return the path and query under the root that a link of the vendor means, fit for :meth:`request`.
@@ -341,16 +341,16 @@ class VendorHook(HttpAsyncHook):
                 advice="Nothing was sent. Use https for the host, or test without the extra 'proxy'.",
             )
 
-    def _live(self) -> Wire:
-        if self._wire is None:
+    def _live(self) -> Transport:
+        if self._transport is None:
             raise RuntimeError("the client is closed: use the hook inside 'async with hook:'")
-        return self._wire
+        return self._transport
 
     def _root(self) -> Address:
         self._live()
         return self.address
 
-    def _call(
+    def _prepare(
         self,
         method: str,
         url: str,
@@ -361,14 +361,16 @@ class VendorHook(HttpAsyncHook):
         accept: str,
         credentials: bool,
         whole: bool = True,
-    ) -> Call:
+    ) -> Request:
         body, typed = body_of(json, data)
         sent = headers_of(headers, accept=accept, typed=typed, whole=whole)
         method = method.upper()
-        return Call(method, url, sent, body, method in SAFE_METHODS if safe is None else safe, credentials, whole)
+        return Request(method, url, sent, body, method in SAFE_METHODS if safe is None else safe, credentials, whole)
 
-    def _exchange(self, call: Call, attempt: int = 1) -> Exchange:
-        return Exchange(self.vendor, call.method, urlsplit(call.url).path, attempt, call.safe, self.conn_id)
+    def _context(self, request: Request, attempt: int = 1) -> RequestContext:
+        return RequestContext(
+            self.vendor, request.method, urlsplit(request.url).path, attempt, request.safe, self.conn_id
+        )
 
     async def ready(self) -> None:
         """Wait now for what the next request would wait for, its turn and its credentials, so that it leaves at once.
@@ -387,25 +389,25 @@ class VendorHook(HttpAsyncHook):
             await self._pacer.turn()
 
     async def _send(
-        self, call: Call, exchange: Exchange, authorization: Mapping[str, str]
+        self, request: Request, context: RequestContext, authorization: Mapping[str, str]
     ) -> tuple[aiohttp.ClientResponse, str]:
         own = OwnHeaders(self.settings.headers, authorization)
-        return await follow(self._live(), call, exchange, self.address, own, self._turn)
+        return await follow(self._live(), request, context, self.address, own, self._turn)
 
-    async def _repeat(self, call: Call, once: Callable[[Exchange, Mapping[str, str]], Awaitable[T]]) -> T:
-        renewed = not call.credentials
+    async def _repeat(self, request: Request, once: Callable[[RequestContext, Mapping[str, str]], Awaitable[T]]) -> T:
+        renewed = not request.credentials
         for attempt in itertools.count(1):
-            authorization = await self.authorize() if call.credentials else {}
-            exchange = self._exchange(call, attempt)
+            authorization = await self.authorize() if request.credentials else {}
+            context = self._context(request, attempt)
             try:
-                return await once(exchange, authorization)
+                return await once(context, authorization)
             except AuthFailed as error:
                 if renewed or not await self.reauthorize(error):
                     raise
                 renewed = True
             except VendorError as error:
-                wait = self.backoff.wait(error, attempt, safe=call.safe)
-                window = None if call.safe else window_now()
+                wait = self.backoff.wait(error, attempt, safe=request.safe)
+                window = None if request.safe else window_now()
                 if wait is None or (window is not None and wait >= window.left):
                     raise
                 self.log.warning(
@@ -415,15 +417,15 @@ class VendorHook(HttpAsyncHook):
                 await asyncio.sleep(wait)
         raise AssertionError("unreachable")
 
-    def _judge(self, answer: Answer, ok: Collection[int], advice: Mapping[int, str]) -> None:
-        if (meant := self.diagnose(answer)) is not None:
-            raise answer.exchange.completed(meant, status=answer.status)
-        if answer.status not in ok:
-            raise faults.of_status(answer, advice=advice, detail_keys=self.detail_keys)
+    def _judge(self, response: Response, ok: Collection[int], advice: Mapping[int, str]) -> None:
+        if (meant := self.diagnose(response)) is not None:
+            raise response.context.completed(meant, status=response.status)
+        if response.status not in ok:
+            raise faults.of_status(response, advice=advice, detail_keys=self.detail_keys)
 
 
-def _checked(check: Callable[[Answer], object], answer: Answer) -> None:
+def _checked(check: Callable[[Response], object], response: Response) -> None:
     try:
-        check(answer)
+        check(response)
     except BadResponse as broken:
-        raise answer.exchange.completed(broken, status=answer.status) from None
+        raise response.context.completed(broken, status=response.status) from None

@@ -13,9 +13,9 @@ from multidict import CIMultiDict
 
 from nightshift.errors import BadResponse
 from nightshift.http.address import Address, foreign_host
-from nightshift.http.answer import Exchange
-from nightshift.http.call import Call
-from nightshift.http.wire import Wire
+from nightshift.http.request import Request
+from nightshift.http.response import RequestContext
+from nightshift.http.transport import Transport
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 MAX_REDIRECTS = 5
@@ -43,30 +43,30 @@ class OwnHeaders(Struct, frozen=True):
     def __repr__(self) -> str:
         return "OwnHeaders()"
 
-    def for_hop(self, call: Call, url: str, address: Address) -> Mapping[str, str]:
+    def for_hop(self, request: Request, url: str, address: Address) -> Mapping[str, str]:
         """Return the headers of one hop, made anew for where it goes.
 
-        :param call: the request
+        :param request: the request
         :param url: where this hop goes
         :param address: root of the vendor
         """
-        if _origin(url) == _origin(call.url) and not address.owns(url):
-            return call.headers
-        if not (address.owns(url) and address.owns(call.url)):
-            return CIMultiDict({name: text for name, text in call.headers.items() if name.lower() in ANYWHERE})
+        if _origin(url) == _origin(request.url) and not address.owns(url):
+            return request.headers
+        if not (address.owns(url) and address.owns(request.url)):
+            return CIMultiDict({name: text for name, text in request.headers.items() if name.lower() in ANYWHERE})
         kept = {
-            name: text for name, text in self.standing.items() if call.credentials or name.lower() not in _STAYS_HOME
+            name: text for name, text in self.standing.items() if request.credentials or name.lower() not in _STAYS_HOME
         }
         sent: CIMultiDict[str] = CIMultiDict(kept)
-        sent.update(call.headers)
-        sent.update(self.authorization if call.credentials else {})
+        sent.update(request.headers)
+        sent.update(self.authorization if request.credentials else {})
         return sent
 
 
 async def follow(
-    wire: Wire,
-    call: Call,
-    exchange: Exchange,
+    transport: Transport,
+    request: Request,
+    context: RequestContext,
     address: Address,
     own: OwnHeaders,
     turn: Callable[[], Awaitable[None]],
@@ -81,42 +81,42 @@ async def follow(
     :param turn: waited for before each request to the vendor's own host
     :raises BadResponse: a redirect that is not followed, or too many
     """
-    url = call.url
+    url = request.url
     for _ in range(MAX_REDIRECTS + 1):
-        headers = own.for_hop(call, url, address)
+        headers = own.for_hop(request, url, address)
         if address.owns(url):
             await turn()
-        response = await wire.send(replace(call, url=url, headers=headers), exchange)
-        location = response.headers.get("Location")
-        if response.status not in REDIRECTS or location is None or call.method not in ("GET", "HEAD"):
-            return response, url
-        response.release()
-        url = _target(url, location, call, exchange, address, response.status)
-    raise exchange.error(BadResponse, f"more than {MAX_REDIRECTS} redirects", status=response.status, advice=_ADVICE)
+        raw = await transport.send(replace(request, url=url, headers=headers), context)
+        location = raw.headers.get("Location")
+        if raw.status not in REDIRECTS or location is None or request.method not in ("GET", "HEAD"):
+            return raw, url
+        raw.release()
+        url = _target(url, location, request, context, address, raw.status)
+    raise context.error(BadResponse, f"more than {MAX_REDIRECTS} redirects", status=raw.status, advice=_ADVICE)
 
 
-def check_target(call: Call, url: str, exchange: Exchange, address: Address) -> None:
+def check_target(request: Request, url: str, context: RequestContext, address: Address) -> None:
     """Refuse a URL that would take credentials to another host, or a secured connection into the clear.
 
     :raises BadResponse: naming the host, not the path or query
     """
     if urlsplit(url).scheme not in ("http", "https"):
-        _refuse(exchange, f"a link leads to {foreign_host(url)}")
+        _refuse(context, f"a link leads to {foreign_host(url)}")
     if address.scheme == "https" and urlsplit(url).scheme == "http":
-        _refuse(exchange, f"a link leads from https to {foreign_host(url)}")
-    if call.credentials and not address.owns(url):
-        _refuse(exchange, f"credentials are wanted for {foreign_host(url)}, which is not {address.origin}")
+        _refuse(context, f"a link leads from https to {foreign_host(url)}")
+    if request.credentials and not address.owns(url):
+        _refuse(context, f"credentials are wanted for {foreign_host(url)}, which is not {address.origin}")
 
 
-def _target(url: str, location: str, call: Call, exchange: Exchange, address: Address, status: int) -> str:
+def _target(url: str, location: str, request: Request, context: RequestContext, address: Address, status: int) -> str:
     target = urljoin(url, location).partition("#")[0]
     where = foreign_host(target)
     if urlsplit(url).scheme == "https" and urlsplit(target).scheme != "https":
-        _refuse(exchange, f"a redirect leads from https to {where}", status)
+        _refuse(context, f"a redirect leads from https to {where}", status)
     if urlsplit(target).scheme not in ("http", "https"):
-        _refuse(exchange, f"a redirect leads to {where}", status)
-    if not address.owns(target) and (call.credentials or call.whole):
-        _refuse(exchange, f"a redirect leads to {where}, not to {address.origin}", status)
+        _refuse(context, f"a redirect leads to {where}", status)
+    if not address.owns(target) and (request.credentials or request.whole):
+        _refuse(context, f"a redirect leads to {where}, not to {address.origin}", status)
     return target
 
 
@@ -125,5 +125,5 @@ def _origin(url: str) -> tuple[str, str]:
     return parts.scheme, parts.netloc
 
 
-def _refuse(exchange: Exchange, problem: str, status: int | None = None) -> NoReturn:
-    raise exchange.error(BadResponse, problem, status=status, advice=_ADVICE)
+def _refuse(context: RequestContext, problem: str, status: int | None = None) -> NoReturn:
+    raise context.error(BadResponse, problem, status=status, advice=_ADVICE)

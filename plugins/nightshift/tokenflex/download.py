@@ -19,7 +19,7 @@ from nightshift.tokenflex.model import Export, ExportState
 from nightshift.tokenflex.rules import VENDOR
 
 if TYPE_CHECKING:
-    from nightshift.http.answer import Download
+    from nightshift.http.response import Download
     from nightshift.lake.landing import ExtractFolder, PageEntry
     from nightshift.lake.parts import PartStream
     from nightshift.tokenflex.hook import TokenFlexHook
@@ -132,10 +132,10 @@ class FileDownload:
                 )
                 async with self.hook.stream(
                     "GET", link.download_url or "", headers=going_on, credentials=False
-                ) as answer:
-                    self._check(answer)
+                ) as response:
+                    self._check(response)
                     opened = True
-                    async for chunk in answer:
+                    async for chunk in response:
                         await stream.write(chunk)
                         self._at += len(chunk)
                         self.fetched += len(chunk)
@@ -143,17 +143,17 @@ class FileDownload:
             except VendorError as error:
                 link = await (self._broken_off(error) if opened else self._refused(error))
 
-    def _check(self, answer: Download) -> None:
-        etag = answer.headers.get("ETag", "").strip()
+    def _check(self, response: Download) -> None:
+        etag = response.headers.get("ETag", "").strip()
         etag = "" if etag.startswith("W/") else etag
         if self._at == 0:
-            if answer.status == 206:
+            if response.status == 206:
                 raise BadResponse("a part of the file came where the whole was asked for", vendor=VENDOR, method="GET")
-            self.seen = FileSeen(request_key=self.request_key, etag=etag, size=answer.size, made=self.made)
+            self.seen = FileSeen(request_key=self.request_key, etag=etag, size=response.size, made=self.made)
             self._note(self.seen)
             return
-        given = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", answer.headers.get("Content-Range", "").strip())
-        if self.seen is None or answer.status != 206 or given is None or int(given[1]) != self._at:
+        given = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", "").strip())
+        if self.seen is None or response.status != 206 or given is None or int(given[1]) != self._at:
             raise Changed("The download host did not go on where the file had broken off")
         if etag not in ("", self.seen.etag) or (given[2] != "*" and self.seen.size not in (None, int(given[2]))):
             raise Changed("The file is another one than before")

@@ -10,12 +10,12 @@ from typing import Any, ClassVar, Literal, TypeVar, get_args
 
 from nightshift.errors import AuthFailed, JobFailed, JobTimedOut, NotFound, Rejected, VendorError
 from nightshift.http.address import segment
-from nightshift.http.answer import Answer
 from nightshift.http.hook import VendorHook
 from nightshift.http.pacing import pacer_of
-from nightshift.tokenflex.answers import DETAIL_KEYS, meaning_of
-from nightshift.tokenflex.model import QUERY_FAILED, Export, QueryAnswer, QueryPage, QueryState
+from nightshift.http.response import Response
+from nightshift.tokenflex.model import QUERY_FAILED, Export, QueryPage, QueryResponse, QueryState
 from nightshift.tokenflex.request import UsageRequest
+from nightshift.tokenflex.responses import DETAIL_KEYS, meaning_of
 from nightshift.tokenflex.rules import DEFAULT_CONN, VENDOR
 
 ROOT = "/tokenflex/v1"
@@ -83,9 +83,9 @@ class TokenFlexHook(VendorHook):
 
         return await renewed(self, error)
 
-    def diagnose(self, answer: Answer) -> VendorError | None:
+    def diagnose(self, response: Response) -> VendorError | None:
         """Read the gateway's error codes, and give a 429 without Retry-After a time."""
-        return meaning_of(answer)
+        return meaning_of(response)
 
     async def check(self) -> str:
         """Ask for the contracts: the cheapest call that needs the sign-in and the role."""
@@ -164,7 +164,7 @@ class TokenFlexHook(VendorHook):
         """
         request.check_query()
         path = _path("usage", contract, "query")
-        return (await self._json("POST", path, QueryAnswer, json=request.body(), safe=True)).page()
+        return (await self._json("POST", path, QueryResponse, json=request.body(), safe=True)).page()
 
     async def query_page(self, contract: str, query_id: str, *, offset: int = 0, limit: int = 100) -> QueryPage:
         """Ask how a query stands, and for a page of its result once it is done.
@@ -173,7 +173,9 @@ class TokenFlexHook(VendorHook):
         :param limit: rows a page; the vendor's largest is not known
         """
         params = {"offset": offset, "limit": limit}
-        return (await self._json("GET", _path("usage", contract, "query", query_id), QueryAnswer, params=params)).page()
+        return (
+            await self._json("GET", _path("usage", contract, "query", query_id), QueryResponse, params=params)
+        ).page()
 
     async def query(
         self,
@@ -301,7 +303,7 @@ class TokenFlexHook(VendorHook):
 
     # -- small things ---------------------------------------------------------------------------------------------
 
-    async def _by_key(self, method: str, contract: str, key: str, suffix: str = "") -> Answer:
+    async def _by_key(self, method: str, contract: str, key: str, suffix: str = "") -> Response:
         # Each of these ends in the same state however often it is sent, so a lost answer is asked for again.
         path = _path("export", contract, "requests", key) + suffix
         try:
@@ -321,8 +323,8 @@ class TokenFlexHook(VendorHook):
         return (await self.request(method, path, **more)).json(kind)
 
     async def _plain(self, method: str, path: str, **more: Any) -> Any:
-        answer = await self.request(method, path, **more)
-        return answer.json() if answer.body.strip() else None
+        response = await self.request(method, path, **more)
+        return response.json() if response.body.strip() else None
 
 
 def _path(*parts: str) -> str:

@@ -115,7 +115,7 @@ class _Result(msgspec.Struct, frozen=True, kw_only=True):
     total: int | None = None
 
 
-class QueryAnswer(msgspec.Struct, frozen=True, kw_only=True):
+class QueryResponse(msgspec.Struct, frozen=True, kw_only=True):
     """The wire form of a query: its result may be there at once, from the vendor's cache."""
 
     id: str | int

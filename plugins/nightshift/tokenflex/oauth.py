@@ -14,9 +14,9 @@ from urllib.parse import quote
 import msgspec
 
 from nightshift.errors import AuthFailed, Rejected
-from nightshift.http.answer import Answer
 from nightshift.http.credentials import basic
 from nightshift.http.hook import VendorHook
+from nightshift.http.response import Response
 from nightshift.tokenflex.rules import DEFAULT_CONN
 
 HOST = "https://developer.api.autodesk.com"
@@ -175,7 +175,7 @@ class _Answer(msgspec.Struct):
     refresh_token: msgspec.Raw = msgspec.Raw(b"null")
 
 
-def pair_of(answer: Answer, *, issued: float, lapses: float) -> TokenPair:
+def pair_of(response: Response, *, issued: float, lapses: float) -> TokenPair:
     """Read an answer of the token endpoint, whatever the spelling of what is not needed: a refresh token is good for one
     use, so that an answer that is thrown away costs the grant.
 
@@ -186,10 +186,10 @@ def pair_of(answer: Answer, *, issued: float, lapses: float) -> TokenPair:
     :param lapses: epoch seconds when a refresh token of now ends
     :raises BadResponse: it has neither token; :class:`Ambiguous` where that may have used one up
     """
-    given = answer.json(_Answer)
+    given = response.json(_Answer)
     access, following = text_of(given.access_token), text_of(given.refresh_token)
     if not access and not following:
-        raise answer.refused("has neither an access token nor a refresh token")
+        raise response.refused("has neither an access token nor a refresh token")
     ends = issued + seconds_of(given.expires_in) if access else issued
     return TokenPair(access_token=access, refresh_token=following, issued=issued, ends=ends, lapses=lapses)
 
@@ -229,7 +229,7 @@ async def _ask(hook: VendorHook, form: Mapping[str, str], *, safe: bool = False)
     life = _refresh_days(hook) * _DAY  # Read before asking: a wrong extra must not cost a refresh token.
     asked = time.time()
     try:
-        answer = await hook.request(
+        response = await hook.request(
             "POST", _path(hook, "token"), data=body, headers=headers, credentials=False, safe=safe
         )
     except AuthFailed as error:
@@ -240,7 +240,7 @@ async def _ask(hook: VendorHook, form: Mapping[str, str], *, safe: bool = False)
         if error.status == 400 and _SPENT.search(error.detail):
             raise GrantSpent("Autodesk does not accept the grant any more", **_where(error)) from None
         raise
-    pair = pair_of(answer, issued=asked, lapses=asked + life)
+    pair = pair_of(response, issued=asked, lapses=asked + life)
     await hook.keep_secret(pair.access_token)
     await hook.keep_secret(pair.refresh_token)
     return pair

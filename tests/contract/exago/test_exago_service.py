@@ -8,9 +8,9 @@ import pytest
 
 from include.standins import Fault
 from nightshift.errors import AuthFailed, NotFound, Rejected, VendorError
-from nightshift.exago.answers import FolderStatus, ReportFailed
 from nightshift.exago.hook import ExagoHook
 from nightshift.exago.paths import ContentPath
+from nightshift.exago.responses import FolderStatus, ReportFailed
 from nightshift.exago.schedules import JobStatus
 from tests.contract.exago.conftest import Start
 

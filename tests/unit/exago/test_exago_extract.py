@@ -10,13 +10,13 @@ import pytest
 
 from nightshift.config.exago import Exago
 from nightshift.errors import Rejected
-from nightshift.exago.answers import ReportFailed
 from nightshift.exago.operators import (
     ExagoCompareTreesOperator,
     ExagoReportExtractOperator,
     ExagoTreeExtractOperator,
 )
 from nightshift.exago.report import for_night
+from nightshift.exago.responses import ReportFailed
 from nightshift.lake.landing import Landing
 from nightshift.lake.store import Lake
 from nightshift.nights.publish import PublishNightOperator, WatchSchemaOperator

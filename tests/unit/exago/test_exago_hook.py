@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nightshift.errors import Ambiguous, AuthFailed, NotFound, Rejected, Unreachable
-from nightshift.exago.answers import FolderStatus, ReportFailed, SessionGone
 from nightshift.exago.hook import ExagoHook
 from nightshift.exago.paths import ContentPath
+from nightshift.exago.responses import FolderStatus, ReportFailed, SessionGone
 from nightshift.exago.schedules import FINAL, JobStatus
 from tests.unit.exago.exago_server import ExagoServer
 

@@ -245,7 +245,7 @@ async def test_no_secret_is_ever_shown(
                 told += [str(caught.value), repr(caught.value), repr(caught.value.__dict__), repr(caught.value.args)]
         vendor.says(answer(body=echo))
         got = await hook.request("GET", f"/x?token={token}")
-        told += [repr(got), got.url, repr(got.exchange)]
+        told += [repr(got), got.url, repr(got.context)]
         with pytest.raises(BadResponse) as caught:
             got.json()
         told.append(str(caught.value))

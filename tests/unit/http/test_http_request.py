@@ -23,7 +23,7 @@ from nightshift.errors import (
     Unreachable,
     VendorError,
 )
-from nightshift.http.answer import Answer
+from nightshift.http.response import Response
 from tests.unit.http.scripted_vendor import AcmeHook, MakeHook, Script, Vendor, answer, raw
 
 CUT = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf"
@@ -344,7 +344,7 @@ class RenewingHook(AcmeHook):
         self.token = "new-token-2"
         return True
 
-    def diagnose(self, answer: Answer) -> VendorError | None:
+    def diagnose(self, answer: Response) -> VendorError | None:
         if b"setupD is null" in answer.body:
             return AuthFailed("the session has ended")
         return Rejected("IsError") if b'"IsError":true' in answer.body else None
@@ -415,7 +415,7 @@ async def test_a_broken_answer_is_asked_for_again_where_that_is_safe(
 
 
 async def test_what_a_check_says_has_no_secret_and_knows_the_request(vendor: Vendor, connect: MakeHook) -> None:
-    def check(given: Answer) -> None:
+    def check(given: Response) -> None:
         raise BadResponse("page 3 is no page", detail="it says swordfish-97")
 
     async with connect(attempts=1) as hook:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import msgspec
 
 from nightshift.errors import AuthFailed, BadResponse, NotFound, Rejected, Unreachable, VendorError
-from nightshift.http.answer import Answer
+from nightshift.http.response import Response
 
 REASON_KEYS = ("reason", "Reason", "message", "Message", "error", "detail")
 SESSIONS = "/rest/sessions"
@@ -65,7 +65,7 @@ class FolderStatus(StrEnum):
         return next((one for one in cls if one.value.lower() == (text or "").strip().lower()), cls.UNKNOWN)
 
 
-class FolderAnswer(msgspec.Struct, frozen=True):
+class FolderResponse(msgspec.Struct, frozen=True):
     """Answer of a change of a folder.
 
     :param name: whole path, as the server writes it
@@ -81,7 +81,7 @@ class FolderAnswer(msgspec.Struct, frozen=True):
         return FolderStatus.of(self.word)
 
 
-class ReportAnswer(msgspec.Struct, frozen=True):
+class ReportResponse(msgspec.Struct, frozen=True):
     """Answer of a report's execution.
 
     :param path: path of the report
@@ -98,62 +98,62 @@ class ReportAnswer(msgspec.Struct, frozen=True):
     errors: Any = msgspec.field(default=None, name="ErrorList")
 
 
-def checked_folder(answer: Answer, wanted: frozenset[FolderStatus], what: str) -> FolderStatus:
+def checked_folder(response: Response, wanted: frozenset[FolderStatus], what: str) -> FolderStatus:
     """Return the status of a folder's change.
 
-    :param answer: with a status of 200
+    :param response: with a status of 200
     :param wanted: which statuses are a success
     :param what: what was asked for, for the message
     :raises Rejected: another status, which says that it was not done
     :raises Ambiguous: no status, or one that is not known
     """
-    found = answer.json(FolderAnswer)
+    found = response.json(FolderResponse)
     if found.status in wanted:
         return found.status
     if found.status is FolderStatus.UNKNOWN:
-        raise answer.refused(f"to {what} has the status {found.word!r}, which is not known")
-    raise answer.exchange.error(
+        raise response.refused(f"to {what} has the status {found.word!r}, which is not known")
+    raise response.context.error(
         Rejected,
         f"the server did not {what}: its status is {found.word}",
-        status=answer.status,
+        status=response.status,
         advice="Look at the tree in Exago: somebody else may have changed it. Nothing was changed by this request.",
     )
 
 
-def report_content(answer: Answer, form: Literal["csv", "json"]) -> bytes:
+def report_content(response: Response, form: Literal["csv", "json"]) -> bytes:
     """Return what a report holds.
 
-    :param answer: of the execution
+    :param response: of the execution
     :param form: what was asked for
     :raises ReportFailed: the report failed; with the server's list of errors
     :raises BadResponse: no content, or a link instead of it
     """
-    found = answer.json(ReportAnswer)
+    found = response.json(ReportResponse)
     if found.is_error:
-        raise answer.exchange.error(
-            ReportFailed, "the report failed at the server", status=answer.status, detail=_listed(found.errors)
+        raise response.context.error(
+            ReportFailed, "the report failed at the server", status=response.status, detail=_listed(found.errors)
         )
     if str(found.data_type).lower() == "url":
-        raise answer.refused("has a link instead of the report", advice="Ask for data_type Data.")
+        raise response.refused("has a link instead of the report", advice="Ask for data_type Data.")
     raw = bytes(found.content).strip()
     if raw.startswith(b'"'):
         return msgspec.json.decode(raw, type=str).encode("utf-8", "surrogatepass").removeprefix(b"\xef\xbb\xbf")
     if raw == b"null" or form == "csv":
-        raise answer.refused(f"has no {form} in ExecuteData")
+        raise response.refused(f"has no {form} in ExecuteData")
     return raw
 
 
-def meaning(answer: Answer) -> VendorError | None:
+def meaning(response: Response) -> VendorError | None:
     """Return the error that a 500, or a page with 404, really means; ``None`` where it says nothing more (Exago reference,
     section 5).
     """
-    error, at_the_door = answer.exchange.error, answer.exchange.path.lower().endswith(SESSIONS)
-    if answer.is_page and (answer.status == 404 or (answer.status == 500 and at_the_door)):
+    error, at_the_door = response.context.error, response.context.path.lower().endswith(SESSIONS)
+    if response.is_page and (response.status == 404 or (response.status == 500 and at_the_door)):
         problem = "a page of a web server came where the REST service should answer"
-        return error(NoService, problem, status=answer.status, advice=_NO_SERVICE)
-    if answer.status != 500 or answer.is_page:
+        return error(NoService, problem, status=response.status, advice=_NO_SERVICE)
+    if response.status != 500 or response.is_page:
         return None
-    words = answer.words(REASON_KEYS).strip().lower()
+    words = response.words(REASON_KEYS).strip().lower()
     if "setupd is null" in words:
         return error(SessionGone, "the server does not know the session any more", status=500)
     if words.startswith("unauthorized") or re.search(r"base-?64", words):

@@ -14,7 +14,7 @@ from nightshift.http.address import Params, query
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
-class Call(Struct, frozen=True):
+class Request(Struct, frozen=True):
     """One request.
 
     :param method: HTTP method
@@ -35,7 +35,7 @@ class Call(Struct, frozen=True):
     whole: bool = True
 
     def __repr__(self) -> str:
-        return f"Call({self.method})"
+        return f"Request({self.method})"
 
 
 def body_of(json: Any, data: bytes | str | Params | None) -> tuple[bytes | None, dict[str, str]]:

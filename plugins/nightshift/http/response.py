@@ -21,7 +21,7 @@ PAGE_ADVICE = (
 )
 
 
-class Exchange(msgspec.Struct, frozen=True):
+class RequestContext(msgspec.Struct, frozen=True):
     """One attempt of one request, as an error describes it.
 
     :param vendor: human name of the vendor
@@ -40,10 +40,10 @@ class Exchange(msgspec.Struct, frozen=True):
     connection: str = ""
 
     def __repr__(self) -> str:
-        return f"Exchange({self.method} {redact(self.path)}, attempt {self.attempt})"
+        return f"RequestContext({self.method} {redact(self.path)}, attempt {self.attempt})"
 
     def error(self, kind: type[E], problem: str, **more: Any) -> E:
-        """Return an error of this exchange."""
+        """Return an error of this request."""
         return self.completed(kind(problem, **more))
 
     def completed(self, error: E, **more: Any) -> E:
@@ -67,24 +67,24 @@ class Exchange(msgspec.Struct, frozen=True):
         return self.error(kind, problem, **more)
 
 
-class Answer(msgspec.Struct, frozen=True, eq=False):
+class Response(msgspec.Struct, frozen=True, eq=False):
     """A whole answer.
 
     :param status: HTTP status
     :param headers: names in any case
     :param body: as received, after any Content-Encoding
     :param url: where it came from, fit to be logged
-    :param exchange: the request it answers
+    :param context: the request it answers
     """
 
     status: int
     headers: Mapping[str, str]
     body: bytes
     url: str
-    exchange: Exchange
+    context: RequestContext
 
     def __repr__(self) -> str:
-        return f"Answer({self.status}, {len(self.body)} bytes, {self.url})"
+        return f"Response({self.status}, {len(self.body)} bytes, {self.url})"
 
     @property
     def content_type(self) -> str:
@@ -165,7 +165,7 @@ class Answer(msgspec.Struct, frozen=True, eq=False):
 
     def refused(self, problem: str, **more: Any) -> VendorError:
         """Return the error for a body that is not what the vendor promises; ``problem`` continues "the answer …"."""
-        return self.exchange.unclear(BadResponse, f"the answer {problem}", status=self.status, **more)
+        return self.context.unclear(BadResponse, f"the answer {problem}", status=self.status, **more)
 
 
 class Download(msgspec.Struct, frozen=True, eq=False):

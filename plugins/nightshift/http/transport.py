@@ -14,15 +14,15 @@ from yarl import URL
 from nightshift import __version__
 from nightshift.errors import Rejected, TooLarge, Unreachable
 from nightshift.http import faults
-from nightshift.http.answer import Exchange
-from nightshift.http.call import Call
 from nightshift.http.client_settings import ClientSettings
+from nightshift.http.request import Request
+from nightshift.http.response import RequestContext
 from nightshift.http.timely_body import TimelyBody, timely
 
 READ_BUFFER = 1 << 20
 
 
-class Wire:
+class Transport:
     """Connections to one vendor, for one event loop.
 
     A request that changes something never goes out on a kept connection: the vendor may have closed it a moment
@@ -53,7 +53,7 @@ class Wire:
             if session is not None:
                 await session.close()
 
-    async def send(self, call: Call, exchange: Exchange) -> aiohttp.ClientResponse:
+    async def send(self, request: Request, context: RequestContext) -> aiohttp.ClientResponse:
         """Send and return the answer with its body still to be read; redirects are not followed.
 
         :raises VendorError: the transport failed; :class:`Unreachable` where a request that has to leave within a window
@@ -61,83 +61,83 @@ class Wire:
         """
         settings = self._settings
         timeout = aiohttp.ClientTimeout(
-            total=settings.timeout if call.whole else None,
+            total=settings.timeout if request.whole else None,
             sock_connect=settings.connect_timeout,
             sock_read=settings.read_timeout,
         )
-        session = self._session_for(call)
-        body = timely(call.body, safe=call.safe)
-        with self.translated(exchange), self.in_time(body, exchange):
+        session = self._session_for(request)
+        body = timely(request.body, safe=request.safe)
+        with self.translated(context), self.in_time(body, context):
             return await session.request(
-                call.method,
-                URL(call.url, encoded=True),
-                headers=call.headers,
+                request.method,
+                URL(request.url, encoded=True),
+                headers=request.headers,
                 data=body,
                 timeout=timeout,
-                proxy=settings.proxy.get(urlsplit(call.url).scheme),
+                proxy=settings.proxy.get(urlsplit(request.url).scheme),
                 allow_redirects=False,
             )
 
-    async def read(self, response: aiohttp.ClientResponse, exchange: Exchange, max_bytes: int) -> bytes:
+    async def read(self, raw: aiohttp.ClientResponse, context: RequestContext, max_bytes: int) -> bytes:
         """Read a whole body.
 
         :raises TooLarge: it is larger than ``max_bytes``
         """
-        announced = response.content_length or 0
+        announced = raw.content_length or 0
         parts, size = [], 0
-        if announced <= max_bytes or exchange.method == "HEAD":
-            with self.translated(exchange):
-                while chunk := await response.content.readany():
+        if announced <= max_bytes or context.method == "HEAD":
+            with self.translated(context):
+                while chunk := await raw.content.readany():
                     size += len(chunk)
                     if size > max_bytes:
                         break
                     parts.append(chunk)
                 else:
                     return parts[0] if len(parts) == 1 else b"".join(parts)
-        response.close()
-        raise exchange.unclear(TooLarge, f"the answer is larger than {max_bytes} bytes", status=response.status)
+        raw.close()
+        raise context.unclear(TooLarge, f"the answer is larger than {max_bytes} bytes", status=raw.status)
 
-    async def chunks(self, response: aiohttp.ClientResponse, exchange: Exchange) -> AsyncIterator[bytes]:
+    async def chunks(self, raw: aiohttp.ClientResponse, context: RequestContext) -> AsyncIterator[bytes]:
         """Read a body as it comes.
 
         :raises Unreachable: it ends before the announced length
         """
         received = 0
         while True:
-            with self.translated(exchange):
-                chunk = await response.content.readany()
+            with self.translated(context):
+                chunk = await raw.content.readany()
             if not chunk:
                 break
             received += len(chunk)
             yield chunk
-        announced = response.content_length
+        announced = raw.content_length
         if (
             announced is not None
             and received < announced
-            and "Content-Encoding" not in response.headers
-            and exchange.method != "HEAD"
+            and "Content-Encoding" not in raw.headers
+            and context.method != "HEAD"
         ):
-            raise exchange.unclear(
-                Unreachable, f"the answer broke off after {received} of {announced} bytes", status=response.status
+            raise context.unclear(
+                Unreachable, f"the answer broke off after {received} of {announced} bytes", status=raw.status
             )
 
     @contextmanager
-    def translated(self, exchange: Exchange) -> Iterator[None]:
+    def translated(self, context: RequestContext) -> Iterator[None]:
         """Turn what the HTTP library raises into a typed error."""
         settings = self._settings
         try:
             yield
         except (aiohttp.ClientError, OSError, ValueError, TypeError) as error:
             limits = f"connect {settings.connect_timeout:g} s, silence {settings.read_timeout:g} s, whole request {settings.timeout:g} s"
-            raise faults.of_transport(error, exchange, limits) from None
+            raise faults.of_transport(error, context, limits) from None
 
     @contextmanager
-    def in_time(self, body: object, exchange: Exchange) -> Iterator[None]:
+    def in_time(self, body: object, context: RequestContext) -> Iterator[None]:
         """Tell a request that was held back from one whose answer was lost."""
         if not isinstance(body, TimelyBody):
             yield
             return
-        late = exchange.error(
+        late = context.error(
             Unreachable,
             f"the request was held up for more than the {body.window.seconds:g} s in which it may leave",
             advice="It was not sent: whoever has taken over meanwhile can rely on that. Another attempt, or clearing the task, looks anew.",
@@ -151,10 +151,10 @@ class Wire:
                 raise late from None
             raise
 
-    def _session_for(self, call: Call) -> aiohttp.ClientSession:
+    def _session_for(self, request: Request) -> aiohttp.ClientSession:
         if self._pooled is None:
             raise RuntimeError("the client is closed: use the hook inside 'async with hook:'")
-        if call.safe:
+        if request.safe:
             return self._pooled
         if self._fresh is None:
             self._fresh = self._session(kept=False)

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from nightshift.errors import AuthFailed, Forbidden, RateLimited, Unreachable, VendorError
-from nightshift.http.answer import Answer
+from nightshift.http.response import Response
 from nightshift.retry_after import retry_after
 
 DETAIL_KEYS = (
@@ -45,37 +45,37 @@ _GATEWAY: Mapping[str, tuple[type[VendorError], str, str]] = {
 }  # fmt: skip
 
 
-def meaning_of(answer: Answer) -> VendorError | None:
+def meaning_of(response: Response) -> VendorError | None:
     """Return the error that an answer means where its status says too little; ``None``: what the status says.
 
     A 429 that names no time gets one: it is then waited for without a worker instead of asked again at once.
     """
-    if answer.status < 400:
+    if response.status < 400:
         return None
-    code, words = _read(answer)
-    if answer.status == 429 or code == "ERR-001":
-        asked = retry_after(answer.headers)
+    code, words = _read(response)
+    if response.status == 429 or code == "ERR-001":
+        asked = retry_after(response.headers)
         return RateLimited(
-            "too many requests, or too many pending exports", status=answer.status, detail=words,
+            "too many requests, or too many pending exports", status=response.status, detail=words,
             retry_after=QUEUE_WAIT if asked is None else asked,
             advice="Nothing was lost. Token Flex counts 5 requests a minute and 50 pending exports for all programs of one user "
             "together: look for others, then clear the task.",
         )  # fmt: skip
-    if answer.is_page and answer.status in (400, 404):
+    if response.is_page and response.status in (400, 404):
         return Unreachable(
-            "a page of a web server or proxy came where Token Flex answers in JSON", status=answer.status,
+            "a page of a web server or proxy came where Token Flex answers in JSON", status=response.status,
             advice="Nothing is concluded from it. If it lasts, check the host of the Airflow connection and the proxy, then "
             "clear the task.",
         )  # fmt: skip
     if code in _GATEWAY:
         kind, problem, advice = _GATEWAY[code]
-        return kind(problem, status=answer.status, detail=words, advice=advice)
+        return kind(problem, status=response.status, detail=words, advice=advice)
     return None
 
 
-def _read(answer: Answer) -> tuple[str, str]:
+def _read(response: Response) -> tuple[str, str]:
     try:
-        found: Any = msgspec.json.decode(answer.body) if len(answer.body) <= 65536 else None
+        found: Any = msgspec.json.decode(response.body) if len(response.body) <= 65536 else None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         found = None
     if not isinstance(found, dict):

@@ -12,7 +12,7 @@ from typing import Any
 from nightshift.errors import NotFound, VendorError
 from nightshift.flexdeploy.model import Started, WorkflowRequest
 from nightshift.flexdeploy.vocabulary import Work
-from nightshift.http.answer import Answer
+from nightshift.http.response import Response
 
 Row = dict[str, Any]
 DETAIL_KEYS = ("message", "errorMessage", "detail", "error", "title", "warningMessage", "code")
@@ -23,64 +23,64 @@ _UNKNOWN_REQUEST = re.compile(
 )
 
 
-def rows_of(answer: Answer, *wrappers: str) -> list[Row]:
+def rows_of(response: Response, *wrappers: str) -> list[Row]:
     """Return the rows of a list, however it is wrapped; nothing at all is an empty list.
 
     :param wrappers: further keys under which this list may come
     :raises BadResponse: it is something else
     """
-    if not answer.body.strip():
+    if not response.body.strip():
         return []
-    found = answer.json()
+    found = response.json()
     if isinstance(found, Mapping):
         wrapped = next((found[key] for key in (*_WRAPPERS, *wrappers) if isinstance(found.get(key), list)), None)
         found = wrapped if wrapped is not None else [found] if found else []
     if found is None:
         return []
     if not isinstance(found, list) or not all(isinstance(row, Mapping) for row in found):
-        raise answer.refused("is neither an object nor a list of objects")
+        raise response.refused("is neither an object nor a list of objects")
     return [dict(row) for row in found]
 
 
-def row_of(answer: Answer) -> Row:
+def row_of(response: Response) -> Row:
     """Return the one object of an answer.
 
     :raises BadResponse: it has none, or several
     """
-    rows = rows_of(answer)
+    rows = rows_of(response)
     if len(rows) != 1:
-        raise answer.refused(f"has {len(rows)} objects where one is due")
+        raise response.refused(f"has {len(rows)} objects where one is due")
     return rows[0]
 
 
-def started_of(answer: Answer, work: Work, *, nothing_by_status: bool) -> Started:
+def started_of(response: Response, work: Work, *, nothing_by_status: bool) -> Started:
     """Read the answer to a build, a deployment or a utility run.
 
     :param work: what was asked for
     :param nothing_by_status: 200 says that nothing was started, whatever the body holds (builds and deployments of v1)
     :raises Ambiguous: it was accepted, and the answer names no workflow request
     """
-    if answer.status == 200 and nothing_by_status:
-        return _nothing(answer)
-    body = answer.json()
+    if response.status == 200 and nothing_by_status:
+        return _nothing(response)
+    body = response.json()
     requests = tuple(dict.fromkeys(_requests(body)))
     if requests:
         return Started(started=True, requests=requests)
-    if answer.status == 200 and work is Work.BUILD:
-        return _nothing(answer)
-    raise answer.refused(f"to {work} names no workflow request", detail=answer.beginning)
+    if response.status == 200 and work is Work.BUILD:
+        return _nothing(response)
+    raise response.refused(f"to {work} names no workflow request", detail=response.beginning)
 
 
-def request_in(answer: Answer, request_id: str) -> WorkflowRequest:
+def request_in(response: Response, request_id: str) -> WorkflowRequest:
     """Read the answer to a poll.
 
     :raises BadResponse: it is of another request, or names no status; which says nothing about the request
     """
-    request = WorkflowRequest.of(row_of(answer))
+    request = WorkflowRequest.of(row_of(response))
     if request is None or not request.status:
-        raise answer.refused("names no status of the workflow request")
+        raise response.refused("names no status of the workflow request")
     if request.id != request_id:
-        raise answer.refused(f"is of workflow request {request.id}, not {request_id}")
+        raise response.refused(f"is of workflow request {request.id}, not {request_id}")
     return request
 
 
@@ -103,10 +103,10 @@ def _requests(body: Any) -> Iterator[WorkflowRequest]:
             yield request
 
 
-def _nothing(answer: Answer) -> Started:
+def _nothing(response: Response) -> Started:
     # The code alone decides: what the body of a 200 looks like is not published.
     try:
-        body = answer.json()
+        body = response.json()
     except VendorError:
         body = None
     found = body if isinstance(body, Mapping) else {}
