@@ -14,7 +14,8 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from nightshift.jobs.poller import Log
-from nightshift.jobs.record import StateStore, is_refused_to_this_attempt
+from nightshift.jobs.record import is_refused_to_this_attempt
+from nightshift.jobs.state import StateStore
 
 if TYPE_CHECKING:
     from airflow.sdk.execution_time.comms import GetTaskStates

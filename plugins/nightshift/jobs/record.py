@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import timedelta
 from enum import StrEnum
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import msgspec
 
-from nightshift.errors import Rejected
-from nightshift.jobs.state import Intent, JobStatus, from_json, to_json
+from nightshift.jobs.state import Intent, JobStatus, StateStore, TaskState
 
 RECORD_KEY = "nightshift_job"
 """Key of the task state store that holds the :class:`JobRecord`."""
@@ -112,19 +111,6 @@ class Resolution(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return "adopt" if self.adopt else "resubmit" if self.resubmit else "over"
 
 
-class StateStore(Protocol):
-    """What we need of ``context["task_state_store"]``."""
-
-    def get(self, key: str, default: Any = None) -> Any:
-        """Return the value, or the default."""
-
-    def set(self, key: str, value: Any, *, retention: timedelta | None = None) -> None:
-        """Write the value."""
-
-    def delete(self, key: str) -> None:
-        """Remove the key, if it is there."""
-
-
 class JobStore:
     """The task state store, read and written as :class:`JobRecord`.
 
@@ -135,49 +121,42 @@ class JobStore:
     """
 
     def __init__(self, store: StateStore) -> None:
-        self._store = store
+        self._resolution = TaskState(
+            store,
+            RESOLUTION_KEY,
+            Resolution,
+            advice="Nothing was asked of the vendor. Correct the value, then clear the task.",
+        )
+        self._record = TaskState(
+            store,
+            RECORD_KEY,
+            JobRecord,
+            advice="Nothing was asked of the vendor. Make sure that no job of this task runs there, delete that "
+            "key, then clear the task.",
+            retention=_RETENTION,
+        )
 
     def load(self) -> JobRecord | None:
         """Read what earlier attempts left.
 
         :raises Rejected: it is there but is not ours or not of this version. Nothing is asked of the vendor then.
         """
-        plain = self._store.get(RECORD_KEY)
-        if plain is None:
-            return None
-        try:
-            return from_json(JobRecord, plain)
-        except ValueError as error:
-            raise Rejected(
-                f"the task state store holds a {RECORD_KEY!r} that cannot be read ({error})",
-                advice="Nothing was asked of the vendor. Make sure that no job of this task runs there, delete that "
-                "key, then clear the task.",
-            ) from None
+        return self._record.load()
 
     def save(self, record: JobRecord) -> JobRecord:
         """Write the record, to be kept for 90 days after its last change."""
-        self._store.set(RECORD_KEY, to_json(record), retention=_RETENTION)
-        return record
+        return self._record.save(record)
 
     def resolution(self) -> Resolution | None:
         """Read what a person decided. A run's conf has no say: whoever may start a run could pass off any job as its own.
 
         :raises Rejected: it is there but says something else.
         """
-        plain = self._store.get(RESOLUTION_KEY)
-        if plain is None:
-            return None
-        try:
-            return from_json(Resolution, plain)
-        except ValueError as error:
-            raise Rejected(
-                f"cannot read the key {RESOLUTION_KEY!r} of the task state store: {error}",
-                advice="Nothing was asked of the vendor. Correct the value, then clear the task.",
-            ) from None
+        return self._resolution.load()
 
     def resolved(self) -> None:
         """Remove what a person decided, once it has been acted on."""
-        self._store.delete(RESOLUTION_KEY)
+        self._resolution.forget()
 
 
 def is_refused_to_this_attempt(error: BaseException) -> bool:

@@ -1,13 +1,16 @@
-"""What a job is: its state, one observation of it, and the intent to make one."""
+"""What a job is: its state, one observation of it, the intent to make one; and how a task keeps such things."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+from datetime import timedelta
 from enum import StrEnum
-from typing import Any, TypeVar, cast
+from typing import Any, Generic, Protocol, TypeVar, cast
 
 import msgspec
+
+from nightshift.errors import Rejected
 
 Scalar = str | int | float | bool | None
 """What may travel in an event, a trigger or the state store besides the models themselves."""
@@ -148,3 +151,58 @@ def from_json(kind: type[_Model], plain: object) -> _Model:
         return msgspec.convert(plain, kind)
     except (msgspec.ValidationError, TypeError) as error:
         raise ValueError(f"not a valid {kind.__name__}: {error}") from None
+
+
+class StateStore(Protocol):
+    """What we need of ``context["task_state_store"]``."""
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Return the value, or the default."""
+
+    def set(self, key: str, value: Any, *, retention: timedelta | None = None) -> None:
+        """Write the value."""
+
+    def delete(self, key: str) -> None:
+        """Remove the key, if it is there."""
+
+
+class TaskState(Generic[_Model]):
+    """What a task keeps for its next attempt under one key: a model, written whole and checked when it is read.
+
+    Airflow ties a write to the attempt that makes it: once a newer attempt exists, a write of the older one fails.
+
+    :param store: ``context["task_state_store"]``
+    :param key: of the store
+    :param kind: the model
+    :param advice: what a person does about a value that cannot be read
+    :param retention: how long it is kept after its last change; default: as long as Airflow keeps any
+    """
+
+    def __init__(
+        self, store: StateStore, key: str, kind: type[_Model], *, advice: str, retention: timedelta | None = None
+    ) -> None:
+        self._store, self._key, self._kind = store, key, kind
+        self._advice, self._retention = advice, retention
+
+    def load(self) -> _Model | None:
+        """Return what an earlier attempt has kept, ``None`` where there is nothing.
+
+        :raises Rejected: it is there but is not ours, or not of this version
+        """
+        plain = self._store.get(self._key, None)
+        if plain is None:
+            return None
+        try:
+            return from_json(self._kind, plain)
+        except ValueError as error:
+            problem = f"cannot read the key {self._key!r} of the task state store: {error}"
+            raise Rejected(problem, advice=self._advice) from None
+
+    def save(self, model: _Model) -> _Model:
+        """Keep a model in the place of what was there, and return it."""
+        self._store.set(self._key, to_json(model), retention=self._retention)
+        return model
+
+    def forget(self) -> None:
+        """Keep nothing any more."""
+        self._store.delete(self._key)

@@ -108,7 +108,7 @@ def test_a_payload_is_the_same_in_any_order_of_its_keys() -> None:
 
 def test_a_record_that_cannot_be_read_stops_the_task() -> None:
     store = Dict({RECORD_KEY: {"intent": 5}})
-    with pytest.raises(Rejected, match=r"cannot be read.*Nothing was asked of the vendor"):
+    with pytest.raises(Rejected, match=r"cannot read the key.*Nothing was asked of the vendor"):
         JobStore(store).load()
 
 
