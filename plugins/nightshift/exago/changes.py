@@ -11,8 +11,14 @@ import msgspec
 
 from nightshift.exago.paths import ContentPath
 from nightshift.exago.tree import Entry, Tree
+from nightshift.lake.spec import Column
 
 SHOWN = 8
+CHANGE_COLUMNS = tuple(
+    Column(name=name, type="string")
+    for name in ("change", "kind", "name", "path", "path_before", "type", "type_before", "since")
+)
+"""The columns of the table ``exago/tree_changes``."""
 Key = tuple[tuple[str, ...], bool]
 
 
@@ -51,10 +57,15 @@ class Change(msgspec.Struct, frozen=True):
         """
         before, after = self.before, self.after
         return {
-            "change": str(self.kind), "kind": self.entry.kind, "name": self.entry.path.name, "path": str(after.path) if after else None,
-            "path_before": str(before.path) if before else None, "type": after.type if after else None,
-            "type_before": before.type if before else None, "since": since,
-        }  # fmt: skip
+            "change": str(self.kind),
+            "kind": self.entry.kind,
+            "name": self.entry.path.name,
+            "path": str(after.path) if after else None,
+            "path_before": str(before.path) if before else None,
+            "type": after.type if after else None,
+            "type_before": before.type if before else None,
+            "since": since,
+        }
 
 
 def compare(before: Tree, after: Tree) -> tuple[Change, ...]:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import hashlib
+import hmac
 from collections.abc import Collection, Mapping, Sequence
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from email.utils import format_datetime
 from typing import Any, ClassVar, Literal
 from urllib.parse import urlsplit
 
@@ -22,8 +26,6 @@ from nightshift.exago.responses import (
     meaning,
     report_content,
 )
-from nightshift.exago.schedules import JobStatus, status_of
-from nightshift.exago.signature import Signed
 from nightshift.exago.steps import Step, StepKind
 from nightshift.exago.tree import LIST_PATH, Tree
 from nightshift.http import credentials as secret
@@ -34,6 +36,38 @@ from nightshift.http.response import Response
 AUTH_FORMS = ("basic", "exagokey")
 END_SECONDS = 10.0
 JSON = "application/json"
+
+
+class Signed(msgspec.Struct, frozen=True):
+    """What of a request goes into its signature (``ExagoKey``, Exago reference, section 1.2), besides the date.
+
+    :param method: HTTP method
+    :param path: absolute path as sent, without the query
+    :param length: Content-Length as sent; empty where none is
+    :param content_type: Content-Type as sent
+    :param sid: the session; empty where none is
+    """
+
+    method: str
+    path: str
+    length: str
+    content_type: str
+    sid: str
+
+    def headers(self, user: str, key: str, now: datetime) -> dict[str, str]:
+        """Return the headers that authorize the request; the server refuses a date that is 15 minutes old.
+
+        :param user: user id; may be empty
+        :param key: the REST key
+        :param now: the present, in UTC
+        """
+        date = format_datetime(now, usegmt=True)
+        parts = (self.method, self.path, self.length, self.content_type, "", self.sid, date)
+        text = "".join(f"{part}\n" for part in parts)
+        digest = hmac.new(key.encode(), text.encode(), hashlib.sha256).digest()
+        signature = base64.b64encode(digest).decode("ascii")
+        return {"Authorization": f"ExagoKey {user}:{signature}", "X-Exago-Date": date}
+
 
 _signed: ContextVar[Signed | None] = ContextVar("exago_signed", default=None)
 
@@ -179,15 +213,6 @@ class ExagoHook(VendorHook):
         body |= {"Sorts": list(sorts)} if sorts else {}
         response = await self._asked("POST", f"/rest/Reports/Execute/{form}", body=body, safe=True)
         return report_content(response, form)
-
-    async def schedules(self) -> list[dict[str, Any]]:
-        """Return the schedules, as the server sends them (2019.2.29 and later)."""
-        return list((await self._asked("GET", "/rest/SchedulesV2")).json(list[dict[str, Any]]))
-
-    async def schedule_status(self, schedule_id: str) -> tuple[JobStatus, str]:
-        """Return the status of a schedule's job, and the vendor's own word for it."""
-        response = await self._asked("GET", f"/rest/SchedulesV2/{segment(schedule_id)}")
-        return status_of(response.json(dict[str, Any]))
 
     async def check(self) -> str:
         """Open a session and read the tree."""

@@ -12,11 +12,10 @@ from airflow.sdk import Context
 
 from nightshift.config.mistakes import nearest
 from nightshift.errors import BadResponse, NotFound, Rejected, VendorError
-from nightshift.exago.changes import compare, summary
-from nightshift.exago.columns import CHANGE_COLUMNS, TREE_COLUMNS
+from nightshift.exago.changes import CHANGE_COLUMNS, compare, summary
 from nightshift.exago.paths import DEFAULT_CONN, VENDOR, ContentPath
 from nightshift.exago.report import for_night, json_rows, names_night
-from nightshift.exago.tree import Tree
+from nightshift.exago.tree import TREE_COLUMNS, Tree
 from nightshift.lake.extract import Progress, describe
 from nightshift.lake.landing import Landing, Manifest, VendorTotals
 from nightshift.lake.spec import CsvSpec

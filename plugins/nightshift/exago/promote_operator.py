@@ -12,19 +12,19 @@ from airflow.sdk import BaseAsyncOperator, Context
 
 from nightshift.errors import Rejected, Unreachable, VendorError
 from nightshift.exago.claims import Claims
-from nightshift.exago.execution import (
+from nightshift.exago.folder_operators import (
     LIST_LAG,
     PASSING,
     SEND_SECONDS,
     Unseen,
     ask,
+    is_true,
     lag_after,
     says_it_is_gone,
     see,
     settled,
     unseen,
 )
-from nightshift.exago.folder_operators import is_true
 from nightshift.exago.paths import DEFAULT_CONN, VENDOR, ContentPath
 from nightshift.exago.promotion import (
     Ask,

@@ -9,8 +9,14 @@ import msgspec
 
 from nightshift.errors import BadResponse
 from nightshift.exago.paths import VENDOR, ContentPath
+from nightshift.lake.spec import Column
 
 LIST_PATH = "/rest/reports/list"
+TREE_COLUMNS = tuple(
+    Column(name=name, type="bool" if name == "read_only" else "string")
+    for name in ("path", "parent", "name", "kind", "type", "read_only", "role", "content_id")
+)
+"""The columns of the table ``exago/tree``."""
 
 
 class _Node(msgspec.Struct):
@@ -70,9 +76,15 @@ class Entry(msgspec.Struct, frozen=True):
         """Return the entry as a row of the table ``exago/tree``."""
         parent = self.path.parent
         return {
-            "path": str(self.path), "parent": None if parent is None else str(parent), "name": self.path.name, "kind": self.kind,
-            "type": self.type, "read_only": self.read_only, "role": self.role, "content_id": self.content_id,
-        }  # fmt: skip
+            "path": str(self.path),
+            "parent": None if parent is None else str(parent),
+            "name": self.path.name,
+            "kind": self.kind,
+            "type": self.type,
+            "read_only": self.read_only,
+            "role": self.role,
+            "content_id": self.content_id,
+        }
 
 
 class Tree:

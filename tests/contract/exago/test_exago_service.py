@@ -11,7 +11,6 @@ from nightshift.errors import AuthFailed, NotFound, Rejected, VendorError
 from nightshift.exago.hook import ExagoHook
 from nightshift.exago.paths import ContentPath
 from nightshift.exago.responses import FolderStatus, ReportFailed
-from nightshift.exago.schedules import JobStatus
 from tests.contract.exago.conftest import Start
 
 path = ContentPath.parse
@@ -182,11 +181,3 @@ async def test_reports(vendor_with: Start, result: str) -> None:
         with pytest.raises(ReportFailed):
             await hook.execute_report(path("Sales/None"))
     assert [one.detail["error"] for one in vendor.ledger.effects(kind="report_executed")][:3] == [False, False, True]
-
-
-async def test_the_status_of_schedules(vendor_with: Start) -> None:
-    vendor_with()
-    async with ExagoHook() as hook:
-        found = [(await hook.schedule_status("nightly-sales"))[0] for _ in range(4)]
-        assert found == [JobStatus.READY, JobStatus.RUNNING, JobStatus.RUNNING, JobStatus.COMPLETED]
-        assert len(await hook.schedules()) == 3

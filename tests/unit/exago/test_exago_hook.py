@@ -13,7 +13,6 @@ from nightshift.errors import Ambiguous, AuthFailed, NotFound, Rejected, Unreach
 from nightshift.exago.hook import ExagoHook
 from nightshift.exago.paths import ContentPath
 from nightshift.exago.responses import FolderStatus, ReportFailed, SessionGone
-from nightshift.exago.schedules import FINAL, JobStatus
 from tests.unit.exago.exago_server import ExagoServer
 
 path = ContentPath.parse
@@ -257,16 +256,6 @@ async def test_reports(server: ExagoServer) -> None:
             await hook.execute_report(report_id="7")
         with pytest.raises(Rejected, match="by one of them"):
             await hook.execute_report()
-
-
-async def test_a_schedules_status(server: ExagoServer) -> None:
-    async with ExagoHook() as hook:
-        assert await hook.schedule_status("7") == (JobStatus.RUNNING, "Running")
-    assert JobStatus.of("COMPLETED") in FINAL
-    assert JobStatus.of("Sleeping") is JobStatus.UNKNOWN
-    assert not JobStatus.UNKNOWN.is_final()
-    assert not JobStatus.USER_ABORT.is_final()
-    assert JobStatus.USER_ABORT.is_final(user_abort_is_final=True)
 
 
 def test_a_hook_serves_two_event_loops_in_turn(server: ExagoServer) -> None:
