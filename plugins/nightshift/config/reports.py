@@ -127,6 +127,7 @@ class FlexNet(Source):
     :param date_to: whether the vendor's ``dateTo`` is part of the window; ``auto`` asks the vendor itself
     :param window_overlap_days: days asked for on either side of a night, for reports with a ``night_column``
     :param pages_in_flight: pages asked for at a time where the page count is known
+    :param reports: the reports that come home, at least one
     """
 
     connection: str = "flexnet_default"
@@ -166,6 +167,7 @@ class CamundaOptimize(Source):
 
     :param horizon_days: how many days back a report with a ``night_column`` reaches; ``null`` for all
     :param limit: records a page, 1 to 10000
+    :param reports: the reports that come home, at least one
     """
 
     connection: str = "camunda_optimize_default"

@@ -54,7 +54,7 @@ class UsageExport(Report):
     other_names: tuple[str, ...] = ()
     skip_rules: tuple[str, ...] = ()
 
-    @field_validator("category", mode="before")
+    @field_validator("category", mode="before", json_schema_input_type=str | tuple[str, ...])
     @classmethod
     def _one_or_more(cls, given: Any) -> Any:
         return (given,) if isinstance(given, str) else given
@@ -88,6 +88,7 @@ class TokenFlex(Source):
     :param queue_hours: how long a full queue of the vendor is waited for
     :param vendor_retries: how often the vendor is asked to try again what it ended in ``Error``
     :param poll_seconds: seconds between two looks at an export, at most
+    :param exports: the exports that come home, at least one
     """
 
     connection: str = "tokenflex_default"

@@ -1,0 +1,1 @@
+"""The command ``nightshift``: what is done in a terminal, beside a running Airflow."""

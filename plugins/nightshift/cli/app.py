@@ -1,0 +1,147 @@
+"""The command ``nightshift`` and what it can be asked for."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.syntax import Syntax
+from rich.table import Table
+
+from nightshift.cli.project import SETTINGS, WRITES, Fate, Needs, PlannedFile, Project
+from nightshift.cli.schema import SCHEMAS
+from nightshift.config.mistakes import ConfigError
+from nightshift.config.scalars import name_problem
+from nightshift.provider import get_provider_info
+from nightshift.sources import SOURCES
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Nightly vendor reports and promotions in Airflow.")
+Source = StrEnum("Source", {name: name for name in SOURCES})  # type: ignore[misc]
+ConfigFile = StrEnum("ConfigFile", {name: name for name in SCHEMAS})  # type: ignore[misc]
+_FATES = {
+    Fate.NEW: "green",
+    Fate.UPDATED: "green",
+    Fate.EXTENDED: "green",
+    Fate.OVERWRITTEN: "red",
+    Fate.KEPT: "yellow",
+}
+
+
+@app.callback()
+def _commands() -> None:
+    """Keep ``nightshift <command>`` the form, however few commands there are."""
+
+
+@app.command()
+def init(
+    source: Annotated[
+        list[Source] | None, typer.Option("--source", "-s", help="A source of reports; may be repeated.")
+    ] = None,
+    application: Annotated[
+        list[str] | None, typer.Option("--application", "-a", help="An application to promote; may be repeated.")
+    ] = None,
+    dags: Annotated[
+        Path | None, typer.Option(help="Folder of the DAG files.", show_default="Airflow's, or ./dags")
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of the configuration.", envvar="NIGHTSHIFT_CONFIG", show_default="./config/nightshift"
+        ),
+    ] = None,
+    lake: Annotated[
+        str,
+        typer.Option(
+            help="A folder, s3://bucket/prefix, gs://…, az://….", envvar="NIGHTSHIFT_LAKE", show_default="./lake"
+        ),
+    ] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and do nothing.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite files that somebody changed.")] = False,
+) -> None:
+    """Put DAG files, configuration and settings into an Airflow project; again at any time, also after an upgrade."""
+    found = os.environ.get("AIRFLOW__CORE__DAGS_FOLDER")
+    project = Project(
+        dags=(dags or Path(found or "dags")).absolute(),
+        config=(config or Path("config/nightshift")).absolute(),
+        lake=lake if "://" in lake or not lake else str(Path(lake).absolute()),
+        sources=tuple(dict.fromkeys(one.value for one in source or ())),
+        applications=tuple(dict.fromkeys(application or ())),
+        force=force,
+    )
+    for name in project.applications:
+        if problem := name_problem(name):
+            raise typer.BadParameter(f"{name!r}: {problem}", param_hint="--application")
+    if not (project.sources or project.applications or (project.config / "reports.yaml").exists()):
+        raise typer.BadParameter(f"name at least one of {', '.join(SOURCES)}", param_hint="--source")
+    out = Console(highlight=False)
+    try:
+        files, needs = project.plan()
+    except ConfigError as error:
+        Console(stderr=True).print(f"nightshift: {error}", markup=False, highlight=False, soft_wrap=True)
+        raise typer.Exit(1) from None
+    if not dry_run:
+        project.write(files)
+    _show_files(out, files, dry_run=dry_run)
+    _show_steps(out, project, needs)
+
+
+@app.command()
+def schema(file: Annotated[ConfigFile, typer.Argument(help="Which file.")]) -> None:
+    """Print the JSON schema of reports.yaml or promotions.yaml, for editors."""
+    print(json.dumps(SCHEMAS[file.value](), indent=2, ensure_ascii=False))
+
+
+def _show_files(out: Console, files: list[PlannedFile], *, dry_run: bool) -> None:
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    for file in files:
+        would = "would be " if dry_run and file.fate in WRITES else ""
+        table.add_row(f"[{_FATES.get(file.fate, 'dim')}]{would}{file.fate}", str(file.path))
+    out.print(table, soft_wrap=True)
+    for file in files:
+        if file.diff and (file.fate is Fate.KEPT or (dry_run and file.before is not None)):
+            out.print(Syntax(file.diff, "diff", background_color="default"), soft_wrap=True)
+    if any(file.fate is Fate.KEPT for file in files):
+        out.print("Somebody changed what is kept; --force overwrites it.", style="yellow")
+
+
+def _show_steps(out: Console, project: Project, needs: Needs) -> None:
+    """Print what is left to do, as lines that can be copied."""
+    settings = shlex.quote(str(project.config / SETTINGS))
+    steps = [("Give these settings to every process of Airflow; in a shell:", [f"set -a; . {settings}; set +a"])]
+    if needs.pools:
+        steps.append(("Make the pools:", [f"airflow pools import {shlex.quote(str(project.config / 'pools.json'))}"]))
+    added = [_connection_line(name, kind) for name, kind in needs.connections]
+    steps.append(("Add the connections, with what is yours, here or in the UI under Admin, Connections:", added))
+    tests = [f"AIRFLOW__CORE__TEST_CONNECTION=Enabled airflow connections test {name}" for name, _ in needs.connections]
+    steps.append(("See whether the vendors let you in:", tests))
+    if needs.dag_ids:
+        unpaused = [f"airflow dags unpause {one}" for one in needs.dag_ids]
+        steps.append(
+            (
+                "Start, once Airflow runs and has seen the DAG files:",
+                [*unpaused, f"airflow dags trigger {needs.dag_ids[0]}"],
+            )
+        )
+    for number, (about, lines) in enumerate(steps, start=1):
+        out.print(f"\n{number}. {about}", style="bold", soft_wrap=True)
+        for line in lines:
+            out.print(f"   {line}", markup=False, soft_wrap=True)
+
+
+def _connection_line(name: str, kind: str) -> str:
+    """Return the command that adds a connection; what is secret is asked for in variables of the shell."""
+    (form,) = [one for one in get_provider_info()["connection-types"] if one["connection-type"] == kind]
+    behaviour: dict[str, Any] = form["ui-field-behaviour"]
+    shown = [one for one in ("host", "login", "password") if one not in behaviour["hidden-fields"]]
+    words = {"host": behaviour["placeholders"]["host"].rpartition(" ")[2]}
+    words["login"] = f"<{behaviour['relabeling'].get('login', 'login').lower()}>"
+    options = [f"--conn-{one} {shlex.quote(words[one])}" for one in shown if one in words]
+    if "password" in shown:
+        options.append(f'--conn-password "${kind.upper()}_PASSWORD"')
+    return f"airflow connections add {name} --conn-type {kind} {' '.join(options)}"

@@ -1,0 +1,104 @@
+"""JSON schemas of ``reports.yaml`` and ``promotions.yaml``, made from the models that read them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import GenerateJsonSchema, models_json_schema
+
+from nightshift.config.promotions import Application
+from nightshift.sources import SOURCES
+
+_REMOVED = {
+    "type": "object",
+    "properties": {"removed": {"const": True}},
+    "required": ["removed"],
+    "additionalProperties": False,
+    "description": "Confirms that this is gone on purpose.",
+}
+_PARAM = re.compile(r"^ *:param (\w+):((?:.|\n)*?)(?=^ *:|\Z)", re.MULTILINE)
+
+
+def meanings(model: type[BaseModel]) -> dict[str, str]:
+    """Return field → what it means, as the docstrings of a model and of its bases say."""
+    found: dict[str, str] = {}
+    for one in reversed([base for base in model.__mro__ if issubclass(base, BaseModel)]):
+        found |= {name: _words(text) for name, text in _PARAM.findall(one.__dict__.get("__doc__") or "")}
+    return found
+
+
+def summary(model: type[BaseModel]) -> str:
+    """Return what a model stands for: its docstring before the parameters."""
+    return _words((model.__doc__ or "").partition("\n\n    :param")[0])
+
+
+def _words(text: str) -> str:
+    plain = re.sub(r":\w+:`~?([^`]+)`", r"``\1``", text)
+    return " ".join(plain.replace("``", "`").split())
+
+
+class _AsWritten(GenerateJsonSchema):
+    """Describes fields in the words of the docstrings; a text needs no quotes in our files."""
+
+    def model_schema(self, schema: Any) -> dict[str, Any]:
+        made = super().model_schema(schema)
+        model = schema["cls"]
+        told = meanings(model)
+        made["description"] = summary(model)
+        for name, field in made.get("properties", {}).items():
+            field.pop("title", None)
+            if name in told:
+                field["description"] = told[name]
+        return made
+
+    def str_schema(self, schema: Any) -> dict[str, Any]:
+        return {**super().str_schema(schema), "type": ["string", "number", "boolean"]}
+
+
+def reports_schema() -> dict[str, Any]:
+    """Return the schema of ``reports.yaml``."""
+    references, shared = _definitions(SOURCES)
+    return {
+        **_head("reports.yaml: which reports come home every night"),
+        "type": "object",
+        "properties": {name: _unless_removed(references[name], model) for name, model in SOURCES.items()},
+        "patternProperties": {"^x-": {"description": "Read by nobody; a place for anchors."}},
+        "additionalProperties": False,
+        **shared,
+    }
+
+
+def promotions_schema() -> dict[str, Any]:
+    """Return the schema of ``promotions.yaml``."""
+    references, shared = _definitions({"application": Application})
+    return {
+        **_head("promotions.yaml: which applications are built and deployed after which reports"),
+        "type": ["object", "null"],
+        "additionalProperties": _unless_removed(references["application"], Application),
+        **shared,
+    }
+
+
+def _head(title: str) -> dict[str, Any]:
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": title}
+
+
+def _unless_removed(reference: dict[str, Any], model: type[BaseModel]) -> dict[str, Any]:
+    may_be_bare = not any(field.is_required() for field in model.model_fields.values())
+    return {
+        "if": {"type": "object", "required": ["removed"]},
+        "then": _REMOVED,
+        "else": {"anyOf": [reference, {"type": "null"}]} if may_be_bare else reference,
+    }
+
+
+def _definitions(models: Mapping[str, type[BaseModel]]) -> tuple[dict[str, Any], dict[str, Any]]:
+    made, shared = models_json_schema([(one, "validation") for one in models.values()], schema_generator=_AsWritten)
+    return {name: made[(one, "validation")] for name, one in models.items()}, {"$defs": shared["$defs"]}
+
+
+SCHEMAS = {"reports": reports_schema, "promotions": promotions_schema}
+"""File, without its ending → its schema."""

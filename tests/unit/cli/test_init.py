@@ -1,0 +1,159 @@
+"""``nightshift init`` as a person runs it: in a folder, with options, again, and after somebody changed a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from nightshift.cli.app import app
+from nightshift.cli.project import Fate, Project, starter
+from nightshift.config.promotions import Application, read_applications
+from nightshift.settings import read_section
+from nightshift.sources import SOURCES, all_mistakes
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture(autouse=True)
+def in_a_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in ("NIGHTSHIFT_CONFIG", "NIGHTSHIFT_LAKE", "AIRFLOW__CORE__DAGS_FOLDER"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("NIGHTSHIFT_KEPT", str(tmp_path / "kept"))
+    monkeypatch.setenv("COLUMNS", "300")
+    project = tmp_path / "project"
+    project.mkdir()
+    monkeypatch.chdir(project)
+    return project
+
+
+def init(*options: str) -> Result:
+    return CliRunner().invoke(app, ["init", *options])
+
+
+def contents(folder: Path) -> dict[str, str]:
+    return {str(one.relative_to(folder)): one.read_text() for one in sorted(folder.rglob("*")) if one.is_file()}
+
+
+def everything() -> list[str]:
+    return [*(word for name in SOURCES for word in ("--source", name)), "--application", "portal"]
+
+
+def test_every_starter_is_without_a_mistake(in_a_project: Path) -> None:
+    assert init(*everything()).exit_code == 0
+    config = in_a_project / "config/nightshift"
+    for name, model in SOURCES.items():
+        assert read_section(name, model, folder=config) is not None, name
+    assert isinstance(read_applications(config)["portal"], Application)
+    assert all_mistakes(config) == []
+
+
+def test_the_dag_files_are_those_of_the_checkout_and_no_more_than_asked_for(in_a_project: Path) -> None:
+    init(*everything())
+    written = contents(in_a_project / "dags/nightshift_dags")
+    assert written == {one.name: one.read_text() for one in (ROOT / "dags").glob("*.py")}
+
+
+@pytest.mark.parametrize(
+    ("options", "files"),
+    [
+        (["-s", "flexnet"], {"configuration.py", "flexnet_reports.py"}),
+        (["-s", "tokenflex"], {"configuration.py", "tokenflex_exports.py", "tokenflex_token.py"}),
+        (["-s", "camunda_optimize"], {"configuration.py", "camunda_reports.py"}),
+        (["-s", "exago", "-a", "portal"], {"configuration.py", "exago_catalog.py", "promotion.py"}),
+    ],
+)
+def test_only_what_was_chosen_is_there(in_a_project: Path, options: list[str], files: set[str]) -> None:
+    done = init(*options)
+    assert done.exit_code == 0, done.output
+    assert set(contents(in_a_project / "dags/nightshift_dags")) == files
+    assert (in_a_project / "config/nightshift/promotions.yaml").exists() is ("-a" in options)
+    assert (in_a_project / "config/nightshift/pools.json").exists() is ("tokenflex" in options)
+
+
+def test_a_second_run_changes_nothing(in_a_project: Path) -> None:
+    init(*everything())
+    before = contents(in_a_project)
+    done = init(*everything())
+    assert contents(in_a_project) == before
+    assert {line.split()[0] for line in done.output.splitlines() if ".yaml" in line or ".py" in line} == {"unchanged"}
+    assert init().exit_code == 0, "the configuration says which sources there are"
+    assert contents(in_a_project) == before
+
+
+def test_another_source_comes_after_what_stands_there(in_a_project: Path) -> None:
+    init("-s", "flexnet", "--lake", "s3://bucket/prefix")
+    reports = in_a_project / "config/nightshift/reports.yaml"
+    reports.write_text(reports.read_text().replace("timezone: UTC", "timezone: Europe/Berlin"))
+    mine = reports.read_text()
+    assert init("-s", "flexnet", "-s", "exago").exit_code == 0
+    assert reports.read_text() == f"{mine.rstrip()}\n\n{starter('exago')}"
+    settings = (in_a_project / "config/nightshift/airflow.env").read_text()
+    assert "\nNIGHTSHIFT_LAKE=s3://bucket/prefix\n" in settings
+
+
+def test_what_somebody_changed_is_kept_and_shown_until_it_is_forced(in_a_project: Path) -> None:
+    init("-s", "flexnet")
+    dag = in_a_project / "dags/nightshift_dags/flexnet_reports.py"
+    template = dag.read_text()
+    dag.write_text(f"{template}# mine\n")
+    kept = init()
+    assert kept.exit_code == 0
+    assert "-# mine" in kept.output
+    assert "--force" in kept.output
+    assert dag.read_text() == f"{template}# mine\n"
+    assert init("--force").exit_code == 0
+    assert dag.read_text() == template
+
+
+def test_what_nobody_changed_follows_a_newer_version(in_a_project: Path) -> None:
+    project = Project(in_a_project / "dags", in_a_project / "config", sources=("flexnet",))
+    files, _ = project.plan()
+    dag = next(one for one in files if one.path.name == "flexnet_reports.py")
+    older = type(dag)(dag.path, "# of an older version\n", None, Fate.NEW)
+    project.write([one if one is not dag else older for one in files])
+    again, _ = project.plan()
+    assert {one.path.name: one.fate for one in again if one.fate is not Fate.SAME} == {dag.path.name: Fate.UPDATED}
+    project.write(again)
+    assert dag.path.read_text() == dag.text
+
+
+def test_a_dry_run_writes_nothing(in_a_project: Path) -> None:
+    done = init("-s", "flexnet", "--dry-run")
+    assert done.exit_code == 0
+    assert contents(in_a_project) == {}
+    assert "would be new" in done.output
+
+
+def test_a_broken_configuration_is_told_with_its_line_and_left_alone(in_a_project: Path) -> None:
+    init("-s", "flexnet")
+    reports = in_a_project / "config/nightshift/reports.yaml"
+    reports.write_text("flexnet: [\n")
+    before = contents(in_a_project)
+    done = init("-s", "exago")
+    assert done.exit_code == 1
+    assert "reports.yaml:2: not valid YAML" in done.output
+    assert contents(in_a_project) == before
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ([], "name at least one of flexnet"),
+        (["-a", "a b"], "a name has letters"),
+        (["-s", "sap"], "'sap' is not one of"),
+    ],
+)
+def test_what_cannot_be_done_says_what_can(options: list[str], says: str) -> None:
+    done = init(*options)
+    assert done.exit_code == 2
+    assert says in " ".join(done.output.replace("│", " ").split())
+
+
+def test_the_steps_name_connections_and_pools_and_hold_no_secret() -> None:
+    out = init(*everything()).output
+    for name in (*SOURCES, "flexdeploy"):
+        assert f"airflow connections add {name}_default --conn-type {name} --conn-host https://" in out
+    assert "airflow pools import" in out
+    assert "airflow dags unpause tokenflex_exports" in out
