@@ -18,7 +18,7 @@ import pendulum
 from airflow.sdk import DAG, Asset
 
 from nightshift.retries import VendorRetryPolicy
-from nightshift.tokenflex.renew_operator import RenewTokensOperator
+from nightshift.tokenflex.operators import RenewTokensOperator
 
 with DAG(
     "tokenflex_token",

@@ -24,7 +24,7 @@ HOOKS: Mapping[str, Sequence[str]] = {
 }
 OPERATORS: Mapping[str, Sequence[str]] = {
     "FlexNet Operations": ("flexnet.operators",),
-    "Autodesk Token Flex": ("tokenflex.operators", "tokenflex.landing_operators", "tokenflex.renew_operator"),
+    "Autodesk Token Flex": ("tokenflex.operators", "tokenflex.landing_operators"),
     "Camunda Optimize": ("camunda_optimize.operators",),
     "Exago BI": ("exago.operators", "exago.folder_operators", "exago.promote_operator"),
     "FlexDeploy": ("flexdeploy.operators", "flexdeploy.project_operator"),

@@ -13,9 +13,9 @@ from nightshift.errors import BadResponse, NotFound, Unreachable, VendorError
 from nightshift.jobs.adapter import Cancelled, JobAdapter, NotPossible
 from nightshift.jobs.state import Intent, JobState, JobStatus, Scalar
 from nightshift.tokenflex.hook import TokenFlexHook
-from nightshift.tokenflex.model import Export, ExportState
 from nightshift.tokenflex.request import MAX_FILE_NAME, UsageRequest
-from nightshift.tokenflex.rules import VENDOR, Rule
+from nightshift.tokenflex.responses import Export, ExportState
+from nightshift.tokenflex.vocabulary import VENDOR, Rule
 
 STATES: Mapping[ExportState, JobState] = {
     ExportState.REQUESTED: JobState.RUNNING,

@@ -1,15 +1,49 @@
-"""The columns of a landed usage file, by the names in its header."""
+"""The columns of a landed usage file, by the names in its header (Token Flex reference, section 3.8)."""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 
 from nightshift.errors import BadResponse
 from nightshift.lake import csv_header
 from nightshift.lake.spec import Column, CsvSpec
-from nightshift.tokenflex.rules import VENDOR
-from nightshift.tokenflex.vocabulary import column_type, plain
+from nightshift.tokenflex.vocabulary import FIELDS, METRICS, VENDOR
+
+TYPES: Mapping[str, str] = {
+    "usageDate": "date",
+    "usageMonth": "date",
+    "transactionDate": "date",
+    "contractYear": "int64",
+    "sessionStartDate": "timestamp",
+    "sessionEndDate": "timestamp",
+    "uniqueProducts": "int64",
+    "uniqueUsers": "int64",
+    "useCount": "int64",
+    "tokensConsumed": "float64",
+    "usageMinutes": "float64",
+    "usageHours": "float64",
+    "quantity": "float64",
+}
+"""Column types; whatever is not here is text. Session times carry no zone: they are the license server's own wall
+clock, whose offset is in ``licenseServerTimeZoneOffset``, and are read in the time zone of the configuration."""
+
+_BY_PLAIN_NAME = {name.lower(): name for name in FIELDS | METRICS}
+
+
+def plain(name: str) -> str:
+    """Return a name as it is compared with a column of the CSV, whose spelling the vendor does not publish.
+
+    >>> plain("Usage Date"), plain("usage_date"), plain("usageDate")
+    ('usagedate', 'usagedate', 'usagedate')
+    """
+    return re.sub(r"[^0-9a-z]", "", name.lower())
+
+
+def column_type(column: str) -> str:
+    """Return the type of a CSV column by its name, however it is spelled; text where the name is not known."""
+    return TYPES.get(_BY_PLAIN_NAME.get(plain(column), column), "string")
 
 
 def header_of(body: bytes, dialect: CsvSpec) -> list[str]:
@@ -26,9 +60,10 @@ def header_of(body: bytes, dialect: CsvSpec) -> list[str]:
         return csv_header.header_of(body, dialect.model_copy(update={"repeated_names": "number"}))
     except (UnicodeDecodeError, csv.Error) as error:
         raise BadResponse(
-            f"the header of the usage file cannot be read ({type(error).__name__})", vendor=VENDOR,
+            f"the header of the usage file cannot be read ({type(error).__name__})",
+            vendor=VENDOR,
             advice="Set charset, delimiter and quote under csv of this export in reports.yaml, then clear this task.",
-        ) from None  # fmt: skip
+        ) from None
 
 
 def columns_of(header: Iterable[str]) -> list[Column]:

@@ -8,7 +8,7 @@ from nightshift.config.mistakes import Location, nearest
 from nightshift.config.tokenflex import TokenFlex, UsageExport
 from nightshift.errors import Rejected
 from nightshift.tokenflex.request import UsageRequest
-from nightshift.tokenflex.rules import Rule, broken
+from nightshift.tokenflex.vocabulary import Rule, broken
 from nightshift.tokenflex.where import Condition
 
 _KEYS = {"usageCategory": "category", "downloadFileName": "name"}

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from nightshift.errors import BadResponse, JobFailed, Unreachable, VendorError
-from nightshift.tokenflex.model import Export, ExportState
-from nightshift.tokenflex.rules import VENDOR
+from nightshift.tokenflex.responses import Export, ExportState
+from nightshift.tokenflex.vocabulary import VENDOR
 
 if TYPE_CHECKING:
     from nightshift.http.response import Download

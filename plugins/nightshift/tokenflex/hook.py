@@ -1,10 +1,10 @@
-"""The Token Flex Usage Data API: every endpoint of the vendor's reference (Token Flex reference, section 2)."""
+"""The Token Flex Usage Data API: contracts, usage, ad-hoc queries, exports (Token Flex reference, section 2)."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from datetime import date
 from typing import Any, ClassVar, Literal, TypeVar, get_args
 
@@ -13,10 +13,17 @@ from nightshift.http.address import segment
 from nightshift.http.hook import VendorHook
 from nightshift.http.pacing import pacer_of
 from nightshift.http.response import Response
-from nightshift.tokenflex.model import QUERY_FAILED, Export, QueryPage, QueryResponse, QueryState
 from nightshift.tokenflex.request import UsageRequest
-from nightshift.tokenflex.responses import DETAIL_KEYS, meaning_of
-from nightshift.tokenflex.rules import DEFAULT_CONN, VENDOR
+from nightshift.tokenflex.responses import (
+    DETAIL_KEYS,
+    QUERY_FAILED,
+    Export,
+    QueryPage,
+    QueryResponse,
+    QueryState,
+    meaning_of,
+)
+from nightshift.tokenflex.vocabulary import DEFAULT_CONN, VENDOR
 
 ROOT = "/tokenflex/v1"
 REQUESTS_PER_MINUTE = 5.0
@@ -98,8 +105,6 @@ class TokenFlexHook(VendorHook):
         names = ", ".join(f"{one.get('contractNumber')} ({one.get('contractName') or 'no name'})" for one in found[:20])
         return f"Signed in to Token Flex; this user sees {len(found)} contract{'s'[: len(found) - 1]}: {names}"
 
-    # -- contracts, enrichment, usage -----------------------------------------------------------------------------
-
     async def contracts(self) -> Rows:
         """Return the contracts that the user sees, running and expired, as the vendor gives them."""
         return await self._json("GET", f"{ROOT}/contract", Rows)
@@ -129,33 +134,9 @@ class TokenFlexHook(VendorHook):
             raise Rejected(f"field is {field!r}; the vendor lists the values of {', '.join(valid)}", vendor=VENDOR)
         return await self._plain("GET", _path("contract", contract, field), params={"usageCategory": category})
 
-    async def usage_summary(
-        self,
-        contract: str,
-        *,
-        min_month: str | None = None,
-        max_month: str | None = None,
-        contract_year: int | str | None = None,
-        category: str | None = None,
-    ) -> Rows:
-        """Return the monthly totals; quicker than a query.
-
-        :param min_month: first month, ``YYYY-MM-01``
-        :param max_month: last month, ``YYYY-MM-01``
-        :param contract_year: year of the contract, from 1
-        :param category: usage category; answers may call it by another name
-        """
-        params = {
-            "minUsageMonth": min_month, "maxUsageMonth": max_month, "contractYear": contract_year,
-            "usageCategory": category,
-        }  # fmt: skip
-        return await self._json("GET", _path("usage", contract, "summary"), Rows, params=params)
-
     async def usage_last(self, contract: str) -> Rows:
         """Return the last usage and processing date of each usage and charge category; those without usage are left out."""
         return await self._json("GET", _path("usage", contract, "last"), Rows)
-
-    # -- ad-hoc queries -------------------------------------------------------------------------------------------
 
     async def start_query(self, contract: str, request: UsageRequest) -> QueryPage:
         """Start an ad-hoc query, or get a cached one, which may be done at once. It changes nothing but the cache.
@@ -225,8 +206,6 @@ class TokenFlexHook(VendorHook):
                     vendor=VENDOR,
                 )
 
-    # -- exports --------------------------------------------------------------------------------------------------
-
     async def create_export(self, contract: str, request: UsageRequest) -> Export:
         """Ask for an export, once; it is never repeated on a guess.
 
@@ -268,41 +247,6 @@ class TokenFlexHook(VendorHook):
         """Have the vendor sign a new link, and return the export with it."""
         return (await self._by_key("POST", contract, request_key, "/refreshUrl")).json(Export)
 
-    async def mark_read(self, contract: str, request_keys: Sequence[str]) -> list[str]:
-        """Mark exports as read in the vendor's UI; return those that were not before."""
-        path = _path("export", contract, "requests") + "/markRead"
-        return await self._json("POST", path, list[str], json=list(request_keys), safe=True)
-
-    # -- schedules ------------------------------------------------------------------------------------------------
-
-    async def schedules(self, contract: str) -> Any:
-        """Return the recurring exports, as the vendor gives them; they are always of the active contract."""
-        return await self._plain("GET", _path("export", contract, "schedules"))
-
-    async def schedule(self, contract: str, schedule_id: str) -> Any:
-        """Return one recurring export, as the vendor gives it."""
-        return await self._plain("GET", _path("export", contract, "schedules", schedule_id))
-
-    async def create_schedule(self, contract: str, schedule: Mapping[str, Any]) -> Any:
-        """Make a recurring export of the active contract, whatever contract is named.
-
-        :param schedule: ``dateRangeExpression`` (``Previous-1-Month``), ``enableFlag``, ``frequencyExpression`` (six
-            parts, seconds first), ``scheduleObjects``
-        """
-        return await self._plain("POST", _path("export", contract, "schedules"), json=dict(schedule))
-
-    async def replace_schedule(self, contract: str, schedule_id: str, schedule: Mapping[str, Any]) -> Any:
-        """Replace a recurring export; the vendor documents only that this call exists."""
-        return await self._plain(
-            "PUT", _path("export", contract, "schedules", schedule_id), json=dict(schedule), safe=True
-        )
-
-    async def delete_schedule(self, contract: str, schedule_id: str) -> None:
-        """Delete a recurring export; the vendor documents only that this call exists."""
-        await self.request("DELETE", _path("export", contract, "schedules", schedule_id), safe=True, accept="*/*")
-
-    # -- small things ---------------------------------------------------------------------------------------------
-
     async def _by_key(self, method: str, contract: str, key: str, suffix: str = "") -> Response:
         # Each of these ends in the same state however often it is sent, so a lost answer is asked for again.
         path = _path("export", contract, "requests", key) + suffix
@@ -314,8 +258,12 @@ class TokenFlexHook(VendorHook):
             if error.status != 400:
                 raise
             raise NotFound(
-                "there is no such export, or it may not be asked for so", vendor=VENDOR, method=method, path=error.path,
-                status=400, attempt=error.attempt, detail=error.detail,
+                "there is no such export, or it may not be asked for so",
+                vendor=VENDOR,
+                method=method,
+                path=error.path,
+                status=400,
+                attempt=error.attempt, detail=error.detail,
                 advice="If it was deleted, clear the task that requests the export, with all that follow: a new one is made.",
             ) from None  # fmt: skip
 

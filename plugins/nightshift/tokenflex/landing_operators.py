@@ -15,8 +15,8 @@ from nightshift.nights.extract import ExtractOperator
 from nightshift.nights.publish import PublishNightOperator
 from nightshift.tokenflex.columns import column_named, columns_of, header_of, missing
 from nightshift.tokenflex.download import FileDownload, FileSeen
-from nightshift.tokenflex.rules import DEFAULT_CONN
-from nightshift.tokenflex.window import first_night, nights_of
+from nightshift.tokenflex.request import first_night, nights_of
+from nightshift.tokenflex.vocabulary import DEFAULT_CONN
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

@@ -17,7 +17,7 @@ from nightshift.errors import AuthFailed, Rejected
 from nightshift.http.credentials import basic
 from nightshift.http.hook import VendorHook
 from nightshift.http.response import Response
-from nightshift.tokenflex.rules import DEFAULT_CONN
+from nightshift.tokenflex.vocabulary import DEFAULT_CONN
 
 HOST = "https://developer.api.autodesk.com"
 AUTH_PATH = "/authentication/v2"

@@ -1,4 +1,4 @@
-"""Request an export once, and delete it at the vendor when its file is home."""
+"""Request an export once, delete it at the vendor when its file is home; keep the access to the vendor alive."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import BaseAsyncOperator, BaseOperator
+from airflow.sdk.exceptions import AirflowSkipException
 
 from nightshift.errors import NotFound, RateLimited, Unreachable
 from nightshift.jobs.adapter import AdapterSpec, JobAdapter
@@ -19,10 +20,9 @@ from nightshift.jobs.record import Ending, JobRecord, JobStore
 from nightshift.jobs.run import run_identity, seconds
 from nightshift.jobs.state import ACTIVE, to_json
 from nightshift.retries import VendorRetryPolicy
-from nightshift.tokenflex.request import UsageRequest
-from nightshift.tokenflex.rules import DEFAULT_CONN, EXPORT_ADAPTER, VENDOR, Rule, broken
+from nightshift.tokenflex.request import UsageRequest, first_night
+from nightshift.tokenflex.vocabulary import DEFAULT_CONN, EXPORT_ADAPTER, VENDOR, Rule, broken
 from nightshift.tokenflex.where import Condition, all_of, days
-from nightshift.tokenflex.window import first_night
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -241,3 +241,35 @@ class TokenFlexDeleteExportOperator(BaseAsyncOperator):
                 self.log.info("Export %s is gone already.", self.request_key)
                 return
         self.log.info("Export %s was deleted at the vendor, with its file.", self.request_key)
+
+
+class RenewTokensOperator(BaseAsyncOperator):
+    """Renew the tokens of every connection that a person has granted access for, where that is due.
+
+    Nothing due, or nobody has granted access: the task is skipped. A run that a person triggered renews at once; so does one that a task started, of the
+    connection whose access token Autodesk refused before its end. There must be one such task at a time in an Airflow: see
+    :mod:`nightshift.tokenflex.renewal`. The result, and the extra of the outlet assets' events, name connections and times, never a token.
+
+    :raises VendorError: a connection could not be renewed; the message says until when everything goes on working and what to do
+    """
+
+    template_fields: ClassVar[Sequence[str]] = ()
+    ui_color = "#f3efe6"
+
+    async def aexecute(self, context: Any) -> list[dict[str, str | int]]:
+        """Renew, and return one row for each connection that was renewed."""
+        from nightshift.tokenflex.renewal import renew_all
+        from nightshift.tokenflex.tokens import REFUSED_CONF
+
+        run, attempt = context["dag_run"], context["ti"].try_number
+        refused = (run.conf or {}).get(REFUSED_CONF)
+        done = await renew_all(
+            by=f"{run.run_id}, try {attempt}",
+            force=run.run_type == "manual",
+            refused=refused if isinstance(refused, dict) else None,
+        )
+        if not done:
+            raise AirflowSkipException("Nothing is due. To grant access to Token Flex, open Admin, Token Flex sign-in.")
+        for asset in self.outlets:
+            context["outlet_events"][asset].extra = {"renewed": done}
+        return done

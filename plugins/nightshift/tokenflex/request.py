@@ -9,10 +9,10 @@ import difflib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import date, timedelta
 from typing import Any
 
 from nightshift.errors import Rejected
-from nightshift.tokenflex.rules import Rule, broken
 from nightshift.tokenflex.vocabulary import (
     ANSWER_NAMES,
     COMPLETE,
@@ -24,6 +24,8 @@ from nightshift.tokenflex.vocabulary import (
     SESSION_FIELDS,
     SESSION_METRICS,
     Category,
+    Rule,
+    broken,
 )
 from nightshift.tokenflex.where import check_where
 
@@ -183,3 +185,22 @@ def _nearest(name: str, known: Any, cutoff: float = 0.5) -> str:
     if near:
         return f"; did you mean {near[0]}?"
     return "" if cutoff == _TYPO else f"; known: {', '.join(sorted(known))}"
+
+
+def first_night(night: str, look_back: int) -> str:
+    """Return the first of the nights that an export is for.
+
+    :param night: the last one, ``YYYY-MM-DD``
+    :param look_back: nights before it, 0 or more
+    """
+    return (date.fromisoformat(night) - timedelta(days=look_back)).isoformat()
+
+
+def nights_of(night: str, look_back: int) -> tuple[str, ...]:
+    """Return the nights that one export is for, in order.
+
+    >>> nights_of("2026-03-01", 1)
+    ('2026-02-28', '2026-03-01')
+    """
+    first = date.fromisoformat(first_night(night, look_back))
+    return tuple((first + timedelta(days=number)).isoformat() for number in range(look_back + 1))

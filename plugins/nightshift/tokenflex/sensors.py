@@ -12,9 +12,9 @@ from nightshift.jobs.adapter import AdapterSpec
 from nightshift.jobs.sensors import VendorJobSensor
 from nightshift.jobs.state import Intent, from_json
 from nightshift.jobs.twins import Twins
-from nightshift.tokenflex.model import ExportState, state_of
 from nightshift.tokenflex.operators import GIVEN_UP
-from nightshift.tokenflex.rules import DEFAULT_CONN, EXPORT_ADAPTER
+from nightshift.tokenflex.responses import ExportState, state_of
+from nightshift.tokenflex.vocabulary import DEFAULT_CONN, EXPORT_ADAPTER
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

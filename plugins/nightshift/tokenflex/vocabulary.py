@@ -1,4 +1,4 @@
-"""The words of a usage request: categories, fields and metrics, and what type a column of them has.
+"""The words of a usage request, categories, fields and metrics, and the vendor's rules for them, each with a name.
 
 Token Flex reference, sections 3.4, 3.7 and 3.8. Only the desktop list is complete; of the other categories the vendor's
 page is known in part, so a name that is not here may still be right there.
@@ -6,9 +6,15 @@ page is known in part, so a name that is not here may still be right there.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from enum import StrEnum
+
+from nightshift.errors import Rejected
+
+VENDOR = "Token Flex"
+DEFAULT_CONN = "tokenflex_default"
+EXPORT_ADAPTER = "nightshift.tokenflex.adapter.TokenFlexExportAdapter"
+"""Named, not imported: a DAG is parsed without an HTTP client."""
 
 
 class Category(StrEnum):
@@ -29,18 +35,30 @@ ANSWER_NAMES: Mapping[str, Category] = {
 """Names that the vendor's answers use for a category; which of the two cloud names means which is our reading."""
 
 CUSTOM_FIELDS = frozenset(f"customField{number}" for number in range(1, 11))
-GENERAL_FIELDS = frozenset(
-    {
-        "productLineCode", "productName", "userName", "usageDate", "usageMonth", "contractYear", "usageCategory",
-        "chargedItemID", "tokenPool",
-    }
-) | CUSTOM_FIELDS  # fmt: skip
+GENERAL_FIELDS = CUSTOM_FIELDS | {
+    "productLineCode",
+    "productName",
+    "userName",
+    "usageDate",
+    "usageMonth",
+    "contractYear",
+    "usageCategory",
+    "chargedItemID",
+    "tokenPool",
+}
 DESKTOP_FIELDS = frozenset(
     {
-        "chargeCategory", "sessionStartDate", "sessionEndDate", "productVersion", "productFeatureCode", "machineName",
-        "licenseServerName", "licenseServerTimeZoneOffset", "usageType",
+        "chargeCategory",
+        "sessionStartDate",
+        "sessionEndDate",
+        "productVersion",
+        "productFeatureCode",
+        "machineName",
+        "licenseServerName",
+        "licenseServerTimeZoneOffset",
+        "usageType",
     }
-)  # fmt: skip
+)
 CLOUD_PRODUCT_FIELDS = frozenset({"chargeCategory", "hubId", "hubName"})
 MANUAL_FIELDS = frozenset({"reasonType", "reasonComment", "transactionDate", "chargeCategory"})
 FIELDS_OF: Mapping[Category, frozenset[str]] = {
@@ -65,10 +83,15 @@ METRICS = USAGE_METRICS | MANUAL_METRICS
 
 SESSION_FIELDS = frozenset(
     {
-        "chargedItemID", "chargeCategory", "sessionStartDate", "sessionEndDate", "licenseServerTimeZoneOffset", "hubId",
+        "chargedItemID",
+        "chargeCategory",
+        "sessionStartDate",
+        "sessionEndDate",
+        "licenseServerTimeZoneOffset",
+        "hubId",
         "hubName",
     }
-)  # fmt: skip
+)
 """One of these makes an export session-level."""
 DESKTOP_SESSION_FIELDS = (GENERAL_FIELDS | DESKTOP_FIELDS) - {"tokenPool"}
 """All that a desktop session-level export may name: the vendor's own list of 27."""
@@ -76,36 +99,51 @@ DESKTOP_SESSION_FIELDS = (GENERAL_FIELDS | DESKTOP_FIELDS) - {"tokenPool"}
 ENUM_FIELDS = frozenset({"tokenPool", "usageCategory", "chargeCategory", "usageType"})
 """Fields on which ``where`` takes no wildcard."""
 
-TYPES: Mapping[str, str] = {
-    "usageDate": "date",
-    "usageMonth": "date",
-    "transactionDate": "date",
-    "contractYear": "int64",
-    "sessionStartDate": "timestamp",
-    "sessionEndDate": "timestamp",
-    "uniqueProducts": "int64",
-    "uniqueUsers": "int64",
-    "useCount": "int64",
-    "tokensConsumed": "float64",
-    "usageMinutes": "float64",
-    "usageHours": "float64",
-    "quantity": "float64",
-}
-"""Column types; whatever is not here is text. Session times carry no zone: they are the license server's own wall
-clock, whose offset is in ``licenseServerTimeZoneOffset``, and are read in the time zone of the configuration."""
 
-_BY_PLAIN_NAME = {name.lower(): name for name in FIELDS | METRICS}
+class Rule(StrEnum):
+    """What is checked before anything is sent; each can be switched off by its name, because the vendor may change it."""
+
+    SOMETHING_ASKED = "fields-or-metrics"
+    """At least one field or metric."""
+    NO_REPEATS = "named-once"
+    """No field, metric or category twice."""
+    KNOWN_CATEGORY = "known-category"
+    KNOWN_FIELD = "known-field"
+    """A field of the categories that are asked for."""
+    KNOWN_METRIC = "known-metric"
+    SESSION_CATEGORY = "session-level-category"
+    """A session-level field needs the category in ``usageCategory``; a field or ``where`` of that name is no substitute."""
+    SESSION_SINGLE = "session-level-single-category"
+    """Session-level usage of different categories may not be mixed."""
+    SESSION_DESKTOP = "session-level-desktop-list"
+    """A desktop session-level export takes only the vendor's list of fields and metrics."""
+    SESSION_QUERY = "session-level-export-only"
+    """Session-level usage can be exported, not queried."""
+    FILE_NAME = "file-name"
+    """``downloadFileName`` has no extension; the vendor adds its own."""
+    WHERE_FIELD = "where-field"
+    WHERE_OPERATOR = "where-operator"
+    WHERE_VALUE = "where-value"
+    WHERE_NOT = "where-not"
+    """The keyword ``not`` is not allowed."""
+    WHERE_PATTERN = "where-pattern"
+    """A ``%`` pattern needs at least three other characters."""
+    WHERE_ENUM = "where-enum"
+    """No wildcard on a field with fixed values."""
+    WHERE_QUOTES = "where-quotes"
+    """Quotes and brackets match; values have no quote in them."""
 
 
-def plain(name: str) -> str:
-    """Return a name as it is compared with a column of the CSV, whose spelling the vendor does not publish.
+def broken(rule: Rule, field: str, problem: str, advice: str = "") -> Rejected:
+    """Return the error for a request that breaks a rule; nothing was sent.
 
-    >>> plain("Usage Date"), plain("usage_date"), plain("usageDate")
-    ('usagedate', 'usagedate', 'usagedate')
+    :param rule: the rule
+    :param field: the field, metric or key of the request that breaks it
+    :param problem: what is wrong with it, as the rest of a sentence
+    :param advice: what to do; default: correct it, or switch the rule off
     """
-    return re.sub(r"[^0-9a-z]", "", name.lower())
-
-
-def column_type(column: str) -> str:
-    """Return the type of a CSV column by its name, however it is spelled; text where the name is not known."""
-    return TYPES.get(_BY_PLAIN_NAME.get(plain(column), column), "string")
+    return Rejected(
+        f"{field} {problem} [rule {rule}]",
+        vendor=VENDOR,
+        advice=f"Nothing was sent. {advice or f'Correct it; if the vendor has changed this, add {rule} to skip_rules.'}",
+    )

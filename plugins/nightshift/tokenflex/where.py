@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
-from nightshift.tokenflex.rules import Rule, broken
-from nightshift.tokenflex.vocabulary import ENUM_FIELDS
+from nightshift.tokenflex.vocabulary import ENUM_FIELDS, Rule, broken
 
 OPERATORS = frozenset({"=", "!=", ">=", "<=", "<", "LIKE", "IN"})
 MIN_PATTERN = 3

@@ -11,9 +11,9 @@ from include.standins.tokenflex import TokenFlexStandIn
 from include.standins.tokenflex.switches import GatewayBody, Stamps
 from nightshift.errors import AuthFailed, NotFound, Rejected
 from nightshift.tokenflex.hook import TokenFlexHook
-from nightshift.tokenflex.model import ExportState
 from nightshift.tokenflex.request import UsageRequest
-from nightshift.tokenflex.rules import Rule
+from nightshift.tokenflex.responses import ExportState
+from nightshift.tokenflex.vocabulary import Rule
 from nightshift.tokenflex.where import all_of, days
 from tests.contract.tokenflex.conftest import CONTRACT
 
@@ -25,7 +25,7 @@ USAGE = UsageRequest(
 )  # fmt: skip
 
 
-async def test_contracts_enrichment_values_summary_and_last_are_read(vendor_with: StartVendor) -> None:
+async def test_contracts_enrichment_values_and_last_are_read(vendor_with: StartVendor) -> None:
     vendor_with()
     async with TokenFlexHook() as hook:
         assert CONTRACT in [one["contractNumber"] for one in await hook.contracts()]
@@ -33,8 +33,6 @@ async def test_contracts_enrichment_values_summary_and_last_are_read(vendor_with
         assert await hook.enrichment(CONTRACT)
         assert await hook.enrichment_values(CONTRACT, "customField1") is not None
         assert await hook.field_values(CONTRACT, "productName", category="DESKTOP_PRODUCT")
-        month = (TODAY - timedelta(days=40)).replace(day=1).isoformat()
-        assert await hook.usage_summary(CONTRACT, min_month=month, max_month=month, category="DESKTOP_PRODUCT")
         assert {"lastUsageDate", "lastProcessDate"} <= set((await hook.usage_last(CONTRACT))[0])
         assert "this user sees" in await hook.check()
 
@@ -54,28 +52,11 @@ async def test_an_export_lives_from_its_request_to_its_end(vendor_with: StartVen
         assert export.asked_at() == pytest.approx(datetime.now(UTC).timestamp(), abs=120)
         again = await hook.refresh_url(CONTRACT, made.request_key)
         assert again.download_url != export.download_url
-        assert await hook.mark_read(CONTRACT, [made.request_key]) == [made.request_key]
         await hook.retry_export(CONTRACT, made.request_key)
         await hook.delete_export(CONTRACT, made.request_key)
         with pytest.raises(NotFound):
             await hook.export(CONTRACT, made.request_key)
     assert len(vendor.ledger.effects(kind="export_created")) == 1
-
-
-async def test_schedules_are_made_read_and_deleted(vendor_with: StartVendor) -> None:
-    vendor_with()
-    wanted = {
-        "dateRangeExpression": "Previous-1-Month", "enableFlag": "Y", "frequencyExpression": "0 0 1 5 * *",
-        "scheduleObjects": [{"usageCategory": "DESKTOP_PRODUCT", "aggregationLevel": ["Daily"]}],
-    }  # fmt: skip
-    async with TokenFlexHook() as hook:
-        made = await hook.create_schedule(CONTRACT, wanted)
-        key = (made[0] if isinstance(made, list) else made)["scheduleID"]
-        assert await hook.schedule(CONTRACT, key)
-        assert key in str(await hook.schedules(CONTRACT))
-        await hook.replace_schedule(CONTRACT, key, {**wanted, "enableFlag": "N"})
-        await hook.delete_schedule(CONTRACT, key)
-        assert key not in str(await hook.schedules(CONTRACT))
 
 
 async def test_a_query_is_polled_and_paged(vendor_with: StartVendor) -> None:

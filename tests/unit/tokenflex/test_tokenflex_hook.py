@@ -28,14 +28,7 @@ REQUEST = UsageRequest(fields=("usageDate",), metrics=("tokensConsumed",), file_
         ("enrichment", ("110",), "GET", "/contract/110/enrichment"),
         ("enrichment_values", ("110", "Büro / Ort"), "GET", "/contract/110/enrichment/B%C3%BCro%20%2F%20Ort"),
         ("field_values", ("110", "userName"), "GET", "/contract/110/userName"),
-        ("usage_summary", ("110",), "GET", "/usage/110/summary"),
         ("usage_last", ("110",), "GET", "/usage/110/last"),
-        ("schedules", ("110",), "GET", "/export/110/schedules"),
-        ("schedule", ("110", "s#1"), "GET", "/export/110/schedules/s%231"),
-        ("create_schedule", ("110", {"enableFlag": "Y"}), "POST", "/export/110/schedules"),
-        ("replace_schedule", ("110", "s1", {"enableFlag": "N"}), "PUT", "/export/110/schedules/s1"),
-        ("delete_schedule", ("110", "s1"), "DELETE", "/export/110/schedules/s1"),
-        ("mark_read", ("110", [KEY]), "POST", "/export/110/requests/markRead"),
         (
             "exports",
             ("null", date(2026, 1, 1), date(2026, 1, 3)),
@@ -50,12 +43,6 @@ async def test_every_endpoint_is_called_as_documented(
     async with TokenFlexHook() as hook:
         await getattr(hook, call)(*arguments)
     assert [(one.method, one.raw_path) for one in vendor.seen] == [(method, ROOT + path)]
-
-
-async def test_a_summary_is_filtered_by_what_is_given_only(vendor: UsageServer) -> None:
-    async with TokenFlexHook() as hook:
-        await hook.usage_summary("110", min_month="2026-01-01", contract_year=2)
-    assert vendor.seen[0].query == {"minUsageMonth": "2026-01-01", "contractYear": "2"}
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nightshift.errors import Rejected
-from nightshift.tokenflex.model import Export, ExportState, moment, state_of
+from nightshift.tokenflex.columns import column_type
 from nightshift.tokenflex.request import UsageRequest
-from nightshift.tokenflex.rules import Rule
-from nightshift.tokenflex.vocabulary import DESKTOP_SESSION_FIELDS, column_type
+from nightshift.tokenflex.responses import Export, ExportState, moment, state_of
+from nightshift.tokenflex.vocabulary import DESKTOP_SESSION_FIELDS, Rule
 from nightshift.tokenflex.where import Condition, all_of, check_where, days, literal
 
 PAYLOADS = Path(__file__).parent / "payloads"

@@ -11,7 +11,7 @@ from airflow.sdk import DAG
 
 from nightshift.retries import VendorRetryPolicy
 from nightshift.tokenflex.oauth import TokenPair
-from nightshift.tokenflex.renew_operator import RenewTokensOperator
+from nightshift.tokenflex.operators import RenewTokensOperator
 from nightshift.tokenflex.tokens import Grant, Part, encode, key_of
 from tests.unit.tokenflex_signin.oauth_server import CLIENT, SECRET, OAuthServer
 from tests.unit.tokenflex_signin.token_api import TokenApi

@@ -11,6 +11,7 @@ import logging
 import re
 import secrets
 import time
+from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Annotated, Any
 from urllib.parse import parse_qs, urlencode
 
@@ -26,9 +27,7 @@ from nightshift.errors import BadResponse, Rejected, VendorError
 from nightshift.tokenflex import tokens
 from nightshift.tokenflex.auth import Way, read_way, way_of
 from nightshift.tokenflex.consent import MOUNT, page, store
-from nightshift.tokenflex.consent.discreet import Discreet
-from nightshift.tokenflex.consent.seal import Notice, Ticket, seal, unseal
-from nightshift.tokenflex.consent.store import CONSENT_SECONDS, Consent
+from nightshift.tokenflex.consent.store import CONSENT_SECONDS, Consent, Notice, Ticket, seal, unseal
 from nightshift.tokenflex.oauth import Pkce, SignInHook, authorize_url, exchange_code, scope_of
 from nightshift.tokenflex.tokens import Grant
 
@@ -38,13 +37,59 @@ TICKET_SECONDS = 3600
 NOTICE_SECONDS = 300
 _ERROR = re.compile(r"[a-z_]{1,40}\Z")
 
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+class CallbackShield:
+    """ASGI layer around the page: keeps the secrets of a callback out of logs, caches, frames and other sites.
+
+    The query of a request holds the code and the state of a callback. The page gets it; the scope that was handed in, which the access log reads when the request is done, does not keep it. What a
+    reverse proxy in front of Airflow logs is out of reach; the code it would see is spent by then, and worth nothing without the PKCE verifier and the client secret.
+
+    :param app: the page
+    :param style: source expression that allows its style
+    """
+
+    def __init__(self, app: App, *, style: str) -> None:
+        self.app = app
+        policy = f"default-src 'none'; style-src {style}; base-uri 'none'; frame-ancestors 'none'"
+        # No form-action: browsers apply it to the redirects that follow, and Autodesk's sign-in has many hosts.
+        self.headers = [
+            (b"cache-control", b"no-store"),
+            (b"referrer-policy", b"no-referrer"),
+            (b"content-security-policy", policy.encode()),
+            (b"x-frame-options", b"DENY"),
+            (b"x-content-type-options", b"nosniff"),
+        ]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            return await self.app(scope, receive, send)
+        inner = dict(scope)
+        if scope.get("query_string"):
+            scope["query_string"] = b""
+
+        async def send_shielded(message: MutableMapping[str, Any]) -> None:
+            if message["type"] == "http.response.start":
+                names = {name for name, _ in self.headers}
+                kept = [(name, value) for name, value in message.get("headers", []) if name.lower() not in names]
+                message = {**message, "headers": [*kept, *self.headers]}
+            await send(message)
+
+        await self.app(inner, receive, send_shielded)
+        return None
+
 
 async def may_grant(request: Request, user: GetUserDep) -> None:
     """Refuse who may not edit the connection of the path, or connections at all where the path has none."""
     await _check(user, request.path_params.get("connection_id"))
 
 
-def create_app() -> Discreet:
+def create_app() -> CallbackShield:
     """Return the page as an ASGI application, to be mounted at :data:`~nightshift.tokenflex.consent.MOUNT`."""
     app = FastAPI(
         title="Token Flex sign-in", docs_url=None, redoc_url=None, openapi_url=None, dependencies=[Depends(may_grant)]
@@ -52,7 +97,7 @@ def create_app() -> Discreet:
     app.add_api_route("/", show, methods=["GET"], response_class=HTMLResponse)
     app.add_api_route("/connections/{connection_id}/grant", start, methods=["POST"], response_class=RedirectResponse)
     app.add_api_route("/callback", finish, methods=["GET"], response_class=RedirectResponse)
-    return Discreet(app, style=page.style_hash())
+    return CallbackShield(app, style=page.style_hash())
 
 
 async def show(request: Request, user: GetUserDep, notice: Annotated[str, Query(max_length=4000)] = "") -> HTMLResponse:

@@ -15,7 +15,7 @@ from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
 from nightshift.tokenflex.auth import Way
-from nightshift.tokenflex.consent.seal import Notice
+from nightshift.tokenflex.consent.store import Notice
 from nightshift.tokenflex.renewal import WARN_DAYS, when
 from nightshift.tokenflex.tokens import Chain
 

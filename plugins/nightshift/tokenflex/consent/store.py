@@ -1,4 +1,7 @@
-"""What the sign-in page stores, in the metadata database, from within the API server; synchronous, so to be called in a thread."""
+"""What the sign-in page stores in the metadata database from within the API server, and the short texts that it seals.
+
+Synchronous, so to be called in a thread.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ from airflow.models.connection import Connection
 from airflow.models.crypto import get_fernet
 from airflow.models.variable import Variable
 from airflow.utils.session import create_session
+from cryptography.fernet import InvalidToken
 from sqlalchemy import select
 
 from nightshift.errors import Rejected
@@ -42,6 +46,37 @@ class Consent(msgspec.Struct, frozen=True, kw_only=True):
     pkce: Pkce
     redirect_uri: str
     ends: float
+
+
+class Ticket(msgspec.Struct, frozen=True, tag=True):
+    """Proof that a form was made by this page for this user and connection; keeps a foreign page from sending it."""
+
+    user: str
+    connection: str
+
+
+class Notice(msgspec.Struct, frozen=True, tag=True):
+    """One message for a person.
+
+    :param good: whether it tells of success
+    """
+
+    user: str
+    text: str
+    good: bool
+
+
+def seal(record: Ticket | Notice) -> str:
+    """Return a record encrypted and signed with Airflow's Fernet key."""
+    return bytes(get_fernet().encrypt(msgspec.json.encode(record))).decode()
+
+
+def unseal(text: str, kind: type[S], *, seconds: int) -> S | None:
+    """Return a sealed record, ``None`` where it is not one, or is older than ``seconds``."""
+    try:
+        return msgspec.json.decode(get_fernet().decrypt(text.encode(), ttl=seconds), type=kind)
+    except (InvalidToken, msgspec.DecodeError, UnicodeError):
+        return None
 
 
 def encrypted() -> bool:
