@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 
+from nightshift.lake.extract import Manifest
 from nightshift.lake.landing import Landing
-from nightshift.lake.manifest import Manifest
 from nightshift.lake.spec import Checks, PublishSpec, SchemaRules
 from nightshift.lake.store import Lake
 from nightshift.lake.tables import Published, publish, table_schema

@@ -48,8 +48,8 @@ def task_of(one: Publish, waiting: Any, dag: Any = None) -> Any:
 
 
 async def _land(lake: Any, one: Publish) -> None:
+    from nightshift.lake.extract import Manifest
     from nightshift.lake.landing import Landing
-    from nightshift.lake.manifest import Manifest
 
     source, _, report = one.report.partition("/")
     folder = Landing(lake, source, report, one.night).extract("first")

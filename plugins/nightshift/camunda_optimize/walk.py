@@ -8,7 +8,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from nightshift.camunda_optimize.page import ContextLost, ResultPage, bad_page
-from nightshift.lake.manifest import TOLD_ROWS
+from nightshift.lake.extract import TOLD_ROWS
 
 if TYPE_CHECKING:
     from nightshift.camunda_optimize.hook import CamundaOptimizeHook

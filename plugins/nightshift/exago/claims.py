@@ -16,7 +16,7 @@ import msgspec
 
 from nightshift.errors import VendorError
 from nightshift.exago.paths import VENDOR, ContentPath
-from nightshift.lake.probe import aprobe
+from nightshift.lake.objects import aprobe
 
 if TYPE_CHECKING:
     from nightshift.lake.store import Lake

@@ -15,9 +15,8 @@ from nightshift.errors import BadResponse, NotFound, Rejected, VendorError
 from nightshift.flexnet.request import DEFAULT_CONN
 from nightshift.flexnet.walk import Walk, steady_walk
 from nightshift.flexnet.window import Window, accepted, find_window, window_of
-from nightshift.lake.extract import Progress
+from nightshift.lake.extract import CHARSET, DATA_KEY, DELIMITER, ON_TWO_PAGES, QUOTE, Progress
 from nightshift.lake.landing import Manifest
-from nightshift.lake.manifest import CHARSET, DATA_KEY, DELIMITER, ON_TWO_PAGES, QUOTE
 from nightshift.lake.spec import CsvSpec, PublishSpec
 from nightshift.nights.extract import ExtractOperator
 

@@ -15,8 +15,7 @@ import msgspec
 
 from nightshift.errors import BadResponse
 from nightshift.http.json_text import NotJson, decoded
-from nightshift.lake.charset import marked
-from nightshift.lake.records import RecordCounter
+from nightshift.lake.csv_text import RecordCounter, marked
 
 LINK_KEYS = ("nextPageURL", "nextPageUrl", "nextPage")
 ROW_COUNT_KEYS = ("recordCount", "totalRecords", "totalRecordCount", "recordsCount", "totalCount", "totalElements")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from nightshift.errors import BadResponse
 from nightshift.flexnet.page import Missing, ReportPage, Unsteady
 from nightshift.lake.errors import Damaged
-from nightshift.lake.manifest import VendorTotals
+from nightshift.lake.extract import VendorTotals
 
 if TYPE_CHECKING:
     from nightshift.flexnet.hook import FlexNetHook

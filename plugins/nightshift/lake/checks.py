@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
-from nightshift.lake.manifest import ON_TWO_PAGES, TOLD_ROWS, Manifest
+from nightshift.lake.extract import ON_TWO_PAGES, TOLD_ROWS, Manifest
 from nightshift.lake.spec import Band, PublishSpec
 
 

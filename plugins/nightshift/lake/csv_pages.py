@@ -10,12 +10,10 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 
 from nightshift.lake.casts import Misfit, arrow_type, from_text, refuse_respelled
-from nightshift.lake.charset import marked
 from nightshift.lake.columns import Target, is_number, misfit_error
-from nightshift.lake.csv_header import HeaderProblem, column_names, first_record
+from nightshift.lake.csv_text import HeaderProblem, RecordCounter, column_names, first_record, marked
 from nightshift.lake.errors import UnreadablePage
 from nightshift.lake.json_pages import NewColumns
-from nightshift.lake.records import RecordCounter
 from nightshift.lake.spec import CsvSpec, PublishSpec
 
 WHOLE = 12 << 20

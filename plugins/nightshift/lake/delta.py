@@ -11,7 +11,7 @@ import json
 import random
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,7 @@ from deltalake.transaction import AddAction, CommitProperties, Transaction, crea
 from nightshift.lake.columns import same_storage
 from nightshift.lake.errors import Contended, SchemaDrift
 from nightshift.lake.foreign import Stored, refuse_foreign, stored_by
-from nightshift.lake.snapshot import KIND, NOTE, CommitNote, Snapshot, kind_of, transaction
+from nightshift.lake.snapshot import KIND, NOTE, CommitNote, PublishedNight, Snapshot, kind_of, transaction
 from nightshift.lake.spec import NIGHT, Column
 from nightshift.lake.store import Lake
 from nightshift.lake.widening import OtherNights
@@ -258,3 +258,31 @@ def _stored(kind: str) -> dict[str, Any]:
 def schema_of(fields: Sequence[Mapping[str, Any]]) -> deltalake.Schema:
     """Return fields as the schema of a table."""
     return deltalake.Schema.from_json(json.dumps({"type": "struct", "fields": list(fields)}))
+
+
+def night_rows(lake: Lake, source: str, report: str, nights: Iterable[str] | None = None) -> dict[str, int]:
+    """Return how many rows each night has in the table, from its log alone; no data is read.
+
+    :param nights: the nights to tell; those that the table does not have have 0 rows. ``None``: those that it has
+    """
+    snapshot = NightTable(lake, source, report).snapshot()
+    found = snapshot.nights() if snapshot is not None else {}
+    return found if nights is None else {night: found.get(night, 0) for night in nights}
+
+
+def table_schema(lake: Lake, source: str, report: str) -> list[Column] | None:
+    """Return the columns of a report's table but ``night``; ``None`` where there is no table."""
+    snapshot = NightTable(lake, source, report).snapshot()
+    return snapshot.columns if snapshot is not None else None
+
+
+def published_night(lake: Lake, source: str, report: str, night: str) -> PublishedNight | None:
+    """Return what the table says of a night; ``None`` where it was never published. Blocks.
+
+    Reads the table's log from its last checkpoint on and one commit, however many nights the table has; no data. Call it in a
+    running task, or in a thread of a process that never forks afterwards: it loads Arrow and Delta.
+
+    :raises ValueError: a name that is not safe as a part of a path
+    """
+    snapshot = NightTable(lake, source, report).snapshot()
+    return snapshot.published(source, report, night) if snapshot is not None else None

@@ -1,13 +1,177 @@
-"""An extract that is underway, and what is told of one that is complete."""
+"""What an extract says of itself: its progress while it is underway, and the manifest that makes it complete."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import hashlib
+from collections.abc import Iterable
+from typing import Annotated, Any, Literal, Self
 
 import msgspec
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-if TYPE_CHECKING:
-    from nightshift.lake.manifest import Manifest
+from nightshift.lake.errors import Damaged
+from nightshift.lake.spec import Column, Night
+
+CHARSET = "charset"
+"""Note: the character set in which the extract has read its CSV; utf-8 where there is none."""
+DELIMITER, QUOTE, DATA_KEY = "delimiter", "quote", "data_key"
+"""Notes: how the extract has read its pages, where that is not the usual way."""
+ON_TWO_PAGES = "rows_on_two_pages"
+"""Note: rows that came on two pages, in two walks alike, so that they are the report's own."""
+TOLD_ROWS = "vendor_rows_told"
+"""Note: the vendor's row count, where more rows came to the end of the walk: it is told, not trusted."""
+Format = Literal["json", "csv"]
+LEVEL = 1
+"""Level of zstd of a landed page: any higher one costs more time than the network gives back."""
+
+Count = Annotated[int, Field(ge=0)]
+Text = bytes
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class PageEntry(_Model):
+    """A landed object: a page of a report, or a part of a big download.
+
+    :param number: from 1, without gaps
+    :param name: name of the object in its folder
+    :param rows: rows in it, a header line not counted
+    :param bytes: size as received, before compression
+    :param sha256: digest of the bytes as received
+    """
+
+    number: int = Field(ge=1)
+    name: str = Field(pattern=r"^page-\d{5,}\.(json|csv)\.zst$")
+    rows: Count
+    bytes: Count
+    sha256: Digest
+
+
+class VendorTotals(_Model):
+    """What the vendor itself says of the whole report, where it does.
+
+    :param rows: number of rows
+    :param pages: number of pages
+    """
+
+    rows: Count | None = None
+    pages: Count | None = None
+
+
+def digest_of(entries: Iterable[PageEntry]) -> str:
+    """Return the digest of an extract: over the digests of its pages, in order."""
+    whole = hashlib.sha256()
+    for entry in entries:
+        whole.update(bytes.fromhex(entry.sha256))
+    return whole.hexdigest()
+
+
+class Manifest(_Model):
+    """What an extract brought home.
+
+    :param source: connection type of the source
+    :param report: name of the report
+    :param night: the night, ``YYYY-MM-DD``
+    :param extract: name of the extract's folder
+    :param connection: id of the connection, never what it holds
+    :param attempt: number of the attempt that completed it
+    :param started: when the first attempt began, ISO 8601
+    :param finished: when the last page was there, ISO 8601
+    :param format: ``json`` or ``csv``
+    :param window: what was asked for, as the source words it
+    :param request: parameters of the request, no secrets
+    :param rows: rows in all pages
+    :param pages: number of pages
+    :param bytes: size of all pages as received
+    :param sha256: see :func:`digest_of`
+    :param vendor_totals: the vendor's own counts
+    :param model: the vendor's data model, where it has one
+    :param entries: the pages, in order
+    :param notes: what else the source wants to be known
+    """
+
+    version: Literal[1] = 1
+    source: str
+    report: str
+    night: Night
+    extract: str
+    connection: str
+    attempt: int = Field(ge=0)
+    started: str
+    finished: str
+    format: Literal["json", "csv"]
+    window: dict[str, Any] = Field(default_factory=dict)
+    request: dict[str, Any] = Field(default_factory=dict)
+    rows: Count
+    pages: Count
+    bytes: Count
+    sha256: Digest
+    vendor_totals: VendorTotals = VendorTotals()
+    model: list[Column] | None = None
+    entries: tuple[PageEntry, ...] = ()
+    notes: dict[str, str | int] = Field(default_factory=dict)
+
+    @classmethod
+    def of(cls, entries: Iterable[PageEntry], **fields: Any) -> Self:
+        """Return the manifest of these pages: they are put in order, and rows, pages, bytes and digest follow from them.
+
+        :param entries: the pages, in any order
+        :param fields: everything else
+        :raises pydantic.ValidationError: a field is missing or wrong, or the pages are not 1 to n
+        """
+        ordered = tuple(sorted(entries, key=lambda entry: entry.number))
+        return cls(
+            **fields,
+            entries=ordered,
+            rows=sum(entry.rows for entry in ordered),
+            pages=len(ordered),
+            bytes=sum(entry.bytes for entry in ordered),
+            sha256=digest_of(ordered),
+        )
+
+    @model_validator(mode="after")
+    def _adds_up(self) -> Manifest:
+        numbers = [entry.number for entry in self.entries]
+        if numbers != list(range(1, len(numbers) + 1)):
+            raise ValueError(f"the pages are not 1 to n, but {', '.join(map(str, numbers[:20]))}")
+        told = (self.rows, self.pages, self.bytes, self.sha256)
+        counted = (
+            sum(entry.rows for entry in self.entries),
+            len(self.entries),
+            sum(entry.bytes for entry in self.entries),
+            digest_of(self.entries),
+        )
+        if told != counted:
+            raise ValueError(f"rows, pages, bytes and digest are {told}, the pages add up to {counted}")
+        return self
+
+    def to_json(self) -> Text:
+        """Return the manifest as the text of its object."""
+        return self.model_dump_json(indent=1).encode()
+
+    @classmethod
+    def from_json(cls, text: Text, where: str) -> Self:
+        """Read a manifest.
+
+        :param where: the object it came from, for the message
+        :raises Damaged: not a manifest, or of a version that is not known
+        """
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            raise Damaged(
+                f"{where} is not a manifest of version 1: {'.'.join(map(str, first['loc']))}: {first['msg']}. "
+                "Nothing was published from it. Extract the night again, or restore the object."
+            ) from None
+
+
+def page_name(number: int, kind: Format) -> str:
+    """Return the name of a page's object."""
+    return f"page-{number:05d}.{kind}.zst"
 
 
 class Progress(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -8,9 +8,10 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from nightshift.lake.charset import marked, unit_of
+from nightshift.lake import objects
+from nightshift.lake.csv_text import marked, unit_of
 from nightshift.lake.errors import Damaged, Incomplete, NoExtract
-from nightshift.lake.manifest import LEVEL, Format, Manifest, PageEntry, VendorTotals, page_name
+from nightshift.lake.extract import LEVEL, Format, Manifest, PageEntry, VendorTotals, page_name
 from nightshift.lake.store import Lake, night_segment, segment
 
 if TYPE_CHECKING:
@@ -62,15 +63,10 @@ class Landing:
 
         :raises Damaged: a manifest cannot be read
         """
-        import obstore
-
         store = self.lake.objects(*self.path)
-        names = await _names(store)
-        complete = sorted({name.split("/")[0] for name in names if re.fullmatch(rf"[^/]+/{MANIFEST}", name)})
-        found = [
-            Manifest.from_json(bytes(await (await obstore.get_async(store, f"{name}/{MANIFEST}")).bytes_async()), f"{'/'.join(self.path)}/{name}/{MANIFEST}")
-            for name in complete
-        ]  # fmt: skip
+        complete = sorted(name for name in await objects.anames(store) if re.fullmatch(rf"[^/]+/{MANIFEST}", name))
+        bodies = [(name, await objects.aread(store, name)) for name in complete]
+        found = [Manifest.from_json(body, "/".join((*self.path, name))) for name, body in bodies if body is not None]
         return max(found, key=lambda manifest: (manifest.finished, manifest.extract), default=None)
 
     async def manifest(self, extract_id: str) -> Manifest:
@@ -103,21 +99,16 @@ class ExtractFolder:
 
     async def landed(self) -> list[int]:
         """Return the numbers of the pages that are landed, in order; there may be gaps."""
-        return sorted(_number(name) for name in await _names(self._store) if name.startswith("page-"))
+        return sorted(_number(name) for name in await objects.anames(self._store) if name.startswith("page-"))
 
     async def read(self, number: int) -> bytes:
         """Return a page as it was received.
 
         :raises Damaged: it is not there, or cannot be decompressed
         """
-        import obstore
-
         for name in (page_name(number, "json"), page_name(number, "csv")):
-            try:
-                body = await (await obstore.get_async(self._store, name)).bytes_async()
-            except FileNotFoundError:
-                continue
-            return await asyncio.to_thread(unpack, bytes(body), f"{self.path}/{name}")
+            if (packed := await objects.aread(self._store, name)) is not None:
+                return await asyncio.to_thread(unpack, packed, f"{self.path}/{name}")
         raise Damaged(f"{self.path} has no page {number}. Extract the night again.")
 
     async def write(self, number: int, body: bytes, rows: int, *, landed: bool = False) -> PageEntry:
@@ -129,12 +120,10 @@ class ExtractFolder:
         :param landed: the body was read from this folder, so nothing is written; only its entry is made
         :return: its entry for the manifest
         """
-        import obstore
-
         name = page_name(number, format_of(body))
         packed, sha256 = await asyncio.to_thread(_pack, body, not landed)
         if not landed:
-            await obstore.put_async(self._store, name, packed, mode="overwrite", use_multipart=False)
+            await objects.awrite(self._store, name, packed)
         return PageEntry(number=number, name=name, rows=rows, bytes=len(body), sha256=sha256)
 
     async def open_stream(
@@ -175,36 +164,30 @@ class ExtractFolder:
 
         :raises Incomplete: the manifest is of another extract, or pages that it lists are not landed
         """
-        import obstore
-
         here = (self.landing.source, self.landing.report, self.landing.night, self.extract_id)
         told = (manifest.source, manifest.report, manifest.night, manifest.extract)
         if told != here:
             raise Incomplete(f"the manifest of {'/'.join(told)} was meant for the folder of {'/'.join(here)}")
-        names = {name for name in await _names(self._store) if name.startswith("page-")}
+        names = {name for name in await objects.anames(self._store) if name.startswith("page-")}
         listed = {entry.name for entry in manifest.entries}
         if missing := sorted(listed - names):
             raise Incomplete(
                 f"{self.path}: {len(missing)} of {len(listed)} pages are not landed, the first is {missing[0]}. "
                 "The pages that are there were not lost; try the extract again."
             )
-        if left := sorted(names - listed):
-            await obstore.delete_async(self._store, left)
-        await obstore.put_async(self._store, MANIFEST, manifest.to_json(), mode="overwrite", use_multipart=False)
+        await objects.adelete(self._store, *sorted(names - listed))
+        await objects.awrite(self._store, MANIFEST, manifest.to_json())
 
     async def manifest(self) -> Manifest:
         """Return the manifest; see :meth:`Landing.manifest`."""
-        import obstore
-
         where = f"{self.path}/{MANIFEST}"
-        try:
-            text = await (await obstore.get_async(self._store, MANIFEST)).bytes_async()
-        except FileNotFoundError:
+        text = await objects.aread(self._store, MANIFEST)
+        if text is None:
             raise NoExtract(
                 f"{where} is not there: the extract was never completed. Pages of it may be landed; clear the extract "
                 "task, which goes on with them."
-            ) from None
-        manifest = Manifest.from_json(bytes(text), where)
+            )
+        manifest = Manifest.from_json(text, where)
         if (manifest.report, manifest.night, manifest.extract) != (
             self.landing.report,
             self.landing.night,
@@ -217,19 +200,14 @@ class ExtractFolder:
 
     async def discard(self) -> None:
         """Begin again: remove the manifest first, so that nobody reads a half of it, then every page."""
-        import obstore
-
-        names = sorted(await _names(self._store), key=lambda name: name != MANIFEST)
+        names = sorted(await objects.anames(self._store), key=lambda name: name != MANIFEST)
         if MANIFEST in names:
-            await obstore.delete_async(self._store, names.pop(0))
-        if names:
-            await obstore.delete_async(self._store, names)
+            await objects.adelete(self._store, names.pop(0))
+        await objects.adelete(self._store, *names)
 
     async def put_packed(self, name: str, packed: bytes) -> None:
         """Write an object that is compressed already."""
-        import obstore
-
-        await obstore.put_async(self._store, name, packed, mode="overwrite", use_multipart=False)
+        await objects.awrite(self._store, name, packed)
 
 
 def format_of(body: bytes) -> Format:
@@ -267,10 +245,3 @@ def _pack(body: bytes, compress: bool) -> tuple[bytes, str]:
 
 def _number(name: str) -> int:
     return int(name[len("page-") :].split(".")[0])
-
-
-async def _names(store: ObjectStore) -> list[str]:
-    """Return the paths of all objects under the root of ``store``."""
-    import obstore
-
-    return [entry["path"] async for batch in obstore.list(store) for entry in batch]

@@ -9,10 +9,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import msgspec
 
+from nightshift.lake import objects
 from nightshift.lake.errors import Damaged
-from nightshift.lake.json_trouble import text_of_page
+from nightshift.lake.extract import Manifest, PageEntry
+from nightshift.lake.json_pages import text_of_page
 from nightshift.lake.landing import Landing, unpack
-from nightshift.lake.manifest import Manifest, PageEntry
 from nightshift.lake.store import Lake
 
 AHEAD_PAGES = 8
@@ -60,15 +61,9 @@ class LandedPages:
             pool.shutdown(wait=False, cancel_futures=True)
 
     def _fetch(self, entry: PageEntry) -> bytes:
-        import obstore
-
         where = f"{self._path}/{entry.name}"
-        try:
-            packed = bytes(obstore.get(self._store, entry.name).bytes())
-        except FileNotFoundError:
-            raise Damaged(
-                f"{where} is gone. Nothing was published. Extract the night again, or restore the object."
-            ) from None
+        if (packed := objects.read(self._store, entry.name)) is None:
+            raise Damaged(f"{where} is gone. Nothing was published. Extract the night again, or restore the object.")
         body = unpack(packed, where)
         if len(body) != entry.bytes or hashlib.sha256(body).hexdigest() != entry.sha256:
             raise Damaged(

@@ -6,9 +6,9 @@ import asyncio
 import hashlib
 from typing import TYPE_CHECKING, Any, Self
 
+from nightshift.lake.csv_text import RecordCounter
 from nightshift.lake.errors import Incomplete
-from nightshift.lake.manifest import LEVEL, PageEntry, page_name
-from nightshift.lake.records import RecordCounter
+from nightshift.lake.extract import LEVEL, PageEntry, page_name
 
 if TYPE_CHECKING:
     from nightshift.lake.landing import ExtractFolder

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pyarrow as pa
 
+from nightshift.lake import objects
+from nightshift.lake.checks import CheckResult
 from nightshift.lake.spec import NIGHT, Column, decimal_of
 
 if TYPE_CHECKING:
@@ -84,6 +87,42 @@ class CommitNote(msgspec.Struct, frozen=True, kw_only=True):
                 found = json.loads(commit[NOTE]) | {"committed": iso_of(1000 * int(commit.get("timestamp", 0)))}
                 return msgspec.convert(found, cls)
         return None
+
+
+@dataclass(frozen=True)
+class PublishedNight:
+    """A night that was published: it is in the table, and everything that was to be checked held when it was committed.
+
+    :param source: connection type of the source
+    :param report: name of the report
+    :param night: the night, ``YYYY-MM-DD``
+    :param extract: name of the extract that it is; ``None`` where the table's log was cleaned up meanwhile
+    :param finished: when the last page of that extract was there, ISO 8601; ``None`` where an earlier version published it
+    :param published: when it was committed, ISO 8601; from its files where the log was cleaned up, ``None`` where those are
+        none either
+    :param rows: its rows as they were committed
+    :param version: version of the table that brought it
+    :param checks: the verdicts of its commit, as far as they are known, and ``unchanged``: that the table still has as many
+        rows of the night as were committed
+    :param checks_known: whether the verdicts of its commit could be read. Where the log was cleaned up they cannot be; that
+        there was a commit says that all of them held
+    """
+
+    source: str
+    report: str
+    night: str
+    extract: str | None
+    finished: str | None
+    published: str | None
+    rows: int
+    version: int
+    checks: tuple[CheckResult, ...]
+    checks_known: bool
+
+    @property
+    def sound(self) -> bool:
+        """Whether every check passed, and nobody changed the number of rows since."""
+        return all(check.ok for check in self.checks)
 
 
 class Snapshot:
@@ -173,16 +212,36 @@ class Snapshot:
 
     def note(self, night: str) -> CommitNote | None:
         """Return what was recorded when this night was committed; ``None`` where the log does not go back that far."""
-        import obstore
+        mark = self.mark(night)
+        log = objects.read(self._store, f"_delta_log/{mark.version:020d}.json") if mark else None
+        return None if log is None else CommitNote.of_commit(log)
 
+    def published(self, source: str, report: str, night: str) -> PublishedNight | None:
+        """Return what the table says of a night; ``None`` where it was never published. Reads one commit, and no data.
+
+        :param source: connection type of the source
+        :param report: name of the report
+        """
         mark = self.mark(night)
         if mark is None:
             return None
-        try:
-            log = bytes(obstore.get(self._store, f"_delta_log/{mark.version:020d}.json").bytes())
-        except FileNotFoundError:
-            return None
-        return CommitNote.of_commit(log)
+        note, here = self.note(night), self.nights().get(night, 0)
+        detail = f"{here} rows, as published"
+        if here != mark.rows:
+            detail = f"{mark.rows} rows were published, the table has {here} now: something else changed it. Publish the night again"
+        unchanged = CheckResult("unchanged", here == mark.rows, detail)
+        return PublishedNight(
+            source=source,
+            report=report,
+            night=night,
+            extract=note.extract if note else None,
+            finished=mark.finished,
+            published=(note.committed if note else None) or self.written(night),
+            rows=mark.rows,
+            version=mark.version,
+            checks=(*(CheckResult(*check) for check in (note.checks if note else ())), unchanged),
+            checks_known=note is not None,
+        )
 
 
 def transaction(night: str, what: str = "") -> str:

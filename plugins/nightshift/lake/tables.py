@@ -11,21 +11,29 @@ import json
 import re
 import secrets
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 
 from deltalake.transaction import AddAction
 
+from nightshift.lake import objects
 from nightshift.lake.checks import CheckResult, Counts, failed, judge
-from nightshift.lake.delta import Commit, Moved, NightTable, Overtaken, Replacement
+from nightshift.lake.delta import (
+    Commit,
+    Moved,
+    NightTable,
+    Overtaken,
+    Replacement,
+    night_rows,
+    published_night,
+    table_schema,
+)
 from nightshift.lake.errors import CastError, Contended, SchemaDrift, Unsound
+from nightshift.lake.extract import CHARSET, DATA_KEY, DELIMITER, QUOTE, Manifest
 from nightshift.lake.foreign import Stored, refuse_columns, refuse_foreign, stored_by
-from nightshift.lake.manifest import CHARSET, DATA_KEY, DELIMITER, QUOTE, Manifest
 from nightshift.lake.pages import LandedPages
-from nightshift.lake.probe import probe
-from nightshift.lake.published import PublishedNight, published_night
-from nightshift.lake.snapshot import CommitNote, Snapshot, microseconds_of
+from nightshift.lake.snapshot import CommitNote, PublishedNight, Snapshot, microseconds_of
 from nightshift.lake.spec import NIGHT, Column, CsvSpec, PublishSpec
 from nightshift.lake.staging import StagedFile, Stager, rows_by_night
 from nightshift.lake.store import Lake
@@ -33,8 +41,16 @@ from nightshift.lake.typed_rows import TypedRows
 from nightshift.lake.widening import OlderValues, OtherNights, Retyped, retyped
 
 __all__ = [
-    "CastError", "Published", "PublishedNight", "SchemaDrift", "Unsound", "night_rows", "publish", "published_night", "table_schema",
-]  # fmt: skip
+    "CastError",
+    "Published",
+    "PublishedNight",
+    "SchemaDrift",
+    "Unsound",
+    "night_rows",
+    "publish",
+    "published_night",
+    "table_schema",
+]
 
 FORMAT = 2
 CASTS = 5
@@ -104,7 +120,7 @@ def publish(
     :raises Unsound: checks failed; the table is as it was
     :raises Contended: other writers came first each time
     """
-    probe(lake)
+    objects.probe(lake)
     publishing = _Publishing(lake, manifest, _as_extracted(spec, manifest), force, say)
     for _ in range(CASTS):
         before = publishing.table.snapshot()
@@ -119,22 +135,6 @@ def publish(
     raise Contended(
         f"{publishing.table.name}: the columns changed {CASTS} times meanwhile. Nothing was committed; clear this task once the others are done."
     )
-
-
-def night_rows(lake: Lake, source: str, report: str, nights: Iterable[str] | None = None) -> dict[str, int]:
-    """Return how many rows each night has in the table, from its log alone; no data is read.
-
-    :param nights: the nights to tell; those that the table does not have have 0 rows. ``None``: those that it has
-    """
-    snapshot = NightTable(lake, source, report).snapshot()
-    found = snapshot.nights() if snapshot is not None else {}
-    return found if nights is None else {night: found.get(night, 0) for night in nights}
-
-
-def table_schema(lake: Lake, source: str, report: str) -> list[Column] | None:
-    """Return the columns of a report's table but ``night``; ``None`` where there is no table."""
-    snapshot = NightTable(lake, source, report).snapshot()
-    return snapshot.columns if snapshot is not None else None
 
 
 class _Publishing:
@@ -321,24 +321,18 @@ class _Publishing:
         return files, checks, counts
 
     def _upload(self, files: Sequence[StagedFile]) -> list[AddAction]:
-        import obstore
-
         attempt, adds = secrets.token_hex(4), []
         for number, staged in enumerate(files, 1):
             if not staged.rows:
                 continue
             path = f"night={staged.night}/{self.content:016x}-{attempt}-{number:05d}.parquet"
-            staged.file.seek(0)
-            obstore.put(self.table.objects(), path, staged.file, mode="overwrite")
+            objects.write(self.table.objects(), path, staged.file)
             stats = json.dumps({"numRecords": staged.rows})
             adds.append(AddAction(path, staged.size, {"night": staged.night}, int(time.time() * 1000), True, stats))
         return adds
 
     def _withdraw(self, adds: Sequence[AddAction]) -> None:
-        import obstore
-
-        if adds:
-            obstore.delete(self.table.objects(), [add.path for add in adds])
+        objects.delete(self.table.objects(), [add.path for add in adds])
 
 
 def _as_extracted(spec: PublishSpec, manifest: Manifest) -> PublishSpec:

@@ -10,18 +10,16 @@ from typing import Protocol
 import msgspec
 import pyarrow as pa
 
-from nightshift.lake.columns import Target, is_number, known_types, promoted, same_storage, table_name, targets
+from nightshift.lake.columns import Target, drift, is_number, known_types, promoted, same_storage, table_name, targets
 from nightshift.lake.csv_pages import CsvPages
-from nightshift.lake.digits import Digits
 from nightshift.lake.errors import CastError, SchemaDrift, UnreadablePage
+from nightshift.lake.extract import Manifest
 from nightshift.lake.foreign import KEPT, Stored, as_stored, stored_schema
 from nightshift.lake.json_pages import JsonPages, NewColumns
-from nightshift.lake.manifest import Manifest
 from nightshift.lake.pages import LandedPages
-from nightshift.lake.schema import drift
 from nightshift.lake.spec import Column, PublishSpec
 from nightshift.lake.staging import Stager
-from nightshift.lake.survey import Survey
+from nightshift.lake.survey import Digits, Survey
 
 
 class Older(Protocol):

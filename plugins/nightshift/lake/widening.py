@@ -25,12 +25,13 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from deltalake.transaction import AddAction
 
+from nightshift.lake import objects
 from nightshift.lake.casts import Misfit, arrow_type, from_text
 from nightshift.lake.columns import same_storage
-from nightshift.lake.digits import Digits, digits_of
 from nightshift.lake.errors import SchemaDrift
 from nightshift.lake.spec import NIGHT, Column
 from nightshift.lake.staging import DICTIONARY_BYTES
+from nightshift.lake.survey import Digits, digits_of
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
@@ -137,11 +138,8 @@ class OtherNights:
 
     def withdraw(self) -> None:
         """Delete what was put in place and never committed."""
-        import obstore
-
-        if self._done:
-            obstore.delete(self._objects, [add.path for add in self._done.values()])
-            self._done.clear()
+        objects.delete(self._objects, [add.path for add in self._done.values()])
+        self._done.clear()
 
     def _of(self, path: str, night: str | None) -> AddAction:
         if path not in self._done:
@@ -166,8 +164,7 @@ class OtherNights:
                 old.write(chunk)
             rows = self._copy(old, file, path)
             size = file.tell()
-            file.seek(0)
-            obstore.put(self._objects, new, file, mode="overwrite", max_concurrency=2)
+            objects.write(self._objects, new, file)
         partition: dict[str, str | None] = {NIGHT: night}
         return AddAction(new, size, partition, int(time.time() * 1000), True, json.dumps({"numRecords": rows}))
 

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from datetime import date
 from typing import TYPE_CHECKING
 
+from nightshift.lake.columns import drift
 from nightshift.lake.landing import Landing
-from nightshift.lake.schema import drift
 from nightshift.nights.bounds import DAY
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
-from nightshift.lake.probe import aprobe
+from nightshift.lake.objects import aprobe
 from nightshift.lake.store import segment
 from nightshift.promotion.store import names_in, object_name, read_object
 

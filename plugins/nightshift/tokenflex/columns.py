@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from nightshift.errors import BadResponse
-from nightshift.lake import csv_header
+from nightshift.lake import csv_text
 from nightshift.lake.spec import Column, CsvSpec
 from nightshift.tokenflex.vocabulary import FIELDS, METRICS, VENDOR
 
@@ -57,7 +57,7 @@ def header_of(body: bytes, dialect: CsvSpec) -> list[str]:
     :raises BadResponse: it is not text in the configured character set, or not CSV
     """
     try:
-        return csv_header.header_of(body, dialect.model_copy(update={"repeated_names": "number"}))
+        return csv_text.header_of(body, dialect.model_copy(update={"repeated_names": "number"}))
     except (UnicodeDecodeError, csv.Error) as error:
         raise BadResponse(
             f"the header of the usage file cannot be read ({type(error).__name__})",

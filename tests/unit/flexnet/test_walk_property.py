@@ -24,8 +24,8 @@ from nightshift.errors import VendorError
 from nightshift.flexnet.hook import FlexNetHook
 from nightshift.flexnet.walk import steady_walk
 from nightshift.lake.checks import vendor_totals
+from nightshift.lake.extract import Manifest
 from nightshift.lake.landing import Landing
-from nightshift.lake.manifest import Manifest
 from nightshift.lake.store import Lake
 
 NIGHT, AFTER = "2026-11-20", "2026-11-21"

@@ -15,7 +15,7 @@ from nightshift.lake.checks import (
     unique_key,
     vendor_totals,
 )
-from nightshift.lake.manifest import ON_TWO_PAGES, TOLD_ROWS, Manifest, PageEntry, VendorTotals
+from nightshift.lake.extract import ON_TWO_PAGES, TOLD_ROWS, Manifest, PageEntry, VendorTotals
 from nightshift.lake.spec import Band, Checks, PublishSpec
 
 ENTRY = PageEntry(number=1, name="page-00001.json.zst", rows=10, bytes=1, sha256="0" * 64)

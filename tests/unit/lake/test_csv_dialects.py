@@ -21,7 +21,7 @@ from nightshift.lake.landing import Landing
 from nightshift.lake.spec import CsvSpec
 from nightshift.lake.store import Lake
 from tests.unit.lake.conftest import NIGHT
-from tests.unit.lake.test_records import records
+from tests.unit.lake.test_csv_text import records
 
 NAMES = ["x", "y", "z"]
 CHARSETS = ["utf-8", "utf-8-sig", "utf-16", "utf-16-be", "utf-32", "cp1252", "cp500", "shift_jis"]

@@ -12,11 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nightshift.lake.delta import NightTable
-from nightshift.lake.manifest import Manifest
-from nightshift.lake.published import published_night
+from nightshift.lake.extract import Manifest
 from nightshift.lake.spec import PublishSpec
 from nightshift.lake.store import Lake
-from nightshift.lake.tables import Published, publish
+from nightshift.lake.tables import Published, publish, published_night
 from tests.unit.lake.conftest import NIGHT, land_night, read_table
 
 EARLIER, EARLIEST = "2026-11-20", "2026-11-19"

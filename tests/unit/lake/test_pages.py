@@ -3,7 +3,7 @@ from __future__ import annotations
 import threading
 from contextlib import closing
 
-from nightshift.lake.manifest import PageEntry
+from nightshift.lake.extract import PageEntry
 from nightshift.lake.pages import LandedPages
 from nightshift.lake.store import Lake
 from tests.unit.lake.conftest import land_night

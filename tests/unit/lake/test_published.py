@@ -5,10 +5,9 @@ from pathlib import Path
 
 from deltalake import DeltaTable
 
-from nightshift.lake.published import published_night
 from nightshift.lake.spec import PublishSpec
 from nightshift.lake.store import Lake
-from nightshift.lake.tables import publish
+from nightshift.lake.tables import publish, published_night
 from tests.unit.lake.conftest import NIGHT, land_night
 
 KEYED = PublishSpec(key=("id",))

@@ -62,7 +62,7 @@ def test_rules_name_all_columns_or_some(rule: bool | tuple[str, ...], lets: bool
 
 def test_what_a_dag_file_imports_loads_no_heavy_library() -> None:
     code = (
-        "import sys, nightshift.lake.landing, nightshift.lake.spec, nightshift.lake.schema, nightshift.lake.checks\n"
+        "import sys, nightshift.lake.landing, nightshift.lake.spec, nightshift.lake.columns, nightshift.lake.checks\n"
         "print([m for m in ('pyarrow', 'deltalake', 'obstore', 'numpy', 'zstandard', 'airflow') if m in sys.modules])"
     )
     root = Path(__file__).resolve().parents[3]

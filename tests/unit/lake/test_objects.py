@@ -15,10 +15,10 @@ from moto.server import ThreadedMotoServer
 
 from nightshift.exago.claims import Claims
 from nightshift.exago.paths import ContentPath
-from nightshift.lake import probe as probing
+from nightshift.lake import objects as probing
 from nightshift.lake.errors import LakeError, UnfitStore
 from nightshift.lake.landing import Landing
-from nightshift.lake.probe import probe
+from nightshift.lake.objects import probe
 from nightshift.lake.spec import PublishSpec
 from nightshift.lake.store import Lake
 from nightshift.lake.tables import publish

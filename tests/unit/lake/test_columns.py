@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from nightshift.lake.schema import drift
+from nightshift.lake.columns import drift
 from nightshift.lake.spec import Column, PublishSpec
 
 TABLE = [Column(name="a", type="int64"), Column(name="b", type="string"), Column(name="night_", type="string")]

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from nightshift.lake.records import RecordCounter
+from nightshift.lake.csv_text import RecordCounter
 
 CHARSETS = ["utf-8", "utf-8-sig", "utf-16", "utf-16-be", "utf-32", "cp1252", "cp500", "shift_jis", "gb18030"]
 

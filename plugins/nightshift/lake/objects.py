@@ -1,0 +1,184 @@
+"""The objects of a store: read, written, created, deleted, and whether the store keeps what all safety here is built on.
+
+That is an object that is written on the condition that it does not exist: turns, claims and the log of a table rest on it. A
+store that ignores the condition (``If-None-Match``) lets two writers both succeed, and nobody is told. So it is tried, once for
+each lake: what came of it is kept in the lake, and in the process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import secrets
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import IO, TYPE_CHECKING
+
+from nightshift.lake.errors import UnfitStore
+
+if TYPE_CHECKING:
+    from obstore.store import ObjectStore
+
+    from nightshift.lake.store import Lake
+
+FOLDER = ("claims", "probe")
+VERDICT = "conditional-writes.json"
+_fit: set[str] = set()
+
+
+def read(store: ObjectStore, name: str) -> bytes | None:
+    """Return an object, ``None`` where there is none. Blocks."""
+    import obstore
+
+    try:
+        return bytes(obstore.get(store, name).bytes())
+    except FileNotFoundError:
+        return None
+
+
+async def aread(store: ObjectStore, name: str) -> bytes | None:
+    """Return an object, ``None`` where there is none."""
+    import obstore
+
+    try:
+        return bytes(await (await obstore.get_async(store, name)).bytes_async())
+    except FileNotFoundError:
+        return None
+
+
+async def anames(store: ObjectStore) -> list[str]:
+    """Return the names of all objects in the folder of a store, and below it."""
+    import obstore
+
+    return [entry["path"] async for batch in obstore.list(store) for entry in batch]
+
+
+def write(store: ObjectStore, name: str, file: IO[bytes]) -> None:
+    """Write a file as an object, in the place of what there was, in parts that are sent two at a time. Blocks."""
+    import obstore
+
+    file.seek(0)
+    obstore.put(store, name, file, mode="overwrite", max_concurrency=2)
+
+
+async def awrite(store: ObjectStore, name: str, body: bytes) -> None:
+    """Write an object, in the place of what there was; it is there whole or not at all."""
+    import obstore
+
+    await obstore.put_async(store, name, body, mode="overwrite", use_multipart=False)
+
+
+def create(store: ObjectStore, name: str, body: bytes) -> bool:
+    """Write an object that is not there yet; say whether it was not. Blocks."""
+    import obstore
+    from obstore.exceptions import AlreadyExistsError
+
+    try:
+        obstore.put(store, name, body, mode="create", use_multipart=False)
+    except AlreadyExistsError:
+        return False
+    return True
+
+
+async def acreate(store: ObjectStore, name: str, body: bytes) -> bool:
+    """Write an object that is not there yet; say whether it was not."""
+    import obstore
+    from obstore.exceptions import AlreadyExistsError
+
+    try:
+        await obstore.put_async(store, name, body, mode="create", use_multipart=False)
+    except AlreadyExistsError:
+        return False
+    return True
+
+
+def delete(store: ObjectStore, names: Sequence[str]) -> None:
+    """Delete objects. Blocks."""
+    import obstore
+
+    if names:
+        obstore.delete(store, names)
+
+
+async def adelete(store: ObjectStore, *names: str) -> None:
+    """Delete objects; one that is not there is no error."""
+    import obstore
+
+    try:
+        if names:
+            await obstore.delete_async(store, list(names))
+    except FileNotFoundError:
+        return
+
+
+def probe(lake: Lake) -> None:
+    """Make sure that the store of a lake keeps the condition. A folder of this machine does. Blocks.
+
+    The first time ever it takes six requests, the first time in a process one, and none from then on.
+
+    :raises UnfitStore: it ignores the condition, does not know it, or cannot be written
+    """
+    if lake.is_local or lake.url in _fit:
+        return
+    from obstore import exceptions as told
+
+    store = lake.objects(*FOLDER)
+    try:
+        is_kept = _was_tried(store) or _is_kept(store)
+    except (
+        FileNotFoundError,
+        told.GenericError,
+        told.NotFoundError,
+        told.NotSupportedError,
+        told.PermissionDeniedError,
+        told.UnauthenticatedError,
+    ) as error:
+        passes = not re.search(r"\b(4\d\d|501) |NotImplemented|InvalidArgument", str(error))
+        if isinstance(error, told.GenericError) and passes:
+            # The store cannot be reached, or is not well.
+            raise
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+        raise UnfitStore(
+            f"The lake at {lake.url} cannot be written on the condition that an object does not exist yet ({reason}). Nothing "
+            "was changed. Give the connection of the lake the right to create, read and delete objects, and take a store that knows "
+            "conditional writes (If-None-Match), then clear the task."
+        ) from None
+    if not is_kept:
+        raise UnfitStore(
+            f"The store of the lake at {lake.url} ignores the condition that an object does not exist yet (If-None-Match): two writers "
+            "at once would both be told that they succeeded, and rows would be there twice or not at all. Nothing was changed. Use a "
+            "store that keeps it (AWS S3, Google Cloud Storage, Azure Blob Storage, MinIO, Cloudflare R2), or have what stands before "
+            "it pass the header on, then clear the task."
+        )
+    _fit.add(lake.url)
+
+
+async def aprobe(lake: Lake) -> None:
+    """Make sure that the store of a lake keeps the condition; see :func:`probe`."""
+    if not lake.is_local and lake.url not in _fit:
+        await asyncio.to_thread(probe, lake)
+
+
+def _was_tried(store: ObjectStore) -> bool:
+    import obstore
+
+    try:
+        obstore.head(store, VERDICT)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _is_kept(store: ObjectStore) -> bool:
+    import obstore
+
+    name = f"try-{secrets.token_hex(8)}"
+    create(store, name, b"first")
+    try:
+        is_kept = not create(store, name, b"second") and read(store, name) == b"first"
+    finally:
+        obstore.delete(store, name)
+    if is_kept:
+        verdict = f'{{"conditional_writes":true,"tried":"{datetime.now(UTC).isoformat()}"}}'
+        obstore.put(store, VERDICT, verdict.encode(), mode="overwrite", use_multipart=False)
+    return is_kept
