@@ -30,16 +30,16 @@ of the client that calls it. No Airflow, no pyarrow; ``aiohttp`` and ``msgspec``
             return [Route("GET", "/rest/Folders/{name}", self.folder),
                     Route("GET", "/file/{id}", self.file, public=True, origin="download")]
 
-        def authenticate(self, call: Call) -> str:      # the user's name, or raise Refused(Reply.json(401, …))
-        def page_of(self, call: Call) -> int | None:    # what a fault's `page` is compared with; default None
+        def authenticate(self, request: Request) -> str:      # the user's name, or raise Refused(Response.json(401, …))
+        def page_of(self, request: Request) -> int | None:    # what a fault's `page` is compared with; default None
 
-        async def folder(self, call: Call) -> Reply:
-            call.parts["name"]                          # path parts, each decoded exactly once
-            call.query (multidict) · call.body · call.json() · call.headers · call.user
-            call.effect("folder_created", key=name, parent=parent)          # into the ledger, before the answer
-            fault = call.fault("tree_shifts")           # Fault or None: is this fault of ours due in this call?
+        async def folder(self, request: Request) -> Response:
+            request.parts["name"]                          # path parts, each decoded exactly once
+            request.query (multidict) · request.body · request.json() · request.headers · request.user
+            request.effect("folder_created", key=name, parent=parent)          # into the ledger, before the answer
+            fault = request.fault("tree_shifts")           # Fault or None: is this fault of ours due in this call?
             raise Refused(self.error(404, "no such folder"))
-            return Reply.json(200, {...}) or Reply(200, body=bytes | iterable of bytes, content_type=…, headers=…, length=…)
+            return Response.json(200, {...}) or Response(200, body=bytes | iterable of bytes, content_type=…, headers=…, length=…)
 
 * ``self.switches`` is replaced as a whole on a change: read it in each call, do not keep it.
 * Time is ``self.clock.now()`` (UTC) and ``self.clock.elapsed()`` (seconds, never backwards): tests move it with
@@ -50,7 +50,7 @@ of the client that calls it. No Airflow, no pyarrow; ``aiohttp`` and ``msgspec``
   500 and makes the ``with`` block raise :class:`StandInBroke` at its end: a bug of the stand-in never looks like a vendor's fault.
 * ``vendor.locked()`` guards state that a test's thread reads while the server's thread writes.
 
-**Ledger.** ``vendor.ledger.requests(method=, path=<regex>, status=, user=, fault=, origin=, since=)`` gives frozen :class:`Request`,
+**Ledger.** ``vendor.ledger.requests(method=, path=<regex>, status=, user=, fault=, origin=, since=)`` gives frozen :class:`Entry`,
 ``.effects(kind=, key=, since=)`` frozen :class:`Effect`, ``.stats()`` counts of everything (requests, effects, connections, max in flight),
 ``.clear()``. A request is in it, with its status, before the client sees the first byte of the answer. No secret is kept:
 ``credential`` is a fingerprint, ``user`` the recognised name. The last 50,000 requests and effects are kept; the counters count all. ``ledger_file`` appends a JSON
@@ -67,25 +67,25 @@ with their arguments in ``detail``. In process only, ``add(fault, when=lambda ca
 
 from __future__ import annotations
 
-from include.standins.calls import Call, Refused, Reply, Route
 from include.standins.clock import Clock
 from include.standins.draw import Draw
 from include.standins.faults import Fault, FaultKind
-from include.standins.ledger import Effect, Ledger, Request, Stats
+from include.standins.ledger import Effect, Entry, Ledger, Stats
+from include.standins.routing import Refused, Request, Response, Route
 from include.standins.server import StandIn, StandInBroke
 from include.standins.switches import Switches
 
 __all__ = [
-    "Call",
     "Clock",
     "Draw",
     "Effect",
+    "Entry",
     "Fault",
     "FaultKind",
     "Ledger",
     "Refused",
-    "Reply",
     "Request",
+    "Response",
     "Route",
     "StandIn",
     "StandInBroke",

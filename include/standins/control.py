@@ -8,10 +8,10 @@ from typing import Any, Protocol
 
 import msgspec
 
-from include.standins.calls import Reply
 from include.standins.clock import Clock
 from include.standins.faults import Fault, Faults
 from include.standins.ledger import Ledger
+from include.standins.routing import Response
 from include.standins.switches import Switches
 
 DEFAULT_LIMIT = 1000
@@ -45,18 +45,18 @@ class Control:
     def __init__(self, vendor: Controlled) -> None:
         self._vendor = vendor
 
-    async def answer(self, method: str, path: str, query: Mapping[str, str], body: bytes) -> Reply:
+    async def answer(self, method: str, path: str, query: Mapping[str, str], body: bytes) -> Response:
         """Answer one request.
 
         :param path: what follows ``/_standin``
         """
         try:
             value = msgspec.json.decode(body) if body else {}
-            return Reply.json(200, self._do(f"{method} /{path.strip('/')}", dict(query), value))
+            return Response.json(200, self._do(f"{method} /{path.strip('/')}", dict(query), value))
         except LookupError:
-            return Reply.json(404, {"message": f"no {method} {path} here; see the docstring of include.standins"})
+            return Response.json(404, {"message": f"no {method} {path} here; see the docstring of include.standins"})
         except (ValueError, TypeError, msgspec.MsgspecError) as error:
-            return Reply.json(400, {"message": str(error)})
+            return Response.json(400, {"message": str(error)})
 
     def _do(self, what: str, query: dict[str, str], value: Any) -> Any:
         vendor = self._vendor

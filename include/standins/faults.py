@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 if TYPE_CHECKING:
-    from include.standins.calls import Call
+    from include.standins.routing import Request
 
-    Predicate = Callable[[Call], bool]
+    Predicate = Callable[[Request], bool]
 
 
 class FaultKind(StrEnum):
@@ -91,15 +91,15 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     size_bytes: int = 0
     detail: dict[str, Any] = {}
 
-    def fits(self, call: Call) -> bool:
+    def fits(self, request: Request) -> bool:
         """Tell whether the fault is for a call, whatever the counts."""
         return (
-            (self.method is None or self.method == call.method)
-            and (self.origin is None or self.origin == call.origin)
-            and (self.path is None or re.search(self.path, call.path) is not None)
-            and (self.page is None or self.page == call.page)
-            and (self.from_page is None or (call.page is not None and call.page >= self.from_page))
-            and all(call.query.get(name) == value for name, value in self.query.items())
+            (self.method is None or self.method == request.method)
+            and (self.origin is None or self.origin == request.origin)
+            and (self.path is None or re.search(self.path, request.path) is not None)
+            and (self.page is None or self.page == request.page)
+            and (self.from_page is None or (request.page is not None and request.page >= self.from_page))
+            and all(request.query.get(name) == value for name, value in self.query.items())
         )
 
 
@@ -112,8 +112,8 @@ class _Waiting:
         self.seen = 0
         self.fired = 0
 
-    def due(self, call: Call) -> bool:
-        if not self.fault.fits(call) or (self.when and not self.when(call)):
+    def due(self, request: Request) -> bool:
+        if not self.fault.fits(request) or (self.when and not self.when(request)):
             return False
         self.seen += 1
         if self.seen <= self.fault.after or (self.fault.times is not None and self.fired >= self.fault.times):
@@ -160,7 +160,7 @@ class Faults:
         with self._lock:
             return [{"fault": msgspec.to_builtins(w.fault), "seen": w.seen, "fired": w.fired} for w in self._waiting]
 
-    def due(self, call: Call) -> tuple[Fault, ...]:
+    def due(self, request: Request) -> tuple[Fault, ...]:
         """Return the faults of a call: at most one that decides the answer, any number of slow ones and of the vendor's own."""
         with self._lock:
             if not self._waiting:
@@ -171,7 +171,7 @@ class Faults:
                 decides = waiting.fault.kind in ANSWERS
                 if decides and answered:
                     continue
-                if waiting.due(call):
+                if waiting.due(request):
                     taken.append(waiting.fault)
                     answered = answered or decides
             return tuple(taken)

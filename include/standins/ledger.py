@@ -15,7 +15,7 @@ import msgspec
 KEPT = 50_000
 
 
-class Request(msgspec.Struct, frozen=True, kw_only=True):
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """One request. Times: ``started`` and ``finished`` in seconds of the monotonic clock, ``at`` in seconds since 1970.
 
     ``status`` is what the client was (to be) sent, ``None`` where it got no answer; ``sent`` the bytes of the body that were written;
@@ -92,7 +92,7 @@ class Ledger:
     def clear(self) -> None:
         """Forget all entries and counts; numbers go on, and a file keeps its lines."""
         with self._lock:
-            self._requests: OrderedDict[int, Request] = OrderedDict()
+            self._requests: OrderedDict[int, Entry] = OrderedDict()
             self._effects: deque[Effect] = deque(maxlen=self._kept)
             self._counted: dict[str, Counter[str]] = {"status": Counter(), "route": Counter(), "effect": Counter()}
             self._connections: set[int] = set()
@@ -118,7 +118,7 @@ class Ledger:
         fault: str | None = None,
         origin: str | None = None,
         since: int = 0,
-    ) -> list[Request]:
+    ) -> list[Entry]:
         """Return the requests that are kept, oldest first.
 
         :param path: regular expression, searched in the decoded path
@@ -175,7 +175,7 @@ class Ledger:
             self._max_in_flight = max(self._max_in_flight, self._in_flight)
             return self._number
 
-    def answered(self, entry: Request) -> None:
+    def answered(self, entry: Entry) -> None:
         """Write a request whose answer is known and not yet sent."""
         with self._lock:
             self._seen += 1
@@ -223,6 +223,6 @@ class Ledger:
             self._counted["effect"][kind] += 1
             self._append({"effect": entry})
 
-    def _append(self, line: Mapping[str, Request | Effect]) -> None:
+    def _append(self, line: Mapping[str, Entry | Effect]) -> None:
         if self._file:
             self._file.write(msgspec.json.encode(line) + b"\n")

@@ -19,14 +19,12 @@ from urllib.parse import unquote
 import msgspec
 from aiohttp import web
 
-from include.standins.calls import Call, Refused, Reply, Route
 from include.standins.clock import Clock
 from include.standins.control import Control
 from include.standins.faults import SLOW, UNDONE, Fault, FaultKind, Faults
-from include.standins.ledger import Ledger, Request
-from include.standins.listening import Listener
-from include.standins.routing import Router
-from include.standins.sending import Sender, broken, compressed, instead
+from include.standins.ledger import Entry, Ledger
+from include.standins.routing import Refused, Request, Response, Route, Router
+from include.standins.sockets import Listener, Sender, broken, compressed, instead
 from include.standins.switches import Switches, turned
 
 S = TypeVar("S", bound=Switches)
@@ -101,20 +99,20 @@ class StandIn(Generic[S]):
         """Return the vendor's operations."""
         raise NotImplementedError
 
-    def authenticate(self, call: Call) -> str:
+    def authenticate(self, request: Request) -> str:
         """Return who calls.
 
         :raises Refused: nobody that may
         """
         return ""
 
-    def page_of(self, call: Call) -> int | None:
+    def page_of(self, request: Request) -> int | None:
         """Return the page that a call asks for, as faults count pages."""
         return None
 
-    def error(self, status: int, text: str) -> Reply:
+    def error(self, status: int, text: str) -> Response:
         """Return an error in the vendor's shape."""
-        return Reply.json(status, {"message": text})
+        return Response.json(status, {"message": text})
 
     async def started(self) -> None:
         """Begin background work; the ports are open."""
@@ -162,8 +160,8 @@ class StandIn(Generic[S]):
         try:
             for origin, listener in self._listeners.items():
 
-                async def handle(request: web.BaseRequest, origin: str = origin) -> web.StreamResponse:
-                    return await self._handle(request, origin)
+                async def handle(incoming: web.BaseRequest, origin: str = origin) -> web.StreamResponse:
+                    return await self._handle(incoming, origin)
 
                 await listener.start(handle, self.ledger.closed)
             await self.started()
@@ -226,91 +224,97 @@ class StandIn(Generic[S]):
 
     # The way of a request.
 
-    async def _handle(self, request: web.BaseRequest, origin: str) -> web.StreamResponse:
-        raw_path = request.raw_path.partition("?")[0]
+    async def _handle(self, incoming: web.BaseRequest, origin: str) -> web.StreamResponse:
+        raw_path = incoming.raw_path.partition("?")[0]
         if raw_path == CONTROL or raw_path.startswith(CONTROL + "/"):
-            body = await request.content.read()
-            reply = await self._control.answer(request.method, raw_path[len(CONTROL) :], request.query, body)
-            return await Sender(request).send(reply, None)
+            body = await incoming.content.read()
+            response = await self._control.answer(incoming.method, raw_path[len(CONTROL) :], incoming.query, body)
+            return await Sender(incoming).send(response, None)
         number = self.ledger.next_number()
         leaving = _Once(self.ledger.leaving)
-        sender = Sender(request, leaving)
+        sender = Sender(incoming, leaving)
         whole = False
         try:
-            response = await self._answer(request, origin, raw_path, number, sender)
+            sent = await self._answer(incoming, origin, raw_path, number, sender)
             whole = True
         except ConnectionError:
-            response = sender.hang_up(abruptly=True)
+            sent = sender.hang_up(abruptly=True)
         finally:
             leaving()
             self.ledger.finish(number, sent=sender.sent, aborted=not whole)
-        return response
+        return sent
 
     async def _answer(
-        self, request: web.BaseRequest, origin: str, raw_path: str, number: int, sender: Sender
+        self, incoming: web.BaseRequest, origin: str, raw_path: str, number: int, sender: Sender
     ) -> web.StreamResponse:
         at, began = time.time(), time.monotonic()
-        call = Call(
-            number=number, origin=origin, method=request.method, path=unquote(raw_path), raw_path=raw_path,
-            query=request.query, headers=request.headers, body=await request.content.read(),
-            connection=self._listeners[origin].connection(request), sink=self.ledger.effect,
+        request = Request(
+            number=number, origin=origin, method=incoming.method, path=unquote(raw_path), raw_path=raw_path,
+            query=incoming.query, headers=incoming.headers, body=await incoming.content.read(),
+            connection=self._listeners[origin].connection(incoming), sink=self.ledger.effect,
         )  # fmt: skip
-        found = self._router.find(origin, request.method, raw_path)
-        call.parts = found.parts
-        call.page = self.page_of(call)
-        call.faults = self.faults.due(call)
-        delays = {fault.kind: fault.seconds for fault in call.faults if fault.kind in SLOW}
-        breaking = next((f for f in call.faults if f.kind in _GENERIC and f.kind not in SLOW), None)
+        found = self._router.find(origin, incoming.method, raw_path)
+        request.parts = found.parts
+        request.page = self.page_of(request)
+        request.faults = self.faults.due(request)
+        delays = {fault.kind: fault.seconds for fault in request.faults if fault.kind in SLOW}
+        breaking = next((f for f in request.faults if f.kind in _GENERIC and f.kind not in SLOW), None)
         await asyncio.sleep(self.latency + delays.get(FaultKind.DELAY, 0.0))
-        reply = await self._decide(call, found.route, found.allowed, breaking)
+        response = await self._decide(request, found.route, found.allowed, breaking)
         if FaultKind.DELAY_ANSWER in delays:
             await asyncio.sleep(delays[FaultKind.DELAY_ANSWER])
-        if self._compress and "gzip" in request.headers.get("Accept-Encoding", ""):
-            reply = compressed(reply)
+        if self._compress and "gzip" in incoming.headers.get("Accept-Encoding", ""):
+            response = compressed(response)
         if breaking:
-            reply = broken(reply, breaking)
-        route = f"{request.method} {found.route.path}" if found.route else f"{request.method} (no route)"
-        self.ledger.answered(self._entry(call, route, reply, breaking, at, began))
-        return await sender.send(reply, breaking)
+            response = broken(response, breaking)
+        route = f"{incoming.method} {found.route.path}" if found.route else f"{incoming.method} (no route)"
+        self.ledger.answered(self._entry(request, route, response, breaking, at, began))
+        return await sender.send(response, breaking)
 
-    async def _decide(self, call: Call, route: Route | None, allowed: frozenset[str], breaking: Fault | None) -> Reply:
+    async def _decide(
+        self, request: Request, route: Route | None, allowed: frozenset[str], breaking: Fault | None
+    ) -> Response:
         if breaking and breaking.kind in UNDONE:
             return instead(breaking)
         try:
             if route is None:
                 if allowed:
-                    reply = self.error(405, f"{call.method} is not possible here")
-                    return Reply(**{**vars(reply), "headers": {**reply.headers, "Allow": ", ".join(sorted(allowed))}})
+                    response = self.error(405, f"{request.method} is not possible here")
+                    return Response(
+                        **{**vars(response), "headers": {**response.headers, "Allow": ", ".join(sorted(allowed))}}
+                    )
                 return self.error(404, "There is nothing at this path.")
             if not route.public:
-                call.user = self.authenticate(call)
-            return await route.handler(call)
+                request.user = self.authenticate(request)
+            return await route.handler(request)
         except Refused as refused:
-            return refused.reply
+            return refused.response
         except Exception:  # noqa: BLE001, RUF100 -- a bug of the stand-in must not look like the vendor's doing
-            bug = f"{call.method} {call.path}\n{traceback.format_exc()}"
+            bug = f"{request.method} {request.path}\n{traceback.format_exc()}"
             print(bug, file=sys.stderr)
             if len(self._bugs) < KEPT_BUGS:
                 self._bugs.append(bug)
-            return Reply.text(500, "The stand-in itself failed; its log says why.")
+            return Response.text(500, "The stand-in itself failed; its log says why.")
 
-    def _entry(self, call: Call, route: str, reply: Reply, breaking: Fault | None, at: float, began: float) -> Request:
-        shown = {name: call.headers[name] for name in KEPT_HEADERS if name in call.headers}
-        query = tuple((n, "***" if n in self.secret_query else v) for n, v in call.query.items())
+    def _entry(
+        self, request: Request, route: str, response: Response, breaking: Fault | None, at: float, began: float
+    ) -> Entry:
+        shown = {name: request.headers[name] for name in KEPT_HEADERS if name in request.headers}
+        query = tuple((n, "***" if n in self.secret_query else v) for n, v in request.query.items())
         lost = breaking is not None and breaking.kind in _NO_STATUS
-        return Request(
-            number=call.number, origin=call.origin, method=call.method, path=self.shown_path(call), route=route, query=query, headers=shown,
-            body_bytes=len(call.body), connection=call.connection, at=at, started=began, credential=self._fingerprint(call), user=call.user,
-            page=call.page, status=None if lost else reply.status, faults=tuple(fault.kind for fault in call.faults),
+        return Entry(
+            number=request.number, origin=request.origin, method=request.method, path=self.shown_path(request), route=route, query=query, headers=shown,
+            body_bytes=len(request.body), connection=request.connection, at=at, started=began, credential=self._fingerprint(request), user=request.user,
+            page=request.page, status=None if lost else response.status, faults=tuple(fault.kind for fault in request.faults),
         )  # fmt: skip
 
-    def shown_path(self, call: Call) -> str:
+    def shown_path(self, request: Request) -> str:
         """Return the path as the ledger keeps it; overridden where a part of it is a secret."""
-        return call.path
+        return request.path
 
-    def _fingerprint(self, call: Call) -> str | None:
-        secrets = [call.headers[name] for name in sorted(self.secret_headers) if name in call.headers]
-        secrets += [call.query[name] for name in sorted(self.secret_query) if name in call.query]
+    def _fingerprint(self, request: Request) -> str | None:
+        secrets = [request.headers[name] for name in sorted(self.secret_headers) if name in request.headers]
+        secrets += [request.query[name] for name in sorted(self.secret_query) if name in request.query]
         return hashlib.sha256("\n".join(secrets).encode()).hexdigest()[:12] if secrets else None
 
     def described(self) -> dict[str, Any]:

@@ -22,7 +22,7 @@ import pytest
 
 from include.local.airflow import LocalAirflow
 from include.local.rest import FINAL, Api
-from include.standins import Call, Effect, Fault, FaultKind
+from include.standins import Effect, Fault, FaultKind, Request
 from include.standins.tokenflex import vendor_fault
 from nightshift.lake.landing import Landing, Manifest
 from nightshift.lake.store import Lake
@@ -246,7 +246,7 @@ def accidents(
     return {**runs, "triggerer killed": Accident(waiting.night, waiting.run_id)}
 
 
-def file_for(vendor: KnownTokenFlex, call: Call, the_night: str) -> bool:
+def file_for(vendor: KnownTokenFlex, call: Request, the_night: str) -> bool:
     with vendor.locked():
         export = vendor.exports.of_file(call.path.lstrip("/"), vendor.now(), vendor.switches)
     return export is not None and export.asked.file_name.startswith(f"{EXPORT} {the_night}")

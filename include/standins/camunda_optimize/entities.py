@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from include.standins.calls import Call, Refused, Reply
 from include.standins.camunda_optimize.catalog import Catalog, Dashboard, Kind, Report
 from include.standins.camunda_optimize.exported import Exported, Place, ReportData, Type
 from include.standins.camunda_optimize.payloads import parsed
 from include.standins.camunda_optimize.switches import CamundaOptimizeSwitches
+from include.standins.routing import Refused, Request, Response
 from include.standins.server import StandIn
 
 
@@ -23,27 +23,29 @@ class Entities:
         self._vendor = vendor
         self._catalog = catalog
 
-    async def report_ids(self, call: Call) -> Reply:
+    async def report_ids(self, request: Request) -> Response:
         """Answer the ids of a collection's reports."""
-        wanted = self._collection(call)
-        return Reply.json(200, [{"id": one.id} for one in self._catalog.reports.values() if one.collection == wanted])
+        wanted = self._collection(request)
+        return Response.json(
+            200, [{"id": one.id} for one in self._catalog.reports.values() if one.collection == wanted]
+        )
 
-    async def dashboard_ids(self, call: Call) -> Reply:
+    async def dashboard_ids(self, request: Request) -> Response:
         """Answer the ids of a collection's dashboards."""
-        wanted = self._collection(call)
-        return Reply.json(
+        wanted = self._collection(request)
+        return Response.json(
             200, [{"id": one.id} for one in self._catalog.dashboards.values() if one.collection == wanted]
         )
 
-    async def report_definitions(self, call: Call) -> Reply:
+    async def report_definitions(self, request: Request) -> Response:
         """Answer the definitions of reports, those that a combined report needs among them."""
-        ids = parsed(self._vendor, call, list[str])
+        ids = parsed(self._vendor, request, list[str])
         self._all_known(ids, set(self._catalog.reports))
         return self._definitions([self._defined(one) for one in self._with_parts(ids)])
 
-    async def dashboard_definitions(self, call: Call) -> Reply:
+    async def dashboard_definitions(self, request: Request) -> Response:
         """Answer the definitions of dashboards and of the reports on them."""
-        ids = parsed(self._vendor, call, list[str])
+        ids = parsed(self._vendor, request, list[str])
         self._all_known(ids, set(self._catalog.dashboards))
         boards = [self._catalog.dashboards[one] for one in ids]
         shown = [one for board in boards for one in board.reports]
@@ -51,12 +53,12 @@ class Entities:
             [self._board(one) for one in boards] + [self._defined(one) for one in self._with_parts(shown)]
         )
 
-    async def import_entities(self, call: Call) -> Reply:
+    async def import_entities(self, request: Request) -> Response:
         """Import exported definitions into a collection; all of them or none."""
-        name = call.query.get("collectionId")
+        name = request.query.get("collectionId")
         if name is not None and name not in self._catalog.collections:
             raise Refused(self._vendor.error(404, f"The collection {name} does not exist."))
-        exported = parsed(self._vendor, call, list[Exported])
+        exported = parsed(self._vendor, request, list[Exported])
         for item in exported:
             if item.source_index_version != self._vendor.switches.index_version:
                 raise Refused(
@@ -66,53 +68,53 @@ class Entities:
                 text = f"The definition {item.data.process_definition_key!r} does not exist here."
                 raise Refused(self._vendor.error(404, text))
         with self._vendor.locked():
-            return Reply.json(200, self._imported(call, exported, name))
+            return Response.json(200, self._imported(request, exported, name))
 
-    async def delete_report(self, call: Call) -> Reply:
+    async def delete_report(self, request: Request) -> Response:
         """Delete a report, its places on dashboards and in combined reports, and its alerts."""
-        report = self._catalog.reports.get(call.parts["id"])
+        report = self._catalog.reports.get(request.parts["id"])
         if report is None:
-            raise Refused(self._vendor.error(404, f"The report {call.parts['id']} does not exist."))
+            raise Refused(self._vendor.error(404, f"The report {request.parts['id']} does not exist."))
         with self._vendor.locked():
             alerts = self._catalog.delete_report(report)
-        call.effect("report_deleted", report.id, alerts=alerts)
-        return Reply(204, content_type="")
+        request.effect("report_deleted", report.id, alerts=alerts)
+        return Response(204, content_type="")
 
-    async def delete_dashboard(self, call: Call) -> Reply:
+    async def delete_dashboard(self, request: Request) -> Response:
         """Delete a dashboard; its reports stay."""
-        name = call.parts["id"]
+        name = request.parts["id"]
         if name not in self._catalog.dashboards:
             raise Refused(self._vendor.error(404, f"The dashboard {name} does not exist."))
         with self._vendor.locked():
             del self._catalog.dashboards[name]
-        call.effect("dashboard_deleted", name)
-        return Reply(204, content_type="")
+        request.effect("dashboard_deleted", name)
+        return Response(204, content_type="")
 
-    async def enable_sharing(self, call: Call) -> Reply:
+    async def enable_sharing(self, request: Request) -> Response:
         """Allow that reports and dashboards are shared."""
-        return self._share(call, on=True)
+        return self._share(request, on=True)
 
-    async def disable_sharing(self, call: Call) -> Reply:
+    async def disable_sharing(self, request: Request) -> Response:
         """Forbid that reports and dashboards are shared."""
-        return self._share(call, on=False)
+        return self._share(request, on=False)
 
-    async def label_variables(self, call: Call) -> Reply:
+    async def label_variables(self, request: Request) -> Response:
         """Set labels of variables."""
-        body = parsed(self._vendor, call, dict[str, Any])
+        body = parsed(self._vendor, request, dict[str, Any])
         labels = body.get("labels")
         if not body.get("definitionKey") or not isinstance(labels, list):
             raise Refused(self._vendor.error(400, "definitionKey and labels are required."))
-        call.effect("variables_labelled", str(body["definitionKey"]), labels=len(labels))
-        return Reply(204, content_type="")
+        request.effect("variables_labelled", str(body["definitionKey"]), labels=len(labels))
+        return Response(204, content_type="")
 
-    def _share(self, call: Call, *, on: bool) -> Reply:
+    def _share(self, request: Request, *, on: bool) -> Response:
         with self._vendor.locked():
             self._catalog.sharing = on
-        call.effect("sharing_enabled" if on else "sharing_disabled")
-        return Reply(204, content_type="")
+        request.effect("sharing_enabled" if on else "sharing_disabled")
+        return Response(204, content_type="")
 
-    def _collection(self, call: Call) -> str:
-        wanted = call.query.get("collectionId")
+    def _collection(self, request: Request) -> str:
+        wanted = request.query.get("collectionId")
         if not wanted:
             raise Refused(self._vendor.error(400, "The parameter collectionId is missing."))
         if wanted not in self._catalog.collections and self._vendor.switches.unknown_collection == 404:
@@ -129,10 +131,10 @@ class Entities:
         every = [part for one in ids for part in (one, *reports[one].parts) if part in reports]
         return list(dict.fromkeys(every))
 
-    def _definitions(self, found: list[Exported]) -> Reply:
+    def _definitions(self, found: list[Exported]) -> Response:
         # The docs say 204, with which HTTP has no body: nothing is what a client can read then.
         status = self._vendor.switches.definitions_status
-        return Reply.json(status, found) if status == 200 else Reply(status, content_type="")
+        return Response.json(status, found) if status == 200 else Response(status, content_type="")
 
     def _defined(self, name: str) -> Exported:
         report = self._catalog.reports[name]
@@ -149,7 +151,7 @@ class Entities:
             source_index_version=self._vendor.switches.index_version, tiles=[Place(one) for one in board.reports],
         )  # fmt: skip
 
-    def _imported(self, call: Call, exported: list[Exported], collection: str | None) -> list[dict[str, str]]:
+    def _imported(self, request: Request, exported: list[Exported], collection: str | None) -> list[dict[str, str]]:
         catalog = self._catalog
         new = {item.id: catalog.new_id() for item in exported}
         answer = []
@@ -164,6 +166,6 @@ class Entities:
                 process = item.data.process_definition_key
                 catalog.reports[name] = Report(name, item.name, kind, 0, process, collection, parts)
             entity = "dashboard" if board else "report"
-            call.effect("entity_imported", name, entity=entity, collection=collection)
+            request.effect("entity_imported", name, entity=entity, collection=collection)
             answer.append({"id": name, "entityType": entity})
         return answer

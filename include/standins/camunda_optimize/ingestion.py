@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from include.standins.calls import Call, Refused, Reply
 from include.standins.camunda_optimize.payloads import parsed
 from include.standins.camunda_optimize.switches import CamundaOptimizeSwitches
+from include.standins.routing import Refused, Request, Response
 from include.standins.server import StandIn
 
 SPEC_VERSION = "1.0"
@@ -27,32 +27,32 @@ class Ingestion:
         self.events: dict[str, dict[str, Any]] = {}
         self.variables: dict[tuple[str, str], dict[str, Any]] = {}
 
-    async def ingest_events(self, call: Call) -> Reply:
+    async def ingest_events(self, request: Request) -> Response:
         """Answer ``POST /api/ingestion/event/batch``: all events of a batch are taken or none."""
         if not self._vendor.switches.ingestion_enabled:
             raise Refused(self._vendor.error(403, "The ingestion of events is not enabled."))
         self._pace()
-        batch = parsed(self._vendor, call, list[dict[str, Any]])
+        batch = parsed(self._vendor, request, list[dict[str, Any]])
         for event in batch:
             self._complete(event, _EVENT_FIELDS)
             if event["specversion"] != SPEC_VERSION:
                 raise Refused(self._vendor.error(400, f"specversion has to be {SPEC_VERSION}."))
         with self._vendor.locked():
             self.events.update({str(event["id"]): event for event in batch})
-        call.effect("events_ingested", events=len(batch))
-        return Reply(204, content_type="")
+        request.effect("events_ingested", events=len(batch))
+        return Response(204, content_type="")
 
-    async def ingest_variables(self, call: Call) -> Reply:
+    async def ingest_variables(self, request: Request) -> Response:
         """Answer ``POST /api/ingestion/variable``."""
-        batch = parsed(self._vendor, call, list[dict[str, Any]])
+        batch = parsed(self._vendor, request, list[dict[str, Any]])
         for variable in batch:
             self._complete(variable, _VARIABLE_FIELDS)
             if "value" not in variable:
                 raise Refused(self._vendor.error(400, "value is missing."))
         with self._vendor.locked():
             self.variables.update({(str(one["processInstanceId"]), str(one["id"])): one for one in batch})
-        call.effect("variables_ingested", variables=len(batch))
-        return Reply(204, content_type="")
+        request.effect("variables_ingested", variables=len(batch))
+        return Response(204, content_type="")
 
     def _pace(self) -> None:
         most, now = self._vendor.switches.ingestion_a_minute, self._vendor.clock.elapsed()
@@ -61,7 +61,7 @@ class Ingestion:
             wait = _MINUTE - (now - self._taken[0]) if self._taken else _MINUTE
             refusal = self._vendor.error(429, "The maximum number of ingestion requests is reached.")
             raise Refused(
-                Reply(
+                Response(
                     429,
                     body=refusal.body,
                     content_type=refusal.content_type,

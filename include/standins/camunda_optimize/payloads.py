@@ -6,20 +6,20 @@ from typing import TypeVar
 
 import msgspec
 
-from include.standins.calls import Call, Refused
 from include.standins.camunda_optimize.switches import CamundaOptimizeSwitches
+from include.standins.routing import Refused, Request
 from include.standins.server import StandIn
 
 T = TypeVar("T")
 
 
-def parsed(vendor: StandIn[CamundaOptimizeSwitches], call: Call, shape: type[T]) -> T:
+def parsed(vendor: StandIn[CamundaOptimizeSwitches], request: Request, shape: type[T]) -> T:
     """Return a JSON body.
 
     :param shape: what it has to be, for instance ``list[str]``
     :raises Refused: 400, it is not
     """
     try:
-        return msgspec.json.decode(call.body, type=shape)
+        return msgspec.json.decode(request.body, type=shape)
     except msgspec.MsgspecError as error:
         raise Refused(vendor.error(400, f"The request body does not fit: {error}")) from None

@@ -7,15 +7,15 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 
-from include.standins.calls import Call, Refused, Reply, Route
 from include.standins.camunda_optimize import faulty
 from include.standins.camunda_optimize.catalog import Catalog
 from include.standins.camunda_optimize.entities import Entities
 from include.standins.camunda_optimize.exports import Exports
 from include.standins.camunda_optimize.ingestion import Ingestion
 from include.standins.camunda_optimize.switches import FORMS, AuthForm, CamundaOptimizeSwitches, ErrorBody, Version
-from include.standins.sending import HTML
+from include.standins.routing import Refused, Request, Response, Route
 from include.standins.server import StandIn
+from include.standins.sockets import HTML
 
 EXPORT = "/api/public/export/report/{report}/result/json"
 ERROR_CODES = {400: "badRequestError", 401: "notAuthorizedError", 404: "notFoundError"}
@@ -66,11 +66,11 @@ class CamundaOptimizeStandIn(StandIn[CamundaOptimizeSwitches]):
         """Render what is to be ready at the start."""
         self.exports.prerender()
 
-    def page_of(self, call: Call) -> int | None:
+    def page_of(self, request: Request) -> int | None:
         """Return the page of the walk that an export asks for, from 1 on."""
-        return self.exports.page_of(call.query.get("searchRequestId", "")) if "report" in call.parts else None
+        return self.exports.page_of(request.query.get("searchRequestId", "")) if "report" in request.parts else None
 
-    def error(self, status: int, text: str) -> Reply:
+    def error(self, status: int, text: str) -> Response:
         """Return an error in the shape of the switch ``error_body``; the object is that of 3.4."""
         match self.switches.error_body:
             case ErrorBody.OBJECT:
@@ -82,23 +82,23 @@ class CamundaOptimizeStandIn(StandIn[CamundaOptimizeSwitches]):
                     "detailedMessage": text,
                     "reportDefinition": None,
                 }
-                return Reply.json(status, body)
+                return Response.json(status, body)
             case ErrorBody.TEXT:
-                return Reply.text(status, text)
+                return Response.text(status, text)
             case ErrorBody.HTML:
                 title = f"{status} {HTTPStatus(status).phrase}"
-                return Reply.text(status, HTML.format(title=title), "text/html; charset=utf-8")
+                return Response.text(status, HTML.format(title=title), "text/html; charset=utf-8")
             case ErrorBody.EMPTY:
-                return Reply(status, content_type="")
+                return Response(status, content_type="")
 
-    def authenticate(self, call: Call) -> str:
+    def authenticate(self, request: Request) -> str:
         """Return ``token``, the only user there is, or ``jwt``; header before parameter (1.2).
 
         :raises Refused: 401: no secret is configured, or none or another one came
         """
         switches = self.switches
         forms = FORMS[switches.version] if switches.auth_forms is None else frozenset(switches.auth_forms)
-        header, parameter = call.headers.get("Authorization", ""), call.query.get("access_token", "")
+        header, parameter = request.headers.get("Authorization", ""), request.query.get("access_token", "")
         scheme, _, rest = header.partition(" ")
         bearer = rest.strip() if scheme.lower() == "bearer" else ""
         sent = {
@@ -113,8 +113,8 @@ class CamundaOptimizeStandIn(StandIn[CamundaOptimizeSwitches]):
             return "jwt"
         raise Refused(self.error(401, "Invalid or no secret provided."))
 
-    async def ready(self, call: Call) -> Reply:
+    async def ready(self, request: Request) -> Response:
         """Answer ``/api/readyz``: no body, and no call that identifies itself."""
-        if "Authorization" in call.headers:
+        if "Authorization" in request.headers:
             raise Refused(self.error(self.switches.ready_refusal, "This path takes no Authorization header."))
-        return Reply(200 if self.switches.ready else 503, content_type="")
+        return Response(200 if self.switches.ready else 503, content_type="")

@@ -11,8 +11,8 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from urllib.parse import unquote
 
-from include.standins.calls import Call
 from include.standins.exago.switches import AuthType, ExagoSwitches, SignedLength, SignedPath
+from include.standins.routing import Request
 
 OLDEST = timedelta(minutes=15)
 UNAUTHORIZED = "Unauthorized"
@@ -44,13 +44,13 @@ def signature(
     return base64.b64encode(hmac.digest(rest_key.encode(), signed.encode(), hashlib.sha256)).decode()
 
 
-def caller(call: Call, switches: ExagoSwitches, now: datetime) -> str:
+def caller(request: Request, switches: ExagoSwitches, now: datetime) -> str:
     """Return who calls.
 
     :param now: for the age of a signed date
     :raises NotKnown: nobody that may
     """
-    kind, _, sent = call.headers.get("Authorization", "").partition(" ")
+    kind, _, sent = request.headers.get("Authorization", "").partition(" ")
     if kind.lower() not in [one.value for one in switches.auth_types]:
         raise NotKnown(UNAUTHORIZED)
     if kind.lower() == AuthType.BASIC:
@@ -58,8 +58,8 @@ def caller(call: Call, switches: ExagoSwitches, now: datetime) -> str:
     user, _, given = sent.strip().rpartition(":")
     if not hmac.compare_digest(user.encode(), switches.user_id.encode()):
         raise NotKnown(UNAUTHORIZED)
-    _fresh(call, now)
-    if not any(hmac.compare_digest(given.encode(), right.encode()) for right in _right(call, switches)):
+    _fresh(request, now)
+    if not any(hmac.compare_digest(given.encode(), right.encode()) for right in _right(request, switches)):
         raise NotKnown(UNAUTHORIZED)
     return user or "(blank)"
 
@@ -76,30 +76,30 @@ def _basic(sent: str, switches: ExagoSwitches) -> str:
     return switches.user_id or "(blank)"
 
 
-def _right(call: Call, switches: ExagoSwitches) -> list[str]:
+def _right(request: Request, switches: ExagoSwitches) -> list[str]:
     """Return the signatures that are right for a call, by what the reference leaves open."""
-    headers, sid = call.headers, call.query.get("sid", "")
-    paths = {SignedPath.ENCODED: [call.raw_path], SignedPath.DECODED: [unquote(call.raw_path)]}
+    headers, sid = request.headers, request.query.get("sid", "")
+    paths = {SignedPath.ENCODED: [request.raw_path], SignedPath.DECODED: [unquote(request.raw_path)]}
     lengths = {SignedLength.ZERO: ["0"], SignedLength.EMPTY: [""]}
     without_body = lengths.get(switches.signed_length, ["0", ""])
     return [
         signature(
-            switches.rest_key, call.method, path, length=length, content_type=headers.get("Content-Type", ""),
-            md5=headers.get("Content-MD5", ""), sid=sid, date=_date(call),
+            switches.rest_key, request.method, path, length=length, content_type=headers.get("Content-Type", ""),
+            md5=headers.get("Content-MD5", ""), sid=sid, date=_date(request),
         )
         for path, length in itertools.product(
-            paths.get(switches.signed_path, [call.raw_path, unquote(call.raw_path)]),
-            [str(len(call.body))] if call.body else without_body,
+            paths.get(switches.signed_path, [request.raw_path, unquote(request.raw_path)]),
+            [str(len(request.body))] if request.body else without_body,
         )
     ]  # fmt: skip
 
 
-def _date(call: Call) -> str:
-    return call.headers.get("X-Exago-Date", "") or call.headers.get("Date", "")
+def _date(request: Request) -> str:
+    return request.headers.get("X-Exago-Date", "") or request.headers.get("Date", "")
 
 
-def _fresh(call: Call, now: datetime) -> None:
-    text = _date(call)
+def _fresh(request: Request, now: datetime) -> None:
+    text = _date(request)
     if not text:
         return
     try:

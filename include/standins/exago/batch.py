@@ -8,10 +8,9 @@ from urllib.parse import unquote
 
 import msgspec
 
-from include.standins.calls import Call, Refused, Reply
+from include.standins.exago.access import Session
 from include.standins.exago.failing import Failing
-from include.standins.exago.sessions import Session
-from include.standins.routing import Router
+from include.standins.routing import Refused, Request, Response, Router
 
 RESOURCES = frozenset({"Sessions", "Folders", "Reports", "StorageMgmt", "SchedulesV2", "Schedules"})
 _BARRED = frozenset({"GET", "PATCH", "DELETE"})
@@ -36,23 +35,23 @@ class Batch:
         self._vendor = vendor
         self._router = router
 
-    async def run(self, call: Call, session: Session) -> Reply:
+    async def run(self, request: Request, session: Session) -> Response:
         """Answer ``POST /rest/batch``."""
-        items = self._vendor.parsed(call, list[Item])
+        items = self._vendor.parsed(request, list[Item])
         answers = []
         for item in items:
             try:
-                reply = await self._one(call, item)
+                response = await self._one(request, item)
             except Refused as refused:
-                reply = refused.reply
-            body = reply.body if isinstance(reply.body, bytes) else b""
-            json = reply.content_type == "application/json" and body
+                response = refused.response
+            body = response.body if isinstance(response.body, bytes) else b""
+            json = response.content_type == "application/json" and body
             answers.append(
-                {"Status": reply.status, "Payload": msgspec.json.decode(body) if json else body.decode() or None}
+                {"Status": response.status, "Payload": msgspec.json.decode(body) if json else body.decode() or None}
             )
-        return Reply.json(200, answers)
+        return Response.json(200, answers)
 
-    async def _one(self, call: Call, item: Item) -> Reply:
+    async def _one(self, request: Request, item: Item) -> Response:
         resource, _, rest = item.url.partition("/")
         if resource not in RESOURCES:
             raise Refused(self._vendor.error(404, "There is nothing at this path."))
@@ -65,6 +64,12 @@ class Batch:
             raise Refused(self._vendor.error(status, f"{item.method} {resource} is not possible."))
         body = b"" if item.payload is None else msgspec.json.encode(item.payload)
         inner = replace(
-            call, method=item.method, raw_path=raw_path, path=unquote(raw_path), body=body, parts=found.parts, faults=()
+            request,
+            method=item.method,
+            raw_path=raw_path,
+            path=unquote(raw_path),
+            body=body,
+            parts=found.parts,
+            faults=(),
         )
         return await found.route.handler(inner)

@@ -7,10 +7,10 @@ from typing import TypeVar
 
 import msgspec
 
-from include.standins.calls import Call, Refused, Reply
 from include.standins.exago.switches import ErrorBody, ExagoSwitches, UnknownPath
-from include.standins.sending import HTML
+from include.standins.routing import Refused, Request, Response
 from include.standins.server import StandIn
+from include.standins.sockets import HTML
 
 T = TypeVar("T")
 LOST_SESSION = "setupD is null"
@@ -19,7 +19,7 @@ LOST_SESSION = "setupD is null"
 class Failing(StandIn[ExagoSwitches]):
     """A stand-in that fails as section 5 says."""
 
-    def error(self, status: int, text: str) -> Reply:
+    def error(self, status: int, text: str) -> Response:
         """Return the answer for a path, or a method, that is not there: nothing else comes this way."""
         if status == 405:
             return self.failure(400, text)
@@ -27,27 +27,27 @@ class Failing(StandIn[ExagoSwitches]):
             return self.failure(404, text)
         return self.page(500)
 
-    def failure(self, status: int, reason: str) -> Reply:
+    def failure(self, status: int, reason: str) -> Response:
         """Return an error in the shape of the switch ``error_body``."""
         match self.switches.error_body:
             case ErrorBody.JSON:
-                return Reply.json(status, {"reason": reason})
+                return Response.json(status, {"reason": reason})
             case ErrorBody.TEXT:
-                return Reply.text(status, reason)
+                return Response.text(status, reason)
             case ErrorBody.HTML:
                 return self.page(status, reason)
 
-    def page(self, status: int, title: str = "Server Error in '/ExagoWebApi' Application.") -> Reply:
+    def page(self, status: int, title: str = "Server Error in '/ExagoWebApi' Application.") -> Response:
         """Return an HTML page of the web server."""
         text = HTML.format(title=title or HTTPStatus(status).phrase)
-        return Reply.text(status, text, "text/html; charset=utf-8")
+        return Response.text(status, text, "text/html; charset=utf-8")
 
-    def parsed(self, call: Call, shape: type[T]) -> T:
+    def parsed(self, request: Request, shape: type[T]) -> T:
         """Return a JSON body.
 
         :raises Refused: 500, it is malformed or does not fit
         """
         try:
-            return msgspec.json.decode(call.body, type=shape)
+            return msgspec.json.decode(request.body, type=shape)
         except msgspec.MsgspecError as error:
             raise Refused(self.failure(500, f"The request body is malformed: {error}")) from None

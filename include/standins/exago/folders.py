@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import msgspec
 
-from include.standins.calls import Call, Refused, Reply
 from include.standins.exago import faulty
+from include.standins.exago.access import Session
 from include.standins.exago.failing import Failing
 from include.standins.exago.live_tree import LiveTree
 from include.standins.exago.paths import NotAPath, body_levels, url_levels
-from include.standins.exago.sessions import Session
 from include.standins.exago.switches import HTTP_STATUS, Answer, StatusCase
 from include.standins.exago.tree import CannotChange, Levels, Trouble
+from include.standins.routing import Refused, Request, Response
 
 _SAYS = {
     Trouble.EXISTS: ("Exists", "The folder {path} already exists."),
@@ -40,54 +40,54 @@ class Folders:
         self._vendor = vendor
         self._live = live
 
-    async def create(self, call: Call, session: Session) -> Reply:
+    async def create(self, request: Request, session: Session) -> Response:
         """Answer ``POST /rest/folders/{Name}``."""
-        levels = self._named(call)
+        levels = self._named(request)
         try:
-            self._live.create(call, levels)
+            self._live.create(request, levels)
         except CannotChange as trouble:
             return self._refused(trouble, levels)
-        return self._folder(call, levels, "Created")
+        return self._folder(request, levels, "Created")
 
-    async def rename(self, call: Call, session: Session) -> Reply:
+    async def rename(self, request: Request, session: Session) -> Response:
         """Answer ``POST /rest/folders/rename``."""
-        body = self._vendor.parsed(call, Renaming)
+        body = self._vendor.parsed(request, Renaming)
         try:
             old, new = (body_levels(name, self._vendor.switches) for name in (body.old_name, body.new_name))
         except NotAPath as wrong:
             raise Refused(self._vendor.failure(400, str(wrong))) from None
         try:
-            self._live.rename(call, old, new)
+            self._live.rename(request, old, new)
         except CannotChange as trouble:
             return self._refused(trouble, new)
-        return self._folder(call, new, "Renamed")
+        return self._folder(request, new, "Renamed")
 
-    async def delete(self, call: Call, session: Session) -> Reply:
+    async def delete(self, request: Request, session: Session) -> Response:
         """Answer ``DELETE /rest/folders/{Name}``."""
-        levels = self._named(call)
+        levels = self._named(request)
         try:
-            self._live.delete(call, levels)
+            self._live.delete(request, levels)
         except CannotChange as trouble:
             return self._refused(trouble, levels)
-        return self._folder(call, levels, "Deleted")
+        return self._folder(request, levels, "Deleted")
 
-    def _named(self, call: Call) -> Levels:
-        lowered = call.raw_path.lower()
+    def _named(self, request: Request) -> Levels:
+        lowered = request.raw_path.lower()
         try:
-            return url_levels(call.raw_path[lowered.index("/folders/") + len("/folders/") :])
+            return url_levels(request.raw_path[lowered.index("/folders/") + len("/folders/") :])
         except NotAPath as wrong:
             raise Refused(self._vendor.failure(400, str(wrong))) from None
 
-    def _folder(self, call: Call, levels: Levels, status: str) -> Reply:
-        odd = call.fault(faulty.ODD_STATUS)
+    def _folder(self, request: Request, levels: Levels, status: str) -> Response:
+        odd = request.fault(faulty.ODD_STATUS)
         return self._told(levels, str(odd.detail.get("status", "Pending")) if odd else status)
 
-    def _told(self, levels: Levels, status: str) -> Reply:
+    def _told(self, levels: Levels, status: str) -> Response:
         cases = {StatusCase.LOWER: status.lower(), StatusCase.UPPER: status.upper()}
         shown = cases.get(self._vendor.switches.status_case, status)
-        return Reply.json(200, {"Id": None, "Name": "/".join(levels), "Status": shown})
+        return Response.json(200, {"Id": None, "Name": "/".join(levels), "Status": shown})
 
-    def _refused(self, trouble: CannotChange, levels: Levels) -> Reply:
+    def _refused(self, trouble: CannotChange, levels: Levels) -> Response:
         switches = self._vendor.switches
         answers = {
             Trouble.EXISTS: switches.existing, Trouble.MISSING: switches.missing, Trouble.NOT_EMPTY: switches.not_empty,

@@ -1,18 +1,86 @@
-"""The tree as it lives at the stand-in: changed by calls and by other users, guarded, every change in the ledger."""
+"""The tree as it lives at the stand-in: changed by requests and by other users, guarded, every change in the ledger, listed as the switches say."""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from include.standins.calls import Call
 from include.standins.exago import tree
-from include.standins.exago.listing import Trees, hidden_from, listed
-from include.standins.exago.planted import Ids, planted
-from include.standins.exago.switches import ExagoSwitches
-from include.standins.exago.tree import CannotChange, Levels, Node, Same
+from include.standins.exago.switches import ChildKey, ExagoSwitches, Version
+from include.standins.exago.tree import CannotChange, Ids, Levels, Node, Same, planted
+from include.standins.routing import Request
 from include.standins.server import StandIn
+
+NUMBERS = {"advanced": 0, "express": 1, "dashboard": 2, "chained": 3, "expressview": 5}
+FOLDER_NUMBER = 6
+FULL_ACCESS, READ_ONLY = 65_535, 840
+CHANGES_KEPT = 1_000
+
+
+class Trees:
+    """The tree, and what it was before its last 1,000 changes.
+
+    :param root: at the start
+    """
+
+    def __init__(self, root: Node) -> None:
+        self.now = root
+        self._before: deque[tuple[float, int, Node]] = deque(maxlen=CHANGES_KEPT)
+
+    def change(self, root: Node, at: float, request: int) -> None:
+        """Take a new tree.
+
+        :param at: seconds of the stand-in's clock
+        :param request: number of the call that changes it
+        """
+        self._before.append((at, request, self.now))
+        self.now = root
+
+    def seen(self, at: float, request: int, switches: ExagoSwitches) -> Node:
+        """Return the tree as a listing shows it, late as the switches say."""
+        calls, seconds = switches.listing_lag_calls, switches.listing_lag_seconds
+        for until, by, root in self._before:
+            if (calls and by >= request - calls) or (seconds and until > at - seconds):
+                return root
+        return self.now
+
+
+def listed(root: Node, switches: ExagoSwitches, hidden: frozenset[str] = frozenset()) -> dict[str, Any]:
+    """Return the answer of the listing; the top node has nothing but its children (3.1).
+
+    :param hidden: names of top folders that the caller may not see
+    """
+    newer = switches.version is Version.V2021
+    key = switches.child_key or (ChildKey.UPPER if newer else ChildKey.LOWER)
+    children = [_told(child, key, switches, newer=newer) for child in root.children if child.name not in hidden]
+    return {key.value: children}
+
+
+def hidden_from(identity: Mapping[str, Any], switches: ExagoSwitches) -> frozenset[str]:
+    """Return the top folders that a storage identity does not see (1.4)."""
+    if switches.version is Version.V2019 or identity.get("IsAdmin"):
+        return frozenset()
+    named = identity.get("Identities") or {}
+    values = named.values() if isinstance(named, Mapping) else [one.get("Value") for one in named]
+    return frozenset(path for path, party in switches.parties.items() if party not in set(values))
+
+
+def _told(node: Node, key: ChildKey, switches: ExagoSwitches, *, newer: bool) -> dict[str, Any]:
+    number = NUMBERS.get(node.type or "", FOLDER_NUMBER)
+    kind = number if switches.numeric_types and node.is_report else node.type
+    told: dict[str, Any] = {
+        "name": node.name, "leaf_flag": node.is_report, "readonly_flag": node.read_only, "type": kind, "user": switches.role,
+    }  # fmt: skip
+    if newer:
+        told |= {
+            "content_id": node.id, "content_type": "Report" if node.is_report else "Folder", "report_type": number,
+            "access_flags": READ_ONLY if node.read_only else FULL_ACCESS,
+        }  # fmt: skip
+    told[key.value] = None if node.is_report else [_told(child, key, switches, newer=newer) for child in node.children]
+    return told
+
 
 Sink = Callable[..., None]
 
@@ -76,7 +144,7 @@ class LiveTree:
             waiting += [(f"{above}/{child.name}".lstrip("/"), child) for child in node.children]
         return None
 
-    def create(self, call: Call, levels: Levels) -> None:
+    def create(self, request: Request, levels: Levels) -> None:
         """Create a folder.
 
         :raises CannotChange: the tree does not allow it
@@ -84,25 +152,25 @@ class LiveTree:
         with self._vendor.locked():
             parents = self._vendor.switches.parents_made
             self._take(tree.create(self._trees.now, levels, self.same, self._new_id, parents=parents))
-        call.effect("folder_created", "/".join(levels))
+        request.effect("folder_created", "/".join(levels))
 
-    def rename(self, call: Call, old: Levels, new: Levels) -> None:
+    def rename(self, request: Request, old: Levels, new: Levels) -> None:
         """Rename or move a folder.
 
         :raises CannotChange: the tree does not allow it
         """
         with self._vendor.locked():
             self._take(tree.rename(self._trees.now, old, new, self.same))
-        call.effect("folder_renamed", "/".join(old), to="/".join(new))
+        request.effect("folder_renamed", "/".join(old), to="/".join(new))
 
-    def delete(self, call: Call, levels: Levels) -> None:
+    def delete(self, request: Request, levels: Levels) -> None:
         """Delete an empty folder.
 
         :raises CannotChange: the tree does not allow it
         """
         with self._vendor.locked():
             self._take(tree.delete(self._trees.now, levels, self.same))
-        call.effect("folder_deleted", "/".join(levels))
+        request.effect("folder_deleted", "/".join(levels))
 
     def other_user(self, do: str, path: str, *, to: str = "", type: str = "advanced", sink: Sink | None = None) -> bool:  # noqa: A002 -- as it stands in a fault's detail
         """Change the tree as another user does; see ``other_user`` in :data:`faulty.KINDS`.

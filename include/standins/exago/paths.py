@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from urllib.parse import unquote
 
-from include.standins.calls import Route
 from include.standins.exago.switches import ExagoSwitches, Separator, Version
-from include.standins.routing import Found, Router
+from include.standins.routing import Found, Route, Router
 
 WEB_APP = "/Exago"
 PRINTED = frozenset(

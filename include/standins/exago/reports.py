@@ -1,21 +1,149 @@
-"""The listing and the execution of reports (sections 2 and 3.5)."""
+"""The listing and the execution of reports (sections 2 and 3.5): rows are a pure function of seed, path and place."""
 
 from __future__ import annotations
 
 import base64
+import csv
+import html
+import io
+from collections.abc import Callable, Mapping, Sequence
+from enum import StrEnum
 from typing import Any
 
 import msgspec
 
-from include.standins.calls import Call, Refused, Reply
 from include.standins.draw import Draw
 from include.standins.exago import faulty
-from include.standins.exago.execution import TEXT, CannotRun, Execution, Format, asked_for, rows, written
+from include.standins.exago.access import Session
 from include.standins.exago.failing import Failing
 from include.standins.exago.live_tree import LiveTree
 from include.standins.exago.paths import NotAPath, body_levels
-from include.standins.exago.sessions import Session
 from include.standins.exago.switches import HTTP_STATUS, Answer, BinaryResult, JsonResult, Version
+from include.standins.routing import Refused, Request, Response
+
+COLUMNS = ("OrderId", "Region", "Customer", "Amount", "Day", "Remark")
+_REGIONS = ("EU", "US", "APAC", "LATAM")
+_CUSTOMERS = ("Acme", "Bär & Söhne", "株式会社さくら", 'O\'Neil "Quoted"', "Comma, Ltd", "شركة النيل", "Rocket 🚀")
+
+
+class Format(StrEnum):
+    """Formats of a report; the path names them in any letter case."""
+
+    HTML = "html"
+    CSV = "csv"
+    PDF = "pdf"
+    PDF_SNAPSHOT = "pdfsnapshot"
+    RTF = "rtf"
+    EXCEL = "excel"
+    JSON = "json"
+
+
+TEXT = frozenset({Format.HTML, Format.CSV, Format.JSON})
+
+
+class Sort(msgspec.Struct, frozen=True, rename="pascal"):
+    """One column to sort by."""
+
+    column_name: str
+    entity_name: str = ""
+    ascending_flag: bool = True
+
+
+class Filter(msgspec.Struct, frozen=True, rename="pascal"):
+    """One filter; ``operator`` is a number (3.5)."""
+
+    filter_text: str
+    operator: int
+    values: list[Any] = []
+    data_type: str = "string"
+
+
+class Execution(msgspec.Struct, frozen=True, rename="pascal"):
+    """Body of an execution (3.5)."""
+
+    id: str | None = None
+    report_path: str | None = None
+    data_type: str | None = None
+    sorts: list[Sort] = []
+    filters: list[Filter] = []
+
+
+class CannotRun(Exception):
+    """The report fails; the text stands in ``ErrorList``."""
+
+
+_FITS: Mapping[int, Callable[[str, Sequence[str]], bool]] = {
+    0: lambda value, given: value == given[0],
+    12: lambda value, given: _comparable(given[0]) <= _comparable(value) <= _comparable(given[1]),
+    14: lambda value, given: value in given,
+    15: lambda value, given: value not in given,
+}
+"""The operators whose numbers the reference gives: EqualTo, Between, OneOf, NotOneOf."""
+
+
+def rows(seed: int, path: str, count: int) -> list[dict[str, Any]]:
+    """Return the rows of a report."""
+    found = []
+    for place in range(count):
+        draw = Draw(seed, "exago", path, place)
+        values = (
+            place + 1, draw.choice(_REGIONS), draw.choice(_CUSTOMERS), draw.integer(0, 9_999_999) / 100,
+            f"2026-{draw.integer(1, 12):02d}-{draw.integer(1, 28):02d}", draw.choice((None, "", "two\nlines", "50 % off")),
+        )  # fmt: skip
+        found.append(dict(zip(COLUMNS, values, strict=True)))
+    return found
+
+
+def asked_for(found: list[dict[str, Any]], wanted: Execution) -> list[dict[str, Any]]:
+    """Return the rows that the filters keep, sorted.
+
+    :raises CannotRun: a column that is not there, an operator without a known meaning, or values that do not fit it
+    """
+    for one in wanted.filters:
+        column, fits = _column(one.filter_text), _FITS.get(one.operator)
+        given = [str(value) for value in one.values]
+        if fits is None or len(given) < (2 if one.operator == 12 else 1):
+            raise CannotRun(
+                f"The filter on {one.filter_text} is not valid: operator {one.operator}, {len(given)} values."
+            )
+        found = [row for row in found if fits(str(row[column]), given)]
+    for sort in reversed(wanted.sorts):
+        column = _column(sort.column_name)
+        found = sorted(found, key=lambda row: _comparable(str(row[column] or "")), reverse=not sort.ascending_flag)
+    return found
+
+
+def written(found: list[dict[str, Any]], kind: Format) -> str:
+    """Return rows as CSV, as HTML or as JSON text; a binary format is a text that says which it is."""
+    if kind is Format.JSON:
+        return msgspec.json.encode(found).decode()
+    if kind is Format.CSV:
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\r\n")
+        writer.writerow(COLUMNS)
+        writer.writerows([row.values() for row in found])
+        return text.getvalue()
+    if kind is Format.HTML:
+        lines = ("".join(f"<td>{html.escape(str(value))}</td>" for value in row.values()) for row in found)
+        return f"<table>{''.join(f'<tr>{line}</tr>' for line in lines)}</table>"
+    return f"%{kind.upper()} with {len(found)} rows"
+
+
+def _column(name: str) -> str:
+    column = name.rpartition(".")[2]
+    if column == "Id":
+        return COLUMNS[0]
+    if column not in COLUMNS:
+        raise CannotRun(f"There is no column {name}.")
+    return column
+
+
+def _comparable(text: str) -> tuple[int, float, str]:
+    try:
+        return 0, float(text), ""
+    except ValueError:
+        return 1, 0.0, text
+
 
 DEFAULT_ROWS = 200
 
@@ -33,39 +161,39 @@ class Reports:
         self._exports: dict[str, bytes] = {}
         self._exported = 0
 
-    async def tree(self, call: Call, session: Session) -> Reply:
+    async def tree(self, request: Request, session: Session) -> Response:
         """Answer ``GET /rest/reports/list``."""
-        return Reply.json(200, self._live.listing(session.identity))
+        return Response.json(200, self._live.listing(session.identity))
 
-    async def execute(self, call: Call, session: Session) -> Reply:
+    async def execute(self, request: Request, session: Session) -> Response:
         """Answer ``POST /rest/Reports/Execute/{type}``: 200, also when the report failed."""
         switches = self._vendor.switches
         try:
-            kind = Format(call.parts["type"].lower())
+            kind = Format(request.parts["type"].lower())
         except ValueError:
             raise Refused(self._vendor.error(404, "There is no such export type.")) from None
-        wanted = self._vendor.parsed(call, Execution)
+        wanted = self._vendor.parsed(request, Execution)
         path, type_ = self._found(wanted)
         answer: dict[str, Any] = {
             "ReportPath": path, "ExportType": kind.value, "DataType": wanted.data_type, "ExecuteData": None,
             "IsError": False, "ErrorList": [],
         }  # fmt: skip
         try:
-            self._runnable(call, path, type_, kind)
+            self._runnable(request, path, type_, kind)
             found = asked_for(rows(self._vendor.seed, path, switches.report_rows.get(path, DEFAULT_ROWS)), wanted)
         except CannotRun as failed:
-            call.effect("report_executed", path, type=kind.value, error=True)
-            return Reply.json(200, answer | {"IsError": True, "ErrorList": failed.args})
+            request.effect("report_executed", path, type=kind.value, error=True)
+            return Response.json(200, answer | {"IsError": True, "ErrorList": failed.args})
         answer["ExecuteData"] = self._result(written(found, kind), kind, wanted)
-        call.effect("report_executed", path, type=kind.value, error=False, rows=len(found))
-        return Reply.json(200, answer)
+        request.effect("report_executed", path, type=kind.value, error=False, rows=len(found))
+        return Response.json(200, answer)
 
-    async def export(self, call: Call) -> Reply:
+    async def export(self, request: Request) -> Response:
         """Answer ``ExecuteExport.aspx`` of the web application: each URL works once."""
-        body = self._exports.pop(call.query.get("d", ""), None)
+        body = self._exports.pop(request.query.get("d", ""), None)
         if body is None:
             return self._vendor.page(404, "This export is no longer there.")
-        return Reply(200, body=body, content_type="application/octet-stream")
+        return Response(200, body=body, content_type="application/octet-stream")
 
     def _found(self, wanted: Execution) -> tuple[str, str | None]:
         """Return path and type of the report that is asked for; no type: it is not there.
@@ -86,9 +214,9 @@ class Reports:
         node = self._live.report(levels)
         return "/".join(levels), node.type if node else None
 
-    def _runnable(self, call: Call, path: str, type_: str | None, kind: Format) -> None:
+    def _runnable(self, request: Request, path: str, type_: str | None, kind: Format) -> None:
         switches = self._vendor.switches
-        fails = call.fault(faulty.REPORT_FAILS)
+        fails = request.fault(faulty.REPORT_FAILS)
         if fails:
             raise CannotRun(*fails.detail.get("errors", ["The data source is not available."]))
         if path in switches.failing_reports:

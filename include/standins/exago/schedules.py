@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from include.standins.calls import Call, Refused, Reply
+from include.standins.exago.access import Session
 from include.standins.exago.failing import Failing
-from include.standins.exago.sessions import Session
+from include.standins.routing import Refused, Request, Response
 
 JOB_STATUSES = (
     "Ready", "Running", "Completed", "Suspended", "Deleted", "Abended", "UserAbort", "Transmitting", "Removed", "Immediate", "Timedout",
@@ -25,40 +25,40 @@ class Schedules:
         self._looks: dict[str, int] = {}
         self._flushed: set[str] = set()
 
-    async def every(self, call: Call, session: Session) -> Reply:
+    async def every(self, request: Request, session: Session) -> Response:
         """Answer the list; no job moves on."""
-        self._available(call)
-        return Reply.json(
+        self._available(request)
+        return Response.json(
             200, [self._told(name) for name in self._vendor.switches.schedules if name not in self._flushed]
         )
 
-    async def one(self, call: Call, session: Session) -> Reply:
+    async def one(self, request: Request, session: Session) -> Response:
         """Answer one schedule."""
-        name = self._known(call)
+        name = self._known(request)
         told = self._told(name)
         self._looks[name] = self._looks.get(name, 0) + 1
-        return Reply.json(200, told)
+        return Response.json(200, told)
 
-    async def part(self, call: Call, session: Session) -> Reply:
+    async def part(self, request: Request, session: Session) -> Response:
         """Answer the filters or the parameters of a schedule: there are none."""
-        self._known(call)
-        return Reply.json(200, [])
+        self._known(request)
+        return Response.json(200, [])
 
-    async def flush(self, call: Call, session: Session) -> Reply:
+    async def flush(self, request: Request, session: Session) -> Response:
         """Forget the schedules whose job is over."""
-        self._available(call)
+        self._available(request)
         over = {name for name in self._vendor.switches.schedules if self._status(name) in FLUSHED} - self._flushed
         self._flushed |= over
-        call.effect("schedules_flushed", schedules=sorted(over))
-        return Reply(204, content_type="")
+        request.effect("schedules_flushed", schedules=sorted(over))
+        return Response(204, content_type="")
 
-    def _available(self, call: Call) -> None:
-        if "v2/" in f"{call.path.lower()}/" and not self._vendor.switches.schedules_v2:
+    def _available(self, request: Request) -> None:
+        if "v2/" in f"{request.path.lower()}/" and not self._vendor.switches.schedules_v2:
             raise Refused(self._vendor.error(404, "There is nothing at this path."))
 
-    def _known(self, call: Call) -> str:
-        self._available(call)
-        name = call.parts["id"]
+    def _known(self, request: Request) -> str:
+        self._available(request)
+        name = request.parts["id"]
         if name not in self._vendor.switches.schedules or name in self._flushed:
             raise Refused(self._vendor.failure(404, f"The schedule {name} does not exist."))
         return name

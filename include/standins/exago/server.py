@@ -6,7 +6,6 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from include.standins.calls import Call, Refused, Route
 from include.standins.exago import faulty
 from include.standins.exago.access import Access
 from include.standins.exago.auth import NotKnown, caller
@@ -18,6 +17,7 @@ from include.standins.exago.paths import WEB_APP, WordRouter
 from include.standins.exago.reports import Reports
 from include.standins.exago.schedules import Schedules
 from include.standins.exago.switches import ExagoSwitches, WrongAuth
+from include.standins.routing import Refused, Request, Route
 
 JSON = "application/json"
 _SID_IN_PATH = re.compile(r"(/sessions/)[^/]+", re.IGNORECASE)
@@ -74,7 +74,7 @@ class ExagoStandIn(Failing):
             Route("POST", "/rest/folders/rename", within(folders.rename)),
             Route("POST", "/rest/folders/{name*}", within(folders.create)),
             Route("DELETE", "/rest/folders/{name*}", within(folders.delete)),
-            Route("POST", "/rest/batch", within(lambda call, session: self._batch.run(call, session))),
+            Route("POST", "/rest/batch", within(lambda request, session: self._batch.run(request, session))),
             Route("GET", "/ExagoHome.aspx", access.open_in_browser, public=True, origin="web_app"),
             Route("GET", "/ExecuteExport.aspx", reports.export, public=True, origin="web_app"),
         ]
@@ -88,11 +88,11 @@ class ExagoStandIn(Failing):
             ]
         return routes
 
-    def shown_path(self, call: Call) -> str:
+    def shown_path(self, request: Request) -> str:
         """Return the path without a session id."""
-        return _SID_IN_PATH.sub(r"\1***", call.path)
+        return _SID_IN_PATH.sub(r"\1***", request.path)
 
-    def authenticate(self, call: Call) -> str:
+    def authenticate(self, request: Request) -> str:
         """Return the REST user of a call whose headers are as they have to be.
 
         :raises Refused: REST is off; a header is missing; nobody known, which is a 500 here unless a switch says 401
@@ -102,10 +102,10 @@ class ExagoStandIn(Failing):
             raise Refused(self.page(500))
         if switches.headers_required:
             for name in ("Content-Type", "Accept"):
-                if JSON not in call.headers.get(name, "").lower():
+                if JSON not in request.headers.get(name, "").lower():
                     raise Refused(self.failure(switches.headers_status, f"The header {name} has to be {JSON}."))
         try:
-            return caller(call, switches, self.clock.now())
+            return caller(request, switches, self.clock.now())
         except NotKnown as unknown:
             status = 401 if switches.wrong_auth is WrongAuth.UNAUTHORIZED else 500
             raise Refused(self.failure(status, str(unknown))) from None

@@ -15,10 +15,10 @@ Sign in as ``nightshift`` with the password ``standin-flexdeploy`` or the API to
 from __future__ import annotations
 
 from include.standins.flexdeploy.faulty import FAULTS, vendor_fault
-from include.standins.flexdeploy.live import Live
 from include.standins.flexdeploy.people import LOGIN, PASSWORD, PEOPLE, TOKEN
+from include.standins.flexdeploy.requests import FINAL, ExecutionState, Kind, State
+from include.standins.flexdeploy.running import Live
 from include.standins.flexdeploy.server import FlexDeployStandIn
-from include.standins.flexdeploy.states import FINAL, ExecutionState, Kind, State
 from include.standins.flexdeploy.switches import Changes, FlexDeploySwitches, Window
 
 __all__ = [

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from include.standins.calls import Call, Refused
 from include.standins.flexdeploy.bodies import Body, Coded, Wrong, coded, read
 from include.standins.flexdeploy.requests import Plan
 from include.standins.flexdeploy.site import Environment, Instance, Project, Version, Workflow
+from include.standins.routing import Refused, Request
 
 if TYPE_CHECKING:
     from include.standins.flexdeploy.server import FlexDeployStandIn
@@ -36,23 +36,23 @@ class Asking:
         """Return the refusal of a reference that does not fit."""
         return self.refused(self._vendor.switches.bad_reference_status, text)
 
-    def body(self, call: Call, shape: type[B]) -> B:
+    def body(self, request: Request, shape: type[B]) -> B:
         """Return the body of a call.
 
         :raises Refused: 400, it is not one
         """
         try:
-            return read(self.json(call), shape, self._vendor.switches.unknown_keys)
+            return read(self.json(request), shape, self._vendor.switches.unknown_keys)
         except Wrong as error:
             raise self.refused(400, str(error)) from None
 
-    def json(self, call: Call) -> Any:
+    def json(self, request: Request) -> Any:
         """Return the JSON of a call.
 
         :raises Refused: 400
         """
         try:
-            return msgspec.json.decode(call.body)
+            return msgspec.json.decode(request.body)
         except msgspec.DecodeError:
             raise self.refused(400, "The request body is not JSON.") from None
 
@@ -66,13 +66,13 @@ class Asking:
         except ValueError:
             raise self.refused(400, f"{what} [{text}] is not a number.") from None
 
-    def project(self, call: Call, missing: int = 404) -> Project:
+    def project(self, request: Request, missing: int = 404) -> Project:
         """Return the project of the path.
 
         :param missing: status where there is none
         :raises Refused: there is none
         """
-        project_id = self.number(call.parts["id"], "projectId")
+        project_id = self.number(request.parts["id"], "projectId")
         return self.project_of(project_id, missing)
 
     def project_of(self, project_id: int, missing: int = 404) -> Project:
@@ -159,15 +159,15 @@ class Asking:
             raise self.unfit(f"Project version [{version_id}] of project [{project.id}] not found, or not built.")
         return found
 
-    def plan(self, call: Call, seconds: float, instances: int) -> Plan:
+    def plan(self, request: Request, seconds: float, instances: int) -> Plan:
         """Return how the run is going to go, as faults have it.
 
         :param seconds: how long it takes where no fault says so
         :param instances: how many it runs on
         """
-        if takes := call.fault("run_takes"):
+        if takes := request.fault("run_takes"):
             seconds = takes.seconds
-        fails, aborted = call.fault("run_fails"), call.fault("run_aborted")
+        fails, aborted = request.fault("run_fails"), request.fault("run_aborted")
         return Plan(
             seconds=seconds,
             fails_after=min(int(fails.detail.get("after", 0)), instances - 1) if fails else None,

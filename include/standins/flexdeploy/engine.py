@@ -9,15 +9,46 @@ from __future__ import annotations
 import heapq
 import itertools
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from typing import Any, Final, Protocol
 
-from include.standins.flexdeploy.live import Running
-from include.standins.flexdeploy.requests import Execution, Task, Wanted, WorkflowRequest
+from include.standins.flexdeploy.requests import (
+    FINAL,
+    Execution,
+    ExecutionState,
+    Kind,
+    State,
+    Task,
+    TaskKind,
+    TaskState,
+    Wanted,
+    WorkflowRequest,
+)
+from include.standins.flexdeploy.running import Running
 from include.standins.flexdeploy.site import Site
-from include.standins.flexdeploy.states import FINAL, ExecutionState, Kind, State, TaskKind, TaskState
-from include.standins.flexdeploy.switches import FlexDeploySwitches
-from include.standins.flexdeploy.windows import next_opening
+from include.standins.flexdeploy.switches import FlexDeploySwitches, Window
+
+
+def next_opening(window: Window, at: datetime) -> datetime:
+    """Return the first time, not before ``at``, at which a window is open; ``at`` itself where it is open then.
+
+    :param at: aware, UTC
+    """
+    opens, closes = time.fromisoformat(window.opens), time.fromisoformat(window.closes)
+    midnight = at.replace(hour=0, minute=0, second=0, microsecond=0)
+    for ahead in range(-1, 8):
+        day = midnight + timedelta(days=ahead)
+        if window.days and day.isoweekday() not in window.days:
+            continue
+        begins = _on(day, opens)
+        ends = _on(day if closes > opens else day + timedelta(days=1), closes)
+        if at < ends:
+            return max(at, begins)
+    raise ValueError(f"the window {window} never opens")
+
+
+def _on(day: datetime, clock: time) -> datetime:
+    return day.replace(hour=clock.hour, minute=clock.minute)
 
 
 class Sink(Protocol):

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from include.standins.calls import Call, Reply, Route
 from include.standins.flexdeploy.asking import Asking
 from include.standins.flexdeploy.bodies import Body
 from include.standins.flexdeploy.site import Package, Project
+from include.standins.routing import Request, Response, Route
 
 if TYPE_CHECKING:
     from include.standins.flexdeploy.server import FlexDeployStandIn
@@ -58,57 +58,57 @@ class PackageApi:
             Route("DELETE", f"{base}/{{packageName}}", served(self.delete)),
         ]
 
-    def every(self, call: Call) -> Reply:
+    def every(self, request: Request) -> Response:
         """List a project's packages."""
-        project = self._asking.project(call)
+        project = self._asking.project(request)
         found = [one for (owner, _), one in self._vendor.site.packages.items() if owner == project.id]
-        return self._vendor.listed(call, [_shown(one) for one in found])
+        return self._vendor.listed(request, [_shown(one) for one in found])
 
-    def one(self, call: Call) -> Reply:
+    def one(self, request: Request) -> Response:
         """Show a package; its name is case-sensitive."""
-        _, package = self._package(call)
-        return Reply.json(200, _shown(package))
+        _, package = self._package(request)
+        return Response.json(200, _shown(package))
 
-    def create(self, call: Call) -> Reply:
+    def create(self, request: Request) -> Response:
         """Make a package: 201."""
-        project, body = self._asking.project(call), self._asking.body(call, PackageBody)
+        project, body = self._asking.project(request), self._asking.body(request, PackageBody)
         if (
             not project.partial
             or not body.package_name
             or (project.id, body.package_name) in self._vendor.site.packages
         ):
             raise self._asking.refused(400, "packageName has to be new, and the project one with partial deployment.")
-        return self._keep(call, project, Package(body.package_name), body, body.files or [], status=201)
+        return self._keep(request, project, Package(body.package_name), body, body.files or [], status=201)
 
-    def put(self, call: Call) -> Reply:
+    def put(self, request: Request) -> Response:
         """Replace a package, its files too; the name stays."""
-        project, package = self._package(call)
-        body = self._asking.body(call, PackageBody)
-        return self._keep(call, project, replace(package, files=()), body, body.files or [])
+        project, package = self._package(request)
+        body = self._asking.body(request, PackageBody)
+        return self._keep(request, project, replace(package, files=()), body, body.files or [])
 
-    def patch(self, call: Call) -> Reply:
+    def patch(self, request: Request) -> Response:
         """Append files and change what is not null; the name stays."""
-        project, package = self._package(call)
-        body = self._asking.body(call, PackageBody)
-        return self._keep(call, project, package, body, body.files or [])
+        project, package = self._package(request)
+        body = self._asking.body(request, PackageBody)
+        return self._keep(request, project, package, body, body.files or [])
 
-    def delete(self, call: Call) -> Reply:
+    def delete(self, request: Request) -> Response:
         """Delete a package: 200, even if it is absent."""
-        project, name = self._asking.project(call), call.parts["packageName"]
+        project, name = self._asking.project(request), request.parts["packageName"]
         if self._vendor.site.packages.pop((project.id, name), None):
-            call.effect("package_deleted", name, project=project.id)
-        return Reply.json(200, {})
+            request.effect("package_deleted", name, project=project.id)
+        return Response.json(200, {})
 
-    def _package(self, call: Call) -> tuple[Project, Package]:
-        project, name = self._asking.project(call), call.parts["packageName"]
+    def _package(self, request: Request) -> tuple[Project, Package]:
+        project, name = self._asking.project(request), request.parts["packageName"]
         found = self._vendor.site.packages.get((project.id, name))
         if found is None:
             raise self._asking.unfit(f"Package [{name}] of project [{project.id}] not found.")
         return project, found
 
     def _keep(
-        self, call: Call, project: Project, old: Package, body: PackageBody, more: Sequence[FileBody], *, status: int = 200
-    ) -> Reply:  # fmt: skip
+        self, request: Request, project: Project, old: Package, body: PackageBody, more: Sequence[FileBody], *, status: int = 200
+    ) -> Response:  # fmt: skip
         if body.package_name not in (None, old.name):
             raise self._asking.refused(400, "The name of a package cannot be changed.")
         new = replace(
@@ -123,8 +123,8 @@ class PackageApi:
             raise self._asking.refused(400, f"Package [{old.name}] is COMPLETED.")
         self._vendor.site.packages[project.id, new.name] = new
         paths = [file["filePath"] for file in new.files]
-        call.effect("package_changed", new.name, project=project.id, files=paths, status=new.status)
-        return Reply.json(status, _shown(new))
+        request.effect("package_changed", new.name, project=project.id, files=paths, status=new.status)
+        return Response.json(status, _shown(new))
 
 
 def _shown(package: Package) -> dict[str, Any]:

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from include.standins.calls import Call, Reply, Route
 from include.standins.flexdeploy.asking import Asking
 from include.standins.flexdeploy.bodies import Body, BuildBody
 from include.standins.flexdeploy.shown import word
 from include.standins.flexdeploy.site import Release, Version
+from include.standins.routing import Request, Response, Route
 
 if TYPE_CHECKING:
     from include.standins.flexdeploy.server import FlexDeployStandIn
@@ -73,36 +73,36 @@ class Snapshots:
             Route("GET", f"{base}/{{releaseId}}/snapshot/{{snapshotId}}/execution", served(self.execution)),
         ]
 
-    def for_build(self, call: Call, release: Release, version: Version) -> int:
+    def for_build(self, request: Request, release: Release, version: Version) -> int:
         """Make the snapshot of a build that names a release."""
-        snapshot = self._new(call, release, "")
+        snapshot = self._new(request, release, "")
         snapshot.versions.append(version)
         return snapshot.id
 
-    def releases(self, call: Call) -> Reply:
+    def releases(self, request: Request) -> Response:
         """List releases, by ``releaseName``: a bare array."""
         rows = [
             {"releaseId": one.id, "releaseName": one.name, "projects": [{"projectId": p} for p in one.projects]}
             for one in self._vendor.site.releases
         ]
-        return self._vendor.listed(call, rows)
+        return self._vendor.listed(request, rows)
 
-    def act(self, call: Call) -> Reply:
+    def act(self, request: Request) -> Response:
         """Create a snapshot, or promote one to the release of the path."""
-        release, body = self._release(call), self._asking.body(call, SnapshotBody)
+        release, body = self._release(request), self._asking.body(request, SnapshotBody)
         if body.action == "createSnapshot":
-            snapshot = self._create(call, release, body)
+            snapshot = self._create(request, release, body)
         elif body.action == "promoteToRelease":
             source = self.made.get(body.snapshot_id or 0)
             if source is None:
                 raise self._asking.unfit(f"Snapshot [{body.snapshot_id}] not found.")
-            snapshot = self._new(call, release, body.description or source.description)
+            snapshot = self._new(request, release, body.description or source.description)
             snapshot.versions += source.versions
         else:
             raise self._asking.refused(400, f"action [{body.action}] is not known.")
-        return Reply.json(self._vendor.switches.snapshot_status, self._shown(snapshot))
+        return Response.json(self._vendor.switches.snapshot_status, self._shown(snapshot))
 
-    def _create(self, call: Call, release: Release, body: SnapshotBody) -> Snapshot:
+    def _create(self, request: Request, release: Release, body: SnapshotBody) -> Snapshot:
         inputs = body.snapshot_version_inputs or []
         strange = [one.project_id for one in inputs if one.project_id not in release.projects]
         if strange:
@@ -113,15 +113,15 @@ class Snapshots:
             for project, one in given.items()
             if one.project_version_id is not None
         }
-        snapshot = self._new(call, release, body.description or "")
+        snapshot = self._new(request, release, body.description or "")
         for project_id in given or release.projects:
             if project_id in chosen:
                 snapshot.versions.append(chosen[project_id])
             else:
-                self._build(call, snapshot, given.get(project_id) or VersionInput(project_id=project_id))
+                self._build(request, snapshot, given.get(project_id) or VersionInput(project_id=project_id))
         return snapshot
 
-    def _build(self, call: Call, snapshot: Snapshot, one: VersionInput) -> None:
+    def _build(self, request: Request, snapshot: Snapshot, one: VersionInput) -> None:
         """Build a project for a snapshot; its newest version where source control has no changes."""
         site, project = self._vendor.site, self._asking.project_of(one.project_id)
         environment = next((each for each in site.environments if each.build), site.environments[0])
@@ -129,29 +129,29 @@ class Snapshots:
             environment_id=one.build_environment_id or environment.id, stream_id=project.streams[0].id, force_build=one.force_build,
             package_name=one.package_name, release_id=snapshot.release.id,
         )  # fmt: skip
-        made = self._vendor.building.start(call, project, body, snapshot=snapshot.id)
+        made = self._vendor.building.start(request, project, body, snapshot=snapshot.id)
         newest = next((version for version in site.versions_of(project.id) if version.built), None)
         version = made[0].wanted.version if made else newest
         if version:
             snapshot.versions.append(version)
 
-    def _new(self, call: Call, release: Release, description: str) -> Snapshot:
+    def _new(self, request: Request, release: Release, description: str) -> Snapshot:
         engine = self._vendor.engine
         snapshot = Snapshot(engine.new_id(), release, engine.new_id(), description)
         self.made[snapshot.id] = snapshot
-        call.effect("snapshot_made", str(snapshot.id), release=release.id)
+        request.effect("snapshot_made", str(snapshot.id), release=release.id)
         return snapshot
 
-    def execution(self, call: Call) -> Reply:
+    def execution(self, request: Request) -> Response:
         """Show how far a snapshot is in its pipeline: built, then waiting in front of the first stage."""
-        release, switches = self._release(call), self._vendor.switches
-        snapshot = self.made.get(self._asking.number(call.parts["snapshotId"], "snapshotId"))
+        release, switches = self._release(request), self._vendor.switches
+        snapshot = self.made.get(self._asking.number(request.parts["snapshotId"], "snapshotId"))
         if snapshot is None or snapshot.release != release:
-            raise self._asking.refused(404, f"Snapshot not found [{call.parts['snapshotId']}]")
-        wanted = call.query.get("environmentId")
+            raise self._asking.refused(404, f"Snapshot not found [{request.parts['snapshotId']}]")
+        wanted = request.query.get("environmentId")
         stages = [one for one in release.environments if wanted is None or wanted == str(one)]
         status = {"CREATED": "RUNNING", "BUILDING": "NOT_STARTED", "FAILED": "FAILED"}[snapshot.state]
-        return Reply.json(
+        return Response.json(
             200,
             {
                 "pipelineExecutionId": snapshot.execution,
@@ -163,8 +163,8 @@ class Snapshots:
             },
         )
 
-    def _release(self, call: Call) -> Release:
-        release_id = self._asking.number(call.parts["releaseId"], "releaseId")
+    def _release(self, request: Request) -> Release:
+        release_id = self._asking.number(request.parts["releaseId"], "releaseId")
         found = self._vendor.site.release(release_id)
         if found is None:
             raise self._asking.refused(404, f"Release not found [{release_id}]")

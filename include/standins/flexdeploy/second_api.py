@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from include.standins.calls import Call, Reply, Route
-from include.standins.flexdeploy import listing, shown
+from include.standins.flexdeploy import shown
 from include.standins.flexdeploy.asking import Asking
 from include.standins.flexdeploy.bodies import BuildBody, DeployBody, ExecuteBody, ProjectFile, RunBody, SecondBuildBody
 from include.standins.flexdeploy.request_api import ALREADY_THERE, NO_CHANGES
 from include.standins.flexdeploy.site import Folder, Project, Workflow
 from include.standins.flexdeploy.switches import ListShape
+from include.standins.routing import Request, Response, Route
 
 if TYPE_CHECKING:
     from include.standins.flexdeploy.server import FlexDeployStandIn
@@ -50,12 +50,12 @@ class SecondApi:
             routes.append(Route("POST", switches.v2_execute_path, served(self.execute)))
         return routes
 
-    def build(self, call: Call) -> Reply:
+    def build(self, request: Request) -> Response:
         """Start a build: 201 with a number ``workflowRequestId``."""
-        body = self._asking.body(call, SecondBuildBody)
+        body = self._asking.body(request, SecondBuildBody)
         project = self._asking.project_of(body.project_id)
-        made = self._vendor.building.start(call, project, self._first(project, body))
-        return self._started(call, made, NO_CHANGES)
+        made = self._vendor.building.start(request, project, self._first(project, body))
+        return self._started(request, made, NO_CHANGES)
 
     def _first(self, project: Project, body: SecondBuildBody) -> BuildBody:
         """Return the body that v1 would have had."""
@@ -73,40 +73,40 @@ class SecondApi:
             package_name=body.package_name, release_id=body.release_def_id,
         )  # fmt: skip
 
-    def deploy(self, call: Call) -> Reply:
+    def deploy(self, request: Request) -> Response:
         """Start a deploy with the body of v1."""
-        body = self._asking.body(call, DeployBody)
-        return self._started(call, self._vendor.deploying.deploy(call, self._owner(body), body), ALREADY_THERE)
+        body = self._asking.body(request, DeployBody)
+        return self._started(request, self._vendor.deploying.deploy(request, self._owner(body), body), ALREADY_THERE)
 
-    def execute(self, call: Call) -> Reply:
+    def execute(self, request: Request) -> Response:
         """Start a utility run with the body of v1."""
-        body = self._asking.body(call, ExecuteBody)
-        return self._started(call, self._vendor.deploying.execute(call, self._owner(body), body), "")
+        body = self._asking.body(request, ExecuteBody)
+        return self._started(request, self._vendor.deploying.execute(request, self._owner(body), body), "")
 
     def _owner(self, body: RunBody) -> Project:
         if body.project_id is None:
             raise self._asking.refused(400, "projectId is required.")
         return self._asking.project_of(body.project_id)
 
-    def _started(self, call: Call, made: list[Any], text: str) -> Reply:
+    def _started(self, request: Request, made: list[Any], text: str) -> Response:
         if not made:
-            return Reply.json(self._vendor.switches.v2_nothing_status, {"warningMessage": text, "warningCode": None})
-        if call.fault("no_id"):
-            return Reply.json(201, {})
+            return Response.json(self._vendor.switches.v2_nothing_status, {"warningMessage": text, "warningCode": None})
+        if request.fault("no_id"):
+            return Response.json(201, {})
         first, *more = (shown.entity(one, self._vendor.site) for one in made)
-        return Reply.json(201, {**first, **({"workflowRequests": [first, *more]} if more else {})})
+        return Response.json(201, {**first, **({"workflowRequests": [first, *more]} if more else {})})
 
-    def request(self, call: Call) -> Reply:
+    def request(self, request: Request) -> Response:
         """Show a request, with ``requestStatus``."""
-        found, status = self._vendor.requests.polled(call)
-        return Reply.json(200, shown.entity(found, self._vendor.site, status))
+        found, status = self._vendor.requests.polled(request)
+        return Response.json(200, shown.entity(found, self._vendor.site, status))
 
-    def _items(self, rows: list[dict[str, Any]]) -> Reply:
-        return Reply.json(200, listing.shaped(rows, ListShape.ITEMS))
+    def _items(self, rows: list[dict[str, Any]]) -> Response:
+        return Response.json(200, shown.shaped(rows, ListShape.ITEMS))
 
-    def projects(self, call: Call) -> Reply:
+    def projects(self, request: Request) -> Response:
         """Find projects by ``projectName`` (contains, in any letter case) and ``folderId``."""
-        name, folder = call.query.get("projectName", "").casefold(), call.query.get("folderId")
+        name, folder = request.query.get("projectName", "").casefold(), request.query.get("folderId")
         fits = (
             one
             for one in self._vendor.site.projects
@@ -114,9 +114,9 @@ class SecondApi:
         )
         return self._items([self._project(one) for one in fits])
 
-    def project(self, call: Call) -> Reply:
+    def project(self, request: Request) -> Response:
         """Show a project, with its workflows."""
-        return Reply.json(200, self._project(self._asking.project(call)))
+        return Response.json(200, self._project(self._asking.project(request)))
 
     def _project(self, project: Project) -> dict[str, Any]:
         flows = {
@@ -136,16 +136,16 @@ class SecondApi:
             ],
         }
 
-    def branches(self, call: Call) -> Reply:
+    def branches(self, request: Request) -> Response:
         """Find branches of a project by ``branchName``."""
-        project, name = self._asking.project(call), call.query.get("branchName", "").casefold()
+        project, name = self._asking.project(request), request.query.get("branchName", "").casefold()
         return self._items(
             [{"projectBranchId": s.id, "branchName": s.name} for s in project.streams if name in s.name.casefold()]
         )
 
-    def folders(self, call: Call) -> Reply:
+    def folders(self, request: Request) -> Response:
         """Find folders by ``folderName`` (contains, in any letter case) and ``parentFolderId``; applications are folders here."""
-        name, parent = call.query.get("folderName", "").casefold(), call.query.get("parentFolderId")
+        name, parent = request.query.get("folderName", "").casefold(), request.query.get("parentFolderId")
 
         def fits(folder: Folder) -> bool:
             return name in folder.name.casefold() and parent in (None, str(folder.parent))
@@ -158,29 +158,29 @@ class SecondApi:
             ]
         )
 
-    def environments(self, call: Call) -> Reply:
+    def environments(self, request: Request) -> Response:
         """Find environments by ``environmentCode``."""
-        code = call.query.get("environmentCode")
+        code = request.query.get("environmentCode")
         found = (e for e in self._vendor.site.environments if code is None or code.casefold() == e.code.casefold())
         return self._items([self._vendor.topology.shown(one, instances="targets") for one in found])
 
-    def groups(self, call: Call) -> Reply:
+    def groups(self, request: Request) -> Response:
         """List the target groups, which v1 calls instances."""
         return self._items([_group(one.id, one.code, one.name) for one in self._vendor.site.instances])
 
-    def group(self, call: Call) -> Reply:
+    def group(self, request: Request) -> Response:
         """Show a target group."""
-        found = self._vendor.site.instance(self._asking.number(call.parts["id"], "targetGroupId"))
+        found = self._vendor.site.instance(self._asking.number(request.parts["id"], "targetGroupId"))
         if found is None:
             raise self._asking.refused(404, "TargetGroup not found")
-        return Reply.json(200, _group(found.id, found.code, found.name))
+        return Response.json(200, _group(found.id, found.code, found.name))
 
-    def workflow(self, call: Call) -> Reply:
+    def workflow(self, request: Request) -> Response:
         """Show a workflow, with its versions."""
-        found = self._vendor.site.workflow(self._asking.number(call.parts["id"], "workflowId"))
+        found = self._vendor.site.workflow(self._asking.number(request.parts["id"], "workflowId"))
         if found is None:
             raise self._asking.refused(404, "Workflow not found")
-        return Reply.json(200, _flow(found))
+        return Response.json(200, _flow(found))
 
 
 def _group(group_id: int, code: str, name: str) -> dict[str, Any]:

@@ -8,34 +8,30 @@ import traceback
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from include.standins.calls import Call, Handler, Refused, Reply, Route
-from include.standins.flexdeploy import listing
+from include.standins.flexdeploy import shown
 from include.standins.flexdeploy.asking import Asking
 from include.standins.flexdeploy.bodies import Wrong
-from include.standins.flexdeploy.building import Building
-from include.standins.flexdeploy.deploying import Deploying
 from include.standins.flexdeploy.engine import Engine
 from include.standins.flexdeploy.faulty import FAULTS, NULL_POINTER
-from include.standins.flexdeploy.live import Running
 from include.standins.flexdeploy.package_api import PackageApi
 from include.standins.flexdeploy.people import person_of
 from include.standins.flexdeploy.planted import documented, planted
-from include.standins.flexdeploy.project_api import ProjectApi
 from include.standins.flexdeploy.release_api import Snapshots
-from include.standins.flexdeploy.request_api import RequestApi
+from include.standins.flexdeploy.request_api import RequestApi, TaskApi
+from include.standins.flexdeploy.running import Running, Source
 from include.standins.flexdeploy.second_api import SecondApi
-from include.standins.flexdeploy.source import Source
+from include.standins.flexdeploy.site_api import ProjectApi, TopologyApi
+from include.standins.flexdeploy.starting import Building, Deploying
 from include.standins.flexdeploy.switches import ErrorBody, FlexDeploySwitches
-from include.standins.flexdeploy.task_api import TaskApi
-from include.standins.flexdeploy.topology_api import TopologyApi
 from include.standins.flexdeploy.users import Users
-from include.standins.sending import HTML
+from include.standins.routing import Handler, Refused, Request, Response, Route
+from include.standins.sockets import HTML
 
 TICK_SECONDS = 0.05
 
 
 class FlexDeployStandIn(Users):
-    """FlexDeploy as Flexagon runs it; see :class:`FlexDeploySwitches` and :mod:`~include.standins.flexdeploy.faulty`.
+    """FlexDeploy as Flexagon runs it; see :class:`FlexDeploySwitches` and :mod:`~include.standins.flexdeploy.switches`.
 
     ``url`` ends with the context path. People are :data:`~people.PEOPLE`; projects, environments and so on are in :mod:`~planted`. What users
     do is in :class:`~users.Users`: approve, reject, abort, commit, start something of their own; ``runs_in`` says what really runs.
@@ -94,61 +90,65 @@ class FlexDeployStandIn(Users):
 
     # The way of a call.
 
-    def authenticate(self, call: Call) -> str:
+    def authenticate(self, request: Request) -> str:
         """Return the user's name.
 
         :raises Refused: 401 for wrong credentials, 403 for a user without access
         """
-        person = person_of(call.headers.get("Authorization", ""), tokens=self.switches.tokens)
+        person = person_of(request.headers.get("Authorization", ""), tokens=self.switches.tokens)
         if person is None:
             raise Refused(self.error(401, "Login failure"))
-        if not person.sees or (call.method != "GET" and not person.starts):
+        if not person.sees or (request.method != "GET" and not person.starts):
             raise Refused(self.error(403, "You do not have access to the resource."))
         return person.name
 
-    def served(self, work: Callable[[Call], Reply]) -> Handler:
+    def served(self, work: Callable[[Request], Response]) -> Handler:
         """Return a handler that does its work at the present state of things, alone."""
 
-        async def handle(call: Call) -> Reply:
-            if call.fault("null_pointer"):
+        async def handle(request: Request) -> Response:
+            if request.fault("null_pointer"):
                 return _null_pointer(500)
             if not (
-                self.switches.v1 if "/rest/v1/" in call.path else self.switches.v2 if "/rest/v2/" in call.path else True
+                self.switches.v1
+                if "/rest/v1/" in request.path
+                else self.switches.v2
+                if "/rest/v2/" in request.path
+                else True
             ):
                 return self.error(404, "There is nothing at this path.")
             with self.locked():
                 self.settle()
-                self._calling = call.number
+                self._calling = request.number
                 try:
-                    reply = work(call)
+                    response = work(request)
                 finally:
                     self._calling = 0
-            return _null_pointer(500) if call.fault("null_pointer_after") else reply
+            return _null_pointer(500) if request.fault("null_pointer_after") else response
 
         return handle
 
-    def listed(self, call: Call, rows: Sequence[listing.Row]) -> Reply:
+    def listed(self, request: Request, rows: Sequence[shown.Row]) -> Response:
         """Answer with the rows that fit the query, in the shape of v1 lists.
 
         :raises Refused: 400, a parameter is unknown and switches refuse that
         """
         try:
-            found = listing.kept(rows, list(call.query.items()), self.switches.unknown_parameters)
+            found = shown.kept(rows, list(request.query.items()), self.switches.unknown_parameters)
         except Wrong as error:
             raise Refused(self.error(400, str(error))) from None
-        return Reply.json(200, listing.shaped(found, self.switches.lists))
+        return Response.json(200, shown.shaped(found, self.switches.lists))
 
-    def error(self, status: int, text: str) -> Reply:
+    def error(self, status: int, text: str) -> Response:
         """Return an error in the shape of the switch ``error_body``."""
         match self.switches.error_body:
             case ErrorBody.TEXT:
-                return Reply.text(status, text)
+                return Response.text(status, text)
             case ErrorBody.JSON:
-                return Reply.json(status, {"message": text})
+                return Response.json(status, {"message": text})
             case ErrorBody.HTML:
-                return Reply.text(status, HTML.format(title=text), "text/html; charset=utf-8")
+                return Response.text(status, HTML.format(title=text), "text/html; charset=utf-8")
             case ErrorBody.EMPTY:
-                return Reply(status, content_type="")
+                return Response(status, content_type="")
             case ErrorBody.NULL_POINTER:
                 return _null_pointer(status)
 
@@ -156,5 +156,5 @@ class FlexDeployStandIn(Users):
         self.ledger.effect(kind, key, detail, self._calling)
 
 
-def _null_pointer(status: int) -> Reply:
-    return Reply.text(status, NULL_POINTER)
+def _null_pointer(status: int) -> Response:
+    return Response.text(status, NULL_POINTER)

@@ -8,18 +8,15 @@ from typing import Any
 import msgspec
 from multidict import CIMultiDict, CIMultiDictProxy, MultiDict
 
-from include.standins.calls import Call, Refused
 from include.standins.flexdeploy.asking import Asking
 from include.standins.flexdeploy.bodies import BuildBody, DeployBody, ExecuteBody
-from include.standins.flexdeploy.building import Building
-from include.standins.flexdeploy.deploying import Deploying
 from include.standins.flexdeploy.engine import Engine
-from include.standins.flexdeploy.live import Live, Running
-from include.standins.flexdeploy.requests import Execution, Task, WorkflowRequest
+from include.standins.flexdeploy.requests import Execution, Kind, State, Task, TaskState, WorkflowRequest
+from include.standins.flexdeploy.running import Live, Running, Source
 from include.standins.flexdeploy.site import Environment, Project, Site, Version
-from include.standins.flexdeploy.source import Source
-from include.standins.flexdeploy.states import Kind, State, TaskState
+from include.standins.flexdeploy.starting import Building, Deploying
 from include.standins.flexdeploy.switches import FlexDeploySwitches
+from include.standins.routing import Refused, Request
 from include.standins.server import StandIn
 
 USER = "fdadmin"
@@ -162,7 +159,7 @@ class Users(StandIn[FlexDeploySwitches]):
         :param body: as for the API
         :raises ValueError: it is refused, says how
         """
-        call = Call(
+        request = Request(
             number=0, origin="", method="POST", path="", raw_path="", query=MultiDict(), headers=CIMultiDictProxy(CIMultiDict()),
             body=msgspec.json.encode(body), connection=0, user=by, sink=self.ledger.effect,
         )  # fmt: skip
@@ -172,11 +169,11 @@ class Users(StandIn[FlexDeploySwitches]):
             try:
                 match kind:
                     case Kind.BUILD:
-                        made = self.building.start(call, owner, self.asking.body(call, BuildBody))
+                        made = self.building.start(request, owner, self.asking.body(request, BuildBody))
                     case Kind.DEPLOY:
-                        made = self.deploying.deploy(call, owner, self.asking.body(call, DeployBody))
+                        made = self.deploying.deploy(request, owner, self.asking.body(request, DeployBody))
                     case Kind.UTILITY:
-                        made = self.deploying.execute(call, owner, self.asking.body(call, ExecuteBody))
+                        made = self.deploying.execute(request, owner, self.asking.body(request, ExecuteBody))
             except Refused as refused:
-                raise ValueError(f"{refused.reply.status}: {refused.reply.body!r}") from None
+                raise ValueError(f"{refused.response.status}: {refused.response.body!r}") from None
         return [request.id for request in made]

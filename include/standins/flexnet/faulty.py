@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from include.standins.calls import Call
 from include.standins.flexnet.rows import Listed, Reversed, Rows, Spliced, Window, edited
+from include.standins.routing import Request
 
 NEXT_LOOPS = "next_loops"
 NEXT_ELSEWHERE = "next_elsewhere"
@@ -37,24 +37,24 @@ KINDS = frozenset(
 """
 
 
-def view(call: Call, rows: Rows, window: Window) -> Rows:
+def view(request: Request, rows: Rows, window: Window) -> Rows:
     """Return the rows as the faults of a call show them.
 
     :param rows: as they are
     :param window: where new rows come from
     """
-    shift = call.fault(ROWS_SHIFT)
+    shift = request.fault(ROWS_SHIFT)
     if shift:
         gone = min(int(shift.detail.get("delete", 0)), rows.count)
         rows = Spliced(rows, 0, gone, window.later(int(shift.detail.get("insert", 0))))
         if shift.detail.get("reorder"):
             rows = Reversed(rows)
-    twice = call.fault(DUPLICATE_ROW)
+    twice = request.fault(DUPLICATE_ROW)
     if twice:
         rows = _again(
             rows, int(twice.detail.get("row", 0)), twice.detail.get("at"), dict(twice.detail.get("changes", {}))
         )
-    bad = call.fault(BAD_VALUE)
+    bad = request.fault(BAD_VALUE)
     if bad:
         place = int(bad.detail.get("row", 0))
         found = rows.part(place, place + 1)
@@ -70,27 +70,27 @@ def _again(rows: Rows, row: int, at: int | None, changes: dict[str, object]) -> 
     return Spliced(rows, rows.count if at is None else min(int(at), rows.count), 0, found)
 
 
-def told(call: Call, true: Rows, seen: Rows) -> int:
+def record_count(request: Request, true: Rows, seen: Rows) -> int:
     """Return how many records the header tells.
 
     :param true: the rows before a refresh
     :param seen: the rows as the faults show them
     """
-    shift = call.fault(ROWS_SHIFT)
+    shift = request.fault(ROWS_SHIFT)
     count = true.count if shift and shift.detail.get("constant_totals") else seen.count
-    off = call.fault(TOTALS_OFF)
+    off = request.fault(TOTALS_OFF)
     return count + int(off.detail.get("add", 1)) if off else count
 
 
-def kept(call: Call, rows: Sequence[bytes]) -> Sequence[bytes]:
+def kept(request: Request, rows: Sequence[bytes]) -> Sequence[bytes]:
     """Return the rows of a page as far as its faults leave them."""
-    cut = call.fault(PAGE_CUT)
+    cut = request.fault(PAGE_CUT)
     return rows[: int(cut.detail.get("keep", 0))] if cut else rows
 
 
-def ended(call: Call, body: bytes) -> bytes:
+def ended(request: Request, body: bytes) -> bytes:
     """Return the body of a page as far as its faults leave it."""
-    cut = call.fault(TAIL_CUT)
+    cut = request.fault(TAIL_CUT)
     return body[: -int(cut.detail.get("bytes", 1))] if cut else body
 
 

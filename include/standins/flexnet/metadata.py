@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from include.standins.flexnet.asking import DEFAULT_RECORDS, MOST_DAYS, MOST_RECORDS
-from include.standins.flexnet.fields import Field
-from include.standins.flexnet.group import Group
-from include.standins.flexnet.query import filter_keys
+from include.standins.flexnet.asking import DEFAULT_RECORDS, MOST_DAYS, MOST_RECORDS, filter_keys
+from include.standins.flexnet.fields import Field, Group
 from include.standins.flexnet.switches import Metadata
 
 Fields = tuple[Field, ...]

@@ -13,8 +13,7 @@ from typing import Any, Protocol
 import msgspec
 
 from include.standins.draw import Draw
-from include.standins.flexnet.fields import BY_TYPE, Field, Place
-from include.standins.flexnet.group import Group
+from include.standins.flexnet.fields import BY_TYPE, Field, Group, Place
 from include.standins.flexnet.switches import Change, Drift
 
 DISTINCT = 5000

@@ -16,17 +16,16 @@ from zoneinfo import ZoneInfo
 import msgspec
 from multidict import CIMultiDict, CIMultiDictProxy, MultiDict
 
-from include.standins.calls import Call, Refused, Reply, Route
-from include.standins.flexnet import faulty, metadata, pages, tabular
-from include.standins.flexnet.asking import Asked, Format, Wrong, asked
-from include.standins.flexnet.group import Group
+from include.standins.flexnet import faulty, metadata, pages
+from include.standins.flexnet.asking import Asked, Format, Wrong, asked, filter_keys, parsed
+from include.standins.flexnet.fields import Group
 from include.standins.flexnet.groups import GROUPS
 from include.standins.flexnet.kept import KeptPages
-from include.standins.flexnet.query import filter_keys, parsed
 from include.standins.flexnet.rows import Days, Reversed, Rows, Window, drifted
 from include.standins.flexnet.switches import BeyondLast, ErrorBody, FlexNetSwitches, LinkForm, Order
-from include.standins.sending import HTML
+from include.standins.routing import Refused, Request, Response, Route
 from include.standins.server import StandIn
+from include.standins.sockets import HTML
 
 RESERVED = frozenset({"report-names", "report-types", "report-filters", "global-filters"})
 BASE = "/data/api/{version}/report"
@@ -60,39 +59,39 @@ class FlexNetStandIn(StandIn[FlexNetSwitches]):
             Route("GET", f"{BASE}/{{group}}", self.report, origin="elsewhere"),
         ]
 
-    def page_of(self, call: Call) -> int | None:
+    def page_of(self, request: Request) -> int | None:
         """Return ``pageNumber``, 1 where it is not given."""
-        text = call.query.get("pageNumber") or "1"
+        text = request.query.get("pageNumber") or "1"
         return int(text) if text.isascii() and text.isdigit() else None
 
-    def error(self, status: int, text: str) -> Reply:
+    def error(self, status: int, text: str) -> Response:
         """Return an error in the shape of the switch ``error_body``."""
         title = f"{status} {HTTPStatus(status).phrase}"
         match self.switches.error_body:
             case ErrorBody.JSON:
-                return Reply.json(status, {"status": status, "error": HTTPStatus(status).phrase, "message": text})
+                return Response.json(status, {"status": status, "error": HTTPStatus(status).phrase, "message": text})
             case ErrorBody.TEXT:
-                return Reply.text(status, text)
+                return Response.text(status, text)
             case ErrorBody.HTML:
-                return Reply.text(status, HTML.format(title=title), "text/html; charset=utf-8")
+                return Response.text(status, HTML.format(title=title), "text/html; charset=utf-8")
             case ErrorBody.EMPTY:
-                return Reply(status, content_type="")
+                return Response(status, content_type="")
 
     # Who calls.
 
-    def authenticate(self, call: Call) -> str:
+    def authenticate(self, request: Request) -> str:
         """Return the producer user of a Basic or a Bearer header.
 
         :raises Refused: 401: nobody known; 403: a user without the permission "Data Api"
         """
-        scheme, _, secret = call.headers.get("Authorization", "").partition(" ")
+        scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
         switches = self.switches
         if scheme.lower() == "basic" and switches.basic_enabled:
             login, password = _basic(secret.strip())
             if login in switches.logins and switches.logins[login] == password:
                 return login
             if login in switches.logins_without_permission and switches.logins_without_permission[login] == password:
-                call.user = login
+                request.user = login
                 raise Refused(
                     self.error(403, "Access to this report is forbidden: the permission Data Api is missing.")
                 )
@@ -106,13 +105,13 @@ class FlexNetStandIn(StandIn[FlexNetSwitches]):
 
     # What is asked for.
 
-    def _version(self, call: Call) -> None:
-        if call.parts["version"] not in self.switches.versions:
+    def _version(self, request: Request) -> None:
+        if request.parts["version"] not in self.switches.versions:
             raise Refused(self.error(404, "There is nothing at this path."))
 
-    def _group(self, call: Call) -> Group:
-        self._version(call)
-        name = call.parts["group"]
+    def _group(self, request: Request) -> Group:
+        self._version(request)
+        name = request.parts["group"]
         if name not in self._visible():
             raise Refused(self.error(404, f"Report {name} was not found."))
         return GROUPS[name]
@@ -127,32 +126,32 @@ class FlexNetStandIn(StandIn[FlexNetSwitches]):
     def _fields(self, group: Group) -> metadata.Fields:
         return drifted(group, self._now().date(), self.switches.drift)
 
-    def _data(self, data: Any) -> Reply:
-        return Reply.json(200, {"data": data})
+    def _data(self, data: Any) -> Response:
+        return Response.json(200, {"data": data})
 
-    async def report_types(self, call: Call) -> Reply:
+    async def report_types(self, request: Request) -> Response:
         """Answer ``report-types``."""
-        self._version(call)
+        self._version(request)
         return self._data(metadata.report_types(self._reports(), self.switches.metadata))
 
-    async def report_type(self, call: Call) -> Reply:
+    async def report_type(self, request: Request) -> Response:
         """Answer ``report-types/{group}``."""
-        group = self._group(call)
+        group = self._group(request)
         return self._data(metadata.report_type(group, self._fields(group), self.switches.metadata))
 
-    async def report_names(self, call: Call) -> Reply:
+    async def report_names(self, request: Request) -> Response:
         """Answer ``report-names``."""
-        self._version(call)
+        self._version(request)
         return self._data(metadata.report_names(self._reports(), self.switches.metadata))
 
-    async def report_filters(self, call: Call) -> Reply:
+    async def report_filters(self, request: Request) -> Response:
         """Answer ``report-filters/{group}``."""
-        group = self._group(call)
+        group = self._group(request)
         return self._data(metadata.report_filters(group, self._fields(group), self.switches.metadata))
 
-    async def global_filters(self, call: Call) -> Reply:
+    async def global_filters(self, request: Request) -> Response:
         """Answer ``global-filters``."""
-        self._version(call)
+        self._version(request)
         return self._data(metadata.global_filters(self.switches.metadata))
 
     def _reports(self) -> dict[str, tuple[Group, metadata.Fields]]:
@@ -160,15 +159,15 @@ class FlexNetStandIn(StandIn[FlexNetSwitches]):
 
     # Rows.
 
-    async def report(self, call: Call) -> Reply:
+    async def report(self, request: Request) -> Response:
         """Answer ``{group}``: one page of rows."""
-        group = self._group(call)
+        group = self._group(request)
         if self._made_for is not self.switches:
             self._forget()
         try:
-            wanted = asked(call.query, self.switches, self._now())
+            wanted = asked(request.query, self.switches, self._now())
             window, rows = self._rows(group, wanted)
-            return self._page(call, group, wanted, rows, faulty.view(call, rows, window))
+            return self._page(request, group, wanted, rows, faulty.view(request, rows, window))
         except Wrong as wrong:
             raise Refused(self.error(400, str(wrong))) from None
 
@@ -195,11 +194,11 @@ class FlexNetStandIn(StandIn[FlexNetSwitches]):
         every = max(1, self.switches.refresh_hours)
         return size * (now.hour // every * every) // 24
 
-    def _page(self, call: Call, group: Group, wanted: Asked, true: Rows, rows: Rows) -> Reply:
+    def _page(self, request: Request, group: Group, wanted: Asked, true: Rows, rows: Rows) -> Response:
         switches = self.switches
         limit = min(wanted.limit, switches.page_cap or wanted.limit)
         last = max(1, -(-rows.count // limit))
-        page = 1 if call.fault(faulty.PAGE_IGNORED) else wanted.page
+        page = 1 if request.fault(faulty.PAGE_IGNORED) else wanted.page
         if page > last and switches.beyond_last is not BeyondLast.EMPTY:
             if switches.beyond_last is BeyondLast.LAST_AGAIN:
                 page = last
@@ -208,47 +207,49 @@ class FlexNetStandIn(StandIn[FlexNetSwitches]):
                 raise Refused(self.error(status, f"There is no page {page}."))
         start = (page - 1) * limit
         if wanted.format is Format.CSV:
-            return self._csv(call, group, wanted, page, limit, rows)
-        told = faulty.told(call, true, rows)
+            return self._csv(request, group, wanted, page, limit, rows)
+        told = faulty.record_count(request, true, rows)
         counts = pages.Counts(page, -(-told // limit), told, max(0, min(limit, rows.count - start)))
-        previous, following = self._neighbours(call, page, last)
+        previous, following = self._neighbours(request, page, last)
         head = pages.header(wanted.mode, previous, following, counts, switches)
 
         def made() -> bytes:
-            return faulty.ended(call, pages.body(head, faulty.kept(call, rows.part(start, start + limit)), switches))
+            return faulty.ended(
+                request, pages.json_body(head, faulty.kept(request, rows.part(start, start + limit)), switches)
+            )
 
         charset = f"; charset={switches.json_charset}" if switches.json_charset else ""
-        return Reply(200, body=self._kept(call, page, rows, made), content_type=f"application/json{charset}")
+        return Response(200, body=self._kept(request, page, rows, made), content_type=f"application/json{charset}")
 
-    def _csv(self, call: Call, group: Group, wanted: Asked, page: int, limit: int, rows: Rows) -> Reply:
+    def _csv(self, request: Request, group: Group, wanted: Asked, page: int, limit: int, rows: Rows) -> Response:
         switches, start = self.switches, (page - 1) * limit
         charset = f"; charset={switches.csv_charset}" if switches.csv_charset else ""
         # A page of a window has the columns that its last day has: a column that came or went later does not show.
         fields = drifted(group, min(wanted.last, self._now().date()), switches.drift)
 
         def made() -> bytes:
-            found = faulty.kept(call, rows.part(start, start + limit))
-            return faulty.ended(call, tabular.rendered(found, fields, page, switches))
+            found = faulty.kept(request, rows.part(start, start + limit))
+            return faulty.ended(request, pages.csv_body(found, fields, page, switches))
 
-        body = self._kept(call, page, rows, made)
-        return Reply(200, body=body, content_type=switches.csv_content_type + charset)
+        body = self._kept(request, page, rows, made)
+        return Response(200, body=body, content_type=switches.csv_content_type + charset)
 
-    def _kept(self, call: Call, page: int, rows: Rows, make: Callable[[], bytes]) -> bytes:
-        if any(fault.kind in faulty.KINDS for fault in call.faults):
+    def _kept(self, request: Request, page: int, rows: Rows, make: Callable[[], bytes]) -> bytes:
+        if any(fault.kind in faulty.KINDS for fault in request.faults):
             return make()
-        asked_for = sorted((name, value) for name, value in call.query.items() if name != "pageNumber")
-        key = (call.origin, call.raw_path, *asked_for, page, rows.count, self._now().date())
+        asked_for = sorted((name, value) for name, value in request.query.items() if name != "pageNumber")
+        key = (request.origin, request.raw_path, *asked_for, page, rows.count, self._now().date())
         return self.kept_pages.get(key, make, self.switches.page_cache_bytes)
 
-    def _neighbours(self, call: Call, page: int, last: int) -> tuple[str | None, str | None]:
-        links = pages.Links(self.public_url, self.origin("elsewhere"), call.raw_path, tuple(call.query.items()))
+    def _neighbours(self, request: Request, page: int, last: int) -> tuple[str | None, str | None]:
+        links = pages.Links(self.public_url, self.origin("elsewhere"), request.raw_path, tuple(request.query.items()))
         previous = links.to(min(page - 1, last), self.switches) if page > 1 else None
         following = links.to(page + 1, self.switches) if page < last else None
-        if loops := call.fault(faulty.NEXT_LOOPS):
+        if loops := request.fault(faulty.NEXT_LOOPS):
             following = links.to(int(loops.detail.get("to", page)), self.switches)
-        if call.fault(faulty.NEXT_ELSEWHERE):
+        if request.fault(faulty.NEXT_ELSEWHERE):
             following = links.to(page + 1, self.switches, form=LinkForm.OTHER_HOST)
-        if call.fault(faulty.LINK_LOST):
+        if request.fault(faulty.LINK_LOST):
             following = None
         return previous, following
 
@@ -261,15 +262,15 @@ class FlexNetStandIn(StandIn[FlexNetSwitches]):
             _, rows = self._rows(GROUPS[name], wanted)
             made = 0
             for number in range(1, -(-rows.count // wanted.limit) + 1):
-                call = self._imagined(version, name, MultiDict([*parameters.items(), ("pageNumber", str(number))]))
-                reply = await self.report(call)
-                made += len(reply.body) if isinstance(reply.body, bytes) else 0
+                request = self._imagined(version, name, MultiDict([*parameters.items(), ("pageNumber", str(number))]))
+                response = await self.report(request)
+                made += len(response.body) if isinstance(response.body, bytes) else 0
                 if made > self.switches.page_cache_bytes:
                     break
 
-    def _imagined(self, version: str, group: str, parameters: MultiDict[str]) -> Call:
+    def _imagined(self, version: str, group: str, parameters: MultiDict[str]) -> Request:
         path = BASE.format(version=version) + f"/{group}"
-        return Call(
+        return Request(
             number=0,
             origin="",
             method="GET",

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
-from include.standins.calls import Call, Refused, Reply, Route
-from include.standins.tokenflex.answers import service_error
+from include.standins.routing import Refused, Request, Response, Route
 from include.standins.tokenflex.asked import Asked, Wrong, asked
 from include.standins.tokenflex.catalogue import CUSTOM, VALUE_FIELDS, Category, called
 from include.standins.tokenflex.contracts import CATEGORY_NAMES, CONTRACTS, Contract, own_names, unique_custom_values
+from include.standins.tokenflex.gateway import service_error
 from include.standins.tokenflex.grants import READ
 from include.standins.tokenflex.switches import Shape
 from include.standins.tokenflex.table import Source, grouped
@@ -49,44 +49,44 @@ class ContractApi:
         }
         return [Route("GET", BASE + path, self._vendor.needs(READ, handler)) for path, handler in paths.items()]
 
-    async def contracts(self, call: Call) -> Reply:
+    async def contracts(self, request: Request) -> Response:
         """List the contracts; none for who is no admin."""
         today = self._vendor.now().date()
-        seen = CONTRACTS if self._vendor.is_admin(call) else ()
-        return Reply.json(200, [contract.listed(today) for contract in seen])
+        seen = CONTRACTS if self._vendor.is_admin(request) else ()
+        return Response.json(200, [contract.listed(today) for contract in seen])
 
-    async def contract(self, call: Call) -> Reply:
+    async def contract(self, request: Request) -> Response:
         """Show one contract with its years."""
-        return Reply.json(200, self._vendor.contract_of(call).detailed(self._vendor.now().date()))
+        return Response.json(200, self._vendor.contract_of(request).detailed(self._vendor.now().date()))
 
-    async def categories(self, call: Call) -> Reply:
+    async def categories(self, request: Request) -> Response:
         """List the names of the ten custom categories."""
-        self._vendor.contract_of(call)
+        self._vendor.contract_of(request)
         if self._vendor.switches.values_shape is Shape.OBJECT:
-            return Reply.json(200, dict(zip(CUSTOM, CATEGORY_NAMES, strict=True)))
-        return Reply.json(200, CATEGORY_NAMES)
+            return Response.json(200, dict(zip(CUSTOM, CATEGORY_NAMES, strict=True)))
+        return Response.json(200, CATEGORY_NAMES)
 
-    async def category_values(self, call: Call) -> Reply:
+    async def category_values(self, request: Request) -> Response:
         """List the values of one custom category, by its name or as ``customFieldN``."""
-        self._vendor.contract_of(call)
-        category = call.parts["category"]
+        self._vendor.contract_of(request)
+        category = request.parts["category"]
         field = category if category in CUSTOM else dict(own_names()).get(category)
         if field is None:
             raise Refused(service_error(400, "there is no such category"))
         return self._listed(category, unique_custom_values(int(field.removeprefix("customField"))))
 
-    async def field_values(self, call: Call) -> Reply:
+    async def field_values(self, request: Request) -> Response:
         """List the values of one of four fields, of the last :data:`VALUE_DAYS` days, optionally of one category."""
-        contract, field = self._vendor.contract_of(call), call.parts["field"]
+        contract, field = self._vendor.contract_of(request), request.parts["field"]
         if field not in VALUE_FIELDS:
             raise Refused(service_error(400, "there is no such field"))
-        wanted = self._wanted([field], [], call.query.get("usageCategory"), self._since(contract, VALUE_DAYS))
+        wanted = self._wanted([field], [], request.query.get("usageCategory"), self._since(contract, VALUE_DAYS))
         rows = await asyncio.to_thread(grouped, self._source(contract), wanted)
         return self._listed(field, [row[0] for row in rows if row[0]])
 
-    async def summary(self, call: Call) -> Reply:
+    async def summary(self, request: Request) -> Response:
         """Give monthly totals by category; optional limits by month, contract year and category."""
-        contract, query = self._vendor.contract_of(call), call.query
+        contract, query = self._vendor.contract_of(request), request.query
         conditions = [
             f"usageMonth {sign} '{_month(query[name])}'"
             for name, sign in (("minUsageMonth", ">="), ("maxUsageMonth", "<="))
@@ -104,7 +104,7 @@ class ContractApi:
         key = (contract.number, wanted.where, wanted.categories, source.as_of, source.switches)
         if key not in self._totals:
             self._totals = {key: await asyncio.to_thread(self._summed, source, wanted)}
-        return Reply.json(200, self._totals[key])
+        return Response.json(200, self._totals[key])
 
     def _summed(self, source: Source, wanted: Asked) -> list[dict[str, Any]]:
         return [
@@ -118,9 +118,9 @@ class ContractApi:
             for month, year, category, users, tokens in grouped(source, wanted)
         ]
 
-    async def last(self, call: Call) -> Reply:
+    async def last(self, request: Request) -> Response:
         """Give the last day of usage, and of processing, by category and charge category; only where there is usage."""
-        contract = self._vendor.contract_of(call)
+        contract = self._vendor.contract_of(request)
         source = self._source(contract)
         wanted = self._wanted(
             ["usageCategory", "chargeCategory", "usageDate"], [], None, self._since(contract, LAST_DAYS)
@@ -128,7 +128,7 @@ class ContractApi:
         newest: dict[tuple[str, str], str] = {}
         for category, charge, day in await asyncio.to_thread(grouped, source, wanted):
             newest[category, charge] = max(day, newest.get((category, charge), ""))
-        return Reply.json(
+        return Response.json(
             200,
             [
                 {
@@ -161,8 +161,8 @@ class ContractApi:
         categories = plain.categories or tuple(Category)
         return Asked(names, names, tuple(metrics), categories, where, plain.test, session_level=False)
 
-    def _listed(self, name: str, values: list[str]) -> Reply:
-        return Reply.json(200, {name: values} if self._vendor.switches.values_shape is Shape.OBJECT else values)
+    def _listed(self, name: str, values: list[str]) -> Response:
+        return Response.json(200, {name: values} if self._vendor.switches.values_shape is Shape.OBJECT else values)
 
 
 def _month(text: str) -> str:

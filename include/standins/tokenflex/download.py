@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 from xml.sax.saxutils import escape
 
-from include.standins.calls import Call, Refused, Reply, Route
+from include.standins.routing import Refused, Request, Response, Route
 from include.standins.tokenflex.exports import Export
 from include.standins.tokenflex.files import ExportFile, KeptBlocks
 from include.standins.tokenflex.signing import Verdict
@@ -25,10 +25,10 @@ _RANGE: Final = re.compile(r"bytes=(\d*)-(\d*)", re.ASCII)
 _XML: Final = '<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>{code}</Code><Message>{text}</Message></Error>'
 
 
-def xml_error(status: int, code: str, text: str, headers: Mapping[str, str] | None = None) -> Reply:
+def xml_error(status: int, code: str, text: str, headers: Mapping[str, str] | None = None) -> Response:
     """Return an error as S3 words it."""
     body = _XML.format(code=code, text=escape(text)).encode()
-    return Reply(status, body=body, content_type="application/xml", headers=headers or {})
+    return Response(status, body=body, content_type="application/xml", headers=headers or {})
 
 
 class Downloads:
@@ -49,25 +49,25 @@ class Downloads:
             Route("HEAD", "/{file}", self.head, public=True, origin=ORIGIN),
         ]
 
-    async def head(self, call: Call) -> Reply:
+    async def head(self, request: Request) -> Response:
         """Refuse: the signature is for ``GET``."""
-        return Reply(403, content_type="application/xml")
+        return Response(403, content_type="application/xml")
 
-    async def file(self, call: Call) -> Reply:
+    async def file(self, request: Request) -> Response:
         """Send a file or a part of it."""
         vendor = self._vendor
-        if "Authorization" in call.headers and vendor.switches.s3_strict:
+        if "Authorization" in request.headers and vendor.switches.s3_strict:
             text = "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string parameter or the Authorization header should be specified"
             raise Refused(xml_error(400, "InvalidArgument", text))
-        export = self._export(call)
-        if call.fault("file_replaced"):
+        export = self._export(request)
+        if request.fault("file_replaced"):
             self.replace(export)
         made = await self.made(export)
-        if call.fault("url_dies"):
+        if request.fault("url_dies"):
             export.dead_number = export.url_number
-        reply = self._reply(call, export, made)
-        call.effect(
-            "file_read", export.key, status=reply.status, length=reply.length, range=call.headers.get("Range"), etag=made.etag
+        reply = self._reply(request, export, made)
+        request.effect(
+            "file_read", export.key, status=reply.status, length=reply.length, range=request.headers.get("Range"), etag=made.etag
         )  # fmt: skip
         return reply
 
@@ -92,9 +92,9 @@ class Downloads:
         source = Source(vendor.usage, export.contract, vendor.switches, at.date())
         return ExportFile.made(f"{export.key} {export.generation}", source, export.asked, self._blocks)
 
-    def _export(self, call: Call) -> Export:
-        vendor, name = self._vendor, call.parts["file"]
-        verdict = vendor.signer.verdict(f"/{name}", call.query, vendor.now())
+    def _export(self, request: Request) -> Export:
+        vendor, name = self._vendor, request.parts["file"]
+        verdict = vendor.signer.verdict(f"/{name}", request.query, vendor.now())
         match verdict:
             case Verdict.MISSING:
                 raise Refused(xml_error(403, "AccessDenied", "Access Denied"))
@@ -103,7 +103,7 @@ class Downloads:
                 raise Refused(xml_error(403, "SignatureDoesNotMatch", text))
         with vendor.locked():
             export = vendor.exports.of_file(name, vendor.now(), vendor.switches)
-        ordered = call.fault("url_expired")
+        ordered = request.fault("url_expired")
         if export and ordered:
             export.dead_number = export.url_number
         if verdict is Verdict.EXPIRED or (export and _number(name) <= export.dead_number):
@@ -112,26 +112,26 @@ class Downloads:
             raise Refused(xml_error(404, "NoSuchKey", "The specified key does not exist."))
         return export
 
-    def _reply(self, call: Call, export: Export, made: ExportFile) -> Reply:
+    def _reply(self, request: Request, export: Export, made: ExportFile) -> Response:
         switches = self._vendor.switches
         etag = {ETag.STRONG: f'"{made.etag}"', ETag.WEAK: f'W/"{made.etag}"', ETag.ABSENT: ""}[switches.etag]
         modified = format_datetime(export.ready.replace(microsecond=0), usegmt=True)
         headers = {
             "Last-Modified": modified,
             "Content-Disposition": f"attachment; filename*=UTF-8''{quote(export.asked.file_name, safe='')}",
-            "x-amz-request-id": f"{call.number:016X}",
+            "x-amz-request-id": f"{request.number:016X}",
         }
         if etag:
             headers["ETag"] = etag
-        if call.headers.get("If-Match", etag) not in {etag, "*"}:
+        if request.headers.get("If-Match", etag) not in {etag, "*"}:
             return xml_error(412, "PreconditionFailed", "At least one of the pre-conditions you specified did not hold")
-        if not switches.range_honoured or call.fault("range_ignored"):
+        if not switches.range_honoured or request.fault("range_ignored"):
             return _sent(made, 200, 0, made.length, headers)
         headers["Accept-Ranges"] = "bytes"
-        condition = call.headers.get("If-Range")
+        condition = request.headers.get("If-Range")
         if condition is not None and condition != modified and (condition != etag or switches.etag is not ETag.STRONG):
             return _sent(made, 200, 0, made.length, headers)
-        part = _part(call.headers.get("Range", ""), made.length)
+        part = _part(request.headers.get("Range", ""), made.length)
         if part is None:
             return _sent(made, 200, 0, made.length, headers)
         start, stop = part
@@ -142,9 +142,9 @@ class Downloads:
         return _sent(made, 206, start, stop, headers)
 
 
-def _sent(made: ExportFile, status: int, start: int, stop: int, headers: Mapping[str, str]) -> Reply:
+def _sent(made: ExportFile, status: int, start: int, stop: int, headers: Mapping[str, str]) -> Response:
     body = made.read(start, stop)
-    return Reply(status, body=body, content_type="text/csv", headers=headers, length=stop - start)
+    return Response(status, body=body, content_type="text/csv", headers=headers, length=stop - start)
 
 
 def _part(header: str, length: int) -> tuple[int, int] | None:

@@ -8,17 +8,53 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
 from include.standins.draw import Draw
-from include.standins.tokenflex import stamps
 from include.standins.tokenflex.asked import Asked
 from include.standins.tokenflex.contracts import Contract
 from include.standins.tokenflex.files import ExportFile
 from include.standins.tokenflex.signing import Signer
-from include.standins.tokenflex.switches import ListOrder, QueueScope, TokenFlexSwitches
+from include.standins.tokenflex.switches import ListOrder, QueueScope, Stamps, TokenFlexSwitches
+
+
+def stamped(at: datetime, style: Stamps, *, expiry: bool = False) -> str:
+    """Write a time stamp.
+
+    The documented examples have 6, 5 or 3 fraction digits, as if zeros at the end were cut off, and one expiry has no ``Z``: here, by the
+    microsecond, a third of the stamps is cut to milliseconds and every other expiry loses its zone.
+
+    :param at: an aware time
+    :param style: the switch
+    :param expiry: ``downloadUrlExpireDate``
+    """
+    plain = at.astimezone(UTC).replace(tzinfo=None)
+    match style:
+        case Stamps.REGULAR:
+            return f"{plain.isoformat(timespec='microseconds')}Z"
+        case Stamps.NO_ZONE:
+            return plain.isoformat(timespec="microseconds")
+        case Stamps.OFFSET:
+            return f"{plain.isoformat(timespec='milliseconds')}+00:00"
+        case Stamps.SECONDS:
+            return f"{plain.isoformat(timespec='seconds')}Z"
+        case Stamps.IRREGULAR:
+            text = plain.isoformat(timespec="milliseconds" if plain.microsecond % 3 == 1 else "microseconds")
+            head, _, fraction = text.partition(".")
+            zone = "" if expiry and plain.microsecond % 2 else "Z"
+            return f"{head}.{fraction.rstrip('0').ljust(3, '0')}{zone}"
+
+
+def moment(text: str) -> datetime:
+    """Read a date or a time stamp of a query parameter; no zone is UTC.
+
+    :raises ValueError: neither
+    """
+    at = datetime.fromisoformat(text.strip())
+    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+
 
 NO_CONTRACT: Final = "null"
 """The word in the place of a contract number for exports made in the UI or by a schedule."""
@@ -188,8 +224,8 @@ class Exports:
                 self.new_url(export, host, export.ready, switches)
             ends = export.url_ends or now
             value["downloadUrl"] = export.url
-            value["downloadUrlExpireDate"] = stamps.written(ends, switches.stamps, expiry=True)
-        value["exportRequestDate"] = stamps.written(export.made, switches.stamps)
+            value["downloadUrlExpireDate"] = stamped(ends, switches.stamps, expiry=True)
+        value["exportRequestDate"] = stamped(export.made, switches.stamps)
         if export.schedule:
             value["scheduleId"] = export.schedule
         if status is not Status.REQUESTED:

@@ -11,7 +11,7 @@ import secrets
 from dataclasses import dataclass
 from typing import Final
 
-from include.standins.tokenflex.answers import GatewayCode
+from include.standins.tokenflex.gateway import GatewayCode
 from include.standins.tokenflex.switches import Reuse, TokenFlexSwitches
 
 READ: Final = "data:read"

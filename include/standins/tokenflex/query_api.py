@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from include.standins.calls import Call, Refused, Reply, Route
 from include.standins.draw import Draw
-from include.standins.tokenflex.answers import service_error
+from include.standins.routing import Refused, Request, Response, Route
 from include.standins.tokenflex.asked import Asked, Wrong, asked
 from include.standins.tokenflex.catalogue import called
 from include.standins.tokenflex.contracts import Contract, own_names
+from include.standins.tokenflex.gateway import service_error
 from include.standins.tokenflex.grants import READ
 from include.standins.tokenflex.switches import CategoryNames, TokenFlexSwitches
 from include.standins.tokenflex.table import Source, grouped, selected, session_metrics, values_of
@@ -86,40 +86,40 @@ class QueryApi:
             Route("GET", f"{BASE}/{{query}}", needs(READ, self.read)),
         ]
 
-    async def create(self, call: Call) -> Reply:
+    async def create(self, request: Request) -> Response:
         """Start a query, or return one that the vendor still has."""
         vendor = self._vendor
-        contract, body = vendor.contract_of(call), vendor.json_body(call)
+        contract, body = vendor.contract_of(request), vendor.json_body(request)
         try:
             wanted = asked(body, vendor.switches, own_names(), export=False)
         except Wrong as error:
             raise Refused(service_error(400, str(error))) from None
-        now, key = vendor.now(), (call.user or "", contract.number, msgspec.json.encode(body))
+        now, key = vendor.now(), (request.user or "", contract.number, msgspec.json.encode(body))
         known = self._queries.get(self._cached.get(key, ""))
         if known and vendor.switches.query_cache and known.status(now, vendor.switches) is QueryStatus.DONE:
-            return Reply.json(200, await self._shown(known, now, 0, DEFAULT_LIMIT))
-        fails = vendor.switches.query_errors or call.fault("query_error") is not None
+            return Response.json(200, await self._shown(known, now, 0, DEFAULT_LIMIT))
+        fails = vendor.switches.query_errors or request.fault("query_error") is not None
         query = Query(self._draw.uuid(), contract, wanted, now, fails)
         self._queries[query.id], self._cached[key] = query, query.id
         while len(self._queries) > KEPT_QUERIES:
             self._queries.pop(next(iter(self._queries)))
             self._cached = {one: known for one, known in self._cached.items() if known in self._queries}
-        call.effect("query_created", query.id, contract=contract.number, payload=body, user=call.user)
-        return Reply.json(200, await self._shown(query, now, 0, DEFAULT_LIMIT))
+        request.effect("query_created", query.id, contract=contract.number, payload=body, user=request.user)
+        return Response.json(200, await self._shown(query, now, 0, DEFAULT_LIMIT))
 
-    async def read(self, call: Call) -> Reply:
+    async def read(self, request: Request) -> Response:
         """Show the state of a query, and a page of its rows when it is done."""
         vendor = self._vendor
-        contract = vendor.contract_of(call)
-        query = self._queries.get(call.parts["query"])
+        contract = vendor.contract_of(request)
+        query = self._queries.get(request.parts["query"])
         if query is None or query.contract != contract:
             raise Refused(service_error(vendor.switches.unknown_key_status, "the query does not exist"))
         largest = vendor.switches.query_limit_max
-        offset = _number(call, "offset", 0)
-        limit = _number(call, "limit", min(DEFAULT_LIMIT, largest or DEFAULT_LIMIT))
+        offset = _number(request, "offset", 0)
+        limit = _number(request, "limit", min(DEFAULT_LIMIT, largest or DEFAULT_LIMIT))
         if limit == 0 or (largest and limit > largest):
             raise Refused(service_error(400, "limit is out of range"))
-        return Reply.json(200, await self._shown(query, vendor.now(), offset, limit))
+        return Response.json(200, await self._shown(query, vendor.now(), offset, limit))
 
     async def _shown(self, query: Query, now: datetime, offset: int, limit: int) -> dict[str, Any]:
         switches = self._vendor.switches
@@ -174,8 +174,8 @@ def _typed(name: str, value: str, metric: bool, consumption: bool) -> Any:
     return float(value) if name in _DECIMAL else int(value)
 
 
-def _number(call: Call, name: str, default: int) -> int:
-    text = call.query.get(name, str(default))
+def _number(request: Request, name: str, default: int) -> int:
+    text = request.query.get(name, str(default))
     if not (text.isascii() and text.isdecimal()):
         raise Refused(service_error(400, f"{name} has to be a number from 0 on"))
     return int(text)

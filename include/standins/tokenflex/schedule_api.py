@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from include.standins.calls import Call, Refused, Reply, Route
 from include.standins.draw import Draw
-from include.standins.tokenflex import stamps
-from include.standins.tokenflex.answers import service_error
+from include.standins.routing import Refused, Request, Response, Route
+from include.standins.tokenflex.exports import stamped
+from include.standins.tokenflex.gateway import service_error
 from include.standins.tokenflex.grants import READ, WRITE
 
 if TYPE_CHECKING:
@@ -44,46 +44,46 @@ class ScheduleApi:
             Route("DELETE", f"{BASE}/{{id}}", needs(WRITE, self.delete)),
         ]
 
-    async def listed(self, call: Call) -> Reply:
+    async def listed(self, request: Request) -> Response:
         """List the schedules."""
-        self._vendor.contract_of(call)
-        return Reply.json(200, list(self._schedules.values()))
+        self._vendor.contract_of(request)
+        return Response.json(200, list(self._schedules.values()))
 
-    async def create(self, call: Call) -> Reply:
+    async def create(self, request: Request) -> Response:
         """Keep a new schedule."""
-        self._vendor.contract_of(call)
-        schedule = {"scheduleID": self._draw.uuid(), **self._checked(call)}
+        self._vendor.contract_of(request)
+        schedule = {"scheduleID": self._draw.uuid(), **self._checked(request)}
         self._schedules[schedule["scheduleID"]] = schedule
-        call.effect("schedule_created", schedule["scheduleID"], payload=schedule, user=call.user)
-        return Reply.json(200, schedule)
+        request.effect("schedule_created", schedule["scheduleID"], payload=schedule, user=request.user)
+        return Response.json(200, schedule)
 
-    async def one(self, call: Call) -> Reply:
+    async def one(self, request: Request) -> Response:
         """Show one schedule."""
-        return Reply.json(200, self._found(call))
+        return Response.json(200, self._found(request))
 
-    async def change(self, call: Call) -> Reply:
+    async def change(self, request: Request) -> Response:
         """Replace a schedule."""
-        schedule = {"scheduleID": self._found(call)["scheduleID"], **self._checked(call)}
+        schedule = {"scheduleID": self._found(request)["scheduleID"], **self._checked(request)}
         self._schedules[schedule["scheduleID"]] = schedule
-        call.effect("schedule_changed", schedule["scheduleID"], payload=schedule, user=call.user)
-        return Reply.json(200, schedule)
+        request.effect("schedule_changed", schedule["scheduleID"], payload=schedule, user=request.user)
+        return Response.json(200, schedule)
 
-    async def delete(self, call: Call) -> Reply:
+    async def delete(self, request: Request) -> Response:
         """Forget a schedule: 204."""
-        schedule = self._found(call)
+        schedule = self._found(request)
         del self._schedules[schedule["scheduleID"]]
-        call.effect("schedule_deleted", schedule["scheduleID"], user=call.user)
-        return Reply(204, content_type="")
+        request.effect("schedule_deleted", schedule["scheduleID"], user=request.user)
+        return Response(204, content_type="")
 
-    def _found(self, call: Call) -> dict[str, Any]:
-        self._vendor.contract_of(call)
-        schedule = self._schedules.get(call.parts["id"])
+    def _found(self, request: Request) -> dict[str, Any]:
+        self._vendor.contract_of(request)
+        schedule = self._schedules.get(request.parts["id"])
         if schedule is None:
             raise Refused(service_error(self._vendor.switches.unknown_key_status, "the schedule does not exist"))
         return schedule
 
-    def _checked(self, call: Call) -> dict[str, Any]:
-        body = self._vendor.json_body(call)
+    def _checked(self, request: Request) -> dict[str, Any]:
+        body = self._vendor.json_body(request)
         wrong = _mistake(body) if isinstance(body, dict) else "the body has to be a JSON object"
         if wrong:
             raise Refused(service_error(400, wrong))
@@ -91,7 +91,7 @@ class ScheduleApi:
             "dateRangeExpression": body["dateRangeExpression"],
             "enableFlag": body.get("enableFlag", "Y"),
             "frequencyExpression": body["frequencyExpression"],
-            "nextRunDate": stamps.written(_next_month(self._vendor.now()), self._vendor.switches.stamps),
+            "nextRunDate": stamped(_next_month(self._vendor.now()), self._vendor.switches.stamps),
             "scheduleObjects": body["scheduleObjects"],
         }
 

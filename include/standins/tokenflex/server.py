@@ -8,9 +8,8 @@ from typing import Any
 
 import msgspec
 
-from include.standins.calls import Call, Handler, Refused, Reply, Route
+from include.standins.routing import Handler, Refused, Request, Response, Route
 from include.standins.server import StandIn
-from include.standins.tokenflex.answers import GatewayCode, gateway_error, service_error
 from include.standins.tokenflex.asked import asked
 from include.standins.tokenflex.contract_api import ContractApi
 from include.standins.tokenflex.contracts import CONTRACTS, PEOPLE, Contract, contract, own_names
@@ -18,9 +17,9 @@ from include.standins.tokenflex.download import ORIGIN, Downloads
 from include.standins.tokenflex.export_api import ExportApi
 from include.standins.tokenflex.exports import NO_CONTRACT, Export, Exports
 from include.standins.tokenflex.faulty import FAULTS
+from include.standins.tokenflex.gateway import GatewayCode, Quota, gateway_error, service_error
 from include.standins.tokenflex.grants import BEARER, CLIENTS, READ, WRITE, Access, Grants
 from include.standins.tokenflex.query_api import QueryApi
-from include.standins.tokenflex.quota import Quota
 from include.standins.tokenflex.schedule_api import ScheduleApi
 from include.standins.tokenflex.sign_in import SignIn
 from include.standins.tokenflex.signing import SECRET_QUERY, Signer
@@ -29,7 +28,7 @@ from include.standins.tokenflex.usage import Usage
 
 
 class TokenFlexStandIn(StandIn[TokenFlexSwitches]):
-    """Token Flex as Autodesk runs it; see :class:`TokenFlexSwitches` and :mod:`~include.standins.tokenflex.faulty`.
+    """Token Flex as Autodesk runs it; see :class:`TokenFlexSwitches` and :mod:`~include.standins.tokenflex.switches`.
 
     ``url`` is the root (``https://developer.api.autodesk.com`` in life); ``origin("download")`` the download host. Clients,
     people and contracts are :data:`~grants.CLIENTS`, :data:`~contracts.PEOPLE`, :data:`~contracts.CONTRACTS`.
@@ -66,15 +65,15 @@ class TokenFlexStandIn(StandIn[TokenFlexSwitches]):
         """Return all operations of section 2 and 1.3, and the download host's."""
         return [route for part in self._parts for route in part.routes()]
 
-    def error(self, status: int, text: str) -> Reply:
+    def error(self, status: int, text: str) -> Response:
         """Return an error of the service."""
         return service_error(status, text)
 
-    def page_of(self, call: Call) -> int | None:
+    def page_of(self, request: Request) -> int | None:
         """Return the page of a query's result, counted from 1."""
-        offset, limit = call.query.get("offset", "0"), call.query.get("limit", "100")
+        offset, limit = request.query.get("offset", "0"), request.query.get("limit", "100")
         known = offset.isdecimal() and limit.isdecimal() and int(limit) > 0
-        return int(offset) // int(limit) + 1 if known and "/query/" in call.path else None
+        return int(offset) // int(limit) + 1 if known and "/query/" in request.path else None
 
     def now(self) -> datetime:
         """Return the vendor's time, with its skew."""
@@ -86,23 +85,23 @@ class TokenFlexStandIn(StandIn[TokenFlexSwitches]):
 
     # Who calls, and what that one may.
 
-    def authenticate(self, call: Call) -> str:
+    def authenticate(self, request: Request) -> str:
         """Return the person behind a bearer token, or the client where no person is.
 
         :raises Refused: 401 without a token that is valid, 403 for a client that is not entitled
         """
-        if call.fault("access_ends"):
+        if request.fault("access_ends"):
             self.grants.end_access()
             raise self._gateway(401, GatewayCode.BAD_TOKEN, "The access token is not valid or has expired.")
-        access = self._access(call)
+        access = self._access(request)
         if not access.client.entitled:
             raise self._gateway(
                 403, GatewayCode.NOT_ENTITLED, "The client_id specified does not have access to the api product"
             )
         return access.person or f"client:{access.client.id}"
 
-    def _access(self, call: Call) -> Access:
-        header = call.headers.get("Authorization")
+    def _access(self, request: Request) -> Access:
+        header = request.headers.get("Authorization")
         if header is None:
             raise self._gateway(401, GatewayCode.NO_HEADER, "Authorization header missing")
         scheme, _, value = header.partition(" ")
@@ -116,22 +115,22 @@ class TokenFlexStandIn(StandIn[TokenFlexSwitches]):
     def needs(self, scope: str, handler: Handler) -> Handler:
         """Return a handler that is called with a token of that scope, and within the rate limit, alone."""
 
-        async def guarded(call: Call) -> Reply:
-            if scope not in self._access(call).scopes:
+        async def guarded(request: Request) -> Response:
+            if scope not in self._access(request).scopes:
                 raise self._gateway(
                     403, GatewayCode.NO_PRIVILEGE, "The token does not have the privilege for this request."
                 )
-            self._within_rate(call)
-            reply = await handler(call)
-            fault = call.fault("error_after")
-            return service_error(fault.status, "unknown server error") if fault else reply
+            self._within_rate(request)
+            response = await handler(request)
+            fault = request.fault("error_after")
+            return service_error(fault.status, "unknown server error") if fault else response
 
         return guarded
 
-    def _within_rate(self, call: Call) -> None:
-        turned, ordered = self.switches, call.fault("rate_limited")
+    def _within_rate(self, request: Request) -> None:
+        turned, ordered = self.switches, request.fault("rate_limited")
         wait = self._quota.wait(
-            call.user or "", self.now().timestamp(), turned.rate_limit, turned.per_minute, turned.burst
+            request.user or "", self.now().timestamp(), turned.rate_limit, turned.per_minute, turned.burst
         )
         if ordered:
             wait = int(ordered.retry_after or 1)
@@ -142,40 +141,40 @@ class TokenFlexStandIn(StandIn[TokenFlexSwitches]):
     def _gateway(self, status: int, code: GatewayCode, text: str, retry_after: int | None = None) -> Refused:
         return Refused(gateway_error(status, code, text, self.switches.gateway_body, retry_after))
 
-    def admin_of(self, call: Call) -> None:
+    def admin_of(self, request: Request) -> None:
         """Check that the caller has the admin role.
 
         :raises Refused: 403
         """
-        if not self.is_admin(call):
+        if not self.is_admin(request):
             raise Refused(service_error(403, "the user has no access to the contract"))
 
-    def is_admin(self, call: Call) -> bool:
+    def is_admin(self, request: Request) -> bool:
         """Tell whether the caller is a Token Flex admin; others see no contract."""
-        return any(person.admin for person in PEOPLE if person.name == call.user)
+        return any(person.admin for person in PEOPLE if person.name == request.user)
 
-    def contract_of(self, call: Call) -> Contract:
+    def contract_of(self, request: Request) -> Contract:
         """Return the contract of the path.
 
         :raises Refused: the caller has no admin role, or there is no such contract
         """
-        self.admin_of(call)
-        found = contract(call.parts["contract"])
+        self.admin_of(request)
+        found = contract(request.parts["contract"])
         if found is None:
             raise Refused(
                 service_error(self.switches.unknown_contract_status, "no access to the contract, or it does not exist")
             )
         return found
 
-    def json_body(self, call: Call) -> Any:
+    def json_body(self, request: Request) -> Any:
         """Return the body.
 
         :raises Refused: 400, it is not said to be JSON or is not
         """
-        if call.headers.get("Content-Type", "").partition(";")[0].strip().lower() != "application/json":
+        if request.headers.get("Content-Type", "").partition(";")[0].strip().lower() != "application/json":
             raise Refused(service_error(400, "Content-Type has to be application/json"))
         try:
-            return msgspec.json.decode(call.body)
+            return msgspec.json.decode(request.body)
         except msgspec.DecodeError:
             raise Refused(service_error(400, "the body is not JSON")) from None
 

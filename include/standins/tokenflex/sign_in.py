@@ -1,4 +1,4 @@
-"""The OAuth server: consent page and token endpoint, v2 and, by switch, v1 (reference 1.3, 1.4)."""
+"""The OAuth server: consent page and token endpoint (reference 1.3, 1.4)."""
 
 from __future__ import annotations
 
@@ -9,19 +9,61 @@ import secrets
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from html import escape
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode, urlsplit
 
-from include.standins.calls import Call, Refused, Reply, Route
-from include.standins.tokenflex.answers import GatewayCode, gateway_error, token_error
-from include.standins.tokenflex.consent import consent_page, wrong_page
+from include.standins.routing import Refused, Request, Response, Route
 from include.standins.tokenflex.contracts import PEOPLE
+from include.standins.tokenflex.gateway import GatewayCode, Quota, gateway_error, token_error
 from include.standins.tokenflex.grants import CLIENTS, SCOPES, Client, GrantRefused, Pair, fingerprint
-from include.standins.tokenflex.quota import Quota
 from include.standins.tokenflex.switches import RateLimit
 
 if TYPE_CHECKING:
     from include.standins.tokenflex.server import TokenFlexStandIn
+
+
+_PAGE = """<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><title>Authorize application - stand-in of Autodesk</title></head>
+<body><h1>Authorize application</h1>
+<p>The application <strong id="client">{client}</strong> asks for: <span id="scopes">{scopes}</span></p>
+<form method="post" action="{action}">
+<input type="hidden" name="ticket" value="{ticket}">
+<label>Signed in as <select name="person">{people}</select></label>
+<button type="submit" name="answer" value="allow">Allow</button>
+<button type="submit" name="answer" value="deny">Deny</button>
+</form></body></html>
+"""
+_WRONG = """<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><title>Error</title></head><body><h1>Error</h1><p>{text}</p></body></html>
+"""
+_HEADERS = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Frame-Options": "DENY"}
+
+
+def consent_page(*, client: str, scopes: str, ticket: str, action: str, signed_in: str) -> Response:
+    """Return the page with its buttons Allow and Deny.
+
+    :param ticket: number under which the server keeps what is asked
+    """
+    options = (
+        f'<option value="{escape(person.name)}"{" selected" if person.name == signed_in else ""}>{escape(person.name)}</option>'
+        for person in PEOPLE
+    )
+    page = _PAGE.format(
+        client=escape(client),
+        scopes=escape(scopes),
+        ticket=escape(ticket),
+        action=escape(action),
+        people="".join(options),
+    )
+    return Response(200, body=page.encode(), content_type="text/html; charset=utf-8", headers=_HEADERS)
+
+
+def wrong_page(text: str) -> Response:
+    """Return the page for a request from which nobody may be sent back: 400."""
+    body = _WRONG.format(text=escape(text)).encode()
+    return Response(400, body=body, content_type="text/html; charset=utf-8", headers=_HEADERS)
+
 
 FORM: Final = "application/x-www-form-urlencoded"
 KEPT_TICKETS: Final = 1000
@@ -63,39 +105,39 @@ class SignIn:
 
     # A person agrees.
 
-    async def authorize(self, call: Call) -> Reply:
+    async def authorize(self, request: Request) -> Response:
         """Show the consent page, or agree at once where the switch ``auto_allow`` says so."""
-        self._version(call)
-        self._limit("authorize", call.query.get("client_id", ""), 100)
-        consent = self._asked(call.query)
-        if isinstance(consent, Reply):
+        self._version(request)
+        self._limit("authorize", request.query.get("client_id", ""), 100)
+        consent = self._asked(request.query)
+        if isinstance(consent, Response):
             return consent
         if self._vendor.switches.auto_allow:
-            return self._agreed(call, consent, self._vendor.switches.signed_in)
+            return self._agreed(request, consent, self._vendor.switches.signed_in)
         ticket = secrets.token_urlsafe(16)
         self._tickets[ticket] = consent
         while len(self._tickets) > KEPT_TICKETS:
             self._tickets.popitem(last=False)
         scopes, signed_in = " ".join(sorted(consent.scopes)), self._vendor.switches.signed_in
         return consent_page(
-            client=consent.client.id, scopes=scopes, ticket=ticket, action=call.path, signed_in=signed_in
+            client=consent.client.id, scopes=scopes, ticket=ticket, action=request.path, signed_in=signed_in
         )
 
-    async def answered(self, call: Call) -> Reply:
+    async def answered(self, request: Request) -> Response:
         """Take the answer of the consent page."""
-        form = call.form()
+        form = request.form()
         consent = self._tickets.pop(form.get("ticket", ""), None)
         if consent is None:
             return wrong_page("This page was answered before, or is too old. Start again.")
         if form.get("answer") != "allow":
-            call.effect("consent_denied", consent.client.id)
+            request.effect("consent_denied", consent.client.id)
             return _back(consent.redirect_uri, consent.state, error="access_denied")
         person = form.get("person", self._vendor.switches.signed_in)
         if person not in {one.name for one in PEOPLE}:
             return wrong_page("There is no such person.")
-        return self._agreed(call, consent, person)
+        return self._agreed(request, consent, person)
 
-    def _asked(self, query: Mapping[str, str]) -> _Consent | Reply:
+    def _asked(self, query: Mapping[str, str]) -> _Consent | Response:
         client = next((one for one in CLIENTS if one.id == query.get("client_id")), None)
         uri = query.get("redirect_uri", "")
         if client is None or client.person:
@@ -115,36 +157,36 @@ class SignIn:
             return _back(uri, state, error="invalid_request")
         return _Consent(client, scopes, uri, state, challenge)
 
-    def _agreed(self, call: Call, consent: _Consent, person: str) -> Reply:
+    def _agreed(self, request: Request, consent: _Consent, person: str) -> Response:
         vendor = self._vendor
         ends = vendor.now().timestamp() + vendor.switches.code_seconds
         code = vendor.grants.code(
             consent.client, person, consent.scopes, redirect_uri=consent.redirect_uri, challenge=consent.challenge, ends=ends
         )  # fmt: skip
-        call.effect(
+        request.effect(
             "code_issued", fingerprint(code), client=consent.client.id, person=person, scopes=sorted(consent.scopes), pkce=bool(consent.challenge)
         )  # fmt: skip
         return _back(consent.redirect_uri, consent.state, code=code)
 
     # A client asks for tokens.
 
-    async def token(self, call: Call) -> Reply:
+    async def token(self, request: Request) -> Response:
         """Answer ``POST /authentication/v2/token``."""
-        form = self._form(call)
-        return await self._granted(call, self._client(call, form, header=True), form, form.get("grant_type", ""))
+        form = self._form(request)
+        return await self._granted(request, self._client(request, form, header=True), form, form.get("grant_type", ""))
 
-    async def old_token(self, call: Call) -> Reply:
+    async def old_token(self, request: Request) -> Response:
         """Answer ``POST /authentication/v1/gettoken`` and ``…/refreshtoken``: credentials in the body alone."""
-        self._version(call)
-        grant = _V1_GRANTS.get(call.parts["old"])
+        self._version(request)
+        grant = _V1_GRANTS.get(request.parts["old"])
         if grant is None:
             raise Refused(self._vendor.error(404, "There is nothing at this path."))
-        form = self._form(call)
+        form = self._form(request)
         if form.get("grant_type") != grant:
             raise self._refused(400, "unsupported_grant_type", "not possible here", GatewayCode.NOT_ALLOWED)
-        return await self._granted(call, self._client(call, form, header=False), form, grant)
+        return await self._granted(request, self._client(request, form, header=False), form, grant)
 
-    async def _granted(self, call: Call, client: Client, form: Mapping[str, str], grant: str) -> Reply:
+    async def _granted(self, request: Request, client: Client, form: Mapping[str, str], grant: str) -> Response:
         vendor = self._vendor
         self._limit(grant, client.id, 500)
         await asyncio.sleep(vendor.switches.token_slow)
@@ -167,14 +209,14 @@ class SignIn:
                 case _:
                     raise GrantRefused(400, "unsupported_grant_type", "not possible", GatewayCode.NOT_ALLOWED)
         except GrantRefused as refused:
-            call.effect("token_refused", client.id, grant=grant, error=refused.name, reason=refused.text)
+            request.effect("token_refused", client.id, grant=grant, error=refused.name, reason=refused.text)
             raise self._refused(refused.status, refused.name, refused.text, refused.code) from None
-        return self._given(call, pair, grant, form)
+        return self._given(request, pair, grant, form)
 
-    def _given(self, call: Call, pair: Pair, grant: str, form: Mapping[str, str]) -> Reply:
+    def _given(self, request: Request, pair: Pair, grant: str, form: Mapping[str, str]) -> Response:
         switches = self._vendor.switches
         used = form.get("refresh_token") or form.get("code") or ""
-        call.effect(
+        request.effect(
             "token_issued", fingerprint(pair.access), grant=grant, client=pair.of.client.id, person=pair.of.person,
             scopes=sorted(pair.of.scopes), chain=pair.of.chain, refresh=fingerprint(pair.refresh) if pair.refresh else None,
             used=fingerprint(used) if used else None,
@@ -183,17 +225,17 @@ class SignIn:
         value: dict[str, object] = {"token_type": "Bearer", "expires_in": shown, "access_token": pair.access}
         if pair.refresh:
             value["refresh_token"] = pair.refresh
-        return Reply.json(200, value, Cache_Control="no-store")
+        return Response.json(200, value, Cache_Control="no-store")
 
     # What is checked first.
 
-    def _form(self, call: Call) -> Mapping[str, str]:
-        if call.headers.get("Content-Type", "").partition(";")[0].strip().lower() != FORM:
+    def _form(self, request: Request) -> Mapping[str, str]:
+        if request.headers.get("Content-Type", "").partition(";")[0].strip().lower() != FORM:
             raise self._refused(400, "invalid_request", f"the body has to be {FORM}", GatewayCode.NOT_ALLOWED)
-        return call.form()
+        return request.form()
 
-    def _client(self, call: Call, form: Mapping[str, str], *, header: bool) -> Client:
-        sent = call.headers.get("Authorization")
+    def _client(self, request: Request, form: Mapping[str, str], *, header: bool) -> Client:
+        sent = request.headers.get("Authorization")
         if sent and header:
             if "client_id" in form or "client_secret" in form:
                 text = "client credentials in the header and in the body"
@@ -203,11 +245,11 @@ class SignIn:
             name, secret = form.get("client_id", ""), form.get("client_secret", "")
         client = next((one for one in CLIENTS if one.id == name), None)
         if client is None or not secrets.compare_digest(client.secret.encode(), secret.encode()):
-            call.effect("token_refused", "", grant=form.get("grant_type"), error="invalid_client")
+            request.effect("token_refused", "", grant=form.get("grant_type"), error="invalid_client")
             raise self._refused(
                 401, "invalid_client", "the client id or secret is not correct", GatewayCode.WRONG_SECRET
             )
-        call.user = f"client:{client.id}"
+        request.user = f"client:{client.id}"
         return client
 
     def _limit(self, what: str, client: str, per_minute: int) -> None:
@@ -217,8 +259,8 @@ class SignIn:
             body = self._vendor.switches.gateway_body
             raise Refused(gateway_error(429, GatewayCode.RATE, "Quota limit exceeded.", body, wait))
 
-    def _version(self, call: Call) -> None:
-        if "/v1/" in call.path and not self._vendor.switches.oauth_v1:
+    def _version(self, request: Request) -> None:
+        if "/v1/" in request.path and not self._vendor.switches.oauth_v1:
             raise Refused(self._vendor.error(404, "This version of the API was retired."))
 
     def _refused(self, status: int, name: str, text: str, code: GatewayCode) -> Refused:
@@ -236,7 +278,7 @@ def _basic(header: str) -> tuple[str, str]:
     return name, secret
 
 
-def _back(uri: str, state: str | None, **answer: str) -> Reply:
+def _back(uri: str, state: str | None, **answer: str) -> Response:
     if state is not None:
         answer["state"] = state
     joint = "&" if urlsplit(uri).query else "?"
@@ -245,4 +287,4 @@ def _back(uri: str, state: str | None, **answer: str) -> Reply:
         "Cache-Control": "no-store",
         "Referrer-Policy": "no-referrer",
     }
-    return Reply(302, content_type="", headers=headers)
+    return Response(302, content_type="", headers=headers)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from include.standins.flexdeploy import Window
-from include.standins.flexdeploy.windows import next_opening
+from include.standins.flexdeploy.engine import next_opening
 from tests.contract.standins.flexdeploy_client import (
     PROD,
     TEST,

@@ -22,13 +22,13 @@ import aiohttp
 import pytest
 
 from include.standins import (
-    Call,
     Clock,
     Draw,
     Fault,
     FaultKind,
     Refused,
-    Reply,
+    Request,
+    Response,
     Route,
     StandIn,
     StandInBroke,
@@ -65,30 +65,30 @@ class Shelf(StandIn[ShelfSwitches]):
             Route("GET", "/broken", self.broken, public=True),
         ]
 
-    def authenticate(self, call: Call) -> str:
+    def authenticate(self, call: Request) -> str:
         if call.query.get("key") != "secret":
             raise Refused(self.error(401, "who are you?"))
         return "keeper"
 
-    def page_of(self, call: Call) -> int | None:
+    def page_of(self, call: Request) -> int | None:
         return int(call.query.get("page", "1"))
 
-    async def item(self, call: Call) -> Reply:
+    async def item(self, call: Request) -> Response:
         if call.fault("mislaid"):
             return self.error(404, "mislaid")
-        return Reply(200, body=TEXT if call.parts["id"] == "1" else json.dumps(call.parts).encode())
+        return Response(200, body=TEXT if call.parts["id"] == "1" else json.dumps(call.parts).encode())
 
-    async def listed(self, call: Call) -> Reply:
-        return Reply.json(200, self.switches.words)
+    async def listed(self, call: Request) -> Response:
+        return Response.json(200, self.switches.words)
 
-    async def put(self, call: Call) -> Reply:
+    async def put(self, call: Request) -> Response:
         call.effect("put", key=call.parts["id"], value=call.json())
-        return Reply.json(self.switches.created_status, {})
+        return Response.json(self.switches.created_status, {})
 
-    async def file(self, call: Call) -> Reply:
-        return Reply(200, body=(b"line\n" * 1000 for _ in range(20)), content_type="text/csv", length=100_000)
+    async def file(self, call: Request) -> Response:
+        return Response(200, body=(b"line\n" * 1000 for _ in range(20)), content_type="text/csv", length=100_000)
 
-    async def broken(self, call: Call) -> Reply:
+    async def broken(self, call: Request) -> Response:
         raise ZeroDivisionError("a bug of the stand-in")
 
 

@@ -1,12 +1,14 @@
-"""What really runs in each environment."""
+"""What really runs in each environment, and what source control has that is not built yet."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from include.standins.flexdeploy.site import Environment, Instance, Project, Site, Version
+from include.standins.flexdeploy.switches import Changes
 
 Place = tuple[int, int, int, str | None]
 AT_THE_START: Final = 0
@@ -72,3 +74,43 @@ class Running:
         """Return what runs in an environment, by project, instance, package."""
         found = [live for live in self._live.values() if live.environment == environment.id]
         return sorted(found, key=lambda live: (live.project, live.instance, live.package or ""))
+
+
+_A_DAY = 1000
+
+
+class Source:
+    """Revisions by project and stream.
+
+    :param site: whose versions are compared with
+    """
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._commits: dict[tuple[int, int], int] = {}
+
+    def commit(self, project: int, stream: int) -> None:
+        """Let somebody commit."""
+        self._commits[project, stream] = self._commits.get((project, stream), 0) + 1
+
+    def head(self, project: Project, stream: int, now: datetime, changes: Changes) -> int:
+        """Return the newest revision."""
+        commits = self._commits.get((project.id, stream), 0)
+        match changes:
+            case Changes.COMMITS:
+                return commits
+            case Changes.DAILY:
+                return now.date().toordinal() * _A_DAY + commits
+            case Changes.ALWAYS:
+                return 1 + max((one.revision for one in self._site.versions_of(project.id)), default=0)
+
+    def built(self, project: Project, stream: int, package: str | None) -> int:
+        """Return the newest revision that was built, or is being built; -1: none."""
+        return max(
+            (
+                one.revision
+                for one in self._site.versions_of(project.id)
+                if one.stream == stream and one.package == package and one.built is not False
+            ),
+            default=-1,
+        )
