@@ -11,28 +11,7 @@ Every night the configured reports of Camunda Optimize come home: **extract** la
 
 from __future__ import annotations
 
-from airflow.sdk import TaskGroup
+from nightshift.nights.flow import nightly_dag
 
-from nightshift.camunda_optimize.operators import CamundaOptimizeExtractOperator, variables_to_promote
-from nightshift.config.reports import CamundaOptimize
-from nightshift.nights.flow import night_task, nightly_dag, of_night, publish_after
-from nightshift.sources import source_in_force
-
-if (source := source_in_force("camunda_optimize", CamundaOptimize)) is not None:
-    names = [report.name for report in source.reports]
-    with nightly_dag("camunda_reports", source, names, kind="camunda_optimize", doc_md=__doc__):
-        night = night_task(source, names)
-        for report in source.reports:
-            with TaskGroup(report.name, tooltip=f"Report {report.report_id}"):
-                extract = CamundaOptimizeExtractOperator(
-                    task_id="extract",
-                    doc_md="Fetch every page of the result to the landing.",
-                    report=report.name,
-                    **of_night(night),
-                    **source.model_dump(include={"timezone", "horizon_days", "limit"}),
-                    **report.model_dump(include={"report_id", "strict"}),
-                    dated=report.night_column is not None,
-                    camunda_optimize_conn_id=source.connection,
-                )
-                spec = report.publish_spec(source.timezone, promote=variables_to_promote(report.variables))
-                publish_after(extract, night, kind="camunda_optimize", report=report.name, spec=spec)
+# Airflow looks for the words "airflow" and "DAG" in a file before it reads it.
+dag = nightly_dag("camunda_optimize", doc_md=__doc__)

@@ -6,8 +6,7 @@ they were before the mistake, so that no typing error ends what runs.
 
 from __future__ import annotations
 
-from nightshift.configuration import MistakenConfiguration
-from nightshift.sources import all_mistakes
+from nightshift.configuration import MistakenConfiguration, all_mistakes
 
 # Airflow looks for the words "airflow" and "DAG" in a file before it reads it.
 if mistakes := all_mistakes():

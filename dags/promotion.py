@@ -14,9 +14,9 @@ When every report that the application depends on is published for a night, it i
 from __future__ import annotations
 
 from nightshift.config.promotions import applications_in_force
+from nightshift.parsing import in_task
 from nightshift.promotion.flow import promotion_dag
 from nightshift.promotion.people import problems_of
-from nightshift.sources import in_task
 
 for name, application in applications_in_force(rules=problems_of, with_gone=in_task()).items():
     promotion_dag(name, application, doc_md=__doc__)

@@ -32,12 +32,11 @@ from include.local.promotions import (
 )
 from include.local.rest import Api, ApiError
 from include.local.vendors import StandIns, standin_connections
-from nightshift.config.exago import CHANGES, TREE, Exago
 from nightshift.config.promotions import read_applications
-from nightshift.config.reports import CamundaOptimize, FlexNet
-from nightshift.config.tokenflex import TokenFlex
+from nightshift.config.reports import model_of
+from nightshift.configuration import all_mistakes
 from nightshift.settings import ConfigError, lake_url, read_section
-from nightshift.sources import all_mistakes
+from nightshift.sources import SOURCES
 
 HOME = ROOT / ".local"
 SEEN_SECONDS = 90
@@ -196,19 +195,9 @@ def configured_flows() -> list[Flow]:
     :raises ConfigError: a mistake in it
     """
     flows = []
-    if (flexnet := read_section("flexnet", FlexNet)) is not None:
-        flows.append(Flow("flexnet_reports", "flexnet", flexnet, {one.name: one.name for one in flexnet.reports}))
-    if (tokenflex := read_section("tokenflex", TokenFlex)) is not None:
-        flows.append(
-            Flow("tokenflex_exports", "tokenflex", tokenflex, {one.name: one.name for one in tokenflex.exports})
-        )
-    if (camunda := read_section("camunda_optimize", CamundaOptimize)) is not None:
-        flows.append(
-            Flow("camunda_reports", "camunda_optimize", camunda, {one.name: one.name for one in camunda.reports})
-        )
-    if (exago := read_section("exago", Exago)) is not None:
-        groups = {TREE: TREE, CHANGES: f"{TREE}.changes", **{one.name: one.name for one in exago.reports}}
-        flows.append(Flow("exago_catalog", "exago", exago, groups))
+    for name, reports in SOURCES.items():
+        if (source := read_section(name, model_of(name))) is not None:
+            flows.append(Flow(reports.dag_id, name, source, source.groups))
     return flows
 
 

@@ -8,38 +8,30 @@ import contextlib
 import importlib
 import json
 import os
+import pkgutil
 import signal
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import include.standins
 from include.standins.server import StandIn
 from include.standins.switches import Switches, from_text
 
-VENDORS = {
-    "flexnet": "include.standins.flexnet:FlexNetStandIn",
-    "tokenflex": "include.standins.tokenflex:TokenFlexStandIn",
-    "camunda_optimize": "include.standins.camunda_optimize:CamundaOptimizeStandIn",
-    "exago": "include.standins.exago:ExagoStandIn",
-    "flexdeploy": "include.standins.flexdeploy:FlexDeployStandIn",
-}
+VENDORS = tuple(found.name for found in pkgutil.iter_modules(include.standins.__path__) if found.ispkg)
+"""Each package beside this module is a stand-in, named as the connection type."""
 
 
 def vendor_type(name: str) -> type[StandIn[Any]]:
-    """Return the stand-in class of a vendor.
+    """Return the stand-in class of a vendor, the one that its package exports.
 
     :param name: a connection type, for instance ``flexnet``
     :raises ValueError: there is no such stand-in
     """
     if name not in VENDORS:
         raise ValueError(f"no stand-in {name!r}; there are {', '.join(VENDORS)}")
-    module, _, attribute = VENDORS[name].partition(":")
-    try:
-        found: type[StandIn[Any]] = getattr(importlib.import_module(module), attribute)
-    except ModuleNotFoundError as error:
-        if error.name != module:
-            raise
-        raise ValueError(f"the stand-in {name!r} is not part of this installation") from None
+    module = importlib.import_module(f"include.standins.{name}")
+    (found,) = [one for one in vars(module).values() if isinstance(one, type) and issubclass(one, StandIn)]
     return found
 
 

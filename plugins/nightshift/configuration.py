@@ -1,11 +1,20 @@
-"""How a mistake in the configuration reaches Airflow: as an import error that begins with the sentence that helps."""
+"""All that is wrong with the configuration, and how it reaches Airflow: as an import error that begins with the sentence that helps."""
 
 from __future__ import annotations
 
+import difflib
+from pathlib import Path
 from typing import Any
 
 import pendulum
 from airflow.sdk import DAG
+
+from nightshift.config.promotions import applications_in_force
+from nightshift.config.reports import mistakes_of_reports
+from nightshift.promotion import people
+from nightshift.settings import PROMOTIONS, REPORTS, ConfigError, config_folder
+
+_ALIKE = 0.75
 
 
 class Mistake(Exception):
@@ -37,3 +46,32 @@ class MistakenConfiguration(DAG):
         :raises Mistake: always
         """
         raise Mistake(self.mistakes)
+
+
+def all_mistakes(folder: Path | None = None) -> list[str]:
+    """Return what is wrong with the configuration, the mistakes of each file together.
+
+    :param folder: the configuration folder; default :func:`nightshift.settings.config_folder`
+    """
+    try:
+        folder = folder or config_folder()
+    except ConfigError as error:
+        return [str(error)]
+    found = mistakes_of_reports(folder)
+    applications_in_force(folder, mistakes=found, rules=people.problems_of)
+    return list(dict.fromkeys([*found, *_strangers(folder)]))
+
+
+def _strangers(folder: Path) -> list[str]:
+    """Tell of files that look like ours and are not read."""
+    ours = (REPORTS, PROMOTIONS)
+    names = sorted(one.name for one in folder.glob("*.y*ml") if one.name not in ours) if folder.is_dir() else []
+    found = []
+    for name in names:
+        near = difflib.get_close_matches(name.lower(), ours, n=1, cutoff=_ALIKE)
+        # Where the file of that name is missing, its own mistake says so.
+        if near and (folder / near[0]).exists():
+            found.append(f"{folder / name}: is not read, {near[0]} is; put what it says there, and remove it")
+        elif near and name != f"{Path(near[0]).stem}.yml":
+            found.append(f"{folder / name}: is not read; rename it to {near[0]}")
+    return found

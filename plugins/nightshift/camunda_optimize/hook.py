@@ -7,14 +7,13 @@ from contextlib import suppress
 from typing import Any, ClassVar
 
 from nightshift.camunda_optimize.page import (
-    DEFAULT_CONN,
     MAX_LIMIT,
-    VENDOR,
     ContextLost,
     ResultPage,
     bad_page,
     read_page,
 )
+from nightshift.camunda_optimize.source import CAMUNDA_OPTIMIZE
 from nightshift.errors import Ambiguous, BadResponse, NotFound, Rejected, Unreachable
 from nightshift.http.address import segment
 from nightshift.http.hook import VendorHook
@@ -37,11 +36,10 @@ class CamundaOptimizeHook(VendorHook):
     """
 
     conn_name_attr = "camunda_optimize_conn_id"
-    default_conn_name = DEFAULT_CONN
-    conn_type = "camunda_optimize"
-    hook_name = "Camunda Optimize"
-    vendor = VENDOR
-    own_extras = frozenset({"auth_form", "limit", "pagination_timeout"})
+    default_conn_name = CAMUNDA_OPTIMIZE.default_connection
+    conn_type = CAMUNDA_OPTIMIZE.type
+    hook_name = vendor = CAMUNDA_OPTIMIZE.name
+    own_extras = CAMUNDA_OPTIMIZE.extras
     advice: ClassVar[Mapping[int, str]] = {
         400: "Optimize calls the request wrong: a combined report cannot be exported, a page has at most 10000 records, "
         "a search is kept for at least 60 s.",
@@ -90,7 +88,7 @@ class CamundaOptimizeHook(VendorHook):
                 raise
             raise ContextLost(
                 f"page {number} did not come ({type(error).__name__}: {error.problem})",
-                vendor=VENDOR,
+                vendor=CAMUNDA_OPTIMIZE.name,
                 method="GET",
                 path=path,
                 status=error.status,
@@ -147,7 +145,9 @@ class CamundaOptimizeHook(VendorHook):
     async def ingest_events(self, events: Sequence[Mapping[str, Any]]) -> None:
         """Send CloudEvents 1.0; an ``id`` that is sent again overwrites, so this is repeated where it fails."""
         if bad := [event.get("id") for event in events if not event.get("id") or not event.get("traceid")]:
-            raise Rejected(f"{len(bad)} events have no id or no traceid", vendor=VENDOR, advice="Nothing was sent.")
+            raise Rejected(
+                f"{len(bad)} events have no id or no traceid", vendor=CAMUNDA_OPTIMIZE.name, advice="Nothing was sent."
+            )
         content_type = {"Content-Type": "application/cloudevents-batch+json"}
         await self.request("POST", "/api/ingestion/event/batch", json=list(events), headers=content_type, safe=True)
 
@@ -165,7 +165,9 @@ class CamundaOptimizeHook(VendorHook):
     async def check(self) -> str:
         """Ask for readiness, then for a report that does not exist: only a good token is told that it does not."""
         if not await self.is_ready():
-            raise Unreachable("it is not ready: it does not reach its database or no engine", vendor=VENDOR)
+            raise Unreachable(
+                "it is not ready: it does not reach its database or no engine", vendor=CAMUNDA_OPTIMIZE.name
+            )
         params = {"collectionId": "nightshift-test", **self._token_parameter()}
         with suppress(NotFound, Rejected):
             await self.request("GET", "/api/public/report", params=params)
@@ -185,15 +187,20 @@ class CamundaOptimizeHook(VendorHook):
         size = int(limit if limit is not None else self.extra("limit", MAX_LIMIT))
         seconds = int(self.extra("pagination_timeout", 120))
         if not 1 <= size <= MAX_LIMIT:
-            raise Rejected(f"limit is {size}; a page has 1 to {MAX_LIMIT} records", vendor=VENDOR)
+            raise Rejected(f"limit is {size}; a page has 1 to {MAX_LIMIT} records", vendor=CAMUNDA_OPTIMIZE.name)
         if seconds < MIN_TIMEOUT:
-            raise Rejected(f"pagination_timeout is {seconds}; the server wants at least {MIN_TIMEOUT} s", vendor=VENDOR)
+            raise Rejected(
+                f"pagination_timeout is {seconds}; the server wants at least {MIN_TIMEOUT} s",
+                vendor=CAMUNDA_OPTIMIZE.name,
+            )
         return {"limit": str(size), "paginationTimeout": str(seconds)}
 
     def _auth_form(self) -> str:
         form = str(self.extra("auth_form", "bearer"))
         if form not in AUTH_FORMS:
-            raise Rejected(f"the extra auth_form is {form!r}; valid: {', '.join(AUTH_FORMS)}", vendor=VENDOR)
+            raise Rejected(
+                f"the extra auth_form is {form!r}; valid: {', '.join(AUTH_FORMS)}", vendor=CAMUNDA_OPTIMIZE.name
+            )
         return form
 
     def _token_parameter(self) -> dict[str, str]:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Context
 
-from nightshift.camunda_optimize.page import DEFAULT_CONN, MAX_LIMIT, ContextLost
+from nightshift.camunda_optimize.page import MAX_LIMIT, ContextLost
+from nightshift.camunda_optimize.source import CAMUNDA_OPTIMIZE
 from nightshift.camunda_optimize.walk import ResultWalk
 from nightshift.lake.extract import Progress
 from nightshift.lake.landing import Manifest, VendorTotals
@@ -38,7 +39,7 @@ class CamundaOptimizeExtractOperator(ExtractOperator):
     :param camunda_optimize_conn_id: id of the Airflow connection
     """
 
-    source = "camunda_optimize"
+    source = CAMUNDA_OPTIMIZE.type
     template_fields = (*ExtractOperator.template_fields, "report_id")
 
     def __init__(
@@ -48,7 +49,7 @@ class CamundaOptimizeExtractOperator(ExtractOperator):
         limit: int = MAX_LIMIT,
         strict: bool = True,
         dated: bool = False,
-        camunda_optimize_conn_id: str = DEFAULT_CONN,
+        camunda_optimize_conn_id: str = CAMUNDA_OPTIMIZE.default_connection,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)

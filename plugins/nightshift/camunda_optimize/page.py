@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import msgspec
 
+from nightshift.camunda_optimize.source import CAMUNDA_OPTIMIZE
 from nightshift.errors import BadResponse
 from nightshift.http.json_text import NotJson, decoded
 
-VENDOR = "Camunda Optimize"
-DEFAULT_CONN = "camunda_optimize_default"
 MAX_LIMIT = 10_000
 """Records a page at most."""
 
@@ -110,7 +109,7 @@ def bad_page(number: int, path: str, problem: str) -> BadResponse:
     """Return the error for a page that cannot be used."""
     return BadResponse(
         f"page {number} {problem}",
-        vendor=VENDOR,
+        vendor=CAMUNDA_OPTIMIZE.name,
         method="GET",
         path=path,
         status=200,

@@ -18,6 +18,7 @@ from nightshift.cli.schema import SCHEMAS
 from nightshift.config.document import Document, load
 from nightshift.config.mistakes import ConfigError
 from nightshift.config.promotions import Application
+from nightshift.config.reports import model_of
 from nightshift.settings import PROMOTIONS, REPORTS
 from nightshift.sources import SOURCES
 
@@ -78,21 +79,21 @@ class Needs:
     @property
     def pools(self) -> list[str]:
         """The pools, but Airflow's own."""
-        named = {_value(section, SOURCES[source], "pool") for source, section in self.sections.items()}
+        named = {_value(section, model_of(source), "pool") for source, section in self.sections.items()}
         return sorted(named - {"default_pool"})
 
     @property
     def connections(self) -> list[tuple[str, str]]:
         """The connections: id and type."""
-        found = [(_value(one, SOURCES[source], "connection"), source) for source, one in self.sections.items()]
+        found = [(_value(one, model_of(source), "connection"), source) for source, one in self.sections.items()]
         found += [(_value(one, Application, "connection"), "flexdeploy") for one in self.applications.values()]
         return list(dict.fromkeys(found))
 
     @property
     def templates(self) -> list[Path]:
         """The DAG files of what is configured, and the one that tells of mistakes."""
-        rooms = [*self.sections, *(["promotion"] if self.applications else [])]
-        wanted = re.compile(rf"\bnightshift\.({'|'.join(['configuration', *rooms])})\b")
+        rooms = "|".join(["configuration", *self.sections, *(["promotion"] if self.applications else [])])
+        wanted = re.compile(rf'\bnightshift\.({rooms})\b|nightly_dag\("({rooms})"')
         return [one for one in sorted(_templates().glob("*.py")) if wanted.search(one.read_text(encoding="utf-8"))]
 
     @property

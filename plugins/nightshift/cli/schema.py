@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
 from nightshift.config.promotions import Application
+from nightshift.config.reports import model_of
 from nightshift.sources import SOURCES
 
 _REMOVED = {
@@ -60,11 +61,12 @@ class _AsWritten(GenerateJsonSchema):
 
 def reports_schema() -> dict[str, Any]:
     """Return the schema of ``reports.yaml``."""
-    references, shared = _definitions(SOURCES)
+    models = {name: model_of(name) for name in SOURCES}
+    references, shared = _definitions(models)
     return {
         **_head("reports.yaml: which reports come home every night"),
         "type": "object",
-        "properties": {name: _unless_removed(references[name], model) for name, model in SOURCES.items()},
+        "properties": {name: _unless_removed(references[name], model) for name, model in models.items()},
         "patternProperties": {"^x-": {"description": "Read by nobody; a place for anchors."}},
         "additionalProperties": False,
         **shared,

@@ -9,11 +9,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
-from nightshift.config.exago import CHANGES, TREE
-from nightshift.config.in_force import Rules, is_removed
+from nightshift.config.in_force import Rules
 from nightshift.config.mistakes import ConfigError, nearest
-from nightshift.config.reading import PROMOTIONS, REPORTS, open_file, read_sections
-from nightshift.config.reports import Section
+from nightshift.config.reading import PROMOTIONS, open_file, read_sections
+from nightshift.config.reports import ANY, Section, reports_known
 from nightshift.config.scalars import Days, Hours, Id, Pairs, Text, Value, is_switch, name_problem
 from nightshift.config.stages import (
     Approval,
@@ -29,6 +28,7 @@ from nightshift.config.stages import (
     parameter,
     words,
 )
+from nightshift.sources import SOURCES
 
 __all__ = [
     "Application",
@@ -45,13 +45,7 @@ __all__ = [
     "applications_in_force",
     "read_applications",
     "reports_awaited",
-    "reports_known",
 ]
-
-REPORTS_OF = {"flexnet": "reports", "tokenflex": "exports", "camunda_optimize": "reports", "exago": "reports"}
-"""Source → the key of its section in ``reports.yaml`` that lists its reports."""
-ANY = "*"
-"""Stands for the reports of a source that nobody knows, because its section has a mistake, which is told for itself."""
 
 
 class ProjectFile(Section):
@@ -167,8 +161,8 @@ def _report(given: str, info: ValidationInfo) -> str:
     source, slash, report = given.partition("/")
     if not (slash and report) or "/" in report:
         raise ValueError("must be <source>/<report>, such as flexnet/entitlement")
-    if source not in REPORTS_OF:
-        raise ValueError(f"{source!r} is not a source of reports{nearest(source, REPORTS_OF)}")
+    if source not in SOURCES:
+        raise ValueError(f"{source!r} is not a source of reports{nearest(source, SOURCES)}")
     if not isinstance(info.context, _Reading):
         return given
     known = info.context.reports
@@ -264,34 +258,6 @@ class Application(Section):
     def on_stream(self) -> dict[str, Any]:
         """The stream as the build operator's parameter: ``stream`` or ``stream_id``."""
         return parameter(self, "stream")
-
-
-def reports_known(folder: Path | None = None) -> frozenset[str]:
-    """Return the reports that ``reports.yaml`` configures, each ``<source>/<report>``; ``<source>/*``: nobody knows.
-
-    The file is not validated: a mistake in one report does not make others unknown, and one in a whole section only where no
-    earlier one was kept.
-
-    :param folder: the configuration folder; default :func:`nightshift.settings.config_folder`
-    """
-    file = open_file(REPORTS, folder=folder)
-    found: set[str] = set()
-    for source in REPORTS_OF:
-        section = file.raw(source)
-        if (file.document is None or source in file.names) and not is_removed(section):
-            found |= _reports_of(source, section, is_known=file.document is not None)
-    return frozenset(found)
-
-
-def _reports_of(source: str, section: Any, *, is_known: bool) -> set[str]:
-    if section is None and not (is_known and source == "exago"):
-        return {f"{source}/{ANY}"}
-    found = {f"exago/{TREE}", f"exago/{CHANGES}"} if source == "exago" else set()
-    listed = section.get(REPORTS_OF[source]) if isinstance(section, Mapping) else None
-    for one in listed if isinstance(listed, list) else ():
-        if isinstance(one, Mapping) and isinstance(name := one.get("name"), str):
-            found.add(f"{source}/{name}")
-    return found
 
 
 def read_applications(folder: Path | None = None) -> dict[str, Application | ConfigError]:

@@ -1,17 +1,28 @@
-"""The models of ``reports.yaml``: which reports each source brings home, and how."""
+"""``reports.yaml``: what the sections of all sources have in common, and what counts of each.
+
+The sources are those of :mod:`nightshift.sources`; each one's own model is in its room, and imported where its section is read.
+"""
 
 from __future__ import annotations
 
+import difflib
 import re
+from collections.abc import Mapping
 from datetime import date
-from typing import Annotated, Any, Literal
+from pathlib import Path
+from typing import Annotated, Any, Self
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from nightshift.config.in_force import ConfigFile, is_removed
 from nightshift.config.mistakes import nearest
-from nightshift.config.written import Json
+from nightshift.config.reading import REPORTS, open_file
 from nightshift.lake.spec import Checks, ColumnType, CsvSpec, PublishSpec, SchemaRules
+from nightshift.sources import SOURCES, VENDORS
+
+ANY = "*"
+"""Stands for the reports of a source that nobody knows, because its section has a mistake, which is told for itself."""
 
 
 def _timezone(name: str) -> str:
@@ -68,6 +79,29 @@ class Source(Section):
         """The time zone as an object."""
         return ZoneInfo(self.timezone)
 
+    @property
+    def listed(self) -> tuple[Report, ...]:
+        """The reports, whatever the source calls them."""
+        found: tuple[Report, ...] = getattr(self, "reports", ())
+        return found
+
+    @property
+    def branches(self) -> tuple[str, ...]:
+        """What a person may choose in the form, each a task or a task group of that name."""
+        return tuple(report.name for report in self.listed)
+
+    @property
+    def groups(self) -> Mapping[str, str]:
+        """Report → the task group that brings it home."""
+        return {report.name: report.name for report in self.listed}
+
+    @model_validator(mode="after")
+    def _listed_once(self) -> Self:
+        names = [report.name for report in self.listed]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"report {twice[0]!r} is listed twice; a table has one report")
+        return self
+
 
 class Report(Section):
     """What a report of any source has: its name in the lake, and how its rows become a table.
@@ -98,90 +132,76 @@ class Report(Section):
         return PublishSpec(**{name: getattr(self, name) for name in shared}, timezone=timezone, **more)
 
 
-class FlexNetReport(Report):
-    """One report of FlexNet Operations; ``name`` is the vendor's group.
+def model_of(source: str) -> type[Source]:
+    """Return the model of a source's section, which is imported now."""
+    found: type[Source] = VENDORS[source].load(SOURCES[source].model)
+    return found
 
-    :param mode: ``interactive`` answers with row and page counts, so that pages come several at a time; ``batch`` may
-        not
-    :param format: ``json`` or ``csv``
-    :param page_size: rows a page, 1 to 2500 (the vendor's ``limitRecords``)
-    :param query: filter of the group, an object with the vendor's operators
-    :param data_key: key of the rows in a JSON page; default: that of the connection, else ``data``
+
+def source_in_force(name: str, *, folder: Path | None = None, counts_gone: bool = False) -> Source | None:
+    """Return a section of ``reports.yaml`` that counts: as it stands, or, while a mistake is in it, as it stood before.
+
+    The mistake itself is told by ``dags/configuration.py``, so that it ends nothing that runs.
+
+    :param name: the source, for instance ``flexnet``
+    :param folder: the configuration folder; default :func:`nightshift.settings.config_folder`
+    :param counts_gone: where the section is missing, it counts as it was
+    :return: ``None``: the source is not configured, or never was without a mistake
     """
-
-    mode: Literal["batch", "interactive", "BATCH", "INTERACTIVE"] = "interactive"
-    format: Literal["json", "csv"] = "json"
-    page_size: int = Field(default=2500, ge=1, le=2500)
-    query: dict[str, Json] | None = None
-    data_key: str | None = Field(default=None, min_length=1)
-
-    def publish_spec(self, timezone: str, **more: Any) -> PublishSpec:
-        """Return how this report is published."""
-        return super().publish_spec(timezone, **({"data_key": self.data_key} if self.data_key else {}), **more)
+    return _section(open_file(REPORTS, folder=folder), name, counts_gone=counts_gone)
 
 
-class FlexNet(Source):
-    """The section ``flexnet`` of ``reports.yaml``.
+def mistakes_of_reports(folder: Path | None = None) -> list[str]:
+    """Return what is wrong with ``reports.yaml``.
 
-    :param horizon_days: how many days back the vendor has data; ``null`` where the tenant keeps all
-    :param date_to: whether the vendor's ``dateTo`` is part of the window; ``auto`` asks the vendor itself
-    :param window_overlap_days: days asked for on either side of a night, for reports with a ``night_column``
-    :param pages_in_flight: pages asked for at a time where the page count is known
-    :param reports: the reports that come home, at least one
+    :param folder: the configuration folder; default :func:`nightshift.settings.config_folder`
     """
-
-    connection: str = "flexnet_default"
-    horizon_days: int | None = Field(default=30, ge=1)
-    date_to: Literal["auto", "inclusive", "exclusive"] = "auto"
-    window_overlap_days: int = Field(default=0, ge=0, le=14)
-    pages_in_flight: int = Field(default=8, ge=1, le=64)
-    reports: tuple[FlexNetReport, ...] = Field(min_length=1)
-
-    @model_validator(mode="after")
-    def _sound(self) -> FlexNet:
-        _once([report.name for report in self.reports])
-        if self.window_overlap_days and (bare := [r.name for r in self.reports if r.night_column is None]):
-            raise ValueError(
-                f"window_overlap_days needs a night_column in every report, {bare[0]!r} has none: its rows would be in two nights"
-            )
-        return self
+    file = open_file(REPORTS, folder=folder)
+    for name in SOURCES:
+        _section(file, name)
+    for name in _unknown(file):
+        file.mistakes.insert(0, file.told_unknown(name, f"is not a source of reports{nearest(name, SOURCES)}"))
+    meant = {_meant(name) for name in _unknown(file)}
+    return [*file.mistakes, *(file.told_gone(name) for name in file.gone if name not in meant)]
 
 
-class CamundaReport(Report):
-    """One report of Camunda Optimize.
+def reports_known(folder: Path | None = None) -> frozenset[str]:
+    """Return the reports that ``reports.yaml`` configures, each ``<source>/<report>``; ``<source>/*``: nobody knows.
 
-    :param report_id: its id at Optimize
-    :param variables: process variable → type, for variables that become columns of their own
-    :param strict: whether a total that changes while the pages are read is a reason to start over
+    The file is not validated: a mistake in one report does not make others unknown, and one in a whole section only where no
+    earlier one was kept.
+
+    :param folder: the configuration folder; default :func:`nightshift.settings.config_folder`
     """
-
-    report_id: str = Field(min_length=1)
-    variables: dict[str, ColumnType] = Field(default_factory=dict)
-    strict: bool = True
-
-
-class CamundaOptimize(Source):
-    """The section ``camunda_optimize`` of ``reports.yaml``.
-
-    A report without ``night_column`` is a snapshot: only the night that has just ended can be taken.
-
-    :param horizon_days: how many days back a report with a ``night_column`` reaches; ``null`` for all
-    :param limit: records a page, 1 to 10000
-    :param reports: the reports that come home, at least one
-    """
-
-    connection: str = "camunda_optimize_default"
-    settle_hours: float = Field(default=0, ge=0, le=24)
-    horizon_days: int | None = Field(default=None, ge=1)
-    limit: int = Field(default=10_000, ge=1, le=10_000)
-    reports: tuple[CamundaReport, ...] = Field(min_length=1)
-
-    @model_validator(mode="after")
-    def _sound(self) -> CamundaOptimize:
-        _once([report.name for report in self.reports])
-        return self
+    file = open_file(REPORTS, folder=folder)
+    found: set[str] = set()
+    for source in SOURCES:
+        section = file.raw(source)
+        if (file.document is None or source in file.names) and not is_removed(section):
+            found |= _names_in(source, section, is_known=file.document is not None)
+    return frozenset(found)
 
 
-def _once(names: list[str]) -> None:
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise ValueError(f"report {twice[0]!r} is listed twice; a table has one report")
+def _section(file: ConfigFile, name: str, *, counts_gone: bool = False) -> Source | None:
+    rules = SOURCES[name].rules
+    counts_gone = counts_gone or any(_meant(unknown) == name for unknown in _unknown(file))
+    found_by = VENDORS[name].load(rules) if rules else None
+    return file.section(name, model_of(name), rules=found_by, counts_gone=counts_gone)
+
+
+def _unknown(file: ConfigFile) -> list[str]:
+    """Return the sections that are no source; one that begins with ``x-`` is there for its anchors."""
+    return [one for one in file.names if one not in SOURCES and not one.startswith("x-")] if file.document else []
+
+
+def _meant(unknown: str) -> str | None:
+    return next(iter(difflib.get_close_matches(unknown, SOURCES, n=1, cutoff=0.5)), None)
+
+
+def _names_in(source: str, section: Any, *, is_known: bool) -> set[str]:
+    reports = SOURCES[source]
+    if section is None and not (is_known and reports.own_reports):
+        return {f"{source}/{ANY}"}
+    listed = section.get(reports.key) if isinstance(section, Mapping) else None
+    names = [one.get("name") for one in listed if isinstance(one, Mapping)] if isinstance(listed, list) else []
+    return {f"{source}/{name}" for name in (*reports.own_reports, *names) if isinstance(name, str)}

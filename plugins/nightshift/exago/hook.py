@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from nightshift.errors import Ambiguous, BadResponse, Rejected, Unreachable, VendorError
-from nightshift.exago.paths import DEFAULT_CONN, SEPARATORS, VENDOR, ContentPath
+from nightshift.exago.paths import SEPARATORS, VENDOR, ContentPath
 from nightshift.exago.responses import (
     REASON_KEYS,
     SESSIONS,
@@ -26,6 +26,7 @@ from nightshift.exago.responses import (
     meaning,
     report_content,
 )
+from nightshift.exago.source import EXAGO
 from nightshift.exago.steps import Step, StepKind
 from nightshift.exago.tree import LIST_PATH, Tree
 from nightshift.http import credentials as secret
@@ -90,12 +91,12 @@ class ExagoHook(VendorHook):
     """
 
     conn_name_attr = "exago_conn_id"
-    default_conn_name = DEFAULT_CONN
-    conn_type = "exago"
-    hook_name = "Exago BI"
+    default_conn_name = EXAGO.default_connection
+    conn_type = EXAGO.type
+    hook_name = EXAGO.name
     vendor = VENDOR
     detail_keys: ClassVar[tuple[str, ...]] = REASON_KEYS
-    own_extras = frozenset({"auth", "separator", "config", "session", "storage_identity"})
+    own_extras = EXAGO.extras
     advice: ClassVar[Mapping[int, str]] = {
         400: "Exago calls the request wrong: often a method that the server's version does not have.",
         401: "Correct user id (login) and REST key (password) of the connection.",

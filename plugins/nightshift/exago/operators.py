@@ -15,6 +15,7 @@ from nightshift.errors import BadResponse, NotFound, Rejected, VendorError
 from nightshift.exago.changes import CHANGE_COLUMNS, compare, summary
 from nightshift.exago.paths import DEFAULT_CONN, VENDOR, ContentPath
 from nightshift.exago.report import for_night, json_rows, names_night
+from nightshift.exago.source import CHANGES, EXAGO, TREE
 from nightshift.exago.tree import TREE_COLUMNS, Tree
 from nightshift.lake.extract import Progress, describe
 from nightshift.lake.landing import Landing, Manifest, VendorTotals
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
     from nightshift.exago.hook import ExagoHook
     from nightshift.lake.landing import ExtractFolder, PageEntry
 
-TREE = "tree"
-CHANGES = "tree_changes"
 NIGHTS_LOOKED_BACK = 31
 RECEIVED, ROWS = 1, 2
 SHOWN_KEY = "changes"
@@ -39,7 +38,7 @@ class ExagoExtractOperator(ExtractOperator):
     :param exago_conn_id: id of the Airflow connection
     """
 
-    source = "exago"
+    source = EXAGO.type
 
     def __init__(self, *, exago_conn_id: str = DEFAULT_CONN, **kwargs: Any) -> None:
         super().__init__(**kwargs)

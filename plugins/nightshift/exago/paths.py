@@ -7,10 +7,11 @@ from typing import Self
 import msgspec
 
 from nightshift.errors import Rejected
+from nightshift.exago.source import EXAGO
 from nightshift.http.address import segment
 
 VENDOR = "Exago"
-DEFAULT_CONN = "exago_default"
+DEFAULT_CONN = EXAGO.default_connection
 SEPARATORS = ("\\", "/")
 MAX_LEVEL = 255
 RESERVED = "rename"

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from nightshift.errors import NotFound, Rejected, Unreachable
 from nightshift.flexdeploy.responses import DETAIL_KEYS, Row, row_of, rows_of
 from nightshift.flexdeploy.routes import Call, Routes, read_routes
+from nightshift.flexdeploy.source import FLEXDEPLOY
 from nightshift.flexdeploy.vocabulary import DEFAULT_CONN, VENDOR, ApiVersion
 from nightshift.http.address import segment
 from nightshift.http.credentials import basic
@@ -29,11 +30,11 @@ class FlexDeployApi(VendorHook):
 
     conn_name_attr = "flexdeploy_conn_id"
     default_conn_name = DEFAULT_CONN
-    conn_type = "flexdeploy"
-    hook_name = "FlexDeploy"
+    conn_type = FLEXDEPLOY.type
+    hook_name = FLEXDEPLOY.name
     vendor = VENDOR
     detail_keys = DETAIL_KEYS
-    own_extras = frozenset({"token", "api_version", "paths", "request_page", "marker_flex_field"})
+    own_extras = FLEXDEPLOY.extras
     advice: ClassVar[dict[int, str]] = {
         400: "FlexDeploy calls the request wrong: check ids, inputs and FlexFields of this task; codes are not display names.",
         401: "Correct login and password of the Airflow connection. An API token goes into the password, next to its "

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from enum import StrEnum
 
 from nightshift.errors import Rejected
+from nightshift.flexdeploy.source import FLEXDEPLOY
 from nightshift.jobs.state import JobState
 
-VENDOR = "FlexDeploy"
-DEFAULT_CONN = "flexdeploy_default"
+VENDOR = FLEXDEPLOY.name
+DEFAULT_CONN = FLEXDEPLOY.default_connection
 ADAPTER = "nightshift.flexdeploy.adapter.FlexDeployAdapter"
 """Named, not imported: a DAG is parsed without an HTTP client."""
 

@@ -14,7 +14,8 @@ from nightshift.errors import VendorError
 from nightshift.flexnet import model
 from nightshift.flexnet.page import PageNames, ReportPage, read_csv_page, read_json_page
 from nightshift.flexnet.pages import Landed, ReportPages
-from nightshift.flexnet.request import DEFAULT_CONN, VENDOR, ReportRequest, check_group, refuse
+from nightshift.flexnet.request import ReportRequest, check_group, refuse
+from nightshift.flexnet.source import FLEXNET
 from nightshift.http.address import segment
 from nightshift.http.hook import VendorHook
 from nightshift.http.response import Response
@@ -34,25 +35,10 @@ class FlexNetHook(VendorHook):
     """
 
     conn_name_attr = "flexnet_conn_id"
-    default_conn_name = DEFAULT_CONN
-    conn_type = "flexnet"
-    hook_name = "FlexNet Operations"
-    vendor = VENDOR
-    own_extras = frozenset(
-        {
-            "token",
-            "mode",
-            "page_size",
-            "api_version",
-            "data_key",
-            "row_count_keys",
-            "page_count_keys",
-            "link_keys",
-            "charset",
-            "delimiter",
-            "quote",
-        }
-    )
+    default_conn_name = FLEXNET.default_connection
+    conn_type = FLEXNET.type
+    hook_name = vendor = FLEXNET.name
+    own_extras = FLEXNET.extras
     advice: ClassVar[dict[int, str]] = {
         400: "The vendor calls a parameter wrong: check the dates, the filter and the page size of this report.",
         401: "The login or password is wrong, or the access token has ended: correct the connection (a token lives until the date chosen when it was made).",

@@ -12,7 +12,7 @@ from airflow.sdk import Context
 
 from nightshift.config.mistakes import nearest
 from nightshift.errors import BadResponse, NotFound, Rejected, VendorError
-from nightshift.flexnet.request import DEFAULT_CONN
+from nightshift.flexnet.source import FLEXNET
 from nightshift.flexnet.walk import Walk, steady_walk
 from nightshift.flexnet.window import Window, accepted, find_window, window_of
 from nightshift.lake.extract import CHARSET, DATA_KEY, DELIMITER, ON_TWO_PAGES, QUOTE, Progress
@@ -50,7 +50,7 @@ class FlexNetExtractOperator(ExtractOperator):
     :param flexnet_conn_id: id of the Airflow connection
     """
 
-    source = "flexnet"
+    source = FLEXNET.type
     template_fields = (*ExtractOperator.template_fields, "query")
 
     def __init__(
@@ -68,7 +68,7 @@ class FlexNetExtractOperator(ExtractOperator):
         charset: str | None = None,
         delimiter: str | None = None,
         quote: str | None = None,
-        flexnet_conn_id: str = DEFAULT_CONN,
+        flexnet_conn_id: str = FLEXNET.default_connection,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)

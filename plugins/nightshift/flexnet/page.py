@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from nightshift.errors import BadResponse
+from nightshift.flexnet.source import FLEXNET
 from nightshift.http.json_text import NotJson, decoded
 from nightshift.lake.csv_text import RecordCounter, marked
 
@@ -231,7 +232,7 @@ class Missing(BadResponse):
 def bad_page(number: int, path: str, problem: str, kind: type[BadResponse] = BadResponse, **more: Any) -> BadResponse:
     """Return the error for a page that cannot be used."""
     said: dict[str, Any] = {
-        "vendor": "FlexNet Operations", "method": "GET", "path": path, "status": 200,
+        "vendor": FLEXNET.name, "method": "GET", "path": path, "status": 200,
         "advice": "Nothing was published. Ask for this page by hand and compare, then clear the task: the pages landed before it are kept.",
         **more,
     }  # fmt: skip

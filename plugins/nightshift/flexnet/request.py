@@ -14,9 +14,8 @@ from typing import Any
 import msgspec
 
 from nightshift.errors import Rejected
+from nightshift.flexnet.source import FLEXNET
 
-VENDOR = "FlexNet Operations"
-DEFAULT_CONN = "flexnet_default"
 RESERVED_GROUPS = frozenset({"report-names", "report-types", "report-filters", "global-filters"})
 MODES = frozenset({"batch", "interactive"})
 FORMATS = frozenset({"json", "csv"})
@@ -35,7 +34,7 @@ OPERATORS = TEXT_OPERATORS | LIST_OPERATORS | ORDER_OPERATORS | {"$eq", "$ne", "
 def refuse(parameter: str, problem: str, *, group: str = "") -> Rejected:
     """Return the error for a parameter that is refused before anything is sent."""
     return Rejected(
-        f"{parameter} {problem}", vendor=VENDOR, method="GET", path=f"/report/{group}" if group else "/report",
+        f"{parameter} {problem}", vendor=FLEXNET.name, method="GET", path=f"/report/{group}" if group else "/report",
         advice="Nothing was sent. Correct the parameter and run again.",
     )  # fmt: skip
 

@@ -2,82 +2,66 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pendulum
 from airflow.sdk import DAG
 
-from nightshift.inert import render_outputs_only
+from nightshift.config.reports import source_in_force
 from nightshift.nights.forms import give_form
 from nightshift.nights.night import NightOperator, night_form
 from nightshift.nights.publish import PublishNightOperator
 from nightshift.nights.ready import waiting_for
 from nightshift.nights.timetable import NightTimetable
+from nightshift.parsing import in_task, render_outputs_only
 from nightshift.retries import VendorRetryPolicy
+from nightshift.sources import VENDORS
 
 if TYPE_CHECKING:
-    from airflow.sdk import BaseOperator
-
     from nightshift.config.reports import Source
     from nightshift.lake.spec import PublishSpec
-
-RUN_LIMIT = timedelta(hours=20)
-TASK_LIMIT = timedelta(hours=4)
+    from nightshift.nights.extract import ExtractOperator
 
 
-@contextmanager
-def nightly_dag(
-    dag_id: str,
-    source: Source,
-    reports: Sequence[str],
-    *,
-    kind: str,
-    doc_md: str | None,
-    pool: str | None = None,
-    max_active_runs: int = 8,
-    run_limit: timedelta = RUN_LIMIT,
-    task_limit: timedelta = TASK_LIMIT,
-) -> Iterator[DAG]:
-    """Declare the DAG of a source: a run a night, begun at the moment that ends it, with the night as partition key.
+def nightly_dag(room: str, *, doc_md: str | None) -> DAG | None:
+    """Return the DAG of a source of reports: a run a night, begun at the moment that ends it, with the night as partition key.
 
-    :param dag_id: id of the DAG
-    :param source: the source's section of ``reports.yaml``
-    :param reports: names of its reports
-    :param kind: connection type of the source; also a tag
+    :param room: the source: connection type, and section of ``reports.yaml``
     :param doc_md: what the UI says about the DAG
-    :param pool: of the tasks that name none; default: the source's
-    :param max_active_runs: nights that are brought home at the same time
-    :param run_limit: after which a run is ended
-    :param task_limit: after which an attempt of a task is ended
+    :return: ``None`` where the source is not configured
     """
+    vendor = VENDORS[room]
+    assert vendor.reports is not None, f"{room} is no source of reports"  # noqa: S101 - a mistake in a DAG file
+    source = source_in_force(room, counts_gone=in_task())
+    if source is None:
+        return None
     with DAG(
-        dag_id,
+        vendor.reports.dag_id,
         # At the end of the night, whenever the vendor settles: the first task waits for that.
         schedule=NightTimetable(source.timezone),
         start_date=pendulum.parse(source.start, tz=source.timezone),
         catchup=False,
-        max_active_runs=max_active_runs,
-        dagrun_timeout=run_limit,
+        max_active_runs=vendor.reports.max_active_runs,
+        dagrun_timeout=vendor.reports.run_limit,
         default_args={
             "owner": "nightshift",
             "retries": source.retries,
             "retry_delay": timedelta(minutes=1),
             "retry_policy": VendorRetryPolicy(),
-            "execution_timeout": task_limit,
-            "pool": pool or source.pool,
+            "execution_timeout": vendor.reports.task_limit,
+            "pool": source.pool,
         },
-        tags=["nightshift", kind, "reports"],
+        tags=["nightshift", room, "reports"],
         doc_md=doc_md,
     ) as dag:
-        yield dag
+        vendor.load(vendor.reports.tasks)(source, night_task(source))
     render_outputs_only(dag)
-    give_form(dag, night_form(reports))
+    give_form(dag, night_form(source.branches))
+    return dag
 
 
-def night_task(source: Source, reports: Sequence[str]) -> NightOperator:
+def night_task(source: Source) -> NightOperator:
     """Declare the first task of the DAG; its branches are the task groups, named as the reports."""
     return NightOperator(
         task_id="night",
@@ -87,7 +71,7 @@ def night_task(source: Source, reports: Sequence[str]) -> NightOperator:
         doc_md="Decide the night, wait until it is settled, choose the reports.",
         timezone=source.timezone,
         settle_hours=source.settle_hours,
-        branches={name: name for name in reports},
+        branches={name: name for name in source.branches},
     )
 
 
@@ -96,13 +80,11 @@ def of_night(night: NightOperator) -> dict[str, Any]:
     return {"night": night.output["night"], "force": night.output["force"]}
 
 
-def publish_after(extract: BaseOperator, night: NightOperator, *, kind: str, report: str, spec: PublishSpec) -> None:
+def publish_after(extract: ExtractOperator, night: NightOperator, spec: PublishSpec) -> None:
     """Declare the task after an extract, which publishes it.
 
     :param extract: the extracting task
     :param night: the first task of the DAG
-    :param kind: connection type of the source
-    :param report: name of the report
     :param spec: how the report is published
     """
     publish = PublishNightOperator(
@@ -110,9 +92,9 @@ def publish_after(extract: BaseOperator, night: NightOperator, *, kind: str, rep
         doc_md="Check columns and rows of the night and replace it in the table, in one atomic commit.",
         extract=extract.output,
         spec=spec.model_dump(mode="json"),
-        source=kind,
-        report=report,
+        source=extract.source,
+        report=extract.report,
         force=night.output["force"],
-        waiting=waiting_for(kind, report),
+        waiting=waiting_for(extract.source, extract.report),
     )
     night >> extract >> publish

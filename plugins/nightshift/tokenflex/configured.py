@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from nightshift.config.mistakes import Location, nearest
-from nightshift.config.tokenflex import TokenFlex, UsageExport
 from nightshift.errors import Rejected
+from nightshift.tokenflex.configuration import TokenFlex, UsageExport
 from nightshift.tokenflex.request import UsageRequest
 from nightshift.tokenflex.vocabulary import Rule, broken
 from nightshift.tokenflex.where import Condition

@@ -23,7 +23,8 @@ from nightshift.tokenflex.responses import (
     QueryState,
     meaning_of,
 )
-from nightshift.tokenflex.vocabulary import DEFAULT_CONN, VENDOR
+from nightshift.tokenflex.source import TOKENFLEX
+from nightshift.tokenflex.vocabulary import VENDOR
 
 ROOT = "/tokenflex/v1"
 REQUESTS_PER_MINUTE = 5.0
@@ -49,12 +50,12 @@ class TokenFlexHook(VendorHook):
     """
 
     conn_name_attr = "tokenflex_conn_id"
-    default_conn_name = DEFAULT_CONN
-    conn_type = "tokenflex"
-    hook_name = "Autodesk Token Flex"
+    default_conn_name = TOKENFLEX.default_connection
+    conn_type = TOKENFLEX.type
+    hook_name = TOKENFLEX.name
     vendor = VENDOR
     detail_keys = DETAIL_KEYS
-    own_extras = frozenset({"auth", "token", "token_wait", "callback_url", "scope", "refresh_token_days", "auth_path"})
+    own_extras = TOKENFLEX.extras
     advice: ClassVar[dict[int, str]] = {
         400: "Token Flex calls the request wrong: check contract, fields, metrics, category and where of this export.",
         401: "Token Flex does not accept the access token: look at Admin, Token Flex sign-in, and at the DAG "

@@ -16,6 +16,7 @@ from nightshift.nights.publish import PublishNightOperator
 from nightshift.tokenflex.columns import column_named, columns_of, header_of, missing
 from nightshift.tokenflex.download import FileDownload, FileSeen
 from nightshift.tokenflex.request import first_night, nights_of
+from nightshift.tokenflex.source import TOKENFLEX
 from nightshift.tokenflex.vocabulary import DEFAULT_CONN
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class TokenFlexDownloadExportOperator(ExtractOperator):
     :param tokenflex_conn_id: id of the Airflow connection (templated)
     """
 
-    source = "tokenflex"
+    source = TOKENFLEX.type
     template_fields = (*ExtractOperator.template_fields, "tokenflex_conn_id", "contract", "request_key", "where")
 
     def __init__(

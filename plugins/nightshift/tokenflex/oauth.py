@@ -17,6 +17,7 @@ from nightshift.errors import AuthFailed, Rejected
 from nightshift.http.credentials import basic
 from nightshift.http.hook import VendorHook
 from nightshift.http.response import Response
+from nightshift.tokenflex.source import TOKENFLEX
 from nightshift.tokenflex.vocabulary import DEFAULT_CONN
 
 HOST = "https://developer.api.autodesk.com"
@@ -92,8 +93,8 @@ class SignInHook(VendorHook):
 
     conn_name_attr = "tokenflex_conn_id"
     default_conn_name = DEFAULT_CONN
-    conn_type = "tokenflex"
-    hook_name = "Autodesk Token Flex"
+    conn_type = TOKENFLEX.type
+    hook_name = TOKENFLEX.name
     vendor: ClassVar[str] = "Token Flex sign-in"
 
     def base_host(self, host: str) -> str:

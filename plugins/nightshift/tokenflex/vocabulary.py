@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from enum import StrEnum
 
 from nightshift.errors import Rejected
+from nightshift.tokenflex.source import TOKENFLEX
 
 VENDOR = "Token Flex"
-DEFAULT_CONN = "tokenflex_default"
+DEFAULT_CONN = TOKENFLEX.default_connection
 EXPORT_ADAPTER = "nightshift.tokenflex.adapter.TokenFlexExportAdapter"
 """Named, not imported: a DAG is parsed without an HTTP client."""
 

@@ -14,10 +14,10 @@ from airflow.sdk import DAG
 from include.standins import Fault, FaultKind
 from include.standins.tokenflex import BEARER, TokenFlexStandIn, vendor_fault
 from include.standins.tokenflex.switches import Columns, Header, Quoting
-from nightshift.config.tokenflex import UsageExport
 from nightshift.lake.landing import Landing
 from nightshift.lake.store import Lake
 from nightshift.tokenflex.adapter import TokenFlexExportAdapter
+from nightshift.tokenflex.configuration import UsageExport
 from nightshift.tokenflex.landing_operators import TokenFlexDownloadExportOperator, TokenFlexPublishExportOperator
 from nightshift.tokenflex.operators import TokenFlexRequestExportOperator
 from nightshift.tokenflex.sensors import TokenFlexExportSensor

@@ -10,8 +10,10 @@ from typer.testing import CliRunner, Result
 from nightshift.cli.app import app
 from nightshift.cli.project import Fate, Project, starter
 from nightshift.config.promotions import Application, read_applications
+from nightshift.config.reports import model_of
+from nightshift.configuration import all_mistakes
 from nightshift.settings import read_section
-from nightshift.sources import SOURCES, all_mistakes
+from nightshift.sources import SOURCES
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -43,8 +45,8 @@ def everything() -> list[str]:
 def test_every_starter_is_without_a_mistake(in_a_project: Path) -> None:
     assert init(*everything()).exit_code == 0
     config = in_a_project / "config/nightshift"
-    for name, model in SOURCES.items():
-        assert read_section(name, model, folder=config) is not None, name
+    for name in SOURCES:
+        assert read_section(name, model_of(name), folder=config) is not None, name
     assert isinstance(read_applications(config)["portal"], Application)
     assert all_mistakes(config) == []
 

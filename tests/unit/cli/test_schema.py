@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from nightshift.cli.app import app
 from nightshift.cli.schema import SCHEMAS, meanings
 from nightshift.config.promotions import Application
+from nightshift.config.reports import model_of
 from nightshift.sources import SOURCES
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -71,7 +72,7 @@ def test_every_key_says_what_it_means(file: str) -> None:
     assert silent == []
 
 
-@pytest.mark.parametrize("model", [*SOURCES.values(), Application])
+@pytest.mark.parametrize("model", [*map(model_of, SOURCES), Application])
 def test_no_docstring_names_a_field_that_is_none(model: Any) -> None:
     assert set(meanings(model)) <= set(model.model_fields)
 

@@ -13,6 +13,7 @@ import pytest
 
 from nightshift.config.fitting import _models
 from nightshift.config.promotions import Application
+from nightshift.config.reports import model_of
 from nightshift.http.client_settings import SHARED_EXTRAS
 from nightshift.provider import get_provider_info
 from nightshift.sources import SOURCES
@@ -46,7 +47,7 @@ def fields_of(model: Any, seen: set[Any]) -> set[str]:
 def settings() -> set[str]:
     """Every key of both files, and every extra of a connection."""
     found = set(SHARED_EXTRAS)
-    for model in (*SOURCES.values(), Application):
+    for model in (*map(model_of, SOURCES), Application):
         found |= fields_of(model, set())
     for kind in get_provider_info()["connection-types"]:
         module, _, name = kind["hook-class-name"].rpartition(".")

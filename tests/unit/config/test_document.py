@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from nightshift.config.document import MAX_VALUES, Document, load
 from nightshift.config.mistakes import ConfigError
 from nightshift.config.promotions import Application, read_applications
-from nightshift.config.reports import FlexNet
-from nightshift.config.tokenflex import TokenFlex
 from nightshift.config.written import Plain, as_json
+from nightshift.flexnet.configuration import FlexNet
 from nightshift.settings import read_section
+from nightshift.tokenflex.configuration import TokenFlex
 
 TEXTS = [
     "0110000917", "007", "1.10", "1e3", "1_000", "0x1F", "0o17", "0b101", "22:00", "1:30", "190:20:30", "yes", "no", "on", "off",

@@ -17,8 +17,8 @@ from nightshift.config.promotions import (
     Stage,
     UtilityStep,
     read_applications,
-    reports_known,
 )
+from nightshift.config.reports import reports_known
 from nightshift.config.scalars import Text
 from nightshift.flexdeploy.fields import text
 from nightshift.flexdeploy.request import BuildRequest, DeployRequest, ExecuteRequest

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from nightshift.config.reports import FlexNet
+from nightshift.flexnet.configuration import FlexNet
 from nightshift.settings import ConfigError, read_section
 
 SOUND = """

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from airflow.sdk.definitions.context import _AIRFLOW_PARSING_CONTEXT_DAG_ID
 
-from nightshift.sources import all_mistakes
+from nightshift.configuration import all_mistakes
 
 ROOT = Path(__file__).resolve().parents[3]
 FILES = sorted((ROOT / "dags").glob("*.py"))

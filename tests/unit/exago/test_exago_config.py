@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from nightshift.config.exago import Exago
+from nightshift.exago.configuration import Exago
 from nightshift.settings import ConfigError, read_section
 from tests.execution_api import FakeExecutionApi
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from nightshift.config.exago import Exago
 from nightshift.errors import Rejected
+from nightshift.exago.configuration import Exago
 from nightshift.exago.operators import (
     ExagoCompareTreesOperator,
     ExagoReportExtractOperator,

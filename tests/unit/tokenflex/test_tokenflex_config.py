@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from nightshift.config.tokenflex import TokenFlex
+from nightshift.config.reports import source_in_force
+from nightshift.configuration import all_mistakes
 from nightshift.settings import ConfigError, read_section
-from nightshift.sources import all_mistakes, source_in_force
+from nightshift.tokenflex.configuration import TokenFlex
 from tests.execution_api import FakeExecutionApi  # noqa: F401 - sets Airflow up
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -121,7 +122,7 @@ def test_what_the_vendor_would_refuse_is_told_with_file_line_and_field(
     (tmp_path / "reports.yaml").write_text(EXPORTS.replace(*given, 1))
     (found,) = all_mistakes(tmp_path)
     assert found.startswith(f"{tmp_path}/reports.yaml{told}")
-    assert source_in_force("tokenflex", TokenFlex, folder=tmp_path) is None
+    assert source_in_force("tokenflex", folder=tmp_path) is None
 
 
 def test_without_the_section_there_is_no_dag(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

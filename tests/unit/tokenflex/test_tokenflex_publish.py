@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from airflow.sdk import DAG
 
-from nightshift.config.tokenflex import UsageExport
 from nightshift.nights.publish import WatchSchemaOperator
+from nightshift.tokenflex.configuration import UsageExport
 from nightshift.tokenflex.landing_operators import TokenFlexPublishExportOperator
 from tests.execution_api import FakeExecutionApi
 from tests.unit.tokenflex.export_tasks import NIGHT, download_task

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from nightshift.config.reports import Name, Report, Section, Source
+from nightshift.config.reports import Report, Section, Source
 from nightshift.config.written import as_json
+from nightshift.exago.source import CHANGES, FOLDERS, TREE
 from nightshift.lake.spec import Checks, PublishSpec, SchemaRules
 
-TREE, CHANGES, FOLDERS = "tree", "tree_changes", "folders"
 TAKEN = frozenset({TREE, CHANGES, FOLDERS})
 
 
@@ -144,10 +145,7 @@ class Exago(Source):
 
     @model_validator(mode="after")
     def _sound(self) -> Exago:
-        names: list[Name] = [report.name for report in self.reports]
-        if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f"report {twice[0]!r} is listed twice; a table has one report")
-        if taken := sorted(TAKEN.intersection(names)):
+        if taken := sorted(TAKEN.intersection(report.name for report in self.reports)):
             raise ValueError(
                 f"{taken[0]!r} is the name of the catalog's own table or task; give the report another name"
             )
@@ -156,4 +154,9 @@ class Exago(Source):
     @property
     def branches(self) -> tuple[str, ...]:
         """What a person may choose in the form: the catalog, the folders, each report."""
-        return (TREE, *((FOLDERS,) if self.folders else ()), *(report.name for report in self.reports))
+        return (TREE, *((FOLDERS,) if self.folders else ()), *super().branches)
+
+    @property
+    def groups(self) -> Mapping[str, str]:
+        """Report → the task group that brings it home."""
+        return {TREE: TREE, CHANGES: f"{TREE}.changes", **super().groups}

@@ -104,11 +104,13 @@ class TokenFlex(Source):
     def _text(cls, given: Any) -> Any:
         return str(given) if isinstance(given, int) and not isinstance(given, bool) else given
 
+    @property
+    def listed(self) -> tuple[UsageExport, ...]:
+        """The exports."""
+        return self.exports
+
     @model_validator(mode="after")
     def _sound(self) -> TokenFlex:
-        names = [export.name for export in self.exports]
-        if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f"export {twice[0]!r} is listed twice; a table has one export")
         if self.contract is None and (bare := [export.name for export in self.exports if export.contract is None]):
             raise ValueError(f"export {bare[0]!r} has no contract; set contract here for all, or in the export")
         return self

@@ -1,0 +1,59 @@
+"""The models of the section ``flexnet`` of ``reports.yaml``."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from nightshift.config.reports import Report, Source
+from nightshift.config.written import Json
+from nightshift.lake.spec import PublishSpec
+
+
+class FlexNetReport(Report):
+    """One report of FlexNet Operations; ``name`` is the vendor's group.
+
+    :param mode: ``interactive`` answers with row and page counts, so that pages come several at a time; ``batch`` may
+        not
+    :param format: ``json`` or ``csv``
+    :param page_size: rows a page, 1 to 2500 (the vendor's ``limitRecords``)
+    :param query: filter of the group, an object with the vendor's operators
+    :param data_key: key of the rows in a JSON page; default: that of the connection, else ``data``
+    """
+
+    mode: Literal["batch", "interactive", "BATCH", "INTERACTIVE"] = "interactive"
+    format: Literal["json", "csv"] = "json"
+    page_size: int = Field(default=2500, ge=1, le=2500)
+    query: dict[str, Json] | None = None
+    data_key: str | None = Field(default=None, min_length=1)
+
+    def publish_spec(self, timezone: str, **more: Any) -> PublishSpec:
+        """Return how this report is published."""
+        return super().publish_spec(timezone, **({"data_key": self.data_key} if self.data_key else {}), **more)
+
+
+class FlexNet(Source):
+    """The section ``flexnet`` of ``reports.yaml``.
+
+    :param horizon_days: how many days back the vendor has data; ``null`` where the tenant keeps all
+    :param date_to: whether the vendor's ``dateTo`` is part of the window; ``auto`` asks the vendor itself
+    :param window_overlap_days: days asked for on either side of a night, for reports with a ``night_column``
+    :param pages_in_flight: pages asked for at a time where the page count is known
+    :param reports: the reports that come home, at least one
+    """
+
+    connection: str = "flexnet_default"
+    horizon_days: int | None = Field(default=30, ge=1)
+    date_to: Literal["auto", "inclusive", "exclusive"] = "auto"
+    window_overlap_days: int = Field(default=0, ge=0, le=14)
+    pages_in_flight: int = Field(default=8, ge=1, le=64)
+    reports: tuple[FlexNetReport, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _sound(self) -> FlexNet:
+        if self.window_overlap_days and (bare := [r.name for r in self.reports if r.night_column is None]):
+            raise ValueError(
+                f"window_overlap_days needs a night_column in every report, {bare[0]!r} has none: its rows would be in two nights"
+            )
+        return self
