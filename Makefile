@@ -1,20 +1,28 @@
-# Two commands for a new user: `make run` and `make test`. Everything is built in .venv from the lock; nothing outside this folder is touched.
+# Two commands for a new user: `make run` and `make test`. Everything is built in .venv from a lock; nothing outside this folder is touched.
 PY := .venv/bin/python
+PYTHONS := 3.11 3.12 3.13 3.14
+export PYTHON
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint types bench lock clean
+.PHONY: help setup running run airflow test test-matrix test-next lint types hooks bench lock clean
 
 help:  ## what there is
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
 
-setup:  ## build .venv from the lock
-	@PYTHON="$(PYTHON)" bin/setup
+run: running  ## last night's reports and a promotion, on stand-in vendors and an embedded Airflow (ONCE=1: stop when done; NIGHT=2026-11-01; PORT=8090)
+	@exec $(PY) -m include.local $(if $(ONCE),--once) $(if $(NIGHT),--night "$(NIGHT)") $(if $(PORT),--port "$(PORT)")
 
-run: setup  ## last night's reports and a promotion, on stand-in vendors and an embedded Airflow (ONCE=1: stop when done)
-	@exec $(PY) -m include.local $(if $(ONCE),--once) $(if $(NIGHT),--night $(NIGHT)) $(if $(PORT),--port $(PORT))
+airflow: running  ## a command of Airflow with the settings of `make run` (ARGS="backfill create --help")
+	@exec $(PY) -m include.local.command $(ARGS)
 
 test: setup  ## all tests, fast ones first (ARGS: passed to pytest)
 	@$(PY) -m pytest -m "not airflow" -n 3 --dist loadfile $(ARGS)
 	@$(PY) -m pytest -m airflow $(ARGS)
+
+test-matrix:  ## the fast tests on each Python of PYTHONS that is here, in environments of their own (ARGS: passed to pytest)
+	@bin/test-matrix $(PYTHONS) -- $(ARGS)
+
+test-next:  ## the fast tests and one whole mission on the newest beta of the next Airflow (ARGS: passed to pytest)
+	@bin/test-next $(ARGS)
 
 lint: setup  ## ruff: rules and format; the contracts of who imports whom
 	@$(PY) -m ruff check . && $(PY) -m ruff format --check . && PYTHONPATH=plugins:. .venv/bin/lint-imports --no-cache
@@ -22,13 +30,23 @@ lint: setup  ## ruff: rules and format; the contracts of who imports whom
 types: setup  ## mypy --strict
 	@$(PY) -m mypy
 
+hooks: setup  ## run the linters before each commit (pre-commit, with the tools of the lock)
+	@$(PY) -m pre_commit install
+
 bench: setup  ## side by side with peers (each in an environment of its own)
 	@$(PY) -m benchmarks $(ARGS)
+
+running:
+	@bin/setup run
+
+setup:  ## build .venv for development (PYTHON=python3.13: with that interpreter)
+	@bin/setup dev
 
 lock: setup  ## resolve the locks anew from requirements*.txt
 	@.venv/bin/uv pip compile -q --universal --generate-hashes --python-version 3.11 --no-header --upgrade -o requirements-dev.lock requirements-dev.txt
 	@.venv/bin/uv pip compile -q --universal --generate-hashes --python-version 3.11 --no-header -c requirements-dev.lock -o requirements.lock requirements.txt
+	@.venv/bin/uv pip compile -q --universal --generate-hashes --python-version 3.11 --no-header -c requirements-dev.lock -o requirements-setup.lock requirements-setup.txt
 	@.venv/bin/uv pip compile -q --universal --generate-hashes --python-version 3.12 --no-header -c requirements-dev.lock $(addprefix --no-emit-package ,deprecated packaging pathspec pluggy typing-extensions wrapt) -o requirements-image.lock requirements-image.txt
 
-clean:  ## remove the environment, the local Airflow and the local lake
-	rm -rf .venv .local lake .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis benchmarks/.venvs
+clean:  ## remove the environments, what was downloaded, the local Airflow and the local lake
+	rm -rf .venv .venv.lock .venvs .local lake .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis benchmarks/.venvs

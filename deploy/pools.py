@@ -7,7 +7,7 @@ import sys
 
 # Airflow says on the standard output what it loads, and `init.sh` reads pools there.
 with contextlib.redirect_stdout(sys.stderr):
-    from include.local.__main__ import POOL_SLOTS, configured_flows
+    from nightshift.config.reports import POOL_SLOTS, pools
     from nightshift.settings import ConfigError
 
 
@@ -15,11 +15,11 @@ def main() -> int:
     """Print them; a mistake in ``reports.yaml`` is told, and must not keep Airflow from starting, which shows it too."""
     try:
         with contextlib.redirect_stdout(sys.stderr):
-            pools = {flow.source.pool for flow in configured_flows()} - {"default_pool"}
+            found = pools()
     except ConfigError as error:
         print(f"nightshift: no pools were made; correct this, then start `init` again:\n{error}", file=sys.stderr)
         return 0
-    for pool in sorted(pools):
+    for pool in found:
         print(pool, POOL_SLOTS)
     return 0
 

@@ -7,3 +7,5 @@ from __future__ import annotations
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+HOME = ROOT / ".local"
+"""Where the embedded Airflow of `make run` lives."""

@@ -20,8 +20,9 @@ from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
-from include.local import ROOT
+from include.local import HOME
 from include.local.airflow import LocalAirflow, NotStarted
+from include.local.given import Refused, check_writable, night_given, port_of, read_dotenv
 from include.local.mission import Flow, collect, follow, start_run, summary
 from include.local.promotions import (
     Promotion,
@@ -33,14 +34,12 @@ from include.local.promotions import (
 from include.local.rest import Api, ApiError
 from include.local.vendors import StandIns, standin_connections
 from nightshift.config.promotions import read_applications
-from nightshift.config.reports import model_of
+from nightshift.config.reports import POOL_SLOTS, model_of, pools
 from nightshift.configuration import all_mistakes
 from nightshift.settings import ConfigError, lake_url, read_section
 from nightshift.sources import SOURCES
 
-HOME = ROOT / ".local"
 SEEN_SECONDS = 90
-POOL_SLOTS = 50
 Say = Callable[[str], None]
 
 
@@ -53,23 +52,28 @@ def main() -> int:
     options = _options()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
-    read_dotenv(ROOT / ".env")
     began = time.monotonic()
 
     def say(text: str) -> None:
         print(f"[{time.monotonic() - began:6.1f} s] {text}", flush=True)
 
-    airflow = LocalAirflow(Path(options.home).resolve() / "airflow", options.port, {"NIGHTSHIFT_LAKE": lake_url()})
-    told = "\n".join(all_mistakes())
-    if told:
-        print(f"nightshift: {told}", file=sys.stderr)
+    told = ""
     try:
+        read_dotenv()
+        home = Path(options.home).resolve()
+        airflow = LocalAirflow(home / "airflow", port_of(options.port), {"NIGHTSHIFT_LAKE": lake_url()})
+        for place in (str(home), lake_url()):
+            check_writable(place)
+        told = "\n".join(all_mistakes())
+        if told:
+            print(f"nightshift: {told}", file=sys.stderr)
         flows, promotions = configured_flows(), configured_promotions(once=options.once)
+        options.night = options.night and night_given(options.night, {one.dag_id: one.source.zone for one in flows})
         standins = [flow.vendor for flow in flows if not _is_real(flow.source.connection)]
         if any(not _is_real(one.config.connection) for one in promotions):
             standins.append("flexdeploy")
         vendors = StandIns(standins, airflow.home.parent)
-    except ConfigError as error:
+    except (ConfigError, Refused) as error:
         if str(error) not in told:
             print(f"nightshift: {error}", file=sys.stderr)
         return 2
@@ -104,7 +108,7 @@ def _mission(
     say(f"Airflow is up: {airflow.url}  user admin, password {airflow.password}")
     for connection_id, fields in standin_connections(vendors.ports).items():
         api.put_connection(connection_id, **fields)
-    for pool in sorted({flow.source.pool for flow in flows} - {"default_pool"}):
+    for pool in pools():
         api.put_pool(pool, POOL_SLOTS)
     _await_dags(api, [*(flow.dag_id for flow in flows), *(one.dag_id for one in promotions)])
     known = {one.dag_id: frozenset(run["dag_run_id"] for run in api.runs(one.dag_id)) for one in promotions}
@@ -201,15 +205,6 @@ def configured_flows() -> list[Flow]:
     return flows
 
 
-def read_dotenv(path: Path) -> None:
-    """Take ``NAME=value`` lines of a ``.env`` file into the environment, where the name is not set already."""
-    with contextlib.suppress(FileNotFoundError):
-        for line in path.read_text(encoding="utf-8").splitlines():
-            name, equals, value = line.partition("=")
-            if equals and not line.lstrip().startswith("#"):
-                os.environ.setdefault(name.strip(), value.strip().strip("'\""))
-
-
 def _is_real(connection: str) -> bool:
     """Whether a person has given this connection, so that no stand-in is needed."""
     return f"AIRFLOW_CONN_{connection.upper()}" in os.environ
@@ -236,9 +231,7 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--once", action="store_true", help="stop everything after the summary")
     parser.add_argument("--night", help="a night other than the last one, YYYY-MM-DD")
-    parser.add_argument(
-        "--port", type=int, default=int(os.environ.get("PORT") or 8080), help="port of the Airflow UI (default 8080)"
-    )
+    parser.add_argument("--port", help="port of the Airflow UI (default: PORT of the environment or of .env, 8080)")
     parser.add_argument("--home", default=str(HOME), help="folder of the embedded Airflow (default .local)")
     return parser.parse_args()
 

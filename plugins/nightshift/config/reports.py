@@ -17,12 +17,14 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 from nightshift.config.in_force import ConfigFile, is_removed
 from nightshift.config.mistakes import nearest
-from nightshift.config.reading import REPORTS, open_file
+from nightshift.config.reading import REPORTS, open_file, read_section
 from nightshift.lake.spec import Checks, ColumnType, CsvSpec, PublishSpec, SchemaRules
 from nightshift.sources import SOURCES, VENDORS
 
 ANY = "*"
 """Stands for the reports of a source that nobody knows, because its section has a mistake, which is told for itself."""
+POOL_SLOTS = 50
+"""Slots that a pool gets which is made for a source; Token Flex queues 50 exports."""
 
 
 def _timezone(name: str) -> str:
@@ -136,6 +138,16 @@ def model_of(source: str) -> type[Source]:
     """Return the model of a source's section, which is imported now."""
     found: type[Source] = VENDORS[source].load(SOURCES[source].model)
     return found
+
+
+def pools(folder: Path | None = None) -> list[str]:
+    """Return the Airflow pools that ``reports.yaml`` names, but Airflow's own. Somebody has to make them, deferred tasks counted.
+
+    :param folder: the configuration folder; default :func:`nightshift.settings.config_folder`
+    :raises ConfigError: a mistake in the file
+    """
+    sections = (read_section(name, model_of(name), folder=folder) for name in SOURCES)
+    return sorted({section.pool for section in sections if section is not None} - {"default_pool"})
 
 
 def source_in_force(name: str, *, folder: Path | None = None, counts_gone: bool = False) -> Source | None:
