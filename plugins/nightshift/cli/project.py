@@ -18,7 +18,7 @@ from nightshift.cli.schema import SCHEMAS
 from nightshift.config.document import Document, load
 from nightshift.config.mistakes import ConfigError
 from nightshift.config.promotions import Application
-from nightshift.config.reports import model_of
+from nightshift.config.reports import POOL_SLOTS, model_of
 from nightshift.settings import PROMOTIONS, REPORTS
 from nightshift.sources import SOURCES
 
@@ -26,8 +26,6 @@ DAGS = "nightshift_dags"
 SETTINGS = "airflow.env"
 POOLS = "pools.json"
 _WRITTEN = ".init.json"
-_SLOTS = 50
-"""Of a pool that is made; Token Flex queues 50 exports."""
 _PACKAGE = Path(__file__).resolve().parents[1]
 _HEADS = {
     REPORTS: "# Which reports Nightshift brings home every night: a section a source.\n",
@@ -134,7 +132,7 @@ class Project:
         files += [self._derived(f"{name}.schema.json", _json(make())) for name, make in SCHEMAS.items()]
         files.append(self._derived(SETTINGS, self._settings()))
         if needs.pools:
-            about = {"slots": _SLOTS, "description": "What the vendor takes at once", "include_deferred": True}
+            about = {"slots": POOL_SLOTS, "description": "What the vendor takes at once", "include_deferred": True}
             files.append(self._derived(POOLS, _json(dict.fromkeys(needs.pools, about))))
         for one in needs.templates:
             files.append(self._derived(self.dags / DAGS / one.name, one.read_text(encoding="utf-8")))

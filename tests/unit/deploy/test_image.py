@@ -37,8 +37,11 @@ def test_every_requirement_is_in_the_image_or_added(root: Path) -> None:
     project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
     needed = {re.split(r"[<>=~ ]", one)[0].lower() for one in project["dependencies"]}
     of_airflow = {
-        "apache-airflow", "apache-airflow-providers-http", "apache-airflow-providers-standard", "aiohttp", "pendulum", "pydantic", "pyyaml",
-    }  # fmt: skip
+        "apache-airflow",
+        "apache-airflow-providers-http",
+        "apache-airflow-providers-standard",
+        *("aiohttp", "pendulum", "pydantic", "pyyaml", "rich", "typer"),
+    }
     assert needed - of_airflow <= set(pins(root / "requirements-image.txt"))
 
 
