@@ -32,6 +32,9 @@ class Controlled(Protocol):
     def turn(self, **changes: Any) -> None:
         """Turn switches."""
 
+    def release(self) -> None:
+        """Let held answers go."""
+
     def described(self) -> dict[str, Any]:
         """Say what this is."""
 
@@ -81,6 +84,9 @@ class Control:
                 return vendor.faults.fired()
             case "DELETE /faults":
                 vendor.faults.clear()
+                vendor.release()
+            case "POST /release":
+                vendor.release()
             case "GET /switches":
                 return vendor.switches
             case "PATCH /switches":

@@ -6,27 +6,41 @@ import re
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import msgspec
 
-if TYPE_CHECKING:
-    from include.standins.routing import Request
 
-    Predicate = Callable[[Request], bool]
+class Hit(Protocol):
+    """What of a request decides whether a fault is for it."""
+
+    method: str
+    origin: str
+    path: str
+    page: int | None
+
+    @property
+    def query(self) -> Mapping[str, str]:
+        """The query, decoded."""
+
+
+Predicate = Callable[[Any], bool]
 
 
 class FaultKind(StrEnum):
     """What can go wrong with any vendor.
 
-    ``STATUS``: ``status`` (and ``retry_after``, ``body``, ``content_type``, ``headers``) instead of the answer; 502 has an HTML body.
-    ``HTML_200``, ``EMPTY_200``: success without data. ``WRONG_CONTENT_TYPE``: the true body under ``content_type``.
-    ``RESET``: request lost, TCP reset. ``DROP_BEFORE``: request lost, connection closed in order.
-    ``ACCEPT_THEN_DROP``: request **done**, answer lost, TCP reset. ``RESET_BODY``: reset after ``at_bytes`` of the body.
-    ``TRUNCATED``: ``at_bytes`` of the body, with a Content-Length that agrees: valid HTTP, broken JSON.
-    ``SHORT_BODY``: ``at_bytes``, then closed, against a Content-Length that promises all; ``SHORT_CHUNKED``: the same in chunks, no last chunk.
-    ``DRIP``: ``chunk_bytes`` every ``seconds``. ``DELAY``: ``seconds`` before anything is done. ``DELAY_ANSWER``: request **done**, then ``seconds``.
-    ``OVERSIZE``: white space in front of the body until it has ``size_bytes``. ``BAD_GZIP``: said to be gzip and is not.
+    ``STATUS``: ``status`` (and ``retry_after``, ``body``, ``content_type``, ``headers``) instead of the answer; 502 has
+    an HTML body. ``HTML_200``, ``EMPTY_200``: success without data. ``WRONG_CONTENT_TYPE``: the true body under
+    ``content_type``. ``RESET``: request lost, TCP reset. ``DROP_BEFORE``: request lost, connection closed in order.
+    ``ACCEPT_THEN_DROP``: request **done**, answer lost, TCP reset. ``RESET_BODY``: reset after ``at_bytes`` of the
+    body. ``TRUNCATED``: ``at_bytes`` of the body, with a Content-Length that agrees: valid HTTP, broken JSON.
+    ``SHORT_BODY``: ``at_bytes``, then closed, against a Content-Length that promises all; ``SHORT_CHUNKED``: the same
+    in chunks, no last chunk. ``DRIP``: ``chunk_bytes`` every ``seconds``. ``DELAY``: ``seconds`` before anything is
+    done. ``DELAY_ANSWER``: request **done**, then ``seconds``. ``OVERSIZE``: white space in front of the body until it
+    has ``size_bytes``. ``BAD_GZIP``: said to be gzip and is not. ``HOLD``: request lost, no answer. ``HOLD_ANSWER``:
+    request **done**, no answer. ``HOLD_BODY``: ``at_bytes`` of the body, no more. Each until the client leaves, or
+    :meth:`StandIn.release`: then the connection ends, but a held answer is sent.
     """
 
     STATUS = "status"
@@ -45,9 +59,21 @@ class FaultKind(StrEnum):
     DELAY_ANSWER = "delay_answer"
     OVERSIZE = "oversize"
     BAD_GZIP = "bad_gzip"
+    HOLD = "hold"
+    HOLD_ANSWER = "hold_answer"
+    HOLD_BODY = "hold_body"
 
 
-UNDONE = frozenset({FaultKind.STATUS, FaultKind.HTML_200, FaultKind.EMPTY_200, FaultKind.RESET, FaultKind.DROP_BEFORE})
+UNDONE = frozenset(
+    {
+        FaultKind.STATUS,
+        FaultKind.HTML_200,
+        FaultKind.EMPTY_200,
+        FaultKind.RESET,
+        FaultKind.DROP_BEFORE,
+        FaultKind.HOLD,
+    }
+)
 """Kinds with which the vendor's handler does not run: nothing is done at the vendor."""
 
 SLOW = frozenset({FaultKind.DELAY, FaultKind.DELAY_ANSWER})
@@ -91,7 +117,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     size_bytes: int = 0
     detail: dict[str, Any] = {}
 
-    def fits(self, request: Request) -> bool:
+    def fits(self, request: Hit) -> bool:
         """Tell whether the fault is for a call, whatever the counts."""
         return (
             (self.method is None or self.method == request.method)
@@ -112,7 +138,7 @@ class _Waiting:
         self.seen = 0
         self.fired = 0
 
-    def due(self, request: Request) -> bool:
+    def due(self, request: Hit) -> bool:
         if not self.fault.fits(request) or (self.when and not self.when(request)):
             return False
         self.seen += 1
@@ -160,8 +186,10 @@ class Faults:
         with self._lock:
             return [{"fault": msgspec.to_builtins(w.fault), "seen": w.seen, "fired": w.fired} for w in self._waiting]
 
-    def due(self, request: Request) -> tuple[Fault, ...]:
-        """Return the faults of a call: at most one that decides the answer, any number of slow ones and of the vendor's own."""
+    def due(self, request: Hit) -> tuple[Fault, ...]:
+        """Return the faults of a call: at most one that decides the answer, any number of slow ones and of the vendor's
+        own.
+        """
         with self._lock:
             if not self._waiting:
                 return ()

@@ -6,13 +6,14 @@ import re
 import threading
 import time
 from collections import Counter, OrderedDict, deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 import msgspec
 
 KEPT = 50_000
+T = TypeVar("T")
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,6 +83,7 @@ class Ledger:
 
     def __init__(self, file: Path | str | None = None, *, kept: int = KEPT) -> None:
         self._lock = threading.RLock()
+        self._news = threading.Condition(self._lock)
         self._kept = kept
         self._file: IO[bytes] | None = Path(file).open("ab", buffering=0) if file else None  # noqa: SIM115 -- held open until close()
         self._number = 0
@@ -152,6 +154,28 @@ class Ledger:
             if entry.number > since and (kind is None or entry.kind == kind) and (key is None or entry.key == key)
         ]
 
+    def wait_for_request(self, *, within: float = 10.0, **filters: Any) -> Entry:
+        """Return the first request that fits, as soon as it is here; also one that a fault holds. Not from the server's own thread.
+
+        :param within: seconds
+        :param filters: of :meth:`requests`
+        :raises TimeoutError: none came
+        """
+        return self._first(lambda: self.requests(**filters), within, filters)
+
+    def wait_for_effect(self, *, within: float = 10.0, **filters: Any) -> Effect:
+        """Return the first effect that fits, as :meth:`wait_for_request` does.
+
+        :raises TimeoutError: none came
+        """
+        return self._first(lambda: self.effects(**filters), within, filters)
+
+    def _first(self, find: Callable[[], list[T]], within: float, filters: Mapping[str, Any]) -> T:
+        with self._news:
+            if not self._news.wait_for(find, within):
+                raise TimeoutError(f"within {within:g} s the ledger has nothing that fits {dict(filters)}")
+            return find()[0]
+
     def stats(self) -> Stats:
         """Return the counts."""
         with self._lock:
@@ -186,6 +210,7 @@ class Ledger:
             while len(self._requests) > self._kept:
                 self._requests.popitem(last=False)
             self._append({"request": entry})
+            self._news.notify_all()
 
     def leaving(self) -> None:
         """Note that one request less is in flight; called before the client can know that its answer is over."""
@@ -222,6 +247,7 @@ class Ledger:
             self._effects.append(entry)
             self._counted["effect"][kind] += 1
             self._append({"effect": entry})
+            self._news.notify_all()
 
     def _append(self, line: Mapping[str, Entry | Effect]) -> None:
         if self._file:

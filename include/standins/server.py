@@ -24,7 +24,7 @@ from include.standins.control import Control
 from include.standins.faults import SLOW, UNDONE, Fault, FaultKind, Faults
 from include.standins.ledger import Entry, Ledger
 from include.standins.routing import Refused, Request, Response, Route, Router
-from include.standins.sockets import Listener, Sender, broken, compressed, instead
+from include.standins.sockets import LOST, Listener, Sender, broken, compressed, instead
 from include.standins.switches import Switches, turned
 
 S = TypeVar("S", bound=Switches)
@@ -45,10 +45,12 @@ class StandIn(Generic[S]):
     :param host: address to listen on; loopback unless there is a reason
     :param seed: of all generated data
     :param latency: seconds before each answer
-    :param switches: the vendor's switches; default: their defaults. Checked here, so ``date_to="inclusive"`` will do for an enum
+    :param switches: the vendor's switches; default: their defaults. Checked here, so ``date_to="inclusive"`` will do
+        for an enum
     :param clock: the time as the vendor sees it
     :param ledger_file: appended to, a JSON line an entry
-    :param public_url: scheme, host and port that the vendor believes to have, for links in its answers; default: the real one
+    :param public_url: scheme, host and port that the vendor believes to have, for links in its answers; default: the
+        real one
     :param tls: server context, to listen with https
     :param compress: gzip for clients that accept it
     :raises ValueError: a switch has a value that does not fit
@@ -144,6 +146,12 @@ class StandIn(Generic[S]):
         with self._lock:
             self.switches = turned(self.switches, changes)
 
+    def release(self) -> None:
+        """Let all answers go that a fault holds; may be called from any thread."""
+        if self._loop:
+            for listener in self._listeners.values():
+                self._loop.call_soon_threadsafe(listener.release)
+
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the lock of the vendor's state; never across an ``await``."""
@@ -157,6 +165,7 @@ class StandIn(Generic[S]):
 
         :raises OSError: the port is taken
         """
+        self._loop = asyncio.get_running_loop()
         try:
             for origin, listener in self._listeners.items():
 
@@ -206,7 +215,7 @@ class StandIn(Generic[S]):
         self._own_up(kind)
 
     async def _live(self, ready: list[BaseException | None], listening: threading.Event) -> None:
-        self._loop, self._ended = asyncio.get_running_loop(), asyncio.Event()
+        self._ended = asyncio.Event()
         try:
             await self.start()
         except BaseException as error:  # noqa: BLE001, RUF100 -- handed to the thread that waits
@@ -229,10 +238,10 @@ class StandIn(Generic[S]):
         if raw_path == CONTROL or raw_path.startswith(CONTROL + "/"):
             body = await incoming.content.read()
             response = await self._control.answer(incoming.method, raw_path[len(CONTROL) :], incoming.query, body)
-            return await Sender(incoming).send(response, None)
+            return await Sender(incoming, self._listeners[origin]).send(response, None)
         number = self.ledger.next_number()
         leaving = _Once(self.ledger.leaving)
-        sender = Sender(incoming, leaving)
+        sender = Sender(incoming, self._listeners[origin], leaving)
         whole = False
         try:
             sent = await self._answer(incoming, origin, raw_path, number, sender)
@@ -301,7 +310,7 @@ class StandIn(Generic[S]):
     ) -> Entry:
         shown = {name: request.headers[name] for name in KEPT_HEADERS if name in request.headers}
         query = tuple((n, "***" if n in self.secret_query else v) for n, v in request.query.items())
-        lost = breaking is not None and breaking.kind in _NO_STATUS
+        lost = breaking is not None and breaking.kind in LOST
         return Entry(
             number=request.number, origin=request.origin, method=request.method, path=self.shown_path(request), route=route, query=query, headers=shown,
             body_bytes=len(request.body), connection=request.connection, at=at, started=began, credential=self._fingerprint(request), user=request.user,
@@ -340,4 +349,3 @@ class _Once:
 
 
 _GENERIC = frozenset(FaultKind)
-_NO_STATUS = frozenset({FaultKind.RESET, FaultKind.DROP_BEFORE, FaultKind.ACCEPT_THEN_DROP})

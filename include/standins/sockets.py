@@ -23,12 +23,13 @@ _numbers = itertools.count(1)
 
 
 class _Numbering(web.Server):
-    """aiohttp's low-level server, with a number for each TCP connection."""
+    """aiohttp's low-level server, with a number for each TCP connection, and an event for each that is held."""
 
     def __init__(self, handler: Any, gone: Callable[[int], None], **options: Any) -> None:
         super().__init__(handler, **options)
         self._gone = gone
         self.numbers: dict[int, int] = {}
+        self.held: dict[int, asyncio.Event] = {}
 
     def connection_made(self, handler: RequestHandler, transport: asyncio.Transport) -> None:
         self.numbers[id(handler)] = next(_numbers)
@@ -36,6 +37,8 @@ class _Numbering(web.Server):
 
     def connection_lost(self, handler: RequestHandler, exc: BaseException | None = None) -> None:
         super().connection_lost(handler, exc)
+        if held := self.held.get(id(handler)):
+            held.set()
         number = self.numbers.pop(id(handler), None)
         if number is not None:
             self._gone(number)
@@ -65,6 +68,18 @@ class Listener:
         """Return the number of a request's TCP connection; 0 where it is already gone."""
         return self._server.numbers.get(id(request.protocol), 0) if self._server else 0
 
+    async def hold(self, request: web.BaseRequest) -> None:
+        """Wait until the client of a request leaves, or :meth:`release`."""
+        if self._server and id(request.protocol) in self._server.numbers:
+            held = self._server.held[id(request.protocol)] = asyncio.Event()
+            await held.wait()
+            self._server.held.pop(id(request.protocol), None)
+
+    def release(self) -> None:
+        """Let all go that is held."""
+        for held in self._server.held.values() if self._server else ():
+            held.set()
+
     async def start(self, handler: Any, gone: Callable[[int], None]) -> None:
         """Listen.
 
@@ -82,6 +97,7 @@ class Listener:
 
     async def stop(self) -> None:
         """Close the port and all connections."""
+        self.release()
         if self._runner:
             await self._runner.cleanup()
             self._runner = None
@@ -90,8 +106,10 @@ class Listener:
 HTML = "<!DOCTYPE html><html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>"
 _REASONS = {502: "502 Bad Gateway", 200: "Please sign in"}
 _PAD = b" " * 65536
-_CUT = frozenset({FaultKind.RESET_BODY, FaultKind.SHORT_BODY, FaultKind.SHORT_CHUNKED})
-_LOST = frozenset({FaultKind.RESET, FaultKind.DROP_BEFORE, FaultKind.ACCEPT_THEN_DROP})
+_IN_ORDER = frozenset({FaultKind.DROP_BEFORE, FaultKind.HOLD})
+_CUT = frozenset({FaultKind.RESET_BODY, FaultKind.SHORT_BODY, FaultKind.SHORT_CHUNKED, FaultKind.HOLD_BODY})
+LOST = frozenset({FaultKind.RESET, FaultKind.DROP_BEFORE, FaultKind.ACCEPT_THEN_DROP, FaultKind.HOLD})
+"""Kinds with which nothing is answered."""
 
 
 def instead(fault: Fault) -> Response:
@@ -140,11 +158,15 @@ def compressed(response: Response) -> Response:
 class Sender:
     """Sends one answer; ``sent`` counts the bytes of the body that were written.
 
+    :param listener: it came from, which holds it where a fault says so
     :param leaving: called just before the client can know that the answer is over
     """
 
-    def __init__(self, request: web.BaseRequest, leaving: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self, request: web.BaseRequest, listener: Listener, leaving: Callable[[], None] = lambda: None
+    ) -> None:
         self._request = request
+        self._listener = listener
         self._leaving = leaving
         self.sent = 0
 
@@ -155,8 +177,10 @@ class Sender:
         :param fault: how to break the sending
         :raises ConnectionError: the client left
         """
-        if fault and fault.kind in _LOST:
-            return self.hang_up(abruptly=fault.kind != FaultKind.DROP_BEFORE)
+        if fault and fault.kind in (FaultKind.HOLD, FaultKind.HOLD_ANSWER):
+            await self._listener.hold(self._request)
+        if fault and fault.kind in LOST:
+            return self.hang_up(abruptly=fault.kind not in _IN_ORDER)
         if fault and fault.kind in _CUT:
             return await self._cut(response, fault)
         if isinstance(response.body, bytes) and not (fault and fault.kind == FaultKind.DRIP):
@@ -191,6 +215,8 @@ class Sender:
         transport = self._request.transport
         while transport is not None and transport.get_write_buffer_size():  # noqa: ASYNC110 -- there is no event for an empty buffer
             await asyncio.sleep(0.001)
+        if fault.kind == FaultKind.HOLD_BODY:
+            await self._listener.hold(self._request)
         return self.hang_up(abruptly=fault.kind == FaultKind.RESET_BODY)
 
     async def _start(self, response: Response, length: int | None) -> web.StreamResponse:

@@ -129,7 +129,9 @@ class Access:
 
         async def served(request: Request) -> Response:
             self.arriving(request)
-            return await handler(request, self.session(request, request.query.get("sid", "")))
+            response = await handler(request, self.session(request, request.query.get("sid", "")))
+            self._others(request, late=True)
+            return response
 
         return served
 
@@ -145,11 +147,15 @@ class Access:
     def arriving(self, request: Request) -> None:
         """Let pass what happens before a call is served: time, and other users."""
         self._live.count_call()
-        for fault in request.faults:
-            if fault.kind == faulty.OTHER_USER:
-                self._live.other_user(**fault.detail, sink=request.effect)
+        self._others(request, late=False)
         with self._vendor.locked():
             self._expire()
+
+    def _others(self, request: Request, *, late: bool) -> None:
+        for fault in request.faults:
+            if fault.kind == faulty.OTHER_USER and bool(fault.detail.get("late")) == late:
+                change = {name: value for name, value in fault.detail.items() if name != "late"}
+                self._live.other_user(**change, sink=request.effect)
 
     def session(self, request: Request, sid: str) -> Session:
         """Return an open session, and count its use.

@@ -12,7 +12,9 @@ USER_ID, REST_KEY = "nightshift", "standin-exago"
 
 
 class Version(StrEnum):
-    """What is tied to a version: the storage identity and ``/`` in bodies come with 2020.1, ``Entity`` and four more keys of a node with 2021.1."""
+    """What is tied to a version: the storage identity and ``/`` in bodies come with 2020.1, ``Entity`` and four more
+    keys of a node with 2021.1.
+    """
 
     V2019 = "2019.2"
     V2020 = "2020.1"
@@ -131,17 +133,23 @@ def _schedules() -> dict[str, list[str]]:
 class ExagoSwitches(Switches, frozen=True, kw_only=True):
     """Every open point of the reference, with the default that it recommends or that seems likeliest.
 
-    ``user_id`` and ``rest_key``: the credentials, the user may be blank; ``secured`` off: an unsecured configuration, which takes ``Basic Og==``.
-    ``headers_required``: a call without ``Content-Type`` and ``Accept`` of JSON gets ``headers_status``. ``rest_enabled`` off: every call gets 500 with HTML.
-    ``words_case_sensitive``: words of the path as the reference prints them; ``names_case_sensitive``: of folders and reports.
-    ``configs``: what ``?config=`` may name. ``session_seconds``: life of a session, since its last call (``session_sliding``) or since it was made; ``session_calls``: it ends after so many.
-    ``session_id_key``: of the session's JSON. ``role``: ``user`` of every node. ``child_key``, ``separator``: instead of what ``version`` says. ``numeric_types``: of nodes.
-    ``existing``, ``missing``, ``not_empty``, ``read_only``: answer to a folder that is there, is not (or its parent), holds something, may not be changed.
-    ``parents_made``: creating a folder makes the folders above it. ``listing_lag_calls``: a listing does not show what the last so many calls changed; ``listing_lag_seconds``: what changed so lately.
-    ``parties``: path of a top folder → whom it is shown to (a value of the storage identity), from 2020.1 on and unless ``IsAdmin``.
-    ``report_rows``: rows of a report by path; ``failing_reports``: path → what its ``ErrorList`` says; ``missing_report``: answer to a report that is not there, ``status``: 200 with ``IsError``.
-    ``expressview_executable``: from 2019.2.19 and 2020.1.5 on. ``schedules``: id → job status at each look, the last one stays. ``schedules_v2`` off: only ``/rest/schedules``.
-    At the start only: ``documented_tree``: the tree of the vendor's page and nothing else; ``bulk_folders``: so many folders with ten reports each, besides.
+    ``user_id`` and ``rest_key``: the credentials, the user may be blank; ``secured`` off: an unsecured configuration,
+    which takes ``Basic Og==``. ``headers_required``: a call without ``Content-Type`` and ``Accept`` of JSON gets
+    ``headers_status``. ``rest_enabled`` off: every call gets 500 with HTML. ``words_case_sensitive``: words of the path
+    as the reference prints them; ``names_case_sensitive``: of folders and reports. ``configs``: what ``?config=`` may
+    name. ``session_seconds``: life of a session, since its last call (``session_sliding``) or since it was made;
+    ``session_calls``: it ends after so many. ``session_id_key``: of the session's JSON. ``role``: ``user`` of every
+    node. ``child_key``, ``separator``: instead of what ``version`` says. ``numeric_types``: of nodes. ``existing``,
+    ``missing``, ``not_empty``, ``read_only``: answer to a folder that is there, is not (or its parent), holds
+    something, may not be changed. ``parents_made``: creating a folder makes the folders above it.
+    ``listing_lag_calls``: a listing does not show what the last so many calls changed; ``listing_lag_seconds``: what
+    changed so lately. ``parties``: path of a top folder → whom it is shown to (a value of the storage identity), from
+    2020.1 on and unless ``IsAdmin``. ``report_rows``: rows of a report by path; ``failing_reports``: path → what its
+    ``ErrorList`` says; ``missing_report``: answer to a report that is not there, ``status``: 200 with ``IsError``.
+    ``expressview_executable``: from 2019.2.19 and 2020.1.5 on. ``schedules``: id → job status at each look, the last
+    one stays. ``schedules_v2`` off: only ``/rest/schedules``. At the start only: ``tree``: paths of all that there is,
+    a folder's with ``/`` at its end; ``documented_tree``: the tree of the vendor's page and nothing else;
+    ``bulk_folders``: so many folders with ten reports each, besides.
     """
 
     version: Version = Version.V2019
@@ -185,5 +193,6 @@ class ExagoSwitches(Switches, frozen=True, kw_only=True):
     binary_result: BinaryResult = BinaryResult.URL
     schedules: dict[str, list[str]] = msgspec.field(default_factory=_schedules)
     schedules_v2: bool = True
+    tree: list[str] | None = None
     documented_tree: bool = False
     bulk_folders: int = 0

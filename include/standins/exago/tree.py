@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -193,7 +193,7 @@ class Ids:
 
 
 def planted(switches: ExagoSwitches, new_id: Callable[[], str]) -> Node:
-    """Return the tree at the start: that of the vendor's page, and folders with names that are hard to write."""
+    """Return the tree at the start: that of the switch ``tree``, or that of the vendor's page, and folders with names that are hard to write."""
 
     def folder(name: str, *children: Node, read_only: bool = False) -> Node:
         return Node(name, new_id(), None, read_only, children)
@@ -201,6 +201,8 @@ def planted(switches: ExagoSwitches, new_id: Callable[[], str]) -> Node:
     def report(name: str, kind: str = "advanced") -> Node:
         return Node(name, new_id(), kind)
 
+    if switches.tree is not None:
+        return _of_paths(switches.tree, new_id)
     documented = _documented(json.loads(EXAMPLE.read_text(encoding="utf-8")), new_id)
     if switches.documented_tree:
         return documented
@@ -228,3 +230,15 @@ def _documented(node: Mapping[str, Any], new_id: Callable[[], str]) -> Node:
     if "name" not in node:
         return Node("", children=children)
     return Node(node["name"], new_id(), node["type"], node["readonly_flag"], children)
+
+
+def _of_paths(paths: Iterable[str], new_id: Callable[[], str]) -> Node:
+    root = Node("")
+    for path in paths:
+        *above, name = path.rstrip("/").split("/")
+        for depth in range(1, len(above) + (2 if path.endswith("/") else 1)):
+            if find(root, [*above, name][:depth], exactly) is None:
+                root = create(root, [*above, name][:depth], exactly, new_id)
+        if not path.endswith("/"):
+            root = put(root, above, Node(name, new_id(), "advanced"), exactly)
+    return root

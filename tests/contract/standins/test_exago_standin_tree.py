@@ -364,3 +364,14 @@ async def test_big_tree() -> None:
         paths = await asker.paths()
         assert sum(path.startswith("Bulk") for path in paths) == 11_000
         assert paths == vendor.live.paths()
+
+
+async def test_a_tree_of_paths_and_another_user_who_comes_after_the_request() -> None:
+    switches = ExagoSwitches(tree=["Sales/Live/Daily", "Sales/Archive/", "Board"])
+    async with ExagoStandIn(switches=switches) as vendor, client() as http:
+        asker = await opened(vendor, http)
+        assert await asker.paths() == ["Sales/", "Sales/Live/", "Sales/Live/Daily", "Sales/Archive/", "Board"]
+        change = {"do": "create", "path": "Sales/New", "late": True}
+        vendor.faults.add(Fault(kind="other_user", path="/reports/list", detail=change))
+        assert "Sales/New/" not in await asker.paths()
+        assert "Sales/New/" in await asker.paths()

@@ -210,6 +210,48 @@ def test_a_fault_says_whether_the_thing_was_done(shelf: Shelf, kind: FaultKind, 
     assert [effect.detail for effect in shelf.ledger.effects(kind="put", key="9")] == [{"value": 5}] * done
 
 
+@pytest.mark.parametrize(("kind", "done"), [(FaultKind.HOLD, 0), (FaultKind.HOLD_ANSWER, 1)])
+@pytest.mark.parametrize("leaves", [True, False])
+def test_an_answer_is_held_until_the_client_leaves_or_it_is_let_go(
+    shelf: Shelf, kind: FaultKind, done: int, leaves: bool
+) -> None:
+    shelf.faults.add(Fault(kind=kind))
+    connection = http.client.HTTPConnection(urlsplit(shelf.url).netloc, timeout=10)
+    connection.request("POST", "/shelf/item/9?key=secret", body=b"5")
+    held = shelf.ledger.wait_for_request(fault=kind)
+    assert len(shelf.ledger.effects(kind="put")) == done
+    assert (held.status, held.finished, shelf.ledger.stats().in_flight) == (201 if done else None, None, 1)
+    if leaves:
+        connection.close()
+    else:
+        shelf.release()
+        if done:
+            assert connection.getresponse().status == 201
+        else:
+            with pytest.raises(http.client.RemoteDisconnected):
+                connection.getresponse()
+    assert item(shelf).body == TEXT
+
+
+def test_a_body_is_held_in_its_middle(shelf: Shelf) -> None:
+    shelf.faults.add(Fault(kind=FaultKind.HOLD_BODY, at_bytes=30))
+    connection = http.client.HTTPConnection(urlsplit(shelf.url).netloc, timeout=10)
+    connection.request("GET", "/shelf/item/1?key=secret")
+    response = connection.getresponse()
+    assert response.read(30) == TEXT[:30]
+    assert shelf.ledger.wait_for_request(fault="hold_body").finished is None
+    shelf.release()
+    with pytest.raises(http.client.IncompleteRead):
+        response.read()
+
+
+def test_waiting_for_what_does_not_come_ends(shelf: Shelf) -> None:
+    with pytest.raises(TimeoutError, match="nothing that fits"):
+        shelf.ledger.wait_for_effect(kind="put", within=0.01)
+    item(shelf, "9", method="POST", body=b"5")
+    assert shelf.ledger.wait_for_effect(kind="put").detail == {"value": 5}
+
+
 def test_a_fault_matches_method_path_page_query_and_counts(shelf: Shelf) -> None:
     shelf.faults.add(
         Fault(kind=FaultKind.STATUS, method="GET", path="/item/2$", from_page=2, query={"q": "x"}, after=1, times=2)

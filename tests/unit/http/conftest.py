@@ -6,23 +6,24 @@ from typing import Any
 
 import pytest
 
-from tests.unit.http.scripted_vendor import AcmeHook, MakeHook, Vendor, running
+from include.standins.scripted import Scripted, scripted
+from tests.unit.http.acme import AcmeHook, MakeHook
 
 
 @pytest.fixture
-async def vendor() -> AsyncIterator[Vendor]:
-    async with running() as one:
+async def vendor() -> AsyncIterator[Scripted]:
+    async with scripted() as one:
         yield one
 
 
 @pytest.fixture
-async def other() -> AsyncIterator[Vendor]:
-    async with running() as one:
+async def other() -> AsyncIterator[Scripted]:
+    async with scripted() as one:
         yield one
 
 
 @pytest.fixture
-def connect(monkeypatch: pytest.MonkeyPatch, vendor: Vendor) -> MakeHook:
+def connect(monkeypatch: pytest.MonkeyPatch, vendor: Scripted) -> MakeHook:
     """Make a hook of a connection in the environment; hooks wait hundredths of a second instead of seconds."""
 
     def make(kind: type[AcmeHook] = AcmeHook, conn: dict[str, Any] | None = None, **overrides: Any) -> AcmeHook:

@@ -14,8 +14,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from include.standins.scripted import Scripted, answer, raw, scripted
 from nightshift.errors import AuthFailed, BadResponse, Rejected, Unreachable, VendorError
-from tests.unit.http.scripted_vendor import AcmeHook, MakeHook, Vendor, answer, raw, running
+from tests.unit.http.acme import AcmeHook, MakeHook
 
 PASSWORD = "swordfish-97"
 
@@ -43,8 +44,8 @@ def certificate(tmp_path: Path) -> Path:
 async def test_tls(connect: MakeHook, certificate: Path) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
-    async with running(context) as secured:
-        conn = {"host": f"https://127.0.0.1:{secured.port}"}
+    async with scripted(context) as secured:
+        conn = {"host": secured.url}
         async with connect(conn=conn, attempts=1) as hook:
             with pytest.raises(Unreachable, match=r"certificate is refused.*verify"):
                 await hook.request("POST", "/")
@@ -52,7 +53,7 @@ async def test_tls(connect: MakeHook, certificate: Path) -> None:
             async with connect(conn={**conn, "extra": {"verify": verify}}) as hook:
                 assert (await hook.request("GET", "/")).status == 200
         async with connect(conn=conn, attempts=1, verify=False) as hook:
-            secured.says(answer(302, Location=f"http://127.0.0.1:{secured.port}/"))
+            secured.plays(answer(302, Location=secured.url.replace("https", "http") + "/"))
             with pytest.raises(BadResponse, match="from https to"):
                 await hook.request("GET", "/")
             with pytest.raises(BadResponse, match="from https to"):
@@ -85,7 +86,7 @@ async def test_an_unknown_host(connect: MakeHook) -> None:
 
 
 @pytest.mark.parametrize("extra", [{"proxy": "{}"}, {"proxies": {"http": "{}"}}])
-async def test_proxy(vendor: Vendor, other: Vendor, connect: MakeHook, extra: dict[str, Any]) -> None:
+async def test_proxy(vendor: Scripted, other: Scripted, connect: MakeHook, extra: dict[str, Any]) -> None:
     given = json.loads(json.dumps(extra).replace("{}", other.url))
     async with connect(conn={"host": "http://vendor.example.com", "extra": given}) as hook:
         await hook.request("GET", "/x")
@@ -95,7 +96,7 @@ async def test_proxy(vendor: Vendor, other: Vendor, connect: MakeHook, extra: di
 
 @pytest.mark.parametrize("verify", [False, "false", "False"])
 async def test_a_proxy_that_could_read_everything(
-    vendor: Vendor, other: Vendor, connect: MakeHook, verify: Any
+    vendor: Scripted, other: Scripted, connect: MakeHook, verify: Any
 ) -> None:
     given = {"proxy": other.url, "verify": verify}
     with pytest.raises(Rejected, match="'proxy' and 'verify'"):
@@ -107,7 +108,7 @@ async def test_a_proxy_that_could_read_everything(
 
 
 async def test_the_test_button_sends_no_stored_password_through_a_proxy_in_the_clear(
-    other: Vendor, connect: MakeHook
+    other: Scripted, connect: MakeHook
 ) -> None:
     hook = connect(conn={"host": "vendor.example.com", "schema": "http", "extra": {"proxy": other.url}})
     done, told = await asyncio.to_thread(hook.test_connection)
@@ -116,8 +117,8 @@ async def test_the_test_button_sends_no_stored_password_through_a_proxy_in_the_c
     assert not other.seen
 
 
-async def test_a_proxy_that_wants_a_login(other: Vendor, connect: MakeHook) -> None:
-    other.says(answer(407))
+async def test_a_proxy_that_wants_a_login(other: Scripted, connect: MakeHook) -> None:
+    other.plays(answer(407))
     for scheme in ("http", "https"):
         async with connect(conn={"host": f"{scheme}://vendor.example.com"}, proxy=other.url) as hook:
             with pytest.raises(AuthFailed, match="extra proxy"):
@@ -165,7 +166,7 @@ async def test_extras_and_overrides(connect: MakeHook) -> None:
     )
 
 
-async def test_a_failed_opening_leaves_the_hook_usable(vendor: Vendor, connect: MakeHook) -> None:
+async def test_a_failed_opening_leaves_the_hook_usable(vendor: Scripted, connect: MakeHook) -> None:
     hook = connect(conn={"host": ""})
     with pytest.raises(Rejected, match="no host"):
         await hook.__aenter__()
@@ -192,8 +193,8 @@ def test_airflow_makes_it_from_a_connection() -> None:
         (answer(429), "Reached, but asked too often"),
     ],
 )
-async def test_what_the_test_button_says(vendor: Vendor, connect: MakeHook, script: Any, start: str) -> None:
-    vendor.says(script)
+async def test_what_the_test_button_says(vendor: Scripted, connect: MakeHook, script: Any, start: str) -> None:
+    vendor.plays(script)
     hook = connect()
     ok, message = await asyncio.to_thread(hook.test_connection)
     assert message.startswith(start)
@@ -216,8 +217,8 @@ def test_the_test_button_without_a_loop(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 async def test_no_secret_is_ever_shown(
-    vendor: Vendor,
-    other: Vendor,
+    vendor: Scripted,
+    other: Scripted,
     connect: MakeHook,
     caplog: pytest.LogCaptureFixture,
     capfd: pytest.CaptureFixture[str],
@@ -232,8 +233,8 @@ async def test_no_secret_is_ever_shown(
         told.append(repr(hook) + repr(hook.settings))
         signed = f"{other.url}/f?X-Amz-Signature=s1gn4ture&x={token}"
         for status in (400, 401, 403, 404, 429, 500, 302):
-            vendor.says(answer(status, echo, Location=f"{other.url}/?token={token}"))
-            other.says(answer(status, echo))
+            vendor.plays(answer(status, echo, Location=f"{other.url}/?token={token}"))
+            other.plays(answer(status, echo))
             for method, path in (
                 ("GET", f"/x/{PASSWORD}?password={PASSWORD}"),
                 ("POST", "/rest/sessions/5e55i0n/x"),
@@ -243,7 +244,7 @@ async def test_no_secret_is_ever_shown(
                     async with hook.stream(method, path):
                         pass
                 told += [str(caught.value), repr(caught.value), repr(caught.value.__dict__), repr(caught.value.args)]
-        vendor.says(answer(body=echo))
+        vendor.plays(answer(body=echo))
         got = await hook.request("GET", f"/x?token={token}")
         told += [repr(got), got.url, repr(got.context)]
         with pytest.raises(BadResponse) as caught:

@@ -5,10 +5,11 @@ import random
 
 import pytest
 
+from include.standins.scripted import Scripted
 from nightshift.backoff import Backoff
 from nightshift.errors import Ambiguous, RateLimited, Rejected, Unreachable
 from nightshift.http.pacing import Pacer, pacer_of
-from tests.unit.http.scripted_vendor import MakeHook, Vendor
+from tests.unit.http.acme import MakeHook
 
 
 class Clock:
@@ -44,7 +45,7 @@ def test_a_new_limit_keeps_what_was_given_out() -> None:
         pacer.allow(0)
 
 
-async def test_hooks_of_one_connection_share_a_pacer(vendor: Vendor, connect: MakeHook) -> None:
+async def test_hooks_of_one_connection_share_a_pacer(vendor: Scripted, connect: MakeHook) -> None:
     extra = {"extra": {"requests_per_minute": 600}}
     async with connect(conn=extra) as one, connect(conn=extra) as two:
         await asyncio.gather(one.request("GET", "/"), two.request("GET", "/"))

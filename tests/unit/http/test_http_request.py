@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from include.standins.scripted import Script, Scripted, answer, raw
 from nightshift.errors import (
     Ambiguous,
     AuthFailed,
@@ -24,14 +25,14 @@ from nightshift.errors import (
     VendorError,
 )
 from nightshift.http.response import Response
-from tests.unit.http.scripted_vendor import AcmeHook, MakeHook, Script, Vendor, answer, raw
+from tests.unit.http.acme import AcmeHook, MakeHook
 
 CUT = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf"
 CUT_CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"
 
 
-async def test_sends_what_was_asked(vendor: Vendor, connect: MakeHook) -> None:
-    vendor.says(answer(body=b'{"rows": [1]}'))
+async def test_sends_what_was_asked(vendor: Scripted, connect: MakeHook) -> None:
+    vendor.plays(answer(body=b'{"rows": [1]}'))
     async with connect(
         conn={"host": f"{vendor.url}/ctx/", "extra": {"headers": {"X-Site": "a"}, "surprise": "b"}}
     ) as hook:
@@ -47,9 +48,9 @@ async def test_sends_what_was_asked(vendor: Vendor, connect: MakeHook) -> None:
 
 
 async def test_an_error_names_its_connection_once_and_an_html_page_is_no_word_of_the_vendor(
-    vendor: Vendor, connect: MakeHook
+    vendor: Scripted, connect: MakeHook
 ) -> None:
-    vendor.says(answer(404, b"<!doctype html><h1>Not Found</h1>", Content_Type="text/html"))
+    vendor.plays(answer(404, b"<!doctype html><h1>Not Found</h1>", Content_Type="text/html"))
     async with connect() as hook:
         with pytest.raises(NotFound) as caught:
             await hook.request("GET", "/report")
@@ -64,7 +65,7 @@ async def test_an_error_names_its_connection_once_and_an_html_page_is_no_word_of
             raise Rejected("days must be 1 to 30", vendor="Acme")
 
 
-async def test_encoded_once(vendor: Vendor, connect: MakeHook) -> None:
+async def test_encoded_once(vendor: Scripted, connect: MakeHook) -> None:
     async with connect() as hook:
         await hook.request("GET", "/a%2Fb/100%", params={"x": "50%25"})
         await hook.request("GET", "/next?cursor=a%2Bb%3D")
@@ -79,7 +80,7 @@ async def test_encoded_once(vendor: Vendor, connect: MakeHook) -> None:
         ({"data": b"raw", "headers": {"content-type": "text/csv"}}, b"raw", "text/csv"),
     ],
 )
-async def test_bodies(vendor: Vendor, connect: MakeHook, given: dict[str, Any], body: bytes, kind: str) -> None:
+async def test_bodies(vendor: Scripted, connect: MakeHook, given: dict[str, Any], body: bytes, kind: str) -> None:
     async with connect() as hook:
         await hook.request("POST", "/x", **given)
     assert vendor.seen[0].body == body
@@ -100,9 +101,9 @@ async def test_bodies(vendor: Vendor, connect: MakeHook, given: dict[str, Any], 
 )
 @pytest.mark.parametrize("method", ["GET", "POST"])
 async def test_clear_refusals_are_not_repeated(
-    vendor: Vendor, connect: MakeHook, method: str, status: int, kind: type[VendorError]
+    vendor: Scripted, connect: MakeHook, method: str, status: int, kind: type[VendorError]
 ) -> None:
-    vendor.says(answer(status, json.dumps({"message": "bad dates"}).encode()))
+    vendor.plays(answer(status, json.dumps({"message": "bad dates"}).encode()))
     async with connect() as hook:
         with pytest.raises(kind) as caught:
             await hook.request(method, "/report", params={"secret": "x"})
@@ -119,8 +120,8 @@ async def test_clear_refusals_are_not_repeated(
 
 
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
-async def test_passing_statuses_are_repeated(vendor: Vendor, connect: MakeHook, status: int) -> None:
-    vendor.says(answer(status), answer(status), answer(body=b"[1]"))
+async def test_passing_statuses_are_repeated(vendor: Scripted, connect: MakeHook, status: int) -> None:
+    vendor.plays(answer(status), answer(status), answer(body=b"[1]"))
     async with connect() as hook:
         assert (await hook.request("GET", "/")).json() == [1]
     assert len(vendor.seen) == 3
@@ -129,8 +130,8 @@ async def test_passing_statuses_are_repeated(vendor: Vendor, connect: MakeHook, 
 @pytest.mark.parametrize(
     "script", [raw(b"", "reset"), raw(b""), raw(CUT, "reset"), raw(CUT), raw(CUT_CHUNKED), raw(CUT_CHUNKED, "reset")]
 )
-async def test_broken_answers_are_repeated(vendor: Vendor, connect: MakeHook, script: Any) -> None:
-    vendor.says(script, answer(body=b"[1]"))
+async def test_broken_answers_are_repeated(vendor: Scripted, connect: MakeHook, script: Any) -> None:
+    vendor.plays(script, answer(body=b"[1]"))
     async with connect() as hook:
         assert (await hook.request("GET", "/")).json() == [1]
     assert len(vendor.seen) == 2
@@ -150,9 +151,9 @@ async def test_broken_answers_are_repeated(vendor: Vendor, connect: MakeHook, sc
 )
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH"])
 async def test_a_change_without_a_clear_answer_is_ambiguous(
-    vendor: Vendor, connect: MakeHook, script: Any, method: str
+    vendor: Scripted, connect: MakeHook, script: Any, method: str
 ) -> None:
-    vendor.says(script)
+    vendor.plays(script)
     async with connect() as hook:
         with pytest.raises(Ambiguous) as caught:
             await hook.request(method, "/jobs", json={})
@@ -160,13 +161,13 @@ async def test_a_change_without_a_clear_answer_is_ambiguous(
     assert "not sent again" in str(caught.value)
 
 
-async def test_a_change_that_was_refused_for_the_rate_is_repeated(vendor: Vendor, connect: MakeHook) -> None:
-    vendor.says(answer(429), answer(201, b'{"id": 7}'))
+async def test_a_change_that_was_refused_for_the_rate_is_repeated(vendor: Scripted, connect: MakeHook) -> None:
+    vendor.plays(answer(429), answer(201, b'{"id": 7}'))
     async with connect() as hook:
         assert (await hook.request("POST", "/jobs", json={})).json() == {"id": 7}
 
 
-async def test_a_change_never_uses_a_kept_connection(vendor: Vendor, connect: MakeHook) -> None:
+async def test_a_change_never_uses_a_kept_connection(vendor: Scripted, connect: MakeHook) -> None:
     async with connect() as hook:
         await hook.request("GET", "/")
         await hook.request("POST", "/")
@@ -174,7 +175,7 @@ async def test_a_change_never_uses_a_kept_connection(vendor: Vendor, connect: Ma
     assert vendor.connections == 2
 
 
-async def test_a_change_that_never_got_there_is_repeated(vendor: Vendor, connect: MakeHook) -> None:
+async def test_a_change_that_never_got_there_is_repeated(vendor: Scripted, connect: MakeHook) -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         host = f"http://127.0.0.1:{closed.getsockname()[1]}"
@@ -185,8 +186,8 @@ async def test_a_change_that_never_got_there_is_repeated(vendor: Vendor, connect
     assert "refused" in caught.value.problem
 
 
-async def test_silence_ends(vendor: Vendor, connect: MakeHook) -> None:
-    vendor.says(raw(b"", "silence"))
+async def test_silence_ends(vendor: Scripted, connect: MakeHook) -> None:
+    vendor.plays(raw(b"", "silence"))
     async with connect(read_timeout=0.05, attempts=2) as hook:
         with pytest.raises(Unreachable, match="no answer in time"):
             await hook.request("GET", "/")
@@ -194,21 +195,21 @@ async def test_silence_ends(vendor: Vendor, connect: MakeHook) -> None:
             await hook.request("POST", "/")
 
 
-async def test_a_slow_drip_ends(vendor: Vendor, connect: MakeHook) -> None:
+async def test_a_slow_drip_ends(vendor: Scripted, connect: MakeHook) -> None:
     async def drip(seen: Any, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
         while not writer.is_closing():
             writer.write(b"x")
             await asyncio.sleep(0.02)
 
-    vendor.says(drip)
+    vendor.plays(drip)
     async with connect(timeout=0.2, read_timeout=5, attempts=1) as hook:
         with pytest.raises(Unreachable, match=r"whole request 0\.2 s"):
             await hook.request("GET", "/")
 
 
-async def test_a_caller_that_gives_up_is_not_held(vendor: Vendor, connect: MakeHook) -> None:
-    vendor.says(raw(b"", "silence"))
+async def test_a_caller_that_gives_up_is_not_held(vendor: Scripted, connect: MakeHook) -> None:
+    vendor.plays(raw(b"", "silence"))
     async with connect() as hook:
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.05):
@@ -218,10 +219,10 @@ async def test_a_caller_that_gives_up_is_not_held(vendor: Vendor, connect: MakeH
 @pytest.mark.parametrize("when", ["seconds", "date"])
 @pytest.mark.parametrize(("status", "kind"), [(429, RateLimited), (503, Unreachable)])
 async def test_a_long_wait_is_left_to_airflow(
-    vendor: Vendor, connect: MakeHook, when: str, status: int, kind: type[VendorError]
+    vendor: Scripted, connect: MakeHook, when: str, status: int, kind: type[VendorError]
 ) -> None:
     value = "120" if when == "seconds" else format_datetime(datetime.now(UTC) + timedelta(seconds=121), usegmt=True)
-    vendor.says(answer(status, Retry_After=value))
+    vendor.plays(answer(status, Retry_After=value))
     async with connect() as hook:
         with pytest.raises(kind) as caught:
             await hook.request("GET", "/")
@@ -229,8 +230,8 @@ async def test_a_long_wait_is_left_to_airflow(
     assert len(vendor.seen) == 1
 
 
-async def test_retry_after_is_the_floor(vendor: Vendor, connect: MakeHook) -> None:
-    vendor.says(answer(429, Retry_After="0.2"), answer())
+async def test_retry_after_is_the_floor(vendor: Scripted, connect: MakeHook) -> None:
+    vendor.plays(answer(429, Retry_After="0.2"), answer())
     loop = asyncio.get_running_loop()
     async with connect() as hook:
         started = loop.time()
@@ -239,8 +240,8 @@ async def test_retry_after_is_the_floor(vendor: Vendor, connect: MakeHook) -> No
 
 
 @pytest.mark.parametrize("kind", ["text/html", "application/json"])
-async def test_a_login_page_is_not_json(vendor: Vendor, connect: MakeHook, kind: str) -> None:
-    vendor.says(answer(body=b"\n<!DOCTYPE html><html>Sign in</html>", Content_Type=kind))
+async def test_a_login_page_is_not_json(vendor: Scripted, connect: MakeHook, kind: str) -> None:
+    vendor.plays(answer(body=b"\n<!DOCTYPE html><html>Sign in</html>", Content_Type=kind))
     async with connect() as hook:
         with pytest.raises(BadResponse, match="login page"):
             await hook.request("GET", "/")
@@ -250,8 +251,8 @@ async def test_a_login_page_is_not_json(vendor: Vendor, connect: MakeHook, kind:
 
 
 @pytest.mark.parametrize("body", [b"", b"  ", b'{"a": 1', b'{"a": NaN}', b"[1] x", b'"\xff"', b"[" * 100_000])
-async def test_bad_json(vendor: Vendor, connect: MakeHook, body: bytes) -> None:
-    vendor.says(answer(body=body))
+async def test_bad_json(vendor: Scripted, connect: MakeHook, body: bytes) -> None:
+    vendor.plays(answer(body=body))
     async with connect() as hook:
         got = await hook.request("GET", "/")
         with pytest.raises(BadResponse) as caught:
@@ -262,46 +263,46 @@ async def test_bad_json(vendor: Vendor, connect: MakeHook, body: bytes) -> None:
             posted.json()
 
 
-async def test_typed_json_and_text(vendor: Vendor, connect: MakeHook) -> None:
-    vendor.says(answer(body=b'\xef\xbb\xbf{"a": 1}'))
+async def test_typed_json_and_text(vendor: Scripted, connect: MakeHook) -> None:
+    vendor.plays(answer(body=b'\xef\xbb\xbf{"a": 1}'))
     async with connect() as hook:
         got = await hook.request("GET", "/")
         assert got.json(type=dict[str, int]) == {"a": 1}
         with pytest.raises(BadResponse, match="another shape"):
             got.json(type=list[int])
-        vendor.says(answer(body="é".encode("latin-1"), Content_Type="text/plain; charset=ISO-8859-1"))
+        vendor.plays(answer(body="é".encode("latin-1"), Content_Type="text/plain; charset=ISO-8859-1"))
         assert (await hook.request("GET", "/")).text() == "é"
-        vendor.says(answer(body=b"\xff", Content_Type="text/plain"))
+        vendor.plays(answer(body=b"\xff", Content_Type="text/plain"))
         with pytest.raises(BadResponse, match="not text in utf-8"):
             (await hook.request("GET", "/")).text()
 
 
 @pytest.mark.parametrize("announced", [True, False])
-async def test_too_large(vendor: Vendor, connect: MakeHook, announced: bool) -> None:
+async def test_too_large(vendor: Scripted, connect: MakeHook, announced: bool) -> None:
     body = b"x" * 10_000
-    vendor.says(answer(body=body) if announced else raw(b"HTTP/1.1 200 OK\r\n\r\n" + body))
+    vendor.plays(answer(body=body) if announced else raw(b"HTTP/1.1 200 OK\r\n\r\n" + body))
     async with connect() as hook:
         with pytest.raises(BadResponse, match="larger than 9999 bytes"):
             await hook.request("GET", "/", max_bytes=9_999)
         assert len((await hook.request("GET", "/", max_bytes=10_000)).body) == 10_000
 
 
-async def test_gzip(vendor: Vendor, connect: MakeHook) -> None:
-    vendor.says(answer(body=gzip.compress(b"[" + b"0," * 50_000 + b"0]"), Content_Encoding="gzip"))
+async def test_gzip(vendor: Scripted, connect: MakeHook) -> None:
+    vendor.plays(answer(body=gzip.compress(b"[" + b"0," * 50_000 + b"0]"), Content_Encoding="gzip"))
     async with connect() as hook:
         assert len((await hook.request("GET", "/")).json()) == 50_001
         with pytest.raises(BadResponse, match="larger than"):
             await hook.request("GET", "/", max_bytes=50_000)
 
 
-async def test_connections_are_kept(vendor: Vendor, connect: MakeHook) -> None:
+async def test_connections_are_kept(vendor: Scripted, connect: MakeHook) -> None:
     async with connect() as hook:
         for _ in range(5):
             await hook.request("GET", "/")
     assert vendor.connections == 1
 
 
-async def test_requests_in_flight(vendor: Vendor, connect: MakeHook) -> None:
+async def test_requests_in_flight(vendor: Scripted, connect: MakeHook) -> None:
     arrived = 0
     all_there = asyncio.Event()
 
@@ -313,13 +314,13 @@ async def test_requests_in_flight(vendor: Vendor, connect: MakeHook) -> None:
         await all_there.wait()
         await answer()(seen, writer)
 
-    vendor.says(held)
+    vendor.plays(held)
     async with connect() as hook, asyncio.timeout(5):
         await asyncio.gather(*(hook.request("GET", "/") for _ in range(8)))
     assert vendor.connections == 8
 
 
-async def test_nested_and_parallel_use(vendor: Vendor, connect: MakeHook) -> None:
+async def test_nested_and_parallel_use(vendor: Scripted, connect: MakeHook) -> None:
     hook = connect()
 
     async def one() -> int:
@@ -352,34 +353,34 @@ class RenewingHook(AcmeHook):
 
 @pytest.mark.parametrize("refusal", [answer(401), answer(500, b"setupD is null")])
 @pytest.mark.parametrize("method", ["GET", "POST"])
-async def test_credentials_are_renewed_once(vendor: Vendor, connect: MakeHook, refusal: Any, method: str) -> None:
+async def test_credentials_are_renewed_once(vendor: Scripted, connect: MakeHook, refusal: Any, method: str) -> None:
     async with connect(RenewingHook) as hook:
-        vendor.says(refusal, answer())
+        vendor.plays(refusal, answer())
         await hook.request(method, "/")
         assert [seen.headers["authorization"] for seen in vendor.seen] == ["Bearer old-token-1", "Bearer new-token-2"]
-        vendor.says(refusal)
+        vendor.plays(refusal)
         with pytest.raises(AuthFailed) as caught:
             await hook.request(method, "/")
         assert (caught.value.vendor, caught.value.attempt) == ("Acme", 2)
     assert len(vendor.seen) == 4
 
 
-async def test_a_vendor_reads_its_own_answers(vendor: Vendor, connect: MakeHook) -> None:
-    vendor.says(answer(body=b'{"IsError":true}'))
+async def test_a_vendor_reads_its_own_answers(vendor: Scripted, connect: MakeHook) -> None:
+    vendor.plays(answer(body=b'{"IsError":true}'))
     async with connect(RenewingHook) as hook:
         with pytest.raises(Rejected) as caught:
             await hook.request("GET", "/folders")
     assert (caught.value.path, caught.value.status) == ("/folders", 200)
 
 
-async def test_a_request_without_credentials(vendor: Vendor, connect: MakeHook) -> None:
+async def test_a_request_without_credentials(vendor: Scripted, connect: MakeHook) -> None:
     async with connect(conn={"extra": {"headers": {"Authorization": "Bearer x", "X-Site": "a"}}}) as hook:
         await hook.request("POST", "/token", credentials=False)
     assert "authorization" not in vendor.seen[0].headers
     assert vendor.seen[0].headers["x-site"] == "a"
 
 
-async def test_a_header_with_a_line_break_is_refused(vendor: Vendor, connect: MakeHook) -> None:
+async def test_a_header_with_a_line_break_is_refused(vendor: Scripted, connect: MakeHook) -> None:
     async with connect() as hook:
         with pytest.raises(Rejected, match="Nothing was sent"):
             await hook.request("GET", "/", headers={"X": "a\r\nHost: evil"})
@@ -397,14 +398,14 @@ async def test_a_header_with_a_line_break_is_refused(vendor: Vendor, connect: Ma
     ids=["html", "empty", "cut", "not http"],
 )
 async def test_a_broken_answer_is_asked_for_again_where_that_is_safe(
-    vendor: Vendor, connect: MakeHook, broken: Script
+    vendor: Scripted, connect: MakeHook, broken: Script
 ) -> None:
-    vendor.says(broken, broken, answer(body=b'{"a": 1}'))
+    vendor.plays(broken, broken, answer(body=b'{"a": 1}'))
     async with connect(attempts=3) as hook:
         got = await hook.request("GET", "/", check=lambda given: given.json())
         assert got.json() == {"a": 1}
         assert len(vendor.seen) == 3
-        vendor.says(broken)
+        vendor.plays(broken)
         with pytest.raises(BadResponse) as caught:
             await hook.request("GET", "/", check=lambda given: given.json())
         assert caught.value.attempt == 3
@@ -414,7 +415,7 @@ async def test_a_broken_answer_is_asked_for_again_where_that_is_safe(
         assert len(vendor.seen) == 7
 
 
-async def test_what_a_check_says_has_no_secret_and_knows_the_request(vendor: Vendor, connect: MakeHook) -> None:
+async def test_what_a_check_says_has_no_secret_and_knows_the_request(vendor: Scripted, connect: MakeHook) -> None:
     def check(given: Response) -> None:
         raise BadResponse("page 3 is no page", detail="it says swordfish-97")
 
@@ -425,8 +426,8 @@ async def test_what_a_check_says_has_no_secret_and_knows_the_request(vendor: Ven
         assert (caught.value.path, caught.value.status, caught.value.attempt) == ("/pages", 200, 1)
 
 
-async def test_what_is_too_large_is_not_asked_for_again(vendor: Vendor, connect: MakeHook) -> None:
-    vendor.says(answer(body=b"x" * 100))
+async def test_what_is_too_large_is_not_asked_for_again(vendor: Scripted, connect: MakeHook) -> None:
+    vendor.plays(answer(body=b"x" * 100))
     async with connect(attempts=3) as hook:
         with pytest.raises(TooLarge):
             await hook.request("GET", "/", max_bytes=99)

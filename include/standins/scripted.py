@@ -1,19 +1,19 @@
+"""A server that plays a list of raw answers on a socket: for what no vendor's own stand-in would ever send."""
+
 from __future__ import annotations
 
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-
-from nightshift.http.hook import VendorHook
 
 Script = Callable[["Seen", asyncio.StreamWriter], Awaitable[None]]
 
 
 @dataclass(frozen=True)
 class Seen:
-    """One request as it came over the socket."""
+    """One request as it came over the socket; names of headers in lower case."""
 
     method: str
     target: str
@@ -22,7 +22,7 @@ class Seen:
 
 
 def answer(status: int = 200, body: bytes = b"{}", **headers: str) -> Script:
-    """A complete answer; header names have ``_`` for ``-``."""
+    """Make a whole answer; header names have ``_`` for ``-``."""
     named = {"Content-Type": "application/json", "Content-Length": str(len(body))}
     named |= {name.replace("_", "-"): value for name, value in headers.items()}
     head = "".join(f"{name}: {value}\r\n" for name, value in named.items())
@@ -35,7 +35,7 @@ def answer(status: int = 200, body: bytes = b"{}", **headers: str) -> Script:
 
 
 def raw(data: bytes, then: str = "close") -> Script:
-    """Bytes as they are, then the connection is closed, reset, or left open in silence."""
+    """Send bytes as they are; ``then`` the connection is closed, reset, or left open in silence."""
 
     async def script(seen: Seen, writer: asyncio.StreamWriter) -> None:
         writer.write(data)
@@ -51,62 +51,49 @@ def raw(data: bytes, then: str = "close") -> Script:
 
 
 @dataclass
-class Vendor:
-    """A server whose answers are scripted, the last one for ever, and which keeps what it saw."""
+class Scripted:
+    """Plays its scripts in order, the last one for ever, and keeps what it saw."""
 
-    scripts: list[Script] = field(default_factory=list)
+    scripts: list[Script] = field(default_factory=lambda: [answer()])
     seen: list[Seen] = field(default_factory=list)
     connections: int = 0
-    port: int = 0
-    tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    url: str = ""
+    _serving: set[asyncio.Task[None]] = field(default_factory=set)
 
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    def says(self, *scripts: Script) -> None:
+    def plays(self, *scripts: Script) -> None:
+        """Take other scripts."""
         self.scripts = list(scripts)
 
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
-        task = asyncio.current_task()
-        assert task is not None
-        self.tasks.add(task)
-        try:
+        if task := asyncio.current_task():
+            self._serving.add(task)
+            task.add_done_callback(self._serving.discard)
+        with suppress(asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
             while not writer.is_closing():
                 head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
                 method, target, _ = head[0].split(" ")
                 headers = {k.lower(): v.strip() for k, _, v in (line.partition(":") for line in head[1:] if line)}
                 body = await reader.readexactly(int(headers.get("content-length", 0)))
-                seen = Seen(method, target, headers, body)
-                self.seen.append(seen)
+                self.seen.append(Seen(method, target, headers, body))
                 script = self.scripts.pop(0) if len(self.scripts) > 1 else self.scripts[0]
-                await script(seen, writer)
-        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
-            pass
-        finally:
-            writer.close()
-            self.tasks.discard(task)
+                await script(self.seen[-1], writer)
+        writer.close()
 
 
 @asynccontextmanager
-async def running(tls: ssl.SSLContext | None = None) -> AsyncIterator[Vendor]:
-    vendor = Vendor([answer()])
-    server = await asyncio.start_server(vendor.serve, "127.0.0.1", 0, limit=1 << 20, ssl=tls)
-    vendor.port = server.sockets[0].getsockname()[1]
-    yield vendor
-    server.close()
-    for task in list(vendor.tasks):
-        task.cancel()
-    await asyncio.gather(*vendor.tasks, return_exceptions=True)
+async def scripted(tls: ssl.SSLContext | None = None) -> AsyncIterator[Scripted]:
+    """Listen on a free port of loopback, in the running event loop.
 
-
-class AcmeHook(VendorHook):
-    vendor = "Acme"
-    conn_name_attr = "acme_conn_id"
-    default_conn_name = "acme_default"
-    conn_type = "acme"
-    hook_name = "Acme"
-
-
-MakeHook = Callable[..., AcmeHook]
+    :param tls: server context, to listen with https
+    """
+    vendor = Scripted()
+    server = await asyncio.start_server(vendor._serve, "127.0.0.1", 0, limit=1 << 20, ssl=tls)
+    vendor.url = f"{'https' if tls else 'http'}://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    try:
+        yield vendor
+    finally:
+        server.close()
+        for task in list(vendor._serving):
+            task.cancel()
+        await asyncio.gather(*vendor._serving, return_exceptions=True)
