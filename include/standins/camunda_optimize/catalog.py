@@ -1,15 +1,14 @@
-"""What there is at the stand-in: reports, dashboards, collections, and what happens to them when one is deleted."""
+"""What reports there are at the stand-in, and what those that are not raw data say."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
 from include.standins.draw import Draw
 
 COLLECTION = "7ac20f51-0d9b-4a3c-9f0e-51b5a1b6c001"
-DASHBOARD = "3b8a9f64-4f11-4b7d-8a54-51b5a1b6d001"
 INVOICES = "e6c5abb1-6a18-44e7-8480-d562d511ba62"
 ORDERS = "2f4de3c2-93b0-4a16-9c6b-51b5a1b60002"
 EMPTY = "9d0c5a77-18ff-46f5-bb57-51b5a1b60003"
@@ -44,8 +43,6 @@ class Report:
 
     :param rows: records of a raw data report, groups of an aggregated one; without meaning for the others
     :param process: key of the process definition
-    :param parts: reports of a combined one
-    :param alerts: how many alerts watch it
     """
 
     id: str
@@ -54,69 +51,28 @@ class Report:
     rows: int = 0
     process: str = "invoice"
     collection: str | None = None
-    parts: tuple[str, ...] = ()
-    alerts: int = 0
-
-
-@dataclass(frozen=True)
-class Dashboard:
-    """One dashboard.
-
-    :param reports: ids of what it shows
-    """
-
-    id: str
-    name: str
-    reports: tuple[str, ...]
-    collection: str | None = None
 
 
 def _reports() -> tuple[Report, ...]:
     return (
-        Report(INVOICES, "Invoice instances", Kind.RAW, 2_500, "invoice", COLLECTION, alerts=1),
+        Report(INVOICES, "Invoice instances", Kind.RAW, 2_500, "invoice", COLLECTION),
         Report(ORDERS, "Order instances", Kind.RAW, 12_000, "order", COLLECTION),
         Report(EMPTY, "Claims of a process that was never started", Kind.RAW, 0, "claim", COLLECTION),
         Report(MONTHS, "Invoices a month", Kind.LIST, 36, "invoice", COLLECTION),
         Report(ASSIGNEES, "Tasks by assignee", Kind.LIST, 1_500, "order"),
         Report(AGGREGATED, "Duration by month and node", Kind.NESTED, 12, "invoice"),
-        Report(TOTAL, "Number of orders", Kind.NUMBER, 0, "order", COLLECTION, alerts=2),
+        Report(TOTAL, "Number of orders", Kind.NUMBER, 0, "order", COLLECTION),
         Report(DURATION, "Mean duration of claims", Kind.NOTHING, 0, "claim"),
-        Report(COMBINED, "Invoices and orders", Kind.COMBINED, 0, "invoice", COLLECTION, parts=(MONTHS, ASSIGNEES)),
+        Report(COMBINED, "Invoices and orders", Kind.COMBINED, 0, "invoice", COLLECTION),
     )
 
 
 @dataclass
 class Catalog:
-    """Everything that can be listed, exported, imported, shared and deleted; not safe for threads by itself."""
+    """The reports, by id."""
 
     seed: int
     reports: dict[str, Report] = field(default_factory=lambda: {report.id: report for report in _reports()})
-    dashboards: dict[str, Dashboard] = field(
-        default_factory=lambda: {DASHBOARD: Dashboard(DASHBOARD, "Finance", (INVOICES, MONTHS, TOTAL), COLLECTION)}
-    )
-    collections: dict[str, str] = field(default_factory=lambda: {COLLECTION: "Night reports"})
-    processes: frozenset[str] = frozenset({"invoice", "order", "claim"})
-    sharing: bool = True
-    imported: int = 0
-
-    def delete_report(self, report: Report) -> int:
-        """Take a report away, out of dashboards and combined reports too, with its alerts.
-
-        :return: how many alerts went with it
-        """
-        del self.reports[report.id]
-        for board in list(self.dashboards.values()):
-            kept = tuple(one for one in board.reports if one != report.id)
-            self.dashboards[board.id] = replace(board, reports=kept)
-        for other in list(self.reports.values()):
-            kept = tuple(one for one in other.parts if one != report.id)
-            self.reports[other.id] = replace(other, parts=kept)
-        return report.alerts
-
-    def new_id(self) -> str:
-        """Return the id of the next entity that is imported."""
-        self.imported += 1
-        return Draw(self.seed, "camunda_optimize", "imported", self.imported).uuid()
 
 
 def grouped(seed: int, report: Report) -> Any:

@@ -9,9 +9,7 @@ from typing import Any
 
 from include.standins.camunda_optimize import faulty
 from include.standins.camunda_optimize.catalog import Catalog
-from include.standins.camunda_optimize.entities import Entities
 from include.standins.camunda_optimize.exports import Exports
-from include.standins.camunda_optimize.ingestion import Ingestion
 from include.standins.camunda_optimize.switches import FORMS, AuthForm, CamundaOptimizeSwitches, ErrorBody, Version
 from include.standins.routing import Refused, Request, Response, Route
 from include.standins.server import StandIn
@@ -24,10 +22,9 @@ ERROR_CODES = {400: "badRequestError", 401: "notAuthorizedError", 404: "notFound
 class CamundaOptimizeStandIn(StandIn[CamundaOptimizeSwitches]):
     """An Optimize with nine reports of every kind; see :class:`CamundaOptimizeSwitches` and :data:`faulty.KINDS`.
 
-    ``catalog`` is what there is, ``exports.open_contexts()`` how many search contexts are open, ``ingestion`` what was brought in.
-    An Optimize under a context path is a subclass with another ``root``.
-    Effects in the ledger: ``context_opened`` ``page_read`` ``context_expired`` ``context_lost`` ``report_exported`` ``report_deleted``
-    ``dashboard_deleted`` ``entity_imported`` ``sharing_enabled`` ``sharing_disabled`` ``variables_labelled`` ``events_ingested`` ``variables_ingested``.
+    ``catalog`` is what there is, ``exports.open_contexts()`` how many search contexts are open. An Optimize under a
+    context path is a subclass with another ``root``.
+    Effects in the ledger: ``context_opened`` ``page_read`` ``context_expired`` ``context_lost`` ``report_exported``.
     """
 
     name = "camunda_optimize"
@@ -38,28 +35,14 @@ class CamundaOptimizeStandIn(StandIn[CamundaOptimizeSwitches]):
     def __init__(self, *, seed: int = 7, **options: Any) -> None:
         self.catalog = Catalog(seed)
         self.exports = Exports(self, self.catalog)
-        self.entities = Entities(self, self.catalog)
-        self.ingestion = Ingestion(self)
         super().__init__(seed=seed, **options)
 
     def routes(self) -> Sequence[Route]:
-        """Return the public API of section 2, but for the undocumented collection operations of Camunda 8."""
-        entities, public = self.entities, "/api/public"
+        """Return the export of results (2.1), the ids of a collection's reports, and the readiness."""
         return [
             Route("GET", EXPORT, self.exports.result),
-            Route("GET", f"{public}/report", entities.report_ids),
-            Route("GET", f"{public}/dashboard", entities.dashboard_ids),
-            Route("POST", f"{public}/export/report/definition/json", entities.report_definitions),
-            Route("POST", f"{public}/export/dashboard/definition/json", entities.dashboard_definitions),
-            Route("POST", f"{public}/import", entities.import_entities),
-            Route("DELETE", f"{public}/report/{{id}}", entities.delete_report),
-            Route("DELETE", f"{public}/dashboard/{{id}}", entities.delete_dashboard),
-            Route("POST", f"{public}/share/enable", entities.enable_sharing),
-            Route("POST", f"{public}/share/disable", entities.disable_sharing),
-            Route("POST", f"{public}/variables/labels", entities.label_variables),
-            Route("POST", "/api/ingestion/event/batch", self.ingestion.ingest_events),
-            Route("POST", "/api/ingestion/variable", self.ingestion.ingest_variables),
-            Route("GET", "/api/readyz", self.ready, public=True),
+            Route("GET", "/api/public/report", self._report_ids),
+            Route("GET", "/api/readyz", self._ready, public=True),
         ]
 
     async def started(self) -> None:
@@ -113,8 +96,15 @@ class CamundaOptimizeStandIn(StandIn[CamundaOptimizeSwitches]):
             return "jwt"
         raise Refused(self.error(401, "Invalid or no secret provided."))
 
-    async def ready(self, request: Request) -> Response:
-        """Answer ``/api/readyz``: no body, and no call that identifies itself."""
+    async def _report_ids(self, request: Request) -> Response:
+        wanted = request.query.get("collectionId")
+        if not wanted:
+            raise Refused(self.error(400, "The parameter collectionId is missing."))
+        found = [{"id": one.id} for one in self.catalog.reports.values() if one.collection == wanted]
+        return Response.json(200, found)
+
+    async def _ready(self, request: Request) -> Response:
+        """Answer without a body, and no call that identifies itself."""
         if "Authorization" in request.headers:
-            raise Refused(self.error(self.switches.ready_refusal, "This path takes no Authorization header."))
+            raise Refused(self.error(401, "This path takes no Authorization header."))
         return Response(200 if self.switches.ready else 503, content_type="")

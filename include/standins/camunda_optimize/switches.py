@@ -92,9 +92,7 @@ class CamundaOptimizeSwitches(Switches, frozen=True, kw_only=True):
     ``old_id_valid``: the ids before it still work. ``lost_context_status``: of an expired or unknown context (4.2). ``open_contexts``: how many may be open at once.
     ``most_total``: ``totalNumberOfRecords`` never says more, as a search database that stops counting at 10,000; ``None``: it counts all.
     ``report_id_told``, ``message_told``: off in the oldest version (3.2). ``utc_offset``: of all dates, ``+hhmm``. ``running_every``: each so-maniest instance is running, 0: none.
-    ``flow_nodes``: records carry flow-node data as newer versions do. ``ready``: answer of ``/api/readyz``; ``ready_refusal``: status of a call to it that carries an ``Authorization`` header.
-    ``definitions_status``: of the definition exports; with 204, which the docs say, no body comes. ``index_version``: stands for the Optimize version in exports and imports.
-    ``unknown_collection``: status of a collection that does not exist. ``ingestion_enabled``: off: 403. ``ingestion_a_minute``: event batches a minute before 429; ``None``: no limit.
+    ``flow_nodes``: records carry flow-node data as newer versions do. ``ready``: answer of ``/api/readyz``.
     ``page_cache_bytes``: rendered pages kept ready to send again, 0: none. ``prerender``: what is rendered at the start, as ``<report-ID>?limit=1000``, until the cache is full.
     """
 
@@ -125,11 +123,5 @@ class CamundaOptimizeSwitches(Switches, frozen=True, kw_only=True):
     flow_nodes: bool = False
     error_body: ErrorBody = ErrorBody.OBJECT
     ready: bool = True
-    ready_refusal: int = 401
-    definitions_status: Literal[200, 204] = 200
-    index_version: int = 8
-    unknown_collection: Literal[200, 404] = 200
-    ingestion_enabled: bool = True
-    ingestion_a_minute: int | None = None
     page_cache_bytes: int = 64 * 1024 * 1024
     prerender: list[str] = msgspec.field(default_factory=list)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, ClassVar
 
@@ -97,65 +97,9 @@ class CamundaOptimizeHook(VendorHook):
 
     async def report_ids(self, collection_id: str) -> list[str]:
         """Return the ids of the reports of a collection."""
-        return await self._ids("/api/public/report", collection_id)
-
-    async def dashboard_ids(self, collection_id: str) -> list[str]:
-        """Return the ids of the dashboards of a collection."""
-        return await self._ids("/api/public/dashboard", collection_id)
-
-    async def export_report_definitions(self, report_ids: Sequence[str]) -> list[dict[str, Any]]:
-        """Return the definitions of reports, as :meth:`import_entities` takes them."""
-        return await self._definitions("report", report_ids)
-
-    async def export_dashboard_definitions(self, dashboard_ids: Sequence[str]) -> list[dict[str, Any]]:
-        """Return the definitions of dashboards and of their reports."""
-        return await self._definitions("dashboard", dashboard_ids)
-
-    async def import_entities(self, entities: Sequence[Mapping[str, Any]], collection_id: str) -> list[dict[str, Any]]:
-        """Import exported definitions into a collection of an Optimize of the same version.
-
-        :return: id and type of each new entity
-        :raises Ambiguous: the entities may or may not have been made; look before importing again
-        """
         params = {"collectionId": collection_id, **self._token_parameter()}
-        return list(_listed(await self.request("POST", "/api/public/import", params=params, json=list(entities))))
-
-    async def delete_report(self, report_id: str) -> None:
-        """Delete a report; it disappears from dashboards and combined reports, and its alerts are deleted."""
-        await self.request("DELETE", f"/api/public/report/{segment(report_id)}", params=self._token_parameter())
-
-    async def delete_dashboard(self, dashboard_id: str) -> None:
-        """Delete a dashboard; its reports stay."""
-        await self.request("DELETE", f"/api/public/dashboard/{segment(dashboard_id)}", params=self._token_parameter())
-
-    async def share(self, *, enabled: bool) -> None:
-        """Turn the sharing of reports and dashboards on or off, for everybody."""
-        verb = "enable" if enabled else "disable"
-        await self.request("POST", f"/api/public/share/{verb}", params=self._token_parameter())
-
-    async def put_variable_labels(self, definition_key: str, labels: Sequence[Mapping[str, str]]) -> None:
-        """Set the labels of process variables.
-
-        :param definition_key: key of the process definition
-        :param labels: objects with ``variableName``, ``variableType`` and ``variableLabel``
-        """
-        body = {"definitionKey": definition_key, "labels": list(labels)}
-        await self.request("POST", "/api/public/variables/labels", params=self._token_parameter(), json=body)
-
-    async def ingest_events(self, events: Sequence[Mapping[str, Any]]) -> None:
-        """Send CloudEvents 1.0; an ``id`` that is sent again overwrites, so this is repeated where it fails."""
-        if bad := [event.get("id") for event in events if not event.get("id") or not event.get("traceid")]:
-            raise Rejected(
-                f"{len(bad)} events have no id or no traceid", vendor=CAMUNDA_OPTIMIZE.name, advice="Nothing was sent."
-            )
-        content_type = {"Content-Type": "application/cloudevents-batch+json"}
-        await self.request("POST", "/api/ingestion/event/batch", json=list(events), headers=content_type, safe=True)
-
-    async def ingest_variables(self, variables: Sequence[Mapping[str, Any]]) -> None:
-        """Send values of external variables (``id``, ``name``, ``type``, ``value``, instance and definition)."""
-        await self.request(
-            "POST", "/api/ingestion/variable", params=self._token_parameter(), json=list(variables), safe=True
-        )
+        found = (await self.request("GET", "/api/public/report", params=params)).json(list[dict[str, Any]])
+        return [str(entry["id"]) for entry in found if "id" in entry]
 
     async def is_ready(self) -> bool:
         """Return whether Optimize reaches its database and an engine; asked without credentials, as it wants."""
@@ -172,16 +116,6 @@ class CamundaOptimizeHook(VendorHook):
         with suppress(NotFound, Rejected):
             await self.request("GET", "/api/public/report", params=params)
         return "Camunda Optimize is ready and takes the access token"
-
-    async def _ids(self, path: str, collection_id: str) -> list[str]:
-        params = {"collectionId": collection_id, **self._token_parameter()}
-        found = (await self.request("GET", path, params=params)).json(list[dict[str, Any]])
-        return [str(entry["id"]) for entry in found if "id" in entry]
-
-    async def _definitions(self, kind: str, ids: Sequence[str]) -> list[dict[str, Any]]:
-        path = f"/api/public/export/{kind}/definition/json"
-        params = self._token_parameter()
-        return list(_listed(await self.request("POST", path, params=params, json=list(ids), safe=True)))
 
     def _size(self, limit: int | None) -> dict[str, str]:
         size = int(limit if limit is not None else self.extra("limit", MAX_LIMIT))
@@ -205,7 +139,3 @@ class CamundaOptimizeHook(VendorHook):
 
     def _token_parameter(self) -> dict[str, str]:
         return {"access_token": self.password} if self.password and self._auth_form() == "query" else {}
-
-
-def _listed(response: Response) -> list[dict[str, Any]]:
-    return response.json(list[dict[str, Any]]) if response.body.strip() else []

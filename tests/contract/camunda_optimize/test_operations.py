@@ -13,7 +13,6 @@ import pytest
 from include.standins import Fault, FaultKind
 from include.standins.camunda_optimize import (
     COLLECTION,
-    DASHBOARD,
     INVOICES,
     TOKEN,
     CamundaOptimizeStandIn,
@@ -58,28 +57,10 @@ async def test_the_token_goes_as_the_version_wants_it(vendor_with, form: str, ve
     assert vendor.ledger.requests()[0].status == 200
 
 
-async def test_entities_of_a_collection_are_exported_imported_and_deleted(vendor_with) -> None:
-    vendor = vendor_with()
+async def test_the_reports_of_a_collection(vendor_with) -> None:
+    vendor_with()
     async with CamundaOptimizeHook() as hook:
         assert INVOICES in await hook.report_ids(COLLECTION)
-        assert await hook.dashboard_ids(COLLECTION) == [DASHBOARD]
-        definitions = await hook.export_report_definitions([INVOICES])
-        assert await hook.export_dashboard_definitions([DASHBOARD])
-        [made] = await hook.import_entities(definitions, COLLECTION)
-        await hook.delete_report(made["id"])
-        await hook.delete_dashboard(DASHBOARD)
-        await hook.share(enabled=False)
-        with pytest.raises(NotFound):
-            await hook.delete_report(made["id"])
-    assert vendor.ledger.effects()
-
-
-@pytest.mark.parametrize("status", [200, 204])
-async def test_an_export_of_definitions_may_answer_204(vendor_with, status: int) -> None:
-    vendor_with(definitions_status=status)
-    async with CamundaOptimizeHook() as hook:
-        found = await hook.export_report_definitions([INVOICES])
-    assert isinstance(found, list)
 
 
 @pytest.mark.parametrize(("status", "error"), [(400, Rejected), (401, AuthFailed), (404, NotFound), (500, Unreachable)])
