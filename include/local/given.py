@@ -11,7 +11,8 @@ from zoneinfo import ZoneInfo
 from dotenv import load_dotenv
 
 from include.local import ROOT
-from nightshift.nights.bounds import last_night, night_of
+from nightshift.fields import night_of
+from nightshift.nights.bounds import last_night
 
 DEFAULT_PORT = 8080
 

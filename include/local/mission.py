@@ -10,7 +10,8 @@ from typing import Any
 
 from include.local.rest import Api
 from nightshift.config.reports import Source
-from nightshift.nights.bounds import end_of, last_night, night_of
+from nightshift.fields import night_of
+from nightshift.nights.bounds import end_of, last_night
 
 RUN_SECONDS = 1800
 SCHEDULED_SECONDS = 20

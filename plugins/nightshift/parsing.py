@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from airflow.sdk import DAG, XComArg, get_parsing_context
+from airflow.sdk.definitions.param import ParamsDict
+
+if TYPE_CHECKING:
+    from airflow.sdk import Param
 
 
 def in_task() -> bool:
@@ -19,10 +24,18 @@ def render_outputs_only(dag: DAG) -> None:
     would put a secret of any connection into a request, for whoever may edit that file.
     """
     for task in dag.tasks:
-        fields = [name for name in task.template_fields if _is_output(getattr(task, name, None))]
+        fields = [name for name in task.template_fields if isinstance(getattr(task, name, None), XComArg)]
         task.template_fields = tuple(fields)
 
 
-def _is_output(value: Any) -> bool:
-    """Whether a value is what another task returns."""
-    return isinstance(value, XComArg)
+def give_form(dag: DAG, form: Mapping[str, Param]) -> None:
+    """Give a DAG its form, once all its tasks are declared.
+
+    Airflow copies the form of a DAG into each task that is declared after it, once for each class that the task's class
+    is made of, and checks it against its schema each time the DAG is parsed: for fifty promotions that is most of their
+    parsing. A run reads the form from the DAG all the same, and what a person fills in is checked when the run is made.
+
+    :param dag: with all its tasks
+    :param form: field → its declaration, each with a default that fits
+    """
+    object.__setattr__(dag, "params", ParamsDict(dict(form)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nightshift.config.mistakes import ConfigError, nearest
+from nightshift.config.document import ConfigError
 from nightshift.config.reading import (
     PROMOTIONS,
     REPORTS,
@@ -13,6 +13,7 @@ from nightshift.config.reading import (
     read_section,
     read_sections,
 )
+from nightshift.fields import nearest
 
 __all__ = [
     "PROMOTIONS",

@@ -16,7 +16,7 @@ from rich.table import Table
 
 from nightshift.cli.project import SETTINGS, WRITES, Fate, Needs, PlannedFile, Project
 from nightshift.cli.schema import SCHEMAS
-from nightshift.config.mistakes import ConfigError
+from nightshift.config.document import ConfigError
 from nightshift.config.scalars import name_problem
 from nightshift.provider import get_provider_info
 from nightshift.sources import SOURCES

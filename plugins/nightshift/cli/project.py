@@ -15,8 +15,7 @@ from typing import Any
 import yaml
 
 from nightshift.cli.schema import SCHEMAS
-from nightshift.config.document import Document, load
-from nightshift.config.mistakes import ConfigError
+from nightshift.config.document import ConfigError, Document, load
 from nightshift.config.promotions import Application
 from nightshift.config.reports import POOL_SLOTS, model_of
 from nightshift.settings import PROMOTIONS, REPORTS

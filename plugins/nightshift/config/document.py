@@ -1,6 +1,6 @@
 """A configuration file, read so that nothing changes its meaning on the way and one mistake stays in its own section.
 
-YAML with the words of :mod:`nightshift.config.written`, and without what hides mistakes: a key that is given twice, tags,
+YAML with the words of :mod:`nightshift.config.scalars`, and without what hides mistakes: a key that is given twice, tags,
 an alias inside of its own anchor, aliases that grow beyond :data:`MAX_VALUES`, a secret. Where the file as a whole is not
 YAML, it is split at the keys that begin in the first column, and the sections without a mistake are read all the same.
 """
@@ -15,8 +15,7 @@ from typing import Any
 
 import yaml
 
-from nightshift.config.mistakes import ConfigError, Location, NoFileError, dotted
-from nightshift.config.written import Plain
+from nightshift.config.scalars import Plain
 
 MAX_VALUES = 50_000
 """Values of one section with all aliases written out; a file may cost three times as many."""
@@ -39,6 +38,23 @@ _SECRET_NAME = re.compile(
 _COLUMNS = frozenset({"types", "variables"})
 """Keys whose own keys are names of columns."""
 _LOGIN = re.compile(r"://[^/\s@]*:[^/\s@]+@")
+
+
+Location = tuple[str | int, ...]
+"""The way to a value: keys of mappings and places in lists."""
+
+
+class ConfigError(ValueError):
+    """One or more mistakes in a configuration file; the text has a line for each: ``file:line: field: what to do``."""
+
+
+class NoFileError(ConfigError):
+    """There is no such file."""
+
+
+def dotted(at: Location) -> str:
+    """Return a place as people write it: ``flexnet.reports[0].name``."""
+    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in at).lstrip(".")
 
 
 @dataclass(frozen=True)

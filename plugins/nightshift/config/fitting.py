@@ -9,9 +9,9 @@ from typing import Any, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from nightshift.config.document import Document
-from nightshift.config.mistakes import ConfigError, Location, dotted, nearest
-from nightshift.config.written import Plain, with_whole_numbers
+from nightshift.config.document import ConfigError, Document, Location, dotted
+from nightshift.config.scalars import Plain, with_whole_numbers
+from nightshift.fields import nearest
 
 Model = TypeVar("Model", bound=BaseModel)
 _ADVICE = {

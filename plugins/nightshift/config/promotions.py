@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
+from nightshift.config.document import ConfigError
 from nightshift.config.in_force import Rules
-from nightshift.config.mistakes import ConfigError, nearest
 from nightshift.config.reading import PROMOTIONS, open_file, read_sections
 from nightshift.config.reports import ANY, Section, reports_known
 from nightshift.config.scalars import Days, Hours, Id, Pairs, Text, Value, is_switch, name_problem
@@ -28,6 +28,7 @@ from nightshift.config.stages import (
     parameter,
     words,
 )
+from nightshift.fields import nearest
 from nightshift.sources import SOURCES
 
 __all__ = [

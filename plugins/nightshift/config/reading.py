@@ -13,10 +13,9 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
-from nightshift.config.document import load
+from nightshift.config.document import ConfigError, NoFileError, load
 from nightshift.config.fitting import fit
 from nightshift.config.in_force import ConfigFile, is_removed
-from nightshift.config.mistakes import ConfigError, NoFileError
 
 # In a checkout the provider lies in ``plugins/`` beside the project's own ``include/`` and ``lake``; installed, it has no project.
 _CHECKOUT = Path(__file__).resolve().parents[3] if Path(__file__).resolve().parents[2].name == "plugins" else None

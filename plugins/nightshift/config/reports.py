@@ -6,18 +6,16 @@ The sources are those of :mod:`nightshift.sources`; each one's own model is in i
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Mapping
-from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, Self
-from zoneinfo import ZoneInfo, available_timezones
+from typing import Any, Self
+from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from nightshift.config.in_force import ConfigFile, is_removed
-from nightshift.config.mistakes import nearest
 from nightshift.config.reading import REPORTS, open_file, read_section
+from nightshift.fields import Day, Frozen, Name, TimeZone, nearest, refuse_twice
 from nightshift.lake.spec import Checks, ColumnType, CsvSpec, PublishSpec, SchemaRules
 from nightshift.sources import SOURCES, VENDORS
 
@@ -27,35 +25,8 @@ POOL_SLOTS = 50
 """Slots that a pool gets which is made for a source; Token Flex queues 50 exports."""
 
 
-def _timezone(name: str) -> str:
-    if name not in available_timezones():
-        raise ValueError(f"is not the name of a time zone{nearest(name, available_timezones(), few=True)}")
-    return name
-
-
-def _day(text: str) -> str:
-    try:
-        if date.fromisoformat(text).isoformat() == text:
-            return text
-    except ValueError:
-        pass
-    raise ValueError("is not a day; give YYYY-MM-DD")
-
-
-def _segment(name: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}", name):
-        raise ValueError("a name has letters, digits, '_' and '-' only, at most 100, and starts with a letter or digit")
-    return name
-
-
-TimeZone = Annotated[str, AfterValidator(_timezone)]
-Name = Annotated[str, AfterValidator(_segment)]
-
-
-class Section(BaseModel):
-    """A part of the configuration: unknown keys are mistakes, and nothing changes after it was read."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class Section(Frozen):
+    """A part of the configuration."""
 
 
 class Source(Section):
@@ -74,7 +45,7 @@ class Source(Section):
     settle_hours: float = Field(default=4, ge=0, le=24)
     pool: str = "default_pool"
     retries: int = Field(default=3, ge=0, le=20)
-    start: Annotated[str, AfterValidator(_day)] = "2020-01-01"
+    start: Day = "2020-01-01"
 
     @property
     def zone(self) -> ZoneInfo:
@@ -99,9 +70,7 @@ class Source(Section):
 
     @model_validator(mode="after")
     def _listed_once(self) -> Self:
-        names = [report.name for report in self.listed]
-        if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f"report {twice[0]!r} is listed twice; a table has one report")
+        refuse_twice("report", (report.name for report in self.listed), "a table has one report")
         return self
 
 

@@ -1,8 +1,10 @@
-"""Words, numbers and times as people write them into YAML.
+"""Words, numbers and times as people write them into a configuration file.
 
-A text is what stands in the file, with or without quotes: ``1.10``, ``010``, ``on``, ``2026-11-21`` and ``22:00`` are these
-texts, see :mod:`nightshift.config.written`. What Python code gives instead of a file has to be a text already: a number may
-have lost what was meant.
+Every scalar is the text that stands in the file, with or without quotes; the model of the section says whether it is a number,
+a switch, a day or a text. So ``0110000917``, ``1.10``, ``22:00``, ``no``, ``1_000`` and ``2026-11-21`` need no quotes where a
+text is meant, and nothing that YAML 1.1 makes of them can happen. Where a value goes to a vendor as it is (:data:`Json`), words
+without quotes are what they are in JSON: numbers, ``true``, ``false``. What Python code gives instead of a file has to be a text
+already: a number may have lost what was meant.
 """
 
 from __future__ import annotations
@@ -10,14 +12,68 @@ from __future__ import annotations
 import re
 from datetime import date
 from typing import Annotated, Any
-from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, ValidationError
 
-from nightshift.config.mistakes import nearest
-from nightshift.config.reports import Name
+from nightshift.fields import Name, TimeZone
 
-_SWITCHES = frozenset({"true", "false", "yes", "no", "on", "off"})
+_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?")
+_SWITCHES = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
+
+
+class Plain(str):
+    """A word that stands in the file without quotes."""
+
+    __slots__ = ()
+
+    @property
+    def value(self) -> str | int | float | bool:
+        """What the word is in JSON; a text where JSON has no such word, such as ``007`` or ``.inf``."""
+        if self in _SWITCHES:
+            return _SWITCHES[self]
+        found = _NUMBER.fullmatch(self)
+        if found is None:
+            return str(self)
+        return int(self) if found[1] is None and found[2] is None else float(self)
+
+
+def as_json(given: Any) -> Any:
+    """Return a value with its plain words as JSON has them.
+
+    :raises ValueError: a number is beyond what JSON's readers hold
+    """
+    if isinstance(given, Plain):
+        value = given.value
+        if isinstance(value, float) and value in (float("inf"), float("-inf")):
+            raise ValueError("is a number that nobody can hold; write it in quotes where a text is meant")
+        return value
+    if isinstance(given, dict):
+        return {str(name): as_json(value) for name, value in given.items()}
+    if isinstance(given, list | tuple):
+        return [as_json(value) for value in given]
+    return str(given) if isinstance(given, str) else given
+
+
+def with_whole_numbers(given: Any) -> Any:
+    """Return a value in which whole numbers that are written with an exponent have all their digits: ``1e3`` is ``1000``.
+
+    For a field that takes whole numbers, which knows no exponents.
+    """
+    if (
+        isinstance(given, Plain)
+        and isinstance(value := given.value, float)
+        and value.is_integer()
+        and abs(value) < 1e15
+    ):
+        return Plain(int(value))
+    return given
+
+
+Json = Annotated[Any, BeforeValidator(as_json)]
+"""A value that goes to a vendor as it is."""
+
+
+_SWITCH_WORDS = frozenset({"true", "false", "yes", "no", "on", "off"})
 
 
 def _quoted(given: Any) -> Any:
@@ -44,7 +100,7 @@ def _not_blank(given: str) -> str:
 
 def is_switch(given: Any) -> bool:
     """Return whether a value is a switch, or the word for one."""
-    return isinstance(given, bool) or (isinstance(given, str) and given.strip().lower() in _SWITCHES)
+    return isinstance(given, bool) or (isinstance(given, str) and given.strip().lower() in _SWITCH_WORDS)
 
 
 def _identifier(given: Any) -> int:
@@ -63,15 +119,6 @@ def _clock(given: Any) -> str:
     return f"{int(found[1]):02}:{found[2]}"
 
 
-def _zone(given: str) -> str:
-    # The list of all names is read from disk, a hundredth of a second each time: asked only about a name that is wrong.
-    try:
-        ZoneInfo(given)
-    except (KeyError, ValueError, OSError):
-        raise ValueError(f"is not the name of a time zone{nearest(given, available_timezones(), few=True)}") from None
-    return given
-
-
 Value = Annotated[str, BeforeValidator(_quoted)]
 """A text that may be empty."""
 Text = Annotated[str, BeforeValidator(_quoted), AfterValidator(_not_blank)]
@@ -84,7 +131,7 @@ Id = Annotated[int, BeforeValidator(_identifier)]
 """An id of FlexDeploy, above 0."""
 Clock = Annotated[str, BeforeValidator(_clock)]
 """A time of the day, ``HH:MM``."""
-Zone = Annotated[str, BeforeValidator(_quoted), AfterValidator(_zone)]
+Zone = Annotated[TimeZone, BeforeValidator(_quoted)]
 """Name of a time zone."""
 Hours = Annotated[float, Field(gt=0, le=8784, allow_inf_nan=False)]
 """Hours, up to a year."""

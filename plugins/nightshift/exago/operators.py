@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 import msgspec
 from airflow.sdk import Context
 
-from nightshift.config.mistakes import nearest
 from nightshift.errors import BadResponse, NotFound, Rejected, VendorError
 from nightshift.exago.changes import CHANGE_COLUMNS, compare, summary
 from nightshift.exago.paths import DEFAULT_CONN, VENDOR, ContentPath
 from nightshift.exago.report import for_night, json_rows, names_night
 from nightshift.exago.source import CHANGES, EXAGO, TREE
 from nightshift.exago.tree import TREE_COLUMNS, Tree
+from nightshift.fields import nearest
 from nightshift.lake.extract import Progress, describe
 from nightshift.lake.landing import Landing, Manifest, VendorTotals
 from nightshift.lake.spec import CsvSpec

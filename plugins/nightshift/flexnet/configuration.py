@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from nightshift.config.reports import Report, Source
-from nightshift.config.written import Json
+from nightshift.config.scalars import Json
 from nightshift.lake.spec import PublishSpec
 
 

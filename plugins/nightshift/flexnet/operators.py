@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from airflow.sdk import Context
 
-from nightshift.config.mistakes import nearest
 from nightshift.errors import BadResponse, NotFound, Rejected, VendorError
+from nightshift.fields import nearest
 from nightshift.flexnet.source import FLEXNET
 from nightshift.flexnet.walk import Walk, steady_walk
 from nightshift.flexnet.window import Window, accepted, find_window, window_of

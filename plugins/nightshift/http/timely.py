@@ -1,6 +1,6 @@
 """The window that a request has to leave in: what was held up for too long does not go out at all.
 
-Operators set it, so it knows no HTTP library; :mod:`nightshift.http.timely_body` keeps to it.
+Operators set it, so it knows no HTTP library; :mod:`nightshift.http.transport` keeps to it.
 """
 
 from __future__ import annotations

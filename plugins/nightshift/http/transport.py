@@ -6,9 +6,11 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
+from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
+from aiohttp.abc import AbstractStreamWriter
 from yarl import URL
 
 from nightshift import __version__
@@ -17,9 +19,45 @@ from nightshift.http import faults
 from nightshift.http.client_settings import ClientSettings
 from nightshift.http.request import Request
 from nightshift.http.response import RequestContext
-from nightshift.http.timely_body import TimelyBody, timely
+from nightshift.http.timely import Window, window_now
 
 READ_BUFFER = 1 << 20
+
+
+class HeldBack(Exception):
+    """The body was not sent: the window had closed."""
+
+
+class TimelyBody(aiohttp.BytesPayload):
+    """A body that is sent within a window, or not at all.
+
+    :param body: as it is
+    :param window: until when
+    """
+
+    def __init__(self, body: bytes, window: Window) -> None:
+        super().__init__(body)
+        self.held_back = False
+        self.window = window
+
+    async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
+        """Send the body.
+
+        :raises HeldBack: the window has closed
+        """
+        if self.window.is_over:
+            self.held_back = True
+            raise HeldBack
+        await super().write_with_length(writer, content_length)
+
+
+def timely(body: bytes | None, *, safe: bool) -> Any:
+    """Return the body of a request, bound to the window that it has to keep to.
+
+    :param safe: whether the request changes nothing
+    """
+    window = None if safe else window_now()
+    return body if window is None else TimelyBody(body or b"", window)
 
 
 class Transport:

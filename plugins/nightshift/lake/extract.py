@@ -7,10 +7,11 @@ from collections.abc import Iterable
 from typing import Annotated, Any, Literal, Self
 
 import msgspec
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
+from nightshift.fields import Day, Frozen
 from nightshift.lake.errors import Damaged
-from nightshift.lake.spec import Column, Night
+from nightshift.lake.spec import Column
 
 CHARSET = "charset"
 """Note: the character set in which the extract has read its CSV; utf-8 where there is none."""
@@ -29,11 +30,7 @@ Text = bytes
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class PageEntry(_Model):
+class PageEntry(Frozen):
     """A landed object: a page of a report, or a part of a big download.
 
     :param number: from 1, without gaps
@@ -50,7 +47,7 @@ class PageEntry(_Model):
     sha256: Digest
 
 
-class VendorTotals(_Model):
+class VendorTotals(Frozen):
     """What the vendor itself says of the whole report, where it does.
 
     :param rows: number of rows
@@ -69,7 +66,7 @@ def digest_of(entries: Iterable[PageEntry]) -> str:
     return whole.hexdigest()
 
 
-class Manifest(_Model):
+class Manifest(Frozen):
     """What an extract brought home.
 
     :param source: connection type of the source
@@ -96,7 +93,7 @@ class Manifest(_Model):
     version: Literal[1] = 1
     source: str
     report: str
-    night: Night
+    night: Day
     extract: str
     connection: str
     attempt: int = Field(ge=0)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import codecs
 import re
-from datetime import date
 from typing import Annotated, Literal
-from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+
+from nightshift.fields import Day, Frozen, TimeZone
 
 # Quotes and line breaks are parts of other characters in these, or depend on what came before.
 _NOT_IN_PARTS = ("iso2022", "hz", "utf-7", "punycode", "idna", "unicode-escape", "raw-unicode-escape")
@@ -36,20 +36,6 @@ def _column_type(text: str) -> str:
     return name
 
 
-def _night(text: str) -> str:
-    if date.fromisoformat(text).isoformat() != text:
-        raise ValueError(f"{text!r} is not a night; give YYYY-MM-DD")
-    return text
-
-
-def _timezone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
-        raise ValueError(f"{name!r} is not a time zone name; give one such as UTC or Europe/Berlin") from None
-    return name
-
-
 def _charset(name: str) -> str:
     try:
         found = codecs.lookup(name).name
@@ -69,14 +55,9 @@ def _delimiter(found: object) -> object:
 
 
 ColumnType = Annotated[str, AfterValidator(_column_type)]
-Night = Annotated[str, AfterValidator(_night)]
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Column(_Model):
+class Column(Frozen):
     """A column of a report.
 
     :param name: the vendor's name of it, case as sent
@@ -90,7 +71,7 @@ class Column(_Model):
     vendor_type: str | None = None
 
 
-class Band(_Model):
+class Band(Frozen):
     """How far the row count of a night may be from the median of the nights before it.
 
     :param nights: how many earlier nights count, at most
@@ -113,7 +94,7 @@ class Band(_Model):
         return self
 
 
-class Checks(_Model):
+class Checks(Frozen):
     """What must hold before a night is published.
 
     :param vendor_totals: the vendor's own row and page counts, where it gives any, equal what was landed
@@ -128,7 +109,7 @@ class Checks(_Model):
     band: Band | None = None
 
 
-class SchemaRules(_Model):
+class SchemaRules(Frozen):
     """Which changes of the vendor's columns are let through; new columns always are.
 
     Whole numbers become fractions by themselves, where the column is not of the key and a float says every digit, older ones too.
@@ -153,7 +134,7 @@ class SchemaRules(_Model):
         return rule if isinstance(rule, bool) else column in rule
 
 
-class CsvSpec(_Model):
+class CsvSpec(Frozen):
     """How CSV is written by this vendor.
 
     :param charset: character set; a byte order mark of UTF-8, UTF-16 or UTF-32 overrules it
@@ -169,7 +150,7 @@ class CsvSpec(_Model):
     repeated_names: Literal["refuse", "number"] = "refuse"
 
 
-class PublishSpec(_Model):
+class PublishSpec(Frozen):
     """How the landed pages of a report become its table.
 
     :param key: columns that identify a row
@@ -192,10 +173,10 @@ class PublishSpec(_Model):
     types: dict[str, ColumnType] = Field(default_factory=dict)
     checks: Checks = Checks()
     schema_rules: SchemaRules = SchemaRules()
-    timezone: Annotated[str, AfterValidator(_timezone)] = "UTC"
+    timezone: TimeZone = "UTC"
     data_key: str = Field(default="data", min_length=1)
     night_column: str | None = None
-    nights: tuple[Night, ...] | None = Field(default=None, min_length=1)
+    nights: tuple[Day, ...] | None = Field(default=None, min_length=1)
     csv: CsvSpec = CsvSpec()
     promote: dict[str, dict[str, ColumnType]] = Field(default_factory=dict)
     empty_as_null: bool = False

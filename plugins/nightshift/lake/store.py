@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import unquote, urlsplit, urlunsplit
 
+from nightshift.fields import night_of
 from nightshift.lake.errors import UnfitStore
 
 if TYPE_CHECKING:
@@ -38,9 +38,7 @@ def night_segment(night: str) -> str:
 
     :raises ValueError: not a day of the calendar
     """
-    if date.fromisoformat(night).isoformat() != night:
-        raise ValueError(f"{night!r} is not a night; give YYYY-MM-DD")
-    return f"night={night}"
+    return f"night={night_of(night)}"
 
 
 def _local(path: Path) -> str:

@@ -35,17 +35,3 @@ def last_night(zone: ZoneInfo, now: datetime) -> date:
     """
     night = now.astimezone(zone).date() - DAY
     return night if end_of(night, zone) <= now else night - DAY
-
-
-def night_of(text: str) -> date:
-    """Read a night as it is written in keys and forms.
-
-    :raises ValueError: another text than ``YYYY-MM-DD``; says what to give
-    """
-    try:
-        night = date.fromisoformat(text)
-    except ValueError:
-        night = None
-    if night is None or night.isoformat() != text:
-        raise ValueError(f"{text!r} is not a night; give a day as YYYY-MM-DD.")
-    return night

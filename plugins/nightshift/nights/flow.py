@@ -9,12 +9,11 @@ import pendulum
 from airflow.sdk import DAG
 
 from nightshift.config.reports import source_in_force
-from nightshift.nights.forms import give_form
 from nightshift.nights.night import NightOperator, night_form
 from nightshift.nights.publish import PublishNightOperator
 from nightshift.nights.ready import waiting_for
 from nightshift.nights.timetable import NightTimetable
-from nightshift.parsing import in_task, render_outputs_only
+from nightshift.parsing import give_form, in_task, render_outputs_only
 from nightshift.retries import VendorRetryPolicy
 from nightshift.sources import VENDORS
 

@@ -15,7 +15,8 @@ from zoneinfo import ZoneInfo
 from airflow.sdk import BaseBranchOperator, Context, Param
 from airflow.sdk.exceptions import AirflowFailException
 
-from nightshift.nights.bounds import end_of, last_night, night_of
+from nightshift.fields import night_of
+from nightshift.nights.bounds import end_of, last_night
 
 MAX_RANGE = 400
 FORM = ("night", "until", "reports", "force")

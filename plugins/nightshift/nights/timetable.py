@@ -16,7 +16,8 @@ import pendulum
 from airflow.exceptions import AirflowTimetableInvalid, InvalidPartitionKeyError
 from airflow.timetables.base import DagRunInfo, DataInterval, TimeRestriction, Timetable
 
-from nightshift.nights.bounds import DAY, begin_of, end_of, last_night, night_of
+from nightshift.fields import night_of
+from nightshift.nights.bounds import DAY, begin_of, end_of, last_night
 
 
 class NightTimetable(Timetable):

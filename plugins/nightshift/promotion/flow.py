@@ -11,9 +11,8 @@ import pendulum
 from airflow.sdk import DAG, BaseOperator, PartitionedAssetTimetable, TaskGroup
 
 from nightshift.config.promotions import Application, Stage, UtilityStep
-from nightshift.nights.forms import give_form
 from nightshift.nights.ready import ready_asset
-from nightshift.parsing import render_outputs_only
+from nightshift.parsing import give_form, render_outputs_only
 from nightshift.promotion.approval_operator import PromotionApprovalOperator, RollBackApprovalOperator
 from nightshift.promotion.begin_operator import PromotionBeginOperator
 from nightshift.promotion.closing_operators import PromotionCloseOperator, RollBackOfferOperator

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from airflow.sdk import conf
 
-from nightshift.config.mistakes import Location
+from nightshift.config.document import Location
 from nightshift.config.promotions import Application
 
 _BY_ID: Mapping[str, tuple[str, str, str]] = {

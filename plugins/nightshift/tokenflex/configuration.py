@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from nightshift.config.reports import Report, Section, Source
-from nightshift.config.written import as_json
+from nightshift.config.scalars import as_json
 from nightshift.lake.spec import PublishSpec
 
 Operator = Literal["=", "!=", ">=", "<=", "<", "LIKE", "IN", "like", "in"]

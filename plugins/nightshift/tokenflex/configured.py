@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from nightshift.config.mistakes import Location, nearest
+from nightshift.config.document import Location
 from nightshift.errors import Rejected
+from nightshift.fields import nearest
 from nightshift.tokenflex.configuration import TokenFlex, UsageExport
 from nightshift.tokenflex.request import UsageRequest
 from nightshift.tokenflex.vocabulary import Rule, broken

@@ -10,10 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nightshift.config.document import MAX_VALUES, Document, load
-from nightshift.config.mistakes import ConfigError
+from nightshift.config.document import MAX_VALUES, ConfigError, Document, load
 from nightshift.config.promotions import Application, read_applications
-from nightshift.config.written import Plain, as_json
+from nightshift.config.scalars import Plain, as_json
 from nightshift.flexnet.configuration import FlexNet
 from nightshift.settings import read_section
 from nightshift.tokenflex.configuration import TokenFlex
@@ -270,7 +269,7 @@ def test_a_column_may_be_called_anything(tmp_path: Path, columns: str) -> None:
 def test_what_is_kept_is_read_as_it_was(value: dict[str, Any]) -> None:
     import tempfile
 
-    from nightshift.config.kept import Kept
+    from nightshift.config.in_force import Kept
 
     with tempfile.TemporaryDirectory() as folder:
         kept = Kept(Path(folder), Path(folder) / "reports.yaml")

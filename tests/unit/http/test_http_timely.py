@@ -13,7 +13,7 @@ import pytest
 from nightshift.errors import RateLimited, Unreachable
 from nightshift.http.hook import VendorHook
 from nightshift.http.timely import Window, sent_within
-from nightshift.http.timely_body import TimelyBody
+from nightshift.http.transport import TimelyBody
 
 
 class Arrivals:

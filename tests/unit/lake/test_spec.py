@@ -30,7 +30,7 @@ def test_what_is_no_column_type_is_refused(wrong: str) -> None:
         ({"nights": ("2026-11-21",)}, "night_column"),
         ({"key": ("a", "a")}, "twice"),
         ({"timezone": "Mars/Olympus"}, "time zone"),
-        ({"night_column": "d", "nights": ("2026-02-30",)}, "day is out of range"),
+        ({"night_column": "d", "nights": ("2026-02-30",)}, "is not a day"),
         ({"night_column": "d", "types": {"d": "string"}}, "date or timestamp"),
         ({"types": {"a": "text"}}, "not a column type"),
         ({"surprise": 1}, "Extra inputs"),

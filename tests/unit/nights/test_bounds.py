@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nightshift.nights.bounds import begin_of, end_of, last_night, night_of
+from nightshift.fields import night_of
+from nightshift.nights.bounds import begin_of, end_of, last_night
 
 ZONES = sorted(available_timezones())
 HOUR = timedelta(hours=1)

@@ -28,7 +28,7 @@ def api_of(folder: Path, url: str) -> FakeExecutionApi:
 
 def freeze_at(point: str) -> None:
     """Let this process stand still at a point, once."""
-    from nightshift.http.timely_body import TimelyBody
+    from nightshift.http.transport import TimelyBody
     from nightshift.tokenflex.hook import TokenFlexHook
 
     kind, name = {
