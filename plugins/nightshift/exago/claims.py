@@ -75,7 +75,9 @@ class Claims:
             await obstore.put_async(self._store, name, msgspec.json.encode(claim), mode="create", use_multipart=False)
             is_new = True
         except AlreadyExistsError:
-            await obstore.put_async(self._store, name, msgspec.json.encode(claim), mode="overwrite", use_multipart=False)  # fmt: skip
+            await obstore.put_async(
+                self._store, name, msgspec.json.encode(claim), mode="overwrite", use_multipart=False
+            )
             is_new = False
         try:
             await self.refuse_others(paths, owner)
@@ -104,8 +106,10 @@ class Claims:
                 raise SubtreeBusy(
                     f"{claim.owner} has been promoting {', '.join(claim.paths)} since {claim.since}",
                     vendor=VENDOR,
-                    advice="Nothing was changed. Let it end, or clear it where it has failed: it goes on or takes itself back. "
-                    f"If that run is gone for good, delete {'/'.join(self._folder)}/{name} in the lake and look at the tree.",
+                    advice="Nothing was changed. Let it end, or clear it where it has failed: it goes on or takes "
+                    "itself back. "
+                    f"If that run is gone for good, delete {'/'.join(self._folder)}/{name} in the lake and look at the "
+                    f"tree.",
                 )
 
     async def _all(self) -> list[tuple[str, Claim]]:

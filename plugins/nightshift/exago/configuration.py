@@ -1,4 +1,6 @@
-"""The models of the section ``exago`` of ``reports.yaml``: the catalog of the tree, declared folders, reports as tables."""
+"""The models of the section ``exago`` of ``reports.yaml``: the catalog of the tree, declared folders, reports as
+tables.
+"""
 
 from __future__ import annotations
 
@@ -20,8 +22,8 @@ class ExagoFilter(Section):
 
     :param text: what is compared, in the vendor's words, for instance ``Orders.Region`` (``FilterText``)
     :param operator: the vendor's number: 0 equal to, 12 between, 14 one of, 15 not one of …
-    :param values: what it is compared with; ``{night}`` is the night, ``{night:%m/%d/%Y}`` the night as the server's culture
-        writes days
+    :param values: what it is compared with; ``{night}`` is the night, ``{night:%m/%d/%Y}`` the night as the server's
+        culture writes days
     :param type: type of the values, in the vendor's words (``DataType``)
     """
 
@@ -61,7 +63,8 @@ class ExagoReport(Report):
     :param format: ``csv`` or ``json``
     :param filters: applied when it is run
     :param sorts: applied when it is run
-    :param data_type: how the server sends it: ``Data``, the safe choice, ``Auto``, or ``null`` for servers that do not know it
+    :param data_type: how the server sends it: ``Data``, the safe choice, ``Auto``, or ``null`` for servers that do not
+        know it
     :param data_key: key of the rows where the JSON is an object
     :param minutes: how long the server may take
     """

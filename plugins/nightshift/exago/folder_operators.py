@@ -1,4 +1,5 @@
-"""Change the tree step by step: ask the server for a step, see in the tree what came of it; and the folders that are declared.
+"""Change the tree step by step: ask the server for a step, see in the tree what came of it; and the folders that are
+declared.
 
 The tree may lag behind (Exago reference, 1.4 and 6).
 """
@@ -16,7 +17,7 @@ from nightshift.errors import Ambiguous, BadResponse, NotFound, RateLimited, Rej
 from nightshift.exago.claims import Claims
 from nightshift.exago.paths import DEFAULT_CONN, VENDOR, ContentPath
 from nightshift.exago.responses import FolderStatus, SessionGone
-from nightshift.exago.steps import Mark, Reading, Standing, Step, StepKind, read_step
+from nightshift.exago.steps import FolderStep, Mark, StepKind, StepState, StepStatus, status_of
 from nightshift.http.timely import Window, sent_within
 from nightshift.nights.place import lake_of_this_deployment
 
@@ -27,11 +28,13 @@ if TYPE_CHECKING:
 LIST_LAG = 30.0
 FIRST_LOOK, LONGEST_LOOK = 0.2, 5.0
 SEND_SECONDS = 20.0
-"""A request leaves within so many seconds of the look at the tree, or of the record, that it follows from, or not at all."""
+"""A request leaves within so many seconds of the look at the tree, or of the record, that it follows from, or not at
+all.
+"""
 PASSING = (Unreachable, RateLimited, BadResponse, Ambiguous, SessionGone)
 
 
-async def see(hook: ExagoHook, step: Step, mark: Mark | None, *, lag: float) -> tuple[Tree, Reading]:
+async def observe(hook: ExagoHook, step: FolderStep, mark: Mark | None, *, lag: float) -> tuple[Tree, StepStatus]:
     """Read the tree until it shows a step as done, for as long as a listing may lag behind; return the last look.
 
     :param hook: open
@@ -43,18 +46,19 @@ async def see(hook: ExagoHook, step: Step, mark: Mark | None, *, lag: float) -> 
     wait = FIRST_LOOK
     while True:
         tree = await hook.tree()
-        reading = read_step(step, tree, mark)
+        status = status_of(step, tree, mark)
         left = until - time.monotonic()
-        if reading.standing is Standing.DONE or left <= 0:
-            return tree, reading
+        if status.state is StepState.DONE or left <= 0:
+            return tree, status
         await asyncio.sleep(min(wait, left))
         wait = min(2 * wait, LONGEST_LOOK)
 
 
-async def ask(hook: ExagoHook, step: Step, window: Window) -> VendorError | None:
+async def apply_step(hook: ExagoHook, step: FolderStep, window: Window) -> VendorError | None:
     """Ask for a step once; return what went wrong, instead of raising it: the tree decides.
 
-    :param window: in which the request has to leave: a worker that was frozen must not change what others have changed since
+    :param window: in which the request has to leave: a worker that was frozen must not change what others have changed
+        since
     """
     try:
         with sent_within(window):
@@ -80,9 +84,9 @@ def says_it_is_gone(trouble: VendorError | None) -> bool:
     )
 
 
-def unseen(step: Step, reading: Reading, lag: float) -> Unseen:
+def unseen(step: FolderStep, status: StepStatus, lag: float) -> Unseen:
     """Return the error for a step that the server calls done, or done before, and the tree does not show."""
-    why = f" ({reading.why})" if reading.why else ""
+    why = f" ({status.why})" if status.why else ""
     return Unseen(
         f"the server says it did {step}, but after {lag:g} s the tree does not show it{why}",
         vendor=VENDOR,
@@ -91,20 +95,26 @@ def unseen(step: Step, reading: Reading, lag: float) -> Unseen:
     )
 
 
-def settled(step: Step, trouble: VendorError) -> VendorError:
+def settled(step: FolderStep, trouble: VendorError) -> VendorError:
     """Return the error for a step that the tree shows as not done: what was unclear is so no more, and may be tried
     again.
     """
     if not isinstance(trouble, Ambiguous):
         return trouble
     return Unreachable(
-        f"{step} was not done: {trouble.problem}", vendor=VENDOR, method=trouble.method, path=trouble.path,
-        status=trouble.status, attempt=trouble.attempt, detail=trouble.detail,
-        advice="The tree was looked at and does not show it, so nothing was changed. Once the server answers, clear the task.",
-    )  # fmt: skip
+        f"{step} was not done: {trouble.problem}",
+        vendor=VENDOR,
+        method=trouble.method,
+        path=trouble.path,
+        status=trouble.status,
+        attempt=trouble.attempt,
+        detail=trouble.detail,
+        advice="The tree was looked at and does not show it, so nothing was changed. Once the server answers, clear "
+        "the task.",
+    )
 
 
-async def carry_out(hook: ExagoHook, step: Step, *, lag: float, log: Any, window: Window) -> None:
+async def carry_out(hook: ExagoHook, step: FolderStep, *, lag: float, log: Any, window: Window) -> None:
     """Ask for a step and see it done; a request whose answer was lost counts as done where the tree shows it.
 
     :param lag: seconds that a listing may be old
@@ -112,18 +122,18 @@ async def carry_out(hook: ExagoHook, step: Step, *, lag: float, log: Any, window
     :param window: in which the request has to leave
     :raises VendorError: it was not done; nothing was changed, unless the message says otherwise
     """
-    trouble = await ask(hook, step, window)
-    _, reading = await see(hook, step, None, lag=lag_after(trouble, lag))
-    if reading.standing is not Standing.DONE:
-        raise settled(step, trouble) if trouble else unseen(step, reading, lag)
+    trouble = await apply_step(hook, step, window)
+    _, status = await observe(hook, step, None, lag=lag_after(trouble, lag))
+    if status.state is not StepState.DONE:
+        raise settled(step, trouble) if trouble else unseen(step, status, lag)
     log.info("Done: %s%s", step, f" (its answer was lost: {trouble.problem})" if trouble else "")
 
 
 class ExagoEnsureFoldersOperator(BaseAsyncOperator):
     """Make the folders of a declared set that are missing, with the folders above them; nothing is ever removed.
 
-    The plan is made from the tree, shown, and carried out step by step; every user of the server sees each step at once.
-    Running it again makes what is still missing. Returns ``{"plan": […], "done": […]}``.
+    The plan is made from the tree, shown, and carried out step by step; every user of the server sees each step at
+    once. Running it again makes what is still missing. Returns ``{"plan": […], "done": […]}``.
 
     :param folders: paths from the root (templated)
     :param dry_run: show the plan and change nothing (templated)
@@ -158,7 +168,7 @@ class ExagoEnsureFoldersOperator(BaseAsyncOperator):
             window = Window(SEND_SECONDS)
             steps = self.plan(await hook.tree())
             self._show(steps)
-            done: list[Step] = []
+            done: list[FolderStep] = []
             if steps and not is_true(self.dry_run):
                 claims = Claims(lake_of_this_deployment(), hook.base_url)
                 await claims.refuse_others([step.source for step in steps])
@@ -168,7 +178,7 @@ class ExagoEnsureFoldersOperator(BaseAsyncOperator):
                     done.append(step)
         return {"plan": [str(step) for step in steps], "done": [str(step) for step in done]}
 
-    def plan(self, tree: Tree) -> list[Step]:
+    def plan(self, tree: Tree) -> list[FolderStep]:
         """Return what is missing, parents first.
 
         :raises Rejected: a folder cannot or must not be made; nothing was changed
@@ -176,16 +186,16 @@ class ExagoEnsureFoldersOperator(BaseAsyncOperator):
         whole = [ContentPath.parse(text) for text in self.folders]
         wanted = {path for one in whole for path in (*one.ancestors, one)}
         missing = sorted(path for path in wanted if tree.folder(path) is None)
-        steps = [Step(StepKind.CREATE, str(path)) for path in missing]
+        steps = [FolderStep(StepKind.CREATE, str(path)) for path in missing]
         problems = [f"a folder {path} at the root cannot be made by REST" for path in missing if path.is_reserved]
-        readings = [read_step(step, tree) for step in steps]
-        problems += [reading.why for reading in readings if reading.standing is Standing.BLOCKED]
+        statuses = [status_of(step, tree) for step in steps]
+        problems += [status.why for status in statuses if status.state is StepState.BLOCKED]
         if problems:
             advice = "Nothing was changed. Give the role the right to write there, or declare other folders."
             raise Rejected("; ".join(problems), vendor=VENDOR, advice=advice)
         return steps
 
-    def _show(self, steps: Sequence[Step]) -> None:
+    def _show(self, steps: Sequence[FolderStep]) -> None:
         if not steps:
             self.log.info("Nothing to do: the tree is as it is wanted")
             return

@@ -27,7 +27,7 @@ from nightshift.exago.responses import (
     report_content,
 )
 from nightshift.exago.source import EXAGO
-from nightshift.exago.steps import Step, StepKind
+from nightshift.exago.steps import FolderStep, StepKind
 from nightshift.exago.tree import LIST_PATH, Tree
 from nightshift.http import credentials as secret
 from nightshift.http.address import segment
@@ -80,8 +80,8 @@ class ExagoHook(VendorHook):
     When the server says that it does not know the session any more, a request is repeated once with a new one. The
     session's id is in no log line, message or file. A process that is killed cannot end its session; the server does.
 
-    The connection: host = root of the web service, such as ``https://bi.example.com/ExagoWebApi``; login = user id, may be
-    empty; password = REST key. Extras: ``auth`` (``basic``, the default, or ``exagokey``: each request signed),
+    The connection: host = root of the web service, such as ``https://bi.example.com/ExagoWebApi``; login = user id, may
+    be empty; password = REST key. Extras: ``auth`` (``basic``, the default, or ``exagokey``: each request signed),
     ``separator`` (between the levels of a path in bodies: a backslash, the default, or ``/`` from 2020.1), ``config``
     (configuration file of the server, without ``.xml``), ``session`` (object, sent when a session is opened),
     ``storage_identity`` (object, sent to StorageMgmt with each new session, from 2020.1), and those of
@@ -174,7 +174,7 @@ class ExagoHook(VendorHook):
         response = await self._asked("DELETE", f"/rest/folders/{path.in_url}")
         return checked_folder(response, frozenset({FolderStatus.DELETED, FolderStatus.MISSING}), f"delete {path}")
 
-    async def apply(self, step: Step) -> FolderStatus:
+    async def apply(self, step: FolderStep) -> FolderStatus:
         """Ask for one step of a plan."""
         match step.kind:
             case StepKind.CREATE:
@@ -217,7 +217,7 @@ class ExagoHook(VendorHook):
 
     async def check(self) -> str:
         """Open a session and read the tree."""
-        return f"Exago answers at {self.base_url}: {(await self.tree()).told()}"
+        return f"Exago answers at {self.base_url}: {(await self.tree()).size()}"
 
     async def _asked(self, method: str, path: str, *, body: Any = None, safe: bool | None = None) -> Response:
         """Send a request within the session; a session that the server has forgotten is made anew once."""
@@ -242,9 +242,15 @@ class ExagoHook(VendorHook):
             made = response.json(dict[str, Any])
         except Ambiguous as error:
             raise Unreachable(
-                error.problem, vendor=VENDOR, method="POST", path=SESSIONS, status=error.status, detail=error.detail,
-                advice="No session was made, or one that the server ends by itself; nothing was changed. Once the server answers, clear the task.",
-            ) from None  # fmt: skip
+                error.problem,
+                vendor=VENDOR,
+                method="POST",
+                path=SESSIONS,
+                status=error.status,
+                detail=error.detail,
+                advice="No session was made, or one that the server ends by itself; nothing was changed. Once the "
+                "server answers, clear the task.",
+            ) from None
         sid = str(made.get("Id") or made.get("id") or "")
         if not sid:
             raise response.context.error(BadResponse, "the answer names no session", status=response.status)
@@ -287,8 +293,16 @@ class ExagoHook(VendorHook):
         token = _signed.set(Signed(method, absolute, length, JSON, sid or ""))
         try:
             return await self.request(
-                method, path, params={**(params or {}), "sid": sid}, data=text, headers={"Content-Type": JSON}, safe=safe, ok=ok, expect_json=False, accept=JSON,
-            )  # fmt: skip
+                method,
+                path,
+                params={**(params or {}), "sid": sid},
+                data=text,
+                headers={"Content-Type": JSON},
+                safe=safe,
+                ok=ok,
+                expect_json=False,
+                accept=JSON,
+            )
         finally:
             _signed.reset(token)
 

@@ -99,7 +99,9 @@ class ExagoTreeExtractOperator(ExagoExtractOperator):
         self.log.info("The rows of the landed tree are worked out anew from the answer in %s", manifest.extract)
         folder = landing.extract(f"{manifest.extract}-again")
         entries = await _pages(folder, body)
-        again = manifest.model_dump(include={"source", "report", "night", "connection", "attempt", "started", "format", "window", "model"})  # fmt: skip
+        again = manifest.model_dump(
+            include={"source", "report", "night", "connection", "attempt", "started", "format", "window", "model"}
+        )
         finished, notes = datetime.now(UTC).isoformat(), {**manifest.notes, "worked_out_from": manifest.extract}
         made = Manifest.of(entries, **again, extract=folder.extract_id, finished=finished, notes=notes)
         await folder.complete(made)
@@ -109,9 +111,13 @@ class ExagoTreeExtractOperator(ExagoExtractOperator):
         tree = Tree.of(body)
         await folder.discard()
         entries = await _pages(folder, body)
-        self.log.info("The tree has %s", tree.told())
+        self.log.info("The tree has %s", tree.size())
         roles = sorted({entry.role for entry in tree if entry.role})
-        notes: dict[str, str | int] = {"page_1": "the answer as received", "page_2": "its rows", "roles": ", ".join(roles)}  # fmt: skip
+        notes: dict[str, str | int] = {
+            "page_1": "the answer as received",
+            "page_2": "its rows",
+            "roles": ", ".join(roles),
+        }
         return self.manifest_of(
             entries,
             progress,
@@ -156,9 +162,13 @@ class ExagoCompareTreesOperator(ExagoExtractOperator):
         body = _page([change.row(since) for change in changes])
         entries = [await folder.write(1, body, len(changes))]
         return self.manifest_of(
-            entries, progress, context, model=list(CHANGE_COLUMNS),
-            window={"since": since, "until": self.night}, notes={"tree": taken["extract"], "text": text},
-        )  # fmt: skip
+            entries,
+            progress,
+            context,
+            model=list(CHANGE_COLUMNS),
+            window={"since": since, "until": self.night},
+            notes={"tree": taken["extract"], "text": text},
+        )
 
     async def _before(self, report: str) -> tuple[str | None, Tree | None]:
         lake, night = lake_of_this_deployment(), date.fromisoformat(self.night)
@@ -172,12 +182,13 @@ class ExagoCompareTreesOperator(ExagoExtractOperator):
 class ExagoReportExtractOperator(ExagoExtractOperator):
     """Run a report and bring what it holds home, as received in the answer's ``ExecuteData``.
 
-    A report without ``{night}`` in its filters and without dates of its own is a snapshot of the present: only the night
-    that has just ended can be taken; an older one comes from the landing when it is there.
+    A report without ``{night}`` in its filters and without dates of its own is a snapshot of the present: only the
+    night that has just ended can be taken; an older one comes from the landing when it is there.
 
     :param path: path of the report; or ``report_id``, from 2021.1 on
     :param format: ``csv`` or ``json``
-    :param filters: the vendor's objects; ``{night}`` in a value is the night, ``{night:%m/%d/%Y}`` as the server writes it
+    :param filters: the vendor's objects; ``{night}`` in a value is the night, ``{night:%m/%d/%Y}`` as the server writes
+        it
     :param sorts: the vendor's objects
     :param data_type: how the report comes; ``None`` leaves it to the server
     :param data_key: key of the rows, where the JSON of the report is an object
@@ -222,7 +233,8 @@ class ExagoReportExtractOperator(ExagoExtractOperator):
         if self.horizon_days != 1:
             return super().beyond_horizon()
         return (
-            f"the report {self.report} is a snapshot of the present, the night {self.night} is past, and the landing has "
+            f"the report {self.report} is a snapshot of the present, the night {self.night} is past, and the landing "
+            f"has "
             "no complete extract for it",
             "Give it a filter with {night} or a night_column in reports.yaml; only then can past nights be asked for.",
         )
@@ -274,7 +286,8 @@ async def _explained(hook: ExagoHook, where: ContentPath | None, error: VendorEr
     shown = ", ".join(known[:20]) + (" …" if len(known) > 20 else "")
     return error.replaced(
         problem=f"there is no report {str(where)!r}{nearest(str(where), known, few=True)}",
-        advice=f"Nothing was landed. This user sees: {shown}. Correct the path in reports.yaml, or give the user the report, then "
+        advice=f"Nothing was landed. This user sees: {shown}. Correct the path in reports.yaml, or give the user the "
+        f"report, then "
         "clear the task.",
     )
 

@@ -7,7 +7,6 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 from airflow.sdk import BaseAsyncOperator, Context
 
 from nightshift.errors import Rejected, Unreachable, VendorError
@@ -17,31 +16,32 @@ from nightshift.exago.folder_operators import (
     PASSING,
     SEND_SECONDS,
     Unseen,
-    ask,
+    apply_step,
     is_true,
     lag_after,
+    observe,
     says_it_is_gone,
-    see,
     settled,
     unseen,
 )
 from nightshift.exago.paths import DEFAULT_CONN, VENDOR, ContentPath
 from nightshift.exago.promotion import (
-    Ask,
+    Advance,
+    Apply,
     Direction,
-    Note,
+    FolderRecord,
     Plan,
-    Record,
     Stuck,
     next_move,
     plan_promotion,
     remarks,
     turn_back,
 )
-from nightshift.exago.steps import Standing, Step
+from nightshift.exago.steps import FolderStep, StepState
 from nightshift.exago.tree import Tree
 from nightshift.http.timely import Window
 from nightshift.jobs.record import is_refused_to_this_attempt
+from nightshift.jobs.state import TaskState
 from nightshift.nights.place import lake_of_this_deployment
 
 if TYPE_CHECKING:
@@ -52,6 +52,11 @@ TRIES = 3
 PATIENCE = 300.0
 """Seconds for which an attempt that stands half-way goes on asking a server that does not answer as it should."""
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
+UNREADABLE = (
+    "Nothing was changed. Look in Exago where live, candidate and archive stand, put them right, and delete that key; "
+    "then "
+    "clear the task."
+)
 
 
 class PromotionUndone(Rejected):
@@ -124,17 +129,19 @@ class ExagoPromoteFolderOperator(BaseAsyncOperator):
             if is_true(self.dry_run):
                 plan = self._planned(await hook.tree())
                 return {"outcome": "dry run", "plan": [str(step) for step in plan.steps]}
-            keep = _Keeper(context)
+            state = TaskState(context["task_state_store"], STATE_KEY, FolderRecord, advice=UNREADABLE)
+            attempt = _Attempt(hook, state, lag=self.list_lag, log=self.log)
             claims, owner = Claims(lake_of_this_deployment(), hook.base_url), _owner(context)
-            await claims.take(owner, self._claimed_paths(keep.record))
+            await claims.take(owner, self._claimed_paths(attempt.record))
+            is_replaced = False
             try:
-                return await self._promoted(hook, keep)
+                return await self._promoted(attempt)
             except Exception as error:
-                keep.is_replaced = keep.is_replaced or is_refused_to_this_attempt(error)
+                is_replaced = is_refused_to_this_attempt(error)
                 raise
             finally:
                 # What a newer attempt of this task has claimed has the same owner, and is not ours to give up.
-                if not keep.is_replaced and (keep.record is None or not keep.record.is_underway):
+                if not is_replaced and not attempt.is_underway:
                     await claims.release(owner)
 
     def on_kill(self) -> None:
@@ -143,53 +150,30 @@ class ExagoPromoteFolderOperator(BaseAsyncOperator):
             "Ended from outside: the promotion may stand half-way. Clear this task, and it goes on or back"
         )
 
-    async def _promoted(self, hook: ExagoHook, keep: _Keeper) -> dict[str, Any]:
-        record = keep.record
-        if record is None or not record.is_underway:
-            tree = await hook.tree()
+    async def _promoted(self, attempt: _Attempt) -> dict[str, Any]:
+        record = attempt.record
+        if record is not None and attempt.is_underway:
+            self.log.info("Going on with a promotion that was interrupted: %s. %s", record.plan, record.summary())
+        else:
+            tree = await attempt.hook.tree()
             if record is not None and self._is_promoted(record, tree):
                 self.log.info("This promotion was carried out before; nothing to do")
-                return self._told(record, [])
-            record = keep(Record(self._planned(tree)))
-        else:
-            self.log.info("Going on with a promotion that was interrupted: %s. %s", record.plan.told(), record.told())
-        record, tree = await self._to_the_end(hook, keep, record)
+                return self._result(record, [])
+            record = attempt.keep(FolderRecord(self._planned(tree)))
+        record, tree = await attempt.to_the_end(record)
         found = remarks(record, tree)
         if record.direction is Direction.BEFORE:
-            keep.forget()
+            attempt.forget()
             how = f"; the tree is not as before: {'; '.join(found)}" if found else ", the tree is as before"
             raise PromotionUndone(f"the promotion was taken back{how}. It was because: {record.why}", vendor=VENDOR)
-        return self._told(record, found)
-
-    async def _to_the_end(self, hook: ExagoHook, keep: _Keeper, record: Record) -> tuple[Record, Tree]:
-        """Go on until the promotion has ended; half-way, where users may be without the folder, no passing error ends it.
-
-        :raises PromotionHeldUp: the server did not come back while this attempt waited
-        """
-        until, pause = time.monotonic() + PATIENCE, FIRST_PAUSE
-        while True:
-            reached = keep.record
-            try:
-                return await _Run(self, hook, keep).to_the_end(record)
-            except PromotionStuck:
-                raise
-            except VendorError as error:
-                if keep.record is None or not keep.record.is_underway:
-                    raise error.replaced(advice=f"{error.advice} {keep.told()}") from None
-                passes = isinstance(error, PASSING) and not isinstance(error, Unseen)
-                if not passes or time.monotonic() + pause > until:
-                    raise _held_up(error, keep.told()) from None
-                self.log.warning("%s Half-way, so it is asked again in %.0f s. %s", error, pause, keep.told())
-            await asyncio.sleep(pause)
-            pause = FIRST_PAUSE if keep.record is not reached else min(2 * pause, LONGEST_PAUSE)
-            record = keep.record
+        return self._result(record, found)
 
     def _planned(self, tree: Tree) -> Plan:
         plan = plan_promotion(tree, self.live, self.candidate, self._target(), allow_empty=self.allow_empty)
-        self.log.info("Plan%s: %s", ", not carried out (dry_run)" if is_true(self.dry_run) else "", plan.told())
+        self.log.info("Plan%s: %s", ", not carried out (dry_run)" if is_true(self.dry_run) else "", plan)
         return plan
 
-    def _claimed_paths(self, record: Record | None) -> list[ContentPath]:
+    def _claimed_paths(self, record: FolderRecord | None) -> list[ContentPath]:
         underway = record.plan if record is not None and record.is_underway else None
         mine = (self.live, self.candidate, self._target())
         found = (underway.live, underway.candidate, underway.archive) if underway else mine
@@ -198,127 +182,147 @@ class ExagoPromoteFolderOperator(BaseAsyncOperator):
     def _target(self) -> str:
         return f"{self.archive}/{self.night}"
 
-    def _is_promoted(self, record: Record, tree: Tree) -> bool:
+    def _is_promoted(self, record: FolderRecord, tree: Tree) -> bool:
         plan = record.plan
         wanted = [str(ContentPath.parse(text)) for text in (self.live, self.candidate, self._target())]
         is_same = record.direction is Direction.PLANNED and wanted == [plan.live, plan.candidate, plan.archive]
         return is_same and tree.folder(ContentPath.parse(plan.candidate)) is None
 
-    def _told(self, record: Record, found: list[str]) -> dict[str, Any]:
+    def _result(self, record: FolderRecord, found: list[str]) -> dict[str, Any]:
         for remark in found:
             self.log.warning("As planned, but: %s", remark)
+        plan = record.plan
         return {
-            "outcome": str(record.direction), "live": record.plan.live, "archive": record.plan.archive,
-            "plan": [str(step) for step in record.plan.steps], "remarks": found,
-        }  # fmt: skip
+            "outcome": str(record.direction),
+            "live": plan.live,
+            "archive": plan.archive,
+            "plan": [str(step) for step in plan.steps],
+            "remarks": found,
+        }
 
 
-class _Keeper:
-    """Keeps the record where the next attempt finds it."""
+class _Attempt:
+    """One attempt of the task at a promotion; its record is kept before each request, for the attempt after it.
 
-    def __init__(self, context: Context) -> None:
-        self._store = context["task_state_store"]
-        stored = self._store.get(STATE_KEY, None)
-        self.record: Record | None = None if stored is None else _read(stored)
-        self.is_replaced = False
+    :param hook: open
+    :param state: where the record is kept
+    :param lag: seconds that the server's list may be old
+    :param log: logger of the task
+    """
 
-    def __call__(self, record: Record) -> Record:
-        self._store.set(STATE_KEY, msgspec.json.decode(msgspec.json.encode(record)))
-        self.record = record
+    def __init__(self, hook: ExagoHook, state: TaskState[FolderRecord], *, lag: float, log: Any) -> None:
+        self.hook = hook
+        self.record = state.load()
+        """As it was kept last."""
+        self._state = state
+        self._lag = lag
+        self._log = log
+        self._tries = 0
+        self._perhaps_done: FolderStep | None = None
+        """The step that was asked for last: where it is asked for again, a refusal may mean that it is done."""
+
+    @property
+    def is_underway(self) -> bool:
+        """Whether the tree may be neither as before nor as planned."""
+        return self.record is not None and self.record.is_underway
+
+    def keep(self, record: FolderRecord) -> FolderRecord:
+        """Keep a record where the next attempt finds it."""
+        self.record = self._state.save(record)
         return record
 
     def forget(self) -> None:
-        self._store.delete(STATE_KEY)
+        """Keep nothing any more."""
+        self._state.forget()
         self.record = None
 
-    def told(self) -> str:
-        return "Nothing was changed." if self.record is None else self.record.told()
+    async def to_the_end(self, record: FolderRecord) -> tuple[FolderRecord, Tree]:
+        """Go on until the promotion has ended; half-way, where users may be without the folder, no passing error ends
+        it.
 
+        :return: the record with the tree as it was seen last
+        :raises PromotionHeldUp: the server did not come back while this attempt waited
+        """
+        until, pause = time.monotonic() + PATIENCE, FIRST_PAUSE
+        while True:
+            before = self.record
+            try:
+                return await self._straight_on(record)
+            except PromotionStuck:
+                raise
+            except VendorError as error:
+                summary = "Nothing was changed." if self.record is None else self.record.summary()
+                if self.record is None or not self.record.is_underway:
+                    raise error.replaced(advice=f"{error.advice} {summary}") from None
+                passes = isinstance(error, PASSING) and not isinstance(error, Unseen)
+                if not passes or time.monotonic() + pause > until:
+                    raise _held_up(error, summary) from None
+                self._log.warning("%s Half-way, so it is asked again in %.0f s. %s", error, pause, summary)
+                record = self.record
+            await asyncio.sleep(pause)
+            pause = FIRST_PAUSE if self.record is not before else min(2 * pause, LONGEST_PAUSE)
 
-def _read(stored: Any) -> Record:
-    try:
-        return msgspec.convert(stored, Record)
-    except msgspec.ValidationError as error:
-        raise Rejected(
-            f"what the task keeps of an earlier attempt cannot be read: {error}",
-            vendor=VENDOR,
-            advice=f"Nothing was changed. Look in Exago where live, candidate and archive stand, put them right, and delete the "
-            f"key {STATE_KEY!r} of the task's state store; then clear the task.",
-        ) from None
-
-
-class _Run:
-    """One attempt at a promotion."""
-
-    def __init__(self, operator: ExagoPromoteFolderOperator, hook: ExagoHook, keep: _Keeper) -> None:
-        self.hook = hook
-        self.keep = keep
-        self.lag = operator.list_lag
-        self.log = operator.log
-        self.tries = 0
-        self.perhaps_done: Step | None = None
-        """The step that was asked for last: where it is asked for again, a refusal may mean that it is done."""
-
-    async def to_the_end(self, record: Record) -> tuple[Record, Tree]:
-        """Go on until the record is ended; return it with the tree as it was seen last."""
+    async def _straight_on(self, record: FolderRecord) -> tuple[FolderRecord, Tree]:
+        self._tries, self._perhaps_done = 0, None
         tree = await self._first_look(record)
         while not record.is_ended:
             match next_move(record, tree):
-                case Note(record=after, what=what):
-                    self.log.info("%s", what)
-                    self.tries = 0
+                case Advance(record=after, what=what):
+                    self._log.info("%s", what)
+                    self._tries = 0
                     record = self.keep(after)
-                case Ask(step=step, record=before):
+                case Apply(step=step, record=before):
                     window = Window(SEND_SECONDS)
-                    record, tree = await self._asked(step, self.keep(before), window)
+                    record, tree = await self._applied(step, self.keep(before), window)
                 case Stuck(why=why):
-                    raise self._stuck(record, why)
+                    raise _stuck(record, why)
         return record, tree
 
-    async def _first_look(self, record: Record) -> Tree:
+    async def _first_look(self, record: FolderRecord) -> Tree:
         """Read the tree; where a request of an earlier attempt may be on its way, for as long as the list may lag."""
         tree = await self.hook.tree()
-        if record.asked and isinstance(move := next_move(record, tree), Ask):
-            self.perhaps_done = move.step
-            tree, _ = await see(self.hook, move.step, record.plan.mark_of(move.step), lag=self.lag)
+        if record.asked and isinstance(move := next_move(record, tree), Apply):
+            self._perhaps_done = move.step
+            tree, _ = await observe(self.hook, move.step, record.plan.mark_of(move.step), lag=self._lag)
         return tree
 
-    async def _asked(self, step: Step, record: Record, window: Window) -> tuple[Record, Tree]:
-        self.tries += 1
-        perhaps_done, self.perhaps_done = self.perhaps_done == step, step
-        trouble = await ask(self.hook, step, window)
-        lag = self.lag if perhaps_done else lag_after(trouble, self.lag)
-        tree, reading = await see(self.hook, step, record.plan.mark_of(step), lag=lag)
-        if reading.standing is Standing.DONE:
+    async def _applied(self, step: FolderStep, record: FolderRecord, window: Window) -> tuple[FolderRecord, Tree]:
+        """Ask for a step; return the record to go on with, and the tree as it is then."""
+        self._tries += 1
+        perhaps_done, self._perhaps_done = self._perhaps_done == step, step
+        trouble = await apply_step(self.hook, step, window)
+        lag = self._lag if perhaps_done else lag_after(trouble, self._lag)
+        tree, status = await observe(self.hook, step, record.plan.mark_of(step), lag=lag)
+        if status.state is StepState.DONE:
             return record, tree
         if trouble is None or (perhaps_done and says_it_is_gone(trouble)):
-            raise unseen(step, reading, self.lag)
-        if isinstance(trouble, PASSING) and self.tries < TRIES:
-            self.log.warning("Not done: %s. %s", step, trouble)
+            raise unseen(step, status, self._lag)
+        if isinstance(trouble, PASSING) and self._tries < TRIES:
+            self._log.warning("Not done: %s. %s", step, trouble)
             return record, tree
         if record.direction is Direction.BACK:
-            if isinstance(trouble, PASSING):
-                raise settled(step, trouble)
-            raise self._stuck(record, str(trouble))
-        self.log.warning("Not done: %s. %s Taking back what was done", step, trouble)
-        self.tries = 0
+            raise settled(step, trouble) if isinstance(trouble, PASSING) else _stuck(record, str(trouble))
+        self._log.warning("Not done: %s. %s Taking back what was done", step, trouble)
+        self._tries = 0
         return self.keep(turn_back(record, f"{step} failed: {trouble.problem} {trouble.detail}".strip())), tree
 
-    def _stuck(self, record: Record, why: str) -> PromotionStuck:
-        return PromotionStuck(
-            f"the promotion stands half-way and cannot be taken back: {why}",
-            vendor=VENDOR,
-            advice=f"{record.told()} It was going back because {record.why or 'a step failed'}. Move or rename in Exago what is in "
-            "the way, then clear the task: it goes on from what it sees.",
-        )
+
+def _stuck(record: FolderRecord, why: str) -> PromotionStuck:
+    return PromotionStuck(
+        f"the promotion stands half-way and cannot be taken back: {why}",
+        vendor=VENDOR,
+        advice=f"{record.summary()} It was going back because {record.why or 'a step failed'}. Move or rename in Exago "
+        f"what is in "
+        "the way, then clear the task: it goes on from what it sees.",
+    )
 
 
-def _held_up(error: VendorError, told: str) -> PromotionHeldUp:
+def _held_up(error: VendorError, summary: str) -> PromotionHeldUp:
     given = {name: getattr(error, name) for name in ("method", "path", "status", "attempt", "detail", "retry_after")}
     return PromotionHeldUp(
         f"a promotion that is underway got no usable answer: {error.problem}",
         vendor=VENDOR,
-        advice=f"{told} {error.advice}",
+        advice=f"{summary} {error.advice}",
         **given,
     )
 

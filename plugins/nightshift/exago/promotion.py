@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from nightshift.errors import Rejected
 from nightshift.exago.paths import VENDOR, ContentPath
-from nightshift.exago.steps import Mark, Standing, Step, StepKind, place_of, read_step
+from nightshift.exago.steps import FolderStep, Mark, StepKind, StepState, place_of, status_of
 from nightshift.exago.tree import Tree
 
 NOTHING_DONE = "Nothing was changed."
@@ -36,16 +36,15 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     live: str
     candidate: str
     archive: str
-    steps: tuple[Step, ...]
+    steps: tuple[FolderStep, ...]
     marks: dict[str, Mark]
 
-    def mark_of(self, step: Step) -> Mark | None:
+    def mark_of(self, step: FolderStep) -> Mark | None:
         """Return what the folder that a step moves is known by, in either direction."""
         first = next((one for one in self.steps if step in (one, one.inverse)), step)
         return self.marks.get(first.path)
 
-    def told(self) -> str:
-        """Return the plan in one line."""
+    def __str__(self) -> str:
         return "; ".join(f"{number}. {step}" for number, step in enumerate(self.steps, 1))
 
 
@@ -61,7 +60,7 @@ class Direction(StrEnum):
 ENDED = frozenset({Direction.PLANNED, Direction.BEFORE})
 
 
-class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class FolderRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How far a promotion is; kept before each request.
 
     :param plan: what it does
@@ -89,7 +88,7 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Whether the tree may be neither as before nor as planned."""
         return not self.is_ended and (self.standing > 0 or self.asked)
 
-    def told(self) -> str:
+    def summary(self) -> str:
         """Say where the promotion stands."""
         if not self.is_underway:
             return "Nothing of the promotion was done."
@@ -102,17 +101,17 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return f"{text}. The next attempt, or clearing the task, goes on."
 
 
-class Ask(msgspec.Struct, frozen=True):
+class Apply(msgspec.Struct, frozen=True):
     """Keep the record, then ask the server for the step."""
 
-    step: Step
-    record: Record
+    step: FolderStep
+    record: FolderRecord
 
 
-class Note(msgspec.Struct, frozen=True):
+class Advance(msgspec.Struct, frozen=True):
     """Keep the record; nothing is to be asked for."""
 
-    record: Record
+    record: FolderRecord
     what: str
 
 
@@ -150,16 +149,16 @@ def plan_promotion(tree: Tree, live: str, candidate: str, archive: str, *, allow
     for path in missing:
         if path.is_reserved:
             raise _refused(f"a folder {path} at the root cannot be made by REST", "Choose another archive.")
-        if (reading := read_step(Step(StepKind.CREATE, str(path)), tree)).standing is Standing.BLOCKED:
-            raise _refused(reading.why, "Give the user of the connection the right to write there.")
-    steps = [Step(StepKind.CREATE, str(path)) for path in missing]
-    steps += [Step(StepKind.MOVE, str(old), str(kept))] if has_live else []
-    steps.append(Step(StepKind.MOVE, str(new), str(old)))
+        if (status := status_of(FolderStep(StepKind.CREATE, str(path)), tree)).state is StepState.BLOCKED:
+            raise _refused(status.why, "Give the user of the connection the right to write there.")
+    steps = [FolderStep(StepKind.CREATE, str(path)) for path in missing]
+    steps += [FolderStep(StepKind.MOVE, str(old), str(kept))] if has_live else []
+    steps.append(FolderStep(StepKind.MOVE, str(new), str(old)))
     marks = {str(path): Mark.of(tree, path) for path in (old, new) if tree.folder(path) is not None}
     return Plan(str(old), str(new), str(kept), tuple(steps), marks)
 
 
-def next_move(record: Record, tree: Tree) -> Ask | Note | Stuck:
+def next_move(record: FolderRecord, tree: Tree) -> Apply | Advance | Stuck:
     """Decide what comes next; a record that is ended needs nothing and must not be given.
 
     :param record: as it was kept last
@@ -168,7 +167,7 @@ def next_move(record: Record, tree: Tree) -> Ask | Note | Stuck:
     return _onward(record, tree) if record.direction is Direction.FORWARD else _backward(record, tree)
 
 
-def turn_back(record: Record, why: str) -> Record:
+def turn_back(record: FolderRecord, why: str) -> FolderRecord:
     """Return the record of a promotion that a step has failed of: what stands is taken back.
 
     The step that failed counts as not done, which the tree must have shown.
@@ -176,8 +175,9 @@ def turn_back(record: Record, why: str) -> Record:
     return replace(record, direction=Direction.BACK, asked=False, why=why)
 
 
-def remarks(record: Record, tree: Tree) -> list[str]:
-    """Return what the tree shows otherwise than the end that a promotion has come to, because somebody else was at work;
+def remarks(record: FolderRecord, tree: Tree) -> list[str]:
+    """Return what the tree shows otherwise than the end that a promotion has come to, because somebody else was at
+    work;
     empty where nothing does.
 
     :param record: ended
@@ -224,57 +224,57 @@ def _changed(plan: Plan, tree: Tree) -> list[str]:
     ]
 
 
-def _onward(record: Record, tree: Tree) -> Ask | Note | Stuck:
+def _onward(record: FolderRecord, tree: Tree) -> Apply | Advance | Stuck:
     plan, at = record.plan, record.standing
     if at == len(plan.steps):
-        return Note(replace(record, direction=Direction.PLANNED), "The tree is as planned")
+        return Advance(replace(record, direction=Direction.PLANNED), "The tree is as planned")
     step = plan.steps[at]
-    reading = read_step(step, tree, plan.mark_of(step))
-    match reading.standing:
-        case Standing.TO_DO:
-            return Ask(step, replace(record, asked=True))
-        case Standing.DONE:
+    status = status_of(step, tree, plan.mark_of(step))
+    match status.state:
+        case StepState.TO_DO:
+            return Apply(step, replace(record, asked=True))
+        case StepState.DONE:
             who = "done" if record.asked else "done already, by somebody else"
             ours = (*record.ours, record.asked)
-            return Note(replace(record, standing=at + 1, asked=False, ours=ours), f"Step {at + 1}, {step}: {who}")
-        case Standing.BLOCKED:
-            what = f"Step {at + 1}, {step}: cannot be done: {reading.why}"
+            return Advance(replace(record, standing=at + 1, asked=False, ours=ours), f"Step {at + 1}, {step}: {who}")
+        case StepState.BLOCKED:
+            what = f"Step {at + 1}, {step}: cannot be done: {status.why}"
             if record.asked and _was_moved_on(plan, step, tree):
                 record = replace(record, standing=at + 1, ours=(*record.ours, True))
-            return Note(turn_back(record, reading.why), what)
+            return Advance(turn_back(record, status.why), what)
 
 
-def _backward(record: Record, tree: Tree) -> Ask | Note | Stuck:
+def _backward(record: FolderRecord, tree: Tree) -> Apply | Advance | Stuck:
     plan, at = record.plan, record.standing
     if at == 0:
-        return Note(replace(record, direction=Direction.BEFORE), "Everything that was done is taken back")
+        return Advance(replace(record, direction=Direction.BEFORE), "Everything that was done is taken back")
     first = plan.steps[at - 1]
     less = replace(record, standing=at - 1, asked=False, ours=record.ours[:-1])
     if not record.ours[at - 1]:
-        return Note(less, f"Step {at}, {first}: was done by somebody else and stays")
+        return Advance(less, f"Step {at}, {first}: was done by somebody else and stays")
     step = _followed(plan, first.inverse, tree)
-    reading = read_step(step, tree, plan.mark_of(first))
-    match reading.standing:
-        case Standing.TO_DO:
-            return Ask(step, replace(record, asked=True))
-        case Standing.DONE:
-            return Note(less, f"Step {at}, {first}: taken back")
-        case Standing.BLOCKED if step.kind is StepKind.DELETE:
-            return Note(less, f"Step {at}, {first}: stays, {reading.why}")
-        case Standing.BLOCKED:
-            return Stuck(reading.why)
+    status = status_of(step, tree, plan.mark_of(first))
+    match status.state:
+        case StepState.TO_DO:
+            return Apply(step, replace(record, asked=True))
+        case StepState.DONE:
+            return Advance(less, f"Step {at}, {first}: taken back")
+        case StepState.BLOCKED if step.kind is StepKind.DELETE:
+            return Advance(less, f"Step {at}, {first}: stays, {status.why}")
+        case StepState.BLOCKED:
+            return Stuck(status.why)
 
 
-def _followed(plan: Plan, step: Step, tree: Tree) -> Step:
+def _followed(plan: Plan, step: FolderStep, tree: Tree) -> FolderStep:
     """Return the inverse of a move from where its folder is now, if somebody has moved it on."""
     mark = plan.mark_of(step)
     if step.kind is not StepKind.MOVE or mark is None or tree.folder(step.source) or tree.folder(step.target):
         return step
     where = place_of(mark, tree)
-    return step if where is None else Step(StepKind.MOVE, str(where), step.to)
+    return step if where is None else FolderStep(StepKind.MOVE, str(where), step.to)
 
 
-def _was_moved_on(plan: Plan, step: Step, tree: Tree) -> bool:
+def _was_moved_on(plan: Plan, step: FolderStep, tree: Tree) -> bool:
     """Tell whether a folder that we may have moved is somewhere else now: it is to be brought back from there."""
     mark = plan.mark_of(step)
     if step.kind is not StepKind.MOVE or mark is None or tree.folder(step.source) or tree.folder(step.target):

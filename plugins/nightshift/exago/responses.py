@@ -18,11 +18,13 @@ SESSIONS = "/rest/sessions"
 
 _NO_SERVICE = (
     "Nothing was changed. A service that restarts answers like this for a while: clearing the task asks again. "
-    "If it lasts, put the root of the web service into the host of the connection, such as https://bi.example.com/ExagoWebApi, and "
+    "If it lasts, put the root of the web service into the host of the connection, such as "
+    "https://bi.example.com/ExagoWebApi, and "
     "check ExagoREST in appSettings.config of the server."
 )
 _BAD_KEY = (
-    "Correct user id (login) and REST key (password) of the connection; they are set in Exago's Admin Console, General, "
+    "Correct user id (login) and REST key (password) of the connection; they are set in Exago's Admin Console, "
+    "General, "
     "Other Settings."
 )
 _NO_CONFIG = (
@@ -33,7 +35,10 @@ _NO_CONFIG = (
 class SessionGone(VendorError):
     """The server does not know the session any more; the request was not carried out."""
 
-    default_advice = "Nothing was changed by this request. Clearing the task asks in a new session; if that one goes, too, the server may be restarting."
+    default_advice = (
+        "Nothing was changed by this request. Clearing the task asks in a new session; if that one goes, too, the server may "
+        "be restarting."
+    )
 
 
 class NoService(Unreachable, NotFound):
@@ -144,7 +149,8 @@ def report_content(response: Response, form: Literal["csv", "json"]) -> bytes:
 
 
 def meaning(response: Response) -> VendorError | None:
-    """Return the error that a 500, or a page with 404, really means; ``None`` where it says nothing more (Exago reference,
+    """Return the error that a 500, or a page with 404, really means; ``None`` where it says nothing more (Exago
+    reference,
     section 5).
     """
     error, at_the_door = response.context.error, response.context.path.lower().endswith(SESSIONS)

@@ -17,7 +17,7 @@ from nightshift.exago.paths import ContentPath
 from nightshift.exago.tree import Entry, Tree
 
 SKETCH = 64
-LIKE = 0.5
+SAME_FOLDER = 0.5
 
 
 class StepKind(StrEnum):
@@ -28,7 +28,7 @@ class StepKind(StrEnum):
     DELETE = "delete"
 
 
-class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class FolderStep(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One change of one folder.
 
     :param kind: what is done
@@ -54,15 +54,15 @@ class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return ContentPath.parse(self.to)
 
     @property
-    def inverse(self) -> Step:
+    def inverse(self) -> FolderStep:
         """The step that takes this one back; an empty folder only comes back empty."""
         match self.kind:
             case StepKind.MOVE:
-                return Step(StepKind.MOVE, self.to, self.path)
+                return FolderStep(StepKind.MOVE, self.to, self.path)
             case StepKind.CREATE:
-                return Step(StepKind.DELETE, self.path)
+                return FolderStep(StepKind.DELETE, self.path)
             case StepKind.DELETE:
-                return Step(StepKind.CREATE, self.path)
+                return FolderStep(StepKind.CREATE, self.path)
 
 
 class Mark(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -87,14 +87,15 @@ class Mark(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return cls(entry.content_id if entry else None, len(inside), tuple(digests[:SKETCH]))
 
     def is_of(self, other: Mark) -> bool:
-        """Tell whether two marks are of one folder: by its id, else by at least half of what is inside; of a folder that was
+        """Tell whether two marks are of one folder: by its id, else by at least half of what is inside; of a folder
+        that was
         empty nothing tells.
         """
         if None not in (self.content_id, other.content_id):
             return self.content_id == other.content_id
-        return not self.size or self.likeness(other) >= LIKE
+        return not self.size or self.similarity(other) >= SAME_FOLDER
 
-    def likeness(self, other: Mark) -> float:
+    def similarity(self, other: Mark) -> float:
         """Return how much two folders have in common, 0 to 1: exact up to 64 things inside, an estimate above."""
         if None not in (self.content_id, other.content_id):
             return float(self.content_id == other.content_id)
@@ -105,7 +106,7 @@ class Mark(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return sum(1 for digest in smallest if digest in shared) / len(smallest)
 
 
-class Standing(StrEnum):
+class StepState(StrEnum):
     """What a tree shows of a step."""
 
     TO_DO = "to do"
@@ -113,35 +114,35 @@ class Standing(StrEnum):
     BLOCKED = "blocked"
 
 
-class Reading(msgspec.Struct, frozen=True):
+class StepStatus(msgspec.Struct, frozen=True):
     """What a tree shows of a step, and why it is blocked.
 
-    :param standing: the verdict
+    :param state: the verdict
     :param why: for people; empty where the step is to do or done
     """
 
-    standing: Standing
+    state: StepState
     why: str = ""
 
 
-_TO_DO, _DONE = Reading(Standing.TO_DO), Reading(Standing.DONE)
+_TO_DO, _DONE = StepStatus(StepState.TO_DO), StepStatus(StepState.DONE)
 
 
-def read_step(step: Step, tree: Tree, mark: Mark | None = None) -> Reading:
+def status_of(step: FolderStep, tree: Tree, mark: Mark | None = None) -> StepStatus:
     """Read from a tree whether a step is to do, done, or cannot be done.
 
     :param step: the step
     :param tree: as it is now
-    :param mark: of the folder that a move moves, from before; with it, a folder that somebody else has put at one end of
-        the move is told from the one that is moved
+    :param mark: of the folder that a move moves, from before; with it, a folder that somebody else has put at one end
+        of the move is told from the one that is moved
     """
     match step.kind:
         case StepKind.CREATE:
-            return _read_create(step.source, tree)
+            return _creation(step.source, tree)
         case StepKind.DELETE:
-            return _read_delete(step.source, tree)
+            return _deletion(step.source, tree)
         case StepKind.MOVE:
-            return _read_move(step, tree, mark)
+            return _move(step, tree, mark)
 
 
 def place_of(mark: Mark, tree: Tree) -> ContentPath | None:
@@ -161,11 +162,11 @@ def _is_it(mark: Mark, entry: Entry, tree: Tree) -> bool:
     return (mark.size, mark.sketch) == (other.size, other.sketch)
 
 
-def _read_create(path: ContentPath, tree: Tree) -> Reading:
+def _creation(path: ContentPath, tree: Tree) -> StepStatus:
     if tree.folder(path) is not None:
         return _DONE
     why = _closed(path, tree)
-    return Reading(Standing.BLOCKED, why) if why else _TO_DO
+    return StepStatus(StepState.BLOCKED, why) if why else _TO_DO
 
 
 def _closed(path: ContentPath, tree: Tree) -> str:
@@ -176,53 +177,55 @@ def _closed(path: ContentPath, tree: Tree) -> str:
     return ""
 
 
-def _read_delete(path: ContentPath, tree: Tree) -> Reading:
+def _deletion(path: ContentPath, tree: Tree) -> StepStatus:
     entry = tree.folder(path)
     if entry is None:
         return _DONE
     if entry.read_only:
-        return Reading(Standing.BLOCKED, f"{path} is read-only for the role {entry.role or 'of the connection'}")
+        return StepStatus(StepState.BLOCKED, f"{path} is read-only for the role {entry.role or 'of the connection'}")
     if inside := tree.inside(path):
-        return Reading(Standing.BLOCKED, f"{path} is not empty: {_some([str(one.path) for one in inside])}")
+        return StepStatus(StepState.BLOCKED, f"{path} is not empty: {_some([str(one.path) for one in inside])}")
     return _TO_DO
 
 
-def _read_move(step: Step, tree: Tree, mark: Mark | None) -> Reading:
+def _move(step: FolderStep, tree: Tree, mark: Mark | None) -> StepStatus:
     old, new = step.source, step.target
     match tree.folder(old), tree.folder(new):
         case None, None:
             where = place_of(mark, tree) if mark is not None else None
             hint = f"; a folder with the same contents is at {where}" if where is not None else ""
-            return Reading(Standing.BLOCKED, f"neither {old} nor {new} is there{hint}")
+            return StepStatus(StepState.BLOCKED, f"neither {old} nor {new} is there{hint}")
         case None, _:
             if mark is not None and not mark.is_of(Mark.of(tree, new)):
-                return Reading(Standing.BLOCKED, f"{old} is gone, and what is at {new} is not what was there")
+                return StepStatus(StepState.BLOCKED, f"{old} is gone, and what is at {new} is not what was there")
             return _DONE
         case entry, None:
             if why := _closed(new, tree):
-                return Reading(Standing.BLOCKED, why)
+                return StepStatus(StepState.BLOCKED, why)
             if entry.read_only:
-                return Reading(Standing.BLOCKED, f"{old} is read-only for the role {entry.role or 'of the connection'}")
+                return StepStatus(
+                    StepState.BLOCKED, f"{old} is read-only for the role {entry.role or 'of the connection'}"
+                )
             if (above := new.parent) is not None and tree.folder(above) is None:
-                return Reading(Standing.BLOCKED, f"{above}, which {new} would be in, is not there")
+                return StepStatus(StepState.BLOCKED, f"{above}, which {new} would be in, is not there")
             return _TO_DO
-    return _read_both(old, new, tree, mark)
+    return _both_there(old, new, tree, mark)
 
 
-def _read_both(old: ContentPath, new: ContentPath, tree: Tree, mark: Mark | None) -> Reading:
+def _both_there(old: ContentPath, new: ContentPath, tree: Tree, mark: Mark | None) -> StepStatus:
     """Somebody made a folder at one end: at the new one before our move, or at the old one after it."""
-    at_old = mark.likeness(Mark.of(tree, old)) if mark is not None else 0.0
-    at_new = mark.likeness(Mark.of(tree, new)) if mark is not None else 0.0
+    at_old = mark.similarity(Mark.of(tree, old)) if mark is not None else 0.0
+    at_new = mark.similarity(Mark.of(tree, new)) if mark is not None else 0.0
     if _is_rather(at_new, at_old):
         return _DONE
     if _is_rather(at_old, at_new):
-        return Reading(Standing.BLOCKED, f"somebody has made {new}, so {old} cannot go there")
-    return Reading(Standing.BLOCKED, f"both {old} and {new} are there, and nothing tells which is which")
+        return StepStatus(StepState.BLOCKED, f"somebody has made {new}, so {old} cannot go there")
+    return StepStatus(StepState.BLOCKED, f"both {old} and {new} are there, and nothing tells which is which")
 
 
 def _is_rather(this: float, other: float) -> bool:
     """Tell whether only one of two folders can be the one that is looked for."""
-    return this > other and (this == 1.0 or other < LIKE <= this)
+    return this > other and (this == 1.0 or other < SAME_FOLDER <= this)
 
 
 def _some(names: list[str], most: int = 3) -> str:

@@ -136,11 +136,11 @@ class Tree:
         """The folders."""
         return tuple(self._folders.values())
 
-    def told(self) -> str:
-        """Return its size in words."""
-        reports = sum(1 for entry in self.entries if entry.is_report)
+    def size(self) -> str:
+        """Return how many folders and reports there are, in words."""
+        reports = sum(entry.is_report for entry in self.entries)
         folders = len(self.entries) - reports
-        return f"{folders} {'folder' if folders == 1 else 'folders'} and {reports} {'report' if reports == 1 else 'reports'}"
+        return f"{folders} folder{'s'[: folders != 1]} and {reports} report{'s'[: reports != 1]}"
 
 
 def _entries(root: _Node, above: tuple[str, ...]) -> Iterator[Entry]:

@@ -139,7 +139,7 @@ _Model = TypeVar("_Model", bound=msgspec.Struct)
 
 def to_json(model: msgspec.Struct) -> dict[str, Any]:
     """Turn a model into plain JSON types, for the state store, a trigger or an event."""
-    return cast("dict[str, Any]", msgspec.to_builtins(model))
+    return cast("dict[str, Any]", msgspec.json.decode(msgspec.json.encode(model)))
 
 
 def from_json(kind: type[_Model], plain: object) -> _Model:

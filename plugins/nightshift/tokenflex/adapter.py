@@ -27,7 +27,7 @@ SINGLES = 2
 """Exports that the list leaves out and that are asked for one by one in the same poll."""
 
 
-ANYBODYS_WORDS = frozenset(
+PROXY_TEXTS = frozenset(
     {"", "an html page", "not found", "404 page not found", "404 not found", "default backend - 404"}
 )
 """What proxies and gateways answer for a path that they do not know, in small letters."""
@@ -36,10 +36,10 @@ ANYBODYS_WORDS = frozenset(
 class TokenFlexExportAdapter(JobAdapter):
     """Exports of one contract.
 
-    A job is known by its ``downloadFileName``, which ends with its marker and is compared as a whole: another export may
-    well have a name that ends alike. One call of the list answers for any number of exports; one that the list leaves out
-    is asked for by its key, and is gone only when the list and the question by its key agree. The signed link is never
-    part of a status.
+    A job is known by its ``downloadFileName``, which ends with its marker and is compared as a whole: another export
+    may well have a name that ends alike. One call of the list answers for any number of exports; one that the list
+    leaves out is asked for by its key, and is gone only when the list and the question by its key agree. The signed
+    link is never part of a status.
 
     :param conn_id: Airflow connection
     :param contract: contract number
@@ -123,13 +123,18 @@ class TokenFlexExportAdapter(JobAdapter):
         except NotFound as error:
             raise Unreachable(
                 f"the list of exports was not found, which it always is while the service runs: {error.problem}",
-                vendor=VENDOR, method=error.method, path=error.path, status=error.status, detail=error.detail,
-                advice="Nothing is concluded from it. If it lasts, check the host of the Airflow connection, and the contract.",
-            ) from None  # fmt: skip
+                vendor=VENDOR,
+                method=error.method,
+                path=error.path,
+                status=error.status,
+                detail=error.detail,
+                advice="Nothing is concluded from it. If it lasts, check the host of the Airflow connection, and the "
+                "contract.",
+            ) from None
 
     def own_word(self, error: NotFound) -> bool:
         """Tell it from what any proxy says; the vendor's own words for an unknown key are not published (section 5.1)."""
-        return error.detail.strip(" .").lower() not in ANYBODYS_WORDS
+        return error.detail.strip(" .").lower() not in PROXY_TEXTS
 
     async def unlike(self, job_id: str, intent: Intent, payload: Any) -> str:
         """Compare the name of an export of this contract with those that this task has sent or would send."""

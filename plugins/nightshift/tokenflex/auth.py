@@ -1,12 +1,16 @@
-"""The three ways to sign in to Token Flex, as its hook uses them: who asks gets the header, and nothing here ever renews a person's grant.
+"""The three ways to sign in to Token Flex, as its hook uses them: who asks gets the header, and nothing here ever
+renews a person's grant.
 
-===================  ==========================================================================================================================
+===================
+==========================================================================================================================
 extra ``auth``       where the access token comes from
-===================  ==========================================================================================================================
-``three_legged``     a person grants access once (Admin, Token Flex sign-in); the DAG ``tokenflex_token`` renews it; here it is only read
-``two_legged``       client id and secret, where Autodesk has tied the client id to an admin user; each process asks for its own
-``bearer``           the extra ``token``, as it is
-===================  ==========================================================================================================================
+===================
+==========================================================================================================================
+``three_legged``     a person grants access once (Admin, Token Flex sign-in); the DAG ``tokenflex_token`` renews it;
+here it is only read ``two_legged``       client id and secret, where Autodesk has tied the client id to an admin user;
+each process asks for its own ``bearer``           the extra ``token``, as it is
+===================
+==========================================================================================================================
 
 Access tokens are held in memory only, until they end (Token Flex reference, sections 1.2 to 1.5).
 """
@@ -40,7 +44,7 @@ _DAY = 86400.0
 _PAGE = "in Airflow open Admin, Token Flex sign-in"
 
 
-class Way(StrEnum):
+class SignInMethod(StrEnum):
     """How a connection signs in; the values of its extra ``auth``."""
 
     THREE_LEGGED = "three_legged"
@@ -65,61 +69,67 @@ _NONE = Held("", 0.0)
 _held: dict[tuple[str, ...], Held] = {}
 _gates: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[str, ...], asyncio.Lock]] = WeakKeyDictionary()
 _sent: ContextVar[str] = ContextVar("tokenflex_sent", default="")
-"""Fingerprint of the token that this coroutine sent last: when many share a token, the one that is refused late must not throw away what another has renewed."""
+"""Fingerprint of the token that this coroutine sent last: when many share a token, the one that is refused late must
+not throw away what another has renewed.
+"""
 
 
-def read_way(auth: object, token: object) -> Way:
-    """Return how a connection signs in, from its extras ``auth`` and ``token``; without ``auth`` as bearer where there is a token, else three-legged.
+def sign_in_method(auth: object, token: object) -> SignInMethod:
+    """Return how a connection signs in, from its extras ``auth`` and ``token``; without ``auth`` as bearer where there
+    is a token, else three-legged.
 
     :raises ValueError: ``auth`` has another value
     """
-    return Way(str(auth)) if auth else Way.BEARER if token else Way.THREE_LEGGED
+    return SignInMethod(str(auth)) if auth else SignInMethod.BEARER if token else SignInMethod.THREE_LEGGED
 
 
-def way_of(hook: VendorHook) -> Way:
-    """Return how a connection signs in; see :func:`read_way`.
+def sign_in_method_of(hook: VendorHook) -> SignInMethod:
+    """Return how a connection signs in; see :func:`sign_in_method`.
 
     :raises Rejected: the extra ``auth`` has another value
     """
     try:
-        return read_way(hook.extra("auth"), hook.extra("token"))
+        return sign_in_method(hook.extra("auth"), hook.extra("token"))
     except ValueError:
         raise Rejected(
-            f"the extra 'auth' of the Airflow connection {hook.conn_id!r} must be one of {', '.join(Way)}",
+            f"the extra 'auth' of the Airflow connection {hook.conn_id!r} must be one of {', '.join(SignInMethod)}",
             vendor=hook.vendor,
             advice="Correct the extra in the Airflow connection; nothing was sent.",
         ) from None
 
 
 async def authorization(hook: VendorHook) -> Mapping[str, str]:
-    """Return the header that signs a request in. Call it inside ``async with hook``, before each attempt; it costs nothing while a token is held.
+    """Return the header that signs a request in. Call it inside ``async with hook``, before each attempt; it costs
+    nothing while a token is held.
 
     :raises AuthFailed: nobody has granted access, or the grant is lost, or the client credentials are wrong
-    :raises Unreachable: the grant is alive, but its access token has ended and is not renewed yet; worth another attempt
+    :raises Unreachable: the grant is alive, but its access token has ended and is not renewed yet; worth another
+        attempt
     :raises Rejected: the connection lacks something
     """
-    way = way_of(hook)
-    if way is Way.BEARER:
+    method = sign_in_method_of(hook)
+    if method is SignInMethod.BEARER:
         held = Held(_static(hook), float("inf"))
     elif (held := _held.get(_key(hook), _NONE)).ends - time.time() < MARGIN_SECONDS:
         async with _gate(hook):
             held = _held.get(_key(hook), _NONE)
             if held.ends - time.time() < MARGIN_SECONDS:
-                held = await _fetch(hook, way, refused="")
+                held = await _fetch(hook, method, refused="")
     _sent.set(fingerprint(held.token))
     return hook.bearer(held.token)
 
 
 async def renewed(hook: VendorHook, error: AuthFailed) -> bool:
-    """Return whether there is another token to try after a 401; for a person's grant it waits a while for the DAG ``tokenflex_token``.
+    """Return whether there is another token to try after a 401; for a person's grant it waits a while for the DAG
+    ``tokenflex_token``.
 
     :param hook: the hook whose request was refused, in the coroutine that sent it
     :param error: the refusal
     :raises AuthFailed: the grant is lost: only a person can help
     :raises Unreachable: the grant is alive, but there is no newer token yet; worth another attempt later
     """
-    way = way_of(hook)
-    if way is Way.BEARER:
+    method = sign_in_method_of(hook)
+    if method is SignInMethod.BEARER:
         return False
     refused = _sent.get()
     async with _gate(hook):
@@ -130,7 +140,7 @@ async def renewed(hook: VendorHook, error: AuthFailed) -> bool:
         log.info(
             "%s: the access token was refused (%s); looking for a newer one", hook.conn_id, error.detail or error.status
         )
-        await _fetch(hook, way, refused=refused)
+        await _fetch(hook, method, refused=refused)
     return True
 
 
@@ -140,12 +150,14 @@ def forget() -> None:
 
 
 def _gate(hook: VendorHook) -> asyncio.Lock:
-    """Return the lock under which one coroutine looks for a token and the others of the same connection wait for what it finds."""
+    """Return the lock under which one coroutine looks for a token and the others of the same connection wait for what
+    it finds.
+    """
     return _gates.setdefault(asyncio.get_running_loop(), {}).setdefault(_key(hook), asyncio.Lock())
 
 
-async def _fetch(hook: VendorHook, way: Way, *, refused: str) -> Held:
-    return await (_own(hook) if way is Way.TWO_LEGGED else _granted(hook, refused=refused))
+async def _fetch(hook: VendorHook, method: SignInMethod, *, refused: str) -> Held:
+    return await (_own(hook) if method is SignInMethod.TWO_LEGGED else _granted(hook, refused=refused))
 
 
 async def _own(hook: VendorHook) -> Held:
@@ -154,7 +166,9 @@ async def _own(hook: VendorHook) -> Held:
 
 
 async def _granted(hook: VendorHook, *, refused: str) -> Held:
-    """Read the granted access token, and where it has ended or was refused, wait for the writer to renew it; one that is refused before its end is not due, so the writer is told."""
+    """Read the granted access token, and where it has ended or was refused, wait for the writer to renew it; one that
+    is refused before its end is not due, so the writer is told.
+    """
     # In the API server a person waits for the Test button; everywhere else a wait is cheaper than another attempt.
     deadline = time.monotonic() + (float(hook.extra("token_wait", WAIT_SECONDS)) if tokens.in_task() else 0.0)
     told = False
@@ -173,9 +187,10 @@ async def _granted(hook: VendorHook, *, refused: str) -> Held:
         if chain.lost:
             words = chain.journal.words if chain.journal else ""
             raise AuthFailed(
-                f"the access of {hook.conn_id!r}, granted by {chain.grant.granted_by}, cannot be renewed: {words}", vendor=hook.vendor,
+                f"the access of {hook.conn_id!r}, granted by {chain.grant.granted_by}, cannot be renewed: {words}",
+                vendor=hook.vendor,
                 advice=f"A person must grant access anew: {_PAGE}. Then clear the task; nothing was lost.",
-            )  # fmt: skip
+            )
         if not told and chain.pair.ends > now:
             await tokens.ask_for_renewal(hook.conn_id, refused)
             told = True
@@ -188,18 +203,26 @@ def _late(hook: VendorHook, chain: tokens.Chain) -> Unreachable:
     ended = chain.pair.ends <= time.time()
     what = f"ended at {when(chain.pair.ends)}" if ended else "is refused, although it should be good"
     return Unreachable(
-        f"the access token of {hook.conn_id!r} {what}, and the DAG tokenflex_token has not renewed it yet", vendor=hook.vendor, retry_after=SCHEDULE_MINUTES * 30.0,
-        advice=f"Nothing was lost. The tokens were last renewed at {when(chain.pair.issued)}. Check that the DAG tokenflex_token "
+        f"the access token of {hook.conn_id!r} {what}, and the DAG tokenflex_token has not renewed it yet",
+        vendor=hook.vendor,
+        retry_after=SCHEDULE_MINUTES * 30.0,
+        advice=f"Nothing was lost. The tokens were last renewed at {when(chain.pair.issued)}. Check that the DAG "
+        f"tokenflex_token "
         "is not paused and does not fail; triggering it by hand renews at once.",
-    )  # fmt: skip
+    )
 
 
 def _warn(hook: VendorHook, chain: tokens.Chain, now: float) -> None:
     if (left := (chain.pair.lapses - now) / _DAY) < WARN_DAYS:
         log.warning(
-            "%s: the grant of %s lapses on %s, in %.1f days, and was last renewed at %s: is the DAG tokenflex_token paused or failing?",
-            hook.conn_id, chain.grant.granted_by, when(chain.pair.lapses), max(left, 0.0), when(chain.pair.issued),
-        )  # fmt: skip
+            "%s: the grant of %s lapses on %s, in %.1f days, and was last renewed at %s: is the DAG tokenflex_token "
+            "paused or failing?",
+            hook.conn_id,
+            chain.grant.granted_by,
+            when(chain.pair.lapses),
+            max(left, 0.0),
+            when(chain.pair.issued),
+        )
 
 
 async def _hold(hook: VendorHook, token: str, ends: float) -> Held:
@@ -220,4 +243,4 @@ def _static(hook: VendorHook) -> str:
 
 def _key(hook: VendorHook) -> tuple[str, ...]:
     """Return what a token was given for: it must not outlive a change of the connection."""
-    return hook.conn_id, hook.base_url, hook.login or "", fingerprint(hook.password or ""), way_of(hook)
+    return hook.conn_id, hook.base_url, hook.login or "", fingerprint(hook.password or ""), sign_in_method_of(hook)

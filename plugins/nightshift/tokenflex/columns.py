@@ -49,8 +49,8 @@ def column_type(column: str) -> str:
 def header_of(body: bytes, dialect: CsvSpec) -> list[str]:
     """Return the column names in the header of a usage file; none where it is empty.
 
-    A customer's own categories may have one name, or none (reference, section 2): they are told apart by their place here, and
-    whether they may be published so is for the publishing task to say.
+    A customer's own categories may have one name, or none (reference, section 2): they are told apart by their place
+    here, and whether they may be published so is for the publishing task to say.
 
     :param body: the beginning of the file
     :param dialect: how it is written
@@ -67,7 +67,9 @@ def header_of(body: bytes, dialect: CsvSpec) -> list[str]:
 
 
 def columns_of(header: Iterable[str]) -> list[Column]:
-    """Return the columns of a file with their types, by the vendor's names in any spelling; a name that is not known is text."""
+    """Return the columns of a file with their types, by the vendor's names in any spelling; a name that is not known is
+    text.
+    """
     return [Column(name=name, type=column_type(name)) for name in header if name]
 
 

@@ -27,7 +27,8 @@ class UsageCondition(Section):
 
 
 class UsageExport(Report):
-    """One usage export. Which fields and metrics go together is checked by the package's own rules when the DAG is read.
+    """One usage export. Which fields and metrics go together is checked by the package's own rules when the DAG is
+    read.
 
     :param category: usage category, or several where no field is session-level
     :param fields: names to group by
@@ -63,13 +64,16 @@ class UsageExport(Report):
     def _sound(self) -> UsageExport:
         if self.look_back and self.nights_by is None:
             raise ValueError(
-                "look_back needs a column that says to which night a row belongs; add usageDate to fields, or name another in night_column"
+                "look_back needs a column that says to which night a row belongs; add usageDate to fields, or name "
+                "another in night_column"
             )
         return self
 
     @property
     def nights_by(self) -> str | None:
-        """The column that says to which night a row belongs: ``night_column``, else the date field where it is exported."""
+        """The column that says to which night a row belongs: ``night_column``, else the date field where it is
+        exported.
+        """
         return self.night_column or (self.date_field if self.date_field in self.fields else None)
 
     def publish_spec(self, timezone: str, **more: Any) -> PublishSpec:

@@ -1,4 +1,5 @@
-"""The file of a finished export, from the vendor's download host into the landing: streamed, and gone on with after a break.
+"""The file of a finished export, from the vendor's download host into the landing: streamed, and gone on with after a
+break.
 
 Token Flex reference, section 4.2. The signed link is asked for right before it is used and is kept nowhere.
 """
@@ -171,9 +172,10 @@ class FileDownload:
             export = await self.hook.refresh_url(self.contract, self.request_key)
         if not export.download_url:
             raise Unreachable(
-                f"the vendor gives no link to the file of export {self.request_key}", vendor=VENDOR,
+                f"the vendor gives no link to the file of export {self.request_key}",
+                vendor=VENDOR,
                 advice="Nothing was lost. Clearing the task asks for one again.",
-            )  # fmt: skip
+            )
         await self.hook.keep_secret(export.download_url)
         return export
 
@@ -208,6 +210,8 @@ class FileDownload:
 
     def _not_ready(self, export: Export) -> JobFailed:
         return JobFailed(
-            f"export {self.request_key} is not ready ({export.request_status})", state=export.request_status, vendor=VENDOR,
+            f"export {self.request_key} is not ready ({export.request_status})",
+            state=export.request_status,
+            vendor=VENDOR,
             advice="Clear the task that waits for it, with all that follow.",
-        )  # fmt: skip
+        )

@@ -100,7 +100,8 @@ class TokenFlexHook(VendorHook):
         found = [contract for contract in await self.contracts() if isinstance(contract, dict)]
         if not found:
             return (
-                "Signed in to Token Flex, but this user sees no contract: that is often a missing role. The user must be "
+                "Signed in to Token Flex, but this user sees no contract: that is often a missing role. The user must "
+                "be "
                 "contract manager, software coordinator, primary or secondary admin."
             )
         names = ", ".join(f"{one.get('contractNumber')} ({one.get('contractName') or 'no name'})" for one in found[:20])
@@ -136,7 +137,9 @@ class TokenFlexHook(VendorHook):
         return await self._plain("GET", _path("contract", contract, field), params={"usageCategory": category})
 
     async def usage_last(self, contract: str) -> Rows:
-        """Return the last usage and processing date of each usage and charge category; those without usage are left out."""
+        """Return the last usage and processing date of each usage and charge category; those without usage are left
+        out.
+        """
         return await self._json("GET", _path("usage", contract, "last"), Rows)
 
     async def start_query(self, contract: str, request: UsageRequest) -> QueryPage:
@@ -264,9 +267,11 @@ class TokenFlexHook(VendorHook):
                 method=method,
                 path=error.path,
                 status=400,
-                attempt=error.attempt, detail=error.detail,
-                advice="If it was deleted, clear the task that requests the export, with all that follow: a new one is made.",
-            ) from None  # fmt: skip
+                attempt=error.attempt,
+                detail=error.detail,
+                advice="If it was deleted, clear the task that requests the export, with all that follow: a new one is "
+                "made.",
+            ) from None
 
     async def _json(self, method: str, path: str, kind: type[T], **more: Any) -> T:
         return (await self.request(method, path, **more)).json(kind)
@@ -277,7 +282,9 @@ class TokenFlexHook(VendorHook):
 
 
 def _path(*parts: str) -> str:
-    """Return a path of the API with every part encoded, exactly once; ``requests`` has keys with ``:`` and ``#`` after it."""
+    """Return a path of the API with every part encoded, exactly once; ``requests`` has keys with ``:`` and ``#`` after
+    it.
+    """
     return "/".join([ROOT, *map(segment, parts)])
 
 

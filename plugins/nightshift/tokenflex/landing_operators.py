@@ -33,8 +33,9 @@ class TokenFlexDownloadExportOperator(ExtractOperator):
     if the host knows ranges and its ETag still agrees. Memory stays flat whatever the size.
 
     The extract counts as finished when the vendor took the request for the export, by the vendor's own clock: the file
-    holds what was known then. So a file that is fetched late, by a retry or a clear of this task alone, is not newer than
-    what an export of a later night has brought of the same nights, and does not replace it. When it came is in the notes.
+    holds what was known then. So a file that is fetched late, by a retry or a clear of this task alone, is not newer
+    than what an export of a later night has brought of the same nights, and does not replace it. When it came is in the
+    notes.
 
     :param request_key: the vendor's id of the export (templated)
     :param contract: contract number (templated)
@@ -100,13 +101,26 @@ class TokenFlexDownloadExportOperator(ExtractOperator):
         if lost := missing(header, [*self.fields, *self.metrics]) if header else []:
             self.log.warning("The file has no column for %s; its columns: %s", ", ".join(lost), ", ".join(header))
         return Manifest.of(
-            entries, source=self.source, report=self.report, night=self.night, extract=progress.extract,
-            connection=self.tokenflex_conn_id, attempt=context["ti"].try_number, started=progress.started,
-            finished=datetime.fromtimestamp(download.made or now.timestamp(), UTC).isoformat(), format="csv", model=columns_of(header) or None,
+            entries,
+            source=self.source,
+            report=self.report,
+            night=self.night,
+            extract=progress.extract,
+            connection=self.tokenflex_conn_id,
+            attempt=context["ti"].try_number,
+            started=progress.started,
+            finished=datetime.fromtimestamp(download.made or now.timestamp(), UTC).isoformat(),
+            format="csv",
+            model=columns_of(header) or None,
             window={"first_night": first_night(self.night, self.look_back), "last_night": self.night},
-            request={"contract": self.contract, "fields": list(self.fields), "metrics": list(self.metrics), "where": self.where},
+            request={
+                "contract": self.contract,
+                "fields": list(self.fields),
+                "metrics": list(self.metrics),
+                "where": self.where,
+            },
             notes={"request_key": self.request_key, "fetched_bytes": download.fetched, "fetched": now.isoformat()},
-        )  # fmt: skip
+        )
 
 
 class TokenFlexPublishExportOperator(PublishNightOperator):

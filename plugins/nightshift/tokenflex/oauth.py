@@ -1,4 +1,6 @@
-"""Autodesk's sign-in: what is asked at its OAuth endpoints and what comes back (Token Flex reference, sections 1.3 to 1.5)."""
+"""Autodesk's sign-in: what is asked at its OAuth endpoints and what comes back (Token Flex reference, sections 1.3 to
+1.5).
+"""
 
 from __future__ import annotations
 
@@ -61,7 +63,8 @@ class TokenPair(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Pkce(msgspec.Struct, frozen=True):
-    """A proof key for one sign-in: the challenge goes to the vendor through the browser, the verifier only with the code (RFC 7636).
+    """A proof key for one sign-in: the challenge goes to the vendor through the browser, the verifier only with the
+    code (RFC 7636).
 
     :param verifier: 86 random characters
     """
@@ -86,7 +89,8 @@ class Pkce(msgspec.Struct, frozen=True):
 class SignInHook(VendorHook):
     """Client of the OAuth endpoints of a ``tokenflex`` connection; it never sends a bearer token.
 
-    Extras: ``scope`` (default ``data:read data:write``), ``auth_path`` (default ``/authentication/v2``), ``refresh_token_days`` (15).
+    Extras: ``scope`` (default ``data:read data:write``), ``auth_path`` (default ``/authentication/v2``),
+    ``refresh_token_days`` (15).
 
     :param conn_id: id of the Airflow connection
     """
@@ -166,28 +170,31 @@ async def refresh(hook: VendorHook, pair: TokenPair) -> TokenPair:
 
 
 async def sign_in_as_client(hook: VendorHook) -> TokenPair:
-    """Return an access token of the app itself (two-legged); it has no refresh token and may be asked for any number of times."""
+    """Return an access token of the app itself (two-legged); it has no refresh token and may be asked for any number of
+    times.
+    """
     return await _ask(hook, {"grant_type": "client_credentials", "scope": scope_of(hook)}, safe=True)
 
 
-class _Answer(msgspec.Struct):
+class _TokenResponse(msgspec.Struct):
     access_token: msgspec.Raw = msgspec.Raw(b"null")
     expires_in: msgspec.Raw = msgspec.Raw(b"null")
     refresh_token: msgspec.Raw = msgspec.Raw(b"null")
 
 
 def pair_of(response: Response, *, issued: float, lapses: float) -> TokenPair:
-    """Read an answer of the token endpoint, whatever the spelling of what is not needed: a refresh token is good for one
+    """Read an answer of the token endpoint, whatever the spelling of what is not needed: a refresh token is good for
+    one
     use, so that an answer that is thrown away costs the grant.
 
-    An answer that has a new refresh token and no access token is kept as well: its access token counts as ended, and the
-    next renewal brings another.
+    An answer that has a new refresh token and no access token is kept as well: its access token counts as ended, and
+    the next renewal brings another.
 
     :param issued: epoch seconds when it was asked for
     :param lapses: epoch seconds when a refresh token of now ends
     :raises BadResponse: it has neither token; :class:`Ambiguous` where that may have used one up
     """
-    given = response.json(_Answer)
+    given = response.json(_TokenResponse)
     access, following = text_of(given.access_token), text_of(given.refresh_token)
     if not access and not following:
         raise response.refused("has neither an access token nor a refresh token")
@@ -208,7 +215,8 @@ def text_of(raw: msgspec.Raw | bytes) -> str:
 
 
 def seconds_of(raw: msgspec.Raw | bytes) -> float:
-    """Return the life that an answer names, a number or the text of one, in seconds; the shortest that is documented where
+    """Return the life that an answer names, a number or the text of one, in seconds; the shortest that is documented
+    where
     it names none that can be true: not a number, nothing or less, or more than a day.
 
     >>> seconds_of(b"3599"), seconds_of(b'"3599"'), seconds_of(b"null"), seconds_of(b"1e400"), seconds_of(b"-1")

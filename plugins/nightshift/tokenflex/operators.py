@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import msgspec
 from airflow.sdk import BaseAsyncOperator, BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
@@ -18,7 +19,7 @@ from nightshift.jobs.cancel import cancel_job
 from nightshift.jobs.once import Attempt, SubmitOnce
 from nightshift.jobs.record import Ending, JobRecord, JobStore
 from nightshift.jobs.run import run_identity, seconds
-from nightshift.jobs.state import ACTIVE, to_json
+from nightshift.jobs.state import ACTIVE, TaskState, to_json
 from nightshift.retries import VendorRetryPolicy
 from nightshift.tokenflex.request import UsageRequest, first_night
 from nightshift.tokenflex.vocabulary import DEFAULT_CONN, EXPORT_ADAPTER, VENDOR, Rule, broken
@@ -33,6 +34,17 @@ GIVEN_UP = "given_up"
 LONGEST_WAIT = 600.0
 AGAIN_AFTER = 5.0
 AGAIN_AT_MOST = 12
+
+
+class QueueWait(msgspec.Struct, frozen=True):
+    """The wait for the vendor's queue of pending exports, as the task keeps it.
+
+    :param since: when it began, seconds since the epoch
+    :param refusals: how often the queue was full
+    """
+
+    since: float
+    refusals: int = 0
 
 
 class TokenFlexRequestExportOperator(BaseOperator):
@@ -53,7 +65,8 @@ class TokenFlexRequestExportOperator(BaseOperator):
     :param categories: usage categories
     :param where: further criteria, a text of your own; it is not templated, so that no value can become a part of it
     :param conditions: further criteria as ``{field, operator, value}``; values are templated and quoted here
-    :param file_name: beginning of the file's name at the vendor, without extension (templated); the night and the marker are added
+    :param file_name: beginning of the file's name at the vendor, without extension (templated); the night and the
+        marker are added
     :param other_names: fields and metrics that exist though they are not known here
     :param skip_rules: local rules that are not checked
     :param queue_timeout: how long a full queue is waited for
@@ -131,9 +144,14 @@ class TokenFlexRequestExportOperator(BaseOperator):
 
     def _request(self, where: str | None, file_name: str | None) -> UsageRequest:
         return UsageRequest(
-            fields=self.fields, metrics=self.metrics, categories=self.categories, where=where, file_name=file_name,
-            other_names=self.other_names, skip_rules=self.skip_rules,
-        )  # fmt: skip
+            fields=self.fields,
+            metrics=self.metrics,
+            categories=self.categories,
+            where=where,
+            file_name=file_name,
+            other_names=self.other_names,
+            skip_rules=self.skip_rules,
+        )
 
     def execute(self, context: Context) -> Any:
         """Request the export, or take up the one that is there."""
@@ -157,7 +175,7 @@ class TokenFlexRequestExportOperator(BaseOperator):
             await self._drop_replaced(adapter, before, record)
         context["ti"].xcom_push(key=GIVEN_UP, value=[to_json(intent) for intent in record.given_up])
         store.save(record.changed(done=True))
-        context["task_state_store"].delete(QUEUE_KEY)
+        _queue_wait(context).forget()
         name = record.status.attributes.get("file_name") if record.status is not None else None
         return {"request_key": record.id, "file_name": name, "where": request.where}
 
@@ -182,17 +200,18 @@ class TokenFlexRequestExportOperator(BaseOperator):
         """Wait for the vendor's queue without a worker; return where it was waited for long enough."""
         from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 
-        store, now = context["task_state_store"], time.time()
-        known: dict[str, Any] = store.get(QUEUE_KEY, None) or {"since": now, "refusals": 0}
-        if now - known["since"] >= self.queue_timeout:
-            store.delete(QUEUE_KEY)
-            self.log.error("The vendor's queue was full for %.0f s; giving up.", now - known["since"])
+        state, now = _queue_wait(context), time.time()
+        known = state.load() or QueueWait(now)
+        waited = now - known.since
+        if waited >= self.queue_timeout:
+            state.forget()
+            self.log.error("The vendor's queue was full for %.0f s; giving up.", waited)
             return
-        store.set(QUEUE_KEY, {**known, "refusals": known["refusals"] + 1})
-        longest = min(LONGEST_WAIT, 30.0 * 2.0 ** min(known["refusals"], 8))
-        left = self.queue_timeout - (now - known["since"])
+        state.save(QueueWait(known.since, known.refusals + 1))
+        longest = min(LONGEST_WAIT, 30.0 * 2.0 ** min(known.refusals, 8))
+        spread = random.uniform(1.0, 1.2)  # noqa: S311 - spreads
         # The last look falls on the end of the wait, however long the vendor wants to rest.
-        wait = min(max(refusal.retry_after or 0.0, longest) * random.uniform(1.0, 1.2), max(left, 1.0))  # noqa: S311 - spreads
+        wait = min(max(refusal.retry_after or 0.0, longest) * spread, max(self.queue_timeout - waited, 1.0))
         self.log.info("%s Asking again in %.0f s, without a worker.", refusal.replaced(advice=""), wait)
         moment = datetime.now(UTC) + timedelta(seconds=wait)
         self.defer(trigger=DateTimeTrigger(moment=moment), method_name="resume", timeout=timedelta(seconds=wait + 3600))
@@ -203,6 +222,11 @@ class TokenFlexRequestExportOperator(BaseOperator):
         old = (await adapter.status([before.id])).get(before.id)
         if self.delete_replaced or getattr(old, "state", None) in ACTIVE:
             await cancel_job(adapter, before.id, f"It was replaced by {record.id}", self.log)
+
+
+def _queue_wait(context: Context) -> TaskState[QueueWait]:
+    advice = "Nothing was asked of the vendor. Delete that key, then clear the task: the wait is counted anew."
+    return TaskState(context["task_state_store"], QUEUE_KEY, QueueWait, advice=advice)
 
 
 class TokenFlexDeleteExportOperator(BaseAsyncOperator):
@@ -246,11 +270,14 @@ class TokenFlexDeleteExportOperator(BaseAsyncOperator):
 class RenewTokensOperator(BaseAsyncOperator):
     """Renew the tokens of every connection that a person has granted access for, where that is due.
 
-    Nothing due, or nobody has granted access: the task is skipped. A run that a person triggered renews at once; so does one that a task started, of the
-    connection whose access token Autodesk refused before its end. There must be one such task at a time in an Airflow: see
-    :mod:`nightshift.tokenflex.renewal`. The result, and the extra of the outlet assets' events, name connections and times, never a token.
+    Nothing due, or nobody has granted access: the task is skipped. A run that a person triggered renews at once; so
+    does one that a task started, of the connection whose access token Autodesk refused before its end. There must be
+    one such task at a time in an Airflow: see
+    :mod:`nightshift.tokenflex.renewal`. The result, and the extra of the outlet assets' events, name connections and
+        times, never a token.
 
-    :raises VendorError: a connection could not be renewed; the message says until when everything goes on working and what to do
+    :raises VendorError: a connection could not be renewed; the message says until when everything goes on working and
+        what to do
     """
 
     template_fields: ClassVar[Sequence[str]] = ()

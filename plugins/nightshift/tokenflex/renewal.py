@@ -1,11 +1,14 @@
 """The one writer: renews the tokens of a connection in time, and recognises a kill in the middle of it.
 
-Autodesk's refresh tokens are good for one use, so the order is everything (Token Flex reference, sections 1.4 and 4.4): a note that names the refresh token goes into the journal, then the question to
-Autodesk, then the new pair into the store, and only then is it there for anybody to use.
+Autodesk's refresh tokens are good for one use, so the order is everything (Token Flex reference, sections 1.4 and 4.4):
+a note that names the refresh token goes into the journal, then the question to Autodesk, then the new pair into the
+store, and only then is it there for anybody to use.
 
-A kill between Autodesk's answer and the save loses the answer, and with it perhaps the one valid refresh token; no protocol of two parties can close that window, which is a few milliseconds. What can
-be done is done: the save is repeated as long as the attempt lives, the next attempt recognises the note and asks once more with the stored token (it is still good if the question had not arrived, or
-where Autodesk does not retire it), the old access token serves to its end, and where the grant is lost the error says so, since when, and what to do.
+A kill between Autodesk's answer and the save loses the answer, and with it perhaps the one valid refresh token; no
+protocol of two parties can close that window, which is a few milliseconds. What can be done is done: the save is
+repeated as long as the attempt lives, the next attempt recognises the note and asks once more with the stored token (it
+is still good if the question had not arrived, or where Autodesk does not retire it), the old access token serves to its
+end, and where the grant is lost the error says so, since when, and what to do.
 """
 
 from __future__ import annotations
@@ -24,17 +27,21 @@ from nightshift.errors import Ambiguous, Rejected, Unreachable, VendorError
 from nightshift.http.timely import Window, sent_within
 from nightshift.tokenflex import tokens
 from nightshift.tokenflex.oauth import GrantSpent, SignInHook, fingerprint, refresh
-from nightshift.tokenflex.tokens import Chain, Journal, Outcome, Part, Renewed
+from nightshift.tokenflex.tokens import Chain, Journal, Part, RefreshOutcome, Renewed
 
 log = logging.getLogger(__name__)
 
 VENDOR = "Token Flex sign-in"
 SCHEDULE_MINUTES = 10
 DUE_SECONDS = 1500.0
-"""Renew when an access token has less than this left: 25 of 60 minutes, so that two runs of the schedule may fail before it ends."""
+"""Renew when an access token has less than this left: 25 of 60 minutes, so that two runs of the schedule may fail
+before it ends.
+"""
 WARN_DAYS = 5.0
 SEND_SECONDS = 20.0
-"""A refresh token is used within so many seconds of the look at what is stored, or not at all: afterwards another attempt may have used it."""
+"""A refresh token is used within so many seconds of the look at what is stored, or not at all: afterwards another
+attempt may have used it.
+"""
 COMPARE_SECONDS = 5.0
 """A comparison with what is stored counts for so many seconds."""
 FRESH_SECONDS = 30.0
@@ -45,7 +52,7 @@ SAVE_PAUSES = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 30.0, 30.0)
 _DAY = 86400.0
 
 
-class Step(StrEnum):
+class RenewalStep(StrEnum):
     """What to do with a chain now."""
 
     KEEP = "keep"
@@ -56,7 +63,7 @@ class Step(StrEnum):
     """Autodesk has refused this refresh token; asking again is of no use."""
 
 
-def decide(chain: Chain, now: float, *, force: bool = False, refused: str = "") -> Step:
+def decide(chain: Chain, now: float, *, force: bool = False, refused: str = "") -> RenewalStep:
     """Return what to do with a chain.
 
     :param now: epoch seconds
@@ -64,26 +71,28 @@ def decide(chain: Chain, now: float, *, force: bool = False, refused: str = "") 
     :param refused: fingerprint of an access token that Autodesk refuses before its end
     """
     if chain.lost:
-        return Step.GIVE_UP
-    if chain.journal is not None and chain.journal.outcome is Outcome.ASKED:
-        return Step.RECOVER
+        return RenewalStep.GIVE_UP
+    if chain.journal is not None and chain.journal.outcome is RefreshOutcome.ASKED:
+        return RenewalStep.RECOVER
     is_refused = fingerprint(chain.pair.access_token) in (refused, chain.refused)
     if is_refused and now - chain.pair.issued >= FRESH_SECONDS:
-        return Step.RENEW
+        return RenewalStep.RENEW
     if force or chain.pair.ends - now < DUE_SECONDS:
-        return Step.RENEW
-    return Step.KEEP
+        return RenewalStep.RENEW
+    return RenewalStep.KEEP
 
 
 async def renew(conn_id: str, *, by: str, force: bool = False, refused: str = "") -> Chain | None:
-    """Renew the tokens of a connection where that is due, and return the new chain; ``None`` where nothing is due or nobody has granted access.
+    """Renew the tokens of a connection where that is due, and return the new chain; ``None`` where nothing is due or
+    nobody has granted access.
 
     To be called by one task at a time, the DAG ``tokenflex_token``.
 
     :param conn_id: id of a three-legged ``tokenflex`` connection
     :param by: the attempt, for the journal
     :param force: renew also what is not due
-    :param refused: fingerprint of an access token that Autodesk refuses before its end: renewed at once if it is still the stored one
+    :param refused: fingerprint of an access token that Autodesk refuses before its end: renewed at once if it is still
+        the stored one
     :raises AuthFailed: the grant is lost, or the client id or secret is wrong; a person must act
     :raises Unreachable: Autodesk did not answer, or the answer was lost; worth another attempt
     :raises VendorError: typed by what went wrong
@@ -96,7 +105,7 @@ async def renew(conn_id: str, *, by: str, force: bool = False, refused: str = ""
         )
         return None
     step = decide(chain, time.time(), force=force, refused=refused)
-    if step is Step.KEEP:
+    if step is RenewalStep.KEEP:
         log.info(
             "%s: the access token is good until %s, the grant until %s; nothing is due",
             conn_id,
@@ -104,18 +113,22 @@ async def renew(conn_id: str, *, by: str, force: bool = False, refused: str = ""
             when(chain.pair.lapses),
         )
         return None
-    if step is Step.GIVE_UP:
+    if step is RenewalStep.GIVE_UP:
         raise _lost(conn_id, chain, chain.journal.words if chain.journal else "")
-    if step is Step.RECOVER and chain.journal is not None:
+    if step is RenewalStep.RECOVER and chain.journal is not None:
         log.warning(
-            "%s: the attempt %s asked Autodesk for new tokens at %s and ended before they were saved; asking once more with the stored refresh token",
-            conn_id, chain.journal.by, when(chain.journal.asked_at),
-        )  # fmt: skip
-    under_way = asyncio.ensure_future(_ask_and_save(conn_id, chain, by, window, recovering=step is Step.RECOVER))
+            "%s: the attempt %s asked Autodesk for new tokens at %s and ended before they were saved; asking once more "
+            "with the stored refresh token",
+            conn_id,
+            chain.journal.by,
+            when(chain.journal.asked_at),
+        )
+    under_way = asyncio.ensure_future(_ask_and_save(conn_id, chain, by, window, recovering=step is RenewalStep.RECOVER))
     try:
         return await asyncio.shield(under_way)
     except asyncio.CancelledError:
-        # A time-out of the task must not fall between the answer and the save; what is left takes a few minutes at most.
+        # A time-out of the task must not fall between the answer and the save; what is left takes a few minutes at
+        # most.
         await asyncio.wait({under_way})
         if not under_way.cancelled() and (error := under_way.exception()) is not None:
             log.error("%s: not renewed: %s", conn_id, error)
@@ -128,9 +141,11 @@ async def _ask_and_save(conn_id: str, chain: Chain, by: str, window: Window, *, 
             hook = await stack.enter_async_context(SignInHook(conn_id))
         except AirflowNotFoundException:
             raise Rejected(
-                f"there is access granted for the Airflow connection {conn_id!r}, but no such connection", vendor=VENDOR,
-                advice=f"Make the connection again, or delete the Variable {tokens.key_of(conn_id, Part.GRANT)!r} to forget the grant.",
-            ) from None  # fmt: skip
+                f"there is access granted for the Airflow connection {conn_id!r}, but no such connection",
+                vendor=VENDOR,
+                advice=f"Make the connection again, or delete the Variable {tokens.key_of(conn_id, Part.GRANT)!r} to "
+                f"forget the grant.",
+            ) from None
         note = Journal(
             grant_id=chain.grant.grant_id, spent=fingerprint(chain.pair.refresh_token), asked_at=time.time(), by=by
         )
@@ -148,13 +163,13 @@ async def _ask_and_save(conn_id: str, chain: Chain, by: str, window: Window, *, 
         except VendorError as error:
             if not recovering:
                 # An earlier note must stay as it is: what this attempt knows says nothing about that one's question.
-                await _noted(conn_id, note, outcome=Outcome.SETTLED, words=error.problem)
+                await _noted(conn_id, note, outcome=RefreshOutcome.SETTLED, words=error.problem)
             raise _with_end(error, conn_id, chain) from None
         renewed = Renewed(grant_id=chain.grant.grant_id, number=chain.number + 1, pair=pair)
         if (newer := await _save(conn_id, chain, renewed)) is not None:
             return newer
         if pair.refresh_token == chain.pair.refresh_token:
-            await _noted(conn_id, note, outcome=Outcome.SETTLED)
+            await _noted(conn_id, note, outcome=RefreshOutcome.SETTLED)
     if not pair.access_token:
         log.warning(
             "%s: Autodesk gave a new refresh token, which is kept, but no access token; the next run asks for one",
@@ -171,7 +186,8 @@ async def _ask_and_save(conn_id: str, chain: Chain, by: str, window: Window, *, 
 
 
 async def _announced(conn_id: str, chain: Chain, note: Journal, window: Window, *, recovering: bool) -> Chain | None:
-    """Write the note that the refresh token is about to be used, and look once more whether it still is the newest; return the newer chain where it is not.
+    """Write the note that the refresh token is about to be used, and look once more whether it still is the newest;
+    return the newer chain where it is not.
 
     :raises Unreachable: this attempt was held up, or another one is at work; nothing was asked
     """
@@ -189,7 +205,8 @@ async def _announced(conn_id: str, chain: Chain, note: Journal, window: Window, 
 
 
 async def _save(conn_id: str, chain: Chain, renewed: Renewed) -> Chain | None:
-    """Store a new pair where what is stored is still the pair that it follows from; return what is stored where it is not.
+    """Store a new pair where what is stored is still the pair that it follows from; return what is stored where it is
+    not.
 
     While Airflow's API server is away this attempt holds the only copy, so it does not give up at the first error.
     """
@@ -200,8 +217,10 @@ async def _save(conn_id: str, chain: Chain, renewed: Renewed) -> Chain | None:
             stored = await tokens.read_chain(conn_id)
             if stored is None or not stored.follows(chain):
                 log.warning(
-                    "%s: meanwhile the tokens were renewed by another attempt, granted anew or forgotten; what this attempt was given is not kept", conn_id
-                )  # fmt: skip
+                    "%s: meanwhile the tokens were renewed by another attempt, granted anew or forgotten; what this "
+                    "attempt was given is not kept",
+                    conn_id,
+                )
                 return stored or chain
             if compared.is_over:
                 continue
@@ -221,7 +240,9 @@ async def _save(conn_id: str, chain: Chain, renewed: Renewed) -> Chain | None:
 
 
 async def _noted(conn_id: str, note: Journal, **changes: str) -> None:
-    """Bring the note of this attempt up to date, unless another attempt has written its own meanwhile; never an error, what it tells of counts more."""
+    """Bring the note of this attempt up to date, unless another attempt has written its own meanwhile; never an error,
+    what it tells of counts more.
+    """
     try:
         if await tokens.read(conn_id, Part.JOURNAL, Journal) == note:
             await tokens.write_from_task(conn_id, Part.JOURNAL, msgspec.structs.replace(note, **changes))
@@ -242,7 +263,7 @@ async def _refused(conn_id: str, chain: Chain, note: Journal, error: GrantSpent,
         raise _not_asked("Autodesk refused the refresh token while another attempt is renewing it", conn_id)
     words = _how_it_was_lost(before) if before is not None else "Autodesk refused the stored refresh token"
     await tokens.write_from_task(
-        conn_id, Part.JOURNAL, msgspec.structs.replace(note, outcome=Outcome.LOST, words=words)
+        conn_id, Part.JOURNAL, msgspec.structs.replace(note, outcome=RefreshOutcome.LOST, words=words)
     )
     raise _lost(conn_id, chain, words, error)
 
@@ -251,38 +272,49 @@ def _how_it_was_lost(before: Journal) -> str:
     """Say what became of the question of an earlier attempt whose answer was not saved."""
     if before.words:
         return (
-            f"the answer to the renewal of {when(before.asked_at)} ({before.by}) did not arrive whole ({before.words}); Autodesk had given a new refresh token in it, "
+            f"the answer to the renewal of {when(before.asked_at)} ({before.by}) did not arrive whole "
+            f"({before.words}); Autodesk had given a new refresh token in it, "
             "for it does not accept the one before it any more"
         )
     return (
-        f"an earlier attempt ({before.by}) was ended at about {when(before.asked_at)}, after Autodesk had answered and before "
+        f"an earlier attempt ({before.by}) was ended at about {when(before.asked_at)}, after Autodesk had answered and "
+        f"before "
         "the new refresh token was saved, and Autodesk does not accept the one before it any more"
     )
 
 
 def _not_asked(problem: str, conn_id: str) -> Unreachable:
     return Unreachable(
-        f"{problem} (connection {conn_id!r})", vendor=VENDOR,
-        advice=f"Nothing was asked and no token was used up: the next run of the DAG tokenflex_token, within {SCHEDULE_MINUTES} minutes, looks anew.",
-    )  # fmt: skip
+        f"{problem} (connection {conn_id!r})",
+        vendor=VENDOR,
+        advice=f"Nothing was asked and no token was used up: the next run of the DAG tokenflex_token, within "
+        f"{SCHEDULE_MINUTES} minutes, looks anew.",
+    )
 
 
 def _lost(conn_id: str, chain: Chain, words: str, error: VendorError | None = None) -> GrantSpent:
     left = f"The access token is still good until {when(chain.pair.ends)}. " if chain.pair.ends > time.time() else ""
-    told = {name: getattr(error, name) for name in ("method", "path", "status", "attempt", "detail")} if error else {}
+    given = {name: getattr(error, name) for name in ("method", "path", "status", "attempt", "detail")} if error else {}
     return GrantSpent(
-        f"the access of connection {conn_id!r}, granted by {chain.grant.granted_by}, cannot be renewed: {words}", vendor=VENDOR,
-        advice=f"{left}A person must grant access anew: in Airflow open Admin, Token Flex sign-in. No report is lost: nights that fail until then run again by a clear.", **told,
-    )  # fmt: skip
+        f"the access of connection {conn_id!r}, granted by {chain.grant.granted_by}, cannot be renewed: {words}",
+        vendor=VENDOR,
+        advice=f"{left}A person must grant access anew: in Airflow open Admin, Token Flex sign-in. No report is lost: "
+        f"nights that fail until then run again by a clear.",
+        **given,
+    )
 
 
 def _as_passing(error: Ambiguous) -> Unreachable:
     given = {name: getattr(error, name) for name in ("vendor", "method", "path", "status", "attempt", "detail")}
     return Unreachable(
-        f"the answer to a renewal did not arrive whole: {error.problem}. Autodesk may have given a new refresh token in it, which is lost then",
-        advice=f"The next run of the DAG tokenflex_token, within {SCHEDULE_MINUTES} minutes, or clearing the task asks once more with the stored refresh token, which is good "
-        "if the question had not arrived. If Autodesk refuses it, a person must grant access anew: in Airflow open Admin, Token Flex sign-in.", **given,
-    )  # fmt: skip
+        f"the answer to a renewal did not arrive whole: {error.problem}. Autodesk may have given a new refresh token "
+        f"in it, which is lost then",
+        advice=f"The next run of the DAG tokenflex_token, within {SCHEDULE_MINUTES} minutes, or clearing the task asks "
+        f"once more with the stored refresh token, which is good "
+        "if the question had not arrived. If Autodesk refuses it, a person must grant access anew: in Airflow open "
+        "Admin, Token Flex sign-in.",
+        **given,
+    )
 
 
 def _with_end(error: VendorError, conn_id: str, chain: Chain) -> VendorError:
@@ -322,7 +354,8 @@ async def renew_all(
     :param by: the attempt, for the journal
     :param force: renew also what is not due
     :param refused: connection → fingerprint of an access token that Autodesk refuses before its end
-    :return: one row for each connection that was renewed: connection, who granted it, how often it was renewed, and until when it is good
+    :return: one row for each connection that was renewed: connection, who granted it, how often it was renewed, and
+        until when it is good
     :raises VendorError: the first error, as of :func:`renew`
     """
     done: list[dict[str, str | int]] = []
@@ -337,10 +370,13 @@ async def renew_all(
         if chain is not None:
             done.append(
                 {
-                    "connection": conn_id, "granted_by": chain.grant.granted_by, "number": chain.number,
-                    "access_until": when(chain.pair.ends), "grant_until": when(chain.pair.lapses),
+                    "connection": conn_id,
+                    "granted_by": chain.grant.granted_by,
+                    "number": chain.number,
+                    "access_until": when(chain.pair.ends),
+                    "grant_until": when(chain.pair.lapses),
                 }
-            )  # fmt: skip
+            )
     if first is not None:
         raise first
     return done

@@ -132,10 +132,12 @@ class UsageRequest:
                 yield _rule(rule, at, f"does not exist in {', '.join(self.categories)}")
             elif whole or _nearest(name, known, _TYPO):
                 yield _rule(
-                    rule, at, f"is not known{_nearest(name, known)}",
+                    rule,
+                    at,
+                    f"is not known{_nearest(name, known)}",
                     f"Correct it; a name that exists all the same, such as a category of your own, goes into "
                     f"other_names, or {rule} into skip_rules.",
-                )  # fmt: skip
+                )
 
     def _session(self) -> Iterator[tuple[Rule, Rejected]]:
         if not self.session_fields:
@@ -143,16 +145,19 @@ class UsageRequest:
         field = self.session_fields[0]
         if not self.categories:
             yield _rule(
-                Rule.SESSION_CATEGORY, f"usageCategory is missing: {field}",
-                "is session-level and needs its category in usageCategory; a field or where of that name is no substitute",
-            )  # fmt: skip
+                Rule.SESSION_CATEGORY,
+                f"usageCategory is missing: {field}",
+                "is session-level and needs its category in usageCategory; a field or where of that name is no "
+                "substitute",
+            )
         elif len(self.categories) > 1:
             problem = f"is session-level, where categories may not be mixed; there are {', '.join(self.categories)}"
             yield _rule(Rule.SESSION_SINGLE, f"usageCategory: {field}", problem)
         elif self.categories[0] == Category.DESKTOP_PRODUCT:
             for kind, names, allowed in (
-                ("fields", self.fields, DESKTOP_SESSION_FIELDS), ("metrics", self.metrics, SESSION_METRICS),
-            ):  # fmt: skip
+                ("fields", self.fields, DESKTOP_SESSION_FIELDS),
+                ("metrics", self.metrics, SESSION_METRICS),
+            ):
                 for name in names:
                     if name not in allowed:
                         problem = (
@@ -167,9 +172,10 @@ class UsageRequest:
             return
         if not name.strip() or len(name) > MAX_FILE_NAME or not name.isprintable() or set('/\\"<>|?*:') & set(name):
             yield _rule(
-                Rule.FILE_NAME, "downloadFileName",
-                f"is {name!r}; it has 1 to {MAX_FILE_NAME} printable characters and none of / \\ \" < > | ? * :",
-            )  # fmt: skip
+                Rule.FILE_NAME,
+                "downloadFileName",
+                f'is {name!r}; it has 1 to {MAX_FILE_NAME} printable characters and none of / \\ " < > | ? * :',
+            )
         elif _EXTENSION.search(name):
             yield _rule(
                 Rule.FILE_NAME, "downloadFileName", f"is {name!r}; leave the extension out, the vendor adds .csv"

@@ -1,8 +1,8 @@
 """What the Token Flex API answers: export requests, ad-hoc queries and their pages as types, and what its errors mean.
 
-Token Flex reference, sections 3.3, 3.5, 4 and 5. Fields that the vendor adds later are ignored; one that it leaves out is
-``None``. Signed links are in no ``repr``. Errors come in two families of bodies, one with a key that has a blank in it, or
-with no body at all.
+Token Flex reference, sections 3.3, 3.5, 4 and 5. Fields that the vendor adds later are ignored; one that it leaves out
+is ``None``. Signed links are in no ``repr``. Errors come in two families of bodies, one with a key that has a blank in
+it, or with no body at all.
 """
 
 from __future__ import annotations
@@ -216,14 +216,16 @@ def meaning_of(response: Response) -> VendorError | None:
             status=response.status,
             detail=words,
             retry_after=QUEUE_WAIT if asked is None else asked,
-            advice="Nothing was lost. Token Flex counts 5 requests a minute and 50 pending exports for all programs of one user "
+            advice="Nothing was lost. Token Flex counts 5 requests a minute and 50 pending exports for all programs of "
+            "one user "
             "together: look for others, then clear the task.",
         )
     if response.is_page and response.status in (400, 404):
         return Unreachable(
             "a page of a web server or proxy came where Token Flex answers in JSON",
             status=response.status,
-            advice="Nothing is concluded from it. If it lasts, check the host of the Airflow connection and the proxy, then "
+            advice="Nothing is concluded from it. If it lasts, check the host of the Airflow connection and the proxy, "
+            "then "
             "clear the task.",
         )
     if code in _GATEWAY:

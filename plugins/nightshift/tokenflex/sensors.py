@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from nightshift.errors import JobFailed
 from nightshift.jobs.adapter import AdapterSpec
 from nightshift.jobs.sensors import VendorJobSensor
-from nightshift.jobs.state import Intent, from_json
+from nightshift.jobs.state import Intent, TaskState, from_json
 from nightshift.jobs.twins import Twins
 from nightshift.tokenflex.operators import GIVEN_UP
 from nightshift.tokenflex.responses import ExportState, state_of
@@ -20,10 +21,22 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
 RETRIES_KEY = "tokenflex_export_retries"
+"""Key of the task state store that holds the :class:`VendorRetries`."""
 ADVICE = (
     "The vendor gives no reason: look at fields, metrics, category and where of this export. Then clear the task that "
     "requests it, with all that follow: a new export is made. Nothing that was published is touched."
 )
+
+
+class VendorRetries(msgspec.Struct, frozen=True):
+    """How often the vendor was asked to try an export again, as the task keeps it.
+
+    :param export: the vendor's id of the export
+    :param count: times
+    """
+
+    export: str
+    count: int
 
 
 class TokenFlexExportSensor(VendorJobSensor):
@@ -33,8 +46,8 @@ class TokenFlexExportSensor(VendorJobSensor):
     worker: two hundred sensors would be two hundred calls. An export that the vendor ends in ``Error`` is retried there
     a bounded number of times; then the sensor fails.
 
-    Where the requesting task had to ask twice because the vendor's list did not show its first request, this is looked for
-    once more when the export is ready, and deleted if it is listed by now.
+    Where the requesting task had to ask twice because the vendor's list did not show its first request, this is looked
+    for once more when the export is ready, and deleted if it is listed by now.
 
     :param contract: contract number (templated)
     :param request_key: the vendor's id of the export (templated), as the requesting task returned it
@@ -101,19 +114,22 @@ class TokenFlexExportSensor(VendorJobSensor):
 
         if state_of(error.state, ExportState) is not ExportState.ERROR:
             return False
-        store = context["task_state_store"]
-        done: dict[str, Any] = store.get(RETRIES_KEY, None) or {}
-        count = done["count"] if done.get("export") == self.job_id else 0
+        advice = "Nothing was asked of the vendor. Delete that key, then clear the task: the tries are counted anew."
+        state = TaskState(context["task_state_store"], RETRIES_KEY, VendorRetries, advice=advice)
+        done = state.load()
+        count = done.count if done is not None and done.export == self.job_id else 0
         if count >= self.vendor_retries:
             self.log.error(
                 "The vendor tried export %s %d times again, and it ended in Error each time.", self.job_id, count
             )
             return False
-        store.set(RETRIES_KEY, {"export": self.job_id, "count": count + 1})
-        self.log.log(
-            logging.WARNING, "Export %s ended in Error; the vendor is asked to try it again (%d of %d).", self.job_id,
-            count + 1, self.vendor_retries,
-        )  # fmt: skip
+        state.save(VendorRetries(self.job_id, count + 1))
+        self.log.warning(
+            "Export %s ended in Error; the vendor is asked to try it again (%d of %d).",
+            self.job_id,
+            count + 1,
+            self.vendor_retries,
+        )
         async with TokenFlexHook(self.conn_id) as hook:
             await hook.retry_export(self.contract, self.job_id)
         return True

@@ -1,17 +1,22 @@
 """Where a person's grant and the tokens that follow from it are kept.
 
-They are Airflow Variables: durable and shared by every executor, encrypted at rest with the Fernet key, writable from a task, and masked in the UI, the REST API and the logs because their name holds
-``token``. An Airflow connection could not hold them: a task cannot write one.
+They are Airflow Variables: durable and shared by every executor, encrypted at rest with the Fernet key, writable from a
+task, and masked in the UI, the REST API and the logs because their name holds ``token``. An Airflow connection could
+not hold them: a task cannot write one.
 
-Each Variable has exactly one writer, so that no two ever overwrite each other's tokens, and a new grant wins over whatever is still under way for an old one:
+Each Variable has exactly one writer, so that no two ever overwrite each other's tokens, and a new grant wins over
+whatever is still under way for an old one:
 
-======================================================= ===================== =====================================================
-``nightshift_tokenflex_token.<connection>.grant``       the sign-in page      who granted what and when, and the first pair
-``nightshift_tokenflex_token.<connection>.renewed``     DAG tokenflex_token   the newest pair of that grant
-``nightshift_tokenflex_token.<connection>.journal``     DAG tokenflex_token   no token: what it is about to do, and how that went
+======================================================= =====================
+===================================================== ``nightshift_tokenflex_token.<connection>.grant``       the
+sign-in page      who granted what and when, and the first pair ``nightshift_tokenflex_token.<connection>.renewed``
+DAG tokenflex_token   the newest pair of that grant ``nightshift_tokenflex_token.<connection>.journal``     DAG
+tokenflex_token   no token: what it is about to do, and how that went
 ``nightshift_tokenflex_token.<connection>.consent``     the sign-in page      a sign-in under way, for ten minutes
-``nightshift_tokenflex_token.<connection>.refused``     triggers              no token: which access token Autodesk refuses before its end
-======================================================= ===================== =====================================================
+``nightshift_tokenflex_token.<connection>.refused``     triggers              no token: which access token Autodesk
+refuses before its end
+======================================================= =====================
+=====================================================
 """
 
 from __future__ import annotations
@@ -51,7 +56,8 @@ class Part(StrEnum):
 
 
 DESCRIPTIONS = {
-    Part.GRANT: "Access to Token Flex as a person granted it in Airflow. Written by the sign-in page. Delete it to forget the grant.",
+    Part.GRANT: "Access to Token Flex as a person granted it in Airflow. Written by the sign-in page. Delete it to forget "
+    "the grant.",
     Part.RENEWED: "Newest Token Flex tokens. Written by the DAG tokenflex_token only.",
     Part.JOURNAL: "What the DAG tokenflex_token is about to do; holds no token.",
     Part.CONSENT: "A Token Flex sign-in under way; it ends after ten minutes.",
@@ -59,7 +65,7 @@ DESCRIPTIONS = {
 }
 
 
-class Outcome(StrEnum):
+class RefreshOutcome(StrEnum):
     """How a refresh went."""
 
     ASKED = "asked"
@@ -112,7 +118,7 @@ class Journal(msgspec.Struct, frozen=True, kw_only=True):
     spent: str
     asked_at: float
     by: str
-    outcome: Outcome = Outcome.ASKED
+    outcome: RefreshOutcome = RefreshOutcome.ASKED
     words: str = ""
 
 
@@ -146,7 +152,7 @@ class Chain(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def lost(self) -> bool:
         """Whether Autodesk has refused the refresh token that is stored."""
-        return self.journal is not None and self.journal.outcome is Outcome.LOST
+        return self.journal is not None and self.journal.outcome is RefreshOutcome.LOST
 
 
 def key_of(conn_id: str, part: Part) -> str:
@@ -170,7 +176,8 @@ def decode(text: str, kind: type[S], key: str) -> S:
         raise Rejected(
             f"the Airflow Variable {key!r} does not hold what Nightshift wrote there",
             vendor="Token Flex sign-in",
-            advice="If somebody edited it, delete it; then grant access anew: in Airflow open Admin, Token Flex sign-in.",
+            advice="If somebody edited it, delete it; then grant access anew: in Airflow open Admin, Token Flex "
+            "sign-in.",
         ) from None
 
 
@@ -182,7 +189,8 @@ async def read(conn_id: str, part: Part, kind: type[S]) -> S | None:
     from airflow.sdk import Variable
 
     key = key_of(conn_id, part)
-    # In a thread: the synchronous call is the one public way to a Variable that works in all three processes, and on the loop of the triggerer it would stop every other wait.
+    # In a thread: the synchronous call is the one public way to a Variable that works in all three processes, and on
+    # the loop of the triggerer it would stop every other wait.
     text = await asyncio.to_thread(Variable.get, key, default=None)
     return decode(text, kind, key) if text else None
 
@@ -190,7 +198,8 @@ async def read(conn_id: str, part: Part, kind: type[S]) -> S | None:
 async def read_chain(conn_id: str) -> Chain | None:
     """Return what is stored of a connection's grant, ``None`` where nobody has granted access.
 
-    Airflow answers a failed read like a Variable that does not exist. Taking one for the other could use up an old refresh token a second time, so what is in the list of keys must also be readable.
+    Airflow answers a failed read like a Variable that does not exist. Taking one for the other could use up an old
+    refresh token a second time, so what is in the list of keys must also be readable.
 
     :raises Unreachable: Airflow's API server gave no sure answer
     :raises Rejected: a Variable does not hold what belongs there
@@ -212,7 +221,9 @@ async def read_chain(conn_id: str) -> Chain | None:
 
 
 def chain_of(grant: Grant, renewed: Renewed | None, journal: Journal | None) -> Chain:
-    """Put the records of a connection together: what belongs to another grant, or to a refresh token that has been replaced since, does not count."""
+    """Put the records of a connection together: what belongs to another grant, or to a refresh token that has been
+    replaced since, does not count.
+    """
     current = renewed if renewed is not None and renewed.grant_id == grant.grant_id else None
     pair = current.pair if current else grant.pair
     if journal is not None and (journal.grant_id, journal.spent) != (grant.grant_id, fingerprint(pair.refresh_token)):
@@ -231,9 +242,11 @@ async def write_from_task(conn_id: str, part: Part, record: msgspec.Struct) -> N
 
 
 async def ask_for_renewal(conn_id: str, refused: str) -> None:
-    """Have the DAG ``tokenflex_token`` run now because an access token is refused before its end; the same question of many tasks starts one run.
+    """Have the DAG ``tokenflex_token`` run now because an access token is refused before its end; the same question of
+    many tasks starts one run.
 
-    Only a task can start a run; a trigger leaves a note instead, which the next run of the schedule finds. Never an error: the caller waits for a newer token anyhow.
+    Only a task can start a run; a trigger leaves a note instead, which the next run of the schedule finds. Never an
+    error: the caller waits for a newer token anyhow.
 
     :param refused: fingerprint of the access token
     """
@@ -243,7 +256,12 @@ async def ask_for_renewal(conn_id: str, refused: str) -> None:
         await asyncio.to_thread(_start_renewal, conn_id, refused)
         log.info("%s: the DAG %s was asked to renew the access token now", conn_id, RENEWING_DAG)
     except Exception as error:
-        log.info("%s: the DAG %s cannot be started from here (%s); its next run is told", conn_id, RENEWING_DAG, type(error).__name__)  # fmt: skip
+        log.info(
+            "%s: the DAG %s cannot be started from here (%s); its next run is told",
+            conn_id,
+            RENEWING_DAG,
+            type(error).__name__,
+        )
         with suppress(Exception):
             await write_from_task(conn_id, Part.REFUSED, Refusal(access=refused, at=time.time()))
 
@@ -278,7 +296,9 @@ def in_task() -> bool:
 
 
 async def _keys(prefix: str) -> list[str] | None:
-    """Return the keys of the Variables that begin with a prefix, ``None`` in the API server, which reads the database itself."""
+    """Return the keys of the Variables that begin with a prefix, ``None`` in the API server, which reads the database
+    itself.
+    """
     from airflow.sdk import Variable
 
     if not in_task():

@@ -113,7 +113,9 @@ class Rule(StrEnum):
     """A field of the categories that are asked for."""
     KNOWN_METRIC = "known-metric"
     SESSION_CATEGORY = "session-level-category"
-    """A session-level field needs the category in ``usageCategory``; a field or ``where`` of that name is no substitute."""
+    """A session-level field needs the category in ``usageCategory``; a field or ``where`` of that name is no
+    substitute.
+    """
     SESSION_SINGLE = "session-level-single-category"
     """Session-level usage of different categories may not be mixed."""
     SESSION_DESKTOP = "session-level-desktop-list"
@@ -146,5 +148,6 @@ def broken(rule: Rule, field: str, problem: str, advice: str = "") -> Rejected:
     return Rejected(
         f"{field} {problem} [rule {rule}]",
         vendor=VENDOR,
-        advice=f"Nothing was sent. {advice or f'Correct it; if the vendor has changed this, add {rule} to skip_rules.'}",
+        advice=f"Nothing was sent. "
+        f"{advice or f'Correct it; if the vendor has changed this, add {rule} to skip_rules.'}",
     )

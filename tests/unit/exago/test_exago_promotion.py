@@ -12,17 +12,17 @@ from hypothesis import strategies as st
 from nightshift.errors import Rejected
 from nightshift.exago.paths import ContentPath
 from nightshift.exago.promotion import (
-    Ask,
+    Advance,
+    Apply,
     Direction,
-    Note,
-    Record,
+    FolderRecord,
     Stuck,
     next_move,
     plan_promotion,
     remarks,
     turn_back,
 )
-from nightshift.exago.steps import Mark, Standing, Step, StepKind, place_of, read_step
+from nightshift.exago.steps import FolderStep, Mark, StepKind, StepState, place_of, status_of
 from nightshift.exago.tree import Tree
 from tests.unit.exago.trees import lines_of, tree_of
 
@@ -44,9 +44,9 @@ class World:
     def tree(self) -> Tree:
         return tree_of(sorted(self.lines))
 
-    def do(self, step: Step) -> bool:
+    def do(self, step: FolderStep) -> bool:
         """Carry a step out as a server would; tell whether it was."""
-        if read_step(step, self.tree).standing is not Standing.TO_DO:
+        if status_of(step, self.tree).state is not StepState.TO_DO:
             return False
         match step.kind:
             case StepKind.CREATE:
@@ -61,7 +61,9 @@ class World:
         self.lines = {new + line.removeprefix(old) if line.startswith(f"{old}/") else line for line in self.lines}
 
 
-def follow(world: World, record: Record, events: Iterable[str] = ()) -> tuple[Record, list[Record], str]:
+def follow(
+    world: World, record: FolderRecord, events: Iterable[str] = ()
+) -> tuple[FolderRecord, list[FolderRecord], str]:
     """Follow a promotion to its end. Each request meets one of the events, then all is well.
 
     ``lost``: done, but its answer is lost and the process is killed; ``killed``: killed before it; ``refused``: not done.
@@ -69,12 +71,12 @@ def follow(world: World, record: Record, events: Iterable[str] = ()) -> tuple[Re
     events, kept, stuck = list(events), [record], ""
     while not record.is_ended:
         match next_move(record, world.tree):
-            case Note(record=after):
+            case Advance(record=after):
                 record = after
             case Stuck(why=stuck):
                 break
-            case Ask(step=step, record=asked):
-                record = msgspec.convert(msgspec.to_builtins(asked), Record)
+            case Apply(step=step, record=asked):
+                record = msgspec.convert(msgspec.to_builtins(asked), FolderRecord)
                 event = events.pop(0) if events else "done"
                 if event in ("done", "lost"):
                     assert world.do(step)
@@ -84,8 +86,8 @@ def follow(world: World, record: Record, events: Iterable[str] = ()) -> tuple[Re
     return record, kept, stuck
 
 
-def planned(world: World) -> Record:
-    return Record(plan_promotion(world.tree, *ARGUMENTS))
+def planned(world: World) -> FolderRecord:
+    return FolderRecord(plan_promotion(world.tree, *ARGUMENTS))
 
 
 def test_a_plan_and_its_end() -> None:
@@ -162,11 +164,11 @@ def test_another_user_renames_in_between(at: int, rename: tuple[str, str], event
                 world.lines = lines_of(world.tree)
         moves += 1
         match next_move(record, world.tree):
-            case Note(record=after):
+            case Advance(record=after):
                 record = after
             case Stuck(why=stuck):
                 pass
-            case Ask(step=step, record=asked):
+            case Apply(step=step, record=asked):
                 record = asked
                 if (todo.pop(0) if todo else "done") != "refused":
                     world.do(step)
@@ -189,7 +191,7 @@ def test_another_user_renames_in_between(at: int, rename: tuple[str, str], event
     assert len(gone) == sum("taken" in remark for remark in remarks(record, world.tree))
 
 
-def ends_of(record: Record) -> list[str]:
+def ends_of(record: FolderRecord) -> list[str]:
     plan = record.plan
     return [plan.archive, plan.live] if record.direction is Direction.PLANNED else [plan.live, plan.candidate]
 
@@ -200,7 +202,7 @@ def test_a_stranger_in_the_way_of_the_next_step_is_not_touched_and_what_was_done
     for _ in range(4):
         move = next_move(record, world.tree)
         record = move.record
-        if isinstance(move, Ask):
+        if isinstance(move, Apply):
             world.do(move.step)
     assert "Archive/2026-11-21/" in world.lines
     world.lines |= {"App/live/", "App/live/stranger"}
@@ -208,7 +210,7 @@ def test_a_stranger_in_the_way_of_the_next_step_is_not_touched_and_what_was_done
     assert "App/live" in stuck
     assert "App/live/stranger" in world.lines
     assert end.is_underway
-    assert end.told().startswith("The promotion stands half-way, going back: create Archive, move App/live")
+    assert end.summary().startswith("The promotion stands half-way, going back: create Archive, move App/live")
     world.move("App/live", "App/theirs")
     end, _, stuck = follow(world, end)
     assert (end.direction, stuck) == (Direction.BEFORE, "")
@@ -216,26 +218,26 @@ def test_a_stranger_in_the_way_of_the_next_step_is_not_touched_and_what_was_done
 
 
 def test_a_stranger_at_the_old_place_after_our_move_does_not_undo_it() -> None:
-    step = Step(StepKind.MOVE, "A", "B")
+    step = FolderStep(StepKind.MOVE, "A", "B")
     mark = Mark.of(tree_of(["A/x", "A/y"]), ContentPath.parse("A"))
     both = tree_of(["A/other", "B/x", "B/y"])
-    assert read_step(step, both, mark).standing is Standing.DONE
-    assert read_step(step.inverse, both, mark).standing is Standing.BLOCKED
+    assert status_of(step, both, mark).state is StepState.DONE
+    assert status_of(step.inverse, both, mark).state is StepState.BLOCKED
     alike = tree_of(["A/x", "A/y", "B/x", "B/y"])
-    assert "nothing tells which" in read_step(step, alike, mark).why
-    assert read_step(step, tree_of(["B/z"]), mark).standing is Standing.BLOCKED
+    assert "nothing tells which" in status_of(step, alike, mark).why
+    assert status_of(step, tree_of(["B/z"]), mark).state is StepState.BLOCKED
 
 
 @given(st.sets(st.integers(0, 400), max_size=300), st.sets(st.integers(0, 400), max_size=300))
 def test_likeness_is_one_for_the_same_and_nothing_for_strangers(some: set[int], other: set[int]) -> None:
     a = Mark.of(tree_of(["A/", *(f"A/r{n}" for n in some)]), ContentPath.parse("A"))
     b = Mark.of(tree_of(["B/", *(f"B/r{n}" for n in other)]), ContentPath.parse("B"))
-    assert a.likeness(b) == b.likeness(a)
-    assert 0.0 <= a.likeness(b) <= 1.0
+    assert a.similarity(b) == b.similarity(a)
+    assert 0.0 <= a.similarity(b) <= 1.0
     if some == other:
-        assert a.likeness(b) == 1.0
+        assert a.similarity(b) == 1.0
     if not some & other and (some or other):
-        assert a.likeness(b) == 0.0
+        assert a.similarity(b) == 0.0
     assert len(msgspec.json.encode(a)) < 2_000
 
 

@@ -32,7 +32,7 @@ def test_the_documented_tree() -> None:
         ("Asset Reports/Financial Holdings/Regional Holdings", "report", "dashboard"),
     ]
     assert {(entry.role, entry.read_only) for entry in tree} == {("Admin", False)}
-    assert tree.told() == "2 folders and 3 reports"
+    assert tree.size() == "2 folders and 3 reports"
 
 
 def test_newer_keys_unknown_keys_and_an_empty_tree() -> None:

@@ -12,7 +12,7 @@ import pytest
 from nightshift.errors import AuthFailed, Rejected, Unreachable
 from nightshift.tokenflex import auth
 from nightshift.tokenflex.oauth import SignInHook, fingerprint
-from nightshift.tokenflex.tokens import Grant, Journal, Outcome, Renewed, decode, encode
+from nightshift.tokenflex.tokens import Grant, Journal, RefreshOutcome, Renewed, decode, encode
 from tests.unit.tokenflex_signin.oauth_server import OAuthServer
 from tests.unit.tokenflex_signin.records import (
     CONN,
@@ -162,7 +162,7 @@ def test_a_lost_grant_says_so_at_once(server: OAuthServer) -> None:
         spent=fingerprint(server.pairs[0][1]),
         asked_at=time.time(),
         by="x",
-        outcome=Outcome.LOST,
+        outcome=RefreshOutcome.LOST,
         words="it was killed",
     )
     with pytest.raises(

@@ -245,7 +245,7 @@ async def test_how_it_stands(app: Any, server: OAuthServer, left: float, days: f
 
 async def test_a_lost_grant_and_a_damaged_one(app: Any, server: OAuthServer) -> None:
     from nightshift.tokenflex.oauth import fingerprint
-    from nightshift.tokenflex.tokens import Journal, Outcome, encode
+    from nightshift.tokenflex.tokens import Journal, RefreshOutcome, encode
 
     web.Variable.set(GRANT, granted(server))
     note = Journal(
@@ -253,7 +253,7 @@ async def test_a_lost_grant_and_a_damaged_one(app: Any, server: OAuthServer) -> 
         spent=fingerprint(server.pairs[0][1]),
         asked_at=time.time(),
         by="x",
-        outcome=Outcome.LOST,
+        outcome=RefreshOutcome.LOST,
         words="it was <killed>",
     )
     web.Variable.set(JOURNAL, encode(note))

@@ -10,8 +10,8 @@ import pytest
 
 from nightshift.errors import AuthFailed, Unreachable
 from nightshift.tokenflex.oauth import GrantSpent, TokenPair, fingerprint
-from nightshift.tokenflex.renewal import Step, decide, renew
-from nightshift.tokenflex.tokens import Chain, Grant, Journal, Outcome, Renewed, chain_of
+from nightshift.tokenflex.renewal import RenewalStep, decide, renew
+from nightshift.tokenflex.tokens import Chain, Grant, Journal, RefreshOutcome, Renewed, chain_of
 from tests.unit.tokenflex_signin.oauth_server import SECRET, OAuthServer
 from tests.unit.tokenflex_signin.records import CONN, GRANT, JOURNAL, RENEWED, granted, renew_task, renewing_api
 
@@ -28,25 +28,25 @@ def grant(grant_id: str = "g", **more: float) -> Grant:
     return Grant(grant_id=grant_id, granted_by="Ada", granted_at=NOW, scope="data:read", pair=pair(**more))
 
 
-def note(outcome: Outcome, refresh: str = "r0", grant_id: str = "g") -> Journal:
+def note(outcome: RefreshOutcome, refresh: str = "r0", grant_id: str = "g") -> Journal:
     return Journal(grant_id=grant_id, spent=fingerprint(refresh), asked_at=NOW, by="run, try 1", outcome=outcome)
 
 
 @pytest.mark.parametrize(
     ("left", "journal", "force", "step"),
     [
-        (3600, None, False, Step.KEEP),
-        (1501, None, False, Step.KEEP),
-        (1499, None, False, Step.RENEW),
-        (-5, None, False, Step.RENEW),
-        (3600, None, True, Step.RENEW),
-        (3600, Outcome.SETTLED, False, Step.KEEP),
-        (100, Outcome.SETTLED, False, Step.RENEW),
-        (3600, Outcome.ASKED, False, Step.RECOVER),
-        (100, Outcome.LOST, True, Step.GIVE_UP),
+        (3600, None, False, RenewalStep.KEEP),
+        (1501, None, False, RenewalStep.KEEP),
+        (1499, None, False, RenewalStep.RENEW),
+        (-5, None, False, RenewalStep.RENEW),
+        (3600, None, True, RenewalStep.RENEW),
+        (3600, RefreshOutcome.SETTLED, False, RenewalStep.KEEP),
+        (100, RefreshOutcome.SETTLED, False, RenewalStep.RENEW),
+        (3600, RefreshOutcome.ASKED, False, RenewalStep.RECOVER),
+        (100, RefreshOutcome.LOST, True, RenewalStep.GIVE_UP),
     ],
 )
-def test_the_decision(left: float, journal: Outcome | None, force: bool, step: Step) -> None:
+def test_the_decision(left: float, journal: RefreshOutcome | None, force: bool, step: RenewalStep) -> None:
     chain = chain_of(grant(ends=left), None, note(journal) if journal else None)
     assert decide(chain, NOW, force=force) is step
 
@@ -54,16 +54,16 @@ def test_the_decision(left: float, journal: Outcome | None, force: bool, step: S
 @pytest.mark.parametrize(
     ("refused", "noted", "age", "journal", "step"),
     [
-        ("a-r0", "", 3600, None, Step.RENEW),
-        ("", "a-r0", 3600, None, Step.RENEW),
-        ("a-other", "a-other", 3600, None, Step.KEEP),
-        ("a-r0", "", 29, None, Step.KEEP),
-        ("a-r0", "", 3600, Outcome.LOST, Step.GIVE_UP),
-        ("a-r0", "", 3600, Outcome.ASKED, Step.RECOVER),
+        ("a-r0", "", 3600, None, RenewalStep.RENEW),
+        ("", "a-r0", 3600, None, RenewalStep.RENEW),
+        ("a-other", "a-other", 3600, None, RenewalStep.KEEP),
+        ("a-r0", "", 29, None, RenewalStep.KEEP),
+        ("a-r0", "", 3600, RefreshOutcome.LOST, RenewalStep.GIVE_UP),
+        ("a-r0", "", 3600, RefreshOutcome.ASKED, RenewalStep.RECOVER),
     ],
 )
 def test_a_token_that_is_refused_before_its_end_is_renewed_unless_it_was_already(
-    refused: str, noted: str, age: float, journal: Outcome | None, step: Step
+    refused: str, noted: str, age: float, journal: RefreshOutcome | None, step: RenewalStep
 ) -> None:
     chain = chain_of(grant(ends=10_000), None, note(journal) if journal else None)
     chain = msgspec.structs.replace(chain, refused=fingerprint(noted))
@@ -72,11 +72,11 @@ def test_a_token_that_is_refused_before_its_end_is_renewed_unless_it_was_already
 
 def test_what_belongs_to_another_grant_does_not_count() -> None:
     newer = Renewed(grant_id="g", number=3, pair=pair(refresh="r3"))
-    assert chain_of(grant(), newer, note(Outcome.LOST, "r3")) == Chain(
-        grant=grant(), pair=newer.pair, number=3, journal=note(Outcome.LOST, "r3")
+    assert chain_of(grant(), newer, note(RefreshOutcome.LOST, "r3")) == Chain(
+        grant=grant(), pair=newer.pair, number=3, journal=note(RefreshOutcome.LOST, "r3")
     )
-    assert chain_of(grant("g2"), newer, note(Outcome.LOST, "r3")) == Chain(grant=grant("g2"), pair=pair())
-    assert chain_of(grant(), newer, note(Outcome.LOST, "r2")).journal is None
+    assert chain_of(grant("g2"), newer, note(RefreshOutcome.LOST, "r3")) == Chain(grant=grant("g2"), pair=pair())
+    assert chain_of(grant(), newer, note(RefreshOutcome.LOST, "r2")).journal is None
 
 
 def test_renews_what_is_due_and_stores_it(server: OAuthServer) -> None:

@@ -1,7 +1,8 @@
 """The sign-in page: shows who granted what, sends a person to Autodesk, and receives the callback.
 
-Airflow's own authentication and permission guard every route: who may edit a connection may grant access for it. The page opens in a tab of its own, never in a frame: Autodesk's sign-in refuses
-frames, and a page with a button that grants something must not be framed.
+Airflow's own authentication and permission guard every route: who may edit a connection may grant access for it. The
+page opens in a tab of its own, never in a frame: Autodesk's sign-in refuses frames, and a page with a button that
+grants something must not be framed.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 
 from nightshift.errors import BadResponse, Rejected, VendorError
 from nightshift.tokenflex import tokens
-from nightshift.tokenflex.auth import Way, read_way, way_of
+from nightshift.tokenflex.auth import SignInMethod, sign_in_method, sign_in_method_of
 from nightshift.tokenflex.consent import MOUNT, page, store
 from nightshift.tokenflex.consent.store import CONSENT_SECONDS, Consent, Notice, Ticket, seal, unseal
 from nightshift.tokenflex.oauth import Pkce, SignInHook, authorize_url, exchange_code, scope_of
@@ -46,8 +47,10 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 class CallbackShield:
     """ASGI layer around the page: keeps the secrets of a callback out of logs, caches, frames and other sites.
 
-    The query of a request holds the code and the state of a callback. The page gets it; the scope that was handed in, which the access log reads when the request is done, does not keep it. What a
-    reverse proxy in front of Airflow logs is out of reach; the code it would see is spent by then, and worth nothing without the PKCE verifier and the client secret.
+    The query of a request holds the code and the state of a callback. The page gets it; the scope that was handed in,
+    which the access log reads when the request is done, does not keep it. What a reverse proxy in front of Airflow logs
+    is out of reach; the code it would see is spent by then, and worth nothing without the PKCE verifier and the client
+    secret.
 
     :param app: the page
     :param style: source expression that allows its style
@@ -120,9 +123,9 @@ async def start(request: Request, connection_id: str, user: GetUserDep) -> Redir
         )
     try:
         async with SignInHook(connection_id) as hook:
-            if way_of(hook) is not Way.THREE_LEGGED:
+            if sign_in_method_of(hook) is not SignInMethod.THREE_LEGGED:
                 raise Rejected(
-                    f"the connection {connection_id!r} signs in by itself, as {way_of(hook)}",
+                    f"the connection {connection_id!r} signs in by itself, as {sign_in_method_of(hook)}",
                     advice="Nothing is to be granted.",
                 )
             pkce, redirect_uri = Pkce.new(), str(hook.extra("callback_url", _callback(request)))
@@ -142,14 +145,17 @@ async def start(request: Request, connection_id: str, user: GetUserDep) -> Redir
 
 
 async def finish(request: Request, user: GetUserDep) -> RedirectResponse:
-    """Receive the callback: check the state, exchange the code, store the grant; then away from the URL that holds the code."""
+    """Receive the callback: check the state, exchange the code, store the grant; then away from the URL that holds the
+    code.
+    """
     given = request.query_params
     consent = await asyncio.to_thread(store.finish, given.get("state", ""))
     if consent is None:
         return _back(
             "./",
             user,
-            "This sign-in is unknown, was finished before, or is older than ten minutes. Nothing was changed; start again here.",
+            "This sign-in is unknown, was finished before, or is older than ten minutes. Nothing was changed; start "
+            "again here.",
         )
     if consent.user != user.get_id():
         return _back(
@@ -176,26 +182,27 @@ async def _grant(consent: Consent, code: str, name: str) -> Grant:
         scope = scope_of(hook)
     if not pair.refresh_token:
         raise BadResponse(
-            "Autodesk gave no refresh token, so the access would end within the hour", vendor="Token Flex sign-in",
+            "Autodesk gave no refresh token, so the access would end within the hour",
+            vendor="Token Flex sign-in",
             advice="Check that the app at Autodesk is of a type for three-legged sign-in. Nothing was stored.",
-        )  # fmt: skip
+        )
     return Grant(grant_id=secrets.token_hex(8), granted_by=name, granted_at=time.time(), scope=scope, pair=pair)
 
 
-async def _row(connection: Any, user: Any) -> page.Row:
+async def _row(connection: Any, user: Any) -> page.ConnectionRow:
     extras = connection.extra_dejson
     try:
-        way = read_way(extras.get("auth"), extras.get("token"))
+        method = sign_in_method(extras.get("auth"), extras.get("token"))
     except ValueError:
-        way = Way.THREE_LEGGED
+        method = SignInMethod.THREE_LEGGED
     chain, unreadable = None, False
-    if way is Way.THREE_LEGGED:
+    if method is SignInMethod.THREE_LEGGED:
         try:
             chain = await tokens.read_chain(connection.conn_id)
         except VendorError:
             unreadable = True
     return page.row_of(
-        connection.conn_id, way, chain, ticket=seal(Ticket(user.get_id(), connection.conn_id)), unreadable=unreadable
+        connection.conn_id, method, chain, ticket=seal(Ticket(user.get_id(), connection.conn_id)), unreadable=unreadable
     )
 
 

@@ -14,7 +14,7 @@ import msgspec
 from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
-from nightshift.tokenflex.auth import Way
+from nightshift.tokenflex.auth import SignInMethod
 from nightshift.tokenflex.consent.store import Notice
 from nightshift.tokenflex.renewal import WARN_DAYS, when
 from nightshift.tokenflex.tokens import Chain
@@ -22,7 +22,7 @@ from nightshift.tokenflex.tokens import Chain
 _DAY = 86400.0
 
 
-class Standing(StrEnum):
+class GrantState(StrEnum):
     """How it stands with the access of one connection."""
 
     UNATTENDED = "needs no person"
@@ -35,17 +35,17 @@ class Standing(StrEnum):
     UNREADABLE = "unreadable"
 
 
-GOOD = frozenset({Standing.GOOD, Standing.UNATTENDED})
+GOOD = frozenset({GrantState.GOOD, GrantState.UNATTENDED})
 
 
-class Row(msgspec.Struct, frozen=True, kw_only=True):
+class ConnectionRow(msgspec.Struct, frozen=True, kw_only=True):
     """One connection on the page; facts are pairs of a name and a text.
 
     :param ticket: sealed proof for its form; empty: no button
     """
 
     connection: str
-    standing: Standing
+    state: GrantState
     advice: str = ""
     facts: Sequence[tuple[str, str]] = ()
     ticket: str = ""
@@ -53,52 +53,57 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def tone(self) -> str:
         """Class of the badge."""
-        return "good" if self.standing in GOOD else "none" if self.standing is Standing.NONE else "bad"
+        return "good" if self.state in GOOD else "none" if self.state is GrantState.NONE else "bad"
 
 
-def standing_of(chain: Chain | None, now: float) -> Standing:
+def grant_state(chain: Chain | None, now: float) -> GrantState:
     """Return how it stands with a granted connection.
 
     :param chain: what is stored, ``None`` where nobody has granted access
     :param now: epoch seconds
     """
     if chain is None:
-        return Standing.NONE
+        return GrantState.NONE
     if chain.lost:
-        return Standing.LOST
+        return GrantState.LOST
     if chain.pair.lapses <= now:
-        return Standing.LAPSED
+        return GrantState.LAPSED
     if chain.pair.lapses - now < WARN_DAYS * _DAY:
-        return Standing.LAPSING
-    return Standing.LATE if chain.pair.ends <= now else Standing.GOOD
+        return GrantState.LAPSING
+    return GrantState.LATE if chain.pair.ends <= now else GrantState.GOOD
 
 
 _ADVICE = {
-    Standing.UNATTENDED: "This connection signs in by itself; nothing is to be granted.",
-    Standing.NONE: "Exports of this connection cannot run until a Token Flex administrator grants access.",
-    Standing.GOOD: "The DAG tokenflex_token keeps it alive; nothing is to be done.",
-    Standing.LATE: "The DAG tokenflex_token has not renewed it: look whether it is paused or fails. The grant itself is still good.",
-    Standing.LAPSING: "The DAG tokenflex_token has not renewed it for days: look whether it is paused or fails, or grant access anew.",
-    Standing.LAPSED: "Autodesk's refresh token has ended. Grant access anew.",
-    Standing.LOST: "Autodesk does not accept the refresh token any more. Grant access anew.",
-    Standing.UNREADABLE: "What is stored for this connection is damaged, or the Fernet key has changed. Grant access anew.",
+    GrantState.UNATTENDED: "This connection signs in by itself; nothing is to be granted.",
+    GrantState.NONE: "Exports of this connection cannot run until a Token Flex administrator grants access.",
+    GrantState.GOOD: "The DAG tokenflex_token keeps it alive; nothing is to be done.",
+    GrantState.LATE: "The DAG tokenflex_token has not renewed it: look whether it is paused or fails. The grant "
+    "itself is still good.",
+    GrantState.LAPSING: "The DAG tokenflex_token has not renewed it for days: look whether it is paused or fails, "
+    "or grant access anew.",
+    GrantState.LAPSED: "Autodesk's refresh token has ended. Grant access anew.",
+    GrantState.LOST: "Autodesk does not accept the refresh token any more. Grant access anew.",
+    GrantState.UNREADABLE: "What is stored for this connection is damaged, or the Fernet key has changed. Grant "
+    "access anew.",
 }
 
 
-def row_of(connection: str, way: Way, chain: Chain | None, *, ticket: str, unreadable: bool = False) -> Row:
+def row_of(
+    connection: str, method: SignInMethod, chain: Chain | None, *, ticket: str, unreadable: bool = False
+) -> ConnectionRow:
     """Return the row of a connection."""
-    if way is not Way.THREE_LEGGED:
-        return Row(
+    if method is not SignInMethod.THREE_LEGGED:
+        return ConnectionRow(
             connection=connection,
-            standing=Standing.UNATTENDED,
-            advice=_ADVICE[Standing.UNATTENDED],
-            facts=(("Signs in as", way.replace("_", " ")),),
+            state=GrantState.UNATTENDED,
+            advice=_ADVICE[GrantState.UNATTENDED],
+            facts=(("Signs in as", method.replace("_", " ")),),
         )
-    standing = Standing.UNREADABLE if unreadable else standing_of(chain, time.time())
-    return Row(
+    state = GrantState.UNREADABLE if unreadable else grant_state(chain, time.time())
+    return ConnectionRow(
         connection=connection,
-        standing=standing,
-        advice=_ADVICE[standing],
+        state=state,
+        advice=_ADVICE[state],
         facts=_facts(chain) if chain else (),
         ticket=ticket,
     )
@@ -118,7 +123,7 @@ def _facts(chain: Chain) -> list[tuple[str, str]]:
     return facts
 
 
-def render(rows: Sequence[Row], *, notice: Notice | None, callback: str, encrypted: bool) -> str:
+def render(rows: Sequence[ConnectionRow], *, notice: Notice | None, callback: str, encrypted: bool) -> str:
     """Return the page.
 
     :param callback: callback URL to register with the app at Autodesk

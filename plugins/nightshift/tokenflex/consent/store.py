@@ -85,15 +85,17 @@ def encrypted() -> bool:
 
 
 def start(consent: Consent) -> str:
-    """Store a sign-in under way and return its state; its hash is the key, so that a reader of the store cannot finish it.
+    """Store a sign-in under way and return its state; its hash is the key, so that a reader of the store cannot finish
+    it.
 
     :raises Rejected: Airflow has no Fernet key
     """
     if not encrypted():
         raise Rejected(
-            "Airflow has no Fernet key, so the tokens would be stored in clear text", vendor="Token Flex sign-in",
+            "Airflow has no Fernet key, so the tokens would be stored in clear text",
+            vendor="Token Flex sign-in",
             advice="Set AIRFLOW__CORE__FERNET_KEY in all parts of Airflow, restart it, and try again.",
-        )  # fmt: skip
+        )
     _sweep()
     state = secrets.token_urlsafe(32)
     _put(_consent_key(state), Part.CONSENT, consent)
