@@ -74,11 +74,11 @@ def lag_after(trouble: VendorError | None, lag: float) -> float:
 
 
 class Unseen(BadResponse):
-    """The server's list contradicts its answers: it is later than ``list_lag`` says. Nothing may be concluded from it."""
+    """The server's list contradicts its answers: it is later than ``list_lag`` says. Nothing follows from it."""
 
 
 def says_it_is_gone(trouble: VendorError | None) -> bool:
-    """Tell whether the server refused a step because what it changes is not there: perhaps an earlier request did it."""
+    """Tell whether the server refused a step because what it changes is not there: it may have been done before."""
     return isinstance(trouble, NotFound) or (
         isinstance(trouble, Rejected) and str(FolderStatus.MISSING) in trouble.problem
     )

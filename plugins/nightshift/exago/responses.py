@@ -36,7 +36,8 @@ class SessionGone(VendorError):
     """The server does not know the session any more; the request was not carried out."""
 
     default_advice = (
-        "Nothing was changed by this request. Clearing the task asks in a new session; if that one goes, too, the server may "
+        "Nothing was changed by this request. Clearing the task asks in a new session; if that one goes, too, the "
+        "server may "
         "be restarting."
     )
 

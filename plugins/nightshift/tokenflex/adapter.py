@@ -13,9 +13,9 @@ from nightshift.errors import BadResponse, NotFound, Unreachable, VendorError
 from nightshift.jobs.adapter import Cancelled, JobAdapter, NotPossible
 from nightshift.jobs.state import Intent, JobState, JobStatus, Scalar
 from nightshift.tokenflex.hook import TokenFlexHook
-from nightshift.tokenflex.request import MAX_FILE_NAME, UsageRequest
+from nightshift.tokenflex.request import file_name, request_of
 from nightshift.tokenflex.responses import Export, ExportState
-from nightshift.tokenflex.vocabulary import VENDOR, Rule
+from nightshift.tokenflex.vocabulary import VENDOR
 
 STATES: Mapping[ExportState, JobState] = {
     ExportState.REQUESTED: JobState.RUNNING,
@@ -86,7 +86,7 @@ class TokenFlexExportAdapter(JobAdapter):
             raise BadResponse(f"the answer to a new export has no request key ({error})", vendor=VENDOR) from None
 
     async def find(self, intent: Intent) -> Sequence[JobStatus]:
-        """List the exports of the contract that have exactly the intent's name; one that a schedule made is not ours."""
+        """List the exports of the contract with exactly the intent's name; one that a schedule made is not ours."""
         listed = await self._listed([intent.at])
         return [status_of(one) for one in listed if one.stem == intent.name and not one.schedule_id]
 
@@ -133,7 +133,7 @@ class TokenFlexExportAdapter(JobAdapter):
             ) from None
 
     def own_word(self, error: NotFound) -> bool:
-        """Tell it from what any proxy says; the vendor's own words for an unknown key are not published (section 5.1)."""
+        """Tell it from what any proxy says; the vendor's own words for an unknown key are not known (section 5.1)."""
         return error.detail.strip(" .").lower() not in PROXY_TEXTS
 
     async def unlike(self, job_id: str, intent: Intent, payload: Any) -> str:
@@ -165,35 +165,6 @@ def status_of(export: Export) -> JobStatus:
         state=STATES[export.state],
         vendor_state=export.request_status,
         attributes={"file_name": export.download_file_name},
-    )
-
-
-def payload_of(request: UsageRequest) -> dict[str, Any]:
-    """Return a request as JSON, rules that are switched off included."""
-    return {
-        "body": request.body(),
-        "other_names": sorted(request.other_names),
-        "skip_rules": sorted(request.skip_rules),
-    }
-
-
-def file_name(payload: Mapping[str, Any], marker: str) -> str:
-    """Return the name of a request's export: what was configured, cut to fit, and the marker."""
-    given = payload["body"].get("downloadFileName", "")
-    return f"{given[: MAX_FILE_NAME - len(marker) - 1]} {marker}".strip()
-
-
-def request_of(payload: Mapping[str, Any], marker: str) -> UsageRequest:
-    """Return the request that :func:`payload_of` described, under the name of :func:`file_name`."""
-    body = payload["body"]
-    return UsageRequest(
-        fields=tuple(body.get("fields", ())),
-        metrics=tuple(body.get("metrics", ())),
-        categories=tuple(body.get("usageCategory", ())),
-        where=body.get("where"),
-        file_name=file_name(payload, marker),
-        other_names=frozenset(payload["other_names"]),
-        skip_rules=frozenset(Rule(name) for name in payload["skip_rules"]),
     )
 
 

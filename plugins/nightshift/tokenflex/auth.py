@@ -1,18 +1,12 @@
-"""The three ways to sign in to Token Flex, as its hook uses them: who asks gets the header, and nothing here ever
-renews a person's grant.
+"""The three ways to sign in to Token Flex, as its hook uses them: who asks gets the header, and nothing here ever renews a
+person's grant (Token Flex reference, sections 1.2 to 1.5). The extra ``auth`` says where the access token comes from:
 
-===================
-==========================================================================================================================
-extra ``auth``       where the access token comes from
-===================
-==========================================================================================================================
-``three_legged``     a person grants access once (Admin, Token Flex sign-in); the DAG ``tokenflex_token`` renews it;
-here it is only read ``two_legged``       client id and secret, where Autodesk has tied the client id to an admin user;
-each process asks for its own ``bearer``           the extra ``token``, as it is
-===================
-==========================================================================================================================
+* ``three_legged``: a person grants access once (Admin, Token Flex sign-in); the DAG ``tokenflex_token`` renews it; here it
+  is only read.
+* ``two_legged``: client id and secret, where Autodesk has tied the client id to an admin user; each process asks for its own.
+* ``bearer``: the extra ``token``, as it is.
 
-Access tokens are held in memory only, until they end (Token Flex reference, sections 1.2 to 1.5).
+Access tokens are held in memory only, until they end.
 """
 
 from __future__ import annotations

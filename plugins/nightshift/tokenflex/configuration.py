@@ -1,14 +1,24 @@
-"""The models of the section ``tokenflex`` of ``reports.yaml``: which usage exports come home every night."""
+"""The section ``tokenflex`` of ``reports.yaml``: which usage exports come home every night, and what the vendor would
+refuse.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
+from nightshift.config.document import Location
 from nightshift.config.reports import Report, Section, Source
 from nightshift.config.scalars import as_json
+from nightshift.errors import Rejected
+from nightshift.fields import nearest
 from nightshift.lake.spec import PublishSpec
+from nightshift.tokenflex.request import EXPORT_HOURS, QUEUE_HOURS, VENDOR_RETRIES, ExportRequest
+from nightshift.tokenflex.source import TOKENFLEX
+from nightshift.tokenflex.vocabulary import Rule
+from nightshift.tokenflex.where import Condition
 
 Operator = Literal["=", "!=", ">=", "<=", "<", "LIKE", "IN", "like", "in"]
 
@@ -26,7 +36,7 @@ class UsageCondition(Section):
     value: Annotated[str | int | float | tuple[str | int | float, ...], BeforeValidator(as_json)]
 
 
-class UsageExport(Report):
+class UsageExport(Report, ExportRequest):
     """One usage export. Which fields and metrics go together is checked by the package's own rules when the DAG is
     read.
 
@@ -43,17 +53,9 @@ class UsageExport(Report):
     :param skip_rules: local rules that are not checked, by the name that their error shows
     """
 
-    category: tuple[str, ...] = ()
-    fields: tuple[str, ...] = ()
-    metrics: tuple[str, ...] = ()
-    where: str | None = None
     conditions: tuple[UsageCondition, ...] = ()
     contract: str | None = None
-    date_field: str | None = "usageDate"
-    look_back: int = Field(default=0, ge=0, le=60)
     delete_after: bool = False
-    other_names: tuple[str, ...] = ()
-    skip_rules: tuple[str, ...] = ()
 
     @field_validator("category", mode="before", json_schema_input_type=str | tuple[str, ...])
     @classmethod
@@ -95,11 +97,11 @@ class TokenFlex(Source):
     :param exports: the exports that come home, at least one
     """
 
-    connection: str = "tokenflex_default"
+    connection: str = TOKENFLEX.default_connection
     contract: str | None = Field(default=None, min_length=1)
-    export_hours: float = Field(default=12, gt=0, le=168)
-    queue_hours: float = Field(default=24, ge=0, le=168)
-    vendor_retries: int = Field(default=2, ge=0, le=10)
+    export_hours: float = Field(default=EXPORT_HOURS, gt=0, le=168)
+    queue_hours: float = Field(default=QUEUE_HOURS, ge=0, le=168)
+    vendor_retries: int = Field(default=VENDOR_RETRIES, ge=0, le=10)
     poll_seconds: float = Field(default=60, ge=12, le=3600)
     exports: tuple[UsageExport, ...] = Field(min_length=1)
 
@@ -118,3 +120,36 @@ class TokenFlex(Source):
         if self.contract is None and (bare := [export.name for export in self.exports if export.contract is None]):
             raise ValueError(f"export {bare[0]!r} has no contract; set contract here for all, or in the export")
         return self
+
+
+_KEYS = {"usageCategory": "category", "downloadFileName": "name"}
+
+
+def problems_of(source: TokenFlex) -> Iterator[tuple[Location, str]]:
+    """Yield what the vendor would refuse, or not know, with its place in the section."""
+    for number, export in enumerate(source.exports):
+        for at, problem in _problems(export):
+            yield ("exports", number, *at), problem
+
+
+def _problems(export: UsageExport) -> Iterator[tuple[Location, str]]:
+    if unknown := [name for name in export.skip_rules if name not in set(Rule)]:
+        yield ("skip_rules",), f"{unknown[0]!r} is not a rule{nearest(unknown[0], [str(one) for one in Rule])}"
+        return
+    try:
+        export.usage()
+    except Rejected as error:
+        at, problem = _place(error)
+        yield at, f"{problem}. {error.advice.removeprefix('Nothing was sent. ')}"
+    for number, one in enumerate(export.conditions):
+        try:
+            Condition(one.field, one.operator, one.value)
+        except (Rejected, ValueError) as error:
+            yield ("conditions", number), getattr(error, "problem", "") or str(error)
+
+
+def _place(error: Rejected) -> tuple[Location, str]:
+    """Return the key that an error is about, where it begins with one, and the rest of it."""
+    word, _, rest = error.problem.partition(" ")
+    key = _KEYS.get(word.rstrip(":"), word.rstrip(":"))
+    return ((key,), rest) if key in UsageExport.model_fields else ((), error.problem)

@@ -15,7 +15,7 @@ from nightshift.nights.extract import ExtractOperator
 from nightshift.nights.publish import PublishNightOperator
 from nightshift.tokenflex.columns import column_named, columns_of, header_of, missing
 from nightshift.tokenflex.download import FileDownload, FileSeen
-from nightshift.tokenflex.request import first_night, nights_of
+from nightshift.tokenflex.request import nights_of
 from nightshift.tokenflex.source import TOKENFLEX
 from nightshift.tokenflex.vocabulary import DEFAULT_CONN
 
@@ -112,7 +112,7 @@ class TokenFlexDownloadExportOperator(ExtractOperator):
             finished=datetime.fromtimestamp(download.made or now.timestamp(), UTC).isoformat(),
             format="csv",
             model=columns_of(header) or None,
-            window={"first_night": first_night(self.night, self.look_back), "last_night": self.night},
+            window={"first_night": nights_of(self.night, self.look_back)[0], "last_night": self.night},
             request={
                 "contract": self.contract,
                 "fields": list(self.fields),

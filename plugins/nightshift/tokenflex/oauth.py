@@ -37,7 +37,7 @@ _SPENT = re.compile(
 
 
 class GrantSpent(AuthFailed):
-    """Autodesk does not accept the refresh token or the code any more: it has ended, was used before, or was revoked."""
+    """Autodesk does not accept the refresh token or the code any more: ended, used before, or revoked."""
 
     default_advice = "A person must grant access anew: in Airflow open Admin, Token Flex sign-in."
 
@@ -231,7 +231,7 @@ def seconds_of(raw: msgspec.Raw | bytes) -> float:
 
 
 async def _ask(hook: VendorHook, form: Mapping[str, str], *, safe: bool = False) -> TokenPair:
-    """Send one token request; the client credentials go into the header, never into the body as well (reference, 1.3)."""
+    """Send one token request; the client credentials go into the header, never into the body as well (section 1.3)."""
     client = _client_id(hook)
     headers = basic(quote(client, safe=""), quote(hook.password, safe="")) if hook.password else {}
     body = dict(form) if hook.password else {**form, "client_id": client}

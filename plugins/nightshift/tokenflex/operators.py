@@ -21,9 +21,9 @@ from nightshift.jobs.record import Ending, JobRecord, JobStore
 from nightshift.jobs.run import run_identity, seconds
 from nightshift.jobs.state import ACTIVE, TaskState, to_json
 from nightshift.retries import VendorRetryPolicy
-from nightshift.tokenflex.request import UsageRequest, first_night
-from nightshift.tokenflex.vocabulary import DEFAULT_CONN, EXPORT_ADAPTER, VENDOR, Rule, broken
-from nightshift.tokenflex.where import Condition, all_of, days
+from nightshift.tokenflex.request import DATE_FIELD, QUEUE_HOURS, ExportRequest, UsageRequest, payload_of
+from nightshift.tokenflex.vocabulary import DEFAULT_CONN, EXPORT_ADAPTER, VENDOR
+from nightshift.tokenflex.where import Condition
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -87,7 +87,7 @@ class TokenFlexRequestExportOperator(BaseOperator):
         contract: str,
         night: Any = None,
         look_back: int = 0,
-        date_field: str | None = "usageDate",
+        date_field: str | None = DATE_FIELD,
         fields: Sequence[str] = (),
         metrics: Sequence[str] = (),
         categories: Sequence[str] = (),
@@ -96,7 +96,7 @@ class TokenFlexRequestExportOperator(BaseOperator):
         file_name: str = "usage",
         other_names: Sequence[str] = (),
         skip_rules: Sequence[str] = (),
-        queue_timeout: timedelta | float = timedelta(hours=24),
+        queue_timeout: timedelta | float = timedelta(hours=QUEUE_HOURS),
         delete_replaced: bool = False,
         tokenflex_conn_id: str = DEFAULT_CONN,
         **kwargs: Any,
@@ -105,28 +105,26 @@ class TokenFlexRequestExportOperator(BaseOperator):
         super().__init__(**{"retries": 2, "multiple_outputs": True, **kwargs})
         self.contract = contract
         self.night = night
-        self.look_back = look_back
-        self.date_field = date_field
-        self.fields = tuple(fields)
-        self.metrics = tuple(metrics)
-        self.categories = tuple(categories)
-        self.where = where
         self.conditions = [dict(one) for one in conditions]
         self.file_name = file_name
-        self.other_names = frozenset(other_names)
-        self.skip_rules = frozenset(Rule(name) for name in skip_rules)
         self.queue_timeout = seconds(queue_timeout)
         self.delete_replaced = delete_replaced
         self.tokenflex_conn_id = tokenflex_conn_id
+        self.request = ExportRequest(
+            category=tuple(categories),
+            fields=tuple(fields),
+            metrics=tuple(metrics),
+            where=where,
+            date_field=date_field,
+            look_back=look_back,
+            other_names=tuple(other_names),
+            skip_rules=tuple(skip_rules),
+        )
         self._check_early()
 
     def _check_early(self) -> None:
         """Refuse what needs no template right away, so that a mistake shows when the DAG is parsed."""
-        if self.where and "{{" in self.where:
-            raise broken(
-                Rule.WHERE_VALUE, "where", "has a template, but is sent as it is", "Put the value into conditions."
-            )
-        self._request(self.where, None)
+        self.request.usage()
         for one in self.conditions:
             if "{{" not in str(one["value"]):
                 Condition(one["field"], one["operator"], one["value"])
@@ -136,22 +134,8 @@ class TokenFlexRequestExportOperator(BaseOperator):
 
         :raises Rejected: a rule is broken
         """
-        parts: list[str | Condition] = [self.where] if self.where else []
-        parts += [Condition(one["field"], one["operator"], one["value"]) for one in self.conditions]
-        if self.date_field and self.night:
-            parts += days(self.date_field, first_night(self.night, self.look_back), self.night)
-        return self._request(all_of(*parts), f"{self.file_name} {self.night or ''}".strip())
-
-    def _request(self, where: str | None, file_name: str | None) -> UsageRequest:
-        return UsageRequest(
-            fields=self.fields,
-            metrics=self.metrics,
-            categories=self.categories,
-            where=where,
-            file_name=file_name,
-            other_names=self.other_names,
-            skip_rules=self.skip_rules,
-        )
+        conditions = [Condition(one["field"], one["operator"], one["value"]) for one in self.conditions]
+        return self.request.usage(self.night, conditions, file_name=f"{self.file_name} {self.night or ''}".strip())
 
     def execute(self, context: Context) -> Any:
         """Request the export, or take up the one that is there."""
@@ -180,8 +164,6 @@ class TokenFlexRequestExportOperator(BaseOperator):
         return {"request_key": record.id, "file_name": name, "where": request.where}
 
     async def _secure(self, context: Context, adapter: JobAdapter, store: JobStore, request: UsageRequest) -> JobRecord:
-        from nightshift.tokenflex.adapter import payload_of
-
         ti = context["ti"]
         attempt = Attempt(
             run=run_identity(context), number=ti.try_number, max_tries=ti.max_tries, payload=payload_of(request)

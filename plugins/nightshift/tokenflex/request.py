@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any
 
+from pydantic import Field
+
+from nightshift.config.reports import Section
 from nightshift.errors import Rejected
 from nightshift.tokenflex.vocabulary import (
     ANSWER_NAMES,
@@ -27,9 +30,15 @@ from nightshift.tokenflex.vocabulary import (
     Rule,
     broken,
 )
-from nightshift.tokenflex.where import check_where
+from nightshift.tokenflex.where import Condition, all_of, check_where, days
 
 MAX_FILE_NAME = 120
+DATE_FIELD = "usageDate"
+"""Field that nights are compared with where nothing else is said."""
+QUEUE_HOURS, EXPORT_HOURS, VENDOR_RETRIES = 24.0, 12.0, 2
+"""How long a full queue and one export are waited for, and how often the vendor tries a failed export again, where
+nothing else is said.
+"""
 _EXTENSION = re.compile(r"\.[A-Za-z][A-Za-z0-9]{0,4}$")
 _TYPO = 0.8
 """How alike a name that we do not know has to be to one that we know to be taken for a slip."""
@@ -193,13 +202,79 @@ def _nearest(name: str, known: Any, cutoff: float = 0.5) -> str:
     return "" if cutoff == _TYPO else f"; known: {', '.join(sorted(known))}"
 
 
-def first_night(night: str, look_back: int) -> str:
-    """Return the first of the nights that an export is for.
+def payload_of(request: UsageRequest) -> dict[str, Any]:
+    """Return a request as JSON, rules that are switched off included."""
+    return {
+        "body": request.body(),
+        "other_names": sorted(request.other_names),
+        "skip_rules": sorted(request.skip_rules),
+    }
 
-    :param night: the last one, ``YYYY-MM-DD``
-    :param look_back: nights before it, 0 or more
+
+def file_name(payload: Mapping[str, Any], marker: str) -> str:
+    """Return the name of a request's export: what was configured, cut to fit, and the marker."""
+    given = payload["body"].get("downloadFileName", "")
+    return f"{given[: MAX_FILE_NAME - len(marker) - 1]} {marker}".strip()
+
+
+def request_of(payload: Mapping[str, Any], marker: str) -> UsageRequest:
+    """Return the request that :func:`payload_of` described, under the name of :func:`file_name`."""
+    body = payload["body"]
+    return UsageRequest(
+        fields=tuple(body.get("fields", ())),
+        metrics=tuple(body.get("metrics", ())),
+        categories=tuple(body.get("usageCategory", ())),
+        where=body.get("where"),
+        file_name=file_name(payload, marker),
+        other_names=frozenset(payload["other_names"]),
+        skip_rules=frozenset(Rule(name) for name in payload["skip_rules"]),
+    )
+
+
+class ExportRequest(Section):
+    """What an export is asked for with, whatever the night. Which fields and metrics go together is the vendor's rules.
+
+    :param category: usage category, or several where no field is session-level
+    :param fields: names to group by
+    :param metrics: numbers over that grouping
+    :param where: further criteria, as the vendor reads them; sent as they are
+    :param date_field: field that the nights are compared with; ``null`` for an export without bounds
+    :param look_back: nights before each night that are fetched and replaced with it, because usage arrives late
+    :param other_names: fields and metrics that exist though they are not known here, such as a category of your own
+    :param skip_rules: local rules that are not checked, by the name that their error shows
     """
-    return (date.fromisoformat(night) - timedelta(days=look_back)).isoformat()
+
+    category: tuple[str, ...] = ()
+    fields: tuple[str, ...] = ()
+    metrics: tuple[str, ...] = ()
+    where: str | None = None
+    date_field: str | None = DATE_FIELD
+    look_back: int = Field(default=0, ge=0, le=60)
+    other_names: tuple[str, ...] = ()
+    skip_rules: tuple[str, ...] = ()
+
+    def usage(
+        self, night: str | None = None, conditions: Iterable[Condition] = (), *, file_name: str | None = None
+    ) -> UsageRequest:
+        """Return the request for a night, with its look-back; without a night, for what is asked whatever the night.
+
+        :param conditions: further criteria
+        :raises Rejected: a rule is broken
+        """
+        if self.where and "{{" in self.where:
+            raise broken(
+                Rule.WHERE_VALUE, "where", "has a template, but is sent as it is", "Put the value into conditions."
+            )
+        bounds = days(self.date_field, nights_of(night, self.look_back)[0], night) if self.date_field and night else ()
+        return UsageRequest(
+            fields=self.fields,
+            metrics=self.metrics,
+            categories=self.category,
+            where=all_of(self.where, *conditions, *bounds),
+            file_name=file_name,
+            other_names=frozenset(self.other_names),
+            skip_rules=frozenset(Rule(name) for name in self.skip_rules),
+        )
 
 
 def nights_of(night: str, look_back: int) -> tuple[str, ...]:
@@ -208,5 +283,5 @@ def nights_of(night: str, look_back: int) -> tuple[str, ...]:
     >>> nights_of("2026-03-01", 1)
     ('2026-02-28', '2026-03-01')
     """
-    first = date.fromisoformat(first_night(night, look_back))
-    return tuple((first + timedelta(days=number)).isoformat() for number in range(look_back + 1))
+    last = date.fromisoformat(night)
+    return tuple((last - timedelta(days=back)).isoformat() for back in range(look_back, -1, -1))

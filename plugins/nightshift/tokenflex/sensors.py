@@ -14,6 +14,7 @@ from nightshift.jobs.sensors import VendorJobSensor
 from nightshift.jobs.state import Intent, TaskState, from_json
 from nightshift.jobs.twins import Twins
 from nightshift.tokenflex.operators import GIVEN_UP
+from nightshift.tokenflex.request import VENDOR_RETRIES
 from nightshift.tokenflex.responses import ExportState, state_of
 from nightshift.tokenflex.vocabulary import DEFAULT_CONN, EXPORT_ADAPTER
 
@@ -66,7 +67,7 @@ class TokenFlexExportSensor(VendorJobSensor):
         contract: str,
         request_key: str,
         requested_by: str | None = None,
-        vendor_retries: int = 2,
+        vendor_retries: int = VENDOR_RETRIES,
         tokenflex_conn_id: str = DEFAULT_CONN,
         look: timedelta | float = 0.0,
         poll_first: float = 12.0,

@@ -1,4 +1,6 @@
-"""What the provider knows of Autodesk Token Flex; read in every process of Airflow, so it loads nothing else of the room."""
+"""What the provider knows of Autodesk Token Flex; read in every process of Airflow, so it loads nothing else of the
+room.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +44,7 @@ TOKENFLEX = Vendor(
         dag_id="tokenflex_exports",
         model="configuration.TokenFlex",
         key="exports",
-        rules="configured.problems_of",
+        rules="configuration.problems_of",
         max_active_runs=16,
         # An export may wait for the vendor's queue for a day before it is made.
         run_limit=timedelta(hours=72),

@@ -102,7 +102,7 @@ ENUM_FIELDS = frozenset({"tokenPool", "usageCategory", "chargeCategory", "usageT
 
 
 class Rule(StrEnum):
-    """What is checked before anything is sent; each can be switched off by its name, because the vendor may change it."""
+    """What is checked before anything is sent; each can be switched off by its name: the vendor may change it."""
 
     SOMETHING_ASKED = "fields-or-metrics"
     """At least one field or metric."""

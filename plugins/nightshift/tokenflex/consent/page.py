@@ -129,7 +129,8 @@ def render(rows: Sequence[ConnectionRow], *, notice: Notice | None, callback: st
     :param callback: callback URL to register with the app at Autodesk
     :param encrypted: whether Airflow has a Fernet key; without one nothing can be granted
     """
-    return _template().render(rows=rows, notice=notice, callback=callback, encrypted=encrypted, style=Markup(_style()))  # noqa: S704  # a file of this package
+    style = Markup(_style())  # noqa: S704  # a file of this package
+    return _template().render(rows=rows, notice=notice, callback=callback, encrypted=encrypted, style=style)
 
 
 def style_hash() -> str:
