@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, TypeVar
 
 from airflow.sdk.exceptions import AirflowException
 
@@ -26,6 +26,9 @@ _FIELDS = (
     "report",
     "page",
 )
+
+
+E = TypeVar("E", bound="VendorError")
 
 
 class VendorError(AirflowException):
@@ -109,6 +112,10 @@ class VendorError(AirflowException):
     def replaced(self, **changes: Any) -> Self:
         """Return the same error with some of its attributes changed."""
         return type(self)(changes.pop("problem", self.problem), **{**self._given(), **changes})
+
+    def as_type(self, kind: type[E], **changes: Any) -> E:
+        """Return an error of another type about the same request, with that type's own advice where none is given."""
+        return kind(changes.pop("problem", self.problem), **{**self._given(), "advice": None, **changes})
 
     def complete(self, *, connection: str = "", report: str = "", page: int | None = None) -> None:
         """Fill in where it happened, as far as the error does not say so itself; for those who know, on its way out."""

@@ -101,14 +101,9 @@ def settled(step: FolderStep, trouble: VendorError) -> VendorError:
     """
     if not isinstance(trouble, Ambiguous):
         return trouble
-    return Unreachable(
-        f"{step} was not done: {trouble.problem}",
-        vendor=VENDOR,
-        method=trouble.method,
-        path=trouble.path,
-        status=trouble.status,
-        attempt=trouble.attempt,
-        detail=trouble.detail,
+    return trouble.as_type(
+        Unreachable,
+        problem=f"{step} was not done: {trouble.problem}",
         advice="The tree was looked at and does not show it, so nothing was changed. Once the server answers, clear "
         "the task.",
     )

@@ -241,15 +241,10 @@ class ExagoHook(VendorHook):
             response = await self._send_signed("POST", SESSIONS, body=given, params={"config": self.extra("config")})
             made = response.json(dict[str, Any])
         except Ambiguous as error:
-            raise Unreachable(
-                error.problem,
-                vendor=VENDOR,
-                method="POST",
-                path=SESSIONS,
-                status=error.status,
-                detail=error.detail,
-                advice="No session was made, or one that the server ends by itself; nothing was changed. Once the "
-                "server answers, clear the task.",
+            raise error.as_type(
+                Unreachable,
+                advice="No session was made, or one that the server ends by itself; nothing was changed. Once the server "
+                "answers, clear the task.",
             ) from None
         sid = str(made.get("Id") or made.get("id") or "")
         if not sid:

@@ -256,7 +256,12 @@ class _Attempt:
                     raise error.replaced(advice=f"{error.advice} {summary}") from None
                 passes = isinstance(error, PASSING) and not isinstance(error, Unseen)
                 if not passes or time.monotonic() + pause > until:
-                    raise _held_up(error, summary) from None
+                    raise error.as_type(
+                        PromotionHeldUp,
+                        problem=f"a promotion that is underway got no usable answer: {error.problem}",
+                        vendor=VENDOR,
+                        advice=f"{summary} {error.advice}",
+                    ) from None
                 self._log.warning("%s Half-way, so it is asked again in %.0f s. %s", error, pause, summary)
                 record = self.record
             await asyncio.sleep(pause)
@@ -314,16 +319,6 @@ def _stuck(record: FolderRecord, why: str) -> PromotionStuck:
         advice=f"{record.summary()} It was going back because {record.why or 'a step failed'}. Move or rename in Exago "
         f"what is in "
         "the way, then clear the task: it goes on from what it sees.",
-    )
-
-
-def _held_up(error: VendorError, summary: str) -> PromotionHeldUp:
-    given = {name: getattr(error, name) for name in ("method", "path", "status", "attempt", "detail", "retry_after")}
-    return PromotionHeldUp(
-        f"a promotion that is underway got no usable answer: {error.problem}",
-        vendor=VENDOR,
-        advice=f"{summary} {error.advice}",
-        **given,
     )
 
 

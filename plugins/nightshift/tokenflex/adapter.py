@@ -121,13 +121,10 @@ class TokenFlexExportAdapter(JobAdapter):
         try:
             return await self.hook.exports(self.contract, *_span(moments))
         except NotFound as error:
-            raise Unreachable(
-                f"the list of exports was not found, which it always is while the service runs: {error.problem}",
-                vendor=VENDOR,
-                method=error.method,
-                path=error.path,
-                status=error.status,
-                detail=error.detail,
+            raise error.as_type(
+                Unreachable,
+                problem=f"the list of exports was not found, which it always is while the service runs: "
+                f"{error.problem}",
                 advice="Nothing is concluded from it. If it lasts, check the host of the Airflow connection, and the "
                 "contract.",
             ) from None

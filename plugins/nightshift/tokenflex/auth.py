@@ -1,9 +1,10 @@
-"""The three ways to sign in to Token Flex, as its hook uses them: who asks gets the header, and nothing here ever renews a
-person's grant (Token Flex reference, sections 1.2 to 1.5). The extra ``auth`` says where the access token comes from:
+"""The three ways to sign in to Token Flex: who asks gets the header, and nothing here ever renews a person's grant.
 
-* ``three_legged``: a person grants access once (Admin, Token Flex sign-in); the DAG ``tokenflex_token`` renews it; here it
-  is only read.
-* ``two_legged``: client id and secret, where Autodesk has tied the client id to an admin user; each process asks for its own.
+The extra ``auth`` says where the access token comes from (Token Flex reference, sections 1.2 to 1.5):
+
+* ``three_legged``: a person grants access once (Admin, Token Flex sign-in); the DAG ``tokenflex_token`` renews it; here
+it is only read.
+* ``two_legged``: client id and secret, where Autodesk has tied them to an admin user; each process asks for its own.
 * ``bearer``: the extra ``token``, as it is.
 
 Access tokens are held in memory only, until they end.

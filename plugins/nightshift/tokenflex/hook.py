@@ -261,14 +261,9 @@ class TokenFlexHook(VendorHook):
         except Rejected as error:
             if error.status != 400:
                 raise
-            raise NotFound(
-                "there is no such export, or it may not be asked for so",
-                vendor=VENDOR,
-                method=method,
-                path=error.path,
-                status=400,
-                attempt=error.attempt,
-                detail=error.detail,
+            raise error.as_type(
+                NotFound,
+                problem="there is no such export, or it may not be asked for so",
                 advice="If it was deleted, clear the task that requests the export, with all that follow: a new one is "
                 "made.",
             ) from None

@@ -10,7 +10,7 @@ import re
 import secrets
 import time
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 from urllib.parse import quote
 
 import msgspec
@@ -247,7 +247,7 @@ async def _ask(hook: VendorHook, form: Mapping[str, str], *, safe: bool = False)
         ) from None
     except Rejected as error:
         if error.status == 400 and _SPENT.search(error.detail):
-            raise GrantSpent("Autodesk does not accept the grant any more", **_where(error)) from None
+            raise error.as_type(GrantSpent, problem="Autodesk does not accept the grant any more") from None
         raise
     pair = pair_of(response, issued=asked, lapses=asked + life)
     await hook.keep_secret(pair.access_token)
@@ -262,10 +262,6 @@ def _refresh_days(hook: VendorHook) -> float:
             "the extra 'refresh_token_days' of the Airflow connection must be a number above 0", vendor=hook.vendor
         )
     return float(given)
-
-
-def _where(error: Rejected) -> dict[str, Any]:
-    return {name: getattr(error, name) for name in ("vendor", "method", "path", "status", "attempt", "detail")}
 
 
 def _path(hook: VendorHook, operation: str) -> str:

@@ -32,16 +32,14 @@ from nightshift.tokenflex.tokens import Chain, Journal, Part, RefreshOutcome, Re
 log = logging.getLogger(__name__)
 
 VENDOR = "Token Flex sign-in"
+PAGE = "Admin, Token Flex sign-in"
+"""Where a person grants access, in Airflow."""
 SCHEDULE_MINUTES = 10
 DUE_SECONDS = 1500.0
-"""Renew when an access token has less than this left: 25 of 60 minutes, so that two runs of the schedule may fail
-before it ends.
-"""
+"""Renew when an access token has less than this left: 25 of 60 minutes, so that two runs may fail before it ends."""
 WARN_DAYS = 5.0
 SEND_SECONDS = 20.0
-"""A refresh token is used within so many seconds of the look at what is stored, or not at all: afterwards another
-attempt may have used it.
-"""
+"""A refresh token is used within so many seconds of the look at the store, or not at all: another may have used it."""
 COMPARE_SECONDS = 5.0
 """A comparison with what is stored counts for so many seconds."""
 FRESH_SECONDS = 30.0
@@ -83,8 +81,7 @@ def decide(chain: Chain, now: float, *, force: bool = False, refused: str = "") 
 
 
 async def renew(conn_id: str, *, by: str, force: bool = False, refused: str = "") -> Chain | None:
-    """Renew the tokens of a connection where that is due, and return the new chain; ``None`` where nothing is due or
-    nobody has granted access.
+    """Renew the tokens of a connection where that is due, and return the new chain; ``None`` where it is not.
 
     To be called by one task at a time, the DAG ``tokenflex_token``.
 
@@ -100,242 +97,223 @@ async def renew(conn_id: str, *, by: str, force: bool = False, refused: str = ""
     window = Window(SEND_SECONDS)
     chain = await tokens.read_chain(conn_id)
     if chain is None:
-        log.info(
-            "Nobody has granted access for the connection %s yet: in Airflow open Admin, Token Flex sign-in", conn_id
-        )
+        log.info("Nobody has granted access for the connection %s yet: in Airflow open %s", conn_id, PAGE)
         return None
     step = decide(chain, time.time(), force=force, refused=refused)
     if step is RenewalStep.KEEP:
-        log.info(
-            "%s: the access token is good until %s, the grant until %s; nothing is due",
-            conn_id,
-            when(chain.pair.ends),
-            when(chain.pair.lapses),
-        )
+        good = f"the access token is good until {when(chain.pair.ends)}, the grant until {when(chain.pair.lapses)}"
+        log.info("%s: %s; nothing is due", conn_id, good)
         return None
     if step is RenewalStep.GIVE_UP:
         raise _lost(conn_id, chain, chain.journal.words if chain.journal else "")
-    if step is RenewalStep.RECOVER and chain.journal is not None:
-        log.warning(
-            "%s: the attempt %s asked Autodesk for new tokens at %s and ended before they were saved; asking once more "
-            "with the stored refresh token",
-            conn_id,
-            chain.journal.by,
-            when(chain.journal.asked_at),
-        )
-    under_way = asyncio.ensure_future(_ask_and_save(conn_id, chain, by, window, recovering=step is RenewalStep.RECOVER))
+    recovering = step is RenewalStep.RECOVER
+    if recovering and (before := chain.journal) is not None:
+        asked = f"the attempt {before.by} asked Autodesk for new tokens at {when(before.asked_at)}"
+        log.warning("%s: %s and ended before they were saved; asking once more with the same token", conn_id, asked)
+    renewal = _Renewal(conn_id, chain, by, window, recovering=recovering)
+    under_way = asyncio.ensure_future(renewal.ask_and_save())
     try:
         return await asyncio.shield(under_way)
     except asyncio.CancelledError:
-        # A time-out of the task must not fall between the answer and the save; what is left takes a few minutes at
-        # most.
+        # A time-out of the task must not fall between the answer and the save; what is left takes some minutes at most.
         await asyncio.wait({under_way})
         if not under_way.cancelled() and (error := under_way.exception()) is not None:
             log.error("%s: not renewed: %s", conn_id, error)
         raise
 
 
-async def _ask_and_save(conn_id: str, chain: Chain, by: str, window: Window, *, recovering: bool) -> Chain:
-    async with AsyncExitStack() as stack:
-        try:
-            hook = await stack.enter_async_context(SignInHook(conn_id))
-        except AirflowNotFoundException:
-            raise Rejected(
-                f"there is access granted for the Airflow connection {conn_id!r}, but no such connection",
-                vendor=VENDOR,
-                advice=f"Make the connection again, or delete the Variable {tokens.key_of(conn_id, Part.GRANT)!r} to "
-                f"forget the grant.",
-            ) from None
-        note = Journal(
-            grant_id=chain.grant.grant_id, spent=fingerprint(chain.pair.refresh_token), asked_at=time.time(), by=by
-        )
-        if (newer := await _announced(conn_id, chain, note, window, recovering=recovering)) is not None:
-            return newer
-        try:
-            with sent_within(window):
-                pair = await refresh(hook, chain.pair)
-        except GrantSpent as error:
-            return await _refused(conn_id, chain, note, error, recovering=recovering)
-        except Ambiguous as error:
-            if not recovering:
-                await _noted(conn_id, note, words=error.problem)
-            raise _with_end(_as_passing(error), conn_id, chain) from None
-        except VendorError as error:
-            if not recovering:
-                # An earlier note must stay as it is: what this attempt knows says nothing about that one's question.
-                await _noted(conn_id, note, outcome=RefreshOutcome.SETTLED, words=error.problem)
-            raise _with_end(error, conn_id, chain) from None
-        renewed = Renewed(grant_id=chain.grant.grant_id, number=chain.number + 1, pair=pair)
-        if (newer := await _save(conn_id, chain, renewed)) is not None:
-            return newer
-        if pair.refresh_token == chain.pair.refresh_token:
-            await _noted(conn_id, note, outcome=RefreshOutcome.SETTLED)
-    if not pair.access_token:
-        log.warning(
-            "%s: Autodesk gave a new refresh token, which is kept, but no access token; the next run asks for one",
-            conn_id,
-        )
-    log.info(
-        "%s: renewed for the %d. time; access until %s, the grant until %s",
-        conn_id,
-        renewed.number,
-        when(pair.ends),
-        when(pair.lapses),
-    )
-    return tokens.chain_of(chain.grant, renewed, None)
+class _Renewal:
+    """One use of one refresh token.
 
-
-async def _announced(conn_id: str, chain: Chain, note: Journal, window: Window, *, recovering: bool) -> Chain | None:
-    """Write the note that the refresh token is about to be used, and look once more whether it still is the newest;
-    return the newer chain where it is not.
-
-    :raises Unreachable: this attempt was held up, or another one is at work; nothing was asked
+    :param conn_id: id of the connection
+    :param chain: as it was looked at
+    :param by: the attempt, for the journal
+    :param window: in which the question has to leave
+    :param recovering: whether an earlier attempt asked with this refresh token, and its answer was not saved
     """
-    if window.is_over:
-        raise _not_asked(f"the renewal was held up for more than {window.seconds:.0f} s", conn_id)
-    if not recovering:
-        await tokens.write_from_task(conn_id, Part.JOURNAL, note)
-    stored = await tokens.read_chain(conn_id)
-    if stored is None or not stored.follows(chain):
-        log.info("%s: the tokens were renewed, granted anew or forgotten meanwhile; nothing is asked", conn_id)
-        return stored or chain
-    if stored.journal != (chain.journal if recovering else note):
-        raise _not_asked("another attempt is renewing the same tokens", conn_id)
-    return None
 
+    def __init__(self, conn_id: str, chain: Chain, by: str, window: Window, *, recovering: bool) -> None:
+        self.conn_id = conn_id
+        self.chain = chain
+        self.window = window
+        self.before = chain.journal if recovering else None
+        """The note of the earlier attempt. It stays as it is: what this one knows says nothing about that one's
+        question.
+        """
+        spent = fingerprint(chain.pair.refresh_token)
+        self.note = Journal(grant_id=chain.grant.grant_id, spent=spent, asked_at=time.time(), by=by)
 
-async def _save(conn_id: str, chain: Chain, renewed: Renewed) -> Chain | None:
-    """Store a new pair where what is stored is still the pair that it follows from; return what is stored where it is
-    not.
+    async def ask_and_save(self) -> Chain:
+        """Announce it, ask Autodesk, store what it answers; return what is stored then."""
+        async with AsyncExitStack() as stack:
+            try:
+                hook = await stack.enter_async_context(SignInHook(self.conn_id))
+            except AirflowNotFoundException:
+                raise Rejected(
+                    f"there is access granted for the Airflow connection {self.conn_id!r}, but no such connection",
+                    vendor=VENDOR,
+                    advice="Make the connection again, or delete the Variable "
+                    f"{tokens.key_of(self.conn_id, Part.GRANT)!r} to forget the grant.",
+                ) from None
+            if (newer := await self._announced()) is not None:
+                return newer
+            try:
+                with sent_within(self.window):
+                    pair = await refresh(hook, self.chain.pair)
+            except GrantSpent as error:
+                return await self._refused(error)
+            except Ambiguous as error:
+                await self._noted(words=error.problem)
+                raise _with_end(_as_passing(error), self.conn_id, self.chain) from None
+            except VendorError as error:
+                await self._noted(outcome=RefreshOutcome.SETTLED, words=error.problem)
+                raise _with_end(error, self.conn_id, self.chain) from None
+            renewed = Renewed(grant_id=self.chain.grant.grant_id, number=self.chain.number + 1, pair=pair)
+            if (newer := await self._save(renewed)) is not None:
+                return newer
+            if pair.refresh_token == self.chain.pair.refresh_token:
+                await self._noted(outcome=RefreshOutcome.SETTLED, always=True)
+        if not pair.access_token:
+            log.warning("%s: Autodesk gave a new refresh token, but no access token; the next run asks", self.conn_id)
+        good = f"access until {when(pair.ends)}, the grant until {when(pair.lapses)}"
+        log.info("%s: renewed for the %d. time; %s", self.conn_id, renewed.number, good)
+        return tokens.chain_of(self.chain.grant, renewed, None)
 
-    While Airflow's API server is away this attempt holds the only copy, so it does not give up at the first error.
-    """
-    pauses = iter(SAVE_PAUSES)
-    while True:
-        compared = Window(COMPARE_SECONDS)
+    async def _announced(self) -> Chain | None:
+        """Write the note that the refresh token is about to be used, and look whether it still is the newest.
+
+        :return: the newer chain where it is not
+        :raises Unreachable: this attempt was held up, or another one is at work; nothing was asked
+        """
+        if self.window.is_over:
+            raise self._not_asked(f"the renewal was held up for more than {self.window.seconds:.0f} s")
+        if self.before is None:
+            await tokens.write_from_task(self.conn_id, Part.JOURNAL, self.note)
+        stored = await tokens.read_chain(self.conn_id)
+        if stored is None or not stored.follows(self.chain):
+            log.info("%s: the tokens were renewed, granted anew or forgotten; nothing is asked", self.conn_id)
+            return stored or self.chain
+        if stored.journal != (self.before or self.note):
+            raise self._not_asked("another attempt is renewing the same tokens")
+        return None
+
+    async def _save(self, renewed: Renewed) -> Chain | None:
+        """Store a new pair where what is stored is still the pair that it follows from; return what is stored
+        otherwise.
+
+        While Airflow's API server is away this attempt holds the only copy, so it does not give up at the first error.
+        """
+        pauses = iter(SAVE_PAUSES)
+        while True:
+            compared = Window(COMPARE_SECONDS)
+            try:
+                stored = await tokens.read_chain(self.conn_id)
+                if stored is None or not stored.follows(self.chain):
+                    what = (
+                        "renewed by another attempt, granted anew or forgotten; what this attempt was given is not kept"
+                    )
+                    log.warning("%s: meanwhile the tokens were %s", self.conn_id, what)
+                    return stored or self.chain
+                if compared.is_over:
+                    continue
+                await tokens.write_from_task(self.conn_id, Part.RENEWED, renewed)
+                return None
+            except Exception as error:
+                pause = next(pauses, None)
+                if pause is None:
+                    raise
+                what = f"the new tokens could not be saved ({type(error).__name__}); trying again in {pause:.1f} s"
+                log.warning("%s: Autodesk has answered, but %s", self.conn_id, what)
+                await asyncio.sleep(pause)
+
+    async def _noted(self, *, always: bool = False, **changes: str) -> None:
+        """Bring the note of this attempt up to date, unless another attempt has written its own; never an error.
+
+        :param always: also where an earlier attempt's note is recovered from
+        """
+        if self.before is not None and not always:
+            return
         try:
-            stored = await tokens.read_chain(conn_id)
-            if stored is None or not stored.follows(chain):
-                log.warning(
-                    "%s: meanwhile the tokens were renewed by another attempt, granted anew or forgotten; what this "
-                    "attempt was given is not kept",
-                    conn_id,
-                )
-                return stored or chain
-            if compared.is_over:
-                continue
-            await tokens.write_from_task(conn_id, Part.RENEWED, renewed)
-            return None
+            if await tokens.read(self.conn_id, Part.JOURNAL, Journal) == self.note:
+                changed = msgspec.structs.replace(self.note, **changes)
+                await tokens.write_from_task(self.conn_id, Part.JOURNAL, changed)
         except Exception as error:
-            pause = next(pauses, None)
-            if pause is None:
-                raise
-            log.warning(
-                "%s: Autodesk has answered, but the new tokens could not be saved (%s); trying again in %.1f s",
-                conn_id,
-                type(error).__name__,
-                pause,
-            )
-            await asyncio.sleep(pause)
+            kind = type(error).__name__
+            log.warning("%s: the note of the renewal could not be brought up to date (%s)", self.conn_id, kind)
 
+    async def _refused(self, error: GrantSpent) -> Chain:
+        """Find out whether somebody else has renewed or granted meanwhile; else record that the grant is lost."""
+        stored = await tokens.read_chain(self.conn_id)
+        if stored is not None and stored.pair != self.chain.pair:
+            log.info("%s: Autodesk refused a token that was replaced meanwhile; the newer one is kept", self.conn_id)
+            return stored
+        if stored is not None and stored.journal not in (self.note, self.before):
+            raise self._not_asked("Autodesk refused the refresh token while another attempt is renewing it")
+        words = _how_it_was_lost(self.before) if self.before else "Autodesk refused the stored refresh token"
+        lost = msgspec.structs.replace(self.note, outcome=RefreshOutcome.LOST, words=words)
+        await tokens.write_from_task(self.conn_id, Part.JOURNAL, lost)
+        raise _lost(self.conn_id, self.chain, words, error)
 
-async def _noted(conn_id: str, note: Journal, **changes: str) -> None:
-    """Bring the note of this attempt up to date, unless another attempt has written its own meanwhile; never an error,
-    what it tells of counts more.
-    """
-    try:
-        if await tokens.read(conn_id, Part.JOURNAL, Journal) == note:
-            await tokens.write_from_task(conn_id, Part.JOURNAL, msgspec.structs.replace(note, **changes))
-    except Exception as error:
-        log.warning("%s: the note of the renewal could not be brought up to date (%s)", conn_id, type(error).__name__)
-
-
-async def _refused(conn_id: str, chain: Chain, note: Journal, error: GrantSpent, *, recovering: bool) -> Chain:
-    """Find out whether somebody else has renewed or granted meanwhile; else record that the grant is lost."""
-    stored = await tokens.read_chain(conn_id)
-    if stored is not None and stored.pair != chain.pair:
-        log.info(
-            "%s: Autodesk refused a refresh token that has been replaced meanwhile; the newer one is kept", conn_id
+    def _not_asked(self, problem: str) -> Unreachable:
+        return Unreachable(
+            f"{problem} (connection {self.conn_id!r})",
+            vendor=VENDOR,
+            advice="Nothing was asked and no token was used up: the next run of the DAG tokenflex_token, within "
+            f"{SCHEDULE_MINUTES} minutes, looks anew.",
         )
-        return stored
-    before = chain.journal if recovering else None
-    if stored is not None and stored.journal not in (note, before):
-        raise _not_asked("Autodesk refused the refresh token while another attempt is renewing it", conn_id)
-    words = _how_it_was_lost(before) if before is not None else "Autodesk refused the stored refresh token"
-    await tokens.write_from_task(
-        conn_id, Part.JOURNAL, msgspec.structs.replace(note, outcome=RefreshOutcome.LOST, words=words)
-    )
-    raise _lost(conn_id, chain, words, error)
 
 
 def _how_it_was_lost(before: Journal) -> str:
     """Say what became of the question of an earlier attempt whose answer was not saved."""
+    at = when(before.asked_at)
     if before.words:
         return (
-            f"the answer to the renewal of {when(before.asked_at)} ({before.by}) did not arrive whole "
-            f"({before.words}); Autodesk had given a new refresh token in it, "
-            "for it does not accept the one before it any more"
+            f"the answer to the renewal of {at} ({before.by}) did not arrive whole ({before.words}); Autodesk had "
+            f"given a "
+            "new refresh token in it, for it does not accept the one before it any more"
         )
     return (
-        f"an earlier attempt ({before.by}) was ended at about {when(before.asked_at)}, after Autodesk had answered and "
-        f"before "
-        "the new refresh token was saved, and Autodesk does not accept the one before it any more"
+        f"an earlier attempt ({before.by}) was ended at about {at}, after Autodesk had answered and before the new "
+        f"refresh "
+        "token was saved, and Autodesk does not accept the one before it any more"
     )
 
 
-def _not_asked(problem: str, conn_id: str) -> Unreachable:
-    return Unreachable(
-        f"{problem} (connection {conn_id!r})",
-        vendor=VENDOR,
-        advice=f"Nothing was asked and no token was used up: the next run of the DAG tokenflex_token, within "
-        f"{SCHEDULE_MINUTES} minutes, looks anew.",
-    )
-
-
-def _lost(conn_id: str, chain: Chain, words: str, error: VendorError | None = None) -> GrantSpent:
+def _lost(conn_id: str, chain: Chain, words: str, error: GrantSpent | None = None) -> GrantSpent:
     left = f"The access token is still good until {when(chain.pair.ends)}. " if chain.pair.ends > time.time() else ""
-    given = {name: getattr(error, name) for name in ("method", "path", "status", "attempt", "detail")} if error else {}
-    return GrantSpent(
-        f"the access of connection {conn_id!r}, granted by {chain.grant.granted_by}, cannot be renewed: {words}",
+    return (error or GrantSpent()).replaced(
+        problem=f"the access of connection {conn_id!r}, granted by {chain.grant.granted_by}, cannot be renewed: "
+        f"{words}",
         vendor=VENDOR,
-        advice=f"{left}A person must grant access anew: in Airflow open Admin, Token Flex sign-in. No report is lost: "
-        f"nights that fail until then run again by a clear.",
-        **given,
+        advice=f"{left}A person must grant access anew: in Airflow open {PAGE}. No report is lost: nights that fail "
+        f"until "
+        "then run again by a clear.",
     )
 
 
 def _as_passing(error: Ambiguous) -> Unreachable:
-    given = {name: getattr(error, name) for name in ("vendor", "method", "path", "status", "attempt", "detail")}
-    return Unreachable(
-        f"the answer to a renewal did not arrive whole: {error.problem}. Autodesk may have given a new refresh token "
-        f"in it, which is lost then",
+    return error.as_type(
+        Unreachable,
+        problem=f"the answer to a renewal did not arrive whole: {error.problem}. Autodesk may have given a new refresh "
+        f"token "
+        "in it, which is lost then",
         advice=f"The next run of the DAG tokenflex_token, within {SCHEDULE_MINUTES} minutes, or clearing the task asks "
-        f"once more with the stored refresh token, which is good "
-        "if the question had not arrived. If Autodesk refuses it, a person must grant access anew: in Airflow open "
-        "Admin, Token Flex sign-in.",
-        **given,
+        f"once "
+        "more with the stored refresh token, which is good if the question had not arrived. If Autodesk refuses it, a "
+        "person "
+        f"must grant access anew: in Airflow open {PAGE}.",
     )
 
 
 def _with_end(error: VendorError, conn_id: str, chain: Chain) -> VendorError:
     """Return the error with how much time there is left to put it right."""
-    now = time.time()
-    access = (
-        f"Consumers can work until {when(chain.pair.ends)}"
-        if chain.pair.ends > now
-        else f"Consumers wait since {when(chain.pair.ends)}"
-    )
-    days = (chain.pair.lapses - now) / _DAY
-    end = (
-        f"{access}; the grant lapses on {when(chain.pair.lapses)}, in {max(days, 0):.1f} days, if no attempt succeeds."
-    )
+    now, ends, lapses = time.time(), when(chain.pair.ends), when(chain.pair.lapses)
+    access = f"Consumers can work until {ends}" if chain.pair.ends > now else f"Consumers wait since {ends}"
+    days = max((chain.pair.lapses - now) / _DAY, 0.0)
     if days < WARN_DAYS:
-        log.error(
-            "%s: the grant lapses in %.1f days; put this right before then, or a person must sign in again: %s",
-            conn_id,
-            max(days, 0),
-            error.problem,
-        )
+        what = "put this right before then, or a person must sign in again"
+        log.error("%s: the grant lapses in %.1f days; %s: %s", conn_id, days, what, error.problem)
+    end = f"{access}; the grant lapses on {lapses}, in {days:.1f} days, if no attempt succeeds."
     return error.replaced(advice=f"{end} {error.advice}")
 
 

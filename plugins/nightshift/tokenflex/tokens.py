@@ -56,7 +56,7 @@ class Part(StrEnum):
 
 
 DESCRIPTIONS = {
-    Part.GRANT: "Access to Token Flex as a person granted it. Written by the sign-in page. Delete it to forget the grant.",
+    Part.GRANT: "Access to Token Flex as a person granted it, by the sign-in page. Delete it to forget the grant.",
     Part.RENEWED: "Newest Token Flex tokens. Written by the DAG tokenflex_token only.",
     Part.JOURNAL: "What the DAG tokenflex_token is about to do; holds no token.",
     Part.CONSENT: "A Token Flex sign-in under way; it ends after ten minutes.",
