@@ -5,13 +5,15 @@ tables.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from nightshift.config.reports import Report, Section, Source
 from nightshift.config.scalars import as_json
-from nightshift.exago.source import CHANGES, FOLDERS, TREE
+from nightshift.exago.report import DATA_KEY, DATA_TYPE, FORM, MINUTES, DataType, Form
+from nightshift.exago.source import CHANGES, EXAGO, FOLDERS, TREE
+from nightshift.exago.steps import LIST_LAG
 from nightshift.lake.spec import Checks, PublishSpec, SchemaRules
 
 TAKEN = frozenset({TREE, CHANGES, FOLDERS})
@@ -71,12 +73,12 @@ class ExagoReport(Report):
 
     path: str | None = Field(default=None, min_length=1)
     report_id: str | None = Field(default=None, min_length=1)
-    format: Literal["csv", "json"] = "csv"
+    format: Form = FORM
     filters: tuple[ExagoFilter, ...] = ()
     sorts: tuple[ExagoSort, ...] = ()
-    data_type: Literal["Data", "Auto"] | None = "Data"
-    data_key: str = Field(default="data", min_length=1)
-    minutes: float = Field(default=60, gt=0, le=240)
+    data_type: DataType | None = DATA_TYPE
+    data_key: str = Field(default=DATA_KEY, min_length=1)
+    minutes: float = Field(default=MINUTES, gt=0, le=240)
 
     @model_validator(mode="after")
     def _named_once(self) -> ExagoReport:
@@ -138,10 +140,10 @@ class Exago(Source):
     :param reports: the reports that come home as tables
     """
 
-    connection: str = "exago_default"
+    connection: str = EXAGO.default_connection
     settle_hours: float = Field(default=0, ge=0, le=24)
     horizon_days: int | None = Field(default=None, ge=1)
-    list_lag: float = Field(default=30, ge=0, le=900)
+    list_lag: float = Field(default=LIST_LAG, ge=0, le=900)
     catalog: ExagoCatalog = ExagoCatalog()
     folders: DeclaredFolders | None = None
     reports: tuple[ExagoReport, ...] = ()

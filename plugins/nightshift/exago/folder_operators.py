@@ -17,7 +17,7 @@ from nightshift.errors import Ambiguous, BadResponse, NotFound, RateLimited, Rej
 from nightshift.exago.claims import Claims
 from nightshift.exago.paths import DEFAULT_CONN, VENDOR, ContentPath
 from nightshift.exago.responses import FolderStatus, SessionGone
-from nightshift.exago.steps import FolderStep, Mark, StepKind, StepState, StepStatus, status_of
+from nightshift.exago.steps import LIST_LAG, FolderStep, Mark, StepKind, StepState, StepStatus, status_of
 from nightshift.http.timely import Window, sent_within
 from nightshift.nights.place import lake_of_this_deployment
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from nightshift.exago.hook import ExagoHook
     from nightshift.exago.tree import Tree
 
-LIST_LAG = 30.0
 FIRST_LOOK, LONGEST_LOOK = 0.2, 5.0
 SEND_SECONDS = 20.0
 """A request leaves within so many seconds of the look at the tree, or of the record, that it follows from, or not at

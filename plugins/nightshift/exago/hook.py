@@ -6,17 +6,18 @@ import asyncio
 import base64
 import hashlib
 import hmac
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from email.utils import format_datetime
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 import msgspec
 
 from nightshift.errors import Ambiguous, BadResponse, Rejected, Unreachable, VendorError
 from nightshift.exago.paths import SEPARATORS, VENDOR, ContentPath
+from nightshift.exago.report import ReportRequest
 from nightshift.exago.responses import (
     REASON_KEYS,
     SESSIONS,
@@ -184,36 +185,20 @@ class ExagoHook(VendorHook):
             case StepKind.DELETE:
                 return await self.delete_folder(step.source)
 
-    async def execute_report(
-        self,
-        path: ContentPath | None = None,
-        *,
-        report_id: str | None = None,
-        form: Literal["csv", "json"] = "csv",
-        filters: Sequence[Mapping[str, Any]] = (),
-        sorts: Sequence[Mapping[str, Any]] = (),
-        data_type: str | None = "Data",
-    ) -> bytes:
-        """Run a report, wait for it, and return what it holds, as text of the given form.
+    async def execute_report(self, path: ContentPath | None = None, **asked: Any) -> bytes:
+        """Run a report, wait for it, and return what it holds, as text of the form that was asked for.
 
         The server answers when the report is done, so the connection's time-out bounds the run. The answer, at most
         64 MiB, is held in memory.
 
         :param path: of the report; or ``report_id``, from 2021.1 on: exactly one
-        :param form: ``csv`` or ``json``
-        :param filters: the vendor's objects; ``Operator`` is a number
-        :param sorts: the vendor's objects
-        :param data_type: how the report comes; ``None`` leaves the choice to the server
+        :param asked: further fields of :class:`nightshift.exago.report.ReportRequest`
         :raises ReportFailed: the report failed, which the server says with a status of 200
         """
-        if (path is None) == (report_id is None):
-            raise Rejected("a report is named by its path or by its id, by one of them", vendor=VENDOR)
-        body: dict[str, Any] = {"Id": report_id} if path is None else {"ReportPath": path.in_body(self._separator())}
-        body |= {"DataType": data_type} if data_type else {}
-        body |= {"Filters": list(filters)} if filters else {}
-        body |= {"Sorts": list(sorts)} if sorts else {}
-        response = await self._asked("POST", f"/rest/Reports/Execute/{form}", body=body, safe=True)
-        return report_content(response, form)
+        request = ReportRequest(path=path, **asked)
+        body = request.body(self._separator())
+        response = await self._asked("POST", f"/rest/Reports/Execute/{request.form}", body=body, safe=True)
+        return report_content(response, request.form)
 
     async def check(self) -> str:
         """Open a session and read the tree."""

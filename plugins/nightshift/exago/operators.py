@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 from airflow.sdk import Context
@@ -13,7 +13,17 @@ from airflow.sdk import Context
 from nightshift.errors import BadResponse, NotFound, Rejected, VendorError
 from nightshift.exago.changes import CHANGE_COLUMNS, compare, summary
 from nightshift.exago.paths import DEFAULT_CONN, VENDOR, ContentPath
-from nightshift.exago.report import for_night, json_rows, names_night
+from nightshift.exago.report import (
+    DATA_KEY,
+    DATA_TYPE,
+    FORM,
+    MINUTES,
+    Form,
+    ReportRequest,
+    for_night,
+    json_rows,
+    names_night,
+)
 from nightshift.exago.source import CHANGES, EXAGO, TREE
 from nightshift.exago.tree import TREE_COLUMNS, Tree
 from nightshift.fields import nearest
@@ -204,20 +214,20 @@ class ExagoReportExtractOperator(ExagoExtractOperator):
         *,
         path: str | None = None,
         report_id: str | None = None,
-        format: Literal["csv", "json"] = "csv",  # noqa: A002 - the vendor's word
+        format: Form = FORM,  # noqa: A002 - the vendor's word
         filters: Sequence[Mapping[str, Any]] = (),
         sorts: Sequence[Mapping[str, Any]] = (),
-        data_type: str | None = "Data",
-        data_key: str = "data",
+        data_type: str | None = DATA_TYPE,
+        data_key: str = DATA_KEY,
         csv: Mapping[str, Any] | None = None,
-        seconds: float = 3600,
+        seconds: float = MINUTES * 60,
         dated: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.path = path
         self.report_id = report_id
-        self.format: Literal["csv", "json"] = format
+        self.format = format
         self.filters = [dict(one) for one in filters]
         self.sorts = [dict(one) for one in sorts]
         self.data_type = data_type
@@ -244,21 +254,24 @@ class ExagoReportExtractOperator(ExagoExtractOperator):
         from nightshift.exago.hook import ExagoHook
 
         began = time.monotonic()
-        asked: dict[str, Any] = {"filters": for_night(self.filters, self.night), "sorts": self.sorts}
-        where = None if self.path is None else ContentPath.parse(self.path)
+        request = ReportRequest(
+            path=None if self.path is None else ContentPath.parse(self.path),
+            report_id=self.report_id,
+            form=self.format,
+            filters=for_night(self.filters, self.night),
+            sorts=self.sorts,
+            data_type=self.data_type,
+        )
         async with ExagoHook(self.exago_conn_id, timeout=self.seconds, read_timeout=self.seconds) as hook:
             try:
-                content = await hook.execute_report(
-                    where, report_id=self.report_id, form=self.format, data_type=self.data_type, **asked
-                )
+                content = await hook.execute_report(**vars(request))
             except (NotFound, Rejected, BadResponse) as error:
-                raise await _explained(hook, where, error) from None
+                raise await _explained(hook, request.path, error) from None
         seconds = round(time.monotonic() - began, 1)
         self.log.info("The report came in %.1f s: %d bytes", seconds, len(content))
         await folder.discard()
         entries = await self._land(folder, content)
-        request = {"report": str(where or self.report_id), **asked, "data_type": self.data_type}
-        return self.manifest_of(entries, progress, context, format=self.format, request=request)
+        return self.manifest_of(entries, progress, context, format=self.format, request=request.noted())
 
     async def _land(self, folder: ExtractFolder, content: bytes) -> list[PageEntry]:
         if not content.strip():

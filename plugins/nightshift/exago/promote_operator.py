@@ -12,7 +12,6 @@ from airflow.sdk import BaseAsyncOperator, Context
 from nightshift.errors import Rejected, Unreachable, VendorError
 from nightshift.exago.claims import Claims
 from nightshift.exago.folder_operators import (
-    LIST_LAG,
     PASSING,
     SEND_SECONDS,
     Unseen,
@@ -37,7 +36,7 @@ from nightshift.exago.promotion import (
     remarks,
     turn_back,
 )
-from nightshift.exago.steps import FolderStep, StepState
+from nightshift.exago.steps import LIST_LAG, FolderStep, StepState
 from nightshift.exago.tree import Tree
 from nightshift.http.timely import Window
 from nightshift.jobs.record import is_refused_to_this_attempt

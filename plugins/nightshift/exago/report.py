@@ -4,15 +4,61 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
-from nightshift.errors import BadResponse
-from nightshift.exago.paths import VENDOR
+from nightshift.errors import BadResponse, Rejected
+from nightshift.exago.paths import VENDOR, ContentPath
 
+Form = Literal["csv", "json"]
+FORM: Form = "csv"
+DataType = Literal["Data", "Auto"]
+DATA_TYPE: DataType = "Data"
+DATA_KEY = "data"
+MINUTES = 60.0
+"""How long the server may take for a report."""
 _NIGHT = re.compile(r"\{night(?::([^{}]*))?\}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportRequest:
+    """One run of a report.
+
+    :param path: of the report; or ``report_id``, from 2021.1 on: exactly one
+    :param form: ``csv`` or ``json``
+    :param filters: the vendor's objects; ``Operator`` is a number
+    :param sorts: the vendor's objects
+    :param data_type: how the report comes; ``None`` leaves the choice to the server
+    :raises Rejected: it is named by both or by neither
+    """
+
+    path: ContentPath | None = None
+    report_id: str | None = None
+    form: Form = FORM
+    filters: Sequence[Mapping[str, Any]] = ()
+    sorts: Sequence[Mapping[str, Any]] = ()
+    data_type: str | None = DATA_TYPE
+
+    def __post_init__(self) -> None:
+        if (self.path is None) == (self.report_id is None):
+            raise Rejected("a report is named by its path or by its id, by one of them", vendor=VENDOR)
+
+    def body(self, separator: str) -> dict[str, Any]:
+        """Return the body as the vendor takes it; what is not asked for is left out.
+
+        :param separator: of the server, between the levels of a path
+        """
+        name = {"Id": self.report_id} if self.path is None else {"ReportPath": self.path.in_body(separator)}
+        given = {"DataType": self.data_type, "Filters": list(self.filters), "Sorts": list(self.sorts)}
+        return {**name, **{key: value for key, value in given.items() if value}}
+
+    def noted(self) -> dict[str, Any]:
+        """Return what the manifest keeps of it."""
+        asked = {"filters": list(self.filters), "sorts": list(self.sorts), "data_type": self.data_type}
+        return {"report": str(self.path or self.report_id), **asked}
 
 
 def for_night(filters: Sequence[Mapping[str, Any]], night: str) -> list[dict[str, Any]]:
@@ -24,12 +70,14 @@ def for_night(filters: Sequence[Mapping[str, Any]], night: str) -> list[dict[str
     """
     day = date.fromisoformat(night)
 
-    def told(value: Any) -> Any:
+    def of_night(value: Any) -> Any:
         if not isinstance(value, str):
             return value
         return _NIGHT.sub(lambda found: day.strftime(found[1]) if found[1] else night, value)
 
-    return [{**one, **{key: [told(value) for value in one[key]] for key in one if key == "Values"}} for one in filters]
+    return [
+        {**one, **{key: [of_night(value) for value in one[key]] for key in one if key == "Values"}} for one in filters
+    ]
 
 
 def names_night(filters: Sequence[Mapping[str, Any]]) -> bool:

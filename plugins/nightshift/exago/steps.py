@@ -16,6 +16,8 @@ import msgspec
 from nightshift.exago.paths import ContentPath
 from nightshift.exago.tree import Entry, Tree
 
+LIST_LAG = 30.0
+"""Seconds that the server's list may be old where nothing else is said."""
 SKETCH = 64
 SAME_FOLDER = 0.5
 
