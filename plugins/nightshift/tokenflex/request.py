@@ -14,8 +14,8 @@ from typing import Any
 
 from pydantic import Field
 
-from nightshift.config.reports import Section
 from nightshift.errors import Rejected
+from nightshift.fields import Frozen
 from nightshift.tokenflex.vocabulary import (
     ANSWER_NAMES,
     COMPLETE,
@@ -231,7 +231,7 @@ def request_of(payload: Mapping[str, Any], marker: str) -> UsageRequest:
     )
 
 
-class ExportRequest(Section):
+class ExportRequest(Frozen):
     """What an export is asked for with, whatever the night. Which fields and metrics go together is the vendor's rules.
 
     :param category: usage category, or several where no field is session-level
