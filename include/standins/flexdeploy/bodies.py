@@ -22,7 +22,9 @@ class Wrong(Exception):
 
 
 class Body(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """Base of the bodies. Numbers and booleans may come as text, as in the page's examples, and what has a default may be null."""
+    """Base of the bodies. Numbers and booleans may come as text, as in the page's examples, and what has a default may
+    be null.
+    """
 
 
 class Coded(Body, frozen=True, kw_only=True):

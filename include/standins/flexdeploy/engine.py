@@ -1,7 +1,7 @@
 """The life of workflow requests (section 4): what happens when, played up to the time at which somebody looks.
 
-Nothing here sleeps. :meth:`Engine.settle` plays every event up to a time, in order and each at its own time, so that a clock that was moved
-by a night leaves the same traces as a night that passed.
+Nothing here sleeps. :meth:`Engine.settle` plays every event up to a time, in order and each at its own time, so that a
+clock that was moved by a night leaves the same traces as a night that passed.
 """
 
 from __future__ import annotations
@@ -217,13 +217,8 @@ class Engine:
         for request in list(self._queue):
             if len(self._at_work) >= switches.threads:
                 return
-            if not switches.project_threads or self._busy(request) < switches.project_threads:
-                self._queue.remove(request)
-                self._begin(request, at)
-
-    def _busy(self, request: WorkflowRequest) -> int:
-        """Count the threads that the project of a request has."""
-        return sum(self.requests[one].wanted.project == request.wanted.project for one in self._at_work)
+            self._queue.remove(request)
+            self._begin(request, at)
 
     def _begin(self, request: WorkflowRequest, at: datetime) -> None:
         plan = request.wanted.plan
@@ -263,13 +258,26 @@ class Engine:
     def _went_live(self, request: WorkflowRequest, execution: Execution) -> None:
         wanted = request.wanted
         live = self._running.put(
-            wanted.project, wanted.environment, execution.instance, wanted.version, package=wanted.package, request=request.id
-        )  # fmt: skip
-        self._sink(
-            "version_live", live.environment_code, project=live.project, projectName=live.project_name, environment=live.environment,
-            instance=live.instance, instanceCode=live.instance_code, package=live.package, version=live.version, versionName=live.version_name,
+            wanted.project,
+            wanted.environment,
+            execution.instance,
+            wanted.version,
+            package=wanted.package,
             request=request.id,
-        )  # fmt: skip
+        )
+        self._sink(
+            "version_live",
+            live.environment_code,
+            project=live.project,
+            projectName=live.project_name,
+            environment=live.environment,
+            instance=live.instance,
+            instanceCode=live.instance_code,
+            package=live.package,
+            version=live.version,
+            versionName=live.version_name,
+            request=request.id,
+        )
 
     # The end.
 
@@ -293,9 +301,15 @@ class Engine:
         self._sink("request_moved", str(request.id), status=state.value)
         if state in FINAL:
             self._sink(
-                "request_ended", str(request.id), status=state.value, type=wanted.kind.value, project=wanted.project.id,
-                environment=wanted.environment.id, version=wanted.version.id, versionName=wanted.version.name,
-            )  # fmt: skip
+                "request_ended",
+                str(request.id),
+                status=state.value,
+                type=wanted.kind.value,
+                project=wanted.project.id,
+                environment=wanted.environment.id,
+                version=wanted.version.id,
+                versionName=wanted.version.name,
+            )
 
     def _later(self, request: WorkflowRequest, at: datetime, step: Step) -> None:
         heapq.heappush(self._events, (at, next(self._order), request, request.turn, step))

@@ -1,11 +1,14 @@
-"""The vendor's own faults. A fault counts the calls that it fits, so each has to say for which calls it is: :func:`vendor_fault` does.
+"""The vendor's own faults. A fault counts the calls that it fits, so each has to say for which calls it is:
+:func:`vendor_fault` does.
 
 * build: ``no_changes`` (200). deploy: ``already_deployed`` (200). Nothing is started, whatever is true
-* build, deploy, execute: ``run_fails`` (FAILED, after ``detail.after`` instances that went well, default 0; the execution says ``detail.message``),
-  ``run_aborted`` (a user aborts it after ``detail.after_seconds`` of its run, default half of it), ``run_takes`` (``seconds``),
-  ``no_id`` (201 and started, but no id in the answer)
-* poll a request: ``odd_status`` (this one answer shows ``detail.status``), ``request_unseen`` (404, as if there were no such request)
-* any call: ``null_pointer`` (500, nothing done), ``null_pointer_after`` (done, then 500); the body has ``java.lang.NullPointerException``
+* build, deploy, execute: ``run_fails`` (FAILED, after ``detail.after`` instances that went well, default 0; the
+  execution says ``detail.message``), ``run_aborted`` (a user aborts it after ``detail.after_seconds`` of its run,
+  default half of it), ``run_takes`` (``seconds``), ``no_id`` (201 and started, but no id in the answer)
+* poll a request: ``odd_status`` (this one answer shows ``detail.status``), ``request_unseen`` (404, as if there were no
+  such request)
+* any call: ``null_pointer`` (500, nothing done), ``null_pointer_after`` (done, then 500); the body has
+  ``java.lang.NullPointerException``
 
 A lost POST is the general ``drop_before`` or ``reset``, a lost answer ``accept_then_drop``.
 """

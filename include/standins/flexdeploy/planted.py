@@ -10,9 +10,7 @@ from include.standins.flexdeploy.site import (
     Environment,
     Folder,
     Instance,
-    Package,
     Project,
-    Release,
     Site,
     Stream,
     Version,
@@ -27,7 +25,9 @@ SPRING: Final = 16001
 
 
 def planted() -> Site:
-    """Return the default site: folders *Licensing* and *Operations*, environments DEV, TEST and PROD, six projects and two of one name."""
+    """Return the default site: folders *Licensing* and *Operations*, environments DEV, TEST and PROD, six projects and
+    two of one name.
+    """
     root = Folder(ROOT_FOLDER, "FlexDeploy", None)
     licensing, operations = Folder(201, "Licensing", ROOT_FOLDER), Folder(202, "Operations", ROOT_FOLDER)
     portal = Folder(10001, "Portal", licensing.id, application=True, description="What the licensing team uses.")
@@ -39,17 +39,26 @@ def planted() -> Site:
         _full(DASHBOARD, "UsageDashboard", usage, (APP, WEB, DB)),
         _full(FORMS, "LedgerForms", usage, (DB,), partial=True, objects=("/forms/invoice.fmb", "/forms/ledger.fmb")),
         Project(
-            RESTART, "RestartServices", tools, (Stream(10605, "main"),), type="UTILITY", utility_workflow=UTILITY_FLOW,
+            RESTART,
+            "RestartServices",
+            tools,
+            (Stream(10605, "main"),),
+            type="UTILITY",
+            utility_workflow=UTILITY_FLOW,
             utility_instances=(APP, WEB),
         ),
         _full(RETIRED, "RetiredPortal", portal, (APP,), active=False),
         _full(10107, "Toolbox", usage, (APP,)),
         _full(10108, "Toolbox", tools, (APP,)),
-    ]  # fmt: skip
+    ]
     versions = [_version(20000 + project.id, project) for project in projects]
     return Site(
         folders=[root, licensing, operations, portal, usage, tools],
-        instances=[Instance(APP, "APP", "Application servers"), Instance(WEB, "WEB", "Web servers"), Instance(DB, "DB", "Databases")],
+        instances=[
+            Instance(APP, "APP", "Application servers"),
+            Instance(WEB, "WEB", "Web servers"),
+            Instance(DB, "DB", "Databases"),
+        ],
         environments=[
             Environment(DEV, "DEV", "Development", (APP, WEB, DB), sort=1, build=True),
             Environment(TEST, "TEST", "Test", (APP, WEB, DB), sort=2),
@@ -58,22 +67,27 @@ def planted() -> Site:
         workflows=_workflows(),
         projects=projects,
         versions=versions,
-        packages={
-            (FORMS, "INVOICES"): Package("INVOICES", ({"filePath": "/forms/invoice.fmb", "objectType": "FORM", "sequenceNumber": None},)),
-            (FORMS, "LEDGER"): Package("LEDGER", ({"filePath": "/forms/ledger.fmb", "objectType": "FORM", "sequenceNumber": None},)),
-            (FORMS, "FROZEN"): Package("FROZEN", (), status="COMPLETED"),
-        },
-        releases=[Release(SPRING, "Spring", (PORTAL, DASHBOARD), (DEV, TEST, PROD))],
+        packages={FORMS: {"INVOICES", "LEDGER"}},
+        releases=frozenset({SPRING}),
         live=[("1.0.1", code) for code in ("DEV", "TEST", "PROD")],
         next_version_id=40001,
-    )  # fmt: skip
+    )
 
 
 def _full(project_id: int, name: str, folder: Folder, instances: tuple[int, ...], **more: Any) -> Project:
     return Project(
-        project_id, name, folder, (Stream(project_id + 400, "main"), Stream(project_id + 410, "hotfix")), type="GENERIC", build_workflow=BUILD_FLOW,
-        build_instance=APP, deploy_workflow=DEPLOY_FLOW, deploy_instances=instances, omitted=frozenset({"utilityWorkflowId", "utilityInstanceIds"}), **more,
-    )  # fmt: skip
+        project_id,
+        name,
+        folder,
+        (Stream(project_id + 400, "main"), Stream(project_id + 410, "hotfix")),
+        type="GENERIC",
+        build_workflow=BUILD_FLOW,
+        build_instance=APP,
+        deploy_workflow=DEPLOY_FLOW,
+        deploy_instances=instances,
+        omitted=frozenset({"utilityWorkflowId", "utilityInstanceIds"}),
+        **more,
+    )
 
 
 def _version(version_id: int, project: Project) -> Version:
@@ -82,14 +96,32 @@ def _version(version_id: int, project: Project) -> Version:
 
 def _workflows() -> list[Workflow]:
     return [
-        Workflow(BUILD_FLOW, "Build", "BUILD", (("1.0", 14001), ("1.1", 14002)), (Code("input1"), Code("input2")), (Code("FF_BUILD"),)),
-        Workflow(DEPLOY_FLOW, "Deploy", "DEPLOY", (("1.0", 14003),), (Code("RESTART_SERVER"), Code("COMMENT")), (Code("FF_DEPLOY"),)),
-        Workflow(UTILITY_FLOW, "Restart", "UTILITY", (("1.0", 14004),), (Code("SERVICE", required=True), Code("INPUT2"))),
-    ]  # fmt: skip
+        Workflow(
+            BUILD_FLOW,
+            "Build",
+            "BUILD",
+            (("1.0", 14001), ("1.1", 14002)),
+            (Code("input1"), Code("input2")),
+            (Code("FF_BUILD"),),
+        ),
+        Workflow(
+            DEPLOY_FLOW,
+            "Deploy",
+            "DEPLOY",
+            (("1.0", 14003),),
+            (Code("RESTART_SERVER"), Code("COMMENT")),
+            (Code("FF_DEPLOY"),),
+        ),
+        Workflow(
+            UTILITY_FLOW, "Restart", "UTILITY", (("1.0", 14004),), (Code("SERVICE", required=True), Code("INPUT2"))
+        ),
+    ]
 
 
 def documented() -> Site:
-    """Return the site of the vendor's page: the projects, environments and instances that its examples name, as far as they name them."""
+    """Return the site of the vendor's page: the projects, environments and instances that its examples name, as far as
+    they name them.
+    """
     root = Folder(ROOT_FOLDER, "FlexDeploy", None)
     human = Folder(10001, "Human Resources", ROOT_FOLDER, application=True)
     utilities = Folder(10001, "HR Utils", ROOT_FOLDER, application=True)
@@ -98,16 +130,36 @@ def documented() -> Site:
     seven = (11153, 11168, 11183, 11198, 11213, 11228, 11243)
     streams = tuple(Stream(one, f"stream{one}") for one in (10802, 10803, 10804, 10805))
     project1 = Project(
-        10002, "Project1", accounting, streams, description="Our thoughts become our words. Our words become our actions.", scm="NONE", build_workflow=10869,
-        build_instance=11153, deploy_workflow=10873, deploy_instances=seven, utility_workflow=11434, utility_instances=(11275,),
-    )  # fmt: skip
+        10002,
+        "Project1",
+        accounting,
+        streams,
+        description="Our thoughts become our words. Our words become our actions.",
+        scm="NONE",
+        build_workflow=10869,
+        build_instance=11153,
+        deploy_workflow=10873,
+        deploy_instances=seven,
+        utility_workflow=11434,
+        utility_instances=(11275,),
+    )
     project2 = Project(10003, "Project2", accounting, description="No Permissions", scm="SVN")
     flows: dict[str, Any] = {
-        "build_workflow": 10869, "build_instance": 100001, "deploy_workflow": 10873, "utility_workflow": 11434
-    }  # fmt: skip
+        "build_workflow": 10869,
+        "build_instance": 100001,
+        "deploy_workflow": 10873,
+        "utility_workflow": 11434,
+    }
     several = Project(
-        10004, "Several", accounting, (Stream(11210, "main"),), partial=True, deploy_instances=(100001,), utility_instances=(10044,), **flows
-    )  # fmt: skip
+        10004,
+        "Several",
+        accounting,
+        (Stream(11210, "main"),),
+        partial=True,
+        deploy_instances=(100001,),
+        utility_instances=(10044,),
+        **flows,
+    )
     process = Project(10501, "ProcessHRRequest", human, (Stream(10502, "main"),), deploy_instances=(100001,), **flows)
     utility = Project(29801, "Util", utilities, (Stream(29802, "main"),), utility_instances=(10044,), **flows)
     instances = [Instance(one, f"I{one}", f"Instance {one}") for one in (*seven, 11275, 100001, 10044)]
@@ -130,5 +182,5 @@ def documented() -> Site:
             Version(29201, "1.0.8", 10501, 10502, revision=0),
             Version(29809, "1.0.1", 29801, 29802, revision=0),
         ],
-        releases=[Release(27003, "HR", (10501, 10004), tuple(codes))],
+        releases=frozenset({27003}),
     )

@@ -1,4 +1,6 @@
-"""Workflow requests and what belongs to them, executions, approval tasks, a scheduled task; and the vocabularies of their states (section 4)."""
+"""Workflow requests and what belongs to them, executions, approval tasks, a scheduled task; and the vocabularies of
+their states (section 4).
+"""
 
 from __future__ import annotations
 
@@ -112,13 +114,28 @@ class Wanted:
     def told(self) -> dict[str, Any]:
         """Return what the ledger says of it."""
         return {
-            "project": self.project.id, "projectName": self.project.name, "stream": self.version.stream, "environment": self.environment.id,
-            "environmentCode": self.environment.code, "instances": [one.id for one in self.instances], "version": self.version.id,
-            "versionName": self.version.name, "revision": self.version.revision, "package": self.package, "allFiles": self.all_files,
-            "force": self.force, "exceptionToWindow": self.exception_to_window, "startTime": self.start_text, "workflowVersion": self.override,
-            "inputs": list(self.inputs), "flexFields": list(self.flex_fields), "tickets": list(self.tickets), "release": self.release,
-            "snapshot": self.snapshot, "user": self.user,
-        }  # fmt: skip
+            "project": self.project.id,
+            "projectName": self.project.name,
+            "stream": self.version.stream,
+            "environment": self.environment.id,
+            "environmentCode": self.environment.code,
+            "instances": [one.id for one in self.instances],
+            "version": self.version.id,
+            "versionName": self.version.name,
+            "revision": self.version.revision,
+            "package": self.package,
+            "allFiles": self.all_files,
+            "force": self.force,
+            "exceptionToWindow": self.exception_to_window,
+            "startTime": self.start_text,
+            "workflowVersion": self.override,
+            "inputs": list(self.inputs),
+            "flexFields": list(self.flex_fields),
+            "tickets": list(self.tickets),
+            "release": self.release,
+            "snapshot": self.snapshot,
+            "user": self.user,
+        }
 
 
 @dataclass

@@ -17,7 +17,9 @@ AT_THE_START: Final = 0
 
 @dataclass(frozen=True)
 class Live:
-    """A version of a project that runs on an instance of an environment; ``package``: of a partial project, ``None``: all its files."""
+    """A version of a project that runs on an instance of an environment; ``package``: of a partial project, ``None``:
+    all its files.
+    """
 
     project: int
     project_name: str
@@ -51,24 +53,46 @@ class Running:
                         self.put(project, environment, instance, version, package=None, request=AT_THE_START)
 
     def put(
-        self, project: Project, environment: Environment, instance: Instance, version: Version, *, package: str | None, request: int
-    ) -> Live:  # fmt: skip
+        self,
+        project: Project,
+        environment: Environment,
+        instance: Instance,
+        version: Version,
+        *,
+        package: str | None,
+        request: int,
+    ) -> Live:
         """Let a version run."""
         place = (project.id, environment.id, instance.id, package)
         self._live[place] = Live(
-            project.id, project.name, environment.id, environment.code, instance.id, instance.code, package, version.id, version.name, request
-        )  # fmt: skip
+            project.id,
+            project.name,
+            environment.id,
+            environment.code,
+            instance.id,
+            instance.code,
+            package,
+            version.id,
+            version.name,
+            request,
+        )
         return self._live[place]
 
     def without(
-        self, project: Project, environment: Environment, instances: Iterable[Instance], version: Version, package: str | None
-    ) -> tuple[Instance, ...]:  # fmt: skip
+        self,
+        project: Project,
+        environment: Environment,
+        instances: Iterable[Instance],
+        version: Version,
+        package: str | None,
+    ) -> tuple[Instance, ...]:
         """Return those instances on which a version does not run."""
         return tuple(
             instance
             for instance in instances
-            if (at := self._live.get((project.id, environment.id, instance.id, package))) is None or at.version != version.id
-        )  # fmt: skip
+            if (at := self._live.get((project.id, environment.id, instance.id, package))) is None
+            or at.version != version.id
+        )
 
     def in_environment(self, environment: Environment) -> list[Live]:
         """Return what runs in an environment, by project, instance, package."""

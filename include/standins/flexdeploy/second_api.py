@@ -1,60 +1,49 @@
-"""The v2 API, as far as a source has it: branches, targets and ``items`` instead of streams, instances and bare arrays."""
+"""The v2 API, as far as a source has it: branches, targets and ``items`` instead of streams, instances and bare
+arrays.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from include.standins.flexdeploy import shown
-from include.standins.flexdeploy.asking import Asking
-from include.standins.flexdeploy.bodies import BuildBody, DeployBody, ExecuteBody, ProjectFile, RunBody, SecondBuildBody
-from include.standins.flexdeploy.request_api import ALREADY_THERE, NO_CHANGES
+from include.standins.flexdeploy.bodies import BuildBody, ProjectFile, SecondBuildBody
+from include.standins.flexdeploy.request_api import NO_CHANGES, RequestApi
+from include.standins.flexdeploy.service import Service
 from include.standins.flexdeploy.site import Folder, Project, Workflow
+from include.standins.flexdeploy.starting import Starting
 from include.standins.flexdeploy.switches import ListShape
 from include.standins.routing import Request, Response, Route
 
-if TYPE_CHECKING:
-    from include.standins.flexdeploy.server import FlexDeployStandIn
-
 
 class SecondApi:
-    """Handlers of v2.
+    """Handlers of v2."""
 
-    :param vendor: the stand-in
-    :param asking: its lookups
-    """
-
-    def __init__(self, vendor: FlexDeployStandIn, asking: Asking) -> None:
+    def __init__(self, vendor: Service, starting: Starting, requests: RequestApi) -> None:
         self._vendor = vendor
-        self._asking = asking
+        self._starting = starting
+        self._requests = requests
 
     def routes(self) -> Sequence[Route]:
-        """Return the operations, deploy and execute only where a switch has their path."""
-        served, switches = self._vendor.served, self._vendor.switches
-        group = "/rest/v2/topology/targetgroup"
-        routes = [
-            Route("POST", "/rest/v2/workflowrequest/build", served(self.build)),
-            Route("GET", "/rest/v2/workflowrequest/{workflowRequestId}", served(self.request)),
-            Route("GET", "/rest/v2/project", served(self.projects)),
-            Route("GET", "/rest/v2/project/{id}", served(self.project)),
-            Route("GET", "/rest/v2/project/{id}/branch", served(self.branches)),
-            Route("GET", "/rest/v2/folder", served(self.folders)),
-            Route("GET", "/rest/v2/topology/environment", served(self.environments)),
-            Route("GET", group, served(self.groups)),
-            Route("GET", f"{group}/{{id}}", served(self.group)),
-            Route("GET", "/rest/v2/workflow/{id}", served(self.workflow)),
+        """Return the operations."""
+        served = self._vendor.served
+        return [
+            Route("POST", "/rest/v2/workflowrequest/build", served(self._build)),
+            Route("GET", "/rest/v2/workflowrequest/{workflowRequestId}", served(self._request)),
+            Route("GET", "/rest/v2/project", served(self._projects)),
+            Route("GET", "/rest/v2/project/{id}", served(self._one)),
+            Route("GET", "/rest/v2/project/{id}/branch", served(self._branches)),
+            Route("GET", "/rest/v2/folder", served(self._folders)),
+            Route("GET", "/rest/v2/topology/environment", served(self._environments)),
+            Route("GET", "/rest/v2/workflow/{id}", served(self._workflow)),
         ]
-        if switches.v2_deploy_path:
-            routes.append(Route("POST", switches.v2_deploy_path, served(self.deploy)))
-        if switches.v2_execute_path:
-            routes.append(Route("POST", switches.v2_execute_path, served(self.execute)))
-        return routes
 
-    def build(self, request: Request) -> Response:
+    def _build(self, request: Request) -> Response:
         """Start a build: 201 with a number ``workflowRequestId``."""
-        body = self._asking.body(request, SecondBuildBody)
-        project = self._asking.project_of(body.project_id)
-        made = self._vendor.building.start(request, project, self._first(project, body))
+        body = self._vendor.body(request, SecondBuildBody)
+        project = self._vendor.project_of(body.project_id)
+        made = self._starting.build(request, project, self._first(project, body))
         return self._started(request, made, NO_CHANGES)
 
     def _first(self, project: Project, body: SecondBuildBody) -> BuildBody:
@@ -65,46 +54,38 @@ class SecondApi:
         files = []
         for one in body.build_file_inputs or []:
             if not 0 < one.project_object_id <= len(project.objects):
-                raise self._asking.unfit(f"Project object [{one.project_object_id}] not found.")
+                raise self._vendor.unfit(f"Project object [{one.project_object_id}] not found.")
             files.append(ProjectFile(path=project.objects[one.project_object_id - 1]))
         return BuildBody(
-            environment_id=body.environment_id, stream_id=body.project_stream_id, force_build=body.force, related_tickets=body.issue_numbers,
-            workflow_version_override=override, inputs=body.inputs, flex_fields=body.flex_fields, project_files=files or None,
-            package_name=body.package_name, release_id=body.release_def_id,
-        )  # fmt: skip
-
-    def deploy(self, request: Request) -> Response:
-        """Start a deploy with the body of v1."""
-        body = self._asking.body(request, DeployBody)
-        return self._started(request, self._vendor.deploying.deploy(request, self._owner(body), body), ALREADY_THERE)
-
-    def execute(self, request: Request) -> Response:
-        """Start a utility run with the body of v1."""
-        body = self._asking.body(request, ExecuteBody)
-        return self._started(request, self._vendor.deploying.execute(request, self._owner(body), body), "")
-
-    def _owner(self, body: RunBody) -> Project:
-        if body.project_id is None:
-            raise self._asking.refused(400, "projectId is required.")
-        return self._asking.project_of(body.project_id)
+            environment_id=body.environment_id,
+            stream_id=body.project_stream_id,
+            force_build=body.force,
+            related_tickets=body.issue_numbers,
+            workflow_version_override=override,
+            inputs=body.inputs,
+            flex_fields=body.flex_fields,
+            project_files=files or None,
+            package_name=body.package_name,
+            release_id=body.release_def_id,
+        )
 
     def _started(self, request: Request, made: list[Any], text: str) -> Response:
         if not made:
-            return Response.json(self._vendor.switches.v2_nothing_status, {"warningMessage": text, "warningCode": None})
+            return Response.json(200, {"warningMessage": text, "warningCode": None})
         if request.fault("no_id"):
             return Response.json(201, {})
         first, *more = (shown.entity(one, self._vendor.site) for one in made)
         return Response.json(201, {**first, **({"workflowRequests": [first, *more]} if more else {})})
 
-    def request(self, request: Request) -> Response:
+    def _request(self, request: Request) -> Response:
         """Show a request, with ``requestStatus``."""
-        found, status = self._vendor.requests.polled(request)
+        found, status = self._requests.polled(request)
         return Response.json(200, shown.entity(found, self._vendor.site, status))
 
     def _items(self, rows: list[dict[str, Any]]) -> Response:
         return Response.json(200, shown.shaped(rows, ListShape.ITEMS))
 
-    def projects(self, request: Request) -> Response:
+    def _projects(self, request: Request) -> Response:
         """Find projects by ``projectName`` (contains, in any letter case) and ``folderId``."""
         name, folder = request.query.get("projectName", "").casefold(), request.query.get("folderId")
         fits = (
@@ -114,9 +95,8 @@ class SecondApi:
         )
         return self._items([self._project(one) for one in fits])
 
-    def project(self, request: Request) -> Response:
-        """Show a project, with its workflows."""
-        return Response.json(200, self._project(self._asking.project(request)))
+    def _one(self, request: Request) -> Response:
+        return Response.json(200, self._project(self._vendor.project(request)))
 
     def _project(self, project: Project) -> dict[str, Any]:
         flows = {
@@ -136,15 +116,17 @@ class SecondApi:
             ],
         }
 
-    def branches(self, request: Request) -> Response:
+    def _branches(self, request: Request) -> Response:
         """Find branches of a project by ``branchName``."""
-        project, name = self._asking.project(request), request.query.get("branchName", "").casefold()
+        project, name = self._vendor.project(request), request.query.get("branchName", "").casefold()
         return self._items(
             [{"projectBranchId": s.id, "branchName": s.name} for s in project.streams if name in s.name.casefold()]
         )
 
-    def folders(self, request: Request) -> Response:
-        """Find folders by ``folderName`` (contains, in any letter case) and ``parentFolderId``; applications are folders here."""
+    def _folders(self, request: Request) -> Response:
+        """Find folders by ``folderName`` (contains, in any letter case) and ``parentFolderId``; applications are
+        folders here.
+        """
         name, parent = request.query.get("folderName", "").casefold(), request.query.get("parentFolderId")
 
         def fits(folder: Folder) -> bool:
@@ -158,33 +140,18 @@ class SecondApi:
             ]
         )
 
-    def environments(self, request: Request) -> Response:
+    def _environments(self, request: Request) -> Response:
         """Find environments by ``environmentCode``."""
         code = request.query.get("environmentCode")
         found = (e for e in self._vendor.site.environments if code is None or code.casefold() == e.code.casefold())
-        return self._items([self._vendor.topology.shown(one, instances="targets") for one in found])
+        return self._items([shown.environment(one, "targets") for one in found])
 
-    def groups(self, request: Request) -> Response:
-        """List the target groups, which v1 calls instances."""
-        return self._items([_group(one.id, one.code, one.name) for one in self._vendor.site.instances])
-
-    def group(self, request: Request) -> Response:
-        """Show a target group."""
-        found = self._vendor.site.instance(self._asking.number(request.parts["id"], "targetGroupId"))
-        if found is None:
-            raise self._asking.refused(404, "TargetGroup not found")
-        return Response.json(200, _group(found.id, found.code, found.name))
-
-    def workflow(self, request: Request) -> Response:
+    def _workflow(self, request: Request) -> Response:
         """Show a workflow, with its versions."""
-        found = self._vendor.site.workflow(self._asking.number(request.parts["id"], "workflowId"))
+        found = self._vendor.site.workflow(self._vendor.number(request.parts["id"], "workflowId"))
         if found is None:
-            raise self._asking.refused(404, "Workflow not found")
+            raise self._vendor.refused(404, "Workflow not found")
         return Response.json(200, _flow(found))
-
-
-def _group(group_id: int, code: str, name: str) -> dict[str, Any]:
-    return {"targetGroupId": group_id, "targetGroupCode": code, "targetGroupName": name}
 
 
 def _flow(workflow: Workflow) -> dict[str, Any]:

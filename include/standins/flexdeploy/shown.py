@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import Any, Final
 
 from include.standins.flexdeploy.bodies import Wrong
-from include.standins.flexdeploy.requests import Execution, ExecutionState, Task, WorkflowRequest
-from include.standins.flexdeploy.site import Site
-from include.standins.flexdeploy.switches import FlexDeploySwitches, ListShape, Names, Taken
+from include.standins.flexdeploy.requests import Execution, Task, WorkflowRequest
+from include.standins.flexdeploy.site import Environment, Site
+from include.standins.flexdeploy.switches import FlexDeploySwitches, ListShape, Names
 
 Row = dict[str, Any]
 
@@ -27,17 +27,11 @@ def shaped(rows: Sequence[Row], shape: ListShape) -> Any:
             return list(rows)
 
 
-def kept(rows: Sequence[Row], query: Sequence[tuple[str, str]], unknown: Taken) -> list[Row]:
-    """Return the rows whose attributes have the values of a query, in any letter case.
-
-    :param unknown: what is done with a parameter that is no attribute
-    :raises Wrong: there is an unknown parameter
-    """
+def kept(rows: Sequence[Row], query: Sequence[tuple[str, str]]) -> list[Row]:
+    """Return the rows whose attributes have the values of a query, in any letter case; other parameters do nothing."""
     found = list(rows)
     for name, text in query:
         if rows and name not in rows[0]:
-            if unknown is Taken.REJECT:
-                raise Wrong(f"unknown query parameter {name}")
             continue
         found = [row for row in found if _text(row.get(name)) == text.casefold()]
     return found
@@ -163,23 +157,15 @@ def execution(run: Execution, of: WorkflowRequest, switches: FlexDeploySwitches)
     }
     if switches.messages_key:
         value[switches.messages_key] = list(run.messages)
-    if switches.outputs_shown:
-        done = run.state is ExecutionState.SUCCESS
-        value["workflowExecutionOutputs"] = [{"code": "VERSION", "value": wanted.version.name}] if done else []
     return value
 
 
-def word(state: str, switches: FlexDeploySwitches) -> str:
-    """Return the spelling of a state of a task, snapshot or pipeline."""
-    return switches.state_words.get(state, state)
-
-
-def approval(task: Task, switches: FlexDeploySwitches) -> dict[str, Any]:
+def approval(task: Task) -> dict[str, Any]:
     """Return an approval task."""
     wanted = task.request.wanted
     return {
         "taskId": task.id,
-        "status": word(task.state.value, switches),
+        "status": task.state.value,
         "requestType": "Project",
         "workflowRequestId": task.request.id,
         "folderRequestId": None,
@@ -198,12 +184,12 @@ def approval(task: Task, switches: FlexDeploySwitches) -> dict[str, Any]:
     }
 
 
-def schedule(task: Task, switches: FlexDeploySwitches) -> dict[str, Any]:
+def schedule(task: Task) -> dict[str, Any]:
     """Return a scheduled task; its date looks like ``2099-03-16 22:17:52.0``."""
     wanted, date = task.request.wanted, task.date or task.request.made
     return {
         "taskId": task.id,
-        "status": word(task.state.value, switches),
+        "status": task.state.value,
         "scheduledDate": f"{date:%Y-%m-%d %H:%M:%S}.{date.microsecond // 100000}",
         "requestType": "Project",
         "workflowRequestId": task.request.id,
@@ -211,4 +197,21 @@ def schedule(task: Task, switches: FlexDeploySwitches) -> dict[str, Any]:
         "projectName": wanted.project.name,
         "projectVersionName": wanted.version.name,
         "environmentId": wanted.environment.id,
+    }
+
+
+def environment(one: Environment, instances: str = "instances") -> dict[str, Any]:
+    """Return an one.
+
+    :param instances: key of its instances, ``targets`` in v2
+    """
+    return {
+        "environmentId": one.id,
+        "environmentCode": one.code,
+        "environmentName": one.name,
+        "isActive": one.active,
+        "isBuildEnvironment": one.build,
+        "sortNumber": one.sort,
+        "description": one.description,
+        instances: list(one.instances),
     }

@@ -1,11 +1,13 @@
-"""What a FlexDeploy site has: folders, projects, environments, versions, packages, releases. Reading it changes nothing."""
+"""What a FlexDeploy site has: folders, projects, environments, versions, packages, releases. Reading it changes
+nothing.
+"""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 ROOT_FOLDER: Final = 99
 """Id of the folder ``FlexDeploy``, in which all others are."""
@@ -45,17 +47,6 @@ class Environment:
     build: bool = False
     active: bool = True
     description: str = ""
-
-
-@dataclass
-class Target:
-    """An instance in an environment. v2 calls it a target."""
-
-    environment: int
-    instance: int
-    active: bool = True
-    end_points: list[Any] = field(default_factory=list)
-    properties: list[Any] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -131,26 +122,6 @@ class Version:
     built: bool | None = True
 
 
-@dataclass(frozen=True)
-class Package:
-    """A package of a partial project (3.8); ``files`` are pairs of path and type with a sequence number or none."""
-
-    name: str
-    files: tuple[dict[str, Any], ...] = ()
-    type: str = "USER_MANAGED"
-    status: str = "ACTIVE"
-
-
-@dataclass(frozen=True)
-class Release:
-    """A release; ``environments`` are the stages of its pipeline."""
-
-    id: int
-    name: str
-    projects: tuple[int, ...]
-    environments: tuple[int, ...] = ()
-
-
 @dataclass
 class Site:
     """All of it. What has an id is unique in its kind, but folders: the vendor's page has two with one id."""
@@ -161,18 +132,15 @@ class Site:
     workflows: list[Workflow]
     projects: list[Project]
     versions: list[Version] = field(default_factory=list)
-    packages: dict[tuple[int, str], Package] = field(default_factory=dict)
-    releases: list[Release] = field(default_factory=list)
+    packages: dict[int, set[str]] = field(default_factory=dict)
+    """Project → names of the packages that it has, where it is partial (3.8)."""
+    releases: frozenset[int] = frozenset()
     live: list[tuple[str, str]] = field(default_factory=list)
     """Pairs of version name and environment code that run at the start, for all full projects."""
-    targets: dict[tuple[int, int], Target] = field(default_factory=dict)
     next_version_id: int = 30001
 
     def __post_init__(self) -> None:
-        """Give every environment its targets, and ids to those who ask."""
-        for environment in self.environments:
-            for instance in environment.instances:
-                self.targets.setdefault((environment.id, instance), Target(environment.id, instance))
+        """Give ids to those who ask."""
         self.version_ids = itertools.count(self.next_version_id)
 
     def project(self, project_id: int) -> Project | None:
@@ -195,10 +163,6 @@ class Site:
         """Return a version by id."""
         return next((one for one in self.versions if one.id == version_id), None)
 
-    def release(self, release_id: int) -> Release | None:
-        """Return a release by id."""
-        return next((one for one in self.releases if one.id == release_id), None)
-
     def versions_of(self, project_id: int) -> Iterator[Version]:
         """Give a project's versions, newest first."""
         return (one for one in reversed(self.versions) if one.project == project_id)
@@ -218,9 +182,16 @@ class Site:
         newest = next(self.versions_of(project.id), None)
         head, _, last = (newest.name if newest else "1.0.0").rpartition(".")
         version = Version(
-            id=next(self.version_ids), name=f"{head}.{int(last) + 1}", project=project.id, stream=stream,
-            revision=revision, package=package, all_files=all_files, active=False, built=None,
-        )  # fmt: skip
+            next(self.version_ids),
+            f"{head}.{int(last) + 1}",
+            project.id,
+            stream,
+            revision,
+            package=package,
+            all_files=all_files,
+            active=False,
+            built=None,
+        )
         self.versions.append(version)
         return version
 

@@ -11,8 +11,8 @@ from include.standins.switches import Switches
 
 
 class ListShape(StrEnum):
-    """Shape of a v1 list. ``BARE_ONE``: an array, but a bare object where exactly one is found. ``LAST_BARE``: the last one found, bare, whatever there is,
-    as the page's example of a query by application. ``ITEMS``: wrapped as in v2.
+    """Shape of a v1 list. ``BARE_ONE``: an array, but a bare object where exactly one is found. ``LAST_BARE``: the last
+    one found, bare, whatever there is, as the page's example of a query by application. ``ITEMS``: wrapped as in v2.
     """
 
     ARRAY = "array"
@@ -22,7 +22,9 @@ class ListShape(StrEnum):
 
 
 class AnswerForm(StrEnum):
-    """What a started build, deploy or execute answers: the documented object, ``{"workflowRequestId": "12019"}`` of 5.2, or the bare number (3.6)."""
+    """What a started build, deploy or execute answers: the documented object, ``{"workflowRequestId": "12019"}`` of
+    5.2, or the bare number (3.6).
+    """
 
     DOCUMENTED = "documented"
     ID_OBJECT = "id_object"
@@ -30,7 +32,9 @@ class AnswerForm(StrEnum):
 
 
 class ListKey(StrEnum):
-    """Key of the list of requests. ``EXAMPLES``: ``wfrequests`` for execute, ``workflowRequests`` for the others (3.5)."""
+    """Key of the list of requests. ``EXAMPLES``: ``wfrequests`` for execute, ``workflowRequests`` for the others
+    (3.5).
+    """
 
     EXAMPLES = "examples"
     WORKFLOW_REQUESTS = "workflowRequests"
@@ -70,7 +74,9 @@ class Taken(StrEnum):
 
 
 class Changes(StrEnum):
-    """When the source control of a stream has something new: each day at midnight UTC and by a commit, only by a commit, or always."""
+    """When the source control of a stream has something new: each day at midnight UTC and by a commit, only by a
+    commit, or always.
+    """
 
     DAILY = "daily"
     COMMITS = "commits"
@@ -98,34 +104,37 @@ class Window(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class FlexDeploySwitches(Switches, frozen=True, kw_only=True):
-    """Switches of the FlexDeploy stand-in. Numbers in brackets are sections of the reference; times are seconds of the stand-in's clock.
+    """Switches of the FlexDeploy stand-in. Numbers in brackets are sections of the reference; times are seconds of the
+    stand-in's clock.
 
-    **Life.** ``initiated_seconds`` in INITIATED (0: the answer of the POST has the next state, READY in the page's examples). ``ready_seconds``: least time in
-    READY. ``build_seconds``, ``deploy_seconds`` (all instances, one after the other), ``utility_seconds``: in SUBMITTED. ``visible_after``: a new request is not found by a poll before that.
-    ``threads``: requests that run at a time; ``project_threads``: of one project, 0: no limit (4.4).
+    **Life.** ``initiated_seconds`` in INITIATED (0: the answer of the POST has the next state, READY in the page's
+    examples). ``ready_seconds``: least time in READY. ``build_seconds``, ``deploy_seconds`` (all instances, one after
+    the other), ``utility_seconds``: in SUBMITTED. ``visible_after``: a new request is not found by a poll before that.
+    ``threads``: requests that run at a time (4.4).
 
-    **Gates** (4.4), by environment code. ``approvals``: how many approval tasks a deploy or utility run opens; ``approve_after``: somebody approves each after
-    so long, default nobody. ``windows``: deployment windows. ``external_approvals``: decided in another system, so not through this API.
+    **Gates** (4.4), by environment code. ``approvals``: how many approval tasks a deploy or utility run opens;
+    ``approve_after``: somebody approves each after so long, default nobody. ``windows``: deployment windows.
+    ``external_approvals``: decided in another system, so not through this API.
 
     **Source control.** ``changes``: what a build without ``forceBuild`` finds.
 
-    **Answers.** ``project_list``: of the project query (3.1); ``lists``: of all other v1 lists. ``answer_form``, ``list_key``, ``nothing``, ``names`` (3.6).
-    ``build_warning_code``, ``deploy_warning_code`` (5).
-    ``project_path_shown``: ``projectPath``, which no example has (3.1). ``messages_key``: what an execution calls its messages; empty: it has none (2: "and their logs").
-    ``outputs_shown``: ``workflowExecutionOutputs``, from 6.5 on. ``state_words``: other spellings of states of tasks, snapshots, pipelines (3.8), own word → shown.
-    ``snapshot_status``: HTTP status of a new snapshot.
+    **Answers.** ``project_list``: of the project query (3.1); ``lists``: of all other v1 lists. ``answer_form``,
+    ``list_key``, ``nothing``, ``names`` (3.6). ``project_path_shown``: ``projectPath``, which no example has (3.1).
+    ``messages_key``: what an execution calls its messages; empty: it has none (2: "and their logs").
 
-    **Errors.** ``error_body``; ``unknown_project_status``: of GET by id and execute, where the page lists no 404; ``unknown_request_status``; ``bad_reference_status``: for an environment,
-    stream, instance, version, package or release that is not there or does not fit.
+    **Errors.** ``error_body``; ``unknown_project_status``: of GET by id and execute, where the page lists no 404;
+    ``unknown_request_status``; ``bad_reference_status``: for an environment, stream, instance, version, package or
+    release that is not there or does not fit.
 
-    **Requests.** ``unknown_keys`` of a body, ``unknown_parameters`` of a query, ``unknown_codes`` of inputs and FlexFields. ``project_id_required``: in the deploy body, as the table says and
-    the example does not (3.4). ``partial_on_full``: package and files given for a project that is not for partial deployment.
+    **Requests.** ``unknown_keys`` of a body, ``unknown_codes`` of inputs and FlexFields. ``project_id_required``: in
+    the deploy body, as the table says and the example does not (3.4).
 
-    **Generations.** ``v1``, ``v2``: whether the server has them. ``tokens``: API tokens, from 6.0 on. ``v2_nothing_status``: of a v2 build that finds no changes.
+    **Generations.** ``v1``, ``v2``: whether the server has them. ``tokens``: API tokens, from 6.0 on.
 
-    At the start only: ``documented_site``: the projects of the vendor's page instead of the default ones; ``first_request_id``. Paths that no source has, under the context path, empty: not there;
-    a person at the vendor's site would fill them in: ``approve_path`` (assumed: mirrors reject), ``run_path`` and ``cancel_path`` of scheduled tasks, with ``{taskId}``, taken with PUT and POST;
-    ``abort_path`` with ``{workflowRequestId}``, likewise; ``log_path`` with ``{workflowExecutionId}``; ``v2_deploy_path``, ``v2_execute_path``: POST, body of v1 with ``projectId``.
+    At the start only: ``documented_site``: the projects of the vendor's page instead of the default ones;
+    ``first_request_id``. Paths that no source has, under the context path, empty: not there; a person at the vendor's
+    site would fill them in: ``approve_path`` (assumed: mirrors reject), ``run_path`` and ``cancel_path`` of scheduled
+    tasks, with ``{taskId}``, taken with PUT and POST; ``abort_path`` with ``{workflowRequestId}``, likewise.
     """
 
     initiated_seconds: float = 0.0
@@ -135,7 +144,6 @@ class FlexDeploySwitches(Switches, frozen=True, kw_only=True):
     utility_seconds: float = 0.8
     visible_after: float = 0.0
     threads: int = 20
-    project_threads: int = 0
 
     approvals: dict[str, int] = msgspec.field(default_factory=dict)
     approve_after: float | None = None
@@ -150,13 +158,8 @@ class FlexDeploySwitches(Switches, frozen=True, kw_only=True):
     list_key: ListKey = ListKey.EXAMPLES
     nothing: Nothing = Nothing.EMPTY
     names: Names = Names.DOCUMENTED
-    build_warning_code: str | None = "NO_CHANGES"
-    deploy_warning_code: str | None = "ALREADY_DEPLOYED"
     project_path_shown: bool = False
     messages_key: str = "messages"
-    outputs_shown: bool = False
-    state_words: dict[str, str] = msgspec.field(default_factory=dict)
-    snapshot_status: int = 201
 
     error_body: ErrorBody = ErrorBody.TEXT
     unknown_project_status: int = 404
@@ -164,16 +167,13 @@ class FlexDeploySwitches(Switches, frozen=True, kw_only=True):
     bad_reference_status: int = 400
 
     unknown_keys: Taken = Taken.IGNORE
-    unknown_parameters: Taken = Taken.IGNORE
     unknown_codes: Taken = Taken.IGNORE
     project_id_required: bool = False
     package_details_required: bool = True
-    partial_on_full: Taken = Taken.REJECT
 
     v1: bool = True
     v2: bool = True
     tokens: bool = True
-    v2_nothing_status: int = 200
 
     documented_site: bool = False
     first_request_id: int = 12001
@@ -181,6 +181,3 @@ class FlexDeploySwitches(Switches, frozen=True, kw_only=True):
     run_path: str = "/rest/v1/tasks/scheduled/run/{taskId}"
     cancel_path: str = "/rest/v1/tasks/scheduled/cancel/{taskId}"
     abort_path: str = ""
-    log_path: str = ""
-    v2_deploy_path: str = ""
-    v2_execute_path: str = ""

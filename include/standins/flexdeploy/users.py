@@ -8,35 +8,21 @@ from typing import Any
 import msgspec
 from multidict import CIMultiDict, CIMultiDictProxy, MultiDict
 
-from include.standins.flexdeploy.asking import Asking
 from include.standins.flexdeploy.bodies import BuildBody, DeployBody, ExecuteBody
-from include.standins.flexdeploy.engine import Engine
 from include.standins.flexdeploy.requests import Execution, Kind, State, Task, TaskState, WorkflowRequest
-from include.standins.flexdeploy.running import Live, Running, Source
-from include.standins.flexdeploy.site import Environment, Project, Site, Version
-from include.standins.flexdeploy.starting import Building, Deploying
-from include.standins.flexdeploy.switches import FlexDeploySwitches
+from include.standins.flexdeploy.running import Live
+from include.standins.flexdeploy.service import Service
+from include.standins.flexdeploy.site import Environment, Project, Version
+from include.standins.flexdeploy.starting import Starting
 from include.standins.routing import Refused, Request
-from include.standins.server import StandIn
 
 USER = "fdadmin"
 
 
-class Users(StandIn[FlexDeploySwitches]):
+class Users(Service):
     """A stand-in, from the side of people. Every method first lets happen what is due by its clock."""
 
-    asking: Asking
-    site: Site
-    source: Source
-    running: Running
-    engine: Engine
-    building: Building
-    deploying: Deploying
-
-    def settle(self) -> None:
-        """Let happen what is due by the clock; calls and a tick do so too, so this is only for tests that read the ledger at once."""
-        with self.locked():
-            self.engine.settle(self.clock.now())
+    starting: Starting
 
     def state(self, request: int) -> State:
         """Return the state of a request.
@@ -160,20 +146,29 @@ class Users(StandIn[FlexDeploySwitches]):
         :raises ValueError: it is refused, says how
         """
         request = Request(
-            number=0, origin="", method="POST", path="", raw_path="", query=MultiDict(), headers=CIMultiDictProxy(CIMultiDict()),
-            body=msgspec.json.encode(body), connection=0, user=by, sink=self.ledger.effect,
-        )  # fmt: skip
+            number=0,
+            origin="",
+            method="POST",
+            path="",
+            raw_path="",
+            query=MultiDict(),
+            headers=CIMultiDictProxy(CIMultiDict()),
+            body=msgspec.json.encode(body),
+            connection=0,
+            user=by,
+            sink=self.ledger.effect,
+        )
         owner = self._project(project)
         with self.locked():
             self.settle()
             try:
                 match kind:
                     case Kind.BUILD:
-                        made = self.building.start(request, owner, self.asking.body(request, BuildBody))
+                        made = self.starting.build(request, owner, self.body(request, BuildBody))
                     case Kind.DEPLOY:
-                        made = self.deploying.deploy(request, owner, self.asking.body(request, DeployBody))
+                        made = self.starting.deploy(request, owner, self.body(request, DeployBody))
                     case Kind.UTILITY:
-                        made = self.deploying.execute(request, owner, self.asking.body(request, ExecuteBody))
+                        made = self.starting.execute(request, owner, self.body(request, ExecuteBody))
             except Refused as refused:
                 raise ValueError(f"{refused.response.status}: {refused.response.body!r}") from None
         return [request.id for request in made]

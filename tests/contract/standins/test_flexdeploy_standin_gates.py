@@ -199,9 +199,3 @@ class TestQueue:
             caller.vendor.clock.advance(0.3)
             caller.vendor.abort(first)
             assert caller.status(second) == "SUBMITTED"
-
-    def test_a_project_can_have_its_own_limit(self) -> None:
-        with site(project_threads=1) as caller:
-            first, second, other = caller.deployed(), caller.deployed(), caller.deployed(project=10103)
-            caller.vendor.clock.advance(0.3)
-            assert [caller.status(one) for one in (first, second, other)] == ["SUBMITTED", "READY", "SUBMITTED"]

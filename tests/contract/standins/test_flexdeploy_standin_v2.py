@@ -7,15 +7,12 @@ from typing import Any, ClassVar
 
 import pytest
 
-from include.standins.flexdeploy import State
 from tests.contract.standins.client import basic
 from tests.contract.standins.flexdeploy_client import (
-    APP,
     DEV,
     FORMS,
     MAIN,
     PORTAL,
-    RESTART,
     Caller,
     site,
 )
@@ -50,14 +47,12 @@ class TestSecondGeneration:
     def test_a_build_without_changes(self, caller: Caller) -> None:
         caller.built()
         assert caller.call("POST", "/v2/workflowrequest/build", {**self.body, "force": False}).status == 200
-        caller.vendor.turn(v2_nothing_status=400)
-        assert caller.call("POST", "/v2/workflowrequest/build", {**self.body, "force": False}).status == 400
 
     def test_files_of_a_partial_project(self, caller: Caller) -> None:
         body = {**self.body, "projectId": FORMS, "projectStreamId": FORMS + 400, "packageName": "PKG1"}
         files = [{"projectObjectId": 2, "scmRevision": "15", "fromPackageObjectId": None}]
         assert caller.call("POST", "/v2/workflowrequest/build", {**body, "buildFileInputs": files}).status == 201
-        assert caller.get(f"/v1/project/{FORMS}/package/PKG1")["files"][0]["filePath"] == "/forms/ledger.fmb"
+        assert caller.vendor.ledger.effects(kind="build_made")[0].detail["package"] == "PKG1"
         files = [{"projectObjectId": 9}]
         assert caller.call("POST", "/v2/workflowrequest/build", {**body, "buildFileInputs": files}).status == 400
 
@@ -80,31 +75,14 @@ class TestSecondGeneration:
         assert caller.get("/v2/folder", folderName="FlexDeploy")["items"][0]["folderId"] == 99
         (dev,) = caller.get("/v2/topology/environment", environmentCode="DEV")["items"]
         assert (dev["environmentId"], "instances" in dev, len(dev["targets"])) == (DEV, False, 3)
-        assert len(caller.get("/v2/topology/targetgroup")["items"]) == 3
-        assert caller.get(f"/v2/topology/targetgroup/{APP}")["targetGroupCode"] == "APP"
         assert caller.get("/v2/workflow/13001")["workflowVersions"][-1] == {
             "workflowVersion": "1.1",
             "workflowVersionId": 14002,
         }
 
-    @pytest.mark.parametrize("path", ["/v2/project/1", "/v2/workflow/1", "/v2/topology/targetgroup/1"])
+    @pytest.mark.parametrize("path", ["/v2/project/1", "/v2/workflow/1"])
     def test_what_is_not_there(self, caller: Caller, path: str) -> None:
         assert caller.call("GET", path).status == 404
-
-    def test_deploy_and_execute_where_somebody_knows_their_paths(self) -> None:
-        paths = {
-            "v2_deploy_path": "/rest/v2/workflowrequest/deploy",
-            "v2_execute_path": "/rest/v2/workflowrequest/execute",
-        }
-        with site(**paths) as caller:
-            body: ClassVar[dict[str, Any]] = {"projectId": PORTAL, "environmentId": DEV, "forceDeploy": True}
-            number = caller.call("POST", "/v2/workflowrequest/deploy", body).json["workflowRequestId"]
-            assert caller.vendor.state(number) is State.READY
-            body = {"projectId": RESTART, "environmentId": DEV, "inputs": [{"code": "SERVICE", "value": "web"}]}
-            assert caller.call("POST", "/v2/workflowrequest/execute", body).status == 201
-            assert caller.call("POST", "/v2/workflowrequest/execute", {"environmentId": DEV}).status == 400
-        with site() as caller:
-            assert caller.call("POST", "/v2/workflowrequest/deploy", body).status in (404, 405)
 
     def test_a_server_of_one_generation(self, caller: Caller) -> None:
         caller.vendor.turn(v1=False)

@@ -1,40 +1,114 @@
-"""What a request names, looked up at the site: what is not there, not active or not allowed is refused."""
+"""What every operation of the stand-in needs: who calls, the shapes of errors and lists, and lookups at the site."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import msgspec
 
+from include.standins.flexdeploy import shown
 from include.standins.flexdeploy.bodies import Body, Coded, Wrong, coded, read
+from include.standins.flexdeploy.engine import Engine
+from include.standins.flexdeploy.faulty import NULL_POINTER
+from include.standins.flexdeploy.people import person_of
 from include.standins.flexdeploy.requests import Plan
-from include.standins.flexdeploy.site import Environment, Instance, Project, Version, Workflow
-from include.standins.routing import Refused, Request
-
-if TYPE_CHECKING:
-    from include.standins.flexdeploy.server import FlexDeployStandIn
+from include.standins.flexdeploy.running import Running, Source
+from include.standins.flexdeploy.site import Environment, Instance, Project, Site, Version, Workflow
+from include.standins.flexdeploy.switches import ErrorBody, FlexDeploySwitches
+from include.standins.routing import Handler, Refused, Request, Response
+from include.standins.server import StandIn
+from include.standins.sockets import HTML
 
 B = TypeVar("B", bound=Body)
 FAILURE = "The workflow ended with an error: step deployFiles returned exit code 1."
 
 
-class Asking:
-    """Lookups that answer by themselves where they find nothing.
+class Service(StandIn[FlexDeploySwitches]):
+    """A FlexDeploy without its operations. Lookups answer by themselves where they find nothing."""
 
-    :param vendor: the stand-in
-    """
+    site: Site
+    source: Source
+    running: Running
+    engine: Engine
+    _calling = 0
 
-    def __init__(self, vendor: FlexDeployStandIn) -> None:
-        self._vendor = vendor
+    def settle(self) -> None:
+        """Let happen what is due by the clock; requests and a tick do so too, so this is for tests that read the
+        ledger.
+        """
+        with self.locked():
+            self.engine.settle(self.clock.now())
+
+    def authenticate(self, request: Request) -> str:
+        """Return the user's name.
+
+        :raises Refused: 401 for wrong credentials, 403 for a user without access
+        """
+        person = person_of(request.headers.get("Authorization", ""), tokens=self.switches.tokens)
+        if person is None:
+            raise Refused(self.error(401, "Login failure"))
+        if not person.sees or (request.method != "GET" and not person.starts):
+            raise Refused(self.error(403, "You do not have access to the resource."))
+        return person.name
+
+    def served(self, work: Callable[[Request], Response]) -> Handler:
+        """Return a handler that does its work at the present state of things, alone."""
+
+        async def handle(request: Request) -> Response:
+            if request.fault("null_pointer"):
+                return _null_pointer(500)
+            if not (
+                self.switches.v1
+                if "/rest/v1/" in request.path
+                else self.switches.v2
+                if "/rest/v2/" in request.path
+                else True
+            ):
+                return self.error(404, "There is nothing at this path.")
+            with self.locked():
+                self.settle()
+                self._calling = request.number
+                try:
+                    response = work(request)
+                finally:
+                    self._calling = 0
+            return _null_pointer(500) if request.fault("null_pointer_after") else response
+
+        return handle
+
+    def listed(self, request: Request, rows: Sequence[shown.Row]) -> Response:
+        """Answer with the rows that fit the query, in the shape of v1 lists.
+
+        :raises Refused: 400, a parameter is unknown and switches refuse that
+        """
+        try:
+            found = shown.kept(rows, list(request.query.items()))
+        except Wrong as error:
+            raise Refused(self.error(400, str(error))) from None
+        return Response.json(200, shown.shaped(found, self.switches.lists))
+
+    def error(self, status: int, text: str) -> Response:
+        """Return an error in the shape of the switch ``error_body``."""
+        match self.switches.error_body:
+            case ErrorBody.TEXT:
+                return Response.text(status, text)
+            case ErrorBody.JSON:
+                return Response.json(status, {"message": text})
+            case ErrorBody.HTML:
+                return Response.text(status, HTML.format(title=text), "text/html; charset=utf-8")
+            case ErrorBody.EMPTY:
+                return Response(status, content_type="")
+            case ErrorBody.NULL_POINTER:
+                return _null_pointer(status)
 
     def refused(self, status: int, text: str) -> Refused:
         """Return a refusal in the vendor's shape."""
-        return Refused(self._vendor.error(status, text))
+        return Refused(self.error(status, text))
 
     def unfit(self, text: str) -> Refused:
         """Return the refusal of a reference that does not fit."""
-        return self.refused(self._vendor.switches.bad_reference_status, text)
+        return self.refused(self.switches.bad_reference_status, text)
 
     def body(self, request: Request, shape: type[B]) -> B:
         """Return the body of a call.
@@ -42,11 +116,11 @@ class Asking:
         :raises Refused: 400, it is not one
         """
         try:
-            return read(self.json(request), shape, self._vendor.switches.unknown_keys)
+            return read(self._json(request), shape, self.switches.unknown_keys)
         except Wrong as error:
             raise self.refused(400, str(error)) from None
 
-    def json(self, request: Request) -> Any:
+    def _json(self, request: Request) -> Any:
         """Return the JSON of a call.
 
         :raises Refused: 400
@@ -77,7 +151,7 @@ class Asking:
 
     def project_of(self, project_id: int, missing: int = 404) -> Project:
         """Return a project by id; parameters and errors as for :meth:`project`."""
-        found = self._vendor.site.project(project_id)
+        found = self.site.project(project_id)
         if found is None:
             raise self.refused(missing, f"Project [{project_id}] not found.")
         return found
@@ -87,7 +161,7 @@ class Asking:
 
         :raises Refused: 400, the project is not active or has none
         """
-        found = self._vendor.site.workflow(workflow_id)
+        found = self.site.workflow(workflow_id)
         if not project.active or found is None:
             raise self.refused(400, f"Project [{project.id}] is not active, or has no {what} workflow.")
         return found
@@ -97,7 +171,7 @@ class Asking:
 
         :raises Refused: it is not there or not active
         """
-        found = self._vendor.site.environment(environment_id)
+        found = self.site.environment(environment_id)
         if found is None or not found.active:
             raise self.unfit(f"Environment [{environment_id}] not found or not active.")
         return found
@@ -111,17 +185,13 @@ class Asking:
         :param given: those that were asked for
         :raises Refused: one does not fit, or none is left
         """
-        here = [
-            one
-            for one in allowed or ()
-            if one in environment.instances and self._vendor.site.targets[environment.id, one].active
-        ]
+        here = [one for one in allowed or () if one in environment.instances]
         wanted = list(dict.fromkeys(given)) if given else here
         strange = [one for one in wanted if one not in here]
         if strange or not wanted:
             what = f"Instance {strange}" if strange else "Any instance"
             raise self.unfit(f"{what} is not an instance of the project in environment [{environment.id}].")
-        found = (self._vendor.site.instance(one) for one in wanted)
+        found = (self.site.instance(one) for one in wanted)
         return tuple(one for one in found if one)
 
     def override(self, workflow: Workflow, version: str | None) -> str | None:
@@ -140,7 +210,7 @@ class Asking:
 
         :raises Refused: 400, one is required and missing, or unknown
         """
-        unknown = self._vendor.switches.unknown_codes
+        unknown = self.switches.unknown_codes
         try:
             return (
                 coded(inputs, workflow.inputs, "input", unknown),
@@ -154,7 +224,7 @@ class Asking:
 
         :raises Refused: it is not there, another project's, or not built
         """
-        found = self._vendor.site.version(version_id)
+        found = self.site.version(version_id)
         if found is None or found.project != project.id or not found.built:
             raise self.unfit(f"Project version [{version_id}] of project [{project.id}] not found, or not built.")
         return found
@@ -174,3 +244,7 @@ class Asking:
             message=str(fails.detail.get("message", FAILURE)) if fails else "",
             aborted_after=float(aborted.detail.get("after_seconds", seconds / 2)) if aborted else None,
         )
+
+
+def _null_pointer(status: int) -> Response:
+    return Response.text(status, NULL_POINTER)
