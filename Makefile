@@ -3,7 +3,7 @@ PY := .venv/bin/python
 PYTHONS := 3.11 3.12 3.13 3.14
 export PYTHON
 .DEFAULT_GOAL := help
-.PHONY: help setup running run airflow test test-matrix test-next lint types hooks bench lock clean
+.PHONY: help setup running run airflow test test-matrix test-next lint types docs hooks bench lock clean
 
 help:  ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -24,11 +24,16 @@ test-matrix:  ## the fast tests on each Python of PYTHONS that is here, in envir
 test-next:  ## the fast tests and one whole mission on the newest beta of the next Airflow (ARGS: passed to pytest)
 	@bin/test-next $(ARGS)
 
-lint: setup  ## ruff: rules and format; the contracts of who imports whom
-	@$(PY) -m ruff check . && $(PY) -m ruff format --check . && PYTHONPATH=plugins:. .venv/bin/lint-imports --no-cache
+lint: setup  ## ruff: rules and format; the contracts of who imports whom; what is made from the models is as they are
+	@$(PY) -m ruff check . && $(PY) -m ruff format --check . && PYTHONPATH=plugins:. .venv/bin/lint-imports --no-cache && $(PY) -m docs.reference --check
 
 types: setup  ## mypy --strict
 	@$(PY) -m mypy
+
+docs: setup  ## the site, into site/, its reference pages and the schemas made from the models first
+	@$(PY) -m docs.reference
+	@test .venvs/docs/.built -nt requirements-docs.lock || { .venv/bin/uv venv -q --clear --python $(PY) .venvs/docs && .venv/bin/uv pip sync -q --python .venvs/docs/bin/python --require-hashes requirements-docs.lock && touch .venvs/docs/.built; }
+	@NO_MKDOCS_2_WARNING=1 .venvs/docs/bin/mkdocs build --strict --quiet
 
 hooks: setup  ## run the linters before each commit (pre-commit, with the tools of the lock)
 	@$(PY) -m pre_commit install
@@ -46,7 +51,8 @@ lock: setup  ## resolve the locks anew from requirements*.txt
 	@.venv/bin/uv pip compile -q --universal --generate-hashes --python-version 3.11 --no-header --upgrade -o requirements-dev.lock requirements-dev.txt
 	@.venv/bin/uv pip compile -q --universal --generate-hashes --python-version 3.11 --no-header -c requirements-dev.lock -o requirements.lock requirements.txt
 	@.venv/bin/uv pip compile -q --universal --generate-hashes --python-version 3.11 --no-header -c requirements-dev.lock -o requirements-setup.lock requirements-setup.txt
+	@.venv/bin/uv pip compile -q --universal --generate-hashes --python-version 3.11 --no-header --upgrade -o requirements-docs.lock requirements-docs.txt
 	@.venv/bin/uv pip compile -q --universal --generate-hashes --python-version 3.12 --no-header -c requirements-dev.lock $(addprefix --no-emit-package ,deprecated packaging pathspec pluggy typing-extensions wrapt) -o requirements-image.lock requirements-image.txt
 
 clean:  ## remove the environments, what was downloaded, the local Airflow and the local lake
-	rm -rf .venv .venv.lock .venvs .local lake .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis benchmarks/.venvs
+	rm -rf .venv .venv.lock .venvs .local lake site .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis benchmarks/.venvs

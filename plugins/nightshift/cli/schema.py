@@ -23,11 +23,11 @@ _REMOVED = {
 _PARAM = re.compile(r"^ *:param (\w+):((?:.|\n)*?)(?=^ *:|\Z)", re.MULTILINE)
 
 
-def meanings(model: type[BaseModel]) -> dict[str, str]:
+def described(model: type) -> dict[str, str]:
     """Return field → what it means, as the docstrings of a model and of its bases say."""
     found: dict[str, str] = {}
-    for one in reversed([base for base in model.__mro__ if issubclass(base, BaseModel)]):
-        found |= {name: _words(text) for name, text in _PARAM.findall(one.__dict__.get("__doc__") or "")}
+    for base in reversed(model.__mro__):
+        found |= {name: _words(text) for name, text in _PARAM.findall(base.__dict__.get("__doc__") or "")}
     return found
 
 
@@ -47,7 +47,7 @@ class _AsWritten(GenerateJsonSchema):
     def model_schema(self, schema: Any) -> dict[str, Any]:
         made = super().model_schema(schema)
         model = schema["cls"]
-        told = meanings(model)
+        told = described(model)
         made["description"] = summary(model)
         for name, field in made.get("properties", {}).items():
             field.pop("title", None)

@@ -12,7 +12,7 @@ import yaml
 from typer.testing import CliRunner
 
 from nightshift.cli.app import app
-from nightshift.cli.schema import SCHEMAS, meanings
+from nightshift.cli.schema import SCHEMAS, described
 from nightshift.config.promotions import Application
 from nightshift.config.reports import model_of
 from nightshift.sources import SOURCES
@@ -74,7 +74,7 @@ def test_every_key_says_what_it_means(file: str) -> None:
 
 @pytest.mark.parametrize("model", [*map(model_of, SOURCES), Application])
 def test_no_docstring_names_a_field_that_is_none(model: Any) -> None:
-    assert set(meanings(model)) <= set(model.model_fields)
+    assert set(described(model)) <= set(model.model_fields)
 
 
 def test_the_command_prints_it() -> None:

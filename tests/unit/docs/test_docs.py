@@ -1,0 +1,157 @@
+"""What the pages say is so: links, keys, extras, messages, sections, and what is made from the models."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from docs.reference import files
+from nightshift.config.promotions import read_applications
+from nightshift.config.reading import read_section
+from nightshift.config.reports import model_of
+from nightshift.http.client_settings import SHARED_EXTRAS
+from nightshift.sources import SOURCES, VENDORS
+
+ROOT = Path(__file__).resolve().parents[3]
+PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+PACKAGE = ROOT / "plugins/nightshift"
+
+
+def blocks(page: Path, language: str) -> Iterator[tuple[str, str]]:
+    """Find the fenced blocks of a page: what stands behind the language, and the lines."""
+    fence = re.compile(rf"^( *)```{language}([^\n]*)\n(.*?)^\1```", re.MULTILINE | re.DOTALL)
+    for indent, title, text in fence.findall(page.read_text()):
+        yield title.strip(), re.sub(rf"^{indent}", "", text, flags=re.MULTILINE)
+
+
+def without_code(text: str) -> str:
+    return re.sub(r"`[^`\n]*`", "", re.sub(r"^ *```.*?^ *```", "", text, flags=re.MULTILINE | re.DOTALL))
+
+
+def anchors(page: Path) -> set[str]:
+    found = re.findall(r"^#+ (.+)$", re.sub(r"^```.*?^```", "", page.read_text(), flags=re.M | re.S), re.MULTILINE)
+    return {re.sub(r"[\s-]+", "-", re.sub(r"[^\w\s-]", "", one).strip().lower()) for one in found}
+
+
+def named(pages: list[Path]) -> list[str]:
+    return [str(page.relative_to(ROOT)) for page in pages]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named(PAGES))
+def test_every_link_leads_somewhere(page: Path) -> None:
+    broken = []
+    for target in re.findall(r"\]\(([^)\s]+)\)", without_code(page.read_text())):
+        if re.match(r"[a-z]+:", target):
+            continue
+        path, _, anchor = target.partition("#")
+        there = (page.parent / path).resolve() if path else page
+        if not there.exists() or (anchor and there.suffix == ".md" and anchor not in anchors(there)):
+            broken.append(target)
+    assert broken == []
+
+
+@pytest.mark.parametrize("path", files(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_what_is_made_from_the_models_is_as_they_are(path: Path) -> None:
+    assert path.read_text() == files()[path], "make docs"
+
+
+@pytest.mark.parametrize(
+    ("page", "file", "text"),
+    [
+        pytest.param(page, title, text, id=f"{page.relative_to(ROOT)}-{number}")
+        for page in PAGES
+        if "vendors" not in page.parts
+        for number, (title, text) in enumerate(blocks(page, "yaml"))
+    ],
+)
+def test_every_example_of_configuration_is_taken(page: Path, file: str, text: str, tmp_path: Path) -> None:
+    name = "promotions.yaml" if "stages:" in text else "reports.yaml"
+    if page.parent.name == "docs" or page.parent.name == "sources":
+        assert file == f'title="{name}"'
+    reports = dict(re.findall(r"(\w+)/(\w+)", "".join(re.findall(r"^  after: (.*)$", text, re.MULTILINE))))
+    known = "".join(f"{one}: {{{SOURCES[one].key}: [{{name: {report}}}]}}\n" for one, report in reports.items())
+    (tmp_path / "reports.yaml").write_text(known or "x-none: 1\n")
+    (tmp_path / name).write_text(text)
+    if name == "promotions.yaml":
+        found = read_applications(tmp_path)
+        assert found
+        assert not [str(one) for one in found.values() if isinstance(one, Exception)]
+    else:
+        assert any(read_section(one, model_of(one), folder=tmp_path) is not None for one in SOURCES)
+
+
+def connections() -> Iterator[tuple[str, str, dict[str, object]]]:
+    for page in PAGES:
+        for _, text in blocks(page, "[a-z]*"):
+            for line in text.splitlines():
+                if "AIRFLOW_CONN_" in line:
+                    given = json.loads(line.partition("='")[2].rstrip("'"))
+                    yield page.name, given["conn_type"], given.get("extra", {})
+                elif "airflow connections add" in line:
+                    words = shlex.split(line)
+                    extra = words[words.index("--conn-extra") + 1] if "--conn-extra" in words else "{}"
+                    yield page.name, words[words.index("--conn-type") + 1], json.loads(extra)
+
+
+def test_every_extra_of_an_example_is_one_that_counts() -> None:
+    found = list(connections())
+    assert {kind for _, kind, _ in found} == set(VENDORS)
+    for page, kind, extra in found:
+        assert set(extra) <= VENDORS[kind].extras | SHARED_EXTRAS, page
+
+
+def test_every_extra_is_told() -> None:
+    for kind, vendor in VENDORS.items():
+        page = (ROOT / f"docs/sources/{kind}.md").read_text()
+        assert [name for name in vendor.more_extras if f"`{name}`" not in page] == []
+
+
+def texts() -> list[str]:
+    """Return all texts of the package, each with ``…`` where something is filled in."""
+    found = []
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.JoinedStr):
+                found.append("".join(str(one.value) if isinstance(one, ast.Constant) else "…" for one in node.values))
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                found.append(re.sub(r"%(?:\.\d)?[sdrgf]", "…", node.value))
+    return found
+
+
+def messages() -> list[str]:
+    rows = re.findall(r"^\| (`.*?`) \|", (ROOT / "docs/runbook.md").read_text(), re.MULTILINE)
+    return [message for row in rows for message in re.findall(r"`([^`]+)`", row)]
+
+
+def test_every_message_of_the_runbook_is_one_of_ours() -> None:
+    ours = "\n".join(texts())
+    unknown = []
+    for message in messages():
+        parts = [re.escape(part.strip(" .")) for part in message.split("…") if part.strip(" .")]
+        if not re.search(r"[^\n]*".join(parts), ours):
+            unknown.append(message)
+    assert len(messages()) > 50
+    assert unknown == []
+
+
+CITED = re.compile(
+    r"(FlexNet|Token Flex|Camunda Optimize|Exago|FlexDeploy)\s+reference,\s+sections?\s+((?:\d+(?:\.\d+)?(?:,\s+|\s+and\s+|\s+to\s+)?)+)"
+)
+
+
+def test_every_section_that_a_docstring_cites_is_there() -> None:
+    cited = 0
+    for path in PACKAGE.rglob("*.py"):
+        for vendor, sections in CITED.findall(path.read_text()):
+            page = ROOT / f"docs/vendors/{vendor.lower().replace(' ', '_').replace('token_flex', 'tokenflex')}.md"
+            there = set(re.findall(r"^#+ (\d+(?:\.\d+)?) ", page.read_text(), re.MULTILINE))
+            missing = set(re.findall(r"\d+(?:\.\d+)?", sections)) - there
+            assert not missing, f"{path.name} cites {vendor} {sections}"
+            cited += 1
+    assert cited > 20
