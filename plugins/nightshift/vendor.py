@@ -81,6 +81,10 @@ class Vendor:
         """The extras that this vendor's connections have besides the shared ones."""
         return (frozenset(self.fields) | self.more_extras) - frozenset(HTTP_FIELDS)
 
+    def default(self, extra: str) -> Any:
+        """Return what the form puts into a field that nobody filled in: it counts where the connection has no such extra."""
+        return self.fields[extra]["schema"]["default"]
+
     def named(self, name: str) -> str:
         """Return the whole name of a module, or of an object in one."""
         return f"nightshift.{self.type}.{name}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from nightshift.camunda_optimize.source import CAMUNDA_OPTIMIZE
 from nightshift.config.reports import Report, Source
 from nightshift.lake.spec import ColumnType
 
@@ -27,12 +28,12 @@ class CamundaOptimize(Source):
     A report without ``night_column`` is a snapshot: only the night that has just ended can be taken.
 
     :param horizon_days: how many days back a report with a ``night_column`` reaches; ``null`` for all
-    :param limit: records a page, 1 to 10000
+    :param limit: records a page, 1 to 10000. Default: that of the connection, else 10000
     :param reports: the reports that come home, at least one
     """
 
-    connection: str = "camunda_optimize_default"
+    connection: str = CAMUNDA_OPTIMIZE.default_connection
     settle_hours: float = Field(default=0, ge=0, le=24)
     horizon_days: int | None = Field(default=None, ge=1)
-    limit: int = Field(default=10_000, ge=1, le=10_000)
+    limit: int | None = Field(default=None, ge=1, le=10_000)
     reports: tuple[CamundaReport, ...] = Field(min_length=1)

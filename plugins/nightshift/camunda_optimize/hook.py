@@ -7,9 +7,9 @@ from contextlib import suppress
 from typing import Any, ClassVar
 
 from nightshift.camunda_optimize.page import (
-    MAX_LIMIT,
     ContextLost,
     ResultPage,
+    ResultRequest,
     bad_page,
     read_page,
 )
@@ -19,7 +19,6 @@ from nightshift.http.address import segment
 from nightshift.http.hook import VendorHook
 from nightshift.http.response import Response
 
-MIN_TIMEOUT = 60
 AUTH_FORMS = ("bearer", "header", "query")
 
 
@@ -28,9 +27,8 @@ class CamundaOptimizeHook(VendorHook):
 
     The connection: host ``https://optimize.example.com`` with its context path; password = access token. Extras:
     ``auth_form`` (``bearer``, the default; ``header``: the bare token, up to 3.7; ``query``: the parameter
-    ``access_token``, which ends in access logs), ``limit`` (records a page, default 10000), ``pagination_timeout``
-    (seconds that the server keeps a search, at least 60, default 120), and those of
-    :class:`nightshift.http.hook.VendorHook`.
+    ``access_token``, which ends in access logs), ``limit`` and ``pagination_timeout`` (where a report does not say, see
+    :class:`~nightshift.camunda_optimize.page.ResultRequest`), and those of :class:`nightshift.http.hook.VendorHook`.
 
     :param camunda_optimize_conn_id: id of the Airflow connection
     """
@@ -54,6 +52,18 @@ class CamundaOptimizeHook(VendorHook):
             return {}
         return self.bearer(self.password) if form == "bearer" else {"Authorization": self.password}
 
+    def request_of(self, report_id: str, **given: int | None) -> ResultRequest:
+        """Return what is asked of a report: as given, else as the connection says.
+
+        :raises Rejected: a parameter is outside what the vendor documents
+        """
+        chosen = self.chosen("limit", "pagination_timeout", **given)
+        try:
+            numbers = {name: int(value) for name, value in chosen.items()}
+        except ValueError:
+            raise Rejected(f"a whole number is due in {chosen}", vendor=self.vendor) from None
+        return ResultRequest(report_id=report_id, **numbers)
+
     async def result_page(
         self, report_id: str, *, number: int = 1, search_request_id: str | None = None, limit: int | None = None
     ) -> ResultPage:
@@ -71,7 +81,7 @@ class CamundaOptimizeHook(VendorHook):
         """
         path = f"/api/public/export/report/{segment(report_id)}/result/json"
         later = search_request_id is not None
-        params = {**self._size(limit), "searchRequestId": search_request_id, **self._token_parameter()}
+        params = {**self.request_of(report_id, limit=limit).params(search_request_id), **self._token_parameter()}
         try:
             found: list[ResultPage] = []
 
@@ -116,18 +126,6 @@ class CamundaOptimizeHook(VendorHook):
         with suppress(NotFound, Rejected):
             await self.request("GET", "/api/public/report", params=params)
         return "Camunda Optimize is ready and takes the access token"
-
-    def _size(self, limit: int | None) -> dict[str, str]:
-        size = int(limit if limit is not None else self.extra("limit", MAX_LIMIT))
-        seconds = int(self.extra("pagination_timeout", 120))
-        if not 1 <= size <= MAX_LIMIT:
-            raise Rejected(f"limit is {size}; a page has 1 to {MAX_LIMIT} records", vendor=CAMUNDA_OPTIMIZE.name)
-        if seconds < MIN_TIMEOUT:
-            raise Rejected(
-                f"pagination_timeout is {seconds}; the server wants at least {MIN_TIMEOUT} s",
-                vendor=CAMUNDA_OPTIMIZE.name,
-            )
-        return {"limit": str(size), "paginationTimeout": str(seconds)}
 
     def _auth_form(self) -> str:
         form = str(self.extra("auth_form", "bearer"))

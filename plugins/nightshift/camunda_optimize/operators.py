@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Context
 
-from nightshift.camunda_optimize.page import MAX_LIMIT, ContextLost
 from nightshift.camunda_optimize.source import CAMUNDA_OPTIMIZE
-from nightshift.camunda_optimize.walk import ResultWalk
+from nightshift.camunda_optimize.walk import whole_walk
 from nightshift.lake.extract import Progress
 from nightshift.lake.landing import Manifest, VendorTotals
 from nightshift.nights.extract import ExtractOperator
 
 if TYPE_CHECKING:
     from nightshift.lake.landing import ExtractFolder
-
-WALKS = 4
 
 
 class CamundaOptimizeExtractOperator(ExtractOperator):
@@ -33,7 +29,7 @@ class CamundaOptimizeExtractOperator(ExtractOperator):
     one comes from the landing when it is there.
 
     :param report_id: id of the report at Optimize
-    :param limit: records a page, 1 to 10000
+    :param limit: records a page, 1 to 10000; default: the extra ``limit`` of the connection, else as many as the vendor gives
     :param strict: whether every total that the pages name counts as promised; else that of the first page alone
     :param dated: whether the rows of a night can be told by a date column, so that past nights can be asked for
     :param camunda_optimize_conn_id: id of the Airflow connection
@@ -46,7 +42,7 @@ class CamundaOptimizeExtractOperator(ExtractOperator):
         self,
         *,
         report_id: str,
-        limit: int = MAX_LIMIT,
+        limit: int | None = None,
         strict: bool = True,
         dated: bool = False,
         camunda_optimize_conn_id: str = CAMUNDA_OPTIMIZE.default_connection,
@@ -77,17 +73,8 @@ class CamundaOptimizeExtractOperator(ExtractOperator):
         from nightshift.camunda_optimize.hook import CamundaOptimizeHook
 
         async with CamundaOptimizeHook(self.camunda_optimize_conn_id) as hook:
-            for number in range(1, WALKS + 1):
-                await folder.discard()
-                walk = ResultWalk(hook, folder, self.report_id, self.limit, strict=self.strict)
-                try:
-                    await walk.run()
-                    break
-                except ContextLost as lost:
-                    if number == WALKS:
-                        raise
-                    self.log.warning("%s; starting over", lost.problem)
-                    await asyncio.sleep(hook.backoff.pause(number))
+            request = hook.request_of(self.report_id, limit=self.limit)
+            walk = await whole_walk(hook, folder, request, strict=self.strict)
         return Manifest.of(
             walk.entries,
             source=self.source,
@@ -100,7 +87,7 @@ class CamundaOptimizeExtractOperator(ExtractOperator):
             finished=datetime.now(UTC).isoformat(),
             format="json",
             window={"taken": datetime.now(UTC).isoformat()},
-            request={"report_id": self.report_id, "limit": str(self.limit)},
+            request={"report_id": request.report_id, "limit": str(request.limit)},
             vendor_totals=VendorTotals(rows=walk.total),
             model=None,
             notes=walk.notes(),

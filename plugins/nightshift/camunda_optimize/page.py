@@ -1,15 +1,53 @@
-"""One answer of the export, read tolerantly (Camunda Optimize reference, section 3.2)."""
+"""What is asked of a report's result, and one page of it, read tolerantly (Camunda Optimize reference, sections 3.1 and 3.2)."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import msgspec
 
 from nightshift.camunda_optimize.source import CAMUNDA_OPTIMIZE
-from nightshift.errors import BadResponse
+from nightshift.errors import BadResponse, Rejected
 from nightshift.http.json_text import NotJson, decoded
 
 MAX_LIMIT = 10_000
-"""Records a page at most."""
+MIN_TIMEOUT = 60
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResultRequest:
+    """What is asked of one report; the search is named from page to page.
+
+    :param report_id: id of the report
+    :param limit: records a page, 1 to 10000; counts on the first page only
+    :param pagination_timeout: seconds that the server keeps the search between two pages, at least 60
+    :raises Rejected: a parameter is outside what the vendor documents
+    """
+
+    report_id: str
+    limit: int = MAX_LIMIT
+    pagination_timeout: int = 120
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.limit <= MAX_LIMIT:
+            raise _refused(f"limit is {self.limit}; a page has 1 to {MAX_LIMIT} records")
+        if self.pagination_timeout < MIN_TIMEOUT:
+            raise _refused(
+                f"pagination_timeout is {self.pagination_timeout}; the server wants at least {MIN_TIMEOUT} s"
+            )
+
+    def params(self, search_request_id: str | None = None) -> dict[str, str]:
+        """Return the query parameters of a page.
+
+        :param search_request_id: of the answer before; ``None`` for the first page
+        """
+        search = {} if search_request_id is None else {"searchRequestId": search_request_id}
+        return {"limit": str(self.limit), "paginationTimeout": str(self.pagination_timeout), **search}
+
+
+def _refused(problem: str) -> Rejected:
+    advice = "Nothing was sent. Correct it in reports.yaml, or in the connection, and run again."
+    return Rejected(problem, vendor=CAMUNDA_OPTIMIZE.name, advice=advice)
 
 
 class ContextLost(BadResponse):

@@ -12,7 +12,12 @@ from nightshift.lake.extract import TOLD_ROWS
 
 if TYPE_CHECKING:
     from nightshift.camunda_optimize.hook import CamundaOptimizeHook
+    from nightshift.camunda_optimize.page import ResultRequest
     from nightshift.lake.landing import ExtractFolder, PageEntry
+
+
+WALKS = 4
+"""Walks over a report of which pages are lost, before it is given up."""
 
 
 class ResultWalk:
@@ -35,6 +40,7 @@ class ResultWalk:
         self._limit = limit
         self._strict = strict
         self._first: ResultPage | None = None
+        self._search: str | None = None
         self._totals: list[int] = []
         self._rows = 0
 
@@ -44,7 +50,7 @@ class ResultWalk:
         :raises ContextLost: a page was lost or came twice, or fewer records came than were promised: start over
         :raises VendorError: the first page does not come
         """
-        page: ResultPage | None = await self._hook.result_page(self._report_id, limit=self._limit)
+        page: ResultPage | None = await self._begin()
         while page is not None:
             self._take(page)
             coming = self._ask_after(page)
@@ -59,9 +65,26 @@ class ResultWalk:
             if page is not None and page.rows and page.fingerprint == last.fingerprint:
                 raise self._lost(page.number, f"repeats page {last.number}: the search did not move on")
             if page is not None and not page.rows:
-                await self._end(page)
+                await self._end(last, page)
                 return
         self._compare()
+
+    async def _begin(self) -> ResultPage:
+        """Return the first page.
+
+        Without a search it is all there is of a report that is not raw data, or a page of one whose search was left out, and
+        the vendor's count may be capped: with another limit, only the former stays as long as it is.
+        """
+        page = await self._hook.result_page(self._report_id, limit=self._limit)
+        self._search = page.search_request_id
+        if self._search is None and page.is_list and page.rows == self._limit:
+            limit = self._limit - 1 or 2
+            other = await self._hook.result_page(self._report_id, limit=limit)
+            if other.search_request_id is not None or other.rows != page.rows:
+                raise self._lost(
+                    1, f"names no search to go on with, and has {other.rows} records with the limit {limit}"
+                )
+        return page
 
     @property
     def total(self) -> int | None:
@@ -94,30 +117,45 @@ class ResultWalk:
 
     def _ask_after(self, page: ResultPage) -> asyncio.Task[ResultPage] | None:
         """Ask for the page after this one already, or return ``None`` where there can be none."""
-        if self._begun().search_request_id is None or not page.rows:
+        if self._search is None or not page.rows:
             return None
-        if page.search_request_id is None:
-            if self._totals and self._rows == max(self._totals):
-                return None
-            raise self._lost(
-                page.number, f"names no search to go on with, after {self._rows} of {self._told()} records"
-            )
-        return asyncio.create_task(self._after(page.number, page.search_request_id))
+        if page.search_request_id is None and not self._is_told():
+            total = self._totals[0] if self._totals else "an unknown number of"
+            raise self._lost(page.number, f"names no search to go on with, after {self._rows} of {total} records")
+        return asyncio.create_task(self._after(page))
 
-    async def _after(self, number: int, search_request_id: str) -> ResultPage:
+    async def _after(self, page: ResultPage) -> ResultPage:
+        """Ask for the page after one; where that names no search, the last one that was named counts."""
+        self._search = page.search_request_id or self._search
         return await self._hook.result_page(
-            self._report_id, number=number + 1, search_request_id=search_request_id, limit=self._limit
+            self._report_id, number=page.number + 1, search_request_id=self._search, limit=self._limit
         )
 
-    async def _end(self, page: ResultPage) -> None:
-        """Believe the end where the count agrees with it; else ask once more, for what came is the only proof."""
+    async def _end(self, last: ResultPage, page: ResultPage) -> None:
+        """Believe the end where the count agrees with it after a page that was not full; else ask once more.
+
+        A count may be capped, and what is asked may be answered without records once. Where the count agrees, only records
+        that come then speak against the end.
+
+        :param last: the last page with records
+        :param page: the page without
+        """
         self._take(page)
         self._compare()
-        if self._totals and self._rows == max(self._totals):
+        if self._is_told() and last.rows < self._begun().rows:
             return
-        again = await self._after(page.number, page.search_request_id or self._begun().search_request_id or "")
+        try:
+            again = await self._after(page)
+        except ContextLost:
+            if self._is_told():
+                return
+            raise
         if again.rows:
             raise self._lost(again.number, f"has {again.rows} records, after page {page.number} had none")
+
+    def _is_told(self) -> bool:
+        """Return whether as many records came as the vendor counts."""
+        return bool(self._totals) and self._rows == max(self._totals)
 
     def _compare(self) -> None:
         promised = self._promised()
@@ -130,9 +168,6 @@ class ResultWalk:
             return None
         return max(self._totals) if self._strict else self._totals[0]
 
-    def _told(self) -> str:
-        return str(self._totals[0]) if self._totals else "an unknown number of"
-
     def _begun(self) -> ResultPage:
         assert self._first is not None  # noqa: S101 - nothing is asked before the first page is taken
         return self._first
@@ -140,3 +175,24 @@ class ResultWalk:
     def _lost(self, number: int, problem: str) -> ContextLost:
         error = bad_page(number, f"/api/public/export/report/{self._report_id}/result/json", problem)
         return ContextLost(error.problem, vendor=error.vendor, method="GET", path=error.path, advice=error.advice)
+
+
+async def whole_walk(
+    hook: CamundaOptimizeHook, folder: ExtractFolder, request: ResultRequest, *, strict: bool
+) -> ResultWalk:
+    """Walk until all pages came: a page that may have been consumed is never asked for again, so the export starts over.
+
+    :raises ContextLost: four walks lost a page
+    """
+    for number in range(1, WALKS + 1):
+        await folder.discard()
+        walk = ResultWalk(hook, folder, request.report_id, request.limit, strict=strict)
+        try:
+            await walk.run()
+            break
+        except ContextLost as lost:
+            if number == WALKS:
+                raise
+            hook.log.warning("%s; starting over", lost.problem)
+            await asyncio.sleep(hook.backoff.pause(number))
+    return walk

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from nightshift.config.reports import Report, Source
 from nightshift.config.scalars import Json
+from nightshift.flexnet.source import FLEXNET
 from nightshift.lake.spec import PublishSpec
 
 
@@ -15,16 +16,16 @@ class FlexNetReport(Report):
     """One report of FlexNet Operations; ``name`` is the vendor's group.
 
     :param mode: ``interactive`` answers with row and page counts, so that pages come several at a time; ``batch`` may
-        not
-    :param format: ``json`` or ``csv``
-    :param page_size: rows a page, 1 to 2500 (the vendor's ``limitRecords``)
+        not. Default: that of the connection, else ``interactive``
+    :param format: ``json``, the default, or ``csv``
+    :param page_size: rows a page, 1 to 2500 (the vendor's ``limitRecords``). Default: that of the connection, else 2500
     :param query: filter of the group, an object with the vendor's operators
     :param data_key: key of the rows in a JSON page; default: that of the connection, else ``data``
     """
 
-    mode: Literal["batch", "interactive", "BATCH", "INTERACTIVE"] = "interactive"
-    format: Literal["json", "csv"] = "json"
-    page_size: int = Field(default=2500, ge=1, le=2500)
+    mode: Literal["batch", "interactive", "BATCH", "INTERACTIVE"] | None = None
+    format: Literal["json", "csv"] | None = None
+    page_size: int | None = Field(default=None, ge=1, le=2500)
     query: dict[str, Json] | None = None
     data_key: str | None = Field(default=None, min_length=1)
 
@@ -37,17 +38,17 @@ class FlexNet(Source):
     """The section ``flexnet`` of ``reports.yaml``.
 
     :param horizon_days: how many days back the vendor has data; ``null`` where the tenant keeps all
-    :param date_to: whether the vendor's ``dateTo`` is part of the window; ``auto`` asks the vendor itself
-    :param window_overlap_days: days asked for on either side of a night, for reports with a ``night_column``
-    :param pages_in_flight: pages asked for at a time where the page count is known
+    :param date_to: whether the vendor's ``dateTo`` is part of the window; ``auto``, the default, asks the vendor itself
+    :param window_overlap_days: days asked for on either side of a night, for reports with a ``night_column``; default: none
+    :param pages_in_flight: pages asked for at a time where the page count is known; default: 8
     :param reports: the reports that come home, at least one
     """
 
-    connection: str = "flexnet_default"
+    connection: str = FLEXNET.default_connection
     horizon_days: int | None = Field(default=30, ge=1)
-    date_to: Literal["auto", "inclusive", "exclusive"] = "auto"
-    window_overlap_days: int = Field(default=0, ge=0, le=14)
-    pages_in_flight: int = Field(default=8, ge=1, le=64)
+    date_to: Literal["auto", "inclusive", "exclusive"] | None = None
+    window_overlap_days: int | None = Field(default=None, ge=0, le=14)
+    pages_in_flight: int | None = Field(default=None, ge=1, le=64)
     reports: tuple[FlexNetReport, ...] = Field(min_length=1)
 
     @model_validator(mode="after")

@@ -13,8 +13,8 @@ from pydantic import ValidationError
 from nightshift.errors import VendorError
 from nightshift.flexnet import model
 from nightshift.flexnet.page import PageNames, ReportPage, read_csv_page, read_json_page
-from nightshift.flexnet.pages import Landed, ReportPages
-from nightshift.flexnet.request import ReportRequest, check_group, refuse
+from nightshift.flexnet.pages import IN_FLIGHT, Landed, ReportPages
+from nightshift.flexnet.request import USUAL, ReportRequest, check_group, refuse
 from nightshift.flexnet.source import FLEXNET
 from nightshift.http.address import segment
 from nightshift.http.hook import VendorHook
@@ -62,12 +62,14 @@ class FlexNetHook(VendorHook):
         return {"Authorization": f"Bearer {token}"} if token else dict(await super().authorize())
 
     def request_of(self, group: str, **given: Any) -> ReportRequest:
-        """Return a report request with the connection's own defaults for mode and page size.
+        """Return a report request; mode and page size are the connection's where they are not given, else as usual.
 
         :raises Rejected: a parameter is outside what the vendor documents
         """
-        defaults = {"mode": self.extra("mode", None), "page_size": self.extra("page_size", None)}
-        return ReportRequest(group=group, **{**{k: v for k, v in defaults.items() if v is not None}, **given})
+        chosen = self.chosen("mode", "page_size", **given)
+        if isinstance(size := chosen.get("page_size"), str) and size.isdigit():
+            chosen["page_size"] = int(size)
+        return ReportRequest(group=group, **{**USUAL, **chosen})
 
     async def report_page(
         self, request: ReportRequest, number: int = 1, *, first: ReportPage | None = None
@@ -86,10 +88,9 @@ class FlexNetHook(VendorHook):
             found.append(self.read_page(request, number, response.body, first=first, charset=response.charset))
 
         try:
-            await self.request(
-                "GET", self.report_path(request.group), params=request.params(number), check=read,
-                accept="text/csv" if request.is_csv else "application/json",
-            )  # fmt: skip
+            accept = "text/csv" if request.is_csv else "application/json"
+            path = self.report_path(request.group)
+            await self.request("GET", path, params=request.params(number), check=read, accept=accept)
         except VendorError as error:
             error.complete(page=number)
             raise
@@ -107,10 +108,9 @@ class FlexNetHook(VendorHook):
             return read_json_page(number, body, self.page_names(), path=path, key=request.key, charset=charset)
         spec = self.csv_spec(first.charset if first is not None else charset)
         header = list(first.header) if first is not None else None
-        page, _ = read_csv_page(
-            number, body, header, path=path, charset=spec.charset, delimiter=spec.delimiter, quote=spec.quote,
-            key=request.key, open_end=first is None or first.open_end,
-        )  # fmt: skip
+        dialect = {"charset": spec.charset, "delimiter": spec.delimiter, "quote": spec.quote}
+        open_end = first is None or first.open_end
+        page, _ = read_csv_page(number, body, header, path=path, key=request.key, open_end=open_end, **dialect)
         return page
 
     def csv_spec(self, charset: str = "") -> CsvSpec:
@@ -118,8 +118,7 @@ class FlexNetHook(VendorHook):
 
         :raises Rejected: a setting is no such thing
         """
-        chosen = {name: self.extra(name, None) for name in ("charset", "delimiter", "quote")}
-        given = {name: value for name, value in chosen.items() if value is not None}
+        given = self.chosen("charset", "delimiter", "quote")
         try:
             return CsvSpec(**{**({"charset": charset} if _is_known(charset) else {}), **given})
         except ValidationError as error:
@@ -128,7 +127,7 @@ class FlexNetHook(VendorHook):
             raise refuse(f"csv.{name}", f"is {given.get(name)!r}: {wrong['msg']}") from None
 
     async def report_pages(
-        self, request: ReportRequest, *, landed: Landed | None = None, in_flight: int = 8
+        self, request: ReportRequest, *, landed: Landed | None = None, in_flight: int | None = None
     ) -> AsyncIterator[ReportPage]:
         """Walk all pages of a report, in order, to an end that the vendor has said or that was confirmed.
 
@@ -140,12 +139,14 @@ class FlexNetHook(VendorHook):
         :param request: the report and its parameters; they stay the same for all pages
         :param landed: gives the body of a page that is there already, which is then not fetched again; ``None`` for one
             that is not
-        :param in_flight: pages asked for at a time, 1 or more; that many pages are held in memory at most
+        :param in_flight: pages asked for at a time, 1 or more; that many pages are held in memory at most. Default: 8
         :raises Unsteady: the pages do not belong together: start over
         :raises BadResponse: a promised page does not come, a page repeats the one before it, a link leads back, or there
             is no end
         """
-        async with aclosing(ReportPages(self, request, landed or _nothing_landed, in_flight).walk()) as pages:
+        async with aclosing(
+            ReportPages(self, request, landed or _nothing_landed, in_flight or IN_FLIGHT).walk()
+        ) as pages:
             async for page in pages:
                 yield page
 
@@ -184,7 +185,7 @@ class FlexNetHook(VendorHook):
 
     def report_path(self, *segments: str) -> str:
         """Return the path of a report, or of an operation of the report controller."""
-        version = str(self.extra("api_version", "v1"))
+        version = str(self.extra("api_version", FLEXNET.default("api_version")))
         return "/".join(["/data/api", segment(version), "report", *map(segment, segments)])
 
     def page_names(self) -> PageNames:

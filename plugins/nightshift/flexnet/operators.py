@@ -14,7 +14,7 @@ from nightshift.errors import BadResponse, NotFound, Rejected, VendorError
 from nightshift.fields import nearest
 from nightshift.flexnet.source import FLEXNET
 from nightshift.flexnet.walk import Walk, steady_walk
-from nightshift.flexnet.window import Window, accepted, find_window, window_of
+from nightshift.flexnet.window import AUTO, EXCLUSIVE, Window, accepted, find_window, window_of
 from nightshift.lake.extract import CHARSET, DATA_KEY, DELIMITER, ON_TWO_PAGES, QUOTE, Progress
 from nightshift.lake.landing import Manifest
 from nightshift.lake.spec import CsvSpec, PublishSpec
@@ -34,19 +34,21 @@ class FlexNetExtractOperator(ExtractOperator):
     changes under the walk (totals that move, rows that come twice), the walk starts over, three times at most.
 
     :param report: the vendor's group; also the name in the lake
+    What is ``None`` counts as the connection says, and where it does not, as :class:`~nightshift.flexnet.request.ReportRequest`,
+    :class:`~nightshift.flexnet.page.PageNames` and :class:`~nightshift.lake.spec.CsvSpec` have it.
+
     :param mode: ``interactive`` (page count known, pages side by side) or ``batch``
     :param format: ``json`` or ``csv``
     :param page_size: rows a page, 1 to 2500
     :param query: filter of the group, an object with the vendor's operators
     :param key: columns that identify a row; with them, rows that come on two pages are noticed
-    :param date_to: ``auto``, ``inclusive`` or ``exclusive``: how the vendor reads ``dateTo``
-    :param window_overlap_days: days asked for on either side of the night
+    :param date_to: ``inclusive`` or ``exclusive``: how the vendor reads ``dateTo``; default: ``auto``, it is asked
+    :param window_overlap_days: days asked for on either side of the night; default: none
     :param pages_in_flight: pages asked for at a time
-    :param data_key: key of the rows in a JSON page; default: the extra ``data_key`` of the connection, else ``data``
-    :param charset: character set of CSV; default: the extra ``charset`` of the connection, else what the answers name,
-        else utf-8
-    :param delimiter: between the fields of CSV; default: the extra of the connection, else a comma
-    :param quote: around the fields of CSV; default: the extra of the connection, else a double quote
+    :param data_key: key of the rows in a JSON page
+    :param charset: character set of CSV; before the default comes what the answers name
+    :param delimiter: between the fields of CSV
+    :param quote: around the fields of CSV
     :param flexnet_conn_id: id of the Airflow connection
     """
 
@@ -56,14 +58,14 @@ class FlexNetExtractOperator(ExtractOperator):
     def __init__(
         self,
         *,
-        mode: str | None = "interactive",
-        format: str = "json",  # noqa: A002 - the vendor's word
-        page_size: int = 2500,
+        mode: str | None = None,
+        format: str | None = None,  # noqa: A002 - the vendor's word
+        page_size: int | None = None,
         query: Mapping[str, Any] | None = None,
         key: Sequence[str] = (),
-        date_to: str = "auto",
-        window_overlap_days: int = 0,
-        pages_in_flight: int = 8,
+        date_to: str | None = None,
+        window_overlap_days: int | None = None,
+        pages_in_flight: int | None = None,
         data_key: str | None = None,
         charset: str | None = None,
         delimiter: str | None = None,
@@ -72,27 +74,20 @@ class FlexNetExtractOperator(ExtractOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.mode = mode
-        self.format = format
-        self.page_size = page_size
         self.query = query
-        self.key = tuple(key)
-        self.date_to = date_to
-        self.window_overlap_days = window_overlap_days
+        self.asked = {"mode": mode, "format": format, "page_size": page_size, "key": tuple(key)}
+        self.date_to = None if date_to == AUTO else date_to
+        self.window_overlap_days = window_overlap_days or 0
         self.pages_in_flight = pages_in_flight
-        self.data_key = data_key
-        self.charset = charset
-        self.delimiter = delimiter
-        self.quote = quote
+        self.read_as = {"data_key": data_key, "charset": charset, "delimiter": delimiter, "quote": quote}
         self.flexnet_conn_id = flexnet_conn_id
 
     async def extract(self, folder: ExtractFolder, progress: Progress, context: Context) -> Manifest:
         """Land every page of the night."""
         from nightshift.flexnet.hook import FlexNetHook
 
-        dialect = {"data_key": self.data_key, "charset": self.charset, "delimiter": self.delimiter, "quote": self.quote}
-        given = {name: value for name, value in dialect.items() if value is not None}
-        async with FlexNetHook(self.flexnet_conn_id, **given) as hook:
+        read_as = {name: value for name, value in self.read_as.items() if value is not None}
+        async with FlexNetHook(self.flexnet_conn_id, **read_as) as hook:
             try:
                 model = await self._model(hook)
                 progress, window = await self._window(hook, progress, context)
@@ -101,10 +96,22 @@ class FlexNetExtractOperator(ExtractOperator):
             except (NotFound, Rejected) as error:
                 raise await self._explained(hook, error) from None
         return Manifest.of(
-            walk.entries, source=self.source, report=self.report, night=self.night, extract=progress.extract, connection=self.flexnet_conn_id, attempt=context["ti"].try_number,
-            started=progress.started, finished=datetime.now(UTC).isoformat(), format="csv" if request.is_csv else "json", window=asdict(window), request=request.params(1),
-            vendor_totals=walk.vendor_totals, model=model, notes=_notes(walk, hook, is_csv=request.is_csv),
-        )  # fmt: skip
+            walk.entries,
+            source=self.source,
+            report=self.report,
+            night=self.night,
+            extract=progress.extract,
+            connection=self.flexnet_conn_id,
+            attempt=context["ti"].try_number,
+            started=progress.started,
+            finished=datetime.now(UTC).isoformat(),
+            format="csv" if request.is_csv else "json",
+            window=asdict(window),
+            request=request.params(1),
+            vendor_totals=walk.vendor_totals,
+            model=model,
+            notes=_notes(walk, hook, is_csv=request.is_csv),
+        )
 
     async def _explained(self, hook: FlexNetHook, error: NotFound | Rejected) -> VendorError:
         """Return the error of a report that the vendor does not know with what it knows instead; any other as it is."""
@@ -123,13 +130,10 @@ class FlexNetExtractOperator(ExtractOperator):
     def _request(self, hook: FlexNetHook, window: Window) -> ReportRequest:
         return hook.request_of(
             self.report,
-            mode=self.mode,
-            format=self.format,
-            page_size=self.page_size,
             query=self.query or None,
             date_from=window.date_from,
             date_to=window.date_to,
-            key=self.key,
+            **self.asked,
         )
 
     async def _model(self, hook: FlexNetHook) -> list[Column] | None:
@@ -147,7 +151,7 @@ class FlexNetExtractOperator(ExtractOperator):
         """Return the window of the night, the same one in every attempt."""
         if progress.plan:
             return progress, Window(**progress.plan)
-        if self.date_to == "auto" and not self.window_overlap_days:
+        if self.date_to is None and not self.window_overlap_days:
 
             async def has_rows(date_from: str, date_to: str) -> bool:
                 request = replace(
@@ -166,9 +170,7 @@ class FlexNetExtractOperator(ExtractOperator):
                 window.date_to,
             )
         else:
-            window = window_of(
-                self.night, "exclusive" if self.date_to == "auto" else self.date_to, self.window_overlap_days
-            )
+            window = window_of(self.night, self.date_to or EXCLUSIVE, self.window_overlap_days)
         return self.remember(context, msgspec.structs.replace(progress, plan=asdict(window))), window
 
 

@@ -17,6 +17,7 @@ from nightshift.errors import BadResponse
 from nightshift.flexnet.source import FLEXNET
 from nightshift.http.json_text import NotJson, decoded
 from nightshift.lake.csv_text import RecordCounter, marked
+from nightshift.lake.spec import PublishSpec
 
 LINK_KEYS = ("nextPageURL", "nextPageUrl", "nextPage")
 ROW_COUNT_KEYS = ("recordCount", "totalRecords", "totalRecordCount", "recordsCount", "totalCount", "totalElements")
@@ -35,7 +36,7 @@ class PageNames:
     :param link: keys in ``header`` of the next page's URL
     """
 
-    data: str = "data"
+    data: str = PublishSpec().data_key
     row_count: tuple[str, ...] = ROW_COUNT_KEYS
     page_count: tuple[str, ...] = PAGE_COUNT_KEYS
     link: tuple[str, ...] = LINK_KEYS
@@ -184,10 +185,17 @@ def read_csv_page(
     if problem := _cut(records, columns, is_open and not open_end, inside_quotes=counter.inside_quotes):
         raise bad_page(number, path, f"is cut: {problem}")
     keys = _keys_of(records, columns, key)
-    return ReportPage(
-        number=number, body=body, rows=len(records), content=records if keys is None else keys,
-        has_keys=keys is not None, header=tuple(columns), open_end=is_open, charset=charset,
-    ), list(header or columns)  # fmt: skip
+    page = ReportPage(
+        number=number,
+        body=body,
+        rows=len(records),
+        content=records if keys is None else keys,
+        has_keys=keys is not None,
+        header=tuple(columns),
+        open_end=is_open,
+        charset=charset,
+    )
+    return page, list(header or columns)
 
 
 def _is_header(record: Sequence[str], header: Sequence[str]) -> bool:
@@ -231,12 +239,9 @@ class Missing(BadResponse):
 
 def bad_page(number: int, path: str, problem: str, kind: type[BadResponse] = BadResponse, **more: Any) -> BadResponse:
     """Return the error for a page that cannot be used."""
-    said: dict[str, Any] = {
-        "vendor": FLEXNET.name, "method": "GET", "path": path, "status": 200,
-        "advice": "Nothing was published. Ask for this page by hand and compare, then clear the task: the pages landed before it are kept.",
-        **more,
-    }  # fmt: skip
-    return kind(f"page {number} {problem}", **said)
+    advice = "Nothing was published. Ask for this page by hand and compare, then clear the task: the pages landed before it are kept."
+    about: dict[str, Any] = {"method": "GET", "path": path, "status": 200, "advice": advice, **more}
+    return kind(f"page {number} {problem}", vendor=FLEXNET.name, **about)
 
 
 @lru_cache(maxsize=32)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 Landed = Callable[[int], Awaitable[bytes | None]]
 
+IN_FLIGHT = 8
 EMPTY_ASKS = 3
 """How often a page that was promised is asked for while it comes without rows."""
 
@@ -148,22 +149,30 @@ class ReportPages:
             else:
                 if page.rows or attempt >= min(EMPTY_ASKS, self._hook.backoff.attempts):
                     return page
-            self._hook.log.warning("Page %d is refused or empty, though %s; asking again", number, why)
-            await asyncio.sleep(self._hook.backoff.pause(attempt))
+            await self._pause(number, why, attempt)
         raise AssertionError("unreachable")
+
+    async def _pause(self, number: int, why: str, attempt: int) -> None:
+        self._hook.log.warning("Page %d is refused or empty, though %s; asking again", number, why)
+        await asyncio.sleep(self._hook.backoff.pause(attempt))
 
     async def _look(self, number: int) -> ReportPage | None:
         """Return a page that nothing promised, or ``None`` where the answer may mean that it is beyond the last; how it was
         answered is kept.
         """
         first, last = self._state()
-        try:
-            page = await self._page(number)
-        except (NotFound, Rejected) as refusal:
-            if refusal.status in BEYOND:
-                self._beyond = f"is refused with {refusal.status}"
-                return None
-            page = await self._due(number, f"page {last.number} of the same report came")
+        why = f"page {last.number} of the same report came"
+        for attempt in itertools.count(1):
+            try:
+                page = await self._page(number)
+                break
+            except (NotFound, Rejected) as refusal:
+                if refusal.status in BEYOND:
+                    self._beyond = f"is refused with {refusal.status}"
+                    return None
+                if attempt >= self._hook.backoff.attempts:
+                    raise self._refused(number, why, refusal) from None
+            await self._pause(number, why, attempt)
         if page.rows and not repeats(first, last, page):
             return page
         self._beyond = f"repeats page {last.number}" if page.rows else "has no rows"

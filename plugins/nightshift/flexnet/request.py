@@ -23,6 +23,8 @@ MAX_PAGE_SIZE = 2500
 MAX_PAST_DAYS = 30
 MAX_SPAN_DAYS = 30
 MAX_PAGES = 1_000_000
+USUAL: Mapping[str, Any] = {"mode": "interactive", "format": "json"}
+"""How a report is asked for where nobody says, besides what :class:`ReportRequest` has: pages that are counted come side by side."""
 
 JUNCTIONS = frozenset({"$and", "$or"})
 TEXT_OPERATORS = frozenset({"$sw", "$ew", "$con"})
@@ -33,10 +35,9 @@ OPERATORS = TEXT_OPERATORS | LIST_OPERATORS | ORDER_OPERATORS | {"$eq", "$ne", "
 
 def refuse(parameter: str, problem: str, *, group: str = "") -> Rejected:
     """Return the error for a parameter that is refused before anything is sent."""
-    return Rejected(
-        f"{parameter} {problem}", vendor=FLEXNET.name, method="GET", path=f"/report/{group}" if group else "/report",
-        advice="Nothing was sent. Correct the parameter and run again.",
-    )  # fmt: skip
+    path = f"/report/{group}" if group else "/report"
+    advice = "Nothing was sent. Correct the parameter and run again."
+    return Rejected(f"{parameter} {problem}", vendor=FLEXNET.name, method="GET", path=path, advice=advice)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +45,10 @@ class ReportRequest:
     """What is asked of one report; the page number is added page by page.
 
     :param group: name of the report, as ``report-names`` gives it
-    :param mode: ``batch`` or ``interactive``, in either case; passed as given (vendor's default: batch)
+    What is ``None`` is not sent.
+
+    :param mode: ``interactive`` answers with row and page counts, so that pages come several at a time; ``batch`` may not. In
+        either case of letters, sent as given (vendor's default: batch)
     :param format: ``json`` or ``csv`` (vendor's default: json)
     :param past_days: rows of the past 1 to 30 days (vendor's default: 1); not together with dates, which would make the
         vendor ignore it
@@ -80,11 +84,6 @@ class ReportRequest:
     def is_csv(self) -> bool:
         """Whether the answer is CSV."""
         return (self.format or "json").lower() == "csv"
-
-    @property
-    def is_interactive(self) -> bool:
-        """Whether the answer says how many rows and pages there are."""
-        return (self.mode or "batch").lower() == "interactive"
 
     def params(self, page: int) -> dict[str, str]:
         """Return the query parameters of one page, as text and not yet encoded.

@@ -26,10 +26,10 @@ class Walk:
     :param request: the report and its parameters; with a key in it, rows that come on any two pages are noticed,
         without one those where two pages meet
     :param folder: where the pages go; pages that are there are not fetched again
-    :param in_flight: pages asked for at a time
+    :param in_flight: pages asked for at a time; ``None``: as the hook has it
     """
 
-    def __init__(self, hook: FlexNetHook, request: ReportRequest, folder: ExtractFolder, in_flight: int) -> None:
+    def __init__(self, hook: FlexNetHook, request: ReportRequest, folder: ExtractFolder, in_flight: int | None) -> None:
         self.entries: list[PageEntry] = []
         self.totals: tuple[int | None, int | None] = (None, None)
         self.rows = 0
@@ -117,7 +117,9 @@ class Walk:
         self.unsteady = "; ".join(said)
 
 
-async def steady_walk(hook: FlexNetHook, request: ReportRequest, folder: ExtractFolder, in_flight: int) -> Walk:
+async def steady_walk(
+    hook: FlexNetHook, request: ReportRequest, folder: ExtractFolder, in_flight: int | None = None
+) -> Walk:
     """Walk until nothing changes under the walk; what stays the same in two walks is the report's own.
 
     :raises BadResponse: the pages of three walks did not belong together, or a page does not come

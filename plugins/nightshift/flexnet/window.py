@@ -13,6 +13,7 @@ from datetime import date, timedelta
 
 from nightshift.errors import Rejected
 
+AUTO = "auto"
 INCLUSIVE = "inclusive"
 EXCLUSIVE = "exclusive"
 

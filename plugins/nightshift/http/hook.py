@@ -148,6 +148,16 @@ class VendorHook(HttpAsyncHook):
         value = self._extras.get(name)
         return default if value is None or value == "" else value
 
+    def chosen(self, *extras: str, **given: Any) -> dict[str, Any]:
+        """Return the parameters of a request that somebody chose: what is given, else what the connection says; a default is
+        the request's own.
+
+        :param extras: the parameters that a connection may say, under the same names
+        :param given: parameters; ``None``: nobody said
+        """
+        said = {name: self.extra(name) for name in extras}
+        return {name: value for one in (said, given) for name, value in one.items() if value is not None}
+
     def base_host(self, host: str) -> str:
         """Return the root for what the connection has as host; a vendor may complete a short form."""
         return host

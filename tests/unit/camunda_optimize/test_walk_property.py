@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 from include.standins import Fault, FaultKind
-from include.standins.camunda_optimize import TOKEN, CamundaOptimizeStandIn, faulty
+from include.standins.camunda_optimize import TOKEN, CamundaOptimizeStandIn, CamundaOptimizeSwitches, faulty
 from nightshift.camunda_optimize.hook import CamundaOptimizeHook
 from nightshift.camunda_optimize.walk import ResultWalk
 from nightshift.errors import VendorError
@@ -42,7 +42,10 @@ PASSING = (
 
 @pytest.fixture(scope="module")
 def vendor() -> Iterator[CamundaOptimizeStandIn]:
-    with CamundaOptimizeStandIn() as running, pytest.MonkeyPatch.context() as patch:
+    with (
+        CamundaOptimizeStandIn(switches=CamundaOptimizeSwitches(open_contexts=100_000)) as running,
+        pytest.MonkeyPatch.context() as patch,
+    ):
         fields = {"conn_type": "camunda_optimize", "host": running.url, "password": TOKEN}
         patch.setenv("AIRFLOW_CONN_CAMUNDA_OPTIMIZE_DEFAULT", json.dumps(fields))
         yield running

@@ -27,8 +27,9 @@ def read(tmp_path: Path):
 def test_a_short_section_has_all_defaults(read) -> None:
     section = read(SOUND)
     assert section.connection == "flexnet_default"
-    assert section.reports[0].page_size == 2500
-    assert section.date_to == "auto"
+    assert section.settle_hours == 4
+    # What the connection may say, and then the request.
+    assert (section.reports[0].page_size, section.reports[0].mode, section.date_to) == (None, None, None)
 
 
 def test_a_source_that_is_not_configured_is_none(read) -> None:
