@@ -55,6 +55,16 @@ class _AsWritten(GenerateJsonSchema):
                 field["description"] = told[name]
         return made
 
+    def nullable_schema(self, schema: Any) -> dict[str, Any]:
+        """Put ``null`` beside the type, so that a value that does not fit is told by what it breaks."""
+        made = super().nullable_schema(schema)
+        told = [one for one in made.get("anyOf", ()) if one != {"type": "null"}]
+        if len(told) != 1 or "type" not in told[0]:
+            return made
+        (one,), kinds = told, told[0]["type"]
+        named = {"enum": [*one["enum"], None]} if "enum" in one else {}
+        return {**one, **named, "type": [*([kinds] if isinstance(kinds, str) else kinds), "null"]}
+
     def str_schema(self, schema: Any) -> dict[str, Any]:
         return {**super().str_schema(schema), "type": ["string", "number", "boolean"]}
 
