@@ -159,10 +159,10 @@ class RecordCounter:
         feed, back = self._breaks
         breaks = np.flatnonzero(text == feed)
         before = _before(text, breaks, 1, last)
-        backs = block.count(self._return_bytes) if self._unit == 1 else int(np.count_nonzero(text == back))
-        if not backs and last != back:
+        # Most texts have none: a look for the first byte is ten times as fast as any count.
+        if last != back and self._unit == 1 and self._return_bytes not in block:
             return breaks, before == feed
-        if last != back and backs == np.count_nonzero(before == back):
+        if last != back and np.count_nonzero(text == back) == np.count_nonzero(before == back):
             earlier = _before(text, breaks, 2, last)
             return breaks, (before == feed) | ((before == back) & ((earlier == feed) | (earlier == back)))
         breaks = np.flatnonzero((text == feed) | (text == back))
@@ -175,15 +175,15 @@ class RecordCounter:
 
         was_blank, tail = self._blank_so_far, text[breaks[-1] + 1 :] if len(breaks) else text
         self._blank_so_far = (was_blank or bool(len(breaks))) and bool(
-            not len(tail) or (tail[0] in self._blanks and np.isin(tail, (*self._blanks, *self._breaks)).all())
+            not len(tail) or (tail[0] in self._blanks and _among(tail, (*self._blanks, *self._breaks)).all())
         )
         before = _before(text, breaks, 1, last)
         returns = np.flatnonzero(before == self._back)
         if len(returns):
             before[returns] = _before(text, breaks[returns], 2, last)
-        found = np.isin(before, self._blanks)
+        found = _among(before, self._blanks)
         if found.any():
-            others = np.flatnonzero(~np.isin(text, (*self._blanks, *self._breaks)))
+            others = np.flatnonzero(~_among(text, (*self._blanks, *self._breaks)))
             starts = np.concatenate(([0], breaks[:-1] + 1))
             found &= np.searchsorted(others, starts) == np.searchsorted(others, breaks)
             found[0] &= was_blank
@@ -213,10 +213,10 @@ class RecordCounter:
 
         quotes = np.flatnonzero(text == self._quote)
         opening = quotes[int(self.inside_quotes) :: 2]
-        before = text[opening - 1]
+        before = text.take(opening - 1, mode="clip")
         if len(opening) and opening[0] == 0:
             before[0] = self._last if self._closed or self._last in self._starts else 0
-        if np.isin(before, (*self._starts, self._quote)).all():
+        if _among(before, (*self._starts, self._quote)).all():
             return quotes
         return np.array(self._true_quotes(block if self._unit == 1 else text.tolist(), quotes.tolist()), np.int64)
 
@@ -232,6 +232,14 @@ class RecordCounter:
                 closed = at
             inside = not inside
         return found
+
+
+def _among(units: Any, wanted: Sequence[int]) -> Any:
+    """Return which units are among a few; comparing with each of them is faster than any table."""
+    found = units == wanted[0]
+    for one in wanted[1:]:
+        found |= units == one
+    return found
 
 
 def _before(text: Any, places: Any, by: int, last: int) -> Any:
