@@ -234,9 +234,9 @@ class RecordCounter:
         return found
 
 
-def _among(units: Any, wanted: Sequence[int]) -> Any:
+def _among(units: Any, wanted: Sequence[int]) -> NDArray[np.bool_]:
     """Return which units are among a few; comparing with each of them is faster than any table."""
-    found = units == wanted[0]
+    found: NDArray[np.bool_] = units == wanted[0]
     for one in wanted[1:]:
         found |= units == one
     return found

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from nightshift.lake import objects
 from nightshift.lake.csv_text import marked, unit_of
@@ -45,6 +45,11 @@ class Landing:
         segment(self.source, "source")
         segment(self.report, "report")
         night_segment(self.night)
+
+    @classmethod
+    def of(cls, lake: Lake, manifest: Manifest) -> Self:
+        """Return the night that a manifest is of."""
+        return cls(lake, manifest.source, manifest.report, manifest.night)
 
     @property
     def path(self) -> tuple[str, ...]:
@@ -92,14 +97,15 @@ class ExtractFolder:
         self._opened: ObjectStore | None = None
 
     @property
-    def _store(self) -> ObjectStore:
+    def objects(self) -> ObjectStore:
+        """The objects of the folder."""
         if self._opened is None:
             self._opened = self.landing.lake.objects(*self.landing.path, self.extract_id)
         return self._opened
 
     async def landed(self) -> list[int]:
         """Return the numbers of the pages that are landed, in order; there may be gaps."""
-        return sorted(_number(name) for name in await objects.anames(self._store) if name.startswith("page-"))
+        return sorted(_number(name) for name in await objects.anames(self.objects) if name.startswith("page-"))
 
     async def read(self, number: int) -> bytes:
         """Return a page as it was received.
@@ -107,7 +113,7 @@ class ExtractFolder:
         :raises Damaged: it is not there, or cannot be decompressed
         """
         for name in (page_name(number, "json"), page_name(number, "csv")):
-            if (packed := await objects.aread(self._store, name)) is not None:
+            if (packed := await objects.aread(self.objects, name)) is not None:
                 return await asyncio.to_thread(unpack, packed, f"{self.path}/{name}")
         raise Damaged(f"{self.path} has no page {number}. Extract the night again.")
 
@@ -123,7 +129,7 @@ class ExtractFolder:
         name = page_name(number, format_of(body))
         packed, sha256 = await asyncio.to_thread(_pack, body, not landed)
         if not landed:
-            await objects.awrite(self._store, name, packed)
+            await objects.awrite(self.objects, name, packed)
         return PageEntry(number=number, name=name, rows=rows, bytes=len(body), sha256=sha256)
 
     async def open_stream(
@@ -168,20 +174,20 @@ class ExtractFolder:
         told = (manifest.source, manifest.report, manifest.night, manifest.extract)
         if told != here:
             raise Incomplete(f"the manifest of {'/'.join(told)} was meant for the folder of {'/'.join(here)}")
-        names = {name for name in await objects.anames(self._store) if name.startswith("page-")}
+        names = {name for name in await objects.anames(self.objects) if name.startswith("page-")}
         listed = {entry.name for entry in manifest.entries}
         if missing := sorted(listed - names):
             raise Incomplete(
                 f"{self.path}: {len(missing)} of {len(listed)} pages are not landed, the first is {missing[0]}. "
                 "The pages that are there were not lost; try the extract again."
             )
-        await objects.adelete(self._store, *sorted(names - listed))
-        await objects.awrite(self._store, MANIFEST, manifest.to_json())
+        await objects.adelete(self.objects, *sorted(names - listed))
+        await objects.awrite(self.objects, MANIFEST, manifest.to_json())
 
     async def manifest(self) -> Manifest:
         """Return the manifest; see :meth:`Landing.manifest`."""
         where = f"{self.path}/{MANIFEST}"
-        text = await objects.aread(self._store, MANIFEST)
+        text = await objects.aread(self.objects, MANIFEST)
         if text is None:
             raise NoExtract(
                 f"{where} is not there: the extract was never completed. Pages of it may be landed; clear the extract "
@@ -200,14 +206,14 @@ class ExtractFolder:
 
     async def discard(self) -> None:
         """Begin again: remove the manifest first, so that nobody reads a half of it, then every page."""
-        names = sorted(await objects.anames(self._store), key=lambda name: name != MANIFEST)
+        names = sorted(await objects.anames(self.objects), key=lambda name: name != MANIFEST)
         if MANIFEST in names:
-            await objects.adelete(self._store, names.pop(0))
-        await objects.adelete(self._store, *names)
+            await objects.adelete(self.objects, names.pop(0))
+        await objects.adelete(self.objects, *names)
 
     async def put_packed(self, name: str, packed: bytes) -> None:
         """Write an object that is compressed already."""
-        await objects.awrite(self._store, name, packed)
+        await objects.awrite(self.objects, name, packed)
 
 
 def format_of(body: bytes) -> Format:

@@ -13,8 +13,7 @@ from nightshift.lake import objects
 from nightshift.lake.errors import Damaged
 from nightshift.lake.extract import Manifest, PageEntry
 from nightshift.lake.json_pages import text_of_page
-from nightshift.lake.landing import Landing, unpack
-from nightshift.lake.store import Lake
+from nightshift.lake.landing import ExtractFolder, unpack
 
 AHEAD_PAGES = 8
 AHEAD_BYTES = 4 << 20
@@ -23,18 +22,15 @@ AHEAD_BYTES = 4 << 20
 class LandedPages:
     """Pages as received. Can be walked more than once; at most 4 MiB, or one page, are held ahead of the reader.
 
-    :param lake: where the landing is
-    :param manifest: the extract
+    :param folder: the extract's
+    :param manifest: what it says of itself
     :param data_key: key of the rows; a page that has one value there instead of a list is given as a list of that one
     """
 
-    def __init__(self, lake: Lake, manifest: Manifest, data_key: str = "data") -> None:
-        landing = Landing(lake, manifest.source, manifest.report, manifest.night)
-        folder = landing.extract(manifest.extract)
+    def __init__(self, folder: ExtractFolder, manifest: Manifest, data_key: str = "data") -> None:
         self.entries = manifest.entries
         self._data_key = data_key if manifest.format == "json" else None
-        self._path = folder.path
-        self._store = lake.objects(*landing.path, manifest.extract)
+        self._folder = folder
 
     def __iter__(self) -> Generator[tuple[PageEntry, bytes], None, None]:
         """Yield each page with its entry; close it where it is not walked to its end.
@@ -61,8 +57,8 @@ class LandedPages:
             pool.shutdown(wait=False, cancel_futures=True)
 
     def _fetch(self, entry: PageEntry) -> bytes:
-        where = f"{self._path}/{entry.name}"
-        if (packed := objects.read(self._store, entry.name)) is None:
+        where = f"{self._folder.path}/{entry.name}"
+        if (packed := objects.read(self._folder.objects, entry.name)) is None:
             raise Damaged(f"{where} is gone. Nothing was published. Extract the night again, or restore the object.")
         body = unpack(packed, where)
         if len(body) != entry.bytes or hashlib.sha256(body).hexdigest() != entry.sha256:

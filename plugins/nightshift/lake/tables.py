@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from deltalake.transaction import AddAction
 
@@ -32,6 +33,7 @@ from nightshift.lake.delta import (
 from nightshift.lake.errors import CastError, Contended, SchemaDrift, Unsound
 from nightshift.lake.extract import CHARSET, DATA_KEY, DELIMITER, QUOTE, Manifest
 from nightshift.lake.foreign import Stored, refuse_columns, refuse_foreign, stored_by
+from nightshift.lake.landing import Landing
 from nightshift.lake.pages import LandedPages
 from nightshift.lake.snapshot import CommitNote, PublishedNight, Snapshot, microseconds_of
 from nightshift.lake.spec import NIGHT, Column, CsvSpec, PublishSpec
@@ -67,8 +69,9 @@ class Published:
     :param duplicates: rows dropped because one before was identical
     :param outside: rows dropped because they are of other nights
     :param nights: rows by night
-    :param added: columns that the table did not have
     :param checks: the verdicts
+    :param added: columns that the table did not have
+    :param known: those of the nights that the table had before, of whatever extract
     :param already: nothing was committed: the table had exactly this content before, or newer extracts of its nights
     :param kept: nights that were left as they are because the table has an extract of them that was finished later, with
         when that was, ISO 8601
@@ -82,8 +85,9 @@ class Published:
     duplicates: int
     outside: int
     nights: Mapping[str, int]
-    added: tuple[str, ...]
     checks: tuple[CheckResult, ...]
+    added: tuple[str, ...] = ()
+    known: frozenset[str] = frozenset()
     already: bool = False
     kept: Mapping[str, str] = field(default_factory=dict)
     overruled: Mapping[str, str] = field(default_factory=dict)
@@ -97,7 +101,7 @@ def publish(
     *,
     force: bool = False,
     say: Say = lambda text: None,
-    look: Callable[[], object] = lambda: None,
+    look: Callable[[Snapshot | None], object] = lambda table: None,
 ) -> Published:
     """Publish a landed night. Blocks; memory is flat whatever the size of the night, ``TMPDIR`` holds its Parquet files.
 
@@ -111,7 +115,7 @@ def publish(
     :param spec: how
     :param force: commit again even if the table has exactly this content, or a newer extract of a night
     :param say: takes a line of progress
-    :param look: called before the pages are read, where there is something to publish at all; what it raises ends it
+    :param look: given the table before the pages are read, where there is something to publish at all; what it raises ends it
     :raises UnfitStore: the store of the lake cannot be written, or lets two writers both succeed
     :raises Damaged: a landed page is not what was received
     :raises UnreadablePage: a page is not JSON or CSV
@@ -123,11 +127,11 @@ def publish(
     objects.probe(lake)
     publishing = _Publishing(lake, manifest, _as_extracted(spec, manifest), force, say)
     for _ in range(CASTS):
-        before = publishing.table.snapshot()
+        before = publishing.opened()
         if before is not None and (done := publishing.nothing_to_do(before)):
             return done
         try:
-            look()
+            look(before)
             with _without_collector():
                 return publishing.run(before)
         except Moved as column:
@@ -137,18 +141,47 @@ def publish(
     )
 
 
+@dataclass(frozen=True)
+class _Staged:
+    """The rows of the nights: cast, checked, and their files in place but no part of the table.
+
+    :param counts: rows on their way
+    :param checks: the verdicts
+    :param columns: the columns, with types
+    :param added: those of them that the table does not have
+    :param changes: those of them that it has with another type
+    :param adds: the files
+    :param kept: nights of which the table has a newer extract
+    """
+
+    counts: Counts
+    checks: Sequence[CheckResult]
+    columns: Sequence[Column]
+    added: tuple[str, ...]
+    changes: Sequence[Retyped]
+    adds: Sequence[AddAction]
+    kept: Mapping[str, str]
+
+
 class _Publishing:
     def __init__(self, lake: Lake, manifest: Manifest, spec: PublishSpec, force: bool, say: Say) -> None:
-        self.lake = lake
         self.manifest = manifest
         self.spec = spec
         self.force = force
         self.say = say
         self.nights = sorted(spec.nights or (manifest.night,))
         self.table = NightTable(lake, manifest.source, manifest.report)
+        self.pages = LandedPages(Landing.of(lake, manifest).extract(manifest.extract), manifest, spec.data_key)
         self.content = content_of(manifest, spec)
         self.finished = microseconds_of(manifest.finished)
-        self.stored: Mapping[str, Stored] = {}
+        self.known: frozenset[str] | None = None
+
+    def opened(self) -> Snapshot | None:
+        """Return the table as it is now; the first time, note which nights it has."""
+        now = self.table.snapshot()
+        if self.known is None:
+            self.known = frozenset(night for night in self.nights if now and now.mark(night))
+        return now
 
     def nothing_to_do(self, now: Snapshot) -> Published | None:
         """Return what is in the table where it has this content, or newer extracts, of every night."""
@@ -162,79 +195,86 @@ class _Publishing:
         if left:
             self.say(f"Version {now.version} of {self.table.name} has exactly this extract already; nothing to do")
         note = now.note((left or self.nights)[0])
-        nights = self._rows_in(now)
-        return Published(
-            rows=sum(nights.values()),
-            bytes=now.size_of(self.nights),
-            version=now.version,
+        return self._published(
+            now,
             duplicates=note.duplicates if note else 0,
             outside=note.outside if note else 0,
-            nights=nights,
-            added=(),
             checks=tuple(CheckResult(*check) for check in note.checks) if note else (),
             already=True,
             kept=kept,
         )
 
     def run(self, before: Snapshot | None) -> Published:
-        began = time.monotonic()
+        """Stage, check and commit.
+
+        :param before: the table
+        """
         if before is not None:
             refuse_foreign(self.table.name, before)
-        self.stored = stored_by(before.fields if before else ())
-        rows = TypedRows(
-            LandedPages(self.lake, self.manifest, self.spec.data_key),
-            self.manifest,
-            self.spec,
-            before.columns if before else None,
-            OlderValues(before, self.nights) if before else None,
-            self.stored,
-        )
-        with closing(rows.stage(self.nights)) as stager:
-            self.say(f"{stager.read} rows read and cast in {time.monotonic() - began:.1f} s")
-            refuse_columns(self.table.name, before.fields if before else (), rows.columns)
-            files, checks, counts = self._checked(stager, before)
-            had = {column.name for column in before.columns} if before else set()
-            added = tuple(column.name for column in rows.columns if column.name not in had)
-            kept: Mapping[str, str] = before.newer(self.nights, self.finished) if before and not self.force else {}
-            adds = self._upload([staged for staged in files if staged.night not in kept])
-            self.say(f"{len(adds)} files are in place, not yet part of the table")
-        changes = retyped({column.name: column.type for column in before.columns} if before else {}, rows.columns)
-        kept, commit = self._replace(kept, counts, adds, rows.columns, checks, changes)
+        stored = stored_by(before.fields if before else ())
+        staged = self._staged(before, stored)
+        kept, commit = self._replace(staged, stored)
         now = commit.now if commit else self.table.snapshot()
         if now is None:
             raise Contended(
                 f"{self.table.name}: the table is gone. Nothing was committed; clear this task to make it anew."
             )
-        return self._told(now, kept, commit, counts, added, checks, changes)
+        if commit:
+            self._say_replaced(now, staged, [night for night in self.nights if night not in kept])
+        self._say_kept(kept)
+        overruled = commit.overruled if commit else {}
+        for night, finished in overruled.items():
+            self.say(
+                f"FORCED: night {night} was of an extract that was finished at {finished}; the older one of "
+                f"{self.manifest.finished} has replaced it"
+            )
+        return self._published(
+            now,
+            duplicates=staged.counts.duplicates,
+            outside=staged.counts.outside,
+            added=staged.added if commit else (),
+            checks=tuple(staged.checks),
+            already=commit is None,
+            kept=kept,
+            overruled=overruled,
+            widened={change.column: (change.before, change.now) for change in staged.changes} if commit else {},
+        )
 
-    def _replace(
-        self,
-        kept: Mapping[str, str],
-        counts: Counts,
-        adds: Sequence[AddAction],
-        columns: Sequence[Column],
-        checks: Sequence[CheckResult],
-        changes: Sequence[Retyped],
-    ) -> tuple[Mapping[str, str], Commit | None]:
+    def _staged(self, before: Snapshot | None, stored: Mapping[str, Stored]) -> _Staged:
+        began = time.monotonic()
+        older = OlderValues(before, self.nights) if before else None
+        rows = TypedRows(self.pages, self.manifest, self.spec, before.columns if before else None, older, stored)
+        there = {column.name: column.type for column in before.columns} if before else {}
+        with closing(rows.stage(self.nights)) as stager:
+            self.say(f"{stager.read} rows read and cast in {time.monotonic() - began:.1f} s")
+            refuse_columns(self.table.name, before.fields if before else (), rows.columns)
+            files, checks, counts = self._checked(stager, before)
+            kept = before.newer(self.nights, self.finished) if before and not self.force else {}
+            adds = self._upload([file for file in files if file.night not in kept])
+            self.say(f"{len(adds)} files are in place, not yet part of the table")
+        added = tuple(column.name for column in rows.columns if column.name not in there)
+        return _Staged(counts, checks, rows.columns, added, retyped(there, rows.columns), adds, kept)
+
+    def _replace(self, staged: _Staged, stored: Mapping[str, Stored]) -> tuple[Mapping[str, str], Commit | None]:
         """Commit the nights of which the table has no newer extract; return those that stay, and the commit if there is one."""
-        others = None
-        if changes:
-            others = OtherNights(self.table.objects(), self.table.name, changes, self.spec.timezone)
-            self.say(f"The other nights are rewritten, for the type changes of {', '.join(map(str, changes))}")
-        while nights := {night: rows for night, rows in counts.nights.items() if night not in kept}:
+        kept, adds, others = staged.kept, staged.adds, None
+        if staged.changes:
+            others = OtherNights(self.table.objects(), self.table.name, staged.changes, self.spec.timezone)
+            self.say(f"The other nights are rewritten, for the type changes of {', '.join(map(str, staged.changes))}")
+        while nights := {night: rows for night, rows in staged.counts.nights.items() if night not in kept}:
             note = CommitNote(
                 content=f"{self.content:016x}",
                 extract=self.manifest.extract,
                 nights=nights,
-                duplicates=counts.duplicates,
-                outside=counts.outside,
-                checks=tuple((check.name, check.ok, check.detail) for check in checks),
-                widened=tuple((change.column, change.before, change.now) for change in changes),
+                duplicates=staged.counts.duplicates,
+                outside=staged.counts.outside,
+                checks=tuple((check.name, check.ok, check.detail) for check in staged.checks),
+                widened=tuple((change.column, change.before, change.now) for change in staged.changes),
+            )
+            what = Replacement(
+                self.content, nights, adds, staged.columns, self.finished, note, self.force, others, stored
             )
             try:
-                what = Replacement(
-                    self.content, nights, adds, columns, self.finished, note, self.force, others, self.stored
-                )
                 return kept, self.table.replace(what)
             except Overtaken as newer:
                 kept = {**kept, **newer.nights}
@@ -247,46 +287,26 @@ class _Publishing:
                 raise
         return kept, None
 
-    def _told(
-        self,
-        now: Snapshot,
-        kept: Mapping[str, str],
-        commit: Commit | None,
-        counts: Counts,
-        added: Sequence[str],
-        checks: Sequence[CheckResult],
-        changes: Sequence[Retyped],
-    ) -> Published:
-        nights = self._rows_in(now)
-        overruled = commit.overruled if commit else {}
-        if commit:
-            replaced = [night for night in self.nights if night not in kept]
-            rows = sum(nights[night] for night in replaced)
-            self.say(f"Version {now.version} of {self.table.name} has {rows} rows in {', '.join(replaced)}")
-            if names := [name for name in added if re.search(r"[ ,;{}()\n\t=]", name)]:
-                self.say(
-                    f"Spark and Databricks do not read columns with such names without column mapping: {names}; other engines do"
-                )
-        self._say_kept(kept)
-        for night, finished in overruled.items():
-            self.say(
-                f"FORCED: night {night} was of an extract that was finished at {finished}; the older one of "
-                f"{self.manifest.finished} has replaced it"
-            )
+    def _published(self, now: Snapshot, **more: Any) -> Published:
+        here = now.nights()
+        nights = {night: here.get(night, 0) for night in self.nights}
         return Published(
             rows=sum(nights.values()),
             bytes=now.size_of(self.nights),
             version=now.version,
-            duplicates=counts.duplicates,
-            outside=counts.outside,
             nights=nights,
-            added=tuple(added) if commit else (),
-            checks=tuple(checks),
-            already=commit is None,
-            kept=kept,
-            overruled=overruled,
-            widened={change.column: (change.before, change.now) for change in changes} if commit else {},
+            known=self.known or frozenset(),
+            **more,
         )
+
+    def _say_replaced(self, now: Snapshot, staged: _Staged, nights: Sequence[str]) -> None:
+        here = now.nights()
+        rows = sum(here.get(night, 0) for night in nights)
+        self.say(f"Version {now.version} of {self.table.name} has {rows} rows in {', '.join(nights)}")
+        if names := [name for name in staged.added if re.search(r"[ ,;{}()\n\t=]", name)]:
+            self.say(
+                f"Spark and Databricks do not read columns with such names without column mapping: {names}; other engines do"
+            )
 
     def _say_kept(self, kept: Mapping[str, str]) -> None:
         for night, finished in kept.items():
@@ -294,10 +314,6 @@ class _Publishing:
                 f"Night {night} stays as it is: the table has an extract of it that was finished at {finished}, this one "
                 f"({self.manifest.extract}) at {self.manifest.finished}. Publish with force to replace it all the same"
             )
-
-    def _rows_in(self, now: Snapshot) -> dict[str, int]:
-        here = now.nights()
-        return {night: here.get(night, 0) for night in self.nights}
 
     def _checked(
         self, stager: Stager, before: Snapshot | None

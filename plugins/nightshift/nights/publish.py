@@ -3,28 +3,70 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator, Context
 
+from nightshift.fields import night_of
+from nightshift.lake.columns import drift
+from nightshift.lake.errors import SchemaDrift
 from nightshift.lake.landing import Landing
 from nightshift.lake.spec import PublishSpec
+from nightshift.nights.bounds import DAY
 from nightshift.nights.place import lake_of_this_deployment, report_asset
 from nightshift.nights.ready import Waiting, nights_to_look_at, published_report, say_ready
-from nightshift.nights.watch import new_columns
 from nightshift.retries import VendorRetryPolicy
 
 if TYPE_CHECKING:
     from nightshift.lake.landing import Manifest
+    from nightshift.lake.snapshot import Snapshot
+    from nightshift.lake.spec import Column
     from nightshift.lake.store import Lake
 
 
-def _manifest(lake: Lake, extract: Mapping[str, Any]) -> Manifest:
-    return asyncio.run(
-        Landing(lake, extract["source"], extract["report"], extract["night"]).manifest(extract["extract"])
-    )
+NIGHTS_LOOKED_BACK = 7
+
+
+def new_columns(
+    landing: Landing, manifest: Manifest, table: Sequence[Column] | None, spec: PublishSpec, say: Callable[[str], None]
+) -> tuple[str, ...]:
+    """Return the columns that neither the table nor the last night before has; none where the vendor names no columns.
+
+    :param landing: the night's
+    :param manifest: the extract that is to be published
+    :param table: the columns of the table, where there is one
+    :param spec: how it is published
+    :param say: takes a line about what changed
+    :raises SchemaDrift: a column is lost or changes its type, and ``schema_rules`` do not allow it; names each, and the key
+        of the configuration that allows it
+    """
+    report = f"{manifest.source}/{manifest.report}"
+    if manifest.model is None:
+        say(f"The vendor names no columns of {report}; its rows are watched as they are read")
+        return ()
+    found = drift(manifest.model, asyncio.run(_model_before(landing)), table, spec)
+    if not found.ok:
+        raise SchemaDrift(f"{report}, night {manifest.night}: {found.text}")
+    say(found.text)
+    return found.added
+
+
+async def _model_before(landing: Landing) -> Sequence[Column] | None:
+    night = night_of(landing.night)
+    for days in range(1, NIGHTS_LOOKED_BACK + 1):
+        before = await replace(landing, night=(night - days * DAY).isoformat()).latest()
+        if before is not None and before.model is not None:
+            return before.model
+    return None
+
+
+def _landed(extract: Mapping[str, Any]) -> tuple[Landing, Manifest]:
+    """Return what an extracting task has landed, by what it returned."""
+    landing = Landing(lake_of_this_deployment(), extract["source"], extract["report"], extract["night"])
+    return landing, asyncio.run(landing.manifest(extract["extract"]))
 
 
 class WatchSchemaOperator(BaseOperator):
@@ -47,9 +89,11 @@ class WatchSchemaOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Compare; return what was added."""
-        lake = lake_of_this_deployment()
-        manifest = _manifest(lake, self.extract)
-        return {"added": list(new_columns(lake, manifest, PublishSpec.model_validate(self.spec), self.log.info))}
+        from nightshift.lake.tables import table_schema
+
+        landing, manifest = _landed(self.extract)
+        table, spec = table_schema(landing.lake, landing.source, landing.report), PublishSpec.model_validate(self.spec)
+        return {"added": list(new_columns(landing, manifest, table, spec, self.log.info))}
 
 
 class PublishNightOperator(BaseOperator):
@@ -102,44 +146,42 @@ class PublishNightOperator(BaseOperator):
         """Publish; return what the asset event carries."""
         from nightshift.lake.tables import publish
 
-        lake = lake_of_this_deployment()
-        manifest = _manifest(lake, self.extract)
+        landing, manifest = _landed(self.extract)
         spec = self.spec_for(manifest)
-        known = self._known(lake, [night for night in spec.nights or () if night != manifest.night])
-        added: list[str] = []
-        published = publish(
-            lake,
-            manifest,
-            spec,
-            force=bool(self.force),
-            say=self.log.info,
-            look=lambda: added.extend(new_columns(lake, manifest, spec, self.log.info)),
-        )
-        told = {
-            "night": manifest.night, "rows": published.rows, "bytes": published.bytes, "pages": manifest.pages, "landed_bytes": manifest.bytes, "table_version": published.version,
-            "duplicates": published.duplicates, "outside": published.outside, "added": list(dict.fromkeys([*added, *published.added])), "extract": manifest.extract, "already": published.already,
-            "kept": dict(published.kept), "overruled": dict(published.overruled), "widened": {name: list(types) for name, types in published.widened.items()},
-            "checks": [{"name": check.name, "ok": check.ok, "detail": check.detail} for check in published.checks],
-        }  # fmt: skip
+        new: list[str] = []
+
+        def look(table: Snapshot | None) -> None:
+            new.extend(new_columns(landing, manifest, table.columns if table else None, spec, self.log.info))
+
+        published = publish(landing.lake, manifest, spec, force=bool(self.force), say=self.log.info, look=look)
         event = context["outlet_events"][self.asset]
-        event.extra = told
+        event.extra = extra = {
+            "night": manifest.night,
+            "rows": published.rows,
+            "bytes": published.bytes,
+            "pages": manifest.pages,
+            "landed_bytes": manifest.bytes,
+            "table_version": published.version,
+            "duplicates": published.duplicates,
+            "outside": published.outside,
+            "added": list(dict.fromkeys([*new, *published.added])),
+            "extract": manifest.extract,
+            "already": published.already,
+            "kept": dict(published.kept),
+            "overruled": dict(published.overruled),
+            "widened": {name: list(types) for name, types in published.widened.items()},
+            "checks": [{"name": check.name, "ok": check.ok, "detail": check.detail} for check in published.checks],
+        }
         nights = sorted(published.nights) or [manifest.night]
         event.add_partitions(nights)
         first = context["ti"].try_number == 1
-        self._say_ready(context, lake, nights_to_look_at(nights, manifest.night, known, first_attempt=first))
-        return told
+        completed = nights_to_look_at(nights, manifest.night, published.known, first_attempt=first)
+        self._say_ready(context, landing.lake, completed)
+        return extra
 
     def spec_for(self, manifest: Manifest) -> PublishSpec:
         """Return how this extract is published; a source may know more than its configuration says."""
         return PublishSpec.model_validate(self.spec)
-
-    def _known(self, lake: Lake, nights: Iterable[str]) -> set[str]:
-        """Return those of the nights that this report was published for before."""
-        from nightshift.lake.tables import published_night
-
-        if not self.waiting.applications:
-            return set()
-        return {night for night in nights if published_night(lake, self.source, self.report, night) is not None}
 
     def _say_ready(self, context: Context, lake: Lake, nights: Sequence[str]) -> None:
         """Emit the event of each application for which a night is complete now; what was published is in the lake already."""

@@ -4,6 +4,7 @@ import threading
 from contextlib import closing
 
 from nightshift.lake.extract import PageEntry
+from nightshift.lake.landing import Landing
 from nightshift.lake.pages import LandedPages
 from nightshift.lake.store import Lake
 from tests.unit.lake.conftest import land_night
@@ -23,7 +24,7 @@ async def test_a_walk_that_is_dropped_waits_for_nothing(lake: Lake) -> None:
     closed = threading.Event()
 
     def walk() -> None:
-        with closing(iter(Slow(lake, manifest))) as pages:
+        with closing(iter(Slow(Landing.of(lake, manifest).extract(manifest.extract), manifest))) as pages:
             for _ in zip(range(1), pages, strict=False):
                 pass
         closed.set()
