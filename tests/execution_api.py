@@ -175,7 +175,7 @@ class FakeExecutionApi:
             if outcome.state != "up_for_reschedule":
                 self._rescheduled = []
             if outcome.state != "deferred" or not follow:
-                return TaskRun(outcome.state, outcome.error, self._result(task), outcome.msg, events)
+                return TaskRun(outcome.state.value, outcome.error, self._result(task), outcome.msg, events)
             event = self.fire(outcome.msg)
             events.append(event)
             kwargs = (deserialize(outcome.msg.next_kwargs) or {}) if keep_defer_kwargs else {}

@@ -1,37 +1,45 @@
-"""One attempt of a task in a process of its own, and adapters that die with it at a chosen moment."""
+"""One attempt of a task of the small vendor in a process of its own, and its adapters that die or stand still with it."""
 
 from __future__ import annotations
 
 import json
-import os
-import signal
 from pathlib import Path
 from typing import Any
 
-from tests.execution_api import FakeExecutionApi, FileStore  # first: it sets Airflow up
+from tests.crash import workers
+from tests.crash.workers import die, frozen_by
+from tests.execution_api import FakeExecutionApi
+from tests.file_store import FileStore
 from tests.unit.jobs.job_server import AcmeAdapter
 from tests.unit.jobs.job_tasks import AcmeOperator, job_task
 
 
-def die() -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
+class DiesBeforeAsking(workers.DiesBeforeAsking, AcmeAdapter):
+    pass
 
 
-class DiesBeforeAsking(AcmeAdapter):
-    async def submit(self, intent: Any, payload: Any) -> Any:
-        die()
+class DiesWithTheAnswer(workers.DiesWithTheAnswer, AcmeAdapter):
+    pass
 
 
-class DiesWithTheAnswer(AcmeAdapter):
-    async def submit(self, intent: Any, payload: Any) -> Any:
-        await super().submit(intent, payload)
-        die()
+class DiesWithTheResult(workers.DiesWithTheResult, AcmeAdapter):
+    pass
 
 
-class DiesWithTheResult(AcmeAdapter):
-    async def result(self, status: Any) -> Any:
-        await super().result(status)
-        die()
+class FreezesBeforeAsking(workers.FreezesBeforeAsking, AcmeAdapter):
+    pass
+
+
+class FreezesInReady(workers.FreezesInReady, AcmeAdapter):
+    pass
+
+
+class FreezesWithTheAnswer(workers.FreezesWithTheAnswer, AcmeAdapter):
+    pass
+
+
+class FreezesInTheLook(workers.FreezesInTheLook, AcmeAdapter):
+    pass
 
 
 def api_of(url: str, folder: Path) -> FakeExecutionApi:
@@ -39,30 +47,27 @@ def api_of(url: str, folder: Path) -> FakeExecutionApi:
     return FakeExecutionApi(connections={"acme": {"conn_type": "http", "host": url}}, max_tries=2, task_store=store)
 
 
-class Freezing(FakeExecutionApi):
-    """Airflow of an attempt that is frozen where it saves: ``at`` is "before" or "after", and "intent" or "id"."""
+def once_at(point: str) -> Any:
+    """Return what is true once: at "before" or "after" the save of the "intent" or of the "id"."""
+    left = [point]
 
-    at: str = ""
-
-    def _task_state(self, method: str, path: str, body: Any) -> Any:
-        saved = body["value"] if method == "PUT" else {}
+    def due(when: str, saved: Any) -> bool:
         saves = "id" if saved.get("id") else "intent" if saved.get("intent") and not saved.get("refused") else ""
-        if self.at == f"before {saves}":
-            self.at = freeze() or ""
-        answer = super()._task_state(method, path, body)
-        if self.at == f"after {saves}":
-            self.at = freeze() or ""
-        return answer
+        if left != [f"{when} {saves}"]:
+            return False
+        left.clear()
+        return True
+
+    return due
 
 
 def attempt(url: str, folder: Path, number: int, freeze_at: str = "", **options: Any) -> None:
     """Run one attempt; what comes of it is written to ``attempt-<number>.json``."""
     api = api_of(url, folder)
     if freeze_at:
-        api.__class__ = Freezing
-        api.at = freeze_at  # type: ignore[attr-defined]
+        frozen_by(api, once_at(freeze_at))
     run = api.run(job_task(**options), try_number=number)
-    answer = {"state": str(run.state), "result": run.result, "error": str(run.error or "")}
+    answer = {"state": run.state, "result": run.result, "error": str(run.error or "")}
     (folder / f"attempt-{number}.json").write_text(json.dumps(answer))
 
 
@@ -74,46 +79,10 @@ def attempt_that_dies_unreported(url: str, folder: Path, number: int) -> None:
 
 
 def wait_in_a_triggerer(url: str, folder: Path) -> None:
-    """Run the trigger that another process has left in ``trigger.json``; its event goes to ``event.json``."""
-    from airflow.sdk._shared.module_loading import import_string
-
-    path, kwargs = json.loads((folder / "trigger.json").read_text())
-    trigger = import_string(path)(**kwargs)
-
-    async def first() -> Any:
-        return (await anext(trigger.run())).payload
-
-    import asyncio
-
-    with api_of(url, folder).comms():
-        (folder / "event.json").write_text(json.dumps(asyncio.run(first())))
+    """Run the trigger that another process has left."""
+    workers.wait_in_a_triggerer(api_of(url, folder), folder)
 
 
-def freeze() -> None:
-    """Stop like a worker whose machine stands still; a test lets it go on."""
-    os.kill(os.getpid(), signal.SIGSTOP)
-
-
-class FreezesBeforeAsking(AcmeAdapter):
-    async def submit(self, intent: Any, payload: Any) -> Any:
-        freeze()
-        return await super().submit(intent, payload)
-
-
-class FreezesInReady(AcmeAdapter):
-    async def ready(self) -> None:
-        freeze()
-
-
-class FreezesWithTheAnswer(AcmeAdapter):
-    async def submit(self, intent: Any, payload: Any) -> Any:
-        made = await super().submit(intent, payload)
-        freeze()
-        return made
-
-
-class FreezesInTheLook(AcmeAdapter):
-    async def find(self, intent: Any) -> Any:
-        found = await super().find(intent)
-        freeze()
-        return found
+def retry(url: str, folder: Path, number: int = 2, **options: Any) -> Any:
+    """Run a further attempt in this process, to its end."""
+    return api_of(url, folder).run(job_task(**options), try_number=number, follow=True)

@@ -5,8 +5,6 @@ vendor's ledger shows one job that is alive, and it is the one that is waited fo
 from __future__ import annotations
 
 import json
-import os
-import signal
 import time
 from pathlib import Path
 from typing import Any
@@ -20,30 +18,18 @@ from tests.crash.jobs.attempt import (
     FreezesInTheLook,
     FreezesWithTheAnswer,
     attempt,
+    retry,
 )
-from tests.crash.jobs.test_killed_attempts import killed, retry, start
+from tests.crash.workers import LONG, kill, killed, stands_still, start, thaw
 from tests.unit.jobs.job_server import JobServer
 
 SETTLED = 1.0
 """Seconds after which "none found" is believed of the small vendor: the window of a request and the list's lateness."""
 
 
-def frozen(process: Any) -> bool:
-    """Wait until a process stands still."""
-    end = time.monotonic() + 20
-    while time.monotonic() < end:
-        with open(f"/proc/{process.pid}/stat") as stat:
-            if stat.read().rpartition(")")[2].split()[0] == "T":
-                return True
-        time.sleep(0.01)
-    return False
-
-
 def thawed(process: Any, folder: Path, number: int = 1) -> dict[str, Any]:
     """Let it go on to its end, and return what it came to."""
-    os.kill(process.pid, signal.SIGCONT)
-    process.join(30)
-    assert process.exitcode == 0
+    thaw(process)
     return dict(json.loads((folder / f"attempt-{number}.json").read_text()))
 
 
@@ -58,9 +44,9 @@ def test_frozen_before_the_request_it_never_sends_it(
     vendor: JobServer, tmp_path: Path, options: dict[str, Any]
 ) -> None:
     first = start(attempt, vendor.url, tmp_path, 1, **options)
-    assert frozen(first)
+    stands_still(first)
     assert vendor.requests["submit"] == 0
-    second = retry(vendor, tmp_path)
+    second = retry(vendor.url, tmp_path)
     assert second.result["job_id"] == "job-1"
     assert thawed(first, tmp_path)["state"] != "success"
     assert (vendor.requests["submit"], alive(vendor)) == (1, ["job-1"])
@@ -71,15 +57,15 @@ def test_frozen_where_nobody_looks_at_the_clock_any_more_its_job_is_cancelled(
 ) -> None:
     """This adapter's own client sends late all the same; Airflow's refusal of the save tells that it was too late."""
     first = start(attempt, vendor.url, tmp_path, 1, kind=FreezesBeforeAsking)
-    assert frozen(first)
-    assert retry(vendor, tmp_path).result["job_id"] == "job-1"
+    stands_still(first)
+    assert retry(vendor.url, tmp_path).result["job_id"] == "job-1"
     assert thawed(first, tmp_path)["state"] != "success"
     assert (vendor.requests["submit"], alive(vendor)) == (2, ["job-1"])
 
 
 def test_frozen_before_the_request_and_thawed_in_time_it_sends_it(vendor: JobServer, tmp_path: Path) -> None:
     first = start(attempt, vendor.url, tmp_path, 1, freeze_at="after intent", look=5.0)
-    assert frozen(first)
+    stands_still(first)
     assert thawed(first, tmp_path)["result"]["job_id"] == "job-1"
     assert vendor.requests["submit"] == 1
 
@@ -88,14 +74,14 @@ def test_frozen_for_too_long_without_a_successor_it_gives_up_and_the_next_attemp
     vendor: JobServer, tmp_path: Path
 ) -> None:
     first = start(attempt, vendor.url, tmp_path, 1, freeze_at="after intent")
-    assert frozen(first)
+    stands_still(first)
     time.sleep(0.7)  # the window is what is measured here
     said = thawed(first, tmp_path)
-    assert said["state"].endswith("UP_FOR_RETRY")
+    assert said["state"] == "up_for_retry"
     assert "held up for more than the 0.6 s" in said["error"]
     assert "Nothing was asked for" in said["error"]
     assert vendor.requests["submit"] == 0
-    assert retry(vendor, tmp_path).result["job_id"] == "job-1"
+    assert retry(vendor.url, tmp_path).result["job_id"] == "job-1"
 
 
 @pytest.mark.parametrize(
@@ -105,8 +91,8 @@ def test_frozen_with_the_answer_the_successor_takes_the_job_and_it_is_left_alone
     vendor: JobServer, tmp_path: Path, options: dict[str, Any]
 ) -> None:
     first = start(attempt, vendor.url, tmp_path, 1, **options)
-    assert frozen(first)
-    assert retry(vendor, tmp_path).result["job_id"] == "job-1"
+    stands_still(first)
+    assert retry(vendor.url, tmp_path).result["job_id"] == "job-1"
     assert thawed(first, tmp_path)["state"] != "success"
     assert (vendor.requests["submit"], alive(vendor)) == (1, ["job-1"])
 
@@ -117,8 +103,8 @@ def test_frozen_with_the_answer_under_a_list_that_is_later_than_the_look_its_own
     """The successor cannot see the first job and makes its own; the thawed attempt learns that and cancels the first."""
     vendor.list_late = True
     first = start(attempt, vendor.url, tmp_path, 1, kind=FreezesWithTheAnswer)
-    assert frozen(first)
-    second = retry(vendor, tmp_path)
+    stands_still(first)
+    second = retry(vendor.url, tmp_path)
     assert second.result["job_id"] == "job-2"
     vendor.list_all()
     assert thawed(first, tmp_path)["state"] != "success"
@@ -132,26 +118,24 @@ def test_killed_with_the_answer_under_a_late_list_the_next_attempt_cancels_what_
     vendor.list_late = True
     vendor.fault("submit_answer", "hold")
     process = start(attempt, vendor.url, tmp_path, 1)
-    assert vendor.submitted.wait(20)
-    process.kill()
-    assert killed(process)
+    assert vendor.submitted.wait(LONG)
+    kill(process)
     vendor.script = ("running",)
     second = start(attempt, vendor.url, tmp_path, 2, kind=FreezesWithTheAnswer)
-    assert frozen(second)
-    os.kill(second.pid, signal.SIGKILL)
-    assert killed(second)
+    stands_still(second)
+    kill(second)
     vendor.list_all()
     vendor.jobs["job-2"].states.extend(["running", "done"])
-    assert retry(vendor, tmp_path, 3).result["job_id"] == "job-2"
+    assert retry(vendor.url, tmp_path, 3).result["job_id"] == "job-2"
     assert alive(vendor) == ["job-2"]
 
 
 def test_frozen_in_its_look_it_finds_that_another_has_asked(vendor: JobServer, tmp_path: Path) -> None:
     """The second attempt has seen nothing and stands still; the third asks; the second must not ask as well."""
-    assert killed(start(attempt, vendor.url, tmp_path, 1, kind=DiesBeforeAsking))
+    killed(start(attempt, vendor.url, tmp_path, 1, kind=DiesBeforeAsking))
     time.sleep(SETTLED)  # so that a look is believed at once
     second = start(attempt, vendor.url, tmp_path, 2, kind=FreezesInTheLook)
-    assert frozen(second)
-    assert retry(vendor, tmp_path, 3).result["job_id"] == "job-1"
+    stands_still(second)
+    assert retry(vendor.url, tmp_path, 3).result["job_id"] == "job-1"
     assert thawed(second, tmp_path, 2)["state"] != "success"
     assert (vendor.requests["submit"], alive(vendor)) == (1, ["job-1"])

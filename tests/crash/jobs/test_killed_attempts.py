@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import multiprocessing
-import signal
 from collections import deque
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -18,36 +14,20 @@ from tests.crash.jobs.attempt import (
     api_of,
     attempt,
     attempt_that_dies_unreported,
+    retry,
     wait_in_a_triggerer,
 )
+from tests.crash.workers import LONG, kill, killed, leave_trigger, start
 from tests.unit.jobs.job_server import JobServer
 from tests.unit.jobs.job_tasks import job_task
-
-PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["tests.crash.jobs.attempt"])
-
-
-def start(target: Any, *args: Any, **kwargs: Any) -> Any:
-    process = PROCESSES.Process(target=target, args=args, kwargs=kwargs, daemon=True)
-    process.start()
-    return process
-
-
-def killed(process: Any) -> bool:
-    process.join(20)
-    return process.exitcode == -signal.SIGKILL
-
-
-def retry(vendor: JobServer, folder: Path, number: int = 2, **options: Any) -> Any:
-    return api_of(vendor.url, folder).run(job_task(**options), try_number=number, follow=True)
 
 
 @pytest.mark.parametrize("adapter", [DiesBeforeAsking, DiesWithTheAnswer, DiesWithTheResult])
 def test_killed_by_itself(vendor: JobServer, tmp_path: Path, adapter: type) -> None:
-    assert killed(start(attempt, vendor.url, tmp_path, 1, kind=adapter, look=5.0))
+    killed(start(attempt, vendor.url, tmp_path, 1, kind=adapter, look=5.0))
     made_before = len(vendor.jobs)
     assert made_before == (0 if adapter is DiesBeforeAsking else 1)
-    run = retry(vendor, tmp_path)
+    run = retry(vendor.url, tmp_path)
     assert run.state == "success", run.error
     assert run.result["job_id"] == "job-1"
     assert len(vendor.jobs) == 1
@@ -56,10 +36,9 @@ def test_killed_by_itself(vendor: JobServer, tmp_path: Path, adapter: type) -> N
 def test_killed_between_the_request_and_its_answer(vendor: JobServer, tmp_path: Path) -> None:
     vendor.fault("submit_answer", "hold")
     process = start(attempt, vendor.url, tmp_path, 1)
-    assert vendor.submitted.wait(20)
-    process.kill()
-    assert killed(process)
-    run = retry(vendor, tmp_path)
+    assert vendor.submitted.wait(LONG)
+    kill(process)
+    run = retry(vendor.url, tmp_path)
     assert run.result["job_id"] == "job-1"
     assert vendor.requests["submit"] == 1
 
@@ -68,29 +47,27 @@ def test_killed_between_the_request_and_its_answer_while_the_list_is_late(vendor
     vendor.fault("submit_answer", "hold")
     vendor.list_late = True
     process = start(attempt, vendor.url, tmp_path, 1)
-    assert vendor.submitted.wait(20)
-    process.kill()
-    assert killed(process)
+    assert vendor.submitted.wait(LONG)
+    kill(process)
     vendor.list_all()
-    assert retry(vendor, tmp_path).result["job_id"] == "job-1"
+    assert retry(vendor.url, tmp_path).result["job_id"] == "job-1"
     assert vendor.requests["submit"] == 1
 
 
 def test_killed_while_waiting_on_the_worker(vendor: JobServer, tmp_path: Path) -> None:
     vendor.script = ("running",)
     process = start(attempt, vendor.url, tmp_path, 1, look=60.0)
-    assert vendor.polled.wait(20)
-    process.kill()
-    assert killed(process)
+    assert vendor.polled.wait(LONG)
+    kill(process)
     vendor.jobs["job-1"].states = deque(["running", "done"])
-    run = retry(vendor, tmp_path)
+    run = retry(vendor.url, tmp_path)
     assert run.result["job_id"] == "job-1"
     assert (vendor.requests["submit"], vendor.requests["cancel"]) == (1, 0)
 
 
 def test_killed_after_the_work_and_before_airflow_heard_of_it(vendor: JobServer, tmp_path: Path) -> None:
-    assert killed(start(attempt_that_dies_unreported, vendor.url, tmp_path, 1))
-    run = retry(vendor, tmp_path)
+    killed(start(attempt_that_dies_unreported, vendor.url, tmp_path, 1))
+    run = retry(vendor.url, tmp_path)
     assert run.result["result"] == {"rows": 7, "of": "job-1"}
     assert vendor.requests["submit"] == 1
 
@@ -99,11 +76,10 @@ def test_a_triggerer_is_killed_and_another_takes_over(vendor: JobServer, tmp_pat
     vendor.script = ("running",)
     api = api_of(vendor.url, tmp_path)
     message = api.run(job_task()).message
-    (tmp_path / "trigger.json").write_text(json.dumps(api.trigger(message).serialize()))
+    leave_trigger(api, message, tmp_path)
     process = start(wait_in_a_triggerer, vendor.url, tmp_path)
-    assert vendor.polled.wait(20)
-    process.kill()
-    assert killed(process)
+    assert vendor.polled.wait(LONG)
+    kill(process)
     vendor.jobs["job-1"].states = deque(["running", "done"])
     run = api.run(job_task(), resume=("resume", api.fire(message)))
     assert run.result["job_id"] == "job-1"
@@ -111,9 +87,9 @@ def test_a_triggerer_is_killed_and_another_takes_over(vendor: JobServer, tmp_pat
 
 
 def test_killed_on_every_attempt_but_the_last(vendor: JobServer, tmp_path: Path) -> None:
-    assert killed(start(attempt, vendor.url, tmp_path, 1, kind=DiesBeforeAsking))
-    assert killed(start(attempt, vendor.url, tmp_path, 2, kind=DiesWithTheAnswer))
-    run = retry(vendor, tmp_path, 3)
+    killed(start(attempt, vendor.url, tmp_path, 1, kind=DiesBeforeAsking))
+    killed(start(attempt, vendor.url, tmp_path, 2, kind=DiesWithTheAnswer))
+    run = retry(vendor.url, tmp_path, 3)
     assert run.result["job_id"] == "job-1"
     assert len(vendor.jobs) == 1
 
@@ -122,11 +98,11 @@ def test_two_attempts_race(vendor: JobServer, tmp_path: Path) -> None:
     """The first hangs in its request, is given up, and wakes when the second has finished."""
     vendor.fault("submit_answer", "hold_then_answer")
     first = start(attempt, vendor.url, tmp_path, 1)
-    assert vendor.submitted.wait(20)
-    second = retry(vendor, tmp_path)
+    assert vendor.submitted.wait(LONG)
+    second = retry(vendor.url, tmp_path)
     assert second.result["job_id"] == "job-1"
     vendor.release.set()
-    first.join(20)
+    first.join(LONG)
     assert first.exitcode == 0
     assert len(vendor.jobs) == 1
     assert vendor.requests["submit"] == 1

@@ -11,7 +11,7 @@ from include.standins.flexdeploy.planted import DEV, PORTAL
 from include.standins.flexdeploy.site import Code
 from nightshift.promotion.record import Version
 from tests.crash.promotion.night import MARK
-from tests.crash.promotion.scene import until
+from tests.crash.workers import until
 
 QUICK: dict[str, Any] = {"ready_seconds": 0.0, "build_seconds": 0.02, "deploy_seconds": 0.02, "utility_seconds": 0.02}
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import inspect
 import json
 import os
-import signal
 from pathlib import Path
 from typing import Any
 
-from tests.crash.promotion.night import Airflow, dag_of
+from tests.crash import workers
+from tests.crash.promotion.night import Airflow
+from tests.crash.workers import die, freeze
 
 POINTS: dict[str, tuple[str, str, int]] = {
     "before_step": ("nightshift.promotion.keeper:StepKeeper.begin", "before", 1),
@@ -43,18 +43,10 @@ POINTS: dict[str, tuple[str, str, int]] = {
 """Point → the call at which the worker dies, whether before or after it, and at which of these calls."""
 
 
-def die() -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
 FREEZE = "freeze "
 """Before a point: stand still there instead of dying."""
 WINDOW = 0.5
 """Seconds in which the request of a worker that freezes may leave."""
-
-
-def freeze() -> None:
-    os.kill(os.getpid(), signal.SIGSTOP)
 
 
 def doom(point: str) -> None:
@@ -118,22 +110,5 @@ def attempt(
 
 
 def wait_in_a_triggerer(url: str, folder: Path, extra: dict[str, Any], more: str, run: str, name: str) -> None:
-    """Run the trigger that another process has left in ``trigger.json``."""
-    from airflow.sdk._shared.module_loading import import_string
-
-    path, kwargs = json.loads((folder / "trigger.json").read_text())
-    trigger = import_string(path)(**kwargs)
-
-    async def first() -> Any:
-        return (await anext(trigger.run())).payload
-
-    with Airflow(url, folder, extra, more).task(run, name).comms():
-        asyncio.run(first())
-
-
-def warm() -> None:
-    """Load all that an attempt needs, once, in the parent of all workers."""
-    dag_of()
-
-
-warm()
+    """Run the trigger that another process has left."""
+    workers.wait_in_a_triggerer(Airflow(url, folder, extra, more).task(run, name), folder)

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
-import signal
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,17 +17,14 @@ from nightshift.promotion.turns import Waiter
 from tests.crash.promotion.doomed import attempt, wait_in_a_triggerer
 from tests.crash.promotion.judge import Judge
 from tests.crash.promotion.night import BEFORE, NAME, OLD, Airflow, dag_of
+from tests.crash.workers import killed, leave_trigger, start, until
 
-PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["tests.crash.promotion.doomed"])
-FRESH = multiprocessing.get_context("spawn")
 RUN = "r"
 STEPS = {"build": "build", "deploy": "DEV.deploy", "utility": "TEST.stop", "roll_back": "roll_back.deploy"}
 """What FlexDeploy is asked for → the task that asks."""
 WHOLE = "whole"
 """A scene in which all is done but the end; its step is the one before the last deployment."""
 STARTS = r"/(build|deploy|execute)$"
-LONG = 20
 
 
 @dataclass
@@ -52,16 +46,13 @@ class Scene:
 
         :param fresh: that shares nothing with the server that others are forked from
         """
-        one = self.airflow
-        process = (FRESH if fresh else PROCESSES).Process(
-            target=attempt, args=(one.url, one.folder, one.extra, one.more, run, step or self.step, point, changes), daemon=True
-        )  # fmt: skip
-        process.start()
-        return process
+        one, context = self.airflow, "spawn" if fresh else "forkserver"
+        args = (one.url, one.folder, one.extra, one.more, run, step or self.step, point, changes)
+        return start(attempt, *args, context=context)
 
     def killed(self, point: str, **more: Any) -> None:
         """Run the next attempt and have it killed at a point."""
-        gone(self.worker(point, **more))
+        killed(self.worker(point, **more))
 
     @contextmanager
     def held(self, path: str = STARTS) -> Iterator[None]:
@@ -73,16 +64,9 @@ class Scene:
 
     def triggerer(self, message: Any) -> Any:
         """Start a triggerer that waits for a deferred task."""
-        import json
-
         one = self.airflow
-        trigger = one.task(RUN, self.step).trigger(message)
-        (one.folder / "trigger.json").write_text(json.dumps(trigger.serialize()))
-        process = PROCESSES.Process(
-            target=wait_in_a_triggerer, args=(one.url, one.folder, one.extra, one.more, RUN, self.step), daemon=True
-        )
-        process.start()
-        return process
+        leave_trigger(one.task(RUN, self.step), message, one.folder)
+        return start(wait_in_a_triggerer, one.url, one.folder, one.extra, one.more, RUN, self.step)
 
     # -- attempts in this process ---------------------------------------------------------------------------------
 
@@ -98,18 +82,6 @@ class Scene:
         step = self.airflow.record(RUN).step(self.step)
         assert step is not None
         return step
-
-
-def gone(process: Any) -> None:
-    process.join(LONG)
-    assert process.exitcode == -signal.SIGKILL, process.exitcode
-
-
-def until(true: Any) -> None:
-    end = time.monotonic() + LONG
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.005)
 
 
 def scene(

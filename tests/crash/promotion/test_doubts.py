@@ -16,8 +16,9 @@ from nightshift.promotion.doubts import doubts_of, settle
 from nightshift.promotion.record import Kind, Outcome, State, Step, Version
 from nightshift.promotion.store import Records
 from tests.crash.promotion.night import OLD
-from tests.crash.promotion.scene import STARTS, scene, until
+from tests.crash.promotion.scene import STARTS, scene
 from tests.crash.promotion.test_turns import has_turn
+from tests.crash.workers import until
 
 
 def test_what_nobody_knows_of_a_run_that_was_given_up_holds_the_next(

@@ -5,8 +5,6 @@ Whatever the thawed attempt does, FlexDeploy has one deployment, and the record 
 
 from __future__ import annotations
 
-import os
-import signal
 import time
 from pathlib import Path
 from typing import Any
@@ -16,10 +14,10 @@ import pytest
 from include.standins.flexdeploy import FlexDeployStandIn
 from nightshift.errors import Ambiguous
 from nightshift.promotion.record import State, Version
-from tests.crash.jobs.test_frozen_attempts import frozen
 from tests.crash.promotion.doomed import FREEZE, WINDOW
 from tests.crash.promotion.scene import Scene, scene
 from tests.crash.promotion.test_turns import has_turn
+from tests.crash.workers import stands_still, thaw
 
 NOT_ASKED = ("before_step", "asking", "asked", "ready", "before_intent")
 """Points before the intent: the next attempt knows that nothing was asked for."""
@@ -29,18 +27,12 @@ KNOWN = ("id", "id_saved", "noted", "polling", "completed", "result", "before_do
 """Points after the id: the next attempt goes on with it."""
 
 
-def stands_still(play: Scene, point: str) -> Any:
+def frozen_at(play: Scene, point: str) -> Any:
     process = play.worker(FREEZE + point)
-    assert frozen(process), point
+    stands_still(process)
     if point in IN_DOUBT:
         time.sleep(WINDOW + 0.1)  # the window is what is measured here
     return process
-
-
-def thaw(process: Any) -> None:
-    os.kill(process.pid, signal.SIGCONT)
-    process.join(30)
-    assert process.exitcode == 0
 
 
 def takes_over(play: Scene, point: str) -> None:
@@ -59,7 +51,7 @@ def test_a_thawed_attempt_neither_deploys_nor_overwrites(
     vendor: FlexDeployStandIn, version: Version, tmp_path: Path, point: str
 ) -> None:
     play = scene(vendor, tmp_path, "deploy", version)
-    process = stands_still(play, point)
+    process = frozen_at(play, point)
     takes_over(play, point)
     made, step = play.judge.made(), play.state()
     assert (len(made), step.state, list(step.requests)) == (1, State.DONE, made)
@@ -75,7 +67,7 @@ def test_so_it_is_with_all_that_flexdeploy_does(
     vendor: FlexDeployStandIn, version: Version, tmp_path: Path, kind: str, point: str
 ) -> None:
     play = scene(vendor, tmp_path, kind, version)
-    process = stands_still(play, point)
+    process = frozen_at(play, point)
     takes_over(play, point)
     made, step = play.judge.made(), play.state()
     thaw(process)
@@ -94,7 +86,7 @@ def test_the_next_promotion_waits_for_what_a_frozen_worker_may_still_do(
     play = scene(vendor, tmp_path, "deploy", version)
     if point == "ending":
         vendor.turn(approvals={})
-    process = stands_still(play, point)
+    process = frozen_at(play, point)
     play.airflow.end("r")
     play.airflow.start("b")
     if point != "ending":
@@ -113,7 +105,7 @@ def test_the_next_promotion_waits_for_what_a_frozen_worker_may_still_do(
 def test_a_worker_that_thaws_in_time_does_its_work(vendor: FlexDeployStandIn, version: Version, tmp_path: Path) -> None:
     play = scene(vendor, tmp_path, "deploy", version)
     process = play.worker(FREEZE + "before_intent")
-    assert frozen(process)
+    stands_still(process)
     thaw(process)
     step, made = play.state(), play.judge.made()
     assert (step.state, list(step.requests), len(made)) == (State.DONE, made, 1)

@@ -10,7 +10,8 @@ from include.standins.flexdeploy import FlexDeployStandIn
 from nightshift.errors import Ambiguous
 from nightshift.promotion.record import State, Version
 from tests.crash.promotion.night import MARK, RECENT
-from tests.crash.promotion.scene import STEPS, Scene, gone, scene, until
+from tests.crash.promotion.scene import STEPS, Scene, scene
+from tests.crash.workers import LONG, kill, until
 
 HEALED = ("before_step", "before_intent", "id_saved", "polling", "result", "before_done", "done")
 """Points after which the retry brings the step to its end."""
@@ -51,8 +52,7 @@ def test_where_nobody_can_tell_a_person_is_asked(
     if point == "held":
         with play.held():
             process = play.worker()
-        process.kill()
-        gone(process)
+        kill(process)
     else:
         play.killed(point)
     made = play.judge.made()
@@ -96,14 +96,13 @@ def test_a_mark_brings_back_what_waits_for_an_approval(
     play = scene(vendor, tmp_path, kind, version, marker_flex_field=MARK)
     with play.held():
         process = play.worker()
-    process.kill()
-    gone(process)
+    kill(process)
     (request,) = play.judge.made()
     play.airflow.age("r", play.step)
     again = play.worker()
     until(lambda: play.state().requests == (request,))
     vendor.approve(request)
-    again.join(20)
+    again.join(LONG)
     assert again.exitcode == 0
     ended_once(play)
 
@@ -139,7 +138,7 @@ def test_the_triggerer_is_killed(vendor: FlexDeployStandIn, version: Version, tm
     process = play.triggerer(deferred.message)
     until(lambda: len(vendor.ledger.requests(path="/workflowrequest/")) > seen)
     process.kill()
-    process.join(20)
+    process.join(LONG)
     event = play.airflow.task("r", play.step).fire(deferred.message)
     run = play.airflow.attempt("r", play.step, resume=("resume", event))
     assert run.state == "success", run.error

@@ -15,7 +15,8 @@ from include.standins.flexdeploy.switches import Window
 from nightshift.errors import Ambiguous, JobFailed, JobTimedOut
 from nightshift.promotion.record import State, Version
 from tests.crash.promotion.night import OLD
-from tests.crash.promotion.scene import STARTS, STEPS, Scene, scene, until
+from tests.crash.promotion.scene import STARTS, STEPS, Scene, scene
+from tests.crash.workers import until
 
 LOST: dict[str, tuple[Fault, int]] = {
     "answer_lost": (Fault(kind=FaultKind.ACCEPT_THEN_DROP, method="POST", path=STARTS), 1),

@@ -16,7 +16,8 @@ from nightshift.promotion.record import Outcome, State, Version
 from tests.crash.promotion.doomed import attempt
 from tests.crash.promotion.looking import Stops, queue_of, record_of
 from tests.crash.promotion.night import Airflow
-from tests.crash.promotion.scene import PROCESSES, WHOLE, Scene, gone, scene
+from tests.crash.promotion.scene import WHOLE, Scene, scene
+from tests.crash.workers import killed, start
 
 BEGIN_POINTS = ("entered", "before_turn", "turn", "before_record", "record", "left")
 
@@ -27,10 +28,7 @@ def airflow(vendor: FlexDeployStandIn, tmp_path: Path) -> Airflow:
 
 
 def worker(airflow: Airflow, run: str, task: str, point: str | None = None) -> Any:
-    args = (airflow.url, airflow.folder, {}, airflow.more, run, task, point, {})
-    process = PROCESSES.Process(target=attempt, args=args, daemon=True)
-    process.start()
-    return process
+    return start(attempt, airflow.url, airflow.folder, {}, airflow.more, run, task, point, {})
 
 
 def has_turn(airflow: Airflow, run: str) -> bool:
@@ -53,7 +51,7 @@ def may_act(airflow: Airflow, *runs: str) -> list[str]:
 def test_begin_is_killed(airflow: Airflow, point: str) -> None:
     airflow.start("a", "2026-11-20")
     airflow.start("b", "2026-11-21")
-    gone(worker(airflow, "a", "begin", point))
+    killed(worker(airflow, "a", "begin", point))
     assert not has_turn(airflow, "b")
     assert may_act(airflow, "a", "b") in ([], ["a"])
     assert has_turn(airflow, "a")
@@ -70,7 +68,7 @@ def test_begin_is_killed(airflow: Airflow, point: str) -> None:
 def test_begin_is_killed_and_its_run_is_given_up(airflow: Airflow, point: str) -> None:
     airflow.start("a")
     airflow.start("b")
-    gone(worker(airflow, "a", "begin", point))
+    killed(worker(airflow, "a", "begin", point))
     airflow.end("a")
     assert has_turn(airflow, "b")
     assert may_act(airflow, "a", "b") == ["b"]

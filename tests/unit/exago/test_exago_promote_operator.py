@@ -1,11 +1,5 @@
 from __future__ import annotations
 
-import json
-import multiprocessing
-import os
-import signal
-import time
-from multiprocessing import connection, forkserver
 from pathlib import Path
 
 import pytest
@@ -14,10 +8,9 @@ from nightshift.errors import Rejected, Unreachable
 from nightshift.exago.claims import SubtreeBusy
 from nightshift.exago.promote_operator import STATE_KEY, PromotionHeldUp, PromotionStuck, PromotionUndone
 from tests.execution_api import FakeExecutionApi
-from tests.unit.exago import tasks
-from tests.unit.exago.conftest import api_of, fields
+from tests.unit.exago.conftest import api_of
 from tests.unit.exago.exago_server import ExagoServer
-from tests.unit.exago.tasks import api_in, claims_in, promotion
+from tests.unit.exago.tasks import claims_in, promotion
 
 BEFORE = ("App/live/r1", "App/live/r2", "App/next/r1", "App/next/r2", "App/next/r3", "Other/x")
 AFTER = {
@@ -25,9 +18,6 @@ AFTER = {
     "Archive/", "Archive/2026-11-21/", "Archive/2026-11-21/r1", "Archive/2026-11-21/r2",
 }  # fmt: skip
 STEPS = ["create Archive", "move App/live to Archive/2026-11-21", "move App/next to App/live"]
-PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["tests.unit.exago.warm"])
-forkserver.ensure_running()  # it gets ready while other tests run
 
 
 @pytest.fixture
@@ -246,54 +236,6 @@ def test_refused_before_anything_is_changed(
     assert claims_in(lake) == []
 
 
-# A whole promotion asks nine times: open, list, create, list, rename, list, rename, list, end.
-POINTS = [(number, when) for number in range(1, 10) for when in ("at", "after")]
-
-
-@pytest.mark.parametrize(("number", "when"), POINTS)
-def test_killed_at_each_request(server: ExagoServer, before: set[str], tmp_path: Path, number: int, when: str, monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
-    monkeypatch.setenv("NIGHTSHIFT_LAKE", str(tmp_path / "lake"))
-    process = PROCESSES.Process(target=tasks.attempt, args=(tmp_path, fields(server)), daemon=True)
-
-    def kill() -> None:
-        assert process.pid is not None
-        os.kill(process.pid, signal.SIGKILL)
-        # Its exit code can be read once only, and that is for the thread of the test.
-        connection.wait([process.sentinel], 10)
-
-    (server.at_request if when == "at" else server.after_request)[number] = kill
-    process.start()
-    process.join(30)
-    assert process.exitcode == -signal.SIGKILL
-    assert len(server.calls) == number
-    run = api_in(tmp_path, fields(server)).run(promotion(), try_number=2)
-    assert run.state == "success", run.error
-    assert run.result["outcome"] == "as planned"
-    assert server.paths() == AFTER
-    assert server.changes == STEPS
-    assert claims_in(tmp_path / "lake") == []
-    assert len(server.sessions) <= 1
-
-
-@pytest.mark.parametrize("number", [3, 5, 7])
-def test_killed_and_then_refused_it_is_as_before(server: ExagoServer, before: set[str], tmp_path: Path, number: int, monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
-    monkeypatch.setenv("NIGHTSHIFT_LAKE", str(tmp_path / "lake"))
-    process = PROCESSES.Process(target=tasks.attempt, args=(tmp_path, fields(server)), daemon=True)
-    server.at_request[number] = lambda: (process.kill(), connection.wait([process.sentinel], 10))[0]
-    server.script["rename"] = ["lost", "lost"] if number < 7 else ["done", "lost"]
-    process.start()
-    process.join(30)
-    assert process.exitcode == -signal.SIGKILL
-    server.script.clear()
-    server.script["rename"] = [(409, b"{}")]
-    if number == 3:
-        server.script["rename"] = ["done", (409, b"{}")]
-    run = api_in(tmp_path, fields(server)).run(promotion(), try_number=2)
-    assert isinstance(run.error, PromotionUndone), run
-    assert server.paths() == before
-    assert claims_in(tmp_path / "lake") == []
-
-
 def test_a_server_that_is_down_is_retried(server: ExagoServer, api: FakeExecutionApi, before: set[str]) -> None:
     server.script["open"] = [(503, b"{}")]
     run = api.run(promotion())
@@ -401,36 +343,3 @@ def test_a_list_that_contradicts_the_server_for_long_never_makes_it_go_back(
     server.stale = 0
     assert api.run(promotion()).state == "success"
     assert server.paths() == AFTER
-
-
-# -- frozen and resumed ----------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("saves", range(1, 9))
-def test_frozen_after_each_save_it_changes_nothing_when_it_thaws(server: ExagoServer, before: set[str], tmp_path: Path, saves: int, monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
-    """A second attempt ends the promotion, people put everything back by hand, and then the first one thaws."""
-    monkeypatch.setenv("NIGHTSHIFT_LAKE", str(tmp_path / "lake"))
-    process = PROCESSES.Process(target=tasks.freezing_attempt, args=(tmp_path, fields(server), saves), daemon=True)
-    process.start()
-    assert process.pid is not None
-    _wait_until_stopped(process.pid)
-    run = api_in(tmp_path, fields(server)).run(promotion(), try_number=2)
-    assert run.state == "success", run.error
-    assert server.paths() == AFTER
-    server.move("App/live", "App/next")
-    server.move("Archive/2026-11-21", "App/live")
-    by_hand, changes = server.paths(), list(server.changes)
-    time.sleep(0.6)  # the time in which a request may leave is what is measured here
-    os.kill(process.pid, signal.SIGCONT)
-    process.join(30)
-    assert process.exitcode == 0
-    state, _ = json.loads((tmp_path / "thawed.json").read_text())
-    assert not state.endswith("SUCCESS") or saves == 8
-    assert (server.paths(), server.changes) == (by_hand, changes)
-
-
-def _wait_until_stopped(pid: int) -> None:
-    end = time.monotonic() + 30
-    while Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "T":
-        assert time.monotonic() < end, "it never froze"
-        time.sleep(0.01)

@@ -12,9 +12,9 @@ from moto.server import ThreadedMotoServer
 from nightshift.lake.landing import Landing
 from nightshift.lake.store import Lake
 from nightshift.lake.tables import night_rows, publish
+from tests.crash.lake.test_races import ROWS, together
+from tests.crash.lake.workers import SPEC
 from tests.unit.lake.conftest import NIGHT, land_night, read_table
-from tests.unit.lake.test_races import ROWS, together
-from tests.unit.lake.workers import SPEC
 
 
 @pytest.fixture(scope="module")

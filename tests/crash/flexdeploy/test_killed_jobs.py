@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import multiprocessing
-import signal
 from collections import deque
 from pathlib import Path
 from typing import Any
@@ -14,9 +11,7 @@ import pytest
 from nightshift.errors import Ambiguous
 from nightshift.flexdeploy.adapter import FlexDeployAdapter
 from nightshift.jobs.record import RESOLUTION_KEY
-from tests.unit.flexdeploy.deploy_server import DeployServer
-from tests.unit.flexdeploy.deploy_tasks import task
-from tests.unit.flexdeploy.doomed import (
+from tests.crash.flexdeploy.doomed import (
     DiesBeforeAsking,
     DiesWithTheAnswer,
     DiesWithTheResult,
@@ -25,21 +20,11 @@ from tests.unit.flexdeploy.doomed import (
     attempt_that_dies_unreported,
     wait_in_a_triggerer,
 )
+from tests.crash.workers import LONG, kill, killed, leave_trigger, start
+from tests.unit.flexdeploy.deploy_server import DeployServer
+from tests.unit.flexdeploy.deploy_tasks import task
 
-PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["tests.unit.flexdeploy.doomed"])
 KINDS = ("build", "deploy", "execute")
-
-
-def start(target: Any, *args: Any) -> Any:
-    process = PROCESSES.Process(target=target, args=args, daemon=True)
-    process.start()
-    return process
-
-
-def killed(process: Any) -> bool:
-    process.join(30)
-    return process.exitcode == -signal.SIGKILL
 
 
 def retry(vendor: DeployServer, folder: Path, kind: str, number: int = 2, **options: Any) -> Any:
@@ -56,7 +41,7 @@ def short_window(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_killed_before_the_request_nothing_is_started_until_a_person_says_so(
     vendor: DeployServer, tmp_path: Path, kind: str
 ) -> None:
-    assert killed(start(attempt, vendor.url, tmp_path, kind, DiesBeforeAsking, {}))
+    killed(start(attempt, vendor.url, tmp_path, kind, DiesBeforeAsking, {}))
     assert isinstance(retry(vendor, tmp_path, kind).error, Ambiguous)
     assert vendor.starts() == 0
     api_of(vendor.url, tmp_path).task_store[RESOLUTION_KEY] = {"resubmit": True}
@@ -68,7 +53,7 @@ def test_killed_before_the_request_nothing_is_started_until_a_person_says_so(
 def test_killed_with_the_answer_in_hand_nothing_is_started_twice(
     vendor: DeployServer, tmp_path: Path, kind: str
 ) -> None:
-    assert killed(start(attempt, vendor.url, tmp_path, kind, DiesWithTheAnswer, {}))
+    killed(start(attempt, vendor.url, tmp_path, kind, DiesWithTheAnswer, {}))
     assert isinstance(retry(vendor, tmp_path, kind).error, Ambiguous)
     vendor.lists_executions = True
     api_of(vendor.url, tmp_path).task_store[RESOLUTION_KEY] = {"adopt": "12001"}
@@ -83,9 +68,8 @@ def test_killed_between_request_and_answer_a_mark_brings_it_back(
     vendor.script = ("PENDING_APPROVAL",)
     vendor.fault("start_answer", "hold")
     process = start(attempt, vendor.url, tmp_path, kind, None, {"marker_flex_field": "NIGHTSHIFT"})
-    assert vendor.started.wait(30)
-    process.kill()
-    assert killed(process)
+    assert vendor.started.wait(LONG)
+    kill(process)
     vendor.requests[12001].states = deque(["PENDING_APPROVAL"] * 3 + ["SUBMITTED", "COMPLETED"])
     run = retry(vendor, tmp_path, kind, marker_flex_field="NIGHTSHIFT")
     assert run.result["workflow_request_ids"] == [12001], run.error
@@ -96,9 +80,8 @@ def test_killed_between_request_and_answer_a_mark_brings_it_back(
 def test_killed_while_waiting_the_retry_goes_on(vendor: DeployServer, tmp_path: Path, kind: str) -> None:
     vendor.script = ("SUBMITTED",)
     process = start(attempt, vendor.url, tmp_path, kind, None, {"look": 60.0})
-    assert vendor.polled.wait(30)
-    process.kill()
-    assert killed(process)
+    assert vendor.polled.wait(LONG)
+    kill(process)
     vendor.requests[12001].states = deque(["SUBMITTED", "COMPLETED"])
     assert retry(vendor, tmp_path, kind).result["workflow_request_ids"] == [12001]
     assert (vendor.starts(), vendor.count("PUT")) == (1, 0)
@@ -106,14 +89,14 @@ def test_killed_while_waiting_the_retry_goes_on(vendor: DeployServer, tmp_path: 
 
 @pytest.mark.parametrize("kind", ["execute"])
 def test_killed_after_the_work_the_retry_gives_the_same_answer(vendor: DeployServer, tmp_path: Path, kind: str) -> None:
-    assert killed(start(attempt, vendor.url, tmp_path, kind, DiesWithTheResult, {"look": 5.0}))
+    killed(start(attempt, vendor.url, tmp_path, kind, DiesWithTheResult, {"look": 5.0}))
     first = retry(vendor, tmp_path, kind)
     assert first.result["workflow_request_ids"] == [12001]
     assert vendor.starts() == 1
 
 
 def test_killed_before_airflow_heard_of_it(vendor: DeployServer, tmp_path: Path) -> None:
-    assert killed(start(attempt_that_dies_unreported, vendor.url, tmp_path, "deploy"))
+    killed(start(attempt_that_dies_unreported, vendor.url, tmp_path, "deploy"))
     assert retry(vendor, tmp_path, "deploy").result["workflow_request_ids"] == [12001]
     assert vendor.starts() == 1
 
@@ -122,11 +105,10 @@ def test_a_triggerer_is_killed_and_another_takes_over(vendor: DeployServer, tmp_
     vendor.script = ("SUBMITTED",)
     api = api_of(vendor.url, tmp_path)
     message = api.run(task("deploy")).message
-    (tmp_path / "trigger.json").write_text(json.dumps(api.trigger(message).serialize()))
+    leave_trigger(api, message, tmp_path)
     process = start(wait_in_a_triggerer, vendor.url, tmp_path)
-    assert vendor.polled.wait(30)
-    process.kill()
-    assert killed(process)
+    assert vendor.polled.wait(LONG)
+    kill(process)
     vendor.requests[12001].states = deque(["SUBMITTED", "COMPLETED"])
     run = api.run(task("deploy"), resume=("resume", api.fire(message)))
     assert run.result["workflow_request_ids"] == [12001], run.error

@@ -1,42 +1,27 @@
-"""Two publishes at once, and publishes that die: each row is there once afterwards. Real processes, spawned."""
+"""Two publishes at once, and publishes that die: each row is there once afterwards. Real processes."""
 
 from __future__ import annotations
 
-import asyncio
-import multiprocessing
-import signal
-import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import pytest
 
 from nightshift.lake.store import Lake
 from nightshift.lake.tables import night_rows, publish
+from tests.crash.lake.workers import SPEC, publish_all, publish_until
+from tests.crash.workers import LONG, PROCESSES, killed, start
 from tests.unit.lake.conftest import NIGHT, land_night, read_table
-from tests.unit.lake.workers import SPEC, publish_all
 
-ROOT = Path(__file__).resolve().parents[3]
 ROWS = 40
 
 
 def together(lake: Lake, works: Sequence[list[tuple[str, str]]], options: Mapping[str, str] | None = None) -> None:
-    spawn = multiprocessing.get_context("spawn")
-    start = spawn.Barrier(len(works))
-    processes = [spawn.Process(target=publish_all, args=(lake.url, options, work, start)) for work in works]
+    barrier = PROCESSES.Barrier(len(works))
+    processes = [start(publish_all, lake.url, options, work, barrier) for work in works]
     for process in processes:
-        process.start()
-    for process in processes:
-        process.join(90)
+        process.join(LONG)
     assert [process.exitcode for process in processes] == [0] * len(works)
-
-
-async def die_publishing(lake: Lake, extract: str, line: str) -> None:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.unit.lake.workers", lake.url, NIGHT, extract, line, cwd=ROOT
-    )
-    assert await asyncio.wait_for(process.wait(), 60) == -signal.SIGKILL
 
 
 async def test_the_same_new_night_by_three_processes_at_once(lake: Lake) -> None:
@@ -67,7 +52,7 @@ async def test_different_nights_of_a_new_table_by_three_processes_at_once(lake: 
 async def test_a_publish_that_dies_is_done_again(lake: Lake, line: str, rows_after_the_crash: int) -> None:
     publish(lake, await land_night(lake, [[{"id": 7, "v": "old"}]], extract="old"), SPEC)
     manifest = await land_night(lake, [[{"id": n, "v": "new"} for n in range(ROWS)]], extract="new")
-    await die_publishing(lake, "new", line)
+    killed(start(publish_until, lake.url, NIGHT, "new", line))
     assert len(read_table(lake)) == rows_after_the_crash
     again = publish(lake, manifest, SPEC)
     assert again.already is (rows_after_the_crash == ROWS)
@@ -77,7 +62,7 @@ async def test_a_publish_that_dies_is_done_again(lake: Lake, line: str, rows_aft
 
 async def test_a_first_publish_that_dies_leaves_no_rows(lake: Lake) -> None:
     manifest = await land_night(lake, [[{"id": n} for n in range(ROWS)]])
-    await die_publishing(lake, "first", "1 files are in place")
+    killed(start(publish_until, lake.url, NIGHT, "first", "1 files are in place"))
     assert night_rows(lake, "flexnet", "entitlement") == {}
     assert publish(lake, manifest, SPEC).rows == ROWS
     assert len(read_table(lake)) == ROWS

@@ -1,37 +1,28 @@
-"""One attempt of a task in a process of its own, and adapters that die with it at a chosen moment."""
+"""One attempt of a FlexDeploy task in a process of its own, and adapters that die with it at a chosen moment."""
 
 from __future__ import annotations
 
-import json
-import os
-import signal
 from pathlib import Path
 from typing import Any
 
 from nightshift.flexdeploy.adapter import FlexDeployAdapter
-from tests.execution_api import FakeExecutionApi, FileStore  # first: it sets Airflow up
+from tests.crash import workers
+from tests.crash.workers import die
+from tests.execution_api import FakeExecutionApi
+from tests.file_store import FileStore
 from tests.unit.flexdeploy.deploy_tasks import connection, task
 
 
-def die() -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
+class DiesBeforeAsking(workers.DiesBeforeAsking, FlexDeployAdapter):
+    pass
 
 
-class DiesBeforeAsking(FlexDeployAdapter):
-    async def submit(self, intent: Any, payload: Any) -> Any:
-        die()
+class DiesWithTheAnswer(workers.DiesWithTheAnswer, FlexDeployAdapter):
+    pass
 
 
-class DiesWithTheAnswer(FlexDeployAdapter):
-    async def submit(self, intent: Any, payload: Any) -> Any:
-        await super().submit(intent, payload)
-        die()
-
-
-class DiesWithTheResult(FlexDeployAdapter):
-    async def result(self, status: Any) -> Any:
-        await super().result(status)
-        die()
+class DiesWithTheResult(workers.DiesWithTheResult, FlexDeployAdapter):
+    pass
 
 
 def api_of(url: str, folder: Path, **extra: Any) -> FakeExecutionApi:
@@ -61,16 +52,5 @@ def attempt_that_dies_unreported(url: str, folder: Path, kind: str) -> None:
 
 
 def wait_in_a_triggerer(url: str, folder: Path) -> None:
-    """Run the trigger that another process has left in ``trigger.json``."""
-    import asyncio
-
-    from airflow.sdk._shared.module_loading import import_string
-
-    path, kwargs = json.loads((folder / "trigger.json").read_text())
-    trigger = import_string(path)(**kwargs)
-
-    async def first() -> Any:
-        return (await anext(trigger.run())).payload
-
-    with api_of(url, folder).comms():
-        asyncio.run(first())
+    """Run the trigger that another process has left."""
+    workers.wait_in_a_triggerer(api_of(url, folder), folder)

@@ -1,17 +1,15 @@
-"""What a process of its own does in the tests of races and crashes; it is spawned, never forked."""
+"""What a process of its own does in the tests of races and crashes of the lake."""
 
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
-import sys
 from collections.abc import Mapping
 from multiprocessing.synchronize import Barrier
 
 from nightshift.lake.landing import Landing
 from nightshift.lake.spec import PublishSpec, SchemaRules
 from nightshift.lake.store import Lake
+from tests.crash.workers import die
 
 SPEC = PublishSpec(key=("id",), schema_rules=SchemaRules(allow_lost_columns=True))
 
@@ -33,11 +31,7 @@ def publish_until(url: str, night: str, extract: str, line: str) -> None:
 
     def say(text: str) -> None:
         if text.startswith(line):
-            os.kill(os.getpid(), signal.SIGKILL)
+            die()
 
     lake = Lake.from_url(url)
     publish(lake, asyncio.run(Landing(lake, "flexnet", "entitlement", night).manifest(extract)), SPEC, say=say)
-
-
-if __name__ == "__main__":
-    publish_until(*sys.argv[1:])

@@ -1,0 +1,79 @@
+"""A renewing worker is frozen with SIGSTOP, others renew or grant meanwhile, and it thaws: nothing newer is overwritten, no
+refresh token is used twice, and what only it has been given is not lost.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+from pathlib import Path
+
+from tests.crash.tokenflex.renewing import Stage
+from tests.crash.tokenflex.renewing import stage as stage_of
+from tests.crash.workers import stands_still, until
+from tests.unit.tokenflex_signin.oauth_server import OAuthServer
+from tests.unit.tokenflex_signin.records import GRANT, JOURNAL, RENEWED, granted
+
+
+def frozen_with_the_question_answered(server: OAuthServer, folder: Path) -> Stage:
+    """Freeze it while the answer to its question is on its way."""
+    gate = server.gate = threading.Event()
+    stage = stage_of(server, folder)
+    until(lambda: server.asked, "it asks")
+    os.kill(stage.process.pid, signal.SIGSTOP)
+    stands_still(stage.process)
+    gate.set()
+    return stage
+
+
+def stored(stage: Stage) -> tuple[str, str]:
+    found = json.loads(stage.store[RENEWED])
+    return found["grant_id"], found["pair"]["refresh_token"]
+
+
+def test_frozen_before_its_question_it_uses_no_token_that_was_used_meanwhile(
+    server: OAuthServer, tmp_path: Path
+) -> None:
+    stage = stage_of(server, tmp_path, JOURNAL)
+    stands_still(stage.process)
+    assert stage.next_attempt().state == "success"
+    newest = stored(stage)
+    stage.thaw()
+    assert stage.server.asked == ["refresh_token"]
+    assert stored(stage) == newest == ("g1", stage.server.pairs[-1][1])
+
+
+def test_frozen_with_an_answer_it_does_not_overwrite_a_newer_pair(server: OAuthServer, tmp_path: Path) -> None:
+    server.grace = True
+    stage = frozen_with_the_question_answered(server, tmp_path)
+    assert stage.next_attempt().state == "success"
+    newest = stored(stage)
+    assert newest == ("g1", stage.server.pairs[-1][1])
+    stage.thaw()
+    assert stored(stage) == newest
+    assert len(stage.server.asked) == 2
+
+
+def test_frozen_with_an_answer_it_does_not_overwrite_what_follows_from_a_newer_grant(
+    server: OAuthServer, tmp_path: Path
+) -> None:
+    stage = frozen_with_the_question_answered(server, tmp_path)
+    stage.store[GRANT] = granted(stage.server, left=600, grant_id="g2")
+    assert stage.next_attempt().state == "success"
+    newest = stored(stage)
+    assert newest[0] == "g2"
+    stage.thaw()
+    assert stored(stage) == newest
+
+
+def test_frozen_with_the_only_good_answer_it_heals_what_the_successor_called_lost(
+    server: OAuthServer, tmp_path: Path
+) -> None:
+    stage = frozen_with_the_question_answered(server, tmp_path)
+    assert stage.next_attempt().state == "failed"
+    assert json.loads(stage.store[JOURNAL])["outcome"] == "lost"
+    assert stage.thaw() == "success"
+    assert stored(stage) == ("g1", stage.server.pairs[-1][1])
+    assert stage.next_attempt().state == "skipped"

@@ -1,0 +1,33 @@
+"""Loaded once by the server that workers are forked from: what a first task makes Airflow import is there already.
+
+Nothing of it starts a thread, and ``deltalake`` is not among it: it does not outlive a fork.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import obstore.exceptions
+import obstore.store
+from airflow.providers.common.compat import connection
+from airflow.sdk import DAG, BaseAsyncOperator
+
+from nightshift.exago import promote_operator
+from nightshift.flexnet import operators
+from nightshift.tokenflex import landing_operators, renew_operator
+from tests.crash.promotion.night import dag_of
+from tests.execution_api import FakeExecutionApi
+
+loaded = (obstore, connection, operators, promote_operator, landing_operators, renew_operator)
+
+
+class Nothing(BaseAsyncOperator):
+    async def aexecute(self, context: Any) -> None:
+        """Do nothing, as a task."""
+
+
+dag_of()
+with DAG("d", schedule=None):
+    assert FakeExecutionApi().run(Nothing(task_id="t")).state == "success"
+assert "deltalake" not in sys.modules
