@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -14,52 +15,25 @@ from typing import Any
 
 from include.local import ROOT
 from include.local.airflow import connection_fields, free_port
+from include.standins.process import ports_from, vendor_type
+from nightshift.sources import VENDORS
 
 START_SECONDS = 30
-CONTEXT_PATHS = {"exago": "/ExagoWebApi", "flexdeploy": "/flexdeploy"}
 
 
-def standin_connections(ports: Mapping[str, int]) -> dict[str, dict[str, Any]]:
+def standin_connections(ports: Mapping[str, int], host: str = "127.0.0.1") -> dict[str, dict[str, Any]]:
     """Return connection id → fields for the stand-ins that listen on ``ports``.
 
     The credentials are the stand-ins' own and open nothing else.
     """
-    known = {
-        "flexnet": connection_fields(
-            conn_type="flexnet",
-            login="nightshift",
-            password="standin-flexnet",  # noqa: S106 - opens the stand-in only
-            description="The stand-in of FlexNet Operations",
-        ),
-        "tokenflex": connection_fields(
-            conn_type="tokenflex",
-            login="nightshift-service",
-            password="standin-tokenflex-service",  # noqa: S106
-            extra={"auth": "two_legged"},
-            description="The stand-in of Autodesk Token Flex",
-        ),
-        "camunda_optimize": connection_fields(
-            conn_type="camunda_optimize",
-            password="standin-camunda",  # noqa: S106
-            description="The stand-in of Camunda Optimize",
-        ),
-        "exago": connection_fields(
-            conn_type="exago",
-            login="nightshift",
-            password="standin-exago",  # noqa: S106
-            description="The stand-in of Exago BI",
-        ),
-        "flexdeploy": connection_fields(
-            conn_type="flexdeploy",
-            login="nightshift",
-            password="standin-flexdeploy",  # noqa: S106
-            description="The stand-in of FlexDeploy",
-        ),
-    }
-    return {
-        f"{vendor}_default": {**known[vendor], "host": f"http://127.0.0.1:{port}{CONTEXT_PATHS.get(vendor, '')}"}
-        for vendor, port in ports.items()
-    }
+    found = {}
+    for name, port in ports.items():
+        vendor, standin = VENDORS[name], vendor_type(name)
+        found[vendor.default_connection] = {
+            **connection_fields(conn_type=name, description=f"The stand-in of {vendor.name}", **standin.signs_in),
+            "host": f"http://{host}:{port}{standin.root}",
+        }
+    return found
 
 
 class StandIns:
@@ -111,3 +85,8 @@ class StandIns:
                 self._process.wait(timeout=5)
                 break
         self._process = None
+
+
+if __name__ == "__main__":
+    # The connections of the stand-ins that another host serves, each on a port from a first one on, for `airflow connections import`.
+    print(json.dumps(standin_connections(ports_from(int(sys.argv[2])), host=sys.argv[1]), indent=2))

@@ -22,6 +22,11 @@ VENDORS = tuple(found.name for found in pkgutil.iter_modules(include.standins.__
 """Each package beside this module is a stand-in, named as the connection type."""
 
 
+def ports_from(first: int) -> dict[str, int]:
+    """Return a port for each stand-in, counted up."""
+    return {name: first + number for number, name in enumerate(VENDORS)}
+
+
 def vendor_type(name: str) -> type[StandIn[Any]]:
     """Return the stand-in class of a vendor, the one that its package exports.
 
@@ -41,7 +46,8 @@ def built(options: argparse.Namespace) -> list[StandIn[Any]]:
     :raises ValueError: an unknown vendor or switch, or a value that does not fit
     """
     vendors: list[StandIn[Any]] = []
-    for spec in options.vendor:
+    every = ports_from(options.first_port) if options.first_port else {}
+    for spec in (*options.vendor, *(f"{name}={port}" for name, port in every.items())):
         name, _, port = spec.partition("=")
         kind = vendor_type(name)
         switches: Switches = kind.switches_type()
@@ -97,10 +103,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--vendor",
         action="append",
-        required=True,
+        default=[],
         metavar="NAME=PORT",
         help=f"{', '.join(VENDORS)}; port 0 or none: a free one",
     )
+    parser.add_argument("--first-port", type=int, help="all that there are, each on the next port")
     parser.add_argument("--seed", type=int, default=7, help="of the generated data")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--latency-ms", type=float, default=0.0)

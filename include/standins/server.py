@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, ClassVar, Generic, Self, TypeVar, cast
@@ -58,6 +58,8 @@ class StandIn(Generic[S]):
 
     name: ClassVar[str]
     root: ClassVar[str] = ""
+    signs_in: ClassVar[Mapping[str, Any]] = {}
+    """What a connection has besides its host: ``login``, ``password``, ``extra``; they open this stand-in only."""
     switches_type: ClassVar[type[Switches]] = Switches
     fault_kinds: ClassVar[frozenset[str]] = frozenset()
     secret_query: ClassVar[frozenset[str]] = frozenset()

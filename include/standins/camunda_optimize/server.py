@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from typing import Any
+from typing import Any, ClassVar
 
 from include.standins.camunda_optimize import faulty
 from include.standins.camunda_optimize.catalog import Catalog
 from include.standins.camunda_optimize.exports import Exports
-from include.standins.camunda_optimize.switches import FORMS, AuthForm, CamundaOptimizeSwitches, ErrorBody, Version
+from include.standins.camunda_optimize.switches import (
+    FORMS,
+    TOKEN,
+    AuthForm,
+    CamundaOptimizeSwitches,
+    ErrorBody,
+    Version,
+)
 from include.standins.routing import Refused, Request, Response, Route
 from include.standins.server import StandIn
 from include.standins.sockets import HTML
@@ -28,6 +35,7 @@ class CamundaOptimizeStandIn(StandIn[CamundaOptimizeSwitches]):
     """
 
     name = "camunda_optimize"
+    signs_in: ClassVar[Mapping[str, Any]] = {"password": TOKEN}
     switches_type = CamundaOptimizeSwitches
     fault_kinds = faulty.KINDS
     secret_query = frozenset({"access_token"})

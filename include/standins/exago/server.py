@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 from include.standins.exago import faulty
 from include.standins.exago.access import Access
@@ -16,7 +16,7 @@ from include.standins.exago.live_tree import LiveTree
 from include.standins.exago.paths import WEB_APP, WordRouter
 from include.standins.exago.reports import Reports
 from include.standins.exago.schedules import Schedules
-from include.standins.exago.switches import ExagoSwitches, WrongAuth
+from include.standins.exago.switches import REST_KEY, USER_ID, ExagoSwitches, WrongAuth
 from include.standins.routing import Refused, Request, Route
 
 JSON = "application/json"
@@ -33,6 +33,7 @@ class ExagoStandIn(Failing):
     """
 
     name = "exago"
+    signs_in: ClassVar[Mapping[str, Any]] = {"login": USER_ID, "password": REST_KEY}
     root = "/ExagoWebApi"
     switches_type = ExagoSwitches
     fault_kinds = faulty.KINDS

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import traceback
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 from include.standins.flexdeploy.engine import Engine
 from include.standins.flexdeploy.faulty import FAULTS
+from include.standins.flexdeploy.people import LOGIN, PASSWORD
 from include.standins.flexdeploy.planted import documented, planted
 from include.standins.flexdeploy.request_api import RequestApi, TaskApi
 from include.standins.flexdeploy.running import Running, Source
@@ -38,6 +39,7 @@ class FlexDeployStandIn(Users):
     """
 
     name = "flexdeploy"
+    signs_in: ClassVar[Mapping[str, Any]] = {"login": LOGIN, "password": PASSWORD}
     root = "/flexdeploy"
     switches_type = FlexDeploySwitches
     fault_kinds = FAULTS

@@ -5,11 +5,11 @@ from __future__ import annotations
 import base64
 import binascii
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from http import HTTPStatus
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import parse_qsl
 from zoneinfo import ZoneInfo
 
@@ -22,7 +22,7 @@ from include.standins.flexnet.fields import Group
 from include.standins.flexnet.groups import GROUPS
 from include.standins.flexnet.kept import KeptPages
 from include.standins.flexnet.rows import Days, Reversed, Rows, Window, drifted
-from include.standins.flexnet.switches import BeyondLast, ErrorBody, FlexNetSwitches, LinkForm, Order
+from include.standins.flexnet.switches import LOGIN, PASSWORD, BeyondLast, ErrorBody, FlexNetSwitches, LinkForm, Order
 from include.standins.routing import Refused, Request, Response, Route
 from include.standins.server import StandIn
 from include.standins.sockets import HTML
@@ -36,6 +36,7 @@ class FlexNetStandIn(StandIn[FlexNetSwitches]):
     """A FlexNet Operations site with all fourteen reports; see :class:`FlexNetSwitches` and :data:`faulty.KINDS`."""
 
     name = "flexnet"
+    signs_in: ClassVar[Mapping[str, Any]] = {"login": LOGIN, "password": PASSWORD}
     switches_type = FlexNetSwitches
     fault_kinds = faulty.KINDS
     side_origins = ("elsewhere",)

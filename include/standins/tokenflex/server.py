@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -39,6 +39,11 @@ class TokenFlexStandIn(StandIn[TokenFlexSwitches]):
     """
 
     name = "tokenflex"
+    signs_in: ClassVar[Mapping[str, Any]] = {
+        "login": "nightshift-service",
+        "password": "standin-tokenflex-service",
+        "extra": {"auth": "two_legged"},
+    }
     switches_type = TokenFlexSwitches
     fault_kinds = FAULTS
     secret_query = SECRET_QUERY | {"code", "state", "code_challenge"}

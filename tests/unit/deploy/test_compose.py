@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ import yaml
 
 from include.local.airflow import shared_settings
 from include.local.vendors import standin_connections
+from include.standins.process import ports_from
+from nightshift.sources import VENDORS
 
 ONE_SHOT = {"init", "standins-connections"}
 STANDINS = {"standins", "standins-connections"}
@@ -159,7 +162,7 @@ def test_volumes_are_named_and_used(compose: dict[str, Any], services: dict[str,
 def test_files_that_it_names_exist(compose: dict[str, Any], services: dict[str, Any], root: Path) -> None:
     words = " ".join(str(service.get("command", "")) for service in services.values())
     named = re.findall(r"deploy/[\w.]+", words)
-    assert len(named) == 2
+    assert len(named) == 1
     assert all((root / file).is_file() for file in named)
     module, _, name = compose["x-environment"]["AIRFLOW__CORE__AUTH_MANAGER"].rpartition(".")
     assert f"import {name}\n" in (root / (module.replace(".", "/") + ".py")).read_text()
@@ -169,21 +172,24 @@ def test_files_that_it_names_exist(compose: dict[str, Any], services: dict[str, 
 
 
 def test_the_stand_ins_connections_lead_to_the_stand_ins(services: dict[str, Any], root: Path) -> None:
-    ports = {name: int(port) for name, port in re.findall(r"--vendor (\w+)=(\d+)", services["standins"]["command"])}
+    (first,) = re.findall(r"--host standins --first-port (\d+)", services["standins"]["command"])
+    (made, file) = re.findall(
+        r"(python -m include.local.vendors .*) > (\S+)", services["standins-connections"]["command"]
+    )[0]
     assert services["standins"]["hostname"] == "standins"
-    assert "--host standins" in services["standins"]["command"]
-    expected = {
-        name: {**fields, "host": fields["host"].replace("127.0.0.1", "standins")}
-        for name, fields in standin_connections(ports).items()
-    }
-    found = yaml.safe_load((root / "deploy" / "standins.yaml").read_text())
-    for fields in found.values():
-        if "extra" in fields:
-            fields["extra"] = json.dumps(fields["extra"])
-    assert found == expected
-    assert len(found) == 5
-    low, high = re.search(r"\[(\d+)-(\d+)\]", str(services["standins"]["healthcheck"]["test"])).groups()
-    assert set(ports.values()) == set(range(int(low), int(high) + 1))
+    assert made.split()[-2:] == ["standins", first]
+    environ = {**os.environ, "PYTHONPATH": f"{root / 'plugins'}{os.pathsep}{root}"}
+    told = subprocess.run(
+        [sys.executable, *made.split()[1:]], cwd=root, env=environ, text=True, capture_output=True, check=True
+    )
+    found = json.loads(told.stdout)
+    assert found == standin_connections(ports_from(int(first)), host="standins")
+    assert {fields["conn_type"] for fields in found.values()} == set(VENDORS)
+    assert f"connections import {file}" in services["standins-connections"]["command"]
+    assert (
+        re.findall(r"--ready-file (\S+)", services["standins"]["command"])[0]
+        in services["standins"]["healthcheck"]["test"]
+    )
 
 
 TOOLS = [["docker", "compose"], ["docker-compose"]]
