@@ -84,14 +84,20 @@ def _right(request: Request, switches: ExagoSwitches) -> list[str]:
     without_body = lengths.get(switches.signed_length, ["0", ""])
     return [
         signature(
-            switches.rest_key, request.method, path, length=length, content_type=headers.get("Content-Type", ""),
-            md5=headers.get("Content-MD5", ""), sid=sid, date=_date(request),
+            switches.rest_key,
+            request.method,
+            path,
+            length=length,
+            content_type=headers.get("Content-Type", ""),
+            md5=headers.get("Content-MD5", ""),
+            sid=sid,
+            date=_date(request),
         )
         for path, length in itertools.product(
             paths.get(switches.signed_path, [request.raw_path, unquote(request.raw_path)]),
             [str(len(request.body))] if request.body else without_body,
         )
-    ]  # fmt: skip
+    ]
 
 
 def _date(request: Request) -> str:

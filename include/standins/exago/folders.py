@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import msgspec
 
-from include.standins.exago import faulty
 from include.standins.exago.access import Session
 from include.standins.exago.failing import Failing
 from include.standins.exago.live_tree import LiveTree
@@ -79,10 +78,10 @@ class Folders:
             raise Refused(self._vendor.failure(400, str(wrong))) from None
 
     def _folder(self, request: Request, levels: Levels, status: str) -> Response:
-        odd = request.fault(faulty.ODD_STATUS)
-        return self._told(levels, str(odd.detail.get("status", "Pending")) if odd else status)
+        odd = request.fault("odd_status")
+        return self._shown(levels, str(odd.detail.get("status", "Pending")) if odd else status)
 
-    def _told(self, levels: Levels, status: str) -> Response:
+    def _shown(self, levels: Levels, status: str) -> Response:
         cases = {StatusCase.LOWER: status.lower(), StatusCase.UPPER: status.upper()}
         shown = cases.get(self._vendor.switches.status_case, status)
         return Response.json(200, {"Id": None, "Name": "/".join(levels), "Status": shown})
@@ -90,11 +89,13 @@ class Folders:
     def _refused(self, trouble: CannotChange, levels: Levels) -> Response:
         switches = self._vendor.switches
         answers = {
-            Trouble.EXISTS: switches.existing, Trouble.MISSING: switches.missing, Trouble.NOT_EMPTY: switches.not_empty,
+            Trouble.EXISTS: switches.existing,
+            Trouble.MISSING: switches.missing,
+            Trouble.NOT_EMPTY: switches.not_empty,
             Trouble.READ_ONLY: switches.read_only,
-        }  # fmt: skip
+        }
         answer = answers.get(trouble.trouble, Answer.ERROR)
         status, reason = _SAYS[trouble.trouble]
         if answer is Answer.STATUS:
-            return self._told(levels, status)
+            return self._shown(levels, status)
         return self._vendor.failure(HTTP_STATUS[answer], reason.format(path=trouble.path))

@@ -1,4 +1,6 @@
-"""The tree as it lives at the stand-in: changed by requests and by other users, guarded, every change in the ledger, listed as the switches say."""
+"""The tree as it lives at the stand-in: changed by requests and by other users, guarded, every change in the ledger,
+listed as the switches say.
+"""
 
 from __future__ import annotations
 
@@ -27,24 +29,17 @@ class Trees:
 
     def __init__(self, root: Node) -> None:
         self.now = root
-        self._before: deque[tuple[float, int, Node]] = deque(maxlen=CHANGES_KEPT)
+        self._before: deque[tuple[int, Node]] = deque(maxlen=CHANGES_KEPT)
 
-    def change(self, root: Node, at: float, request: int) -> None:
-        """Take a new tree.
-
-        :param at: seconds of the stand-in's clock
-        :param request: number of the call that changes it
-        """
-        self._before.append((at, request, self.now))
+    def change(self, root: Node, requests: int) -> None:
+        """Take a new tree, after so many requests."""
+        self._before.append((requests, self.now))
         self.now = root
 
-    def seen(self, at: float, request: int, switches: ExagoSwitches) -> Node:
+    def seen(self, requests: int, switches: ExagoSwitches) -> Node:
         """Return the tree as a listing shows it, late as the switches say."""
-        calls, seconds = switches.listing_lag_calls, switches.listing_lag_seconds
-        for until, by, root in self._before:
-            if (calls and by >= request - calls) or (seconds and until > at - seconds):
-                return root
-        return self.now
+        lag = switches.listing_lag_calls
+        return next((root for by, root in self._before if lag and by >= requests - lag), self.now)
 
 
 def listed(root: Node, switches: ExagoSwitches, hidden: frozenset[str] = frozenset()) -> dict[str, Any]:
@@ -54,7 +49,7 @@ def listed(root: Node, switches: ExagoSwitches, hidden: frozenset[str] = frozens
     """
     newer = switches.version is Version.V2021
     key = switches.child_key or (ChildKey.UPPER if newer else ChildKey.LOWER)
-    children = [_told(child, key, switches, newer=newer) for child in root.children if child.name not in hidden]
+    children = [_shown(child, key, switches, newer=newer) for child in root.children if child.name not in hidden]
     return {key.value: children}
 
 
@@ -67,19 +62,27 @@ def hidden_from(identity: Mapping[str, Any], switches: ExagoSwitches) -> frozens
     return frozenset(path for path, party in switches.parties.items() if party not in set(values))
 
 
-def _told(node: Node, key: ChildKey, switches: ExagoSwitches, *, newer: bool) -> dict[str, Any]:
+def _shown(node: Node, key: ChildKey, switches: ExagoSwitches, *, newer: bool) -> dict[str, Any]:
     number = NUMBERS.get(node.type or "", FOLDER_NUMBER)
     kind = number if switches.numeric_types and node.is_report else node.type
-    told: dict[str, Any] = {
-        "name": node.name, "leaf_flag": node.is_report, "readonly_flag": node.read_only, "type": kind, "user": switches.role,
-    }  # fmt: skip
+    shown: dict[str, Any] = {
+        "name": node.name,
+        "leaf_flag": node.is_report,
+        "readonly_flag": node.read_only,
+        "type": kind,
+        "user": switches.role,
+    }
     if newer:
-        told |= {
-            "content_id": node.id, "content_type": "Report" if node.is_report else "Folder", "report_type": number,
+        shown |= {
+            "content_id": node.id,
+            "content_type": "Report" if node.is_report else "Folder",
+            "report_type": number,
             "access_flags": READ_ONLY if node.read_only else FULL_ACCESS,
-        }  # fmt: skip
-    told[key.value] = None if node.is_report else [_told(child, key, switches, newer=newer) for child in node.children]
-    return told
+        }
+    shown[key.value] = (
+        None if node.is_report else [_shown(child, key, switches, newer=newer) for child in node.children]
+    )
+    return shown
 
 
 Sink = Callable[..., None]
@@ -95,16 +98,16 @@ class LiveTree:
         self._vendor = vendor
         self._new_id = Ids(vendor.seed)
         self._trees = Trees(planted(vendor.switches, self._new_id))
-        self._calls = 0
+        self._requests = 0
 
     @property
     def same(self) -> Same:
         """How names are compared."""
         return tree.exactly if self._vendor.switches.names_case_sensitive else tree.in_any_case
 
-    def count_call(self) -> None:
+    def count_request(self) -> None:
         """Note that a call is served: listings lag behind by calls."""
-        self._calls += 1
+        self._requests += 1
 
     def listing(self, identity: Mapping[str, Any]) -> dict[str, Any]:
         """Return the tree as a storage identity sees it in a listing, which may be late.
@@ -114,7 +117,7 @@ class LiveTree:
         switches = self._vendor.switches
         with self._vendor.locked():
             late = identity.get("ReportListCacheEnabled", True)
-            root = self._trees.seen(self._now(), self._calls, switches) if late else self._trees.now
+            root = self._trees.seen(self._requests, switches) if late else self._trees.now
         return listed(root, switches, hidden_from(identity, switches))
 
     def paths(self) -> list[str]:
@@ -173,7 +176,7 @@ class LiveTree:
         request.effect("folder_deleted", "/".join(levels))
 
     def other_user(self, do: str, path: str, *, to: str = "", type: str = "advanced", sink: Sink | None = None) -> bool:  # noqa: A002 -- as it stands in a fault's detail
-        """Change the tree as another user does; see ``other_user`` in :data:`faulty.KINDS`.
+        """Change the tree as another user does; see ``other_user`` in :mod:`~include.standins.exago.faulty`.
 
         :param sink: where the effect goes; default: the ledger, as the vendor's own doing
         :return: whether it was possible
@@ -213,7 +216,4 @@ class LiveTree:
         return tree.dropped(root, levels, node, self.same)
 
     def _take(self, root: Node) -> None:
-        self._trees.change(root, self._now(), self._calls)
-
-    def _now(self) -> float:
-        return self._vendor.clock.elapsed()
+        self._trees.change(root, self._requests)

@@ -1,4 +1,6 @@
-"""Paths: those of requests, whose words may be written in any letter case, and those of folders, in URLs and in bodies."""
+"""Paths: those of requests, whose words may be written in any letter case, and those of folders, in URLs and in
+bodies.
+"""
 
 from __future__ import annotations
 
@@ -8,22 +10,10 @@ from urllib.parse import unquote
 from include.standins.exago.switches import ExagoSwitches, Separator, Version
 from include.standins.routing import Found, Route, Router
 
-WEB_APP = "/Exago"
-PRINTED = frozenset(
-    {
-        "rest", "sessions", "reports", "list", "folders", "rename", "StorageMgmt", "Reports", "Execute", "SchedulesV2", "Schedules",
-        "Filters", "Parameters", "Flush", "batch",
-    }
-)  # fmt: skip
+PRINTED = frozenset({"rest", "sessions", "reports", "list", "folders", "rename", "StorageMgmt", "Reports", "Execute"})
 """The words of the paths as the reference prints them."""
 
-_SECOND = {
-    "folders": frozenset({"rename"}),
-    "reports": frozenset({"list", "execute"}),
-    "schedulesv2": frozenset({"flush"}),
-    "schedules": frozenset({"flush"}),
-}
-_THIRD = frozenset({"filters", "parameters"})
+_SECOND = {"folders": frozenset({"rename"}), "reports": frozenset({"list", "execute"})}
 
 
 class NotAPath(ValueError):
@@ -39,13 +29,10 @@ class WordRouter(Router):
 
     def __init__(self, root: str, routes: Iterable[Route], strict: Callable[[], bool]) -> None:
         super().__init__(root, routes)
-        self._root = root
         self._strict = strict
 
     def find(self, origin: str, method: str, raw_path: str) -> Found:
-        """Find the route of a request; the pages of the web application lie under their own path."""
-        if origin:
-            return super().find(origin, method, self._root + raw_path.removeprefix(WEB_APP))
+        """Find the route of a request."""
         below, _, rest = raw_path.partition("/rest/") if self._strict() else _split_rest(raw_path)
         if not rest:
             return super().find(origin, method, raw_path)
@@ -60,8 +47,6 @@ class WordRouter(Router):
             and (found[0] != "folders" or len(parts) == 2)
         ):
             found[1] = self._word(parts[1])
-        if len(parts) == 3 and found[0] in ("schedulesv2", "schedules") and parts[2].lower() in _THIRD:
-            found[2] = self._word(parts[2])
         return found
 
     def _word(self, part: str) -> str:

@@ -13,12 +13,11 @@ from typing import Any
 import msgspec
 
 from include.standins.draw import Draw
-from include.standins.exago import faulty
 from include.standins.exago.access import Session
 from include.standins.exago.failing import Failing
 from include.standins.exago.live_tree import LiveTree
 from include.standins.exago.paths import NotAPath, body_levels
-from include.standins.exago.switches import HTTP_STATUS, Answer, BinaryResult, JsonResult, Version
+from include.standins.exago.switches import JsonResult, Version
 from include.standins.routing import Refused, Request, Response
 
 COLUMNS = ("OrderId", "Region", "Customer", "Amount", "Day", "Remark")
@@ -87,9 +86,13 @@ def rows(seed: int, path: str, count: int) -> list[dict[str, Any]]:
     for place in range(count):
         draw = Draw(seed, "exago", path, place)
         values = (
-            place + 1, draw.choice(_REGIONS), draw.choice(_CUSTOMERS), draw.integer(0, 9_999_999) / 100,
-            f"2026-{draw.integer(1, 12):02d}-{draw.integer(1, 28):02d}", draw.choice((None, "", "two\nlines", "50 % off")),
-        )  # fmt: skip
+            place + 1,
+            draw.choice(_REGIONS),
+            draw.choice(_CUSTOMERS),
+            draw.integer(0, 9_999_999) / 100,
+            f"2026-{draw.integer(1, 12):02d}-{draw.integer(1, 28):02d}",
+            draw.choice((None, "", "two\nlines", "50 % off")),
+        )
         found.append(dict(zip(COLUMNS, values, strict=True)))
     return found
 
@@ -158,8 +161,6 @@ class Reports:
     def __init__(self, vendor: Failing, live: LiveTree) -> None:
         self._vendor = vendor
         self._live = live
-        self._exports: dict[str, bytes] = {}
-        self._exported = 0
 
     async def tree(self, request: Request, session: Session) -> Response:
         """Answer ``GET /rest/reports/list``."""
@@ -175,25 +176,22 @@ class Reports:
         wanted = self._vendor.parsed(request, Execution)
         path, type_ = self._found(wanted)
         answer: dict[str, Any] = {
-            "ReportPath": path, "ExportType": kind.value, "DataType": wanted.data_type, "ExecuteData": None,
-            "IsError": False, "ErrorList": [],
-        }  # fmt: skip
+            "ReportPath": path,
+            "ExportType": kind.value,
+            "DataType": wanted.data_type,
+            "ExecuteData": None,
+            "IsError": False,
+            "ErrorList": [],
+        }
         try:
             self._runnable(request, path, type_, kind)
             found = asked_for(rows(self._vendor.seed, path, switches.report_rows.get(path, DEFAULT_ROWS)), wanted)
         except CannotRun as failed:
             request.effect("report_executed", path, type=kind.value, error=True)
             return Response.json(200, answer | {"IsError": True, "ErrorList": failed.args})
-        answer["ExecuteData"] = self._result(written(found, kind), kind, wanted)
+        answer["ExecuteData"] = self._result(written(found, kind), kind)
         request.effect("report_executed", path, type=kind.value, error=False, rows=len(found))
         return Response.json(200, answer)
-
-    async def export(self, request: Request) -> Response:
-        """Answer ``ExecuteExport.aspx`` of the web application: each URL works once."""
-        body = self._exports.pop(request.query.get("d", ""), None)
-        if body is None:
-            return self._vendor.page(404, "This export is no longer there.")
-        return Response(200, body=body, content_type="application/octet-stream")
 
     def _found(self, wanted: Execution) -> tuple[str, str | None]:
         """Return path and type of the report that is asked for; no type: it is not there.
@@ -216,32 +214,19 @@ class Reports:
 
     def _runnable(self, request: Request, path: str, type_: str | None, kind: Format) -> None:
         switches = self._vendor.switches
-        fails = request.fault(faulty.REPORT_FAILS)
+        fails = request.fault("report_fails")
         if fails:
             raise CannotRun(*fails.detail.get("errors", ["The data source is not available."]))
         if path in switches.failing_reports:
             raise CannotRun(switches.failing_reports[path])
         if type_ is None:
             text = f"The report {path} does not exist."
-            if switches.missing_report is not Answer.STATUS:
-                raise Refused(self._vendor.failure(HTTP_STATUS[switches.missing_report], text))
             raise CannotRun(text)
         snapshot = type_ == "dashboard" and kind is Format.PDF_SNAPSHOT
-        barred = {"dashboard", "chained"} | (set() if switches.expressview_executable else {"expressview"})
-        if type_ in barred and not snapshot:
+        if type_ in ("dashboard", "chained") and not snapshot:
             raise CannotRun(f"A report of the type {type_} cannot be executed.")
 
-    def _result(self, text: str, kind: Format, wanted: Execution) -> Any:
-        switches = self._vendor.switches
-        if kind is Format.JSON and switches.json_result is JsonResult.VALUE:
+    def _result(self, text: str, kind: Format) -> Any:
+        if kind is Format.JSON and self._vendor.switches.json_result is JsonResult.VALUE:
             return msgspec.json.decode(text)
-        if kind in TEXT:
-            return text
-        asked = (wanted.data_type or "").lower() if switches.version is Version.V2021 else ""
-        by_default = BinaryResult.BASE64 if asked == "data" else switches.binary_result
-        if (BinaryResult.URL if asked == "url" else by_default) is BinaryResult.BASE64:
-            return base64.b64encode(text.encode()).decode()
-        self._exported += 1
-        token = Draw(self._vendor.seed, "exago", "export", self._exported).hexadecimal(16)
-        self._exports[token] = text.encode()
-        return f"ExecuteExport.aspx?d={token}"
+        return text if kind in TEXT else base64.b64encode(text.encode()).decode()

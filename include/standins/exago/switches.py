@@ -115,41 +115,24 @@ class JsonResult(StrEnum):
     VALUE = "value"
 
 
-class BinaryResult(StrEnum):
-    """What ``ExecuteData`` of a binary format is where the request does not say: a URL that works once, or base 64."""
-
-    URL = "url"
-    BASE64 = "base64"
-
-
-def _schedules() -> dict[str, list[str]]:
-    return {
-        "nightly-sales": ["Ready", "Running", "Running", "Completed"],
-        "nightly-holdings": ["Ready", "Running", "Abended"],
-        "stopped-by-hand": ["Running", "UserAbort"],
-    }
-
-
 class ExagoSwitches(Switches, frozen=True, kw_only=True):
     """Every open point of the reference, with the default that it recommends or that seems likeliest.
 
     ``user_id`` and ``rest_key``: the credentials, the user may be blank; ``secured`` off: an unsecured configuration,
-    which takes ``Basic Og==``. ``headers_required``: a call without ``Content-Type`` and ``Accept`` of JSON gets
-    ``headers_status``. ``rest_enabled`` off: every call gets 500 with HTML. ``words_case_sensitive``: words of the path
-    as the reference prints them; ``names_case_sensitive``: of folders and reports. ``configs``: what ``?config=`` may
-    name. ``session_seconds``: life of a session, since its last call (``session_sliding``) or since it was made;
-    ``session_calls``: it ends after so many. ``session_id_key``: of the session's JSON. ``role``: ``user`` of every
-    node. ``child_key``, ``separator``: instead of what ``version`` says. ``numeric_types``: of nodes. ``existing``,
-    ``missing``, ``not_empty``, ``read_only``: answer to a folder that is there, is not (or its parent), holds
-    something, may not be changed. ``parents_made``: creating a folder makes the folders above it.
-    ``listing_lag_calls``: a listing does not show what the last so many calls changed; ``listing_lag_seconds``: what
-    changed so lately. ``parties``: path of a top folder → whom it is shown to (a value of the storage identity), from
+    which takes ``Basic Og==``. ``headers_required``: a request without ``Content-Type`` and ``Accept`` of JSON gets
+    400. ``rest_enabled`` off: every request gets 500 with HTML. ``words_case_sensitive``: words of the path as the
+    reference prints them; ``names_case_sensitive``: of folders and reports. ``configs``: what ``?config=`` may name.
+    ``session_seconds``: life of a session since its last request; ``session_calls``: it ends after so many.
+    ``session_id_key``: of the session's JSON. ``role``: ``user`` of every node. ``child_key``, ``separator``: instead
+    of what ``version`` says. ``numeric_types``: of nodes. ``existing``, ``missing``, ``not_empty``, ``read_only``:
+    answer to a folder that is there, is not (or its parent), holds something, may not be changed. ``parents_made``:
+    creating a folder makes the folders above it. ``listing_lag_calls``: a listing does not show what the last so many
+    requests changed. ``parties``: path of a top folder → whom it is shown to (a value of the storage identity), from
     2020.1 on and unless ``IsAdmin``. ``report_rows``: rows of a report by path; ``failing_reports``: path → what its
-    ``ErrorList`` says; ``missing_report``: answer to a report that is not there, ``status``: 200 with ``IsError``.
-    ``expressview_executable``: from 2019.2.19 and 2020.1.5 on. ``schedules``: id → job status at each look, the last
-    one stays. ``schedules_v2`` off: only ``/rest/schedules``. At the start only: ``tree``: paths of all that there is,
-    a folder's with ``/`` at its end; ``documented_tree``: the tree of the vendor's page and nothing else;
-    ``bulk_folders``: so many folders with ten reports each, besides.
+    ``ErrorList`` says.
+
+    At the start only: ``tree``: paths of all that there is, a folder's with ``/`` at its end; ``documented_tree``: the
+    tree of the vendor's page and nothing else; ``bulk_folders``: so many folders with ten reports each, besides.
     """
 
     version: Version = Version.V2019
@@ -161,7 +144,6 @@ class ExagoSwitches(Switches, frozen=True, kw_only=True):
     signed_path: SignedPath = SignedPath.EITHER
     signed_length: SignedLength = SignedLength.EITHER
     headers_required: bool = True
-    headers_status: int = 400
     error_body: ErrorBody = ErrorBody.JSON
     unknown_path: UnknownPath = UnknownPath.ERROR
     rest_enabled: bool = True
@@ -169,7 +151,6 @@ class ExagoSwitches(Switches, frozen=True, kw_only=True):
     names_case_sensitive: bool = True
     configs: list[str] = msgspec.field(default_factory=lambda: ["WebReports"])
     session_seconds: float = 1200
-    session_sliding: bool = True
     session_calls: int | None = None
     session_id_key: str = "Id"
     role: str = "Admin"
@@ -183,16 +164,10 @@ class ExagoSwitches(Switches, frozen=True, kw_only=True):
     parents_made: bool = False
     status_case: StatusCase = StatusCase.DOCUMENTED
     listing_lag_calls: int = 0
-    listing_lag_seconds: float = 0
     parties: dict[str, str] = msgspec.field(default_factory=dict)
     report_rows: dict[str, int] = msgspec.field(default_factory=dict)
     failing_reports: dict[str, str] = msgspec.field(default_factory=dict)
-    missing_report: Answer = Answer.STATUS
-    expressview_executable: bool = True
     json_result: JsonResult = JsonResult.TEXT
-    binary_result: BinaryResult = BinaryResult.URL
-    schedules: dict[str, list[str]] = msgspec.field(default_factory=_schedules)
-    schedules_v2: bool = True
     tree: list[str] | None = None
     documented_tree: bool = False
     bulk_folders: int = 0

@@ -1,4 +1,6 @@
-"""The tree of folders and reports: nodes that never change, changes that give a new tree, and the trees that a stand-in begins with."""
+"""The tree of folders and reports: nodes that never change, changes that give a new tree, and the trees that a stand-in
+begins with.
+"""
 
 from __future__ import annotations
 
@@ -99,7 +101,8 @@ def create(root: Node, levels: Levels, same: Same, new_id: Callable[[], str], *,
 def rename(root: Node, old: Levels, new: Levels, same: Same) -> Node:
     """Return the tree with a folder that has another name, another parent, or both.
 
-    :raises CannotChange: it is not there, the target is, the target's parent is not, lies inside it, or one of them is read-only
+    :raises CannotChange: it is not there, the target is, the target's parent is not, lies inside it, or one of them is
+        read-only
     """
     folder = find(root, old, same)
     if folder is None:
@@ -193,7 +196,9 @@ class Ids:
 
 
 def planted(switches: ExagoSwitches, new_id: Callable[[], str]) -> Node:
-    """Return the tree at the start: that of the switch ``tree``, or that of the vendor's page, and folders with names that are hard to write."""
+    """Return the tree at the start: that of the switch ``tree``, or that of the vendor's page, and folders with names
+    that are hard to write.
+    """
 
     def folder(name: str, *children: Node, read_only: bool = False) -> Node:
         return Node(name, new_id(), None, read_only, children)
