@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
+import time
+import urllib.error
+import urllib.request
 import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from include.local.airflow import COMPONENTS, USER, free_port, session_members
+from include.local.rest import Api, ApiError
 from include.standins.flexnet import FlexNetStandIn
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -97,6 +106,10 @@ def test_the_wheel_has_the_provider_and_nothing_of_the_project(wheel: Path) -> N
     names = zipfile.ZipFile(wheel).namelist()
     assert {name.split("/")[0] for name in names if ".dist-info/" not in name} == {"nightshift"}
     assert "nightshift/py.typed" in names
+    assert not [name for name in names if name.endswith(".pyc")]
+    assert {name for name in names if name.startswith("nightshift/cli/dags/")} == {
+        f"nightshift/cli/dags/{one.name}" for one in (ROOT / "dags").glob("*.py")
+    }
     entry_points = next(name for name in names if name.endswith("entry_points.txt"))
     told = zipfile.ZipFile(wheel).read(entry_points).decode()
     assert "nightshift.provider:get_provider_info" in told
@@ -122,22 +135,6 @@ print(json.dumps({
     assert told["errors"] == {}
     assert told["apps"] == ["/nightshift/promotions", "/nightshift/tokenflex"]
     assert any("NightTimetable" in one for one in told["timetables"])
-
-
-def test_its_pages_are_served_to_who_is_signed_in_only(installed: Installed) -> None:
-    told = installed.run(
-        """
-import json, subprocess, sys
-subprocess.run([sys.executable, "-m", "airflow", "db", "migrate"], check=True, capture_output=True)
-from fastapi.testclient import TestClient
-from airflow.api_fastapi.app import create_app
-with TestClient(create_app(apps="all")) as client:
-    print(json.dumps({page: client.get(f"/nightshift/{page}/").status_code for page in ("tokenflex", "promotions")}))
-""",
-        NIGHTSHIFT_LAKE=str(installed.project / "lake"),
-        NIGHTSHIFT_CONFIG=str(installed.project),
-    )
-    assert told == {"tokenflex": 401, "promotions": 401}
 
 
 def test_without_a_lake_or_a_configuration_the_error_says_what_to_set(installed: Installed) -> None:
@@ -181,3 +178,132 @@ print(json.dumps({"tested": tested, "state": str(run.state), "rows": rows}))
         assert told["tested"][0] is True, told
         assert told["state"] == "success"
         assert told["rows"]["2026-11-21"] > 0
+
+
+@dataclass(frozen=True)
+class Shell:
+    """A person's shell in a project of their own, with the environment of their Airflow active."""
+
+    folder: Path
+    environment: dict[str, str]
+
+    @property
+    def api(self) -> Api:
+        """Airflow's own API, signed in."""
+        passwords = self.folder / "airflow" / "simple_auth_manager_passwords.json.generated"
+        password = json.loads(passwords.read_text())[USER] if passwords.exists() else ""
+        return Api(f"http://localhost:{self.environment['AIRFLOW__API__PORT']}", USER, password)
+
+    def run(self, line: str) -> str:
+        """Run a line; return what it says."""
+        done = subprocess.run(
+            ["bash", "-c", line], cwd=self.folder, env=self.environment, capture_output=True, text=True, timeout=300
+        )
+        assert done.returncode == 0, f"{line}\n{done.stdout[-2000:]}{done.stderr[-3000:]}"
+        return done.stdout
+
+    @contextmanager
+    def stays(self, line: str) -> Iterator[None]:
+        """Run a line that does not end by itself, and end it with all that it started."""
+        with (self.folder / "stays.log").open("wb") as log:
+            process = subprocess.Popen(
+                ["bash", "-c", f"exec {line}"],
+                cwd=self.folder,
+                env=self.environment,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        try:
+            yield
+        finally:
+            for number in (15, 9):
+                for pid in session_members(process.pid):
+                    os.kill(pid, number)
+                until = time.monotonic() + 10
+                while session_members(process.pid) and time.monotonic() < until:
+                    process.poll()
+                    time.sleep(0.1)
+            process.wait(timeout=10)
+
+
+def until(true: Callable[[], bool], what: str, seconds: float = 240) -> None:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        try:
+            if true():
+                return
+        except (ApiError, OSError):
+            pass
+        time.sleep(0.5)
+    raise AssertionError(f"{what}: not within {seconds:g} s")
+
+
+@pytest.fixture
+def shell(installed: Installed, tmp_path: Path) -> Shell:
+    port = free_port()
+    own = {
+        "AIRFLOW_HOME": str(tmp_path / "airflow"),
+        "AIRFLOW__API__HOST": "127.0.0.1",
+        "AIRFLOW__API__PORT": str(port),
+        "AIRFLOW__API__BASE_URL": f"http://localhost:{port}",
+        "AIRFLOW__CORE__DAGS_FOLDER": str(tmp_path / "dags"),
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://localhost:{port}/execution/",
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__PARALLELISM": "2",
+        "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(free_port()),
+        "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(free_port()),
+        "HOME": str(tmp_path),
+        "PATH": os.pathsep.join([str(installed.python.parent), os.environ["PATH"]]),
+        "FLEXNET_PASSWORD": "standin-flexnet",
+    }
+    kept = {name: os.environ[name] for name in ("LANG", "TMPDIR") if name in os.environ}
+    return Shell(tmp_path, {**kept, **own})
+
+
+def commands(host: str) -> list[str]:
+    """Return the commands of the installation page, for a stand-in."""
+    page = (ROOT / "docs/install.md").read_text()
+    lines = re.search(r"^```sh\n(.*?)^```", page, re.MULTILINE | re.DOTALL)[1].splitlines()  # type: ignore[index]
+    assert len(lines) <= 10
+    assert lines.pop(0) == "pip install nightshift", "what the fixture did, with the wheel"
+    mine = {"https://acme.flexnetoperations.com": host, "'<producer user>'": "nightshift"}
+    return [re.sub("|".join(map(re.escape, mine)), lambda found: mine[found[0]], line) for line in lines]
+
+
+def test_the_commands_of_the_installation_page_bring_last_nights_report_home(shell: Shell) -> None:
+    """``nightshift init``, the Test, a run and the pages, with a whole Airflow that has nothing of ours but the wheel."""
+    with FlexNetStandIn() as vendor:
+        init, settings, migrate, add, test, standalone, unpause, trigger = commands(vendor.url)
+        shell.run(init)
+        shell.run(f"{settings}; {migrate} && {add}")
+        assert "Connection success!" in shell.run(f"{settings}; {test}")
+        with shell.stays(standalone_with(shell, settings, standalone)):
+            until(lambda: all(shell.api.health().get(one) == "healthy" for one in COMPONENTS), "Airflow is up")
+            until(lambda: bool(shell.api.call("GET", "/api/v2/dags/flexnet_reports")), "the DAG is there")
+            errors = shell.api.call("GET", "/api/v2/importErrors")
+            assert errors["total_entries"] == 0, errors
+            shell.run(f"{settings}; {unpause} && {trigger}")
+            night = (datetime.now(UTC) - timedelta(days=1)).date().isoformat()
+            table = shell.folder / "lake/tables/flexnet/entitlement"
+            until(lambda: bool(list(table.glob(f"night={night}/*.parquet"))), f"night {night} is published")
+            pages = {page: status(shell.api, f"/nightshift/{page}/") for page in ("promotions", "tokenflex")}
+            assert pages == {"promotions": (401, 200), "tokenflex": (401, 200)}
+
+
+def standalone_with(shell: Shell, settings: str, line: str) -> str:
+    """Return a line whose process has the settings."""
+    return f"bash -c {json.dumps(f'{settings}; exec {line}')}"
+
+
+def status(api: Api, path: str) -> tuple[int, int]:
+    """Return the status of a page for anybody, and for who is signed in."""
+
+    def asked(headers: dict[str, str]) -> int:
+        try:
+            with urllib.request.urlopen(urllib.request.Request(api.url + path, headers=headers), timeout=60) as answer:
+                return int(answer.status)
+        except urllib.error.HTTPError as error:
+            return int(error.code)
+
+    return asked({}), asked({"Authorization": f"Bearer {api.token()}"})
