@@ -21,7 +21,8 @@ from include.local.rest import Api
 
 SETTINGS = ROOT / "deploy" / "airflow.env"
 COMPONENTS = ("metadatabase", "scheduler", "dag_processor", "triggerer")
-START_SECONDS = 180
+START_SECONDS = 600
+"""For a slow machine with much else to do; a quiet one takes twenty. A process that ends is noticed at once."""
 USER = "admin"
 
 
@@ -152,8 +153,14 @@ class LocalAirflow:
         say("starting Airflow")
         with self.log_file.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "airflow", "standalone"], env=environment, cwd=self.home, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, start_new_session=True,
-            )  # fmt: skip
+                [sys.executable, "-m", "airflow", "standalone"],
+                env=environment,
+                cwd=self.home,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+            )
         self._await_health()
 
     def cli(self, *arguments: str, timeout: float = 180) -> str:

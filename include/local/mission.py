@@ -10,6 +10,7 @@ from typing import Any
 
 from include.local.rest import Api
 from nightshift.config.reports import Source
+from nightshift.errors import BeyondHorizon
 from nightshift.fields import night_of
 from nightshift.nights.bounds import end_of, last_night
 
@@ -17,6 +18,9 @@ RUN_SECONDS = 1800
 SCHEDULED_SECONDS = 20
 DONE = frozenset({"success", "failed", "upstream_failed", "skipped", "removed"})
 BAD = frozenset({"failed", "upstream_failed"})
+FAILED = "FAILED"
+GONE = "not fetched"
+"""Begins the reason where the vendor has a night no more: nothing failed, and nothing could be brought home."""
 
 
 @dataclass
@@ -36,6 +40,16 @@ class Flow:
     run_id: str = ""
     state: str = ""
     rows: list[list[str]] = field(default_factory=list)
+
+    @property
+    def published(self) -> list[str]:
+        """The reports that came home, as ``<source>/<report>``."""
+        return [f"{row[0]}/{row[1]}" for row in self.rows if not row[-1].startswith((FAILED, GONE))]
+
+    @property
+    def sound(self) -> bool:
+        """Whether every report came home that its vendor still has."""
+        return not any(row[-1].startswith(FAILED) for row in self.rows)
 
     def last_night(self) -> str:
         """Return the last day that is over at the vendor."""
@@ -84,11 +98,27 @@ def collect(api: Api, flow: Flow) -> None:
         own = [task for task in tasks if task["task_id"].startswith(f"{group}.")]
         published = api.returned(flow.dag_id, flow.run_id, f"{group}.publish")
         if published is None:
-            failed = next((task["task_id"] for task in own if task["state"] == "failed"), "did not run")
-            flow.rows.append([flow.vendor, report, "", "", "", "", "", "", f"FAILED: {failed}"])
+            flow.rows.append([flow.vendor, report, *[""] * 6, _why(api, flow, group, tasks)])
             continue
         seconds = sum(float(task.get("duration") or 0) for task in own)
         flow.rows.append(_line(flow, report, published, seconds))
+
+
+def _why(api: Api, flow: Flow, group: str, tasks: Sequence[Mapping[str, Any]]) -> str:
+    """Say why a report is not published: in the words of the task that failed, its own or one that it comes after."""
+    own = [task for task in tasks if task["task_id"].startswith(f"{group}.")]
+    before = [task for task in tasks if f"{group}.".startswith(task["task_id"].rpartition(".")[0])]
+    failed = next((task for task in [*own, *before] if task["state"] == "failed"), None)
+    if failed is None:
+        states = sorted({str(task["state"]) for task in own}) or ["not there"]
+        return f"{FAILED}: its tasks are {', '.join(states)}"
+    found = api.failure(flow.dag_id, flow.run_id, failed["task_id"], failed["try_number"])
+    if found is None:
+        return f"{FAILED}: {failed['task_id']}, whose log has no exception"
+    kind, text = found
+    if kind == BeyondHorizon.__name__:
+        return f"{GONE}: {text.partition('. ')[0]}"
+    return f"{FAILED}: {failed['task_id']}: {kind}: {text}"
 
 
 def _line(flow: Flow, report: str, published: dict[str, Any], seconds: float) -> list[str]:

@@ -134,13 +134,20 @@ class Api:
 
     def log(self, dag_id: str, run_id: str, task_id: str, try_number: int = 1) -> str:
         """Return the log of one attempt of a task as text, a line an event."""
-        content = self.call(
-            "GET",
-            f"{self._run_path(dag_id, run_id)}/taskInstances/{quote(task_id)}/logs/{try_number}?full_content=true",
-        )["content"]
-        if isinstance(content, str):
-            return content
+        content = self._log(dag_id, run_id, task_id, try_number)
         return "\n".join(line if isinstance(line, str) else json.dumps(line) for line in content)
+
+    def failure(self, dag_id: str, run_id: str, task_id: str, try_number: int = 1) -> tuple[str, str] | None:
+        """Return type and text of the last exception in the log of one attempt of a task; ``None`` where there is none."""
+        for line in reversed(self._log(dag_id, run_id, task_id, try_number)):
+            if isinstance(line, dict) and (detail := line.get("error_detail")):
+                return str(detail[0]["exc_type"]), str(detail[0]["exc_value"])
+        return None
+
+    def _log(self, dag_id: str, run_id: str, task_id: str, try_number: int) -> list[Any]:
+        path = f"{self._run_path(dag_id, run_id)}/taskInstances/{quote(task_id)}/logs/{try_number}?full_content=true"
+        content = self.call("GET", path)["content"]
+        return content.splitlines() if isinstance(content, str) else list(content)
 
     def follow(
         self, dag_id: str, run_id: str, *, timeout: float, interval: float = 1.0

@@ -31,7 +31,9 @@ def standin_connections(ports: Mapping[str, int], host: str = "127.0.0.1") -> di
         vendor, standin = VENDORS[name], vendor_type(name)
         found[vendor.default_connection] = {
             **connection_fields(conn_type=name, description=f"The stand-in of {vendor.name}", **standin.signs_in),
-            "host": f"http://{host}:{port}{standin.root}",
+            # Apart: of a connection without a port, the Test button of the UI sends port 0, which Airflow refuses.
+            "host": f"http://{host}{standin.root}",
+            "port": port,
         }
     return found
 
@@ -63,15 +65,19 @@ class StandIns:
         with self.log_file.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603 - our own command
                 [sys.executable, "-m", "include.standins", *named, "--ready-file", str(self._ready)],
-                cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, start_new_session=True,
-            )  # fmt: skip
+                cwd=ROOT,
+                env=environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+            )
         until = time.monotonic() + START_SECONDS
         while not self._ready.exists():
             if self._process.poll() is not None or time.monotonic() > until:
                 self.stop()
-                raise RuntimeError(
-                    f"the stand-in vendors did not come up; their log is {self.log_file}:\n{self.log_file.read_text(errors='replace')[-2000:]}"
-                )
+                tail = self.log_file.read_text(errors="replace")[-2000:]
+                raise RuntimeError(f"the stand-in vendors did not come up; their log is {self.log_file}:\n{tail}")
             time.sleep(0.05)
 
     def stop(self) -> None:

@@ -184,6 +184,10 @@ class Rejected(VendorError):
     default_advice = "Correct the parameters of the task or of the connection, then clear the task."
 
 
+class BeyondHorizon(Rejected):
+    """A night that the vendor has no more, and of which the landing has no complete extract."""
+
+
 class BadResponse(VendorError):
     """The vendor answered, but not with what it promises: HTML for JSON, a cut or endless answer, a loop, another
     host.

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import RetryPolicy
-from airflow.sdk.definitions.retry_policy import RetryDecision
+from airflow.sdk.definitions.retry_policy import RetryAction, RetryDecision
 
 from nightshift.errors import (
     Ambiguous,
@@ -30,17 +30,22 @@ PASSING_IN_LAKE = (Contended, Incomplete)
 
 FIRST_DELAY = 10.0
 LONGEST_DELAY = 600.0
+CAN_RESCHEDULE = hasattr(RetryAction, "RESCHEDULE")
+"""Whether this Airflow runs a task again without using one of its tries: from 3.4 on."""
+RESCHEDULE_DELAY = 120.0
+PATIENCE = timedelta(hours=1)
 
 
 class VendorRetryPolicy(RetryPolicy):
     """Decides by the type of a :class:`~nightshift.errors.VendorError` whether and when a task tries again.
 
-    What a person must put right (credentials, permission, a wrong parameter, an ambiguous submit, a failed job, a job that goes on after its time) fails
-    at once, with the advice as the reason in the log; so does a landed night that cannot be published (a value that
-    does not cast, a failed check, a changed schema), because the same bytes would fail again. What passes by itself is
-    retried after the longer of the vendor's Retry-After and an exponential delay with jitter: 10 s, doubled each try,
-    10 minutes at most. Everything else is left to the task's own settings. It shortens a task's ``retries`` but never
-    extends them.
+    What a person must put right (credentials, permission, a wrong parameter, an ambiguous submit, a failed job, a job
+    that goes on after its time) fails at once, with the advice as the reason in the log; so does a landed night that
+    cannot be published (a value that does not cast, a failed check, a changed schema), because the same bytes would
+    fail again. What passes by itself is retried after the longer of the vendor's Retry-After and an exponential delay
+    with jitter: 10 s, doubled each try, 10 minutes at most. Where Airflow can (3.4), a vendor that answers "later" (429,
+    503 and their like) costs no try: the task comes back every two minutes for an hour before tries are used.
+    Everything else is left to the task's own settings. It shortens a task's ``retries`` but never extends them.
     """
 
     def evaluate(self, exception: BaseException, try_number: int, max_tries: int, context: Any = None) -> RetryDecision:
@@ -51,6 +56,8 @@ class VendorRetryPolicy(RetryPolicy):
         ):
             return RetryDecision.fail(reason=f"{type(exception).__name__}: {_advice(exception)}")
         if isinstance(exception, PASSING):
+            if CAN_RESCHEDULE and _says_later(exception):
+                return _later(exception)
             delay = delay_of(exception, try_number)
             return RetryDecision.retry(delay=delay, reason=_outlook(exception, try_number, max_tries, delay))
         if isinstance(exception, UnfitStore):
@@ -77,6 +84,23 @@ def delay_of(error: VendorError, try_number: int) -> timedelta:
     longest = min(LONGEST_DELAY, FIRST_DELAY * 2.0 ** min(max(0, try_number - 1), 16))
     jittered = longest * random.uniform(0.5, 1.0)  # noqa: S311  # spreads tasks that failed together; no secret
     return timedelta(seconds=max(error.retry_after or 0.0, jittered))
+
+
+def _says_later(error: VendorError) -> bool:
+    """Whether the vendor itself answered that it is not ready; no answer at all may be a wrong host."""
+    return isinstance(error, RateLimited | Unreachable) and error.status is not None
+
+
+def _later(error: VendorError) -> RetryDecision:
+    seconds = max(error.retry_after or 0.0, RESCHEDULE_DELAY * random.uniform(0.5, 1.0))  # noqa: S311  # no secret
+    reason = (
+        f"{type(error).__name__}, status {error.status}; the task comes back by itself in {seconds:.0f} s, for an hour "
+        f"without using a try. If the last try ends like this: {_advice(error)}"
+    )
+    decision: RetryDecision = RetryDecision.reschedule(
+        delay=timedelta(seconds=seconds), reschedule_timeout=PATIENCE, reason=reason
+    )
+    return decision
 
 
 def _outlook(error: VendorError, try_number: int, max_tries: int, delay: timedelta) -> str:

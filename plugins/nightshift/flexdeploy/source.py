@@ -10,7 +10,7 @@ FLEXDEPLOY = Vendor(
     docs="https://flexagon.atlassian.net/wiki",
     hook="hook.FlexDeployHook",
     behaviour={
-        "hidden-fields": ["schema", "port"],
+        "hidden-fields": ["schema"],
         "relabeling": {"host": "URL with context path", "password": "Password or API token"},
         "placeholders": {
             "host": "https://fd.example.com/flexdeploy",

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 from airflow.sdk import BaseAsyncOperator, Context
 
-from nightshift.errors import Rejected, VendorError
+from nightshift.errors import BeyondHorizon, VendorError
 from nightshift.lake.extract import Progress, describe
 from nightshift.lake.landing import Landing
 from nightshift.nights.place import lake_of_this_deployment
@@ -138,7 +138,7 @@ class ExtractOperator(BaseAsyncOperator):
         manifest = await landing.latest()
         if manifest is None:
             problem, advice = self.beyond_horizon()
-            raise Rejected(problem, vendor=self.source, advice=advice)
+            raise BeyondHorizon(problem, vendor=self.source, advice=advice)
         self.log.info(
             "Night %s is beyond the vendor's %s days; rebuilding it from the landed extract %s",
             self.night,

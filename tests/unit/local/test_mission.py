@@ -1,0 +1,128 @@
+"""The rows of the summary, as Airflow's API tells of the tasks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import pytest
+
+from include.local.mission import Flow, collect, summary
+from include.local.rest import Api
+from nightshift.config.reports import model_of
+
+PUBLISHED = {
+    "night": "2026-11-20",
+    "pages": 2,
+    "rows": 1959,
+    "landed_bytes": 52472,
+    "table_version": 7,
+    "checks": [{"name": "key", "ok": True}, {"name": "band", "ok": True}],
+}
+BEYOND = "exago: the tree is a snapshot of the present, and the landing has none for it. With Force, it is taken."
+
+
+class Airflow:
+    """Tasks of one run, what they returned, and the exceptions in their logs."""
+
+    def __init__(self) -> None:
+        self.tasks: list[dict[str, Any]] = []
+        self.returned: dict[str, Any] = {}
+        self.raised: dict[str, tuple[str, str]] = {}
+
+    def task(self, name: str, state: str) -> None:
+        self.tasks.append({"task_id": name, "state": state, "try_number": 2, "duration": 1.25})
+
+    def answer(self, path: str) -> Any:
+        part = unquote(path).partition("/dagRuns/run/")[2].split("/")
+        if path == "/auth/token":
+            return {"access_token": "token"}
+        if part[0] == "taskInstances" and len(part) == 1:
+            return {"task_instances": self.tasks}
+        if part[2:] == ["logs", "2"]:
+            error = self.raised.get(part[1])
+            detail = {"error_detail": [{"exc_type": error[0], "exc_value": error[1]}]} if error else {}
+            return {"content": [{"event": "Task failed", **detail}, {"event": "Task finished"}]}
+        return {"value": self.returned[part[1]]} if part[1] in self.returned else None
+
+
+@pytest.fixture
+def airflow() -> Airflow:
+    return Airflow()
+
+
+@pytest.fixture
+def api(airflow: Airflow) -> Iterator[Api]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            found = airflow.answer(urlsplit(self.path).path)
+            body = json.dumps(found).encode()
+            self.send_response(404 if found is None else 200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        do_POST = do_GET  # noqa: N815 - so http.server calls it
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield Api(f"http://127.0.0.1:{server.server_port}", "admin", "word")
+        server.shutdown()
+
+
+@pytest.fixture
+def flow() -> Flow:
+    source = model_of("exago").model_validate({})
+    return Flow("exago_catalog", "exago", source, {"tree": "tree", "usage": "usage"}, run_id="run")
+
+
+def test_a_published_report_is_a_row_of_numbers(api: Api, airflow: Airflow, flow: Flow) -> None:
+    for report in ("tree", "usage"):
+        for step in ("extract", "publish"):
+            airflow.task(f"{report}.{step}", "success")
+        airflow.returned[f"{report}.publish"] = PUBLISHED
+    collect(api, flow)
+    assert flow.rows[0] == ["exago", "tree", "2026-11-20", "2", "1,959", "52,472", "2.5", "7", "2 passed"]
+    assert (flow.sound, flow.published) == (True, ["exago/tree", "exago/usage"])
+    assert summary([flow]).splitlines()[0].split()[:3] == ["source", "report", "night"]
+
+
+def test_a_failed_row_says_why_in_the_words_of_the_task(api: Api, airflow: Airflow, flow: Flow) -> None:
+    airflow.task("tree.extract", "success")
+    airflow.task("tree.publish", "failed")
+    airflow.task("usage.extract", "failed")
+    airflow.raised["tree.publish"] = ("ChecksFailed", "exago/tree: 3 rows share a key. Nothing was published.")
+    collect(api, flow)
+    assert [row[-1] for row in flow.rows] == [
+        "FAILED: tree.publish: ChecksFailed: exago/tree: 3 rows share a key. Nothing was published.",
+        "FAILED: usage.extract, whose log has no exception",
+    ]
+    assert (flow.sound, flow.published) == (False, [])
+
+
+def test_what_the_vendor_has_no_more_is_not_fetched_and_no_failure(api: Api, airflow: Airflow, flow: Flow) -> None:
+    airflow.task("night", "success")
+    airflow.task("usage.extract", "failed")
+    airflow.task("tree.changes.compare", "upstream_failed")
+    airflow.task("tree.extract", "failed")
+    airflow.task("tree.publish", "upstream_failed")
+    airflow.raised["tree.extract"] = ("BeyondHorizon", BEYOND)
+    flow.reports = {"tree": "tree", "tree_changes": "tree.changes"}
+    collect(api, flow)
+    told = "not fetched: exago: the tree is a snapshot of the present, and the landing has none for it"
+    assert [row[-1] for row in flow.rows] == [told, told]
+    assert flow.sound
+    assert flow.published == []
+
+
+def test_a_report_without_any_failed_task_says_what_its_tasks_are(api: Api, airflow: Airflow, flow: Flow) -> None:
+    airflow.task("tree.extract", "skipped")
+    collect(api, flow)
+    assert [row[-1] for row in flow.rows] == ["FAILED: its tasks are skipped", "FAILED: its tasks are not there"]
