@@ -18,6 +18,8 @@ from nightshift.sources import VENDORS
 
 DOCS = Path(__file__).resolve().parent
 MADE = "<!-- Made from the models by `make docs`; changes here are overwritten. -->\n"
+_KINDS = {"integer": "whole number", "number": "number", "boolean": "`true`, `false`", "string": "text"}
+_TEXT = ["string", "number", "boolean"]
 INTRODUCTIONS = {
     "reports": "Which reports come home every night: a section a source. A section that is not there is not fetched. "
     "One that begins with `x-` is read by nobody, a place for YAML anchors.",
@@ -60,7 +62,9 @@ def _configuration(name: str, schema: Mapping[str, Any]) -> Iterator[str]:
         yield f"\n## {title}\n\n{model['description']}\n\n| key | type | default | what |\n| --- | --- | --- | --- |\n"
         for key, field in model["properties"].items():
             default = "**required**" if key in model.get("required", ()) else _default(field)
-            yield f"| `{key}` | {_cell(', '.join(_words(field)))} | {_cell(default)} | {_cell(field['description'])} |\n"
+            # What is left out is null, which only has to be said where something else is the default.
+            words = [word for word in _words(field) if word != "`null`" or field.get("default") is not None]
+            yield f"| `{key}` | {_cell(', '.join(words))} | {_cell(default)} | {_cell(field['description'])} |\n"
 
 
 def _rank(title: str, schema: Mapping[str, Any]) -> tuple[int, str]:
@@ -78,13 +82,11 @@ def _titles(field: Mapping[str, Any]) -> list[str]:
 
 def _default(field: Mapping[str, Any]) -> str:
     default = field.get("default")
-    if default in (None, {}, []) or isinstance(default, dict):
+    if default in (None, "", {}, []) or isinstance(default, dict):
         return ""
-    return (
-        f"`{json.dumps(default, ensure_ascii=False)}`"
-        if not isinstance(default, str)
-        else f"`{default}`" * bool(default)
-    )
+    if isinstance(default, float):
+        return f"`{default:g}`"
+    return f"`{default if isinstance(default, str) else json.dumps(default, ensure_ascii=False)}`"
 
 
 def _words(field: Mapping[str, Any]) -> list[str]:
@@ -95,7 +97,11 @@ def _words(field: Mapping[str, Any]) -> list[str]:
     if "anyOf" in field:
         return list(dict.fromkeys(word for one in field["anyOf"] for word in _words(one)))
     if "enum" in field or "const" in field:
-        return [f"`{one}`" for one in field.get("enum", [field.get("const")])]
+        return [f"`{'null' if one is None else one}`" for one in field.get("enum", [field.get("const")])]
+    if isinstance(field.get("type"), list):
+        # A text is written without quotes, too, so its schema has all of these.
+        kinds = [one for one in field["type"] if field["type"][:3] != _TEXT or one not in _TEXT[1:]]
+        return [word for kind in kinds for word in _words({**field, "type": kind})]
     kind = field.get("type")
     if kind == "array":
         inner = _words(field["items"]) if field.get("items") else []
@@ -103,20 +109,7 @@ def _words(field: Mapping[str, Any]) -> list[str]:
     if kind == "object":
         more = field.get("additionalProperties")
         return [f"name: {' or '.join(_words(more))}" if isinstance(more, dict) and more else "names with values"]
-    if isinstance(kind, list):
-        return ["text"]
-    return [
-        _bounded(
-            {
-                "integer": "whole number",
-                "number": "number",
-                "boolean": "`true`, `false`",
-                "null": "`null`",
-                "string": "text",
-            }.get(kind or "", "any value"),
-            field,
-        )
-    ]
+    return [_bounded(_KINDS.get(kind or "", "any value"), field) if kind != "null" else "`null`"]
 
 
 def _bounded(word: str, field: Mapping[str, Any]) -> str:
