@@ -155,3 +155,13 @@ def test_every_section_that_a_docstring_cites_is_there() -> None:
             assert not missing, f"{path.name} cites {vendor} {sections}"
             cited += 1
     assert cited > 20
+
+
+def test_every_target_that_is_named_is_one() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    code = [found for page in PAGES for found in re.findall(r"`([^`\n]+)`", page.read_text())]
+    code += [text for page in PAGES for language in ("sh", "") for _, text in blocks(page, language)]
+    code += re.findall(r"run: (.+)", (ROOT / ".github/workflows/ci.yml").read_text())
+    named = {target for text in code for target in re.findall(r"^make ([a-z-]+)", text, re.MULTILINE)}
+    assert {"run", "test", "lint", "types", "docs", "test-matrix"} <= named
+    assert named <= targets
