@@ -68,6 +68,7 @@ class TokenFlexHook(VendorHook):
     def __init__(self, tokenflex_conn_id: str = default_conn_name, **kwargs: Any) -> None:
         super().__init__(tokenflex_conn_id, **kwargs)
         self.tokenflex_conn_id = tokenflex_conn_id
+        self.grant_of = ""
 
     async def _open(self) -> None:
         await super()._open()
@@ -97,15 +98,18 @@ class TokenFlexHook(VendorHook):
 
     async def check(self) -> str:
         """Ask for the contracts: the cheapest call that needs the sign-in and the role."""
+        from nightshift.tokenflex.auth import saved_twin
+
+        self.grant_of = await saved_twin(self)
+        signed_in = "Signed in to Token Flex" + (f" with the grant of {self.grant_of!r}" if self.grant_of else "")
         found = [contract for contract in await self.contracts() if isinstance(contract, dict)]
         if not found:
             return (
-                "Signed in to Token Flex, but this user sees no contract: that is often a missing role. The user must "
-                "be "
+                f"{signed_in}, but this user sees no contract: that is often a missing role. The user must be "
                 "contract manager, software coordinator, primary or secondary admin."
             )
         names = ", ".join(f"{one.get('contractNumber')} ({one.get('contractName') or 'no name'})" for one in found[:20])
-        return f"Signed in to Token Flex; this user sees {len(found)} contract{'s'[: len(found) - 1]}: {names}"
+        return f"{signed_in}; this user sees {len(found)} contract{'s'[: len(found) - 1]}: {names}"
 
     async def contracts(self) -> Rows:
         """Return the contracts that the user sees, running and expired, as the vendor gives them."""

@@ -119,6 +119,8 @@ class OAuthServer:
         given = request.headers.get("Authorization", "").removeprefix("Bearer ")
         if given not in self.access:
             return web.json_response({"developerMessage": "Token is not active", "errorCode": "AUTH-006"}, status=401)
+        if request.path.endswith("/contract"):
+            return web.json_response([{"contractNumber": "110", "contractName": "Acme"}])
         return web.json_response({"token": given.split("-")[1]})
 
 
@@ -131,6 +133,7 @@ def serving() -> Iterator[OAuthServer]:
         app = web.Application()
         app.router.add_post("/authentication/v2/token", server.token)
         app.router.add_get("/thing", server.thing)
+        app.router.add_get("/tokenflex/v1/contract", server.thing)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import time
@@ -11,6 +12,7 @@ import httpx
 import pytest
 import structlog
 
+from nightshift.tokenflex.hook import TokenFlexHook
 from tests.unit.tokenflex_signin import airflow_page as web
 from tests.unit.tokenflex_signin.oauth_server import CLIENT, SECRET, OAuthServer
 from tests.unit.tokenflex_signin.records import CONN, GRANT, JOURNAL, granted
@@ -263,3 +265,50 @@ async def test_a_lost_grant_and_a_damaged_one(app: Any, server: OAuthServer) -> 
         assert "it was &lt;killed&gt;" in page
         web.Variable.set(GRANT, "{}")
         assert ">unreadable</span>" in (await client.get(web.PAGE)).text
+
+
+async def press_test(monkeypatch: pytest.MonkeyPatch, **fields: Any) -> tuple[bool, str]:
+    """Test a connection as Airflow does: as a copy under a name that it makes up."""
+    given = {"conn_type": "tokenflex", "login": CLIENT, "password": SECRET, **fields}
+    monkeypatch.setenv("AIRFLOW_CONN_QGZXWFYP", json.dumps(given))
+    return await asyncio.to_thread(TokenFlexHook("QGZXWFYP").test_connection)
+
+
+async def test_the_test_button_signs_in_with_the_grant_of_the_saved_connection(
+    app: Any, server: OAuthServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    web.Variable.set(GRANT, granted(server))
+    told = await press_test(monkeypatch, host=server.url)
+    assert told == (True, f"Signed in to Token Flex with the grant of '{CONN}'; this user sees 1 contract: 110 (Acme)")
+    apart = urlsplit(server.url)
+    assert await press_test(monkeypatch, host="http://127.0.0.1", port=apart.port) == told
+
+
+async def test_the_test_button_says_what_a_person_has_to_do_first(
+    app: Any, server: OAuthServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good, words = await press_test(monkeypatch, host=server.url)
+    assert not good
+    assert words.startswith(f"Failed. Token Flex: nobody has granted access for '{CONN}' yet. ")
+    assert words.endswith(
+        "Nothing was sent. Save the connection; then a person grants access once: in Airflow open Admin, Token Flex sign-in."
+    )
+
+
+@pytest.mark.parametrize("other", [{"login": "another-client"}, {"host": "http://127.0.0.1:9"}])
+async def test_the_test_button_lends_no_grant_to_another_address_or_client(
+    app: Any, server: OAuthServer, monkeypatch: pytest.MonkeyPatch, other: dict[str, str]
+) -> None:
+    web.Variable.set(GRANT, granted(server))
+    good, words = await press_test(monkeypatch, **{"host": server.url, **other})
+    assert not good
+    assert "none is saved with this URL and client id" in words
+
+
+async def test_the_test_button_lends_no_grant_between_teams(
+    app: Any, server: OAuthServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    web.Variable.set(GRANT, granted(server))
+    monkeypatch.setenv("AIRFLOW__CORE__MULTI_TEAM", "True")
+    good, words = await press_test(monkeypatch, host=server.url)
+    assert (good, "none is saved" in words) == (False, True)

@@ -13,6 +13,7 @@ import time
 from typing import Any, TypeVar
 
 import msgspec
+from airflow.configuration import conf
 from airflow.models.connection import Connection
 from airflow.models.crypto import get_fernet
 from airflow.models.variable import Variable
@@ -116,6 +117,11 @@ def finish(state: str) -> Consent | None:
 def save_grant(conn_id: str, grant: Grant) -> None:
     """Store a person's grant, in the place of an earlier one."""
     _put(key_of(conn_id, Part.GRANT), Part.GRANT, grant)
+
+
+def by_team() -> bool:
+    """Return whether connections belong to teams, which a process that is not told of one must keep apart."""
+    return bool(conf.getboolean("core", "multi_team"))
 
 
 def connections() -> list[Any]:
