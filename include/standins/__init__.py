@@ -15,7 +15,8 @@ one.
 
 **Write one.** Subclass :class:`StandIn` in ``include/standins/<vendor>/``; export it there as named in
 ``process.VENDORS``: ``flexnet.FlexNetStandIn``, ``tokenflex.TokenFlexStandIn``,
-``camunda_optimize.CamundaOptimizeStandIn``, ``exago.ExagoStandIn``, ``flexdeploy.FlexDeployStandIn``. What no vendor would send is for :mod:`include.standins.scripted`::
+``camunda_optimize.CamundaOptimizeStandIn``, ``exago.ExagoStandIn``, ``flexdeploy.FlexDeployStandIn``. What no vendor
+would send is for :mod:`include.standins.scripted`::
 
     class ExagoSwitches(Switches, frozen=True, kw_only=True):      # one field for every [unknown] and [assumed]
         created_status: int = 200                                  # typed, with a default, explained in the docstring

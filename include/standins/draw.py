@@ -13,8 +13,8 @@ _MASK = (1 << 64) - 1
 class Draw:
     """A stream of values for one place, for instance ``Draw(7, "flexnet", "account", "2026-11-21", 42)``.
 
-    The generator is SplitMix64, started from a BLAKE2b hash of the place: about half a microsecond a value, and no value of
-    one place depends on another place having been drawn.
+    The generator is SplitMix64, started from a BLAKE2b hash of the place: about half a microsecond a value, and no
+    value of one place depends on another place having been drawn.
 
     :param place: what the values are for; the ``str`` of each part counts
     """

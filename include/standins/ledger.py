@@ -19,9 +19,10 @@ T = TypeVar("T")
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """One request. Times: ``started`` and ``finished`` in seconds of the monotonic clock, ``at`` in seconds since 1970.
 
-    ``status`` is what the client was (to be) sent, ``None`` where it got no answer; ``sent`` the bytes of the body that were written;
-    ``finished`` is ``None`` until the answer is out. ``credential`` is a fingerprint of what the client sent to identify itself,
-    ``None`` where it sent nothing; ``user`` is whom the vendor recognised. ``faults`` are the kinds that were due.
+    ``status`` is what the client was (to be) sent, ``None`` where it got no answer; ``sent`` the bytes of the body that
+    were written; ``finished`` is ``None`` until the answer is out. ``credential`` is a fingerprint of what the client
+    sent to identify itself, ``None`` where it sent nothing; ``user`` is whom the vendor recognised. ``faults`` are the
+    kinds that were due.
     """
 
     number: int
@@ -59,8 +60,8 @@ class Effect(msgspec.Struct, frozen=True, kw_only=True):
 class Stats(msgspec.Struct, frozen=True, kw_only=True):
     """Counts since the start or the last clear, of everything, kept or not.
 
-    ``connections`` are TCP connections that carried at least one request; ``by_status`` has keys such as ``"200"`` and ``"none"``
-    (no answer); ``by_route`` keys such as ``"GET /data/api/{version}/report/{group}"``.
+    ``connections`` are TCP connections that carried at least one request; ``by_status`` has keys such as ``"200"`` and
+    ``"none"`` (no answer); ``by_route`` keys such as ``"GET /data/api/{version}/report/{group}"``.
     """
 
     requests: int
@@ -155,7 +156,8 @@ class Ledger:
         ]
 
     def wait_for_request(self, *, within: float = 10.0, **filters: Any) -> Entry:
-        """Return the first request that fits, as soon as it is here; also one that a fault holds. Not from the server's own thread.
+        """Return the first request that fits, as soon as it is here; also one that a fault holds. Not from the server's
+        own thread.
 
         :param within: seconds
         :param filters: of :meth:`requests`

@@ -1,4 +1,6 @@
-"""What a vendor's handler gets and gives, and which handler a request is for. Path parts are split before they are decoded, so ``%2F`` and ``%23`` stay inside a part."""
+"""What a vendor's handler gets and gives, and which handler a request is for. Path parts are split before they are
+decoded, so ``%2F`` and ``%23`` stay inside a part.
+"""
 
 from __future__ import annotations
 
@@ -60,8 +62,8 @@ class Refused(Exception):
 class Request:
     """One request, as a handler sees it.
 
-    ``parts`` are the named parts of the route's path and ``parameters`` the query, decoded exactly once; ``body`` is whole.
-    ``faults`` are those that are due in this call.
+    ``parts`` are the named parts of the route's path and ``parameters`` the query, decoded exactly once; ``body`` is
+    whole. ``faults`` are those that are due in this call.
     """
 
     number: int
@@ -119,7 +121,8 @@ class Route:
     """One operation.
 
     :param method: ``GET``, ``POST``, …
-    :param path: under the vendor's root; ``{name}`` stands for one part between slashes, ``{name*}`` at the end for the rest
+    :param path: under the vendor's root; ``{name}`` stands for one part between slashes, ``{name*}`` at the end for the
+        rest
     :param handler: coroutine function that answers
     :param public: ``True``: answered without :meth:`StandIn.authenticate`
     :param origin: the listener that has the route; empty: the main one

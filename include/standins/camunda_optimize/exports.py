@@ -1,4 +1,6 @@
-"""The export of report results: what is asked for, the walks with their search contexts, one page or one aggregated result."""
+"""The export of report results: what is asked for, the walks with their search contexts, one page or one aggregated
+result.
+"""
 
 from __future__ import annotations
 
@@ -376,7 +378,9 @@ class Exports:
         return self._pages.get(key, lambda: self._rendered(report, total, start, stop), most)
 
     def _rendered(self, report: Report, total: int, start: int, stop: int) -> bytes:
-        """Return the records from one place of the report to another: the newest first, after those of the vendor's page."""
+        """Return the records from one place of the report to another: the newest first, after those of the vendor's
+        page.
+        """
         switches = self._vendor.switches
         if report.id not in self._records:
             self._records[report.id] = Records(self._catalog.seed, report, switches)

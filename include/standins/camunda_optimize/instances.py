@@ -41,7 +41,9 @@ _CITIES = ("Berlin", "Łódź", "São Paulo", "القاهرة", "東京")
 
 _Slice = tuple[bytes, tuple[int, ...], tuple[int, ...]]
 _Pattern = tuple[bytes, int, int]
-"""A record with holes for its number, the day of its start and the day of its end, and which days those are of :func:`_days`."""
+"""A record with holes for its number, the day of its start and the day of its end, and which days those are of
+:func:`_days`.
+"""
 
 
 class Records:
@@ -64,7 +66,9 @@ class Records:
         self._id = b"%d" if switches.instance_ids is Instances.DIGITS else _prefix(seed, report) + b"%012x"
 
     def joined(self, first: int, last: int) -> bytes:
-        """Return instances ``first`` down to ``last``, both included: JSON objects with commas between them, the newest first."""
+        """Return instances ``first`` down to ``last``, both included: JSON objects with commas between them, the newest
+        first.
+        """
         pieces = []
         number = first
         while number >= last:
@@ -80,7 +84,9 @@ class Records:
         return b",".join(pieces)
 
     def _slice(self, lowest: int, highest: int) -> _Slice:
-        """Return the patterns from the highest place down to the lowest, joined: pages of one size need a few of these."""
+        """Return the patterns from the highest place down to the lowest, joined: pages of one size need a few of
+        these.
+        """
         found = self._slices.get((lowest, highest))
         if found is None:
             patterns = [self._patterns[place] or self._pattern(place) for place in range(lowest, highest + 1)]
@@ -163,7 +169,9 @@ def documented_records() -> Sequence[bytes]:
 
 
 def edited(joined: bytes, row: int, changes: Mapping[str, Any]) -> bytes:
-    """Return joined records with some values of one of them changed; ``row`` is its place, the last one if there are fewer."""
+    """Return joined records with some values of one of them changed; ``row`` is its place, the last one if there are
+    fewer.
+    """
     records = msgspec.json.decode(b"[%b]" % joined, type=list[msgspec.Raw])
     place = min(row, len(records) - 1)
     records[place] = msgspec.Raw(msgspec.json.encode({**msgspec.json.decode(records[place]), **changes}))

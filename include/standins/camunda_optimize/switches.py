@@ -13,7 +13,9 @@ TOKEN = "standin-camunda"
 
 
 class AuthForm(StrEnum):
-    """Where the access token may stand: ``Authorization: Bearer …``, ``Authorization: …``, or the parameter ``access_token``."""
+    """Where the access token may stand: ``Authorization: Bearer …``, ``Authorization: …``, or the parameter
+    ``access_token``.
+    """
 
     BEARER = "bearer"
     RAW = "raw"
@@ -21,7 +23,9 @@ class AuthForm(StrEnum):
 
 
 class Version(StrEnum):
-    """What is tied to a version: up to 3.7 all forms of the token are taken, from 3.9 on only ``Bearer``, from 3.10 on also a JWT (1.2)."""
+    """What is tied to a version: up to 3.7 all forms of the token are taken, from 3.9 on only ``Bearer``, from 3.10 on
+    also a JWT (1.2).
+    """
 
     V3_7 = "3.7"
     V3_9 = "3.9"
@@ -36,7 +40,9 @@ FORMS = {
 
 
 class Parameters(StrEnum):
-    """Whether ``limit`` and ``paginationTimeout`` are required, as the page says, or have the defaults 1000 and 120, as the code says (3.1)."""
+    """Whether ``limit`` and ``paginationTimeout`` are required, as the page says, or have the defaults 1000 and 120, as
+    the code says (3.1).
+    """
 
     REQUIRED = "required"
     DEFAULTED = "defaulted"
@@ -58,7 +64,9 @@ class Missing(StrEnum):
 
 
 class ObjectVariables(StrEnum):
-    """How object and list variables look: properties under dotted names, nested as they are, or (a bug of 8.6.7) empty strings."""
+    """How object and list variables look: properties under dotted names, nested as they are, or (a bug of 8.6.7) empty
+    strings.
+    """
 
     FLATTENED = "flattened"
     NESTED = "nested"
@@ -85,15 +93,18 @@ class CamundaOptimizeSwitches(Switches, frozen=True, kw_only=True):
     """Every open point of the reference, with the default that it recommends or that seems likeliest.
 
     ``secret``: ``None``: no secret is configured, every call gets 401. ``jwts``: further bearer tokens, from 3.10 on.
-    ``auth_forms``: instead of what ``version`` says. ``rows``: records of a report by id; an unknown id makes a raw data report of that many records.
-    ``daily_growth``: instances that are added to each raw data report a day, from 2026-01-01 on by the stand-in's clock.
-    ``documented_sample``: the report of the vendor's page has eleven records, of which the first four, and the ``searchRequestId``, are the page's.
-    ``most_pagination_timeout``: seconds; ``None``: no upper bound. ``id_changes_every``: the context gets another id after so many pages, 0: never;
-    ``old_id_valid``: the ids before it still work. ``lost_context_status``: of an expired or unknown context (4.2). ``open_contexts``: how many may be open at once.
-    ``most_total``: ``totalNumberOfRecords`` never says more, as a search database that stops counting at 10,000; ``None``: it counts all.
-    ``report_id_told``, ``message_told``: off in the oldest version (3.2). ``utc_offset``: of all dates, ``+hhmm``. ``running_every``: each so-maniest instance is running, 0: none.
+    ``auth_forms``: instead of what ``version`` says. ``rows``: records of a report by id; an unknown id makes a raw
+    data report of that many records. ``daily_growth``: instances that are added to each raw data report a day, from
+    2026-01-01 on by the stand-in's clock. ``documented_sample``: the report of the vendor's page has eleven records, of
+    which the first four, and the ``searchRequestId``, are the page's. ``most_pagination_timeout``: seconds; ``None``:
+    no upper bound. ``id_changes_every``: the context gets another id after so many pages, 0: never; ``old_id_valid``:
+    the ids before it still work. ``lost_context_status``: of an expired or unknown context (4.2). ``open_contexts``:
+    how many may be open at once. ``most_total``: ``totalNumberOfRecords`` never says more, as a search database that
+    stops counting at 10,000; ``None``: it counts all. ``report_id_told``, ``message_told``: off in the oldest version
+    (3.2). ``utc_offset``: of all dates, ``+hhmm``. ``running_every``: each so-maniest instance is running, 0: none.
     ``flow_nodes``: records carry flow-node data as newer versions do. ``ready``: answer of ``/api/readyz``.
-    ``page_cache_bytes``: rendered pages kept ready to send again, 0: none. ``prerender``: what is rendered at the start, as ``<report-ID>?limit=1000``, until the cache is full.
+    ``page_cache_bytes``: rendered pages kept ready to send again, 0: none. ``prerender``: what is rendered at the
+    start, as ``<report-ID>?limit=1000``, until the cache is full.
     """
 
     version: Version = Version.V3_7

@@ -41,7 +41,9 @@ class Format(StrEnum):
 
 @dataclass(frozen=True)
 class Asked:
-    """A call for rows: the days from ``first`` to ``last``, both included; no day where ``last`` is before ``first``."""
+    """A call for rows: the days from ``first`` to ``last``, both included; no day where ``last`` is before
+    ``first``.
+    """
 
     mode: Mode
     format: Format

@@ -1,4 +1,6 @@
-"""FlexNet's own faults: what a warehouse that is refreshed under a reader, or a server that is wrong, does to a report."""
+"""FlexNet's own faults: what a warehouse that is refreshed under a reader, or a server that is wrong, does to a
+report.
+"""
 
 from __future__ import annotations
 
@@ -24,16 +26,15 @@ KINDS = frozenset(
 """Kinds and what they take in ``detail``.
 
 ``next_loops``: the next link leads to page ``to`` (default: the same page), even from the last page.
-``next_elsewhere``: the next link leads to another origin.
-``page_ignored``: every page is page 1.
-``rows_shift``: the report was refreshed: ``insert`` new rows in front, ``delete`` rows gone from the front, ``reorder``: opposite order,
-``constant_totals``: the counts stay as they were. Give it ``after`` or ``from_page`` and ``times=None``, so that it begins in the middle of a walk.
-``totals_off``: counts are off by ``add`` (default 1); with ``after`` they change between pages.
-``bad_value``: row ``row`` (default 0) of the report has ``value`` in ``field``.
-``link_lost``: the header says that there is no next page, though there is one.
-``page_cut``: the page has its first ``keep`` rows only (default 0: none), in a body that is whole; its header is as it should be.
-``tail_cut``: the last ``bytes`` of the body are missing (default 1), and the Content-Length agrees.
-``duplicate_row``: row ``row`` (default 0) comes once more at position ``at`` (default: the end), with ``changes`` (default none: identical).
+``next_elsewhere``: the next link leads to another origin. ``page_ignored``: every page is page 1. ``rows_shift``: the
+report was refreshed: ``insert`` new rows in front, ``delete`` rows gone from the front, ``reorder``: opposite order,
+``constant_totals``: the counts stay as they were. Give it ``after`` or ``from_page`` and ``times=None``, so that it
+begins in the middle of a walk. ``totals_off``: counts are off by ``add`` (default 1); with ``after`` they change
+between pages. ``bad_value``: row ``row`` (default 0) of the report has ``value`` in ``field``. ``link_lost``: the
+header says that there is no next page, though there is one. ``page_cut``: the page has its first ``keep`` rows only
+(default 0: none), in a body that is whole; its header is as it should be. ``tail_cut``: the last ``bytes`` of the body
+are missing (default 1), and the Content-Length agrees. ``duplicate_row``: row ``row`` (default 0) comes once more at
+position ``at`` (default: the end), with ``changes`` (default none: identical).
 """
 
 

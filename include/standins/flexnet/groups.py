@@ -1,4 +1,6 @@
-"""The fourteen report groups of section 3.6. The ``account`` fields are those of section 3.7; all others are plausible, not the vendor's."""
+"""The fourteen report groups of section 3.6. The ``account`` fields are those of section 3.7; all others are plausible,
+not the vendor's.
+"""
 
 from __future__ import annotations
 

@@ -20,7 +20,9 @@ class DateTo(StrEnum):
 
 
 class PastDays(StrEnum):
-    """Which days ``pastDays=X`` means: X whole days and today so far, X days of which today is the last, or X whole days."""
+    """Which days ``pastDays=X`` means: X whole days and today so far, X days of which today is the last, or X whole
+    days.
+    """
 
     WITH_TODAY = "with_today"
     ENDING_TODAY = "ending_today"
@@ -52,7 +54,9 @@ class Missing(StrEnum):
 
 
 class LinkForm(StrEnum):
-    """Form of the page links; ``HTTP``: absolute with http even where the server has https; ``OTHER_HOST``: another origin."""
+    """Form of the page links; ``HTTP``: absolute with http even where the server has https; ``OTHER_HOST``: another
+    origin.
+    """
 
     ABSOLUTE = "absolute"
     RELATIVE = "relative"
@@ -94,10 +98,12 @@ class BeyondLast(StrEnum):
 
 
 class Metadata(StrEnum):
-    """Inner shape of the five metadata answers (3.4), here for ``report-types``; ``LIST`` makes ``data`` an array, ``SAMPLE`` is the page's sample.
+    """Inner shape of the five metadata answers (3.4), here for ``report-types``; ``LIST`` makes ``data`` an array,
+    ``SAMPLE`` is the page's sample.
 
-    ``NESTED``: ``{group: {field: {"type": t, "filters": [keys]}}}``. ``SECTIONS``: ``{group: {"fields": {field: t}, "filters": {key: t}}}``.
-    ``PAIRS``: ``{group: [{"name": field, "type": t}]}``. ``LIST``: ``[{"name": group, "fields": [{"name", "type"}], "filters": […]}]``.
+    ``NESTED``: ``{group: {field: {"type": t, "filters": [keys]}}}``. ``SECTIONS``:
+    ``{group: {"fields": {field: t}, "filters": {key: t}}}``. ``PAIRS``: ``{group: [{"name": field, "type": t}]}``.
+    ``LIST``: ``[{"name": group, "fields": [{"name", "type"}], "filters": […]}]``.
     """
 
     NESTED = "nested"
@@ -192,12 +198,15 @@ class Drift(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 class FlexNetSwitches(Switches, frozen=True, kw_only=True):
     """Every open point of the reference, with the default that it recommends or that seems likeliest.
 
-    Credentials: ``logins`` may call; ``logins_without_permission`` lack "Data Api" (403); ``tokens`` map a bearer token to its end (ISO 8601, empty: none).
-    ``rows_a_day`` overrides the built-in sizes; above 5,000 rows a day rows repeat every 5,000 but for the key, which makes millions of rows cheap.
-    ``refresh_hours`` is how often today's rows grow. ``page_cap`` is a server limit below ``limitRecords``. ``data_key`` empty: the body is a bare array.
-    ``record_count_key``, ``page_count_key``, ``page_number_key``: empty leaves the count out. ``page_cache_bytes``: pages kept ready to send again; 0: none.
-    ``json_charset``: reports come in it and name it; empty: UTF-8, unnamed. ``csv_last_line_ends``: whether the last line of a page has its line end.
-    ``prerender``: reports whose pages are made at the start, until ``page_cache_bytes`` are full, as ``usage?dateFrom=2026-11-21&dateTo=2026-11-22&limitRecords=1000``.
+    Credentials: ``logins`` may call; ``logins_without_permission`` lack "Data Api" (403); ``tokens`` map a bearer token
+    to its end (ISO 8601, empty: none). ``rows_a_day`` overrides the built-in sizes; above 5,000 rows a day rows repeat
+    every 5,000 but for the key, which makes millions of rows cheap. ``refresh_hours`` is how often today's rows grow.
+    ``page_cap`` is a server limit below ``limitRecords``. ``data_key`` empty: the body is a bare array.
+    ``record_count_key``, ``page_count_key``, ``page_number_key``: empty leaves the count out. ``page_cache_bytes``:
+    pages kept ready to send again; 0: none. ``json_charset``: reports come in it and name it; empty: UTF-8, unnamed.
+    ``csv_last_line_ends``: whether the last line of a page has its line end. ``prerender``: reports whose pages are
+    made at the start, until ``page_cache_bytes`` are full, as
+    ``usage?dateFrom=2026-11-21&dateTo=2026-11-22&limitRecords=1000``.
     """
 
     logins: dict[str, str] = msgspec.field(default_factory=lambda: {LOGIN: PASSWORD})

@@ -1,8 +1,9 @@
 """A stand-in of Autodesk Token Flex: usage API, OAuth server and download host, from the vendor's reference alone.
 
-Sign in as the client ``nightshift`` with the secret ``standin-tokenflex`` (three-legged: the consent page, or the switch ``auto_allow``), as
-``nightshift-service`` with ``standin-tokenflex-service`` (two-legged), as ``nightshift-public`` (PKCE, no secret), or send the fixed bearer token
-:data:`BEARER`. The active contract is ``110000917988``::
+Sign in as the client ``nightshift`` with the secret ``standin-tokenflex`` (three-legged: the consent page, or the
+switch ``auto_allow``), as ``nightshift-service`` with ``standin-tokenflex-service`` (two-legged), as
+``nightshift-public`` (PKCE, no secret), or send the fixed bearer token :data:`BEARER`. The active contract is
+``110000917988``::
 
     with TokenFlexStandIn(switches=TokenFlexSwitches(processing_seconds=0.2, rate_limit=RateLimit.OFF)) as vendor:
         …                                                # vendor.url, vendor.download_host()

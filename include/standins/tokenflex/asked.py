@@ -6,20 +6,17 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from include.standins.tokenflex.catalogue import (
-    AT,
     DAY_FIELDS,
     DESKTOP_SESSION_FIELDS,
     DESKTOP_SESSION_METRICS,
-    METRICS,
     SESSION_FIELDS,
     Category,
 )
-from include.standins.tokenflex.switches import CsvInName, Taken, TokenFlexSwitches
-from include.standins.tokenflex.where import Allowed, BadWhere, Test, parsed
+from include.standins.tokenflex.where import BadWhere, Test, parsed
 
 _LISTS: Final = ("fields", "metrics", "usageCategory")
 _CATEGORIES: Final = frozenset(category.value for category in Category)
-_KEYS: Final = frozenset({*_LISTS, "where", "downloadFileName"})
+DEFAULT_FILE_NAME: Final = "API_Custom_Export"
 _EXPORT_ONLY: Final = frozenset({Category.DESKTOP_PRODUCT, Category.CLOUD_PRODUCT})
 
 
@@ -48,7 +45,7 @@ class Asked:
     file_name: str = ""
 
 
-def asked(body: Any, switches: TokenFlexSwitches, names: tuple[tuple[str, str], ...], *, export: bool) -> Asked:
+def asked(body: Any, names: tuple[tuple[str, str], ...], *, export: bool) -> Asked:
     """Read the body of an export or a query.
 
     :param names: the customer's own names of custom fields → ``customFieldN``
@@ -57,19 +54,15 @@ def asked(body: Any, switches: TokenFlexSwitches, names: tuple[tuple[str, str], 
     """
     if not isinstance(body, dict):
         raise Wrong("the body has to be a JSON object")
-    if switches.unknown_keys is Taken.REFUSE and body.keys() - _KEYS:
-        raise Wrong(f"unknown attributes: {', '.join(sorted(body.keys() - _KEYS))}")
     fields, metrics, categories = (_strings(body, key) for key in _LISTS)
     if not fields and not metrics:
         raise Wrong("at least one of 'fields' and 'metrics' is required")
     own = dict(names)
     columns = tuple(own.get(name, name) for name in fields)
-    if switches.unknown_fields is Taken.REFUSE:
-        _known(columns, metrics)
     wanted = _categories(categories)
     session_level = not SESSION_FIELDS.isdisjoint(columns)
     if session_level:
-        _session_level(columns, metrics, wanted, lift=not switches.session_rules)
+        _session_level(columns, metrics, wanted)
         if not export and _EXPORT_ONLY.intersection(wanted):
             raise Wrong(f"session-level usage of {wanted[0]} cannot be queried, only exported")
     return Asked(
@@ -78,9 +71,9 @@ def asked(body: Any, switches: TokenFlexSwitches, names: tuple[tuple[str, str], 
         metrics=metrics,
         categories=wanted,
         where=_text(body, "where"),
-        test=_where(_text(body, "where"), switches, names),
+        test=_where(_text(body, "where"), names),
         session_level=session_level,
-        file_name=_file_name(body, switches) if export else "",
+        file_name=f"{_text(body, 'downloadFileName') or DEFAULT_FILE_NAME}.csv" if export else "",
     )
 
 
@@ -104,12 +97,6 @@ def _text(body: dict[str, Any], key: str) -> str:
     return value
 
 
-def _known(columns: tuple[str, ...], metrics: tuple[str, ...]) -> None:
-    unknown = [name for name in columns if name not in AT] + [name for name in metrics if name not in METRICS]
-    if unknown:
-        raise Wrong(f"unknown fields or metrics: {', '.join(unknown)}")
-
-
 def _categories(given: tuple[str, ...]) -> tuple[Category, ...]:
     unknown = [name for name in given if name not in _CATEGORIES]
     if unknown:
@@ -117,14 +104,12 @@ def _categories(given: tuple[str, ...]) -> tuple[Category, ...]:
     return tuple(Category(name) for name in given)
 
 
-def _session_level(
-    columns: tuple[str, ...], metrics: tuple[str, ...], categories: tuple[Category, ...], *, lift: bool
-) -> None:
+def _session_level(columns: tuple[str, ...], metrics: tuple[str, ...], categories: tuple[Category, ...]) -> None:
     if not categories:
         raise Wrong("session-level fields need the attribute 'usageCategory'; the field and 'where' do not replace it")
     if len(categories) > 1:
         raise Wrong("usage of different categories cannot be mixed at session level")
-    if categories[0] is not Category.DESKTOP_PRODUCT or lift:
+    if categories[0] is not Category.DESKTOP_PRODUCT:
         return
     refused = [name for name in columns if name not in DESKTOP_SESSION_FIELDS]
     refused += [name for name in metrics if name not in DESKTOP_SESSION_METRICS]
@@ -132,19 +117,8 @@ def _session_level(
         raise Wrong(f"not possible in a session-level export of desktop usage: {', '.join(refused)}")
 
 
-def _where(text: str, switches: TokenFlexSwitches, names: tuple[tuple[str, str], ...]) -> Test:
-    allowed = Allowed(switches.where_sql, switches.where_constant, switches.unknown_fields, names)
+def _where(text: str, names: tuple[tuple[str, str], ...]) -> Test:
     try:
-        return parsed(text, allowed, DAY_FIELDS)
+        return parsed(text, names, DAY_FIELDS)
     except BadWhere as error:
         raise Wrong(f"'where' is not valid: {error}") from None
-
-
-def _file_name(body: dict[str, Any], switches: TokenFlexSwitches) -> str:
-    name = _text(body, "downloadFileName") or switches.default_file_name
-    if name.lower().endswith(".csv"):
-        if switches.csv_in_name is CsvInName.REFUSED:
-            raise Wrong("'downloadFileName' goes without extension")
-        if switches.csv_in_name is CsvInName.KEPT:
-            return name
-    return f"{name}.csv"

@@ -22,16 +22,36 @@ CONSUMPTION = {
     Category.MANUAL_ADJUSTMENT: "MANUAL_ADJUSTMENT",
     Category.MANUAL_CONSUMPTION: "MANUAL_CONSUMPTION",
 }
-"""Category → what ``/summary`` and query results call it."""
+"""Category → what query results call it."""
 
 CUSTOM = tuple(f"customField{number}" for number in range(1, 11))
 
 FIELDS = (
-    "usageMonth", "usageDate", "contractYear", "productName", "productLineCode", "productVersion", "productFeatureCode",
-    "userName", "machineName", "sessionStartDate", "sessionEndDate", "licenseServerTimeZoneOffset", "chargedItemID",
-    "chargeCategory", "licenseServerName", "usageType", "usageCategory", *CUSTOM,
-    "hubId", "hubName", "tokenPool", "reasonType", "reasonComment", "transactionDate",
-)  # fmt: skip
+    "usageMonth",
+    "usageDate",
+    "contractYear",
+    "productName",
+    "productLineCode",
+    "productVersion",
+    "productFeatureCode",
+    "userName",
+    "machineName",
+    "sessionStartDate",
+    "sessionEndDate",
+    "licenseServerTimeZoneOffset",
+    "chargedItemID",
+    "chargeCategory",
+    "licenseServerName",
+    "usageType",
+    "usageCategory",
+    *CUSTOM,
+    "hubId",
+    "hubName",
+    "tokenPool",
+    "reasonType",
+    "reasonComment",
+    "transactionDate",
+)
 """All fields that the stand-in has values for; a row has them in this order."""
 
 AT = {name: index for index, name in enumerate(FIELDS)}
@@ -67,9 +87,6 @@ VALUE_FIELDS = ("productName", "userName", "machineName", "licenseServerName")
 """Fields that ``GET /contract/{c}/{field}`` lists."""
 
 
-def called(category: str, *, consumption: bool) -> str:
-    """Return the name of a category in an answer.
-
-    :param consumption: as ``/summary`` calls it
-    """
-    return CONSUMPTION[Category(category)] if consumption and category in CONSUMPTION else category
+def called(category: str) -> str:
+    """Return the name of a category in a query's result (3.8)."""
+    return CONSUMPTION[Category(category)] if category in CONSUMPTION else category

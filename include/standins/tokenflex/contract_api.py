@@ -1,50 +1,39 @@
-"""Contracts, their custom categories and field values, and the ready-made totals (reference section 2, 3.6)."""
+"""Contracts, their custom categories and field values, and the last days of usage (reference section 2, 3.6)."""
 
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Sequence
 from datetime import date, timedelta
-from typing import TYPE_CHECKING, Any
 
 from include.standins.routing import Refused, Request, Response, Route
 from include.standins.tokenflex.asked import Asked, Wrong, asked
-from include.standins.tokenflex.catalogue import CUSTOM, VALUE_FIELDS, Category, called
+from include.standins.tokenflex.catalogue import CUSTOM, VALUE_FIELDS, Category
 from include.standins.tokenflex.contracts import CATEGORY_NAMES, CONTRACTS, Contract, own_names, unique_custom_values
 from include.standins.tokenflex.gateway import service_error
 from include.standins.tokenflex.grants import READ
-from include.standins.tokenflex.switches import Shape
+from include.standins.tokenflex.service import Service
 from include.standins.tokenflex.table import Source, grouped
-
-if TYPE_CHECKING:
-    from include.standins.tokenflex.server import TokenFlexStandIn
 
 BASE = "/tokenflex/v1"
 VALUE_DAYS = 10
 LAST_DAYS = 35
-_MONTH = re.compile(r"(\d{4})-(\d{2})(-01)?", re.ASCII)
 
 
 class ContractApi:
-    """Handlers of ``/contract…``, ``/usage/{contract}/summary`` and ``/usage/{contract}/last``.
+    """Handlers of ``/contract…`` and ``/usage/{contract}/last``, all of scope ``data:read``."""
 
-    :param vendor: the stand-in
-    """
-
-    def __init__(self, vendor: TokenFlexStandIn) -> None:
+    def __init__(self, vendor: Service) -> None:
         self._vendor = vendor
-        self._totals: dict[tuple[object, ...], list[dict[str, Any]]] = {}
 
     def routes(self) -> Sequence[Route]:
-        """Return the seven operations, all of scope ``data:read``."""
+        """Return the operations."""
         paths = {
             "/contract": self.contracts,
             "/contract/{contract}": self.contract,
             "/contract/{contract}/enrichment": self.categories,
             "/contract/{contract}/enrichment/{category}": self.category_values,
             "/contract/{contract}/{field}": self.field_values,
-            "/usage/{contract}/summary": self.summary,
             "/usage/{contract}/last": self.last,
         }
         return [Route("GET", BASE + path, self._vendor.needs(READ, handler)) for path, handler in paths.items()]
@@ -62,8 +51,6 @@ class ContractApi:
     async def categories(self, request: Request) -> Response:
         """List the names of the ten custom categories."""
         self._vendor.contract_of(request)
-        if self._vendor.switches.values_shape is Shape.OBJECT:
-            return Response.json(200, dict(zip(CUSTOM, CATEGORY_NAMES, strict=True)))
         return Response.json(200, CATEGORY_NAMES)
 
     async def category_values(self, request: Request) -> Response:
@@ -73,7 +60,7 @@ class ContractApi:
         field = category if category in CUSTOM else dict(own_names()).get(category)
         if field is None:
             raise Refused(service_error(400, "there is no such category"))
-        return self._listed(category, unique_custom_values(int(field.removeprefix("customField"))))
+        return Response.json(200, unique_custom_values(int(field.removeprefix("customField"))))
 
     async def field_values(self, request: Request) -> Response:
         """List the values of one of four fields, of the last :data:`VALUE_DAYS` days, optionally of one category."""
@@ -82,41 +69,7 @@ class ContractApi:
             raise Refused(service_error(400, "there is no such field"))
         wanted = self._wanted([field], [], request.query.get("usageCategory"), self._since(contract, VALUE_DAYS))
         rows = await asyncio.to_thread(grouped, self._source(contract), wanted)
-        return self._listed(field, [row[0] for row in rows if row[0]])
-
-    async def summary(self, request: Request) -> Response:
-        """Give monthly totals by category; optional limits by month, contract year and category."""
-        contract, query = self._vendor.contract_of(request), request.query
-        conditions = [
-            f"usageMonth {sign} '{_month(query[name])}'"
-            for name, sign in (("minUsageMonth", ">="), ("maxUsageMonth", "<="))
-            if name in query
-        ]
-        if "contractYear" in query:
-            if not query["contractYear"].isdecimal():
-                raise Refused(service_error(400, "contractYear has to be a number"))
-            conditions.append(f"contractYear = {query['contractYear']}")
-        where = " and ".join(conditions)
-        wanted = self._wanted(
-            ["usageMonth", "contractYear", "usageCategory"], ["uniqueUsers", "tokensConsumed"], query.get("usageCategory"), where
-        )  # fmt: skip
-        source = self._source(contract)
-        key = (contract.number, wanted.where, wanted.categories, source.as_of, source.switches)
-        if key not in self._totals:
-            self._totals = {key: await asyncio.to_thread(self._summed, source, wanted)}
-        return Response.json(200, self._totals[key])
-
-    def _summed(self, source: Source, wanted: Asked) -> list[dict[str, Any]]:
-        return [
-            {
-                "usageMonth": month,
-                "contractYear": year if source.switches.summary_year_text else int(year),
-                "usageCategory": called(category, consumption=True),
-                "uniqueUsers": int(users),
-                "tokensConsumed": float(tokens),
-            }
-            for month, year, category, users, tokens in grouped(source, wanted)
-        ]
+        return Response.json(200, [row[0] for row in rows if row[0]])
 
     async def last(self, request: Request) -> Response:
         """Give the last day of usage, and of processing, by category and charge category; only where there is usage."""
@@ -154,19 +107,9 @@ class ContractApi:
         if category is not None:
             body["usageCategory"] = [category]
         try:
-            plain = asked(body, self._vendor.switches, (), export=False)
+            plain = asked(body, (), export=False)
         except Wrong as error:
             raise Refused(service_error(400, str(error))) from None
         names = tuple(fields)
         categories = plain.categories or tuple(Category)
         return Asked(names, names, tuple(metrics), categories, where, plain.test, session_level=False)
-
-    def _listed(self, name: str, values: list[str]) -> Response:
-        return Response.json(200, {name: values} if self._vendor.switches.values_shape is Shape.OBJECT else values)
-
-
-def _month(text: str) -> str:
-    found = _MONTH.fullmatch(text)
-    if not found or not 1 <= int(found[2]) <= 12:
-        raise Refused(service_error(400, "a month is given as YYYY-MM-01"))
-    return f"{found[1]}-{found[2]}-01"

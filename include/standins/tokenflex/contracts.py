@@ -1,4 +1,6 @@
-"""The customers of the stand-in: contracts, the people who sign in, and the customer's own categories (reference 3.6)."""
+"""The customers of the stand-in: contracts, the people who sign in, and the customer's own categories (reference
+3.6).
+"""
 
 from __future__ import annotations
 
@@ -41,7 +43,9 @@ class Contract:
         }
 
     def detailed(self, today: date) -> dict[str, Any]:
-        """Return the contract with its years; the consumed tokens are a snapshot of their own, not the sum of the usage."""
+        """Return the contract with its years; the consumed tokens are a snapshot of their own, not the sum of the
+        usage.
+        """
         years = []
         for number, start, end in self.years():
             days = max(0, min((today - start).days, (end - start).days + 1))
@@ -95,7 +99,9 @@ _VALUES: Final[dict[int, tuple[str, ...]]] = {
 
 
 def own_names() -> tuple[tuple[str, str], ...]:
-    """Return name → ``customFieldN`` of the categories that have one; a name that is there twice means the first slot."""
+    """Return name → ``customFieldN`` of the categories that have one; a name that is there twice means the first
+    slot.
+    """
     slots = [(name, f"customField{n}") for n, name in enumerate(CATEGORY_NAMES, 1) if name]
     return tuple(dict(reversed(slots)).items())
 

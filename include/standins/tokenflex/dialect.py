@@ -121,8 +121,6 @@ class Dialect:
     def _turn(self, name: str, metric: bool) -> _Turn | None:
         switches = self._switches
         if metric or name in _NUMBERS:
-            if switches.csv_decimal_mark != "." and metric:
-                return lambda value: value.replace(".", switches.csv_decimal_mark)
             return _number if switches.csv_quoting in (Quoting.TEXT, Quoting.EXPORT) else None
         if name in DATE_FIELDS and (switches.csv_dates != "%Y-%m-%d" or switches.csv_quoting is Quoting.EXPORT):
             bare = _Bare if switches.csv_quoting is Quoting.EXPORT else str
@@ -130,7 +128,7 @@ class Dialect:
         if name in SESSION_STAMP_FIELDS and switches.csv_session_stamps is not SessionStamps.DOCUMENTED:
             return lambda value: _stamp(value, switches.csv_session_stamps)
         if name == "usageCategory" and switches.csv_categories is CategoryNames.CONSUMPTION:
-            return lambda value: called(value, consumption=True)
+            return lambda value: called(value)
         return None
 
 

@@ -1,4 +1,6 @@
-"""The download host: another origin that gives a file to whoever has its signed URL, in the manner of S3 (reference 4.2)."""
+"""The download host: another origin that gives a file to whoever has its signed URL, in the manner of S3 (reference
+4.2).
+"""
 
 from __future__ import annotations
 
@@ -6,21 +8,18 @@ import asyncio
 import re
 from collections.abc import Mapping
 from email.utils import format_datetime
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from urllib.parse import quote
 from xml.sax.saxutils import escape
 
 from include.standins.routing import Refused, Request, Response, Route
 from include.standins.tokenflex.exports import Export
 from include.standins.tokenflex.files import ExportFile, KeptBlocks
+from include.standins.tokenflex.service import DOWNLOAD, Service
 from include.standins.tokenflex.signing import Verdict
 from include.standins.tokenflex.switches import ETag
 from include.standins.tokenflex.table import Source
 
-if TYPE_CHECKING:
-    from include.standins.tokenflex.server import TokenFlexStandIn
-
-ORIGIN: Final = "download"
 _RANGE: Final = re.compile(r"bytes=(\d*)-(\d*)", re.ASCII)
 _XML: Final = '<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>{code}</Code><Message>{text}</Message></Error>'
 
@@ -32,12 +31,9 @@ def xml_error(status: int, code: str, text: str, headers: Mapping[str, str] | No
 
 
 class Downloads:
-    """Handlers of the download host.
+    """Handlers of the download host."""
 
-    :param vendor: the stand-in
-    """
-
-    def __init__(self, vendor: TokenFlexStandIn) -> None:
+    def __init__(self, vendor: Service) -> None:
         self._vendor = vendor
         self._blocks = KeptBlocks()
         self._making: dict[str, asyncio.Lock] = {}
@@ -45,8 +41,8 @@ class Downloads:
     def routes(self) -> list[Route]:
         """Return the one operation, and what S3 says to ``HEAD`` on a URL that was signed for ``GET``."""
         return [
-            Route("GET", "/{file}", self.file, public=True, origin=ORIGIN),
-            Route("HEAD", "/{file}", self.head, public=True, origin=ORIGIN),
+            Route("GET", "/{file}", self.file, public=True, origin=DOWNLOAD),
+            Route("HEAD", "/{file}", self.head, public=True, origin=DOWNLOAD),
         ]
 
     async def head(self, request: Request) -> Response:
@@ -61,20 +57,20 @@ class Downloads:
             raise Refused(xml_error(400, "InvalidArgument", text))
         export = self._export(request)
         if request.fault("file_replaced"):
-            self.replace(export)
+            export.replace()
         made = await self.made(export)
         if request.fault("url_dies"):
             export.dead_number = export.url_number
         reply = self._reply(request, export, made)
         request.effect(
-            "file_read", export.key, status=reply.status, length=reply.length, range=request.headers.get("Range"), etag=made.etag
-        )  # fmt: skip
+            "file_read",
+            export.key,
+            status=reply.status,
+            length=reply.length,
+            range=request.headers.get("Range"),
+            etag=made.etag,
+        )
         return reply
-
-    def replace(self, export: Export) -> None:
-        """Let the file be made anew, with another ETag and what has arrived since."""
-        export.generation += 1
-        export.renewed, export.file = True, None
 
     async def made(self, export: Export) -> ExportFile:
         """Return the file of an export, made when it is first wanted."""
@@ -102,7 +98,7 @@ class Downloads:
                 text = "The request signature we calculated does not match the signature you provided."
                 raise Refused(xml_error(403, "SignatureDoesNotMatch", text))
         with vendor.locked():
-            export = vendor.exports.of_file(name, vendor.now(), vendor.switches)
+            export = vendor.exports.of_file(name)
         ordered = request.fault("url_expired")
         if export and ordered:
             export.dead_number = export.url_number
@@ -148,7 +144,9 @@ def _sent(made: ExportFile, status: int, start: int, stop: int, headers: Mapping
 
 
 def _part(header: str, length: int) -> tuple[int, int] | None:
-    """Return start and stop of a ``Range``; ``None``: none, or one that S3 ignores; an empty one cannot be satisfied."""
+    """Return start and stop of a ``Range``; ``None``: none, or one that S3 ignores; an empty one cannot be
+    satisfied.
+    """
     found = _RANGE.fullmatch(header.strip())
     if not found or found.groups() == ("", ""):
         return None

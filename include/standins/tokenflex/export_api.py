@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from include.standins.routing import Refused, Request, Response, Route
 from include.standins.tokenflex.asked import Asked, Wrong, asked
@@ -12,24 +12,19 @@ from include.standins.tokenflex.contracts import Contract, own_names
 from include.standins.tokenflex.exports import NEVER, NO_CONTRACT, Export, Status, moment
 from include.standins.tokenflex.gateway import service_error
 from include.standins.tokenflex.grants import READ, WRITE
-
-if TYPE_CHECKING:
-    from include.standins.tokenflex.server import TokenFlexStandIn
+from include.standins.tokenflex.service import Service
 
 BASE = "/tokenflex/v1/export/{contract}/requests"
 
 
 class ExportApi:
-    """Handlers of ``/export/{contract}/requests…``.
+    """Handlers of ``/export/{contract}/requests…``."""
 
-    :param vendor: the stand-in
-    """
-
-    def __init__(self, vendor: TokenFlexStandIn) -> None:
+    def __init__(self, vendor: Service) -> None:
         self._vendor = vendor
 
     def routes(self) -> Sequence[Route]:
-        """Return the seven operations."""
+        """Return the operations."""
         needs = self._vendor.needs
         return [
             Route("POST", BASE, needs(WRITE, self.create)),
@@ -38,7 +33,6 @@ class ExportApi:
             Route("DELETE", f"{BASE}/{{key}}", needs(WRITE, self.delete)),
             Route("POST", f"{BASE}/{{key}}/retry", needs(WRITE, self.retry)),
             Route("POST", f"{BASE}/{{key}}/refreshUrl", needs(WRITE, self.refresh_url)),
-            Route("POST", f"{BASE}/markRead", needs(WRITE, self.mark_read)),
         ]
 
     async def create(self, request: Request) -> Response:
@@ -55,14 +49,19 @@ class ExportApi:
             )
             _ordered(request, export, now)
         request.effect(
-            "export_created", export.key, contract=contract.number, payload=body, downloadFileName=wanted.file_name, user=request.user,
+            "export_created",
+            export.key,
+            contract=contract.number,
+            payload=body,
+            downloadFileName=wanted.file_name,
+            user=request.user,
             made=now.isoformat(),
-        )  # fmt: skip
+        )
         return Response.json(200, self._shown(export, now))
 
     def _asked(self, body: Any) -> Asked:
         try:
-            return asked(body, self._vendor.switches, own_names(), export=True)
+            return asked(body, own_names(), export=True)
         except Wrong as error:
             raise Refused(service_error(400, str(error))) from None
 
@@ -85,7 +84,7 @@ class ExportApi:
             raise Refused(service_error(400, "fromDate and toDate are required, as dates")) from None
         now = vendor.now()
         with vendor.locked():
-            found = list(vendor.exports.listed(shelf, begins, ends, now, vendor.switches))
+            found = list(vendor.exports.listed(shelf, begins, ends, now))
         return Response.json(200, [self._shown(export, now) for export in found])
 
     async def one(self, request: Request) -> Response:
@@ -126,25 +125,10 @@ class ExportApi:
             raise Refused(service_error(400, "the export has no file"))
         with vendor.locked():
             vendor.exports.new_url(export, vendor.download_host(), now, vendor.switches)
-            if vendor.switches.refresh_regenerates or request.fault("file_replaced"):
-                vendor.downloads.replace(export)
+            if request.fault("file_replaced"):
+                export.replace()
         request.effect("url_refreshed", export.key, user=request.user)
         return Response.json(200, self._shown(export, now))
-
-    async def mark_read(self, request: Request) -> Response:
-        """Set the read mark; returns the keys on which it was not set before."""
-        vendor, shelf = self._vendor, self._shelf(request)
-        keys = vendor.json_body(request)
-        if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
-            raise Refused(service_error(400, "the body has to be an array of request keys"))
-        newly = []
-        for key in dict.fromkeys(keys):
-            export = vendor.exports.get(shelf, key, vendor.now(), vendor.switches)
-            if export and not export.read:
-                export.read = True
-                newly.append(key)
-        request.effect("export_read", shelf, keys=newly)
-        return Response.json(200, newly)
 
     def _shelf(self, request: Request) -> str:
         if request.parts["contract"] != NO_CONTRACT:
@@ -155,7 +139,7 @@ class ExportApi:
     def _export(self, request: Request) -> Export:
         vendor = self._vendor
         with vendor.locked():
-            export = vendor.exports.get(self._shelf(request), request.parts["key"], vendor.now(), vendor.switches)
+            export = vendor.exports.get(self._shelf(request), request.parts["key"])
         if export is None:
             raise Refused(service_error(vendor.switches.unknown_key_status, "the export request does not exist"))
         return export

@@ -5,7 +5,6 @@ The state of an export is a function of the time at which it is looked at; nothi
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -17,14 +16,14 @@ from include.standins.tokenflex.asked import Asked
 from include.standins.tokenflex.contracts import Contract
 from include.standins.tokenflex.files import ExportFile
 from include.standins.tokenflex.signing import Signer
-from include.standins.tokenflex.switches import ListOrder, QueueScope, Stamps, TokenFlexSwitches
+from include.standins.tokenflex.switches import QueueScope, Stamps, TokenFlexSwitches
 
 
 def stamped(at: datetime, style: Stamps, *, expiry: bool = False) -> str:
     """Write a time stamp.
 
-    The documented examples have 6, 5 or 3 fraction digits, as if zeros at the end were cut off, and one expiry has no ``Z``: here, by the
-    microsecond, a third of the stamps is cut to milliseconds and every other expiry loses its zone.
+    The documented examples have 6, 5 or 3 fraction digits, as if zeros at the end were cut off, and one expiry has no
+    ``Z``: here, by the microsecond, a third of the stamps is cut to milliseconds and every other expiry loses its zone.
 
     :param at: an aware time
     :param style: the switch
@@ -80,7 +79,8 @@ class Export:
     :param fails: how many runs still end in ``Error``
     :param listed: from when on the list has it
     :param shelf: contract number of the list that has it, or :data:`NO_CONTRACT`
-    :param url_number: the stamp in the newest URL, in milliseconds; ``dead_number``: URLs up to it were ended by a fault
+    :param url_number: the stamp in the newest URL, in milliseconds; ``dead_number``: URLs up to it were ended by a
+        fault
     :param generation: counts the files that were made; ``renewed``: the newest has what had arrived when it was made
     :param status_word: shown instead of a status that the vendor documents
     """
@@ -96,7 +96,6 @@ class Export:
     fails: int = 0
     listed: datetime | None = None
     schedule: str = ""
-    read: bool = False
     status_word: str = ""
     url: str = ""
     url_ends: datetime | None = None
@@ -105,6 +104,11 @@ class Export:
     generation: int = 1
     renewed: bool = False
     file: ExportFile | None = field(default=None, repr=False)
+
+    def replace(self) -> None:
+        """Let the file be made anew, with another ETag and what has arrived since."""
+        self.generation += 1
+        self.renewed, self.file = True, None
 
     def status(self, now: datetime) -> Status:
         """Return the status at a time."""
@@ -139,7 +143,6 @@ class Exports:
     ) -> Export:
         """Accept an export."""
         uuid = self._draw.uuid()
-        failing = bool(switches.error_names and re.search(switches.error_names, asked.file_name))
         export = Export(
             key=f"{now:%Y-%m-%dT%H:%M:%S}#{uuid}",
             uuid=uuid,
@@ -149,7 +152,6 @@ class Exports:
             asked=asked,
             made=now,
             ready=now + timedelta(seconds=switches.processing_seconds),
-            fails=1_000_000 if failing else 0,
             listed=now + timedelta(seconds=switches.list_late_seconds),
             schedule=schedule,
         )
@@ -172,15 +174,14 @@ class Exports:
         """Return the exports that are there, oldest first."""
         return list(self._exports.values())
 
-    def get(self, shelf: str, key: str, now: datetime, switches: TokenFlexSwitches) -> Export | None:
+    def get(self, shelf: str, key: str) -> Export | None:
         """Return an export of a contract's list."""
         export = self._exports.get(key)
-        return export if export and export.shelf == shelf and not _old(export, now, switches) else None
+        return export if export and export.shelf == shelf else None
 
-    def of_file(self, name: str, now: datetime, switches: TokenFlexSwitches) -> Export | None:
+    def of_file(self, name: str) -> Export | None:
         """Return the export of a file of the download host."""
-        export = self._by_uuid.get(name.partition("_")[0])
-        return export if export and not _old(export, now, switches) else None
+        return self._by_uuid.get(name.partition("_")[0])
 
     def pending(self, user: str, contract: Contract, now: datetime, scope: QueueScope) -> int:
         """Count the exports in ``Requested`` that stand in the same queue."""
@@ -191,14 +192,11 @@ class Exports:
             for export in self._exports.values()
         )
 
-    def listed(
-        self, shelf: str, begins: datetime, ends: datetime, now: datetime, switches: TokenFlexSwitches
-    ) -> Iterator[Export]:
-        """Give the exports of a list that were made from ``begins`` on and before ``ends``."""
-        ordered = self.all()
-        for export in reversed(ordered) if switches.list_order is ListOrder.NEWEST else ordered:
+    def listed(self, shelf: str, begins: datetime, ends: datetime, now: datetime) -> Iterator[Export]:
+        """Give the exports of a list that were made from ``begins`` on and before ``ends``, newest first."""
+        for export in reversed(self.all()):
             seen = export.listed is None or export.listed <= now
-            if export.shelf == shelf and begins <= export.made < ends and seen and not _old(export, now, switches):
+            if export.shelf == shelf and begins <= export.made < ends and seen:
                 yield export
 
     def new_url(self, export: Export, host: str, begins: datetime, switches: TokenFlexSwitches) -> None:
@@ -229,9 +227,5 @@ class Exports:
         if export.schedule:
             value["scheduleId"] = export.schedule
         if status is not Status.REQUESTED:
-            value["readFlag"] = "Y" if export.read else "N"
+            value["readFlag"] = "N"
         return value
-
-
-def _old(export: Export, now: datetime, switches: TokenFlexSwitches) -> bool:
-    return 0 < switches.kept_seconds < (now - export.made).total_seconds()

@@ -1,7 +1,7 @@
 """The files of exports: their length is known when they are made, their bytes are made again when they are read.
 
-What is kept is a plan (a day, the length of its block, how often it comes) and the last blocks that were read; so a file of many gigabytes
-costs a few megabytes, and any part of it can be read by itself.
+What is kept is a plan (a day, the length of its block, how often it comes) and the last blocks that were read; so a
+file of many gigabytes costs a few megabytes, and any part of it can be read by itself.
 """
 
 from __future__ import annotations

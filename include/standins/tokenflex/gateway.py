@@ -1,4 +1,6 @@
-"""Error answers, the service's own and the gateway's in front of it, and the gateway's rate limits (reference 5.1, 5.2)."""
+"""Error answers, the service's own and the gateway's in front of it, and the gateway's rate limits (reference 5.1,
+5.2).
+"""
 
 from __future__ import annotations
 
@@ -71,7 +73,8 @@ MINUTE = 60.0
 class Quota:
     """Counts the requests of each user, all apps together. A refused request costs nothing.
 
-    The documented limit, 5 a minute on the average of 8 hours plus one burst of 50, is a bucket of 50 that fills at 5 a minute.
+    The documented limit, 5 a minute on the average of 8 hours plus one burst of 50, is a bucket of 50 that fills at 5 a
+    minute.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,6 @@
-"""The OAuth server's memory: codes, access tokens and chains of refresh tokens (reference 1.3, 1.4). It keeps no value, only hashes."""
+"""The OAuth server's memory: codes, access tokens and chains of refresh tokens (reference 1.3, 1.4). It keeps no value,
+only hashes.
+"""
 
 from __future__ import annotations
 
@@ -133,7 +135,8 @@ class Grants:
     ) -> Pair:
         """Take a code, once.
 
-        :raises GrantRefused: unknown, used, expired, another client's, another redirect URI, or the verifier does not fit
+        :raises GrantRefused: unknown, used, expired, another client's, another redirect URI, or the verifier does not
+            fit
         """
         code = self._codes.pop(_hash(value), None)
         if code is None:

@@ -6,10 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
-from typing import TYPE_CHECKING, Any
-
-import msgspec
+from typing import Any
 
 from include.standins.draw import Draw
 from include.standins.routing import Refused, Request, Response, Route
@@ -18,28 +15,16 @@ from include.standins.tokenflex.catalogue import called
 from include.standins.tokenflex.contracts import Contract, own_names
 from include.standins.tokenflex.gateway import service_error
 from include.standins.tokenflex.grants import READ
-from include.standins.tokenflex.switches import CategoryNames, TokenFlexSwitches
+from include.standins.tokenflex.service import Service
+from include.standins.tokenflex.switches import TokenFlexSwitches
 from include.standins.tokenflex.table import Source, grouped, selected, session_metrics, values_of
 from include.standins.tokenflex.usage import MARK
-
-if TYPE_CHECKING:
-    from include.standins.tokenflex.server import TokenFlexStandIn
 
 BASE = "/tokenflex/v1/usage/{contract}/query"
 DEFAULT_LIMIT = 100
 KEPT_QUERIES = 200
+DONE = "DONE"
 _DECIMAL = frozenset({"tokensConsumed", "usageHours"})
-
-
-class QueryStatus(StrEnum):
-    """The documented states of a query."""
-
-    QUEUED = "QUEUED"
-    PROCESSING = "PROCESSING"
-    DONE = "DONE"
-    FAILED = "FAILED"
-    TIMEOUT = "TIMEOUT"
-    EXPIRED = "EXPIRED"
 
 
 @dataclass
@@ -50,32 +35,22 @@ class Query:
     contract: Contract
     asked: Asked
     made: datetime
-    fails: bool
     rows: list[list[Any]] | None = None
 
-    def status(self, now: datetime, switches: TokenFlexSwitches) -> QueryStatus:
-        """Return the status at a time."""
+    def status(self, now: datetime, switches: TokenFlexSwitches) -> str:
+        """Return the status at a time: one of the documented ones."""
         age = (now - self.made).total_seconds()
-        ends = min(switches.query_seconds, switches.query_cap_seconds)
-        if age < ends:
-            return QueryStatus.QUEUED if age < switches.query_queued_seconds else QueryStatus.PROCESSING
-        if self.fails:
-            return QueryStatus.FAILED
-        if switches.query_seconds > switches.query_cap_seconds:
-            return QueryStatus.TIMEOUT
-        return QueryStatus.EXPIRED if age >= ends + switches.query_kept_seconds else QueryStatus.DONE
+        if age >= switches.query_seconds:
+            return DONE
+        return "QUEUED" if age < switches.query_queued_seconds else "PROCESSING"
 
 
 class QueryApi:
-    """Handlers of ``/usage/{contract}/query…``.
+    """Handlers of ``/usage/{contract}/query…``."""
 
-    :param vendor: the stand-in
-    """
-
-    def __init__(self, vendor: TokenFlexStandIn) -> None:
+    def __init__(self, vendor: Service) -> None:
         self._vendor = vendor
         self._queries: dict[str, Query] = {}
-        self._cached: dict[tuple[str, str, bytes], str] = {}
         self._draw = Draw("tokenflex", "queries")
 
     def routes(self) -> Sequence[Route]:
@@ -87,23 +62,18 @@ class QueryApi:
         ]
 
     async def create(self, request: Request) -> Response:
-        """Start a query, or return one that the vendor still has."""
+        """Start a query."""
         vendor = self._vendor
         contract, body = vendor.contract_of(request), vendor.json_body(request)
         try:
-            wanted = asked(body, vendor.switches, own_names(), export=False)
+            wanted = asked(body, own_names(), export=False)
         except Wrong as error:
             raise Refused(service_error(400, str(error))) from None
-        now, key = vendor.now(), (request.user or "", contract.number, msgspec.json.encode(body))
-        known = self._queries.get(self._cached.get(key, ""))
-        if known and vendor.switches.query_cache and known.status(now, vendor.switches) is QueryStatus.DONE:
-            return Response.json(200, await self._shown(known, now, 0, DEFAULT_LIMIT))
-        fails = vendor.switches.query_errors or request.fault("query_error") is not None
-        query = Query(self._draw.uuid(), contract, wanted, now, fails)
-        self._queries[query.id], self._cached[key] = query, query.id
+        now = vendor.now()
+        query = Query(self._draw.uuid(), contract, wanted, now)
+        self._queries[query.id] = query
         while len(self._queries) > KEPT_QUERIES:
             self._queries.pop(next(iter(self._queries)))
-            self._cached = {one: known for one, known in self._cached.items() if known in self._queries}
         request.effect("query_created", query.id, contract=contract.number, payload=body, user=request.user)
         return Response.json(200, await self._shown(query, now, 0, DEFAULT_LIMIT))
 
@@ -114,23 +84,24 @@ class QueryApi:
         query = self._queries.get(request.parts["query"])
         if query is None or query.contract != contract:
             raise Refused(service_error(vendor.switches.unknown_key_status, "the query does not exist"))
-        largest = vendor.switches.query_limit_max
         offset = _number(request, "offset", 0)
-        limit = _number(request, "limit", min(DEFAULT_LIMIT, largest or DEFAULT_LIMIT))
-        if limit == 0 or (largest and limit > largest):
+        limit = _number(request, "limit", DEFAULT_LIMIT)
+        if limit == 0:
             raise Refused(service_error(400, "limit is out of range"))
-        return Response.json(200, await self._shown(query, vendor.now(), offset, limit))
+        shown = await self._shown(query, vendor.now(), offset, limit)
+        if odd := request.fault("query_status"):
+            shown = {**{name: shown[name] for name in ("id", "detail_uri")}, "status": odd.detail["status"]}
+        return Response.json(200, shown)
 
     async def _shown(self, query: Query, now: datetime, offset: int, limit: int) -> dict[str, Any]:
         switches = self._vendor.switches
-        root = "" if switches.detail_uri_short else "/tokenflex"
         status = query.status(now, switches)
         value: dict[str, Any] = {
             "id": query.id,
-            "detail_uri": f"{root}/v1/usage/{query.contract.number}/query/{query.id}",
-            "status": status.value,
+            "detail_uri": f"/tokenflex/v1/usage/{query.contract.number}/query/{query.id}",
+            "status": status,
         }
-        if status is QueryStatus.DONE:
+        if status == DONE:
             if query.rows is None:
                 source = Source(self._vendor.usage, query.contract, switches, query.made.date())
                 query.rows = await asyncio.to_thread(_rows, source, query.asked)
@@ -155,20 +126,16 @@ def _rows(source: Source, wanted: Asked) -> list[list[Any]]:
     else:
         plain = grouped(source, wanted)
     names = [*wanted.columns, *wanted.metrics]
-    consumption = source.switches.query_categories is CategoryNames.CONSUMPTION
     metrics = len(wanted.columns)
     return [
-        [
-            _typed(name, value, at >= metrics, consumption)
-            for at, (name, value) in enumerate(zip(names, row, strict=True))
-        ]
+        [_typed(name, value, at >= metrics) for at, (name, value) in enumerate(zip(names, row, strict=True))]
         for row in plain
     ]
 
 
-def _typed(name: str, value: str, metric: bool, consumption: bool) -> Any:
+def _typed(name: str, value: str, metric: bool) -> Any:
     if name == "usageCategory":
-        return called(value, consumption=consumption)
+        return called(value)
     if not value or not (metric or name == "contractYear"):
         return value
     return float(value) if name in _DECIMAL else int(value)

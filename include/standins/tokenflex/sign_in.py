@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import binascii
 import secrets
@@ -10,18 +9,15 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from urllib.parse import urlencode, urlsplit
 
 from include.standins.routing import Refused, Request, Response, Route
 from include.standins.tokenflex.contracts import PEOPLE
 from include.standins.tokenflex.gateway import GatewayCode, Quota, gateway_error, token_error
 from include.standins.tokenflex.grants import CLIENTS, SCOPES, Client, GrantRefused, Pair, fingerprint
+from include.standins.tokenflex.service import Service
 from include.standins.tokenflex.switches import RateLimit
-
-if TYPE_CHECKING:
-    from include.standins.tokenflex.server import TokenFlexStandIn
-
 
 _PAGE = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>Authorize application - stand-in of Autodesk</title></head>
@@ -67,7 +63,6 @@ def wrong_page(text: str) -> Response:
 
 FORM: Final = "application/x-www-form-urlencoded"
 KEPT_TICKETS: Final = 1000
-_V1_GRANTS: Final = {"gettoken": "authorization_code", "refreshtoken": "refresh_token"}
 
 
 @dataclass(frozen=True)
@@ -82,32 +77,25 @@ class _Consent:
 
 
 class SignIn:
-    """Handlers of ``/authentication/…``.
+    """Handlers of ``/authentication/…``."""
 
-    :param vendor: the stand-in
-    """
-
-    def __init__(self, vendor: TokenFlexStandIn) -> None:
+    def __init__(self, vendor: Service) -> None:
         self._vendor = vendor
         self._quota = Quota()
         self._tickets: OrderedDict[str, _Consent] = OrderedDict()
 
     def routes(self) -> Sequence[Route]:
-        """Return the operations of both versions."""
+        """Return the operations."""
         return [
             Route("GET", "/authentication/v2/authorize", self.authorize, public=True),
             Route("POST", "/authentication/v2/authorize", self.answered, public=True),
             Route("POST", "/authentication/v2/token", self.token, public=True),
-            Route("GET", "/authentication/v1/authorize", self.authorize, public=True),
-            Route("POST", "/authentication/v1/authorize", self.answered, public=True),
-            Route("POST", "/authentication/v1/{old}", self.old_token, public=True),
         ]
 
     # A person agrees.
 
     async def authorize(self, request: Request) -> Response:
         """Show the consent page, or agree at once where the switch ``auto_allow`` says so."""
-        self._version(request)
         self._limit("authorize", request.query.get("client_id", ""), 100)
         consent = self._asked(request.query)
         if isinstance(consent, Response):
@@ -161,11 +149,21 @@ class SignIn:
         vendor = self._vendor
         ends = vendor.now().timestamp() + vendor.switches.code_seconds
         code = vendor.grants.code(
-            consent.client, person, consent.scopes, redirect_uri=consent.redirect_uri, challenge=consent.challenge, ends=ends
-        )  # fmt: skip
+            consent.client,
+            person,
+            consent.scopes,
+            redirect_uri=consent.redirect_uri,
+            challenge=consent.challenge,
+            ends=ends,
+        )
         request.effect(
-            "code_issued", fingerprint(code), client=consent.client.id, person=person, scopes=sorted(consent.scopes), pkce=bool(consent.challenge)
-        )  # fmt: skip
+            "code_issued",
+            fingerprint(code),
+            client=consent.client.id,
+            person=person,
+            scopes=sorted(consent.scopes),
+            pkce=bool(consent.challenge),
+        )
         return _back(consent.redirect_uri, consent.state, code=code)
 
     # A client asks for tokens.
@@ -173,32 +171,24 @@ class SignIn:
     async def token(self, request: Request) -> Response:
         """Answer ``POST /authentication/v2/token``."""
         form = self._form(request)
-        return await self._granted(request, self._client(request, form, header=True), form, form.get("grant_type", ""))
-
-    async def old_token(self, request: Request) -> Response:
-        """Answer ``POST /authentication/v1/gettoken`` and ``…/refreshtoken``: credentials in the body alone."""
-        self._version(request)
-        grant = _V1_GRANTS.get(request.parts["old"])
-        if grant is None:
-            raise Refused(self._vendor.error(404, "There is nothing at this path."))
-        form = self._form(request)
-        if form.get("grant_type") != grant:
-            raise self._refused(400, "unsupported_grant_type", "not possible here", GatewayCode.NOT_ALLOWED)
-        return await self._granted(request, self._client(request, form, header=False), form, grant)
+        return await self._granted(request, self._client(request, form), form, form.get("grant_type", ""))
 
     async def _granted(self, request: Request, client: Client, form: Mapping[str, str], grant: str) -> Response:
         vendor = self._vendor
         self._limit(grant, client.id, 500)
-        await asyncio.sleep(vendor.switches.token_slow)
         now, switches = vendor.now().timestamp(), vendor.switches
         scopes = frozenset(form.get("scope", "").split())
         try:
             match grant:
                 case "authorization_code":
                     pair = vendor.grants.redeem(
-                        form.get("code", ""), client, redirect_uri=form.get("redirect_uri", ""),
-                        verifier=form.get("code_verifier", ""), now=now, switches=switches,
-                    )  # fmt: skip
+                        form.get("code", ""),
+                        client,
+                        redirect_uri=form.get("redirect_uri", ""),
+                        verifier=form.get("code_verifier", ""),
+                        now=now,
+                        switches=switches,
+                    )
                 case "refresh_token":
                     sent = form.get("refresh_token", "")
                     pair = vendor.grants.refresh(sent, client, scopes, now=now, switches=switches)
@@ -217,10 +207,16 @@ class SignIn:
         switches = self._vendor.switches
         used = form.get("refresh_token") or form.get("code") or ""
         request.effect(
-            "token_issued", fingerprint(pair.access), grant=grant, client=pair.of.client.id, person=pair.of.person,
-            scopes=sorted(pair.of.scopes), chain=pair.of.chain, refresh=fingerprint(pair.refresh) if pair.refresh else None,
+            "token_issued",
+            fingerprint(pair.access),
+            grant=grant,
+            client=pair.of.client.id,
+            person=pair.of.person,
+            scopes=sorted(pair.of.scopes),
+            chain=pair.of.chain,
+            refresh=fingerprint(pair.refresh) if pair.refresh else None,
             used=fingerprint(used) if used else None,
-        )  # fmt: skip
+        )
         shown = switches.expires_in if switches.expires_in is not None else max(0, int(switches.access_seconds) - 1)
         value: dict[str, object] = {"token_type": "Bearer", "expires_in": shown, "access_token": pair.access}
         if pair.refresh:
@@ -234,9 +230,9 @@ class SignIn:
             raise self._refused(400, "invalid_request", f"the body has to be {FORM}", GatewayCode.NOT_ALLOWED)
         return request.form()
 
-    def _client(self, request: Request, form: Mapping[str, str], *, header: bool) -> Client:
+    def _client(self, request: Request, form: Mapping[str, str]) -> Client:
         sent = request.headers.get("Authorization")
-        if sent and header:
+        if sent:
             if "client_id" in form or "client_secret" in form:
                 text = "client credentials in the header and in the body"
                 raise self._refused(400, "invalid_request", text, GatewayCode.WRONG_SECRET)
@@ -253,15 +249,10 @@ class SignIn:
         return client
 
     def _limit(self, what: str, client: str, per_minute: int) -> None:
-        limit = RateLimit.PLAIN if self._vendor.switches.oauth_rate_limit else RateLimit.OFF
-        wait = self._quota.wait(f"{what} {client}", self._vendor.now().timestamp(), limit, per_minute, 0)
+        wait = self._quota.wait(f"{what} {client}", self._vendor.now().timestamp(), RateLimit.PLAIN, per_minute, 0)
         if wait:
             body = self._vendor.switches.gateway_body
             raise Refused(gateway_error(429, GatewayCode.RATE, "Quota limit exceeded.", body, wait))
-
-    def _version(self, request: Request) -> None:
-        if "/v1/" in request.path and not self._vendor.switches.oauth_v1:
-            raise Refused(self._vendor.error(404, "This version of the API was retired."))
 
     def _refused(self, status: int, name: str, text: str, code: GatewayCode) -> Refused:
         return Refused(token_error(status, name, text, self._vendor.switches.token_error, code))

@@ -8,7 +8,9 @@ from include.standins.switches import Switches
 
 
 class RateLimit(StrEnum):
-    """No limit; ``per_minute`` requests in any 60 s; or as documented: that rate on average, after one burst of ``burst`` (5.2)."""
+    """No limit; ``per_minute`` requests in any 60 s; or as documented: that rate on average, after one burst of
+    ``burst`` (5.2).
+    """
 
     OFF = "off"
     PLAIN = "plain"
@@ -23,36 +25,16 @@ class QueueScope(StrEnum):
     BOTH = "both"
 
 
-class Taken(StrEnum):
-    """Whether something that no page describes is taken or refused with 400."""
-
-    ACCEPT = "accept"
-    REFUSE = "refuse"
-
-
-class CsvInName(StrEnum):
-    """What becomes of a ``downloadFileName`` that ends in ``.csv`` (3.1): a second ``.csv``, as sent, or 400."""
-
-    DOUBLED = "doubled"
-    KEPT = "kept"
-    REFUSED = "refused"
-
-
 class Stamps(StrEnum):
-    """Time stamps (3.3): 3 to 6 fraction digits and at times no ``Z``, as in the pages; all alike; never a zone; ``+00:00``; no fraction."""
+    """Time stamps (3.3): 3 to 6 fraction digits and at times no ``Z``, as in the pages; all alike; never a zone;
+    ``+00:00``; no fraction.
+    """
 
     IRREGULAR = "irregular"
     REGULAR = "regular"
     NO_ZONE = "no_zone"
     OFFSET = "offset"
     SECONDS = "seconds"
-
-
-class ListOrder(StrEnum):
-    """Order of the list of export requests."""
-
-    NEWEST = "newest"
-    OLDEST = "oldest"
 
 
 class Reuse(StrEnum):
@@ -88,7 +70,9 @@ class Header(StrEnum):
 
 
 class Quoting(StrEnum):
-    """Which CSV values stand in quotes; ``export``: names and texts, not numbers and dates, as in the files that Autodesk's own report script keeps."""
+    """Which CSV values stand in quotes; ``export``: names and texts, not numbers and dates, as in the files that
+    Autodesk's own report script keeps.
+    """
 
     NEEDED = "needed"
     ALL = "all"
@@ -106,7 +90,9 @@ class Columns(StrEnum):
 
 
 class SessionStamps(StrEnum):
-    """``sessionStartDate`` in the CSV: ``2018-01-01T08:00:00`` as in 3.7, with a blank, with fractions and ``Z``, or a mixture."""
+    """``sessionStartDate`` in the CSV: ``2018-01-01T08:00:00`` as in 3.7, with a blank, with fractions and ``Z``, or a
+    mixture.
+    """
 
     DOCUMENTED = "documented"
     BLANK = "blank"
@@ -129,80 +115,57 @@ class ETag(StrEnum):
     ABSENT = "absent"
 
 
-class Shape(StrEnum):
-    """Shape of the list of custom categories and of unique values: a bare list, or an object."""
-
-    LIST = "list"
-    OBJECT = "object"
-
-
 class TokenFlexSwitches(Switches, frozen=True, kw_only=True):
     """Switches of the Token Flex stand-in. Numbers in brackets are sections of the reference; times are seconds.
 
-    **Exports.** ``processing_seconds``: from ``Requested`` to ready. ``error_names``: regular expression; an export whose
-    ``downloadFileName`` it finds ends in ``Error``. ``queue_limit``, ``queue_scope``, ``queue_retry_after``: pending exports at
-    a time and whether their 429 has ``Retry-After`` (5.2). ``list_late_seconds``: a new export shows in the list only after that.
-    ``url_seconds``: life of a download URL (4.2: 120 to 320). ``refresh_regenerates``: ``refreshUrl`` makes the file anew, with
-    another ETag. ``kept_seconds``: age at which request and file vanish; 0: never. ``clock_skew``: how far the vendor's time
-    stamps are ahead. ``unknown_key_status``, ``unknown_contract_status``: answers for what is not there (5.1).
+    **Exports.** ``processing_seconds``: from ``Requested`` to ready. ``queue_limit``, ``queue_scope``,
+    ``queue_retry_after``: pending exports at a time and whether their 429 has ``Retry-After`` (5.2).
+    ``list_late_seconds``: a new export shows in the list only after that. ``url_seconds``: life of a download URL (4.2:
+    120 to 320). ``clock_skew``: how far the vendor's time stamps are ahead. ``unknown_key_status``,
+    ``unknown_contract_status``: answers for what is not there (5.1).
 
-    **Rules.** ``session_rules``: the desktop allow-list (3.4: may be lifted). ``unknown_fields``: names that 3.7 does not have;
-    accepted, they are empty columns. ``unknown_keys``: further keys of a body. ``where_sql``: OR, brackets, ``>``, ``<>``, BETWEEN, IS NULL,
-    ``''`` (3.9); ``where_constant``: ``1=1``. ``default_file_name`` (3.1).
+    **Rate.** ``per_minute``, ``burst`` (5.2).
 
-    **Rate.** ``per_minute``, ``burst``, ``rate_retry_after`` (5.2); ``oauth_rate_limit``: the OAuth endpoints' own (1.3).
+    **Sign-in.** ``auto_allow``: no consent page, ``signed_in`` agrees at once. ``expires_in``: what answers show
+    instead of ``access_seconds`` less one. ``refresh_reuse``; ``refresh_rotates``; ``bearer_accepted``: the fixed token
+    :data:`BEARER`.
 
-    **Sign-in.** ``auto_allow``: no consent page, ``signed_in`` agrees at once. ``oauth_v1``: the old endpoints live (1.3). ``expires_in``: what answers show
-    instead of ``access_seconds`` less one. ``refresh_reuse``; ``refresh_rotates``; ``bearer_accepted``: the fixed token :data:`BEARER`. ``token_slow``: seconds before the token endpoint answers.
+    **Usage.** ``rows_per_day``: desktop sessions of a working day (a weekend has three in ten, a day before 2026 a
+    tenth); the other categories follow. Any size: beyond 2,000 rows a day repeats itself with other ``chargedItemID``.
+    ``users``; ``late_days``, ``late_share``: that part of a day's rows comes 1 … n days later than the others, which
+    come the day after.
 
-    **Usage.** ``rows_per_day``: desktop sessions of a working day (a weekend has three in ten, a day before 2026 a tenth); the other categories follow. Any size: beyond
-    2,000 rows a day repeats itself with other ``chargedItemID``. ``users``; ``late_days``, ``late_share``: that part of a day's rows
-    comes 1 … n days later than the others, which come the day after.
+    **CSV**, all [unknown] (4.2). ``csv_line_delimiter``: every line, the header too, ends with a delimiter; with
+    ``csv_quoting="export"`` and ``csv_dates="%Y-%m-%d 00:00:00"`` a file looks like those that Autodesk's own report
+    script has kept. ``csv_dates``: strftime form of ``usageDate`` and ``usageMonth``; ``csv_hard_text``: values with
+    quotes, delimiters and line breaks; ``csv_null``: what an empty value looks like; ``csv_empty``: an export without
+    rows has no header either.
 
-    **CSV**, all [unknown] (4.2). ``csv_line_delimiter``: every line, the header too, ends with a delimiter; with ``csv_quoting="export"`` and
-    ``csv_dates="%Y-%m-%d 00:00:00"`` a file looks like those that Autodesk's own report script has kept.
-    ``csv_dates``: strftime form of ``usageDate`` and ``usageMonth``; ``csv_hard_text``: values with quotes, delimiters and line breaks;
-    ``csv_null``: what an empty value looks like; ``csv_empty``: an export without rows has no header either.
+    **Download.** ``range_honoured``, ``etag``, ``expired_status``, ``s3_strict``: an ``Authorization`` header next to a
+    signature is refused with 400.
 
-    **Download.** ``range_honoured``, ``etag``, ``expired_status``, ``s3_strict``: an ``Authorization`` header next to a signature is refused with 400.
-
-    **Query.** ``query_limit_max``: largest page; 0: none. ``query_cache``, ``query_kept_seconds``, ``query_cap_seconds`` (4.3);
-    ``query_errors``: queries end as FAILED. ``detail_uri_short``: as in the tutorial, without ``/tokenflex`` (3.5).
+    **Query.** ``query_seconds``, of which ``query_queued_seconds`` in QUEUED; any other state is the fault
+    ``query_status``.
     """
 
     processing_seconds: float = 2.0
-    error_names: str = ""
     queue_limit: int = 50
     queue_scope: QueueScope = QueueScope.BOTH
     queue_retry_after: int | None = None
     list_late_seconds: float = 0.0
-    list_order: ListOrder = ListOrder.NEWEST
     url_seconds: float = 300.0
-    refresh_regenerates: bool = False
-    kept_seconds: float = 0.0
     clock_skew: float = 0.0
     stamps: Stamps = Stamps.IRREGULAR
     unknown_key_status: int = 400
     unknown_contract_status: int = 403
 
-    session_rules: bool = True
-    unknown_fields: Taken = Taken.ACCEPT
-    unknown_keys: Taken = Taken.ACCEPT
-    where_sql: Taken = Taken.ACCEPT
-    where_constant: Taken = Taken.ACCEPT
-    csv_in_name: CsvInName = CsvInName.DOUBLED
-    default_file_name: str = "API_Custom_Export"
-
     rate_limit: RateLimit = RateLimit.DOCUMENTED
     per_minute: int = 5
     burst: int = 50
-    rate_retry_after: bool = True
-    oauth_rate_limit: bool = True
     gateway_body: GatewayBody = GatewayBody.DOCUMENTED
 
     auto_allow: bool = False
     signed_in: str = "admin@standin.example"
-    oauth_v1: bool = False
     access_seconds: float = 3600.0
     expires_in: int | None = None
     refresh_seconds: float = 15 * 86400.0
@@ -211,7 +174,6 @@ class TokenFlexSwitches(Switches, frozen=True, kw_only=True):
     refresh_rotates: bool = True
     bearer_accepted: bool = True
     token_error: TokenError = TokenError.GATEWAY
-    token_slow: float = 0.0
 
     rows_per_day: int = 300
     users: int = 80
@@ -232,7 +194,6 @@ class TokenFlexSwitches(Switches, frozen=True, kw_only=True):
     csv_dates: str = "%Y-%m-%d"
     csv_session_stamps: SessionStamps = SessionStamps.DOCUMENTED
     csv_categories: CategoryNames = CategoryNames.ASKED
-    csv_decimal_mark: str = "."
     csv_null: str = ""
     csv_empty: bool = False
 
@@ -243,12 +204,3 @@ class TokenFlexSwitches(Switches, frozen=True, kw_only=True):
 
     query_seconds: float = 1.0
     query_queued_seconds: float = 0.2
-    query_kept_seconds: float = 300.0
-    query_cap_seconds: float = 300.0
-    query_cache: bool = True
-    query_limit_max: int = 0
-    query_errors: bool = False
-    detail_uri_short: bool = False
-    query_categories: CategoryNames = CategoryNames.CONSUMPTION
-    summary_year_text: bool = False
-    values_shape: Shape = Shape.LIST

@@ -1,7 +1,7 @@
 """The usage of a contract, day by day: rows that are a pure function of seed, contract, category and day.
 
-A day of more than :data:`BLOCK` rows repeats its first :data:`BLOCK` rows; the copies differ in ``chargedItemID`` alone, where
-:data:`MARK` stands for the number of the copy. So a day of any size costs no more than one block.
+A day of more than :data:`BLOCK` rows repeats its first :data:`BLOCK` rows; the copies differ in ``chargedItemID``
+alone, where :data:`MARK` stands for the number of the copy. So a day of any size costs no more than one block.
 """
 
 from __future__ import annotations
@@ -27,13 +27,18 @@ RECENT: Final = date(2026, 1, 1)
 _PRODUCTS: Final = tuple(
     (name, code, feature, tokens)
     for name, code, feature, tokens in (
-        ("AutoCAD", "ACD", "84100ACD_F", 600), ("AutoCAD Civil 3D", "CIV3D", "84200CIV3D_F", 800),
-        ("Revit", "RVT", "84300RVT_F", 800), ("Navisworks Manage", "NAVMAN", "84400NAVMAN_F", 900),
-        ("Inventor Professional", "INVPROSA", "84500INV_F", 800), ("3ds Max", "3DSMAX", "84600MAX_F", 600),
-        ("InfraWorks", "IW360P", "84700IW_F", 500), ("Vault Professional", "VLTM", "84800VLT_F", 25),
-        ("Plant 3D", "PLNT3D", "84900PLNT_F", 900), ("Robot Structural Analysis", "RSAPRO", "85000RSA_F", 600),
+        ("AutoCAD", "ACD", "84100ACD_F", 600),
+        ("AutoCAD Civil 3D", "CIV3D", "84200CIV3D_F", 800),
+        ("Revit", "RVT", "84300RVT_F", 800),
+        ("Navisworks Manage", "NAVMAN", "84400NAVMAN_F", 900),
+        ("Inventor Professional", "INVPROSA", "84500INV_F", 800),
+        ("3ds Max", "3DSMAX", "84600MAX_F", 600),
+        ("InfraWorks", "IW360P", "84700IW_F", 500),
+        ("Vault Professional", "VLTM", "84800VLT_F", 25),
+        ("Plant 3D", "PLNT3D", "84900PLNT_F", 900),
+        ("Robot Structural Analysis", "RSAPRO", "85000RSA_F", 600),
     )
-)  # fmt: skip
+)
 _CLOUD: Final = (("BIM Collaborate Pro", "COLLRP", 125), ("Autodesk Build", "BLD", 200), ("Fusion", "F360", 300))
 _SERVICES: Final = (("Rendering", "RENDER", 10), ("Cloud Worksharing", "C4R", 50))
 _CHARGES: Final = ("CHARGED", "CHARGED", "CHARGED", "CHARGED", "FREE", "CASUAL")
@@ -61,7 +66,9 @@ class UsageRow(NamedTuple):
 
 @dataclass(frozen=True)
 class UsageDay:
-    """The usage of one category on one day: the rows of a block, how often they all come, and how many of them come once more."""
+    """The usage of one category on one day: the rows of a block, how often they all come, and how many of them come
+    once more.
+    """
 
     day: date
     category: Category
@@ -145,10 +152,29 @@ def _desktop(
     minutes = draw.integer(1, 239)
     charge = draw.choice(_CHARGES)
     values = (
-        *base, product, code, str(2020 + draw.integer(0, 6)), feature, user, f"WS-{draw.integer(1, 400):04d}",
-        begins.isoformat(), (begins + timedelta(minutes=minutes)).isoformat(), _OFFSETS[server], item, charge, server,
-        "Borrowed" if draw.chance(0.05) else "Normal", Category.DESKTOP_PRODUCT.value, *custom, "", "", "STANDARD", "", "", "",
-    )  # fmt: skip
+        *base,
+        product,
+        code,
+        str(2020 + draw.integer(0, 6)),
+        feature,
+        user,
+        f"WS-{draw.integer(1, 400):04d}",
+        begins.isoformat(),
+        (begins + timedelta(minutes=minutes)).isoformat(),
+        _OFFSETS[server],
+        item,
+        charge,
+        server,
+        "Borrowed" if draw.chance(0.05) else "Normal",
+        Category.DESKTOP_PRODUCT.value,
+        *custom,
+        "",
+        "",
+        "STANDARD",
+        "",
+        "",
+        "",
+    )
     return UsageRow(values, tokens if charge == "CHARGED" else 0, minutes, draw.integer(1, 4), 0, late)
 
 
@@ -157,9 +183,29 @@ def _cloud(base: tuple[str, ...], user: str, item: str, custom: tuple[str, ...],
     hub = draw.integer(1, 5)
     charge = draw.choice(_CHARGES)
     values = (
-        *base, product, code, "", "", user, "", "", "", "", item, charge, "", "", Category.CLOUD_PRODUCT.value, *custom,
-        f"urn:adsk.wipprod:hub.{hub:04d}", f"Hub {hub}", "STANDARD", "", "", "",
-    )  # fmt: skip
+        *base,
+        product,
+        code,
+        "",
+        "",
+        user,
+        "",
+        "",
+        "",
+        "",
+        item,
+        charge,
+        "",
+        "",
+        Category.CLOUD_PRODUCT.value,
+        *custom,
+        f"urn:adsk.wipprod:hub.{hub:04d}",
+        f"Hub {hub}",
+        "STANDARD",
+        "",
+        "",
+        "",
+    )
     return UsageRow(values, tokens if charge == "CHARGED" else 0, 0, draw.integer(1, 9), 0, late)
 
 
@@ -172,8 +218,26 @@ def _other(
     quantity = draw.integer(1, 20) if manual else 0
     reason = ("CORRECTION", "agreed by mail", base[1]) if manual else ("", "", "")
     values = (
-        *base, product, code, "", "", user, "", "", "", "", item, "N/A", "", "", category.value, *custom,
-        "", "", "STANDARD", *reason,
-    )  # fmt: skip
+        *base,
+        product,
+        code,
+        "",
+        "",
+        user,
+        "",
+        "",
+        "",
+        "",
+        item,
+        "N/A",
+        "",
+        "",
+        category.value,
+        *custom,
+        "",
+        "",
+        "STANDARD",
+        *reason,
+    )
     worth = sign * quantity * HUNDREDTHS if manual else tokens * draw.integer(1, 30)
     return UsageRow(values, worth, 0, 1, quantity, late)

@@ -1,14 +1,14 @@
-"""The ``where`` text of exports and queries: its grammar, its documented limits, and what it selects (reference 3.9)."""
+"""The ``where`` text of exports and queries: its grammar, its documented limits, and what it selects (reference
+3.9).
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from include.standins.tokenflex.catalogue import AT, ENUM_FIELDS
-from include.standins.tokenflex.switches import Taken
 
 Row = Sequence[str]
 Test = Callable[[Row, bool], bool | None]
@@ -17,60 +17,39 @@ Test = Callable[[Row, bool], bool | None]
 DEPTH: Final = 50
 _TOKEN = re.compile(r"\s*(?:('(?:[^']|'')*')|(\d+(?:\.\d+)?)|([A-Za-z_]\w*)|(<>|!=|>=|<=|[=<>(),]))", re.ASCII)
 _WORDS = frozenset({"AND", "OR", "NOT", "LIKE", "IN", "BETWEEN", "IS", "NULL"})
-_PLAIN = frozenset({"=", "!=", "<", ">=", "<="})
-_UNDESCRIBED = frozenset({">", "<>"})
 
 
 class BadWhere(ValueError):
     """The text breaks a rule; says which."""
 
 
-@dataclass(frozen=True)
-class Allowed:
-    """What the switches say of the undocumented parts.
-
-    :param sql: OR, brackets, ``>``, ``<>``, BETWEEN, IS NULL, ``''``
-    :param constant: comparisons without a field, such as ``1=1``
-    :param unknown_fields: fields that the catalogue does not have
-    :param names: the customer's own names of custom fields → ``customFieldN``
-    """
-
-    sql: Taken = Taken.ACCEPT
-    constant: Taken = Taken.ACCEPT
-    unknown_fields: Taken = Taken.ACCEPT
-    names: tuple[tuple[str, str], ...] = ()
-
-
-def parsed(text: str, allowed: Allowed, known_by_day: frozenset[str]) -> Test:
+def parsed(text: str, names: tuple[tuple[str, str], ...], known_by_day: frozenset[str]) -> Test:
     """Read a condition.
 
+    :param names: the customer's own names of custom fields → ``customFieldN``
     :param known_by_day: the fields that are known of a row before it is made
     :raises BadWhere: not SQL, or against a documented limit
     """
     if not text.strip():
         return lambda row, by_day: True
-    reader = _Reader(text, allowed, known_by_day)
+    reader = _Reader(text, names, known_by_day)
     test = reader.either(0)
     reader.end()
     return test
 
 
 class _Reader:
-    def __init__(self, text: str, allowed: Allowed, known_by_day: frozenset[str]) -> None:
+    def __init__(self, text: str, names: tuple[tuple[str, str], ...], known_by_day: frozenset[str]) -> None:
         self._tokens = _split(text)
         self._at = 0
-        self._allowed = allowed
-        self._names = dict(allowed.names)
+        self._names = dict(names)
         self._known = frozenset(AT[name] for name in known_by_day)
-        if any(token.startswith("'") and "''" in token[1:-1] for token in self._tokens):
-            self._undescribed("a doubled quote")
 
     def either(self, depth: int) -> Test:
         if depth > DEPTH:
             raise BadWhere(f"brackets are nested more than {DEPTH} deep")
         tests = [self._both(depth)]
         while self._word("OR"):
-            self._undescribed("OR")
             tests.append(self._both(depth))
         return tests[0] if len(tests) == 1 else _any(tests)
 
@@ -86,7 +65,6 @@ class _Reader:
 
     def _one(self, depth: int) -> Test:
         if self._peek() == "(":
-            self._undescribed("brackets")
             self._take()
             test = self.either(depth + 1)
             self._expect(")")
@@ -101,16 +79,12 @@ class _Reader:
         return self._comparison(token)
 
     def _constant(self, left: str) -> Test:
-        if self._allowed.constant is Taken.REFUSE:
-            raise BadWhere("a comparison needs a field")
         compare, right = _COMPARE[self._operator()], self._value()
         value = compare(_key(_unquoted(left)), _key(right))
         return lambda row, by_day: value
 
     def _comparison(self, name: str) -> Test:
         field = self._names.get(name, name)
-        if field not in AT and self._allowed.unknown_fields is Taken.REFUSE:
-            raise BadWhere(f"there is no field {name!r}")
         at = AT.get(field, -1)
         if self._word("NOT"):
             raise BadWhere("the keyword 'not' is not allowed, use '!='")
@@ -120,7 +94,6 @@ class _Reader:
             values = frozenset(self._listed())
             return self._test(at, lambda value: value in values)
         if self._word("BETWEEN"):
-            self._undescribed("BETWEEN")
             low = self._value()
             if not self._word("AND"):
                 raise BadWhere("BETWEEN needs AND")
@@ -132,7 +105,6 @@ class _Reader:
         return self._test(at, lambda value: compare(_key(value), right))
 
     def _null(self, at: int) -> Test:
-        self._undescribed("IS NULL")
         if self._word("NOT"):
             raise BadWhere("the keyword 'not' is not allowed, use '!='")
         if not self._word("NULL"):
@@ -158,9 +130,7 @@ class _Reader:
 
     def _operator(self) -> str:
         token = self._take()
-        if token in _UNDESCRIBED:
-            self._undescribed(f"'{token}'")
-        elif token not in _PLAIN:
+        if token not in _COMPARE:
             raise BadWhere(f"an operator is expected, not {token!r}")
         return token
 
@@ -188,10 +158,6 @@ class _Reader:
     def _expect(self, token: str) -> None:
         if self._take() != token:
             raise BadWhere(f"{token!r} is expected")
-
-    def _undescribed(self, what: str) -> None:
-        if self._allowed.sql is Taken.REFUSE:
-            raise BadWhere(f"{what} is not allowed")
 
 
 def _split(text: str) -> list[str]:

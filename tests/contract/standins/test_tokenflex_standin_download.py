@@ -184,8 +184,8 @@ class TestFaults:
         after = ask(url)
         assert after.headers["ETag"] != before.headers["ETag"]
         assert part(url, "bytes=5-9", If_Range=before.headers["ETag"]).status == 200
-        caller.vendor.turn(refresh_regenerates=True)
         caller.vendor.clock.advance(86400 * 4)
+        caller.vendor.faults.add(vendor_fault("file_replaced", method="POST", origin="", path="refreshUrl"))
         fresh = caller.look(key, "/refreshUrl", "POST").json["downloadUrl"]
         assert len(ask(fresh).body) > len(before.body)
 
@@ -230,13 +230,12 @@ class TestDialects:
     def test_values_in_other_forms(self, caller: Caller) -> None:
         body = {"fields": ["usageDate", "usageCategory", "customField2", "customField3"], "metrics": ["usageHours"]}
         caller.vendor.turn(
-            csv_dates="%d/%m/%Y", csv_decimal_mark=",", csv_categories="consumption", csv_hard_text=True, csv_null="NULL", csv_header="none"
+            csv_dates="%d/%m/%Y", csv_categories="consumption", csv_hard_text=True, csv_null="NULL", csv_header="none"
         )  # fmt: skip
         rows = self.rows(caller.file(**body))
         assert {row[0] for row in rows} == {"20/11/2026"}
         assert {row[1] for row in rows} == {"PRODUCT_CONSUMPTION"}
         assert "line one\nline two" in {row[3] for row in rows}
-        assert any("," in row[4] for row in rows)
         assert "NULL" not in {row[3] for row in rows}
         caller.vendor.turn(csv_hard_text=False)
         assert {row[3] for row in self.rows(caller.file(**body))} == {"NULL"}
@@ -326,7 +325,6 @@ class TestData:
     def made(
         self, body: Any = None, where: str = DAILY["where"], kept_bytes: int = KEPT_BYTES, **switches: Any
     ) -> ExportFile:
-        turned = TokenFlexSwitches(**switches)
-        source = Source(Usage(7), CONTRACTS[0], turned, date(2026, 11, 22))
-        wanted = asked({**(body or SESSIONS), "where": where}, turned, own_names(), export=True)
+        source = Source(Usage(7), CONTRACTS[0], TokenFlexSwitches(**switches), date(2026, 11, 22))
+        wanted = asked({**(body or SESSIONS), "where": where}, own_names(), export=True)
         return ExportFile.made("file", source, wanted, KeptBlocks(kept_bytes))

@@ -13,7 +13,7 @@ import pytest
 from include.standins import Clock, Fault
 from include.standins.tokenflex import BEARER, RateLimit, TokenFlexStandIn, TokenFlexSwitches, vendor_fault
 from tests.contract.standins.client import ask
-from tests.contract.standins.tokenflex_client import CONTRACT, DAILY, SESSIONS, Caller, example
+from tests.contract.standins.tokenflex_client import CONTRACT, DAILY, Caller, example
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 START = "2026-11-22"
@@ -104,32 +104,21 @@ class TestRules:
         assert caller.export({**DAILY, "where": where}).status == 200
 
     @pytest.mark.parametrize(
-        ("switch", "changes"),
+        "changes",
         [
-            ("where_sql", {"where": "productName = 'a' OR productName = 'b'"}),
-            ("where_sql", {"where": "productName = 'O''Neil'"}),
-            ("where_sql", {"where": "usageDate > '2026-11-01'"}),
-            ("where_constant", {"where": "1=1"}),
-            ("unknown_fields", {"fields": ["usageDate", "serverRegion"]}),
-            ("unknown_fields", {"metrics": ["tokensBurnt"]}),
-            ("unknown_fields", {"where": "serverRegion = 'x'"}),
-            ("unknown_keys", {"priority": 1}),
+            {"where": "productName = 'O''Neil'"},
+            {"where": "1=1"},
+            {"fields": ["usageDate", "serverRegion"]},
+            {"metrics": ["tokensBurnt"]},
+            {"where": "serverRegion = 'x'"},
+            {"priority": 1},
         ],
     )
-    def test_what_no_page_describes_is_taken_or_refused_by_switch(
-        self, caller: Caller, switch: str, changes: dict[str, Any]
-    ) -> None:
+    def test_what_no_page_describes_is_taken(self, caller: Caller, changes: dict[str, Any]) -> None:
         assert caller.export({**DAILY, **changes}).status == 200
-        caller.vendor.turn(**{switch: "refuse"})
-        assert caller.export({**DAILY, **changes}).status == 400
 
-    def test_the_desktop_allow_list_can_be_lifted(self, caller_with: Callable[..., Caller]) -> None:
-        assert caller_with(session_rules=False).export({**SESSIONS, "metrics": ["uniqueUsers"]}).status == 200
-
-    @pytest.mark.parametrize(("mode", "shown"), [("doubled", "a.csv.csv"), ("kept", "a.csv"), ("refused", None)])
-    def test_a_name_that_ends_in_csv(self, caller_with: Callable[..., Caller], mode: str, shown: str | None) -> None:
-        answer = caller_with(csv_in_name=mode).export({**DAILY, "downloadFileName": "a.csv"})
-        assert answer.json.get("downloadFileName") == shown
+    def test_a_name_that_ends_in_csv_gets_another_end(self, caller: Caller) -> None:
+        assert caller.export({**DAILY, "downloadFileName": "a.csv"}).json["downloadFileName"] == "a.csv.csv"
 
     def test_no_name_gets_the_default_one(self, caller: Caller) -> None:
         body = {name: value for name, value in DAILY.items() if name != "downloadFileName"}
@@ -173,12 +162,6 @@ class TestLife:
             assert caller.look(key, "/retry", "POST").json["requestStatus"] == ("Requested" if again else "Download")
         assert len(caller.vendor.ledger.effects(kind="export_retried")) == 2
 
-    def test_errors_by_name(self, caller_with: Callable[..., Caller]) -> None:
-        caller = caller_with(error_names="^bad")
-        keys = [caller.exported(downloadFileName=name) for name in ("bad one", "good one")]
-        caller.vendor.clock.advance(2)
-        assert [caller.look(key).json["requestStatus"] for key in keys] == ["Error", "Download"]
-
     def test_a_raw_key_ends_at_the_fragment_and_a_key_encoded_twice_is_unknown(self, caller: Caller) -> None:
         key = caller.exported()
         assert caller.look(key.partition("#")[0]).status == 400
@@ -208,8 +191,6 @@ class TestLife:
             keys[0],
         ]
         assert caller.listed("2026-11-22T12:00:00.000001Z", "2026-11-22T13:00:00").json == []
-        caller.vendor.turn(list_order="oldest")
-        assert [one["requestKey"] for one in caller.listed().json] == keys
 
     def test_exports_of_the_ui_are_in_the_list_of_no_contract(self, caller: Caller) -> None:
         made = caller.vendor.add_from_ui(DAILY, schedule="schedule-1")
@@ -218,22 +199,6 @@ class TestLife:
             (made.key, "schedule-1")
         ]
         assert caller.look(made.key, contract="null").status == 200
-
-    def test_mark_read_returns_what_is_newly_read(self, caller: Caller) -> None:
-        keys = [caller.exported(), caller.exported()]
-        path = f"/export/{CONTRACT}/requests/markRead"
-        assert caller.call("POST", path, [keys[0], "unknown"]).json == [keys[0]]
-        assert caller.call("POST", path, keys).json == [keys[1]]
-        assert caller.call("POST", path, {"keys": keys}).status == 400
-        caller.vendor.clock.advance(2)
-        assert caller.look(keys[0]).json["readFlag"] == "Y"
-
-    def test_requests_vanish_after_a_while_by_switch(self, caller_with: Callable[..., Caller]) -> None:
-        caller = caller_with(kept_seconds=3600)
-        key = caller.exported()
-        caller.vendor.clock.advance(3601)
-        assert caller.look(key).status == 400
-        assert caller.listed().json == []
 
     @pytest.mark.parametrize(
         ("style", "fits"),
@@ -289,9 +254,9 @@ class TestQueueAndRate:
     def test_the_plain_rate_counts_any_sixty_seconds_and_each_user_by_himself(
         self, caller_with: Callable[..., Caller]
     ) -> None:
-        caller = caller_with(rate_limit="plain", rate_retry_after=False)
+        caller = caller_with(rate_limit="plain")
         assert [caller.listed().status for _ in range(6)] == [200] * 5 + [429]
-        assert caller.listed().headers["Retry-After"] is None
+        assert 0 < int(caller.listed().headers["Retry-After"]) <= 60
         caller.vendor.turn(signed_in="lead@standin.example")
         assert caller.listed().status == 200
         caller.vendor.turn(signed_in="admin@standin.example")

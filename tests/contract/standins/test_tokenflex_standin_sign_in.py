@@ -188,14 +188,6 @@ class TestClients:
         answer = app_with(token_error="rfc6749").refresh("x")
         assert answer.json["error"] == "invalid_grant"
 
-    def test_version_1_is_retired_unless_the_switch_is_on(self, app: App) -> None:
-        form = {"client_id": app.name, "client_secret": app.secret, "redirect_uri": CALLBACK}
-        old = {"header": False, "path": "/authentication/v1/gettoken", "grant_type": "authorization_code"}
-        assert app.token(**old, code=app.code(), **form).status == 404  # type: ignore[arg-type]
-        app.vendor.turn(oauth_v1=True)
-        tokens = app.token(**old, code=app.code(), **form)  # type: ignore[arg-type]
-        assert works(app, tokens.json["access_token"])
-
 
 class TestRefresh:
     def test_each_refresh_gives_a_new_pair_and_the_old_token_is_dead(self, app: App) -> None:
@@ -288,7 +280,7 @@ class TestTokensOnCalls:
 
     def test_the_authorize_page_has_a_rate_of_its_own(self, app: App) -> None:
         assert [app.authorize().status for _ in range(101)] == [302] * 100 + [429]
-        app.vendor.turn(oauth_rate_limit=False)
+        app.vendor.clock.advance(61)
         assert app.authorize().status == 302
 
     def test_the_ledger_has_fingerprints_and_no_value(self, app: App) -> None:
