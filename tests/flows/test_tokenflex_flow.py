@@ -248,7 +248,7 @@ def accidents(
 
 def file_for(vendor: KnownTokenFlex, call: Request, the_night: str) -> bool:
     with vendor.locked():
-        export = vendor.exports.of_file(call.path.lstrip("/"), vendor.now(), vendor.switches)
+        export = vendor.exports.of_file(call.path.lstrip("/"))
     return export is not None and export.asked.file_name.startswith(f"{EXPORT} {the_night}")
 
 
