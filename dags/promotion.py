@@ -16,7 +16,7 @@ from __future__ import annotations
 from nightshift.config.promotions import applications_in_force
 from nightshift.parsing import in_task
 from nightshift.promotion.flow import promotion_dag
-from nightshift.promotion.people import problems_of
+from nightshift.promotion.rules.people import problems_of
 
 for name, application in applications_in_force(rules=problems_of, with_gone=in_task()).items():
     promotion_dag(name, application, doc_md=__doc__)

@@ -9,10 +9,9 @@ from typing import Any
 from benchmarks.contenders.triggerer import Loop
 from benchmarks.jobs import WARM_UP
 from nightshift.jobs.adapter import AdapterSpec
-from nightshift.jobs.events import EventKind, JobEvent
 from nightshift.jobs.state import JobState
 from nightshift.jobs.triggers import VendorJobTrigger
-from nightshift.jobs.waiting import WaitPlan
+from nightshift.jobs.waiting import EventKind, JobEvent, WaitPlan
 
 AGE = 8
 """Intervals for which a job has run before: enough for its polls to grow no rarer."""

@@ -11,7 +11,7 @@ from airflow.sdk import DAG
 
 from nightshift.config.promotions import applications_in_force
 from nightshift.config.reports import mistakes_of_reports
-from nightshift.promotion import people
+from nightshift.promotion.rules import people
 from nightshift.settings import PROMOTIONS, REPORTS, ConfigError, config_folder
 
 _ALIKE = 0.75

@@ -19,14 +19,13 @@ _OWN: Mapping[str, tuple[str, ...]] = {
         "jobs.operators",
         "promotion.begin_operator",
         "promotion.approval_operator",
-        "promotion.window_operator",
         "promotion.job_step",
         "promotion.job_operators",
-        "promotion.folders_operator",
+        "promotion.step_operators",
         "promotion.closing_operators",
     ),
     "sensors": ("jobs.sensors",),
-    "triggers": ("jobs.triggers", "nights.runs", "promotion.give_way", "promotion.turn_trigger"),
+    "triggers": ("jobs.triggers", "nights.runs", "promotion.triggers"),
 }
 """The modules that are no vendor's."""
 
@@ -46,7 +45,7 @@ def get_provider_info() -> dict[str, Any]:
             {"integration-name": _NAME, "tags": ["software"]},
         ],
         **{kind: _modules(kind) for kind in _OWN},
-        "extra-links": ["nightshift.jobs.links.JobLink", *links],
+        "extra-links": ["nightshift.jobs.instance.JobLink", *links],
         # The pages and the timetable are found by the entry point airflow.plugins; named here as well, Airflow would
         # report the plugin as registered twice.
     }

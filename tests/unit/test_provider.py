@@ -13,7 +13,7 @@ from airflow.sdk import BaseHook, BaseOperator, BaseSensorOperator
 from airflow.triggers.base import BaseTrigger
 
 import nightshift
-from nightshift.jobs.links import JobLink
+from nightshift.jobs.instance import JobLink
 from nightshift.provider import get_provider_info
 
 TYPES = {entry["connection-type"]: entry for entry in get_provider_info()["connection-types"]}

@@ -98,8 +98,9 @@ class ExagoTreeExtractOperator(ExagoExtractOperator):
             body = await hook.tree_answer()
         return await self._land(folder, body, progress, context)
 
-    async def _from_landing(self, landing: Landing) -> dict[str, Any]:
-        found = await super()._from_landing(landing)
+    async def from_landing(self, landing: Landing) -> dict[str, Any]:
+        """Return what the task returns where the night is in the past: the tree as it was kept then."""
+        found = await super().from_landing(landing)
         manifest = await landing.latest()
         assert manifest is not None  # noqa: S101  # else the line above has raised
         held = landing.extract(manifest.extract)

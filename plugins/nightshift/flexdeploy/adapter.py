@@ -5,20 +5,19 @@ FlexDeploy reference, sections 4.1 to 4.4 and 7.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any, Self
 
 from nightshift.errors import BadResponse, Forbidden, NotFound, Rejected
-from nightshift.flexdeploy.explain import explain
+from nightshift.flexdeploy.evidence import differences, explain, requests_with
+from nightshift.flexdeploy.fields import ids_of, job_id_of
 from nightshift.flexdeploy.hook import FlexDeployHook
-from nightshift.flexdeploy.likeness import differences
 from nightshift.flexdeploy.model import Execution, Started, WorkflowRequest
-from nightshift.flexdeploy.proof import requests_with
 from nightshift.flexdeploy.request import WORK_OF, JobRequest, marked, request_of, requests_due
-from nightshift.flexdeploy.requests import ids_of, job_id_of, status_of
 from nightshift.flexdeploy.routes import Call
-from nightshift.flexdeploy.vocabulary import ENDED, FAILED, NOTHING_STARTED, VENDOR, WAITING, RequestState
+from nightshift.flexdeploy.vocabulary import ENDED, FAILED, JOB_STATES, NOTHING_STARTED, VENDOR, WAITING, RequestState
 from nightshift.jobs.adapter import Cancelled, Immediate, JobAdapter, NotPossible
-from nightshift.jobs.state import Intent, JobStatus, Scalar
+from nightshift.jobs.state import ACTIVE, Intent, JobState, JobStatus, Scalar
 
 REMEMBERED = 1000
 """Explanations that are kept at most."""
@@ -211,3 +210,45 @@ class FlexDeployAdapter(JobAdapter):
             f"workflow request {number} is {request.status}, and FlexDeploy's API cannot end it from there; it goes on. "
             f"Abort it in FlexDeploy if it must stop: {self.hook.page_of(number)}"
         )
+
+
+_ORDER = (JobState.RUNNING, JobState.QUEUED, JobState.UNKNOWN, JobState.WAITING)
+"""Which of several active states stands for all: work goes on as long as one of them works."""
+_ENDS = (JobState.FAILED, JobState.CANCELLED, JobState.SUCCEEDED)
+
+
+def state_of(parts: Iterable[WorkflowRequest | None]) -> JobState:
+    """Return the state of all together; a part that is not known (``None``) may still appear."""
+    states = {JobState.UNKNOWN if part is None else JOB_STATES[part.state] for part in parts}
+    if states & ACTIVE:
+        return next(state for state in _ORDER if state in states)
+    return next(state for state in _ENDS if state in states)
+
+
+def status_of(job_id: str, parts: Mapping[str, WorkflowRequest | None], *, url: str, detail: str = "") -> JobStatus:
+    """Return one observation of a job.
+
+    :param parts: its workflow requests by id; ``None``: the vendor does not know that one (yet)
+    :raises NotFound: one is missing and all others have ended
+    """
+    missing = [number for number, part in parts.items() if part is None]
+    if missing and all(part.state in ENDED for part in parts.values() if part is not None):
+        raise NotFound(f"workflow request {', '.join(missing)} is not there", detail="It is not known to the server.")
+    told = {number: "not found" if part is None else part.status for number, part in parts.items()}
+    words = "".join(told.values()) if len(told) == 1 else ", ".join(f"{one} {word}" for one, word in told.items())
+    return JobStatus(
+        id=job_id,
+        state=state_of(parts.values()),
+        vendor_state=words,
+        detail=detail,
+        url=url,
+        attributes={
+            "project_version_id": _same(part.project_version_id for part in parts.values() if part),
+            "project_version_name": _same(part.project_version_name for part in parts.values() if part),
+        },
+    )
+
+
+def _same(values: Iterable[Any]) -> Any:
+    found = set(values)
+    return found.pop() if len(found) == 1 else None

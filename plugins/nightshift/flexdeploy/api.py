@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from nightshift.errors import NotFound, Rejected, Unreachable
-from nightshift.flexdeploy.responses import DETAIL_KEYS, Row, row_of, rows_of
+from nightshift.flexdeploy.model import DETAIL_KEYS, Row, row_of, rows_of
 from nightshift.flexdeploy.routes import Call, Routes, read_routes
 from nightshift.flexdeploy.source import FLEXDEPLOY
 from nightshift.flexdeploy.vocabulary import DEFAULT_CONN, VENDOR, ApiVersion
@@ -49,17 +49,10 @@ class FlexDeployApi(VendorHook):
         """Return the root: without slashes and back slashes at its end, and without ``/rest/v1``."""
         return _REST.sub("", host.rstrip("/\\ ")).rstrip("/\\ ")
 
-    async def _open(self) -> None:
-        await super()._open()
-        try:
-            self.version: ApiVersion = _version(self.extra("api_version", ApiVersion.V1))
-            self.routes: Routes = read_routes(self.version, self.extra("paths"))
-        except Rejected:
-            # Else the next block would go on with a client whose settings were refused.
-            transport, self._transport = self._transport, None
-            if transport is not None:
-                await transport.close()
-            raise
+    async def opening(self) -> None:
+        """Read which version is spoken, and which routes differ."""
+        self.version: ApiVersion = _version(self.extra("api_version", ApiVersion.V1))
+        self.routes: Routes = read_routes(self.version, self.extra("paths"))
         if token := self.extra("token"):
             await self.keep_secret(basic(self.login, str(token))["Authorization"].removeprefix("Basic "))
 

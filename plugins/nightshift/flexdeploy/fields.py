@@ -54,6 +54,28 @@ def identifiers(field: str, values: Any) -> tuple[int, ...]:
     return found
 
 
+def job_id_of(ids: Any) -> str:
+    """Return the job that these workflow requests make up: their ids, joined by commas.
+
+    :param ids: one id or several, as numbers or texts; or such a joined text
+    :raises Rejected: one of them is no id, or there is none
+    """
+    listed = ids.split(",") if isinstance(ids, str) else ids
+    listed = listed if isinstance(listed, Sequence) and not isinstance(listed, str) else [listed]
+    found = dict.fromkeys(str(identifier("workflow_request_id", one)) for one in listed)
+    if not found:
+        raise broken("workflow_request_id", "names no workflow request")
+    return ",".join(found)
+
+
+def ids_of(job_id: str) -> tuple[str, ...]:
+    """Return the ids of the workflow requests of a job, as :func:`job_id_of` joined them or a person wrote them.
+
+    :raises Rejected: one of them is no id
+    """
+    return tuple(job_id_of(job_id).split(","))
+
+
 def switch(field: str, value: Any) -> bool:
     """Return true or false, also as text, as a template gives it.
 

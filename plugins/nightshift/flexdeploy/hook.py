@@ -1,14 +1,22 @@
-"""The FlexDeploy API: every endpoint that is documented or public (FlexDeploy reference, section 2)."""
+"""The FlexDeploy API: what is asked of it here (FlexDeploy reference, sections 2 and 4.4)."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from nightshift.errors import NotFound
-from nightshift.flexdeploy import build_v2
+from nightshift.flexdeploy.api import FlexDeployApi
 from nightshift.flexdeploy.fields import identifier
-from nightshift.flexdeploy.model import Execution, Started, WorkflowRequest
-from nightshift.flexdeploy.releases import Releases
+from nightshift.flexdeploy.model import (
+    Execution,
+    Row,
+    Started,
+    Task,
+    WorkflowRequest,
+    is_own_word,
+    request_in,
+    started_of,
+)
 from nightshift.flexdeploy.request import (
     WORK_OF,
     BuildRequest,
@@ -16,18 +24,18 @@ from nightshift.flexdeploy.request import (
     ExecuteRequest,
     JobRequest,
     body_of,
+    body_of_v2,
 )
-from nightshift.flexdeploy.responses import Row, is_own_word, request_in, started_of
 from nightshift.flexdeploy.routes import Call
-from nightshift.flexdeploy.tasks import Tasks
-from nightshift.flexdeploy.topology import Topology
 from nightshift.flexdeploy.vocabulary import DEFAULT_CONN, NOTHING_STARTED
 from nightshift.jobs.adapter import not_shown
 
+_APPROVAL = "/rest/v1/tasks/approval"
+_SCHEDULED = "/rest/v1/tasks/scheduled"
 _STARTED = frozenset({200, 201, 202})
 
 
-class FlexDeployHook(Topology, Releases, Tasks):
+class FlexDeployHook(FlexDeployApi):
     """Asynchronous client of the FlexDeploy API; use as ``async with FlexDeployHook() as hook``.
 
     The connection: host with its context path, ``https://fd.example.com/flexdeploy``; login; password or API token as
@@ -42,8 +50,6 @@ class FlexDeployHook(Topology, Releases, Tasks):
     def __init__(self, flexdeploy_conn_id: str = DEFAULT_CONN, **kwargs: Any) -> None:
         super().__init__(flexdeploy_conn_id, **kwargs)
         self.flexdeploy_conn_id = flexdeploy_conn_id
-
-    # -- projects -------------------------------------------------------------------------------------------------
 
     async def project(self, project_id: Any) -> Row:
         """Return one project, as the vendor gives it: v1 leaves its own id out."""
@@ -84,7 +90,27 @@ class FlexDeployHook(Topology, Releases, Tasks):
         path = f"/rest/v2/project/{identifier('project_id', project_id)}/branch"
         return await self.rows(path, {"branchName": name}, "branches")
 
-    # -- work -----------------------------------------------------------------------------------------------------
+    async def environments(self, *, code: str | None = None, name: str | None = None) -> list[Row]:
+        """Return environments.
+
+        :param code: environment code; how exactly the vendor compares it is not published
+        :param name: environment name
+        """
+        params = {"environmentCode": code, "environmentName": name}
+        return await self.rows(f"/rest/{self.version}/topology/environment", params, "environments")
+
+    async def folders(self, *, name: str | None = None, parent_folder_id: Any = None) -> list[Row]:
+        """Return folders (v2); the root, ``FlexDeploy``, has the id 99.
+
+        :param name: part of the name
+        :param parent_folder_id: folder that they are in
+        """
+        parent = None if parent_folder_id is None else identifier("parent_folder_id", parent_folder_id)
+        return await self.rows("/rest/v2/folder", {"folderName": name, "parentFolderId": parent}, "folders")
+
+    async def workflow(self, workflow_id: Any) -> Row:
+        """Return a workflow with its versions (v2)."""
+        return await self.row(f"/rest/v2/workflow/{identifier('workflow_id', workflow_id)}")
 
     async def build(self, project_id: Any, request: BuildRequest) -> Started:
         """Start a build, once; it is never repeated on a guess. 200: nothing has changed, nothing was started.
@@ -113,7 +139,7 @@ class FlexDeployHook(Topology, Releases, Tasks):
         route = self.routes.need(Call(work.value))
         second = "/v2/" in route.template and isinstance(request, BuildRequest)
         if second and isinstance(request, BuildRequest):
-            body = await build_v2.body_of(self, request, project)
+            body = await body_of_v2(self, request, project)
         else:
             body = body_of(request, project)
         answer = await self.request(route.method, route.path(project=project), json=body, ok=_STARTED, safe=False)
@@ -137,10 +163,6 @@ class FlexDeployHook(Topology, Releases, Tasks):
             raise not_shown(error) from None
         return request_in(answer, number)
 
-    async def workflow_execution(self, execution_id: Any) -> Row:
-        """Return one execution, as the vendor gives it."""
-        return await self.row(f"/rest/v1/workflowexecution/{identifier('execution_id', execution_id)}")
-
     async def workflow_executions(self, request_id: Any) -> list[Execution]:
         """Return the executions of a workflow request; none where their route is switched off.
 
@@ -158,3 +180,63 @@ class FlexDeployHook(Topology, Releases, Tasks):
             return []
         path = route.path(project=identifier("project_id", project_id))
         return [Execution.of(row) for row in await self.rows(path, None, "workflowExecutions", "executions")]
+
+    async def approval_tasks(
+        self,
+        *,
+        workflow_request_id: Any = None,
+        folder_request_id: Any = None,
+        pipeline_stage_exec_id: Any = None,
+        **params: Any,
+    ) -> list[Row]:
+        """Return approval tasks; without a filter, all of them.
+
+        :param params: further filters, in the vendor's words
+        """
+        filters = {
+            "workflowRequestId": workflow_request_id,
+            "folderRequestId": folder_request_id,
+            "pipelineStageExecId": pipeline_stage_exec_id,
+        }
+        checked = {name: None if value is None else identifier(name, value) for name, value in filters.items()}
+        return await self.rows(_APPROVAL, {**checked, **params}, "tasks", "approvalTasks")
+
+    async def approve(self, task_id: Any) -> Row:
+        """Approve; that it exists is public, its path is assumed to mirror that of a rejection."""
+        return await self._decide(Call.APPROVE, task_id)
+
+    async def reject(self, task_id: Any) -> Row:
+        """Reject an approval, which ends the workflow request as REJECTED."""
+        return await self._decide(Call.REJECT, task_id)
+
+    async def scheduled_tasks(self, **params: Any) -> list[Row]:
+        """Return scheduled tasks.
+
+        :param params: filters, in the vendor's words; they are not published
+        """
+        return await self.rows(_SCHEDULED, params, "tasks", "scheduledTasks")
+
+    async def run_scheduled(self, task_id: Any) -> Row:
+        """Run a scheduled task now; its path is assumed."""
+        return await self._decide(Call.RUN_SCHEDULED, task_id)
+
+    async def cancel_scheduled(self, task_id: Any) -> Row:
+        """Cancel a scheduled task, which ends the workflow request as REJECTED; its path is assumed."""
+        return await self._decide(Call.CANCEL_SCHEDULED, task_id)
+
+    async def open_approvals(self, request_id: str) -> list[Task]:
+        """Return the approvals that a workflow request still waits for; others that come along are left out."""
+        return _open(await self.approval_tasks(workflow_request_id=request_id), request_id)
+
+    async def open_schedules(self, request_id: str) -> list[Task]:
+        """Return the scheduled tasks of a workflow request; others that come along are left out."""
+        return _open(await self.scheduled_tasks(workflowRequestId=request_id), request_id)
+
+    async def _decide(self, call: Call, task_id: Any) -> Row:
+        route = self.routes.need(call)
+        return await self.change(route.method, route.path(id=identifier("task_id", task_id)), safe=True)
+
+
+def _open(rows: list[Row], request_id: str) -> list[Task]:
+    tasks = (Task.of(row) for row in rows)
+    return [task for task in tasks if task is not None and task.request_id == request_id and task.open]

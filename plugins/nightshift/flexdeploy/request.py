@@ -6,19 +6,20 @@ FlexDeploy reference, sections 3.2 to 3.5.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any, Protocol, Self, cast
 
 import msgspec
 
 from nightshift.flexdeploy import fields
 from nightshift.flexdeploy.fields import Pair
+from nightshift.flexdeploy.model import Row
 from nightshift.flexdeploy.vocabulary import Work, broken
 
 _FILE_KEYS = ("path", "scmRevision", "projectObjectId")
 _PACKAGE_KEYS = ("packageName", "priority", "projectVersionId", "useLatestPackageVersion")
 
 
-class ProjectFile(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
+class BuildFile(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
     """A file of a partial build.
 
     :param path: fully qualified path
@@ -31,7 +32,7 @@ class ProjectFile(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel
     project_object_id: int | None = None
 
 
-class Package(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
+class PackageDetail(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
     """A package of a partial deployment.
 
     :param package_name: package; ``None``: all files
@@ -46,105 +47,64 @@ class Package(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
     use_latest_package_version: bool = False
 
 
-class BuildRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel", tag="build"):
-    """A build; make it with :meth:`of`. Section 3.3."""
-
+class _Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
     environment_id: int
+    workflow_version_override: str | None = None
+    inputs: tuple[Pair, ...] = ()
+    flex_fields: tuple[Pair, ...] = ()
+
+    @classmethod
+    def parameters(cls) -> tuple[str, ...]:
+        """Return the vendor's parameters besides the place, in snake case."""
+        return tuple(name for name in cls.__struct_fields__ if name not in ("environment_id", "stream_id"))
+
+    @classmethod
+    def of(cls, *, stream_id: Any = None, **given: Any) -> Self:
+        """Check what a person or a template has given; ``None`` leaves a parameter to the vendor.
+
+        :param stream_id: id of the stream; of builds only
+        :param given: id of the environment, and the vendor's parameters in snake case
+        :raises Rejected: one of them cannot be right; the message names it
+        """
+        if unknown := [name for name in given if name not in cls.__struct_fields__]:
+            raise broken(unknown[0], f"is not known; known: {', '.join(cls.parameters())}")
+        if "stream_id" in cls.__struct_fields__:
+            given["stream_id"] = fields.identifier("stream_id", stream_id)
+        return cls(**{name: _READ[name](name, value) for name, value in given.items() if value is not None})
+
+
+class BuildRequest(_Request, frozen=True, kw_only=True, tag="build"):
+    """A build; make it with :meth:`of`. Section 3.3.
+
+    With ``package_name`` *and* ``project_files`` the vendor changes the stored package; with ``release_id`` it makes a new
+    snapshot.
+    """
+
     stream_id: int
     force_build: bool = False
     related_tickets: tuple[str, ...] = ()
-    workflow_version_override: str | None = None
-    inputs: tuple[Pair, ...] = ()
-    flex_fields: tuple[Pair, ...] = ()
-    project_files: tuple[ProjectFile, ...] = ()
+    project_files: tuple[BuildFile, ...] = ()
     package_name: str | None = None
     release_id: str | None = None
 
-    @classmethod
-    def of(cls, *, environment_id: Any, stream_id: Any, **given: Any) -> BuildRequest:
-        """Check what a person or a template has given; ``None`` leaves a parameter to the vendor.
 
-        :param environment_id: id of the environment
-        :param stream_id: id of the stream
-        :param given: the vendor's parameters in snake case: ``force_build``, ``related_tickets``,
-            ``workflow_version_override``, ``inputs``, ``flex_fields``, ``project_files``, ``package_name``,
-            ``release_id``. With ``package_name`` *and* ``project_files`` the vendor changes the stored package; with
-            ``release_id`` it makes a new snapshot
-        :raises Rejected: one of them cannot be right; the message names it
-        """
-        read = {
-            "force_build": fields.switch,
-            "related_tickets": fields.texts,
-            "workflow_version_override": fields.text,
-            "inputs": fields.pairs,
-            "flex_fields": fields.pairs,
-            "project_files": _files,
-            "package_name": fields.text,
-            "release_id": lambda field, value: str(fields.identifier(field, value)),
-        }
-        return cls(
-            environment_id=fields.identifier("environment_id", environment_id),
-            stream_id=fields.identifier("stream_id", stream_id),
-            **_checked(read, given),
-        )
-
-
-class DeployRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel", tag="deploy"):
-    """A deployment; make it with :meth:`of`. Section 3.4."""
-
-    environment_id: int
+class _RunRequest(_Request, frozen=True, kw_only=True):
     instance_ids: tuple[int, ...] = ()
-    package_details: tuple[Package, ...] = ()
-    force_deploy: bool = False
     exception_to_window: bool = False
-    project_version_id: int | None = None
     start_time: str | None = None
-    workflow_version_override: str | None = None
-    inputs: tuple[Pair, ...] = ()
-    flex_fields: tuple[Pair, ...] = ()
+
+
+class DeployRequest(_RunRequest, frozen=True, kw_only=True, tag="deploy"):
+    """A deployment; make it with :meth:`of`. Without a version the vendor deploys the one built last. Section 3.4."""
+
+    package_details: tuple[PackageDetail, ...] = ()
+    force_deploy: bool = False
+    project_version_id: int | None = None
     change_tickets: tuple[str, ...] = ()
 
-    @classmethod
-    def of(cls, *, environment_id: Any, **given: Any) -> DeployRequest:
-        """Check what a person or a template has given; ``None`` leaves a parameter to the vendor.
 
-        :param environment_id: id of the environment
-        :param given: the vendor's parameters in snake case: ``instance_ids``, ``package_details``, ``force_deploy``,
-            ``exception_to_window``, ``project_version_id`` (without it the vendor deploys the version built last),
-            ``start_time``, ``workflow_version_override``, ``inputs``, ``flex_fields``, ``change_tickets``
-        :raises Rejected: one of them cannot be right; the message names it
-        """
-        read = {
-            **_RUN,
-            "package_details": _packages,
-            "force_deploy": fields.switch,
-            "project_version_id": fields.identifier,
-            "change_tickets": fields.texts,
-        }
-        return cls(environment_id=fields.identifier("environment_id", environment_id), **_checked(read, given))
-
-
-class ExecuteRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel", tag="execute"):
+class ExecuteRequest(_RunRequest, frozen=True, kw_only=True, tag="execute"):
     """A run of a utility project; make it with :meth:`of`. Section 3.5."""
-
-    environment_id: int
-    instance_ids: tuple[int, ...] = ()
-    exception_to_window: bool = False
-    start_time: str | None = None
-    workflow_version_override: str | None = None
-    inputs: tuple[Pair, ...] = ()
-    flex_fields: tuple[Pair, ...] = ()
-
-    @classmethod
-    def of(cls, *, environment_id: Any, **given: Any) -> ExecuteRequest:
-        """Check what a person or a template has given; ``None`` leaves a parameter to the vendor.
-
-        :param environment_id: id of the environment
-        :param given: the vendor's parameters in snake case: ``instance_ids``, ``exception_to_window``, ``start_time``,
-            ``workflow_version_override``, ``inputs``, ``flex_fields``
-        :raises Rejected: one of them cannot be right; the message names it
-        """
-        return cls(environment_id=fields.identifier("environment_id", environment_id), **_checked(_RUN, given))
 
 
 JobRequest = BuildRequest | DeployRequest | ExecuteRequest
@@ -193,11 +153,11 @@ def _as_json(request: JobRequest) -> Any:
     return msgspec.json.decode(msgspec.json.encode(request))
 
 
-def _files(field: str, values: Any) -> tuple[ProjectFile, ...]:
+def _files(field: str, values: Any) -> tuple[BuildFile, ...]:
     found = []
     for index, one in enumerate(fields.objects(field, values, _FILE_KEYS)):
         at = f"{field}[{index}]"
-        file = ProjectFile(
+        file = BuildFile(
             path=_maybe(fields.text, f"{at}.path", one.get("path")),
             scm_revision=_maybe(fields.identifier, f"{at}.scmRevision", one.get("scmRevision")),
             project_object_id=_maybe(fields.identifier, f"{at}.projectObjectId", one.get("projectObjectId")),
@@ -210,11 +170,11 @@ def _files(field: str, values: Any) -> tuple[ProjectFile, ...]:
     return tuple(found)
 
 
-def _packages(field: str, values: Any) -> tuple[Package, ...]:
+def _packages(field: str, values: Any) -> tuple[PackageDetail, ...]:
     found = []
     for index, one in enumerate(fields.objects(field, values, _PACKAGE_KEYS)):
         at = f"{field}[{index}]"
-        package = Package(
+        package = PackageDetail(
             package_name=one.get("packageName") or None,
             priority=_maybe(_number, f"{at}.priority", one.get("priority")),
             project_version_id=_maybe(fields.identifier, f"{at}.projectVersionId", one.get("projectVersionId")),
@@ -244,17 +204,80 @@ def _maybe(read: Any, field: str, value: Any) -> Any:
     return None if value is None else read(field, value)
 
 
-_RUN: Mapping[str, Any] = {
-    "instance_ids": fields.identifiers,
-    "exception_to_window": fields.switch,
-    "start_time": fields.start_time,
+_READ: Mapping[str, Any] = {
+    "environment_id": fields.identifier,
+    "stream_id": fields.identifier,
     "workflow_version_override": fields.text,
     "inputs": fields.pairs,
     "flex_fields": fields.pairs,
+    "force_build": fields.switch,
+    "related_tickets": fields.texts,
+    "project_files": _files,
+    "package_name": fields.text,
+    "release_id": lambda field, value: str(fields.identifier(field, value)),
+    "instance_ids": fields.identifiers,
+    "exception_to_window": fields.switch,
+    "start_time": fields.start_time,
+    "package_details": _packages,
+    "force_deploy": fields.switch,
+    "project_version_id": fields.identifier,
+    "change_tickets": fields.texts,
 }
+"""How each parameter is read, of whatever request."""
 
 
-def _checked(read: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    if unknown := [name for name in given if name not in read]:
-        raise broken(unknown[0], f"is not known; known: {', '.join(read)}")
-    return {name: read[name](name, value) for name, value in given.items() if value is not None}
+class _Reader(Protocol):
+    async def project(self, project_id: Any) -> Row: ...
+    async def workflow(self, workflow_id: Any) -> Row: ...
+
+
+async def body_of_v2(hook: _Reader, request: BuildRequest, project_id: int) -> dict[str, Any]:
+    """Return the body of a build for v2 of the API, which names some things by other ids (section 3.7); it asks the server for the id of a workflow version that is given by its number.
+
+    :raises Rejected: a file is given by its path, or there is no such workflow version
+    """
+    body: dict[str, Any] = {
+        "projectId": project_id,
+        "environmentId": request.environment_id,
+        "projectStreamId": request.stream_id,
+        "force": request.force_build,
+    }
+    if request.release_id is not None:
+        body["releaseDefId"] = int(request.release_id)
+    if request.package_name is not None:
+        body["packageName"] = request.package_name
+    if request.workflow_version_override is not None:
+        version = request.workflow_version_override
+        body["workflowVersionOverrideId"] = await _version_id(hook, project_id, version)
+    if request.related_tickets:
+        body["issueNumbers"] = list(request.related_tickets)
+    for name, pairs in (("inputs", request.inputs), ("flexFields", request.flex_fields)):
+        if pairs:
+            body[name] = [{"code": one.code, "value": one.value} for one in pairs]
+    if request.project_files:
+        body["buildFileInputs"] = [_file(index, one) for index, one in enumerate(request.project_files)]
+    return body
+
+
+def _file(index: int, file: BuildFile) -> dict[str, Any]:
+    if file.project_object_id is None:
+        problem = "is given by its path, but v2 of the API wants projectObjectId"
+        raise broken(f"project_files[{index}]", problem, "Give the id, or set the extra api_version to v1.")
+    revision = {} if file.scm_revision is None else {"scmRevision": str(file.scm_revision)}
+    return {"projectObjectId": file.project_object_id, **revision}
+
+
+async def _version_id(hook: _Reader, project_id: int, version: str) -> int:
+    project = await hook.project(project_id)
+    flows = [one for one in project.get("projectWorkflows") or [] if one.get("projectWorkflowType") == "BUILD"]
+    found = [
+        row.get("workflowVersionId")
+        for flow in flows
+        for row in (await hook.workflow(flow.get("workflowId"))).get("workflowVersions") or []
+        if str(row.get("workflowVersion")) == version
+    ]
+    if len(found) != 1 or not isinstance(found[0], int):
+        raise broken(
+            "workflow_version_override", f"is {version!r}; the build workflow has {len(found)} versions of that name"
+        )
+    return found[0]

@@ -6,20 +6,37 @@ import time
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from nightshift.flexdeploy.links import WorkflowRequestLink
-from nightshift.flexdeploy.requests import job_id_of
+import msgspec
+
+from nightshift.flexdeploy.fields import job_id_of
+from nightshift.flexdeploy.job import WorkflowRequestLink
 from nightshift.flexdeploy.vocabulary import ADAPTER, DEFAULT_CONN
-from nightshift.jobs.adapter import AdapterSpec, JobAdapter
-from nightshift.jobs.events import JobEvent
+from nightshift.jobs.adapter import AdapterSpec
+from nightshift.jobs.instance import seconds
 from nightshift.jobs.record import JobRecord
-from nightshift.jobs.run import seconds
 from nightshift.jobs.sensors import VendorJobSensor
+from nightshift.jobs.state import TaskState
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
 CLOCK_KEY = "flexdeploy_waited"
-"""Key of the task state store: when the present wait for a person or a time began, and how long those before it took."""
+"""Key of the task state store that holds the :class:`WaitClock`."""
+
+
+class WaitClock(msgspec.Struct, frozen=True, kw_only=True):
+    """How long a job has waited for people and times so far.
+
+    :param job: the job
+    :param anchor: when its wait began, seconds since the epoch
+    :param since: when the present wait for a person or a time began
+    :param waited: seconds of those before it
+    """
+
+    job: str | None
+    anchor: float
+    since: float | None = None
+    waited: float = 0.0
 
 
 class FlexDeployWorkflowRequestSensor(VendorJobSensor):
@@ -53,39 +70,31 @@ class FlexDeployWorkflowRequestSensor(VendorJobSensor):
             conn_id=flexdeploy_conn_id, job_id="", poll_first=poll_first, timeout=seconds(timeout), **kwargs
         )
         self.workflow_request_id = workflow_request_id
-        self.working_timeout = seconds(timeout)
         self.waiting_timeout = seconds(waiting_timeout)
 
     def adapter(self) -> AdapterSpec:
         """Name the adapter."""
         return AdapterSpec.of(ADAPTER, self.conn_id)
 
-    async def _go(self, context: Context, payload: dict[str, Any] | None) -> Any:
-        self.job_id = job_id_of(self.workflow_request_id)
-        return await super()._go(context, payload)
+    def awaited_job(self) -> str:
+        """Return the job that the workflow requests make up."""
+        return job_id_of(self.workflow_request_id)
 
-    async def _wait(self, context: Context, record: JobRecord, adapter: JobAdapter) -> JobEvent:
-        # The base class has one deadline, ``timeout`` after the anchor: it is moved to where this wait has its own.
+    def deadline(self, context: Context, record: JobRecord) -> float:
+        """Return when the wait is over: of the working time, or of the present wait for a person or a time."""
         waited = self._waited(context, record)
-        if record.waiting_since is None:
-            self.timeout = self.working_timeout + waited
-        else:
-            self.timeout = record.waiting_since - record.anchor + self.waiting_timeout
-        return await super()._wait(context, record, adapter)
+        if record.waiting_since is not None:
+            return record.waiting_since + self.waiting_timeout
+        return record.anchor + float(self.timeout) + waited
 
     def _waited(self, context: Context, record: JobRecord) -> float:
         """Return the seconds that were spent waiting for a person or a time before now."""
-        store = context["task_state_store"]
-        held = store.get(CLOCK_KEY, None)
-        mine = isinstance(held, dict) and (held.get("job"), held.get("anchor", record.anchor)) == (
-            record.id,
-            record.anchor,
-        )
-        clock = held if mine and isinstance(held, dict) else {}
-        since, waited = clock.get("since"), float(clock.get("waited") or 0.0)
-        if since is not None and since != record.waiting_since:
-            waited += max(0.0, (record.waiting_since or time.time()) - since)
-        store.set(
-            CLOCK_KEY, {"job": record.id, "anchor": record.anchor, "since": record.waiting_since, "waited": waited}
-        )
+        state = TaskState(context["task_state_store"], CLOCK_KEY, WaitClock)
+        clock = state.load_if_sound()
+        if clock is None or (clock.job, clock.anchor) != (record.id, record.anchor):
+            clock = WaitClock(job=record.id, anchor=record.anchor)
+        waited = clock.waited
+        if clock.since is not None and clock.since != record.waiting_since:
+            waited += max(0.0, (record.waiting_since or time.time()) - clock.since)
+        state.save(msgspec.structs.replace(clock, since=record.waiting_since, waited=waited))
         return waited

@@ -38,7 +38,7 @@ FLEXDEPLOY = Vendor(
         ),
     },
     more_extras=frozenset({"token"}),
-    operators=("operators", "project_operator"),
+    operators=("operators",),
     sensors=("sensors",),
-    extra_links=("links.WorkflowRequestLink",),
+    extra_links=("job.WorkflowRequestLink",),
 )

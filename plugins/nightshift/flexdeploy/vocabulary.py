@@ -43,6 +43,11 @@ class Outcome(StrEnum):
     EXECUTED = "executed"
 
 
+DONE: Mapping[Work, Outcome] = {
+    Work.BUILD: Outcome.BUILT,
+    Work.DEPLOY: Outcome.DEPLOYED,
+    Work.EXECUTE: Outcome.EXECUTED,
+}
 NOTHING_STARTED: Mapping[Work, Outcome] = {
     Work.BUILD: Outcome.NO_CHANGES,
     Work.DEPLOY: Outcome.ALREADY_DEPLOYED,

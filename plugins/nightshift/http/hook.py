@@ -138,10 +138,22 @@ class VendorHook(HttpAsyncHook):
         host = self.base_host((connection.host or "").strip())
         self.address = Address.of(host, connection.port, connection.schema, vendor=self.vendor)
         self.base_url = self.address.root
-        self._pacer = pacer_of(self.conn_id, self.settings.requests_per_minute)
+        self._pacer = pacer_of(self.conn_id, self.requests_per_minute)
+        await self.opening()
         transport = Transport(self.settings)
         await transport.open(self.vendor)
         self._transport = transport
+
+    async def opening(self) -> None:
+        """Read what is the vendor's own of the connection; nothing was sent yet. For a subclass to override.
+
+        :raises Rejected: it cannot be right
+        """
+
+    @property
+    def requests_per_minute(self) -> float | None:
+        """What is sent in a minute at most, ``None``: no limit of ours. Inside ``async with`` only."""
+        return self.settings.requests_per_minute
 
     def extra(self, name: str, default: Any = None) -> Any:
         """Return an extra of the connection; an empty one counts as missing. Inside ``async with`` only."""

@@ -1,14 +1,20 @@
-"""Ask a vendor to end a job, and say in the log what came of it. Never raises: something else is ending already."""
+"""Ending a job that is not wanted any more, and of two jobs of one task the one that nobody waits for.
+
+Nothing here raises: something else is ending already, and the log says what came of it. A task has a second job only where
+a request was on its way for longer, or the vendor's list was later, than anybody waits.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 
+from nightshift.errors import VendorError
 from nightshift.jobs.adapter import AdapterSpec, Cancelled, JobAdapter
 from nightshift.jobs.poller import Log
+from nightshift.jobs.state import FAILED, Intent, JobStatus
 from nightshift.redaction import redact
 
 CANCEL_TIMEOUT = 20.0
@@ -81,3 +87,74 @@ def cancel_in_thread(
     thread = threading.Thread(target=run, name="cancel job", daemon=True)
     thread.start()
     thread.join(timeout)
+
+
+PAUSES = (0.0, 5.0, 20.0)
+"""Seconds before each look of a thawed attempt for a job of its successor."""
+
+
+def superfluous(jobs: Sequence[JobStatus], kept: str) -> list[JobStatus]:
+    """Return the jobs that have to go: all but the one that is waited for, and those that have ended without a result.
+
+    :param jobs: of this task, by their exact names
+    :param kept: id of the one that is waited for
+    """
+    return [job for job in jobs if job.id != kept and job.state not in FAILED]
+
+
+class Twins:
+    """What is done about a second job of a task; never an error of the attempt that does it.
+
+    :param adapter: open.
+    :param log: the task's log.
+    :param sleep: waits while the vendor's list may be late.
+    """
+
+    def __init__(self, adapter: JobAdapter, log: Log, sleep: Callable[[float], Awaitable[None]]) -> None:
+        self._adapter = adapter
+        self._log = log
+        self._sleep = sleep
+
+    async def yield_to(self, following: Intent, made: JobStatus) -> bool:
+        """Cancel a job whose save Airflow refused, where the newer attempt has made one of its own.
+
+        The newer one has found this job by its name, or will, and waits for it; only where it had given up looking has it
+        asked for another, whose name is that of the next generation. Where a vendor cannot be asked for a name, the newer
+        attempt asks a person, who is told of this job and may have taken it: it is left alone.
+
+        :param following: the intent that the newer attempt has then made
+        :param made: the job of this attempt
+        :returns: whether it was cancelled
+        """
+        self._log.log(logging.WARNING, f"A newer attempt of this task has taken over, after job {made.id} was made.")
+        for pause in PAUSES if self._adapter.can_find else ():
+            await self._sleep(min(pause, self._adapter.settle))
+            others = superfluous(await self._found(following), made.id)
+            if others:
+                why = f"The newer attempt has made job {others[0].id}"
+                return await cancel_job(self._adapter, made.id, why, self._log)
+        return False
+
+    async def cancel_late(self, given_up: Sequence[Intent], kept: str) -> None:
+        """Cancel what has turned up of earlier requests that were given up.
+
+        :param given_up: those requests
+        :param kept: id of the job that is waited for
+        """
+        for intent in given_up:
+            for job in superfluous(await self._found(intent), kept):
+                why = f"An earlier request of this task became a job late, and job {kept} is waited for"
+                await cancel_job(self._adapter, job.id, why, self._log)
+
+    async def _found(self, intent: Intent) -> Sequence[JobStatus]:
+        if not self._adapter.can_find:
+            return ()
+        try:
+            return await self._adapter.find(intent)
+        except VendorError as error:
+            self._log.log(
+                logging.WARNING,
+                f"Whether {self._adapter.vendor} has a job with the marker {intent.marker} could not be seen "
+                f"({redact(str(error))}). If it is listed there later, nobody waits for it: end it by hand.",
+            )
+            return ()

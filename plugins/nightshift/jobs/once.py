@@ -31,14 +31,12 @@ from nightshift.errors import (
 )
 from nightshift.http.timely import Window, sent_within
 from nightshift.jobs.adapter import Immediate, JobAdapter
-from nightshift.jobs.cancel import cancel_job
+from nightshift.jobs.cancel import Twins, cancel_job
 from nightshift.jobs.decision import Adopt, Ask, AwaitCancel, Decision, Finished, Look, Situation, Submit, decide
 from nightshift.jobs.poller import Log
 from nightshift.jobs.record import Ending, JobRecord, JobStore, is_refused_to_this_attempt
 from nightshift.jobs.state import Intent, JobState, JobStatus, RunIdentity, payload_hash
-from nightshift.jobs.twins import Twins
-from nightshift.jobs.verdicts import ambiguous, held_up, not_seen, stopped
-from nightshift.jobs.word import heed
+from nightshift.jobs.verdicts import ambiguous, heed, held_up, not_seen, stopped
 from nightshift.redaction import redact
 
 _REFUSED = (Unreachable, RateLimited, AuthFailed, Forbidden, NotFound, Rejected)

@@ -8,23 +8,20 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import msgspec
 from airflow.sdk import BaseOperator, RetryPolicy
 from airflow.sdk.exceptions import AirflowSkipException, TaskDeferred
 
 from nightshift.errors import Ambiguous, AuthFailed, Forbidden, JobFailed, JobTimedOut, Rejected
 from nightshift.jobs.adapter import AdapterSpec, Immediate, JobAdapter
 from nightshift.jobs.cancel import cancel_by_spec, cancel_in_thread, cancel_job
-from nightshift.jobs.events import EventKind, JobEvent
-from nightshift.jobs.links import JobLink
-from nightshift.jobs.marks import spared
+from nightshift.jobs.instance import JobLink, last_attempt, run_identity, seconds, spared
 from nightshift.jobs.once import Attempt, SubmitOnce
 from nightshift.jobs.poller import look
 from nightshift.jobs.record import Ending, JobRecord, JobStore
-from nightshift.jobs.run import last_attempt, run_identity, seconds
 from nightshift.jobs.state import FAILED, TERMINAL, JobState, JobStatus
-from nightshift.jobs.verdicts import failed, not_shown, refused, stopped, timed_out
-from nightshift.jobs.waiting import Phase, WaitPlan, Watch
-from nightshift.jobs.word import unlike
+from nightshift.jobs.verdicts import failed, not_shown, refused, stopped, timed_out, unlike
+from nightshift.jobs.waiting import EventKind, JobEvent, Phase, WaitPlan, Watch
 from nightshift.retries import VendorRetryPolicy
 
 if TYPE_CHECKING:
@@ -35,10 +32,23 @@ BACKSTOP = timedelta(minutes=10)
 _ANEW = "The job was not touched. Clear the task: it looks at its job anew."
 
 
+class Ended(msgspec.Struct, frozen=True):
+    """Whether somebody ended an attempt from outside.
+
+    :param stopped: its worker was told to stop
+    :param left_alone: and the job is none of its business any more: marked success, or a newer attempt has it
+    :param job_id: the job that it waited for
+    """
+
+    stopped: bool
+    left_alone: bool
+    job_id: str | None
+
+
 class VendorJobOperator(BaseOperator):
     """Have a vendor do one job and wait for it.
 
-    A vendor's room gives :meth:`adapter` and :meth:`payload`. One task makes at most one job, whatever crashes: a
+    A vendor's room gives :meth:`adapter` and :meth:`payload`, and may override the other public methods. One task makes at most one job, whatever crashes: a
     retry goes on with the job of the attempt before. A clear of a task that has succeeded makes the job again; a clear
     of one that waits cancels the job, where the vendor can, and makes a new one. Where only a person can tell whether
     a job was made, the task fails with ``Ambiguous`` and its message says how to go on.
@@ -117,50 +127,26 @@ class VendorJobOperator(BaseOperator):
         return {"job_id": status.id, "state": str(status.state), "url": status.url, "result": result}
 
     def conclude_immediate(self, context: Context, answer: Immediate) -> Any:
-        """Make the task's return value where the vendor had nothing to do; may raise ``AirflowSkipException``."""
+        """Make the task's return value where the vendor had nothing to do."""
         return {"job_id": None, "state": answer.outcome, "url": None, "result": answer.result}
 
-    def execute(self, context: Context) -> Any:
-        """Make the job or take up the one there is, then wait for it."""
-        return asyncio.run(self._guarded(context, None))
+    def skip_reason(self, answer: Immediate) -> str:
+        """Return why the task is skipped where the vendor had nothing to do; empty: it succeeds. Its answer is returned in
+        either case.
+        """
+        return ""
 
-    def resume(self, context: Context, event: dict[str, Any]) -> Any:
-        """Go on after a deferral."""
-        return asyncio.run(self._guarded(context, event or {}))
+    async def before_job(self, context: Context, *, resumed: bool) -> None:
+        """Prepare an attempt, before its adapter is opened; may defer, skip or refuse. Nothing was asked for by it yet.
 
-    async def _guarded(self, context: Context, payload: dict[str, Any] | None) -> Any:
-        self._context = context
-        try:
-            async with self.adapter().build() as adapter:
-                return await self._go(context, adapter, payload)
-        except (TaskDeferred, AirflowSkipException):
-            raise
-        except Exception as error:
-            await self._abandon(context, error)
-            raise
+        :param resumed: it goes on after a deferral of its own
+        """
 
-    async def _go(self, context: Context, adapter: JobAdapter, payload: dict[str, Any] | None) -> Any:
-        store = self._store(context)
-        record, event = self._taken_up(store, payload) if payload is not None else (None, None)
-        while True:
-            if record is None:
-                made = await self._secure(context, adapter, store)
-                if isinstance(made, Immediate):
-                    return self.conclude_immediate(context, made)
-                record = made
-            record = self._show(context, store, record)
-            if event is None:
-                event = await self._wait(record, adapter)
-            record = self._heed(store, record, event)
-            if event.kind is EventKind.ENDED:
-                if not self._redo(record, event):
-                    return await self._finish(context, adapter, store, record, event)
-                record = None
-            elif event.kind in (EventKind.TIMED_OUT, EventKind.NOT_SHOWN, EventKind.REFUSED):
-                await self._give_up(adapter, record, event)
-            event = None
+    async def secure_job(self, context: Context, adapter: JobAdapter, store: JobStore) -> JobRecord | Immediate:
+        """Bring the attempt to its job: ask for it, or take up the one that an earlier attempt made.
 
-    async def _secure(self, context: Context, adapter: JobAdapter, store: JobStore) -> JobRecord | Immediate:
+        Whoever wraps it may look before and after; it is the only place from which a vendor is asked for anything.
+        """
         ti = context["ti"]
         attempt = Attempt(
             run=run_identity(context),
@@ -178,6 +164,72 @@ class VendorJobOperator(BaseOperator):
         return store.save(
             made.changed(anchor=at, attempt_at=at, waiting_since=None if made.waiting_since is None else at)
         )
+
+    async def before_wait(self, context: Context, record: JobRecord) -> None:
+        """Take note of the job as it stands, before each wait for it."""
+
+    async def after_job(self, context: Context, returned: Any) -> None:
+        """Take note of a good end, before Airflow hears of it.
+
+        :param returned: the task's return value
+        """
+
+    async def after_failure(self, context: Context, error: BaseException, ended: Ended) -> None:
+        """Take note of an attempt that fails with this error, whatever becomes of the job.
+
+        :param ended: whether somebody ended the attempt
+        """
+
+    def execute(self, context: Context) -> Any:
+        """Make the job or take up the one there is, then wait for it."""
+        return asyncio.run(self._run(context, None))
+
+    def resume(self, context: Context, event: dict[str, Any]) -> Any:
+        """Go on after a deferral."""
+        return asyncio.run(self._run(context, event or {}))
+
+    async def _run(self, context: Context, payload: dict[str, Any] | None) -> Any:
+        self._context = context
+        try:
+            await self.before_job(context, resumed=payload is not None)
+            async with self.adapter().build() as adapter:
+                returned, skipped = await self._go(context, adapter, payload)
+        except (TaskDeferred, AirflowSkipException):
+            raise
+        except BaseException as error:
+            if isinstance(error, Exception):
+                await self._abandon(context, error)
+            await self.after_failure(context, error, self._ended())
+            raise
+        if skipped and self.do_xcom_push:
+            context["ti"].xcom_push(key="return_value", value=returned)
+        await self.after_job(context, returned)
+        if skipped:
+            raise AirflowSkipException(skipped)
+        return returned
+
+    async def _go(self, context: Context, adapter: JobAdapter, payload: dict[str, Any] | None) -> tuple[Any, str]:
+        """Return the task's return value, and why it is skipped."""
+        store = self._store(context)
+        record, event = self._taken_up(store, payload) if payload is not None else (None, None)
+        while True:
+            if record is None:
+                made = await self.secure_job(context, adapter, store)
+                if isinstance(made, Immediate):
+                    return self.conclude_immediate(context, made), self.skip_reason(made)
+                record = made
+            record = self._show(context, store, record)
+            if event is None:
+                await self.before_wait(context, record)
+                event = await self._wait(record, adapter)
+            record = self._heed(store, record, event)
+            if event.kind is EventKind.ENDED:
+                if not self._redo(record, event):
+                    return await self._finish(context, adapter, store, record, event), ""
+                record = None
+            elif event.kind in (EventKind.TIMED_OUT, EventKind.NOT_SHOWN, EventKind.REFUSED):
+                await self._give_up(adapter, record, event)
+            event = None
 
     async def _wait(self, record: JobRecord, adapter: JobAdapter) -> JobEvent:
         if record.status is not None and record.status.state in TERMINAL:
@@ -274,7 +326,7 @@ class VendorJobOperator(BaseOperator):
     def on_kill(self) -> None:
         """Cancel the job when the worker is told to stop (a clear, mark failed, time-out, or the worker's end).
 
-        Not where a person marked the task success, and not where a newer attempt has the job (:mod:`nightshift.jobs.marks`).
+        Not where a person marked the task success, and not where a newer attempt has the job (:mod:`nightshift.jobs.instance`).
         """
         self._killed = True
         if self._job_id is not None and self.cancel_on_failure:
@@ -295,6 +347,9 @@ class VendorJobOperator(BaseOperator):
         ended = record is None or record.done or (record.status is not None and record.status.state in TERMINAL)
         if not ended and last_attempt(self, context, error):
             await cancel_by_spec(self.adapter(), self._job_id, "The last attempt failed", self.log)
+
+    def _ended(self) -> Ended:
+        return Ended(stopped=self._killed, left_alone=bool(self._left_alone), job_id=self._job_id)
 
     def _store(self, context: Context) -> JobStore:
         return JobStore(context["task_state_store"])

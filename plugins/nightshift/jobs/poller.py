@@ -20,8 +20,7 @@ from weakref import WeakKeyDictionary
 
 from nightshift.errors import AuthFailed, Forbidden, Unreachable
 from nightshift.jobs.adapter import AdapterSpec, JobAdapter
-from nightshift.jobs.events import JobEvent
-from nightshift.jobs.waiting import Line, Watch
+from nightshift.jobs.waiting import JobEvent, Line, Watch
 
 POLL_TIMEOUT = 120.0
 """Seconds after which one poll counts as failed."""

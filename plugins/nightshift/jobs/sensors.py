@@ -11,17 +11,15 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 from airflow.sdk import BaseSensorOperator, RetryPolicy
 from airflow.sdk.exceptions import AirflowSensorTimeout, AirflowSkipException, TaskDeferred
 
-from nightshift.errors import Rejected
+from nightshift.errors import JobFailed, Rejected
 from nightshift.jobs.adapter import AdapterSpec, JobAdapter
-from nightshift.jobs.events import EventKind, JobEvent
-from nightshift.jobs.links import JobLink
+from nightshift.jobs.instance import JobLink, run_identity, seconds
 from nightshift.jobs.operators import BACKSTOP
 from nightshift.jobs.poller import look
 from nightshift.jobs.record import JobRecord, JobStore
-from nightshift.jobs.run import run_identity, seconds
 from nightshift.jobs.state import FAILED
 from nightshift.jobs.verdicts import failed, refused, timed_out
-from nightshift.jobs.waiting import Phase, WaitPlan, Watch
+from nightshift.jobs.waiting import EventKind, JobEvent, Phase, WaitPlan, Watch
 from nightshift.retries import VendorRetryPolicy
 
 if TYPE_CHECKING:
@@ -82,7 +80,7 @@ class VendorJobSensor(BaseSensorOperator):
     def execute(self, context: Context) -> Any:
         """Wait for the job."""
         try:
-            return asyncio.run(self._go(context, None))
+            return asyncio.run(self._run(context, None))
         except (TaskDeferred, AirflowSkipException):
             raise
         except Exception as error:
@@ -92,15 +90,48 @@ class VendorJobSensor(BaseSensorOperator):
 
     def resume(self, context: Context, event: dict[str, Any]) -> Any:
         """Go on after a deferral; Airflow's base class heeds ``soft_fail`` and ``never_fail`` here."""
-        return asyncio.run(self._go(context, event or {}))
+        return asyncio.run(self._run(context, event or {}))
 
-    async def _go(self, context: Context, payload: dict[str, Any] | None) -> Any:
+    def awaited_job(self) -> str:
+        """Return the id of the job to wait for; called after templates are rendered."""
+        return self.job_id
+
+    def deadline(self, context: Context, record: JobRecord) -> float:
+        """Return when the wait is over, seconds since the epoch.
+
+        :param record: of the wait; ``waiting_since`` is set while the job waits for a person or a time
+        """
+        return record.anchor + float(self.timeout)
+
+    async def try_again(self, context: Context, error: JobFailed) -> bool:
+        """Return whether the failed job was set going once more and is to be waited for again; may raise a clearer error."""
+        return False
+
+    async def after_job(self, context: Context, job_id: str) -> None:
+        """Do what remains to be done once the job has succeeded."""
+
+    async def _run(self, context: Context, payload: dict[str, Any] | None) -> Any:
+        while True:
+            job_id = self.awaited_job()
+            if not job_id:
+                raise Rejected(f"{self.task_id} was given no job to wait for")
+            try:
+                result = await self._wait_for(job_id, context, payload)
+            except JobFailed as error:
+                if not await self.try_again(context, error):
+                    raise
+                payload = None
+            else:
+                await self.after_job(context, job_id)
+                return result
+
+    async def _wait_for(self, job_id: str, context: Context, payload: dict[str, Any] | None) -> Any:
         store = JobStore(context["task_state_store"])
-        record = self._record(store, context["ti"].max_tries)
+        record = self._record(job_id, store, context["ti"].max_tries)
         async with self.adapter().build() as adapter:
-            event = self._event(payload) if payload is not None else None
+            event = self._event(job_id, payload) if payload is not None else None
             while True:
-                event = event or await self._wait(context, record, adapter)
+                event = event or await self._wait(job_id, context, record, adapter)
                 self._show(context, event)
                 if event.kind is EventKind.ENDED:
                     return await self._finish(adapter, event)
@@ -110,28 +141,26 @@ class VendorJobSensor(BaseSensorOperator):
                 record = store.save(record.changed(status=event.status, waiting_since=parked))
                 event = None
 
-    def _record(self, store: JobStore, max_tries: int) -> JobRecord:
-        if not self.job_id:
-            raise Rejected(f"{self.task_id} was given no job to wait for")
+    def _record(self, job_id: str, store: JobStore, max_tries: int) -> JobRecord:
         record = store.load()
-        if record is None or record.id != self.job_id or max_tries > record.max_tries > 0:
-            record = store.save(JobRecord(id=self.job_id, anchor=time.time(), max_tries=max_tries))
+        if record is None or record.id != job_id or max_tries > record.max_tries > 0:
+            record = store.save(JobRecord(id=job_id, anchor=time.time(), max_tries=max_tries))
         return record
 
-    def _event(self, payload: dict[str, Any]) -> JobEvent:
+    def _event(self, job_id: str, payload: dict[str, Any]) -> JobEvent:
         try:
             event = JobEvent.from_event(payload)
         except ValueError as error:
             raise Rejected(f"the event that resumed this sensor cannot be read: {error}") from None
-        if event.job_id != self.job_id:
-            raise Rejected(f"the event is of job {event.job_id}, this sensor waits for {self.job_id}")
+        if event.job_id != job_id:
+            raise Rejected(f"the event is of job {event.job_id}, this sensor waits for {job_id}")
         return event
 
-    async def _wait(self, context: Context, record: JobRecord, adapter: JobAdapter) -> JobEvent:
+    async def _wait(self, job_id: str, context: Context, record: JobRecord, adapter: JobAdapter) -> JobEvent:
         plan = WaitPlan(
-            job_id=self.job_id,
+            job_id=job_id,
             started=record.anchor,
-            deadline=record.anchor + self.timeout,
+            deadline=self.deadline(context, record),
             phase=Phase.WORKING if record.waiting_since is None else Phase.PARKED,
             first=self.poll_first,
             cap=self.poll_cap,

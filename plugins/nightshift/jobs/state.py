@@ -134,10 +134,10 @@ def payload_hash(payload: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-_Model = TypeVar("_Model", bound=msgspec.Struct)
+_Model = TypeVar("_Model")
 
 
-def to_json(model: msgspec.Struct) -> dict[str, Any]:
+def to_json(model: object) -> dict[str, Any]:
     """Turn a model into plain JSON types, for the state store, a trigger or an event."""
     return cast("dict[str, Any]", msgspec.json.decode(msgspec.json.encode(model)))
 
@@ -167,7 +167,8 @@ class StateStore(Protocol):
 
 
 class TaskState(Generic[_Model]):
-    """What a task keeps for its next attempt under one key: a model, written whole and checked when it is read.
+    """What a task keeps for its next attempt under one key: a model, or a plain JSON value, written whole and checked when
+    it is read.
 
     Airflow ties a write to the attempt that makes it: once a newer attempt exists, a write of the older one fails.
 
@@ -179,7 +180,7 @@ class TaskState(Generic[_Model]):
     """
 
     def __init__(
-        self, store: StateStore, key: str, kind: type[_Model], *, advice: str, retention: timedelta | None = None
+        self, store: StateStore, key: str, kind: type[_Model], *, advice: str = "", retention: timedelta | None = None
     ) -> None:
         self._store, self._key, self._kind = store, key, kind
         self._advice, self._retention = advice, retention
@@ -197,6 +198,13 @@ class TaskState(Generic[_Model]):
         except ValueError as error:
             problem = f"cannot read the key {self._key!r} of the task state store: {error}"
             raise Rejected(problem, advice=self._advice) from None
+
+    def load_if_sound(self) -> _Model | None:
+        """Return what can be worked out again where it is missing or cannot be read."""
+        try:
+            return self.load()
+        except Rejected:
+            return None
 
     def save(self, model: _Model) -> _Model:
         """Keep a model in the place of what was there, and return it."""

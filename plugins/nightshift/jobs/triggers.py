@@ -10,14 +10,14 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from nightshift.jobs.adapter import AdapterSpec
 from nightshift.jobs.cancel import cancel_by_spec
-from nightshift.jobs.marks import is_success, states_of
+from nightshift.jobs.instance import is_success, states_of
 from nightshift.jobs.poller import follow
 from nightshift.jobs.state import Scalar, from_json, to_json
 from nightshift.jobs.waiting import WaitPlan, Watch
 
 
 class VendorJobTrigger(BaseTrigger):
-    """Wait for one job, and fire exactly one event (:class:`nightshift.jobs.events.JobEvent`).
+    """Wait for one job, and fire exactly one event (:class:`nightshift.jobs.waiting.JobEvent`).
 
     Holds plain JSON only, all times absolute: a triggerer can die and another go on. ``run`` changes nothing at the
     vendor. All triggers of one connection in one triggerer share one poller.

@@ -65,7 +65,7 @@ class ExtractOperator(BaseAsyncOperator):
         """Extract, or take what is landed where the vendor has the night no more."""
         landing = Landing(lake_of_this_deployment(), self.source, self.report, self.night)
         if self._is_beyond_horizon() and not self.force:
-            return await self._from_landing(landing)
+            return await self.from_landing(landing)
         began = time.monotonic()
         progress = self._progress(context)
         folder = landing.extract(progress.extract)
@@ -134,7 +134,11 @@ class ExtractOperator(BaseAsyncOperator):
             return False
         return (datetime.now(ZoneInfo(self.timezone)).date() - date.fromisoformat(self.night)).days > self.horizon_days
 
-    async def _from_landing(self, landing: Landing) -> dict[str, Any]:
+    async def from_landing(self, landing: Landing) -> dict[str, Any]:
+        """Return what the task returns where the night is beyond the vendor's horizon: its newest extract is taken.
+
+        :raises Rejected: there is none
+        """
         manifest = await landing.latest()
         if manifest is None:
             problem, advice = self.beyond_horizon()

@@ -10,20 +10,20 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk.exceptions import AirflowFailException, TaskAwaitingInput, TaskDeferred
 
-from nightshift.promotion.give_way import GiveWayTrigger, WaitOver, Why
-from nightshift.promotion.keeper import StepKeeper, run_now
-from nightshift.promotion.progress import in_doubt
+from nightshift.promotion.index import doubts_at, running
+from nightshift.promotion.question import roll_back_summary, stage_summary, told
 from nightshift.promotion.record import Kind, Record, State, Version
-from nightshift.promotion.summary import roll_back_summary, stage_summary, told
+from nightshift.promotion.recorder import StepKeeper, run_now
+from nightshift.promotion.rules.progress import in_doubt
 from nightshift.promotion.terms import Terms
-from nightshift.promotion.versions import doubts_at, running
+from nightshift.promotion.triggers import GiveWayTrigger, WaitOver, Why
 from nightshift.retries import VendorRetryPolicy
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
     from airflow.sdk.execution_time.comms import CreateHITLDetailPayload
 
-    from nightshift.promotion.summary import Doubts
+    from nightshift.promotion.question import Doubts
 
 NOBODY = "nobody in time"
 

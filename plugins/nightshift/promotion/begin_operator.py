@@ -11,19 +11,17 @@ from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import AirflowFailException, TaskDeferred
 
 from nightshift.errors import RateLimited, Unreachable
-from nightshift.flexdeploy.names import Wanted, check_names
+from nightshift.flexdeploy.lookup import Wanted, check_names
 from nightshift.nights.night import unknown_keys
 from nightshift.nights.place import lake_of_this_deployment
 from nightshift.promotion.after import lacking, seen
-from nightshift.promotion.effects import deployed
 from nightshift.promotion.form import FORM, Wish, night_of
-from nightshift.promotion.index import read_index
-from nightshift.promotion.progress import standing
+from nightshift.promotion.index import doubts_at, has_passed, read_index, running
 from nightshift.promotion.queue import Place, Queue
 from nightshift.promotion.record import Outcome, Record, Version, now
+from nightshift.promotion.rules.progress import deployed, standing
 from nightshift.promotion.store import Records
 from nightshift.promotion.turns import Turns
-from nightshift.promotion.versions import doubts_at, has_passed, running
 from nightshift.retries import VendorRetryPolicy
 
 if TYPE_CHECKING:
@@ -74,7 +72,7 @@ class PromotionBeginOperator(BaseOperator):
         told = asyncio.run(self._begin(context, wish, night, stages, tuple(reports)))
         if told is not None:
             return told
-        from nightshift.promotion.turn_trigger import TurnTrigger
+        from nightshift.promotion.triggers import TurnTrigger
 
         raise TaskDeferred(
             trigger=TurnTrigger(

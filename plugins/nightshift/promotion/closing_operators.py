@@ -11,17 +11,17 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from nightshift.errors import NotFound, NotShown
 from nightshift.flexdeploy.vocabulary import ENDED
 from nightshift.nights.place import lake_of_this_deployment
-from nightshift.promotion.progress import in_flight, is_settled, outcome_of, roll_back_of, standing
+from nightshift.promotion.index import doubts_at, running
 from nightshift.promotion.record import Offer, Outcome, Record
-from nightshift.promotion.runs import failed_tasks
+from nightshift.promotion.rules.progress import in_flight, is_settled, outcome_of, roll_back_of, standing
 from nightshift.promotion.store import Records
 from nightshift.promotion.turns import Turns
-from nightshift.promotion.versions import doubts_at, running
 from nightshift.retries import VendorRetryPolicy
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+FAILED_TASK = frozenset({"failed", "upstream_failed"})
 BAD_OUTCOMES = frozenset({Outcome.FAILED, Outcome.ROLLED_BACK})
 
 
@@ -134,3 +134,10 @@ class PromotionCloseOperator(BaseAsyncOperator):
                 f"The promotion {'was rolled back' if outcome is Outcome.ROLLED_BACK else 'failed'}: {reason.rstrip('.')}. What runs where: {'; '.join(lines).rstrip('.')}."
             )
         return {"outcome": str(outcome), "reason": reason, "standing": lines}
+
+
+def failed_tasks(context: Context) -> list[str]:
+    """Return the ids of the tasks of this run that have failed."""
+    ti: Any = context["ti"]
+    states = ti.get_task_states(dag_id=ti.dag_id, run_ids=[ti.run_id]).get(ti.run_id, {})
+    return sorted(task for task, state in states.items() if str(state) in FAILED_TASK)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -16,7 +15,6 @@ from nightshift.parsing import give_form, render_outputs_only
 from nightshift.promotion.approval_operator import PromotionApprovalOperator, RollBackApprovalOperator
 from nightshift.promotion.begin_operator import PromotionBeginOperator
 from nightshift.promotion.closing_operators import PromotionCloseOperator, RollBackOfferOperator
-from nightshift.promotion.folders_operator import PromotionFoldersOperator
 from nightshift.promotion.form import promotion_form
 from nightshift.promotion.job_operators import (
     PromotionBuildOperator,
@@ -24,8 +22,8 @@ from nightshift.promotion.job_operators import (
     PromotionRollBackOperator,
     PromotionUtilityOperator,
 )
+from nightshift.promotion.step_operators import PromotionFoldersOperator, PromotionWindowOperator
 from nightshift.promotion.terms import Terms, terms_of
-from nightshift.promotion.window_operator import PromotionWindowOperator
 from nightshift.retries import VendorRetryPolicy
 
 RUN_LIMIT = timedelta(days=60)
@@ -101,7 +99,7 @@ class _Chain:
         # What was left undone on purpose does not stop what follows; what failed does. Each task asks the record.
         self.step: dict[str, Any] = {**self.shared, "trigger_rule": "none_failed"}
         self.job: dict[str, Any] = {
-            "flexdeploy_conn_id": config.connection, "execution_timeout": timedelta(hours=config.deploy_hours),
+            "conn_id": config.connection, "execution_timeout": timedelta(hours=config.deploy_hours),
             "job_timeout": timedelta(hours=config.deploy_hours), "waiting_timeout": timedelta(days=config.waiting_days),
         }  # fmt: skip
 
@@ -131,8 +129,10 @@ class _Chain:
             doc_md="Build a version; no stage gets another one.",
             unchanged=build.unchanged,
             gives_way=self.gives_way,
-            **self.config.what, **self.config.on_stream, **build.where, **build.asked, **self.job, **self.step,
-        )  # fmt: skip
+            asked={**self.config.what, **self.config.on_stream, **build.where, **build.asked},
+            **self.job,
+            **self.step,
+        )
 
     def _stage(self, stage: Stage) -> list[BaseOperator]:
         at: dict[str, Any] = {"stage": stage.label, "terms": self.terms[stage.label], **self.step}
@@ -166,7 +166,9 @@ class _Chain:
                     doc_md="Deploy the version, and wait for it.",
                     # Between a utility run and its deployment nothing gives way: what was stopped has to be started again.
                     gives_way=self.gives_way and not stage.before,
-                    **self._deployment(stage),
+                    asked=self._deployment(stage),
+                    packages=self.config.packages,
+                    window=stage.window,
                     **self.job,
                     **at,
                 )
@@ -187,13 +189,12 @@ class _Chain:
     def _utility(self, stage: Stage, step: UtilityStep, *, gives_way: bool) -> BaseOperator:
         return PromotionUtilityOperator(
             task_id=step.name, doc_md=f"Run {step.name}.", stage=stage.label, gives_way=gives_way and self.gives_way,
-            terms=self.terms[stage.label], **step.what, **(step.where or stage.where), **step.asked, **self.job, **self.step,
+            terms=self.terms[stage.label], asked={**step.what, **(step.where or stage.where), **step.asked},
+            **self.job, **self.step,
         )  # fmt: skip
 
     def _deployment(self, stage: Stage) -> dict[str, Any]:
-        return {
-            **self.config.what, **stage.where, **stage.asked, "packages": self.config.packages, "window": stage.window,
-        }  # fmt: skip
+        return {**self.config.what, **stage.where, **stage.asked}
 
     def _roll_back(self, last: BaseOperator) -> BaseOperator:
         approval = self.config.roll_back.approval if self.config.roll_back is not None else None
@@ -209,7 +210,8 @@ class _Chain:
             )  # fmt: skip
             deploy = PromotionRollBackOperator(
                 task_id="deploy", doc_md="Deploy the version from before again.", ways=self._ways_back(),
-                stages=self._deployments(), **self.job, **self.shared,
+                stages={stage.label: self._deployment(stage) for stage in self.config.stages},
+                packages=self.config.packages, **self.job, **self.shared,
             )  # fmt: skip
         last >> offer >> approve >> deploy
         return deploy
@@ -217,9 +219,3 @@ class _Chain:
     def _ways_back(self) -> dict[str, Terms]:
         """Return stage → the terms of a roll-back of it."""
         return {label: terms.only(label) for label, terms in self.terms.items()}
-
-    def _deployments(self) -> Mapping[str, Mapping[str, Any]]:
-        """Return the arguments of a deployment for each stage: all of them in each, so that none keeps another's."""
-        ways = {stage.label: {**self._deployment(stage), "window": None} for stage in self.config.stages}
-        names = {name for way in ways.values() for name in way}
-        return {label: {**dict.fromkeys(names), **way} for label, way in ways.items()}

@@ -1,29 +1,29 @@
-"""What each record of an application tells in short, kept beside them, so that nobody has to read a thousand to know what runs.
+"""What the records of an application tell: what runs in each stage, what got through it, what was built.
 
-The index is derived and is believed no further than to what it was made of. It names every record with the mark that the
-store gave its content (the ETag). Whoever wants to know lists the folder, reads the records that are new or have another
-mark, and leaves out those that are gone; then writes the index again. So it is right whoever wrote it last and however many
-did so at once, it is made anew where it is missing or cannot be read, and a promotion costs a read or two.
+A summary of each record is kept beside them, so that nobody has to read a thousand. It is derived, and believed no further
+than to what it was made of: it names every record with the mark that the store gave its content (the ETag). Whoever wants to
+know lists the folder, reads the records that are new or have another mark, leaves out those that are gone, and writes it
+again. So it is right whoever wrote it last; what is decided, is decided on the record itself.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from nightshift.lake.errors import Damaged
-from nightshift.promotion.effects import build_of, deployed, passed
-from nightshift.promotion.progress import ended_in_doubt
-from nightshift.promotion.record import Record, Running, Version
+from nightshift.promotion.record import Record, Running, Step, Version
+from nightshift.promotion.rules.progress import build_of, built, deployed, ended_in_doubt, passed
 
 if TYPE_CHECKING:
     from nightshift.promotion.store import Listed, Records
+
 
 log = logging.getLogger(__name__)
 
@@ -203,3 +203,92 @@ def doubted(told: Iterable[Told]) -> dict[str, str]:
             if stage not in found or found[stage][0] < began:
                 found[stage] = (began, one.run_id)
     return {stage: run_id for stage, (_, run_id) in found.items()}
+
+
+CLOCK_SKEW = timedelta(minutes=5)
+"""By how much the clocks of workers and of the object store may differ."""
+
+
+async def running(records: Records, stages: Collection[str], *, but: str | None = None) -> dict[str, Running | None]:
+    """Return stage → what runs there; ``None`` where no record tells of a deployment.
+
+    :param records: of the application
+    :param stages: labels of the stages
+    :param but: leave out the record of this run
+    :raises Damaged: a record that may tell otherwise cannot be read
+    """
+    index = await read_index(records)
+    found = newest_told(one for one in index.told if one.run_id != but)
+    told = {stage: await _borne_out(records, stage, found.get(stage)) for stage in stages}
+    _heed_damage(index, [None if one is None else one.since for one in told.values()])
+    return told
+
+
+async def _borne_out(records: Records, stage: str, told: Running | None) -> Running | None:
+    """Return what the index tells of a stage, as the record itself has it."""
+    if told is None:
+        return None
+    record = await records.read(told.run_id)
+    return None if record is None else deployed(record).get(stage)
+
+
+def _heed_damage(index: Index, since: Collection[datetime | None]) -> None:
+    """Refuse to tell anything where a record that cannot be read may tell something newer.
+
+    :raises Damaged: one may
+    """
+    for changed, error in index.damaged:
+        if any(one is None or one <= changed + CLOCK_SKEW for one in since):
+            raise error
+
+
+async def doubts_at(records: Records, *, but: str | None = None) -> dict[str, Step]:
+    """Return stage → the deployment there that is not known to have ended well, where none ended well since.
+
+    :param records: of the application
+    :param but: leave out the record of this run
+    """
+    return await doubts_told(records, (one for one in (await read_index(records)).told if one.run_id != but))
+
+
+async def doubts_told(records: Records, told: Iterable[Told]) -> dict[str, Step]:
+    """Return stage → the deployment in doubt, as its own record has it.
+
+    :param told: what the records tell
+    """
+    found: dict[str, Step] = {}
+    for stage, run_id in doubted(told).items():
+        record = await records.read(run_id)
+        for step in ended_in_doubt(record) if record is not None else ():
+            if step.stage == stage:
+                found[stage] = step
+    return found
+
+
+async def has_passed(records: Records, stage: str, version_id: int) -> bool:
+    """Return whether a version got through a stage, by any promotion of the application.
+
+    :raises Damaged: no record says so, and one cannot be read
+    """
+    index = await read_index(records)
+    for one in index.told:
+        if (stage, version_id) in one.passed:
+            record = await records.read(one.run_id)
+            if record is not None and (stage, version_id) in {(name, version.id) for name, version in passed(record)}:
+                return True
+    index.whole()
+    return False
+
+
+async def last_built(records: Records, *, but: str | None = None) -> Version | None:
+    """Return the version that the application's promotions built last.
+
+    :param but: leave out the record of this run
+    :raises Damaged: a record that may tell otherwise cannot be read
+    """
+    index = await read_index(records)
+    builds = [(one.built.since, one) for one in index.told if one.built is not None and one.run_id != but]
+    last = max(builds, key=lambda one: one[0], default=None)
+    _heed_damage(index, [None if last is None else last[0]])
+    record = None if last is None else await records.read(last[1].run_id)
+    return None if record is None else built(record)

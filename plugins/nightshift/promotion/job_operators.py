@@ -4,26 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import TaskDeferred
 
 from nightshift.errors import BadResponse, Rejected
-from nightshift.flexdeploy.operators import (
-    FlexDeployBuildOperator,
-    FlexDeployDeployOperator,
-    FlexDeployExecuteUtilityOperator,
-)
+from nightshift.flexdeploy.request import BuildRequest, DeployRequest, ExecuteRequest
 from nightshift.flexdeploy.vocabulary import VENDOR, Outcome
-from nightshift.jobs.state import JobStatus
+from nightshift.jobs.state import JobStatus, TaskState
 from nightshift.nights.place import lake_of_this_deployment
 from nightshift.promotion.form import Wish
-from nightshift.promotion.job_step import JobStep, version_of
-from nightshift.promotion.keeper import StepKeeper
-from nightshift.promotion.record import Kind, Record, Version
+from nightshift.promotion.index import last_built
+from nightshift.promotion.job_step import PromotionJobOperator, version_of
+from nightshift.promotion.record import Kind, Record, State, Version
+from nightshift.promotion.rules.window import is_open, next_opening
 from nightshift.promotion.store import Records
-from nightshift.promotion.versions import last_built
-from nightshift.promotion.window import is_open, next_opening
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -33,10 +28,10 @@ if TYPE_CHECKING:
     from nightshift.promotion.terms import Terms
 
 START_KEY = "promotion_start_time"
-"""Key of the task state store that holds the start time that FlexDeploy was given, and Airflow's ``max_tries`` then."""
+"""Key of the task state store that holds the start time that FlexDeploy was given."""
 
 
-class PromotionBuildOperator(JobStep, FlexDeployBuildOperator):
+class PromotionBuildOperator(PromotionJobOperator):
     """Build the version that the promotion brings through all its stages.
 
     :param unchanged: what follows where nothing has changed: ``stop``, or ``last_built`` for the version that the records
@@ -44,53 +39,65 @@ class PromotionBuildOperator(JobStep, FlexDeployBuildOperator):
     """
 
     kind = Kind.BUILD
+    request_type = BuildRequest
 
     def __init__(self, *, unchanged: str = "stop", **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.unchanged = unchanged
-        self._last: Version | None = None
 
-    def take_up(self, context: Context, record: Record) -> None:
+    def wanted(self, context: Context, record: Record) -> Mapping[str, Any]:
         """Add what the person asked for."""
         wish = Wish.of(record.form)
-        self.force_build = wish.force_build or self.force_build
-        self.related_tickets = [*(self.related_tickets or ()), *wish.related_tickets]
-        self.inputs = {**cast("dict[str, str]", self.inputs or {}), **wish.build_inputs}
+        return {
+            **self.asked,
+            "force_build": wish.force_build or self.asked.get("force_build"),
+            "related_tickets": [*self.asked.get("related_tickets", ()), *wish.related_tickets],
+            "inputs": {**self.asked.get("inputs", {}), **wish.build_inputs},
+        }
 
-    async def _end_well(self, keeper: StepKeeper, answer: Mapping[str, Any]) -> None:
-        if answer.get("outcome") == Outcome.NO_CHANGES:
-            # After a clear: nothing has changed since this very promotion built.
-            before = (await keeper.read()).step(keeper.task_id)
-            self._last = mine = before.version if before is not None else None
-            if mine is None and self.unchanged == "last_built":
-                self._last = await last_built(keeper.records, but=keeper.run_id)
-            self.log.info("Nothing has changed; going on with what was built last: %s", self._last or "not known")
-            if mine is not None:
-                answer = {**answer, "project_version_id": mine.id, "project_version_name": mine.name}
-        await super()._end_well(keeper, answer)
-
-    def ended(self, record: Record, answer: Mapping[str, Any]) -> dict[str, Any]:
+    def changes(self, record: Record, returned: Mapping[str, Any]) -> dict[str, Any]:
         """Pin the version."""
-        if answer.get("outcome") == Outcome.NO_CHANGES:
-            return {"version": self._last}
-        return {"version": version_of(answer)}
+        return {"version": version_of(returned)}
 
     def conclude(self, context: Context, status: JobStatus, result: Any) -> dict[str, Any]:
         """Make the return value.
 
         :raises BadResponse: FlexDeploy does not say which version it built, so that none can be pinned
         """
-        answer = super().conclude(context, status, result)
-        if answer["project_version_id"] is None:
+        returned = super().conclude(context, status, result)
+        if returned["project_version_id"] is None:
             raise BadResponse(
                 f"workflow request {status.id} was completed but names no version, and neither do its executions",
                 vendor=VENDOR,
-                advice=f"Nothing was deployed. Look the version up at {status.url or 'FlexDeploy'} and start a run with it in the form.",
+                advice=f"Nothing was deployed. Look the version up at {status.url or 'FlexDeploy'} and start a run with it "
+                "in the form.",
             )
-        return answer
+        return returned
+
+    async def after_job(self, context: Context, returned: Mapping[str, Any]) -> None:
+        """Tell the record what was built; where nothing has changed, with what it goes on."""
+        if returned.get("outcome") != Outcome.NO_CHANGES:
+            await super().after_job(context, returned)
+            return
+        recorder = self.attempt.recorder
+        # After a clear: nothing has changed since this very promotion built.
+        before = (await recorder.read()).step(recorder.task_id)
+        last = mine = before.version if before is not None else None
+        if mine is None and self.unchanged == "last_built":
+            last = await last_built(recorder.records, but=recorder.run_id)
+        self.log.info("Nothing has changed; going on with what was built last: %s", last or "not known")
+        await recorder.end(
+            State.DONE,
+            changes={"version": last},
+            outcome=returned["outcome"],
+            version=mine,
+            requests=(),
+            url=None,
+            detail="",
+        )
 
 
-class PromotionDeployOperator(JobStep, FlexDeployDeployOperator):
+class PromotionDeployOperator(PromotionJobOperator):
     """Deploy the promotion's version to a stage; inside of the stage's window, where it has one.
 
     :param packages: packages of a partial project
@@ -98,85 +105,78 @@ class PromotionDeployOperator(JobStep, FlexDeployDeployOperator):
     """
 
     kind = Kind.DEPLOY
+    request_type = DeployRequest
 
-    def __init__(
-        self,
-        *,
-        packages: tuple[Package, ...] = (),
-        window: Window | None = None,
-        **kwargs: Any,
-    ) -> None:
+    def __init__(self, *, packages: tuple[Package, ...] = (), window: Window | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.packages = packages
         self.window = window
 
-    def take_up(self, context: Context, record: Record) -> None:
-        """Take the version from the record, and add what the person asked for."""
-        wish = Wish.of(record.form)
-        self.deploys(self.version_in(record))
-        self.change_tickets = [*(self.change_tickets or ()), *wish.change_tickets]
-        self.inputs = {**cast("dict[str, str]", self.inputs or {}), **wish.inputs}
-        self._heed_window(context)
+    def wanted(self, context: Context, record: Record) -> Mapping[str, Any]:
+        """Add the version of the record, and what the person asked for, at the time that the window allows."""
+        return {**self.deployment(self.asked, record), "start_time": self._start_time(context)}
 
-    def version_in(self, record: Record) -> Version | None:
-        """Return the version to deploy."""
-        return record.version
-
-    def deploys(self, version: Version | None) -> None:
-        """Set the version to deploy.
+    def version_in(self, record: Record) -> Version:
+        """Return the version to deploy.
 
         :raises Rejected: there is none
         """
-        if version is None:
-            raise Rejected(
-                "no version is pinned", vendor=VENDOR, advice="Nothing was deployed. Clear `build`, or give a version."
-            )
-        self._version, self._pinned = version, True
-        self.project_version_id = version.id
-        if self.packages:
-            self.package_details = [one.asked(version.id) for one in self.packages]
+        return _pinned(record.version)
+
+    def deployment(self, asked: Mapping[str, Any], record: Record) -> dict[str, Any]:
+        """Return what is configured for a deployment, with the version of the record and what the person asked for."""
+        wish, version = Wish.of(record.form), self.version_in(record)
+        packages = {"package_details": [one.asked(version.id) for one in self.packages]} if self.packages else {}
+        return {
+            **asked,
+            **packages,
+            "project_version_id": version.id,
+            "change_tickets": [*asked.get("change_tickets", ()), *wish.change_tickets],
+            "inputs": {**asked.get("inputs", {}), **wish.inputs},
+        }
 
     def conclude(self, context: Context, status: JobStatus, result: Any) -> dict[str, Any]:
         """Make the return value.
 
         :raises BadResponse: FlexDeploy deployed another version than the one that it was given
         """
-        answer = super().conclude(context, status, result)
-        told = answer["project_version_id"]
-        if told not in (None, self._version.id):
+        returned, version = super().conclude(context, status, result), self.version_in(self.attempt.record)
+        found = returned["project_version_id"]
+        if found not in (None, version.id):
             raise BadResponse(
-                f"workflow request {status.id} deployed version {told}, but {self._version} was asked for",
+                f"workflow request {status.id} deployed version {found}, but {version} was asked for",
                 vendor=VENDOR,
-                advice=f"Look at what runs in {self.stage} before anything else is done: {status.url or 'FlexDeploy'}",
+                advice=f"Look at what runs in {self.attempt.recorder.stage} before anything else is done: "
+                f"{status.url or 'FlexDeploy'}",
             )
-        return {**answer, "project_version_id": self._version.id, "project_version_name": answer["project_version_name"] or self._version.name}  # fmt: skip
+        name = returned["project_version_name"] or version.name
+        return {**returned, "project_version_id": version.id, "project_version_name": name}
 
     def conclude_immediate(self, context: Context, answer: Immediate) -> dict[str, Any]:
         """Make the return value where the version is there already."""
-        result = {**answer.result, "project_version_id": self._version.id, "project_version_name": self._version.name}
-        return super().conclude_immediate(context, type(answer)(outcome=answer.outcome, result=result))
+        version = self.version_in(self.attempt.record)
+        returned = super().conclude_immediate(context, answer)
+        return {**returned, "project_version_id": version.id, "project_version_name": version.name}
 
     def window_opened(self, context: Context, event: Any = None) -> Any:
         """Go on after the wait for the window."""
         return self.execute(context)
 
-    def _heed_window(self, context: Context) -> None:
-        """Wait for the window, or hand FlexDeploy the time at which it opens."""
+    def _start_time(self, context: Context) -> str | None:
+        """Wait for the window, or return the time at which it opens, for FlexDeploy."""
         if self.window is None:
-            return
-        if self._is_asked(context):
+            return None
+        kept = TaskState(context["task_state_store"], START_KEY, str)
+        if self.is_asked(context):
             # The same on each attempt: another start time would be another deployment.
-            self.start_time = context["task_state_store"].get(START_KEY, None) or None
-            return
-        context["task_state_store"].delete(START_KEY)
+            return kept.load_if_sound() or None
+        kept.forget()
         at = datetime.now(UTC)
         if is_open(self.window, at):
-            return
+            return None
         opens = next_opening(self.window, at)
         if self.window.outside == "start_time":
-            self.start_time = opens.astimezone(self.window.zone).replace(microsecond=0).isoformat(timespec="seconds")
-            context["task_state_store"].set(START_KEY, self.start_time)
-            return
+            return kept.save(opens.astimezone(self.window.zone).replace(microsecond=0).isoformat(timespec="seconds"))
         from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 
         self.log.info("The window of %s is closed; waiting until %s without a worker", self.stage, opens.isoformat())
@@ -186,47 +186,59 @@ class PromotionDeployOperator(JobStep, FlexDeployDeployOperator):
 class PromotionRollBackOperator(PromotionDeployOperator):
     """Bring back what the record offers, to the stage that it names; a deployment like any other.
 
-    :param stages: arguments of the deployment of each stage, by label
-    :param ways: stage → what the approval has to be of
+    :param stages: label → what is configured for the deployment of that stage
+    :param ways: label → what the approval has to be of
     """
 
     kind = Kind.ROLL_BACK
 
     def __init__(self, *, stages: Mapping[str, Mapping[str, Any]], ways: Mapping[str, Terms], **kwargs: Any) -> None:
-        first = next(iter(stages.values()))
-        super().__init__(**{**first, **kwargs})
+        super().__init__(asked=next(iter(stages.values())), **kwargs)
         self.stages = stages
         self.ways = ways
 
-    async def _guarded(self, context: Context, payload: dict[str, Any] | None) -> Any:
-        record = await Records(lake_of_this_deployment(), self.application).read(context["ti"].run_id)
-        if record is not None and record.offer is not None:
-            self._take_up_stage(record.offer.stage)
-        # FlexDeploy would otherwise find the old version there, whatever the failed deployment left of it.
-        self.force_deploy = True
-        return await super()._guarded(context, payload)
-
-    def _take_up_stage(self, stage: str) -> None:
-        """Set the arguments of the stage.
+    async def stage_of(self, context: Context) -> tuple[str | None, Terms | None]:
+        """Return the stage that is offered, with the terms of its approval.
 
         :raises Rejected: the application has no such stage any more
         """
+        record = await Records(lake_of_this_deployment(), self.application).read(context["ti"].run_id)
+        if record is None or record.offer is None:
+            return None, None
+        stage = record.offer.stage
         if stage not in self.stages:
             raise Rejected(
                 f"{stage} failed, and promotions.yaml has no such stage any more",
                 vendor=VENDOR,
-                advice="Nothing was brought back. Put the stage back into promotions.yaml and clear this task, or deploy by hand.",
+                advice="Nothing was brought back. Put the stage back into promotions.yaml and clear this task, or deploy by "
+                "hand.",
             )
-        self.stage, self.terms = stage, self.ways[stage]
-        for name, value in self.stages[stage].items():
-            setattr(self, name, value)
+        return stage, self.ways[stage]
 
-    def version_in(self, record: Record) -> Version | None:
-        """Return the version that is offered."""
-        return None if record.offer is None else record.offer.version
+    def wanted(self, context: Context, record: Record) -> Mapping[str, Any]:
+        """Deploy what is offered to the stage that it is offered for."""
+        asked = self.stages[record.offer.stage] if record.offer else self.asked
+        # FlexDeploy would otherwise find the old version there, whatever the failed deployment left of it.
+        return {**self.deployment(asked, record), "force_deploy": True}
+
+    def version_in(self, record: Record) -> Version:
+        """Return the version that is offered.
+
+        :raises Rejected: none is
+        """
+        return _pinned(None if record.offer is None else record.offer.version)
 
 
-class PromotionUtilityOperator(JobStep, FlexDeployExecuteUtilityOperator):
+class PromotionUtilityOperator(PromotionJobOperator):
     """Run a utility project before or after the deployment of a stage."""
 
     kind = Kind.UTILITY
+    request_type = ExecuteRequest
+
+
+def _pinned(version: Version | None) -> Version:
+    if version is None:
+        raise Rejected(
+            "no version is pinned", vendor=VENDOR, advice="Nothing was deployed. Clear `build`, or give a version."
+        )
+    return version

@@ -7,202 +7,268 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.sdk.exceptions import AirflowSkipException, TaskDeferred
+import msgspec
 
 from nightshift.errors import Ambiguous, JobFailed, JobTimedOut
-from nightshift.flexdeploy.project_operator import ProjectJobOperator
-from nightshift.flexdeploy.requests import ids_of
-from nightshift.flexdeploy.vocabulary import Outcome
+from nightshift.flexdeploy.fields import ids_of
+from nightshift.flexdeploy.job import ProjectJob, WorkflowRequestLink, nothing_started
+from nightshift.flexdeploy.vocabulary import ADAPTER
+from nightshift.jobs.adapter import AdapterSpec
+from nightshift.jobs.operators import Ended, VendorJobOperator
 from nightshift.jobs.record import Ending, JobRecord, JobStore, Resolution
-from nightshift.jobs.state import TERMINAL, JobState
-from nightshift.jobs.word import unlike
+from nightshift.jobs.state import TERMINAL, JobState, TaskState
+from nightshift.jobs.verdicts import unlike
 from nightshift.nights.place import lake_of_this_deployment
 from nightshift.promotion.doubts import AMBIGUOUS
-from nightshift.promotion.holders import holder_of
-from nightshift.promotion.keeper import StepKeeper
 from nightshift.promotion.record import Kind, Record, Said, State, Version, now
+from nightshift.promotion.recorder import StepKeeper
+from nightshift.promotion.store import holder_of
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from nightshift.flexdeploy.request import JobRequest
     from nightshift.jobs.adapter import Immediate, JobAdapter
-    from nightshift.jobs.events import JobEvent
+    from nightshift.jobs.state import JobStatus
     from nightshift.promotion.terms import Terms
 
 STOPPED_KEY = "promotion_stopped"
 """Key of the task state store that holds the job that was waited for when this task's worker was told to stop."""
 
 
-class JobStep(ProjectJobOperator):
-    """A step that FlexDeploy does: told to the record before, while and after it is done.
+class StepAttempt(msgspec.Struct, frozen=True):
+    """One attempt at a step, as its record has it when it begins.
+
+    :param recorder: keeps the record meanwhile
+    :param record: of the promotion
+    :param job: what FlexDeploy is asked for
+    """
+
+    recorder: StepKeeper
+    record: Record
+    job: ProjectJob
+
+
+class PromotionJobOperator(VendorJobOperator):
+    """A step that FlexDeploy does: it has a job, and tells the record before, while and after that is done.
 
     :param application: name of the application
+    :param asked: what is configured for it: project, environment and the parameters of
+        :class:`nightshift.flexdeploy.job.ProjectJob`
     :param stage: label of the stage
     :param gives_way: the step may be left undone for a newer night
     :param terms: what the approval before the step has to be of
     """
 
     kind: ClassVar[Kind]
+    request_type: ClassVar[type[JobRequest]]
+    operator_extra_links = (WorkflowRequestLink(),)
+    job_link: ClassVar[WorkflowRequestLink] = WorkflowRequestLink()
+    ui_color = "#dff0ea"
+    template_fields = ()
 
     def __init__(
         self,
         *,
         application: str,
+        asked: Mapping[str, Any],
         stage: str | None = None,
         gives_way: bool = False,
         terms: Terms | None = None,
+        poll_first: float = 3.0,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(poll_first=poll_first, **kwargs)
         self.application = application
+        self.asked = dict(asked)
         self.stage = stage
         self.gives_way = gives_way
         self.terms = terms
-        self._keeper: StepKeeper | None = None
-        self._told: dict[str, Any] = {}
+        self._attempt: StepAttempt | None = None
+        # A mistake shows when the DAG is parsed.
+        self.job_of(self.asked)
 
-    def take_up(self, context: Context, record: Record) -> None:
-        """Fill in what only the record knows; called before each attempt and each resume."""
+    # What a kind of step is.
 
-    def ended(self, record: Record, answer: Mapping[str, Any]) -> dict[str, Any]:
+    def wanted(self, context: Context, record: Record) -> Mapping[str, Any]:
+        """Return what FlexDeploy is asked for: as configured, with what only the record knows. May defer."""
+        return self.asked
+
+    def changes(self, record: Record, returned: Mapping[str, Any]) -> dict[str, Any]:
         """Return what the record learns from a step that ended well, besides the step itself.
 
-        :param answer: the task's return value
+        :param returned: the task's return value
         """
         return {}
 
-    async def _guarded(self, context: Context, payload: dict[str, Any] | None) -> Any:
+    async def stage_of(self, context: Context) -> tuple[str | None, Terms | None]:
+        """Return the stage that the step is of, and what its approval has to be of."""
+        return self.stage, self.terms
+
+    # What a job is.
+
+    def job_of(self, asked: Mapping[str, Any]) -> ProjectJob:
+        """Return the job that is asked for by these parameters."""
+        return ProjectJob(self.request_type, self.conn_id, asked, log=self.log)
+
+    @property
+    def attempt(self) -> StepAttempt:
+        """The attempt that is made.
+
+        :raises RuntimeError: none is
+        """
+        if self._attempt is None:
+            raise RuntimeError("a step of a promotion is asked for without its record")
+        return self._attempt
+
+    def adapter(self) -> AdapterSpec:
+        """Name the adapter."""
+        return AdapterSpec.of(ADAPTER, self.conn_id)
+
+    def payload(self, context: Context) -> Any:
+        """Return what is asked for, as JSON."""
+        return self.attempt.job.payload(context)
+
+    def conclude(self, context: Context, status: JobStatus, result: Any) -> dict[str, Any]:
+        """Make the return value."""
+        return self.attempt.job.returned(context, result, status.url)
+
+    def conclude_immediate(self, context: Context, answer: Immediate) -> dict[str, Any]:
+        """Make the return value where FlexDeploy had nothing to do."""
+        self.log.info(nothing_started(answer.outcome, answer))
+        return self.attempt.job.returned_immediate(context, answer)
+
+    def skip_reason(self, answer: Immediate) -> str:
+        """Show a step that FlexDeploy had nothing to do for as skipped."""
+        return nothing_started(answer.outcome, answer)
+
+    # What the record is told.
+
+    async def before_job(self, context: Context, *, resumed: bool) -> None:
+        """Begin the step in the record, which says whether it is to be done, and read from it what to ask for."""
+        self._attempt = None
         # What FlexDeploy may be at work on already is waited for, whatever has changed since.
-        is_new = not self._is_asked(context) and not self._may_be_underway(context)
-        keeper = self._keeper = StepKeeper(
+        is_new = not self.is_asked(context) and not self._may_be_underway(context)
+        stage, terms = await self.stage_of(context)
+        recorder = StepKeeper(
             context,
             self.application,
             kind=self.kind,
-            stage=self.stage,
+            stage=stage,
             gives_way=self.gives_way and is_new,
-            terms=self.terms if is_new or self._is_to_be_asked_again(context) else None,
+            terms=terms if is_new or self._is_to_be_asked_again(context) else None,
         )
-        record = await (keeper.begin() if payload is None else keeper.read())
+        record = await (recorder.read() if resumed else recorder.begin())
         try:
-            self.take_up(context, record)
-            answer = await super()._guarded(context, payload)
-        except TaskDeferred:
+            job = self.job_of(self.wanted(context, record))
+        except Exception as error:
+            await recorder.end(State.FAILED, outcome=_word(error), detail=str(error))
             raise
-        except AirflowSkipException:
-            await self._end_well(keeper, self._told)
-            raise
-        except BaseException as error:
-            if self._left_alone:
-                # Marked success, or replaced: how the work ends is not for this attempt to say.
-                raise
-            if self._killed:
-                with contextlib.suppress(Exception):
-                    context["task_state_store"].set(STOPPED_KEY, self._job_id)
-            await keeper.end(State.FAILED, outcome=_word(error), detail=str(error))
-            raise
-        await self._end_well(keeper, answer)
-        return answer
+        self._attempt = StepAttempt(recorder, record, job)
 
-    def _is_asked(self, context: Context) -> bool:
+    async def secure_job(self, context: Context, adapter: JobAdapter, store: JobStore) -> JobRecord | Immediate:
+        """Go on with the request that there is, however it has ended meanwhile: a retry asks for none after a failure or
+        a person's no, as no attempt does that sees it end. A clear does, and so does what our own stop has cancelled.
+
+        Else FlexDeploy is asked; until its answer is known, the record says that it may have been.
+        """
+        record, ti, decision = store.load(), context["ti"], store.resolution()
+        stopped = record is not None and self._stopped(context).load_if_sound() == record.id
+        underway = record is not None and record.id is not None and not record.done and record.max_tries >= ti.max_tries
+        if record is not None and underway and decision is None and not stopped:
+            self.log.info("Workflow request %s was asked for by an earlier attempt; going on with it.", record.id)
+            begun = record.attempt_at if record.attempt == ti.try_number else time.time()
+            return store.save(record.changed(attempt=ti.try_number, attempt_at=begun, ending=Ending.VERDICT))
+        await self._write_down(adapter, decision)
+        recorder = self.attempt.recorder
+        try:
+            made = await self.attempt.job.secure(context, adapter, store, super().secure_job)
+        except BaseException:
+            left = store.load()
+            if left is None or left.intent is None or left.refused:
+                await recorder.note(asked=None)
+            raise
+        if not isinstance(made, JobRecord):
+            await recorder.note(asked=None)
+        return made
+
+    async def before_wait(self, context: Context, record: JobRecord) -> None:
+        """Tell the record which workflow requests are waited for."""
+        if not record.id:
+            return
+        status = record.status
+        parked = status is not None and status.state is JobState.WAITING
+        await self.attempt.recorder.note(
+            asked=None,
+            requests=tuple(int(number) for number in ids_of(record.id)),
+            url=status.url if status is not None else None,
+            # FlexDeploy's own approvals and schedules can last days: whoever looks has to see for whom or what.
+            detail=f"{status.label()} {status.detail}".strip() if status is not None and parked else "",
+            start_time=self.attempt.job.parameters.get("start_time"),
+        )
+
+    async def after_job(self, context: Context, returned: Mapping[str, Any]) -> None:
+        """Tell the record how it ended."""
+        recorder = self.attempt.recorder
+        await recorder.end(
+            State.DONE,
+            changes=self.changes(await recorder.read(), returned),
+            outcome=returned.get("outcome"),
+            version=version_of(returned),
+            requests=tuple(returned.get("workflow_request_ids", ())),
+            url=returned.get("url"),
+            detail="",
+        )
+
+    async def after_failure(self, context: Context, error: BaseException, ended: Ended) -> None:
+        """Tell the record of the failure; where the job is left alone, how it ends is not for this attempt to say."""
+        if self._attempt is None or ended.left_alone:
+            return
+        if ended.stopped and ended.job_id is not None:
+            with contextlib.suppress(Exception):
+                self._stopped(context).save(ended.job_id)
+        await self._attempt.recorder.end(State.FAILED, outcome=_word(error), detail=str(error))
+
+    def is_asked(self, context: Context) -> bool:
         """Whether FlexDeploy may have been asked by an attempt before this one; a clear begins anew."""
-        record = self._store(context).load()
+        record = JobStore(context["task_state_store"]).load()
         return record is not None and record.max_tries >= context["ti"].max_tries
-
-    def _is_to_be_asked_again(self, context: Context) -> bool:
-        """Whether a person said that FlexDeploy is to be asked again: with what was approved, and nothing else."""
-        word = self._store(context).resolution()
-        return word is not None and word.resubmit
 
     def _may_be_underway(self, context: Context) -> bool:
         """Whether FlexDeploy may still be at work for an attempt before a clear."""
-        record = self._store(context).load()
+        record = JobStore(context["task_state_store"]).load()
         if record is None or record.done or record.refused:
             return False
         return record.status is None or record.status.state not in TERMINAL
 
-    async def _secure(self, context: Context, adapter: JobAdapter, store: JobStore) -> JobRecord | Immediate:
-        """Go on with the request that there is, however it has ended meanwhile: a retry asks for none after a failure or
-        a person's no, as no attempt does that sees it end. A clear does, and so does what our own stop has cancelled.
+    def _is_to_be_asked_again(self, context: Context) -> bool:
+        """Whether a person said that FlexDeploy is to be asked again: with what was approved, and nothing else."""
+        decision = JobStore(context["task_state_store"]).resolution()
+        return decision is not None and decision.resubmit
+
+    def _stopped(self, context: Context) -> TaskState[str]:
+        return TaskState(context["task_state_store"], STOPPED_KEY, str)
+
+    async def _write_down(self, adapter: JobAdapter, decision: Resolution | None) -> None:
+        """Write down that FlexDeploy may be asked from now on, and what a person decided of what it was asked before.
+
+        :raises Rejected: a person named a workflow request that is the work of another step; nothing was adopted
         """
-        record, ti, word = store.load(), context["ti"], store.resolution()
-        stopped = record is not None and context["task_state_store"].get(STOPPED_KEY, None) == record.id
-        underway = record is not None and record.id is not None and not record.done and record.max_tries >= ti.max_tries
-        if record is not None and underway and word is None and not stopped:
-            self.log.info("Workflow request %s was asked for by an earlier attempt; going on with it.", record.id)
-            begun = record.attempt_at if record.attempt == ti.try_number else time.time()
-            return store.save(record.changed(attempt=ti.try_number, attempt_at=begun, ending=Ending.VERDICT))
-        return await self._ask(context, adapter, store, word)
-
-    async def _ask(
-        self, context: Context, adapter: JobAdapter, store: JobStore, word: Resolution | None
-    ) -> JobRecord | Immediate:
-        """Ask FlexDeploy, or find out what it was asked; until its answer is known, the record says that it may have been."""
-        keeper = self._keeper
-        if keeper is None:
-            raise RuntimeError("a step of a promotion is asked for without its record")
-        if word is not None and word.adopt:
-            await self._refuse_held(keeper, adapter, word.adopt)
-        said = None if word is None else Said(word=word.kind, by=word.by, why=word.why, at=now())
-        await keeper.asking(said)
-        try:
-            made = await super()._secure(context, adapter, store)
-        except BaseException:
-            left = store.load()
-            if left is None or left.intent is None or left.refused:
-                await keeper.note(asked=None)
-            raise
-        if not isinstance(made, JobRecord):
-            await keeper.note(asked=None)
-        return made
-
-    async def _refuse_held(self, keeper: StepKeeper, adapter: JobAdapter, named: str) -> None:
-        """Refuse a workflow request that is the work of another step.
-
-        :raises Rejected: it is; nothing was adopted
-        """
-        hook = getattr(adapter, "hook", None)
-        mine = (self.application, keeper.run_id, keeper.task_id)
-        requests = {int(number) for number in ids_of(named)}
-        if holder := await holder_of(
-            lake_of_this_deployment(), requests, server=getattr(hook, "base_url", ""), but=mine
-        ):
-            raise unlike(adapter, named, f"it is the work of {holder}")
-
-    async def _end_well(self, keeper: StepKeeper, answer: Mapping[str, Any]) -> None:
-        await keeper.end(
-            State.DONE,
-            changes=self.ended(await keeper.read(), answer),
-            outcome=answer.get("outcome"),
-            version=version_of(answer),
-            requests=tuple(answer.get("workflow_request_ids", ())),
-            url=answer.get("url"),
-            detail="",
-        )
-
-    def conclude_immediate(self, context: Context, answer: Immediate) -> dict[str, Any]:
-        """Make the return value where FlexDeploy had nothing to do."""
-        self._told = self._answer(context, Outcome(answer.outcome), answer.result, None)
-        return super().conclude_immediate(context, answer)
-
-    async def _wait(self, record: JobRecord, adapter: JobAdapter) -> JobEvent:
-        if self._keeper is not None and record.id:
-            status = record.status
-            parked = status is not None and status.state is JobState.WAITING
-            await self._keeper.note(
-                asked=None,
-                requests=tuple(int(number) for number in ids_of(record.id)),
-                url=status.url if status is not None else None,
-                # FlexDeploy's own approvals and schedules can last days: whoever looks has to see for whom or what.
-                detail=f"{status.label()} {status.detail}".strip() if status is not None and parked else "",
-                start_time=getattr(self, "start_time", None),
-            )
-        return await super()._wait(record, adapter)
+        recorder = self.attempt.recorder
+        if decision is not None and decision.adopt:
+            mine = (self.application, recorder.run_id, recorder.task_id)
+            requests = {int(number) for number in ids_of(decision.adopt)}
+            server = getattr(getattr(adapter, "hook", None), "base_url", "")
+            if holder := await holder_of(lake_of_this_deployment(), requests, server=server, but=mine):
+                raise unlike(adapter, decision.adopt, f"it is the work of {holder}")
+        said = None if decision is None else Said(word=decision.kind, by=decision.by, why=decision.why, at=now())
+        await recorder.asking(said)
 
 
-def version_of(answer: Mapping[str, Any]) -> Version | None:
+def version_of(returned: Mapping[str, Any]) -> Version | None:
     """Return the version that the return value of a task names."""
-    number = answer.get("project_version_id")
-    return None if number is None else Version(id=int(number), name=answer.get("project_version_name"))
+    number = returned.get("project_version_id")
+    return None if number is None else Version(id=int(number), name=returned.get("project_version_name"))
 
 
 def _word(error: BaseException) -> str:

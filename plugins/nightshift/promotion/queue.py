@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import logging
 from enum import Enum, auto
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nightshift.errors import NotFound, NotShown
 from nightshift.flexdeploy.vocabulary import ENDED
 from nightshift.lake.errors import Contended
 from nightshift.promotion.doubts import Doubt, doubts_in
-from nightshift.promotion.progress import in_flight, is_settled
 from nightshift.promotion.record import JOBS, Outcome, Record, State
-from nightshift.promotion.runs import is_over
+from nightshift.promotion.rules.progress import in_flight, is_settled
 from nightshift.promotion.turns import Turn, Turns, Waiter
 
 if TYPE_CHECKING:
@@ -22,6 +21,8 @@ if TYPE_CHECKING:
     from nightshift.promotion.store import Records
 
 log = logging.getLogger(__name__)
+
+ALIVE = ("queued", "running")
 
 
 class Place(Enum):
@@ -171,3 +172,20 @@ def _given_up(record: Record) -> str:
     if lost := [step.task for step in record.steps_of(JOBS) if step.state is State.STARTED and step.asked is not None]:
         why += f"; FlexDeploy may have been asked for {', '.join(lost)}, and no workflow request of it is known: look there"
     return why
+
+
+def is_over(context: Context, run_id: str) -> bool:
+    """Return whether a run of this DAG has ended, or is not there any more."""
+    ti: Any = context["ti"]
+    return bool(ti.get_dr_count(dag_id=ti.dag_id, run_ids=[run_id], states=list(ALIVE)) == 0)
+
+
+async def newer_waiting(context: Context, turns: Turns, night: str | None) -> Waiter | None:
+    """Return the run of a newer night that waits for its turn, if there is one; the notes of runs that are over are taken away."""
+    for waiter in await turns.waiting():
+        if not waiter.is_newer_than(night):
+            continue
+        if not is_over(context, waiter.run_id):
+            return waiter
+        await turns.leave(waiter.run_id)
+    return None

@@ -8,18 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-
-from nightshift.promotion.form import Wish
-from nightshift.promotion.markdown import code
 
 if TYPE_CHECKING:
     from nightshift.config.promotions import Application, Stage
     from nightshift.promotion.record import Record, Version
-
-NOT_SHOWN_APART = frozenset({"inputs", "change_tickets", "flex_fields", "environment", "environment_id"})
 
 
 @dataclass(frozen=True)
@@ -80,48 +75,3 @@ def configured(config: Application, stage: Stage) -> dict[str, Any]:
         **({"packages": [one.model_dump(mode="json") for one in config.packages]} if config.packages else {}),
         **stage.model_dump(mode="json", exclude={"approval", "name"}, exclude_defaults=True),
     }
-
-
-def term_lines(label: str, found: Mapping[str, Any], wish: Wish) -> Iterator[str]:
-    """Yield what a stage is asked for, a line of Markdown each; what a person changed is told as a difference.
-
-    :param label: the stage
-    :param found: what is configured for it
-    :param wish: what a person filled in
-    """
-    where = found.get("environment") or f"environment {found.get('environment_id')}"
-    yield f"**{label}** ({code(where)})"
-    yield ""
-    yield from (f"* {line}" for line in _stage_lines(found, wish))
-    yield ""
-
-
-def _stage_lines(found: Mapping[str, Any], wish: Wish) -> Iterator[str]:
-    yield from pair_lines("input", found.get("inputs", {}), wish.inputs)
-    yield from pair_lines("FlexField", found.get("flex_fields", {}), {})
-    yield from ticket_lines("change ticket", found.get("change_tickets", ()), wish.change_tickets)
-    for name, value in found.items():
-        if name not in NOT_SHOWN_APART:
-            yield f"{name.replace('_', ' ')}: {code(_text(value))}"
-
-
-def pair_lines(what: str, of_file: Mapping[str, str], of_form: Mapping[str, str]) -> Iterator[str]:
-    """Yield each code with its value: as configured, or how the form differs."""
-    for name, value in of_file.items():
-        if name not in of_form or of_form[name] == value:
-            yield f"{what} {code(name)}: {code(value)}"
-    for name, value in of_form.items():
-        if name not in of_file:
-            yield f"**added by the form**: {what} {code(name)}: {code(value)}"
-        elif of_file[name] != value:
-            yield f"**changed by the form**: {what} {code(name)}: {code(value)} (configured: {code(of_file[name])})"
-
-
-def ticket_lines(what: str, of_file: Any, of_form: Any) -> Iterator[str]:
-    """Yield each ticket, and whether the form adds it."""
-    yield from (f"{what} {code(one)}" for one in of_file)
-    yield from (f"**added by the form**: {what} {code(one)}" for one in of_form)
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -11,7 +11,6 @@ from typing import Any, ClassVar, Literal, TypeVar, get_args
 from nightshift.errors import AuthFailed, JobFailed, JobTimedOut, NotFound, Rejected, VendorError
 from nightshift.http.address import segment
 from nightshift.http.hook import VendorHook
-from nightshift.http.pacing import pacer_of
 from nightshift.http.response import Response
 from nightshift.tokenflex.request import UsageRequest
 from nightshift.tokenflex.responses import (
@@ -69,11 +68,6 @@ class TokenFlexHook(VendorHook):
         super().__init__(tokenflex_conn_id, **kwargs)
         self.tokenflex_conn_id = tokenflex_conn_id
         self.grant_of = ""
-
-    async def _open(self) -> None:
-        await super()._open()
-        if self.settings.requests_per_minute is None:
-            self._pacer = pacer_of(self.conn_id, REQUESTS_PER_MINUTE)
 
     @property
     def requests_per_minute(self) -> float:

@@ -16,9 +16,9 @@ from airflow.sdk.exceptions import AirflowSkipException
 from nightshift.errors import NotFound, RateLimited, Unreachable
 from nightshift.jobs.adapter import AdapterSpec, JobAdapter
 from nightshift.jobs.cancel import cancel_job
+from nightshift.jobs.instance import run_identity, seconds
 from nightshift.jobs.once import Attempt, SubmitOnce
 from nightshift.jobs.record import Ending, JobRecord, JobStore
-from nightshift.jobs.run import run_identity, seconds
 from nightshift.jobs.state import ACTIVE, TaskState, to_json
 from nightshift.retries import VendorRetryPolicy
 from nightshift.tokenflex.request import DATE_FIELD, QUEUE_HOURS, ExportRequest, UsageRequest, payload_of

@@ -10,9 +10,9 @@ import msgspec
 
 from nightshift.errors import JobFailed
 from nightshift.jobs.adapter import AdapterSpec
+from nightshift.jobs.cancel import Twins
 from nightshift.jobs.sensors import VendorJobSensor
 from nightshift.jobs.state import Intent, TaskState, from_json
-from nightshift.jobs.twins import Twins
 from nightshift.tokenflex.operators import GIVEN_UP
 from nightshift.tokenflex.request import VENDOR_RETRIES
 from nightshift.tokenflex.responses import ExportState, state_of
@@ -82,19 +82,13 @@ class TokenFlexExportSensor(VendorJobSensor):
         """Name the adapter."""
         return AdapterSpec.of(EXPORT_ADAPTER, self.conn_id, contract=self.contract)
 
-    async def _go(self, context: Context, payload: dict[str, Any] | None) -> Any:
-        while True:
-            try:
-                done = await super()._go(context, payload)
-            except JobFailed as error:
-                if not await self._tried_again(context, error):
-                    raise error.replaced(advice=ADVICE) from None
-                payload = None
-            else:
-                await self._delete_late(context)
-                return done
+    async def try_again(self, context: Context, error: JobFailed) -> bool:
+        """Have the vendor try the export again, where it still may."""
+        if not await self._tried_again(context, error):
+            raise error.replaced(advice=ADVICE) from None
+        return True
 
-    async def _delete_late(self, context: Context) -> None:
+    async def after_job(self, context: Context, job_id: str) -> None:
         """Delete what has turned up of requests that the requesting task had given up; never an error of this wait."""
         if self.requested_by is None:
             return

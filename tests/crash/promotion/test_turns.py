@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from include.standins.flexdeploy import FlexDeployStandIn
-from nightshift.promotion.keeper import TurnLost
 from nightshift.promotion.queue import Place
 from nightshift.promotion.record import Outcome, State, Version
+from nightshift.promotion.recorder import TurnLost
 from tests.crash.promotion.doomed import attempt
 from tests.crash.promotion.looking import Stops, queue_of, record_of
 from tests.crash.promotion.night import Airflow

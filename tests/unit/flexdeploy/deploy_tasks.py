@@ -11,8 +11,8 @@ from nightshift.flexdeploy.operators import (
     FlexDeployBuildOperator,
     FlexDeployDeployOperator,
     FlexDeployExecuteUtilityOperator,
+    ProjectJobOperator,
 )
-from nightshift.flexdeploy.project_operator import ProjectJobOperator
 from nightshift.flexdeploy.sensors import FlexDeployWorkflowRequestSensor
 from tests.unit.flexdeploy.deploy_server import LOGIN, SECRET
 

@@ -228,39 +228,14 @@ async def test_a_refused_sign_in_says_what_to_put_where(vendor: DeployServer, co
 
 
 ENDPOINTS: list[tuple[str, str, Callable[[FlexDeployHook], Any]]] = [
-    ("GET", "/rest/v1/workflowexecution/9", lambda hook: hook.workflow_execution(9)),
-    ("GET", "/rest/v1/project/1/version", lambda hook: hook.project_versions(1)),
-    ("GET", "/rest/v1/project/1/version/2", lambda hook: hook.project_version(1, 2)),
-    ("GET", "/rest/v1/topology/environment/3", lambda hook: hook.environment(3)),
     ("GET", "/rest/v1/topology/environment?environmentCode=DEV", lambda hook: hook.environments(code="DEV")),
-    ("POST", "/rest/v1/topology/environment", lambda hook: hook.create_environment({"environmentCode": "QA"})),
-    ("PATCH", "/rest/v1/topology/environment/3", lambda hook: hook.update_environment(3, {"isActive": True})),
-    ("PUT", "/rest/v1/topology/environment/3", lambda hook: hook.update_environment(3, {}, replace=True)),
-    ("GET", "/rest/v1/topology/environmentinstance/3/4", lambda hook: hook.environment_instance(3, 4)),
-    ("PATCH", "/rest/v1/topology/environmentinstance/3/4", lambda hook: hook.update_environment_instance(3, 4, {})),
-    ("GET", "/rest/v2/topology/targetgroup", lambda hook: hook.target_groups()),
-    ("GET", "/rest/v2/topology/targetgroup/8", lambda hook: hook.target_group(8)),
-    ("GET", "/rest/v1/folder/5", lambda hook: hook.folder(5)),
     ("GET", "/rest/v2/folder?folderName=HR&parentFolderId=99", lambda hook: hook.folders(name="HR", parent_folder_id=99)),
-    ("GET", "/rest/v1/project/1/package", lambda hook: hook.packages(1)),
-    ("GET", "/rest/v1/project/1/package/A%2FB", lambda hook: hook.package(1, "A/B")),
-    ("POST", "/rest/v1/project/1/package", lambda hook: hook.create_package(1, {"packageName": "P"})),
-    ("PUT", "/rest/v1/project/1/package/P", lambda hook: hook.replace_package(1, "P", {})),
-    ("PATCH", "/rest/v1/project/1/package/P", lambda hook: hook.extend_package(1, "P", {})),
-    ("DELETE", "/rest/v1/project/1/package/P", lambda hook: hook.delete_package(1, "P")),
-    ("GET", "/rest/v1/releases?releaseName=R1", lambda hook: hook.releases(name="R1")),
-    ("POST", "/rest/v1/releases/6/snapshot", lambda hook: hook.create_snapshot(6, versions=[{"projectId": 1}])),
-    ("POST", "/rest/v1/releases/6/snapshot", lambda hook: hook.promote_to_release(6)),
-    ("GET", "/rest/v1/releases/6/snapshot/7/execution?gateName=G", lambda hook: hook.snapshot_executions(6, 7, gate="G")),
-    ("GET", "/rest/v1/workflows", lambda hook: hook.workflows()),
     ("GET", "/rest/v2/workflow/5", lambda hook: hook.workflow(5)),
     ("GET", "/rest/v2/project?projectName=P&folderId=99", lambda hook: hook.projects_v2(name="P", folder_id=99)),
     ("GET", "/rest/v2/project/1/branch?branchName=main", lambda hook: hook.branches(1, name="main")),
-    ("GET", "/rest/v1/tasks/approval/501", lambda hook: hook.approval_task(501)),
     ("GET", "/rest/v1/tasks/approval?workflowRequestId=12", lambda hook: hook.approval_tasks(workflow_request_id=12)),
     ("PUT", "/rest/v1/tasks/approval/approve/501", lambda hook: hook.approve(501)),
     ("PUT", "/rest/v1/tasks/approval/reject/501", lambda hook: hook.reject(501)),
-    ("GET", "/rest/v1/tasks/scheduled/502", lambda hook: hook.scheduled_task(502)),
     ("GET", "/rest/v1/tasks/scheduled", lambda hook: hook.scheduled_tasks()),
     ("PUT", "/rest/v1/tasks/scheduled/run/502", lambda hook: hook.run_scheduled(502)),
     ("PUT", "/rest/v1/tasks/scheduled/cancel/502", lambda hook: hook.cancel_scheduled(502)),
@@ -279,22 +254,6 @@ async def test_every_endpoint_of_the_reference(
     (seen,) = vendor.seen
     assert (seen.method, seen.path) == (method, bare)
     assert seen.query == path.partition("?")[2]
-
-
-async def test_a_snapshot_may_be_made_so_it_is_not_repeated(vendor: DeployServer, connect: Connect) -> None:
-    vendor.fault("other", (503, ""))
-    async with hook_of() as hook:
-        with pytest.raises(Ambiguous):
-            await hook.create_snapshot(6)
-    assert vendor.count("POST") == 1
-
-
-async def test_sequence_numbers_are_on_all_files_or_on_none(vendor: DeployServer, connect: Connect) -> None:
-    files = [{"filePath": "a", "sequenceNumber": 1}, {"filePath": "b"}]
-    async with hook_of() as hook:
-        with pytest.raises(Rejected, match="sequence numbers"):
-            await hook.create_package(1, {"files": files})
-    assert vendor.seen == []
 
 
 async def test_executions_of_others_are_left_out(vendor: DeployServer, connect: Connect) -> None:

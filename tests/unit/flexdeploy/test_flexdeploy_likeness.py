@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from nightshift.flexdeploy.likeness import differences
+from nightshift.flexdeploy.evidence import differences
 from nightshift.flexdeploy.model import Execution, WorkflowRequest
 from nightshift.flexdeploy.request import BuildRequest, DeployRequest, ExecuteRequest, JobRequest
 

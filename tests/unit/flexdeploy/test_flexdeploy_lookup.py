@@ -9,8 +9,8 @@ import pytest
 
 from nightshift.errors import NotFound, Rejected
 from nightshift.flexdeploy.hook import FlexDeployHook
+from nightshift.flexdeploy.job import NAMES_KEY
 from nightshift.flexdeploy.lookup import environment_id, parts_of, project_id, stream_id
-from nightshift.flexdeploy.project_operator import NAMES_KEY
 from tests.execution_api import FakeExecutionApi
 from tests.unit.flexdeploy.deploy_server import DeployServer
 from tests.unit.flexdeploy.deploy_tasks import task

@@ -303,7 +303,7 @@ def test_a_running_request_is_proven_by_the_executions_that_a_site_can_list(
 def test_a_part_of_several_requests_is_not_taken_for_all(
     vendor: DeployServer, api: FakeExecutionApi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nightshift.flexdeploy.project_operator.PROOF_LOOKS", (0.0, 0.05))
+    monkeypatch.setattr("nightshift.flexdeploy.job.PROOF_LOOKS", (0.0, 0.05))
     vendor.script = ("PENDING_APPROVAL",)
     vendor.fault("start_answer", "drop")
     details = [{"packageName": name, "projectVersionId": 1} for name in "ab"]
@@ -315,7 +315,7 @@ def test_a_part_of_several_requests_is_not_taken_for_all(
 def test_nothing_found_proves_nothing(
     vendor: DeployServer, api: FakeExecutionApi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nightshift.flexdeploy.project_operator.PROOF_LOOKS", (0.0, 0.05))
+    monkeypatch.setattr("nightshift.flexdeploy.job.PROOF_LOOKS", (0.0, 0.05))
     vendor.fault("start_answer", "drop")
     assert isinstance(api.run(task(marker_flex_field="NIGHTSHIFT")).error, Ambiguous)
     api.clear()

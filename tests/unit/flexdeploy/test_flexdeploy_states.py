@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from nightshift.errors import NotFound, Rejected
+from nightshift.flexdeploy.adapter import state_of, status_of
+from nightshift.flexdeploy.fields import ids_of, job_id_of
 from nightshift.flexdeploy.model import Task, WorkflowRequest
-from nightshift.flexdeploy.requests import ids_of, job_id_of, state_of, status_of
 from nightshift.flexdeploy.vocabulary import ACTIVE, ENDED, FAILED, SUCCEEDED, RequestState
 from nightshift.jobs.state import JobState
 

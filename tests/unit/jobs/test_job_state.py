@@ -7,7 +7,6 @@ import msgspec
 import pytest
 
 from nightshift.errors import Rejected
-from nightshift.jobs.events import EventKind, JobEvent
 from nightshift.jobs.record import RECORD_KEY, RESOLUTION_KEY, JobRecord, JobStore
 from nightshift.jobs.state import (
     ACTIVE,
@@ -21,6 +20,7 @@ from nightshift.jobs.state import (
     payload_hash,
     to_json,
 )
+from nightshift.jobs.waiting import EventKind, JobEvent
 
 RUN = RunIdentity(dag_id="d", run_id="r", task_id="t")
 STATUS = JobStatus(id="7", state=JobState.RUNNING, vendor_state="Busy", attributes={"rows": 3, "late": False})

@@ -11,9 +11,8 @@ import pytest
 
 from nightshift.jobs import poller as room
 from nightshift.jobs.adapter import AdapterSpec
-from nightshift.jobs.events import EventKind, JobEvent
 from nightshift.jobs.poller import follow
-from nightshift.jobs.waiting import WaitPlan, Watch
+from nightshift.jobs.waiting import EventKind, JobEvent, WaitPlan, Watch
 from tests.unit.jobs.job_server import AcmeAdapter, BulkAdapter, JobServer
 
 LOG: Any = logging.getLogger("poller tests")

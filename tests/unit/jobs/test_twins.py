@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from nightshift.jobs.cancel import superfluous
 from nightshift.jobs.state import JobState, JobStatus
-from nightshift.jobs.twins import superfluous
 
 
 def job(name: str, state: JobState) -> JobStatus:

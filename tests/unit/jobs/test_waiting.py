@@ -5,9 +5,8 @@ import logging
 import pytest
 
 from nightshift.errors import AuthFailed, BadResponse, NotShown, RateLimited, Unreachable
-from nightshift.jobs.events import EventKind
 from nightshift.jobs.state import JobState, JobStatus
-from nightshift.jobs.waiting import Phase, WaitPlan, Watch
+from nightshift.jobs.waiting import EventKind, Phase, WaitPlan, Watch
 
 T = 1_000_000.0
 

@@ -87,7 +87,10 @@ class Run:
         if changes:
             task = copy.copy(task)
             for key, value in changes.items():
-                setattr(task, key, value)
+                if hasattr(task, key):
+                    setattr(task, key, value)
+                else:
+                    task.asked = {**task.asked, key: value}
         return task
 
     def answer(self, name: str, option: str, *, by: str | None = "ann", timed_out: bool = False) -> TaskRun:

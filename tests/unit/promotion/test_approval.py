@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from airflow.sdk.definitions.param import ParamsDict
 
-from nightshift.promotion.give_way import GiveWayTrigger, WaitOver
 from nightshift.promotion.record import Outcome, State
+from nightshift.promotion.triggers import GiveWayTrigger, WaitOver
 from tests.unit.promotion.play import N1, N2, NAME, OLD_VERSION, REPORTS, RESTART_IT, Play, Run, config, stage
 
 

@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from nightshift.promotion.markdown import code, link, visible
+from nightshift.promotion.question import code, link, visible
 
 READER = MarkdownIt("gfm-like", {"linkify": False}).enable("table")
 NASTY = [

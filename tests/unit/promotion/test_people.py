@@ -12,7 +12,7 @@ import pytest
 from airflow.api_fastapi.auth.managers.base_auth_manager import BaseAuthManager
 
 from nightshift.configuration import all_mistakes
-from nightshift.promotion.people import people_problem
+from nightshift.promotion.rules.people import people_problem
 
 SIMPLE = "airflow.api_fastapi.auth.managers.simple.simple_auth_manager.SimpleAuthManager"
 FAB = "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager"

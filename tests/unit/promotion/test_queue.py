@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from nightshift.promotion.record import Outcome, State
-from nightshift.promotion.turn_trigger import TurnTrigger
+from nightshift.promotion.triggers import TurnTrigger
 from nightshift.promotion.turns import Waiter
 from tests.unit.promotion.play import N1, N2, N3, NAME, OLD_VERSION, Play, Run
 

@@ -10,8 +10,8 @@ import pytest
 
 from include.standins.exago import REST_KEY, USER_ID, ExagoStandIn, ExagoSwitches
 from nightshift.config.promotions import Window
-from nightshift.promotion.give_way import GiveWayTrigger
 from nightshift.promotion.record import Kind, State
+from nightshift.promotion.triggers import GiveWayTrigger
 from tests.unit.promotion.play import N1, N2, Play, Run, stage
 from tests.unit.promotion.test_steps import LATER, NOW_OPEN, begun, through, window
 

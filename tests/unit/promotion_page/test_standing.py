@@ -4,10 +4,10 @@ import asyncio
 from pathlib import Path
 
 from nightshift.lake.store import Lake
+from nightshift.promotion.index import running
 from nightshift.promotion.page.standing import Standing, read_standing, told
 from nightshift.promotion.record import Outcome, Record, State
 from nightshift.promotion.store import Records
-from nightshift.promotion.versions import running
 from tests.unit.promotion_page.records import ONE, STAGES, THREE, TWO, deploy, promoted, record, run_of, runs
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from nightshift.promotion.progress import held_back, in_doubt, in_flight, outcome_of, roll_back_of, standing
 from nightshift.promotion.record import Kind, Outcome, Record, State, Step, Version
+from nightshift.promotion.rules.progress import held_back, in_doubt, in_flight, outcome_of, roll_back_of, standing
 from tests.unit.promotions.records import NEW, OFFER, OLD, approved, deploy, ran, record, step
 
 FAILED, STARTED, SKIPPED, REJECTED = State.FAILED, State.STARTED, State.SKIPPED, State.REJECTED

@@ -7,9 +7,9 @@ from datetime import timedelta
 import pytest
 
 from nightshift.lake.errors import Damaged
-from nightshift.promotion.effects import built, deployed, passed
+from nightshift.promotion.index import CLOCK_SKEW, doubts_at, has_passed, last_built, running
 from nightshift.promotion.record import Record, Running, State, Step, Version
-from nightshift.promotion.versions import CLOCK_SKEW, doubts_at, has_passed, last_built, running
+from nightshift.promotion.rules.progress import built, deployed, passed
 from tests.unit.promotions.records import MINUTE, NEW, OLD, T, deploy, record, step
 from tests.unit.promotions.shelf import Shelf
 

@@ -9,7 +9,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from nightshift.config.promotions import Window
-from nightshift.promotion.window import is_open, next_opening
+from nightshift.promotion.rules.window import is_open, next_opening
 
 BERLIN = {"timezone": "Europe/Berlin", "opens": "22:00", "closes": "04:00"}
 FRIDAY = {**BERLIN, "days": ("fri",)}
@@ -145,6 +145,8 @@ def test_the_next_opening_is_open_and_nothing_before_it_is(
 
 
 def test_airflow_is_not_needed() -> None:
-    code = "import sys, nightshift.promotion.window; print([m for m in sys.modules if m.split('.')[0] == 'airflow'])"
+    code = (
+        "import sys, nightshift.promotion.rules.window; print([m for m in sys.modules if m.split('.')[0] == 'airflow'])"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

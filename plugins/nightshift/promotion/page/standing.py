@@ -14,11 +14,10 @@ from nightshift.errors import VendorError
 from nightshift.lake.errors import LakeError
 from nightshift.nights.place import lake_of_this_deployment
 from nightshift.promotion.doubts import Doubt, doubts_of
-from nightshift.promotion.index import Index, Told, newest_told, read_index
+from nightshift.promotion.index import Index, Told, doubts_told, newest_told, read_index
 from nightshift.promotion.record import Record, Running, State, Step
 from nightshift.promotion.store import Records
 from nightshift.promotion.turns import Turns
-from nightshift.promotion.versions import doubts_told
 from nightshift.redaction import redact
 
 if TYPE_CHECKING:

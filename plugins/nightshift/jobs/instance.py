@@ -1,9 +1,7 @@
-"""What a person has done to a task that is being ended. Airflow only ends it; what it was ended for has to be asked.
+"""The task instance that has a job, as Airflow has it: which attempt it is, what a person did to it, and its button.
 
-Told apart are: marked success (the job is left alone, a person says that its work counts as done), replaced by a newer
-attempt (the job is that attempt's), and all else: marked failed, cleared, a worker that ends (the job is cancelled). Not
-told apart is who ended it: a run that was marked success marks its tasks, too. Where Airflow does not answer in
-:data:`ANSWER_WITHIN`, the task counts as marked failed.
+Of a task that is being ended are told apart: marked success (the job is left alone), replaced by a newer attempt (the job is
+that attempt's), and all else (the job is cancelled). Who ended it is not: a run that was marked success marks its tasks, too.
 """
 
 from __future__ import annotations
@@ -11,14 +9,56 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperatorLink, RetryAction, conf
 
 from nightshift.jobs.poller import Log
 from nightshift.jobs.record import is_refused_to_this_attempt
-from nightshift.jobs.state import StateStore
+from nightshift.jobs.state import RunIdentity, StateStore
 
 if TYPE_CHECKING:
+    from airflow.sdk import BaseOperator, Context
     from airflow.sdk.execution_time.comms import GetTaskStates
+
+
+def seconds(span: timedelta | float) -> float:
+    """Read a span that may be given either way.
+
+    :raises ValueError: it is negative.
+    """
+    value = span.total_seconds() if isinstance(span, timedelta) else float(span)
+    if value < 0:
+        raise ValueError(f"a span of time cannot be negative: {value}")
+    return value
+
+
+def run_identity(context: Context) -> RunIdentity:
+    """Name the logical task that runs.
+
+    Airflow's base URL tells installations apart that run the same DAGs against one vendor account.
+    """
+    ti = context["ti"]
+    return RunIdentity(
+        dag_id=ti.dag_id,
+        run_id=ti.run_id,
+        task_id=ti.task_id,
+        map_index=-1 if ti.map_index is None else ti.map_index,
+        scope=conf.get("api", "base_url", fallback="") or "",
+    )
+
+
+def last_attempt(task: BaseOperator, context: Context, error: BaseException) -> bool:
+    """Tell whether Airflow will not try again after this error."""
+    ti = context["ti"]
+    if ti.try_number > ti.max_tries:
+        return True
+    if task.retry_policy is None:
+        return False
+    decision = task.retry_policy.evaluate(error, ti.try_number, ti.max_tries, context)
+    return bool(decision.action is RetryAction.FAIL)
+
 
 ANSWER_WITHIN = 2.0
 """Seconds; a supervisor kills its task some 5 s after it told it to end, and the job has to be cancelled before."""
@@ -78,3 +118,21 @@ def _within(seconds: float, ask: Callable[[], str], log: Log) -> str:
     thread.start()
     thread.join(seconds)
     return told[0] if told else ""
+
+
+class JobLink(BaseOperatorLink):
+    """The vendor's page of the job of the latest attempt.
+
+    There while the task still waits: the operator pushes it as soon as it knows it. The pages of all attempts are in
+    the task state store, in the ``urls`` of ``nightshift_job``. A vendor's room may subclass it for a name of its own.
+    """
+
+    name = "Vendor job"
+
+    def get_link(self, operator: BaseOperator, *, ti_key: Any) -> str:
+        """Give the page that the operator has learned; runs on the worker when an attempt ends or defers."""
+        return getattr(operator, "job_url", None) or ""
+
+    def push(self, ti: Any, url: str) -> None:
+        """Show the page now, while the task runs on."""
+        ti.xcom_push(key=self.xcom_key, value=url)

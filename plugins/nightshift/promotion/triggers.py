@@ -1,4 +1,4 @@
-"""The wait of a promotion for its turn, in the triggerer."""
+"""What a promotion waits for without a worker: its turn, a moment, or a newer night that takes its place."""
 
 from __future__ import annotations
 
@@ -6,13 +6,98 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator
+from enum import StrEnum
 from typing import Any
 
+import msgspec
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from nightshift.nights.place import alake_of_this_deployment
 from nightshift.promotion.store import Records
 from nightshift.promotion.turns import Turns
+
+log = logging.getLogger(__name__)
+
+
+class Why(StrEnum):
+    """Why a wait is over."""
+
+    MOMENT = "moment"
+    NEWER_NIGHT = "newer_night"
+
+
+class WaitOver(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The one event of a wait.
+
+    :param why: what ended it
+    :param run_id: the run of the newer night
+    """
+
+    why: Why
+    run_id: str | None = None
+
+    @classmethod
+    def of(cls, event: Any) -> WaitOver | None:
+        """Read an event; ``None``: it is not one of a wait, but a person's answer."""
+        try:
+            return msgspec.convert(event, cls)
+        except msgspec.ValidationError:
+            return None
+
+
+class GiveWayTrigger(BaseTrigger):
+    """Wait until a moment, or until a newer night waits for its turn; one event (:class:`WaitOver`).
+
+    A look at the lake that fails says nothing about either, and is made again.
+
+    :param application: name of the application
+    :param night: the night that would give way
+    :param until: the moment, seconds since the epoch; ``None``: there is none
+    :param interval: seconds between two looks
+    """
+
+    def __init__(self, application: str, night: str | None, until: float | None, interval: float = 15.0) -> None:
+        super().__init__()
+        self.application = application
+        self.night = night
+        self.until = until
+        self.interval = interval
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Name the class and its arguments, in plain JSON types."""
+        arguments = {
+            "application": self.application,
+            "night": self.night,
+            "until": self.until,
+            "interval": self.interval,
+        }
+        return f"{type(self).__module__}.{type(self).__qualname__}", arguments
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Look again and again."""
+        while True:
+            if self.until is not None and time.time() >= self.until:
+                yield _event(WaitOver(Why.MOMENT))
+                return
+            if (newer := await self._newer()) is not None:
+                yield _event(WaitOver(Why.NEWER_NIGHT, newer))
+                return
+            left = self.interval if self.until is None else min(self.interval, self.until - time.time())
+            await asyncio.sleep(max(0.1, left))
+
+    async def _newer(self) -> str | None:
+        try:
+            turns = Turns(await alake_of_this_deployment(), self.application)
+            waiting = await turns.waiting()
+        except Exception as error:
+            log.warning("The turns of %s could not be read: %s", self.application, type(error).__name__)
+            return None
+        return next((one.run_id for one in waiting if one.is_newer_than(self.night)), None)
+
+
+def _event(over: WaitOver) -> TriggerEvent:
+    return TriggerEvent(msgspec.to_builtins(over))
+
 
 log = logging.getLogger(__name__)
 

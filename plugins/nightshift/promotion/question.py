@@ -1,19 +1,24 @@
-"""What a person needs to decide: the question in words, as Markdown. Whatever others wrote stands in it as it is, and does nothing."""
+"""What a person needs to decide: the question in words, as Markdown. Whatever others wrote stands in it as it is, and does
+nothing.
+"""
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlsplit
 
-from nightshift.promotion.effects import built
 from nightshift.promotion.form import Wish
-from nightshift.promotion.markdown import code, link, visible
 from nightshift.promotion.record import Kind, Offer, Record, ReportSeen, Running, Step
-from nightshift.promotion.terms import term_lines
+from nightshift.promotion.rules.progress import built
 
 if TYPE_CHECKING:
     from nightshift.promotion.terms import Terms
 
+
+NOT_SHOWN_APART = frozenset({"inputs", "change_tickets", "flex_fields", "environment", "environment_id"})
 Doubts = Mapping[str, Step]
 """Stage → its newest deployment whose end is not known to be good."""
 
@@ -167,3 +172,82 @@ def _through(record: Record, stage: str) -> str:
 
 def _time(moment: object) -> str:
     return f"{moment:%Y-%m-%d %H:%M} UTC" if moment else ""
+
+
+def code(text: object) -> str:
+    """Return a text as a code span, in which Markdown knows no links, images, HTML, emphasis or addresses.
+
+    What cannot be seen (line breaks, controls, marks that turn the direction of writing) is shown as its escape. Not for a
+    cell of a table: there a ``|`` would still end the cell.
+    """
+    shown = visible(text)
+    if not shown:
+        return "(empty)"
+    fence = "`" * (1 + max((len(run) for run in re.findall("`+", shown)), default=0))
+    # One space on both sides is taken away again, so one that is part of the text stays.
+    pad = " " if shown.strip() and (shown.startswith(("`", " ")) or shown.endswith(("`", " "))) else ""
+    return f"{fence}{pad}{shown}{pad}{fence}"
+
+
+def visible(text: object) -> str:
+    """Return a text in one line, with every character that cannot be seen (a line break, say) as its escape."""
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in str(text))
+
+
+def link(words: str, url: str | None) -> str:
+    """Return words of ours as a link; without one where it leads to no web page.
+
+    :param words: must not come from anybody else
+    """
+    try:
+        parts = urlsplit(url or "")
+    except ValueError:
+        return words
+    if parts.scheme not in ("http", "https") or not parts.netloc:
+        return words
+    return f"[{words}](<{quote(str(url), safe=':/?#@!$&*+,;=%~-._')}>)"
+
+
+def term_lines(label: str, found: Mapping[str, Any], wish: Wish) -> Iterator[str]:
+    """Yield what a stage is asked for, a line of Markdown each; what a person changed is told as a difference.
+
+    :param label: the stage
+    :param found: what is configured for it
+    :param wish: what a person filled in
+    """
+    where = found.get("environment") or f"environment {found.get('environment_id')}"
+    yield f"**{label}** ({code(where)})"
+    yield ""
+    yield from (f"* {line}" for line in _stage_lines(found, wish))
+    yield ""
+
+
+def _stage_lines(found: Mapping[str, Any], wish: Wish) -> Iterator[str]:
+    yield from pair_lines("input", found.get("inputs", {}), wish.inputs)
+    yield from pair_lines("FlexField", found.get("flex_fields", {}), {})
+    yield from ticket_lines("change ticket", found.get("change_tickets", ()), wish.change_tickets)
+    for name, value in found.items():
+        if name not in NOT_SHOWN_APART:
+            yield f"{name.replace('_', ' ')}: {code(_text(value))}"
+
+
+def pair_lines(what: str, of_file: Mapping[str, str], of_form: Mapping[str, str]) -> Iterator[str]:
+    """Yield each code with its value: as configured, or how the form differs."""
+    for name, value in of_file.items():
+        if name not in of_form or of_form[name] == value:
+            yield f"{what} {code(name)}: {code(value)}"
+    for name, value in of_form.items():
+        if name not in of_file:
+            yield f"**added by the form**: {what} {code(name)}: {code(value)}"
+        elif of_file[name] != value:
+            yield f"**changed by the form**: {what} {code(name)}: {code(value)} (configured: {code(of_file[name])})"
+
+
+def ticket_lines(what: str, of_file: Any, of_form: Any) -> Iterator[str]:
+    """Yield each ticket, and whether the form adds it."""
+    yield from (f"{what} {code(one)}" for one in of_file)
+    yield from (f"**added by the form**: {what} {code(one)}" for one in of_form)
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

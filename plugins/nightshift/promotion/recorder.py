@@ -1,4 +1,4 @@
-"""One attempt of a step, and the record that it keeps: every step of a promotion begins and ends here."""
+"""One attempt of a step, and the record that is kept of it: every step of a promotion begins and ends here."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from airflow.sdk.exceptions import AirflowSkipException
 from nightshift.errors import Rejected
 from nightshift.lake.errors import Contended
 from nightshift.nights.place import lake_of_this_deployment
-from nightshift.promotion.progress import NOTHING_DONE, approval_of, held_back, other_terms, unfinished
+from nightshift.promotion.queue import newer_waiting
 from nightshift.promotion.record import Kind, Record, Said, State, Step, now
-from nightshift.promotion.runs import is_over
+from nightshift.promotion.rules.progress import NOTHING_DONE, approval_of, held_back, other_terms, unfinished
 from nightshift.promotion.store import Records
-from nightshift.promotion.turns import Turns, Waiter
+from nightshift.promotion.turns import Turns
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -92,7 +92,11 @@ class StepKeeper:
                 "FlexDeploy was asked for, and asks for nothing twice.",
             )
         why = held_back(record, kind=self.kind, stage=self.stage, upstream=self.upstream)
-        if not why and self.gives_way and (newer := await self.newer_waiting(record)) is not None:
+        if (
+            not why
+            and self.gives_way
+            and (newer := await newer_waiting(self._context, self.turns, record.night)) is not None
+        ):
             record = record.changed(superseded_by=newer.run_id)
             why = held_back(record, kind=self.kind, stage=self.stage, upstream=self.upstream)
         if why:
@@ -197,16 +201,6 @@ class StepKeeper:
         if record.outcome not in NOTHING_DONE:
             await self.records.write(skipped)
         raise AirflowSkipException(f"Not done: {why}.")
-
-    async def newer_waiting(self, record: Record) -> Waiter | None:
-        """Return the run of a newer night that waits for its turn, if there is one."""
-        for waiter in await self.turns.waiting():
-            if not waiter.is_newer_than(record.night):
-                continue
-            if not is_over(self._context, waiter.run_id):
-                return waiter
-            await self.turns.leave(waiter.run_id)
-        return None
 
     def _compare_terms(self, record: Record) -> None:
         if self.terms is None:

@@ -1,4 +1,4 @@
-"""The wait for the window of a stage."""
+"""The steps of a stage that FlexDeploy has no part in: the wait for its window, and the folders of Exago."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import TaskDeferred
 
-from nightshift.promotion.keeper import StepKeeper, run_now
+from nightshift.exago.promote_operator import ExagoPromoteFolderOperator
 from nightshift.promotion.record import Kind, State
-from nightshift.promotion.window import is_open, next_opening
+from nightshift.promotion.recorder import StepKeeper, run_now
+from nightshift.promotion.rules.window import is_open, next_opening
 from nightshift.retries import VendorRetryPolicy
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class PromotionWindowOperator(BaseOperator):
         if is_open(self.window, at):
             run_now(keeper.end(State.DONE, outcome="open"))
             return
-        from nightshift.promotion.give_way import GiveWayTrigger
+        from nightshift.promotion.triggers import GiveWayTrigger
 
         opens = next_opening(self.window, at)
         self.log.info("The window of %s is closed; waiting until %s without a worker", self.stage, opens.isoformat())
@@ -70,3 +71,31 @@ class PromotionWindowOperator(BaseOperator):
     def look_again(self, context: Context, event: Any = None) -> None:
         """Look again: the window is open, or a newer night waits."""
         self.execute(context)
+
+
+class PromotionFoldersOperator(ExagoPromoteFolderOperator):
+    """Make the candidate folder the live one, once the stage is deployed; the archive keeps the old one by its night.
+
+    :param application: name of the application
+    :param stage: label of the stage
+    :param terms: what the approval before it has to be of
+    """
+
+    def __init__(self, *, application: str, stage: str, terms: Terms | None = None, **kwargs: Any) -> None:
+        super().__init__(night=None, **kwargs)
+        self.application = application
+        self.stage = stage
+        self.terms = terms
+
+    async def aexecute(self, context: Context) -> dict[str, Any]:
+        """Promote the folder, and tell the record."""
+        keeper = StepKeeper(context, self.application, kind=Kind.FOLDERS, stage=self.stage, terms=self.terms)
+        record = await keeper.begin()
+        self.night = record.night or record.opened.date().isoformat()
+        try:
+            told = await super().aexecute(context)
+        except BaseException as error:
+            await keeper.end(State.FAILED, outcome=type(error).__name__, detail=str(error))
+            raise
+        await keeper.end(State.DONE, outcome=told["outcome"], detail="; ".join(told.get("remarks", ())))
+        return told
