@@ -16,7 +16,7 @@ from include.standins.faults import Fault
 from include.standins.flexdeploy import Changes, FlexDeployStandIn, FlexDeploySwitches
 from include.standins.flexdeploy.planted import PORTAL, TEST
 from include.standins.flexnet import FlexNetStandIn, FlexNetSwitches
-from nightshift.promotion.record import Outcome, Record
+from nightshift.promotion.record import PromotionOutcome, PromotionRecord
 from tests.flows.conftest import connect, connect_flexdeploy, until
 
 pytestmark = pytest.mark.airflow
@@ -139,9 +139,9 @@ def deployed(vendor: FlexDeployStandIn) -> list[Any]:
     return [one["environment"] for one in found if one["project"] == PORTAL]
 
 
-def record_of(lake: Path, run_id: str) -> Record:
+def record_of(lake: Path, run_id: str) -> PromotionRecord:
     path = lake / "promotions" / "portal" / f"{run_id}.json"
-    return Record.from_json(path.read_bytes(), str(path))
+    return PromotionRecord.from_json(path.read_bytes(), str(path))
 
 
 MISTAKES = [
@@ -172,7 +172,7 @@ def test_a_promotion_that_waits_for_its_approval_goes_on_through_a_mistake(
     # The mistake is still there: the worker makes the DAG of what was kept.
     api.answer("promote_portal", run_id, "TEST.approve", "Approve")
     assert api.wait("promote_portal", run_id)["state"] == "success"
-    assert record_of(lake, run_id).outcome is Outcome.PROMOTED
+    assert record_of(lake, run_id).outcome is PromotionOutcome.PROMOTED
     assert deployed(flexdeploy) == [TEST]
     write(folder)
     until(lambda: not errors(api), "no import error any more", SEEN)
@@ -198,7 +198,7 @@ def test_a_promotion_of_an_application_that_is_removed_stands_still_until_it_is_
         time.sleep(1)
     write(folder)
     assert api.wait("promote_portal", run_id)["state"] == "success"
-    assert (record_of(lake, run_id).outcome, deployed(flexdeploy)) == (Outcome.PROMOTED, [TEST])
+    assert (record_of(lake, run_id).outcome, deployed(flexdeploy)) == (PromotionOutcome.PROMOTED, [TEST])
     until(lambda: not errors(api), "no import error any more", SEEN)
 
 

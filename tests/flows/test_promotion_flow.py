@@ -18,7 +18,7 @@ from include.standins.flexdeploy import FlexDeployStandIn, vendor_fault
 from include.standins.flexdeploy.planted import DASHBOARD, DEV, PORTAL, PORTAL_REPORTS, TEST
 from nightshift.lake.store import Lake
 from nightshift.nights.ready import Waiting, published_report
-from nightshift.promotion.record import Outcome, Record
+from nightshift.promotion.record import PromotionOutcome, PromotionRecord
 from tests.flows.conftest import await_scheduled_run, until
 from tests.published import publish_night
 
@@ -78,9 +78,9 @@ def send_event(api: Api, asset_id: int, the_night: str) -> None:
     until(sent, f"the event of {the_night} is taken")
 
 
-def record_of(lake: Path, application: str, run_id: str) -> Record:
+def record_of(lake: Path, application: str, run_id: str) -> PromotionRecord:
     path = lake / "promotions" / application / f"{run_id}.json"
-    return Record.from_json(path.read_bytes(), str(path))
+    return PromotionRecord.from_json(path.read_bytes(), str(path))
 
 
 def run_for(api: Api, application: str, the_night: str, but: Sequence[str] = ()) -> str:
@@ -138,7 +138,11 @@ def test_four_vendors_nights_lead_to_a_deployment_in_the_last_stage(
     assert {live.version for live in healthy.runs_in("TEST") if live.project == PORTAL} == {version}
     assert len(healthy.ledger.effects(kind="utility_run")) == 1
     record = record_of(lake_folder, "portal", run_id)
-    assert (record.outcome, record.night, record.version and record.version.id) == (Outcome.PROMOTED, night(1), version)
+    assert (record.outcome, record.night, record.version and record.version.id) == (
+        PromotionOutcome.PROMOTED,
+        night(1),
+        version,
+    )
     assert [step.task for step in record.steps] == [
         "build",
         "DEV.deploy",
@@ -181,7 +185,7 @@ def test_a_stage_that_fails_is_rolled_back_when_a_person_approves(
     assert done(healthy, PORTAL) == [(DEV, version), (TEST, version), (TEST, *before)]
     assert {live.version for live in healthy.runs_in("TEST") if live.project == PORTAL} == before
     record = record_of(lake_folder, "portal", run_id)
-    assert (record.outcome, record.night, record.by) == (Outcome.ROLLED_BACK, None, "admin")
+    assert (record.outcome, record.night, record.by) == (PromotionOutcome.ROLLED_BACK, None, "admin")
     told = api.log("promote_portal", run_id, "close")
     assert "was rolled back" in told
     assert f"(id {version})" in told
@@ -195,13 +199,13 @@ def test_a_person_promotes_a_version_and_another_rejects_it(
     api.unpause("promote_portal")
     planned = api.trigger("promote_portal", conf={"version_id": version, "from_stage": "TEST", "dry_run": True})
     assert wait(api, "portal", planned) == "success"
-    assert record_of(lake_folder, "portal", planned).outcome is Outcome.DRY_RUN
+    assert record_of(lake_folder, "portal", planned).outcome is PromotionOutcome.DRY_RUN
     assert {request.method for request in healthy.ledger.requests()} <= {"GET"}
     run_id = api.trigger("promote_portal", conf={"version_id": version, "from_stage": "TEST"})
     answer(api, "portal", run_id, "Reject")
     assert wait(api, "portal", run_id) == "success"
     record = record_of(lake_folder, "portal", run_id)
-    assert (record.outcome, record.stages) == (Outcome.REJECTED, ("TEST",))
+    assert (record.outcome, record.stages) == (PromotionOutcome.REJECTED, ("TEST",))
     assert states(api, "portal", run_id)["TEST.deploy"] == "skipped"
     assert not done(healthy, PORTAL)
     assert not done(healthy, PORTAL, "build_made")
@@ -224,7 +228,7 @@ def test_nights_are_promoted_once_each_when_they_are_complete_in_whatever_order(
     assert {one: wait(api, "dashboard", run_id) for one, run_id in runs.items()} == dict.fromkeys(complete, "success")
     assert {run["partition_key"] for run in api.runs("promote_dashboard")} == set(complete)
     records = [record_of(lake_folder, "dashboard", run_id) for run_id in runs.values()]
-    assert {record.outcome for record in records} == {Outcome.PROMOTED}
+    assert {record.outcome for record in records} == {PromotionOutcome.PROMOTED}
     _never_overlap(records)
     deployed = done(healthy, DASHBOARD)
     assert len(deployed) == len(set(deployed)) == len(complete)
@@ -236,7 +240,7 @@ def test_nights_are_promoted_once_each_when_they_are_complete_in_whatever_order(
     publish("flexnet/account", complete[0])
     again = run_for(api, "dashboard", complete[0], but=list(runs.values()))
     assert wait(api, "dashboard", again) == "success"
-    assert record_of(lake_folder, "dashboard", again).outcome is Outcome.SKIPPED
+    assert record_of(lake_folder, "dashboard", again).outcome is PromotionOutcome.SKIPPED
     by_hand = api.trigger("promote_dashboard", partition_key=incomplete[0])
     assert wait(api, "dashboard", by_hand) == "failed"
     gone = f"The night {incomplete[0]} is not complete: flexnet/account is not published"
@@ -252,7 +256,7 @@ def test_nights_are_promoted_once_each_when_they_are_complete_in_whatever_order(
     assert len(done(healthy, DASHBOARD)) == len(complete)
 
 
-def _never_overlap(records: Sequence[Record]) -> None:
+def _never_overlap(records: Sequence[PromotionRecord]) -> None:
     spans = sorted((min(s.started for s in r.steps), max(s.ended or s.started for s in r.steps)) for r in records)
     assert all(ended <= begun for (_, ended), (begun, _) in itertools.pairwise(spans))
 
@@ -274,5 +278,5 @@ def test_a_newer_night_takes_the_place_of_one_that_waits_for_approval(
     assert wait(api, "hurry", second) == "success"
     versions = [version for _, version in done(healthy, PORTAL_REPORTS, "build_made")]
     assert done(healthy, PORTAL_REPORTS) == [(DEV, versions[0]), (DEV, versions[1]), (TEST, versions[1])]
-    assert record_of(lake_folder, "hurry", first).outcome is Outcome.SUPERSEDED
-    assert record_of(lake_folder, "hurry", second).outcome is Outcome.PROMOTED
+    assert record_of(lake_folder, "hurry", first).outcome is PromotionOutcome.SUPERSEDED
+    assert record_of(lake_folder, "hurry", second).outcome is PromotionOutcome.PROMOTED

@@ -174,7 +174,7 @@ def begin(dag_id: str, night: str, run_id: str) -> str:
 
     from nightshift.lake.store import Lake
     from nightshift.promotion.flow import promotion_dag
-    from nightshift.promotion.record import Outcome
+    from nightshift.promotion.record import PromotionOutcome
     from nightshift.promotion.store import Records
     from tests.execution_api import FakeExecutionApi
 
@@ -188,7 +188,7 @@ def begin(dag_id: str, night: str, run_id: str) -> str:
         records = Records(Lake.from_url(os.environ["NIGHTSHIFT_LAKE"]), name)
         record = await records.read(run_id)
         if record is not None and record.outcome is None:
-            await records.write(record.close(Outcome.PROMOTED, "simulated"))
+            await records.write(record.close(PromotionOutcome.PROMOTED, "simulated"))
             return "promoted"
         return str(record and record.outcome)
 

@@ -16,12 +16,12 @@ from nightshift.config.reports import ANY, Section, reports_known
 from nightshift.config.scalars import Days, Hours, Id, Pairs, Text, Value, is_switch, name_problem
 from nightshift.config.stages import (
     Approval,
+    DeploymentWindow,
     FolderPromotion,
     ProjectPath,
     Stage,
     UtilityStep,
     Weekday,
-    Window,
     check_once,
     check_one,
     only_set,
@@ -35,6 +35,7 @@ __all__ = [
     "Application",
     "Approval",
     "Build",
+    "DeploymentWindow",
     "FolderPromotion",
     "Package",
     "ProjectFile",
@@ -42,7 +43,6 @@ __all__ = [
     "Stage",
     "UtilityStep",
     "Weekday",
-    "Window",
     "applications_in_force",
     "read_applications",
     "reports_awaited",
@@ -108,7 +108,7 @@ class Build(Section):
         return parameter(self, "environment")
 
     @property
-    def asked(self) -> dict[str, Any]:
+    def parameters(self) -> dict[str, Any]:
         """All else as parameters of the operator; what is not set is left out."""
         return only_set(
             force_build=self.force, inputs=dict(self.inputs), flex_fields=dict(self.flex_fields),
@@ -127,7 +127,7 @@ class Package(Section):
     name: Text
     priority: int | None = Field(default=None, ge=0)
 
-    def asked(self, project_version_id: Any) -> dict[str, Any]:
+    def detail(self, project_version_id: Any) -> dict[str, Any]:
         """Return the package as the deploy operator takes it.
 
         :param project_version_id: id of the version that was built, or a template of it

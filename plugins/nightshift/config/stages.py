@@ -102,7 +102,7 @@ class Approval(Section):
         return given
 
 
-class Window(Section):
+class DeploymentWindow(Section):
     """When a stage may be deployed to, in local time. What has begun goes on when the window closes.
 
     :param timezone: zone that the times are of
@@ -127,7 +127,7 @@ class Window(Section):
         return given
 
     @model_validator(mode="after")
-    def _has_a_length(self) -> Window:
+    def _has_a_length(self) -> DeploymentWindow:
         if self.opens == self.closes:
             raise ValueError(
                 f"opens and closes are both {self.opens}; leave the window out for a stage that is open at any time"
@@ -188,7 +188,7 @@ class UtilityStep(Section):
         return parameter(self, "environment")
 
     @property
-    def asked(self) -> dict[str, Any]:
+    def parameters(self) -> dict[str, Any]:
         """All else as parameters of the operator; what is not set is left out."""
         return only_set(
             instance_ids=list(self.instance_ids), inputs=dict(self.inputs), flex_fields=dict(self.flex_fields),
@@ -254,7 +254,7 @@ class Stage(Section):
     name: Word | None = None
     instance_ids: Instances = ()
     approval: Approval | None = None
-    window: Window | None = None
+    window: DeploymentWindow | None = None
     change_tickets: tuple[Text, ...] = ()
     inputs: Pairs = Field(default_factory=dict)
     flex_fields: Pairs = Field(default_factory=dict)
@@ -301,7 +301,7 @@ class Stage(Section):
         return parameter(self, "environment")
 
     @property
-    def asked(self) -> dict[str, Any]:
+    def parameters(self) -> dict[str, Any]:
         """What a deployment is asked for besides, as parameters of the operator; what is not set is left out."""
         return only_set(
             instance_ids=list(self.instance_ids), force_deploy=self.force, exception_to_window=self.exception_to_window,

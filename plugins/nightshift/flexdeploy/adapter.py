@@ -89,8 +89,8 @@ class FlexDeployAdapter(JobAdapter):
                 parts[number] = await self.hook.workflow_request(number)
             except NotFound:
                 parts[number] = None
-        told = [await self._explain(part) for part in parts.values() if part is not None]
-        return status_of(job_id, parts, url=self._page(parts), detail="; ".join(line for line in told if line))
+        details = [await self._explain(part) for part in parts.values() if part is not None]
+        return status_of(job_id, parts, url=self._page(parts), detail="; ".join(line for line in details if line))
 
     def own_word(self, error: NotFound) -> bool:
         """Say yes: the hook raises nothing but that word as ``NotFound``."""
@@ -101,22 +101,22 @@ class FlexDeployAdapter(JobAdapter):
         request, numbers = request_of(payload), ids_of(job_id)
         if len(numbers) > requests_due(request):
             return f"it names {len(numbers)} workflow requests, and this task makes {requests_due(request)}"
-        told: list[str] = []
+        details: list[str] = []
         for number in numbers:
             found = await self.hook.workflow_request(number)
             mark = dict(found.flex_fields).get(self.marker_code) if self.marker_code else None
             if mark == intent.marker:
                 continue
             if mark:
-                told.append(f"{number} carries the mark of another task, {mark}")
-            told += differences(found, await self._ran(number), request, payload["project_id"], intent.at)
-        return "; ".join(told)
+                details.append(f"{number} carries the mark of another task, {mark}")
+            details += differences(found, await self._ran(number), request, payload["project_id"], intent.at)
+        return "; ".join(details)
 
     async def cancel(self, job_id: str) -> Cancelled | NotPossible:
         """Stop each workflow request as far as the API goes: reject its approvals, cancel its schedule, or use the
         route ``abort`` where the connection names one.
         """
-        left = [said for number in ids_of(job_id) if (said := await self._stop(number))]
+        left = [reason for number in ids_of(job_id) if (reason := await self._stop(number))]
         return NotPossible(" ".join(left)) if left else Cancelled()
 
     async def result(self, status: JobStatus) -> dict[str, Any]:
@@ -175,8 +175,8 @@ class FlexDeployAdapter(JobAdapter):
             if len(self._explained) >= REMEMBERED:
                 self._explained.clear()
             self._explained[key] = self.hook.clean(await explain(self.hook, part))
-        said = self._explained[key]
-        return f"{part.id} {said}" if said else ""
+        reason = self._explained[key]
+        return f"{part.id} {reason}" if reason else ""
 
     def _page(self, parts: dict[str, WorkflowRequest | None]) -> str:
         """Return the page of the request that a person has to look at: one that failed, else the first one still
@@ -234,8 +234,10 @@ def status_of(job_id: str, parts: Mapping[str, WorkflowRequest | None], *, url: 
     missing = [number for number, part in parts.items() if part is None]
     if missing and all(part.state in ENDED for part in parts.values() if part is not None):
         raise NotFound(f"workflow request {', '.join(missing)} is not there", detail="It is not known to the server.")
-    told = {number: "not found" if part is None else part.status for number, part in parts.items()}
-    words = "".join(told.values()) if len(told) == 1 else ", ".join(f"{one} {word}" for one, word in told.items())
+    details = {number: "not found" if part is None else part.status for number, part in parts.items()}
+    words = (
+        "".join(details.values()) if len(details) == 1 else ", ".join(f"{one} {word}" for one, word in details.items())
+    )
     return JobStatus(
         id=job_id,
         state=state_of(parts.values()),

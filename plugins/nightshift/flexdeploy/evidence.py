@@ -55,10 +55,10 @@ async def _schedule(hook: FlexDeployHook, request: WorkflowRequest) -> str:
 
 
 async def _failure(hook: FlexDeployHook, request: WorkflowRequest) -> str:
-    told = [one.words for one in await hook.workflow_executions(request.id) if not one.succeeded]
-    if not told and request.state is RequestState.REJECTED:
+    reasons = [one.words for one in await hook.workflow_executions(request.id) if not one.succeeded]
+    if not reasons and request.state is RequestState.REJECTED:
         return "an approval was rejected, or the schedule was cancelled; it never ran"
-    return "; ".join(told[:3])
+    return "; ".join(reasons[:3])
 
 
 MOST_CANDIDATES = 50
@@ -144,9 +144,9 @@ def differences(
         yield f"it began at {began}, and this task asked at {asked}"
 
 
-def _differs(what: str, told: int | None, wanted: int | None) -> Iterator[str]:
-    if wanted is not None and told != wanted:
-        yield f"its {what} is {'not told' if told is None else told}, not {wanted}"
+def _differs(what: str, found: int | None, wanted: int | None) -> Iterator[str]:
+    if wanted is not None and found != wanted:
+        yield f"its {what} is {'not told' if found is None else found}, not {wanted}"
 
 
 def _version(found: WorkflowRequest, request: DeployRequest) -> Iterator[str]:

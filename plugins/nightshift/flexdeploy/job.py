@@ -14,7 +14,7 @@ from nightshift.flexdeploy import fields
 from nightshift.flexdeploy.fields import job_id_of
 from nightshift.flexdeploy.lookup import Ids, Named, resolve
 from nightshift.flexdeploy.request import WORK_OF, BuildRequest, JobRequest, payload_of
-from nightshift.flexdeploy.vocabulary import ADAPTER, DONE, Outcome, broken
+from nightshift.flexdeploy.vocabulary import ADAPTER, DONE, WorkOutcome, broken
 from nightshift.jobs.adapter import AdapterSpec, JobAdapter
 from nightshift.jobs.instance import JobLink
 from nightshift.jobs.record import JobStore, Resolution
@@ -115,7 +115,7 @@ class ProjectJob:
 
     def returned_immediate(self, context: Context, answer: Immediate) -> dict[str, Any]:
         """Return what a task returns where FlexDeploy had nothing to do."""
-        return self._returned(context, Outcome(answer.outcome), answer.result, None)
+        return self._returned(context, WorkOutcome(answer.outcome), answer.result, None)
 
     async def secure(
         self,
@@ -186,7 +186,7 @@ class ProjectJob:
         return self._ids
 
     def _returned(
-        self, context: Context, outcome: Outcome, result: Mapping[str, Any], url: str | None
+        self, context: Context, outcome: WorkOutcome, result: Mapping[str, Any], url: str | None
     ) -> dict[str, Any]:
         return {
             "outcome": str(outcome),

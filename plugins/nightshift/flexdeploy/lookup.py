@@ -155,10 +155,10 @@ async def _name_of(hook: FlexDeployHook, row: Row) -> Any:
     return (await hook.row(f"/rest/v2/project/{number}")).get("projectName")
 
 
-async def _second(asked: Any, parameter: str) -> list[Row]:
+async def _second(fetched: Any, parameter: str) -> list[Row]:
     """Await an answer of v2, which an old server does not have."""
     try:
-        rows: list[Row] = await asked
+        rows: list[Row] = await fetched
     except NotFound as error:
         raise error.replaced(
             problem="this name can only be looked up in v2 of the API, which this server does not have",
@@ -232,7 +232,7 @@ async def check_names(hook: FlexDeployHook, wanted: Iterable[Wanted]) -> list[st
     :raises AuthFailed: the credentials are refused
     """
     book = _Book(hook)
-    return [f"{one.at}: {told}" for one in wanted for told in await book.mistakes(one)]
+    return [f"{one.at}: {mistake}" for one in wanted for mistake in await book.mistakes(one)]
 
 
 class _Book:
@@ -247,22 +247,22 @@ class _Book:
     async def mistakes(self, one: Wanted) -> list[str]:
         project = await self._project(one.project)
         environment = await self._environment(one.environment)
-        told = [found for found in (project, environment) if isinstance(found, str) and found]
+        mistakes = [found for found in (project, environment) if isinstance(found, str) and found]
         if isinstance(project, Mapping):
-            told += await self._stream(one.stream, project)
+            mistakes += await self._stream(one.stream, project)
             key = "utilityInstanceIds" if one.utility else "deployInstanceIds"
-            told += _strange(one.instances, project.get(key), f"of the project {one.project}")
+            mistakes += _strange(one.instances, project.get(key), f"of the project {one.project}")
         if isinstance(environment, Mapping):
-            told += _strange(one.instances, environment.get("instances"), f"of the environment {one.environment}")
-        return told
+            mistakes += _strange(one.instances, environment.get("instances"), f"of the environment {one.environment}")
+        return mistakes
 
     async def _project(self, named: int | str) -> Row | str:
         """Return the project; a mistake in words; or an empty text where FlexDeploy does not say."""
         if named not in self._projects:
-            self._projects[named] = await self._ask_project(named)
+            self._projects[named] = await self._fetch_project(named)
         return self._projects[named]
 
-    async def _ask_project(self, named: int | str) -> Row | str:
+    async def _fetch_project(self, named: int | str) -> Row | str:
         try:
             number = named if isinstance(named, int) else await project_id(self._hook, named)
         except _CLEAR as error:
@@ -277,10 +277,10 @@ class _Book:
 
     async def _environment(self, named: int | str) -> Row | str:
         if named not in self._environments:
-            self._environments[named] = await self._ask_environment(named)
+            self._environments[named] = await self._fetch_environment(named)
         return self._environments[named]
 
-    async def _ask_environment(self, named: int | str) -> Row | str:
+    async def _fetch_environment(self, named: int | str) -> Row | str:
         try:
             number = named if isinstance(named, int) else await environment_id(self._hook, named)
         except _CLEAR as error:

@@ -128,8 +128,8 @@ class Execution(msgspec.Struct, frozen=True, kw_only=True):
         kind = f" ({self.kind})" if self.kind else ""
         where = f" on instance {self.instance_id}" if self.instance_id else ""
         whom = f", aborted by {self.aborted_by}" if self.aborted_by else ""
-        said = f": {'; '.join(self.messages)}" if self.messages else ""
-        return f"execution {self.id}{kind}{where} {self.status or 'has no status'}{whom}{said}"
+        message = f": {'; '.join(self.messages)}" if self.messages else ""
+        return f"execution {self.id}{kind}{where} {self.status or 'has no status'}{whom}{message}"
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> Execution:
@@ -219,9 +219,9 @@ def _messages(row: Mapping[str, Any]) -> list[str]:
     for name in _MESSAGES:
         held = row.get(name)
         for one in held if isinstance(held, list) else [held]:
-            said = _text(_first(one, "message", "text", "value")) if isinstance(one, Mapping) else _text(one)
-            if said and said not in found:
-                found.append(said)
+            message = _text(_first(one, "message", "text", "value")) if isinstance(one, Mapping) else _text(one)
+            if message and message not in found:
+                found.append(message)
     return found
 
 

@@ -31,7 +31,7 @@ class Work(StrEnum):
     EXECUTE = "execute"
 
 
-class Outcome(StrEnum):
+class WorkOutcome(StrEnum):
     """What a task came to, when it came to a good end."""
 
     BUILT = "built"
@@ -43,14 +43,14 @@ class Outcome(StrEnum):
     EXECUTED = "executed"
 
 
-DONE: Mapping[Work, Outcome] = {
-    Work.BUILD: Outcome.BUILT,
-    Work.DEPLOY: Outcome.DEPLOYED,
-    Work.EXECUTE: Outcome.EXECUTED,
+DONE: Mapping[Work, WorkOutcome] = {
+    Work.BUILD: WorkOutcome.BUILT,
+    Work.DEPLOY: WorkOutcome.DEPLOYED,
+    Work.EXECUTE: WorkOutcome.EXECUTED,
 }
-NOTHING_STARTED: Mapping[Work, Outcome] = {
-    Work.BUILD: Outcome.NO_CHANGES,
-    Work.DEPLOY: Outcome.ALREADY_DEPLOYED,
+NOTHING_STARTED: Mapping[Work, WorkOutcome] = {
+    Work.BUILD: WorkOutcome.NO_CHANGES,
+    Work.DEPLOY: WorkOutcome.ALREADY_DEPLOYED,
 }
 """What an answer of 200 means; a utility run has no such answer."""
 

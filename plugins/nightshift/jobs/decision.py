@@ -48,14 +48,14 @@ class Look(msgspec.Struct, frozen=True):
     after: float = 0.0
 
 
-class Ask(msgspec.Struct, frozen=True):
+class AskPerson(msgspec.Struct, frozen=True):
     """Nobody but a person can tell: stop, and say so."""
 
     reason: str
     candidates: tuple[str, ...] = ()
 
 
-Decision = Submit | Adopt | Finished | AwaitCancel | Look | Ask
+Decision = Submit | Adopt | Finished | AwaitCancel | Look | AskPerson
 
 
 class Situation(msgspec.Struct, frozen=True, kw_only=True):
@@ -160,7 +160,9 @@ def _with_job(seen: Situation, job_id: str, remote: JobStatus | None) -> Decisio
 
 def _in_doubt(seen: Situation) -> Decision:
     if not seen.can_find:
-        return Ask("an earlier attempt asked for a job, its answer was lost, and this vendor cannot be asked for it")
+        return AskPerson(
+            "an earlier attempt asked for a job, its answer was lost, and this vendor cannot be asked for it"
+        )
     if seen.found is None:
         return Look("an earlier attempt asked for a job and its answer was lost")
     if len(seen.found) == 1:
@@ -173,5 +175,5 @@ def _in_doubt(seen: Situation) -> Decision:
     return Submit("the request of an earlier attempt never became a job")
 
 
-def _several(jobs: list[JobStatus] | tuple[JobStatus, ...]) -> Ask:
-    return Ask("the vendor has several jobs with this task's marker", tuple(job.id for job in jobs))
+def _several(jobs: list[JobStatus] | tuple[JobStatus, ...]) -> AskPerson:
+    return AskPerson("the vendor has several jobs with this task's marker", tuple(job.id for job in jobs))

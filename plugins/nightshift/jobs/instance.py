@@ -89,7 +89,7 @@ def spared(ti: Any, store: StateStore, log: Log) -> str:
     :param store: its task state store
     """
 
-    def ask() -> str:
+    def fetch() -> str:
         from airflow.sdk.execution_time.task_runner import SUPERVISOR_COMMS
 
         if is_success(SUPERVISOR_COMMS.send(states_of(ti)).task_states):
@@ -102,22 +102,22 @@ def spared(ti: Any, store: StateStore, log: Log) -> str:
             raise
         return ""
 
-    return _within(ANSWER_WITHIN, ask, log)
+    return _within(ANSWER_WITHIN, fetch, log)
 
 
-def _within(seconds: float, ask: Callable[[], str], log: Log) -> str:
-    told: list[str] = []
+def _within(seconds: float, fetch: Callable[[], str], log: Log) -> str:
+    answers: list[str] = []
 
     def run() -> None:
         try:
-            told.append(ask())
+            answers.append(fetch())
         except BaseException as error:
             log.log(logging.WARNING, f"Airflow did not say what became of the task ({type(error).__name__}).")
 
     thread = threading.Thread(target=run, name="ask for the mark", daemon=True)
     thread.start()
     thread.join(seconds)
-    return told[0] if told else ""
+    return answers[0] if answers else ""
 
 
 class JobLink(BaseOperatorLink):

@@ -32,11 +32,11 @@ from nightshift.errors import (
 from nightshift.http.timely import Window, sent_within
 from nightshift.jobs.adapter import Immediate, JobAdapter
 from nightshift.jobs.cancel import Twins, cancel_job
-from nightshift.jobs.decision import Adopt, Ask, AwaitCancel, Decision, Finished, Look, Situation, Submit, decide
+from nightshift.jobs.decision import Adopt, AskPerson, AwaitCancel, Decision, Finished, Look, Situation, Submit, decide
 from nightshift.jobs.poller import Log
 from nightshift.jobs.record import Ending, JobRecord, JobStore, is_refused_to_this_attempt
 from nightshift.jobs.state import Intent, JobState, JobStatus, RunIdentity, payload_hash
-from nightshift.jobs.verdicts import ambiguous, heed, held_up, not_seen, stopped
+from nightshift.jobs.verdicts import ambiguous, apply_resolution, held_up, not_seen, stopped
 from nightshift.redaction import redact
 
 _REFUSED = (Unreachable, RateLimited, AuthFailed, Forbidden, NotFound, Rejected)
@@ -112,7 +112,7 @@ class SubmitOnce:
             self._note(decision)
             if isinstance(decision, Look):
                 seen = await self._look(seen, decision)
-            elif isinstance(decision, Ask):
+            elif isinstance(decision, AskPerson):
                 intent = seen.record.intent if seen.record is not None else None
                 raise ambiguous(self._adapter, intent or self._intent(1), decision) from self._lost
             elif isinstance(decision, Submit):
@@ -134,7 +134,7 @@ class SubmitOnce:
         record = self._store.load()
         resolution = self._store.resolution()
         if resolution is not None:
-            await heed(resolution, record, self._adapter, self._store, self._attempt.payload, self._log)
+            await apply_resolution(resolution, record, self._adapter, self._store, self._attempt.payload, self._log)
         attempt = self._attempt
         return Situation(
             record=record,
@@ -190,7 +190,7 @@ class SubmitOnce:
         if seen.resolution is not None:
             self._store.resolved()
         try:
-            answer = await self._asked(intent, window)
+            answer = await self._submit_in_time(intent, window)
         except _REFUSED:
             self._store.save(record.changed(refused=True))
             raise
@@ -217,7 +217,7 @@ class SubmitOnce:
         if record is not None and record.id is None and not record.refused and not record.lost:
             await self._sleep(max(0.0, self._adapter.send_within - self._age(record)))
 
-    async def _asked(self, intent: Intent, window: Window) -> JobStatus | Immediate:
+    async def _submit_in_time(self, intent: Intent, window: Window) -> JobStatus | Immediate:
         if window.is_over:
             raise held_up(self._adapter, window.seconds)
         with sent_within(window):

@@ -222,7 +222,7 @@ class VendorJobOperator(BaseOperator):
             if event is None:
                 await self.before_wait(context, record)
                 event = await self._wait(record, adapter)
-            record = self._heed(store, record, event)
+            record = self._take_note(store, record, event)
             if event.kind is EventKind.ENDED:
                 if not self._redo(record, event):
                     return await self._finish(context, adapter, store, record, event), ""
@@ -271,7 +271,7 @@ class VendorJobOperator(BaseOperator):
             last=record.status.label() if record.status is not None else "",
         )
 
-    def _heed(self, store: JobStore, record: JobRecord, event: JobEvent) -> JobRecord:
+    def _take_note(self, store: JobStore, record: JobRecord, event: JobEvent) -> JobRecord:
         record = record.changed(status=event.status or record.status)
         if event.kind is EventKind.PARKED:
             record = record.changed(waiting_since=max(event.seen.since or event.at, record.anchor))

@@ -20,7 +20,7 @@ from weakref import WeakKeyDictionary
 
 from nightshift.errors import AuthFailed, Forbidden, Unreachable
 from nightshift.jobs.adapter import AdapterSpec, JobAdapter
-from nightshift.jobs.waiting import JobEvent, Line, Watch
+from nightshift.jobs.waiting import JobEvent, LogLine, Watch
 
 POLL_TIMEOUT = 120.0
 """Seconds after which one poll counts as failed."""
@@ -46,7 +46,7 @@ class _Wait:
         self.watch = watch
         self.open = True
         self.wake = asyncio.Event()
-        self.lines: deque[Line] = deque()
+        self.lines: deque[LogLine] = deque()
 
 
 class Poller:
@@ -194,7 +194,7 @@ class Poller:
             return
         await self._deliver(batch, lambda wait: self._answer(wait, answers.get(wait.watch.plan.job_id)))
 
-    def _answer(self, wait: _Wait, answer: object) -> list[Line]:
+    def _answer(self, wait: _Wait, answer: object) -> list[LogLine]:
         now = self._clock()
         if answer is None:
             answer = Unreachable(f"the vendor's answer left job {wait.watch.plan.job_id} out")
@@ -202,7 +202,7 @@ class Poller:
             return wait.watch.miss(answer, now)
         return wait.watch.see(answer, now)  # type: ignore[arg-type]
 
-    async def _deliver(self, batch: Iterable[_Wait], feed: Callable[[_Wait], list[Line]]) -> None:
+    async def _deliver(self, batch: Iterable[_Wait], feed: Callable[[_Wait], list[LogLine]]) -> None:
         for number, wait in enumerate(batch, 1):
             if wait.open:
                 lines = feed(wait)

@@ -22,7 +22,7 @@ from nightshift.errors import (
     VendorError,
 )
 from nightshift.jobs.adapter import JobAdapter
-from nightshift.jobs.decision import Ask
+from nightshift.jobs.decision import AskPerson
 from nightshift.jobs.poller import Log
 from nightshift.jobs.record import RESOLUTION_KEY, JobRecord, JobStore, Resolution
 from nightshift.jobs.state import Intent, JobStatus
@@ -75,7 +75,7 @@ def not_seen(adapter: JobAdapter, looked: float) -> Unreachable:
     )
 
 
-def ambiguous(adapter: JobAdapter, intent: Intent, decision: Ask) -> Ambiguous:
+def ambiguous(adapter: JobAdapter, intent: Intent, decision: AskPerson) -> Ambiguous:
     """Tell that nobody but a person can tell whether a job was made, and how to say it.
 
     :param intent: the request in question
@@ -146,8 +146,8 @@ GIVEN_UP = "given_up"
 """State of a job that a person has said to be over."""
 
 
-async def heed(
-    word: Resolution, record: JobRecord | None, adapter: JobAdapter, store: JobStore, payload: Any, log: Log
+async def apply_resolution(
+    resolution: Resolution, record: JobRecord | None, adapter: JobAdapter, store: JobStore, payload: Any, log: Log
 ) -> None:
     """Check a person's word before it is acted on.
 
@@ -157,23 +157,23 @@ async def heed(
     :raises Rejected: the job that was named is not this task's; nothing was adopted
     :raises JobFailed: the person has said that the job is over; it is not made again before the task is cleared once more
     """
-    said = f"{word.by or 'A person who gave no name'} says ({word.why or 'and not why'})"
-    if word.over:
+    who = f"{resolution.by or 'A person who gave no name'} says ({resolution.why or 'and not why'})"
+    if resolution.over:
         if record is not None:
             store.save(record.changed(id=None, refused=True, status=None))
         store.resolved()
         raise JobFailed(
-            f"{said} that the job of this task is over and that none is wanted",
+            f"{who} that the job of this task is over and that none is wanted",
             state=GIVEN_UP,
             vendor=adapter.vendor,
             advice="Clear the task to ask for a new one.",
         )
-    if word.adopt is None:
+    if resolution.adopt is None:
         return
-    log.log(logging.INFO, f"{said} that job {word.adopt} is this task's.")
-    why = await _unlike(word.adopt, record, adapter, payload)
+    log.log(logging.INFO, f"{who} that job {resolution.adopt} is this task's.")
+    why = await _unlike(resolution.adopt, record, adapter, payload)
     if why:
-        raise unlike(adapter, word.adopt, why)
+        raise unlike(adapter, resolution.adopt, why)
 
 
 def unlike(adapter: JobAdapter, job_id: str, why: str) -> Rejected:

@@ -68,7 +68,7 @@ class WaitPlan(msgspec.Struct, frozen=True, kw_only=True):
         return min(max((now - self.started) * _GROWTH, self.first), self.cap)
 
 
-class Line(msgspec.Struct, frozen=True):
+class LogLine(msgspec.Struct, frozen=True):
     """One line for the task's log; the poller has no task of its own to write it for."""
 
     level: int
@@ -107,14 +107,14 @@ class Watch:
         """Whether the vendor has asked not to be called yet."""
         return now < self._not_before
 
-    def see(self, status: JobStatus, now: float) -> list[Line]:
+    def see(self, status: JobStatus, now: float) -> list[LogLine]:
         """Take an answer in; return the lines that it is worth."""
         if status.state is JobState.GONE and not self.plan.gone_ends:
             return self.miss(NotShown("the vendor says that it has no such job", detail=status.detail), now)
         self._polls += 1
         lines = []
         if self._error_kind:
-            lines.append(Line(logging.INFO, f"Job {self.plan.job_id}: the vendor answers again."))
+            lines.append(LogLine(logging.INFO, f"Job {self.plan.job_id}: the vendor answers again."))
         self._error = self._error_kind = ""
         self._refused_since = None
         self._hidden = status.state is JobState.GONE
@@ -130,7 +130,7 @@ class Watch:
         self._judge(status, now)
         return lines
 
-    def miss(self, error: BaseException, now: float) -> list[Line]:
+    def miss(self, error: BaseException, now: float) -> list[LogLine]:
         """Take a failed poll in. It says nothing about the job: only time ends the wait."""
         self._misses += 1
         self._gone_since = None
@@ -143,7 +143,7 @@ class Watch:
         if kind != self._error_kind:
             left = max(0, int(self.plan.deadline - now))
             text = f"a poll failed ({self._error}); the job is not touched, polls go on for {left} s."
-            lines.append(Line(logging.WARNING, f"Job {self.plan.job_id}: {text}"))
+            lines.append(LogLine(logging.WARNING, f"Job {self.plan.job_id}: {text}"))
             self._error_kind = kind
         if isinstance(error, AuthFailed | Forbidden):
             self._refused_since = now if self._refused_since is None else self._refused_since
@@ -187,7 +187,7 @@ class Watch:
             return EventKind.REFUSED
         return EventKind.NOT_SHOWN if self._hidden else EventKind.TIMED_OUT
 
-    def _change(self, label: str, status: JobStatus, now: float) -> Line:
+    def _change(self, label: str, status: JobStatus, now: float) -> LogLine:
         waited = max(0, int(now - self.plan.started))
         parts = [f"Job {self.plan.job_id}: {self._label or 'submitted'} -> {label} after {waited} s"]
         if status.detail:
@@ -195,9 +195,9 @@ class Watch:
         if status.url:
             parts.append(safe_url(status.url))
         if status.state is not JobState.UNKNOWN:
-            return Line(logging.INFO, "; ".join(parts))
+            return LogLine(logging.INFO, "; ".join(parts))
         parts.append(f"the state {status.vendor_state!r} is not known here, it is waited on")
-        return Line(logging.WARNING, "; ".join(parts))
+        return LogLine(logging.WARNING, "; ".join(parts))
 
     def _end(self, kind: EventKind, now: float) -> None:
         self.event = JobEvent(

@@ -37,11 +37,13 @@ def lacking(reports: Iterable[ReportSeen]) -> list[str]:
         if report.published is None:
             found.append(f"{report.name} is not published for it")
         elif report.failed:
-            found.append(f"{report.name} is not sound ({'; '.join(_words(report, name) for name in report.failed)})")
+            found.append(
+                f"{report.name} is not sound ({'; '.join(_check_result(report, name) for name in report.failed)})"
+            )
     return found
 
 
-def _words(report: ReportSeen, check: str) -> str:
+def _check_result(report: ReportSeen, check: str) -> str:
     return f"{check}: {report.checks.get(check) or 'failed'}"
 
 
@@ -54,10 +56,10 @@ def _seen(lake: Lake, name: str, night: str | None) -> ReportSeen:
         source, _, report = name.partition("/")
         nights = sorted(night_rows(lake, source, report), reverse=True)[:NEWEST]
         found = next((one for each in nights if (one := published_report(lake, name, each))), None)
-    return ReportSeen(name=name) if found is None else _told(name, found)
+    return ReportSeen(name=name) if found is None else _report(name, found)
 
 
-def _told(name: str, found: PublishedNight) -> ReportSeen:
+def _report(name: str, found: PublishedNight) -> ReportSeen:
     # When it was committed may be lost with an old log; that it was committed is not.
     published = found.published or f"{found.night}T00:00:00+00:00"
     return ReportSeen(

@@ -11,12 +11,12 @@ from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk.exceptions import AirflowFailException, TaskAwaitingInput, TaskDeferred
 
 from nightshift.promotion.index import doubts_at, running
-from nightshift.promotion.question import roll_back_summary, stage_summary, told
-from nightshift.promotion.record import Kind, Record, State, Version
-from nightshift.promotion.recorder import StepKeeper, run_now
+from nightshift.promotion.question import roll_back_summary, stage_summary, terms_line
+from nightshift.promotion.record import PromotionRecord, StepKind, StepState, Version
+from nightshift.promotion.recorder import StepRecorder, run_now
 from nightshift.promotion.rules.progress import in_doubt
 from nightshift.promotion.terms import Terms
-from nightshift.promotion.triggers import GiveWayTrigger, WaitOver, Why
+from nightshift.promotion.triggers import SupersedeTrigger, WaitOver, Why
 from nightshift.retries import VendorRetryPolicy
 
 if TYPE_CHECKING:
@@ -39,11 +39,11 @@ class PromotionApprovalOperator(ApprovalOperator):
     :param users: ids of the Airflow users who may answer; empty: everybody who may answer for the DAG
     :param hours: how long an answer is waited for
     :param on_timeout: what no answer means: ``reject``, ``fail`` or ``approve``
-    :param gives_way: end the wait when a newer night waits for its turn
+    :param supersedable: end the wait when a newer night waits for its turn
     :param terms: what an answer allows
     """
 
-    kind: ClassVar[Kind] = Kind.APPROVAL
+    kind: ClassVar[StepKind] = StepKind.APPROVAL
     template_fields: Sequence[str] = ()
 
     def __init__(
@@ -55,7 +55,7 @@ class PromotionApprovalOperator(ApprovalOperator):
         users: Sequence[str] = (),
         hours: float = 72,
         on_timeout: str = "reject",
-        gives_way: bool = False,
+        supersedable: bool = False,
         terms: Terms | None = None,
         **kwargs: Any,
     ) -> None:
@@ -70,7 +70,7 @@ class PromotionApprovalOperator(ApprovalOperator):
         self.stage = stage
         self.stages = list(stages)
         self.on_timeout = on_timeout
-        self.gives_way = gives_way
+        self.supersedable = supersedable
         self.terms = terms
 
     def execute(self, context: Context) -> None:
@@ -83,13 +83,13 @@ class PromotionApprovalOperator(ApprovalOperator):
         try:
             super().execute(context)
         except TaskAwaitingInput as parked:
-            if not self.gives_way or record.night is None:
+            if not self.supersedable or record.night is None:
                 raise
             # Airflow's own wait for an answer ends with the answer only; as a deferral the task can be answered all the
             # same, and a trigger can end it for a newer night.
             until = None if parked.timeout is None else time.time() + parked.timeout.total_seconds()
             raise TaskDeferred(
-                trigger=GiveWayTrigger(self.application, record.night, until), method_name=parked.method_name
+                trigger=SupersedeTrigger(self.application, record.night, until), method_name=parked.method_name
             ) from None
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
@@ -101,51 +101,51 @@ class PromotionApprovalOperator(ApprovalOperator):
         if event.get("timedout") and self.on_timeout == "fail":
             event = self._unanswered()
         # Before anything else: on a rejection Airflow's operator skips what follows by an exception.
-        told = self._tell(run_now(self._keeper_of(context)), event)
+        terms_line = self._record_answer(run_now(self._recorder_for(context)), event)
         super().execute_complete(context, event)
-        return told
+        return terms_line
 
-    def _tell(self, keeper: StepKeeper, event: Mapping[str, Any]) -> dict[str, Any]:
+    def _record_answer(self, recorder: StepRecorder, event: Mapping[str, Any]) -> dict[str, Any]:
         """Write the answer into the record and return it.
 
         :raises AirflowFailException: nobody answered, and that means that the promotion fails
         """
         if "error" in event:
-            run_now(keeper.end(State.FAILED, outcome="timed_out", by=NOBODY))
+            run_now(recorder.end(StepState.FAILED, outcome="timed_out", by=NOBODY))
             raise AirflowFailException(
                 f"Nobody answered within {self.response_timeout}. Nothing was deployed to {self.stage}. Clear this task to ask again."
             )
         answer, by = event["chosen_options"][0], _name(event.get("responded_by_user")) or NOBODY
         if answer == self.APPROVE:
-            self._refuse_other_terms(keeper, by)
-        run_now(keeper.end(State.DONE if answer == self.APPROVE else State.REJECTED, outcome=answer, by=by))
+            self._refuse_other_terms(recorder, by)
+        run_now(recorder.end(StepState.DONE if answer == self.APPROVE else StepState.REJECTED, outcome=answer, by=by))
         self.log.info("%s by %s", answer, by)
         return {"answer": answer, "by": by}
 
-    def summarize(self, record: Record, now_running: Mapping[str, Any], doubts: Doubts) -> tuple[str, str]:
+    def summarize(self, record: PromotionRecord, now_running: Mapping[str, Any], doubts: Doubts) -> tuple[str, str]:
         """Return subject and body of the question."""
         return stage_summary(record, str(self.stage), now_running, self.own_terms(record), doubts)
 
-    def version_in(self, record: Record) -> Version | None:
+    def version_in(self, record: PromotionRecord) -> Version | None:
         """Return the version that is approved."""
         return record.version
 
-    def own_terms(self, record: Record) -> Terms:
+    def own_terms(self, record: PromotionRecord) -> Terms:
         """Return what an answer allows."""
         return self.terms or Terms(str(self.stage), {})
 
-    async def _begin(self, context: Context) -> Record:
-        keeper = await self._keeper_of(context)
-        record = await keeper.begin()
+    async def _begin(self, context: Context) -> PromotionRecord:
+        recorder = await self._recorder_for(context)
+        record = await recorder.begin()
         version = self.version_in(record)
-        record = await keeper.note(version=version, terms=self.own_terms(record).digest(record, version))
-        now_running = await running(keeper.records, self.stages)
-        others = await doubts_at(keeper.records, but=record.run_id)
+        record = await recorder.note(version=version, terms=self.own_terms(record).digest(record, version))
+        now_running = await running(recorder.records, self.stages)
+        others = await doubts_at(recorder.records, but=record.run_id)
         doubts = {**others, **{one.stage: one for one in in_doubt(record) if one.stage}}
         self.subject, self.body = self.summarize(record, now_running, doubts)
         return record
 
-    def _refuse_another_question(self, context: Context, record: Record) -> None:
+    def _refuse_another_question(self, context: Context, record: PromotionRecord) -> None:
         """Make sure that Airflow shows this question: it keeps the text of the first one through every clear of its task.
 
         :raises AirflowFailException: it shows another one; nothing is asked
@@ -154,13 +154,13 @@ class PromotionApprovalOperator(ApprovalOperator):
 
         shown: Any = SUPERVISOR_COMMS.send(self._question(context))
         digest = self.own_terms(record).digest(record, self.version_in(record))
-        asked = {one["id"] for one in self.assigned_users or ()}
+        assigned = {one["id"] for one in self.assigned_users or ()}
         here = {getattr(one, "id", None) for one in shown.assigned_users or ()}
-        if told(digest) in (shown.body or "") and asked == here:
+        if terms_line(digest) in (shown.body or "") and assigned == here:
             return
         run_now(
-            self._keeper(context).end(
-                State.FAILED, outcome="not_asked", detail="Airflow would show the question of before"
+            self._recorder(context).end(
+                StepState.FAILED, outcome="not_asked", detail="Airflow would show the question of before"
             )
         )
         raise AirflowFailException(
@@ -180,18 +180,21 @@ class PromotionApprovalOperator(ApprovalOperator):
             multiple=self.multiple, params=self.serialized_params, assigned_users=users,
         )  # fmt: skip
 
-    def _refuse_other_terms(self, keeper: StepKeeper, by: str) -> None:
+    def _refuse_other_terms(self, recorder: StepRecorder, by: str) -> None:
         """Take no answer for more than was shown.
 
         :raises AirflowFailException: configuration, form or version have changed since
         """
-        record = run_now(keeper.read())
-        step = record.step(keeper.task_id)
+        record = run_now(recorder.read())
+        step = record.step(recorder.task_id)
         if step is None or step.terms == self.own_terms(record).digest(record, self.version_in(record)):
             return
         run_now(
-            keeper.end(
-                State.FAILED, outcome="outdated", by=by, detail="something else was shown than would be deployed now"
+            recorder.end(
+                StepState.FAILED,
+                outcome="outdated",
+                by=by,
+                detail="something else was shown than would be deployed now",
             )
         )
         raise AirflowFailException(
@@ -200,12 +203,12 @@ class PromotionApprovalOperator(ApprovalOperator):
             f"{_as_form(record, self.stage)} in the form: it asks anew."
         )
 
-    def _keeper(self, context: Context) -> StepKeeper:
-        return StepKeeper(context, self.application, kind=self.kind, stage=self.stage, gives_way=self.gives_way)
+    def _recorder(self, context: Context) -> StepRecorder:
+        return StepRecorder(context, self.application, kind=self.kind, stage=self.stage, supersedable=self.supersedable)
 
-    async def _keeper_of(self, context: Context) -> StepKeeper:
+    async def _recorder_for(self, context: Context) -> StepRecorder:
         """Return the keeper, once it is known of what stage."""
-        return self._keeper(context)
+        return self._recorder(context)
 
     def _unanswered(self) -> dict[str, Any]:
         if self.defaults is None:
@@ -227,41 +230,41 @@ class RollBackApprovalOperator(PromotionApprovalOperator):
     :param approvers: stage → ids of the users who may approve it
     """
 
-    kind = Kind.ROLL_BACK_APPROVAL
+    kind = StepKind.ROLL_BACK_APPROVAL
 
     def __init__(self, *, ways: Mapping[str, Terms], approvers: Mapping[str, Sequence[str]], **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.ways = ways
         self.approvers = approvers
 
-    def summarize(self, record: Record, now_running: Mapping[str, Any], doubts: Doubts) -> tuple[str, str]:
+    def summarize(self, record: PromotionRecord, now_running: Mapping[str, Any], doubts: Doubts) -> tuple[str, str]:
         """Return subject and body of the question."""
         if record.offer is None:
             raise LookupError("the record offers no way back, so there is nothing to ask for")
         return roll_back_summary(record, record.offer, now_running, self.own_terms(record), doubts)
 
-    def version_in(self, record: Record) -> Version | None:
+    def version_in(self, record: PromotionRecord) -> Version | None:
         """Return the version that is brought back."""
         return None if record.offer is None else record.offer.version
 
-    def own_terms(self, record: Record) -> Terms:
+    def own_terms(self, record: PromotionRecord) -> Terms:
         """Return what an answer allows."""
         label = record.offer.stage if record.offer else ""
         return self.ways.get(label) or Terms(label, {})
 
-    async def _keeper_of(self, context: Context) -> StepKeeper:
-        record = await self._keeper(context).read()
+    async def _recorder_for(self, context: Context) -> StepRecorder:
+        record = await self._recorder(context).read()
         self.stage = record.offer.stage if record.offer else None
         if users := self.approvers.get(self.stage or ""):
             self.assigned_users = _assigned(users)
-        return self._keeper(context)
+        return self._recorder(context)
 
 
 def _assigned(users: Sequence[str]) -> list[dict[str, str]] | None:
     return [{"id": user, "name": user} for user in users] or None
 
 
-def _as_form(record: Record, stage: str | None) -> str:
+def _as_form(record: PromotionRecord, stage: str | None) -> str:
     """Return the fields of the form by which a run goes on from here."""
     version = f"Version {record.version.id}" if record.version else "the version"
     first = f" and From stage {stage}" if stage and record.stages and stage != record.stages[0] else ""

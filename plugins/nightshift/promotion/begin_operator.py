@@ -15,11 +15,11 @@ from nightshift.flexdeploy.lookup import Wanted, check_names
 from nightshift.nights.night import unknown_keys
 from nightshift.nights.place import lake_of_this_deployment
 from nightshift.promotion.after import lacking, seen
-from nightshift.promotion.form import FORM, Wish, night_of
+from nightshift.promotion.form import FORM, PromotionRequest, night_of
 from nightshift.promotion.index import doubts_at, has_passed, read_index, running
-from nightshift.promotion.queue import Place, Queue
-from nightshift.promotion.record import Outcome, Record, Version, now
-from nightshift.promotion.rules.progress import deployed, standing
+from nightshift.promotion.queue import Queue, QueuePosition
+from nightshift.promotion.record import PromotionOutcome, PromotionRecord, Version, now
+from nightshift.promotion.rules.progress import deployed, stage_lines
 from nightshift.promotion.store import Records
 from nightshift.promotion.turns import Turns
 from nightshift.retries import VendorRetryPolicy
@@ -31,7 +31,7 @@ PAUSE, PAUSE_AGAIN = 3.0, 20.0
 """Seconds between the looks of the trigger, and after a wake-up that was in vain."""
 LONGEST_WAIT = timedelta(hours=1)
 """After that Airflow ends a wait that its triggerer has lost; a retry takes it up again."""
-IN_VAIN = frozenset({Outcome.SKIPPED, Outcome.ABANDONED, Outcome.SUPERSEDED})
+IN_VAIN = frozenset({PromotionOutcome.SKIPPED, PromotionOutcome.ABANDONED, PromotionOutcome.SUPERSEDED})
 """Outcomes of promotions that leave their night to be promoted."""
 
 
@@ -58,8 +58,8 @@ class PromotionBeginOperator(BaseOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Look once; see the class."""
         try:
-            wish, night = self._asked(context)
-            stages = wish.stages_of([stage.label for stage in self.config.stages])
+            request, night = self._request_of(context)
+            stages = request.stages_of([stage.label for stage in self.config.stages])
         except ValueError as error:
             raise AirflowFailException(str(error)) from None
         # Whatever event started this run: only the lake says whether the night is complete.
@@ -69,16 +69,16 @@ class PromotionBeginOperator(BaseOperator):
                 f"The night {night} is not complete: {', '.join(why)}. Nothing was built. Bring these reports home and clear "
                 "this task; or start a run without a night."
             )
-        told = asyncio.run(self._begin(context, wish, night, stages, tuple(reports)))
-        if told is not None:
-            return told
+        returned = asyncio.run(self._begin(context, request, night, stages, tuple(reports)))
+        if returned is not None:
+            return returned
         from nightshift.promotion.triggers import TurnTrigger
 
         raise TaskDeferred(
             trigger=TurnTrigger(
                 self.application,
                 context["ti"].run_id,
-                gives_way=self.config.newer == "supersede" and night is not None,
+                supersedable=self.config.newer == "supersede" and night is not None,
                 interval=self.pause,
             ),
             method_name="look_again",
@@ -90,47 +90,54 @@ class PromotionBeginOperator(BaseOperator):
         self.pause, self.names_checked = PAUSE_AGAIN, True
         return self.execute(context)
 
-    def _asked(self, context: Context) -> tuple[Wish, str | None]:
+    def _request_of(self, context: Context) -> tuple[PromotionRequest, str | None]:
         run = context["dag_run"]
         if unknown := unknown_keys(run.conf, FORM):
             raise ValueError(f"Unknown field in the run's conf: {', '.join(unknown)}. Valid: {', '.join(FORM)}.")
-        wish = Wish.of(context["params"])
-        wish.check()
-        return wish, night_of(run.partition_key, wish)
+        request = PromotionRequest.of(context["params"])
+        request.check()
+        return request, night_of(run.partition_key, request)
 
     async def _begin(
-        self, context: Context, wish: Wish, night: str | None, stages: Sequence[str], reports: tuple[Any, ...]
+        self,
+        context: Context,
+        request: PromotionRequest,
+        night: str | None,
+        stages: Sequence[str],
+        reports: tuple[Any, ...],
     ) -> dict[str, Any] | None:
         """Return what the task returns; ``None``: it is not our turn yet."""
         lake = lake_of_this_deployment()
         records = Records(lake, self.application)
-        record = await self._record(context, records, wish, night)
+        record = await self._record(context, records, request, night)
         record = record.changed(reports=reports, stages=tuple(stages))
-        if why := await self._out_of_order(records, wish):
+        if why := await self._out_of_order(records, request):
             raise AirflowFailException(why)
         if not self.names_checked:
             await self._check_names(record)
-        if wish.dry_run:
-            record = await self._planned(records, wish, record)
-            return await self._told(records, record.close(Outcome.DRY_RUN, "a dry run"))
+        if request.dry_run:
+            record = await self._planned(records, request, record)
+            return await self._written(records, record.close(PromotionOutcome.DRY_RUN, "a dry run"))
         queue = Queue(context, records, Turns(lake, self.application), self.config)
         match await queue.look(record):
-            case Place.WAITS:
+            case QueuePosition.WAITS:
                 return None
-            case Place.GAVE_WAY:
+            case QueuePosition.SUPERSEDED:
                 record = record.changed(superseded_by=queue.newer.run_id if queue.newer else None)
-                return await self._told(records, record.close(Outcome.SUPERSEDED, "a newer night came first"))
+                return await self._written(
+                    records, record.close(PromotionOutcome.SUPERSEDED, "a newer night came first")
+                )
         record = record.changed(turn=queue.number)
         if why := await self._in_vain(context, records, record):
-            told = await self._told(records, record.close(Outcome.SKIPPED, why))
+            returned = await self._written(records, record.close(PromotionOutcome.SKIPPED, why))
             await queue.turns.leave(record.run_id)
-            return told
-        record = await self._planned(records, wish, record)
-        told = await self._told(records, record)
+            return returned
+        record = await self._planned(records, request, record)
+        returned = await self._written(records, record)
         await queue.turns.leave(record.run_id)
-        return told
+        return returned
 
-    async def _check_names(self, record: Record) -> None:
+    async def _check_names(self, record: PromotionRecord) -> None:
         """Look up what the configuration names at FlexDeploy, before anything is built.
 
         :raises AirflowFailException: FlexDeploy does not have it; says what there is
@@ -149,84 +156,88 @@ class PromotionBeginOperator(BaseOperator):
                 f"the user of the connection {self.config.connection} see these in FlexDeploy; then clear this task."
             )
 
-    async def _record(self, context: Context, records: Records, wish: Wish, night: str | None) -> Record:
+    async def _record(
+        self, context: Context, records: Records, request: PromotionRequest, night: str | None
+    ) -> PromotionRecord:
         """Return the record of this run: of an earlier attempt, taken up again, or a new one."""
         run = context["dag_run"]
-        given = None if wish.version_id is None else Version(id=wish.version_id)
+        given = None if request.version_id is None else Version(id=request.version_id)
         known = await records.read(run.run_id)
         if known is not None:
             return known.changed(
-                closed=None, outcome=None, reason="", superseded_by=None, form=wish.as_json(), version=given
+                closed=None, outcome=None, reason="", superseded_by=None, form=request.as_json(), version=given
             )
-        return Record(
+        return PromotionRecord(
             application=self.application,
             dag_id=self.dag_id,
             run_id=run.run_id,
             night=night,
             by=getattr(run, "triggering_user_name", None) if run.run_type == "manual" else None,
-            form=wish.as_json(),
+            form=request.as_json(),
             opened=now(),
             version=given,
         )
 
-    async def _in_vain(self, context: Context, records: Records, record: Record) -> str:
+    async def _in_vain(self, context: Context, records: Records, record: PromotionRecord) -> str:
         """Return why a night is not promoted although it is sound; empty where it is."""
         if record.night is None:
             return ""
-        asked = context["dag_run"].run_type == "manual"
+        by_person = context["dag_run"].run_type == "manual"
         older = self.config.older == "skip"
-        for told in (await read_index(records)).whole():
-            if told.run_id == record.run_id or told.turn is None or told.outcome in IN_VAIN:
+        for returned in (await read_index(records)).whole():
+            if returned.run_id == record.run_id or returned.turn is None or returned.outcome in IN_VAIN:
                 continue
-            if told.night != record.night and not (older and told.deployed and (told.night or "") > record.night):
+            if returned.night != record.night and not (
+                older and returned.deployed and (returned.night or "") > record.night
+            ):
                 continue
-            other = await records.read(told.run_id)
-            if other is not None and (why := self._promoted_before(record, other, asked=asked)):
+            other = await records.read(returned.run_id)
+            if other is not None and (why := self._promoted_before(record, other, by_person=by_person)):
                 return why
         return ""
 
-    def _promoted_before(self, record: Record, other: Record, *, asked: bool) -> str:
+    def _promoted_before(self, record: PromotionRecord, other: PromotionRecord, *, by_person: bool) -> str:
         """Return why a promotion makes another one needless; empty where it does not."""
         if other.outcome in IN_VAIN:
             return ""
-        if other.night == record.night and not asked:
-            told = f"{record.night} was promoted before ({other.outcome or 'underway'}, run {other.run_id})"
+        if other.night == record.night and not by_person:
+            returned = f"{record.night} was promoted before ({other.outcome or 'underway'}, run {other.run_id})"
             if _versions(other) == _versions(record):
-                return told
+                return returned
             if self.config.republished == "skip":
-                return f"{told}, and was published again since"
+                return f"{returned}, and was published again since"
         if (other.night or "") > (record.night or "") and self.config.older == "skip" and deployed(other):
             return f"the newer night {other.night} was promoted before (run {other.run_id})"
         return ""
 
-    async def _out_of_order(self, records: Records, wish: Wish) -> str:
+    async def _out_of_order(self, records: Records, request: PromotionRequest) -> str:
         """Return why the first stage may not take the version that was given; empty where it may."""
         labels = self._stages()
-        first = labels.index(wish.from_stage) if wish.from_stage else 0
-        if first == 0 or wish.version_id is None or wish.emergency:
+        first = labels.index(request.from_stage) if request.from_stage else 0
+        if first == 0 or request.version_id is None or request.emergency:
             return ""
         before = labels[first - 1]
-        if await has_passed(records, before, wish.version_id):
+        if await has_passed(records, before, request.version_id):
             return ""
         return (
-            f"no record tells that version {wish.version_id} has got through {before}, so {labels[first]} does not take it. Nothing was "
+            f"no record tells that version {request.version_id} has got through {before}, so {labels[first]} does not take it. Nothing was "
             f"deployed. Give From stage {before} or an earlier one; in an emergency, give the reason in the field Emergency."
         )
 
-    async def _planned(self, records: Records, wish: Wish, record: Record) -> Record:
+    async def _planned(self, records: Records, request: PromotionRequest, record: PromotionRecord) -> PromotionRecord:
         before, doubts = await running(records, self._stages()), await doubts_at(records, but=record.run_id)
-        lines = [f"EMERGENCY: {wish.emergency}"] if wish.emergency else []
-        if wish.version_id is None:
-            forced = ", even without changes" if wish.force_build or self.config.build.force else ""
+        lines = [f"EMERGENCY: {request.emergency}"] if request.emergency else []
+        if request.version_id is None:
+            forced = ", even without changes" if request.force_build or self.config.build.force else ""
             lines.append(f"build {self.config.named} in {self.config.build.label}{forced}")
         through = [stage for stage in self.config.stages if stage.label in record.stages]
-        lines += [stage_words(stage, record.version) for stage in through]
-        plan = (*lines, *(f"now in {line}" for line in standing(record, before, doubts)))
+        lines += [stage_plan(stage, record.version) for stage in through]
+        plan = (*lines, *(f"now in {line}" for line in stage_lines(record, before, doubts)))
         for line in plan:
             self.log.info("Plan: %s", line)
         return record.changed(before=before, plan=tuple(plan))
 
-    async def _told(self, records: Records, record: Record) -> dict[str, Any]:
+    async def _written(self, records: Records, record: PromotionRecord) -> dict[str, Any]:
         await records.write(record)
         if record.outcome is not None:
             self.log.info("%s: %s", record.outcome, record.reason)
@@ -237,12 +248,12 @@ class PromotionBeginOperator(BaseOperator):
         return [stage.label for stage in self.config.stages]
 
 
-def _versions(record: Record) -> dict[str, int | None]:
+def _versions(record: PromotionRecord) -> dict[str, int | None]:
     """Return report → the version of its table that brought the night."""
     return {report.name: report.table_version for report in record.reports}
 
 
-def wanted_of(config: Application, record: Record) -> list[Wanted]:
+def wanted_of(config: Application, record: PromotionRecord) -> list[Wanted]:
     """Return what the steps of a promotion name at FlexDeploy."""
     project = _one(config.what)
     found = []
@@ -270,7 +281,7 @@ def _one(parameter: Mapping[str, Any]) -> Any:
     return next(iter(parameter.values()))
 
 
-def stage_words(stage: Stage, version: Version | None) -> str:
+def stage_plan(stage: Stage, version: Version | None) -> str:
     """Return what a stage is to go through, in one line."""
     parts = [f"approval by {', '.join(stage.approval.users) or 'a person'}"] if stage.approval else []
     if stage.window:

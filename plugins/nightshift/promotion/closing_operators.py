@@ -12,8 +12,8 @@ from nightshift.errors import NotFound, NotShown
 from nightshift.flexdeploy.vocabulary import ENDED
 from nightshift.nights.place import lake_of_this_deployment
 from nightshift.promotion.index import doubts_at, running
-from nightshift.promotion.record import Offer, Outcome, Record
-from nightshift.promotion.rules.progress import in_flight, is_settled, outcome_of, roll_back_of, standing
+from nightshift.promotion.record import Offer, PromotionOutcome, PromotionRecord
+from nightshift.promotion.rules.progress import in_flight, is_settled, outcome_of, roll_back_of, stage_lines
 from nightshift.promotion.store import Records
 from nightshift.promotion.turns import Turns
 from nightshift.retries import VendorRetryPolicy
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
 FAILED_TASK = frozenset({"failed", "upstream_failed"})
-BAD_OUTCOMES = frozenset({Outcome.FAILED, Outcome.ROLLED_BACK})
+BAD_OUTCOMES = frozenset({PromotionOutcome.FAILED, PromotionOutcome.ROLLED_BACK})
 
 
 class RollBackOfferOperator(BaseAsyncOperator):
@@ -61,7 +61,7 @@ class RollBackOfferOperator(BaseAsyncOperator):
         await records.write(record.changed(offer=offer))
         return offer.model_dump()
 
-    async def _wait_for_the_vendor(self, record: Record) -> None:
+    async def _wait_for_the_vendor(self, record: PromotionRecord) -> None:
         """Refuse to offer anything while the failed deployment may still be at work.
 
         :raises AirflowFailException: it is
@@ -123,7 +123,7 @@ class PromotionCloseOperator(BaseAsyncOperator):
                 f"still says how this one ended ({record.outcome}). Clear the task `begin` with all that follows: it waits for its turn."
             )
         outcome, reason = outcome_of(record, failed)
-        lines = standing(record, await running(records, self.stages), await doubts_at(records, but=run_id))
+        lines = stage_lines(record, await running(records, self.stages), await doubts_at(records, but=run_id))
         # Last of all, because from then on another promotion may begin.
         await records.write(record.close(outcome, reason))
         await turns.leave(run_id)
@@ -131,7 +131,7 @@ class PromotionCloseOperator(BaseAsyncOperator):
             self.log.info("%s", line)
         if outcome in BAD_OUTCOMES:
             raise AirflowFailException(
-                f"The promotion {'was rolled back' if outcome is Outcome.ROLLED_BACK else 'failed'}: {reason.rstrip('.')}. What runs where: {'; '.join(lines).rstrip('.')}."
+                f"The promotion {'was rolled back' if outcome is PromotionOutcome.ROLLED_BACK else 'failed'}: {reason.rstrip('.')}. What runs where: {'; '.join(lines).rstrip('.')}."
             )
         return {"outcome": str(outcome), "reason": reason, "standing": lines}
 

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nightshift.jobs.record import RESOLUTION_KEY
-from nightshift.promotion.record import Kind, Record, Said, State, Step, now
+from nightshift.promotion.record import PromotionRecord, PromotionStep, RecordedResolution, StepKind, StepState, now
 
 if TYPE_CHECKING:
     from nightshift.promotion.store import Records
     from nightshift.promotion.turns import Turns
 
-HOLD = frozenset({Kind.DEPLOY, Kind.UTILITY, Kind.ROLL_BACK})
+HOLD = frozenset({StepKind.DEPLOY, StepKind.UTILITY, StepKind.ROLL_BACK})
 """Steps that change a stage. A build in doubt changes none: at worst, FlexDeploy has a version more."""
 AMBIGUOUS = "ambiguous"
 """Outcome of a step of which only a person can tell whether FlexDeploy did it."""
@@ -32,7 +32,7 @@ class Doubt:
     """
 
     run_id: str
-    step: Step
+    step: PromotionStep
 
     @property
     def words(self) -> str:
@@ -53,7 +53,7 @@ class Doubt:
         )
 
 
-def doubts_in(record: Record) -> list[Step]:
+def doubts_in(record: PromotionRecord) -> list[PromotionStep]:
     """Return the steps of a promotion of which nobody knows how they ended.
 
     Those that were asked for and whose answer was lost, and those that FlexDeploy did not show when their time was over.
@@ -61,10 +61,10 @@ def doubts_in(record: Record) -> list[Step]:
     return [step for step in record.steps_of(HOLD) if _is_in_doubt(step)]
 
 
-def _is_in_doubt(step: Step) -> bool:
-    if step.state not in (State.STARTED, State.FAILED) or (step.said is not None and step.said.word == "over"):
+def _is_in_doubt(step: PromotionStep) -> bool:
+    if step.state not in (StepState.STARTED, StepState.FAILED) or (step.said is not None and step.said.word == "over"):
         return False
-    return step.asked is not None or (step.state is State.FAILED and step.outcome == AMBIGUOUS)
+    return step.asked is not None or (step.state is StepState.FAILED and step.outcome == AMBIGUOUS)
 
 
 async def doubts_of(records: Records, turns: Turns) -> list[Doubt]:
@@ -85,7 +85,7 @@ async def doubts_of(records: Records, turns: Turns) -> list[Doubt]:
     return []
 
 
-async def settle(records: Records, run_id: str, task: str, *, by: str, why: str) -> Record:
+async def settle(records: Records, run_id: str, task: str, *, by: str, why: str) -> PromotionRecord:
     """Write down that a person has looked: what was in doubt is over at FlexDeploy, one way or the other.
 
     The application is free for the next promotion then. What runs in the stage stays told as in doubt, until something is
@@ -104,9 +104,9 @@ async def settle(records: Records, run_id: str, task: str, *, by: str, why: str)
     if (
         record is None
         or step is None
-        or (step.state is State.STARTED and record.closed is None)
+        or (step.state is StepState.STARTED and record.closed is None)
         or not _is_in_doubt(step)
     ):
         raise ValueError(f"{task} of {run_id} is not in doubt, or its promotion is still underway")
-    said = Said(word="over", by=by.strip(), why=why.strip(), at=now())
-    return await records.write(record.with_step(step.changed(said=said, asked=None)))
+    resolution = RecordedResolution(word="over", by=by.strip(), why=why.strip(), at=now())
+    return await records.write(record.with_step(step.changed(said=resolution, asked=None)))

@@ -94,7 +94,7 @@ class _Chain:
         self.config = config
         self.labels = [stage.label for stage in config.stages]
         self.terms = terms_of(config)
-        self.gives_way = config.newer == "supersede"
+        self.supersedable = config.newer == "supersede"
         self.shared: dict[str, Any] = {"application": name}
         # What was left undone on purpose does not stop what follows; what failed does. Each task asks the record.
         self.step: dict[str, Any] = {**self.shared, "trigger_rule": "none_failed"}
@@ -128,8 +128,8 @@ class _Chain:
             task_id="build",
             doc_md="Build a version; no stage gets another one.",
             unchanged=build.unchanged,
-            gives_way=self.gives_way,
-            asked={**self.config.what, **self.config.on_stream, **build.where, **build.asked},
+            supersedable=self.supersedable,
+            parameters={**self.config.what, **self.config.on_stream, **build.where, **build.parameters},
             **self.job,
             **self.step,
         )
@@ -144,7 +144,7 @@ class _Chain:
                         task_id="approve",
                         doc_md="Ask a person.",
                         stages=self.labels,
-                        gives_way=self.gives_way,
+                        supersedable=self.supersedable,
                         **stage.approval.model_dump(),
                         **at,
                     )
@@ -155,25 +155,25 @@ class _Chain:
                         task_id="window",
                         doc_md="Wait for the window.",
                         window=stage.window,
-                        gives_way=self.gives_way,
+                        supersedable=self.supersedable,
                         **at,
                     )
                 )
-            tasks += [self._utility(stage, step, gives_way=number == 0) for number, step in enumerate(stage.before)]
+            tasks += [self._utility(stage, step, supersedable=number == 0) for number, step in enumerate(stage.before)]
             tasks.append(
                 PromotionDeployOperator(
                     task_id="deploy",
                     doc_md="Deploy the version, and wait for it.",
                     # Between a utility run and its deployment nothing gives way: what was stopped has to be started again.
-                    gives_way=self.gives_way and not stage.before,
-                    asked=self._deployment(stage),
+                    supersedable=self.supersedable and not stage.before,
+                    parameters=self._deployment(stage),
                     packages=self.config.packages,
                     window=stage.window,
                     **self.job,
                     **at,
                 )
             )
-            tasks += [self._utility(stage, step, gives_way=False) for step in stage.after]
+            tasks += [self._utility(stage, step, supersedable=False) for step in stage.after]
             if stage.exago is not None:
                 tasks.append(
                     PromotionFoldersOperator(
@@ -186,15 +186,15 @@ class _Chain:
                 )
         return tasks
 
-    def _utility(self, stage: Stage, step: UtilityStep, *, gives_way: bool) -> BaseOperator:
+    def _utility(self, stage: Stage, step: UtilityStep, *, supersedable: bool) -> BaseOperator:
         return PromotionUtilityOperator(
-            task_id=step.name, doc_md=f"Run {step.name}.", stage=stage.label, gives_way=gives_way and self.gives_way,
-            terms=self.terms[stage.label], asked={**step.what, **(step.where or stage.where), **step.asked},
+            task_id=step.name, doc_md=f"Run {step.name}.", stage=stage.label, supersedable=supersedable and self.supersedable,
+            terms=self.terms[stage.label], parameters={**step.what, **(step.where or stage.where), **step.parameters},
             **self.job, **self.step,
         )  # fmt: skip
 
     def _deployment(self, stage: Stage) -> dict[str, Any]:
-        return {**self.config.what, **stage.where, **stage.asked}
+        return {**self.config.what, **stage.where, **stage.parameters}
 
     def _roll_back(self, last: BaseOperator) -> BaseOperator:
         approval = self.config.roll_back.approval if self.config.roll_back is not None else None

@@ -90,7 +90,7 @@ def _pairs(title: str, description: str) -> Param:
     )
 
 
-class Wish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class PromotionRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """What a person asked for; a run of the nights themselves asks for nothing special.
 
     :param version_id: version to promote instead of a new one
@@ -119,7 +119,7 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     night: str | None = None
 
     @classmethod
-    def of(cls, params: Mapping[str, Any]) -> Wish:
+    def of(cls, params: Mapping[str, Any]) -> PromotionRequest:
         """Read the form of a run.
 
         :raises ValueError: a field has a value that it cannot have
@@ -187,16 +187,16 @@ def _texts_of(pairs: Mapping[str, str]) -> tuple[str, ...]:
     return (*pairs, *pairs.values())
 
 
-def night_of(partition_key: str | None, wish: Wish) -> str | None:
+def night_of(partition_key: str | None, request: PromotionRequest) -> str | None:
     """Return the night of a run; ``None``: it has none.
 
     :raises ValueError: the form contradicts the partition key, or names no day
     """
-    if partition_key and wish.night not in (None, partition_key):
+    if partition_key and request.night not in (None, partition_key):
         raise ValueError(
-            f"The run's partition key is {partition_key} but the form says night {wish.night}; give one of the two."
+            f"The run's partition key is {partition_key} but the form says night {request.night}; give one of the two."
         )
-    night = partition_key or wish.night
+    night = partition_key or request.night
     if night is None:
         return None
     try:

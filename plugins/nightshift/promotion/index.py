@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from nightshift.lake.errors import Damaged
-from nightshift.promotion.record import Record, Running, Step, Version
+from nightshift.promotion.record import PromotionRecord, PromotionStep, Running, Version
 from nightshift.promotion.rules.progress import build_of, built, deployed, ended_in_doubt, passed
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class Deployment(msgspec.Struct, frozen=True, array_like=True):
         return Version(id=self.id, name=self.name)
 
 
-class Told(msgspec.Struct, frozen=True, array_like=True):
+class RecordSummary(msgspec.Struct, frozen=True, array_like=True):
     """What one record tells, in short.
 
     :param mark: the mark of the content that it was read from
@@ -81,7 +81,7 @@ class Told(msgspec.Struct, frozen=True, array_like=True):
     built: Deployment | None
 
     @classmethod
-    def of(cls, record: Record, mark: str) -> Told:
+    def of(cls, record: PromotionRecord, mark: str) -> RecordSummary:
         """Return what a record tells.
 
         :param mark: the mark of the content that it was read from
@@ -99,28 +99,28 @@ class Told(msgspec.Struct, frozen=True, array_like=True):
 
 class _Kept(msgspec.Struct, frozen=True):
     format: int
-    told: dict[str, Told]
+    summaries: dict[str, RecordSummary]
 
 
 @dataclass(frozen=True)
 class Index:
     """What all records of an application tell, and which of them cannot be read.
 
-    :param told: what each tells, the one that was changed last first
+    :param summaries: what each tells, the one that was changed last first
     :param damaged: those that cannot be read, each with when it was changed
     """
 
-    told: tuple[Told, ...] = ()
+    summaries: tuple[RecordSummary, ...] = ()
     damaged: tuple[tuple[datetime, Damaged], ...] = field(default=())
 
-    def whole(self) -> tuple[Told, ...]:
+    def whole(self) -> tuple[RecordSummary, ...]:
         """Return what all records tell.
 
         :raises Damaged: one cannot be read
         """
         for _, error in self.damaged:
             raise error
-        return self.told
+        return self.summaries
 
 
 async def read_index(records: Records) -> Index:
@@ -132,8 +132,8 @@ async def read_index(records: Records) -> Index:
     """
     listed = {one.name: one for one in await records.listed()}
     kept = _decoded(await records.read_beside())
-    told = {name: one for name, one in kept.items() if name in listed and one.mark == listed[name].mark}
-    changed = sorted(listed.keys() - told.keys(), key=lambda name: listed[name].changed, reverse=True)
+    summaries = {name: one for name, one in kept.items() if name in listed and one.mark == listed[name].mark}
+    changed = sorted(listed.keys() - summaries.keys(), key=lambda name: listed[name].changed, reverse=True)
     damaged: list[tuple[datetime, Damaged]] = []
     for first in range(0, len(changed), AT_ONCE):
         lot = changed[first : first + AT_ONCE]
@@ -141,48 +141,48 @@ async def read_index(records: Records) -> Index:
             if isinstance(found, Damaged):
                 damaged.append((listed[name].changed, found))
             elif found is not None:
-                told[name] = found
-        await _keep(records, told)
-    if not changed and told.keys() != kept.keys():
-        await _keep(records, told)
-    order = sorted(told, key=lambda name: (listed[name].changed, name), reverse=True)
-    return Index(tuple(told[name] for name in order), tuple(damaged))
+                summaries[name] = found
+        await _save(records, summaries)
+    if not changed and summaries.keys() != kept.keys():
+        await _save(records, summaries)
+    order = sorted(summaries, key=lambda name: (listed[name].changed, name), reverse=True)
+    return Index(tuple(summaries[name] for name in order), tuple(damaged))
 
 
-async def _read(records: Records, one: Listed) -> Told | Damaged | None:
+async def _read(records: Records, one: Listed) -> RecordSummary | Damaged | None:
     try:
         record = await records.read_named(one.name)
     except Damaged as error:
         return error
-    return None if record is None else Told.of(record, one.mark)
+    return None if record is None else RecordSummary.of(record, one.mark)
 
 
-async def _keep(records: Records, told: Mapping[str, Told]) -> None:
+async def _save(records: Records, summaries: Mapping[str, RecordSummary]) -> None:
     try:
-        await records.write_beside(msgspec.json.encode(_Kept(FORMAT, dict(told))))
+        await records.write_beside(msgspec.json.encode(_Kept(FORMAT, dict(summaries))))
     except Exception as error:
         # Whoever looks next reads the same records again.
         log.warning("The index of the promotions could not be written: %s", type(error).__name__)
 
 
-def _decoded(text: bytes | None) -> dict[str, Told]:
+def _decoded(text: bytes | None) -> dict[str, RecordSummary]:
     if text is None:
         return {}
     try:
         kept = msgspec.json.decode(text, type=_Kept)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return {}
-    return kept.told if kept.format == FORMAT else {}
+    return kept.summaries if kept.format == FORMAT else {}
 
 
 def _deployment(stage: str, version: Version, since: datetime) -> Deployment:
     return Deployment(stage, version.id, version.name, since)
 
 
-def newest_told(told: Iterable[Told]) -> dict[str, Running]:
+def newest_running(summaries: Iterable[RecordSummary]) -> dict[str, Running]:
     """Return stage → what runs there, by what records tell; of two of the same moment that of the record changed last."""
     found: dict[str, tuple[Deployment, str]] = {}
-    for one in told:
+    for one in summaries:
         for there in one.deployed:
             if there.stage not in found or found[there.stage][0].since < there.since:
                 found[there.stage] = (there, one.run_id)
@@ -192,11 +192,11 @@ def newest_told(told: Iterable[Told]) -> dict[str, Running]:
     }
 
 
-def doubted(told: Iterable[Told]) -> dict[str, str]:
+def doubted(summaries: Iterable[RecordSummary]) -> dict[str, str]:
     """Return stage → the run whose deployment there is in doubt: the newest one, where none ended well since."""
-    told = list(told)
-    running, found = newest_told(told), dict[str, tuple[datetime, str]]()
-    for one in told:
+    summaries = list(summaries)
+    running, found = newest_running(summaries), dict[str, tuple[datetime, str]]()
+    for one in summaries:
         for stage, began in one.doubts:
             if stage in running and running[stage].since >= began:
                 continue
@@ -218,21 +218,21 @@ async def running(records: Records, stages: Collection[str], *, but: str | None 
     :raises Damaged: a record that may tell otherwise cannot be read
     """
     index = await read_index(records)
-    found = newest_told(one for one in index.told if one.run_id != but)
-    told = {stage: await _borne_out(records, stage, found.get(stage)) for stage in stages}
-    _heed_damage(index, [None if one is None else one.since for one in told.values()])
-    return told
+    found = newest_running(one for one in index.summaries if one.run_id != but)
+    summaries = {stage: await _borne_out(records, stage, found.get(stage)) for stage in stages}
+    _refuse_damage(index, [None if one is None else one.since for one in summaries.values()])
+    return summaries
 
 
-async def _borne_out(records: Records, stage: str, told: Running | None) -> Running | None:
+async def _borne_out(records: Records, stage: str, summaries: Running | None) -> Running | None:
     """Return what the index tells of a stage, as the record itself has it."""
-    if told is None:
+    if summaries is None:
         return None
-    record = await records.read(told.run_id)
+    record = await records.read(summaries.run_id)
     return None if record is None else deployed(record).get(stage)
 
 
-def _heed_damage(index: Index, since: Collection[datetime | None]) -> None:
+def _refuse_damage(index: Index, since: Collection[datetime | None]) -> None:
     """Refuse to tell anything where a record that cannot be read may tell something newer.
 
     :raises Damaged: one may
@@ -242,22 +242,22 @@ def _heed_damage(index: Index, since: Collection[datetime | None]) -> None:
             raise error
 
 
-async def doubts_at(records: Records, *, but: str | None = None) -> dict[str, Step]:
+async def doubts_at(records: Records, *, but: str | None = None) -> dict[str, PromotionStep]:
     """Return stage → the deployment there that is not known to have ended well, where none ended well since.
 
     :param records: of the application
     :param but: leave out the record of this run
     """
-    return await doubts_told(records, (one for one in (await read_index(records)).told if one.run_id != but))
+    return await doubts_in_records(records, (one for one in (await read_index(records)).summaries if one.run_id != but))
 
 
-async def doubts_told(records: Records, told: Iterable[Told]) -> dict[str, Step]:
+async def doubts_in_records(records: Records, summaries: Iterable[RecordSummary]) -> dict[str, PromotionStep]:
     """Return stage → the deployment in doubt, as its own record has it.
 
-    :param told: what the records tell
+    :param summaries: what the records tell
     """
-    found: dict[str, Step] = {}
-    for stage, run_id in doubted(told).items():
+    found: dict[str, PromotionStep] = {}
+    for stage, run_id in doubted(summaries).items():
         record = await records.read(run_id)
         for step in ended_in_doubt(record) if record is not None else ():
             if step.stage == stage:
@@ -271,7 +271,7 @@ async def has_passed(records: Records, stage: str, version_id: int) -> bool:
     :raises Damaged: no record says so, and one cannot be read
     """
     index = await read_index(records)
-    for one in index.told:
+    for one in index.summaries:
         if (stage, version_id) in one.passed:
             record = await records.read(one.run_id)
             if record is not None and (stage, version_id) in {(name, version.id) for name, version in passed(record)}:
@@ -287,8 +287,8 @@ async def last_built(records: Records, *, but: str | None = None) -> Version | N
     :raises Damaged: a record that may tell otherwise cannot be read
     """
     index = await read_index(records)
-    builds = [(one.built.since, one) for one in index.told if one.built is not None and one.run_id != but]
+    builds = [(one.built.since, one) for one in index.summaries if one.built is not None and one.run_id != but]
     last = max(builds, key=lambda one: one[0], default=None)
-    _heed_damage(index, [None if last is None else last[0]])
+    _refuse_damage(index, [None if last is None else last[0]])
     record = None if last is None else await records.read(last[1].run_id)
     return None if record is None else built(record)

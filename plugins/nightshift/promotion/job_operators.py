@@ -10,20 +10,20 @@ from airflow.sdk.exceptions import TaskDeferred
 
 from nightshift.errors import BadResponse, Rejected
 from nightshift.flexdeploy.request import BuildRequest, DeployRequest, ExecuteRequest
-from nightshift.flexdeploy.vocabulary import VENDOR, Outcome
+from nightshift.flexdeploy.vocabulary import VENDOR, WorkOutcome
 from nightshift.jobs.state import JobStatus, TaskState
 from nightshift.nights.place import lake_of_this_deployment
-from nightshift.promotion.form import Wish
+from nightshift.promotion.form import PromotionRequest
 from nightshift.promotion.index import last_built
 from nightshift.promotion.job_step import PromotionJobOperator, version_of
-from nightshift.promotion.record import Kind, Record, State, Version
+from nightshift.promotion.record import PromotionRecord, StepKind, StepState, Version
 from nightshift.promotion.rules.window import is_open, next_opening
 from nightshift.promotion.store import Records
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from nightshift.config.promotions import Package, Window
+    from nightshift.config.promotions import DeploymentWindow, Package
     from nightshift.jobs.adapter import Immediate
     from nightshift.promotion.terms import Terms
 
@@ -38,24 +38,24 @@ class PromotionBuildOperator(PromotionJobOperator):
         of the application say was built last
     """
 
-    kind = Kind.BUILD
+    kind = StepKind.BUILD
     request_type = BuildRequest
 
     def __init__(self, *, unchanged: str = "stop", **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.unchanged = unchanged
 
-    def wanted(self, context: Context, record: Record) -> Mapping[str, Any]:
+    def wanted(self, context: Context, record: PromotionRecord) -> Mapping[str, Any]:
         """Add what the person asked for."""
-        wish = Wish.of(record.form)
+        request = PromotionRequest.of(record.form)
         return {
-            **self.asked,
-            "force_build": wish.force_build or self.asked.get("force_build"),
-            "related_tickets": [*self.asked.get("related_tickets", ()), *wish.related_tickets],
-            "inputs": {**self.asked.get("inputs", {}), **wish.build_inputs},
+            **self.parameters,
+            "force_build": request.force_build or self.parameters.get("force_build"),
+            "related_tickets": [*self.parameters.get("related_tickets", ()), *request.related_tickets],
+            "inputs": {**self.parameters.get("inputs", {}), **request.build_inputs},
         }
 
-    def changes(self, record: Record, returned: Mapping[str, Any]) -> dict[str, Any]:
+    def changes(self, record: PromotionRecord, returned: Mapping[str, Any]) -> dict[str, Any]:
         """Pin the version."""
         return {"version": version_of(returned)}
 
@@ -76,7 +76,7 @@ class PromotionBuildOperator(PromotionJobOperator):
 
     async def after_job(self, context: Context, returned: Mapping[str, Any]) -> None:
         """Tell the record what was built; where nothing has changed, with what it goes on."""
-        if returned.get("outcome") != Outcome.NO_CHANGES:
+        if returned.get("outcome") != WorkOutcome.NO_CHANGES:
             await super().after_job(context, returned)
             return
         recorder = self.attempt.recorder
@@ -87,7 +87,7 @@ class PromotionBuildOperator(PromotionJobOperator):
             last = await last_built(recorder.records, but=recorder.run_id)
         self.log.info("Nothing has changed; going on with what was built last: %s", last or "not known")
         await recorder.end(
-            State.DONE,
+            StepState.DONE,
             changes={"version": last},
             outcome=returned["outcome"],
             version=mine,
@@ -104,35 +104,37 @@ class PromotionDeployOperator(PromotionJobOperator):
     :param window: window of the stage
     """
 
-    kind = Kind.DEPLOY
+    kind = StepKind.DEPLOY
     request_type = DeployRequest
 
-    def __init__(self, *, packages: tuple[Package, ...] = (), window: Window | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self, *, packages: tuple[Package, ...] = (), window: DeploymentWindow | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self.packages = packages
         self.window = window
 
-    def wanted(self, context: Context, record: Record) -> Mapping[str, Any]:
+    def wanted(self, context: Context, record: PromotionRecord) -> Mapping[str, Any]:
         """Add the version of the record, and what the person asked for, at the time that the window allows."""
-        return {**self.deployment(self.asked, record), "start_time": self._start_time(context)}
+        return {**self.deployment(self.parameters, record), "start_time": self._start_time(context)}
 
-    def version_in(self, record: Record) -> Version:
+    def version_in(self, record: PromotionRecord) -> Version:
         """Return the version to deploy.
 
         :raises Rejected: there is none
         """
         return _pinned(record.version)
 
-    def deployment(self, asked: Mapping[str, Any], record: Record) -> dict[str, Any]:
+    def deployment(self, parameters: Mapping[str, Any], record: PromotionRecord) -> dict[str, Any]:
         """Return what is configured for a deployment, with the version of the record and what the person asked for."""
-        wish, version = Wish.of(record.form), self.version_in(record)
-        packages = {"package_details": [one.asked(version.id) for one in self.packages]} if self.packages else {}
+        request, version = PromotionRequest.of(record.form), self.version_in(record)
+        packages = {"package_details": [one.detail(version.id) for one in self.packages]} if self.packages else {}
         return {
-            **asked,
+            **parameters,
             **packages,
             "project_version_id": version.id,
-            "change_tickets": [*asked.get("change_tickets", ()), *wish.change_tickets],
-            "inputs": {**asked.get("inputs", {}), **wish.inputs},
+            "change_tickets": [*parameters.get("change_tickets", ()), *request.change_tickets],
+            "inputs": {**parameters.get("inputs", {}), **request.inputs},
         }
 
     def conclude(self, context: Context, status: JobStatus, result: Any) -> dict[str, Any]:
@@ -190,10 +192,10 @@ class PromotionRollBackOperator(PromotionDeployOperator):
     :param ways: label → what the approval has to be of
     """
 
-    kind = Kind.ROLL_BACK
+    kind = StepKind.ROLL_BACK
 
     def __init__(self, *, stages: Mapping[str, Mapping[str, Any]], ways: Mapping[str, Terms], **kwargs: Any) -> None:
-        super().__init__(asked=next(iter(stages.values())), **kwargs)
+        super().__init__(parameters=next(iter(stages.values())), **kwargs)
         self.stages = stages
         self.ways = ways
 
@@ -215,13 +217,13 @@ class PromotionRollBackOperator(PromotionDeployOperator):
             )
         return stage, self.ways[stage]
 
-    def wanted(self, context: Context, record: Record) -> Mapping[str, Any]:
+    def wanted(self, context: Context, record: PromotionRecord) -> Mapping[str, Any]:
         """Deploy what is offered to the stage that it is offered for."""
-        asked = self.stages[record.offer.stage] if record.offer else self.asked
+        parameters = self.stages[record.offer.stage] if record.offer else self.parameters
         # FlexDeploy would otherwise find the old version there, whatever the failed deployment left of it.
-        return {**self.deployment(asked, record), "force_deploy": True}
+        return {**self.deployment(parameters, record), "force_deploy": True}
 
-    def version_in(self, record: Record) -> Version:
+    def version_in(self, record: PromotionRecord) -> Version:
         """Return the version that is offered.
 
         :raises Rejected: none is
@@ -232,7 +234,7 @@ class PromotionRollBackOperator(PromotionDeployOperator):
 class PromotionUtilityOperator(PromotionJobOperator):
     """Run a utility project before or after the deployment of a stage."""
 
-    kind = Kind.UTILITY
+    kind = StepKind.UTILITY
     request_type = ExecuteRequest
 
 

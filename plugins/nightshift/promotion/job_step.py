@@ -20,8 +20,8 @@ from nightshift.jobs.state import TERMINAL, JobState, TaskState
 from nightshift.jobs.verdicts import unlike
 from nightshift.nights.place import lake_of_this_deployment
 from nightshift.promotion.doubts import AMBIGUOUS
-from nightshift.promotion.record import Kind, Record, Said, State, Version, now
-from nightshift.promotion.recorder import StepKeeper
+from nightshift.promotion.record import PromotionRecord, RecordedResolution, StepKind, StepState, Version, now
+from nightshift.promotion.recorder import StepRecorder
 from nightshift.promotion.store import holder_of
 
 if TYPE_CHECKING:
@@ -44,8 +44,8 @@ class StepAttempt(msgspec.Struct, frozen=True):
     :param job: what FlexDeploy is asked for
     """
 
-    recorder: StepKeeper
-    record: Record
+    recorder: StepRecorder
+    record: PromotionRecord
     job: ProjectJob
 
 
@@ -53,14 +53,14 @@ class PromotionJobOperator(VendorJobOperator):
     """A step that FlexDeploy does: it has a job, and tells the record before, while and after that is done.
 
     :param application: name of the application
-    :param asked: what is configured for it: project, environment and the parameters of
+    :param parameters: what is configured for it: project, environment and the parameters of
         :class:`nightshift.flexdeploy.job.ProjectJob`
     :param stage: label of the stage
-    :param gives_way: the step may be left undone for a newer night
+    :param supersedable: the step may be left undone for a newer night
     :param terms: what the approval before the step has to be of
     """
 
-    kind: ClassVar[Kind]
+    kind: ClassVar[StepKind]
     request_type: ClassVar[type[JobRequest]]
     operator_extra_links = (WorkflowRequestLink(),)
     job_link: ClassVar[WorkflowRequestLink] = WorkflowRequestLink()
@@ -71,30 +71,30 @@ class PromotionJobOperator(VendorJobOperator):
         self,
         *,
         application: str,
-        asked: Mapping[str, Any],
+        parameters: Mapping[str, Any],
         stage: str | None = None,
-        gives_way: bool = False,
+        supersedable: bool = False,
         terms: Terms | None = None,
         poll_first: float = 3.0,
         **kwargs: Any,
     ) -> None:
         super().__init__(poll_first=poll_first, **kwargs)
         self.application = application
-        self.asked = dict(asked)
+        self.parameters = dict(parameters)
         self.stage = stage
-        self.gives_way = gives_way
+        self.supersedable = supersedable
         self.terms = terms
         self._attempt: StepAttempt | None = None
         # A mistake shows when the DAG is parsed.
-        self.job_of(self.asked)
+        self.job_of(self.parameters)
 
     # What a kind of step is.
 
-    def wanted(self, context: Context, record: Record) -> Mapping[str, Any]:
+    def wanted(self, context: Context, record: PromotionRecord) -> Mapping[str, Any]:
         """Return what FlexDeploy is asked for: as configured, with what only the record knows. May defer."""
-        return self.asked
+        return self.parameters
 
-    def changes(self, record: Record, returned: Mapping[str, Any]) -> dict[str, Any]:
+    def changes(self, record: PromotionRecord, returned: Mapping[str, Any]) -> dict[str, Any]:
         """Return what the record learns from a step that ended well, besides the step itself.
 
         :param returned: the task's return value
@@ -107,9 +107,9 @@ class PromotionJobOperator(VendorJobOperator):
 
     # What a job is.
 
-    def job_of(self, asked: Mapping[str, Any]) -> ProjectJob:
+    def job_of(self, parameters: Mapping[str, Any]) -> ProjectJob:
         """Return the job that is asked for by these parameters."""
-        return ProjectJob(self.request_type, self.conn_id, asked, log=self.log)
+        return ProjectJob(self.request_type, self.conn_id, parameters, log=self.log)
 
     @property
     def attempt(self) -> StepAttempt:
@@ -148,21 +148,21 @@ class PromotionJobOperator(VendorJobOperator):
         """Begin the step in the record, which says whether it is to be done, and read from it what to ask for."""
         self._attempt = None
         # What FlexDeploy may be at work on already is waited for, whatever has changed since.
-        is_new = not self.is_asked(context) and not self._may_be_underway(context)
+        is_new = not self.was_requested(context) and not self._may_be_underway(context)
         stage, terms = await self.stage_of(context)
-        recorder = StepKeeper(
+        recorder = StepRecorder(
             context,
             self.application,
             kind=self.kind,
             stage=stage,
-            gives_way=self.gives_way and is_new,
-            terms=terms if is_new or self._is_to_be_asked_again(context) else None,
+            supersedable=self.supersedable and is_new,
+            terms=terms if is_new or self._is_to_be_requested_again(context) else None,
         )
         record = await (recorder.read() if resumed else recorder.begin())
         try:
             job = self.job_of(self.wanted(context, record))
         except Exception as error:
-            await recorder.end(State.FAILED, outcome=_word(error), detail=str(error))
+            await recorder.end(StepState.FAILED, outcome=_outcome_of(error), detail=str(error))
             raise
         self._attempt = StepAttempt(recorder, record, job)
 
@@ -211,7 +211,7 @@ class PromotionJobOperator(VendorJobOperator):
         """Tell the record how it ended."""
         recorder = self.attempt.recorder
         await recorder.end(
-            State.DONE,
+            StepState.DONE,
             changes=self.changes(await recorder.read(), returned),
             outcome=returned.get("outcome"),
             version=version_of(returned),
@@ -227,9 +227,9 @@ class PromotionJobOperator(VendorJobOperator):
         if ended.stopped and ended.job_id is not None:
             with contextlib.suppress(Exception):
                 self._stopped(context).save(ended.job_id)
-        await self._attempt.recorder.end(State.FAILED, outcome=_word(error), detail=str(error))
+        await self._attempt.recorder.end(StepState.FAILED, outcome=_outcome_of(error), detail=str(error))
 
-    def is_asked(self, context: Context) -> bool:
+    def was_requested(self, context: Context) -> bool:
         """Whether FlexDeploy may have been asked by an attempt before this one; a clear begins anew."""
         record = JobStore(context["task_state_store"]).load()
         return record is not None and record.max_tries >= context["ti"].max_tries
@@ -241,7 +241,7 @@ class PromotionJobOperator(VendorJobOperator):
             return False
         return record.status is None or record.status.state not in TERMINAL
 
-    def _is_to_be_asked_again(self, context: Context) -> bool:
+    def _is_to_be_requested_again(self, context: Context) -> bool:
         """Whether a person said that FlexDeploy is to be asked again: with what was approved, and nothing else."""
         decision = JobStore(context["task_state_store"]).resolution()
         return decision is not None and decision.resubmit
@@ -261,8 +261,12 @@ class PromotionJobOperator(VendorJobOperator):
             server = getattr(getattr(adapter, "hook", None), "base_url", "")
             if holder := await holder_of(lake_of_this_deployment(), requests, server=server, but=mine):
                 raise unlike(adapter, decision.adopt, f"it is the work of {holder}")
-        said = None if decision is None else Said(word=decision.kind, by=decision.by, why=decision.why, at=now())
-        await recorder.asking(said)
+        resolution = (
+            None
+            if decision is None
+            else RecordedResolution(word=decision.kind, by=decision.by, why=decision.why, at=now())
+        )
+        await recorder.asking(resolution)
 
 
 def version_of(returned: Mapping[str, Any]) -> Version | None:
@@ -271,7 +275,7 @@ def version_of(returned: Mapping[str, Any]) -> Version | None:
     return None if number is None else Version(id=int(number), name=returned.get("project_version_name"))
 
 
-def _word(error: BaseException) -> str:
+def _outcome_of(error: BaseException) -> str:
     if isinstance(error, JobFailed):
         return str(error.state).lower()
     if isinstance(error, Ambiguous):

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
-from nightshift.promotion.form import Wish
-from nightshift.promotion.record import Kind, Offer, Record, ReportSeen, Running, Step
+from nightshift.promotion.form import PromotionRequest
+from nightshift.promotion.record import Offer, PromotionRecord, PromotionStep, ReportSeen, Running, StepKind
 from nightshift.promotion.rules.progress import built
 
 if TYPE_CHECKING:
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 
 NOT_SHOWN_APART = frozenset({"inputs", "change_tickets", "flex_fields", "environment", "environment_id"})
-Doubts = Mapping[str, Step]
+Doubts = Mapping[str, PromotionStep]
 """Stage → its newest deployment whose end is not known to be good."""
 
 
 def stage_summary(
-    record: Record, stage: str, now_running: Mapping[str, Running | None], terms: Terms, doubts: Doubts
+    record: PromotionRecord, stage: str, now_running: Mapping[str, Running | None], terms: Terms, doubts: Doubts
 ) -> tuple[str, str]:
     """Return subject and body of the question whether a version may go to a stage.
 
@@ -35,28 +35,28 @@ def stage_summary(
     :param doubts: stage → what is not known to have ended well there
     """
     night = f", night {record.night}" if record.night else ""
-    version, wish = record.version, Wish.of(record.form)
+    version, request = record.version, PromotionRequest.of(record.form)
     lines = [
         f"**{record.application}**: deploy version {code(version)} to **{stage}**, which runs "
         f"{_where(now_running.get(stage), doubts.get(stage))}.",
         "",
-        *_emergency(wish),
-        *(f"* {line}" for line in _what(record, wish)),
+        *_emergency(request),
+        *(f"* {line}" for line in _what(record, request)),
         "",
         f"*Approve* allows all of this{_onward(record, stage, terms)}:",
         "",
-        *(line for label, found in terms.of(record).items() for line in term_lines(label, found, wish)),
+        *(line for label, found in terms.of(record).items() for line in term_lines(label, found, request)),
         f"*Reject* ends this promotion; what it brought to {_through(record, stage) or 'no stage yet'} stays there.",
         *_stages(now_running, doubts),
         *_reports(record),
         "",
-        told(terms.digest(record, version)),
+        terms_line(terms.digest(record, version)),
     ]
     return f"{record.application}: {visible(version)} to {stage}?{night}", "\n".join(lines)
 
 
 def roll_back_summary(
-    record: Record, offer: Offer, now_running: Mapping[str, Running | None], terms: Terms, doubts: Doubts
+    record: PromotionRecord, offer: Offer, now_running: Mapping[str, Running | None], terms: Terms, doubts: Doubts
 ) -> tuple[str, str]:
     """Return subject and body of the question whether a stage is to be rolled back.
 
@@ -66,7 +66,7 @@ def roll_back_summary(
     :param terms: what the answer allows
     :param doubts: stage → what is not known to have ended well there
     """
-    wish = Wish.of(record.form)
+    request = PromotionRequest.of(record.form)
     lines = [
         f"**{offer.stage}** of **{record.application}** failed while {code(record.version)} was brought there:",
         "",
@@ -76,21 +76,21 @@ def roll_back_summary(
         "",
         f"*Approve* deploys {code(offer.version)} there again, even where FlexDeploy thinks that it is there:",
         "",
-        *(line for label, found in terms.of(record).items() for line in term_lines(label, found, wish)),
+        *(line for label, found in terms.of(record).items() for line in term_lines(label, found, request)),
         "*Reject* leaves the stage as it is.",
         *_stages(now_running, doubts),
         "",
-        told(terms.digest(record, offer.version)),
+        terms_line(terms.digest(record, offer.version)),
     ]
     return f"{record.application}: {offer.stage} failed, bring back {visible(offer.version)}?", "\n".join(lines)
 
 
-def told(digest: str) -> str:
+def terms_line(digest: str) -> str:
     """Return the line by which a question is known again."""
     return f"Terms `{digest}`"
 
 
-def _where(here: Running | None, doubt: Step | None) -> str:
+def _where(here: Running | None, doubt: PromotionStep | None) -> str:
     if doubt is not None:
         before = f"; before it the records tell {code(here.version)}" if here else ""
         return f"nobody knows what: {code(doubt.words)}{before}"
@@ -103,37 +103,41 @@ def _seen(here: Running | None, offer: Offer) -> str:
     return f"; the records say that {code(here.version)} was deployed there since"
 
 
-def _emergency(wish: Wish) -> list[str]:
-    if not wish.emergency:
+def _emergency(request: PromotionRequest) -> list[str]:
+    if not request.emergency:
         return []
-    why = f"**EMERGENCY**: this version need not have run in the stage before {wish.from_stage}. Reason given:"
-    return [f"{why} {code(wish.emergency)}", ""]
+    why = f"**EMERGENCY**: this version need not have run in the stage before {request.from_stage}. Reason given:"
+    return [f"{why} {code(request.emergency)}", ""]
 
 
-def _what(record: Record, wish: Wish) -> Iterator[str]:
-    build = next(iter(record.steps_of({Kind.BUILD})), None)
+def _what(record: PromotionRecord, request: PromotionRequest) -> Iterator[str]:
+    build = next(iter(record.steps_of({StepKind.BUILD})), None)
     if built(record) is not None and build is not None:
         number = link(f"workflow request {', '.join(map(str, build.requests))}", build.url)
         asked = "a person asked for it" if record.by else "the night is complete"
         yield f"Built {_time(build.ended)} ({number}) because {asked}"
-        if wish.force_build:
+        if request.force_build:
             yield "**changed by the form**: built even where nothing had changed"
         yield from (
-            f"**given in the form**: build input {code(name)}: {code(wish.build_inputs[name])}"
-            for name in wish.build_inputs
+            f"**given in the form**: build input {code(name)}: {code(request.build_inputs[name])}"
+            for name in request.build_inputs
         )
-        yield from (f"**given in the form**: issue ticket {code(one)}" for one in wish.related_tickets)
+        yield from (f"**given in the form**: issue ticket {code(one)}" for one in request.related_tickets)
     elif record.version is not None:
         given = (
-            "**the version was given in the form**" if wish.version_id else "nothing had changed, it was built before"
+            "**the version was given in the form**"
+            if request.version_id
+            else "nothing had changed, it was built before"
         )
         yield f"Not built by this promotion: {given}"
     yield f"Asked for by {code(record.by)}" if record.by else f"Night {record.night}"
-    whole = f"**changed by the form**: only {' → '.join(record.stages)}" if wish.from_stage or wish.to_stage else None
+    whole = (
+        f"**changed by the form**: only {' → '.join(record.stages)}" if request.from_stage or request.to_stage else None
+    )
     yield whole or f"Stages: {' → '.join(record.stages)}"
 
 
-def _onward(record: Record, stage: str, terms: Terms) -> str:
+def _onward(record: PromotionRecord, stage: str, terms: Terms) -> str:
     further = [label for label in terms.of(record) if label != stage]
     if not further:
         return ""
@@ -148,7 +152,7 @@ def _stages(now_running: Mapping[str, Running | None], doubts: Doubts) -> Iterat
         yield f"* {stage}: {code(running.version) if running else 'not known'}{since}{doubt}"
 
 
-def _reports(record: Record) -> Iterator[str]:
+def _reports(record: PromotionRecord) -> Iterator[str]:
     if not record.reports:
         return
     yield from ("", "The reports that it depends on, as the lake tells:", "")
@@ -165,7 +169,7 @@ def _report(report: ReportSeen) -> str:
     return f"{code(report.name)}, night {report.night}: {rows}; {checks}"
 
 
-def _through(record: Record, stage: str) -> str:
+def _through(record: PromotionRecord, stage: str) -> str:
     done = record.stages[: record.stages.index(stage)] if stage in record.stages else ()
     return ", ".join(done)
 
@@ -208,24 +212,24 @@ def link(words: str, url: str | None) -> str:
     return f"[{words}](<{quote(str(url), safe=':/?#@!$&*+,;=%~-._')}>)"
 
 
-def term_lines(label: str, found: Mapping[str, Any], wish: Wish) -> Iterator[str]:
+def term_lines(label: str, found: Mapping[str, Any], request: PromotionRequest) -> Iterator[str]:
     """Yield what a stage is asked for, a line of Markdown each; what a person changed is told as a difference.
 
     :param label: the stage
     :param found: what is configured for it
-    :param wish: what a person filled in
+    :param request: what a person filled in
     """
     where = found.get("environment") or f"environment {found.get('environment_id')}"
     yield f"**{label}** ({code(where)})"
     yield ""
-    yield from (f"* {line}" for line in _stage_lines(found, wish))
+    yield from (f"* {line}" for line in _stage_lines(found, request))
     yield ""
 
 
-def _stage_lines(found: Mapping[str, Any], wish: Wish) -> Iterator[str]:
-    yield from pair_lines("input", found.get("inputs", {}), wish.inputs)
+def _stage_lines(found: Mapping[str, Any], request: PromotionRequest) -> Iterator[str]:
+    yield from pair_lines("input", found.get("inputs", {}), request.inputs)
     yield from pair_lines("FlexField", found.get("flex_fields", {}), {})
-    yield from ticket_lines("change ticket", found.get("change_tickets", ()), wish.change_tickets)
+    yield from ticket_lines("change ticket", found.get("change_tickets", ()), request.change_tickets)
     for name, value in found.items():
         if name not in NOT_SHOWN_APART:
             yield f"{name.replace('_', ' ')}: {code(_text(value))}"

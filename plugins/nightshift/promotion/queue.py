@@ -10,7 +10,7 @@ from nightshift.errors import NotFound, NotShown
 from nightshift.flexdeploy.vocabulary import ENDED
 from nightshift.lake.errors import Contended
 from nightshift.promotion.doubts import Doubt, doubts_in
-from nightshift.promotion.record import JOBS, Outcome, Record, State
+from nightshift.promotion.record import JOBS, PromotionOutcome, PromotionRecord, StepState
 from nightshift.promotion.rules.progress import in_flight, is_settled
 from nightshift.promotion.turns import Turn, Turns, Waiter
 
@@ -25,12 +25,12 @@ log = logging.getLogger(__name__)
 ALIVE = ("queued", "running")
 
 
-class Place(Enum):
+class QueuePosition(Enum):
     """Where a run stands in the queue."""
 
     HAS_TURN = auto()
     WAITS = auto()
-    GAVE_WAY = auto()
+    SUPERSEDED = auto()
     """A newer night waits, and takes its place."""
 
 
@@ -53,7 +53,7 @@ class Queue:
         """The newer night that takes the place of this run."""
         self._context = context
 
-    async def look(self, record: Record) -> Place:
+    async def look(self, record: PromotionRecord) -> QueuePosition:
         """Look once, and take the turn if it is there to take.
 
         :param record: of the run that waits
@@ -65,18 +65,18 @@ class Queue:
             self.newer = newer[-1]
             log.info("The newer night %s (run %s) takes the place of this one", self.newer.night, self.newer.run_id)
             await self.turns.leave(me.run_id)
-            return Place.GAVE_WAY
+            return QueuePosition.SUPERSEDED
         latest = await self.turns.latest()
         if latest is not None and await self._is_mine(latest, me):
             return await self._after(latest, await self.turns.before(latest))
         if latest is not None and not await self._is_free(latest):
-            return Place.WAITS
+            return QueuePosition.WAITS
         if older := [one for one in others if one.order < me.order]:
             log.info("Waiting: run %s is first", older[0].run_id)
-            return Place.WAITS
+            return QueuePosition.WAITS
         turn = await self.turns.take(me, latest)
         # A run that was cleared may have taken its closed record up again before it could see that the turn is ours.
-        return Place.WAITS if turn is None else await self._after(turn, latest)
+        return QueuePosition.WAITS if turn is None else await self._after(turn, latest)
 
     async def _others(self, me: Waiter) -> list[Waiter]:
         """Return the other runs that wait, in their order; the notes of those that have ended are taken away."""
@@ -90,17 +90,17 @@ class Queue:
                 alive.append(one)
         return alive
 
-    async def _after(self, turn: Turn, before: Turn | None) -> Place:
+    async def _after(self, turn: Turn, before: Turn | None) -> QueuePosition:
         while before is not None:
             if before.run_id != turn.run_id and not await self._is_free(before):
-                return Place.WAITS
+                return QueuePosition.WAITS
             record = await self.records.read(before.run_id)
             if record is not None and record.turn is not None and record.turn >= before.number:
                 break
             # Taken and never used: whoever had the turn before that may still be at work.
             before = await self.turns.before(before)
         self.number = turn.number
-        return Place.HAS_TURN
+        return QueuePosition.HAS_TURN
 
     async def _is_mine(self, turn: Turn, me: Waiter) -> bool:
         """Whether a turn is of this very attempt at the promotion, not of one that has been closed since."""
@@ -114,7 +114,7 @@ class Queue:
         record = await self.records.read(turn.run_id)
         closed = record is not None and record.closed is not None and record.turn == turn.number
         # One that was given up may have been cleared at that very moment: only Airflow knows.
-        by_itself = closed and record is not None and record.outcome is not Outcome.ABANDONED
+        by_itself = closed and record is not None and record.outcome is not PromotionOutcome.ABANDONED
         if not by_itself and turn.run_id != self._context["ti"].run_id and not await self._is_idle(turn):
             log.info("Waiting: run %s is underway", turn.run_id)
             return False
@@ -125,7 +125,7 @@ class Queue:
             return False
         if record.closed is None:
             try:
-                await self.records.write(record.close(Outcome.ABANDONED, _given_up(record)))
+                await self.records.write(record.close(PromotionOutcome.ABANDONED, _given_up(record)))
             except Contended:
                 log.info("Waiting: run %s has just written its record", turn.run_id)
                 return False
@@ -142,7 +142,7 @@ class Queue:
         waits = any(one.run_id == turn.run_id for one in await self.turns.waiting())
         return waits and latest is not None and latest.run_id != turn.run_id
 
-    async def _still_working(self, record: Record) -> str:
+    async def _still_working(self, record: PromotionRecord) -> str:
         """Return a workflow request of a run that has not ended; empty where all have."""
         if not (steps := in_flight(record)):
             return ""
@@ -166,10 +166,12 @@ class Queue:
         return is_over(self._context, waiter.run_id)
 
 
-def _given_up(record: Record) -> str:
+def _given_up(record: PromotionRecord) -> str:
     """Return why a record is closed by another run, and what nobody knows of it."""
     why = "its run ended in Airflow before it could close its record"
-    if lost := [step.task for step in record.steps_of(JOBS) if step.state is State.STARTED and step.asked is not None]:
+    if lost := [
+        step.task for step in record.steps_of(JOBS) if step.state is StepState.STARTED and step.asked is not None
+    ]:
         why += f"; FlexDeploy may have been asked for {', '.join(lost)}, and no workflow request of it is known: look there"
     return why
 

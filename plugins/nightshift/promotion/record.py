@@ -12,7 +12,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from nightshift.lake.errors import Damaged
 
 
-class Outcome(StrEnum):
+class PromotionOutcome(StrEnum):
     """How a promotion ended."""
 
     PROMOTED = "promoted"
@@ -31,7 +31,7 @@ class Outcome(StrEnum):
     """Its run ended in Airflow before it could say how it ended."""
 
 
-class Kind(StrEnum):
+class StepKind(StrEnum):
     """What a step does."""
 
     BUILD = "build"
@@ -44,7 +44,7 @@ class Kind(StrEnum):
     ROLL_BACK = "roll_back"
 
 
-class State(StrEnum):
+class StepState(StrEnum):
     """How far a step is."""
 
     STARTED = "started"
@@ -54,9 +54,9 @@ class State(StrEnum):
     FAILED = "failed"
 
 
-ENDED = frozenset(State) - {State.STARTED}
-CHANGES_A_STAGE = frozenset({Kind.DEPLOY, Kind.ROLL_BACK})
-JOBS = frozenset({Kind.BUILD, Kind.UTILITY, Kind.DEPLOY, Kind.ROLL_BACK})
+ENDED = frozenset(StepState) - {StepState.STARTED}
+CHANGES_A_STAGE = frozenset({StepKind.DEPLOY, StepKind.ROLL_BACK})
+JOBS = frozenset({StepKind.BUILD, StepKind.UTILITY, StepKind.DEPLOY, StepKind.ROLL_BACK})
 
 
 def now() -> datetime:
@@ -68,7 +68,12 @@ class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     def changed(self, **changes: Any) -> Self:
-        """Return a copy with some fields replaced."""
+        """Return a copy with some fields replaced.
+
+        :raises TypeError: there is no such field
+        """
+        if unknown := changes.keys() - type(self).model_fields.keys():
+            raise TypeError(f"{type(self).__name__} has no {', '.join(sorted(unknown))}")
         return self.model_copy(update=changes)
 
 
@@ -120,7 +125,7 @@ class ReportSeen(_Model):
     failed: tuple[str, ...] = ()
 
 
-class Said(_Model):
+class RecordedResolution(_Model):
     """A person's word on work of which nobody could tell whether FlexDeploy did it.
 
     :param word: a workflow request was named, asked for again, or told to be over
@@ -135,7 +140,7 @@ class Said(_Model):
     at: AwareDatetime
 
 
-class Step(_Model):
+class PromotionStep(_Model):
     """A step, as far as it is.
 
     :param task: id of the Airflow task
@@ -158,9 +163,9 @@ class Step(_Model):
     """
 
     task: str
-    kind: Kind
+    kind: StepKind
     stage: str | None = None
-    state: State = State.STARTED
+    state: StepState = StepState.STARTED
     started: AwareDatetime
     ended: AwareDatetime | None = None
     attempt: int = 1
@@ -170,12 +175,12 @@ class Step(_Model):
     terms: str | None = None
     requests: tuple[int, ...] = ()
     asked: AwareDatetime | None = None
-    said: Said | None = None
+    said: RecordedResolution | None = None
     url: str | None = None
     start_time: str | None = None
     detail: str = ""
 
-    def end(self, state: State, **more: Any) -> Step:
+    def end(self, state: StepState, **more: Any) -> PromotionStep:
         """Return the step, ended now."""
         return self.changed(state=state, ended=now(), **more)
 
@@ -201,7 +206,7 @@ class Offer(_Model):
     why: str
 
 
-class Record(_Model):
+class PromotionRecord(_Model):
     """All that one promotion did.
 
     :param application: its name in ``promotions.yaml``
@@ -235,7 +240,7 @@ class Record(_Model):
     opened: AwareDatetime
     turn: int | None = None
     closed: AwareDatetime | None = None
-    outcome: Outcome | None = None
+    outcome: PromotionOutcome | None = None
     reason: str = ""
     reports: tuple[ReportSeen, ...] = ()
     before: dict[str, Running | None] = Field(default_factory=dict)
@@ -244,23 +249,23 @@ class Record(_Model):
     version: Version | None = None
     superseded_by: str | None = None
     offer: Offer | None = None
-    steps: tuple[Step, ...] = ()
+    steps: tuple[PromotionStep, ...] = ()
 
-    def step(self, task: str) -> Step | None:
+    def step(self, task: str) -> PromotionStep | None:
         """Return the step of a task, if it has begun."""
         return next((step for step in self.steps if step.task == task), None)
 
-    def steps_of(self, kinds: Collection[Kind], tasks: Collection[str] | None = None) -> Iterable[Step]:
+    def steps_of(self, kinds: Collection[StepKind], tasks: Collection[str] | None = None) -> Iterable[PromotionStep]:
         """Return the steps of some kinds, of some tasks only where they are given."""
         return (step for step in self.steps if step.kind in kinds and (tasks is None or step.task in tasks))
 
-    def with_step(self, step: Step) -> Record:
+    def with_step(self, step: PromotionStep) -> PromotionRecord:
         """Return the record with a step in the place of the one before of the same task, or at the end."""
         if self.step(step.task) is None:
             return self.changed(steps=(*self.steps, step))
         return self.changed(steps=tuple(step if one.task == step.task else one for one in self.steps))
 
-    def close(self, outcome: Outcome, reason: str = "") -> Record:
+    def close(self, outcome: PromotionOutcome, reason: str = "") -> PromotionRecord:
         """Return the record, closed now."""
         return self.changed(closed=now(), outcome=outcome, reason=reason)
 
@@ -269,7 +274,7 @@ class Record(_Model):
         return self.model_dump_json(indent=1).encode()
 
     @classmethod
-    def from_json(cls, text: bytes, where: str) -> Record:
+    def from_json(cls, text: bytes, where: str) -> PromotionRecord:
         """Read a record.
 
         :param where: the object it came from, for the message

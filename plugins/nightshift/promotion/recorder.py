@@ -13,7 +13,7 @@ from nightshift.errors import Rejected
 from nightshift.lake.errors import Contended
 from nightshift.nights.place import lake_of_this_deployment
 from nightshift.promotion.queue import newer_waiting
-from nightshift.promotion.record import Kind, Record, Said, State, Step, now
+from nightshift.promotion.record import PromotionRecord, PromotionStep, RecordedResolution, StepKind, StepState, now
 from nightshift.promotion.rules.progress import NOTHING_DONE, approval_of, held_back, other_terms, unfinished
 from nightshift.promotion.store import Records
 from nightshift.promotion.turns import Turns
@@ -43,14 +43,14 @@ class StepUnfinished(Rejected):
     """A step before this one is through in Airflow, but not at the vendor, as far as anybody has seen."""
 
 
-class StepKeeper:
+class StepRecorder:
     """Keeps the record of a promotion while one of its steps is done.
 
     :param context: of the task
     :param application: name of the application
     :param kind: what the step does
     :param stage: label of its stage, of the steps that belong to one
-    :param gives_way: the step may be left undone for a newer night
+    :param supersedable: the step may be left undone for a newer night
     :param terms: what the approval before the step has to be of; ``None`` where it is not to be compared
     """
 
@@ -59,9 +59,9 @@ class StepKeeper:
         context: Context,
         application: str,
         *,
-        kind: Kind,
+        kind: StepKind,
         stage: str | None = None,
-        gives_way: bool = False,
+        supersedable: bool = False,
         terms: Terms | None = None,
     ) -> None:
         lake = lake_of_this_deployment()
@@ -70,13 +70,13 @@ class StepKeeper:
         self.turns = Turns(lake, application)
         self.kind = kind
         self.stage = stage
-        self.gives_way = gives_way
+        self.supersedable = supersedable
         self.terms = terms
         self.dag_id, self.run_id, self.task_id, self.attempt = ti.dag_id, ti.run_id, ti.task_id, ti.try_number
         self.upstream: Collection[str] = context["task"].get_flat_relative_ids(upstream=True)
         self._context = context
 
-    async def begin(self) -> Record:
+    async def begin(self) -> PromotionRecord:
         """Begin, or begin again: decide whether the step is to be done, make sure of the turn, and write it down.
 
         :raises AirflowSkipException: it is not to be done; the record says why
@@ -94,7 +94,7 @@ class StepKeeper:
         why = held_back(record, kind=self.kind, stage=self.stage, upstream=self.upstream)
         if (
             not why
-            and self.gives_way
+            and self.supersedable
             and (newer := await newer_waiting(self._context, self.turns, record.night)) is not None
         ):
             record = record.changed(superseded_by=newer.run_id)
@@ -105,16 +105,16 @@ class StepKeeper:
         await self._with_turn(record)
         return await self._change(lambda now_there: now_there.with_step(self._begun(now_there)))
 
-    def _begun(self, record: Record) -> Step:
+    def _begun(self, record: PromotionRecord) -> PromotionStep:
         """Return the step as it begins; whoever finds this run dead has to know what the attempt before had asked."""
-        step, was = self._new_step(State.STARTED), record.step(self.task_id)
+        step, was = self._new_step(StepState.STARTED), record.step(self.task_id)
         if was is None:
             return step
         if was.attempt > self.attempt:
             raise self._lost()
         return step.changed(requests=was.requests, url=was.url, version=was.version, asked=was.asked, said=was.said)
 
-    async def read(self) -> Record:
+    async def read(self) -> PromotionRecord:
         """Return the record of this run.
 
         :raises Rejected: there is none
@@ -127,7 +127,7 @@ class StepKeeper:
             )
         return record
 
-    async def asking(self, said: Said | None = None) -> Record:
+    async def asking(self, resolution: RecordedResolution | None = None) -> PromotionRecord:
         """Write down that a vendor may be asked from now on, and what a person said of what it was asked before.
 
         :raises TurnLost: this attempt was given up meanwhile: a later one keeps the record, or another promotion has had a
@@ -136,44 +136,44 @@ class StepKeeper:
         if await self._turn(await self.read()) is None:
             raise self._lost()
 
-        def asked(record: Record) -> Record:
-            step = record.step(self.task_id) or self._new_step(State.STARTED)
+        def requesting(record: PromotionRecord) -> PromotionRecord:
+            step = record.step(self.task_id) or self._new_step(StepState.STARTED)
             if self._is_replaced(step) or record.closed is not None:
                 raise self._lost()
             # What was said of an earlier request says nothing of a new one.
             before = step.said if step.asked is not None else None
-            return record.with_step(step.changed(asked=step.asked or now(), said=said or before))
+            return record.with_step(step.changed(asked=step.asked or now(), said=resolution or before))
 
-        return await self._change(asked)
+        return await self._change(requesting)
 
-    async def note(self, **more: Any) -> Record:
+    async def note(self, **more: Any) -> PromotionRecord:
         """Write down what is known of the step by now.
 
-        :param more: fields of :class:`nightshift.promotion.record.Step`
+        :param more: fields of :class:`nightshift.promotion.record.PromotionStep`
         """
 
-        def noted(record: Record) -> Record:
-            step = record.step(self.task_id) or self._new_step(State.STARTED)
+        def noted(record: PromotionRecord) -> PromotionRecord:
+            step = record.step(self.task_id) or self._new_step(StepState.STARTED)
             return record if self._is_replaced(step) else record.with_step(step.changed(**more))
 
         return await self._change(noted)
 
-    async def end(self, state: State, *, changes: dict[str, Any] | None = None, **more: Any) -> Record:
+    async def end(self, state: StepState, *, changes: dict[str, Any] | None = None, **more: Any) -> PromotionRecord:
         """Write down how the step ended.
 
         :param changes: fields of the record that change with it
         :param more: fields of the step
         """
 
-        def ended(record: Record) -> Record:
-            step = record.step(self.task_id) or self._new_step(State.STARTED)
+        def ended(record: PromotionRecord) -> PromotionRecord:
+            step = record.step(self.task_id) or self._new_step(StepState.STARTED)
             if self._is_replaced(step):
                 return record
             return record.with_step(step.end(state, **more)).changed(**(changes or {}))
 
         return await self._change(ended)
 
-    async def _change(self, change: Callable[[Record], Record]) -> Record:
+    async def _change(self, change: Callable[[PromotionRecord], PromotionRecord]) -> PromotionRecord:
         """Change the record as it is now; where somebody else is quicker, as it is then.
 
         :raises Contended: others were quicker each time
@@ -190,22 +190,22 @@ class StepKeeper:
                     raise
         raise AssertionError("unreachable")
 
-    async def skip(self, record: Record, why: str) -> None:
+    async def skip(self, record: PromotionRecord, why: str) -> None:
         """Write down that the step is left undone, and skip the task.
 
         :raises AirflowSkipException: always
         """
-        step, was = self._new_step(State.SKIPPED).changed(ended=now(), detail=why), record.step(self.task_id)
+        step, was = self._new_step(StepState.SKIPPED).changed(ended=now(), detail=why), record.step(self.task_id)
         # After a clear: what the vendor did before stays told.
         skipped = record if was is not None and was.requests else record.with_step(step)
         if record.outcome not in NOTHING_DONE:
             await self.records.write(skipped)
         raise AirflowSkipException(f"Not done: {why}.")
 
-    def _compare_terms(self, record: Record) -> None:
+    def _compare_terms(self, record: PromotionRecord) -> None:
         if self.terms is None:
             return
-        back = self.kind is Kind.ROLL_BACK
+        back = self.kind is StepKind.ROLL_BACK
         task = "roll_back.approve" if back else approval_of(self.terms.asks)
         version = record.offer.version if back and record.offer else record.version
         if task not in self.upstream or not (why := other_terms(record, task, self.terms.digest(record, version))):
@@ -216,19 +216,19 @@ class StepKeeper:
             f"{version.id if version else ''} and From stage {self.stage} in the form: it asks anew.",
         )
 
-    def _is_replaced(self, step: Step) -> bool:
+    def _is_replaced(self, step: PromotionStep) -> bool:
         """Whether Airflow has given this attempt up and a later one keeps the record."""
         if step.attempt <= self.attempt:
             return False
         log.warning("Attempt %s of %s has taken over: the record is left to it", step.attempt, self.task_id)
         return True
 
-    def _new_step(self, state: State) -> Step:
-        return Step(
+    def _new_step(self, state: StepState) -> PromotionStep:
+        return PromotionStep(
             task=self.task_id, kind=self.kind, stage=self.stage, state=state, started=now(), attempt=self.attempt
         )
 
-    async def _with_turn(self, record: Record) -> Record:
+    async def _with_turn(self, record: PromotionRecord) -> PromotionRecord:
         """Make sure that the turn is still ours, and take the record up again where it was closed (a clear)."""
         if (turn := await self._turn(record)) is None:
             raise self._lost()
@@ -241,7 +241,7 @@ class StepKeeper:
             raise self._lost()
         return opened
 
-    async def _turn(self, record: Record) -> Turn | None:
+    async def _turn(self, record: PromotionRecord) -> Turn | None:
         latest = await self.turns.latest()
         return latest if latest is not None and latest.run_id == self.run_id and latest.number == record.turn else None
 

@@ -9,15 +9,15 @@ from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import TaskDeferred
 
 from nightshift.exago.promote_operator import ExagoPromoteFolderOperator
-from nightshift.promotion.record import Kind, State
-from nightshift.promotion.recorder import StepKeeper, run_now
+from nightshift.promotion.record import StepKind, StepState
+from nightshift.promotion.recorder import StepRecorder, run_now
 from nightshift.promotion.rules.window import is_open, next_opening
 from nightshift.retries import VendorRetryPolicy
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from nightshift.config.promotions import Window
+    from nightshift.config.promotions import DeploymentWindow
     from nightshift.promotion.terms import Terms
 
 
@@ -27,7 +27,7 @@ class PromotionWindowOperator(BaseOperator):
     :param application: name of the application
     :param stage: label of the stage
     :param window: its window
-    :param gives_way: end the wait when a newer night waits for its turn
+    :param supersedable: end the wait when a newer night waits for its turn
     :param terms: what the approval before it has to be of
     """
 
@@ -38,8 +38,8 @@ class PromotionWindowOperator(BaseOperator):
         *,
         application: str,
         stage: str,
-        window: Window,
-        gives_way: bool = False,
+        window: DeploymentWindow,
+        supersedable: bool = False,
         terms: Terms | None = None,
         **kwargs: Any,
     ) -> None:
@@ -47,26 +47,33 @@ class PromotionWindowOperator(BaseOperator):
         self.application = application
         self.stage = stage
         self.window = window
-        self.gives_way = gives_way
+        self.supersedable = supersedable
         self.terms = terms
 
     def execute(self, context: Context) -> None:
         """Look at the clock; wait where the window is closed."""
-        keeper = StepKeeper(
-            context, self.application, kind=Kind.WINDOW, stage=self.stage, gives_way=self.gives_way, terms=self.terms
+        recorder = StepRecorder(
+            context,
+            self.application,
+            kind=StepKind.WINDOW,
+            stage=self.stage,
+            supersedable=self.supersedable,
+            terms=self.terms,
         )
-        record = run_now(keeper.begin())
+        record = run_now(recorder.begin())
         at = datetime.now(UTC)
         if is_open(self.window, at):
-            run_now(keeper.end(State.DONE, outcome="open"))
+            run_now(recorder.end(StepState.DONE, outcome="open"))
             return
-        from nightshift.promotion.triggers import GiveWayTrigger
+        from nightshift.promotion.triggers import SupersedeTrigger
 
         opens = next_opening(self.window, at)
         self.log.info("The window of %s is closed; waiting until %s without a worker", self.stage, opens.isoformat())
-        run_now(keeper.note(detail=f"opens {opens.isoformat()}"))
-        night = record.night if self.gives_way else None
-        raise TaskDeferred(trigger=GiveWayTrigger(self.application, night, opens.timestamp()), method_name="look_again")
+        run_now(recorder.note(detail=f"opens {opens.isoformat()}"))
+        night = record.night if self.supersedable else None
+        raise TaskDeferred(
+            trigger=SupersedeTrigger(self.application, night, opens.timestamp()), method_name="look_again"
+        )
 
     def look_again(self, context: Context, event: Any = None) -> None:
         """Look again: the window is open, or a newer night waits."""
@@ -89,13 +96,13 @@ class PromotionFoldersOperator(ExagoPromoteFolderOperator):
 
     async def aexecute(self, context: Context) -> dict[str, Any]:
         """Promote the folder, and tell the record."""
-        keeper = StepKeeper(context, self.application, kind=Kind.FOLDERS, stage=self.stage, terms=self.terms)
-        record = await keeper.begin()
+        recorder = StepRecorder(context, self.application, kind=StepKind.FOLDERS, stage=self.stage, terms=self.terms)
+        record = await recorder.begin()
         self.night = record.night or record.opened.date().isoformat()
         try:
-            told = await super().aexecute(context)
+            returned = await super().aexecute(context)
         except BaseException as error:
-            await keeper.end(State.FAILED, outcome=type(error).__name__, detail=str(error))
+            await recorder.end(StepState.FAILED, outcome=type(error).__name__, detail=str(error))
             raise
-        await keeper.end(State.DONE, outcome=told["outcome"], detail="; ".join(told.get("remarks", ())))
-        return told
+        await recorder.end(StepState.DONE, outcome=returned["outcome"], detail="; ".join(returned.get("remarks", ())))
+        return returned

@@ -21,7 +21,7 @@ from urllib.parse import unquote, urlsplit
 
 from nightshift.lake.errors import Contended
 from nightshift.lake.store import segment
-from nightshift.promotion.record import Record, Step
+from nightshift.promotion.record import PromotionRecord, PromotionStep
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -89,16 +89,16 @@ class Records:
         self._store = lake.objects(*self._path)
         self._as_read = AsRead(self._store, lake, self._path)
 
-    async def read(self, run_id: str) -> Record | None:
+    async def read(self, run_id: str) -> PromotionRecord | None:
         """Return the record of a run, if it has one.
 
         :raises Damaged: there is one, and it cannot be read
         """
         name = object_name(run_id)
         text = await self._as_read.read(name)
-        return None if text is None else Record.from_json(text, "/".join((*self._path, name)))
+        return None if text is None else PromotionRecord.from_json(text, "/".join((*self._path, name)))
 
-    async def write(self, record: Record) -> Record:
+    async def write(self, record: PromotionRecord) -> PromotionRecord:
         """Write a record, in the place of what there was of its run.
 
         :raises Contended: it was read here before, and somebody else has written it since
@@ -121,14 +121,14 @@ class Records:
             if entry["path"].endswith(".json")
         ]
 
-    async def read_named(self, name: str) -> Record | None:
+    async def read_named(self, name: str) -> PromotionRecord | None:
         """Return the record of an object.
 
         :param name: its name in the folder
         :raises Damaged: it cannot be read
         """
         text = await read_object(self._store, name)
-        return None if text is None else Record.from_json(text, "/".join((*self._path, name)))
+        return None if text is None else PromotionRecord.from_json(text, "/".join((*self._path, name)))
 
     async def read_beside(self) -> bytes | None:
         """Return what is kept beside the records, ``None`` where there is nothing."""
@@ -258,7 +258,7 @@ async def holder_of(lake: Lake, requests: Collection[int], *, server: str, but: 
     async def held_in(name: str) -> str:
         async with gate:
             text = await read_object(store, name)
-        record = None if text is None else Record.from_json(text, f"{FOLDER}/{name}")
+        record = None if text is None else PromotionRecord.from_json(text, f"{FOLDER}/{name}")
         for step in record.steps if record is not None else ():
             if (
                 record is not None
@@ -272,6 +272,6 @@ async def holder_of(lake: Lake, requests: Collection[int], *, server: str, but: 
     return next((one for one in found if one), "")
 
 
-def _has(step: Step, requests: Collection[int], server: str) -> bool:
+def _has(step: PromotionStep, requests: Collection[int], server: str) -> bool:
     elsewhere = step.url is not None and not step.url.startswith(server)
     return not elsewhere and not set(requests).isdisjoint(step.requests)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from nightshift.config.promotions import Application, Stage
-    from nightshift.promotion.record import Record, Version
+    from nightshift.promotion.record import PromotionRecord, Version
 
 
 @dataclass(frozen=True)
@@ -28,11 +28,11 @@ class Terms:
     asks: str
     stages: Mapping[str, Mapping[str, Any]]
 
-    def of(self, record: Record) -> dict[str, Mapping[str, Any]]:
+    def of(self, record: PromotionRecord) -> dict[str, Mapping[str, Any]]:
         """Return what is configured for those of the stages that a promotion goes through."""
         return {label: found for label, found in self.stages.items() if label in record.stages}
 
-    def digest(self, record: Record, version: Version | None) -> str:
+    def digest(self, record: PromotionRecord, version: Version | None) -> str:
         """Return the identity of what is allowed: 64 bits over configuration, form, stages and version.
 
         :param record: of the promotion

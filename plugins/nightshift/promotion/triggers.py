@@ -45,7 +45,7 @@ class WaitOver(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             return None
 
 
-class GiveWayTrigger(BaseTrigger):
+class SupersedeTrigger(BaseTrigger):
     """Wait until a moment, or until a newer night waits for its turn; one event (:class:`WaitOver`).
 
     A look at the lake that fails says nothing about either, and is made again.
@@ -110,24 +110,24 @@ class TurnTrigger(BaseTrigger):
 
     :param application: name of the application
     :param run_id: the run that waits
-    :param gives_way: wake the task when a newer night waits
+    :param supersedable: wake the task when a newer night waits
     :param interval: seconds between two looks
     :param longest: seconds after which the task is woken in any case
     """
 
     def __init__(
-        self, application: str, run_id: str, gives_way: bool = False, interval: float = 3.0, longest: float = 300.0
+        self, application: str, run_id: str, supersedable: bool = False, interval: float = 3.0, longest: float = 300.0
     ) -> None:
         super().__init__()
         self.application = application
         self.run_id = run_id
-        self.gives_way = gives_way
+        self.supersedable = supersedable
         self.interval = interval
         self.longest = longest
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Name the class and its arguments, in plain JSON types."""
-        names = ("application", "run_id", "gives_way", "interval", "longest")
+        names = ("application", "run_id", "supersedable", "interval", "longest")
         return f"{type(self).__module__}.{type(self).__qualname__}", {name: getattr(self, name) for name in names}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
@@ -150,7 +150,7 @@ class TurnTrigger(BaseTrigger):
         me = next((one for one in waiting if one.run_id == self.run_id), None)
         if me is None:
             return "its note is gone"
-        if self.gives_way and any(one.is_newer_than(me.night) for one in waiting):
+        if self.supersedable and any(one.is_newer_than(me.night) for one in waiting):
             return "a newer night waits"
         if waiting[0].run_id != self.run_id:
             return ""

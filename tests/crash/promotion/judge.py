@@ -8,7 +8,7 @@ from typing import Any
 
 from include.standins.flexdeploy import FlexDeployStandIn
 from include.standins.flexdeploy.planted import DEV, PORTAL, TEST
-from nightshift.promotion.record import Kind, State
+from nightshift.promotion.record import StepKind, StepState
 from tests.crash.promotion.night import Airflow
 
 MADE = frozenset({"build_made", "deploy_made", "utility_run"})
@@ -81,6 +81,6 @@ class Judge:
     def tells_what_runs(self, run: str) -> None:
         """Hold what the record says was deployed against what FlexDeploy runs."""
         for step in self.airflow.record(run).steps:
-            if step.kind is Kind.DEPLOY and step.state is State.DONE and step.version is not None:
+            if step.kind is StepKind.DEPLOY and step.state is StepState.DONE and step.version is not None:
                 live = {one.version for one in self.vendor.runs_in(str(step.stage)) if one.project == PORTAL}
                 assert live == {step.version.id}, (step.task, live)

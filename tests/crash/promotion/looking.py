@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from nightshift.promotion.queue import Queue
-from nightshift.promotion.record import Record, now
+from nightshift.promotion.record import PromotionRecord, now
 from tests.crash.promotion.night import NAME, Airflow, config
 
 
@@ -27,8 +27,8 @@ def queue_of(airflow: Airflow, run: str) -> Queue:
     return Queue(context, airflow.records, airflow.turns, config())
 
 
-async def record_of(airflow: Airflow, run: str) -> Record:
-    return Record(application=NAME, dag_id=f"promote_{NAME}", run_id=run, opened=now(), stages=("DEV", "TEST"))
+async def record_of(airflow: Airflow, run: str) -> PromotionRecord:
+    return PromotionRecord(application=NAME, dag_id=f"promote_{NAME}", run_id=run, opened=now(), stages=("DEV", "TEST"))
 
 
 class Stops:
@@ -44,7 +44,7 @@ class Stops:
         self.point = point
         self._meanwhile: Callable[[], None] | None = None
 
-    def look(self, record: Record, meanwhile: Callable[[], None]) -> str:
+    def look(self, record: PromotionRecord, meanwhile: Callable[[], None]) -> str:
         """Look; at the point, do what happens meanwhile. Returns where the run stands then."""
         self._meanwhile = meanwhile
         queue = self.queue

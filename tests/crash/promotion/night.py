@@ -21,7 +21,7 @@ from nightshift.config.promotions import Application
 from nightshift.jobs.record import RECORD_KEY, RESOLUTION_KEY
 from nightshift.lake.store import Lake
 from nightshift.promotion.flow import promotion_dag
-from nightshift.promotion.record import Kind, Outcome, Record, State, Step, Version
+from nightshift.promotion.record import PromotionOutcome, PromotionRecord, PromotionStep, StepKind, StepState, Version
 from nightshift.promotion.store import Records
 from nightshift.promotion.turns import Turns
 from tests.execution_api import FakeExecutionApi, FileStore, TaskRun
@@ -215,7 +215,7 @@ class Airflow:
 
     # -- the lake -------------------------------------------------------------------------------------------------
 
-    def record(self, run: str) -> Record:
+    def record(self, run: str) -> PromotionRecord:
         found = asyncio.run(self.records.read(run))
         assert found is not None
         return found
@@ -223,7 +223,7 @@ class Airflow:
     def has_record(self, run: str) -> bool:
         return asyncio.run(self.records.read(run)) is not None
 
-    def write(self, record: Record) -> None:
+    def write(self, record: PromotionRecord) -> None:
         asyncio.run(self.records.write(record))
 
     def holder(self) -> str | None:
@@ -234,11 +234,11 @@ class Airflow:
         """Leave the record of an earlier promotion, so that there is something to roll back to."""
         at = datetime.now(UTC).replace(microsecond=0) - timedelta(days=1)
         steps = tuple(
-            Step(task=f"{stage}.deploy", kind=Kind.DEPLOY, stage=stage, state=State.DONE, started=at, ended=at, version=version)
+            PromotionStep(task=f"{stage}.deploy", kind=StepKind.DEPLOY, stage=stage, state=StepState.DONE, started=at, ended=at, version=version)
             for stage in ("DEV", "TEST")
         )  # fmt: skip
-        record = Record(application=NAME, dag_id=f"promote_{NAME}", run_id=BEFORE, opened=at, version=version, stages=("DEV", "TEST"), steps=steps)  # fmt: skip
-        self.write(record.changed(closed=at, outcome=Outcome.PROMOTED))
+        record = PromotionRecord(application=NAME, dag_id=f"promote_{NAME}", run_id=BEFORE, opened=at, version=version, stages=("DEV", "TEST"), steps=steps)  # fmt: skip
+        self.write(record.changed(closed=at, outcome=PromotionOutcome.PROMOTED))
 
 
 def _changed(task: Any, key: str, value: Any) -> Any:

@@ -12,7 +12,7 @@ from typing import Any
 
 from include.standins import Fault, FaultKind
 from include.standins.flexdeploy import FlexDeployStandIn
-from nightshift.promotion.record import Kind, Offer, Record, Running, State, Step, Version
+from nightshift.promotion.record import Offer, PromotionRecord, PromotionStep, Running, StepKind, StepState, Version
 from nightshift.promotion.turns import Waiter
 from tests.crash.promotion.doomed import attempt, wait_in_a_triggerer
 from tests.crash.promotion.judge import Judge
@@ -104,7 +104,7 @@ def scene(
     at = datetime.now(UTC).replace(microsecond=0)
     asyncio.run(airflow.turns.take(Waiter(run_id=RUN, night=night, opened=at), None))
     before = {stage: Running(version=OLD, since=at, run_id=BEFORE) for stage in ("DEV", "TEST")}
-    record = Record(
+    record = PromotionRecord(
         application=NAME, dag_id=f"promote_{NAME}", run_id=RUN, night=night, opened=at, turn=1, stages=("DEV", "TEST"), before=before
     )  # fmt: skip
     if kind != "build":
@@ -115,26 +115,30 @@ def scene(
     return Scene(airflow, vendor, version, STEPS.get(kind, "TEST.stop"), Judge(vendor, airflow))
 
 
-def _with_terms(step: Step, record: Record, dag: Any) -> Step:
+def _with_terms(step: PromotionStep, record: PromotionRecord, dag: Any) -> PromotionStep:
     """Let an approval be of what its stage would be asked for now."""
-    if step.kind not in (Kind.APPROVAL, Kind.ROLL_BACK_APPROVAL):
+    if step.kind not in (StepKind.APPROVAL, StepKind.ROLL_BACK_APPROVAL):
         return step
     asked = dag.get_task(step.task)
-    terms = asked.terms if step.kind is Kind.APPROVAL else asked.ways[step.stage]
+    terms = asked.terms if step.kind is StepKind.APPROVAL else asked.ways[step.stage]
     return step.changed(terms=terms.digest(record, step.version))
 
 
-def _steps(kind: str, version: Version, at: datetime) -> Iterator[Step]:
-    def done(task: str, what: Kind, stage: str | None, state: State = State.DONE, **more: Any) -> Step:
-        return Step(task=task, kind=what, stage=stage, state=state, started=at, ended=at, **more)
+def _steps(kind: str, version: Version, at: datetime) -> Iterator[PromotionStep]:
+    def done(
+        task: str, what: StepKind, stage: str | None, state: StepState = StepState.DONE, **more: Any
+    ) -> PromotionStep:
+        return PromotionStep(task=task, kind=what, stage=stage, state=state, started=at, ended=at, **more)
 
-    yield done("build", Kind.BUILD, None, version=version, outcome="built")
+    yield done("build", StepKind.BUILD, None, version=version, outcome="built")
     if kind == "roll_back":
-        yield done("DEV.deploy", Kind.DEPLOY, "DEV", State.FAILED, version=version, outcome="failed", requests=(1,))
-        yield done("roll_back.approve", Kind.ROLL_BACK_APPROVAL, "DEV", version=OLD, outcome="Approve", by="ann")
+        yield done(
+            "DEV.deploy", StepKind.DEPLOY, "DEV", StepState.FAILED, version=version, outcome="failed", requests=(1,)
+        )
+        yield done("roll_back.approve", StepKind.ROLL_BACK_APPROVAL, "DEV", version=OLD, outcome="Approve", by="ann")
     elif kind in ("utility", WHOLE):
-        yield done("DEV.deploy", Kind.DEPLOY, "DEV", version=version, outcome="deployed")
-        yield done("TEST.approve", Kind.APPROVAL, "TEST", version=version, outcome="Approve", by="ann")
+        yield done("DEV.deploy", StepKind.DEPLOY, "DEV", version=version, outcome="deployed")
+        yield done("TEST.approve", StepKind.APPROVAL, "TEST", version=version, outcome="Approve", by="ann")
     if kind == WHOLE:
-        yield done("TEST.stop", Kind.UTILITY, "TEST", outcome="executed")
-        yield done("TEST.deploy", Kind.DEPLOY, "TEST", version=version, outcome="deployed")
+        yield done("TEST.stop", StepKind.UTILITY, "TEST", outcome="executed")
+        yield done("TEST.deploy", StepKind.DEPLOY, "TEST", version=version, outcome="deployed")

@@ -9,11 +9,11 @@ import pytest
 
 from include.standins import Fault, FaultKind
 from include.standins.flexdeploy import FlexDeployStandIn
-from include.standins.flexdeploy import Kind as VendorKind
+from include.standins.flexdeploy import StepKind as VendorKind
 from include.standins.flexdeploy.planted import DEV, PORTAL, TEST
 from nightshift.errors import Ambiguous, JobFailed, Rejected
 from nightshift.promotion.doubts import doubts_of, settle
-from nightshift.promotion.record import Kind, Outcome, State, Step, Version
+from nightshift.promotion.record import PromotionOutcome, PromotionStep, StepKind, StepState, Version
 from nightshift.promotion.store import Records
 from tests.crash.promotion.night import OLD
 from tests.crash.promotion.scene import STARTS, scene
@@ -30,7 +30,7 @@ def test_what_nobody_knows_of_a_run_that_was_given_up_holds_the_next(
     play.airflow.start("b")
     assert not has_turn(play.airflow, "b")
     record = play.airflow.record("r")
-    assert record.outcome is Outcome.ABANDONED
+    assert record.outcome is PromotionOutcome.ABANDONED
     assert "DEV.deploy" in record.reason
     (doubt,) = asyncio.run(doubts_of(play.airflow.records, play.airflow.turns))
     assert "nobody knows whether FlexDeploy did DEV.deploy of run r" in doubt.words
@@ -93,8 +93,14 @@ def test_only_the_very_request_is_adopted(
     if named == "held":
         other = play.airflow.record("r").changed(run_id="other", application="hr")
         at = other.opened
-        step = Step(
-            task="DEV.deploy", kind=Kind.DEPLOY, stage="DEV", state=State.DONE, started=at, ended=at, requests=(wrong,)
+        step = PromotionStep(
+            task="DEV.deploy",
+            kind=StepKind.DEPLOY,
+            stage="DEV",
+            state=StepState.DONE,
+            started=at,
+            ended=at,
+            requests=(wrong,),
         )
         asyncio.run(Records(play.airflow.lake, "hr").write(other.with_step(step)))
     made = play.judge.made()
@@ -102,5 +108,5 @@ def test_only_the_very_request_is_adopted(
     run = play.retry()
     assert isinstance(run.error, Rejected), run.error
     assert f"job {wrong} is not this task's" in str(run.error)
-    assert (play.state().state, play.state().requests) == (State.FAILED, ())
+    assert (play.state().state, play.state().requests) == (StepState.FAILED, ())
     assert play.judge.made() == made

@@ -13,7 +13,7 @@ import pytest
 
 from include.standins.flexdeploy import FlexDeployStandIn
 from nightshift.errors import Ambiguous
-from nightshift.promotion.record import State, Version
+from nightshift.promotion.record import StepState, Version
 from tests.crash.promotion.doomed import FREEZE, WINDOW
 from tests.crash.promotion.scene import Scene, scene
 from tests.crash.promotion.test_turns import has_turn
@@ -54,7 +54,7 @@ def test_a_thawed_attempt_neither_deploys_nor_overwrites(
     process = frozen_at(play, point)
     takes_over(play, point)
     made, step = play.judge.made(), play.state()
-    assert (len(made), step.state, list(step.requests)) == (1, State.DONE, made)
+    assert (len(made), step.state, list(step.requests)) == (1, StepState.DONE, made)
     thaw(process)
     assert play.judge.made() == made
     assert play.state() == step
@@ -108,4 +108,4 @@ def test_a_worker_that_thaws_in_time_does_its_work(vendor: FlexDeployStandIn, ve
     stands_still(process)
     thaw(process)
     step, made = play.state(), play.judge.made()
-    assert (step.state, list(step.requests), len(made)) == (State.DONE, made, 1)
+    assert (step.state, list(step.requests), len(made)) == (StepState.DONE, made, 1)

@@ -8,7 +8,7 @@ import pytest
 
 from include.standins.flexdeploy import FlexDeployStandIn
 from nightshift.errors import Ambiguous
-from nightshift.promotion.record import State, Version
+from nightshift.promotion.record import StepState, Version
 from tests.crash.promotion.night import MARK, RECENT
 from tests.crash.promotion.scene import STEPS, Scene, scene
 from tests.crash.workers import LONG, kill, until
@@ -22,7 +22,7 @@ SHARED = ("before_step", "polling", "result")
 def ended_once(play: Scene) -> None:
     """The step is done, with one request; the attempt after it, of which Airflow never heard, changes nothing."""
     step, made = play.state(), play.judge.made()
-    assert (step.state, list(step.requests)) == (State.DONE, made)
+    assert (step.state, list(step.requests)) == (StepState.DONE, made)
     assert len(made) == 1
     again = play.retry()
     assert again.state == "success", again.error
@@ -58,7 +58,7 @@ def test_where_nobody_can_tell_a_person_is_asked(
     made = play.judge.made()
     run = play.retry()
     assert (run.state, type(run.error)) == ("failed", Ambiguous)
-    assert (play.state().state, play.state().outcome) == (State.FAILED, "ambiguous")
+    assert (play.state().state, play.state().outcome) == (StepState.FAILED, "ambiguous")
     assert play.judge.made() == made
     assert len(made) == (0 if point == "before_post" else 1)
     play.judge.promises("r", unknown=made)

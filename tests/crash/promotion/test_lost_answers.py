@@ -13,7 +13,7 @@ from include.standins import Fault, FaultKind
 from include.standins.flexdeploy import FlexDeployStandIn, vendor_fault
 from include.standins.flexdeploy.switches import Window
 from nightshift.errors import Ambiguous, JobFailed, JobTimedOut
-from nightshift.promotion.record import State, Version
+from nightshift.promotion.record import StepState, Version
 from tests.crash.promotion.night import OLD
 from tests.crash.promotion.scene import STARTS, STEPS, Scene, scene
 from tests.crash.workers import until
@@ -219,7 +219,7 @@ def test_what_is_not_shown_is_in_doubt_and_never_made_again_on_a_guess(
     run = play.retry(job_timeout=0.5)
     assert (run.state, type(run.error)) == ("failed", Ambiguous), run.error
     assert "nightshift_resolve" in str(run.error)
-    assert (play.state().state, play.state().outcome) == (State.FAILED, "ambiguous")
+    assert (play.state().state, play.state().outcome) == (StepState.FAILED, "ambiguous")
     play.airflow.clear("r", play.step)
     assert isinstance(play.retry(job_timeout=0.5).error, Ambiguous)
     assert len(play.judge.made()) == 1

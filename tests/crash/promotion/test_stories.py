@@ -16,7 +16,7 @@ from include.standins.flexdeploy.planted import TEST
 from nightshift.errors import Ambiguous
 from nightshift.flexdeploy.adapter import FlexDeployAdapter
 from nightshift.jobs.record import RESOLUTION_KEY
-from nightshift.promotion.record import Outcome, State
+from nightshift.promotion.record import PromotionOutcome, StepState
 from tests.crash.promotion.judge import Judge
 from tests.crash.promotion.light import Run, attempt, comms_of, mortal
 from tests.crash.promotion.night import TASKS, Airflow
@@ -120,8 +120,8 @@ class Story:
         named = {number for record in names.values() for step in record.steps for number in step.requests}
         for request in set(self.judge.made()) - named:
             record = names[self.owner[request]]
-            started = [step.task for step in record.steps if step.state is State.STARTED and not step.requests]
-            if record.outcome is Outcome.ABANDONED and started:
+            started = [step.task for step in record.steps if step.state is StepState.STARTED and not step.requests]
+            if record.outcome is PromotionOutcome.ABANDONED and started:
                 assert all(task in record.reason for task in started), record.reason
         return sorted(set(self.judge.made()) - named)
 
@@ -144,7 +144,7 @@ class Story:
             if wanted.environment.id == TEST and wanted.kind is Kind.DEPLOY:
                 approval = self.airflow.record(run.name).step("TEST.approve")
                 assert approval is not None
-                assert (approval.state, approval.version.id) == (State.DONE, wanted.version.id)
+                assert (approval.state, approval.version.id) == (StepState.DONE, wanted.version.id)
         latest = asyncio.run(self.airflow.turns.latest())
         if new:
             assert latest is not None

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from include.standins.flexdeploy import FlexDeployStandIn
-from nightshift.promotion.queue import Place
-from nightshift.promotion.record import Outcome, State, Version
+from nightshift.promotion.queue import QueuePosition
+from nightshift.promotion.record import PromotionOutcome, StepState, Version
 from nightshift.promotion.recorder import TurnLost
 from tests.crash.promotion.doomed import attempt
 from tests.crash.promotion.looking import Stops, queue_of, record_of
@@ -87,7 +87,7 @@ def test_two_race_twenty_times(airflow: Airflow) -> None:
             one.start()
         for one in looks:
             one.join()
-        first = [one.run_id for one in looks if one.place is Place.HAS_TURN]
+        first = [one.run_id for one in looks if one.place is QueuePosition.HAS_TURN]
         assert may_act(airflow, *runs) == first
         assert len(first) <= 1
         assert None not in [one.place for one in looks]
@@ -95,7 +95,7 @@ def test_two_race_twenty_times(airflow: Airflow) -> None:
             over(airflow, run)
         for run in runs:
             if run not in first and airflow.alive(run):
-                assert asyncio.run(look(airflow, run)) is Place.HAS_TURN
+                assert asyncio.run(look(airflow, run)) is QueuePosition.HAS_TURN
                 assert may_act(airflow, *runs) == [run]
                 over(airflow, run)
 
@@ -103,7 +103,7 @@ def test_two_race_twenty_times(airflow: Airflow) -> None:
 def over(airflow: Airflow, run: str) -> None:
     """Close a run as its last task does, or end one that never had a turn."""
     if airflow.has_record(run):
-        airflow.write(airflow.record(run).close(Outcome.PROMOTED))
+        airflow.write(airflow.record(run).close(PromotionOutcome.PROMOTED))
     airflow.end(run)
 
 
@@ -113,17 +113,17 @@ class Look(threading.Thread):
     def __init__(self, airflow: Airflow, run: str) -> None:
         super().__init__()
         self.airflow, self.run_id = airflow, run
-        self.place: Place | None = None
+        self.place: QueuePosition | None = None
 
     def run(self) -> None:
         self.place = asyncio.run(look(self.airflow, self.run_id))
 
 
-async def look(airflow: Airflow, run: str) -> Place:
+async def look(airflow: Airflow, run: str) -> QueuePosition:
     record = await record_of(airflow, run)
     queue = queue_of(airflow, run)
     place = await queue.look(record)
-    if place is Place.HAS_TURN:
+    if place is QueuePosition.HAS_TURN:
         await airflow.records.write(record.changed(turn=queue.number))
         await airflow.turns.leave(run)
     return place
@@ -141,7 +141,7 @@ def test_close_is_killed(vendor: FlexDeployStandIn, version: Version, tmp_path: 
     assert len(may_act(airflow, "r", "b")) == 1
     done = airflow.attempt("r", "close")
     assert done.state == "success", done.error
-    assert airflow.record("r").outcome is Outcome.PROMOTED
+    assert airflow.record("r").outcome is PromotionOutcome.PROMOTED
     assert has_turn(airflow, "b")
     assert may_act(airflow, "r", "b") == ["b"]
 
@@ -268,7 +268,7 @@ def test_the_next_waits_for_what_flexdeploy_still_does(
     play.airflow.end("r")
     play.airflow.start("b")
     assert not has_turn(play.airflow, "b")
-    assert play.state().state in (State.FAILED, State.STARTED)
+    assert play.state().state in (StepState.FAILED, StepState.STARTED)
     vendor.abort(play.judge.made()[0])
     assert has_turn(play.airflow, "b")
 
@@ -283,5 +283,5 @@ def test_a_worker_that_airflow_gave_up_does_not_overwrite_its_successor(
     play.airflow.resolve("r", play.step, {"adopt": str(made[0])})
     assert play.retry().state == "success"
     process.join(20)
-    assert play.state().state is State.DONE
+    assert play.state().state is StepState.DONE
     assert play.judge.made() == made

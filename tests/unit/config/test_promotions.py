@@ -126,27 +126,27 @@ portal:
       before: [{name: stop, project: Ops/Stop, instance_ids: [3], inputs: {SERVICE: x}, workflow_version: "3.0"}]
 """,
     )
-    assert portal.build.asked == {
+    assert portal.build.parameters == {
         "force_build": True, "inputs": {"INPUT": "1.10", "EMPTY": ""}, "flex_fields": {"FF": "x"}, "related_tickets": ["ABC-1"],
         "workflow_version_override": "1.0", "package_name": "PKG", "project_files": [{"path": "/a"}, {"path": "/b", "scmRevision": 1515}],
     }  # fmt: skip
-    assert [package.asked(40001) for package in portal.packages] == [
+    assert [package.detail(40001) for package in portal.packages] == [
         {"packageName": "PKG", "projectVersionId": 40001},
         {"packageName": "OTHER", "priority": 0, "projectVersionId": 40001},
     ]
     (stage,) = portal.stages
     assert stage.label == "acceptance"
-    assert stage.asked == {
+    assert stage.parameters == {
         "instance_ids": [1, 2], "force_deploy": True, "exception_to_window": True, "workflow_version_override": "2.0",
         "inputs": {"A": "b"}, "change_tickets": ["CHG1"],
     }  # fmt: skip
-    assert stage.before[0].asked == {
+    assert stage.before[0].parameters == {
         "instance_ids": [3], "inputs": {"SERVICE": "x"}, "workflow_version_override": "3.0",
     }  # fmt: skip
     # The operators take it as it is.
-    BuildRequest.of(environment_id=1, stream_id=1, **portal.build.asked)
-    DeployRequest.of(environment_id=1, package_details=[p.asked(1) for p in portal.packages], **stage.asked)
-    ExecuteRequest.of(environment_id=1, **stage.before[0].asked)
+    BuildRequest.of(environment_id=1, stream_id=1, **portal.build.parameters)
+    DeployRequest.of(environment_id=1, package_details=[p.detail(1) for p in portal.packages], **stage.parameters)
+    ExecuteRequest.of(environment_id=1, **stage.before[0].parameters)
     assert Stage(environment="DEV").asked == Build(environment="DEV").asked == {}
     assert Package(name="A").asked("{{ x }}") == {"packageName": "A", "projectVersionId": "{{ x }}"}
 

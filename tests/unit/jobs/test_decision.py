@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from nightshift.jobs.decision import Adopt, Ask, AwaitCancel, Finished, Look, Situation, Submit, decide
+from nightshift.jobs.decision import Adopt, AskPerson, AwaitCancel, Finished, Look, Situation, Submit, decide
 from nightshift.jobs.record import Ending, JobRecord, Resolution
 from nightshift.jobs.state import ACTIVE, FAILED, Intent, JobState, JobStatus, RunIdentity
 
@@ -36,7 +36,7 @@ TABLE: list[tuple[str, dict[str, Any], Any]] = [
     ("retry, store empty, one there", {"record": None, "attempt": 2, "found": (RUNNING,)}, Adopt),
     ("retry, store empty, one done", {"record": None, "attempt": 2, "found": (SUCCESS,)}, Finished),
     ("retry, store empty, one broken", {"record": None, "attempt": 2, "found": (BROKEN,)}, Submit),
-    ("retry, store empty, two there", {"record": None, "attempt": 2, "found": (RUNNING, OTHER)}, Ask),
+    ("retry, store empty, two there", {"record": None, "attempt": 2, "found": (RUNNING, OTHER)}, AskPerson),
     ("clear, store empty, one done", {"record": None, "attempt": 2, "cleared": True, "found": (SUCCESS,)}, Submit),
     ("retry, still active", {"record": MADE, "attempt": 2, "remote": RUNNING}, Adopt),
     ("retry, succeeded unseen", {"record": MADE, "attempt": 2, "remote": SUCCESS}, Finished),
@@ -54,16 +54,16 @@ TABLE: list[tuple[str, dict[str, Any], Any]] = [
     ("other payload, failed", {"record": MADE, "attempt": 2, "payload_hash": "x", "remote": BROKEN}, Submit),
     ("refused before", {"record": REFUSED, "attempt": 2}, Submit),
     ("in doubt", {"record": IN_DOUBT, "attempt": 2}, Look),
-    ("in doubt, blind vendor", {"record": IN_DOUBT, "attempt": 2, "can_find": False}, Ask),
-    ("in doubt and cleared, blind vendor", {"record": IN_DOUBT, "cleared": True, "can_find": False}, Ask),
+    ("in doubt, blind vendor", {"record": IN_DOUBT, "attempt": 2, "can_find": False}, AskPerson),
+    ("in doubt and cleared, blind vendor", {"record": IN_DOUBT, "cleared": True, "can_find": False}, AskPerson),
     ("in doubt, none yet", {"record": IN_DOUBT, "attempt": 2, "found": (), "age": 5.0}, Look),
     ("in doubt, none for long", {"record": IN_DOUBT, "attempt": 2, "found": (), "age": 30.0}, Submit),
     ("in doubt, one running", {"record": IN_DOUBT, "attempt": 2, "found": (RUNNING,)}, Adopt),
     ("in doubt, one done", {"record": IN_DOUBT, "attempt": 2, "found": (SUCCESS,)}, Finished),
     ("in doubt, one broken", {"record": IN_DOUBT, "attempt": 2, "found": (BROKEN,)}, Submit),
     ("in doubt, one live of two", {"record": IN_DOUBT, "attempt": 2, "found": (STOPPED, OTHER)}, Adopt),
-    ("in doubt, two live", {"record": IN_DOUBT, "attempt": 2, "found": (RUNNING, OTHER)}, Ask),
-    ("in doubt, two dead", {"record": IN_DOUBT, "attempt": 2, "found": (STOPPED, BROKEN)}, Ask),
+    ("in doubt, two live", {"record": IN_DOUBT, "attempt": 2, "found": (RUNNING, OTHER)}, AskPerson),
+    ("in doubt, two dead", {"record": IN_DOUBT, "attempt": 2, "found": (STOPPED, BROKEN)}, AskPerson),
     ("told to adopt", {"record": IN_DOUBT, "can_find": False, "resolution": Resolution(adopt="9")}, Adopt),
     ("told to adopt, no record", {"record": None, "resolution": Resolution(adopt="9")}, Adopt),
     ("told to resubmit", {"record": IN_DOUBT, "can_find": False, "resolution": Resolution(resubmit=True)}, Submit),
@@ -110,7 +110,7 @@ def test_a_late_list_is_asked_again_when_it_has_settled() -> None:
 
 def test_several_candidates_are_named() -> None:
     decision = decide(Situation(record=IN_DOUBT, payload_hash="h", found=(RUNNING, OTHER)))
-    assert isinstance(decision, Ask)
+    assert isinstance(decision, AskPerson)
     assert decision.candidates == ("7", "8")
 
 

@@ -15,7 +15,7 @@ from include.standins.flexdeploy.planted import DEV, PORTAL, PROD, RESTART, TEST
 from nightshift.config.promotions import Application
 from nightshift.lake.store import Lake
 from nightshift.promotion.flow import promotion_dag
-from nightshift.promotion.record import Record, Step
+from nightshift.promotion.record import PromotionRecord, PromotionStep
 from nightshift.promotion.store import Records
 from nightshift.promotion.turns import Turns
 from tests.execution_api import FakeExecutionApi, TaskRun
@@ -90,7 +90,7 @@ class Run:
                 if hasattr(task, key):
                     setattr(task, key, value)
                 else:
-                    task.asked = {**task.asked, key: value}
+                    task.parameters = {**task.parameters, key: value}
         return task
 
     def answer(self, name: str, option: str, *, by: str | None = "ann", timed_out: bool = False) -> TaskRun:
@@ -116,12 +116,12 @@ class Run:
         self.play.airflow[self.run_id] = state
 
     @property
-    def record(self) -> Record:
+    def record(self) -> PromotionRecord:
         found = asyncio.run(self.play.records.read(self.run_id))
         assert found is not None
         return found
 
-    def step(self, name: str) -> Step:
+    def step(self, name: str) -> PromotionStep:
         found = self.record.step(name)
         assert found is not None, f"{name} is not in the record"
         return found
@@ -185,7 +185,7 @@ class Play:
             for night in nights:
                 publish_night(self.lake, report, night)
 
-    def put(self, record: Record) -> None:
+    def put(self, record: PromotionRecord) -> None:
         asyncio.run(self.records.write(record))
 
     def made(self, kind: str) -> list[dict[str, Any]]:

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from airflow.sdk.definitions.param import ParamsDict
 
-from nightshift.promotion.record import Outcome, State
-from nightshift.promotion.triggers import GiveWayTrigger, WaitOver
+from nightshift.promotion.record import PromotionOutcome, StepState
+from nightshift.promotion.triggers import SupersedeTrigger, WaitOver
 from tests.unit.promotion.play import N1, N2, NAME, OLD_VERSION, REPORTS, RESTART_IT, Play, Run, config, stage
 
 
@@ -65,7 +65,7 @@ def test_it_tells_what_runs_there_who_asked_and_with_which_tickets(play_of: Call
     assert question(first)["assigned_users"] in (None, [])
     first.answer("TEST.approve", "Approve")
     first.do("TEST.deploy")
-    play.put(first.record.close(Outcome.PROMOTED))
+    play.put(first.record.close(PromotionOutcome.PROMOTED))
     play.publish(N1)
     second = play.start("r2", N1)
     for name in ("begin", "build", "DEV.deploy", "TEST.approve"):
@@ -80,7 +80,7 @@ def test_an_approval_is_told_with_its_name_and_the_stage_is_deployed(play_of: Ca
     done = run.answer("TEST.approve", "Approve", by="ann")
     assert (done.state, done.result) == ("success", {"answer": "Approve", "by": "ann"})
     step = run.step("TEST.approve")
-    assert (step.state, step.by, step.outcome, step.version) == (State.DONE, "ann", "Approve", run.record.version)
+    assert (step.state, step.by, step.outcome, step.version) == (StepState.DONE, "ann", "Approve", run.record.version)
     assert run.do("TEST.deploy").state == "success"
 
 
@@ -88,7 +88,7 @@ def test_a_rejection_ends_the_promotion_and_leaves_what_it_brought(play_of: Call
     play = of(play_of)
     run = asked(play)
     assert run.answer("TEST.approve", "Reject", by="ann").state == "success"
-    assert (run.step("TEST.approve").state, run.step("TEST.approve").by) == (State.REJECTED, "ann")
+    assert (run.step("TEST.approve").state, run.step("TEST.approve").by) == (StepState.REJECTED, "ann")
     for name in ("TEST.deploy", "PROD.deploy", "roll_back.offer"):
         assert run.do(name).state == "skipped"
     assert run.step("PROD.deploy").detail == "TEST was rejected by ann"
@@ -102,12 +102,12 @@ def test_a_rejection_ends_the_promotion_and_leaves_what_it_brought(play_of: Call
 @pytest.mark.parametrize(
     ("on_timeout", "option", "state", "outcome", "deployed"),
     [
-        ("reject", "Reject", State.REJECTED, "rejected", ["DEV"]),
-        ("approve", "Approve", State.DONE, "promoted", ["DEV", "TEST", "PROD"]),
+        ("reject", "Reject", StepState.REJECTED, "rejected", ["DEV"]),
+        ("approve", "Approve", StepState.DONE, "promoted", ["DEV", "TEST", "PROD"]),
     ],
 )
 def test_no_answer_is_one_where_it_is_meant_to_be(
-    play_of: Callable[..., Play], on_timeout: str, option: str, state: State, outcome: str, deployed: list[str]
+    play_of: Callable[..., Play], on_timeout: str, option: str, state: StepState, outcome: str, deployed: list[str]
 ) -> None:
     play = of(play_of, {"on_timeout": on_timeout})
     run = asked(play)
@@ -129,7 +129,7 @@ def test_no_answer_fails_the_promotion_where_it_is_meant_to(play_of: Callable[..
     run = asked(play)
     assert question(run)["defaults"] is None
     done = run.resume("TEST.approve", TIMEOUT)
-    assert (done.state, run.step("TEST.approve").state) == ("failed", State.FAILED)
+    assert (done.state, run.step("TEST.approve").state) == ("failed", StepState.FAILED)
     assert "Nothing was deployed to TEST. Clear this task to ask again." in str(done.error)
     assert "TEST.approve" in str(run.do("close").error)
     run.clear("TEST.approve", "close")
@@ -203,7 +203,7 @@ def test_an_answer_holds_for_what_was_shown_only(
     if at == "question":
         configured_anew(play, stage("DEV"), stage("TEST", **{"approval": {}, "inputs": {"X": "1"}, **changed}))
         done = run.answer("TEST.approve", "Approve", by="ann")
-        assert (done.state, run.step("TEST.approve").state) == ("failed", State.FAILED)
+        assert (done.state, run.step("TEST.approve").state) == ("failed", StepState.FAILED)
         assert "ann approved what is not what would be deployed now" in str(done.error)
     else:
         run.answer("TEST.approve", "Approve", by="ann")
@@ -276,7 +276,7 @@ def fired(run: Run, name: str = "TEST.approve", **changes: Any) -> dict[str, Any
     kwargs = {**run.apis[name].trigger(message).serialize()[1], "interval": 0.01, **changes}
 
     async def first() -> Any:
-        return (await anext(GiveWayTrigger(**kwargs).run())).payload
+        return (await anext(SupersedeTrigger(**kwargs).run())).payload
 
     return dict(asyncio.run(first()))
 
@@ -319,7 +319,7 @@ def test_the_question_stays_when_the_newer_night_has_died(play_of: Callable[...,
 
 
 @pytest.mark.parametrize(("on_timeout", "state"), [("reject", "rejected"), ("approve", "done"), ("fail", "failed")])
-def test_the_time_for_an_answer_ends_for_one_that_gives_way_too(
+def test_the_time_for_an_answer_ends_for_one_that_supersedable_too(
     play_of: Callable[..., Play], on_timeout: str, state: str
 ) -> None:
     play = of(play_of, {"on_timeout": on_timeout}, newer="supersede")
@@ -331,7 +331,7 @@ def test_the_time_for_an_answer_ends_for_one_that_gives_way_too(
     assert (run.step("TEST.approve").state, run.step("TEST.approve").by) == (state, "nobody in time")
 
 
-def test_a_run_without_a_night_gives_way_to_nobody(play_of: Callable[..., Play]) -> None:
+def test_a_run_without_a_night_supersedable_to_nobody(play_of: Callable[..., Play]) -> None:
     run = asked(of(play_of, newer="supersede"), night=None)
     assert run.states["TEST.approve"] == "awaiting_input"
 
@@ -342,7 +342,7 @@ def test_a_wait_survives_a_lake_that_cannot_be_read(play: Play, monkeypatch: pyt
     async def first() -> Any:
         import time
 
-        return (await anext(GiveWayTrigger(NAME, N1, time.time() + 0.15, interval=0.02).run())).payload
+        return (await anext(SupersedeTrigger(NAME, N1, time.time() + 0.15, interval=0.02).run())).payload
 
     assert asyncio.run(first())["why"] == "moment"
 

@@ -8,10 +8,10 @@ import pytest
 
 from nightshift.lake.errors import Contended
 from nightshift.lake.store import Lake
-from nightshift.promotion.record import Outcome, Record, now
+from nightshift.promotion.record import PromotionOutcome, PromotionRecord, now
 from nightshift.promotion.store import Records
 
-ONE = Record(application="portal", dag_id="promote_portal", run_id="r1", opened=now())
+ONE = PromotionRecord(application="portal", dag_id="promote_portal", run_id="r1", opened=now())
 
 
 @pytest.fixture
@@ -26,13 +26,13 @@ async def test_a_thawed_writer_overwrites_nothing(lake: Lake) -> None:
     new = await newer.read("r1")
     assert old is not None
     assert new is not None
-    await newer.write(new.close(Outcome.PROMOTED))
+    await newer.write(new.close(PromotionOutcome.PROMOTED))
     with pytest.raises(Contended, match=r"r1\.json was written by another attempt meanwhile"):
-        await frozen.write(old.close(Outcome.FAILED))
+        await frozen.write(old.close(PromotionOutcome.FAILED))
     told = await frozen.read("r1")
     assert told is not None
-    assert told.outcome is Outcome.PROMOTED
-    await frozen.write(told.close(Outcome.FAILED))
+    assert told.outcome is PromotionOutcome.PROMOTED
+    await frozen.write(told.close(PromotionOutcome.FAILED))
 
 
 async def test_what_was_not_there_is_made_once(lake: Lake) -> None:
@@ -41,9 +41,9 @@ async def test_what_was_not_there_is_made_once(lake: Lake) -> None:
     assert await second.read("r1") is None
     await first.write(ONE)
     with pytest.raises(Contended):
-        await second.write(ONE.close(Outcome.FAILED))
+        await second.write(ONE.close(PromotionOutcome.FAILED))
 
 
 async def test_what_was_never_read_is_written_in_any_case(lake: Lake) -> None:
     await Records(lake, "portal").write(ONE)
-    await Records(lake, "portal").write(ONE.close(Outcome.FAILED))
+    await Records(lake, "portal").write(ONE.close(PromotionOutcome.FAILED))

@@ -8,20 +8,38 @@ from typing import Any
 import pytest
 from deltalake import DeltaTable
 
-from nightshift.promotion.record import Kind, Outcome, Record, State, Step, Version, now
+from nightshift.promotion.record import (
+    PromotionOutcome,
+    PromotionRecord,
+    PromotionStep,
+    StepKind,
+    StepState,
+    Version,
+    now,
+)
 from tests.published import publish_night
 from tests.unit.promotion.play import N1, N2, N3, NAME, OLD_VERSION, REPORTS, RESTART_IT, Play, Run, stage
 
 
 def past(
-    run_id: str, night: str | None, outcome: Outcome | None = Outcome.PROMOTED, *, deployed: bool = True
-) -> Record:
+    run_id: str,
+    night: str | None,
+    outcome: PromotionOutcome | None = PromotionOutcome.PROMOTED,
+    *,
+    deployed: bool = True,
+) -> PromotionRecord:
     """Return the record of a promotion that ended before."""
     version = Version(id=40001, name="1.0.2")
-    step = Step(
-        task="DEV.deploy", kind=Kind.DEPLOY, stage="DEV", state=State.DONE, started=now(), ended=now(), version=version
+    step = PromotionStep(
+        task="DEV.deploy",
+        kind=StepKind.DEPLOY,
+        stage="DEV",
+        state=StepState.DONE,
+        started=now(),
+        ended=now(),
+        version=version,
     )
-    return Record(
+    return PromotionRecord(
         application=NAME, dag_id=f"promote_{NAME}", run_id=run_id, night=night, opened=now(), turn=1, closed=now(),
         outcome=outcome, version=version, steps=(step,) if deployed else (),
     )  # fmt: skip
@@ -98,7 +116,7 @@ def test_a_dry_run_says_all_and_asks_nothing(play_of: Callable[..., Play]) -> No
     for name in ("build", "DEV.deploy", "TEST.deploy"):
         assert run.do(name).state == "skipped"
     assert run.do("close").result["outcome"] == "dry_run"
-    assert (run.record.outcome, run.record.by, run.record.steps) == (Outcome.DRY_RUN, "ann", ())
+    assert (run.record.outcome, run.record.by, run.record.steps) == (PromotionOutcome.DRY_RUN, "ann", ())
     assert (play.asked(), play.latest_turn(), play.vendor.ledger.effects()) == (0, None, [])
 
 
@@ -138,8 +156,10 @@ def test_a_stage_takes_no_version_that_has_not_got_through_the_one_before(
 
 def test_a_version_that_failed_in_the_stage_before_has_not_got_through_it(play_of: Callable[..., Play]) -> None:
     play = play_of(stage("DEV", after=[RESTART_IT]), stage("TEST"))
-    record = past("r0", None, Outcome.FAILED)
-    broken = Step(task="DEV.restart", kind=Kind.UTILITY, stage="DEV", state=State.FAILED, started=now(), ended=now())
+    record = past("r0", None, PromotionOutcome.FAILED)
+    broken = PromotionStep(
+        task="DEV.restart", kind=StepKind.UTILITY, stage="DEV", state=StepState.FAILED, started=now(), ended=now()
+    )
     play.put(record.with_step(broken))
     assert play.start(version_id=40001, from_stage="TEST").do("begin").state == "failed"
 
@@ -160,7 +180,7 @@ def test_an_emergency_is_taken_recorded_and_shown(play_of: Callable[..., Play]) 
     )
     run.answer("TEST.approve", "Approve")
     run.do("TEST.deploy")
-    assert (run.step("TEST.deploy").state, run.step("TEST.deploy").outcome) == (State.DONE, "already_deployed")
+    assert (run.step("TEST.deploy").state, run.step("TEST.deploy").outcome) == (StepState.DONE, "already_deployed")
 
 
 @pytest.mark.parametrize(
@@ -214,16 +234,16 @@ def test_a_run_without_a_night_tells_what_is_published(play_of: Callable[..., Pl
 
 IN_VAIN = [
     ({}, [past("r0", N2)], f"{N2} was promoted before (promoted, run r0), and was published again since"),
-    ({}, [past("r0", N2, Outcome.REJECTED)], f"{N2} was promoted before (rejected, run r0)"),
-    ({}, [past("r0", N2, Outcome.SKIPPED)], ""),
-    ({}, [past("r0", N2, Outcome.ABANDONED)], ""),
-    ({}, [past("r0", N2, Outcome.SUPERSEDED)], ""),
+    ({}, [past("r0", N2, PromotionOutcome.REJECTED)], f"{N2} was promoted before (rejected, run r0)"),
+    ({}, [past("r0", N2, PromotionOutcome.SKIPPED)], ""),
+    ({}, [past("r0", N2, PromotionOutcome.ABANDONED)], ""),
+    ({}, [past("r0", N2, PromotionOutcome.SUPERSEDED)], ""),
     ({}, [past("r0", None)], ""),
-    ({}, [past("r0", N2).changed(turn=None, outcome=Outcome.DRY_RUN)], ""),
+    ({}, [past("r0", N2).changed(turn=None, outcome=PromotionOutcome.DRY_RUN)], ""),
     ({"republished": "promote"}, [past("r0", N2)], ""),
     ({}, [past("r0", N3)], ""),
     ({"older": "skip"}, [past("r0", N3)], f"the newer night {N3} was promoted before (run r0)"),
-    ({"older": "skip"}, [past("r0", N3, Outcome.REJECTED, deployed=False)], ""),
+    ({"older": "skip"}, [past("r0", N3, PromotionOutcome.REJECTED, deployed=False)], ""),
     ({"older": "skip"}, [past("r0", N1)], ""),
     ({"older": "skip"}, [past("r0", N1), past("r1", N3)], f"the newer night {N3}"),
 ]
@@ -231,7 +251,7 @@ IN_VAIN = [
 
 @pytest.mark.parametrize(("more", "before", "why"), IN_VAIN)
 def test_nights_that_are_promoted_in_vain(
-    play_of: Callable[..., Play], more: dict[str, Any], before: list[Record], why: str
+    play_of: Callable[..., Play], more: dict[str, Any], before: list[PromotionRecord], why: str
 ) -> None:
     play = play_of(after=list(REPORTS), **more)
     play.publish(N1, N2)
@@ -253,7 +273,7 @@ def test_a_night_that_is_published_again_is_promoted_again_where_that_is_wanted(
     play.publish(N2)
     first = play.start("r1", N2)
     begun(first)
-    play.put(first.record.close(Outcome.PROMOTED))
+    play.put(first.record.close(PromotionOutcome.PROMOTED))
     # Two publishes that saw the night complete at the same moment woke it twice.
     again = play.start("r2", N2)
     assert begun(again)["outcome"] == "skipped"
@@ -274,6 +294,6 @@ def test_after_a_clear_the_same_run_is_not_its_own_republication(play_of: Callab
     play.publish(N2)
     run = play.start("mine", N2)
     begun(run)
-    play.put(run.record.close(Outcome.PROMOTED))
+    play.put(run.record.close(PromotionOutcome.PROMOTED))
     run.clear("begin")
     assert begun(run)["outcome"] is None

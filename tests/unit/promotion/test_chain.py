@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from include.standins.flexdeploy import vendor_fault
-from nightshift.promotion.record import Outcome, State
+from nightshift.promotion.record import PromotionOutcome, StepState
 from tests.unit.promotion.play import ENDED, N1, N2, OLD_VERSION, REPORTS, RESTART_IT, Play, Run, stage
 
 STAGES = (
@@ -105,7 +105,7 @@ def test_all_goes_well(play_of: Callable[..., Play]) -> None:
     run = Scheduler(play.start("r1", N1), {"TEST.approve": "Approve", "PROD.approve": "Approve"}).play()
     version = run.record.version
     assert version is not None
-    assert (run.record.outcome, play.airflow["r1"]) == (Outcome.PROMOTED, "success")
+    assert (run.record.outcome, play.airflow["r1"]) == (PromotionOutcome.PROMOTED, "success")
     assert play.deployments() == [(code, version.id) for code in ORDER]
     assert [one["environmentCode"] for one in play.made("utility_run")] == ["TEST", "TEST"]
     assert [step.task for step in run.record.steps] == [
@@ -120,19 +120,21 @@ def test_a_person_rejects(play_of: Callable[..., Play], at: str, reached: list[s
     play = promotion(play_of)
     answers = {"TEST.approve": "Approve", "PROD.approve": "Approve", f"{at}.approve": "Reject"}
     run = Scheduler(play.start("r1", N1), answers).play()
-    assert (run.record.outcome, play.airflow["r1"]) == (Outcome.REJECTED, "success")
+    assert (run.record.outcome, play.airflow["r1"]) == (PromotionOutcome.REJECTED, "success")
     assert [code for code, _ in play.deployments()] == reached
     assert "PROD.approve" in run.apis or at == "TEST"
     assert at != "TEST" or not run.apis["PROD.approve"].questions
     kept_its_promises(play, run)
 
 
-@pytest.mark.parametrize(("answer", "outcome"), [("Approve", Outcome.ROLLED_BACK), ("Reject", Outcome.FAILED)])
-def test_test_fails(play_of: Callable[..., Play], answer: str, outcome: Outcome) -> None:
+@pytest.mark.parametrize(
+    ("answer", "outcome"), [("Approve", PromotionOutcome.ROLLED_BACK), ("Reject", PromotionOutcome.FAILED)]
+)
+def test_test_fails(play_of: Callable[..., Play], answer: str, outcome: PromotionOutcome) -> None:
     play = promotion(play_of)
     yes = {"TEST.approve": "Approve", "PROD.approve": "Approve"}
     first = Scheduler(play.start("r0", version_id=OLD_VERSION, by="ann"), yes).play()
-    assert first.record.outcome is Outcome.PROMOTED
+    assert first.record.outcome is PromotionOutcome.PROMOTED
     play.vendor.faults.add(vendor_fault("run_fails", path="/deploy$", after=1))
     run = Scheduler(play.start("r1", N1), {**yes, "roll_back.approve": answer}).play()
     assert (run.record.outcome, play.airflow["r1"]) == (outcome, "failed")
@@ -153,7 +155,7 @@ def test_a_newer_night_comes_in_the_middle(play_of: Callable[..., Play], point: 
     yes = {"TEST.approve": "Approve", "PROD.approve": "Approve"}
     newer = play.start("r2", N2)
     older = Scheduler(play.start("r1", N1), yes, {point: lambda: newer.do("begin")}).play()
-    assert (older.record.outcome, older.record.superseded_by) == (Outcome.SUPERSEDED, "r2")
+    assert (older.record.outcome, older.record.superseded_by) == (PromotionOutcome.SUPERSEDED, "r2")
     assert older.states["PROD.deploy"] == "skipped"
     assert newer.states["begin"] == "deferred"
     done = newer.resume("begin", {"why": "its turn"})
@@ -161,9 +163,9 @@ def test_a_newer_night_comes_in_the_middle(play_of: Callable[..., Play], point: 
     for task in play.dag.topological_sort():
         if task.task_id != "begin":
             Scheduler(newer, yes)._play(task)
-    assert newer.record.outcome is Outcome.PROMOTED
+    assert newer.record.outcome is PromotionOutcome.PROMOTED
     assert newer.record.version != older.record.version
-    assert older.step("build").state is State.DONE
+    assert older.step("build").state is StepState.DONE
     kept_its_promises(play, older, newer)
 
 
@@ -172,7 +174,7 @@ def test_two_nights_one_after_the_other(play_of: Callable[..., Play]) -> None:
     yes = {"TEST.approve": "Approve", "PROD.approve": "Approve"}
     newer = play.start("r2", N2)
     older = Scheduler(play.start("r1", N1), yes, {"build": lambda: newer.do("begin")}).play()
-    assert older.record.outcome is Outcome.PROMOTED
+    assert older.record.outcome is PromotionOutcome.PROMOTED
     assert newer.resume("begin", {"why": "its turn"}).state == "success"
     assert {stage: ran and ran.version for stage, ran in newer.record.before.items()} == dict.fromkeys(
         ORDER, older.record.version

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from nightshift.promotion.record import Outcome, State
+from nightshift.promotion.record import PromotionOutcome, StepState
 from tests.unit.promotion.play import Play, Run
 from tests.unit.promotion.test_steps import begun, through
 
@@ -33,7 +33,7 @@ def test_a_build_that_was_marked_gives_no_green_run(play: Play, state: str) -> N
         assert "Clear build with all that follows" in str(done.error)
     assert play.deployments() == []
     done = run.do("close")
-    assert (done.state, run.record.outcome) == ("failed", Outcome.FAILED)
+    assert (done.state, run.record.outcome) == ("failed", PromotionOutcome.FAILED)
 
 
 def test_a_run_whose_tasks_were_all_marked_is_not_green_either(play: Play) -> None:
@@ -43,7 +43,7 @@ def test_a_run_whose_tasks_were_all_marked_is_not_green_either(play: Play) -> No
     for name in ("build", "DEV.deploy", "TEST.deploy"):
         marked(run, name)
     done = run.do("close")
-    assert (done.state, run.record.outcome) == ("failed", Outcome.FAILED)
+    assert (done.state, run.record.outcome) == ("failed", PromotionOutcome.FAILED)
     assert "nobody has seen how it ended" in run.record.reason
 
 
@@ -86,7 +86,7 @@ def test_a_deployment_that_failed_and_was_marked_success_failed_all_the_same(pla
     [request] = run.step("DEV.deploy").requests
     play.vendor.abort(request)
     done = resumed(run, "DEV.deploy")
-    assert (done.state, run.step("DEV.deploy").state) == ("failed", State.FAILED)
+    assert (done.state, run.step("DEV.deploy").state) == ("failed", StepState.FAILED)
     marked(run, "DEV.deploy")
     assert "its record says aborted" in str(run.do("TEST.deploy").error)
     assert run.do("close").state == "failed"

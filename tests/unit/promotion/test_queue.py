@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from nightshift.promotion.record import Outcome, State
+from nightshift.promotion.record import PromotionOutcome, StepState
 from nightshift.promotion.triggers import TurnTrigger
 from nightshift.promotion.turns import Waiter
 from tests.unit.promotion.play import N1, N2, N3, NAME, OLD_VERSION, Play, Run
@@ -31,7 +31,7 @@ def test_a_run_waits_without_a_worker_until_the_one_before_has_closed(play: Play
     waits(two)
     waits(two)
     assert (play.latest_turn(), play.waiting()) == ((1, "r1"), ["r2"])
-    play.put(one.record.close(Outcome.PROMOTED))
+    play.put(one.record.close(PromotionOutcome.PROMOTED))
     goes_on(two)
     assert (play.latest_turn(), play.waiting()) == ((2, "r2"), [])
 
@@ -41,7 +41,7 @@ def test_the_older_night_goes_first_whoever_asked_first(play: Play) -> None:
     goes_on(zero)
     waits(late)
     waits(early)
-    play.put(zero.record.close(Outcome.PROMOTED))
+    play.put(zero.record.close(PromotionOutcome.PROMOTED))
     waits(late)
     goes_on(early)
     waits(late)
@@ -52,7 +52,7 @@ def test_one_that_ended_while_it_waited_holds_nobody_up(play: Play) -> None:
     goes_on(zero)
     waits(dead)
     waits(two)
-    play.put(zero.record.close(Outcome.PROMOTED))
+    play.put(zero.record.close(PromotionOutcome.PROMOTED))
     dead.end()
     goes_on(two)
     assert play.waiting() == []
@@ -65,7 +65,7 @@ def test_a_run_that_ended_without_closing_is_taken_over(play: Play) -> None:
     waits(two)
     one.end()
     goes_on(two)
-    assert (one.record.outcome, "ended in Airflow" in one.record.reason) == (Outcome.ABANDONED, True)
+    assert (one.record.outcome, "ended in Airflow" in one.record.reason) == (PromotionOutcome.ABANDONED, True)
     assert play.latest_turn() == (2, "r2")
 
 
@@ -77,14 +77,16 @@ def test_a_run_that_ended_before_it_had_a_record_is_taken_over(play: Play) -> No
     assert play.latest_turn() == (2, "r2")
 
 
-@pytest.mark.parametrize("state", [State.STARTED, State.FAILED])
-def test_only_once_flexdeploy_has_ended_what_it_still_does_for_it(play: Play, state: State) -> None:
+@pytest.mark.parametrize("state", [StepState.STARTED, StepState.FAILED])
+def test_only_once_flexdeploy_has_ended_what_it_still_does_for_it(play: Play, state: StepState) -> None:
     """A step that failed by a time-out has a request that goes on, just as one whose worker died."""
     play.vendor.turn(deploy_seconds=3600.0)
     one, two = play.start("r1", N1, version_id=OLD_VERSION), play.start("r2", N2)
     goes_on(one)
-    done = one.do("DEV.deploy", look=0.0, force_deploy=True, **({"job_timeout": 0.05} if state is State.FAILED else {}))
-    if state is State.FAILED:
+    done = one.do(
+        "DEV.deploy", look=0.0, force_deploy=True, **({"job_timeout": 0.05} if state is StepState.FAILED else {})
+    )
+    if state is StepState.FAILED:
         done = one.resume("DEV.deploy", one.api("DEV.deploy").fire(done.message))
         assert "did not end in time" in str(done.error)
     one.end()
@@ -94,7 +96,7 @@ def test_only_once_flexdeploy_has_ended_what_it_still_does_for_it(play: Play, st
     [request] = one.step("DEV.deploy").requests
     play.vendor.abort(request)
     goes_on(two)
-    assert one.record.outcome is Outcome.ABANDONED
+    assert one.record.outcome is PromotionOutcome.ABANDONED
 
 
 def test_a_newer_night_takes_the_place_of_one_that_waits(play_of: Callable[..., Play]) -> None:
@@ -106,7 +108,7 @@ def test_a_newer_night_takes_the_place_of_one_that_waits(play_of: Callable[..., 
     done = one.resume("begin", {"why": "a newer night waits"})
     assert (done.state, done.result["outcome"]) == ("success", "superseded")
     # The newer one may have its turn before the next task of this one runs.
-    play.put(zero.record.close(Outcome.PROMOTED))
+    play.put(zero.record.close(PromotionOutcome.PROMOTED))
     goes_on(two)
     for name in ("build", "DEV.deploy", "TEST.deploy", "roll_back.offer"):
         assert one.do(name).state == "skipped"
@@ -128,13 +130,13 @@ def test_one_without_a_night_is_never_superseded(play_of: Callable[..., Play]) -
 def test_a_promotion_that_was_closed_takes_a_new_turn_when_begin_is_cleared(play: Play) -> None:
     one, two = play.start("r1", N1), play.start("r2", N2)
     goes_on(one)
-    play.put(one.record.close(Outcome.FAILED))
+    play.put(one.record.close(PromotionOutcome.FAILED))
     one.clear("begin")
     goes_on(two)
     one.parked.clear()
     waits(one)
-    assert one.record.outcome is Outcome.FAILED
-    play.put(two.record.close(Outcome.PROMOTED))
+    assert one.record.outcome is PromotionOutcome.FAILED
+    play.put(two.record.close(PromotionOutcome.PROMOTED))
     goes_on(one)
     assert (play.latest_turn(), one.record.turn, one.record.outcome, one.record.closed) == ((3, "r1"), 3, None, None)
 
@@ -151,7 +153,7 @@ def test_a_run_that_lost_its_turn_does_nothing_more(play: Play) -> None:
     one, two = play.start("r1", N1), play.start("r2", N2)
     goes_on(one)
     assert one.do("build").state == "success"
-    play.put(one.record.close(Outcome.FAILED, "before"))
+    play.put(one.record.close(PromotionOutcome.FAILED, "before"))
     goes_on(two)
     one.clear("DEV.deploy", "close")
     done = one.do("DEV.deploy")
@@ -159,14 +161,14 @@ def test_a_run_that_lost_its_turn_does_nothing_more(play: Play) -> None:
     assert "Clear the task `begin` of this run with all that follows" in str(done.error)
     closed = one.do("close")
     assert "another promotion of this application has had a turn since" in str(closed.error)
-    assert (one.record.outcome, one.record.reason, play.deployments()) == (Outcome.FAILED, "before", [])
+    assert (one.record.outcome, one.record.reason, play.deployments()) == (PromotionOutcome.FAILED, "before", [])
 
 
 def test_a_cleared_step_takes_a_closed_record_up_again_while_the_turn_is_still_its_own(play: Play) -> None:
     one, two = play.start("r1", N1), play.start("r2", N2)
     goes_on(one)
     one.do("build")
-    play.put(one.record.close(Outcome.FAILED))
+    play.put(one.record.close(PromotionOutcome.FAILED))
     one.clear("DEV.deploy")
     assert one.do("DEV.deploy").state == "success"
     assert one.record.closed is None
@@ -177,8 +179,8 @@ def test_a_cleared_step_takes_a_closed_record_up_again_while_the_turn_is_still_i
 def looked(play: Play) -> Callable[..., Any]:
     """Return what a trigger of a run says when it looks; nothing within a short while is an answer, too."""
 
-    def look(run_id: str, *, gives_way: bool = False) -> str:
-        trigger = TurnTrigger(NAME, run_id, gives_way, interval=0.01, longest=0.1)
+    def look(run_id: str, *, supersedable: bool = False) -> str:
+        trigger = TurnTrigger(NAME, run_id, supersedable, interval=0.01, longest=0.1)
         again = TurnTrigger(**trigger.serialize()[1])
 
         async def first() -> str:
@@ -196,7 +198,7 @@ def test_the_wait_ends_when_there_is_something_to_see(play: Play, looked: Callab
     waits(two)
     waits(three)
     assert (looked("r2"), looked("r3")) == ("time to look", "time to look")
-    assert looked("r2", gives_way=True) == "a newer night waits"
-    assert looked("r3", gives_way=True) == "time to look"
-    play.put(one.record.close(Outcome.PROMOTED))
+    assert looked("r2", supersedable=True) == "a newer night waits"
+    assert looked("r3", supersedable=True) == "time to look"
+    play.put(one.record.close(PromotionOutcome.PROMOTED))
     assert (looked("r2"), looked("r3")) == ("its turn", "time to look")

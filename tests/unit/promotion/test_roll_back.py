@@ -11,7 +11,15 @@ import pytest
 
 from include.standins.faults import Fault
 from include.standins.flexdeploy import vendor_fault
-from nightshift.promotion.record import Kind, Outcome, Record, State, Step, Version, now
+from nightshift.promotion.record import (
+    PromotionOutcome,
+    PromotionRecord,
+    PromotionStep,
+    StepKind,
+    StepState,
+    Version,
+    now,
+)
 from nightshift.promotion.store import object_name
 from tests.unit.promotion.play import N1, N2, NAME, OLD_VERSION, RESTART_IT, Play, Run, stage
 
@@ -22,17 +30,25 @@ def settled(play: Play) -> None:
     """Let the records tell what the stand-in has from the start: that the old version runs in each stage."""
     at, version = now() - timedelta(hours=1), Version(id=OLD_VERSION, name="1.0.1")
     steps = [
-        Step(task=f"{one}.deploy", kind=Kind.DEPLOY, stage=one, state=State.DONE, started=at, ended=at, version=version)
+        PromotionStep(
+            task=f"{one}.deploy",
+            kind=StepKind.DEPLOY,
+            stage=one,
+            state=StepState.DONE,
+            started=at,
+            ended=at,
+            version=version,
+        )
         for one in ("DEV", "TEST")
     ]
     play.put(
-        Record(
+        PromotionRecord(
             application=NAME,
             dag_id=f"promote_{NAME}",
             run_id="r0",
             opened=at,
             closed=at,
-            outcome=Outcome.PROMOTED,
+            outcome=PromotionOutcome.PROMOTED,
             version=version,
             steps=tuple(steps),
         )
@@ -72,12 +88,12 @@ def test_the_version_from_before_is_offered_asked_for_and_brought_back(play: Pla
     assert (made["environmentCode"], made["version"], made["force"]) == ("TEST", OLD_VERSION, True)
     assert runs_in(play, "TEST") == {OLD_VERSION}
     step = run.step("roll_back.deploy")
-    assert (step.kind, step.stage, step.version and step.version.id) == (Kind.ROLL_BACK, "TEST", OLD_VERSION)
+    assert (step.kind, step.stage, step.version and step.version.id) == (StepKind.ROLL_BACK, "TEST", OLD_VERSION)
     closed = run.do("close")
     assert "The promotion was rolled back: TEST.deploy" in str(closed.error)
     assert f"TEST: 1.0.1 (id {OLD_VERSION})" in str(closed.error)
     assert "in doubt" not in str(closed.error)
-    assert run.record.outcome is Outcome.ROLLED_BACK
+    assert run.record.outcome is PromotionOutcome.ROLLED_BACK
 
 
 def test_the_question_does_not_claim_that_the_old_version_runs_and_asks_the_stages_own_approvers(
@@ -160,14 +176,14 @@ def test_a_roll_back_that_a_person_rejects_leaves_the_stage(play: Play) -> None:
     closed = run.do("close")
     assert "The promotion failed" in str(closed.error)
     assert "TEST: 1.0.1 (id 30101); in doubt: TEST.deploy" in str(closed.error)
-    assert (run.record.outcome, len(play.deployments())) == (Outcome.FAILED, before)
+    assert (run.record.outcome, len(play.deployments())) == (PromotionOutcome.FAILED, before)
 
 
 def test_a_step_after_the_deployment_that_fails_brings_the_stage_back_too(play_of: Callable[..., Play]) -> None:
     play = play_of(stage("DEV"), stage("TEST", after=[RESTART_IT]))
     settled(play)
     run = failed(play)
-    assert run.step("TEST.deploy").state is State.DONE
+    assert run.step("TEST.deploy").state is StepState.DONE
     play.vendor.faults.add(vendor_fault("run_fails", path="/execute$"))
     assert run.do("TEST.restart").state == "failed"
     assert run.do("roll_back.offer").result["version"]["id"] == OLD_VERSION
@@ -199,7 +215,7 @@ def test_nothing_is_offered_after_flexdeploys_own_rejection(play: Play) -> None:
     assert run.step("TEST.deploy").outcome == "rejected"
     assert run.do("roll_back.offer").state == "skipped"
     assert run.do("close").state == "failed"
-    assert run.record.outcome is Outcome.FAILED
+    assert run.record.outcome is PromotionOutcome.FAILED
 
 
 @pytest.mark.parametrize(
@@ -220,7 +236,7 @@ def test_nothing_is_offered_where_nobody_knows_or_nothing_began(play: Play, faul
 def test_nothing_is_offered_where_nothing_failed_or_no_record_tells_what_was_there(play: Play) -> None:
     run = failed(play)
     assert run.do("roll_back.offer").state == "skipped"
-    play.put(run.record.close(Outcome.PROMOTED))
+    play.put(run.record.close(PromotionOutcome.PROMOTED))
     second = failed(play, BROKEN, run_id="r2", conf={"force_build": True})
     play.put(second.record.changed(before={}))
     assert second.do("roll_back.offer").state == "skipped"
@@ -246,7 +262,7 @@ def test_a_failed_promotion_fails_its_run_and_gives_up_its_turn(play: Play) -> N
     run = failed(play, BROKEN)
     run.states.update({"roll_back.offer": "skipped"})
     closed = run.do("close")
-    assert (closed.state, run.record.outcome) == ("failed", Outcome.FAILED)
+    assert (closed.state, run.record.outcome) == ("failed", PromotionOutcome.FAILED)
     assert "TEST: not known; in doubt: TEST.deploy" in str(closed.error)
     assert play.start("r2", N2).do("begin").state == "success"
 

@@ -10,10 +10,18 @@ import pytest
 
 from include.standins.faults import Fault
 from include.standins.flexdeploy import Changes, vendor_fault
-from include.standins.flexdeploy import Kind as Work
+from include.standins.flexdeploy import StepKind as Work
 from include.standins.flexdeploy.planted import DEV, FORMS, PORTAL
-from nightshift.config.promotions import Window
-from nightshift.promotion.record import Kind, Outcome, Record, State, Step, Version, now
+from nightshift.config.promotions import DeploymentWindow
+from nightshift.promotion.record import (
+    PromotionOutcome,
+    PromotionRecord,
+    PromotionStep,
+    StepKind,
+    StepState,
+    Version,
+    now,
+)
 from tests.unit.promotion.play import N1, NAME, OLD_VERSION, RESTART_IT, Play, Run, stage
 
 
@@ -38,7 +46,7 @@ def test_what_is_built_is_pinned_and_told(play: Play) -> None:
     assert (done.state, done.result["project_version_id"], run.record.version) == ("success", version.id, version)
     step = run.step("build")
     [request] = done.result["workflow_request_ids"]
-    assert (step.state, step.outcome, step.version, step.requests) == (State.DONE, "built", version, (request,))
+    assert (step.state, step.outcome, step.version, step.requests) == (StepState.DONE, "built", version, (request,))
     assert step.url == done.result["url"]
 
 
@@ -49,7 +57,7 @@ def test_the_record_knows_the_request_before_flexdeploy_has_ended_it(play: Play)
     [request] = [one.key for one in play.vendor.ledger.effects(kind="build_made")]
     assert (done.state, run.step("build").state, run.step("build").requests) == (
         "deferred",
-        State.STARTED,
+        StepState.STARTED,
         (int(request),),
     )
     assert request in str(run.step("build").url)
@@ -90,9 +98,11 @@ def test_nothing_to_build_stops_the_promotion(play: Play) -> None:
 
 
 def built_before(play: Play, version: Version) -> None:
-    built = Step(task="build", kind=Kind.BUILD, state=State.DONE, started=now(), ended=now(), version=version)
+    built = PromotionStep(
+        task="build", kind=StepKind.BUILD, state=StepState.DONE, started=now(), ended=now(), version=version
+    )
     play.put(
-        Record(
+        PromotionRecord(
             application=NAME,
             dag_id=f"promote_{NAME}",
             run_id="r0",
@@ -100,7 +110,7 @@ def built_before(play: Play, version: Version) -> None:
             opened=now(),
             turn=1,
             closed=now(),
-            outcome=Outcome.REJECTED,
+            outcome=PromotionOutcome.REJECTED,
             version=version,
             steps=(built,),
         )
@@ -181,14 +191,14 @@ def test_the_pinned_version_goes_to_every_stage_whatever_is_built_meanwhile(play
     assert play.vendor.newest_version(PORTAL).id != pinned.id
     assert play.deployments() == [("DEV", pinned.id), ("TEST", pinned.id)]
     step = run.step("TEST.deploy")
-    assert (step.state, step.outcome, step.version, step.stage) == (State.DONE, "deployed", pinned, "TEST")
+    assert (step.state, step.outcome, step.version, step.stage) == (StepState.DONE, "deployed", pinned, "TEST")
 
 
 def test_what_is_there_already_counts_as_running_there(play: Play) -> None:
     run = begun(play, version_id=OLD_VERSION)
     done = run.do("DEV.deploy")
     assert (done.state, done.result["outcome"], play.deployments()) == ("skipped", "already_deployed", [])
-    assert (run.step("DEV.deploy").state, run.step("DEV.deploy").version) == (State.DONE, Version(id=OLD_VERSION))
+    assert (run.step("DEV.deploy").state, run.step("DEV.deploy").version) == (StepState.DONE, Version(id=OLD_VERSION))
     run.do("TEST.deploy")
     told = run.do("close").result
     assert (told["outcome"], told["standing"]) == ("promoted", [f"DEV: id {OLD_VERSION}", f"TEST: id {OLD_VERSION}"])
@@ -212,7 +222,7 @@ def test_a_deployment_of_another_version_than_the_one_asked_for_is_an_error(play
     done = run.do("DEV.deploy")
     assert "deployed version 666, but 1.0.2" in str(done.error)
     assert "Look at what runs in DEV before anything else is done" in str(done.error)
-    assert run.step("DEV.deploy").state is State.FAILED
+    assert run.step("DEV.deploy").state is StepState.FAILED
 
 
 def test_without_a_version_nothing_is_deployed(play: Play) -> None:
@@ -223,7 +233,7 @@ def test_without_a_version_nothing_is_deployed(play: Play) -> None:
     assert "build was marked in Airflow before it had begun" in str(done.error)
     assert play.asked() == 0
     done = run.do("close")
-    assert (done.state, run.record.outcome) == ("failed", Outcome.FAILED)
+    assert (done.state, run.record.outcome) == ("failed", PromotionOutcome.FAILED)
 
 
 def test_a_failure_is_told_with_what_flexdeploy_says(play: Play) -> None:
@@ -234,7 +244,7 @@ def test_a_failure_is_told_with_what_flexdeploy_says(play: Play) -> None:
     step = run.step("DEV.deploy")
     assert (done.state, step.state, step.outcome, "disk full" in step.detail) == (
         "failed",
-        State.FAILED,
+        StepState.FAILED,
         "failed",
         True,
     )
@@ -268,7 +278,7 @@ def test_a_utility_project_runs_around_the_deployment(play_of: Callable[..., Pla
         ("TEST", [{"code": "SERVICE", "value": "portal"}]), ("DEV", [{"code": "SERVICE", "value": "portal"}]),
     ]  # fmt: skip
     assert [(one.task, one.kind) for one in run.record.steps[1:]] == [
-        ("DEV.stop", Kind.UTILITY), ("DEV.deploy", Kind.DEPLOY), ("DEV.restart", Kind.UTILITY),
+        ("DEV.stop", StepKind.UTILITY), ("DEV.deploy", StepKind.DEPLOY), ("DEV.restart", StepKind.UTILITY),
     ]  # fmt: skip
 
 
@@ -292,7 +302,7 @@ def test_outside_of_its_window_a_deployment_waits_in_airflow(play_of: Callable[.
     assert (again.state, again.message.next_method, run.step("DEV.deploy").state) == (
         "deferred",
         "window_opened",
-        State.STARTED,
+        StepState.STARTED,
     )
 
 
@@ -333,7 +343,7 @@ def test_the_start_time_of_before_a_clear_is_not_taken_up_by_a_retry_after_it(pl
     run.do("DEV.deploy", look=0.0)
     play.vendor.cancel_schedule(*run.step("DEV.deploy").requests)
     run.clear("DEV.deploy")
-    open_now = Window.model_validate({**NOW_OPEN, "outside": "start_time"})
+    open_now = DeploymentWindow.model_validate({**NOW_OPEN, "outside": "start_time"})
     assert run.do("DEV.deploy", look=0.0, window=open_now).state == "deferred"
     requests = run.step("DEV.deploy").requests
     assert run.do("DEV.deploy", window=open_now).state == "success"

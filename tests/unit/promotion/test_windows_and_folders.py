@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from include.standins.exago import REST_KEY, USER_ID, ExagoStandIn, ExagoSwitches
-from nightshift.config.promotions import Window
-from nightshift.promotion.record import Kind, State
-from nightshift.promotion.triggers import GiveWayTrigger
+from nightshift.config.promotions import DeploymentWindow
+from nightshift.promotion.record import StepKind, StepState
+from nightshift.promotion.triggers import SupersedeTrigger
 from tests.unit.promotion.play import N1, N2, Play, Run, stage
 from tests.unit.promotion.test_steps import LATER, NOW_OPEN, begun, through, window
 
@@ -27,8 +27,8 @@ def at_window(play: Play, name: str = "DEV.window") -> Run:
 
 def test_an_open_window_is_no_wait(play_of: Callable[..., Play]) -> None:
     run = at_window(play_of(stage("DEV", window=NOW_OPEN)))
-    assert (run.states["DEV.window"], run.step("DEV.window").state) == ("success", State.DONE)
-    assert (run.step("DEV.window").kind, run.step("DEV.window").outcome) == (Kind.WINDOW, "open")
+    assert (run.states["DEV.window"], run.step("DEV.window").state) == ("success", StepState.DONE)
+    assert (run.step("DEV.window").kind, run.step("DEV.window").outcome) == (StepKind.WINDOW, "open")
 
 
 def test_a_closed_one_is_waited_for_without_a_worker(play_of: Callable[..., Play]) -> None:
@@ -40,9 +40,9 @@ def test_a_closed_one_is_waited_for_without_a_worker(play_of: Callable[..., Play
     assert (kwargs["until"], kwargs["night"]) == (LATER.timestamp(), None)
     assert run.step("DEV.window").detail == f"opens {LATER.isoformat()}"
     assert run.resume("DEV.window", {"why": "moment", "run_id": None}).state == "deferred"
-    opened = Window.model_validate(NOW_OPEN)
+    opened = DeploymentWindow.model_validate(NOW_OPEN)
     assert run.resume("DEV.window", {"why": "moment", "run_id": None}, window=opened).state == "success"
-    assert run.step("DEV.window").state is State.DONE
+    assert run.step("DEV.window").state is StepState.DONE
 
 
 def test_a_newer_night_ends_the_wait(play_of: Callable[..., Play]) -> None:
@@ -54,7 +54,7 @@ def test_a_newer_night_ends_the_wait(play_of: Callable[..., Play]) -> None:
     assert play.start("r2", N2).do("begin").state == "deferred"
 
     async def first() -> Any:
-        return (await anext(GiveWayTrigger(**kwargs).run())).payload
+        return (await anext(SupersedeTrigger(**kwargs).run())).payload
 
     assert run.resume("DEV.window", asyncio.run(first())).state == "skipped"
     assert run.do("DEV.deploy").state == "skipped"
@@ -62,7 +62,7 @@ def test_a_newer_night_ends_the_wait(play_of: Callable[..., Play]) -> None:
     assert play.deployments() == []
 
 
-def test_no_step_gives_way_where_a_newer_night_has_to_wait(play_of: Callable[..., Play]) -> None:
+def test_no_step_supersedable_where_a_newer_night_has_to_wait(play_of: Callable[..., Play]) -> None:
     play = play_of()
     run = begun(play)
     assert play.start("r2", N2).do("begin").state == "deferred"
@@ -91,7 +91,7 @@ def test_what_a_superseded_promotion_had_deployed_stays_told_after_a_clear(play_
     assert run.do("TEST.deploy").state == "skipped"
     run.clear("DEV.deploy", "TEST.deploy")
     assert run.do("DEV.deploy").state == "skipped"
-    assert (run.step("DEV.deploy").state, run.step("TEST.deploy").state) == (State.DONE, State.SKIPPED)
+    assert (run.step("DEV.deploy").state, run.step("TEST.deploy").state) == (StepState.DONE, StepState.SKIPPED)
     assert run.do("close").result["standing"] == [f"DEV: {run.record.version}", "TEST: not known"]
 
 
@@ -129,7 +129,7 @@ def test_a_folder_is_promoted_after_the_deployment(play_of: Callable[..., Play],
     kept = {path.replace("Sales/Live/", f"Sales/Archive/{N1}/", 1) for path in before}
     assert set(exago.live.paths()) == {path.replace("Sales/Candidate/", "Sales/Live/", 1) for path in kept}
     step = run.step("DEV.exago")
-    assert (step.kind, step.state, step.outcome, step.stage) == (Kind.FOLDERS, State.DONE, "as planned", "DEV")
+    assert (step.kind, step.state, step.outcome, step.stage) == (StepKind.FOLDERS, StepState.DONE, "as planned", "DEV")
     assert run.do("close").result["outcome"] == "promoted"
 
 
@@ -139,5 +139,5 @@ def test_a_folder_that_cannot_be_promoted_fails_the_stage(play_of: Callable[...,
     run = with_folders(play_of, exago)
     done = run.do("DEV.exago", list_lag=0.3)
     assert (done.state, exago.live.paths()) == ("failed", before)
-    assert (run.step("DEV.exago").state, run.step("DEV.exago").outcome) == (State.FAILED, type(done.error).__name__)
+    assert (run.step("DEV.exago").state, run.step("DEV.exago").outcome) == (StepState.FAILED, type(done.error).__name__)
     assert "is there already" in run.step("DEV.exago").detail

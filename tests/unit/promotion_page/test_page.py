@@ -12,7 +12,7 @@ import pytest
 from nightshift.lake.store import Lake
 from nightshift.promotion.page import image_path, page, svg
 from nightshift.promotion.page.headers import allows
-from nightshift.promotion.record import Kind, Outcome, State
+from nightshift.promotion.record import PromotionOutcome, StepKind, StepState
 from nightshift.promotion.store import Records
 from tests.unit.promotion_page.conftest import BASE, browser, stored
 from tests.unit.promotion_page.one_hidden import HIDDEN
@@ -80,8 +80,8 @@ async def test_unknown_applications_and_pages_are_not_found(ada: Any, lake: Lake
 
 async def test_the_overview_shows_versions_runs_and_outcomes(ada: Any, lake: Lake) -> None:
     records = Records(lake, "portal")
-    await records.write(promoted(1, ONE, outcome=Outcome.PROMOTED))
-    approve = step("TEST.approve", Kind.APPROVAL, 130, State.STARTED)
+    await records.write(promoted(1, ONE, outcome=PromotionOutcome.PROMOTED))
+    approve = step("TEST.approve", StepKind.APPROVAL, 130, StepState.STARTED)
     before = {stage: runs(ONE, 71, 1) for stage in STAGES}
     await records.write(record(2, deploy("DEV", TWO, 121), approve, outcome=None, before=before))
     answer = await ada.get("")
@@ -96,12 +96,16 @@ async def test_the_overview_shows_versions_runs_and_outcomes(ada: Any, lake: Lak
 
 async def test_the_page_of_an_application_tells_all_of_its_records(ada: Any, lake: Lake) -> None:
     steps = (
-        step("build", Kind.BUILD, 60, outcome="built", version=ONE, requests=(501,), url="https://fd.test/x?a=1&b=2"),
-        step("TEST.approve", Kind.APPROVAL, 70, State.REJECTED, outcome="Reject", by="grace", detail="Not today."),
-        step("DEV.deploy", Kind.DEPLOY, 65, version=ONE, requests=(502, 503), url="javascript:alert(1)", attempt=2),
+        step(
+            "build", StepKind.BUILD, 60, outcome="built", version=ONE, requests=(501,), url="https://fd.test/x?a=1&b=2"
+        ),
+        step(
+            "TEST.approve", StepKind.APPROVAL, 70, StepState.REJECTED, outcome="Reject", by="grace", detail="Not today."
+        ),
+        step("DEV.deploy", StepKind.DEPLOY, 65, version=ONE, requests=(502, 503), url="javascript:alert(1)", attempt=2),
     )
     await Records(lake, "portal").write(
-        record(1, *steps, outcome=Outcome.REJECTED, reason="TEST was rejected by grace", by="ada", version=ONE)
+        record(1, *steps, outcome=PromotionOutcome.REJECTED, reason="TEST was rejected by grace", by="ada", version=ONE)
     )
     answer = await ada.get("portal")
     text = said(answer)
@@ -120,7 +124,7 @@ async def test_the_page_of_an_application_tells_all_of_its_records(ada: Any, lak
 async def test_shows_the_newest_thirty(ada: Any, lake: Lake) -> None:
     records = Records(lake, "portal")
     for number in range(33):
-        await records.write(record(1, run_id=f"run-{number:02d}", outcome=Outcome.NO_CHANGES))
+        await records.write(record(1, run_id=f"run-{number:02d}", outcome=PromotionOutcome.NO_CHANGES))
     assert (await ada.get("portal")).text.count("<details") == 30
 
 

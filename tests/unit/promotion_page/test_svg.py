@@ -7,12 +7,12 @@ from xml.etree import ElementTree
 import pytest
 
 from nightshift.promotion.page import svg
-from nightshift.promotion.page.standing import Standing
-from nightshift.promotion.record import Kind, State, Version
+from nightshift.promotion.page.status import ApplicationStatus
+from nightshift.promotion.record import StepKind, StepState, Version
 from tests.unit.promotion_page.records import ONE, STAGES, TWO, deploy, record, runs, step
 
 SVG = "{http://www.w3.org/2000/svg}"
-FOUND = Standing("portal", stages=STAGES, running={"DEV": runs(TWO, 121, 2), "TEST": None})
+FOUND = ApplicationStatus("portal", stages=STAGES, running={"DEV": runs(TWO, 121, 2), "TEST": None})
 
 
 def texts(image: str) -> list[str]:
@@ -27,8 +27,8 @@ def test_shows_each_stage_with_version_and_time() -> None:
 
 
 def test_shows_doubts_and_what_is_underway() -> None:
-    waits = record(3, step("TEST.approve", Kind.APPROVAL, 185, State.STARTED), outcome=None)
-    doubts = {"TEST": deploy("TEST", ONE, 130, State.FAILED)}
+    waits = record(3, step("TEST.approve", StepKind.APPROVAL, 185, StepState.STARTED), outcome=None)
+    doubts = {"TEST": deploy("TEST", ONE, 130, StepState.FAILED)}
     said = " ".join(texts(svg.render(replace(FOUND, doubts=doubts, records=(waits,)))))
     assert "nothing yet !" in said
     assert "TEST is in doubt: TEST.deploy 1.1 (id 1) failed, 2026-11-21 00:10 UTC" in said
@@ -36,8 +36,10 @@ def test_shows_doubts_and_what_is_underway() -> None:
 
 
 def test_an_application_without_records_or_with_trouble_is_a_text() -> None:
-    assert texts(svg.render(Standing("portal"))) == ["There is no record of a promotion yet."]
-    assert " ".join(texts(svg.render(Standing("portal", trouble="The lake is <gone>.")))) == "The lake is <gone>."
+    assert texts(svg.render(ApplicationStatus("portal"))) == ["There is no record of a promotion yet."]
+    assert (
+        " ".join(texts(svg.render(ApplicationStatus("portal", trouble="The lake is <gone>.")))) == "The lake is <gone>."
+    )
 
 
 @pytest.mark.parametrize(
@@ -45,7 +47,7 @@ def test_an_application_without_records_or_with_trouble_is_a_text() -> None:
 )
 def test_no_name_breaks_the_image_or_leaves_it(name: str) -> None:
     stage = runs(Version(id=99999999, name=name), 1, 1)
-    found = Standing(name, stages=(name, "T"), running={name: stage, "T": stage}, trouble=f"{name} {name}")
+    found = ApplicationStatus(name, stages=(name, "T"), running={name: stage, "T": stage}, trouble=f"{name} {name}")
     image = svg.render(found)
     assert "<script" not in image
     tree = ElementTree.fromstring(image)

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from nightshift.lake.store import Lake
-from nightshift.promotion.record import Record
+from nightshift.promotion.record import PromotionRecord
 from nightshift.promotion.store import Records, object_name
 from tests.unit.promotions.records import MINUTE, T
 
@@ -17,7 +17,7 @@ class Shelf:
         self.records = Records(self.lake, "portal")
         self.folder = path / "promotions" / "portal"
 
-    async def put(self, record: Record, minute: int) -> None:
+    async def put(self, record: PromotionRecord, minute: int) -> None:
         """Write a record as if that had been so many minutes after the first."""
         await self.records.write(record)
         self.touch(record.run_id, minute)

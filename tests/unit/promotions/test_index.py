@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from nightshift.lake.store import Lake
-from nightshift.promotion.index import Told, doubted, newest_told, read_index
-from nightshift.promotion.record import Outcome, Record, State, Version
+from nightshift.promotion.index import RecordSummary, doubted, newest_running, read_index
+from nightshift.promotion.record import PromotionOutcome, PromotionRecord, StepState, Version
 from nightshift.promotion.store import BESIDE, Records
 from tests.unit.promotions.records import MINUTE, NEW, T, deploy, record, step
 from tests.unit.promotions.shelf import Shelf
@@ -26,24 +26,24 @@ class Counting(Records):
 
     reads = 0
 
-    async def read_named(self, name: str) -> Record | None:
+    async def read_named(self, name: str) -> PromotionRecord | None:
         self.reads += 1
         return await super().read_named(name)
 
 
-def numbered(number: int, **more: Any) -> Record:
+def numbered(number: int, **more: Any) -> PromotionRecord:
     version = Version(id=50000 + number)
     at = 60 * number
-    given = {"closed": T + (at + 3) * MINUTE, "outcome": Outcome.PROMOTED, "version": version, **more}
+    given = {"closed": T + (at + 3) * MINUTE, "outcome": PromotionOutcome.PROMOTED, "version": version, **more}
     steps = (step("build", at, version=version), deploy("DEV", version, at + 1), deploy("TEST", version, at + 2))
     return record(*steps, run_id=f"r{number}", **given)
 
 
-async def without_index(records: Records) -> tuple[Told, ...]:
+async def without_index(records: Records) -> tuple[RecordSummary, ...]:
     """Return what the records tell, from themselves."""
     listed = sorted(await records.listed(), key=lambda one: (one.changed, one.name), reverse=True)
     read = [(one, await records.read_named(one.name)) for one in listed]
-    return tuple(Told.of(found, one.mark) for one, found in read if found is not None)
+    return tuple(RecordSummary.of(found, one.mark) for one, found in read if found is not None)
 
 
 async def test_only_what_has_changed_is_read(tmp_path: Path) -> None:
@@ -51,12 +51,12 @@ async def test_only_what_has_changed_is_read(tmp_path: Path) -> None:
     for number in range(250):
         await records.write(numbered(number))
     first = await read_index(records)
-    assert (records.reads, len(first.told)) == (250, 250)
+    assert (records.reads, len(first.summaries)) == (250, 250)
     assert await read_index(records) == first
     assert records.reads == 250
     await records.write(numbered(7, reason="changed"))
     await records.write(numbered(250))
-    assert newest_told((await read_index(records)).told)["TEST"].version.id == 50250
+    assert newest_running((await read_index(records)).summaries)["TEST"].version.id == 50250
     assert records.reads == 252
 
 
@@ -76,19 +76,19 @@ async def test_it_is_made_anew_where_it_is_missing_or_cannot_be_read(shelf: Shel
 async def test_what_is_gone_or_was_put_back_is_no_longer_told(shelf: Shelf) -> None:
     for number in range(3):
         await shelf.put(numbered(number), minute=number)
-    assert newest_told((await read_index(shelf.records)).told)["DEV"].run_id == "r2"
+    assert newest_running((await read_index(shelf.records)).summaries)["DEV"].run_id == "r2"
     kept = (shelf.folder / "r2.json").read_bytes()
     (shelf.folder / "r2.json").unlink()
-    assert newest_told((await read_index(shelf.records)).told)["DEV"].run_id == "r1"
+    assert newest_running((await read_index(shelf.records)).summaries)["DEV"].run_id == "r1"
     (shelf.folder / "r2.json").write_bytes(kept)
-    assert newest_told((await read_index(shelf.records)).told)["DEV"].run_id == "r2"
+    assert newest_running((await read_index(shelf.records)).summaries)["DEV"].run_id == "r2"
 
 
 async def test_an_index_that_cannot_be_written_costs_time_only(shelf: Shelf) -> None:
     await shelf.put(numbered(1), minute=1)
     (shelf.folder / BESIDE).mkdir()
     found = await read_index(shelf.records)
-    assert [one.run_id for one in found.told] == ["r1"]
+    assert [one.run_id for one in found.summaries] == ["r1"]
 
 
 async def test_a_record_that_cannot_be_read_is_named_and_the_others_are_told(shelf: Shelf) -> None:
@@ -97,22 +97,22 @@ async def test_a_record_that_cannot_be_read_is_named_and_the_others_are_told(she
     shelf.damage("r1")
     for _ in range(2):
         found = await read_index(shelf.records)
-        assert [one.run_id for one in found.told] == ["r2", "r0"]
+        assert [one.run_id for one in found.summaries] == ["r2", "r0"]
         [(_, error)] = found.damaged
         assert "r1.json is not the record of a promotion" in str(error)
 
 
 def test_what_is_in_doubt_is_the_newest_that_nothing_followed() -> None:
-    def told(*steps: Any, **more: Any) -> Told:
-        return Told.of(record(*steps, **{"closed": T, **more}), "")
+    def told(*steps: Any, **more: Any) -> RecordSummary:
+        return RecordSummary.of(record(*steps, **{"closed": T, **more}), "")
 
-    bad = told(deploy("TEST", NEW, 5, State.FAILED), run_id="bad")
-    worse = told(deploy("TEST", NEW, 9, State.FAILED), run_id="worse")
+    bad = told(deploy("TEST", NEW, 5, StepState.FAILED), run_id="bad")
+    worse = told(deploy("TEST", NEW, 9, StepState.FAILED), run_id="worse")
     good = told(deploy("TEST", NEW, 20), run_id="good")
     assert doubted([bad, worse]) == doubted([worse, bad]) == {"TEST": "worse"}
     assert doubted([bad, good, worse]) == {}
-    abandoned = told(deploy("DEV", NEW, 30, State.STARTED), run_id="left")
-    underway = told(deploy("DEV", NEW, 30, State.STARTED), run_id="busy", closed=None)
+    abandoned = told(deploy("DEV", NEW, 30, StepState.STARTED), run_id="left")
+    underway = told(deploy("DEV", NEW, 30, StepState.STARTED), run_id="busy", closed=None)
     assert (doubted([abandoned]), doubted([underway])) == ({"DEV": "left"}, {})
 
 
@@ -143,6 +143,6 @@ def test_processes_that_write_at_once_leave_it_as_right_as_the_records(tmp_path:
 
     async def both() -> None:
         records = Records(Lake.from_url(str(tmp_path)), "portal")
-        assert (await read_index(records)).told == await without_index(records)
+        assert (await read_index(records)).summaries == await without_index(records)
 
     asyncio.run(both())

@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from nightshift.promotion.record import Kind, Outcome, Record, State, Step, Version
-from nightshift.promotion.rules.progress import held_back, in_doubt, in_flight, outcome_of, roll_back_of, standing
+from nightshift.promotion.record import PromotionOutcome, PromotionRecord, PromotionStep, StepKind, StepState, Version
+from nightshift.promotion.rules.progress import held_back, in_doubt, in_flight, outcome_of, roll_back_of, stage_lines
 from tests.unit.promotions.records import NEW, OFFER, OLD, approved, deploy, ran, record, step
 
-FAILED, STARTED, SKIPPED, REJECTED = State.FAILED, State.STARTED, State.SKIPPED, State.REJECTED
+FAILED, STARTED, SKIPPED, REJECTED = StepState.FAILED, StepState.STARTED, StepState.SKIPPED, StepState.REJECTED
 REJECTED_TEST = step("TEST.approve", state=REJECTED, by="ann", outcome="Reject", version=NEW)
 NOBODY = step("TEST.approve", state=REJECTED, outcome="Reject", version=NEW)
-TEST_APPROVAL = (Kind.APPROVAL, "TEST")
+TEST_APPROVAL = (StepKind.APPROVAL, "TEST")
 UPSTREAM = ("begin", "build", "DEV.deploy", "TEST.approve")
 BACK_YES = step("roll_back.approve", 8, by="ann", outcome="Approve", version=OLD, stage="TEST")
 BACK_NO = step("roll_back.approve", 8, REJECTED, by="ann", outcome="Reject", version=OLD, stage="TEST")
@@ -23,54 +23,69 @@ BACK = step("roll_back.deploy", 9, version=OLD, stage="TEST", requests=(12009,),
 @pytest.mark.parametrize(
     ("one", "kind", "stage", "why"),
     [
-        (record(), Kind.BUILD, None, ""),
-        (record(version=None), Kind.BUILD, None, ""),
-        (record(form={"version_id": 40001}), Kind.BUILD, None, "the version 1.0.2 (id 40001) was given"),
-        (record(outcome=Outcome.SKIPPED, reason="done before"), Kind.BUILD, None, "done before"),
-        (record(outcome=Outcome.DRY_RUN), Kind.DEPLOY, "DEV", "the promotion is dry_run"),
-        (record(outcome=Outcome.DRY_RUN), Kind.ROLL_BACK, "DEV", "the promotion is dry_run"),
+        (record(), StepKind.BUILD, None, ""),
+        (record(version=None), StepKind.BUILD, None, ""),
+        (record(form={"version_id": 40001}), StepKind.BUILD, None, "the version 1.0.2 (id 40001) was given"),
+        (record(outcome=PromotionOutcome.SKIPPED, reason="done before"), StepKind.BUILD, None, "done before"),
+        (record(outcome=PromotionOutcome.DRY_RUN), StepKind.DEPLOY, "DEV", "the promotion is dry_run"),
+        (record(outcome=PromotionOutcome.DRY_RUN), StepKind.ROLL_BACK, "DEV", "the promotion is dry_run"),
         # Other outcomes are those of the attempt before a clear.
-        (record(outcome=Outcome.FAILED), Kind.DEPLOY, "DEV", ""),
-        (record(superseded_by="r2"), Kind.BUILD, None, "r2, of a newer night, has taken its place"),
-        (record(superseded_by="r2"), Kind.DEPLOY, "DEV", "r2, of a newer night, has taken its place"),
-        (record(superseded_by="r2", offer=OFFER), Kind.ROLL_BACK_APPROVAL, None, ""),
-        (record(BACK_YES, superseded_by="r2", offer=OFFER), Kind.ROLL_BACK, "TEST", ""),
-        (record(version=None), Kind.DEPLOY, "DEV", "nothing was built"),
-        (record(version=None), Kind.APPROVAL, "TEST", "nothing was built"),
-        (record(stages=("DEV",)), Kind.APPROVAL, "TEST", "this promotion goes through DEV only"),
-        (record(stages=("TEST", "PROD")), Kind.DEPLOY, "DEV", "this promotion goes through TEST → PROD only"),
-        (record(), Kind.APPROVAL, "TEST", ""),
-        (record(), Kind.DEPLOY, "TEST", "TEST has not been approved"),
-        (record(approved("TEST")), Kind.DEPLOY, "TEST", ""),
-        (record(approved("TEST")), Kind.FOLDERS, "PROD", ""),
-        (record(REJECTED_TEST), Kind.DEPLOY, "TEST", "TEST was rejected by ann"),
-        (record(REJECTED_TEST), Kind.APPROVAL, "PROD", "TEST was rejected by ann"),
-        (record(NOBODY), Kind.DEPLOY, "PROD", "TEST was rejected by nobody in time"),
-        (record(step("TEST.approve", state=STARTED, version=NEW)), Kind.DEPLOY, "TEST", "TEST has not been approved"),
-        (record(step("TEST.approve", state=FAILED, version=NEW)), Kind.DEPLOY, "TEST", "TEST has not been approved"),
-        (record(approved("TEST", OLD)), Kind.DEPLOY, "PROD", "TEST was approved for 1.0.1 (id 30001), not for 1.0.2"),
-        (record(step("roll_back.approve", state=REJECTED), offer=OFFER), Kind.ROLL_BACK_APPROVAL, None, ""),
-        (record(offer=OFFER), Kind.ROLL_BACK, "TEST", "the roll-back has not been approved"),
-        (record(BACK_NO, offer=OFFER), Kind.ROLL_BACK, "TEST", "the roll-back has not been approved"),
-        (record(BACK_YES, offer=OFFER), Kind.ROLL_BACK, "TEST", ""),
+        (record(outcome=PromotionOutcome.FAILED), StepKind.DEPLOY, "DEV", ""),
+        (record(superseded_by="r2"), StepKind.BUILD, None, "r2, of a newer night, has taken its place"),
+        (record(superseded_by="r2"), StepKind.DEPLOY, "DEV", "r2, of a newer night, has taken its place"),
+        (record(superseded_by="r2", offer=OFFER), StepKind.ROLL_BACK_APPROVAL, None, ""),
+        (record(BACK_YES, superseded_by="r2", offer=OFFER), StepKind.ROLL_BACK, "TEST", ""),
+        (record(version=None), StepKind.DEPLOY, "DEV", "nothing was built"),
+        (record(version=None), StepKind.APPROVAL, "TEST", "nothing was built"),
+        (record(stages=("DEV",)), StepKind.APPROVAL, "TEST", "this promotion goes through DEV only"),
+        (record(stages=("TEST", "PROD")), StepKind.DEPLOY, "DEV", "this promotion goes through TEST → PROD only"),
+        (record(), StepKind.APPROVAL, "TEST", ""),
+        (record(), StepKind.DEPLOY, "TEST", "TEST has not been approved"),
+        (record(approved("TEST")), StepKind.DEPLOY, "TEST", ""),
+        (record(approved("TEST")), StepKind.FOLDERS, "PROD", ""),
+        (record(REJECTED_TEST), StepKind.DEPLOY, "TEST", "TEST was rejected by ann"),
+        (record(REJECTED_TEST), StepKind.APPROVAL, "PROD", "TEST was rejected by ann"),
+        (record(NOBODY), StepKind.DEPLOY, "PROD", "TEST was rejected by nobody in time"),
+        (
+            record(step("TEST.approve", state=STARTED, version=NEW)),
+            StepKind.DEPLOY,
+            "TEST",
+            "TEST has not been approved",
+        ),
+        (
+            record(step("TEST.approve", state=FAILED, version=NEW)),
+            StepKind.DEPLOY,
+            "TEST",
+            "TEST has not been approved",
+        ),
+        (
+            record(approved("TEST", OLD)),
+            StepKind.DEPLOY,
+            "PROD",
+            "TEST was approved for 1.0.1 (id 30001), not for 1.0.2",
+        ),
+        (record(step("roll_back.approve", state=REJECTED), offer=OFFER), StepKind.ROLL_BACK_APPROVAL, None, ""),
+        (record(offer=OFFER), StepKind.ROLL_BACK, "TEST", "the roll-back has not been approved"),
+        (record(BACK_NO, offer=OFFER), StepKind.ROLL_BACK, "TEST", "the roll-back has not been approved"),
+        (record(BACK_YES, offer=OFFER), StepKind.ROLL_BACK, "TEST", ""),
         # Only what the record offers, for its stage and its version.
-        (record(), Kind.ROLL_BACK_APPROVAL, None, "no way back is offered"),
-        (record(BACK_YES), Kind.ROLL_BACK, "TEST", "no way back is offered"),
+        (record(), StepKind.ROLL_BACK_APPROVAL, None, "no way back is offered"),
+        (record(BACK_YES), StepKind.ROLL_BACK, "TEST", "no way back is offered"),
         (
             record(BACK_YES, offer=OFFER.changed(version=NEW)),
-            Kind.ROLL_BACK,
+            StepKind.ROLL_BACK,
             "TEST",
             "the roll-back was approved for 1.0.1 (id 30001), not for 1.0.2",
         ),
         (
             record(BACK_YES, offer=OFFER.changed(stage="PROD")),
-            Kind.ROLL_BACK,
+            StepKind.ROLL_BACK,
             "PROD",
             "the roll-back was approved for TEST, not for PROD",
         ),
     ],
 )
-def test_why_a_step_is_not_done(one: Record, kind: Kind, stage: str | None, why: str) -> None:
+def test_why_a_step_is_not_done(one: PromotionRecord, kind: StepKind, stage: str | None, why: str) -> None:
     upstream = UPSTREAM[:2] if stage in (None, "DEV") else UPSTREAM[:3] if (kind, stage) == TEST_APPROVAL else UPSTREAM
     found = held_back(one, kind=kind, stage=stage, upstream=upstream)
     assert found.startswith(why) if why else found == ""
@@ -78,8 +93,8 @@ def test_why_a_step_is_not_done(one: Record, kind: Kind, stage: str | None, why:
 
 def test_what_a_later_task_said_before_a_clear_does_not_count() -> None:
     one = record(REJECTED_TEST)
-    assert held_back(one, kind=Kind.DEPLOY, stage="DEV", upstream=("begin", "build")) == ""
-    assert held_back(one, kind=Kind.APPROVAL, stage="TEST", upstream=("begin", "build", "DEV.deploy")) == ""
+    assert held_back(one, kind=StepKind.DEPLOY, stage="DEV", upstream=("begin", "build")) == ""
+    assert held_back(one, kind=StepKind.APPROVAL, stage="TEST", upstream=("begin", "build", "DEV.deploy")) == ""
 
 
 OFFERED = "TEST.deploy 1.0.2 (id 40001) failed: disk full"
@@ -108,7 +123,7 @@ RESTART_BAD = step("TEST.restart", 5, FAILED, outcome="failed", detail="no route
     ],
 )  # fmt: skip
 def test_what_is_left_to_roll_back(
-    steps: tuple[Step, ...], more: dict[str, Any], stage: str, to: Version | None, why: str
+    steps: tuple[PromotionStep, ...], more: dict[str, Any], stage: str, to: Version | None, why: str
 ) -> None:
     before = dict.fromkeys(("DEV", "TEST", "PROD"), ran())
     found = roll_back_of(record(*steps, **{"before": before, **more}))
@@ -132,7 +147,7 @@ def test_what_is_left_to_roll_back(
         (deploy("TEST", state=FAILED, outcome="Rejected", requests=()),),
     ],
 )
-def test_nothing_is_left_where_no_deployment_began_to_change_a_stage(steps: tuple[Step, ...]) -> None:
+def test_nothing_is_left_where_no_deployment_began_to_change_a_stage(steps: tuple[PromotionStep, ...]) -> None:
     assert roll_back_of(record(*steps, before=dict.fromkeys(("DEV", "TEST", "PROD"), ran()))) is None
 
 
@@ -145,34 +160,56 @@ FAILED_TEST = deploy("TEST", minute=7, outcome="failed", state=FAILED)
 @pytest.mark.parametrize(
     ("one", "failed", "outcome", "why"),
     [
-        (record(*THROUGH), (), Outcome.PROMOTED, "1.0.2 (id 40001) through DEV → TEST → PROD"),
-        (record(outcome=Outcome.DRY_RUN, reason="a dry run"), (), Outcome.DRY_RUN, "a dry run"),
-        (record(outcome=Outcome.SKIPPED, reason="before"), (), Outcome.SKIPPED, "before"),
-        (record(superseded_by="r2"), (), Outcome.SUPERSEDED, "by r2"),
-        (record(BUILT, REJECTED_TEST), (), Outcome.REJECTED, "TEST.approve 1.0.2 (id 40001) Reject by ann"),
-        (record(step("build", outcome="no_changes"), version=None), (), Outcome.NO_CHANGES, "build no_changes"),
-        (record(version=None), (), Outcome.FAILED, "nothing was built: the task build was marked"),
-        (record(BUILT, FAILED_TEST), ("TEST.deploy",), Outcome.FAILED, "TEST.deploy 1.0.2 (id 40001) failed"),
-        (record(BUILT, FAILED_TEST, BACK_YES, BACK), ("TEST.deploy",), Outcome.ROLLED_BACK, "TEST.deploy"),
-        (record(BUILT, FAILED_TEST, BACK_NO), ("TEST.deploy",), Outcome.FAILED, "TEST.deploy"),
+        (record(*THROUGH), (), PromotionOutcome.PROMOTED, "1.0.2 (id 40001) through DEV → TEST → PROD"),
+        (record(outcome=PromotionOutcome.DRY_RUN, reason="a dry run"), (), PromotionOutcome.DRY_RUN, "a dry run"),
+        (record(outcome=PromotionOutcome.SKIPPED, reason="before"), (), PromotionOutcome.SKIPPED, "before"),
+        (record(superseded_by="r2"), (), PromotionOutcome.SUPERSEDED, "by r2"),
+        (record(BUILT, REJECTED_TEST), (), PromotionOutcome.REJECTED, "TEST.approve 1.0.2 (id 40001) Reject by ann"),
+        (
+            record(step("build", outcome="no_changes"), version=None),
+            (),
+            PromotionOutcome.NO_CHANGES,
+            "build no_changes",
+        ),
+        (record(version=None), (), PromotionOutcome.FAILED, "nothing was built: the task build was marked"),
+        (record(BUILT, FAILED_TEST), ("TEST.deploy",), PromotionOutcome.FAILED, "TEST.deploy 1.0.2 (id 40001) failed"),
+        (record(BUILT, FAILED_TEST, BACK_YES, BACK), ("TEST.deploy",), PromotionOutcome.ROLLED_BACK, "TEST.deploy"),
+        (record(BUILT, FAILED_TEST, BACK_NO), ("TEST.deploy",), PromotionOutcome.FAILED, "TEST.deploy"),
         # A roll-back of before the clear says nothing of what failed after it.
-        (record(deploy("TEST", minute=20, state=FAILED), BACK), ("TEST.deploy",), Outcome.FAILED, "TEST.deploy"),
+        (
+            record(deploy("TEST", minute=20, state=FAILED), BACK),
+            ("TEST.deploy",),
+            PromotionOutcome.FAILED,
+            "TEST.deploy",
+        ),
         (
             record(deploy("TEST", minute=20), step("TEST.restart", 22, FAILED), BACK),
             ("x",),
-            Outcome.FAILED,
+            PromotionOutcome.FAILED,
             "TEST.rest",
         ),
-        (record(BUILT), ("DEV.deploy", "TEST.deploy"), Outcome.FAILED, "failed: DEV.deploy, TEST.deploy"),
-        (record(outcome=Outcome.SKIPPED), ("begin",), Outcome.FAILED, "failed: begin"),
-        (record(superseded_by="r2"), ("close",), Outcome.FAILED, "failed: close"),
+        (record(BUILT), ("DEV.deploy", "TEST.deploy"), PromotionOutcome.FAILED, "failed: DEV.deploy, TEST.deploy"),
+        (record(outcome=PromotionOutcome.SKIPPED), ("begin",), PromotionOutcome.FAILED, "failed: begin"),
+        (record(superseded_by="r2"), ("close",), PromotionOutcome.FAILED, "failed: close"),
         # Tasks that a person marked as a success.
-        (record(BUILT, deploy("DEV"), HELD), (), Outcome.REJECTED, "TEST.deploy skipped: TEST has not been approved"),
-        (record(BUILT, deploy("DEV")), (), Outcome.FAILED, "1.0.2 (id 40001) was not deployed to TEST"),
-        (record(BUILT, deploy("DEV", state=STARTED)), (), Outcome.FAILED, "DEV.deploy 1.0.2 (id 40001) started"),
+        (
+            record(BUILT, deploy("DEV"), HELD),
+            (),
+            PromotionOutcome.REJECTED,
+            "TEST.deploy skipped: TEST has not been approved",
+        ),
+        (record(BUILT, deploy("DEV")), (), PromotionOutcome.FAILED, "1.0.2 (id 40001) was not deployed to TEST"),
+        (
+            record(BUILT, deploy("DEV", state=STARTED)),
+            (),
+            PromotionOutcome.FAILED,
+            "DEV.deploy 1.0.2 (id 40001) started",
+        ),
     ],
 )
-def test_how_a_promotion_ended(one: Record, failed: tuple[str, ...], outcome: Outcome, why: str) -> None:
+def test_how_a_promotion_ended(
+    one: PromotionRecord, failed: tuple[str, ...], outcome: PromotionOutcome, why: str
+) -> None:
     found, reason = outcome_of(one, failed)
     assert (found, reason[: len(why)]) == (outcome, why)
 
@@ -189,13 +226,13 @@ def test_how_a_promotion_ended(one: Record, failed: tuple[str, ...], outcome: Ou
         ((step("TEST.restart", state=FAILED), deploy("DEV", state=SKIPPED)), []),
     ],
 )
-def test_which_stages_are_in_doubt(steps: tuple[Step, ...], doubted: list[str]) -> None:
+def test_which_stages_are_in_doubt(steps: tuple[PromotionStep, ...], doubted: list[str]) -> None:
     assert [one.task for one in in_doubt(record(*steps))] == doubted
 
 
 def test_where_things_stand_in_words() -> None:
     one = record(deploy("DEV"), deploy("TEST", state=FAILED, outcome="failed", detail="disk full"))
-    assert standing(one, {"DEV": ran(NEW), "TEST": ran(OLD), "PROD": None}) == [
+    assert stage_lines(one, {"DEV": ran(NEW), "TEST": ran(OLD), "PROD": None}) == [
         "DEV: 1.0.2 (id 40001)",
         "TEST: 1.0.1 (id 30001); in doubt: TEST.deploy 1.0.2 (id 40001) failed: disk full",
         "PROD: not known",
@@ -217,5 +254,5 @@ def test_where_things_stand_in_words() -> None:
         (step("DEV.exago", state=STARTED), False),
     ],
 )
-def test_what_may_still_go_on_at_the_vendor(one: Step, flies: bool) -> None:
+def test_what_may_still_go_on_at_the_vendor(one: PromotionStep, flies: bool) -> None:
     assert in_flight(record(one)) == ([one] if flies else [])

@@ -10,7 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nightshift.lake.errors import Damaged
-from nightshift.promotion.record import Kind, Outcome, Record, ReportSeen, State, Step, Version
+from nightshift.promotion.record import (
+    PromotionOutcome,
+    PromotionRecord,
+    PromotionStep,
+    ReportSeen,
+    StepKind,
+    StepState,
+    Version,
+)
 from tests.unit.promotions.records import NEW, OLD, T, deploy, ran, record, step
 
 WHOLE = record(
@@ -20,7 +28,7 @@ WHOLE = record(
     by="ann",
     form={"change_tickets": ["CHG1"], "inputs": {"a": "b"}},
     closed=T,
-    outcome=Outcome.PROMOTED,
+    outcome=PromotionOutcome.PROMOTED,
     reason="all well",
     reports=(ReportSeen(name="flexnet/a", night="2026-11-20", published=T, rows=5, checks={"rows": "5 rows"}),),
     before={"DEV": ran(), "TEST": None},
@@ -30,18 +38,20 @@ WHOLE = record(
 
 
 def test_a_record_comes_back_as_it_was() -> None:
-    assert Record.from_json(WHOLE.to_json(), "x") == WHOLE
+    assert PromotionRecord.from_json(WHOLE.to_json(), "x") == WHOLE
 
 
 @given(
-    state=st.sampled_from(State),
-    kind=st.sampled_from(Kind),
+    state=st.sampled_from(StepState),
+    kind=st.sampled_from(StepKind),
     text=st.text(max_size=40),
     version=st.none() | st.builds(Version, id=st.integers(1), name=st.none() | st.text(max_size=9)),
 )
-def test_any_words_of_a_vendor_survive(state: State, kind: Kind, text: str, version: Version | None) -> None:
-    one = Step(task="t", kind=kind, state=state, started=T, detail=text, outcome=text, by=text, version=version)
-    assert Record.from_json(record(one, reason=text).to_json(), "x") == record(one, reason=text)
+def test_any_words_of_a_vendor_survive(state: StepState, kind: StepKind, text: str, version: Version | None) -> None:
+    one = PromotionStep(
+        task="t", kind=kind, state=state, started=T, detail=text, outcome=text, by=text, version=version
+    )
+    assert PromotionRecord.from_json(record(one, reason=text).to_json(), "x") == record(one, reason=text)
 
 
 def changed(**fields: Any) -> bytes:
@@ -63,7 +73,7 @@ def changed(**fields: Any) -> bytes:
 )
 def test_what_is_no_record_says_where_and_what_to_do(text: bytes, words: str) -> None:
     with pytest.raises(Damaged) as told:
-        Record.from_json(text, "promotions/portal/r.json")
+        PromotionRecord.from_json(text, "promotions/portal/r.json")
     assert "promotions/portal/r.json is not the record of a promotion" in str(told.value)
     assert words in str(told.value)
     assert "Nothing was built or deployed on its word" in str(told.value)
@@ -71,12 +81,12 @@ def test_what_is_no_record_says_where_and_what_to_do(text: bytes, words: str) ->
 
 def test_a_secret_in_a_damaged_record_is_not_repeated() -> None:
     with pytest.raises(Damaged) as told:
-        Record.from_json(changed(turn="hunter2-secret"), "x")
+        PromotionRecord.from_json(changed(turn="hunter2-secret"), "x")
     assert "hunter2" not in str(told.value)
 
 
 def test_a_step_takes_the_place_of_the_one_before_of_its_task() -> None:
-    first, again = step("build", state=State.STARTED), step("build", attempt=2)
+    first, again = step("build", state=StepState.STARTED), step("build", attempt=2)
     found = record(first, step("DEV.approve")).with_step(again)
     assert [one.task for one in found.steps] == ["build", "DEV.approve"]
     assert found.step("build") == again
@@ -88,9 +98,9 @@ def test_a_step_takes_the_place_of_the_one_before_of_its_task() -> None:
     [
         (deploy("DEV", OLD, outcome="deployed"), "DEV.deploy 1.0.1 (id 30001) deployed"),
         (deploy("DEV", Version(id=5)), "DEV.deploy id 5 done"),
-        (step("DEV.approve", state=State.REJECTED, by="ann", outcome="Reject"), "DEV.approve Reject by ann"),
-        (step("build", state=State.FAILED, outcome="failed", detail="disk full"), "build failed: disk full"),
+        (step("DEV.approve", state=StepState.REJECTED, by="ann", outcome="Reject"), "DEV.approve Reject by ann"),
+        (step("build", state=StepState.FAILED, outcome="failed", detail="disk full"), "build failed: disk full"),
     ],
 )
-def test_a_step_in_one_line(one: Step, words: str) -> None:
+def test_a_step_in_one_line(one: PromotionStep, words: str) -> None:
     assert one.words == words

@@ -8,7 +8,7 @@ import pytest
 
 from nightshift.lake.errors import Damaged
 from nightshift.promotion.index import CLOCK_SKEW, doubts_at, has_passed, last_built, running
-from nightshift.promotion.record import Record, Running, State, Step, Version
+from nightshift.promotion.record import PromotionRecord, PromotionStep, Running, StepState, Version
 from nightshift.promotion.rules.progress import built, deployed, passed
 from tests.unit.promotions.records import MINUTE, NEW, OLD, T, deploy, record, step
 from tests.unit.promotions.shelf import Shelf
@@ -31,16 +31,16 @@ BACK = step("roll_back.deploy", 9, version=OLD, stage="TEST", requests=(12009,))
         ((step("build", version=NEW), step("DEV.approve")), {}),
         ((deploy("DEV", minute=1), deploy("TEST", minute=5)), {"DEV": there(NEW, 2), "TEST": there(NEW, 6)}),
         ((deploy("DEV", minute=1, outcome="already_deployed", requests=()),), {"DEV": there(NEW, 2)}),
-        ((deploy("DEV", state=State.FAILED),), {}),
-        ((deploy("DEV", state=State.STARTED),), {}),
-        ((deploy("DEV", state=State.SKIPPED, version=None),), {}),
-        ((deploy("TEST", state=State.FAILED), BACK), {"TEST": there(OLD, 10)}),
+        ((deploy("DEV", state=StepState.FAILED),), {}),
+        ((deploy("DEV", state=StepState.STARTED),), {}),
+        ((deploy("DEV", state=StepState.SKIPPED, version=None),), {}),
+        ((deploy("TEST", state=StepState.FAILED), BACK), {"TEST": there(OLD, 10)}),
         ((deploy("TEST", minute=1), BACK), {"TEST": there(OLD, 10)}),
         # After a clear the deployment comes after the roll-back, whose place in the record stays behind it.
         ((deploy("TEST", V3, minute=20), BACK), {"TEST": there(V3, 21)}),
     ],
 )
-def test_what_a_promotion_brought_to_each_stage(steps: tuple[Step, ...], told: dict[str, Running]) -> None:
+def test_what_a_promotion_brought_to_each_stage(steps: tuple[PromotionStep, ...], told: dict[str, Running]) -> None:
     assert deployed(record(*steps)) == told
 
 
@@ -65,7 +65,7 @@ async def test_a_run_can_be_left_out(shelf: Shelf) -> None:
 
 async def test_a_roll_back_of_an_older_run_that_came_later_counts(shelf: Shelf) -> None:
     await shelf.put(record(deploy("TEST", NEW, 5), run_id="two"), minute=6)
-    await shelf.put(record(deploy("TEST", NEW, 1, State.FAILED), BACK, run_id="one"), minute=10)
+    await shelf.put(record(deploy("TEST", NEW, 1, StepState.FAILED), BACK, run_id="one"), minute=10)
     assert await running(shelf.records, ["TEST"]) == {"TEST": there(OLD, 10, "one")}
 
 
@@ -118,13 +118,13 @@ async def test_clocks_of_two_machines_may_differ_a_little(shelf: Shelf) -> None:
     [
         (record(step("build", version=NEW, outcome="built")), NEW),
         (record(step("build", outcome="no_changes")), None),
-        (record(step("build", state=State.FAILED, version=NEW)), None),
-        (record(step("build", state=State.STARTED, version=NEW)), None),
-        (record(step("build", state=State.SKIPPED)), None),
+        (record(step("build", state=StepState.FAILED, version=NEW)), None),
+        (record(step("build", state=StepState.STARTED, version=NEW)), None),
+        (record(step("build", state=StepState.SKIPPED)), None),
         (record(deploy("DEV", NEW)), None),
     ],
 )
-def test_only_what_a_promotion_built_itself_is_built(one: Record, version: Version | None) -> None:
+def test_only_what_a_promotion_built_itself_is_built(one: PromotionRecord, version: Version | None) -> None:
     assert built(one) == version
 
 
@@ -147,17 +147,17 @@ async def test_nothing_may_have_been_built(shelf: Shelf) -> None:
     [
         ((), set()),
         ((deploy("DEV"), deploy("TEST")), {("DEV", NEW.id), ("TEST", NEW.id)}),
-        ((deploy("DEV"), deploy("TEST", state=State.FAILED)), {("DEV", NEW.id)}),
+        ((deploy("DEV"), deploy("TEST", state=StepState.FAILED)), {("DEV", NEW.id)}),
         ((deploy("DEV", outcome="already_deployed", requests=()),), {("DEV", NEW.id)}),
         # Deployed, and what follows in the stage failed or is not done: it has not got through.
-        ((deploy("TEST"), step("TEST.restart", 5, State.FAILED)), set()),
-        ((deploy("TEST"), step("TEST.restart", 5, State.STARTED)), set()),
-        ((deploy("TEST", state=State.SKIPPED, version=None),), set()),
+        ((deploy("TEST"), step("TEST.restart", 5, StepState.FAILED)), set()),
+        ((deploy("TEST"), step("TEST.restart", 5, StepState.STARTED)), set()),
+        ((deploy("TEST", state=StepState.SKIPPED, version=None),), set()),
         # What was brought back ran there before.
-        ((deploy("TEST", state=State.FAILED), BACK), {("TEST", OLD.id)}),
+        ((deploy("TEST", state=StepState.FAILED), BACK), {("TEST", OLD.id)}),
     ],
 )
-def test_what_got_through_a_stage(steps: tuple[Step, ...], told: set[tuple[str, int]]) -> None:
+def test_what_got_through_a_stage(steps: tuple[PromotionStep, ...], told: set[tuple[str, int]]) -> None:
     assert {(stage, version.id) for stage, version in passed(record(*steps))} == told
 
 
@@ -173,11 +173,11 @@ async def test_whether_a_version_got_through_a_stage_is_told_by_any_promotion(sh
 
 
 async def test_a_stage_is_in_doubt_until_a_deployment_there_ends_well(shelf: Shelf) -> None:
-    bad = deploy("TEST", NEW, 5, State.FAILED, outcome="failed")
+    bad = deploy("TEST", NEW, 5, StepState.FAILED, outcome="failed")
     await shelf.put(record(deploy("DEV", NEW, 1), bad, run_id="one", closed=T + 9 * MINUTE), minute=9)
     assert await doubts_at(shelf.records) == {"TEST": bad}
     assert await doubts_at(shelf.records, but="one") == {}
-    underway = deploy("TEST", V3, 20, State.STARTED)
+    underway = deploy("TEST", V3, 20, StepState.STARTED)
     await shelf.put(record(underway, run_id="two"), minute=21)
     assert await doubts_at(shelf.records) == {"TEST": bad}
     await shelf.put(record(deploy("TEST", V3, 20), run_id="two"), minute=22)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from nightshift.config.promotions import Window
+from nightshift.config.promotions import DeploymentWindow
 from nightshift.promotion.rules.window import is_open, next_opening
 
 BERLIN = {"timezone": "Europe/Berlin", "opens": "22:00", "closes": "04:00"}
@@ -65,7 +65,7 @@ def at(text: str) -> datetime:
     ],
 )
 def test_a_window_is_open_from_its_opening_to_its_closing(window: dict, time: str, open_then: bool) -> None:
-    assert is_open(Window(**window), at(time)) is open_then
+    assert is_open(DeploymentWindow(**window), at(time)) is open_then
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_a_window_is_open_from_its_opening_to_its_closing(window: dict, time: st
     ],
 )
 def test_the_next_opening_is_told_in_utc(window: dict, time: str, opens: str) -> None:
-    told = next_opening(Window(**window), at(time))
+    told = next_opening(DeploymentWindow(**window), at(time))
     assert told == at(opens)
     assert told.tzinfo is UTC
 
@@ -107,7 +107,7 @@ def test_the_next_opening_is_told_in_utc(window: dict, time: str, opens: str) ->
 @pytest.mark.parametrize("ask", [is_open, next_opening])
 def test_a_time_without_a_zone_is_refused(ask) -> None:
     with pytest.raises(ValueError, match="2026-11-21 12:00:00 has no time zone"):
-        ask(Window(**NOON), at("2026-11-21T12:00:00"))
+        ask(DeploymentWindow(**NOON), at("2026-11-21T12:00:00"))
 
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -133,7 +133,7 @@ def test_the_next_opening_is_open_and_nothing_before_it_is(
     zone: str, opens: str, closes: str, days: list[str], time: datetime
 ) -> None:
     assume(opens != closes)
-    window = Window(timezone=zone, opens=opens, closes=closes, days=tuple(days))
+    window = DeploymentWindow(timezone=zone, opens=opens, closes=closes, days=tuple(days))
     told = next_opening(window, time)
     assert is_open(window, told)
     assert (told == time) is is_open(window, time)

@@ -18,7 +18,7 @@ from starlette.exceptions import HTTPException as AnyHTTPException
 from nightshift.config.promotions import Application, read_applications
 from nightshift.promotion.page import page, svg
 from nightshift.promotion.page.headers import Headers
-from nightshift.promotion.page.standing import Standing, open_lake, read_standing, told
+from nightshift.promotion.page.status import ApplicationStatus, open_lake, read_status, trouble_of
 from nightshift.promotion.page.words import dag_of
 from nightshift.settings import ConfigError
 
@@ -67,12 +67,12 @@ async def overview(user: GetUserDep) -> HTMLResponse:
     try:
         lake = await open_lake()
     except Exception as error:
-        return HTMLResponse(page.render_overview([], mistakes=mistakes, trouble=told(error)))
+        return HTMLResponse(page.render_overview([], mistakes=mistakes, trouble=trouble_of(error)))
     turn = asyncio.Semaphore(AT_ONCE)
 
-    async def one_of(name: str, configured: Application | ConfigError) -> Standing:
+    async def one_of(name: str, configured: Application | ConfigError) -> ApplicationStatus:
         async with turn:
-            return await _standing(lake, name, configured, newest_records=ON_OVERVIEW)
+            return await _status(lake, name, configured, newest_records=ON_OVERVIEW)
 
     found = await asyncio.gather(*(one_of(name, one) for name, one in shown.items()))
     return HTMLResponse(page.render_overview(found, mistakes=mistakes))
@@ -86,9 +86,9 @@ async def show(application: str) -> HTMLResponse:
         return HTMLResponse(
             page.render_problem(application, f"The configuration cannot be read: {error}"), status_code=503
         )
-    standing = await _read(application, configured, newest_records=ON_PAGE)
+    status = await _read(application, configured, newest_records=ON_PAGE)
     mistake = str(configured) if isinstance(configured, ConfigError) else ""
-    return HTMLResponse(page.render_application(standing, mistake=mistake))
+    return HTMLResponse(page.render_application(status, mistake=mistake))
 
 
 async def image(application: str) -> Response:
@@ -111,17 +111,19 @@ async def _configured(application: str) -> Application | ConfigError:
     return configured
 
 
-async def _read(application: str, configured: Application | ConfigError, *, newest_records: int) -> Standing:
+async def _read(application: str, configured: Application | ConfigError, *, newest_records: int) -> ApplicationStatus:
     try:
         lake = await open_lake()
     except Exception as error:
-        return Standing(application, trouble=told(error))
-    return await _standing(lake, application, configured, newest_records=newest_records)
+        return ApplicationStatus(application, trouble=trouble_of(error))
+    return await _status(lake, application, configured, newest_records=newest_records)
 
 
-async def _standing(lake: Lake, name: str, configured: Application | ConfigError, *, newest_records: int) -> Standing:
+async def _status(
+    lake: Lake, name: str, configured: Application | ConfigError, *, newest_records: int
+) -> ApplicationStatus:
     description = "" if isinstance(configured, ConfigError) else configured.description
-    return await read_standing(lake, name, _stages(configured), newest_records=newest_records, description=description)
+    return await read_status(lake, name, _stages(configured), newest_records=newest_records, description=description)
 
 
 def _stages(configured: Application | ConfigError) -> tuple[str, ...]:

@@ -11,11 +11,11 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
 from nightshift.promotion.page import words
-from nightshift.promotion.page.standing import Standing
-from nightshift.promotion.record import Record
+from nightshift.promotion.page.status import ApplicationStatus
+from nightshift.promotion.record import PromotionRecord
 
 
-def render_overview(found: Sequence[Standing], *, mistakes: Mapping[str, str], trouble: str = "") -> str:
+def render_overview(found: Sequence[ApplicationStatus], *, mistakes: Mapping[str, str], trouble: str = "") -> str:
     """Return the page of all applications.
 
     :param found: how it stands with each
@@ -26,12 +26,12 @@ def render_overview(found: Sequence[Standing], *, mistakes: Mapping[str, str], t
     return _render("overview.html", found=found, stages=stages, mistakes=mistakes, trouble=trouble)
 
 
-def render_application(standing: Standing, *, mistake: str = "") -> str:
+def render_application(status: ApplicationStatus, *, mistake: str = "") -> str:
     """Return the page of one application.
 
     :param mistake: what is wrong with its configuration
     """
-    return _render("application.html", one=standing, mistake=mistake, dag_id=words.dag_of(standing.application))
+    return _render("application.html", one=status, mistake=mistake, dag_id=words.dag_of(status.application))
 
 
 def render_problem(title: str, text: str) -> str:
@@ -66,7 +66,7 @@ def _environment() -> Environment:
     return environment
 
 
-def _is_open(record: Record, first: bool) -> bool:
+def _is_open(record: PromotionRecord, first: bool) -> bool:
     """Whether a record is shown unfolded: the newest one, and all that are underway."""
     return first or record.closed is None
 

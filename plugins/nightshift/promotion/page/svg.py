@@ -11,7 +11,7 @@ from typing import NamedTuple
 from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
-from nightshift.promotion.page.standing import Standing
+from nightshift.promotion.page.status import ApplicationStatus
 from nightshift.promotion.page.words import plain, when, where_it_is
 
 WIDTH = 300
@@ -29,7 +29,7 @@ MOST_LINES = 8
 _UNFIT = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-class Line(NamedTuple):
+class TextLine(NamedTuple):
     """One line of text.
 
     :param y: of its base line
@@ -42,7 +42,7 @@ class Line(NamedTuple):
     bad: bool
 
 
-class Row(NamedTuple):
+class StageRow(NamedTuple):
     """One stage.
 
     :param y: of its first base line
@@ -61,22 +61,22 @@ class Row(NamedTuple):
     doubt: bool
 
 
-def render(standing: Standing) -> str:
+def render(status: ApplicationStatus) -> str:
     """Return the image; where nothing can be told, a line of text in it says so."""
-    if not standing.stages:
-        return render_problem(standing.trouble or "There is no record of a promotion yet.")
-    stage_cells = min(max(cells(stage) for stage in (*standing.stages, "STAGE")), 16)
+    if not status.stages:
+        return render_problem(status.trouble or "There is no record of a promotion yet.")
+    stage_cells = min(max(cells(stage) for stage in (*status.stages, "STAGE")), 16)
     version_x = MARGIN + stage_cells * CELL + GAP
     version_cells = int((WIDTH - MARGIN - version_x) / CELL)
     rows = []
-    for number, stage in enumerate(standing.stages):
-        running, doubt = standing.running.get(stage), stage in standing.doubts
+    for number, stage in enumerate(status.stages):
+        running, doubt = status.running.get(stage), stage in status.doubts
         name, since = "nothing yet", ""
         if running is not None:
             since = f"id {running.version.id}, {when(running.since)}"
             name = running.version.name or "no name"
         rows.append(
-            Row(
+            StageRow(
                 y=HEAD + ROW * number + (16 if since else 23),
                 stage=cut(stage, stage_cells),
                 version=cut(name, version_cells - 2 * doubt),
@@ -86,9 +86,9 @@ def render(standing: Standing) -> str:
             )
         )
     end = HEAD + ROW * len(rows)
-    lines = _lines(_notes(standing), end + 18)
+    lines = _lines(_notes(status), end + 18)
     height = end + (LINE * len(lines) + 12 if lines else 1)
-    label = f"What runs in each stage of {_fit(standing.application)}"
+    label = f"What runs in each stage of {_fit(status.application)}"
     return _image(rows=rows, lines=lines, version_x=round(version_x, 1), end=end, height=height, label=label)
 
 
@@ -122,14 +122,14 @@ def _image(**values: object) -> str:
     return _template().render(width=WIDTH, margin=MARGIN, row=ROW, head=HEAD, style=own, **values)
 
 
-def _notes(standing: Standing) -> list[tuple[str, bool]]:
+def _notes(status: ApplicationStatus) -> list[tuple[str, bool]]:
     """Return what is to be said below the table, each with whether it is bad news."""
     doubts = [
         f"{stage} is in doubt: {step.task} {step.version or ''} {plain(step.outcome or step.state)}, {when(step.started)}"
-        for stage, step in standing.doubts.items()
+        for stage, step in status.doubts.items()
     ]
-    underway = [f"Underway{_night(one.night)}: {where_it_is(one)}" for one in standing.underway[:2]]
-    trouble = [standing.trouble] if standing.trouble else []
+    underway = [f"Underway{_night(one.night)}: {where_it_is(one)}" for one in status.underway[:2]]
+    trouble = [status.trouble] if status.trouble else []
     return [*((text, True) for text in (*trouble, *doubts)), *((text, False) for text in underway)]
 
 
@@ -137,18 +137,18 @@ def _night(night: str | None) -> str:
     return f", night {night}" if night else ""
 
 
-def _lines(texts: list[tuple[str, bool]], y: int) -> list[Line]:
+def _lines(texts: list[tuple[str, bool]], y: int) -> list[TextLine]:
     """Break texts into lines of the width of the image, at most :data:`MOST_LINES` in all."""
     room = int((WIDTH - 2 * MARGIN) / SMALL_CELL)
-    found: list[Line] = []
+    found: list[TextLine] = []
     for text, bad in texts:
         line = ""
         for word in _fit(text).split():
             if line and cells(f"{line} {word}") > room:
-                found.append(Line(0, line, bad))
+                found.append(TextLine(0, line, bad))
                 line = ""
             line = cut(f"{line} {word}".strip(), room)
-        found.append(Line(0, line, bad))
+        found.append(TextLine(0, line, bad))
     if len(found) > MOST_LINES:
         last = found[MOST_LINES - 1]
         found = [*found[: MOST_LINES - 1], last._replace(text=f"{cut(last.text, room - 2)} …")]

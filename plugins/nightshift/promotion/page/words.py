@@ -5,12 +5,19 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from urllib.parse import quote, urlsplit
 
-from nightshift.promotion.record import Outcome, Record, State, Step
+from nightshift.promotion.record import PromotionOutcome, PromotionRecord, PromotionStep, StepState
 
 DAG = "promote_"
-_GOOD = frozenset({Outcome.PROMOTED, State.DONE})
+_GOOD = frozenset({PromotionOutcome.PROMOTED, StepState.DONE})
 _BAD = frozenset(
-    {Outcome.FAILED, Outcome.ABANDONED, Outcome.ROLLED_BACK, Outcome.REJECTED, State.FAILED, State.REJECTED}
+    {
+        PromotionOutcome.FAILED,
+        PromotionOutcome.ABANDONED,
+        PromotionOutcome.ROLLED_BACK,
+        PromotionOutcome.REJECTED,
+        StepState.FAILED,
+        StepState.REJECTED,
+    }
 )
 _DETAIL = 600
 
@@ -27,7 +34,7 @@ def when(at: datetime) -> str:
 
 def tone(word: str | None) -> str:
     """Return the tone of an outcome or a state: ``good``, ``bad``, ``busy`` or ``none``."""
-    if word is None or word == State.STARTED:
+    if word is None or word == StepState.STARTED:
         return "busy"
     return "good" if word in _GOOD else "bad" if word in _BAD else "none"
 
@@ -37,9 +44,9 @@ def plain(word: str) -> str:
     return word.replace("_", " ")
 
 
-def where_it_is(record: Record) -> str:
+def where_it_is(record: PromotionRecord) -> str:
     """Return what a promotion that is underway does now."""
-    busy = [step for step in record.steps if step.state is State.STARTED]
+    busy = [step for step in record.steps if step.state is StepState.STARTED]
     if busy:
         return "; ".join(_doing(step) for step in busy)
     if record.turn is None:
@@ -67,7 +74,7 @@ def brief(text: str) -> str:
     return text if len(text) <= _DETAIL else f"{text[: _DETAIL - 1]}…"
 
 
-def _doing(step: Step) -> str:
+def _doing(step: PromotionStep) -> str:
     which = f" {step.version}" if step.version else ""
     again = f", attempt {step.attempt}" if step.attempt > 1 else ""
     return f"{step.task}{which} since {when(step.started)}{again}"

@@ -5,17 +5,27 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
-from nightshift.promotion.record import CHANGES_A_STAGE, JOBS, Kind, Outcome, Record, Running, State, Step, Version
+from nightshift.promotion.record import (
+    CHANGES_A_STAGE,
+    JOBS,
+    PromotionOutcome,
+    PromotionRecord,
+    PromotionStep,
+    Running,
+    StepKind,
+    StepState,
+    Version,
+)
 
-NOTHING_DONE = frozenset({Outcome.SKIPPED, Outcome.DRY_RUN})
+NOTHING_DONE = frozenset({PromotionOutcome.SKIPPED, PromotionOutcome.DRY_RUN})
 """Outcomes that are known before the first step."""
 NOT_HERE = frozenset({"rejected", "ambiguous"})
 """Outcomes of a failed deployment that leave nothing to roll back: it never ran, or nobody knows whether it did."""
-_WAY_BACK = frozenset({Kind.ROLL_BACK, Kind.ROLL_BACK_APPROVAL})
-_STAGE_KINDS = frozenset({Kind.DEPLOY, Kind.UTILITY, Kind.FOLDERS})
+_WAY_BACK = frozenset({StepKind.ROLL_BACK, StepKind.ROLL_BACK_APPROVAL})
+_STAGE_KINDS = frozenset({StepKind.DEPLOY, StepKind.UTILITY, StepKind.FOLDERS})
 
 
-def held_back(record: Record, *, kind: Kind, stage: str | None, upstream: Collection[str]) -> str:
+def held_back(record: PromotionRecord, *, kind: StepKind, stage: str | None, upstream: Collection[str]) -> str:
     """Return why a step is not to be done; empty where it is.
 
     :param record: of the promotion
@@ -25,18 +35,18 @@ def held_back(record: Record, *, kind: Kind, stage: str | None, upstream: Collec
     """
     if record.outcome in NOTHING_DONE:
         return record.reason or f"the promotion is {record.outcome}"
-    if kind in (Kind.ROLL_BACK_APPROVAL, Kind.ROLL_BACK):
+    if kind in (StepKind.ROLL_BACK_APPROVAL, StepKind.ROLL_BACK):
         return _no_way_back(record, kind)
     if record.superseded_by:
         return f"{record.superseded_by}, of a newer night, has taken its place"
-    if kind is Kind.BUILD:
+    if kind is StepKind.BUILD:
         return f"the version {record.version} was given" if record.form.get("version_id") else ""
     if record.version is None:
         return "nothing was built"
     if stage is not None and stage not in record.stages:
         return f"this promotion goes through {' → '.join(record.stages)} only"
-    for step in record.steps_of({Kind.APPROVAL}, upstream):
-        if step.state is State.REJECTED:
+    for step in record.steps_of({StepKind.APPROVAL}, upstream):
+        if step.state is StepState.REJECTED:
             return f"{step.stage} was rejected by {step.by or 'nobody in time'}"
     for one in record.stages[: record.stages.index(stage) + 1] if stage is not None else ():
         if (task := approval_of(one)) in upstream and (why := _unapproved(record.step(task), one, record.version)):
@@ -44,13 +54,13 @@ def held_back(record: Record, *, kind: Kind, stage: str | None, upstream: Collec
     return ""
 
 
-def _no_way_back(record: Record, kind: Kind) -> str:
+def _no_way_back(record: PromotionRecord, kind: StepKind) -> str:
     """Return why there is nothing to roll back, or why it may not be: the approval has to be of this very offer."""
     if (offer := record.offer) is None:
         return "no way back is offered"
-    if kind is Kind.ROLL_BACK_APPROVAL:
+    if kind is StepKind.ROLL_BACK_APPROVAL:
         return ""
-    asked = next(iter(record.steps_of({Kind.ROLL_BACK_APPROVAL})), None)
+    asked = next(iter(record.steps_of({StepKind.ROLL_BACK_APPROVAL})), None)
     if why := _unapproved(asked, "the roll-back", offer.version):
         return why
     if asked is not None and asked.stage != offer.stage:
@@ -58,7 +68,7 @@ def _no_way_back(record: Record, kind: Kind) -> str:
     return ""
 
 
-def other_terms(record: Record, approval: str, digest: str) -> str:
+def other_terms(record: PromotionRecord, approval: str, digest: str) -> str:
     """Return why an approval does not hold for what would be done now; empty where it does, or where there is none.
 
     :param record: of the promotion
@@ -66,7 +76,7 @@ def other_terms(record: Record, approval: str, digest: str) -> str:
     :param digest: of what would be done now
     """
     step = record.step(approval)
-    if step is None or step.state is not State.DONE or step.terms == digest:
+    if step is None or step.state is not StepState.DONE or step.terms == digest:
         return ""
     return (
         f"what {step.by or 'nobody in time'} approved in {approval} is not what would be done now: the configuration, the form or the version "
@@ -74,7 +84,7 @@ def other_terms(record: Record, approval: str, digest: str) -> str:
     )
 
 
-def unfinished(record: Record, *, kind: Kind, stage: str | None, upstream: Collection[str]) -> str:
+def unfinished(record: PromotionRecord, *, kind: StepKind, stage: str | None, upstream: Collection[str]) -> str:
     """Return the step before this one whose end nobody has seen, although Airflow says that its task is through; empty
     where there is none. A person can mark any task, at any time.
 
@@ -87,10 +97,10 @@ def unfinished(record: Record, *, kind: Kind, stage: str | None, upstream: Colle
         return ""
     if stage is not None and stage not in record.stages:
         return ""
-    if any(step.state is State.REJECTED for step in record.steps_of({Kind.APPROVAL}, upstream)):
+    if any(step.state is StepState.REJECTED for step in record.steps_of({StepKind.APPROVAL}, upstream)):
         return ""
-    for step in record.steps_of(JOBS | {Kind.FOLDERS}, upstream):
-        if step.state in (State.STARTED, State.FAILED) and (step.stage is None or step.stage in record.stages):
+    for step in record.steps_of(JOBS | {StepKind.FOLDERS}, upstream):
+        if step.state in (StepState.STARTED, StepState.FAILED) and (step.stage is None or step.stage in record.stages):
             which = f" (workflow request {', '.join(map(str, step.requests))})" if step.requests else ""
             return f"{step.task}{which} was marked in Airflow, and its record says {step.outcome or step.state}"
     for task in upstream:
@@ -106,9 +116,9 @@ def approval_of(stage: str) -> str:
     return f"{stage}.approve"
 
 
-def _unapproved(step: Step | None, what: str, version: Version | None = None) -> str:
+def _unapproved(step: PromotionStep | None, what: str, version: Version | None = None) -> str:
     """Return why something is not approved, although its task may say so: a person can mark a task as a success."""
-    if step is None or step.state is not State.DONE:
+    if step is None or step.state is not StepState.DONE:
         return f"{what} has not been approved: its task ended without an answer; clear it to ask again"
     if version is not None and step.version != version:
         return f"{what} was approved for {step.version}, not for {version}; clear its approval to ask again"
@@ -116,7 +126,7 @@ def _unapproved(step: Step | None, what: str, version: Version | None = None) ->
 
 
 @dataclass(frozen=True)
-class RollBack:
+class WayBack:
     """A stage that failed, and what to bring back there.
 
     :param stage: the stage
@@ -129,76 +139,80 @@ class RollBack:
     why: str
 
 
-def roll_back_of(record: Record) -> RollBack | None:
+def roll_back_of(record: PromotionRecord) -> WayBack | None:
     """Return what a failed promotion leaves to roll back; ``None`` where no stage failed after its deployment began."""
     for stage in record.stages:
         steps = [step for step in record.steps if step.stage == stage and step.kind in _STAGE_KINDS]
-        bad = next((step for step in steps if step.state in (State.FAILED, State.STARTED)), None)
-        deploy = next((step for step in steps if step.kind is Kind.DEPLOY and step.state is not State.SKIPPED), None)
+        bad = next((step for step in steps if step.state in (StepState.FAILED, StepState.STARTED)), None)
+        deploy = next(
+            (step for step in steps if step.kind is StepKind.DEPLOY and step.state is not StepState.SKIPPED), None
+        )
         if bad is None or deploy is None:
             continue
-        if deploy.state is State.DONE and deploy.outcome == "already_deployed":
-            return RollBack(stage, None, f"{bad.words}; {stage} ran {deploy.version} before and still does")
-        if deploy.state is State.FAILED and (deploy.outcome in NOT_HERE or not deploy.requests):
+        if deploy.state is StepState.DONE and deploy.outcome == "already_deployed":
+            return WayBack(stage, None, f"{bad.words}; {stage} ran {deploy.version} before and still does")
+        if deploy.state is StepState.FAILED and (deploy.outcome in NOT_HERE or not deploy.requests):
             return None
-        if not deploy.requests and deploy.state is State.STARTED:
-            return RollBack(stage, None, f"{bad.words}; nobody knows whether FlexDeploy was asked to deploy")
+        if not deploy.requests and deploy.state is StepState.STARTED:
+            return WayBack(stage, None, f"{bad.words}; nobody knows whether FlexDeploy was asked to deploy")
         before = record.before.get(stage)
         if before is None:
-            return RollBack(stage, None, f"{bad.words}; no record tells what ran in {stage} before")
+            return WayBack(stage, None, f"{bad.words}; no record tells what ran in {stage} before")
         if record.version is not None and before.version.id == record.version.id:
-            return RollBack(stage, None, f"{bad.words}; {before.version} is what ran in {stage} before, too")
-        return RollBack(stage, before, bad.words)
+            return WayBack(stage, None, f"{bad.words}; {before.version} is what ran in {stage} before, too")
+        return WayBack(stage, before, bad.words)
     return None
 
 
-def outcome_of(record: Record, failed: Collection[str]) -> tuple[Outcome, str]:
+def outcome_of(record: PromotionRecord, failed: Collection[str]) -> tuple[PromotionOutcome, str]:
     """Return how a promotion ended, and why.
 
     :param record: of the promotion
     :param failed: ids of the tasks of its run that failed
     """
     if record.outcome in NOTHING_DONE and not failed:
-        return Outcome(record.outcome), record.reason
+        return PromotionOutcome(record.outcome), record.reason
     if failed:
-        told = [step.words for step in record.steps if step.task in failed or step.state is State.FAILED]
-        why = "; ".join(told) or f"failed: {', '.join(sorted(failed))}"
-        return (Outcome.ROLLED_BACK if _is_rolled_back(record) else Outcome.FAILED), why
+        found = [step.words for step in record.steps if step.task in failed or step.state is StepState.FAILED]
+        why = "; ".join(found) or f"failed: {', '.join(sorted(failed))}"
+        return (PromotionOutcome.ROLLED_BACK if _is_rolled_back(record) else PromotionOutcome.FAILED), why
     if record.superseded_by:
-        return Outcome.SUPERSEDED, f"by {record.superseded_by}"
-    for step in record.steps_of({Kind.APPROVAL}):
-        if step.state is State.REJECTED:
-            return Outcome.REJECTED, step.words
-    for step in record.steps_of(JOBS - {Kind.ROLL_BACK}):
-        if step.state in (State.STARTED, State.FAILED) and (step.stage is None or step.stage in record.stages):
-            return Outcome.FAILED, f"{step.words}: its task was marked, and nobody has seen how it ended"
+        return PromotionOutcome.SUPERSEDED, f"by {record.superseded_by}"
+    for step in record.steps_of({StepKind.APPROVAL}):
+        if step.state is StepState.REJECTED:
+            return PromotionOutcome.REJECTED, step.words
+    for step in record.steps_of(JOBS - {StepKind.ROLL_BACK}):
+        if step.state in (StepState.STARTED, StepState.FAILED) and (step.stage is None or step.stage in record.stages):
+            return PromotionOutcome.FAILED, f"{step.words}: its task was marked, and nobody has seen how it ended"
     if record.version is None:
-        build = next(iter(record.steps_of({Kind.BUILD})), None)
-        if build is None or build.state is not State.DONE:
+        build = next(iter(record.steps_of({StepKind.BUILD})), None)
+        if build is None or build.state is not StepState.DONE:
             return (
-                Outcome.FAILED,
+                PromotionOutcome.FAILED,
                 build.words if build else "nothing was built: the task build was marked before it had begun",
             )
-        return Outcome.NO_CHANGES, build.words
+        return PromotionOutcome.NO_CHANGES, build.words
     for stage in record.stages:
         # A person can mark a task as a success that neither asked nor deployed.
-        deploy = next((step for step in record.steps_of({Kind.DEPLOY}) if step.stage == stage), None)
-        if deploy is None or deploy.state is not State.DONE:
-            held = deploy is not None and deploy.state is State.SKIPPED
+        deploy = next((step for step in record.steps_of({StepKind.DEPLOY}) if step.stage == stage), None)
+        if deploy is None or deploy.state is not StepState.DONE:
+            held = deploy is not None and deploy.state is StepState.SKIPPED
             words = deploy.words if deploy else f"{record.version} was not deployed to {stage} by this promotion"
-            return Outcome.REJECTED if held else Outcome.FAILED, words
-    return Outcome.PROMOTED, f"{record.version} through {' → '.join(record.stages)}"
+            return PromotionOutcome.REJECTED if held else PromotionOutcome.FAILED, words
+    return PromotionOutcome.PROMOTED, f"{record.version} through {' → '.join(record.stages)}"
 
 
-def _is_rolled_back(record: Record) -> bool:
+def _is_rolled_back(record: PromotionRecord) -> bool:
     """Whether a roll-back followed what failed, and not what failed before a clear."""
-    bad = [step.started for step in record.steps if step.state in (State.FAILED, State.STARTED)]
-    done = (step for step in record.steps_of({Kind.ROLL_BACK}) if step.state is State.DONE)
+    bad = [step.started for step in record.steps if step.state in (StepState.FAILED, StepState.STARTED)]
+    done = (step for step in record.steps_of({StepKind.ROLL_BACK}) if step.state is StepState.DONE)
     return any(all(step.started >= one for one in bad) for step in done)
 
 
-def standing(
-    record: Record, now_running: Mapping[str, Running | None], doubts: Mapping[str, Step] | None = None
+def stage_lines(
+    record: PromotionRecord,
+    now_running: Mapping[str, Running | None],
+    doubts: Mapping[str, PromotionStep] | None = None,
 ) -> list[str]:
     """Return a line for each stage: what runs there, as the records tell, and where that is in doubt.
 
@@ -215,64 +229,73 @@ def standing(
     return lines
 
 
-def in_doubt(record: Record) -> list[Step]:
+def in_doubt(record: PromotionRecord) -> list[PromotionStep]:
     """Return the deployments that did not end well and were not followed by one that did."""
-    found: dict[str, Step] = {}
+    found: dict[str, PromotionStep] = {}
     # By time: after a clear, a deployment can come after the roll-back of the one before.
     for step in sorted(record.steps_of(CHANGES_A_STAGE), key=lambda one: one.started):
-        if step.state in (State.FAILED, State.STARTED):
+        if step.state in (StepState.FAILED, StepState.STARTED):
             found[step.stage or ""] = step
-        elif step.state is State.DONE:
+        elif step.state is StepState.DONE:
             found.pop(step.stage or "", None)
     return list(found.values())
 
 
-def is_settled(step: Step) -> bool:
+def is_settled(step: PromotionStep) -> bool:
     """Whether a person has said that what FlexDeploy was asked for is over."""
     return step.said is not None and step.said.word == "over"
 
 
-def ended_in_doubt(record: Record) -> list[Step]:
+def ended_in_doubt(record: PromotionRecord) -> list[PromotionStep]:
     """Return the deployments that are in doubt and not underway any more."""
-    return [step for step in in_doubt(record) if step.state is State.FAILED or record.closed is not None]
+    return [step for step in in_doubt(record) if step.state is StepState.FAILED or record.closed is not None]
 
 
-def in_flight(record: Record) -> list[Step]:
+def in_flight(record: PromotionRecord) -> list[PromotionStep]:
     """Return the steps whose work may still go on at the vendor; that of a step that failed by a time-out may, too."""
-    return [step for step in record.steps_of(JOBS) if step.state in (State.STARTED, State.FAILED) and step.requests]
+    return [
+        step for step in record.steps_of(JOBS) if step.state in (StepState.STARTED, StepState.FAILED) and step.requests
+    ]
 
 
-_BACK = frozenset({Kind.ROLL_BACK, Kind.ROLL_BACK_APPROVAL})
+_BACK = frozenset({StepKind.ROLL_BACK, StepKind.ROLL_BACK_APPROVAL})
 
 
-def deployed(record: Record) -> dict[str, Running]:
+def deployed(record: PromotionRecord) -> dict[str, Running]:
     """Return stage → what this promotion brought there last."""
     found: dict[str, Running] = {}
     for step in record.steps:
-        if step.kind in CHANGES_A_STAGE and step.state is State.DONE and step.stage and step.version and step.ended:
+        if step.kind in CHANGES_A_STAGE and step.state is StepState.DONE and step.stage and step.version and step.ended:
             was = found.get(step.stage)
             if was is None or was.since <= step.ended:
                 found[step.stage] = Running(version=step.version, since=step.ended, run_id=record.run_id)
     return found
 
 
-def passed(record: Record) -> Iterator[tuple[str, Version]]:
+def passed(record: PromotionRecord) -> Iterator[tuple[str, Version]]:
     """Yield stage and version where a version got through the stage: deployed, and nothing else of the stage failed since."""
     bad = {
-        step.stage for step in record.steps if step.state in (State.STARTED, State.FAILED) and step.kind not in _BACK
+        step.stage
+        for step in record.steps
+        if step.state in (StepState.STARTED, StepState.FAILED) and step.kind not in _BACK
     }
     for step in record.steps_of(CHANGES_A_STAGE):
-        if step.state is State.DONE and step.stage and step.version and (step.kind in _BACK or step.stage not in bad):
+        if (
+            step.state is StepState.DONE
+            and step.stage
+            and step.version
+            and (step.kind in _BACK or step.stage not in bad)
+        ):
             yield step.stage, step.version
 
 
-def built(record: Record) -> Version | None:
+def built(record: PromotionRecord) -> Version | None:
     """Return the version that this promotion built itself."""
     step = build_of(record)
     return None if step is None else step.version
 
 
-def build_of(record: Record) -> Step | None:
+def build_of(record: PromotionRecord) -> PromotionStep | None:
     """Return the step that built the version of this promotion."""
-    done = (step for step in record.steps_of({Kind.BUILD}) if step.state is State.DONE)
+    done = (step for step in record.steps_of({StepKind.BUILD}) if step.state is StepState.DONE)
     return next((step for step in done if step.version is not None), None)

@@ -13,12 +13,12 @@ from itertools import count
 
 import pendulum
 
-from nightshift.config.promotions import Window
+from nightshift.config.promotions import DeploymentWindow
 
 _WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
-def is_open(window: Window, at: datetime) -> bool:
+def is_open(window: DeploymentWindow, at: datetime) -> bool:
     """Tell whether the window is open.
 
     :param at: an aware time
@@ -28,7 +28,7 @@ def is_open(window: Window, at: datetime) -> bool:
     return opens <= at
 
 
-def next_opening(window: Window, at: datetime) -> datetime:
+def next_opening(window: DeploymentWindow, at: datetime) -> datetime:
     """Return when the window opens next, in UTC; ``at`` itself where it is open.
 
     :param at: an aware time
@@ -38,14 +38,14 @@ def next_opening(window: Window, at: datetime) -> datetime:
     return max(opens, at.astimezone(UTC))
 
 
-def _current_or_next(window: Window, at: datetime) -> tuple[datetime, datetime]:
+def _current_or_next(window: DeploymentWindow, at: datetime) -> tuple[datetime, datetime]:
     """Return the opening and the closing of the first window that has not closed by ``at``."""
     if at.tzinfo is None:
         raise ValueError(f"{at} has no time zone")
     return next(hours for hours in _hours(window, at) if hours[1] > at)
 
 
-def _hours(window: Window, at: datetime) -> Iterator[tuple[datetime, datetime]]:
+def _hours(window: DeploymentWindow, at: datetime) -> Iterator[tuple[datetime, datetime]]:
     """Yield openings with their closings in UTC, from before ``at`` on; those of no length are left out."""
     zone = pendulum.timezone(window.timezone)
     opens, closes = time.fromisoformat(window.opens), time.fromisoformat(window.closes)

@@ -14,8 +14,8 @@ from nightshift.errors import VendorError
 from nightshift.lake.errors import LakeError
 from nightshift.nights.place import lake_of_this_deployment
 from nightshift.promotion.doubts import Doubt, doubts_of
-from nightshift.promotion.index import Index, Told, doubts_told, newest_told, read_index
-from nightshift.promotion.record import Record, Running, State, Step
+from nightshift.promotion.index import Index, RecordSummary, doubts_in_records, newest_running, read_index
+from nightshift.promotion.record import PromotionRecord, PromotionStep, Running, StepState
 from nightshift.promotion.store import Records
 from nightshift.promotion.turns import Turns
 from nightshift.redaction import redact
@@ -33,7 +33,7 @@ _OURS = (LakeError, VendorError, AirflowNotFoundException, ValueError)
 
 
 @dataclass(frozen=True)
-class Standing:
+class ApplicationStatus:
     """What the records of one application tell.
 
     :param application: its name
@@ -49,21 +49,21 @@ class Standing:
     application: str
     stages: tuple[str, ...] = ()
     running: dict[str, Running | None] = field(default_factory=dict)
-    doubts: dict[str, Step] = field(default_factory=dict)
+    doubts: dict[str, PromotionStep] = field(default_factory=dict)
     holds: tuple[Doubt, ...] = ()
-    records: tuple[Record, ...] = ()
+    records: tuple[PromotionRecord, ...] = ()
     trouble: str = ""
     description: str = ""
 
     @property
-    def underway(self) -> list[Record]:
+    def underway(self) -> list[PromotionRecord]:
         """The promotions that have not ended: the one that has its turn, then those that wait for theirs."""
         return sorted(
             (one for one in self.records if one.closed is None), key=lambda one: (one.turn is None, one.opened)
         )
 
     @property
-    def last(self) -> Record | None:
+    def last(self) -> PromotionRecord | None:
         """The promotion that ended last."""
         ended = [one for one in self.records if one.closed is not None]
         return max(ended, key=lambda one: one.closed or one.opened, default=None)
@@ -74,7 +74,7 @@ async def open_lake() -> Lake:
     return await asyncio.to_thread(lake_of_this_deployment)
 
 
-async def read_standing(
+async def read_status(
     lake: Lake,
     application: str,
     stages: Collection[str],
@@ -82,7 +82,7 @@ async def read_standing(
     newest_records: int,
     description: str = "",
     seconds: float = SECONDS,
-) -> Standing:
+) -> ApplicationStatus:
     """Read how it stands with one application. Never raises: what went wrong is its ``trouble``.
 
     Reads the index of the records, those that have changed since it was written, and those that are shown: a number that does not
@@ -93,33 +93,33 @@ async def read_standing(
     :param description: of the application
     :param seconds: how long the lake may take
     """
-    index, shown, trouble = Index(), list[Record](), ""
-    doubts, holds = dict[str, Step](), list[Doubt]()
+    index, shown, trouble = Index(), list[PromotionRecord](), ""
+    doubts, holds = dict[str, PromotionStep](), list[Doubt]()
     try:
         async with asyncio.timeout(seconds):
             store = await asyncio.to_thread(Records, lake, application)
             index = await read_index(store)
-            shown = await _read(store, _to_show(index.told, newest_records))
-            doubts = await doubts_told(store, index.told)
+            shown = await _read(store, _to_show(index.summaries, newest_records))
+            doubts = await doubts_in_records(store, index.summaries)
             holds = await doubts_of(store, await asyncio.to_thread(Turns, lake, application))
     except Exception as error:
-        trouble = told(error)
-    running = {**_running_before(shown), **newest_told(index.told)}
+        trouble = trouble_of(error)
+    running = {**_running_before(shown), **newest_running(index.summaries)}
     labels = tuple(stages) or _labels(shown)
     underway = {one.run_id for one in shown if one.closed is None}
-    return Standing(
+    return ApplicationStatus(
         application=application,
         stages=labels,
         running={stage: running.get(stage) for stage in labels},
         doubts={stage: step for stage, step in doubts.items() if stage in labels},
-        holds=tuple(one for one in holds if one.run_id not in underway or one.step.state is State.FAILED),
+        holds=tuple(one for one in holds if one.run_id not in underway or one.step.state is StepState.FAILED),
         records=tuple(sorted(shown, key=lambda one: one.opened, reverse=True)),
-        trouble=trouble or (told(index.damaged[0][1]) if index.damaged else ""),
+        trouble=trouble or (trouble_of(index.damaged[0][1]) if index.damaged else ""),
         description=description,
     )
 
 
-def _to_show(found: Sequence[Told], newest_records: int) -> list[str]:
+def _to_show(found: Sequence[RecordSummary], newest_records: int) -> list[str]:
     """Return the runs to show: the newest, those that have not ended, and the one that ended last."""
     by_age = sorted(found, key=lambda one: one.opened, reverse=True)
     last = max((one for one in found if one.closed), key=lambda one: one.closed or one.opened, default=None)
@@ -127,12 +127,12 @@ def _to_show(found: Sequence[Told], newest_records: int) -> list[str]:
     return list(dict.fromkeys(one.run_id for one in (*wanted, *([last] if last else []))))
 
 
-async def _read(store: Records, run_ids: Iterable[str]) -> list[Record]:
+async def _read(store: Records, run_ids: Iterable[str]) -> list[PromotionRecord]:
     found = await asyncio.gather(*(store.read(run_id) for run_id in run_ids))
     return [one for one in found if one is not None]
 
 
-def told(error: Exception) -> str:
+def trouble_of(error: Exception) -> str:
     """Return an error of the lake for a person; what others' errors say goes to the log alone, it may name a key."""
     if isinstance(error, TimeoutError):
         return "The lake did not answer in time. Nothing is lost; try again, and look at the network and at NIGHTSHIFT_LAKE."
@@ -145,7 +145,7 @@ def told(error: Exception) -> str:
     )
 
 
-def _running_before(records: Iterable[Record]) -> dict[str, Running]:
+def _running_before(records: Iterable[PromotionRecord]) -> dict[str, Running]:
     """Return what ran when these promotions began, for stages whose records were taken away since."""
     found: dict[str, Running] = {}
     for record in records:
@@ -155,5 +155,5 @@ def _running_before(records: Iterable[Record]) -> dict[str, Running]:
     return found
 
 
-def _labels(records: Iterable[Record]) -> tuple[str, ...]:
+def _labels(records: Iterable[PromotionRecord]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(stage for record in records for stage in (*record.before, *record.stages)))
