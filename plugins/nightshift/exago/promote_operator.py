@@ -56,6 +56,8 @@ UNREADABLE = (
     "then "
     "clear the task."
 )
+HALF_WAY = "Ended from outside: the promotion may stand half-way. Clear this task, and it goes on or back"
+"""What a person who ends a promotion of folders must know."""
 
 
 class PromotionUndone(Rejected):
@@ -145,9 +147,7 @@ class ExagoPromoteFolderOperator(BaseAsyncOperator):
 
     def on_kill(self) -> None:
         """Say what a person who ends the task must know."""
-        self.log.warning(
-            "Ended from outside: the promotion may stand half-way. Clear this task, and it goes on or back"
-        )
+        self.log.warning(HALF_WAY)
 
     async def _promoted(self, attempt: _Attempt) -> dict[str, Any]:
         record = attempt.record

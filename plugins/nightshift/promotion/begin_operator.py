@@ -3,36 +3,39 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import AirflowFailException, TaskDeferred
 
 from nightshift.errors import RateLimited, Unreachable
-from nightshift.flexdeploy.lookup import Wanted, check_names
+from nightshift.flexdeploy.lookup import check_names
 from nightshift.nights.night import unknown_keys
 from nightshift.nights.place import lake_of_this_deployment
-from nightshift.promotion.after import lacking, seen
+from nightshift.nights.ready import published_report
 from nightshift.promotion.form import FORM, PromotionRequest, night_of
 from nightshift.promotion.index import doubts_at, has_passed, read_index, running
+from nightshift.promotion.plan import plan_of, wanted_of
 from nightshift.promotion.queue import Queue, QueuePosition
-from nightshift.promotion.record import PromotionOutcome, PromotionRecord, Version, now
-from nightshift.promotion.rules.progress import deployed, stage_lines
+from nightshift.promotion.record import PromotionOutcome, PromotionRecord, ReportSeen, Version, now
+from nightshift.promotion.rules.night import IN_VAIN, lacking, promoted_before
 from nightshift.promotion.store import Records
 from nightshift.promotion.turns import Turns
 from nightshift.retries import VendorRetryPolicy
 
 if TYPE_CHECKING:
-    from nightshift.config.promotions import Application, Stage
+    from nightshift.config.promotions import Application
+    from nightshift.lake.snapshot import PublishedNight
+    from nightshift.lake.store import Lake
 
 PAUSE, PAUSE_AGAIN = 3.0, 20.0
 """Seconds between the looks of the trigger, and after a wake-up that was in vain."""
 LONGEST_WAIT = timedelta(hours=1)
 """After that Airflow ends a wait that its triggerer has lost; a retry takes it up again."""
-IN_VAIN = frozenset({PromotionOutcome.SKIPPED, PromotionOutcome.ABANDONED, PromotionOutcome.SUPERSEDED})
-"""Outcomes of promotions that leave their night to be promoted."""
+NEWEST = 30
+"""Nights of a report that are looked at for the one that was published last, where no night is asked for."""
 
 
 class PromotionBeginOperator(BaseOperator):
@@ -52,11 +55,16 @@ class PromotionBeginOperator(BaseOperator):
         super().__init__(**{"retry_policy": VendorRetryPolicy(), **kwargs})
         self.application = application
         self.config = config
-        self.pause = PAUSE
-        self.names_checked = False
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Look once; see the class."""
+        return self._look(context, again=False)
+
+    def look_again(self, context: Context, event: Any = None) -> dict[str, Any]:
+        """Look again after a wait; woken in vain, as long as FlexDeploy works on what the run before left, it waits longer."""
+        return self._look(context, again=True)
+
+    def _look(self, context: Context, *, again: bool) -> dict[str, Any]:
         try:
             request, night = self._request_of(context)
             stages = request.stages_of([stage.label for stage in self.config.stages])
@@ -69,7 +77,7 @@ class PromotionBeginOperator(BaseOperator):
                 f"The night {night} is not complete: {', '.join(why)}. Nothing was built. Bring these reports home and clear "
                 "this task; or start a run without a night."
             )
-        returned = asyncio.run(self._begin(context, request, night, stages, tuple(reports)))
+        returned = asyncio.run(self._begin(context, request, night, stages, tuple(reports), look_up_names=not again))
         if returned is not None:
             return returned
         from nightshift.promotion.triggers import TurnTrigger
@@ -79,16 +87,11 @@ class PromotionBeginOperator(BaseOperator):
                 self.application,
                 context["ti"].run_id,
                 supersedable=self.config.newer == "supersede" and night is not None,
-                interval=self.pause,
+                interval=PAUSE_AGAIN if again else PAUSE,
             ),
             method_name="look_again",
             timeout=LONGEST_WAIT,
         )
-
-    def look_again(self, context: Context, event: Any = None) -> dict[str, Any]:
-        """Look again after a wait; woken in vain, as long as FlexDeploy works on what the run before left, it waits longer."""
-        self.pause, self.names_checked = PAUSE_AGAIN, True
-        return self.execute(context)
 
     def _request_of(self, context: Context) -> tuple[PromotionRequest, str | None]:
         run = context["dag_run"]
@@ -105,6 +108,8 @@ class PromotionBeginOperator(BaseOperator):
         night: str | None,
         stages: Sequence[str],
         reports: tuple[Any, ...],
+        *,
+        look_up_names: bool,
     ) -> dict[str, Any] | None:
         """Return what the task returns; ``None``: it is not our turn yet."""
         lake = lake_of_this_deployment()
@@ -113,7 +118,7 @@ class PromotionBeginOperator(BaseOperator):
         record = record.changed(reports=reports, stages=tuple(stages))
         if why := await self._out_of_order(records, request):
             raise AirflowFailException(why)
-        if not self.names_checked:
+        if look_up_names:
             await self._check_names(record)
         if request.dry_run:
             record = await self._planned(records, request, record)
@@ -192,22 +197,8 @@ class PromotionBeginOperator(BaseOperator):
             ):
                 continue
             other = await records.read(returned.run_id)
-            if other is not None and (why := self._promoted_before(record, other, by_person=by_person)):
+            if other is not None and (why := promoted_before(self.config, record, other, by_person=by_person)):
                 return why
-        return ""
-
-    def _promoted_before(self, record: PromotionRecord, other: PromotionRecord, *, by_person: bool) -> str:
-        """Return why a promotion makes another one needless; empty where it does not."""
-        if other.outcome in IN_VAIN:
-            return ""
-        if other.night == record.night and not by_person:
-            returned = f"{record.night} was promoted before ({other.outcome or 'underway'}, run {other.run_id})"
-            if _versions(other) == _versions(record):
-                return returned
-            if self.config.republished == "skip":
-                return f"{returned}, and was published again since"
-        if (other.night or "") > (record.night or "") and self.config.older == "skip" and deployed(other):
-            return f"the newer night {other.night} was promoted before (run {other.run_id})"
         return ""
 
     async def _out_of_order(self, records: Records, request: PromotionRequest) -> str:
@@ -226,16 +217,10 @@ class PromotionBeginOperator(BaseOperator):
 
     async def _planned(self, records: Records, request: PromotionRequest, record: PromotionRecord) -> PromotionRecord:
         before, doubts = await running(records, self._stages()), await doubts_at(records, but=record.run_id)
-        lines = [f"EMERGENCY: {request.emergency}"] if request.emergency else []
-        if request.version_id is None:
-            forced = ", even without changes" if request.force_build or self.config.build.force else ""
-            lines.append(f"build {self.config.named} in {self.config.build.label}{forced}")
-        through = [stage for stage in self.config.stages if stage.label in record.stages]
-        lines += [stage_plan(stage, record.version) for stage in through]
-        plan = (*lines, *(f"now in {line}" for line in stage_lines(record, before, doubts)))
+        plan = plan_of(self.config, request, record, before, doubts)
         for line in plan:
             self.log.info("Plan: %s", line)
-        return record.changed(before=before, plan=tuple(plan))
+        return record.changed(before=before, plan=plan)
 
     async def _written(self, records: Records, record: PromotionRecord) -> dict[str, Any]:
         await records.write(record)
@@ -248,48 +233,37 @@ class PromotionBeginOperator(BaseOperator):
         return [stage.label for stage in self.config.stages]
 
 
-def _versions(record: PromotionRecord) -> dict[str, int | None]:
-    """Return report → the version of its table that brought the night."""
-    return {report.name: report.table_version for report in record.reports}
+def seen(lake: Lake, reports: Sequence[str], night: str | None) -> list[ReportSeen]:
+    """Return each report as it stands in the lake for a night; without a night, for its newest one. Blocks.
+
+    :param lake: the lake
+    :param reports: ``<source>/<report>``
+    :param night: the night
+    """
+    return [_seen(lake, name, night) for name in reports]
 
 
-def wanted_of(config: Application, record: PromotionRecord) -> list[Wanted]:
-    """Return what the steps of a promotion name at FlexDeploy."""
-    project = _one(config.what)
-    found = []
-    if record.version is None:
-        stream = _one(config.on_stream)
-        found.append(Wanted(at="build", project=project, environment=_one(config.build.where), stream=stream))
-    for stage in config.stages:
-        if stage.label in record.stages:
-            found.append(
-                Wanted(
-                    at=stage.label, project=project, environment=_one(stage.where), instances=tuple(stage.instance_ids)
-                )
-            )
-            found += [
-                Wanted(
-                    at=f"{stage.label}.{step.name}", project=_one(step.what), environment=_one(step.where or stage.where),
-                    instances=tuple(step.instance_ids), utility=True,
-                )
-                for step in (*stage.before, *stage.after)
-            ]  # fmt: skip
-    return found
+def _seen(lake: Lake, name: str, night: str | None) -> ReportSeen:
+    from nightshift.lake.tables import night_rows
+
+    if night is not None:
+        found = published_report(lake, name, night)
+    else:
+        source, _, report = name.partition("/")
+        nights = sorted(night_rows(lake, source, report), reverse=True)[:NEWEST]
+        found = next((one for each in nights if (one := published_report(lake, name, each))), None)
+    return ReportSeen(name=name) if found is None else _report(name, found)
 
 
-def _one(parameter: Mapping[str, Any]) -> Any:
-    return next(iter(parameter.values()))
-
-
-def stage_plan(stage: Stage, version: Version | None) -> str:
-    """Return what a stage is to go through, in one line."""
-    parts = [f"approval by {', '.join(stage.approval.users) or 'a person'}"] if stage.approval else []
-    if stage.window:
-        days = f" on {', '.join(stage.window.days)}" if stage.window.days else ""
-        parts.append(f"window {stage.window.opens} to {stage.window.closes} {stage.window.timezone}{days}")
-    parts += [f"run {step.name}" for step in stage.before]
-    parts.append(f"deploy {version or 'what is built'}")
-    parts += [f"run {step.name}" for step in stage.after]
-    if stage.exago:
-        parts.append(f"Exago folder {stage.exago.candidate} to {stage.exago.live}")
-    return f"{stage.label}: {', '.join(parts)}"
+def _report(name: str, found: PublishedNight) -> ReportSeen:
+    # When it was committed may be lost with an old log; that it was committed is not.
+    published = found.published or f"{found.night}T00:00:00+00:00"
+    return ReportSeen(
+        name=name,
+        night=found.night,
+        published=datetime.fromisoformat(published),
+        rows=found.rows,
+        table_version=found.version,
+        checks={check.name: check.detail for check in found.checks},
+        failed=tuple(check.name for check in found.checks if not check.ok),
+    )

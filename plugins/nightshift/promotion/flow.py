@@ -179,8 +179,10 @@ class _Chain:
                     PromotionFoldersOperator(
                         task_id="exago",
                         doc_md="Make the candidate folder the live one.",
-                        exago_conn_id=stage.exago.connection,
-                        **stage.exago.model_dump(exclude={"connection"}),
+                        parameters={
+                            "exago_conn_id": stage.exago.connection,
+                            **stage.exago.model_dump(exclude={"connection"}),
+                        },
                         **at,
                     )
                 )

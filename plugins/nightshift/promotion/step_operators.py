@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import BaseOperator
+from airflow.sdk import BaseAsyncOperator, BaseOperator
 from airflow.sdk.exceptions import TaskDeferred
 
-from nightshift.exago.promote_operator import ExagoPromoteFolderOperator
+from nightshift.exago.promote_operator import HALF_WAY, ExagoPromoteFolderOperator
 from nightshift.promotion.record import StepKind, StepState
 from nightshift.promotion.recorder import StepRecorder, run_now
 from nightshift.promotion.rules.window import is_open, next_opening
@@ -80,29 +81,40 @@ class PromotionWindowOperator(BaseOperator):
         self.execute(context)
 
 
-class PromotionFoldersOperator(ExagoPromoteFolderOperator):
+class PromotionFoldersOperator(BaseAsyncOperator):
     """Make the candidate folder the live one, once the stage is deployed; the archive keeps the old one by its night.
 
     :param application: name of the application
     :param stage: label of the stage
+    :param parameters: of :class:`nightshift.exago.promote_operator.ExagoPromoteFolderOperator`, which does it, but the night
     :param terms: what the approval before it has to be of
     """
 
-    def __init__(self, *, application: str, stage: str, terms: Terms | None = None, **kwargs: Any) -> None:
-        super().__init__(night=None, **kwargs)
+    ui_color = ExagoPromoteFolderOperator.ui_color
+
+    def __init__(
+        self, *, application: str, stage: str, parameters: Mapping[str, Any], terms: Terms | None = None, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
         self.application = application
         self.stage = stage
+        self.parameters = dict(parameters)
         self.terms = terms
 
     async def aexecute(self, context: Context) -> dict[str, Any]:
         """Promote the folder, and tell the record."""
         recorder = StepRecorder(context, self.application, kind=StepKind.FOLDERS, stage=self.stage, terms=self.terms)
         record = await recorder.begin()
-        self.night = record.night or record.opened.date().isoformat()
+        night = record.night or record.opened.date().isoformat()
+        folders = ExagoPromoteFolderOperator(task_id=self.task_id, night=night, **self.parameters)
         try:
-            returned = await super().aexecute(context)
+            returned = await folders.aexecute(context)
         except BaseException as error:
             await recorder.end(StepState.FAILED, outcome=type(error).__name__, detail=str(error))
             raise
         await recorder.end(StepState.DONE, outcome=returned["outcome"], detail="; ".join(returned.get("remarks", ())))
         return returned
+
+    def on_kill(self) -> None:
+        """Say what a person who ends the task must know."""
+        self.log.warning(HALF_WAY)

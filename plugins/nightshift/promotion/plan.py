@@ -1,0 +1,79 @@
+"""What a promotion is to do: in words, and what of it FlexDeploy has to have."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from nightshift.flexdeploy.lookup import Wanted
+from nightshift.promotion.form import PromotionRequest
+from nightshift.promotion.record import PromotionRecord, PromotionStep, Running, Version
+from nightshift.promotion.rules.progress import stage_lines
+
+if TYPE_CHECKING:
+    from nightshift.config.promotions import Application, Stage
+
+
+def plan_of(
+    config: Application,
+    request: PromotionRequest,
+    record: PromotionRecord,
+    before: Mapping[str, Running | None],
+    doubts: Mapping[str, PromotionStep],
+) -> tuple[str, ...]:
+    """Return what is to be done, a line each, and what runs where now.
+
+    :param config: the application
+    :param request: what a person asked for
+    :param record: of the promotion, as it begins
+    :param before: stage → what runs there
+    :param doubts: stage → what is not known to have ended well there
+    """
+    lines = [f"EMERGENCY: {request.emergency}"] if request.emergency else []
+    if request.version_id is None:
+        forced = ", even without changes" if request.force_build or config.build.force else ""
+        lines.append(f"build {config.named} in {config.build.label}{forced}")
+    lines += [_stage_plan(stage, record.version) for stage in config.stages if stage.label in record.stages]
+    return (*lines, *(f"now in {line}" for line in stage_lines(record, before, doubts)))
+
+
+def wanted_of(config: Application, record: PromotionRecord) -> list[Wanted]:
+    """Return what the steps of a promotion name at FlexDeploy."""
+    project = _one(config.what)
+    found = []
+    if record.version is None:
+        stream = _one(config.on_stream)
+        found.append(Wanted(at="build", project=project, environment=_one(config.build.where), stream=stream))
+    for stage in config.stages:
+        if stage.label in record.stages:
+            found.append(
+                Wanted(
+                    at=stage.label, project=project, environment=_one(stage.where), instances=tuple(stage.instance_ids)
+                )
+            )
+            found += [
+                Wanted(
+                    at=f"{stage.label}.{step.name}", project=_one(step.what), environment=_one(step.where or stage.where),
+                    instances=tuple(step.instance_ids), utility=True,
+                )
+                for step in (*stage.before, *stage.after)
+            ]  # fmt: skip
+    return found
+
+
+def _one(parameter: Mapping[str, Any]) -> Any:
+    return next(iter(parameter.values()))
+
+
+def _stage_plan(stage: Stage, version: Version | None) -> str:
+    """Return what a stage is to go through, in one line."""
+    parts = [f"approval by {', '.join(stage.approval.users) or 'a person'}"] if stage.approval else []
+    if stage.window:
+        days = f" on {', '.join(stage.window.days)}" if stage.window.days else ""
+        parts.append(f"window {stage.window.opens} to {stage.window.closes} {stage.window.timezone}{days}")
+    parts += [f"run {step.name}" for step in stage.before]
+    parts.append(f"deploy {version or 'what is built'}")
+    parts += [f"run {step.name}" for step in stage.after]
+    if stage.exago:
+        parts.append(f"Exago folder {stage.exago.candidate} to {stage.exago.live}")
+    return f"{stage.label}: {', '.join(parts)}"
