@@ -9,7 +9,7 @@ import pytest
 
 from include.standins import Fault, FaultKind
 from include.standins.flexdeploy import FlexDeployStandIn
-from include.standins.flexdeploy import StepKind as VendorKind
+from include.standins.flexdeploy import Kind as VendorKind
 from include.standins.flexdeploy.planted import DEV, PORTAL, TEST
 from nightshift.errors import Ambiguous, JobFailed, Rejected
 from nightshift.promotion.doubts import doubts_of, settle

@@ -10,7 +10,7 @@ import pytest
 
 from include.standins.faults import Fault
 from include.standins.flexdeploy import Changes, vendor_fault
-from include.standins.flexdeploy import StepKind as Work
+from include.standins.flexdeploy import Kind as Work
 from include.standins.flexdeploy.planted import DEV, FORMS, PORTAL
 from nightshift.config.promotions import DeploymentWindow
 from nightshift.promotion.record import (
