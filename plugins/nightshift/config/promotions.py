@@ -76,7 +76,8 @@ class Build(Section):
     :param workflow_version: workflow version; default: the active one
     :param package_name: package of a partial build
     :param project_files: files of a partial build; together with ``package_name`` FlexDeploy *changes* that package
-    :param unchanged: what follows where FlexDeploy says that nothing has changed: ``stop``, or go on with the version that
+    :param unchanged: what follows where FlexDeploy says that nothing has changed: ``stop``, or go on with the version
+        that
         the records of this application say was built last
     """
 
@@ -111,10 +112,14 @@ class Build(Section):
     def parameters(self) -> dict[str, Any]:
         """All else as parameters of the operator; what is not set is left out."""
         return only_set(
-            force_build=self.force, inputs=dict(self.inputs), flex_fields=dict(self.flex_fields),
-            related_tickets=list(self.related_tickets), workflow_version_override=self.workflow_version,
-            package_name=self.package_name, project_files=[file.as_sent() for file in self.project_files],
-        )  # fmt: skip
+            force_build=self.force,
+            inputs=dict(self.inputs),
+            flex_fields=dict(self.flex_fields),
+            related_tickets=list(self.related_tickets),
+            workflow_version_override=self.workflow_version,
+            package_name=self.package_name,
+            project_files=[file.as_sent() for file in self.project_files],
+        )
 
 
 class Package(Section):
@@ -139,7 +144,8 @@ class Package(Section):
 class RollBack(Section):
     """The offer, when a stage fails, to deploy the version from before again.
 
-    :param approval: the approval before it; waits 24 hours where it does not say otherwise. Where the approval of the stage that
+    :param approval: the approval before it; waits 24 hours where it does not say otherwise. Where the approval of the
+        stage that
         failed names users, those answer, and not the ones that are named here
     """
 
@@ -187,7 +193,8 @@ class Application(Section):
         starts a promotion
     :param newer: what a newer night does to a promotion that is still underway: ``wait`` for it, or ``supersede`` it
     :param republished: what becomes of a night whose reports are published again: ``skip``, or ``promote`` it once more
-    :param older: what becomes of a night that is complete after a newer one was promoted: ``promote`` it (what is built then is newer all the same), or ``skip`` it
+    :param older: what becomes of a night that is complete after a newer one was promoted: ``promote`` it (what is built
+        then is newer all the same), or ``skip`` it
     :param roll_back: the offer to roll a failed stage back; ``null``: there is none
     :param retries: how often Airflow tries a task again, 1 to 20; an attempt that Airflow lost goes on with its job
     :param deploy_hours: working time of one build, deployment or utility run, above 0 and up to a year

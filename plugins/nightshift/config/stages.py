@@ -85,7 +85,8 @@ FolderPath = Annotated[Text, AfterValidator(_folder_path)]
 class Approval(Section):
     """An approval by a person, in Airflow.
 
-    :param users: names of the people who may approve, as they sign in to Airflow; nobody named: everybody who may act on the DAG
+    :param users: names of the people who may approve, as they sign in to Airflow; nobody named: everybody who may act
+        on the DAG
     :param hours: how long it waits for an answer, above 0 and up to a year
     :param on_timeout: what no answer means: ``reject`` ends the promotion as rejected, ``fail`` as failed, ``approve``
         goes on
@@ -108,7 +109,8 @@ class DeploymentWindow(Section):
     :param timezone: zone that the times are of
     :param opens: ``HH:MM``. A time that a clock change leaves out opens at the next one there is; one that comes twice
         opens the first time
-    :param closes: ``HH:MM``, on the next day where it is not after ``opens``; one that comes twice closes the second time
+    :param closes: ``HH:MM``, on the next day where it is not after ``opens``; one that comes twice closes the second
+        time
     :param days: days on which it opens; none named: all
     :param outside: wait for the window in Airflow, or hand FlexDeploy the next opening as the ``start_time`` of the
         deployment
@@ -191,9 +193,11 @@ class UtilityStep(Section):
     def parameters(self) -> dict[str, Any]:
         """All else as parameters of the operator; what is not set is left out."""
         return only_set(
-            instance_ids=list(self.instance_ids), inputs=dict(self.inputs), flex_fields=dict(self.flex_fields),
+            instance_ids=list(self.instance_ids),
+            inputs=dict(self.inputs),
+            flex_fields=dict(self.flex_fields),
             workflow_version_override=self.workflow_version,
-        )  # fmt: skip
+        )
 
 
 def only_set(**given: Any) -> dict[str, Any]:
@@ -221,8 +225,11 @@ class FolderPromotion(Section):
     def _apart(self) -> FolderPromotion:
         # The archive may hold the other two: what is moved goes into a folder of the night below it.
         for inner, outer in (
-            ("live", "candidate"), ("candidate", "live"), ("archive", "live"), ("archive", "candidate"),
-        ):  # fmt: skip
+            ("live", "candidate"),
+            ("candidate", "live"),
+            ("archive", "live"),
+            ("archive", "candidate"),
+        ):
             one, other = _levels(getattr(self, inner)), _levels(getattr(self, outer))
             if one[: len(other)] == other:
                 raise ValueError(f"{inner} and {outer} are one inside the other; choose folders apart from each other")
@@ -285,7 +292,8 @@ class Stage(Section):
         check_once("step", [step.name for step in (*self.before, *self.after)])
         if self.before and self.window is not None and self.window.outside == "start_time":
             raise ValueError(
-                "before does not go with window.outside: start_time: FlexDeploy waits with the deployment only, and the steps "
+                "before does not go with window.outside: start_time: FlexDeploy waits with the deployment only, and "
+                "the steps "
                 "would run before the window; use outside: wait"
             )
         return self
@@ -304,7 +312,11 @@ class Stage(Section):
     def parameters(self) -> dict[str, Any]:
         """What a deployment is asked for besides, as parameters of the operator; what is not set is left out."""
         return only_set(
-            instance_ids=list(self.instance_ids), force_deploy=self.force, exception_to_window=self.exception_to_window,
-            workflow_version_override=self.workflow_version, inputs=dict(self.inputs), flex_fields=dict(self.flex_fields),
+            instance_ids=list(self.instance_ids),
+            force_deploy=self.force,
+            exception_to_window=self.exception_to_window,
+            workflow_version_override=self.workflow_version,
+            inputs=dict(self.inputs),
+            flex_fields=dict(self.flex_fields),
             change_tickets=list(self.change_tickets),
-        )  # fmt: skip
+        )

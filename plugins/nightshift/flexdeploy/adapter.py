@@ -207,7 +207,8 @@ class FlexDeployAdapter(JobAdapter):
             await self.hook.change(route.method, route.path(id=number))
             return ""
         return (
-            f"workflow request {number} is {request.status}, and FlexDeploy's API cannot end it from there; it goes on. "
+            f"workflow request {number} is {request.status}, and FlexDeploy's API cannot end it from there; it goes "
+            "on. "
             f"Abort it in FlexDeploy if it must stop: {self.hook.page_of(number)}"
         )
 

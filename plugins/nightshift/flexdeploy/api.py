@@ -36,10 +36,12 @@ class FlexDeployApi(VendorHook):
     detail_keys = DETAIL_KEYS
     own_extras = FLEXDEPLOY.extras
     advice: ClassVar[dict[int, str]] = {
-        400: "FlexDeploy calls the request wrong: check ids, inputs and FlexFields of this task; codes are not display names.",
+        400: "FlexDeploy calls the request wrong: check ids, inputs and FlexFields of this task; codes are not display "
+        "names.",
         401: "Correct login and password of the Airflow connection. An API token goes into the password, next to its "
         "user's login; a user of an SSO realm needs a token.",
-        403: "Give the user of the Airflow connection access to this project, folder or environment in FlexDeploy; for an "
+        403: "Give the user of the Airflow connection access to this project, folder or environment in FlexDeploy; for "
+        "an "
         "SSO user only groups that are mapped in FlexDeploy itself count. Then clear the task.",
         404: "Check the ids of this task, and the context path in the host of the Airflow connection "
         "(https://fd.example.com/flexdeploy).",
@@ -66,7 +68,8 @@ class FlexDeployApi(VendorHook):
             raise Rejected(
                 f"the Airflow connection {self.conn_id} has no {'password or API token' if self.login else 'login'}",
                 vendor=VENDOR,
-                advice="Nothing was sent. Put a FlexDeploy user into login, and its password or API token into password.",
+                advice="Nothing was sent. Put a FlexDeploy user into login, and its password or API token into "
+                "password.",
             )
         return basic(self.login, str(secret))
 
@@ -89,7 +92,8 @@ class FlexDeployApi(VendorHook):
         """Return the address of a workflow request, for a person.
 
         The pages of FlexDeploy's own interface are not published: the extra ``request_page`` names them, as
-        ``https://fd.example.com/flexdeploy/…{id}`` or as a path under the root. Without it, this is the request in the API,
+        ``https://fd.example.com/flexdeploy/…{id}`` or as a path under the root. Without it, this is the request in the
+        API,
         which a browser opens too.
         """
         template = str(self.extra("request_page", ""))

@@ -1,4 +1,5 @@
-"""What FlexDeploy shows of a request beyond its state: why it waits or failed, whose it is, and what is like what was asked.
+"""What FlexDeploy shows of a request beyond its state: why it waits or failed, whose it is, and what is like what was
+asked.
 
 Never raises: a state is true without its explanation. FlexDeploy reference, sections 3.8, 4.3 and 4.4.
 """

@@ -72,8 +72,11 @@ class FlexDeployHook(FlexDeployApi):
         """
         application = None if application_id is None else identifier("application_id", application_id)
         params = {
-            "projectName": name, "applicationId": application, "folderPath": folder_path, "isActive": is_active,
-        }  # fmt: skip
+            "projectName": name,
+            "applicationId": application,
+            "folderPath": folder_path,
+            "isActive": is_active,
+        }
         return await self.rows("/rest/v1/project", params, "projects")
 
     async def projects_v2(self, *, name: str | None = None, folder_id: Any = None) -> list[Row]:
@@ -148,7 +151,8 @@ class FlexDeployHook(FlexDeployApi):
     async def workflow_request(self, request_id: Any) -> WorkflowRequest:
         """Return how a workflow request stands.
 
-        :raises NotFound: the vendor says in its own words that it does not know it; right after a submit that may be so for
+        :raises NotFound: the vendor says in its own words that it does not know it; right after a submit that may be so
+            for
             a moment
         :raises NotShown: another 404, which says nothing about the request
         :raises BadResponse: the answer names no status; that says nothing about the request

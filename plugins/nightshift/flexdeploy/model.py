@@ -55,7 +55,9 @@ class WorkflowRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, row: Any) -> WorkflowRequest | None:
-        """Read a row: an object in the spelling of v1 or v2, or the bare id of an old server; ``None``: it is neither."""
+        """Read a row: an object in the spelling of v1 or v2, or the bare id of an old server; ``None``: it is
+        neither.
+        """
         if not isinstance(row, Mapping):
             number = _text(row)
             return cls(id=number) if number and number.isdigit() else None
@@ -298,7 +300,8 @@ def request_in(response: Response, request_id: str) -> WorkflowRequest:
 def is_own_word(error: NotFound, request_id: str) -> bool:
     """Tell whether a 404 is FlexDeploy's own word that it has no such workflow request.
 
-    Known strings are ``WorkflowRequest not found`` and ``WorkflowRequestId [1] not found`` (section 5). Everything else, the
+    Known strings are ``WorkflowRequest not found`` and ``WorkflowRequestId [1] not found`` (section 5). Everything
+    else, the
     page of an application server that restarts or of a proxy, is no word on the request.
     """
     found = _UNKNOWN_REQUEST.search(error.detail)

@@ -24,7 +24,8 @@ Pairs = Sequence[Mapping[str, Any]] | Mapping[str, Any]
 class ProjectJobOperator(VendorJobOperator):
     """Have FlexDeploy work on a project, once, and wait until all workflow requests of it have ended.
 
-    Only COMPLETED is success. PENDING_APPROVAL and SCHEDULED are waited on for up to ``waiting_timeout``, and do not count
+    Only COMPLETED is success. PENDING_APPROVAL and SCHEDULED are waited on for up to ``waiting_timeout``, and do not
+    count
     against ``job_timeout``. Returns ``outcome``, ``project_id``, ``project_version_id``, ``project_version_name``,
     ``workflow_request_ids`` and ``url``. A parameter that is ``None`` is left to the vendor.
 
@@ -40,9 +41,11 @@ class ProjectJobOperator(VendorJobOperator):
     :param workflow_version_override: workflow version; default: the active one
     :param inputs: workflow inputs, ``[{"code": …, "value": …}]`` or ``{code: value}``
     :param flex_fields: FlexFields in the same form; codes are not display names
-    :param skip_when_nothing: skip the task where FlexDeploy had nothing to do; its answer is returned all the same. What
+    :param skip_when_nothing: skip the task where FlexDeploy had nothing to do; its answer is returned all the same.
+        What
         follows then needs a trigger rule such as ``none_failed``
-    :param marker_flex_field: code of a FlexField that the task's mark is written to; default: the extra of the connection
+    :param marker_flex_field: code of a FlexField that the task's mark is written to; default: the extra of the
+        connection
     :param flexdeploy_conn_id: id of the Airflow connection (templated)
     :param kwargs: of :class:`nightshift.jobs.operators.VendorJobOperator`: ``job_timeout``, ``waiting_timeout``,
         ``deferrable``, ``cancel_on_failure`` …
@@ -141,9 +144,13 @@ class ProjectJobOperator(VendorJobOperator):
 
     def _job_of(self, given: Mapping[str, Any]) -> ProjectJob:
         return ProjectJob(
-            self.request_type, self.conn_id, given,
-            log=self.log, marker_flex_field=self.marker_flex_field, adapter_type=self.adapter_type,
-        )  # fmt: skip
+            self.request_type,
+            self.conn_id,
+            given,
+            log=self.log,
+            marker_flex_field=self.marker_flex_field,
+            adapter_type=self.adapter_type,
+        )
 
 
 class FlexDeployBuildOperator(ProjectJobOperator):
@@ -198,7 +205,8 @@ class FlexDeployDeployOperator(ProjectJobOperator):
     :param project_version_id: version to deploy, as a build task returned it. Left out, the vendor deploys the version
         built last; given as a template that comes to nothing, the task fails instead
     :param instance_ids: instances; default: all that the project is configured for
-    :param package_details: packages of a partial project, ``[{"packageName": …, "priority": …, "projectVersionId": …}]``,
+    :param package_details: packages of a partial project, ``[{"packageName": …, "priority": …, "projectVersionId":
+        …}]``,
         each with either its version or ``"useLatestPackageVersion": true``
     :param force_deploy: deploy even what is there already
     :param exception_to_window: ask for an exception to the deployment window
@@ -243,7 +251,8 @@ class FlexDeployDeployOperator(ProjectJobOperator):
             raise broken(
                 "project_version_id",
                 "was given, but came to nothing",
-                "The version built last was not deployed in its place. Look at the task that it comes from, then clear both.",
+                "The version built last was not deployed in its place. Look at the task that it comes from, then clear "
+                "both.",
             )
         if not self._pinned and not self.package_details:
             self.log.warning("No project_version_id: FlexDeploy deploys the version that was built last.")
@@ -254,7 +263,8 @@ class FlexDeployExecuteUtilityOperator(ProjectJobOperator):
 
     :param instance_ids: instances; default: those tied to the utility project
     :param exception_to_window: ask for an exception to the deployment window
-    :param start_time: ``yyyy-MM-dd'T'HH:mm:ssXXX``, or an aware datetime. The same on each attempt: another is another run
+    :param start_time: ``yyyy-MM-dd'T'HH:mm:ssXXX``, or an aware datetime. The same on each attempt: another is another
+        run
     :param kwargs: of :class:`ProjectJobOperator`
     """
 

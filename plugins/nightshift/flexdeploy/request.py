@@ -76,7 +76,8 @@ class _Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, re
 class BuildRequest(_Request, frozen=True, kw_only=True, tag="build"):
     """A build; make it with :meth:`of`. Section 3.3.
 
-    With ``package_name`` *and* ``project_files`` the vendor changes the stored package; with ``release_id`` it makes a new
+    With ``package_name`` *and* ``project_files`` the vendor changes the stored package; with ``release_id`` it makes a
+    new
     snapshot.
     """
 
@@ -232,7 +233,8 @@ class _Reader(Protocol):
 
 
 async def body_of_v2(hook: _Reader, request: BuildRequest, project_id: int) -> dict[str, Any]:
-    """Return the body of a build for v2 of the API, which names some things by other ids (section 3.7); it asks the server for the id of a workflow version that is given by its number.
+    """Return the body of a build for v2 of the API, which names some things by other ids (section 3.7); it asks the
+    server for the id of a workflow version that is given by its number.
 
     :raises Rejected: a file is given by its path, or there is no such workflow version
     """

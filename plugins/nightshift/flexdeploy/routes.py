@@ -98,7 +98,8 @@ class Routes(msgspec.Struct, frozen=True):
             raise Rejected(
                 f"no path is known for {call!s}",
                 vendor=VENDOR,
-                advice=f'Nothing was sent. Name it in the extra paths of the connection: {{"{call}": "PUT /rest/…/{{id}}"}}.',
+                advice="Nothing was sent. Name it in the extra paths of the connection: "
+                f'{{"{call}": "PUT /rest/…/{{id}}"}}.',
             )
         return route
 

@@ -44,7 +44,8 @@ class FlexDeployWorkflowRequestSensor(VendorJobSensor):
 
     It starts nothing and stops nothing. PENDING_APPROVAL and SCHEDULED do not count against ``timeout``.
 
-    :param workflow_request_id: id, or several as a list, as a task returned them in ``workflow_request_ids`` (templated)
+    :param workflow_request_id: id, or several as a list, as a task returned them in ``workflow_request_ids``
+        (templated)
     :param timeout: working time in all, counted from the first attempt
     :param waiting_timeout: how long it may wait for a person or a time, each time anew
     :param flexdeploy_conn_id: id of the Airflow connection (templated)

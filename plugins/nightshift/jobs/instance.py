@@ -1,7 +1,9 @@
 """The task instance that has a job, as Airflow has it: which attempt it is, what a person did to it, and its button.
 
-Of a task that is being ended are told apart: marked success (the job is left alone), replaced by a newer attempt (the job is
-that attempt's), and all else (the job is cancelled). Who ended it is not: a run that was marked success marks its tasks, too.
+Of a task that is being ended are told apart: marked success (the job is left alone), replaced by a newer attempt (the
+job is
+that attempt's), and all else (the job is cancelled). Who ended it is not: a run that was marked success marks its
+tasks, too.
 """
 
 from __future__ import annotations
@@ -82,7 +84,8 @@ def is_success(task_states: Mapping[str, Mapping[str, Any]]) -> bool:
 def spared(ti: Any, store: StateStore, log: Log) -> str:
     """Return why the job of a task that is told to end on a worker is left alone; empty where it is to be cancelled.
 
-    Called from a signal handler's thread: what it interrupted may hold the line to Airflow, so it waits for no longer than
+    Called from a signal handler's thread: what it interrupted may hold the line to Airflow, so it waits for no longer
+    than
     :data:`ANSWER_WITHIN`.
 
     :param ti: the task instance

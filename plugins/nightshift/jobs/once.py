@@ -4,9 +4,11 @@ The intent is stored before the vendor is asked, the id after. What lies between
 a person is asked; the vendor never is asked a second time on a guess.
 
 An attempt can also be frozen, given up, and thaw beside its successor. Three rules keep the two from making a job each:
-a request leaves within :attr:`JobAdapter.send_within` of its intent or not at all; a successor believes that there is no
+a request leaves within :attr:`JobAdapter.send_within` of its intent or not at all; a successor believes that there is
+no
 job only when that time and the time for which the vendor's list may be late are over; and whoever learns that there are
-two after all, the thawed attempt by Airflow's refusal of its save, the successor by a later look, cancels the one that is
+two after all, the thawed attempt by Airflow's refusal of its save, the successor by a later look, cancels the one that
+is
 not waited for.
 """
 
@@ -203,9 +205,15 @@ class SubmitOnce:
             )
             record = self._store.save(record.changed(lost=True))
             return msgspec.structs.replace(
-                seen, record=record, found=None, remote=None, resolution=None, age=0.0, cleared=False,
+                seen,
+                record=record,
+                found=None,
+                remote=None,
+                resolution=None,
+                age=0.0,
+                cleared=False,
                 settle=min(self._adapter.settle, _LOOK_AT_MOST),
-            )  # fmt: skip
+            )
         if isinstance(answer, Immediate):
             self._store.save(record.changed(refused=True))
             return answer

@@ -48,7 +48,8 @@ class Ended(msgspec.Struct, frozen=True):
 class VendorJobOperator(BaseOperator):
     """Have a vendor do one job and wait for it.
 
-    A vendor's room gives :meth:`adapter` and :meth:`payload`, and may override the other public methods. One task makes at most one job, whatever crashes: a
+    A vendor's room gives :meth:`adapter` and :meth:`payload`, and may override the other public methods. One task makes
+    at most one job, whatever crashes: a
     retry goes on with the job of the attempt before. A clear of a task that has succeeded makes the job again; a clear
     of one that waits cancels the job, where the vendor can, and makes a new one. Where only a person can tell whether
     a job was made, the task fails with ``Ambiguous`` and its message says how to go on.
@@ -131,7 +132,8 @@ class VendorJobOperator(BaseOperator):
         return {"job_id": None, "state": answer.outcome, "url": None, "result": answer.result}
 
     def skip_reason(self, answer: Immediate) -> str:
-        """Return why the task is skipped where the vendor had nothing to do; empty: it succeeds. Its answer is returned in
+        """Return why the task is skipped where the vendor had nothing to do; empty: it succeeds. Its answer is returned
+        in
         either case.
         """
         return ""
@@ -326,7 +328,8 @@ class VendorJobOperator(BaseOperator):
     def on_kill(self) -> None:
         """Cancel the job when the worker is told to stop (a clear, mark failed, time-out, or the worker's end).
 
-        Not where a person marked the task success, and not where a newer attempt has the job (:mod:`nightshift.jobs.instance`).
+        Not where a person marked the task success, and not where a newer attempt has the job
+        (:mod:`nightshift.jobs.instance`).
         """
         self._killed = True
         if self._job_id is not None and self.cancel_on_failure:

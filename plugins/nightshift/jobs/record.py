@@ -38,7 +38,8 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
     :param intent: the latest intent; written before the vendor was asked.
     :param id: the vendor's id; None between the intent and the vendor's answer.
     :param refused: the vendor certainly did not take the request (refused, or it never got there).
-    :param lost: the request has left, and its attempt knows that the answer was lost; without it an attempt may still be
+    :param lost: the request has left, and its attempt knows that the answer was lost; without it an attempt may still
+        be
         about to send it.
     :param named: a person named this job; whether it is this task's is looked at once more when it has ended.
     :param done: our attempt has fetched the job's result and hands it to Airflow.
@@ -148,7 +149,8 @@ class JobStore:
         return self._record.save(record)
 
     def resolution(self) -> Resolution | None:
-        """Read what a person decided. A run's conf has no say: whoever may start a run could pass off any job as its own.
+        """Read what a person decided. A run's conf has no say: whoever may start a run could pass off any job as its
+        own.
 
         :raises Rejected: it is there but says something else.
         """

@@ -104,7 +104,9 @@ class VendorJobSensor(BaseSensorOperator):
         return record.anchor + float(self.timeout)
 
     async def try_again(self, context: Context, error: JobFailed) -> bool:
-        """Return whether the failed job was set going once more and is to be waited for again; may raise a clearer error."""
+        """Return whether the failed job was set going once more and is to be waited for again; may raise a clearer
+        error.
+        """
         return False
 
     async def after_job(self, context: Context, job_id: str) -> None:

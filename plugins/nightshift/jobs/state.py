@@ -112,7 +112,8 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
     :param at: when, seconds since the epoch.
     :param attempt: Airflow's try number.
     :param run: the logical task.
-    :param name: exactly what the vendor was given as the job's name, where it has a place for one; empty in an intent of
+    :param name: exactly what the vendor was given as the job's name, where it has a place for one; empty in an intent
+        of
         an earlier version.
     """
 
@@ -167,7 +168,8 @@ class StateStore(Protocol):
 
 
 class TaskState(Generic[_Model]):
-    """What a task keeps for its next attempt under one key: a model, or a plain JSON value, written whole and checked when
+    """What a task keeps for its next attempt under one key: a model, or a plain JSON value, written whole and checked
+    when
     it is read.
 
     Airflow ties a write to the attempt that makes it: once a newer attempt exists, a write of the older one fails.

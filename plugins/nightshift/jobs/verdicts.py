@@ -48,16 +48,20 @@ def stopped(adapter: JobAdapter, job_id: str | None) -> VendorError:
     return VendorError(
         f"the task was told to stop {job}",
         vendor=adapter.vendor,
-        advice="If this was a worker's end and no person's wish, clear the task where Airflow does not run it again: it goes on.",
+        advice="If this was a worker's end and no person's wish, clear the task where Airflow does not run it again: "
+        "it goes on.",
     )
 
 
 def held_up(adapter: JobAdapter, seconds: float) -> Unreachable:
-    """Tell that nothing was asked for, because too much time had passed since the intent: a successor may be at work."""
+    """Tell that nothing was asked for, because too much time had passed since the intent: a successor may be at
+    work.
+    """
     return Unreachable(
         f"the attempt was held up for more than the {seconds:g} s in which a request may leave",
         vendor=adapter.vendor,
-        advice="Nothing was asked for and nothing is lost: the next attempt, or clearing the task, looks anew. If it lasts, "
+        advice="Nothing was asked for and nothing is lost: the next attempt, or clearing the task, looks anew. If it "
+        "lasts, "
         "look at the worker: it was frozen, or its connection to Airflow is slow.",
     )
 
@@ -70,7 +74,8 @@ def not_seen(adapter: JobAdapter, looked: float) -> Unreachable:
     return Unreachable(
         f"a request for a job got no answer, and no job of it is listed after {looked:g} s",
         vendor=adapter.vendor,
-        advice="It is not sent again on a guess and nothing is lost: the next attempt, or clearing the task, looks for the "
+        advice="It is not sent again on a guess and nothing is lost: the next attempt, or clearing the task, looks for "
+        "the "
         "job again and asks for it only if there is none.",
     )
 
@@ -91,7 +96,8 @@ def ambiguous(adapter: JobAdapter, intent: Intent, decision: AskPerson) -> Ambig
         vendor=adapter.vendor,
         advice=(
             f"Nothing was asked for again and nothing is lost. 1. Look at the vendor for a job with the marker "
-            f"{intent.marker}, or one made about {made}. 2. Open this task instance in Airflow, tab Task State Store, and "
+            f"{intent.marker}, or one made about {made}. 2. Open this task instance in Airflow, tab Task State Store, "
+            "and "
             f"add the key {RESOLUTION_KEY!r} with the value "
             f'{{"adopt": "<id of the job>", "by": "<your name>", "why": "<what you saw>"}} if there is one, '
             f'{{"resubmit": true, "by": …, "why": …}} if there is none and one is wanted, {{"over": true, "by": …, "why": …}} '
@@ -109,7 +115,8 @@ def timed_out(adapter: JobAdapter, event: JobEvent, *, cancelled: bool) -> JobTi
         goes_on=not cancelled,
         advice="It was cancelled. Look at the vendor why it took so long, then clear the task: it makes a new one."
         if cancelled
-        else "It was not cancelled and may go on at the vendor. Look there; clear this task: it goes on with that job, and "
+        else "It was not cancelled and may go on at the vendor. Look there; clear this task: it goes on with that job, "
+        "and "
         "has new time for it.",
     )
 
@@ -117,10 +124,12 @@ def timed_out(adapter: JobAdapter, event: JobEvent, *, cancelled: bool) -> JobTi
 def not_shown(adapter: JobAdapter, event: JobEvent) -> Ambiguous:
     """Tell that the vendor does not show a job that it made for this task."""
     return Ambiguous(
-        f"job {event.job_id} ({_state(event)}), which was made for this task, was not shown any more when its time was over",
+        f"job {event.job_id} ({_state(event)}), which was made for this task, was not shown any more when its time was "
+        "over",
         vendor=adapter.vendor,
         detail=event.error,
-        advice="Nothing was asked for again: the job may have been done. Look at the vendor. If it is there, clear this task: "
+        advice="Nothing was asked for again: the job may have been done. Look at the vendor. If it is there, clear "
+        "this task: "
         f"it looks at it anew. If not, open the tab Task State Store, add the key {RESOLUTION_KEY!r} with the value "
         '{"resubmit": true, "by": "<your name>", "why": "<what you saw>"} to have it made again, or {"over": true, …} where '
         "it is not wanted any more; then clear this task.",
@@ -155,7 +164,8 @@ async def apply_resolution(
     :param adapter: open
     :param payload: what this task asks for
     :raises Rejected: the job that was named is not this task's; nothing was adopted
-    :raises JobFailed: the person has said that the job is over; it is not made again before the task is cleared once more
+    :raises JobFailed: the person has said that the job is over; it is not made again before the task is cleared once
+        more
     """
     who = f"{resolution.by or 'A person who gave no name'} says ({resolution.why or 'and not why'})"
     if resolution.over:
@@ -181,7 +191,8 @@ def unlike(adapter: JobAdapter, job_id: str, why: str) -> Rejected:
     return Rejected(
         f"job {job_id} is not this task's: {why}",
         vendor=adapter.vendor,
-        advice=f"Nothing was adopted, and nothing asked for again. Correct the key {RESOLUTION_KEY!r} in the tab Task State "
+        advice=f"Nothing was adopted, and nothing asked for again. Correct the key {RESOLUTION_KEY!r} in the tab Task "
+        "State "
         'Store, or put {"resubmit": true, "by": …, "why": …} there if there is no such job; then clear the task.',
     )
 

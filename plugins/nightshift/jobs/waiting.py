@@ -21,7 +21,8 @@ from nightshift.retry_after import bounded
 _JITTER = 0.2
 _GROWTH = 0.25
 _GONE_BELIEVED_AFTER = 30.0
-"""Seconds for which the vendor has to say that there is no such job, poll after poll: right after a submit some do not know
+"""Seconds for which the vendor has to say that there is no such job, poll after poll: right after a submit some do not
+know
 it yet."""
 
 
@@ -43,7 +44,8 @@ class WaitPlan(msgspec.Struct, frozen=True, kw_only=True):
     :param first: seconds between the first polls.
     :param cap: seconds between polls at most.
     :param auth_grace: seconds for which refused credentials are tolerated (a token may be renewed meanwhile).
-    :param gone_ends: "no such job" in the vendor's own words is an end (:attr:`nightshift.jobs.adapter.JobAdapter.gone_ends`);
+    :param gone_ends: "no such job" in the vendor's own words is an end
+        (:attr:`nightshift.jobs.adapter.JobAdapter.gone_ends`);
         else it is a failed poll like any other.
     :param seed: of the jitter.
     :param last: the state last logged, so that a new triggerer does not log it again.

@@ -61,10 +61,12 @@ class PromotionApprovalOperator(ApprovalOperator):
     ) -> None:
         defaults = {"reject": self.REJECT, "approve": self.APPROVE}.get(on_timeout)
         options: dict[str, Any] = {
-            "subject": f"{application}: {stage or 'roll-back'}", "response_timeout": timedelta(hours=hours),
-            "defaults": defaults, "assigned_users": _assigned(users),
+            "subject": f"{application}: {stage or 'roll-back'}",
+            "response_timeout": timedelta(hours=hours),
+            "defaults": defaults,
+            "assigned_users": _assigned(users),
             "retry_policy": VendorRetryPolicy(),
-        }  # fmt: skip
+        }
         super().__init__(**{**options, **kwargs})
         self.application = application
         self.stage = stage
@@ -113,7 +115,8 @@ class PromotionApprovalOperator(ApprovalOperator):
         if "error" in event:
             run_now(recorder.end(StepState.FAILED, outcome="timed_out", by=NOBODY))
             raise AirflowFailException(
-                f"Nobody answered within {self.response_timeout}. Nothing was deployed to {self.stage}. Clear this task to ask again."
+                f"Nobody answered within {self.response_timeout}. Nothing was deployed to {self.stage}. Clear this "
+                "task to ask again."
             )
         answer, by = event["chosen_options"][0], _name(event.get("responded_by_user")) or NOBODY
         if answer == self.APPROVE:
@@ -146,7 +149,8 @@ class PromotionApprovalOperator(ApprovalOperator):
         return record
 
     def _refuse_another_question(self, context: Context, record: PromotionRecord) -> None:
-        """Make sure that Airflow shows this question: it keeps the text of the first one through every clear of its task.
+        """Make sure that Airflow shows this question: it keeps the text of the first one through every clear of its
+        task.
 
         :raises AirflowFailException: it shows another one; nothing is asked
         """
@@ -164,8 +168,10 @@ class PromotionApprovalOperator(ApprovalOperator):
             )
         )
         raise AirflowFailException(
-            "Nobody was asked and nothing was deployed: this task asked before, and Airflow keeps that question, which is for something "
-            f"else than {self.version_in(record)} as it would be deployed now. Start a run with {_as_form(record, self.stage)} in the form: "
+            "Nobody was asked and nothing was deployed: this task asked before, and Airflow keeps that question, which "
+            "is for something "
+            f"else than {self.version_in(record)} as it would be deployed now. Start a run with "
+            f"{_as_form(record, self.stage)} in the form: "
             "it asks anew."
         )
 
@@ -176,9 +182,15 @@ class PromotionApprovalOperator(ApprovalOperator):
 
         users = [HITLUser(id=one["id"], name=one["name"]) for one in self.assigned_users or ()]
         return CreateHITLDetailPayload(
-            ti_id=context["ti"].id, options=self.options, subject=self.subject, body=self.body, defaults=self.defaults,
-            multiple=self.multiple, params=self.serialized_params, assigned_users=users,
-        )  # fmt: skip
+            ti_id=context["ti"].id,
+            options=self.options,
+            subject=self.subject,
+            body=self.body,
+            defaults=self.defaults,
+            multiple=self.multiple,
+            params=self.serialized_params,
+            assigned_users=users,
+        )
 
     def _refuse_other_terms(self, recorder: StepRecorder, by: str) -> None:
         """Take no answer for more than was shown.
@@ -198,8 +210,10 @@ class PromotionApprovalOperator(ApprovalOperator):
             )
         )
         raise AirflowFailException(
-            f"{by} approved what is not what would be deployed now: the configuration, the form or the version has changed since the "
-            f"question. Nothing was deployed to {self.stage}. Put the configuration back and clear this task; or start a run with "
+            f"{by} approved what is not what would be deployed now: the configuration, the form or the version has "
+            "changed since the "
+            f"question. Nothing was deployed to {self.stage}. Put the configuration back and clear this task; or start "
+            "a run with "
             f"{_as_form(record, self.stage)} in the form: it asks anew."
         )
 
@@ -216,9 +230,12 @@ class PromotionApprovalOperator(ApprovalOperator):
         from airflow.sdk.timezone import utcnow
 
         return {
-            "chosen_options": list(self.defaults), "params_input": {}, "responded_at": utcnow(),
-            "responded_by_user": None, "timedout": True,
-        }  # fmt: skip
+            "chosen_options": list(self.defaults),
+            "params_input": {},
+            "responded_at": utcnow(),
+            "responded_by_user": None,
+            "timedout": True,
+        }
 
 
 class RollBackApprovalOperator(PromotionApprovalOperator):

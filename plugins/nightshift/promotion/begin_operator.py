@@ -41,9 +41,12 @@ NEWEST = 30
 class PromotionBeginOperator(BaseOperator):
     """Decide what is promoted, wait until no other promotion of the application is underway, and write the record.
 
-    A run for a night goes on only if the lake says that every report that the application depends on is published for that
-    night and that all of its checks hold, whatever event started the run. A night that was promoted before is not promoted
-    again by itself; a person's run always is. While it waits for its turn it holds no worker. Returns ``night``, ``stages``, ``plan`` and ``outcome`` (``None``: the promotion goes on).
+    A run for a night goes on only if the lake says that every report that the application depends on is published for
+    that
+    night and that all of its checks hold, whatever event started the run. A night that was promoted before is not
+    promoted
+    again by itself; a person's run always is. While it waits for its turn it holds no worker. Returns ``night``,
+    ``stages``, ``plan`` and ``outcome`` (``None``: the promotion goes on).
 
     :param application: name of the application
     :param config: its part of ``promotions.yaml``
@@ -61,7 +64,9 @@ class PromotionBeginOperator(BaseOperator):
         return self._look(context, again=False)
 
     def look_again(self, context: Context, event: Any = None) -> dict[str, Any]:
-        """Look again after a wait; woken in vain, as long as FlexDeploy works on what the run before left, it waits longer."""
+        """Look again after a wait; woken in vain, as long as FlexDeploy works on what the run before left, it waits
+        longer.
+        """
         return self._look(context, again=True)
 
     def _look(self, context: Context, *, again: bool) -> dict[str, Any]:
@@ -74,7 +79,8 @@ class PromotionBeginOperator(BaseOperator):
         reports = seen(lake_of_this_deployment(), self.config.after, night)
         if night is not None and (why := lacking(reports)):
             raise AirflowFailException(
-                f"The night {night} is not complete: {', '.join(why)}. Nothing was built. Bring these reports home and clear "
+                f"The night {night} is not complete: {', '.join(why)}. Nothing was built. Bring these reports home and "
+                "clear "
                 "this task; or start a run without a night."
             )
         returned = asyncio.run(self._begin(context, request, night, stages, tuple(reports), look_up_names=not again))
@@ -157,7 +163,8 @@ class PromotionBeginOperator(BaseOperator):
             return
         if mistakes:
             raise AirflowFailException(
-                f"FlexDeploy does not have what promotions.yaml names. {'; '.join(mistakes)}. Nothing was built. Correct promotions.yaml, or let "
+                f"FlexDeploy does not have what promotions.yaml names. {'; '.join(mistakes)}. Nothing was built. "
+                "Correct promotions.yaml, or let "
                 f"the user of the connection {self.config.connection} see these in FlexDeploy; then clear this task."
             )
 
@@ -211,8 +218,10 @@ class PromotionBeginOperator(BaseOperator):
         if await has_passed(records, before, request.version_id):
             return ""
         return (
-            f"no record tells that version {request.version_id} has got through {before}, so {labels[first]} does not take it. Nothing was "
-            f"deployed. Give From stage {before} or an earlier one; in an emergency, give the reason in the field Emergency."
+            f"no record tells that version {request.version_id} has got through {before}, so {labels[first]} does not "
+            "take it. Nothing was "
+            f"deployed. Give From stage {before} or an earlier one; in an emergency, give the reason in the field "
+            "Emergency."
         )
 
     async def _planned(self, records: Records, request: PromotionRequest, record: PromotionRecord) -> PromotionRecord:

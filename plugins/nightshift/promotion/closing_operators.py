@@ -28,7 +28,8 @@ BAD_OUTCOMES = frozenset({PromotionOutcome.FAILED, PromotionOutcome.ROLLED_BACK}
 class RollBackOfferOperator(BaseAsyncOperator):
     """Say whether a failed stage can be rolled back, and to what; skipped where nothing failed or nothing can be.
 
-    What is offered goes into the record, where no mark, no XCom and no other run can change it. Returns it as well, for people.
+    What is offered goes into the record, where no mark, no XCom and no other run can change it. Returns it as well, for
+    people.
 
     :param application: name of the application
     :param conn_id: id of FlexDeploy's connection
@@ -77,13 +78,17 @@ class RollBackOfferOperator(BaseAsyncOperator):
                         if is_settled(step):
                             continue
                         raise AirflowFailException(
-                            f"FlexDeploy does not show workflow request {number} of {step.task}, so nobody knows whether it still goes on. "
-                            f"Nothing is rolled back meanwhile: look at {hook.page_of(str(number))}, then clear this task with all that follows."
+                            f"FlexDeploy does not show workflow request {number} of {step.task}, so nobody knows "
+                            "whether it still goes on. "
+                            f"Nothing is rolled back meanwhile: look at {hook.page_of(str(number))}, then clear this "
+                            "task with all that follows."
                         ) from None
                     if request.state not in ENDED:
                         raise AirflowFailException(
-                            f"Workflow request {number} of {step.task} is {request.status} at FlexDeploy. Nothing is rolled back while it "
-                            f"goes on: abort it at {hook.page_of(str(number))} or let it end, then clear this task with all that follows."
+                            f"Workflow request {number} of {step.task} is {request.status} at FlexDeploy. Nothing is "
+                            "rolled back while it "
+                            f"goes on: abort it at {hook.page_of(str(number))} or let it end, then clear this task "
+                            "with all that follows."
                         )
 
 
@@ -119,8 +124,10 @@ class PromotionCloseOperator(BaseAsyncOperator):
         latest = await turns.latest()
         if record.closed is not None and failed and (latest is None or latest.number != record.turn):
             raise AirflowFailException(
-                f"Nothing was done: {', '.join(failed)} failed, and another promotion of this application has had a turn since. The record "
-                f"still says how this one ended ({record.outcome}). Clear the task `begin` with all that follows: it waits for its turn."
+                f"Nothing was done: {', '.join(failed)} failed, and another promotion of this application has had a "
+                "turn since. The record "
+                f"still says how this one ended ({record.outcome}). Clear the task `begin` with all that follows: it "
+                "waits for its turn."
             )
         outcome, reason = outcome_of(record, failed)
         lines = stage_lines(record, await running(records, self.stages), await doubts_at(records, but=run_id))
@@ -131,7 +138,8 @@ class PromotionCloseOperator(BaseAsyncOperator):
             self.log.info("%s", line)
         if outcome in BAD_OUTCOMES:
             raise AirflowFailException(
-                f"The promotion {'was rolled back' if outcome is PromotionOutcome.ROLLED_BACK else 'failed'}: {reason.rstrip('.')}. What runs where: {'; '.join(lines).rstrip('.')}."
+                f"The promotion {'was rolled back' if outcome is PromotionOutcome.ROLLED_BACK else 'failed'}: "
+                f"{reason.rstrip('.')}. What runs where: {'; '.join(lines).rstrip('.')}."
             )
         return {"outcome": str(outcome), "reason": reason, "standing": lines}
 

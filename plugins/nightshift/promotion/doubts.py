@@ -1,7 +1,9 @@
-"""Work that FlexDeploy may or may not have done: it holds its application until FlexDeploy or a person says how it ended.
+"""Work that FlexDeploy may or may not have done: it holds its application until FlexDeploy or a person says how it
+ended.
 
 Two promotions never overlap; so the next one does not begin while nobody knows whether the one before still changes a
-stage. FlexDeploy's own word ends a doubt by itself (:mod:`nightshift.promotion.queue` asks for it); else a person does, in
+stage. FlexDeploy's own word ends a doubt by itself (:mod:`nightshift.promotion.queue` asks for it); else a person does,
+in
 the task state store of the task (:class:`nightshift.jobs.record.Resolution`) or with :func:`settle`.
 """
 
@@ -46,7 +48,8 @@ class Doubt:
             else "the workflow request, if there is one"
         )
         return (
-            f"nobody knows whether FlexDeploy did {step.task}{which} of run {self.run_id}{asked}. Look there for {what}. Then open that "
+            f"nobody knows whether FlexDeploy did {step.task}{which} of run {self.run_id}{asked}. Look there for "
+            f"{what}. Then open that "
             f"task in Airflow, tab Task State Store, add the key {RESOLUTION_KEY!r} with the value "
             '{"adopt": "<id>", "by": "<your name>", "why": "<what you saw>"} where it is there, {"over": true, "by": …, "why": …} '
             "where it is not or has ended, and clear the task alone"
@@ -56,7 +59,8 @@ class Doubt:
 def doubts_in(record: PromotionRecord) -> list[PromotionStep]:
     """Return the steps of a promotion of which nobody knows how they ended.
 
-    Those that were asked for and whose answer was lost, and those that FlexDeploy did not show when their time was over.
+    Those that were asked for and whose answer was lost, and those that FlexDeploy did not show when their time was
+    over.
     """
     return [step for step in record.steps_of(HOLD) if _is_in_doubt(step)]
 
@@ -70,7 +74,8 @@ def _is_in_doubt(step: PromotionStep) -> bool:
 async def doubts_of(records: Records, turns: Turns) -> list[Doubt]:
     """Return what holds an application.
 
-    Nobody begins while something is in doubt; so only the newest turn that was used can have left a doubt. It reads that
+    Nobody begins while something is in doubt; so only the newest turn that was used can have left a doubt. It reads
+    that
     turn and its record, and one pair more for each turn after it that was taken and never used.
 
     :param records: of the application
@@ -88,7 +93,8 @@ async def doubts_of(records: Records, turns: Turns) -> list[Doubt]:
 async def settle(records: Records, run_id: str, task: str, *, by: str, why: str) -> PromotionRecord:
     """Write down that a person has looked: what was in doubt is over at FlexDeploy, one way or the other.
 
-    The application is free for the next promotion then. What runs in the stage stays told as in doubt, until something is
+    The application is free for the next promotion then. What runs in the stage stays told as in doubt, until something
+    is
     deployed there.
 
     :param run_id: the promotion

@@ -33,14 +33,17 @@ SHORT = timedelta(minutes=30)
 
 
 def dag_id_of(application: str) -> str:
-    """Return the id of an application's DAG; what Airflow takes in no id, in a name that is a mistake, becomes ``_``."""
+    """Return the id of an application's DAG; what Airflow takes in no id, in a name that is a mistake, becomes
+    ``_``.
+    """
     return f"promote_{re.sub('[^A-Za-z0-9_.-]', '_', application)[:200]}"
 
 
 def promotion_dag(name: str, config: Application, *, doc_md: str | None) -> DAG:
     """Return the DAG of an application.
 
-    It runs for a night as soon as all reports in ``after`` are published for it, in whatever order that happens: the publish
+    It runs for a night as soon as all reports in ``after`` are published for it, in whatever order that happens: the
+    publish
     that completes the night says so (:mod:`nightshift.nights.ready`). Or when a person starts it with the form.
 
     :param name: name of the application
@@ -78,9 +81,12 @@ def _empty_dag(name: str, config: Application, doc_md: str | None) -> DAG:
 
 def _default_args(retries: int) -> dict[str, Any]:
     return {
-        "owner": "nightshift", "retries": retries, "retry_delay": timedelta(minutes=1), "retry_policy": VendorRetryPolicy(),
+        "owner": "nightshift",
+        "retries": retries,
+        "retry_delay": timedelta(minutes=1),
+        "retry_policy": VendorRetryPolicy(),
         "execution_timeout": SHORT,
-    }  # fmt: skip
+    }
 
 
 def _arrow(config: Application) -> str:
@@ -99,9 +105,11 @@ class _Chain:
         # What was left undone on purpose does not stop what follows; what failed does. Each task asks the record.
         self.step: dict[str, Any] = {**self.shared, "trigger_rule": "none_failed"}
         self.job: dict[str, Any] = {
-            "conn_id": config.connection, "execution_timeout": timedelta(hours=config.deploy_hours),
-            "job_timeout": timedelta(hours=config.deploy_hours), "waiting_timeout": timedelta(days=config.waiting_days),
-        }  # fmt: skip
+            "conn_id": config.connection,
+            "execution_timeout": timedelta(hours=config.deploy_hours),
+            "job_timeout": timedelta(hours=config.deploy_hours),
+            "waiting_timeout": timedelta(days=config.waiting_days),
+        }
 
     def declare(self) -> None:
         """Declare all tasks."""
@@ -115,9 +123,12 @@ class _Chain:
             last >> task
             last = task
         close = PromotionCloseOperator(
-            task_id="close", doc_md="Say how it ended, and what runs where.", stages=self.labels, trigger_rule="all_done",
+            task_id="close",
+            doc_md="Say how it ended, and what runs where.",
+            stages=self.labels,
+            trigger_rule="all_done",
             **self.shared,
-        )  # fmt: skip
+        )
         if self.config.roll_back is not None:
             last = self._roll_back(last)
         last >> close
@@ -164,7 +175,8 @@ class _Chain:
                 PromotionDeployOperator(
                     task_id="deploy",
                     doc_md="Deploy the version, and wait for it.",
-                    # Between a utility run and its deployment nothing gives way: what was stopped has to be started again.
+                    # Between a utility run and its deployment nothing gives way: what was stopped has to be started
+                    # again.
                     supersedable=self.supersedable and not stage.before,
                     parameters=self._deployment(stage),
                     packages=self.config.packages,
@@ -190,10 +202,15 @@ class _Chain:
 
     def _utility(self, stage: Stage, step: UtilityStep, *, supersedable: bool) -> BaseOperator:
         return PromotionUtilityOperator(
-            task_id=step.name, doc_md=f"Run {step.name}.", stage=stage.label, supersedable=supersedable and self.supersedable,
-            terms=self.terms[stage.label], parameters={**step.what, **(step.where or stage.where), **step.parameters},
-            **self.job, **self.step,
-        )  # fmt: skip
+            task_id=step.name,
+            doc_md=f"Run {step.name}.",
+            stage=stage.label,
+            supersedable=supersedable and self.supersedable,
+            terms=self.terms[stage.label],
+            parameters={**step.what, **(step.where or stage.where), **step.parameters},
+            **self.job,
+            **self.step,
+        )
 
     def _deployment(self, stage: Stage) -> dict[str, Any]:
         return {**self.config.what, **stage.where, **stage.parameters}
@@ -202,19 +219,30 @@ class _Chain:
         approval = self.config.roll_back.approval if self.config.roll_back is not None else None
         with TaskGroup("roll_back", tooltip="The way back, where a stage fails"):
             offer = RollBackOfferOperator(
-                task_id="offer", doc_md="Say what could be brought back.", conn_id=self.config.connection,
-                trigger_rule="all_done", **self.shared,
-            )  # fmt: skip
+                task_id="offer",
+                doc_md="Say what could be brought back.",
+                conn_id=self.config.connection,
+                trigger_rule="all_done",
+                **self.shared,
+            )
             approve = RollBackApprovalOperator(
-                task_id="approve", doc_md="Ask a person.", stages=self.labels, ways=self._ways_back(),
+                task_id="approve",
+                doc_md="Ask a person.",
+                stages=self.labels,
+                ways=self._ways_back(),
                 approvers={stage.label: stage.approval.users for stage in self.config.stages if stage.approval},
-                **(approval.model_dump() if approval else {}), **self.shared,
-            )  # fmt: skip
+                **(approval.model_dump() if approval else {}),
+                **self.shared,
+            )
             deploy = PromotionRollBackOperator(
-                task_id="deploy", doc_md="Deploy the version from before again.", ways=self._ways_back(),
+                task_id="deploy",
+                doc_md="Deploy the version from before again.",
+                ways=self._ways_back(),
                 stages={stage.label: self._deployment(stage) for stage in self.config.stages},
-                packages=self.config.packages, **self.job, **self.shared,
-            )  # fmt: skip
+                packages=self.config.packages,
+                **self.job,
+                **self.shared,
+            )
         last >> offer >> approve >> deploy
         return deploy
 

@@ -10,9 +10,18 @@ import msgspec
 from airflow.sdk import Param
 
 FORM = (
-    "force_build", "version_id", "from_stage", "to_stage", "change_tickets", "related_tickets", "inputs", "build_inputs",
-    "emergency", "dry_run", "night",
-)  # fmt: skip
+    "force_build",
+    "version_id",
+    "from_stage",
+    "to_stage",
+    "change_tickets",
+    "related_tickets",
+    "inputs",
+    "build_inputs",
+    "emergency",
+    "dry_run",
+    "night",
+)
 
 
 LONGEST = 1000
@@ -40,33 +49,40 @@ def promotion_form(application: str, stages: Sequence[str]) -> dict[str, Param]:
         ),
         "from_stage": _stage(stages, "From stage", "the first one", "Begin here; needs a Version."),
         "to_stage": _stage(stages, "To stage", "the last one", "Stop after this one."),
-        "change_tickets": _texts("Change tickets", "Ticket numbers of the change management system, for the deployments."),
+        "change_tickets": _texts(
+            "Change tickets", "Ticket numbers of the change management system, for the deployments."
+        ),
         "related_tickets": _texts("Issue tickets", "Tickets of the issue tracker, for the build."),
-        "inputs": _pairs("Inputs", "Workflow inputs of the deployments, code → value; they win over the configured ones."),
+        "inputs": _pairs(
+            "Inputs", "Workflow inputs of the deployments, code → value; they win over the configured ones."
+        ),
         "build_inputs": _pairs("Build inputs", "Workflow inputs of the build, code → value."),
         "emergency": Param(
             None,
             type=["null", "string"],
             maxLength=LONGEST,
             title="Emergency",
-            description="The reason why From stage takes a Version that has not run in the stage before it. It is shown in every question, "
+            description="The reason why From stage takes a Version that has not run in the stage before it. It is "
+            "shown in every question, "
             "and kept. Empty: no stage gets such a version.",
         ),
         "dry_run": Param(
             False,
             type=["null", "boolean"],
             title="Dry run",
-            description="Only say what would be built and deployed where; FlexDeploy is only asked whether it has what is named.",
+            description="Only say what would be built and deployed where; FlexDeploy is only asked whether it has what "
+            "is named.",
         ),
         "night": Param(
             None,
             type=["null", "string"],
             format="date",
             title="Night",
-            description="Only if all reports that the application depends on are published for this night. Empty: the run's "
+            description="Only if all reports that the application depends on are published for this night. Empty: the "
+            "run's "
             "partition key, else whatever is published.",
         ),
-    }  # fmt: skip
+    }
 
 
 def _stage(stages: Sequence[str], title: str, nothing: str, description: str) -> Param:
@@ -164,7 +180,8 @@ class PromotionRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
             )
         if self.emergency is not None and (self.from_stage is None or not self.emergency.strip()):
             raise ValueError(
-                "An emergency lets From stage take a Version that has not run in the stage before it. Give From stage, Version and the "
+                "An emergency lets From stage take a Version that has not run in the stage before it. Give From stage, "
+                "Version and the "
                 "reason, or leave Emergency empty."
             )
         for text in (
@@ -175,11 +192,13 @@ class PromotionRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         ):
             if len(text) > LONGEST:
                 raise ValueError(
-                    f"{text[:40]!r}… has {len(text)} characters; a text of the form may have {LONGEST}, so that a question can show it."
+                    f"{text[:40]!r}… has {len(text)} characters; a text of the form may have {LONGEST}, so that a "
+                    "question can show it."
                 )
         if self.from_stage is not None and self.version_id is None:
             raise ValueError(
-                "From stage needs a Version: what is built now has not been through the stages before. Give the version that has."
+                "From stage needs a Version: what is built now has not been through the stages before. Give the "
+                "version that has."
             )
 
 

@@ -1,8 +1,11 @@
 """What the records of an application tell: what runs in each stage, what got through it, what was built.
 
-A summary of each record is kept beside them, so that nobody has to read a thousand. It is derived, and believed no further
-than to what it was made of: it names every record with the mark that the store gave its content (the ETag). Whoever wants to
-know lists the folder, reads the records that are new or have another mark, leaves out those that are gone, and writes it
+A summary of each record is kept beside them, so that nobody has to read a thousand. It is derived, and believed no
+further
+than to what it was made of: it names every record with the mark that the store gave its content (the ETag). Whoever
+wants to
+know lists the folder, reads the records that are new or have another mark, leaves out those that are gone, and writes
+it
 again. So it is right whoever wrote it last; what is decided, is decided on the record itself.
 """
 
@@ -29,7 +32,9 @@ log = logging.getLogger(__name__)
 
 FORMAT = 1
 AT_ONCE = 100
-"""Records that are read at the same time; after each such lot the index is written, so that a long first look loses little."""
+"""Records that are read at the same time; after each such lot the index is written, so that a long first look loses
+little.
+"""
 
 
 class Deployment(msgspec.Struct, frozen=True, array_like=True):
@@ -88,13 +93,20 @@ class RecordSummary(msgspec.Struct, frozen=True, array_like=True):
         """
         build = build_of(record)
         return cls(
-            mark=mark, run_id=record.run_id, night=record.night, opened=record.opened, closed=record.closed,
-            outcome=None if record.outcome is None else str(record.outcome), turn=record.turn,
+            mark=mark,
+            run_id=record.run_id,
+            night=record.night,
+            opened=record.opened,
+            closed=record.closed,
+            outcome=None if record.outcome is None else str(record.outcome),
+            turn=record.turn,
             deployed=tuple(_deployment(stage, one.version, one.since) for stage, one in deployed(record).items()),
             passed=tuple((stage, version.id) for stage, version in passed(record)),
             doubts=tuple((step.stage, step.started) for step in ended_in_doubt(record) if step.stage is not None),
-            built=None if build is None or build.version is None else _deployment("", build.version, build.ended or build.started),
-        )  # fmt: skip
+            built=None
+            if build is None or build.version is None
+            else _deployment("", build.version, build.ended or build.started),
+        )
 
 
 class _Kept(msgspec.Struct, frozen=True):
@@ -180,7 +192,9 @@ def _deployment(stage: str, version: Version, since: datetime) -> Deployment:
 
 
 def newest_running(summaries: Iterable[RecordSummary]) -> dict[str, Running]:
-    """Return stage → what runs there, by what records tell; of two of the same moment that of the record changed last."""
+    """Return stage → what runs there, by what records tell; of two of the same moment that of the record changed
+    last.
+    """
     found: dict[str, tuple[Deployment, str]] = {}
     for one in summaries:
         for there in one.deployed:

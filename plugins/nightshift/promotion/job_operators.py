@@ -34,7 +34,8 @@ START_KEY = "promotion_start_time"
 class PromotionBuildOperator(PromotionJobOperator):
     """Build the version that the promotion brings through all its stages.
 
-    :param unchanged: what follows where nothing has changed: ``stop``, or ``last_built`` for the version that the records
+    :param unchanged: what follows where nothing has changed: ``stop``, or ``last_built`` for the version that the
+        records
         of the application say was built last
     """
 
@@ -69,7 +70,8 @@ class PromotionBuildOperator(PromotionJobOperator):
             raise BadResponse(
                 f"workflow request {status.id} was completed but names no version, and neither do its executions",
                 vendor=VENDOR,
-                advice=f"Nothing was deployed. Look the version up at {status.url or 'FlexDeploy'} and start a run with it "
+                advice=f"Nothing was deployed. Look the version up at {status.url or 'FlexDeploy'} and start a run "
+                "with it "
                 "in the form.",
             )
         return returned
@@ -212,7 +214,8 @@ class PromotionRollBackOperator(PromotionDeployOperator):
             raise Rejected(
                 f"{stage} failed, and promotions.yaml has no such stage any more",
                 vendor=VENDOR,
-                advice="Nothing was brought back. Put the stage back into promotions.yaml and clear this task, or deploy by "
+                advice="Nothing was brought back. Put the stage back into promotions.yaml and clear this task, or "
+                "deploy by "
                 "hand.",
             )
         return stage, self.ways[stage]

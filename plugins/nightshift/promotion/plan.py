@@ -53,11 +53,14 @@ def wanted_of(config: Application, record: PromotionRecord) -> list[Wanted]:
             )
             found += [
                 Wanted(
-                    at=f"{stage.label}.{step.name}", project=_one(step.what), environment=_one(step.where or stage.where),
-                    instances=tuple(step.instance_ids), utility=True,
+                    at=f"{stage.label}.{step.name}",
+                    project=_one(step.what),
+                    environment=_one(step.where or stage.where),
+                    instances=tuple(step.instance_ids),
+                    utility=True,
                 )
                 for step in (*stage.before, *stage.after)
-            ]  # fmt: skip
+            ]
     return found
 
 

@@ -1,4 +1,5 @@
-"""What a person needs to decide: the question in words, as Markdown. Whatever others wrote stands in it as it is, and does
+"""What a person needs to decide: the question in words, as Markdown. Whatever others wrote stands in it as it is, and
+does
 nothing.
 """
 
@@ -72,7 +73,8 @@ def roll_back_summary(
         "",
         f"* {code(offer.why)}",
         f"* before this promotion, the records say, it ran {code(offer.version)}",
-        f"* what runs there now is not known: it may be either, or a part of each{_seen(now_running.get(offer.stage), offer)}",
+        "* what runs there now is not known: it may be either, or a part of "
+        f"each{_seen(now_running.get(offer.stage), offer)}",
         "",
         f"*Approve* deploys {code(offer.version)} there again, even where FlexDeploy thinks that it is there:",
         "",
@@ -181,7 +183,8 @@ def _time(moment: object) -> str:
 def code(text: object) -> str:
     """Return a text as a code span, in which Markdown knows no links, images, HTML, emphasis or addresses.
 
-    What cannot be seen (line breaks, controls, marks that turn the direction of writing) is shown as its escape. Not for a
+    What cannot be seen (line breaks, controls, marks that turn the direction of writing) is shown as its escape. Not
+    for a
     cell of a table: there a ``|`` would still end the cell.
     """
     shown = visible(text)

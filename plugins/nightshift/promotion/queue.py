@@ -183,7 +183,9 @@ def is_over(context: Context, run_id: str) -> bool:
 
 
 async def newer_waiting(context: Context, turns: Turns, night: str | None) -> Waiter | None:
-    """Return the run of a newer night that waits for its turn, if there is one; the notes of runs that are over are taken away."""
+    """Return the run of a newer night that waits for its turn, if there is one; the notes of runs that are over are
+    taken away.
+    """
     for waiter in await turns.waiting():
         if not waiter.is_newer_than(night):
             continue

@@ -155,7 +155,8 @@ class PromotionStep(_Model):
     :param version: what it built or deployed
     :param terms: digest of all that was shown with a question (:mod:`nightshift.promotion.terms`), of approvals
     :param requests: ids of its workflow requests
-    :param asked: since when FlexDeploy may have been asked for work whose answer is not known; ``None``: nothing is open
+    :param asked: since when FlexDeploy may have been asked for work whose answer is not known; ``None``: nothing is
+        open
     :param said: what a person said of that
     :param url: page at the vendor
     :param start_time: when FlexDeploy was asked to begin, of deployments that are scheduled there
@@ -285,6 +286,8 @@ class PromotionRecord(_Model):
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             raise Damaged(
-                f"{where} is not the record of a promotion: {'.'.join(map(str, first['loc']))}: {first['msg']}. Nothing was "
-                "built or deployed on its word. Restore the object, or move it away and tell by hand what runs in each stage."
+                f"{where} is not the record of a promotion: {'.'.join(map(str, first['loc']))}: {first['msg']}. "
+                "Nothing was "
+                "built or deployed on its word. Restore the object, or move it away and tell by hand what runs in each "
+                "stage."
             ) from None

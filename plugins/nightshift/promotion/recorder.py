@@ -88,7 +88,8 @@ class StepRecorder:
         if open_end := unfinished(record, kind=self.kind, stage=self.stage, upstream=self.upstream):
             raise StepUnfinished(
                 f"{self.task_id} is not begun: {open_end}",
-                advice=f"Nothing was asked of a vendor. Clear {open_end.partition(' ')[0]} with all that follows: it goes on with what "
+                advice=f"Nothing was asked of a vendor. Clear {open_end.partition(' ')[0]} with all that follows: it "
+                "goes on with what "
                 "FlexDeploy was asked for, and asks for nothing twice.",
             )
         why = held_back(record, kind=self.kind, stage=self.stage, upstream=self.upstream)
@@ -123,14 +124,16 @@ class StepRecorder:
         if record is None:
             raise Rejected(
                 f"the record of {self.run_id} is not in the lake",
-                advice="Nothing was asked of a vendor. Restore promotions/… in the lake, or clear the task `begin` with all that follows.",
+                advice="Nothing was asked of a vendor. Restore promotions/… in the lake, or clear the task `begin` "
+                "with all that follows.",
             )
         return record
 
     async def asking(self, resolution: RecordedResolution | None = None) -> PromotionRecord:
         """Write down that a vendor may be asked from now on, and what a person said of what it was asked before.
 
-        :raises TurnLost: this attempt was given up meanwhile: a later one keeps the record, or another promotion has had a
+        :raises TurnLost: this attempt was given up meanwhile: a later one keeps the record, or another promotion has
+            had a
             turn; nothing was asked of a vendor
         """
         if await self._turn(await self.read()) is None:
@@ -212,7 +215,8 @@ class StepRecorder:
             return
         raise NotApproved(
             why,
-            advice=f"Nothing was asked of a vendor. Put the configuration back as it was and clear this task; or start a run with the version "
+            advice="Nothing was asked of a vendor. Put the configuration back as it was and clear this task; or start "
+            "a run with the version "
             f"{version.id if version else ''} and From stage {self.stage} in the form: it asks anew.",
         )
 
@@ -248,7 +252,8 @@ class StepRecorder:
     def _lost(self) -> TurnLost:
         return TurnLost(
             "a later attempt of this task, or another promotion of this application, has taken over since",
-            advice="Nothing was asked of a vendor. Clear the task `begin` of this run with all that follows: it waits for a turn of its "
+            advice="Nothing was asked of a vendor. Clear the task `begin` of this run with all that follows: it waits "
+            "for a turn of its "
             "own; or start a run with the version to promote in the form.",
         )
 

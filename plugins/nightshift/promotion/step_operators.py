@@ -86,7 +86,8 @@ class PromotionFoldersOperator(BaseAsyncOperator):
 
     :param application: name of the application
     :param stage: label of the stage
-    :param parameters: of :class:`nightshift.exago.promote_operator.ExagoPromoteFolderOperator`, which does it, but the night
+    :param parameters: of :class:`nightshift.exago.promote_operator.ExagoPromoteFolderOperator`, which does it, but the
+        night
     :param terms: what the approval before it has to be of
     """
 

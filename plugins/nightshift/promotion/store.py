@@ -1,6 +1,8 @@
-"""The records of the promotions in the lake: ``promotions/<application>/<run>.json``; written back only as they were read.
+"""The records of the promotions in the lake: ``promotions/<application>/<run>.json``; written back only as they were
+read.
 
-Object stores compare the tag of an object themselves (``If-Match``). A folder has no such call: there, the comparison and
+Object stores compare the tag of an object themselves (``If-Match``). A folder has no such call: there, the comparison
+and
 the write are made under a lock of the file system, which is held for a moment and given up with its process.
 """
 
@@ -36,7 +38,9 @@ _PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:+-]{0,200}\Z")
 
 
 def object_name(run_id: str) -> str:
-    """Return the name of a run's object: the run id, where it is safe in the path of every object store, else made so."""
+    """Return the name of a run's object: the run id, where it is safe in the path of every object store, else made
+    so.
+    """
     if _PLAIN.match(run_id):
         return f"{run_id}.json"
     digest = hashlib.sha256(run_id.encode()).hexdigest()[:12]
@@ -77,7 +81,8 @@ async def names_in(store: Any) -> list[tuple[str, datetime]]:
 class Records:
     """The records of one application.
 
-    What was read here is written back only as long as nobody else has written it since: a worker that was frozen between the
+    What was read here is written back only as long as nobody else has written it since: a worker that was frozen
+    between the
     two, and thaws when a newer one keeps the record, overwrites nothing.
 
     :param lake: the lake
@@ -173,7 +178,8 @@ class AsRead:
         return bytes(await found.bytes_async())
 
     async def write(self, name: str, text: bytes) -> None:
-        """Write an object in the place of what was read before; of whatever is there, where nothing was read since the last write.
+        """Write an object in the place of what was read before; of whatever is there, where nothing was read since the
+        last write.
 
         :raises Contended: it has another content by now; nothing was written
         """
@@ -211,7 +217,8 @@ class AsRead:
 
     def _contended(self, name: str) -> Contended:
         return Contended(
-            f"{self._where}/{name} was written by another attempt meanwhile. Nothing was overwritten; the next attempt goes on from what it says."
+            f"{self._where}/{name} was written by another attempt meanwhile. Nothing was overwritten; the next attempt "
+            "goes on from what it says."
         )
 
 

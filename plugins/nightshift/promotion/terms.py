@@ -1,6 +1,7 @@
 """What an approval allows: all that FlexDeploy and Exago are asked for until somebody is asked again.
 
-A question shows its terms, and the record keeps their digest with the answer. A step compares the digest with that of what
+A question shows its terms, and the record keeps their digest with the answer. A step compares the digest with that of
+what
 it would do now, so that an answer is never taken for more, or for anything else, than was shown.
 """
 
@@ -39,9 +40,11 @@ class Terms:
         :param version: the version that is to be deployed
         """
         allowed = {
-            "stages": list(record.stages), "configured": dict(self.of(record)), "form": record.form,
+            "stages": list(record.stages),
+            "configured": dict(self.of(record)),
+            "form": record.form,
             "version": None if version is None else version.id,
-        }  # fmt: skip
+        }
         text = json.dumps(allowed, sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 

@@ -1,8 +1,11 @@
 """Whose turn it is: two promotions of one application never overlap.
 
-The turns of an application are numbered objects that are only ever created, never changed, so that exactly one of several
-runs gets the next one, on every store. A run has the turn when the newest one is its own and the run of the one before has
-closed its record. Runs that wait leave a note beside them: by it they are ordered, and an older promotion sees that a newer
+The turns of an application are numbered objects that are only ever created, never changed, so that exactly one of
+several
+runs gets the next one, on every store. A run has the turn when the newest one is its own and the run of the one before
+has
+closed its record. Runs that wait leave a note beside them: by it they are ordered, and an older promotion sees that a
+newer
 night waits.
 """
 
@@ -110,7 +113,9 @@ class Turns:
         await _delete(self._waiting, object_name(run_id))
 
     async def waiting(self) -> list[Waiter]:
-        """Return the runs that said that they wait, in their order. Some may have ended without taking their note away."""
+        """Return the runs that said that they wait, in their order. Some may have ended without taking their note
+        away.
+        """
         texts = [await read_object(self._waiting, name) for name, _ in await names_in(self._waiting)]
         return sorted((Waiter.model_validate_json(text) for text in texts if text), key=lambda one: one.order)
 

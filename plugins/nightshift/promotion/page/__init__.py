@@ -7,5 +7,7 @@ MOUNT = "/nightshift/promotions"
 
 
 def image_path(application: str) -> str:
-    """Return the path of an application's image, relative to the base of the Airflow UI, as markdown in the UI wants it."""
+    """Return the path of an application's image, relative to the base of the Airflow UI, as markdown in the UI wants
+    it.
+    """
     return f"{MOUNT.removeprefix('/')}/{application}/versions.svg"

@@ -1,4 +1,6 @@
-"""The page "Promotions": Airflow's own authentication guards it, and who may not read an application's DAG sees nothing of it."""
+"""The page "Promotions": Airflow's own authentication guards it, and who may not read an application's DAG sees nothing
+of it.
+"""
 
 from __future__ import annotations
 

@@ -28,7 +28,8 @@ class Headers:
     def __init__(self, app: App, styles: Iterable[str]) -> None:
         self.app = app
         policy = (
-            f"default-src 'none'; style-src {' '.join(allows(style) for style in styles)}; img-src 'self'; base-uri 'none'; "
+            f"default-src 'none'; style-src {' '.join(allows(style) for style in styles)}; img-src 'self'; base-uri "
+            "'none'; "
             "form-action 'none'; frame-ancestors 'self'"
         )
         self.headers = [

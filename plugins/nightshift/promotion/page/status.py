@@ -85,7 +85,8 @@ async def read_status(
 ) -> ApplicationStatus:
     """Read how it stands with one application. Never raises: what went wrong is its ``trouble``.
 
-    Reads the index of the records, those that have changed since it was written, and those that are shown: a number that does not
+    Reads the index of the records, those that have changed since it was written, and those that are shown: a number
+    that does not
     grow with the age of the application.
 
     :param stages: labels of its stages; empty where the configuration cannot be read: then those of the records
@@ -140,7 +141,8 @@ def trouble_of(error: Exception) -> str:
         return redact(str(error))
     log.error("The lake of the promotions cannot be read", exc_info=error)
     return (
-        f"The lake cannot be read ({type(error).__name__}); the log of the API server says why. Nothing is lost: promotions go on "
+        f"The lake cannot be read ({type(error).__name__}); the log of the API server says why. Nothing is lost: "
+        "promotions go on "
         "without this page. Look at NIGHTSHIFT_LAKE and at the connection that it names."
     )
 

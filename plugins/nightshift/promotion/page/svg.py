@@ -125,7 +125,8 @@ def _image(**values: object) -> str:
 def _notes(status: ApplicationStatus) -> list[tuple[str, bool]]:
     """Return what is to be said below the table, each with whether it is bad news."""
     doubts = [
-        f"{stage} is in doubt: {step.task} {step.version or ''} {plain(step.outcome or step.state)}, {when(step.started)}"
+        f"{stage} is in doubt: {step.task} {step.version or ''} {plain(step.outcome or step.state)}, "
+        f"{when(step.started)}"
         for stage, step in status.doubts.items()
     ]
     underway = [f"Underway{_night(one.night)}: {where_it_is(one)}" for one in status.underway[:2]]

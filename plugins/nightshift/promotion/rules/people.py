@@ -22,7 +22,9 @@ _BY_ID: Mapping[str, tuple[str, str, str]] = {
         "nightshift.auth_managers.keycloak.NightshiftKeycloakAuthManager",
     ),
 }
-"""Class of an auth manager that knows people otherwise than they sign in → what its ids look like, in words, what to set."""
+"""Class of an auth manager that knows people otherwise than they sign in → what its ids look like, in words, what to
+set.
+"""
 
 
 def people_problem(users: tuple[str, ...], auth_manager: str) -> str | None:
@@ -39,7 +41,8 @@ def people_problem(users: tuple[str, ...], auth_manager: str) -> str | None:
     if not unknown:
         return None
     return (
-        f"{unknown[0]!r} could never answer: {name} knows people {known_by}, not as they sign in. Set AIRFLOW__CORE__AUTH_MANAGER "
+        f"{unknown[0]!r} could never answer: {name} knows people {known_by}, not as they sign in. Set "
+        "AIRFLOW__CORE__AUTH_MANAGER "
         f"to {instead}, or name ids"
     )
 

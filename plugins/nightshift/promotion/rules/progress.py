@@ -79,7 +79,8 @@ def other_terms(record: PromotionRecord, approval: str, digest: str) -> str:
     if step is None or step.state is not StepState.DONE or step.terms == digest:
         return ""
     return (
-        f"what {step.by or 'nobody in time'} approved in {approval} is not what would be done now: the configuration, the form or the version "
+        f"what {step.by or 'nobody in time'} approved in {approval} is not what would be done now: the configuration, "
+        "the form or the version "
         "has changed since"
     )
 
@@ -273,7 +274,9 @@ def deployed(record: PromotionRecord) -> dict[str, Running]:
 
 
 def passed(record: PromotionRecord) -> Iterator[tuple[str, Version]]:
-    """Yield stage and version where a version got through the stage: deployed, and nothing else of the stage failed since."""
+    """Yield stage and version where a version got through the stage: deployed, and nothing else of the stage failed
+    since.
+    """
     bad = {
         step.stage
         for step in record.steps

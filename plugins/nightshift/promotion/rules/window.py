@@ -1,6 +1,7 @@
 """When a stage may be deployed to: the times of its window, in its own time zone.
 
-A window is open from the instant it opens up to, and without, the instant it closes. Where a clock change leaves the local
+A window is open from the instant it opens up to, and without, the instant it closes. Where a clock change leaves the
+local
 time out, its instant is that of the change; where the local time comes twice, a window opens the first time and closes
 the second.
 """
@@ -71,7 +72,9 @@ def _instant(day: date, clock: time, zone: tzinfo, *, fold: int) -> datetime:
 
 
 def _change(before: datetime, after: datetime, zone: tzinfo) -> datetime:
-    """Return the first second after ``before`` in UTC from which on the zone has the offset that it has at ``after``."""
+    """Return the first second after ``before`` in UTC from which on the zone has the offset that it has at
+    ``after``.
+    """
     old = before.astimezone(zone).utcoffset()
     while (span := (after - before) // timedelta(seconds=1)) > 1:
         middle = before + timedelta(seconds=span // 2)
