@@ -293,8 +293,7 @@ class Stage(Section):
         if self.before and self.window is not None and self.window.outside == "start_time":
             raise ValueError(
                 "before does not go with window.outside: start_time: FlexDeploy waits with the deployment only, and "
-                "the steps "
-                "would run before the window; use outside: wait"
+                "the steps would run before the window; use outside: wait"
             )
         return self
 

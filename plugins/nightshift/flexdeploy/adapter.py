@@ -208,8 +208,7 @@ class FlexDeployAdapter(JobAdapter):
             return ""
         return (
             f"workflow request {number} is {request.status}, and FlexDeploy's API cannot end it from there; it goes "
-            "on. "
-            f"Abort it in FlexDeploy if it must stop: {self.hook.page_of(number)}"
+            f"on. Abort it in FlexDeploy if it must stop: {self.hook.page_of(number)}"
         )
 
 

@@ -36,13 +36,12 @@ class FlexDeployApi(VendorHook):
     detail_keys = DETAIL_KEYS
     own_extras = FLEXDEPLOY.extras
     advice: ClassVar[dict[int, str]] = {
-        400: "FlexDeploy calls the request wrong: check ids, inputs and FlexFields of this task; codes are not display "
-        "names.",
+        400: "FlexDeploy calls the request wrong: check ids, inputs and FlexFields of this task; codes are not "
+        "display names.",
         401: "Correct login and password of the Airflow connection. An API token goes into the password, next to its "
         "user's login; a user of an SSO realm needs a token.",
-        403: "Give the user of the Airflow connection access to this project, folder or environment in FlexDeploy; for "
-        "an "
-        "SSO user only groups that are mapped in FlexDeploy itself count. Then clear the task.",
+        403: "Give the user of the Airflow connection access to this project, folder or environment in FlexDeploy; "
+        "for an SSO user only groups that are mapped in FlexDeploy itself count. Then clear the task.",
         404: "Check the ids of this task, and the context path in the host of the Airflow connection "
         "(https://fd.example.com/flexdeploy).",
     }

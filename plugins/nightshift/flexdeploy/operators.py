@@ -251,8 +251,8 @@ class FlexDeployDeployOperator(ProjectJobOperator):
             raise broken(
                 "project_version_id",
                 "was given, but came to nothing",
-                "The version built last was not deployed in its place. Look at the task that it comes from, then clear "
-                "both.",
+                "The version built last was not deployed in its place. Look at the task that it comes from, then "
+                "clear both.",
             )
         if not self._pinned and not self.package_details:
             self.log.warning("No project_version_id: FlexDeploy deploys the version that was built last.")

@@ -33,7 +33,7 @@ async def cancel_job(adapter: JobAdapter, job_id: str, why: str, log: Log) -> bo
         log.log(
             logging.WARNING,
             f"{why}, but {adapter.vendor} offers no way to cancel: job {job_id} may go on there. End it by hand if it "
-            f"must stop; a retry goes on with it.",
+            "must stop; a retry goes on with it.",
         )
         return False
     try:

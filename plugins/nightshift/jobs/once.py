@@ -241,7 +241,7 @@ class SubmitOnce:
                 self._log.log(
                     logging.ERROR,
                     f"Job {status.id} was made at {self._adapter.vendor}, but Airflow did not take a note of it. The "
-                    f"next attempt looks for it; if it asks what to do, answer with "
+                    "next attempt looks for it; if it asks what to do, answer with "
                     f'{{"adopt": "{status.id}", "by": "<your name>", "why": "its log says so"}}.',
                 )
             raise

@@ -132,8 +132,8 @@ class JobStore:
             store,
             RECORD_KEY,
             JobRecord,
-            advice="Nothing was asked of the vendor. Make sure that no job of this task runs there, delete that "
-            "key, then clear the task.",
+            advice="Nothing was asked of the vendor. Make sure that no job of this task runs there, delete that key, "
+            "then clear the task.",
             retention=_RETENTION,
         )
 

@@ -61,8 +61,7 @@ def held_up(adapter: JobAdapter, seconds: float) -> Unreachable:
         f"the attempt was held up for more than the {seconds:g} s in which a request may leave",
         vendor=adapter.vendor,
         advice="Nothing was asked for and nothing is lost: the next attempt, or clearing the task, looks anew. If it "
-        "lasts, "
-        "look at the worker: it was frozen, or its connection to Airflow is slow.",
+        "lasts, look at the worker: it was frozen, or its connection to Airflow is slow.",
     )
 
 
@@ -74,9 +73,8 @@ def not_seen(adapter: JobAdapter, looked: float) -> Unreachable:
     return Unreachable(
         f"a request for a job got no answer, and no job of it is listed after {looked:g} s",
         vendor=adapter.vendor,
-        advice="It is not sent again on a guess and nothing is lost: the next attempt, or clearing the task, looks for "
-        "the "
-        "job again and asks for it only if there is none.",
+        advice="It is not sent again on a guess and nothing is lost: the next attempt, or clearing the task, looks "
+        "for the job again and asks for it only if there is none.",
     )
 
 
@@ -95,13 +93,12 @@ def ambiguous(adapter: JobAdapter, intent: Intent, decision: AskPerson) -> Ambig
         decision.reason + (f" ({', '.join(decision.candidates)})" if decision.candidates else ""),
         vendor=adapter.vendor,
         advice=(
-            f"Nothing was asked for again and nothing is lost. 1. Look at the vendor for a job with the marker "
+            "Nothing was asked for again and nothing is lost. 1. Look at the vendor for a job with the marker "
             f"{intent.marker}, or one made about {made}. 2. Open this task instance in Airflow, tab Task State Store, "
-            "and "
-            f"add the key {RESOLUTION_KEY!r} with the value "
-            f'{{"adopt": "<id of the job>", "by": "<your name>", "why": "<what you saw>"}} if there is one, '
-            f'{{"resubmit": true, "by": …, "why": …}} if there is none and one is wanted, {{"over": true, "by": …, "why": …}} '
-            f'if none is wanted any more (or PUT {{"value": …}} to {where}). 3. Clear the task.'
+            f"and add the key {RESOLUTION_KEY!r} with the value "
+            '{"adopt": "<id of the job>", "by": "<your name>", "why": "<what you saw>"} if there is one, '
+            '{"resubmit": true, "by": …, "why": …} if there is none and one is wanted, {"over": true, "by": …, '
+            f'"why": …}} if none is wanted any more (or PUT {{"value": …}} to {where}). 3. Clear the task.'
         ),
     )
 
@@ -115,9 +112,8 @@ def timed_out(adapter: JobAdapter, event: JobEvent, *, cancelled: bool) -> JobTi
         goes_on=not cancelled,
         advice="It was cancelled. Look at the vendor why it took so long, then clear the task: it makes a new one."
         if cancelled
-        else "It was not cancelled and may go on at the vendor. Look there; clear this task: it goes on with that job, "
-        "and "
-        "has new time for it.",
+        else "It was not cancelled and may go on at the vendor. Look there; clear this task: it goes on with that "
+        "job, and has new time for it.",
     )
 
 
@@ -129,8 +125,8 @@ def not_shown(adapter: JobAdapter, event: JobEvent) -> Ambiguous:
         vendor=adapter.vendor,
         detail=event.error,
         advice="Nothing was asked for again: the job may have been done. Look at the vendor. If it is there, clear "
-        "this task: "
-        f"it looks at it anew. If not, open the tab Task State Store, add the key {RESOLUTION_KEY!r} with the value "
+        f"this task: it looks at it anew. If not, open the tab Task State Store, add the key {RESOLUTION_KEY!r} with "
+        "the value "
         '{"resubmit": true, "by": "<your name>", "why": "<what you saw>"} to have it made again, or {"over": true, …} where '
         "it is not wanted any more; then clear this task.",
     )

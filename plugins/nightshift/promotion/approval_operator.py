@@ -168,11 +168,9 @@ class PromotionApprovalOperator(ApprovalOperator):
             )
         )
         raise AirflowFailException(
-            "Nobody was asked and nothing was deployed: this task asked before, and Airflow keeps that question, which "
-            "is for something "
-            f"else than {self.version_in(record)} as it would be deployed now. Start a run with "
-            f"{_as_form(record, self.stage)} in the form: "
-            "it asks anew."
+            "Nobody was asked and nothing was deployed: this task asked before, and Airflow keeps that question, "
+            f"which is for something else than {self.version_in(record)} as it would be deployed now. Start a run with "
+            f"{_as_form(record, self.stage)} in the form: it asks anew."
         )
 
     def _question(self, context: Context) -> CreateHITLDetailPayload:
@@ -211,10 +209,8 @@ class PromotionApprovalOperator(ApprovalOperator):
         )
         raise AirflowFailException(
             f"{by} approved what is not what would be deployed now: the configuration, the form or the version has "
-            "changed since the "
-            f"question. Nothing was deployed to {self.stage}. Put the configuration back and clear this task; or start "
-            "a run with "
-            f"{_as_form(record, self.stage)} in the form: it asks anew."
+            f"changed since the question. Nothing was deployed to {self.stage}. Put the configuration back and clear "
+            f"this task; or start a run with {_as_form(record, self.stage)} in the form: it asks anew."
         )
 
     def _recorder(self, context: Context) -> StepRecorder:

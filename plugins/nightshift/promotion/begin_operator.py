@@ -80,8 +80,7 @@ class PromotionBeginOperator(BaseOperator):
         if night is not None and (why := lacking(reports)):
             raise AirflowFailException(
                 f"The night {night} is not complete: {', '.join(why)}. Nothing was built. Bring these reports home and "
-                "clear "
-                "this task; or start a run without a night."
+                "clear this task; or start a run without a night."
             )
         returned = asyncio.run(self._begin(context, request, night, stages, tuple(reports), look_up_names=not again))
         if returned is not None:
@@ -164,8 +163,8 @@ class PromotionBeginOperator(BaseOperator):
         if mistakes:
             raise AirflowFailException(
                 f"FlexDeploy does not have what promotions.yaml names. {'; '.join(mistakes)}. Nothing was built. "
-                "Correct promotions.yaml, or let "
-                f"the user of the connection {self.config.connection} see these in FlexDeploy; then clear this task."
+                f"Correct promotions.yaml, or let the user of the connection {self.config.connection} see these in "
+                "FlexDeploy; then clear this task."
             )
 
     async def _record(
@@ -219,9 +218,8 @@ class PromotionBeginOperator(BaseOperator):
             return ""
         return (
             f"no record tells that version {request.version_id} has got through {before}, so {labels[first]} does not "
-            "take it. Nothing was "
-            f"deployed. Give From stage {before} or an earlier one; in an emergency, give the reason in the field "
-            "Emergency."
+            f"take it. Nothing was deployed. Give From stage {before} or an earlier one; in an emergency, give the "
+            "reason in the field Emergency."
         )
 
     async def _planned(self, records: Records, request: PromotionRequest, record: PromotionRecord) -> PromotionRecord:

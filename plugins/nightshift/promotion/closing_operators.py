@@ -79,16 +79,14 @@ class RollBackOfferOperator(BaseAsyncOperator):
                             continue
                         raise AirflowFailException(
                             f"FlexDeploy does not show workflow request {number} of {step.task}, so nobody knows "
-                            "whether it still goes on. "
-                            f"Nothing is rolled back meanwhile: look at {hook.page_of(str(number))}, then clear this "
-                            "task with all that follows."
+                            "whether it still goes on. Nothing is rolled back meanwhile: look at "
+                            f"{hook.page_of(str(number))}, then clear this task with all that follows."
                         ) from None
                     if request.state not in ENDED:
                         raise AirflowFailException(
                             f"Workflow request {number} of {step.task} is {request.status} at FlexDeploy. Nothing is "
-                            "rolled back while it "
-                            f"goes on: abort it at {hook.page_of(str(number))} or let it end, then clear this task "
-                            "with all that follows."
+                            f"rolled back while it goes on: abort it at {hook.page_of(str(number))} or let it end, "
+                            "then clear this task with all that follows."
                         )
 
 
@@ -125,9 +123,8 @@ class PromotionCloseOperator(BaseAsyncOperator):
         if record.closed is not None and failed and (latest is None or latest.number != record.turn):
             raise AirflowFailException(
                 f"Nothing was done: {', '.join(failed)} failed, and another promotion of this application has had a "
-                "turn since. The record "
-                f"still says how this one ended ({record.outcome}). Clear the task `begin` with all that follows: it "
-                "waits for its turn."
+                f"turn since. The record still says how this one ended ({record.outcome}). Clear the task `begin` with "
+                "all that follows: it waits for its turn."
             )
         outcome, reason = outcome_of(record, failed)
         lines = stage_lines(record, await running(records, self.stages), await doubts_at(records, but=run_id))

@@ -41,8 +41,8 @@ def promotion_form(application: str, stages: Sequence[str]) -> dict[str, Param]:
             type=["null", "integer"],
             minimum=1,
             title="Version",
-            description_md=f"Promote this version (FlexDeploy's projectVersionId) instead of building one.\n\n"
-            f"![What runs where now]({page}/versions.svg)",
+            description_md="Promote this version (FlexDeploy's projectVersionId) instead of building one.\n\n![What "
+            f"runs where now]({page}/versions.svg)",
         ),
         "force_build": Param(
             False, type=["null", "boolean"], title="Force build", description="Build even where nothing has changed."
@@ -63,15 +63,14 @@ def promotion_form(application: str, stages: Sequence[str]) -> dict[str, Param]:
             maxLength=LONGEST,
             title="Emergency",
             description="The reason why From stage takes a Version that has not run in the stage before it. It is "
-            "shown in every question, "
-            "and kept. Empty: no stage gets such a version.",
+            "shown in every question, and kept. Empty: no stage gets such a version.",
         ),
         "dry_run": Param(
             False,
             type=["null", "boolean"],
             title="Dry run",
-            description="Only say what would be built and deployed where; FlexDeploy is only asked whether it has what "
-            "is named.",
+            description="Only say what would be built and deployed where; FlexDeploy is only asked whether it has "
+            "what is named.",
         ),
         "night": Param(
             None,
@@ -79,8 +78,7 @@ def promotion_form(application: str, stages: Sequence[str]) -> dict[str, Param]:
             format="date",
             title="Night",
             description="Only if all reports that the application depends on are published for this night. Empty: the "
-            "run's "
-            "partition key, else whatever is published.",
+            "run's partition key, else whatever is published.",
         ),
     }
 
@@ -180,9 +178,8 @@ class PromotionRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
             )
         if self.emergency is not None and (self.from_stage is None or not self.emergency.strip()):
             raise ValueError(
-                "An emergency lets From stage take a Version that has not run in the stage before it. Give From stage, "
-                "Version and the "
-                "reason, or leave Emergency empty."
+                "An emergency lets From stage take a Version that has not run in the stage before it. Give From "
+                "stage, Version and the reason, or leave Emergency empty."
             )
         for text in (
             *self.change_tickets,

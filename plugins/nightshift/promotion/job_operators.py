@@ -71,8 +71,7 @@ class PromotionBuildOperator(PromotionJobOperator):
                 f"workflow request {status.id} was completed but names no version, and neither do its executions",
                 vendor=VENDOR,
                 advice=f"Nothing was deployed. Look the version up at {status.url or 'FlexDeploy'} and start a run "
-                "with it "
-                "in the form.",
+                "with it in the form.",
             )
         return returned
 
@@ -171,7 +170,7 @@ class PromotionDeployOperator(PromotionJobOperator):
         if self.window is None:
             return None
         kept = TaskState(context["task_state_store"], START_KEY, str)
-        if self.is_asked(context):
+        if self.was_requested(context):
             # The same on each attempt: another start time would be another deployment.
             return kept.load_if_sound() or None
         kept.forget()
@@ -215,8 +214,7 @@ class PromotionRollBackOperator(PromotionDeployOperator):
                 f"{stage} failed, and promotions.yaml has no such stage any more",
                 vendor=VENDOR,
                 advice="Nothing was brought back. Put the stage back into promotions.yaml and clear this task, or "
-                "deploy by "
-                "hand.",
+                "deploy by hand.",
             )
         return stage, self.ways[stage]
 

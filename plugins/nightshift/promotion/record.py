@@ -287,7 +287,6 @@ class PromotionRecord(_Model):
             first = error.errors(include_url=False, include_input=False)[0]
             raise Damaged(
                 f"{where} is not the record of a promotion: {'.'.join(map(str, first['loc']))}: {first['msg']}. "
-                "Nothing was "
-                "built or deployed on its word. Restore the object, or move it away and tell by hand what runs in each "
-                "stage."
+                "Nothing was built or deployed on its word. Restore the object, or move it away and tell by hand what "
+                "runs in each stage."
             ) from None

@@ -89,8 +89,7 @@ class StepRecorder:
             raise StepUnfinished(
                 f"{self.task_id} is not begun: {open_end}",
                 advice=f"Nothing was asked of a vendor. Clear {open_end.partition(' ')[0]} with all that follows: it "
-                "goes on with what "
-                "FlexDeploy was asked for, and asks for nothing twice.",
+                "goes on with what FlexDeploy was asked for, and asks for nothing twice.",
             )
         why = held_back(record, kind=self.kind, stage=self.stage, upstream=self.upstream)
         if (
@@ -216,8 +215,8 @@ class StepRecorder:
         raise NotApproved(
             why,
             advice="Nothing was asked of a vendor. Put the configuration back as it was and clear this task; or start "
-            "a run with the version "
-            f"{version.id if version else ''} and From stage {self.stage} in the form: it asks anew.",
+            f"a run with the version {version.id if version else ''} and From stage {self.stage} in the form: it asks "
+            "anew.",
         )
 
     def _is_replaced(self, step: PromotionStep) -> bool:
@@ -253,8 +252,7 @@ class StepRecorder:
         return TurnLost(
             "a later attempt of this task, or another promotion of this application, has taken over since",
             advice="Nothing was asked of a vendor. Clear the task `begin` of this run with all that follows: it waits "
-            "for a turn of its "
-            "own; or start a run with the version to promote in the form.",
+            "for a turn of its own; or start a run with the version to promote in the form.",
         )
 
 

@@ -29,8 +29,7 @@ class Headers:
         self.app = app
         policy = (
             f"default-src 'none'; style-src {' '.join(allows(style) for style in styles)}; img-src 'self'; base-uri "
-            "'none'; "
-            "form-action 'none'; frame-ancestors 'self'"
+            "'none'; form-action 'none'; frame-ancestors 'self'"
         )
         self.headers = [
             (b"cache-control", b"no-store"),

@@ -142,8 +142,7 @@ def trouble_of(error: Exception) -> str:
     log.error("The lake of the promotions cannot be read", exc_info=error)
     return (
         f"The lake cannot be read ({type(error).__name__}); the log of the API server says why. Nothing is lost: "
-        "promotions go on "
-        "without this page. Look at NIGHTSHIFT_LAKE and at the connection that it names."
+        "promotions go on without this page. Look at NIGHTSHIFT_LAKE and at the connection that it names."
     )
 
 

@@ -42,8 +42,7 @@ def people_problem(users: tuple[str, ...], auth_manager: str) -> str | None:
         return None
     return (
         f"{unknown[0]!r} could never answer: {name} knows people {known_by}, not as they sign in. Set "
-        "AIRFLOW__CORE__AUTH_MANAGER "
-        f"to {instead}, or name ids"
+        f"AIRFLOW__CORE__AUTH_MANAGER to {instead}, or name ids"
     )
 
 

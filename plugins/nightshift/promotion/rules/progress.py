@@ -80,8 +80,7 @@ def other_terms(record: PromotionRecord, approval: str, digest: str) -> str:
         return ""
     return (
         f"what {step.by or 'nobody in time'} approved in {approval} is not what would be done now: the configuration, "
-        "the form or the version "
-        "has changed since"
+        "the form or the version has changed since"
     )
 
 
