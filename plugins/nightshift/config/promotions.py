@@ -16,12 +16,9 @@ from nightshift.config.reports import ANY, Section, reports_known
 from nightshift.config.scalars import Days, Hours, Id, Pairs, Text, Value, is_switch, name_problem
 from nightshift.config.stages import (
     Approval,
-    DeploymentWindow,
-    FolderPromotion,
-    ProjectPath,
+    AtEnvironment,
+    OfProject,
     Stage,
-    UtilityStep,
-    Weekday,
     check_once,
     check_one,
     only_set,
@@ -30,23 +27,6 @@ from nightshift.config.stages import (
 )
 from nightshift.fields import nearest
 from nightshift.sources import SOURCES
-
-__all__ = [
-    "Application",
-    "Approval",
-    "Build",
-    "DeploymentWindow",
-    "FolderPromotion",
-    "Package",
-    "ProjectFile",
-    "RollBack",
-    "Stage",
-    "UtilityStep",
-    "Weekday",
-    "applications_in_force",
-    "read_applications",
-    "reports_awaited",
-]
 
 
 class ProjectFile(Section):
@@ -64,7 +44,7 @@ class ProjectFile(Section):
         return {"path": self.path, **only_set(scmRevision=self.revision)}
 
 
-class Build(Section):
+class Build(AtEnvironment):
     """How a version is built (FlexDeploy reference, section 3.3).
 
     :param environment: code of the environment that builds; or ``environment_id``
@@ -81,8 +61,6 @@ class Build(Section):
         the records of this application say was built last
     """
 
-    environment: Text | None = None
-    environment_id: Id | None = None
     force: bool = False
     inputs: Pairs = Field(default_factory=dict)
     flex_fields: Pairs = Field(default_factory=dict)
@@ -102,11 +80,6 @@ class Build(Section):
     def label(self) -> str:
         """The environment for people: its code, or ``environment 11001``."""
         return words(self, "environment")
-
-    @property
-    def where(self) -> dict[str, Any]:
-        """The environment as the operator's parameter: ``environment`` or ``environment_id``."""
-        return parameter(self, "environment")
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -178,7 +151,7 @@ def _report(given: str, info: ValidationInfo) -> str:
     return given
 
 
-class Application(Section):
+class Application(OfProject):
     """One application: one DAG, ``promote_<application>``.
 
     :param connection: id of the Airflow connection to FlexDeploy
@@ -203,8 +176,6 @@ class Application(Section):
     """
 
     connection: Text = "flexdeploy_default"
-    project: ProjectPath | None = None
-    project_id: Id | None = None
     stream: Text | None = None
     stream_id: Id | None = None
     build: Build
@@ -256,11 +227,6 @@ class Application(Section):
     def named(self) -> str:
         """The project for people: its path, or ``project 10101``."""
         return words(self, "project")
-
-    @property
-    def what(self) -> dict[str, Any]:
-        """The project as the operators' parameter: ``project`` or ``project_id``."""
-        return parameter(self, "project")
 
     @property
     def on_stream(self) -> dict[str, Any]:

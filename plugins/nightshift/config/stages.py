@@ -82,6 +82,30 @@ ProjectPath = Annotated[Text, AfterValidator(_project_path)]
 FolderPath = Annotated[Text, AfterValidator(_folder_path)]
 
 
+class AtEnvironment(Section):
+    """What is done in one environment, which has a code and an id."""
+
+    environment: Text | None = None
+    environment_id: Id | None = None
+
+    @property
+    def where(self) -> dict[str, Any]:
+        """The environment as the operators' parameter: ``environment`` or ``environment_id``; nothing: it names none."""
+        return parameter(self, "environment")
+
+
+class OfProject(Section):
+    """What is done with one project, which has a path and an id."""
+
+    project: ProjectPath | None = None
+    project_id: Id | None = None
+
+    @property
+    def what(self) -> dict[str, Any]:
+        """The project as the operators' parameter: ``project`` or ``project_id``."""
+        return parameter(self, "project")
+
+
 class Approval(Section):
     """An approval by a person, in Airflow.
 
@@ -142,7 +166,7 @@ class DeploymentWindow(Section):
         return ZoneInfo(self.timezone)
 
 
-class UtilityStep(Section):
+class UtilityStep(AtEnvironment, OfProject):
     """A run of a utility project before or after the deployment of a stage (FlexDeploy reference, section 3.5).
 
     :param name: task id within the stage
@@ -157,10 +181,6 @@ class UtilityStep(Section):
     """
 
     name: Word
-    project: ProjectPath | None = None
-    project_id: Id | None = None
-    environment: Text | None = None
-    environment_id: Id | None = None
     instance_ids: Instances = ()
     inputs: Pairs = Field(default_factory=dict)
     flex_fields: Pairs = Field(default_factory=dict)
@@ -178,16 +198,6 @@ class UtilityStep(Section):
         check_one(self, "project")
         check_one(self, "environment", required=False)
         return self
-
-    @property
-    def what(self) -> dict[str, Any]:
-        """The project as the operator's parameter: ``project`` or ``project_id``."""
-        return parameter(self, "project")
-
-    @property
-    def where(self) -> dict[str, Any]:
-        """The environment as the operator's parameter: ``environment`` or ``environment_id``; nothing: the stage's."""
-        return parameter(self, "environment")
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -236,7 +246,7 @@ class FolderPromotion(Section):
         return self
 
 
-class Stage(Section):
+class Stage(AtEnvironment):
     """One environment that a version is deployed to (FlexDeploy reference, section 3.4).
 
     :param environment: code of the environment; or ``environment_id``
@@ -256,8 +266,6 @@ class Stage(Section):
     :param exago: a folder of Exago that is promoted in the end
     """
 
-    environment: Text | None = None
-    environment_id: Id | None = None
     name: Word | None = None
     instance_ids: Instances = ()
     approval: Approval | None = None
@@ -301,11 +309,6 @@ class Stage(Section):
     def label(self) -> str:
         """The name of the stage and of its task group."""
         return self.name or self.environment or f"env{self.environment_id}"
-
-    @property
-    def where(self) -> dict[str, Any]:
-        """The environment as the operator's parameter: ``environment`` or ``environment_id``."""
-        return parameter(self, "environment")
 
     @property
     def parameters(self) -> dict[str, Any]:

@@ -23,7 +23,8 @@ from nightshift.promotion.store import Records
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from nightshift.config.promotions import DeploymentWindow, Package
+    from nightshift.config.promotions import Package
+    from nightshift.config.stages import DeploymentWindow
     from nightshift.jobs.adapter import Immediate
     from nightshift.promotion.terms import Terms
 

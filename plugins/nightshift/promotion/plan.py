@@ -11,7 +11,8 @@ from nightshift.promotion.record import PromotionRecord, PromotionStep, Running,
 from nightshift.promotion.rules.progress import stage_lines
 
 if TYPE_CHECKING:
-    from nightshift.config.promotions import Application, Stage
+    from nightshift.config.promotions import Application
+    from nightshift.config.stages import Stage
 
 
 def plan_of(

@@ -18,7 +18,7 @@ from nightshift.retries import VendorRetryPolicy
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from nightshift.config.promotions import DeploymentWindow
+    from nightshift.config.stages import DeploymentWindow
     from nightshift.promotion.terms import Terms
 
 

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from nightshift.config.promotions import Application, Stage
+    from nightshift.config.promotions import Application
+    from nightshift.config.stages import Stage
     from nightshift.promotion.record import PromotionRecord, Version
 
 

@@ -8,18 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from nightshift.config.promotions import (
-    Application,
-    Approval,
-    Build,
-    Package,
-    RollBack,
-    Stage,
-    UtilityStep,
-    read_applications,
-)
+from nightshift.config.promotions import Application, Build, Package, RollBack, read_applications
 from nightshift.config.reports import reports_known
 from nightshift.config.scalars import Text
+from nightshift.config.stages import Approval, Stage, UtilityStep
 from nightshift.flexdeploy.fields import text
 from nightshift.flexdeploy.request import BuildRequest, DeployRequest, ExecuteRequest
 from nightshift.settings import ConfigError, read_sections
@@ -147,8 +139,8 @@ portal:
     BuildRequest.of(environment_id=1, stream_id=1, **portal.build.parameters)
     DeployRequest.of(environment_id=1, package_details=[p.detail(1) for p in portal.packages], **stage.parameters)
     ExecuteRequest.of(environment_id=1, **stage.before[0].parameters)
-    assert Stage(environment="DEV").asked == Build(environment="DEV").asked == {}
-    assert Package(name="A").asked("{{ x }}") == {"packageName": "A", "projectVersionId": "{{ x }}"}
+    assert Stage(environment="DEV").parameters == Build(environment="DEV").parameters == {}
+    assert Package(name="A").detail("{{ x }}") == {"packageName": "A", "projectVersionId": "{{ x }}"}
 
 
 def test_null_switches_the_offer_to_roll_back_off(read: Read) -> None:

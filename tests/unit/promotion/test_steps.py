@@ -12,7 +12,7 @@ from include.standins.faults import Fault
 from include.standins.flexdeploy import Changes, vendor_fault
 from include.standins.flexdeploy import Kind as Work
 from include.standins.flexdeploy.planted import DEV, FORMS, PORTAL
-from nightshift.config.promotions import DeploymentWindow
+from nightshift.config.stages import DeploymentWindow
 from nightshift.promotion.record import (
     PromotionOutcome,
     PromotionRecord,

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from include.standins.exago import REST_KEY, USER_ID, ExagoStandIn, ExagoSwitches
-from nightshift.config.promotions import DeploymentWindow
+from nightshift.config.stages import DeploymentWindow
 from nightshift.promotion.record import StepKind, StepState
 from nightshift.promotion.triggers import SupersedeTrigger
 from tests.unit.promotion.play import N1, N2, Play, Run, stage

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from nightshift.config.promotions import DeploymentWindow
+from nightshift.config.stages import DeploymentWindow
 from nightshift.promotion.rules.window import is_open, next_opening
 
 BERLIN = {"timezone": "Europe/Berlin", "opens": "22:00", "closes": "04:00"}

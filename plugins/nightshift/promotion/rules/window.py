@@ -14,7 +14,7 @@ from itertools import count
 
 import pendulum
 
-from nightshift.config.promotions import DeploymentWindow
+from nightshift.config.stages import DeploymentWindow
 
 _WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
