@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
-import ipaddress
 import json
 import logging
 import ssl
@@ -10,12 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from include.standins.scripted import Scripted, answer, raw, scripted
 from nightshift.errors import AuthFailed, BadResponse, Rejected, Unreachable, VendorError
+from tests.certificates import self_signed
 from tests.unit.http.acme import AcmeHook, MakeHook
 
 PASSWORD = "swordfish-97"
@@ -23,22 +19,7 @@ PASSWORD = "swordfish-97"
 
 @pytest.fixture
 def certificate(tmp_path: Path) -> Path:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "vendor")])
-    start = dt.datetime.now(dt.UTC) - dt.timedelta(hours=1)
-    cert = (
-        x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
-        .serial_number(1).not_valid_before(start).not_valid_after(start + dt.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )  # fmt: skip
-    plain = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    path = tmp_path / "vendor.pem"
-    path.write_bytes(cert.public_bytes(serialization.Encoding.PEM) + plain)
-    return path
+    return self_signed(tmp_path / "vendor.pem")
 
 
 async def test_tls(connect: MakeHook, certificate: Path) -> None:

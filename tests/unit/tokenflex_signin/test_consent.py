@@ -312,3 +312,11 @@ async def test_the_test_button_lends_no_grant_between_teams(
     monkeypatch.setenv("AIRFLOW__CORE__MULTI_TEAM", "True")
     good, words = await press_test(monkeypatch, host=server.url)
     assert (good, "none is saved" in words) == (False, True)
+
+
+async def test_the_callback_is_the_one_that_the_connection_names(app: Any, server: OAuthServer) -> None:
+    named = "https://airflow.example.com/nightshift/tokenflex/callback"
+    fields = {"conn_type": "tokenflex", "host": server.url, "login": CLIENT, "password": SECRET}
+    with web.stored(web.Connection(conn_id=CONN, **fields, extra=json.dumps({"callback_url": named}))):
+        async with web.browser(app, "ada") as client:
+            assert (await begin(client, server))["redirect_uri"] == named
