@@ -36,7 +36,8 @@ def vendor_type(name: str) -> type[StandIn[Any]]:
     if name not in VENDORS:
         raise ValueError(f"no stand-in {name!r}; there are {', '.join(VENDORS)}")
     module = importlib.import_module(f"include.standins.{name}")
-    (found,) = [one for one in vars(module).values() if isinstance(one, type) and issubclass(one, StandIn)]
+    kinds = [one for one in vars(module).values() if isinstance(one, type) and issubclass(one, StandIn)]
+    (found,) = [one for one in kinds if one is not StandIn]
     return found
 
 

@@ -1,0 +1,1 @@
+"""Acme Orders: the orders of a day, in pages."""
