@@ -7,6 +7,7 @@ import json
 import re
 import shlex
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -165,3 +166,17 @@ def test_every_target_that_is_named_is_one() -> None:
     named = {target for text in code for target in re.findall(r"^make ([a-z-]+)", text, re.MULTILINE)}
     assert {"run", "test", "lint", "types", "docs", "test-matrix"} <= named
     assert named <= targets
+
+
+def test_every_door_of_the_architecture_is_there() -> None:
+    text = (ROOT / "docs/architecture.md").read_text()
+    for name in set(re.findall(r"`(nightshift(?:\.\w+)+)`", text)):
+        parts = name.split(".")
+        found: object = import_module(".".join(parts[:2]))
+        for number, part in enumerate(parts[2:], start=3):
+            if not hasattr(found, part):
+                import_module(".".join(parts[:number]))
+            found = getattr(found, part)
+    walk = text.partition("## The walk of a night")[2].partition("\n## ")[0]
+    rooms = set(re.findall(r"`nightshift\.(\w+)", walk)) | {"dags"}
+    assert 5 <= len(rooms) <= 8, rooms
