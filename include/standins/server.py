@@ -260,10 +260,17 @@ class StandIn(Generic[S]):
     ) -> web.StreamResponse:
         at, began = time.time(), time.monotonic()
         request = Request(
-            number=number, origin=origin, method=incoming.method, path=unquote(raw_path), raw_path=raw_path,
-            query=incoming.query, headers=incoming.headers, body=await incoming.content.read(),
-            connection=self._listeners[origin].connection(incoming), sink=self.ledger.effect,
-        )  # fmt: skip
+            number=number,
+            origin=origin,
+            method=incoming.method,
+            path=unquote(raw_path),
+            raw_path=raw_path,
+            query=incoming.query,
+            headers=incoming.headers,
+            body=await incoming.content.read(),
+            connection=self._listeners[origin].connection(incoming),
+            sink=self.ledger.effect,
+        )
         found = self._router.find(origin, incoming.method, raw_path)
         request.parts = found.parts
         request.page = self.page_of(request)
@@ -314,10 +321,23 @@ class StandIn(Generic[S]):
         query = tuple((n, "***" if n in self.secret_query else v) for n, v in request.query.items())
         lost = breaking is not None and breaking.kind in LOST
         return Entry(
-            number=request.number, origin=request.origin, method=request.method, path=self.shown_path(request), route=route, query=query, headers=shown,
-            body_bytes=len(request.body), connection=request.connection, at=at, started=began, credential=self._fingerprint(request), user=request.user,
-            page=request.page, status=None if lost else response.status, faults=tuple(fault.kind for fault in request.faults),
-        )  # fmt: skip
+            number=request.number,
+            origin=request.origin,
+            method=request.method,
+            path=self.shown_path(request),
+            route=route,
+            query=query,
+            headers=shown,
+            body_bytes=len(request.body),
+            connection=request.connection,
+            at=at,
+            started=began,
+            credential=self._fingerprint(request),
+            user=request.user,
+            page=request.page,
+            status=None if lost else response.status,
+            faults=tuple(fault.kind for fault in request.faults),
+        )
 
     def shown_path(self, request: Request) -> str:
         """Return the path as the ledger keeps it; overridden where a part of it is a secret."""
@@ -332,10 +352,16 @@ class StandIn(Generic[S]):
         """Return what the control origin says of this vendor."""
         origins = {name: listener.url for name, listener in self._listeners.items() if name}
         return {
-            "vendor": self.name, "url": self.url, "origins": origins, "seed": self.seed, "latency": self.latency,
-            "now": self.clock.now().isoformat(), "switches": msgspec.to_builtins(self.switches),
-            "fault_kinds": sorted({*map(str, FaultKind), *self.fault_kinds}), "bugs": len(self._bugs),
-        }  # fmt: skip
+            "vendor": self.name,
+            "url": self.url,
+            "origins": origins,
+            "seed": self.seed,
+            "latency": self.latency,
+            "now": self.clock.now().isoformat(),
+            "switches": msgspec.to_builtins(self.switches),
+            "fault_kinds": sorted({*map(str, FaultKind), *self.fault_kinds}),
+            "bugs": len(self._bugs),
+        }
 
 
 class _Once:

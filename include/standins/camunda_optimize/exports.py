@@ -6,20 +6,18 @@ from __future__ import annotations
 
 import base64
 import math
-from collections import OrderedDict
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import parse_qsl
 
 import msgspec
 
 from include.standins.camunda_optimize import faulty
 from include.standins.camunda_optimize.catalog import INVOICES, Catalog, Kind, Report, grouped
 from include.standins.camunda_optimize.instances import Records, documented_records, edited
-from include.standins.camunda_optimize.switches import CamundaOptimizeSwitches, LimitZero, Missing, Parameters
+from include.standins.camunda_optimize.switches import CamundaOptimizeSwitches, Missing, Parameters
 from include.standins.draw import Draw
+from include.standins.kept import Kept
 from include.standins.routing import Refused, Request, Response
 from include.standins.server import StandIn
 
@@ -57,9 +55,6 @@ def asked(query: Mapping[str, str], switches: CamundaOptimizeSwitches) -> Asked:
         raise Wrong(f"limit has to be between 0 and {MOST_RECORDS}, it is {limit}.")
     if seconds < LEAST_SECONDS:
         raise Wrong(f"paginationTimeout has to be at least {LEAST_SECONDS} seconds, it is {seconds}.")
-    most = switches.most_pagination_timeout
-    if most is not None and seconds > most:
-        raise Wrong(f"paginationTimeout has to be at most {most} seconds, it is {seconds}.")
     return Asked(limit, seconds, query.get("searchRequestId", ""))
 
 
@@ -101,36 +96,6 @@ def aggregated(report_id: str, found: Any, limit: int, switches: CamundaOptimize
     if found is not None or switches.null_data is Missing.NULL:
         body["data"] = found
     return body
-
-
-class KeptPages:
-    """The records of the pages that were asked for last, joined, up to a number of bytes."""
-
-    def __init__(self) -> None:
-        self._pages: OrderedDict[Hashable, bytes] = OrderedDict()
-        self.size = 0
-
-    def get(self, key: Hashable, make: Callable[[], bytes], most: int) -> bytes:
-        """Return the records of a page, made where they are not kept.
-
-        :param most: bytes to keep in all; 0: keep none
-        """
-        joined = self._pages.get(key)
-        if joined is not None:
-            self._pages.move_to_end(key)
-            return joined
-        joined = make()
-        if len(joined) <= most:
-            self._pages[key] = joined
-            self.size += len(joined)
-            while self.size > most:
-                self.size -= len(self._pages.popitem(last=False)[1])
-        return joined
-
-    def clear(self) -> None:
-        """Forget all."""
-        self._pages.clear()
-        self.size = 0
 
 
 DOCUMENTED_ID = "FGluY2x1ZGVfY29udGV4dF91dWlkDXF1ZXJ"
@@ -222,7 +187,6 @@ class Contexts:
 
 
 DOCUMENTED_TOTAL = 11
-GROWS_FROM = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 class Exports:
@@ -237,7 +201,7 @@ class Exports:
         self._catalog = catalog
         self._contexts = Contexts(catalog.seed)
         self._records: dict[str, Records] = {}
-        self._pages = KeptPages()
+        self._pages = Kept()
         self._made_for: CamundaOptimizeSwitches | None = None
 
     async def result(self, request: Request) -> Response:
@@ -268,18 +232,6 @@ class Exports:
             self._contexts.expire(self._vendor.clock.elapsed())
             return len(self._contexts)
 
-    def prerender(self) -> None:
-        """Render the pages that the switch ``prerender`` names."""
-        for spec in self._vendor.switches.prerender:
-            name, _, query = spec.partition("?")
-            size = int(dict(parse_qsl(query)).get("limit", 1_000))
-            report = self._report(name)
-            total = self._total(report)
-            for start in range(0, total, size):
-                if self._pages.size + 1_000 * size > self._vendor.switches.page_cache_bytes:
-                    return
-                self._joined(report, total, start, min(start + size, total))
-
     def _report(self, name: str) -> Report:
         rows = self._vendor.switches.rows
         report = self._catalog.reports.get(name)
@@ -293,8 +245,7 @@ class Exports:
         switches = self._vendor.switches
         if switches.documented_sample and report.id == INVOICES:
             return DOCUMENTED_TOTAL
-        days = max(0, (self._vendor.clock.now() - GROWS_FROM).days)
-        return report.rows + switches.daily_growth * days
+        return report.rows
 
     def _page(self, request: Request, report: Report, wanted: Asked) -> bytes:
         switches, now = self._vendor.switches, self._vendor.clock.elapsed()
@@ -337,9 +288,8 @@ class Exports:
 
     def _opened(self, request: Request, report: Report, wanted: Asked) -> Context:
         switches, total = self._vendor.switches, self._total(report)
-        if wanted.limit == 0 and switches.limit_zero is not LimitZero.EMPTY:
-            status = 400 if switches.limit_zero is LimitZero.REJECTED else 500
-            raise Refused(self._vendor.error(status, "[size] cannot be [0] in a scroll context"))
+        if wanted.limit == 0:
+            raise Refused(self._vendor.error(500, "[size] cannot be [0] in a scroll context"))
         if len(self._contexts) >= switches.open_contexts:
             text = (
                 f"Trying to create too many scroll contexts. Must be less than or equal to: [{switches.open_contexts}]."
@@ -374,8 +324,7 @@ class Exports:
             self._pages.clear()
             self._made_for = switches
         key = (report.id, total, start, stop)
-        most = switches.page_cache_bytes
-        return self._pages.get(key, lambda: self._rendered(report, total, start, stop), most)
+        return self._pages.get(key, lambda: self._rendered(report, total, start, stop))
 
     def _rendered(self, report: Report, total: int, start: int, stop: int) -> bytes:
         """Return the records from one place of the report to another: the newest first, after those of the vendor's

@@ -14,7 +14,7 @@ PAGE_EMPTY = "page_empty"
 
 KINDS = frozenset(
     {CONTEXT_LOST, ID_CHANGES, ID_MISSING, PAGE_AGAIN, TOTAL_CHANGES, ENDS_EARLY, COUNT_OFF, BAD_VALUE, PAGE_EMPTY}
-)  # fmt: skip
+)
 """Kinds and what they take in ``detail``; a fault's ``page`` is the page of the walk that the call asks for, from 1 on.
 
 ``context_lost``: the search database has lost the context of this call, as after a restart. ``id_changes``: the answer

@@ -21,6 +21,7 @@ DISTINCT = 1_000
 """So many instances start a day; after that the records repeat, but for their id and their dates."""
 
 SLICES_KEPT = 16
+RUNNING_EVERY = 7
 FIRST_DAY = date(2019, 1, 1)
 EXAMPLES = Path(__file__).parent / "examples"
 _LONGEST_DAYS = 6
@@ -100,8 +101,7 @@ class Records:
 
     def _pattern(self, place: int) -> _Pattern:
         draw = Draw(self._seed, "camunda_optimize", self._report.id, place)
-        every = self._switches.running_every
-        running = bool(every) and place % every == every - 1
+        running = place % RUNNING_EVERY == RUNNING_EVERY - 1
         started = timedelta(milliseconds=place * (86_400_000 // DISTINCT) + draw.integer(0, 86_000)) + self._offset
         taken = timedelta(milliseconds=draw.choice((0, 1, draw.integer(2, 60_000), draw.integer(60_000, 518_000_000))))
         ended = None if running else started + taken
@@ -130,8 +130,6 @@ class Records:
             record["duration"] = (ended - started) // timedelta(milliseconds=1)
         elif self._switches.running_end is Missing.ABSENT:
             del record["endDate"], record["duration"]
-        if self._switches.flow_nodes:
-            record["flowNodeDurations"] = {"approve": draw.integer(0, 90_000), "pay": None}
         return record
 
 

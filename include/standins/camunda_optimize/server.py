@@ -53,10 +53,6 @@ class CamundaOptimizeStandIn(StandIn[CamundaOptimizeSwitches]):
             Route("GET", "/api/readyz", self._ready, public=True),
         ]
 
-    async def started(self) -> None:
-        """Render what is to be ready at the start."""
-        self.exports.prerender()
-
     def page_of(self, request: Request) -> int | None:
         """Return the page of the walk that an export asks for, from 1 on."""
         return self.exports.page_of(request.query.get("searchRequestId", "")) if "report" in request.parts else None
@@ -88,7 +84,7 @@ class CamundaOptimizeStandIn(StandIn[CamundaOptimizeSwitches]):
         :raises Refused: 401: no secret is configured, or none or another one came
         """
         switches = self.switches
-        forms = FORMS[switches.version] if switches.auth_forms is None else frozenset(switches.auth_forms)
+        forms = FORMS[switches.version]
         header, parameter = request.headers.get("Authorization", ""), request.query.get("access_token", "")
         scheme, _, rest = header.partition(" ")
         bearer = rest.strip() if scheme.lower() == "bearer" else ""

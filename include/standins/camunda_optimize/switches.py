@@ -48,14 +48,6 @@ class Parameters(StrEnum):
     DEFAULTED = "defaulted"
 
 
-class LimitZero(StrEnum):
-    """What ``limit=0`` gets: the search database's refusal as 500, 400, or a page without records."""
-
-    SERVER_ERROR = "server_error"
-    REJECTED = "rejected"
-    EMPTY = "empty"
-
-
 class Missing(StrEnum):
     """How a value that is not there looks."""
 
@@ -92,31 +84,22 @@ class ErrorBody(StrEnum):
 class CamundaOptimizeSwitches(Switches, frozen=True, kw_only=True):
     """Every open point of the reference, with the default that it recommends or that seems likeliest.
 
-    ``secret``: ``None``: no secret is configured, every call gets 401. ``jwts``: further bearer tokens, from 3.10 on.
-    ``auth_forms``: instead of what ``version`` says. ``rows``: records of a report by id; an unknown id makes a raw
-    data report of that many records. ``daily_growth``: instances that are added to each raw data report a day, from
-    2026-01-01 on by the stand-in's clock. ``documented_sample``: the report of the vendor's page has eleven records, of
-    which the first four, and the ``searchRequestId``, are the page's. ``most_pagination_timeout``: seconds; ``None``:
-    no upper bound. ``id_changes_every``: the context gets another id after so many pages, 0: never; ``old_id_valid``:
-    the ids before it still work. ``lost_context_status``: of an expired or unknown context (4.2). ``open_contexts``:
-    how many may be open at once. ``most_total``: ``totalNumberOfRecords`` never says more, as a search database that
-    stops counting at 10,000; ``None``: it counts all. ``report_id_told``, ``message_told``: off in the oldest version
-    (3.2). ``utc_offset``: of all dates, ``+hhmm``. ``running_every``: each so-maniest instance is running, 0: none.
-    ``flow_nodes``: records carry flow-node data as newer versions do. ``ready``: answer of ``/api/readyz``.
-    ``page_cache_bytes``: rendered pages kept ready to send again, 0: none. ``prerender``: what is rendered at the
-    start, as ``<report-ID>?limit=1000``, until the cache is full.
+    ``secret``: ``None``: no secret is configured, every request gets 401. ``jwts``: further bearer tokens, from 3.10 on.
+    ``rows``: records of a report by id; an unknown id makes a raw data report of that many records.
+    ``documented_sample``: the report of the vendor's page has eleven records, of which the first four, and the
+    ``searchRequestId``, are the page's. ``id_changes_every``: the context gets another id after so many pages, 0: never;
+    ``old_id_valid``: the ids before it still work. ``lost_context_status``: of an expired or unknown context (4.2).
+    ``open_contexts``: how many may be open at once. ``most_total``: ``totalNumberOfRecords`` never says more, as a search
+    database that stops counting at 10,000; ``None``: it counts all. ``report_id_told``, ``message_told``: off in the
+    oldest version (3.2). ``utc_offset``: of all dates, ``+hhmm``. ``ready``: answer of ``/api/readyz``.
     """
 
     version: Version = Version.V3_7
     secret: str | None = TOKEN
     jwts: list[str] = msgspec.field(default_factory=list)
-    auth_forms: list[AuthForm] | None = None
     rows: dict[str, int] = msgspec.field(default_factory=dict)
-    daily_growth: int = 0
     documented_sample: bool = False
     parameters: Parameters = Parameters.REQUIRED
-    limit_zero: LimitZero = LimitZero.SERVER_ERROR
-    most_pagination_timeout: int | None = None
     id_changes_every: int = 0
     old_id_valid: bool = False
     lost_context_status: Literal[400, 404, 500] = 500
@@ -127,12 +110,8 @@ class CamundaOptimizeSwitches(Switches, frozen=True, kw_only=True):
     message_told: bool = True
     null_data: Missing = Missing.ABSENT
     running_end: Missing = Missing.NULL
-    running_every: int = 7
     instance_ids: Instances = Instances.UUID
     object_variables: ObjectVariables = ObjectVariables.FLATTENED
     utc_offset: str = "+0200"
-    flow_nodes: bool = False
     error_body: ErrorBody = ErrorBody.OBJECT
     ready: bool = True
-    page_cache_bytes: int = 64 * 1024 * 1024
-    prerender: list[str] = msgspec.field(default_factory=list)

@@ -12,13 +12,12 @@ from typing import Any
 import msgspec
 
 from include.standins.flexnet.fields import Field, Group
-from include.standins.flexnet.switches import DateTo, FlexNetSwitches, HalfRange, History, KeyCase, ModeCase, PastDays
+from include.standins.flexnet.switches import DateTo, FlexNetSwitches
 
 MOST_DAYS = 30
 MOST_RECORDS = 2500
 DEFAULT_RECORDS = 500
 INT32 = 2**31 - 1
-PARAMETERS = frozenset({"mode", "format", "pastDays", "limitRecords", "pageNumber", "dateFrom", "dateTo", "query"})
 
 
 class Wrong(ValueError):
@@ -62,9 +61,9 @@ def asked(parameters: Mapping[str, str], switches: FlexNetSwitches, now: datetim
     :raises Wrong: 400
     """
     given = {name: value for name, value in parameters.items() if value != ""}
-    if switches.unknown_parameters_rejected and (unknown := sorted(given.keys() - PARAMETERS)):
-        raise Wrong(f"unknown parameter {unknown[0]}")
-    mode = _mode(given.get("mode", _default_mode(switches)), switches.mode_case)
+    mode = given.get("mode", Mode.BATCH).lower()
+    if mode not in frozenset(Mode):
+        raise Wrong("mode has to be batch or interactive")
     wanted = given.get("format", Format.JSON)
     if wanted not in frozenset(Format):
         raise Wrong("format has to be json or csv")
@@ -72,18 +71,7 @@ def asked(parameters: Mapping[str, str], switches: FlexNetSwitches, now: datetim
     limit = _integer(given, "limitRecords", 1, MOST_RECORDS, DEFAULT_RECORDS)
     page = _integer(given, "pageNumber", 1, INT32, 1)
     first, last = _days(given, switches, now.date(), past_days)
-    return Asked(mode, Format(wanted), first, last, limit, page, given.get("query", "{}"))
-
-
-def _default_mode(switches: FlexNetSwitches) -> str:
-    return "BATCH" if switches.mode_case is ModeCase.UPPER else "batch"
-
-
-def _mode(text: str, case: ModeCase) -> Mode:
-    taken = {ModeCase.LOWER: text, ModeCase.UPPER: text.swapcase(), ModeCase.ANY: text.lower()}[case]
-    if taken not in frozenset(Mode):
-        raise Wrong("mode has to be batch or interactive")
-    return Mode(taken)
+    return Asked(Mode(mode), Format(wanted), first, last, limit, page, given.get("query", "{}"))
 
 
 def _integer(given: Mapping[str, str], name: str, low: int, high: int, default: int) -> int:
@@ -103,28 +91,13 @@ def _days(given: Mapping[str, str], switches: FlexNetSwitches, today: date, past
     day = timedelta(days=1)
     start, end = _date(given, "dateFrom"), _date(given, "dateTo")
     if (start is None) != (end is None):
-        if switches.half_range is HalfRange.REJECTED:
-            raise Wrong("dateFrom and dateTo go together")
-        if switches.half_range is HalfRange.IGNORED:
-            start = end = None
-        elif end is None:
-            end = today + day if switches.date_to is DateTo.EXCLUSIVE else today
-        else:
-            start = end - past_days * day
+        raise Wrong("dateFrom and dateTo go together")
     if start is None or end is None:
-        first = (
-            today - (past_days - 1) * day if switches.past_days is PastDays.ENDING_TODAY else today - past_days * day
-        )
-        return first, today - day if switches.past_days is PastDays.CLOSED else today
+        return today - past_days * day, today
     if end < start:
         raise Wrong("dateTo is before dateFrom")
     if (end - start).days > MOST_DAYS:
         raise Wrong(f"dateFrom and dateTo are more than {MOST_DAYS} days apart")
-    oldest = today - MOST_DAYS * day
-    if start < oldest and switches.history is History.REJECTED:
-        raise Wrong(f"dateFrom is more than {MOST_DAYS} days ago")
-    if switches.history is History.EMPTY:
-        start = max(start, oldest)
     return start, end - day if switches.date_to is DateTo.EXCLUSIVE else end
 
 
@@ -153,17 +126,15 @@ _ORDER: Mapping[str, Callable[[Any, Any], bool]] = {
     "$lt": lambda left, right: left < right,
     "$lte": lambda left, right: left <= right,
 }
-OPERATORS = ("$eq", "$ne", "$sw", "$ew", "$con", "$in", "$nin", "$gt", "$gte", "$lt", "$lte", "$btw", "$and", "$or")
 
 
-def filter_keys(group: Group, fields: tuple[Field, ...], *, any_field: bool) -> dict[str, str]:
+def filter_keys(group: Group, fields: tuple[Field, ...]) -> dict[str, str]:
     """Return filter key → field of a report; those of the newer groups are not published, so there every field is one.
 
     :param fields: the report's fields as they are now
-    :param any_field: every field is a key in every group
     """
     keys = dict(group.filters or {})
-    if group.filters is None or any_field:
+    if group.filters is None:
         for field in fields:
             keys[field.name] = field.name
             keys.update({f"{field.name}.{name}": f"{field.name}.{name}" for name in field.inner or {}})
@@ -173,7 +144,7 @@ def filter_keys(group: Group, fields: tuple[Field, ...], *, any_field: bool) -> 
     return keys
 
 
-def parsed(text: str, keys: Mapping[str, str], switches: FlexNetSwitches) -> Test | None:
+def parsed(text: str, keys: Mapping[str, str]) -> Test | None:
     """Parse a query.
 
     :param keys: filter key → field
@@ -184,22 +155,20 @@ def parsed(text: str, keys: Mapping[str, str], switches: FlexNetSwitches) -> Tes
         clauses = msgspec.json.decode(text)
     except msgspec.DecodeError as error:
         raise Wrong(f"query is not JSON: {error}") from None
-    if switches.key_case is KeyCase.INSENSITIVE:
-        keys = {key.lower(): field for key, field in keys.items()}
-    tests = _clauses(clauses, "query", keys, switches.key_case)
+    tests = _clauses(clauses, "query", {key.lower(): field for key, field in keys.items()})
     return _all(tests) if tests else None
 
 
-def _clauses(clauses: Any, where: str, keys: Mapping[str, str], case: KeyCase) -> list[Test]:
+def _clauses(clauses: Any, where: str, keys: Mapping[str, str]) -> list[Test]:
     if not isinstance(clauses, dict):
         raise Wrong(f"{where} has to be a JSON object of field and condition")
     tests: list[Test] = []
     for name, condition in clauses.items():
         if name in ("$and", "$or"):
-            inner = _clauses(condition, name, keys, case)
+            inner = _clauses(condition, name, keys)
             tests.append(_all(inner) if name == "$and" else _any(inner))
             continue
-        field = keys.get(name.lower() if case is KeyCase.INSENSITIVE else name)
+        field = keys.get(name.lower())
         if field is None:
             raise Wrong(f"{name} is not a filter of this report")
         if not isinstance(condition, dict) or not condition:

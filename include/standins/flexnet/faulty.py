@@ -21,8 +21,19 @@ PAGE_CUT = "page_cut"
 TAIL_CUT = "tail_cut"
 
 KINDS = frozenset(
-    {NEXT_LOOPS, NEXT_ELSEWHERE, PAGE_IGNORED, ROWS_SHIFT, TOTALS_OFF, BAD_VALUE, DUPLICATE_ROW, LINK_LOST, PAGE_CUT, TAIL_CUT}
-)  # fmt: skip
+    {
+        NEXT_LOOPS,
+        NEXT_ELSEWHERE,
+        PAGE_IGNORED,
+        ROWS_SHIFT,
+        TOTALS_OFF,
+        BAD_VALUE,
+        DUPLICATE_ROW,
+        LINK_LOST,
+        PAGE_CUT,
+        TAIL_CUT,
+    }
+)
 """Kinds and what they take in ``detail``.
 
 ``next_loops``: the next link leads to page ``to`` (default: the same page), even from the last page.

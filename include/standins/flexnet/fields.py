@@ -40,9 +40,23 @@ class Field:
 
 
 COMPANIES = (
-    "Acme Industries", "Bär & Söhne GmbH", "Ünlü Yazılım A.Ş.", "株式会社さくら", 'O\'Neil "Quoted" Ltd', "Žižkov Systémy s.r.o.", "Comma, Semi; & Tab\tInc",
-    "شركة النيل للبرمجيات", "Zażółć Gęślą Sp. z o.o.", "Two\nLine Holding", "Rocket 🚀 Labs", "חברת אופק", "Nothing But Net", "Łódź Meters", "Back\\slash & Co", "=SUM(A1) Traders",
-)  # fmt: skip
+    "Acme Industries",
+    "Bär & Söhne GmbH",
+    "Ünlü Yazılım A.Ş.",
+    "株式会社さくら",
+    'O\'Neil "Quoted" Ltd',
+    "Žižkov Systémy s.r.o.",
+    "Comma, Semi; & Tab\tInc",
+    "شركة النيل للبرمجيات",
+    "Zażółć Gęślą Sp. z o.o.",
+    "Two\nLine Holding",
+    "Rocket 🚀 Labs",
+    "חברת אופק",
+    "Nothing But Net",
+    "Łódź Meters",
+    "Back\\slash & Co",
+    "=SUM(A1) Traders",
+)
 PRODUCTS = ("Turbine", "Lathe CAM", "Optic Studio", "Grid Planner", "Weaver", "Nimbus Sim", "Ledger Pro", "Torque CFD")
 FEATURES = ("core", "solver", "mesher", "viewer", "export_step", "gpu", "batch", "cloud_sync", "python_api")
 COUNTRIES = ("US", "DE", "FR", "JP", "CZ", "TR", "EG", "BR", "IN", "PL", "IL", "GB")

@@ -112,12 +112,12 @@ def types(fields: Fields) -> dict[str, str]:
 def filters(group: Group, fields: Fields) -> dict[str, str]:
     """Return filter key → type."""
     known = types(fields)
-    keys = filter_keys(group, fields, any_field=False)
+    keys = filter_keys(group, fields)
     return {key: known[field] for key, field in keys.items() if field in known}
 
 
 def _nested(group: Group, fields: Fields) -> dict[str, Any]:
-    keys = filter_keys(group, fields, any_field=False)
+    keys = filter_keys(group, fields)
     return {
         name: {"type": kind, "filters": [key for key, field in keys.items() if field == name]}
         for name, kind in types(fields).items()

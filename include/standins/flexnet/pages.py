@@ -19,27 +19,12 @@ from include.standins.flexnet.switches import (
     CountOf,
     CsvEmpty,
     CsvHeader,
-    CsvNested,
     CsvQuoting,
     FlexNetSwitches,
     LinkForm,
     LinkParameters,
     Missing,
 )
-
-Column = tuple[str, tuple[str, ...]]
-
-
-def columns(fields: Sequence[Field], nested: CsvNested) -> list[Column]:
-    """Return the columns: name, and the way to the value in a row."""
-    found: list[Column] = []
-    for field in fields:
-        if field.type not in ("object", "array") or nested is CsvNested.JSON:
-            found.append((field.name, (field.name,)))
-        elif nested is CsvNested.DOTTED:
-            inner = field.inner or {}
-            found += [(f"{field.name}.{name}", (field.name, name)) for name in inner] or [(field.name, (field.name,))]
-    return found
 
 
 def csv_body(rows: Sequence[bytes], fields: Sequence[Field], page: int, switches: FlexNetSwitches) -> bytes:
@@ -57,27 +42,20 @@ def csv_body(rows: Sequence[bytes], fields: Sequence[Field], page: int, switches
         lineterminator=switches.csv_line_end,
         quoting=csv.QUOTE_ALL if switches.csv_quoting is CsvQuoting.ALL else csv.QUOTE_MINIMAL,
     )
-    shown = columns(fields, switches.csv_nested)
     if page == 1 or switches.csv_header is CsvHeader.EVERY_PAGE:
-        writer.writerow([name for name, _ in shown])
+        writer.writerow([field.name for field in fields])
     for row in rows:
         values = msgspec.json.decode(row)
-        writer.writerow([_cell(values, path, switches.csv_null) for _, path in shown])
+        writer.writerow([_cell(values.get(field.name)) for field in fields])
     text = out.getvalue() if switches.csv_last_line_ends else out.getvalue().removesuffix(switches.csv_line_end)
     body = text.encode(switches.csv_charset, errors="replace")
     return codecs.BOM_UTF8 + body if switches.csv_bom and switches.csv_charset == "utf-8" else body
 
 
-def _cell(values: Any, path: tuple[str, ...], null: str) -> Any:
-    for name in path:
-        values = values.get(name) if isinstance(values, dict) else None
-    if values is None:
-        return null
-    if isinstance(values, bool):
-        return "true" if values else "false"
-    if isinstance(values, dict | list):
-        return msgspec.json.encode(values).decode()
-    return values
+def _cell(value: Any) -> Any:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return msgspec.json.encode(value).decode() if isinstance(value, dict | list) else value
 
 
 @dataclass(frozen=True)
@@ -143,7 +121,7 @@ def header(
     if batch is BatchHeader.LINKS_AND_COUNTS:
         records = counts.records if switches.record_count_of is CountOf.ALL_PAGES else counts.on_page
         told = (
-            (switches.page_number_key, counts.page),
+            ("pageNumber", counts.page),
             (switches.page_count_key, counts.pages),
             (switches.record_count_key, records),
         )

@@ -10,19 +10,17 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Any, ClassVar
-from urllib.parse import parse_qsl
 from zoneinfo import ZoneInfo
 
 import msgspec
-from multidict import CIMultiDict, CIMultiDictProxy, MultiDict
 
 from include.standins.flexnet import faulty, metadata, pages
 from include.standins.flexnet.asking import Asked, Format, Wrong, asked, filter_keys, parsed
 from include.standins.flexnet.fields import Group
 from include.standins.flexnet.groups import GROUPS
-from include.standins.flexnet.kept import KeptPages
 from include.standins.flexnet.rows import Days, Reversed, Rows, Window, drifted
 from include.standins.flexnet.switches import LOGIN, PASSWORD, BeyondLast, ErrorBody, FlexNetSwitches, LinkForm, Order
+from include.standins.kept import Kept
 from include.standins.routing import Refused, Request, Response, Route
 from include.standins.server import StandIn
 from include.standins.sockets import HTML
@@ -44,7 +42,7 @@ class FlexNetStandIn(StandIn[FlexNetSwitches]):
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self._days = Days(self.seed)
-        self.kept_pages = KeptPages()
+        self.kept_pages = Kept()
         self._filtered: OrderedDict[tuple[Any, ...], list[bytes]] = OrderedDict()
         self._made_for = self.switches
 
@@ -96,7 +94,7 @@ class FlexNetStandIn(StandIn[FlexNetSwitches]):
                 raise Refused(
                     self.error(403, "Access to this report is forbidden: the permission Data Api is missing.")
                 )
-        if scheme.lower() == "bearer" and switches.bearer_enabled:
+        if scheme.lower() == "bearer":
             end = switches.tokens.get(secret.strip())
             if end is not None and (not end or self.clock.now() < datetime.fromisoformat(end)):
                 return f"token {sorted(switches.tokens).index(secret.strip()) + 1}"
@@ -178,8 +176,8 @@ class FlexNetStandIn(StandIn[FlexNetSwitches]):
         days = [wanted.first + timedelta(days=n) for n in range((wanted.last - wanted.first).days + 1)]
         counted = [(self._days.get(group, day, switches.drift, size), day) for day in days if day <= now.date()]
         window = Window([(held, size if day < now.date() else self._so_far(size, now)) for held, day in counted])
-        keys = filter_keys(group, self._fields(group), any_field=switches.filter_any_field)
-        fits = parsed(wanted.query, keys, switches)
+        keys = filter_keys(group, self._fields(group))
+        fits = parsed(wanted.query, keys)
         rows: Rows = window
         if fits:
             key = (group.name, wanted.first, wanted.last, window.count, wanted.query)
@@ -233,14 +231,14 @@ class FlexNetStandIn(StandIn[FlexNetSwitches]):
             return faulty.ended(request, pages.csv_body(found, fields, page, switches))
 
         body = self._kept(request, page, rows, made)
-        return Response(200, body=body, content_type=switches.csv_content_type + charset)
+        return Response(200, body=body, content_type="text/csv" + charset)
 
     def _kept(self, request: Request, page: int, rows: Rows, make: Callable[[], bytes]) -> bytes:
         if any(fault.kind in faulty.KINDS for fault in request.faults):
             return make()
         asked_for = sorted((name, value) for name, value in request.query.items() if name != "pageNumber")
         key = (request.origin, request.raw_path, *asked_for, page, rows.count, self._now().date())
-        return self.kept_pages.get(key, make, self.switches.page_cache_bytes)
+        return self.kept_pages.get(key, make)
 
     def _neighbours(self, request: Request, page: int, last: int) -> tuple[str | None, str | None]:
         links = pages.Links(self.public_url, self.origin("elsewhere"), request.raw_path, tuple(request.query.items()))
@@ -253,36 +251,6 @@ class FlexNetStandIn(StandIn[FlexNetSwitches]):
         if request.fault(faulty.LINK_LOST):
             following = None
         return previous, following
-
-    async def started(self) -> None:
-        """Make the pages of the switch ``prerender``."""
-        for target in self.switches.prerender:
-            name, _, query = target.partition("?")
-            version, parameters = self.switches.versions[0], MultiDict(parse_qsl(query))
-            wanted = asked(parameters, self.switches, self._now())
-            _, rows = self._rows(GROUPS[name], wanted)
-            made = 0
-            for number in range(1, -(-rows.count // wanted.limit) + 1):
-                request = self._imagined(version, name, MultiDict([*parameters.items(), ("pageNumber", str(number))]))
-                response = await self.report(request)
-                made += len(response.body) if isinstance(response.body, bytes) else 0
-                if made > self.switches.page_cache_bytes:
-                    break
-
-    def _imagined(self, version: str, group: str, parameters: MultiDict[str]) -> Request:
-        path = BASE.format(version=version) + f"/{group}"
-        return Request(
-            number=0,
-            origin="",
-            method="GET",
-            path=path,
-            raw_path=path,
-            query=parameters,
-            headers=CIMultiDictProxy(CIMultiDict()),
-            body=b"",
-            connection=0,
-            parts={"version": version, "group": group},
-        )
 
     def _forget(self) -> None:
         """Forget what was made under other switches."""

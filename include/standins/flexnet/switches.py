@@ -19,32 +19,6 @@ class DateTo(StrEnum):
     INCLUSIVE = "inclusive"
 
 
-class PastDays(StrEnum):
-    """Which days ``pastDays=X`` means: X whole days and today so far, X days of which today is the last, or X whole
-    days.
-    """
-
-    WITH_TODAY = "with_today"
-    ENDING_TODAY = "ending_today"
-    CLOSED = "closed"
-
-
-class HalfRange(StrEnum):
-    """What one date without the other means: up to today (or ``pastDays`` back), 400, or no date at all."""
-
-    COMPLETED = "completed"
-    REJECTED = "rejected"
-    IGNORED = "ignored"
-
-
-class History(StrEnum):
-    """What a range that begins more than 30 days ago gets: its rows, 400, or nothing for the old days."""
-
-    KEPT = "kept"
-    REJECTED = "rejected"
-    EMPTY = "empty"
-
-
 class Missing(StrEnum):
     """How a header says that there is no next (or previous) page."""
 
@@ -113,21 +87,6 @@ class Metadata(StrEnum):
     SAMPLE = "sample"
 
 
-class KeyCase(StrEnum):
-    """Whether filter keys have to be spelled as ``report-filters`` lists them."""
-
-    INSENSITIVE = "insensitive"
-    SENSITIVE = "sensitive"
-
-
-class ModeCase(StrEnum):
-    """Which spelling of ``mode`` is taken."""
-
-    ANY = "any"
-    LOWER = "lower"
-    UPPER = "upper"
-
-
 class ErrorBody(StrEnum):
     """Shape of an error's body."""
 
@@ -156,14 +115,6 @@ class CsvQuoting(StrEnum):
 
     MINIMAL = "minimal"
     ALL = "all"
-
-
-class CsvNested(StrEnum):
-    """How nested values look: JSON text, one column a leaf (``A.B``), or left out."""
-
-    JSON = "json"
-    DOTTED = "dotted"
-    OMITTED = "omitted"
 
 
 class CsvEmpty(StrEnum):
@@ -202,18 +153,14 @@ class FlexNetSwitches(Switches, frozen=True, kw_only=True):
     to its end (ISO 8601, empty: none). ``rows_a_day`` overrides the built-in sizes; above 5,000 rows a day rows repeat
     every 5,000 but for the key, which makes millions of rows cheap. ``refresh_hours`` is how often today's rows grow.
     ``page_cap`` is a server limit below ``limitRecords``. ``data_key`` empty: the body is a bare array.
-    ``record_count_key``, ``page_count_key``, ``page_number_key``: empty leaves the count out. ``page_cache_bytes``:
-    pages kept ready to send again; 0: none. ``json_charset``: reports come in it and name it; empty: UTF-8, unnamed.
-    ``csv_last_line_ends``: whether the last line of a page has its line end. ``prerender``: reports whose pages are
-    made at the start, until ``page_cache_bytes`` are full, as
-    ``usage?dateFrom=2026-11-21&dateTo=2026-11-22&limitRecords=1000``.
+    ``record_count_key``, ``page_count_key``: empty leaves the count out. ``json_charset``: reports come in it and name
+    it; empty: UTF-8, unnamed. ``csv_last_line_ends``: whether the last line of a page has its line end.
     """
 
     logins: dict[str, str] = msgspec.field(default_factory=lambda: {LOGIN: PASSWORD})
     logins_without_permission: dict[str, str] = msgspec.field(default_factory=lambda: {"clerk": PASSWORD})
     tokens: dict[str, str] = msgspec.field(default_factory=lambda: {TOKEN: ""})
     basic_enabled: bool = True
-    bearer_enabled: bool = True
     versions: list[str] = msgspec.field(default_factory=lambda: ["v1"])
     groups: list[str] | None = None
     rows_a_day: dict[str, int] = msgspec.field(default_factory=dict)
@@ -221,13 +168,6 @@ class FlexNetSwitches(Switches, frozen=True, kw_only=True):
     server_timezone: str = "UTC"
     refresh_hours: int = 3
     date_to: DateTo = DateTo.EXCLUSIVE
-    past_days: PastDays = PastDays.WITH_TODAY
-    half_range: HalfRange = HalfRange.COMPLETED
-    history: History = History.KEPT
-    mode_case: ModeCase = ModeCase.ANY
-    key_case: KeyCase = KeyCase.INSENSITIVE
-    filter_any_field: bool = False
-    unknown_parameters_rejected: bool = False
     order: Order = Order.OLDEST_FIRST
     page_cap: int | None = None
     beyond_last: BeyondLast = BeyondLast.EMPTY
@@ -241,11 +181,9 @@ class FlexNetSwitches(Switches, frozen=True, kw_only=True):
     link_parameters: LinkParameters = LinkParameters.KEPT
     record_count_key: str = "recordCount"
     page_count_key: str = "totalPages"
-    page_number_key: str = "pageNumber"
     record_count_of: CountOf = CountOf.ALL_PAGES
     metadata: Metadata = Metadata.NESTED
     error_body: ErrorBody = ErrorBody.JSON
-    csv_content_type: str = "text/csv"
     csv_charset: str = "utf-8"
     csv_bom: bool = False
     csv_line_end: str = "\r\n"
@@ -253,8 +191,4 @@ class FlexNetSwitches(Switches, frozen=True, kw_only=True):
     csv_delimiter: str = ","
     csv_header: CsvHeader = CsvHeader.EVERY_PAGE
     csv_quoting: CsvQuoting = CsvQuoting.MINIMAL
-    csv_nested: CsvNested = CsvNested.JSON
     csv_empty: CsvEmpty = CsvEmpty.HEADER
-    csv_null: str = ""
-    prerender: list[str] = msgspec.field(default_factory=list)
-    page_cache_bytes: int = 64 * 1024 * 1024

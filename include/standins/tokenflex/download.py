@@ -12,9 +12,10 @@ from typing import Final
 from urllib.parse import quote
 from xml.sax.saxutils import escape
 
+from include.standins.kept import Kept
 from include.standins.routing import Refused, Request, Response, Route
 from include.standins.tokenflex.exports import Export
-from include.standins.tokenflex.files import ExportFile, KeptBlocks
+from include.standins.tokenflex.files import ExportFile
 from include.standins.tokenflex.service import DOWNLOAD, Service
 from include.standins.tokenflex.signing import Verdict
 from include.standins.tokenflex.switches import ETag
@@ -35,7 +36,7 @@ class Downloads:
 
     def __init__(self, vendor: Service) -> None:
         self._vendor = vendor
-        self._blocks = KeptBlocks()
+        self._blocks = Kept()
         self._making: dict[str, asyncio.Lock] = {}
 
     def routes(self) -> list[Route]:

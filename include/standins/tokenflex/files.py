@@ -7,45 +7,16 @@ file of many gigabytes costs a few megabytes, and any part of it can be read by 
 from __future__ import annotations
 
 import hashlib
-import threading
-from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Final
 
+from include.standins.kept import Kept
 from include.standins.tokenflex.asked import Asked
 from include.standins.tokenflex.catalogue import Category
 from include.standins.tokenflex.dialect import Dialect
 from include.standins.tokenflex.table import Source, grouped, matching, selected, session_metrics, values_of
 from include.standins.tokenflex.usage import MARK, UsageRow
-
-KEPT_BYTES: Final = 64 << 20
-
-
-class KeptBlocks:
-    """The blocks of bytes that were read last; safe to use from any thread.
-
-    :param limit: bytes that are kept
-    """
-
-    def __init__(self, limit: int = KEPT_BYTES) -> None:
-        self._limit = limit
-        self._lock = threading.RLock()
-        self._blocks: OrderedDict[tuple[str, int], bytes] = OrderedDict()
-        self._size = 0
-
-    def get(self, key: tuple[str, int], make: Callable[[], bytes]) -> bytes:
-        """Return a block, made where it is not kept."""
-        with self._lock:
-            if key in self._blocks:
-                self._blocks.move_to_end(key)
-                return self._blocks[key]
-            block = self._blocks[key] = make()
-            self._size += len(block)
-            while self._size > self._limit and len(self._blocks) > 1:
-                self._size -= len(self._blocks.popitem(last=False)[1])
-            return block
 
 
 @dataclass(frozen=True)
@@ -77,13 +48,13 @@ class ExportFile:
     name: str
     source: Source
     asked: Asked
-    blocks: KeptBlocks
+    blocks: Kept
     etag: str = ""
     length: int = 0
     _parts: list[_Part] = field(default_factory=list)
 
     @classmethod
-    def made(cls, name: str, source: Source, asked: Asked, blocks: KeptBlocks) -> ExportFile:
+    def made(cls, name: str, source: Source, asked: Asked, blocks: Kept) -> ExportFile:
         """Make a file; takes as long as its days need, so call it outside the event loop."""
         made = cls(name, source, asked, blocks)
         made._plan()

@@ -50,12 +50,6 @@ async def test_forms_of_the_token(
     assert (await ask(vendor, "GET", f"{ONE_PAGE}&access_token={TOKEN}", headers={}))[0] == query
 
 
-async def test_forms_by_switch(vendor: CamundaOptimizeStandIn) -> None:
-    vendor.turn(auth_forms=["query"])
-    assert (await ask(vendor, "GET", ONE_PAGE))[0] == 401
-    assert (await ask(vendor, "GET", f"{ONE_PAGE}&access_token={TOKEN}", headers={}))[0] == 200
-
-
 @pytest.mark.parametrize(
     ("path", "headers"),
     [

@@ -195,15 +195,3 @@ def test_ten_million_rows_are_served_from_anywhere(site_with: SITES) -> None:
     assert len(pages[1]["data"][0]) == 20
     first, again = pages[1]["data"][0], pages[6]["data"][0]
     assert {**first, "usageId": ""} == {**again, "usageId": ""}, "above 5,000 a day rows repeat but for the key"
-
-
-def test_pages_are_made_at_the_start(site_with: SITES) -> None:
-    target = "usage?dateFrom=2026-11-20&dateTo=2026-11-21&limitRecords=1000"
-    warm, cold = site_with(prerender=[target]), site_with(page_cache_bytes=0)
-    assert len(warm.vendor.kept_pages) == 3
-    assert len(cold.vendor.kept_pages) == 0
-    for number in (1, 3):
-        assert warm.rows("usage", limitRecords=1000, pageNumber=number, **DAY) == cold.rows(
-            "usage", limitRecords=1000, pageNumber=number, **DAY
-        )
-    assert (len(warm.vendor.kept_pages), len(cold.vendor.kept_pages)) == (3, 0)

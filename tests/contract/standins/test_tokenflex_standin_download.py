@@ -15,10 +15,11 @@ from urllib.parse import urlsplit
 import pytest
 
 from include.standins import Clock, Fault
+from include.standins.kept import MOST_BYTES, Kept
 from include.standins.tokenflex import CONTRACTS, RateLimit, TokenFlexStandIn, TokenFlexSwitches, vendor_fault
 from include.standins.tokenflex.asked import asked
 from include.standins.tokenflex.contracts import own_names
-from include.standins.tokenflex.files import KEPT_BYTES, ExportFile, KeptBlocks
+from include.standins.tokenflex.files import ExportFile
 from include.standins.tokenflex.table import Source
 from include.standins.tokenflex.usage import Usage
 from tests.contract.standins.client import Answer, ask
@@ -323,8 +324,8 @@ class TestData:
         assert uses[1] == 3 * uses[0]
 
     def made(
-        self, body: Any = None, where: str = DAILY["where"], kept_bytes: int = KEPT_BYTES, **switches: Any
+        self, body: Any = None, where: str = DAILY["where"], kept_bytes: int = MOST_BYTES, **switches: Any
     ) -> ExportFile:
         source = Source(Usage(7), CONTRACTS[0], TokenFlexSwitches(**switches), date(2026, 11, 22))
         wanted = asked({**(body or SESSIONS), "where": where}, own_names(), export=True)
-        return ExportFile.made("file", source, wanted, KeptBlocks(kept_bytes))
+        return ExportFile.made("file", source, wanted, Kept(kept_bytes))
