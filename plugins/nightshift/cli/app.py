@@ -58,7 +58,9 @@ def init(
     lake: Annotated[
         str,
         typer.Option(
-            help="A folder, s3://bucket/prefix, gs://…, az://….", envvar="NIGHTSHIFT_LAKE", show_default="./lake"
+            help="A folder, s3://bucket/prefix, gs://…, az://….",
+            envvar="NIGHTSHIFT_LAKE",
+            show_default="lake beside the DAG folder",
         ),
     ] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and do nothing.")] = False,
@@ -82,11 +84,11 @@ def init(
     out = Console(highlight=False)
     try:
         files, needs = project.plan()
-    except ConfigError as error:
+        if not dry_run:
+            project.write(files)
+    except (ConfigError, OSError) as error:
         Console(stderr=True).print(f"nightshift: {error}", markup=False, highlight=False, soft_wrap=True)
         raise typer.Exit(1) from None
-    if not dry_run:
-        project.write(files)
     _show_files(out, files, dry_run=dry_run)
     _show_steps(out, project, needs)
 

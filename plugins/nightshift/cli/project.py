@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -145,7 +146,7 @@ class Project:
                 file.path.parent.mkdir(parents=True, exist_ok=True)
                 file.path.write_text(file.text, encoding="utf-8")
             if file.fate is not Fate.KEPT:
-                noted[str(file.path)] = _digest(file.text)
+                noted[self._label(file.path)] = _digest(file.text)
         (self.config / _WRITTEN).write_text(_json(noted), encoding="utf-8")
 
     def _configuration(self, name: str, starters: Mapping[str, str]) -> PlannedFile:
@@ -171,7 +172,7 @@ class Project:
             fate = Fate.NEW
         elif before == text:
             fate = Fate.SAME
-        elif self._noted().get(str(path)) == _digest(before):
+        elif self._noted().get(self._label(path)) == _digest(before):
             fate = Fate.UPDATED
         else:
             fate = Fate.OVERWRITTEN if self.force else Fate.KEPT
@@ -189,6 +190,9 @@ class Project:
             "# For every process of Airflow: API server, scheduler, DAG processor, triggerer, workers.\n"
             f"NIGHTSHIFT_CONFIG={self.config}\nNIGHTSHIFT_LAKE={lake}\n\n{''.join(ours)}"
         )
+
+    def _label(self, path: Path) -> str:
+        return os.path.relpath(path, self.config)
 
     def _noted(self) -> dict[str, str]:
         path = self.config / _WRITTEN

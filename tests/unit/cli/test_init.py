@@ -139,6 +139,21 @@ def test_a_broken_configuration_is_told_with_its_line_and_left_alone(in_a_projec
     assert contents(in_a_project) == before
 
 
+def test_a_project_may_be_moved(in_a_project: Path) -> None:
+    init("-s", "flexnet")
+    moved = in_a_project.rename(in_a_project.with_name("moved"))
+    files, _ = Project(moved / "dags", moved / "config/nightshift", lake=str(in_a_project / "lake")).plan()
+    assert {one.path.name: one.fate for one in files if one.fate is not Fate.SAME} == {"airflow.env": Fate.UPDATED}
+
+
+def test_a_place_where_nothing_can_be_written_is_told(in_a_project: Path) -> None:
+    (in_a_project / "dags").write_text("a file where the folder should be")
+    done = init("-s", "flexnet")
+    assert done.exit_code == 1
+    assert done.output.startswith("nightshift: ")
+    assert str(in_a_project / "dags") in done.output
+
+
 @pytest.mark.parametrize(
     ("options", "says"),
     [
