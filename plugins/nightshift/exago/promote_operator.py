@@ -305,6 +305,8 @@ class _Attempt:
             self._log.warning("Not done: %s. %s", step, trouble)
             return record, tree
         if record.direction is Direction.BACK:
+            if status.state is StepState.BLOCKED:
+                return record, tree  # what that means is for the decision: a folder that was filled stays
             raise settled(step, trouble) if isinstance(trouble, PASSING) else _stuck(record, str(trouble))
         self._log.warning("Not done: %s. %s Taking back what was done", step, trouble)
         self._tries = 0

@@ -1,22 +1,16 @@
 """Where a person's grant and the tokens that follow from it are kept.
 
-They are Airflow Variables: durable and shared by every executor, encrypted at rest with the Fernet key, writable from a
-task, and masked in the UI, the REST API and the logs because their name holds ``token``. An Airflow connection could
-not hold them: a task cannot write one.
+They are Airflow Variables: durable, shared by every executor, encrypted with the Fernet key, writable from a task (an
+Airflow connection is not), and masked in the UI, the REST API and the logs because their name holds ``token``.
 
-Each Variable has exactly one writer, so that no two ever overwrite each other's tokens, and a new grant wins over
-whatever is still under way for an old one:
+Each ``nightshift_tokenflex_token.<connection>.<part>`` has exactly one writer, so that no two ever overwrite each other's
+tokens, and a new grant wins over whatever is still under way for an old one:
 
-======================================================= =====================
-===================================================== ``nightshift_tokenflex_token.<connection>.grant``       the
-sign-in page      who granted what and when, and the first pair ``nightshift_tokenflex_token.<connection>.renewed``
-DAG tokenflex_token   the newest pair of that grant ``nightshift_tokenflex_token.<connection>.journal``     DAG
-tokenflex_token   no token: what it is about to do, and how that went
-``nightshift_tokenflex_token.<connection>.consent``     the sign-in page      a sign-in under way, for ten minutes
-``nightshift_tokenflex_token.<connection>.refused``     triggers              no token: which access token Autodesk
-refuses before its end
-======================================================= =====================
-=====================================================
+* ``grant``, by the sign-in page: who granted what and when, and the first pair
+* ``renewed``, by the DAG ``tokenflex_token``: the newest pair of that grant
+* ``journal``, by the DAG ``tokenflex_token``: what it is about to do, and how that went; no token
+* ``consent``, by the sign-in page: a sign-in under way, for ten minutes
+* ``refused``, by triggers: which access token Autodesk refuses before its end; no token
 """
 
 from __future__ import annotations

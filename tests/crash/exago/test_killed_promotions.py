@@ -5,20 +5,19 @@ from __future__ import annotations
 import json
 import os
 import time
-from multiprocessing import connection
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from include.standins import Fault, FaultKind
 from nightshift.exago import promote_operator
 from nightshift.exago.promote_operator import PromotionUndone
-from tests.crash import workers
-from tests.crash.workers import frozen_by, killed, stands_still, start, thaw
+from tests.crash.workers import LONG, frozen_by, kill, stands_still, start, thaw
 from tests.unit.exago.conftest import fields
-from tests.unit.exago.exago_server import ExagoServer
 from tests.unit.exago.tasks import api_in, claims_in, promotion
-from tests.unit.exago.test_exago_promote_operator import AFTER, STEPS
+from tests.unit.exago.test_promote_operator import AFTER, STEPS
+from tests.unit.exago.vendor import Vendor
 
 
 def attempt(folder: Path, conn: dict[str, Any], saves: int = 0) -> None:
@@ -36,10 +35,13 @@ def attempt(folder: Path, conn: dict[str, Any], saves: int = 0) -> None:
     (folder / "ended").write_text(api.run(promotion(), try_number=1).state)
 
 
-def end(process: Any) -> None:
-    """Kill a worker from the server's thread: its exit code can be read once only, and that is for the thread of the test."""
-    process.kill()
-    connection.wait([process.sentinel], workers.LONG)
+def killed_at(server: Vendor, number: int, how: FaultKind, folder: Path) -> None:
+    """Run an attempt that is killed at one of its requests, which the server does not get, or whose answer it holds."""
+    server.faults.add(Fault(kind=how), when=lambda request: request.number == number)
+    process = start(attempt, folder, fields(server))
+    server.ledger.wait_for_request(within=LONG, since=number - 1)
+    kill(process)
+    assert len(server.ledger.requests()) == number
 
 
 # A whole promotion asks nine times: open, list, create, list, rename, list, rename, list, end.
@@ -48,30 +50,25 @@ POINTS = [(number, when) for number in range(1, 10) for when in ("at", "after")]
 
 @pytest.mark.parametrize(("number", "when"), POINTS)
 def test_killed_at_each_request(
-    server: ExagoServer, before: set[str], tmp_path: Path, number: int, when: str, monkeypatch: pytest.MonkeyPatch
+    server: Vendor, before: set[str], tmp_path: Path, number: int, when: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NIGHTSHIFT_LAKE", str(tmp_path / "lake"))
-    (server.at_request if when == "at" else server.after_request)[number] = lambda: end(workers.STARTED[-1])
-    killed(start(attempt, tmp_path, fields(server)))
-    assert len(server.calls) == number
+    killed_at(server, number, FaultKind.HOLD if when == "at" else FaultKind.HOLD_ANSWER, tmp_path)
     run = api_in(tmp_path, fields(server)).run(promotion(), try_number=2)
     assert run.state == "success", run.error
     assert run.result["outcome"] == "as planned"
     assert server.paths() == AFTER
     assert server.changes == STEPS
     assert claims_in(tmp_path / "lake") == []
-    assert len(server.sessions) <= 1
+    assert server.open <= 1
 
 
 @pytest.mark.parametrize("number", [3, 5, 7])
 def test_killed_and_then_refused_it_is_as_before(
-    server: ExagoServer, before: set[str], tmp_path: Path, number: int, monkeypatch: pytest.MonkeyPatch
+    server: Vendor, before: set[str], tmp_path: Path, number: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NIGHTSHIFT_LAKE", str(tmp_path / "lake"))
-    server.at_request[number] = lambda: end(workers.STARTED[-1])
-    server.script["rename"] = ["lost", "lost"] if number < 7 else ["done", "lost"]
-    killed(start(attempt, tmp_path, fields(server)))
-    server.script.clear()
+    killed_at(server, number, FaultKind.HOLD, tmp_path)
     server.script["rename"] = [(409, b"{}")]
     if number == 3:
         server.script["rename"] = ["done", (409, b"{}")]
@@ -83,7 +80,7 @@ def test_killed_and_then_refused_it_is_as_before(
 
 @pytest.mark.parametrize("saves", range(1, 9))
 def test_frozen_after_each_save_it_changes_nothing_when_it_thaws(
-    server: ExagoServer, before: set[str], tmp_path: Path, saves: int, monkeypatch: pytest.MonkeyPatch
+    server: Vendor, before: set[str], tmp_path: Path, saves: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A second attempt ends the promotion, people put everything back by hand, and then the first one thaws."""
     monkeypatch.setenv("NIGHTSHIFT_LAKE", str(tmp_path / "lake"))

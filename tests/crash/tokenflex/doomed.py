@@ -11,7 +11,7 @@ from tests.crash.workers import freeze
 from tests.execution_api import FakeExecutionApi
 from tests.file_store import FileStore
 from tests.unit.tokenflex.export_tasks import download_task, request_task
-from tests.unit.tokenflex.usage_server import TOKEN
+from tests.unit.tokenflex.vendor import TOKEN
 
 
 def api_of(folder: Path, url: str) -> FakeExecutionApi:

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 from tests.crash.workers import freeze, kill, start, thaw
 from tests.execution_api import TaskRun
 from tests.file_store import FileStore
-from tests.unit.tokenflex_signin.oauth_server import OAuthServer
-from tests.unit.tokenflex_signin.records import GRANT, granted, renew_task, renewing_api
+from tests.unit.tokenflex.oauth_server import OAuthServer
+from tests.unit.tokenflex.records import GRANT, granted, renew_task, renewing_api
 
 
 def renew(url: str, folder: Path, stop_before: str | None) -> None:

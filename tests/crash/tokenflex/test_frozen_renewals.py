@@ -13,8 +13,8 @@ from pathlib import Path
 from tests.crash.tokenflex.renewing import Stage
 from tests.crash.tokenflex.renewing import stage as stage_of
 from tests.crash.workers import stands_still, until
-from tests.unit.tokenflex_signin.oauth_server import OAuthServer
-from tests.unit.tokenflex_signin.records import GRANT, JOURNAL, RENEWED, granted
+from tests.unit.tokenflex.oauth_server import OAuthServer
+from tests.unit.tokenflex.records import GRANT, JOURNAL, RENEWED, granted
 
 
 def frozen_with_the_question_answered(server: OAuthServer, folder: Path) -> Stage:

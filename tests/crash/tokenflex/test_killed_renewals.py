@@ -9,8 +9,8 @@ from nightshift.tokenflex.oauth import GrantSpent
 from tests.crash.tokenflex.renewing import Stage
 from tests.crash.tokenflex.renewing import stage as stage_of
 from tests.crash.workers import LONG, stands_still
-from tests.unit.tokenflex_signin.oauth_server import OAuthServer
-from tests.unit.tokenflex_signin.records import GRANT, JOURNAL, RENEWED, granted
+from tests.unit.tokenflex.oauth_server import OAuthServer
+from tests.unit.tokenflex.records import GRANT, JOURNAL, RENEWED, granted
 
 
 def killed_between_answer_and_save(server: OAuthServer, folder: Path) -> Stage:

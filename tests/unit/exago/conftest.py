@@ -7,21 +7,20 @@ from typing import Any
 
 import pytest
 
+from include.standins.exago import REST_KEY, USER_ID
 from tests.execution_api import FakeExecutionApi  # first: it sets Airflow up
-from tests.unit.exago.exago_server import KEY, USER, ExagoServer
+from tests.unit.exago.vendor import Vendor
 
 
 @pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[ExagoServer]:
-    vendor = ExagoServer()
-    vendor.start()
-    monkeypatch.setenv("AIRFLOW_CONN_EXAGO_DEFAULT", json.dumps(fields(vendor)))
-    yield vendor
-    vendor.stop()
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Vendor]:
+    with Vendor() as vendor:
+        monkeypatch.setenv("AIRFLOW_CONN_EXAGO_DEFAULT", json.dumps(fields(vendor)))
+        yield vendor
 
 
 @pytest.fixture
-def connect(server: ExagoServer, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+def connect(server: Vendor, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Change the connection: its fields, or by ``extra`` its extras."""
 
     def change(*, extra: dict[str, Any] | None = None, **given: Any) -> None:
@@ -37,13 +36,13 @@ def lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def api(server: ExagoServer, lake: Path) -> FakeExecutionApi:
+def api(server: Vendor, lake: Path) -> FakeExecutionApi:
     return api_of(server)
 
 
-def fields(vendor: ExagoServer) -> dict[str, Any]:
-    return {"conn_type": "exago", "host": vendor.url, "login": USER, "password": KEY}
+def fields(vendor: Vendor) -> dict[str, Any]:
+    return {"conn_type": "exago", "host": vendor.url, "login": USER_ID, "password": REST_KEY}
 
 
-def api_of(vendor: ExagoServer, **more: Any) -> FakeExecutionApi:
+def api_of(vendor: Vendor, **more: Any) -> FakeExecutionApi:
     return FakeExecutionApi(connections={"exago_default": fields(vendor)}, max_tries=5, **more)

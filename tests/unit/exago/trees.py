@@ -36,7 +36,16 @@ def lines_of(tree: Tree) -> set[str]:
 def trees(draw: st.DrawFn) -> Tree:
     """Any tree, up to four levels deep."""
     folders = draw(st.lists(st.lists(NAMES, min_size=1, max_size=3).map("/".join), max_size=6))
-    reports = draw(st.lists(st.tuples(st.lists(NAMES, max_size=3), st.sampled_from(["r1", "r2", "r3"]), st.sampled_from(["advanced", "dashboard"])), max_size=8))  # fmt: skip
+    reports = draw(
+        st.lists(
+            st.tuples(
+                st.lists(NAMES, max_size=3),
+                st.sampled_from(["r1", "r2", "r3"]),
+                st.sampled_from(["advanced", "dashboard"]),
+            ),
+            max_size=8,
+        )
+    )
     lines = [f"{folder}/" for folder in folders]
     lines += ["/".join([*above, name]) + f"|{kind}" for above, name, kind in reports]
     return tree_of(lines)

@@ -7,24 +7,26 @@ from pathlib import Path
 import pytest
 
 from tests.execution_api import FakeExecutionApi  # first: it sets Airflow up
-from tests.unit.tokenflex.usage_server import TOKEN, UsageServer
+from tests.unit.tokenflex.oauth_server import OAuthServer, serving
+from tests.unit.tokenflex.vendor import TOKEN, Vendor
 
 
 @pytest.fixture
-def vendor() -> Iterator[UsageServer]:
-    server = UsageServer()
-    server.start()
-    yield server
-    server.stop()
+def vendor() -> Iterator[Vendor]:
+    with Vendor() as one:
+        yield one
 
 
 @pytest.fixture
-def connection(vendor: UsageServer) -> dict[str, str]:
+def connection(vendor: Vendor) -> dict[str, str]:
     extra = {"auth": "bearer", "token": TOKEN, "requests_per_minute": 6000}
     return {
-        "conn_type": "tokenflex", "host": vendor.url, "login": "client-id", "password": "client-secret-815",
+        "conn_type": "tokenflex",
+        "host": vendor.url,
+        "login": "client-id",
+        "password": "client-secret-815",
         "extra": json.dumps(extra),
-    }  # fmt: skip
+    }
 
 
 @pytest.fixture
@@ -43,3 +45,18 @@ def api(connection: dict[str, str]) -> FakeExecutionApi:
 def lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("NIGHTSHIFT_LAKE", str(tmp_path / "lake"))
     return tmp_path / "lake"
+
+
+@pytest.fixture
+def server() -> Iterator[OAuthServer]:
+    with serving() as one:
+        yield one
+
+
+@pytest.fixture(autouse=True)
+def no_held_tokens() -> Iterator[None]:
+    from nightshift.tokenflex import auth
+
+    auth.forget()
+    yield
+    auth.forget()

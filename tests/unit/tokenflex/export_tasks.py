@@ -10,6 +10,7 @@ from nightshift.tokenflex.adapter import TokenFlexExportAdapter
 from nightshift.tokenflex.landing_operators import TokenFlexDownloadExportOperator
 from nightshift.tokenflex.operators import TokenFlexDeleteExportOperator, TokenFlexRequestExportOperator
 from nightshift.tokenflex.sensors import TokenFlexExportSensor
+from tests.unit.tokenflex.vendor import CONTRACT
 
 NIGHT = "2026-11-21"
 
@@ -27,7 +28,7 @@ class QuickRequest(TokenFlexRequestExportOperator):
 
 def request_task(**kwargs: Any) -> TokenFlexRequestExportOperator:
     given = {
-        "contract": "110",
+        "contract": CONTRACT,
         "night": NIGHT,
         "fields": ["usageDate"],
         "metrics": ["tokensConsumed"],
@@ -41,13 +42,13 @@ def sensor_task(request_key: str, **kwargs: Any) -> TokenFlexExportSensor:
     quick = {"poll_first": 0.02, "poll_cap": 0.05}
     with DAG("d", schedule=None):
         return TokenFlexExportSensor(
-            **{"task_id": "wait", "contract": "110", "request_key": request_key, **quick, **kwargs}
+            **{"task_id": "wait", "contract": CONTRACT, "request_key": request_key, **quick, **kwargs}
         )
 
 
 def download_task(request_key: str, **kwargs: Any) -> TokenFlexDownloadExportOperator:
     given = {
-        "contract": "110",
+        "contract": CONTRACT,
         "report": "desktop",
         "night": NIGHT,
         "fields": ["usageDate", "userName"],
@@ -59,4 +60,4 @@ def download_task(request_key: str, **kwargs: Any) -> TokenFlexDownloadExportOpe
 
 def delete_task(request_key: str) -> TokenFlexDeleteExportOperator:
     with DAG("d", schedule=None):
-        return TokenFlexDeleteExportOperator(task_id="delete", contract="110", request_key=request_key)
+        return TokenFlexDeleteExportOperator(task_id="delete", contract=CONTRACT, request_key=request_key)

@@ -16,7 +16,9 @@ from tests.execution_api import FakeExecutionApi
 
 @dataclass
 class TokenApi(FakeExecutionApi):
-    """As its base; ``before_put`` is called with the key before a Variable is written, and may raise or never return; ``after_get`` after one was read."""
+    """As its base; ``before_put`` is called with the key before a Variable is written, and may raise or never return;
+    ``after_get`` after one was read.
+    """
 
     variables: MutableMapping[str, str] = field(default_factory=dict)
     before_put: Callable[[str], None] = lambda key: None

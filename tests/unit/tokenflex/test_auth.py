@@ -13,8 +13,8 @@ from nightshift.errors import AuthFailed, Rejected, Unreachable
 from nightshift.tokenflex import auth
 from nightshift.tokenflex.oauth import SignInHook, fingerprint
 from nightshift.tokenflex.tokens import Grant, Journal, RefreshOutcome, Renewed, decode, encode
-from tests.unit.tokenflex_signin.oauth_server import OAuthServer
-from tests.unit.tokenflex_signin.records import (
+from tests.unit.tokenflex.oauth_server import OAuthServer
+from tests.unit.tokenflex.records import (
     CONN,
     GRANT,
     JOURNAL,
@@ -25,7 +25,7 @@ from tests.unit.tokenflex_signin.records import (
     renew_task,
     renewing_api,
 )
-from tests.unit.tokenflex_signin.token_api import TokenApi
+from tests.unit.tokenflex.token_api import TokenApi
 
 
 class ThingHook(SignInHook):
@@ -198,7 +198,9 @@ def test_no_secret_in_logs_reprs_and_errors(server: OAuthServer, caplog: pytest.
 
 
 def test_a_refused_token_starts_the_dag_that_renews_it_once_for_all_who_ask(server: OAuthServer) -> None:
-    """The run is started under a name of the token, which Airflow takes once; nobody but the DAG uses the refresh token."""
+    """The run is started under a name of the token, which Airflow takes once; nobody but the DAG uses the refresh
+    token.
+    """
     api = api_of(server, {GRANT: granted(server, left=1000)})
     assert ask(api) == ["1"]
     server.access.clear()

@@ -83,9 +83,14 @@ def test_each_export_is_a_group_of_its_own(tmp_path: Path, monkeypatch: pytest.M
     assert found.import_errors == {}
     dag = found.dags["tokenflex_exports"]
     assert set(dag.task_ids) == {
-        "night", *(f"{name}.{step}" for name in ("desktop_usage", "sessions") for step in ("request", "wait", "download", "publish")),
+        "night",
+        *(
+            f"{name}.{step}"
+            for name in ("desktop_usage", "sessions")
+            for step in ("request", "wait", "download", "publish")
+        ),
         "desktop_usage.delete",
-    }  # fmt: skip
+    }
     assert dag.get_task("desktop_usage.publish").downstream_task_ids == {"desktop_usage.delete"}
     weights = [dag.get_task(f"sessions.{step}").priority_weight for step in ("request", "wait", "download")]
     assert weights == sorted(weights)
@@ -107,14 +112,29 @@ def test_the_pool_of_the_configuration_holds_what_talks_to_the_vendor_only(
 @pytest.mark.parametrize(
     ("given", "told"),
     [
-        (("usageHours", "useCount"), ":14: tokenflex.exports[1].metrics: useCount is not allowed in a desktop session-level export"),
-        (("[tokensConsumed]", "[tokensConsumd]"), ":8: tokenflex.exports[0].metrics: tokensConsumd is not known; did you mean tokensConsumed?"),
+        (
+            ("usageHours", "useCount"),
+            ":14: tokenflex.exports[1].metrics: useCount is not allowed in a desktop session-level export",
+        ),
+        (
+            ("[tokensConsumed]", "[tokensConsumd]"),
+            ":8: tokenflex.exports[0].metrics: tokensConsumd is not known; did you mean tokensConsumed?",
+        ),
         (("userName]", "userNam]"), ":7: tokenflex.exports[0].fields: userNam is not known; did you mean userName?"),
-        (("DESKTOP_PRODUCT\n      fields: [usageDate, prod", "DESKTOP\n      fields: [usageDate, prod"), ":6: tokenflex.exports[0].category: DESKTOP is not known; did you mean DESKTOP_PRODUCT?"),
-        (('"contractYear >= 2"', '"contractYear >= {{ x }}"'), ":15: tokenflex.exports[1].where: has a template, but is sent as it is"),
-        (("look_back: 3", "skip_rules: [known-metrik]"), ":9: tokenflex.exports[0].skip_rules: 'known-metrik' is not a rule; did you mean 'known-metric'?"),
+        (
+            ("DESKTOP_PRODUCT\n      fields: [usageDate, prod", "DESKTOP\n      fields: [usageDate, prod"),
+            ":6: tokenflex.exports[0].category: DESKTOP is not known; did you mean DESKTOP_PRODUCT?",
+        ),
+        (
+            ('"contractYear >= 2"', '"contractYear >= {{ x }}"'),
+            ":15: tokenflex.exports[1].where: has a template, but is sent as it is",
+        ),
+        (
+            ("look_back: 3", "skip_rules: [known-metrik]"),
+            ":9: tokenflex.exports[0].skip_rules: 'known-metrik' is not a rule; did you mean 'known-metric'?",
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_the_vendor_would_refuse_is_told_with_file_line_and_field(
     tmp_path: Path, given: tuple[str, str], told: str
 ) -> None:

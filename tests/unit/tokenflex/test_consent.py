@@ -13,9 +13,9 @@ import pytest
 import structlog
 
 from nightshift.tokenflex.hook import TokenFlexHook
-from tests.unit.tokenflex_signin import airflow_page as web
-from tests.unit.tokenflex_signin.oauth_server import CLIENT, SECRET, OAuthServer
-from tests.unit.tokenflex_signin.records import CONN, GRANT, JOURNAL, granted
+from tests.unit.tokenflex import airflow_page as web
+from tests.unit.tokenflex.oauth_server import CLIENT, SECRET, OAuthServer
+from tests.unit.tokenflex.records import CONN, GRANT, JOURNAL, granted
 
 CALLBACK = f"{web.PAGE}callback"
 

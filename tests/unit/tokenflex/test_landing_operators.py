@@ -15,7 +15,7 @@ from nightshift.tokenflex.configuration import UsageExport
 from nightshift.tokenflex.landing_operators import TokenFlexPublishExportOperator
 from tests.execution_api import FakeExecutionApi
 from tests.unit.tokenflex.export_tasks import NIGHT, download_task
-from tests.unit.tokenflex.usage_server import MadeExport, UsageServer
+from tests.unit.tokenflex.vendor import Export, Vendor
 
 EXPORT = UsageExport(
     name="desktop",
@@ -27,16 +27,16 @@ EXPORT = UsageExport(
 
 
 def bring_home(
-    vendor: UsageServer,
+    vendor: Vendor,
     api: FakeExecutionApi,
     file: str,
     night: str = NIGHT,
     export: UsageExport = EXPORT,
     at: datetime | None = None,
-    made: MadeExport | None = None,
+    made: Export | None = None,
 ) -> Any:
     vendor.file = file.encode()
-    key = (made or vendor.add("Download", at=at)).key
+    key = (made or vendor.add(at=at)).key
     api.task_store.clear()
     extract = api.run(download_task(key, look_back=export.look_back, night=night))
     assert extract.state == "success", extract.error
@@ -62,7 +62,7 @@ def table(lake: Path) -> dict[tuple[str, str], float]:
 
 
 def test_late_usage_replaces_each_night_of_the_look_back_and_no_other(
-    vendor: UsageServer, api: FakeExecutionApi, lake: Path
+    vendor: Vendor, api: FakeExecutionApi, lake: Path
 ) -> None:
     header = "usageDate,userName,tokensConsumed\n"
     bring_home(vendor, api, header + "2026-11-16,old,1\n2026-11-18,ann,1\n", night="2026-11-18")
@@ -74,14 +74,18 @@ def test_late_usage_replaces_each_night_of_the_look_back_and_no_other(
         vendor, api, header + "2026-11-19,ann,2\n2026-11-20,ann,3\n2026-11-20,late,5\n2026-11-21,ann,6.5\n"
     )
     assert table(lake) == {
-        ("2026-11-16", "old"): 1.0, ("2026-11-18", "ann"): 1.0, ("2026-11-19", "ann"): 2.0, ("2026-11-20", "ann"): 3.0,
-        ("2026-11-20", "late"): 5.0, ("2026-11-21", "ann"): 6.5,
-    }  # fmt: skip
+        ("2026-11-16", "old"): 1.0,
+        ("2026-11-18", "ann"): 1.0,
+        ("2026-11-19", "ann"): 2.0,
+        ("2026-11-20", "ann"): 3.0,
+        ("2026-11-20", "late"): 5.0,
+        ("2026-11-21", "ann"): 6.5,
+    }
     assert told["rows"] == 4
 
 
 def test_columns_are_found_by_name_in_any_order_and_with_a_byte_order_mark(
-    vendor: UsageServer, api: FakeExecutionApi, lake: Path
+    vendor: Vendor, api: FakeExecutionApi, lake: Path
 ) -> None:
     bring_home(vendor, api, "usageDate,userName,tokensConsumed\r\n2026-11-20,ann,1\r\n")
     bring_home(vendor, api, '\ufefftokensConsumed,userName,usageDate\r\n"7.25","a\n""b""",2026-11-21\r\n')
@@ -89,14 +93,14 @@ def test_columns_are_found_by_name_in_any_order_and_with_a_byte_order_mark(
 
 
 def test_the_night_column_may_be_spelled_otherwise_in_the_file(
-    vendor: UsageServer, api: FakeExecutionApi, lake: Path
+    vendor: Vendor, api: FakeExecutionApi, lake: Path
 ) -> None:
     bring_home(vendor, api, "Usage Date,userName,tokensConsumed\n2026-11-21,ann,1\n2026-11-01,ann,1\n")
     assert table(lake) == {("2026-11-21", "ann"): 1.0}
 
 
 def test_an_export_without_a_night_column_is_the_nights_content_as_a_whole(
-    vendor: UsageServer, api: FakeExecutionApi, lake: Path
+    vendor: Vendor, api: FakeExecutionApi, lake: Path
 ) -> None:
     whole = UsageExport(name="desktop", fields=("userName",), metrics=("tokensConsumed",), date_field=None)
     assert whole.publish_spec("UTC").night_column is None
@@ -105,16 +109,14 @@ def test_an_export_without_a_night_column_is_the_nights_content_as_a_whole(
 
 
 @pytest.mark.parametrize("file", ["", "usageDate,userName,tokensConsumed\n"])
-def test_a_night_without_usage_empties_the_night(
-    vendor: UsageServer, api: FakeExecutionApi, lake: Path, file: str
-) -> None:
+def test_a_night_without_usage_empties_the_night(vendor: Vendor, api: FakeExecutionApi, lake: Path, file: str) -> None:
     bring_home(vendor, api, "usageDate,userName,tokensConsumed\n2026-11-21,ann,1\n")
     bring_home(vendor, api, file)
     assert table(lake) == {}
 
 
 def test_a_file_that_is_fetched_late_does_not_replace_what_a_later_export_has_brought(
-    vendor: UsageServer, api: FakeExecutionApi, lake: Path
+    vendor: Vendor, api: FakeExecutionApi, lake: Path
 ) -> None:
     """What makes an extract newer is when its export was made, not when its file was fetched."""
     header = "usageDate,userName,tokensConsumed\n"
@@ -130,9 +132,9 @@ def test_a_file_that_is_fetched_late_does_not_replace_what_a_later_export_has_br
 
 
 def test_the_same_export_fetched_again_is_neither_older_nor_newer(
-    vendor: UsageServer, api: FakeExecutionApi, lake: Path
+    vendor: Vendor, api: FakeExecutionApi, lake: Path
 ) -> None:
-    file, key = "usageDate,userName,tokensConsumed\n2026-11-21,ann,7\n", vendor.add("Download")
+    file, key = "usageDate,userName,tokensConsumed\n2026-11-21,ann,7\n", vendor.add()
     first = bring_home(vendor, api, file, made=key)
     again = bring_home(vendor, api, file.replace("7", "8"), made=key)
     assert (first["kept"], again["kept"]) == ({}, {})

@@ -8,8 +8,8 @@ import pytest
 from airflow.dag_processing.dagbag import DagBag
 from airflow.serialization.serialized_objects import DagSerialization
 
-from tests.unit.tokenflex_signin.oauth_server import OAuthServer
-from tests.unit.tokenflex_signin.records import GRANT, granted, renew_task, renewing_api
+from tests.unit.tokenflex.oauth_server import OAuthServer
+from tests.unit.tokenflex.records import GRANT, granted, renew_task, renewing_api
 
 FILE = Path(__file__).resolve().parents[3] / "dags" / "tokenflex_token.py"
 

@@ -82,7 +82,12 @@ def test_a_folder_that_moved_alone_is_said_to_have_moved(tree: Tree, data: st.Da
         return
     old = data.draw(st.sampled_from([entry.path for entry in tree.folders]))
     new = ContentPath(("elsewhere", *old.levels[-1:]))
-    moved = Tree(tuple(msgspec.structs.replace(entry, path=entry.path.moved(old, new)) if entry.path.is_in(old) else entry for entry in tree))  # fmt: skip
+    moved = Tree(
+        tuple(
+            msgspec.structs.replace(entry, path=entry.path.moved(old, new)) if entry.path.is_in(old) else entry
+            for entry in tree
+        )
+    )
     changes = compare(tree, moved)
     assert {change.kind for change in changes} == {ChangeKind.MOVED}
     assert len(changes) == 1 + len(tree.inside(old))

@@ -21,8 +21,8 @@ from nightshift.lake.landing import Landing
 from nightshift.lake.store import Lake
 from nightshift.nights.publish import PublishNightOperator, WatchSchemaOperator
 from tests.execution_api import FakeExecutionApi, TaskRun
-from tests.unit.exago.exago_server import ExagoServer
 from tests.unit.exago.tasks import task
+from tests.unit.exago.vendor import Vendor
 
 YESTERDAY = (datetime.now(UTC).date() - timedelta(days=1)).isoformat()
 BEFORE = (datetime.now(UTC).date() - timedelta(days=2)).isoformat()
@@ -30,7 +30,7 @@ CONFIG = Exago()
 
 
 @pytest.fixture(autouse=True)
-def _some_tree(server: ExagoServer) -> None:
+def _some_tree(server: Vendor) -> None:
     server.put("Sales/Daily")
     server.put("Sales/Weekly", "dashboard")
     server.put("Empty/")
@@ -57,7 +57,11 @@ def rows(lake: Path, report: str, night: str = YESTERDAY) -> list[dict[str, Any]
     from deltalake import DeltaTable
 
     table = DeltaTable(str(lake / "tables" / "exago" / report)).to_pyarrow_table()
-    return [{name: value for name, value in row.items() if name != "night"} for row in table.to_pylist() if row["night"].isoformat() == night]  # fmt: skip
+    return [
+        {name: value for name, value in row.items() if name != "night"}
+        for row in table.to_pylist()
+        if row["night"].isoformat() == night
+    ]
 
 
 def page(lake: Path, result: dict[str, Any], number: int) -> bytes:
@@ -65,8 +69,8 @@ def page(lake: Path, result: dict[str, Any], number: int) -> bytes:
     return asyncio.run(landing.extract(result["extract"]).read(number))
 
 
-def test_the_tree_lands_as_received_and_becomes_a_table(server: ExagoServer, api: FakeExecutionApi, lake: Path) -> None:
-    server.read_only.add(("Sales",))
+def test_the_tree_lands_as_received_and_becomes_a_table(server: Vendor, api: FakeExecutionApi, lake: Path) -> None:
+    server.protect("Sales")
     taken = take(api)
     assert taken.state == "success", taken.error
     assert (taken.result["rows"], taken.result["pages"]) == (4, 2)
@@ -74,39 +78,75 @@ def test_the_tree_lands_as_received_and_becomes_a_table(server: ExagoServer, api
     published = publish(api, taken.result, CONFIG.catalog.tree_spec())
     assert published.state == "success", published.error
     assert sorted(rows(lake, "tree"), key=lambda row: row["path"]) == [
-        {"path": "Empty", "parent": None, "name": "Empty", "kind": "folder", "type": None, "read_only": False, "role": "Admin", "content_id": None},
-        {"path": "Sales", "parent": None, "name": "Sales", "kind": "folder", "type": None, "read_only": True, "role": "Admin", "content_id": None},
-        {"path": "Sales/Daily", "parent": "Sales", "name": "Daily", "kind": "report", "type": "advanced", "read_only": False, "role": "Admin", "content_id": None},
-        {"path": "Sales/Weekly", "parent": "Sales", "name": "Weekly", "kind": "report", "type": "dashboard", "read_only": False, "role": "Admin", "content_id": None},
-    ]  # fmt: skip
-    assert server.sessions == set()
+        {
+            "path": "Empty",
+            "parent": None,
+            "name": "Empty",
+            "kind": "folder",
+            "type": None,
+            "read_only": False,
+            "role": "Admin",
+            "content_id": None,
+        },
+        {
+            "path": "Sales",
+            "parent": None,
+            "name": "Sales",
+            "kind": "folder",
+            "type": None,
+            "read_only": True,
+            "role": "Admin",
+            "content_id": None,
+        },
+        {
+            "path": "Sales/Daily",
+            "parent": "Sales",
+            "name": "Daily",
+            "kind": "report",
+            "type": "advanced",
+            "read_only": False,
+            "role": "Admin",
+            "content_id": None,
+        },
+        {
+            "path": "Sales/Weekly",
+            "parent": "Sales",
+            "name": "Weekly",
+            "kind": "report",
+            "type": "dashboard",
+            "read_only": False,
+            "role": "Admin",
+            "content_id": None,
+        },
+    ]
+    assert server.open == 0
 
 
-def test_the_session_id_is_not_in_the_lake(server: ExagoServer, api: FakeExecutionApi, lake: Path) -> None:
+def test_the_session_id_is_not_in_the_lake(server: Vendor, api: FakeExecutionApi, lake: Path) -> None:
     sids: list[str] = []
-    server.script["list"] = [lambda: sids.extend(server.sessions)]
+    server.script["list"] = [lambda: sids.extend(server.sids())]
     taken = take(api)
     manifest = next(lake.rglob("manifest.json")).read_text()
     assert sids
     assert sids[0] not in manifest + page(lake, taken.result, 1).decode() + page(lake, taken.result, 2).decode()
 
 
-def test_an_empty_tree_and_a_path_that_is_folder_and_report(
-    server: ExagoServer, api: FakeExecutionApi, lake: Path
-) -> None:
-    server.tree.clear()
+def test_an_empty_tree_and_a_path_that_is_folder_and_report(server: Vendor, api: FakeExecutionApi, lake: Path) -> None:
+    server.clear()
     published = publish(api, take(api).result, CONFIG.catalog.tree_spec())
     assert published.state == "success", published.error
     assert rows(lake, "tree") == []
     node = {"name": "A", "leaf_flag": False, "readonly_flag": False, "type": None, "user": "Admin", "entity": []}
-    server.script["list"] = [(200, json.dumps({"entity": [node, {**node, "leaf_flag": True, "type": "advanced"}]}).encode())]  # fmt: skip
+    server.script["list"] = [
+        (200, json.dumps({"entity": [node, {**node, "leaf_flag": True, "type": "advanced"}]}).encode())
+    ]
     published = publish(api, take(api).result, CONFIG.catalog.tree_spec())
     assert published.state == "success", published.error
     assert sorted((row["path"], row["kind"]) for row in rows(lake, "tree")) == [("A", "folder"), ("A", "report")]
 
 
 def test_what_changed_since_the_last_night(
-    server: ExagoServer, api: FakeExecutionApi, lake: Path, capsys: pytest.CaptureFixture[str]
+    server: Vendor, api: FakeExecutionApi, lake: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     first = compare(api, take(api, BEFORE, force=True))
     assert (first.state, first.result["rows"]) == ("success", 0)
@@ -133,20 +173,20 @@ def test_what_changed_since_the_last_night(
     assert len(rows(lake, "tree_changes")) == 5
 
 
-def test_a_past_night_comes_from_the_landing_only(server: ExagoServer, api: FakeExecutionApi, lake: Path) -> None:
+def test_a_past_night_comes_from_the_landing_only(server: Vendor, api: FakeExecutionApi, lake: Path) -> None:
     missing = take(api, BEFORE)
     assert isinstance(missing.error, Rejected)
     assert "snapshot of the present" in str(missing.error)
     taken = take(api, BEFORE, force=True)
-    requests = len(server.calls)
-    server.tree.clear()
+    requests = len(server.ledger.requests())
+    server.clear()
     again = take(api, BEFORE)
     assert (again.result["extract"], again.result["rows"]) == (taken.result["extract"], 4)
-    assert len(server.calls) == requests
+    assert len(server.ledger.requests()) == requests
 
 
 def test_rows_of_a_past_night_are_worked_out_anew_from_what_was_received(
-    server: ExagoServer, api: FakeExecutionApi, lake: Path
+    server: Vendor, api: FakeExecutionApi, lake: Path
 ) -> None:
     taken = take(api, BEFORE, force=True)
     folder = Landing(Lake.from_url(str(lake)), "exago", "tree", BEFORE).extract(taken.result["extract"])
@@ -172,7 +212,7 @@ FILTER = {"FilterText": "Orders.Day", "Operator": 0, "Values": ["{night:%m/%d/%Y
     ],
 )
 def test_a_report_becomes_a_table(
-    server: ExagoServer, api: FakeExecutionApi, lake: Path, form: str, content: object
+    server: Vendor, api: FakeExecutionApi, lake: Path, form: str, content: object
 ) -> None:
     server.report = {"ExecuteData": content, "IsError": False}
     given = {"report": "orders", "path": "Sales/Daily", "format": form, "filters": [FILTER], "night": BEFORE}
@@ -187,14 +227,14 @@ def test_a_report_becomes_a_table(
     assert sorted(rows(lake, "orders", BEFORE), key=str) == [{"a": 1, "b": "x\ny"}, {"a": 2, "b": "ä"}]
 
 
-def test_an_empty_report_is_a_night_without_rows(server: ExagoServer, api: FakeExecutionApi, lake: Path) -> None:
+def test_an_empty_report_is_a_night_without_rows(server: Vendor, api: FakeExecutionApi, lake: Path) -> None:
     server.report = {"ExecuteData": "", "IsError": False}
     run = api.run(task(ExagoReportExtractOperator, report="orders", path="A", night=YESTERDAY))
     assert (run.state, run.result["rows"]) == ("success", 0)
 
 
 def test_a_report_that_failed_with_200_is_tried_again_and_lands_nothing(
-    server: ExagoServer, api: FakeExecutionApi, lake: Path
+    server: Vendor, api: FakeExecutionApi, lake: Path
 ) -> None:
     server.report = {"ExecuteData": "", "IsError": True, "ErrorList": ["no database"]}
     run = api.run(task(ExagoReportExtractOperator, report="orders", path="A", night=YESTERDAY))
@@ -204,11 +244,18 @@ def test_a_report_that_failed_with_200_is_tried_again_and_lands_nothing(
     assert not list(lake.rglob("manifest.json"))
 
 
-def test_a_report_without_the_night_in_it_is_a_snapshot(server: ExagoServer, api: FakeExecutionApi) -> None:
+def test_a_report_without_the_night_in_it_is_a_snapshot(server: Vendor, api: FakeExecutionApi) -> None:
     run = api.run(task(ExagoReportExtractOperator, report="orders", path="A", night=BEFORE))
     assert isinstance(run.error, Rejected)
     assert "{night}" in str(run.error)
+    server.report = {"ExecuteData": "a\r\n", "IsError": False}
     assert api.run(task(ExagoReportExtractOperator, report="o", path="A", night=BEFORE, dated=True)).state == "success"
+
+
+def test_a_slip_in_a_path_is_told_with_the_nearest(server: Vendor, api: FakeExecutionApi) -> None:
+    run = api.run(task(ExagoReportExtractOperator, report="orders", night=YESTERDAY, path="Sales/Daly"))
+    assert "there is no report 'Sales/Daly'; did you mean 'Sales/Daily'?" in str(run.error)
+    assert "This user sees: Sales/Daily, Sales/Weekly" in str(run.error)
 
 
 def test_the_night_in_filters() -> None:

@@ -19,7 +19,9 @@ CLIENT, SECRET = "client-id-4711", "client-secret/Zz9+0815"
 
 @dataclass
 class OAuthServer:
-    """Its switches may be set at any time; ``asked`` lists the grant types that arrived, ``answers`` the pairs that were given out."""
+    """Its switches may be set at any time; ``asked`` lists the grant types that arrived, ``answers`` the pairs that
+    were given out.
+    """
 
     url: str = ""
     life: int = 3599

@@ -1,14 +1,15 @@
-"""Requesting, waiting and deleting, with Airflow's own task runner against the small Token Flex."""
+"""Requesting, waiting and deleting, with Airflow's own task runner against the stand-in of Token Flex."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from include.standins.tokenflex import vendor_fault
 from nightshift.errors import Ambiguous, AuthFailed, JobFailed, Rejected, Unreachable
 from nightshift.jobs.adapter import AdapterSpec
 from nightshift.jobs.poller import follow
@@ -18,42 +19,36 @@ from nightshift.tokenflex.adapter import TokenFlexExportAdapter
 from nightshift.tokenflex.sensors import RETRIES_KEY
 from tests.execution_api import FakeExecutionApi
 from tests.unit.tokenflex.export_tasks import delete_task, request_task, sensor_task
-from tests.unit.tokenflex.usage_server import UsageServer
+from tests.unit.tokenflex.vendor import CONTRACT, NEVER, TOKEN, Vendor
 
 WINDOW = "usageDate >= '2026-11-21' and usageDate < '2026-11-22'"
 
 
-def made(vendor: UsageServer) -> list[Any]:
-    return list(vendor.exports.values())
-
-
-def test_an_export_is_requested_with_its_window_and_a_marker_in_its_name(
-    vendor: UsageServer, api: FakeExecutionApi
-) -> None:
+def test_an_export_is_requested_with_its_window_and_a_marker_in_its_name(vendor: Vendor, api: FakeExecutionApi) -> None:
     run = api.run(request_task())
     assert run.state == "success", run.error
-    (export,) = made(vendor)
-    assert export.body["where"] == WINDOW
-    assert export.body["downloadFileName"].startswith("desktop 2026-11-21 nightshift-")
-    assert run.result == {"request_key": export.key, "file_name": export.file_name, "where": WINDOW}
+    ((key, file_name),) = vendor.live_exports().items()
+    assert vendor.payloads()[0]["where"] == WINDOW
+    assert file_name.startswith("desktop 2026-11-21 nightshift-")
+    assert run.result == {"request_key": key, "file_name": file_name, "where": WINDOW}
 
 
-def test_the_look_back_widens_the_window(vendor: UsageServer, api: FakeExecutionApi) -> None:
+def test_the_look_back_widens_the_window(vendor: Vendor, api: FakeExecutionApi) -> None:
     api.run(request_task(look_back=3, where="contractYear = 1 or contractYear = 2"))
-    assert made(vendor)[0].body["where"] == (
+    assert vendor.payloads()[0]["where"] == (
         "(contractYear = 1 or contractYear = 2) and usageDate >= '2026-11-18' and usageDate < '2026-11-22'"
     )
 
 
-def test_a_templated_value_is_quoted_and_never_ends_its_quotes(vendor: UsageServer, api: FakeExecutionApi) -> None:
+def test_a_templated_value_is_quoted_and_never_ends_its_quotes(vendor: Vendor, api: FakeExecutionApi) -> None:
     condition = {"field": "userName", "operator": "=", "value": "{{ dag_run.conf['user'] }}"}
     api.conf = {"user": "ann"}
     api.run(request_task(conditions=[condition]))
-    assert made(vendor)[0].body["where"] == f"userName = 'ann' and {WINDOW}"
+    assert vendor.payloads()[0]["where"] == f"userName = 'ann' and {WINDOW}"
     api.conf = {"user": "x' or '1'='1"}
     run = api.run(request_task(conditions=[condition], task_id="other"))
     assert isinstance(run.error, Rejected)
-    assert len(made(vendor)) == 1
+    assert len(vendor.keys()) == 1
 
 
 @pytest.mark.parametrize(
@@ -69,80 +64,80 @@ def test_a_request_that_breaks_a_rule_is_refused_when_the_dag_is_read(given: dic
         request_task(**given)
 
 
-def test_a_retry_takes_up_the_export_there_is(vendor: UsageServer, api: FakeExecutionApi) -> None:
+def test_a_retry_takes_up_the_export_there_is(vendor: Vendor, api: FakeExecutionApi) -> None:
     first = api.run(request_task())
     assert api.run(request_task()).result == first.result
-    assert len(made(vendor)) == 1
+    assert len(vendor.keys()) == 1
 
 
-def test_an_export_whose_answer_was_lost_is_found_by_its_name(vendor: UsageServer, api: FakeExecutionApi) -> None:
+def test_an_export_whose_answer_was_lost_is_found_by_its_name(vendor: Vendor, api: FakeExecutionApi) -> None:
     vendor.fault("create", "drop_after")
     run = api.run(request_task())
     assert run.state == "success", run.error
-    assert [run.result["request_key"]] == list(vendor.exports)
+    assert [run.result["request_key"]] == vendor.keys()
 
 
-def test_a_request_that_was_lost_is_sent_again_by_the_next_attempt(vendor: UsageServer, api: FakeExecutionApi) -> None:
+def test_a_request_that_was_lost_is_sent_again_by_the_next_attempt(vendor: Vendor, api: FakeExecutionApi) -> None:
     vendor.fault("create", "drop")
     assert api.run(request_task()).state == "up_for_retry"
     assert api.run(request_task()).state == "success"
-    assert len(made(vendor)) == 1
+    assert len(vendor.keys()) == 1
 
 
-def test_an_export_of_a_killed_attempt_is_adopted(vendor: UsageServer, api: FakeExecutionApi) -> None:
+def test_an_export_of_a_killed_attempt_is_adopted(vendor: Vendor, api: FakeExecutionApi) -> None:
     api.run(request_task())
     record = dict(api.task_store["nightshift_job"])
     # As kill -9 leaves it between the vendor's answer and our note of it.
     api.task_store["nightshift_job"] = {**record, "id": None, "status": None, "done": False}
-    assert api.run(request_task()).result["request_key"] == made(vendor)[0].key
-    assert len(made(vendor)) == 1
+    assert api.run(request_task()).result["request_key"] == vendor.keys()[0]
+    assert len(vendor.keys()) == 1
 
 
-def test_two_exports_with_the_marker_are_a_persons_matter(vendor: UsageServer, api: FakeExecutionApi) -> None:
+def test_two_exports_with_the_marker_are_a_persons_matter(vendor: Vendor, api: FakeExecutionApi) -> None:
     api.run(request_task())
-    name = made(vendor)[0].file_name.removesuffix(".csv")
+    name = next(iter(vendor.live_exports().values())).removesuffix(".csv")
     vendor.add(name=name)
     api.task_store["nightshift_job"] = {**api.task_store["nightshift_job"], "id": None, "status": None, "done": False}
     assert isinstance(api.run(request_task()).error, Ambiguous)
 
 
 def test_clearing_makes_a_new_export_and_deletes_the_pending_one_that_it_replaces(
-    vendor: UsageServer, api: FakeExecutionApi
+    vendor: Vendor, api: FakeExecutionApi
 ) -> None:
-    vendor.script = ("Requested",)
+    vendor.turn(processing_seconds=NEVER)
     old = api.run(request_task()).result["request_key"]
     api.clear()
     new = api.run(request_task()).result["request_key"]
     assert old != new
     assert vendor.deleted == [old]
-    assert list(vendor.exports) == [new]
+    assert vendor.keys() == [new]
 
 
 @pytest.mark.parametrize(("delete", "left"), [(False, 2), (True, 1)])
 def test_a_finished_export_that_a_clear_replaces_is_deleted_only_when_asked_for(
-    vendor: UsageServer, api: FakeExecutionApi, delete: bool, left: int
+    vendor: Vendor, api: FakeExecutionApi, delete: bool, left: int
 ) -> None:
-    vendor.script = ("Download",)
+    vendor.turn(processing_seconds=0)
     api.run(request_task(delete_replaced=delete))
     api.clear()
     api.run(request_task(delete_replaced=delete))
-    assert len(made(vendor)) == left
+    assert len(vendor.keys()) == left
 
 
 def test_an_export_for_another_request_is_deleted_before_a_new_one_is_made(
-    vendor: UsageServer, api: FakeExecutionApi, monkeypatch: pytest.MonkeyPatch
+    vendor: Vendor, api: FakeExecutionApi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("nightshift.tokenflex.operators.AGAIN_AFTER", 0)
-    vendor.script = ("Requested",)
+    vendor.turn(processing_seconds=NEVER)
     api.run(request_task())
     api.task_store["nightshift_job"] = {**api.task_store["nightshift_job"], "done": False}
     run = api.run(request_task(metrics=["useCount"]))
     assert run.state == "success", run.error
-    assert [one.body["metrics"] for one in made(vendor)] == [["useCount"]]
+    assert [one["metrics"] for one in vendor.payloads()] == [["useCount"]]
 
 
 def test_a_full_queue_is_waited_for_without_a_worker_and_without_using_up_retries(
-    vendor: UsageServer, api: FakeExecutionApi
+    vendor: Vendor, api: FakeExecutionApi
 ) -> None:
     vendor.fault("create", 429, (429, {"Retry-After": "400"}, {}))
     began = time.time()
@@ -154,13 +149,13 @@ def test_a_full_queue_is_waited_for_without_a_worker_and_without_using_up_retrie
     assert run.state == "deferred"
     assert api.trigger(run.message)._moment.timestamp() - began >= 400
     assert api.run(request_task(), resume=("resume", None)).state == "success"
-    assert len(made(vendor)) == 1
+    assert len(vendor.keys()) == 1
     assert "tokenflex_queue" not in api.task_store
 
 
 @pytest.mark.parametrize("asked", ["4071404540000", "Fri, 31 Dec 9999 23:59:59 GMT", "9" * 400, "5000"])
 def test_a_full_queue_is_looked_at_again_before_its_time_is_over_whatever_the_vendor_asks(
-    vendor: UsageServer, api: FakeExecutionApi, asked: str
+    vendor: Vendor, api: FakeExecutionApi, asked: str
 ) -> None:
     vendor.fault("create", (429, {"Retry-After": asked}, {}))
     began = time.time()
@@ -168,22 +163,19 @@ def test_a_full_queue_is_looked_at_again_before_its_time_is_over_whatever_the_ve
     assert run.state == "deferred"
     assert api.trigger(run.message)._moment.timestamp() - began <= 901
     assert api.run(request_task(queue_timeout=900), resume=("resume", None)).state == "success"
-    assert len(made(vendor)) == 1
+    assert len(vendor.keys()) == 1
 
 
-def test_a_queue_that_stays_full_is_given_up(vendor: UsageServer, api: FakeExecutionApi) -> None:
+def test_a_queue_that_stays_full_is_given_up(vendor: Vendor, api: FakeExecutionApi) -> None:
     vendor.fault("create", 429, 429)
     assert api.run(request_task(queue_timeout=0)).state == "up_for_retry"
-    assert made(vendor) == []
-
-
-# -- waiting ----------------------------------------------------------------------------------------------------------
+    assert vendor.keys() == []
 
 
 def test_the_sensor_defers_without_a_question_and_ends_when_the_file_is_ready(
-    vendor: UsageServer, api: FakeExecutionApi
+    vendor: Vendor, api: FakeExecutionApi
 ) -> None:
-    export = vendor.add("Requested", "Requested", "Download")
+    export = vendor.add(ready=0.1)
     run = api.run(sensor_task(export.key))
     assert run.state == "deferred"
     assert vendor.seen == []
@@ -193,33 +185,32 @@ def test_the_sensor_defers_without_a_question_and_ends_when_the_file_is_ready(
     assert "Signature" not in str(run.events) + str(api.xcoms) + str(dict(api.task_store)) + str(api.rendered)
 
 
-def test_a_failed_export_is_tried_again_at_the_vendor(vendor: UsageServer, api: FakeExecutionApi) -> None:
-    export = vendor.add("Error", "Error", "Requested", "Download")
+def test_a_failed_export_is_tried_again_at_the_vendor(vendor: Vendor, api: FakeExecutionApi) -> None:
+    export = vendor.add(fails=2)
     run = api.run(sensor_task(export.key), follow=True)
     assert run.state == "success", run.error
-    assert export.retries == 2
+    assert vendor.retries == 2
 
 
-def test_an_export_that_keeps_failing_is_a_failure_after_so_many_tries(
-    vendor: UsageServer, api: FakeExecutionApi
-) -> None:
-    export = vendor.add("Error")
+def test_an_export_that_keeps_failing_is_a_failure_after_so_many_tries(vendor: Vendor, api: FakeExecutionApi) -> None:
+    export = vendor.add(fails=99)
     run = api.run(sensor_task(export.key, vendor_retries=2), follow=True)
     assert isinstance(run.error, JobFailed)
     assert run.error.state == "Error"
     assert "clear the task that requests it" in str(run.error)
-    assert export.retries == 2
+    assert vendor.retries == 2
     assert api.task_store[RETRIES_KEY] == {"export": export.key, "count": 2}
 
 
-def test_an_unknown_state_is_waited_on(vendor: UsageServer, api: FakeExecutionApi) -> None:
-    export = vendor.add("Queued for lunch", "Download")
+def test_an_unknown_state_is_waited_on(vendor: Vendor, api: FakeExecutionApi) -> None:
+    export = vendor.add()
+    vendor.faults.add(vendor_fault("export_status", detail={"status": "Queued for lunch"}))
     assert api.run(sensor_task(export.key), follow=True).state == "success"
 
 
-def test_200_waits_cost_one_call_a_round(vendor: UsageServer, hook_connection: None) -> None:
-    keys = [vendor.add("Requested", "Requested", "Download").key for _ in range(200)]
-    spec = AdapterSpec.of(TokenFlexExportAdapter, "tokenflex_default", contract="110")
+def test_200_waits_cost_one_call_a_round(vendor: Vendor, hook_connection: None) -> None:
+    keys = [vendor.add(ready=0.7).key for _ in range(200)]
+    spec = AdapterSpec.of(TokenFlexExportAdapter, "tokenflex_default", contract=CONTRACT)
 
     class Quiet:
         def log(self, level: int, msg: str, /) -> None:
@@ -239,22 +230,23 @@ def test_200_waits_cost_one_call_a_round(vendor: UsageServer, hook_connection: N
 
 
 async def test_an_export_that_the_list_leaves_out_is_asked_for_by_its_key(
-    vendor: UsageServer, hook_connection: None
+    vendor: Vendor, hook_connection: None
 ) -> None:
-    here, hidden = vendor.add("Download"), vendor.add("Download")
-    hidden.listed = False
-    async with TokenFlexExportAdapter("tokenflex_default", contract="110") as adapter:
+    here, hidden = vendor.add(), vendor.add(listed=datetime.max.replace(tzinfo=UTC))
+    async with TokenFlexExportAdapter("tokenflex_default", contract=CONTRACT) as adapter:
         found = await adapter.status([here.key, hidden.key, "2026-01-01T00:00:00#gone"])
     assert {key: status.state for key, status in found.items()} == {  # type: ignore[union-attr]
-        here.key: "succeeded", hidden.key: "succeeded", "2026-01-01T00:00:00#gone": "gone",
-    }  # fmt: skip
+        here.key: "succeeded",
+        hidden.key: "succeeded",
+        "2026-01-01T00:00:00#gone": "gone",
+    }
 
 
-async def test_a_page_is_no_word_on_an_export(vendor: UsageServer, hook_connection: None) -> None:
+async def test_a_page_is_no_word_on_an_export(vendor: Vendor, hook_connection: None) -> None:
     """A web server that restarts, or a proxy, answers with 404 or 400 as well: that is a failed look, not an end."""
-    export, page = vendor.add("Requested"), (404, {"Content-Type": "text/html"}, "<html>restarting</html>")
+    export, page = vendor.add(ready=NEVER), (404, {"Content-Type": "text/html"}, "<html>restarting</html>")
     vendor.fault("get", page, (400, *page[1:]))
-    async with TokenFlexExportAdapter("tokenflex_default", contract="110") as adapter:
+    async with TokenFlexExportAdapter("tokenflex_default", contract=CONTRACT) as adapter:
         for _ in range(2):
             assert isinstance((await adapter.status([export.key]))[export.key], Unreachable)
         found = (await adapter.status([export.key]))[export.key]
@@ -263,36 +255,33 @@ async def test_a_page_is_no_word_on_an_export(vendor: UsageServer, hook_connecti
 
 
 async def test_gone_is_what_the_list_and_the_question_by_its_key_agree_on(
-    vendor: UsageServer, hook_connection: None
+    vendor: Vendor, hook_connection: None
 ) -> None:
-    export, unknown = vendor.add("Requested"), (400, {}, {"Code": "BadRequestError", "Message": "no such request"})
+    export, unknown = vendor.add(ready=NEVER), (400, {}, {"Code": "BadRequestError", "Message": "no such request"})
     vendor.fault("get", unknown)
-    async with TokenFlexExportAdapter("tokenflex_default", contract="110") as adapter:
+    async with TokenFlexExportAdapter("tokenflex_default", contract=CONTRACT) as adapter:
         listed = (await adapter.status([export.key]))[export.key]
         assert isinstance(listed, JobStatus)
         assert listed.state == "running"
-        del vendor.exports[export.key]
+        vendor.forget()
         gone = (await adapter.status([export.key]))[export.key]
     assert isinstance(gone, JobStatus)
     assert gone.state == "gone"
 
 
-# -- deleting ---------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("faults", [deque(), deque(["drop_after"])])
+@pytest.mark.parametrize("faults", [[], ["drop_after"]])
 def test_an_export_is_deleted_whatever_becomes_of_the_answer(
-    vendor: UsageServer, api: FakeExecutionApi, faults: deque[Any]
+    vendor: Vendor, api: FakeExecutionApi, faults: list[str]
 ) -> None:
-    vendor.faults["delete"] = faults
-    export = vendor.add("Download")
+    vendor.fault("delete", *faults)
+    export = vendor.add()
     assert api.run(delete_task(export.key)).state == "success"
     assert vendor.deleted == [export.key]
     assert api.run(delete_task(export.key)).state == "success"
 
 
-def test_a_wrong_token_fails_at_once(vendor: UsageServer, api: FakeExecutionApi, connection: dict[str, str]) -> None:
-    connection["extra"] = connection["extra"].replace("4711", "0815")
+def test_a_wrong_token_fails_at_once(vendor: Vendor, api: FakeExecutionApi, connection: dict[str, str]) -> None:
+    connection["extra"] = connection["extra"].replace(TOKEN, "another-token")
     run = api.run(request_task())
     assert isinstance(run.error, AuthFailed)
     assert run.state == "failed"

@@ -28,9 +28,18 @@ from tests.unit.exago.trees import lines_of, tree_of
 
 BEFORE = ("App/live/r1", "App/live/r2", "App/next/r1", "App/next/r2", "App/next/r3", "Other/x")
 AFTER = {
-    "App/", "App/live/", "App/live/r1", "App/live/r2", "App/live/r3", "Other/", "Other/x",
-    "Archive/", "Archive/2026-11-21/", "Archive/2026-11-21/r1", "Archive/2026-11-21/r2",
-}  # fmt: skip
+    "App/",
+    "App/live/",
+    "App/live/r1",
+    "App/live/r2",
+    "App/live/r3",
+    "Other/",
+    "Other/x",
+    "Archive/",
+    "Archive/2026-11-21/",
+    "Archive/2026-11-21/r1",
+    "Archive/2026-11-21/r2",
+}
 ARGUMENTS = ("App/live", "App/next", "Archive/2026-11-21")
 
 
@@ -66,7 +75,8 @@ def follow(
 ) -> tuple[FolderRecord, list[FolderRecord], str]:
     """Follow a promotion to its end. Each request meets one of the events, then all is well.
 
-    ``lost``: done, but its answer is lost and the process is killed; ``killed``: killed before it; ``refused``: not done.
+    ``lost``: done, but its answer is lost and the process is killed; ``killed``: killed before it; ``refused``: not
+    done.
     """
     events, kept, stuck = list(events), [record], ""
     while not record.is_ended:
@@ -142,10 +152,15 @@ def test_every_record_that_was_ever_kept_leads_to_an_end(at: int, events: list[s
 
 OTHERS = st.sampled_from(
     [
-        ("App/next", "App/next2"), ("App/live", "App/live2"), ("Archive", "Old"), ("Archive/2026-11-21", "Kept"),
-        ("App/next/r3", "App/next/r4"), ("Other", "Other2"), ("Other/x", "Archive/x"),
+        ("App/next", "App/next2"),
+        ("App/live", "App/live2"),
+        ("Archive", "Old"),
+        ("Archive/2026-11-21", "Kept"),
+        ("App/next/r3", "App/next/r4"),
+        ("Other", "Other2"),
+        ("Other/x", "Archive/x"),
     ]
-)  # fmt: skip
+)
 
 
 @given(st.integers(0, 8), OTHERS, st.lists(st.sampled_from(["done", "lost", "refused"]), max_size=4))
@@ -160,7 +175,10 @@ def test_another_user_renames_in_between(at: int, rename: tuple[str, str], event
         if moves == at:
             old, new = rename
             if any(line.startswith(f"{old}/") or line == old for line in world.lines):
-                world.lines = {new + line.removeprefix(old) if line == old or line.startswith(f"{old}/") else line for line in world.lines}  # fmt: skip
+                world.lines = {
+                    new + line.removeprefix(old) if line == old or line.startswith(f"{old}/") else line
+                    for line in world.lines
+                }
                 world.lines = lines_of(world.tree)
         moves += 1
         match next_move(record, world.tree):
@@ -178,7 +196,7 @@ def test_another_user_renames_in_between(at: int, rename: tuple[str, str], event
     assert record.is_ended
     names = {line for line in world.lines if line.split("/")[-1] in ("r1", "r2", "r3", "r4")}
     contents = {"/".join(line.split("/")[:-1]) for line in names}
-    new = next(where for where in contents if any(line.startswith((f"{where}/r3", f"{where}/r4")) for line in names))  # fmt: skip
+    new = next(where for where in contents if any(line.startswith((f"{where}/r3", f"{where}/r4")) for line in names))
     (old_one,) = contents - {new}
     renamed_live = rename[0] in ("App/live", "Archive", "Archive/2026-11-21")
     if record.direction is Direction.PLANNED:
@@ -262,7 +280,7 @@ def test_an_id_decides_where_there_is_one() -> None:
         (["A/live/r", "A/next/r"], ("A/live", "A/next", "rename/n"), (), "cannot be made by REST"),
         (["A/live/r", "A/next/r"], ("A/live", "A/next", "A/arc/n"), ("A/",), "A is read-only"),
     ],
-)  # fmt: skip
+)
 def test_what_is_refused_before_anything_is_changed(lines, arguments, read_only, words) -> None:
     with pytest.raises(Rejected, match=words) as raised:
         plan_promotion(tree_of(lines, read_only=read_only), *arguments)

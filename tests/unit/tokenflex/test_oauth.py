@@ -1,4 +1,6 @@
-"""What Autodesk's token endpoint may answer: a new refresh token is never thrown away for the spelling of something else."""
+"""What Autodesk's token endpoint may answer: a new refresh token is never thrown away for the spelling of something
+else.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +12,8 @@ import pytest
 
 from nightshift.errors import Unreachable
 from nightshift.tokenflex.oauth import ACCESS_SECONDS
-from tests.unit.tokenflex_signin.oauth_server import OAuthServer
-from tests.unit.tokenflex_signin.records import GRANT, JOURNAL, RENEWED, granted, renew_task, renewing_api
+from tests.unit.tokenflex.oauth_server import OAuthServer
+from tests.unit.tokenflex.records import GRANT, JOURNAL, RENEWED, granted, renew_task, renewing_api
 
 NEW = '"access_token": "ACCESS", "refresh_token": "REFRESH", "token_type": "Bearer"'
 

@@ -9,8 +9,8 @@ from nightshift.errors import Rejected, Unreachable
 from nightshift.exago.claims import SubtreeBusy
 from nightshift.exago.folder_operators import ExagoEnsureFoldersOperator
 from tests.execution_api import FakeExecutionApi
-from tests.unit.exago.exago_server import ExagoServer
 from tests.unit.exago.tasks import promotion, task
+from tests.unit.exago.vendor import Vendor
 
 
 def ensure(*folders: str, **given: Any) -> ExagoEnsureFoldersOperator:
@@ -18,7 +18,7 @@ def ensure(*folders: str, **given: Any) -> ExagoEnsureFoldersOperator:
 
 
 def test_declared_folders_are_made_parents_first_and_once(
-    server: ExagoServer, api: FakeExecutionApi, capsys: pytest.CaptureFixture[str]
+    server: Vendor, api: FakeExecutionApi, capsys: pytest.CaptureFixture[str]
 ) -> None:
     server.put("Sales/r")
     plan = ["create Ops", "create Ops/100% ä#", "create Sales/Daily"]
@@ -33,7 +33,7 @@ def test_declared_folders_are_made_parents_first_and_once(
 
 
 @pytest.mark.parametrize("dry_run", [True, "{{ True }}"])
-def test_dry_run_changes_nothing(server: ExagoServer, api: FakeExecutionApi, dry_run: object) -> None:
+def test_dry_run_changes_nothing(server: Vendor, api: FakeExecutionApi, dry_run: object) -> None:
     run = api.run(ensure("A/B", dry_run=dry_run))
     assert run.result == {"plan": ["create A", "create A/B"], "done": []}
     assert server.paths() == set()
@@ -41,17 +41,17 @@ def test_dry_run_changes_nothing(server: ExagoServer, api: FakeExecutionApi, dry
 
 @pytest.mark.parametrize(("folders", "words"), [(["rename"], "cannot be made"), (["A/B", "New"], "A is read-only")])
 def test_what_cannot_be_made_is_refused_before_anything_is(
-    server: ExagoServer, api: FakeExecutionApi, folders: list[str], words: str
+    server: Vendor, api: FakeExecutionApi, folders: list[str], words: str
 ) -> None:
     server.put("A/r")
-    server.read_only.add(("A",))
+    server.protect("A")
     run = api.run(ensure(*folders))
     assert isinstance(run.error, Rejected)
     assert words in str(run.error)
     assert server.changes == []
 
 
-def test_a_lost_answer_and_a_crash_in_the_middle(server: ExagoServer, api: FakeExecutionApi) -> None:
+def test_a_lost_answer_and_a_crash_in_the_middle(server: Vendor, api: FakeExecutionApi) -> None:
     server.script["create"] = ["drop", "lost"]
     run = api.run(ensure("A/B"))
     assert isinstance(run.error, Unreachable)
@@ -61,9 +61,7 @@ def test_a_lost_answer_and_a_crash_in_the_middle(server: ExagoServer, api: FakeE
     assert server.changes == ["create A", "create A/B"]
 
 
-def test_a_promotion_that_stands_half_way_is_not_disturbed(
-    server: ExagoServer, api: FakeExecutionApi, lake: Path
-) -> None:
+def test_a_promotion_that_stands_half_way_is_not_disturbed(server: Vendor, api: FakeExecutionApi, lake: Path) -> None:
     for line in ("App/live/a", "App/next/b"):
         server.put(line)
     server.script["list"] = ["", "", (400, b"{}")]

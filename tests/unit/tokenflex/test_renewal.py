@@ -12,8 +12,8 @@ from nightshift.errors import AuthFailed, Unreachable
 from nightshift.tokenflex.oauth import GrantSpent, TokenPair, fingerprint
 from nightshift.tokenflex.renewal import RenewalStep, decide, renew
 from nightshift.tokenflex.tokens import Chain, Grant, Journal, RefreshOutcome, Renewed, chain_of
-from tests.unit.tokenflex_signin.oauth_server import SECRET, OAuthServer
-from tests.unit.tokenflex_signin.records import CONN, GRANT, JOURNAL, RENEWED, granted, renew_task, renewing_api
+from tests.unit.tokenflex.oauth_server import SECRET, OAuthServer
+from tests.unit.tokenflex.records import CONN, GRANT, JOURNAL, RENEWED, granted, renew_task, renewing_api
 
 NOW = 1_800_000_000.0
 

@@ -57,8 +57,11 @@ def test_a_full_section(tmp_path: Path) -> None:
     assert found.branches == ("tree", "folders", "orders", "holdings")
     one = found.reports[0]
     assert one.filters[0].as_sent() == {
-        "FilterText": "Orders.Day", "DataType": "date", "Operator": 12, "Values": ["{night:%m/%d/%Y}", "{night}"],
-    }  # fmt: skip
+        "FilterText": "Orders.Day",
+        "DataType": "date",
+        "Operator": 12,
+        "Values": ["{night:%m/%d/%Y}", "{night}"],
+    }
     assert one.sorts[0].as_sent() == {"EntityName": "Orders", "ColumnName": "Id", "AscendingFlag": True}
     spec = one.publish_spec(found.timezone)
     assert (spec.key, spec.night_column, spec.timezone) == (("OrderId",), "Day", "Europe/Berlin")
@@ -92,14 +95,23 @@ def test_the_dag(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
     dag = dag_of(tmp_path, FULL, monkeypatch)
     assert set(dag.task_ids) == {
-        "night", "folders", "tree.extract", "tree.publish",
-        "tree.changes.compare", "tree.changes.publish",
-        "orders.extract", "orders.publish",
-        "holdings.extract", "holdings.publish",
-    }  # fmt: skip
+        "night",
+        "folders",
+        "tree.extract",
+        "tree.publish",
+        "tree.changes.compare",
+        "tree.changes.publish",
+        "orders.extract",
+        "orders.publish",
+        "holdings.extract",
+        "holdings.publish",
+    }
     assert {asset.name for task in dag.tasks for asset in task.outlets} == {
-        "exago/tree", "exago/tree_changes", "exago/orders", "exago/holdings",
-    }  # fmt: skip
+        "exago/tree",
+        "exago/tree_changes",
+        "exago/orders",
+        "exago/holdings",
+    }
     assert dag.get_task("orders.extract").horizon_days is None
     assert dag.get_task("holdings.extract").horizon_days == 1
     for task in dag.tasks:

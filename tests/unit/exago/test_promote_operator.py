@@ -4,43 +4,55 @@ from pathlib import Path
 
 import pytest
 
+from include.standins import Fault, FaultKind
 from nightshift.errors import Rejected, Unreachable
 from nightshift.exago.claims import SubtreeBusy
 from nightshift.exago.promote_operator import STATE_KEY, PromotionHeldUp, PromotionStuck, PromotionUndone
 from tests.execution_api import FakeExecutionApi
 from tests.unit.exago.conftest import api_of
-from tests.unit.exago.exago_server import ExagoServer
 from tests.unit.exago.tasks import claims_in, promotion
+from tests.unit.exago.vendor import Vendor
 
 BEFORE = ("App/live/r1", "App/live/r2", "App/next/r1", "App/next/r2", "App/next/r3", "Other/x")
 AFTER = {
-    "App/", "App/live/", "App/live/r1", "App/live/r2", "App/live/r3", "Other/", "Other/x",
-    "Archive/", "Archive/2026-11-21/", "Archive/2026-11-21/r1", "Archive/2026-11-21/r2",
-}  # fmt: skip
+    "App/",
+    "App/live/",
+    "App/live/r1",
+    "App/live/r2",
+    "App/live/r3",
+    "Other/",
+    "Other/x",
+    "Archive/",
+    "Archive/2026-11-21/",
+    "Archive/2026-11-21/r1",
+    "Archive/2026-11-21/r2",
+}
 STEPS = ["create Archive", "move App/live to Archive/2026-11-21", "move App/next to App/live"]
 
 
 @pytest.fixture
-def before(server: ExagoServer) -> set[str]:
+def before(server: Vendor) -> set[str]:
     for line in BEFORE:
         server.put(line)
     return server.paths()
 
 
-def test_a_promotion(server: ExagoServer, api: FakeExecutionApi, before: set[str], lake: Path) -> None:
+def test_a_promotion(server: Vendor, api: FakeExecutionApi, before: set[str], lake: Path) -> None:
     run = api.run(promotion())
     assert run.state == "success", run.error
     assert run.result == {
-        "outcome": "as planned", "live": "App/live", "archive": "Archive/2026-11-21", "plan": STEPS, "remarks": [],
-    }  # fmt: skip
+        "outcome": "as planned",
+        "live": "App/live",
+        "archive": "Archive/2026-11-21",
+        "plan": STEPS,
+        "remarks": [],
+    }
     assert server.paths() == AFTER
     assert server.changes == STEPS
-    assert (server.made, server.sessions, claims_in(lake)) == (1, set(), [])
+    assert (server.made, server.open, claims_in(lake)) == (1, 0, [])
 
 
-def test_again_after_its_success_it_changes_nothing(
-    server: ExagoServer, api: FakeExecutionApi, before: set[str]
-) -> None:
+def test_again_after_its_success_it_changes_nothing(server: Vendor, api: FakeExecutionApi, before: set[str]) -> None:
     api.run(promotion())
     run = api.run(promotion())
     assert (run.state, run.result["outcome"]) == ("success", "as planned")
@@ -53,7 +65,7 @@ def test_again_after_its_success_it_changes_nothing(
 
 
 def test_dry_run_shows_the_plan_only(
-    server: ExagoServer, api: FakeExecutionApi, before: set[str], capsys: pytest.CaptureFixture[str]
+    server: Vendor, api: FakeExecutionApi, before: set[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = api.run(promotion(dry_run="{{ 'True' }}"))
     assert run.result == {"outcome": "dry run", "plan": STEPS}
@@ -62,18 +74,14 @@ def test_dry_run_shows_the_plan_only(
 
 
 @pytest.mark.parametrize("verb", ["create", "rename"])
-def test_a_lost_answer_is_seen_in_the_tree(
-    server: ExagoServer, api: FakeExecutionApi, before: set[str], verb: str
-) -> None:
+def test_a_lost_answer_is_seen_in_the_tree(server: Vendor, api: FakeExecutionApi, before: set[str], verb: str) -> None:
     server.script[verb] = ["drop", "drop"]
     run = api.run(promotion())
     assert run.state == "success", run.error
     assert server.changes == STEPS
 
 
-def test_what_was_surely_not_done_is_asked_for_again(
-    server: ExagoServer, api: FakeExecutionApi, before: set[str]
-) -> None:
+def test_what_was_surely_not_done_is_asked_for_again(server: Vendor, api: FakeExecutionApi, before: set[str]) -> None:
     server.script["rename"] = ["lost", (503, b"{}")]
     run = api.run(promotion())
     assert run.state == "success", run.error
@@ -83,7 +91,7 @@ def test_what_was_surely_not_done_is_asked_for_again(
 @pytest.mark.parametrize("number", [1, 2])
 @pytest.mark.parametrize("answer", [(409, b'{"reason": "no"}'), (200, b'{"Status": "DoesNotExist"}'), (403, b"{}")])
 def test_a_refused_step_takes_back_what_was_done(
-    server: ExagoServer, api: FakeExecutionApi, before: set[str], lake: Path, number: int, answer: tuple[int, bytes]
+    server: Vendor, api: FakeExecutionApi, before: set[str], lake: Path, number: int, answer: tuple[int, bytes]
 ) -> None:
     server.script["rename"] = ["done"] * (number - 1) + [answer]
     run = api.run(promotion())
@@ -97,9 +105,7 @@ def test_a_refused_step_takes_back_what_was_done(
     assert (again.state, server.paths()) == ("success", AFTER)
 
 
-def test_a_step_that_never_gets_through_is_taken_back(
-    server: ExagoServer, api: FakeExecutionApi, before: set[str]
-) -> None:
+def test_a_step_that_never_gets_through_is_taken_back(server: Vendor, api: FakeExecutionApi, before: set[str]) -> None:
     server.script["rename"] = ["done", *[(500, b'{"reason": "disk full"}')] * 3]
     run = api.run(promotion())
     assert isinstance(run.error, PromotionUndone)
@@ -107,9 +113,7 @@ def test_a_step_that_never_gets_through_is_taken_back(
     assert server.paths() == before
 
 
-def test_an_outage_in_the_middle_is_retried_and_told(
-    server: ExagoServer, api: FakeExecutionApi, before: set[str]
-) -> None:
+def test_an_outage_in_the_middle_is_retried_and_told(server: Vendor, api: FakeExecutionApi, before: set[str]) -> None:
     down = (400, b"{}")
     server.script["rename"] = [lambda: server.script["list"].extend([down])]
     run = api.run(promotion())
@@ -119,7 +123,7 @@ def test_an_outage_in_the_middle_is_retried_and_told(
     assert (again.state, server.paths()) == ("success", AFTER)
 
 
-def test_a_list_that_lags_behind_is_waited_for(server: ExagoServer, api: FakeExecutionApi, before: set[str]) -> None:
+def test_a_list_that_lags_behind_is_waited_for(server: Vendor, api: FakeExecutionApi, before: set[str]) -> None:
     server.script["rename"] = [lambda: setattr(server, "stale", 2), lambda: setattr(server, "stale", 1)]
     run = api.run(promotion(list_lag=20))
     assert run.state == "success", run.error
@@ -127,7 +131,7 @@ def test_a_list_that_lags_behind_is_waited_for(server: ExagoServer, api: FakeExe
 
 
 def test_a_list_that_lags_for_too_long_is_tried_again_later(
-    server: ExagoServer, api: FakeExecutionApi, before: set[str]
+    server: Vendor, api: FakeExecutionApi, before: set[str]
 ) -> None:
     server.script["rename"] = [lambda: setattr(server, "stale", 99)]
     run = api.run(promotion())
@@ -148,7 +152,7 @@ def test_a_list_that_lags_for_too_long_is_tried_again_later(
     ],
 )
 def test_another_user_renames_in_between(
-    server: ExagoServer, api: FakeExecutionApi, before: set[str], old: str, new: str, outcome: str
+    server: Vendor, api: FakeExecutionApi, before: set[str], old: str, new: str, outcome: str
 ) -> None:
     """The rename comes when the second move is on its way."""
     server.script["rename"] = ["done", lambda: server.move(old, new)]
@@ -166,7 +170,7 @@ def test_another_user_renames_in_between(
 
 
 def test_a_stranger_in_the_way_of_both_directions_is_left_alone_and_told(
-    server: ExagoServer, api: FakeExecutionApi, before: set[str], lake: Path
+    server: Vendor, api: FakeExecutionApi, before: set[str], lake: Path
 ) -> None:
     server.script["rename"] = ["done", lambda: server.put("App/live/stranger")]
     run = api.run(promotion())
@@ -184,7 +188,7 @@ def test_a_stranger_in_the_way_of_both_directions_is_left_alone_and_told(
 
 
 def test_two_promotions_on_the_same_subtree_are_refused(
-    server: ExagoServer, api: FakeExecutionApi, before: set[str], lake: Path
+    server: Vendor, api: FakeExecutionApi, before: set[str], lake: Path
 ) -> None:
     """The second one comes while the first is in the middle of a step, and once more after the first was killed there."""
     for line in ("Fin/live/a", "Fin/next/b"):
@@ -226,9 +230,9 @@ async def test_of_many_at_the_same_time_at_most_one_has_the_subtree(lake: Path) 
 
 
 def test_refused_before_anything_is_changed(
-    server: ExagoServer, api: FakeExecutionApi, before: set[str], lake: Path
+    server: Vendor, api: FakeExecutionApi, before: set[str], lake: Path
 ) -> None:
-    server.read_only.add(("App", "live"))
+    server.protect("App/live")
     run = api.run(promotion())
     assert run.state == "failed"
     assert "App/live is read-only for the role Admin" in str(run.error)
@@ -236,7 +240,7 @@ def test_refused_before_anything_is_changed(
     assert claims_in(lake) == []
 
 
-def test_a_server_that_is_down_is_retried(server: ExagoServer, api: FakeExecutionApi, before: set[str]) -> None:
+def test_a_server_that_is_down_is_retried(server: Vendor, api: FakeExecutionApi, before: set[str]) -> None:
     server.script["open"] = [(503, b"{}")]
     run = api.run(promotion())
     assert isinstance(run.error, Unreachable)
@@ -245,21 +249,24 @@ def test_a_server_that_is_down_is_retried(server: ExagoServer, api: FakeExecutio
 
 # -- every request, spoiled once -------------------------------------------------------------------------------------
 
-REQUESTS = ("open", "list", "create", "list", "rename", "list", "rename", "list", "end")
 PAGE = b"<html><body>Server Error in '/' Application.</body></html>"
 SPOILED = {
-    "500": (500, b'{"reason": "busy"}'), "page": (500, PAGE), "503": (503, PAGE), "page for 200": (200, PAGE),
-    "lost": "lost", "answer lost": "drop",
-}  # fmt: skip
+    "500": Fault(kind=FaultKind.STATUS, body='{"reason": "busy"}', content_type="application/json"),
+    "page": Fault(kind=FaultKind.STATUS, body=PAGE.decode()),
+    "503": Fault(kind=FaultKind.STATUS, status=503, body=PAGE.decode()),
+    "page for 200": Fault(kind=FaultKind.HTML_200),
+    "lost": Fault(kind=FaultKind.RESET),
+    "answer lost": Fault(kind=FaultKind.ACCEPT_THEN_DROP),
+}
 
 
 @pytest.mark.parametrize("number", range(1, 10))
 @pytest.mark.parametrize("how", SPOILED)
 def test_a_promotion_outlives_each_request_spoiled_once(
-    server: ExagoServer, api: FakeExecutionApi, before: set[str], lake: Path, number: int, how: str
+    server: Vendor, api: FakeExecutionApi, before: set[str], lake: Path, number: int, how: str
 ) -> None:
     """Once it is underway no passing error ends an attempt; before that Airflow's retry is as good."""
-    server.at_request[number] = lambda: server.script[REQUESTS[number - 1]].insert(0, SPOILED[how])
+    server.faults.add(SPOILED[how], when=lambda call: call.number == number)
     run = api.run(promotion())
     if number <= 2 and run.state != "success":
         assert run.state == "up_for_retry", run.error
@@ -272,10 +279,10 @@ def test_a_promotion_outlives_each_request_spoiled_once(
 
 
 def test_half_way_a_session_that_cannot_be_opened_for_a_while_is_waited_for(
-    server: ExagoServer, api: FakeExecutionApi, before: set[str]
+    server: Vendor, api: FakeExecutionApi, before: set[str]
 ) -> None:
     """Users are without the folder: the session dies after the first move, and its successor comes at the third try."""
-    server.script["rename"] = ["done", lambda: server.sessions.clear()]
+    server.script["rename"] = ["done", "session dies"]
     server.script["open"] = ["done", (500, PAGE), (500, PAGE)]
     run = api.run(promotion())
     assert run.state == "success", run.error
@@ -284,7 +291,7 @@ def test_half_way_a_session_that_cannot_be_opened_for_a_while_is_waited_for(
 
 @pytest.mark.parametrize("answer", [(401, b"{}"), (500, b'{"reason": "Unauthorized"}'), (404, b"{}"), (403, b"{}")])
 def test_half_way_what_is_hopeless_elsewhere_is_left_to_the_next_attempt(
-    server: ExagoServer, api: FakeExecutionApi, before: set[str], answer: tuple[int, bytes]
+    server: Vendor, api: FakeExecutionApi, before: set[str], answer: tuple[int, bytes]
 ) -> None:
     server.script["rename"] = ["done", lambda: server.script["list"].extend([answer])]
     run = api.run(promotion())
@@ -300,10 +307,11 @@ def test_half_way_what_is_hopeless_elsewhere_is_left_to_the_next_attempt(
 
 @pytest.mark.parametrize("with_ids", [True, False])
 def test_as_before_is_said_of_the_same_folders_only(
-    server: ExagoServer, api: FakeExecutionApi, before: set[str], with_ids: bool
+    server: Vendor, api: FakeExecutionApi, before: set[str], with_ids: bool
 ) -> None:
     """Somebody takes the candidate away and puts another folder of its name there while the promotion goes back."""
-    server.with_ids = with_ids
+    if with_ids:
+        server.with_ids()
 
     def replaced() -> None:
         server.move("App/next", "App/mine")
@@ -315,13 +323,13 @@ def test_as_before_is_said_of_the_same_folders_only(
     said = str(run.error)
     assert "the tree is as before" not in said
     assert (
-        "the tree is not as before: another folder is at App/next than the one that belongs there, it is at App/mine now"
-        in said
+        "the tree is not as before: another folder is at App/next than the one that belongs there, it is at App/mine "
+        "now" in said
     )
     assert {"App/live/r1", "App/live/r2"} <= server.paths()
 
 
-def test_a_folder_that_stays_is_told(server: ExagoServer, api: FakeExecutionApi, before: set[str]) -> None:
+def test_a_folder_that_stays_is_told(server: Vendor, api: FakeExecutionApi, before: set[str]) -> None:
     server.script["rename"] = [(409, b"{}")]
     server.script["delete"] = [lambda: server.put("Archive/theirs")]
     run = api.run(promotion())
@@ -331,7 +339,7 @@ def test_a_folder_that_stays_is_told(server: ExagoServer, api: FakeExecutionApi,
 
 
 def test_a_list_that_contradicts_the_server_for_long_never_makes_it_go_back(
-    server: ExagoServer, api: FakeExecutionApi, before: set[str]
+    server: Vendor, api: FakeExecutionApi, before: set[str]
 ) -> None:
     """The move is done; the list shows it to nobody for three attempts, and the server refuses to do it again."""
     server.script["rename"] = [lambda: setattr(server, "stale", 10_000)]

@@ -30,9 +30,12 @@ def read(name: str) -> Any:
 def test_the_documented_requests_are_accepted_and_sent_as_they_are(name: str) -> None:
     body = read(name)
     request = UsageRequest(
-        fields=tuple(body["fields"]), metrics=tuple(body["metrics"]), categories=tuple(body["usageCategory"]),
-        where=body["where"], file_name=body["downloadFileName"],
-    )  # fmt: skip
+        fields=tuple(body["fields"]),
+        metrics=tuple(body["metrics"]),
+        categories=tuple(body["usageCategory"]),
+        where=body["where"],
+        file_name=body["downloadFileName"],
+    )
     assert request.body() == body
 
 
@@ -58,20 +61,32 @@ def test_the_desktop_list_is_the_27_documented_fields() -> None:
         ({"fields": ("Geo",), "categories": ("DESKTOP_PRODUCT",)}, Rule.KNOWN_FIELD, "Geo"),
         ({"fields": ("useCount",)}, Rule.KNOWN_FIELD, "useCount is a metric"),
         ({"metrics": ("userName",)}, Rule.KNOWN_METRIC, "userName is a field"),
-        ({"metrics": ("quantity",), "categories": ("DESKTOP_PRODUCT",)}, Rule.KNOWN_METRIC, "quantity does not exist in DESKTOP_PRODUCT"),
+        (
+            {"metrics": ("quantity",), "categories": ("DESKTOP_PRODUCT",)},
+            Rule.KNOWN_METRIC,
+            "quantity does not exist in DESKTOP_PRODUCT",
+        ),
         ({"fields": ("userName",), "categories": ("DESKTOP",)}, Rule.KNOWN_CATEGORY, "did you mean DESKTOP_PRODUCT?"),
-        ({"fields": ("userName",), "categories": ("PRODUCT_CONSUMPTION",)}, Rule.KNOWN_CATEGORY, "DESKTOP_PRODUCT is what a request calls it"),
+        (
+            {"fields": ("userName",), "categories": ("PRODUCT_CONSUMPTION",)},
+            Rule.KNOWN_CATEGORY,
+            "DESKTOP_PRODUCT is what a request calls it",
+        ),
         (SESSION, Rule.SESSION_CATEGORY, "sessionStartDate"),
         ({**SESSION, "where": "usageCategory = 'DESKTOP_PRODUCT'"}, Rule.SESSION_CATEGORY, "no substitute"),
         ({**SESSION, "fields": ("usageCategory", "chargedItemID")}, Rule.SESSION_CATEGORY, "chargedItemID"),
         ({**SESSION, "categories": ("DESKTOP_PRODUCT", "CLOUD_PRODUCT")}, Rule.SESSION_SINGLE, "sessionStartDate"),
         ({**SESSION, "metrics": ("useCount",), "categories": ("DESKTOP_PRODUCT",)}, Rule.SESSION_DESKTOP, "useCount"),
-        ({**SESSION, "fields": ("chargedItemID", "hubId"), "categories": ("DESKTOP_PRODUCT",)}, Rule.SESSION_DESKTOP, "hubId"),
+        (
+            {**SESSION, "fields": ("chargedItemID", "hubId"), "categories": ("DESKTOP_PRODUCT",)},
+            Rule.SESSION_DESKTOP,
+            "hubId",
+        ),
         ({"metrics": ("useCount",), "file_name": "usage.csv"}, Rule.FILE_NAME, "leave the extension out"),
         ({"metrics": ("useCount",), "file_name": "a/b"}, Rule.FILE_NAME, "'a/b'"),
         ({"metrics": ("useCount",), "where": "userName = 'o'brien'"}, Rule.WHERE_QUOTES, "quote"),
     ],
-)  # fmt: skip
+)
 def test_a_request_that_breaks_a_rule_is_refused_by_rule_and_field_unless_the_rule_is_off(
     asked: dict[str, Any], rule: Rule, named: str
 ) -> None:

@@ -13,8 +13,8 @@ from nightshift.retries import VendorRetryPolicy
 from nightshift.tokenflex.oauth import TokenPair
 from nightshift.tokenflex.operators import RenewTokensOperator
 from nightshift.tokenflex.tokens import Grant, Part, encode, key_of
-from tests.unit.tokenflex_signin.oauth_server import CLIENT, SECRET, OAuthServer
-from tests.unit.tokenflex_signin.token_api import TokenApi
+from tests.unit.tokenflex.oauth_server import CLIENT, SECRET, OAuthServer
+from tests.unit.tokenflex.token_api import TokenApi
 
 CONN = "tokenflex_default"
 GRANT, RENEWED, JOURNAL, REFUSED = (
