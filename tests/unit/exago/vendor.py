@@ -11,13 +11,12 @@ import msgspec
 
 from include.standins import Fault, FaultKind
 from include.standins.exago import ExagoStandIn, ExagoSwitches, Version
-from include.standins.exago.faulty import KINDS, SESSION_DIES
 from include.standins.faults import Faults, Hit
 
 SPOILED = {
     "drop": Fault(kind=FaultKind.ACCEPT_THEN_DROP),
     "lost": Fault(kind=FaultKind.RESET),
-    "session dies": Fault(kind=SESSION_DIES),
+    "session dies": Fault(kind="session_dies"),
 }
 VERBS = {
     ("POST", "sessions"): "open",
@@ -37,7 +36,7 @@ class Script(Faults):
     """
 
     def __init__(self, vendor: Vendor) -> None:
-        super().__init__(KINDS)
+        super().__init__(vendor.fault_kinds)
         self.vendor = vendor
         self.actions: dict[str, list[Any]] = defaultdict(list)
         self.counts: Counter[str] = Counter()
