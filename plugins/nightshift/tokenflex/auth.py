@@ -18,13 +18,11 @@ import time
 from collections.abc import Mapping
 from contextvars import ContextVar
 from enum import StrEnum
-from typing import Any
 from weakref import WeakKeyDictionary
 
 import msgspec
 
-from nightshift.errors import AuthFailed, Rejected, Unreachable, VendorError
-from nightshift.http.address import Address
+from nightshift.errors import AuthFailed, Rejected, Unreachable
 from nightshift.http.hook import VendorHook
 from nightshift.tokenflex import tokens
 from nightshift.tokenflex.oauth import fingerprint, sign_in_as_client
@@ -139,48 +137,6 @@ async def renewed(hook: VendorHook, error: AuthFailed) -> bool:
         )
         await _fetch(hook, method, refused=refused)
     return True
-
-
-async def saved_twin(hook: VendorHook) -> str:
-    """Return the id of the saved connection whose grant the Test button may use, empty where the hook needs none.
-
-    Airflow tests a copy of a connection under a name that it makes up, but a grant is kept by the name. The twin has the
-    same address, so that its token goes nowhere else, and the same client id.
-
-    :raises VendorError: nobody has granted access for such a connection; nothing was sent
-    """
-    if (
-        tokens.in_task()
-        or sign_in_method_of(hook) is not SignInMethod.THREE_LEGGED
-        or await tokens.read_chain(hook.conn_id) is not None
-    ):
-        return ""
-    from nightshift.tokenflex.consent import store
-
-    saved = [] if store.by_team() else await asyncio.to_thread(store.connections)
-    # The copy itself is among them, as a variable of the environment.
-    alike = [one.conn_id for one in saved if one.conn_id != hook.conn_id.lower() and _is_twin(hook, one)]
-    for conn_id in alike:
-        if await tokens.read_chain(conn_id) is not None:
-            return str(conn_id)
-    raise VendorError(
-        f"nobody has granted access for {' or '.join(map(repr, alike))} yet"
-        if alike
-        else "a three-legged sign-in is kept by the name of a saved connection, and none is saved with this URL and client id",
-        vendor=hook.vendor,
-        connection=next(iter(alike), ""),
-        advice=f"Nothing was sent. Save the connection; then a person grants access once: {_PAGE}.",
-    )
-
-
-def _is_twin(hook: VendorHook, saved: Any) -> bool:
-    extras = saved.extra_dejson
-    try:
-        method = sign_in_method(extras.get("auth"), extras.get("token"))
-        root = Address.of(saved.host, saved.port, saved.schema).root
-    except (ValueError, Rejected):
-        return False
-    return (method, root, saved.login) == (SignInMethod.THREE_LEGGED, hook.address.root, hook.login)
 
 
 def forget() -> None:

@@ -92,7 +92,7 @@ class TokenFlexHook(VendorHook):
 
     async def check(self) -> str:
         """Ask for the contracts: the cheapest call that needs the sign-in and the role."""
-        from nightshift.tokenflex.auth import saved_twin
+        from nightshift.tokenflex.consent.store import saved_twin
 
         self.grant_of = await saved_twin(self)
         signed_in = "Signed in to Token Flex" + (f" with the grant of {self.grant_of!r}" if self.grant_of else "")

@@ -3,8 +3,8 @@
 They are Airflow Variables: durable, shared by every executor, encrypted with the Fernet key, writable from a task (an
 Airflow connection is not), and masked in the UI, the REST API and the logs because their name holds ``token``.
 
-Each ``nightshift_tokenflex_token.<connection>.<part>`` has exactly one writer, so that no two ever overwrite each other's
-tokens, and a new grant wins over whatever is still under way for an old one:
+Each ``nightshift_tokenflex_token.<connection>.<part>`` has exactly one writer, so that no two ever overwrite each
+other's tokens, and a new grant wins over whatever is still under way for an old one:
 
 * ``grant``, by the sign-in page: who granted what and when, and the first pair
 * ``renewed``, by the DAG ``tokenflex_token``: the newest pair of that grant

@@ -25,6 +25,7 @@ WHERE = {
     "get": ("GET", "/requests/"),
     "delete": ("DELETE", "/requests/"),
     "contracts": ("GET", "/contract$"),
+    "query": ("GET", "/query/"),
 }
 
 

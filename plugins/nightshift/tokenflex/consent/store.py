@@ -5,6 +5,7 @@ Synchronous, so to be called in a thread.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import logging
 import os
@@ -21,7 +22,11 @@ from airflow.utils.session import create_session
 from cryptography.fernet import InvalidToken
 from sqlalchemy import select
 
-from nightshift.errors import Rejected
+from nightshift.errors import Rejected, VendorError
+from nightshift.http.address import Address
+from nightshift.http.hook import VendorHook
+from nightshift.tokenflex import tokens
+from nightshift.tokenflex.auth import SignInMethod, sign_in_method, sign_in_method_of
 from nightshift.tokenflex.oauth import Pkce
 from nightshift.tokenflex.tokens import DESCRIPTIONS, PREFIX, Grant, Part, decode, encode, key_of
 
@@ -144,6 +149,48 @@ def connections() -> list[Any]:
             if one.conn_type == "tokenflex":
                 found[conn_id] = one
     return [found[conn_id] for conn_id in sorted(found)]
+
+
+async def saved_twin(hook: VendorHook) -> str:
+    """Return the id of the saved connection whose grant the Test button may use, empty where the hook needs none.
+
+    Airflow tests a copy of a connection under a name that it makes up, but a grant is kept by the name. The twin has
+    the same address, so that its token goes nowhere else, and the same client id.
+
+    :raises VendorError: nobody has granted access for such a connection; nothing was sent
+    """
+    if (
+        tokens.in_task()
+        or sign_in_method_of(hook) is not SignInMethod.THREE_LEGGED
+        or await tokens.read_chain(hook.conn_id) is not None
+    ):
+        return ""
+    saved = [] if by_team() else await asyncio.to_thread(connections)
+    # The copy itself is among them, as a variable of the environment.
+    alike = [one.conn_id for one in saved if one.conn_id != hook.conn_id.lower() and _is_twin(hook, one)]
+    for conn_id in alike:
+        if await tokens.read_chain(conn_id) is not None:
+            return str(conn_id)
+    raise VendorError(
+        f"nobody has granted access for {' or '.join(map(repr, alike))} yet"
+        if alike
+        else "a three-legged sign-in is kept by the name of a saved connection, and none is saved with this URL and "
+        "client id",
+        vendor=hook.vendor,
+        connection=next(iter(alike), ""),
+        advice="Nothing was sent. Save the connection; then a person grants access once: in Airflow open Admin, Token "
+        "Flex sign-in.",
+    )
+
+
+def _is_twin(hook: VendorHook, saved: Any) -> bool:
+    extras = saved.extra_dejson
+    try:
+        method = sign_in_method(extras.get("auth"), extras.get("token"))
+        root = Address.of(saved.host, saved.port, saved.schema).root
+    except (ValueError, Rejected):
+        return False
+    return (method, root, saved.login) == (SignInMethod.THREE_LEGGED, hook.address.root, hook.login)
 
 
 def _sweep() -> None:
