@@ -180,3 +180,8 @@ def test_every_door_of_the_architecture_is_there() -> None:
     walk = text.partition("## The walk of a night")[2].partition("\n## ")[0]
     rooms = set(re.findall(r"`nightshift\.(\w+)", walk)) | {"dags"}
     assert 5 <= len(rooms) <= 8, rooms
+
+
+def test_every_page_is_in_the_navigation() -> None:
+    listed = set(re.findall(r"[\w/-]+\.md", (ROOT / "mkdocs.yml").read_text()))
+    assert listed == {str(page.relative_to(ROOT / "docs")) for page in (ROOT / "docs").rglob("*.md")}
