@@ -16,7 +16,6 @@ class Backoff:
     :param attempts: attempts in all, 1 or more
     :param first: seconds that the first wait is below; each next one may be twice as long
     :param longest: seconds; a vendor that asks for more is not waited for on the worker
-    :param rng: source of the jitter
     """
 
     def __init__(
@@ -30,7 +29,6 @@ class Backoff:
     def wait(self, error: VendorError, attempt: int, *, safe: bool) -> float | None:
         """Return the seconds to wait before the next attempt, or ``None`` where there must not be one.
 
-        :param error: what the attempt ended with
         :param attempt: number of that attempt, from 1
         :param safe: whether the request changes nothing; else only what the vendor has surely not taken is repeated
         """

@@ -146,13 +146,13 @@ class Unreachable(VendorError):
 
 
 class RateLimited(VendorError):
-    """The vendor refused the request because there were too many (429). It was not accepted; ``retry_after`` says when
-    to come back.
+    """The vendor refused the request because there were too many (429). It was not accepted; ``retry_after`` says
+    when to come back.
     """
 
     default_advice = (
-        "Nothing was lost. Lower requests_per_minute of the connection, or look for other programs that ask this vendor; "
-        "then clear the task."
+        "Nothing was lost. Lower requests_per_minute of the connection, or look for other programs that ask this "
+        "vendor; then clear the task."
     )
 
 
@@ -199,8 +199,8 @@ class BadResponse(VendorError):
 
 
 class NotShown(BadResponse):
-    """A job that was made is not shown, and the vendor has not said in its own words that there is none: the page of a
-    server that restarts, a proxy's 404. It says nothing about the job.
+    """A job that was made is not shown, and the vendor has not said in its own words that there is none: the page of
+    a server that restarts, a proxy's 404. It says nothing about the job.
     """
 
     default_advice = "Nothing was asked for again. Look at the vendor whether the job is there, and what it came to."
@@ -213,8 +213,8 @@ class TooLarge(BadResponse):
 
 
 class Ambiguous(VendorError):
-    """A request that changes something was sent, and no clear answer came: it may or may not have been accepted. It is
-    never repeated on a guess.
+    """A request that changes something was sent, and no clear answer came: it may or may not have been accepted. It
+    is never repeated on a guess.
     """
 
     default_advice = "It was not sent again. Look at the vendor whether it arrived, then clear the task."
@@ -239,7 +239,8 @@ class JobFailed(VendorError):
 class JobTimedOut(VendorError):
     """The vendor's job was not done by its deadline.
 
-    :param goes_on: the job was not ended at the vendor: another attempt finds it with its time over, only a clear gives it more
+    :param goes_on: the job was not ended at the vendor: another attempt finds it with its time over, only a clear gives
+        it more
     """
 
     default_advice = "Look at the job at the vendor; clearing the task goes on waiting for it or starts a new one."

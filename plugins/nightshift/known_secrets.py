@@ -54,7 +54,9 @@ def forget_all() -> None:
 
 
 def hide(text: str) -> str:
-    """Return the text with each known secret replaced by ``***``: as it is, and percent-, base64-, JSON- and HTML-encoded."""
+    """Return the text with each known secret replaced by ``***``: as it is, and percent-, base64-, JSON- and
+    HTML-encoded.
+    """
     for spelling in _longest_first:
         if spelling in text:
             text = text.replace(spelling, HIDDEN)

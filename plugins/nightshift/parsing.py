@@ -13,15 +13,17 @@ if TYPE_CHECKING:
 
 
 def in_task() -> bool:
-    """Return whether a DAG file is parsed for a task that begins: it needs its DAG, also where its section is gone since."""
+    """Return whether a DAG file is parsed for a task that begins: it needs its DAG, also where its section is gone
+    since.
+    """
     return bool(get_parsing_context().dag_id)
 
 
 def render_outputs_only(dag: DAG) -> None:
     """Let the tasks of a DAG render only what other tasks return; all else stays as it was given.
 
-    Templated fields are for those who write DAGs. A value of ``reports.yaml`` or ``promotions.yaml`` with ``{{ conn.… }}`` in it
-    would put a secret of any connection into a request, for whoever may edit that file.
+    Templated fields are for those who write DAGs. A value of ``reports.yaml`` or ``promotions.yaml`` with ``{{ conn.…
+    }}`` in it would put a secret of any connection into a request, for whoever may edit that file.
     """
     for task in dag.tasks:
         fields = [name for name in task.template_fields if isinstance(getattr(task, name, None), XComArg)]

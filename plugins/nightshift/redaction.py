@@ -13,22 +13,28 @@ LONGEST_SECRET = 4_096
 """Characters that the longest secret may have, a signed token for instance."""
 
 _HIDING_NAME = (
-    r"(?:[\w-]{0,40}(?:password|passwd|passphrase|secret|token|api[_-]?key|rest[_-]?key|private[_-]?key|signature|credential)[\w-]{0,40}"
-    r"|x-amz-[\w-]+|x-goog-[\w-]+|awsaccesskeyid|key-pair-id|policy|sig|sid|session[_-]?id|jsessionid|code|code_verifier|assertion|pwd|(?:set-)?cookie)"
+    r"(?:[\w-]{0,40}(?:password|passwd|passphrase|secret|token|api[_-]?key|rest[_-]?key|private[_-]?key|signature"
+    r"|credential)[\w-]{0,40}|x-amz-[\w-]+|x-goog-[\w-]+|awsaccesskeyid|key-pair-id|policy|sig|sid|session[_-]?id"
+    r"|jsessionid|code|code_verifier|assertion|pwd|(?:set-)?cookie)"
 )
 # What is followed by a colon and a blank is often a sentence, so fewer names count there.
-_SPOKEN_NAME = r"(?:[\w-]{0,40}(?:password|passwd|passphrase|secret|token|api[ _-]?key|rest[ _-]?key|private[ _-]?key)|pwd|session[ _-]?id)"
+_SPOKEN_NAME = (
+    r"(?:[\w-]{0,40}(?:password|passwd|passphrase|secret|token|api[ _-]?key|rest[ _-]?key|private[ _-]?key)"
+    r"|pwd|session[ _-]?id)"
+)
 _QUOTE = r"""(?:\\{0,3}["']|&quot;|&\#3[49];)"""
 _AUTHORIZATION = re.compile(
     r"""(?ix) ( \b (?:proxy-)? authorization (?:\\{0,3}["']|&quot;)? \s* [:=] \s* (?:\\{0,3}["']|&quot;)? )
-    (?: (?:digest|hawk|oauth|signature|aws4-hmac-sha256) \s+ [^\r\n]* | (?: (?:basic|bearer|negotiate|[a-z]+key) \s+ )? [^\s"',;}\\&]+ ) """
+    (?: (?:digest|hawk|oauth|signature|aws4-hmac-sha256) \s+ [^\r\n]*
+    | (?: (?:basic|bearer|negotiate|[a-z]+key) \s+ )? [^\s"',;}\\&]+ ) """
 )
 _SCHEME = re.compile(
     r"(?i)\b(basic|bearer|exagokey)\s+(?=[\w.~+/=:-]{6,})(?:[\w.~+/:-]*[\d+/._~:-][\w.~+/:-]*=*|[\w.~+/:-]{16,}=*)"
 )
 _DIGEST = re.compile(r"""(?i)\b(digest\s+)(?:username|realm|nonce)\s*=[^\r\n]*""")
 _QUOTED = re.compile(
-    rf"""(?i)({_QUOTE}{_HIDING_NAME}{_QUOTE}\s*:\s*)(?:"(?:[^"\\]|\\.)*"?|'(?:[^'\\]|\\.)*'?|(?:\\+["']|&quot;|&\#3[49];)(?:(?!\\+["']|&quot;|&\#3[49];).)*(?:\\+["']|&quot;|&\#3[49];)?|[^\s,}}\]]+)"""
+    rf"""(?i)({_QUOTE}{_HIDING_NAME}{_QUOTE}\s*:\s*)(?:"(?:[^"\\]|\\.)*"?|'(?:[^'\\]|\\.)*'?"""
+    r"""|(?:\\+["']|&quot;|&\#3[49];)(?:(?!\\+["']|&quot;|&\#3[49];).)*(?:\\+["']|&quot;|&\#3[49];)?|[^\s,}\]]+)"""
 )
 _ATTRIBUTE = re.compile(rf"""(?i)(?<![\w-])({_HIDING_NAME}\s*=\s*)(?:"[^"<>]*"?|'[^'<>]*'?)""")
 _ELEMENT = re.compile(rf"(?i)(<(?:[\w-]{{1,20}}:)?{_HIDING_NAME}(?:\s[^<>]{{0,200}})?>)[^<]+")
@@ -61,8 +67,6 @@ def redact(text: str) -> str:
     spelling, and what looks like one.
 
     Redact first and cut afterwards: a secret that was cut in two is no longer recognised.
-
-    :param text: any text, such as a URL
     """
     if not text:
         return text
@@ -77,7 +81,6 @@ def redact_words(text: str, longest: int) -> str:
     of one, wherever the vendor or somebody before us has cut it.
 
     :param text: the vendor's words; of more than 64 KiB only the beginning is looked at
-    :param longest: characters to keep
     """
     seen = text[:WINDOW]
     clean = " ".join(redact(seen).split())

@@ -43,8 +43,8 @@ class VendorRetryPolicy(RetryPolicy):
     that goes on after its time) fails at once, with the advice as the reason in the log; so does a landed night that
     cannot be published (a value that does not cast, a failed check, a changed schema), because the same bytes would
     fail again. What passes by itself is retried after the longer of the vendor's Retry-After and an exponential delay
-    with jitter: 10 s, doubled each try, 10 minutes at most. Where Airflow can (3.4), a vendor that answers "later" (429,
-    503 and their like) costs no try: the task comes back every two minutes for an hour before tries are used.
+    with jitter: 10 s, doubled each try, 10 minutes at most. Where Airflow can (3.4), a vendor that answers "later"
+    (429, 503 and their like) costs no try: the task comes back every two minutes for an hour before tries are used.
     Everything else is left to the task's own settings. It shortens a task's ``retries`` but never extends them.
     """
 
@@ -64,8 +64,8 @@ class VendorRetryPolicy(RetryPolicy):
             return RetryDecision.fail(reason=str(exception))
         if isinstance(exception, LakeError) and not isinstance(exception, PASSING_IN_LAKE):
             return RetryDecision.fail(
-                reason=f"{type(exception).__name__}: the landed night would give the same again. Do what the message says, "
-                "then clear this task."
+                reason=f"{type(exception).__name__}: the landed night would give the same again. Do what the message "
+                "says, then clear this task."
             )
         return RetryDecision.default()
 

@@ -1,8 +1,9 @@
 """A configuration file, read so that nothing changes its meaning on the way and one mistake stays in its own section.
 
-YAML with the words of :mod:`nightshift.config.scalars`, and without what hides mistakes: a key that is given twice, tags,
-an alias inside of its own anchor, aliases that grow beyond :data:`MAX_VALUES`, a secret. Where the file as a whole is not
-YAML, it is split at the keys that begin in the first column, and the sections without a mistake are read all the same.
+YAML with the words of :mod:`nightshift.config.scalars`, and without what hides mistakes: a key that is given twice,
+tags, an alias inside of its own anchor, aliases that grow beyond :data:`MAX_VALUES`, a secret. Where the file as a
+whole is not YAML, it is split at the keys that begin in the first column, and the sections without a mistake are read
+all the same.
 """
 
 from __future__ import annotations
@@ -133,7 +134,7 @@ def _compose(text: str) -> yaml.Node | None:
     :raises yaml.YAMLError: it is not YAML
     :raises RecursionError: it is too deep
     """
-    # The nodes are made by recursion in C, which ends the process where it is too deep: looked at first, where it may be.
+    # Nodes are made by recursion in C, which ends the process where it is too deep: looked at first, where it may be.
     if len(_LEVELS.findall(text)) > MAX_DEPTH * 50:
         depth = 0
         for event in yaml.parse(text, _Loader):
@@ -300,8 +301,8 @@ class _Walk:
                 self._wrong(
                     key,
                     below,
-                    "looks like a secret, and this file is not kept like one; use a connection of Airflow (for an input of "
-                    "FlexDeploy: an encrypted property there)",
+                    "looks like a secret, and this file is not kept like one; use a connection of Airflow (for an "
+                    "input of FlexDeploy: an encrypted property there)",
                 )
         return found
 
@@ -349,7 +350,8 @@ class _Walk:
                     _note(
                         self.document,
                         name,
-                        f"{self.document.path}:{line + 1}: {name}: stands inside of the quote that opens in line {node.start_mark.line + 1}",
+                        f"{self.document.path}:{line + 1}: {name}: stands inside of the quote that opens in line "
+                        f"{node.start_mark.line + 1}",
                     )
                     self.document.lines.setdefault((name,), line + 1)
             return text

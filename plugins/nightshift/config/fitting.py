@@ -1,4 +1,6 @@
-"""A section of a file against its model: the model, or each mistake with file, line, field and the nearest valid value."""
+"""A section of a file against its model: the model, or each mistake with file, line, field and the nearest valid
+value.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +17,8 @@ from nightshift.fields import nearest
 
 Model = TypeVar("Model", bound=BaseModel)
 _ADVICE = {
-    "schedule": "nights are fixed: a run a night, begun at the midnight that ends it; settle_hours says how long after it the "
-    "vendor is left alone",
+    "schedule": "nights are fixed: a run a night, begun at the midnight that ends it; settle_hours says how long "
+    "after it the vendor is left alone",
     "password": "use the Airflow connection",
 }
 """Fields that do not exist and are looked for → what there is instead."""
@@ -44,7 +46,9 @@ def fit_value(document: Document, name: str, model: type[Model], value: Any, con
 
 
 def _written_out(value: Any, mistakes: Sequence[Any]) -> Any:
-    """Return a section in which whole numbers that are written with an exponent stand with their digits; ``None``: no such mistake."""
+    """Return a section in which whole numbers that are written with an exponent stand with their digits; ``None``:
+    no such mistake.
+    """
     changed = None
     for mistake in mistakes:
         if (

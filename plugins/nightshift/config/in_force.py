@@ -1,10 +1,10 @@
 """What counts: each section as it stands in its file, or, while a mistake is in it, as it stood when it was last right.
 
 A DAG is made of its section each time that its file is parsed, in the DAG processor and again for each task. Where a
-mistake left nothing to make it of, Airflow would take its tasks for removed, and their runs for done. So each section is
-kept when it is read without a mistake, and counts again while there is one. A copy is a file of its own, ``<folder>/<file>/
-<section>.yaml``, written whole or not at all; it holds what the section says, no comments, and no secret, because none may
-stand in a section.
+mistake left nothing to make it of, Airflow would take its tasks for removed, and their runs for done. So each section
+is kept when it is read without a mistake, and counts again while there is one. A copy is a file of its own,
+``<folder>/<file>/ <section>.yaml``, written whole or not at all; it holds what the section says, no comments, and no
+secret, because none may stand in a section.
 """
 
 from __future__ import annotations
@@ -36,8 +36,6 @@ class ConfigFile:
 
     ``mistakes`` has what is wrong with what was asked for so far, a text each.
 
-    :param path: the file
-    :param kept: the folder of all copies
     :param needed: whether it is a mistake that there is no such file, even where nothing was kept of one
     """
 
@@ -69,8 +67,9 @@ class ConfigFile:
     def told_gone(self, name: str) -> str:
         """Return what to say of a section that is gone."""
         return (
-            f"{self.path}: {name}: is no longer here. What runs of it stands still, and nothing new begins. Put it back, or "
-            f"confirm that it is gone: '{name}: {{removed: true}}', a line that can go once this is no longer told."
+            f"{self.path}: {name}: is no longer here. What runs of it stands still, and nothing new begins. Put it "
+            f"back, or confirm that it is gone: '{name}: {{removed: true}}', a line that can go once this is no "
+            "longer told."
         )
 
     def told_unknown(self, name: str, problem: str) -> str:
@@ -90,12 +89,6 @@ class ConfigFile:
     ) -> Model | None:
         """Return a section that counts.
 
-        :param name: the section
-        :param model: the model that it has to fit
-        :param context: what the validators of the model are given
-        :param problem: what is wrong with the name
-        :param rules: says what is wrong with a section that fits its model, and where in it
-        :param counts_gone: where it is missing, what was kept counts all the same
         :return: ``None`` where there is none, or none without a mistake
         """
         if self.document is None:
@@ -150,7 +143,6 @@ log = logging.getLogger(__name__)
 class Kept:
     """What was kept of one file.
 
-    :param folder: the folder of all copies
     :param path: the configuration file; files of another folder have copies of their own
     """
 
@@ -180,9 +172,12 @@ class Kept:
             new.replace(file)
         except OSError as error:
             log.warning(
-                "The good section %s could not be kept in %s (%s): a mistake in it would stop its DAG. Set NIGHTSHIFT_KEPT to a "
-                "folder that every Airflow process can write to.", name, self.folder, error.strerror,
-            )  # fmt: skip
+                "The good section %s could not be kept in %s (%s): a mistake in it would stop its DAG. Set "
+                "NIGHTSHIFT_KEPT to a folder that every Airflow process can write to.",
+                name,
+                self.folder,
+                error.strerror,
+            )
 
     def get(self, name: str) -> Document | None:
         """Return the copy of a section, or ``None`` where there is none that can be read."""

@@ -17,7 +17,7 @@ from nightshift.config.document import ConfigError, NoFileError, load
 from nightshift.config.fitting import fit
 from nightshift.config.in_force import ConfigFile, is_removed
 
-# In a checkout the provider lies in ``plugins/`` beside the project's own ``include/`` and ``lake``; installed, it has no project.
+# In a checkout the provider lies in ``plugins/`` beside the project's own ``include/``; installed, it has no project.
 _CHECKOUT = Path(__file__).resolve().parents[3] if Path(__file__).resolve().parents[2].name == "plugins" else None
 REPORTS, PROMOTIONS = "reports.yaml", "promotions.yaml"
 Model = TypeVar("Model", bound=BaseModel)
@@ -40,7 +40,8 @@ def lake_url() -> str:
 
 
 def kept_folder() -> Path:
-    """Return the folder where the last good configuration is kept: ``NIGHTSHIFT_KEPT``, else ``configuration`` in the lake.
+    """Return the folder where the last good configuration is kept: ``NIGHTSHIFT_KEPT``, else ``configuration`` in the
+    lake.
 
     A lake that is no folder is too far away for the parsing of a DAG file; then it is ``nightshift`` in Airflow's home.
     """

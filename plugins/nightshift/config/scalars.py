@@ -1,10 +1,10 @@
 """Words, numbers and times as people write them into a configuration file.
 
-Every scalar is the text that stands in the file, with or without quotes; the model of the section says whether it is a number,
-a switch, a day or a text. So ``0110000917``, ``1.10``, ``22:00``, ``no``, ``1_000`` and ``2026-11-21`` need no quotes where a
-text is meant, and nothing that YAML 1.1 makes of them can happen. Where a value goes to a vendor as it is (:data:`Json`), words
-without quotes are what they are in JSON: numbers, ``true``, ``false``. What Python code gives instead of a file has to be a text
-already: a number may have lost what was meant.
+Every scalar is the text that stands in the file, with or without quotes; the model of the section says whether it is a
+number, a switch, a day or a text. So ``0110000917``, ``1.10``, ``22:00``, ``no``, ``1_000`` and ``2026-11-21`` need no
+quotes where a text is meant, and nothing that YAML 1.1 makes of them can happen. Where a value goes to a vendor as it
+is (:data:`Json`), words without quotes are what they are in JSON: numbers, ``true``, ``false``. What Python code gives
+instead of a file has to be a text already: a number may have lost what was meant.
 """
 
 from __future__ import annotations
@@ -55,7 +55,8 @@ def as_json(given: Any) -> Any:
 
 
 def with_whole_numbers(given: Any) -> Any:
-    """Return a value in which whole numbers that are written with an exponent have all their digits: ``1e3`` is ``1000``.
+    """Return a value in which whole numbers that are written with an exponent have all their digits: ``1e3`` is
+    ``1000``.
 
     For a field that takes whole numbers, which knows no exponents.
     """

@@ -43,10 +43,8 @@ class Address(Struct, frozen=True):
     def of(cls, host: str | None, port: int | None = None, schema: str | None = None, *, vendor: str = "") -> Self:
         """Read the address from the fields of an Airflow connection, as a person would fill them in.
 
-        :param host: with or without scheme, port, context path and slash at the end
         :param port: port field; counts where the host has none, and may not contradict it
         :param schema: scheme where the host has none; default https
-        :param vendor: human name of the vendor, for the message
         :raises Rejected: there is no usable address; the message says what to put there
         """
         text = (host or "").strip()
@@ -132,7 +130,6 @@ class Address(Struct, frozen=True):
     def local(self, url: str, *, vendor: str = "", method: str = "", path: str = "") -> str:
         """Return the path and query under the root that an absolute link of the vendor means.
 
-        :param url: a link from an answer, absolute, or beginning with one slash
         :raises BadResponse: the link leads to another host or out of the root; the host is named, the query is not
         """
         if url.startswith("/") and not url.startswith("//") and not _UNSAFE.search(url):
@@ -140,11 +137,12 @@ class Address(Struct, frozen=True):
         if not self.owns(url):
             raise BadResponse(
                 f"a link leads to {foreign_host(url)}, not to {self.origin}",
-                advice="It was not followed, so no credentials went there. If the vendor has moved, correct the host of the Airflow connection.",
+                advice="It was not followed, so no credentials went there. If the vendor has moved, correct the host "
+                "of the Airflow connection.",
                 vendor=vendor,
                 method=method,
                 path=path,
-            )  # fmt: skip
+            )
         parts = urlsplit(url)
         target = _encoded_path(parts.path or "/")
         if _climbs(target):

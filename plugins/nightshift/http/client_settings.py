@@ -109,7 +109,8 @@ def read_settings(extras: Mapping[str, Any], *, vendor: str = "") -> ClientSetti
         raise Rejected(
             "the extras 'proxy' and 'verify': false together would show the credentials to whoever runs the proxy",
             vendor=vendor,
-            advice="Nothing was sent. Leave the extra 'verify' out, or put the path of the CA file into it that the proxy's certificates are signed with.",
+            advice="Nothing was sent. Leave the extra 'verify' out, or put the path of the CA file into it that the "
+            "proxy's certificates are signed with.",
         )
     return settings
 

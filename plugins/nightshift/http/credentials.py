@@ -14,7 +14,8 @@ from nightshift.errors import Rejected
 from nightshift.known_secrets import remember
 
 _SECRET_EXTRA = re.compile(
-    r"(?i)token|secret|password|passwd|passphrase|credential|auth|cookie|session|signature|(?:^|[_-])(?:key|sid|pwd)$|apikey"
+    r"(?i)token|secret|password|passwd|passphrase|credential|auth|cookie|session|signature"
+    r"|(?:^|[_-])(?:key|sid|pwd)$|apikey"
 )
 # Extras whose name sounds like a secret and whose value is none.
 _OPEN_EXTRAS = frozenset({"auth", "auth_form", "refresh_token_days", "session"})
@@ -61,8 +62,8 @@ def extras_of(connection: Any, *, vendor: str = "") -> dict[str, Any]:
 
 
 def secrets_of(connection: Any, extras: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the texts of a connection that must never be read anywhere: its password, the extras and headers whose name
-    says so, and the passwords within URLs, such as a proxy's.
+    """Return the texts of a connection that must never be read anywhere: its password, the extras and headers whose
+    name says so, and the passwords within URLs, such as a proxy's.
     """
     closed = {name: value for name, value in extras.items() if name not in _OPEN_EXTRAS}
     found = {connection.password or "", *_secret_texts(closed, hidden=False)}

@@ -45,12 +45,8 @@ def of_transport(error: Exception, context: RequestContext, timeouts: str) -> Ve
     """Return the typed error for what the HTTP library raised.
 
     What proves that the request never got there is :class:`Unreachable` for every method; what leaves it open is
-    :class:`Ambiguous` for a method that changes something. The library's own texts are not
-    used where they could hold a URL.
-
-    :param error: raised by the HTTP library
-    :param context: the attempt that it ended
-    :param timeouts: the time-outs in words, for the message
+    :class:`Ambiguous` for a method that changes something. The library's own texts are not used where they could hold a
+    URL.
     """
     if (never_sent := _never_sent(error, context)) is not None:
         return never_sent
@@ -121,8 +117,6 @@ def _plain(reason: str) -> str:
 def of_status(response: Response, *, advice: Mapping[int, str], detail_keys: Sequence[str]) -> VendorError:
     """Return the typed error for an answer whose status is not one of those expected.
 
-    :param response: the vendor's answer
-    :param advice: what a vendor's own room advises, by status
     :param detail_keys: names under which the vendor keeps its words in a JSON body, best first
     """
     status, context = response.status, response.context

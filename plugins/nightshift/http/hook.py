@@ -44,13 +44,13 @@ _LINK_ADVICE: Mapping[int, str] = dict.fromkeys(
 class VendorHook(HttpAsyncHook):
     """Asynchronous client of one vendor; a vendor's room subclasses it.
 
-    Use it as ``async with hook:``, from any number of coroutines at a time; the outermost block resolves the
-    connection once and opens one pool of TCP connections.
+    Use it as ``async with hook:``, from any number of coroutines at a time; the outermost block resolves the connection
+    once and opens one pool of TCP connections.
 
     Extras of the connection, all optional: ``headers`` (object), ``verify`` or ``verify_ssl`` (true, false, path of a
-    CA file), ``proxy`` or ``proxies``, ``timeout`` (seconds for one attempt, 120),
-    ``connect_timeout`` (10), ``read_timeout`` (seconds of silence, 60), ``requests_per_minute``, ``max_connections``
-    (32), ``trust_env``. A vendor has further ones of its own. No other extra is ever sent; one that is mistyped is refused.
+    CA file), ``proxy`` or ``proxies``, ``timeout`` (seconds for one attempt, 120), ``connect_timeout`` (10),
+    ``read_timeout`` (seconds of silence, 60), ``requests_per_minute``, ``max_connections`` (32), ``trust_env``. A
+    vendor has further ones of its own. No other extra is ever sent; one that is mistyped is refused.
 
     :param conn_id: id of the Airflow connection; default: ``default_conn_name``. Also taken under the name in
         ``conn_name_attr``
@@ -71,9 +71,20 @@ class VendorHook(HttpAsyncHook):
     """The extras that this vendor's connections have besides the shared ones."""
     advice: ClassVar[Mapping[int, str]] = {}
     detail_keys: ClassVar[tuple[str, ...]] = (
-        "errorCode", "code", "Code", "error", "message", "Message", "errorMessage", "error_description", "detail",
-        "detailedMessage", "reason", "developerMessage", "title",
-    )  # fmt: skip
+        "errorCode",
+        "code",
+        "Code",
+        "error",
+        "message",
+        "Message",
+        "errorMessage",
+        "error_description",
+        "detail",
+        "detailedMessage",
+        "reason",
+        "developerMessage",
+        "title",
+    )
 
     def __init__(
         self,
@@ -161,8 +172,8 @@ class VendorHook(HttpAsyncHook):
         return default if value is None or value == "" else value
 
     def chosen(self, *extras: str, **given: Any) -> dict[str, Any]:
-        """Return the parameters of a request that somebody chose: what is given, else what the connection says; a default is
-        the request's own.
+        """Return the parameters of a request that somebody chose: what is given, else what the connection says; a
+        default is the request's own.
 
         :param extras: the parameters that a connection may say, under the same names
         :param given: parameters; ``None``: nobody said
@@ -298,7 +309,8 @@ class VendorHook(HttpAsyncHook):
         """
         address = self._root()
         own, url = address.target(url_or_path, params)
-        request = self._prepare(method, url, json, data, headers, safe, accept, own if credentials is None else credentials, whole=False)  # fmt: skip
+        credentials = own if credentials is None else credentials
+        request = self._prepare(method, url, json, data, headers, safe, accept, credentials, whole=False)
         check_target(request, url, self._context(request), address)
         advice = self.advice if own else _LINK_ADVICE
         pages = "html" in accept or "*/*" in accept
@@ -353,8 +365,8 @@ class VendorHook(HttpAsyncHook):
             self.backoff.attempts = attempts
 
     def _refuse_open_proxy(self) -> None:
-        """Refuse to test a connection that a person just changed to go through a proxy in the clear, with the password
-        that is stored and that this person may not know.
+        """Refuse to test a connection that a person just changed to go through a proxy in the clear, with the
+        password that is stored and that this person may not know.
         """
         if self.settings.proxy.get("http") and self.address.scheme == "http":
             raise Rejected(
@@ -432,10 +444,9 @@ class VendorHook(HttpAsyncHook):
                 window = None if request.safe else window_now()
                 if wait is None or (window is not None and wait >= window.left):
                     raise
-                self.log.warning(
-                    "%s: %s %s: %s (%s); attempt %d of %d in %.1f s", self.vendor, error.method, error.path, error.problem,
-                    error.status or "no answer", attempt + 1, self.backoff.attempts, wait,
-                )  # fmt: skip
+                what = f"{error.method} {error.path}: {error.problem} ({error.status or 'no answer'})"
+                next_one = f"attempt {attempt + 1} of {self.backoff.attempts} in {wait:.1f} s"
+                self.log.warning("%s: %s; %s", self.vendor, what, next_one)
                 await asyncio.sleep(wait)
         raise AssertionError("unreachable")
 

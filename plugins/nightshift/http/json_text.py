@@ -11,7 +11,7 @@ import msgspec
 T = TypeVar("T")
 
 BLOCK = 1 << 16
-"""Bytes that are looked at together: a text of a whole page would be made in four times its size, and four times slower."""
+"""Bytes that are looked at together: a text of a whole page would be made in four times its size and time."""
 
 _BOM = b"\xef\xbb\xbf"
 
@@ -26,8 +26,6 @@ def decoded(decode: Callable[[bytes], T], body: bytes, charset: str = "") -> T:
     A decoder that leaves values as they are looks at no text, so the whole body is looked at here: what cannot be read
     later is not taken now.
 
-    :param decode: a decoder of msgspec
-    :param charset: character set that the answer names, for the message
     :raises NotJson: empty, cut, not UTF-8, nested too deep, or of another shape
     """
     text = body[len(_BOM) :] if body.startswith(_BOM) else body

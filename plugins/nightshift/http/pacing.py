@@ -15,8 +15,8 @@ class Pacer:
     """Gives out turns: at most ``requests_per_minute`` in any 60 seconds, first come first served.
 
     A turn is booked at once and for good, under a plain lock, and then waited for; so one pacer serves any number of
-    event loops and threads, and nobody overtakes. A burst up to the limit goes out
-    at once. A cancelled wait does not give its turn back: the vendor may be asked too seldom, never too often.
+    event loops and threads, and nobody overtakes. A burst up to the limit goes out at once. A cancelled wait does not
+    give its turn back: the vendor may be asked too seldom, never too often.
 
     :param requests_per_minute: more than 0; below 1, one request in more than a minute
     :param clock: seconds on a clock that never goes back
@@ -60,7 +60,6 @@ _pacers_lock = threading.Lock()
 def pacer_of(conn_id: str, requests_per_minute: float | None) -> Pacer | None:
     """Return the one pacer of a connection in this process, or ``None`` where the connection has no limit.
 
-    :param conn_id: id of the Airflow connection
     :param requests_per_minute: the connection's limit as it is now; it replaces an earlier one
     """
     with _pacers_lock:

@@ -44,12 +44,7 @@ class OwnHeaders(Struct, frozen=True):
         return "OwnHeaders()"
 
     def for_hop(self, request: Request, url: str, address: Address) -> Mapping[str, str]:
-        """Return the headers of one hop, made anew for where it goes.
-
-        :param request: the request
-        :param url: where this hop goes
-        :param address: root of the vendor
-        """
+        """Return the headers of one hop, made anew for where it goes."""
         if _origin(url) == _origin(request.url) and not address.owns(url):
             return request.headers
         if not (address.owns(url) and address.owns(request.url)):
@@ -76,9 +71,7 @@ async def follow(
     Only GET and HEAD are followed, at most five times, within the vendor's scheme, host and port; a download without
     credentials may go to other hosts.
 
-    :param address: root of the vendor
     :param own: headers of the connection and its credentials; sent to the vendor's own host only
-    :param turn: waited for before each request to the vendor's own host
     :raises BadResponse: a redirect that is not followed, or too many
     """
     url = request.url

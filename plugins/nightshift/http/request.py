@@ -41,7 +41,6 @@ class Request(Struct, frozen=True):
 def body_of(json: Any, data: bytes | str | Params | None) -> tuple[bytes | None, dict[str, str]]:
     """Return a body as bytes, and the header that names its type.
 
-    :param json: sent as JSON
     :param data: bytes or a text as they are; names and values as a form
     """
     if json is not None:
@@ -58,9 +57,6 @@ def headers_of(
 ) -> Mapping[str, str]:
     """Return the headers of a request but those of its connection; what the caller gives counts most.
 
-    :param headers: of the caller
-    :param accept: media type that is asked for
-    :param typed: type of the body
     :param whole: else the body comes as it is stored, so that its announced length can be checked
     """
     sent: CIMultiDict[str] = CIMultiDict({"Accept": accept, **typed})

@@ -113,7 +113,6 @@ class Response(msgspec.Struct, frozen=True, eq=False):
     def json(self, type: Any = Any) -> Any:  # noqa: A002  # msgspec's own name for it
         """Decode strictly: one JSON value in UTF-8, no NaN, nothing after it.
 
-        :param type: what the value must be, in msgspec's terms
         :raises BadResponse: it is not; :class:`Ambiguous` where the request may have changed something
         """
         body = self.body.removeprefix(_BOM)
@@ -148,8 +147,8 @@ class Response(msgspec.Struct, frozen=True, eq=False):
         return self.body[:WINDOW].decode("utf-8", "replace")
 
     def words(self, keys: Sequence[str]) -> str:
-        """Return the vendor's own words out of an error body: a text under one of the keys, or the body itself; never
-        parsed blindly. An HTML page has none.
+        """Return the vendor's own words out of an error body: a text under one of the keys, or the body itself;
+        never parsed blindly. An HTML page has none.
         """
         if self.is_page:
             return ""

@@ -12,9 +12,8 @@ from contextvars import ContextVar
 
 
 class Window:
-    """A span of time from now on, by the wall clock and by one that goes on while the machine sleeps: the first counts.
-
-    :param seconds: how long it is open
+    """A span of time from now on, by the wall clock and by one that goes on while the machine sleeps: the first
+    counts.
     """
 
     def __init__(self, seconds: float) -> None:

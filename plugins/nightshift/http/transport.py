@@ -29,11 +29,7 @@ class HeldBack(Exception):
 
 
 class TimelyBody(aiohttp.BytesPayload):
-    """A body that is sent within a window, or not at all.
-
-    :param body: as it is
-    :param window: until when
-    """
+    """A body that is sent within a window, or not at all."""
 
     def __init__(self, body: bytes, window: Window) -> None:
         super().__init__(body)
@@ -52,10 +48,7 @@ class TimelyBody(aiohttp.BytesPayload):
 
 
 def timely(body: bytes | None, *, safe: bool) -> Any:
-    """Return the body of a request, bound to the window that it has to keep to.
-
-    :param safe: whether the request changes nothing
-    """
+    """Return the body of a request, bound to the window that it has to keep to."""
     window = None if safe else window_now()
     return body if window is None else TimelyBody(body or b"", window)
 
@@ -63,10 +56,8 @@ def timely(body: bytes | None, *, safe: bool) -> Any:
 class Transport:
     """Connections to one vendor, for one event loop.
 
-    A request that changes something never goes out on a kept connection: the vendor may have closed it a moment
-    before, and then nobody could tell whether the request was taken.
-
-    :param settings: of the connection
+    A request that changes something never goes out on a kept connection: the vendor may have closed it a moment before,
+    and then nobody could tell whether the request was taken.
     """
 
     def __init__(self, settings: ClientSettings) -> None:
@@ -94,8 +85,8 @@ class Transport:
     async def send(self, request: Request, context: RequestContext) -> aiohttp.ClientResponse:
         """Send and return the answer with its body still to be read; redirects are not followed.
 
-        :raises VendorError: the transport failed; :class:`Unreachable` where a request that has to leave within a window
-            (:mod:`nightshift.http.timely`) was held up for longer, and did not leave
+        :raises VendorError: the transport failed; :class:`Unreachable` where a request that has to leave within a
+            window (:mod:`nightshift.http.timely`) was held up for longer, and did not leave
         """
         settings = self._settings
         timeout = aiohttp.ClientTimeout(
@@ -166,7 +157,8 @@ class Transport:
         try:
             yield
         except (aiohttp.ClientError, OSError, ValueError, TypeError) as error:
-            limits = f"connect {settings.connect_timeout:g} s, silence {settings.read_timeout:g} s, whole request {settings.timeout:g} s"
+            limits = f"connect {settings.connect_timeout:g} s, silence {settings.read_timeout:g} s, "
+            limits += f"whole request {settings.timeout:g} s"
             raise faults.of_transport(error, context, limits) from None
 
     @contextmanager
@@ -178,7 +170,8 @@ class Transport:
         late = context.error(
             Unreachable,
             f"the request was held up for more than the {body.window.seconds:g} s in which it may leave",
-            advice="It was not sent: whoever has taken over meanwhile can rely on that. Another attempt, or clearing the task, looks anew.",
+            advice="It was not sent: whoever has taken over meanwhile can rely on that. Another attempt, or clearing "
+            "the task, looks anew.",
         )
         if body.window.is_over:
             raise late
@@ -207,7 +200,7 @@ class Transport:
             trust_env=self._settings.trust_env,
             read_bufsize=READ_BUFFER,
         )
-        # The library repeats by itself what it holds for idempotent, DELETE among it, past our pacing and past our count.
+        # The library repeats by itself what it holds for idempotent, DELETE among it, past our pacing and our count.
         session._retry_connection = False
         return session
 
@@ -222,5 +215,6 @@ def _trusting(path: str, vendor: str) -> ssl.SSLContext:
         raise Rejected(
             f"the CA file {path!r} of the extra 'verify' cannot be read ({type(error).__name__})",
             vendor=vendor,
-            advice="Put a path into the extra verify that exists on every worker and triggerer, or leave it out; nothing was sent.",
+            advice="Put a path into the extra verify that exists on every worker and triggerer, or leave it out; "
+            "nothing was sent.",
         ) from None

@@ -1,7 +1,7 @@
 """From the vendors' texts to values of a type: by the column where that goes, by the value where it does not.
 
-Nothing is lost in silence: a text that is not exactly a value of the type is an error, never null. Both ways agree on every text,
-or both refuse it.
+Nothing is lost in silence: a text that is not exactly a value of the type is an error, never null. Both ways agree on
+every text, or both refuse it.
 """
 
 from __future__ import annotations
@@ -42,8 +42,6 @@ class Misfit(Exception):
     """A value does not fit.
 
     :param index: its place in the column, from 0
-    :param text: the value
-    :param why: what is wrong with it, where more than the type is to be said
     """
 
     def __init__(self, index: int, text: str, why: str) -> None:
@@ -60,12 +58,10 @@ def arrow_type(kind: str) -> pa.DataType:
 def from_text(texts: pa.Array, kind: str, zone: str, empty_as_null: bool) -> pa.Array:
     """Cast a column of texts.
 
-    A float is taken where it says every digit of the text when it is written again, so 0.1 is and 9007199254740993 is not.
+    A float is taken where it says every digit of the text when it is written again, so 0.1 is and 9007199254740993 is
+    not.
 
-    :param texts: strings, null where there is no value
-    :param kind: the column type
     :param zone: zone of time stamps that name none, see :mod:`nightshift.lake.times`
-    :param empty_as_null: an empty text is no value, but where the type is text
     :raises Misfit: a text is not a value of the type
     """
     if kind in ("string", "json"):
@@ -83,10 +79,9 @@ def from_text(texts: pa.Array, kind: str, zone: str, empty_as_null: bool) -> pa.
 def refuse_respelled(texts: pa.Array, values: pa.Array, *, is_key: bool) -> None:
     """Look for texts that a number does not say again, in a column that only its values have made one of numbers.
 
-    No number has zeros before it, an id may: 007 beside 7 is another one. In the key no two texts may become one number.
+    No number has zeros before it, an id may: 007 beside 7 is another one. In the key no two texts may become one
+    number.
 
-    :param texts: the column as it came
-    :param values: the numbers that it was cast to
     :raises Misfit: a text has zeros before it, or is of the key and otherwise spelled than its whole number
     """
     if is_key and pa.types.is_int64(values.type):

@@ -68,14 +68,7 @@ class Counts:
 def judge(
     manifest: Manifest, spec: PublishSpec, counts: Counts, key: KeyFindings, history: Mapping[str, int]
 ) -> list[CheckResult]:
-    """Return the verdict of every check that applies.
-
-    :param manifest: what was landed
-    :param spec: which checks are wanted
-    :param counts: what was read and is to be published
-    :param key: what was found out about the key
-    :param history: rows of the nights in the table
-    """
+    """Return the verdict of every check that applies."""
     wanted = spec.checks
     results = []
     if wanted.vendor_totals:
@@ -95,9 +88,10 @@ def vendor_totals(manifest: Manifest, key: KeyFindings | None = None) -> CheckRe
     """Compare the vendor's own totals with what was landed; a total that the vendor does not give is not judged.
 
     Rows that are identical to one before are dropped, so what they are decides. On one page they are the report's own:
-    the vendor counts them. One that came on two pages is the same row twice, because the report moved while it was read:
-    the vendor counts it once, and where it still counts as many rows as came, another row is missing. Or the report has
-    it twice: only an extract that read all pages twice and found the same knows that. So the total has to be one of
+    the vendor counts them. One that came on two pages is the same row twice, because the report moved while it was
+    read: the vendor counts it once, and where it still counts as many rows as came, another row is missing. Or the
+    report has it twice: only an extract that read all pages twice and found the same knows that. So the total has to be
+    one of
 
     * the rows without those that came on two pages, or without all that are identical,
     * all rows that came, where no more came on two pages than the extract found in two walks.
@@ -157,9 +151,11 @@ def rows_published(counts: Counts) -> CheckResult:
     """Account for every row: published = read - duplicates - outside."""
     ok = counts.published == counts.read - counts.duplicates - counts.outside
     return CheckResult(
-        "rows_published", ok,
-        f"{counts.published} to publish = {counts.read} read - {counts.duplicates} identical - {counts.outside} of other nights",
-    )  # fmt: skip
+        "rows_published",
+        ok,
+        f"{counts.published} to publish = {counts.read} read - {counts.duplicates} identical - {counts.outside} of "
+        "other nights",
+    )
 
 
 def unique_key(key: Sequence[str], found: KeyFindings) -> CheckResult:
@@ -189,7 +185,8 @@ def band(rule: Band, night: str, rows: int, history: Mapping[str, int]) -> Check
     return CheckResult(
         "band",
         ok,
-        f"{night}: {rows} rows, {low:g} to {high:g} expected after {len(before)} nights with a median of {middle:g}{advice}",
+        f"{night}: {rows} rows, {low:g} to {high:g} expected after {len(before)} nights with a median of "
+        f"{middle:g}{advice}",
     )
 
 

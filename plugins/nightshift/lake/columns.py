@@ -1,5 +1,5 @@
-"""Which columns a night has, and of what type: the configuration before the vendor's model before the table before the values;
-and what changed in them since the night before.
+"""Which columns a night has, and of what type: the configuration before the vendor's model before the table before
+the values; and what changed in them since the night before.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ class Target:
 
 
 def table_name(vendor_name: str) -> str:
-    """Return the name of a vendor's column in the table: its own, but for ``night`` in any case, which the partition has, and for
-    no name at all: these get a ``_`` behind them, and so does what would fall together with them.
+    """Return the name of a vendor's column in the table: its own, but for ``night`` in any case, which the partition
+    has, and for no name at all: these get a ``_`` behind them, and so does what would fall together with them.
     """
     return f"{vendor_name}_" if re.fullmatch(rf"({NIGHT})?_*", vendor_name, re.IGNORECASE) else vendor_name
 
@@ -60,12 +60,9 @@ def known_types(
 ) -> dict[str, str]:
     """Return the type of each of the vendor's columns that is known, in the order of the table, then of the vendor.
 
-    ``types`` decide, but make no column that nobody has. A column of the table keeps its type else, and the values have to be of it; so a number that the vendor
-    calls another kind of number is no change.
+    ``types`` decide, but make no column that nobody has. A column of the table keeps its type else, and the values have
+    to be of it; so a number that the vendor calls another kind of number is no change.
 
-    :param model: the vendor's data model
-    :param table: the columns of the table
-    :param values: types that the values of the whole extract have
     :raises SchemaDrift: configured ``allow_type_change`` is missing where the vendor's type is not the table's
     """
     members = promoted(spec)
@@ -79,17 +76,17 @@ def known_types(
         if before is not None and name not in spec.types:
             if said is not None and is_change(before, said) and not spec.schema_rules.lets_type_change(name):
                 raise SchemaDrift(
-                    f"column {name!r} is {said} now and {before} in the table. Nothing was published; the landed night is "
-                    f"untouched. {advice_on_change([(name, before, said)])}, then clear this task."
+                    f"column {name!r} is {said} now and {before} in the table. Nothing was published; the landed "
+                    f"night is untouched. {advice_on_change([(name, before, said)])}, then clear this task."
                 )
             said = before
         kind = said or values.get(name) or "json"
         if name == spec.night_column and kind not in DAYS:
             if before is not None:
                 raise SchemaDrift(
-                    f"the night_column {name!r} is {before} in the table, which says no day. Nothing was published; the landed "
-                    f"night is untouched. Set types: {{{name}: timestamp}}, or date, to give the table this type, or choose "
-                    "another night_column, then clear this task."
+                    f"the night_column {name!r} is {before} in the table, which says no day. Nothing was published; "
+                    f"the landed night is untouched. Set types: {{{name}: timestamp}}, or date, to give the table "
+                    "this type, or choose another night_column, then clear this task."
                 )
             kind = "timestamp"
         found[name] = kind
@@ -113,9 +110,9 @@ def advice_on_change(changed: Sequence[tuple[str, str, str]]) -> str:
         *((name, f"{name}: {now}", f"{name}: {before}") for name, before, now in changed), strict=True
     )
     return (
-        f"Set types: {{{', '.join(now)}}} to give the table this type, its older nights too, or types: {{{', '.join(before)}}} to "
-        f"read the column as the table has it, or schema_rules.allow_type_change: [{', '.join(names)}] to keep the table's type "
-        "for as long as every value is one of it, and text from then on"
+        f"Set types: {{{', '.join(now)}}} to give the table this type, its older nights too, or types: "
+        f"{{{', '.join(before)}}} to read the column as the table has it, or schema_rules.allow_type_change: "
+        f"[{', '.join(names)}] to keep the table's type for as long as every value is one of it, and text from then on"
     )
 
 
@@ -133,7 +130,8 @@ def misfit_error(report: str, page: int, row: int, column: Target, misfit: Misfi
     elif name == spec.night_column:
         advice = "set night_column to a column of days or moments"
     elif name not in spec.types:
-        advice += f", or schema_rules.allow_type_change: [{name}] for the next type that holds every value (int64, float64, decimal, string)"
+        advice += f", or schema_rules.allow_type_change: [{name}] for the next type that holds every value "
+        advice += "(int64, float64, decimal, string)"
     if not misfit.text:
         advice += ", or empty_as_null: true if an empty text is no value"
     return CastError(
@@ -167,14 +165,15 @@ def targets(types: Mapping[str, str], spec: PublishSpec) -> list[Target]:
     found += promoted(spec).values()
     if unusable := [target.name for target in found if "\0" in target.name]:
         raise SchemaDrift(
-            f"the column {unusable[0]!r} has a NUL character in its name, with which no engine could open the table again. Nothing "
-            "was published; the landed night is untouched. Have the vendor name it otherwise, then extract the night again."
+            f"the column {unusable[0]!r} has a NUL character in its name, with which no engine could open the table "
+            "again. Nothing was published; the landed night is untouched. Have the vendor name it otherwise, then "
+            "extract the night again."
         )
     names = [target.name.lower() for target in found]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise SchemaDrift(
-            f"two columns would be called {twice[0]!r} in the table, in which case does not count. Nothing was published; "
-            "if one is a promoted member, rename or drop it in promote."
+            f"two columns would be called {twice[0]!r} in the table, in which case does not count. Nothing was "
+            "published; if one is a promoted member, rename or drop it in promote."
         )
     return found
 
@@ -200,11 +199,9 @@ class Drift:
 def drift(
     now: Sequence[Column], before: Sequence[Column] | None, table: Sequence[Column] | None, spec: PublishSpec
 ) -> Drift:
-    """Compare the vendor's columns of a night with the table, and with the night before for what the table does not have.
+    """Compare the vendor's columns of a night with the table, and with the night before for what the table does not
+    have.
 
-    :param now: the vendor's columns of the night
-    :param before: those of the last night before it, where known
-    :param table: the columns of the table, where there is one
     :param spec: how the report is published: its ``types`` win over the vendor's, its ``schema_rules`` allow changes
     """
     members = promoted(spec)

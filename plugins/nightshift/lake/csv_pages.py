@@ -24,15 +24,12 @@ _NAMELESS = "\0nameless"
 class CsvTexts:
     """Read CSV pages as batches of texts; the first page says the header of those that have none.
 
-    An empty field is no value; an empty text in quotes is an empty text. Empty lines are no rows, nor are lines of blanks where
-    there are several columns. A last column without a name
-    and without a value, as of lines that end with a delimiter, is no column.
+    An empty field is no value; an empty text in quotes is an empty text. Empty lines are no rows, nor are lines of
+    blanks where there are several columns. A last column without a name and without a value, as of lines that end with
+    a delimiter, is no column.
 
-    Arrow's reader is given each page as one block, or as pieces that end where a record does: at a border of its own blocks it
-    loses the line feed of a quoted line break.
-
-    :param spec: how the vendor writes CSV
-    :param report: name of the report, for messages
+    Arrow's reader is given each page as one block, or as pieces that end where a record does: at a border of its own
+    blocks it loses the line feed of a quoted line break.
     """
 
     def __init__(self, spec: CsvSpec, report: str) -> None:
@@ -122,8 +119,8 @@ class CsvTexts:
             if known:
                 return self._header, False
             raise UnreadablePage(
-                f"{self._report}: page {number}: {problem}. Nothing was published; the landed night is untouched. Then clear "
-                "the publish task; the vendor is not asked again."
+                f"{self._report}: page {number}: {problem}. Nothing was published; the landed night is untouched. "
+                "Then clear the publish task; the vendor is not asked again."
             ) from None
         self._header = self._header or names
         return names, bool(set(names) & known) or not known
@@ -173,17 +170,18 @@ class CsvTexts:
         if self._spec.repeated_names == "number":
             return table.rename_columns([*table.schema.names[:-1], f"column_{count}"])
         raise UnreadablePage(
-            f"{self._report}: page {number}, row {found[0]}: column {count} has the value {found[1][:80]!r} and no name in the "
-            "header. Nothing was published; the landed night is untouched. Set csv: {repeated_names: number} for the report to "
-            f"call it 'column_{count}', and clear the publish task; the vendor is not asked again."
+            f"{self._report}: page {number}, row {found[0]}: column {count} has the value {found[1][:80]!r} and no "
+            "name in the header. Nothing was published; the landed night is untouched. Set csv: {repeated_names: "
+            f"number}} for the report to call it 'column_{count}', and clear the publish task; the vendor is not asked "
+            "again."
         )
 
     def _unreadable(self, number: int, problem: str) -> UnreadablePage:
         return UnreadablePage(
             f"{self._report}: page {number} is not CSV in {self._charset} with the delimiter {self._spec.delimiter!r} "
-            f"({problem}). Nothing was published; the landed night is untouched. Correct csv (charset, delimiter, quote) in the "
-            "report's configuration and clear the publish task; if they are right, have the vendor correct the line, or repeat the download "
-            "if it was cut, and extract the night again."
+            f"({problem}). Nothing was published; the landed night is untouched. Correct csv (charset, delimiter, "
+            "quote) in the report's configuration and clear the publish task; if they are right, have the vendor "
+            "correct the line, or repeat the download if it was cut, and extract the night again."
         )
 
 
@@ -192,10 +190,7 @@ def _without_blanks(row: pa_csv.InvalidRow) -> str:
 
 
 class CsvPages:
-    """Decode CSV pages of one extract; the same verbs as :class:`nightshift.lake.json_pages.JsonPages`.
-
-    :param guessed: vendor's columns whose type nobody has said
-    """
+    """Decode CSV pages of one extract; the same verbs as :class:`nightshift.lake.json_pages.JsonPages`."""
 
     def __init__(
         self,

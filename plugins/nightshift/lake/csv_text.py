@@ -30,11 +30,8 @@ _PLAIN = {"utf-8-sig": "utf-8", "utf-16": "utf-16-le", "utf-32": "utf-32-le", "a
 def marked(body: bytes, charset: str) -> tuple[str, int]:
     """Return the character set of a text and the length of its byte order mark.
 
-    A mark is believed before the configuration: no text of another character set begins so. Without one, UTF-16 and UTF-32
-    are of the little end, and ASCII is read as UTF-8, which it is.
-
-    :param body: the text, or its beginning
-    :param charset: the character set of the configuration
+    A mark is believed before the configuration: no text of another character set begins so. Without one, UTF-16 and
+    UTF-32 are of the little end, and ASCII is read as UTF-8, which it is.
     """
     for mark, name in _MARKS:
         if body.startswith(mark):
@@ -51,13 +48,12 @@ def unit_of(charset: str) -> int:
 class RecordCounter:
     """Count the records of a CSV text as it passes by, and where the last one of a block ends.
 
-    A record ends with a line feed, a carriage return or both; empty lines are no records, nor are lines of blanks alone, unless the
-    first record has but one field: then they are its values. A line break inside quotes ends no record, and a quote counts as one
-    only where a field begins, as CSV readers have it. Works in every character set in which quote, delimiter and line breaks are
-    one unit each that means nothing else: UTF-8, UTF-16, UTF-32, the single-byte code pages, the multi-byte ones of East Asia.
+    A record ends with a line feed, a carriage return or both; empty lines are no records, nor are lines of blanks
+    alone, unless the first record has but one field: then they are its values. A line break inside quotes ends no
+    record, and a quote counts as one only where a field begins, as CSV readers have it. Works in every character set in
+    which quote, delimiter and line breaks are one unit each that means nothing else: UTF-8, UTF-16, UTF-32, the
+    single-byte code pages, the multi-byte ones of East Asia.
 
-    :param quote: the quote character, in ASCII
-    :param delimiter: the delimiter, in ASCII
     :param charset: character set; a byte order mark at the start of the text overrules it
     :param is_start: whether the first block is the start of the text, where a mark may stand
     """
@@ -81,8 +77,8 @@ class RecordCounter:
     def feed(self, block: bytes) -> tuple[int, int]:
         """Take a block.
 
-        :return: how many records end in it, and the offset behind the last line break that is not in quotes, or -1 where there
-            is none
+        :return: how many records end in it, and the offset behind the last line break that is not in quotes, or -1
+            where there is none
         """
         import numpy as np
 
@@ -118,8 +114,8 @@ class RecordCounter:
         return ends, skip + (int(breaks[-1]) + 1) * self._unit
 
     def loose_end(self, block: bytes) -> int:
-        """Return how many bytes at the end of a block should wait for the next: half of a character, or a carriage return that a
-        line feed may follow.
+        """Return how many bytes at the end of a block should wait for the next: half of a character, or a carriage
+        return that a line feed may follow.
         """
         skip = self._mark(block, keep=True)
         half = (len(block) - skip) % self._unit
@@ -153,7 +149,9 @@ class RecordCounter:
         return int.from_bytes(character.encode(self.charset), "big" if self.charset.endswith("-be") else "little")
 
     def _line_ends(self, text: Any, block: bytes, last: int) -> tuple[Places, NDArray[np.bool_]]:
-        """Return the line breaks, and which of them end no record because nothing is between them and the one before."""
+        """Return the line breaks, and which of them end no record because nothing is between them and the one
+        before.
+        """
         import numpy as np
 
         feed, back = self._breaks
@@ -192,7 +190,9 @@ class RecordCounter:
     def _look_at_first(
         self, text: Any, breaks: Any, is_empty: Any, blank: Any, quoted: tuple[Places, bool]
     ) -> bool | None:
-        """Return whether the first record has several fields, if it ends here; else lines of blanks behind it are records."""
+        """Return whether the first record has several fields, if it ends here; else lines of blanks behind it are
+        records.
+        """
         import numpy as np
 
         quotes, was_inside = quoted
@@ -258,10 +258,10 @@ class HeaderProblem(ValueError):
 
 
 def first_record(text: bytes, spec: CsvSpec, *, is_header: bool = True) -> tuple[list[str], int]:
-    """Return the first record of a CSV text that is no empty line, and the offset behind it; no fields where there is none.
+    """Return the first record of a CSV text that is no empty line, and the offset behind it; no fields where there is
+    none.
 
     :param text: in UTF-8, or its beginning; the record has to end within its first MiB
-    :param is_header: whether it has to be the header, which no line of blanks is
     :raises csv.Error: not CSV
     :raises UnicodeDecodeError: not UTF-8
     """
@@ -285,8 +285,8 @@ def first_record(text: bytes, spec: CsvSpec, *, is_header: bool = True) -> tuple
 def column_names(record: Sequence[str], spec: CsvSpec) -> list[str]:
     """Return the names of the columns of a header; the last is empty where the header ends with a delimiter.
 
-    Blanks around a name are none of it, nor are quotes behind a blank. A name that comes twice, in whatever case, and a column
-    without a name before the last one are told apart as ``csv.repeated_names`` says.
+    Blanks around a name are none of it, nor are quotes behind a blank. A name that comes twice, in whatever case, and a
+    column without a name before the last one are told apart as ``csv.repeated_names`` says.
 
     :raises HeaderProblem: a name comes twice, or a column has none
     """
@@ -303,8 +303,9 @@ def column_names(record: Sequence[str], spec: CsvSpec) -> list[str]:
         if name.lower() in seen or (not name and (at < len(names) or at == 1)):
             what = f"names the column {name!r} twice" if name else f"has no name for column {at}"
             raise HeaderProblem(
-                f"the header {what}: {', '.join(names)[:300]}. Set csv: {{repeated_names: number}} for the report to call the "
-                f"second one {f'{name}_2' if name else f'column_{at}'!r}, or let the vendor name its columns apart"
+                f"the header {what}: {', '.join(names)[:300]}. Set csv: {{repeated_names: number}} for the report to "
+                f"call the second one {f'{name}_2' if name else f'column_{at}'!r}, or let the vendor name its columns "
+                "apart"
             )
         seen.add(name.lower())
     return names
@@ -315,7 +316,6 @@ def header_of(body: bytes, spec: CsvSpec) -> list[str]:
 
     A nameless column at the end, as of a header that ends with a delimiter, is not among them unless it is numbered.
 
-    :param body: the beginning of the text
     :raises HeaderProblem: a name comes twice, or a column has none
     :raises csv.Error: not CSV
     :raises UnicodeDecodeError: not of the character set

@@ -1,8 +1,8 @@
 """The Delta tables of the lake: what is in them, and the one commit that replaces nights.
 
-Files are written by us and committed with ``deltalake``'s transaction API at exactly one version above the snapshot that was
-read. The library's own commit retries are off: with them, two writers of a night that is new to the table both succeed, and
-its rows are there twice. On object stores the log entry is put on the condition that it does not exist.
+Files are written by us and committed with ``deltalake``'s transaction API at exactly one version above the snapshot
+that was read. The library's own commit retries are off: with them, two writers of a night that is new to the table both
+succeed, and its rows are there twice. On object stores the log entry is put on the condition that it does not exist.
 """
 
 from __future__ import annotations
@@ -95,12 +95,7 @@ class Commit:
 
 
 class NightTable:
-    """The table of one report.
-
-    :param lake: where it is
-    :param source: connection type of the source
-    :param report: name of the report
-    """
+    """The table of one report."""
 
     def __init__(self, lake: Lake, source: str, report: str) -> None:
         self.url = lake.table_url(source, report)
@@ -123,8 +118,9 @@ class NightTable:
             if not re.search(r"Column mapping|[Uu]nsupported|not (yet )?supported", str(error)):
                 raise
             raise SchemaDrift(
-                f"{self.name}: the table cannot be opened as another engine left it ({str(error)[:300]}). Nothing was published; the "
-                "table and the landed night are as they were. Drop this feature in the engine that added it, then clear this task."
+                f"{self.name}: the table cannot be opened as another engine left it ({str(error)[:300]}). Nothing was "
+                "published; the table and the landed night are as they were. Drop this feature in the engine that "
+                "added it, then clear this task."
             ) from None
         return Snapshot(table, self.objects())
 
@@ -132,9 +128,10 @@ class NightTable:
         """Replace nights in one atomic commit, and read back that they are what was to be.
 
         :raises Moved: another writer gave a column another type meanwhile; nothing was committed
-        :raises Overtaken: the table has newer extracts of some of the nights, and it is not forced; nothing was committed
-        :raises SchemaDrift: a value of another night is not one of a column's new type, or another engine has made the table one
-            that we do not write; nothing was committed
+        :raises Overtaken: the table has newer extracts of some of the nights, and it is not forced; nothing was
+            committed
+        :raises SchemaDrift: a value of another night is not one of a column's new type, or another engine has made the
+            table one that we do not write; nothing was committed
         :raises Contended: other writers came first 40 times; nothing was committed
         """
         overruled: Mapping[str, str] = {}
@@ -152,9 +149,10 @@ class NightTable:
                 refusals += (latest := self.snapshot()) is not None and latest.version == now.version
                 if refusals == REFUSALS:
                     raise SchemaDrift(
-                        f"{self.name}: the commit is refused, though no other writer came first ({refused[:300]}). Nothing was published; "
-                        "the table and the landed night are as they were. Read what another engine has changed in the table's "
-                        "properties and features, undo it there, then clear this task."
+                        f"{self.name}: the commit is refused, though no other writer came first ({refused[:300]}). "
+                        "Nothing was published; the table and the landed night are as they were. Read what another "
+                        "engine has changed in the table's properties and features, undo it there, then clear this "
+                        "task."
                     )
                 time.sleep(random.uniform(0, min(LONGEST_WAIT, 0.05 * 1.5**attempt)))  # noqa: S311 - jitter
                 continue
@@ -162,8 +160,8 @@ class NightTable:
             if after is not None and after.holds(what.content, what.nights):
                 return Commit(after, overruled)
         raise Contended(
-            f"{self.name}: other writers came first {ATTEMPTS} times. Nothing was committed; the landed night is untouched. "
-            "Publish again, and limit with a pool how many nights of one report are published at a time."
+            f"{self.name}: other writers came first {ATTEMPTS} times. Nothing was committed; the landed night is "
+            "untouched. Publish again, and limit with a pool how many nights of one report are published at a time."
         )
 
     def _refusal(self, now: Snapshot, what: Replacement) -> str:
@@ -223,7 +221,9 @@ def _transactions(what: Replacement, version: int) -> list[Transaction]:
 
 
 def _are_old(fields: Sequence[Mapping[str, Any]], others: OtherNights) -> bool:
-    """Say whether the table has the types that are to change, and not yet those that another writer has given it meanwhile."""
+    """Say whether the table has the types that are to change, and not yet those that another writer has given it
+    meanwhile.
+    """
     kinds = {field["name"]: kind_of(field) for field in fields}
     return any(kinds.get(change.column) == change.before for change in others.columns)
 
@@ -233,7 +233,6 @@ def merged(
 ) -> list[dict[str, Any]]:
     """Return the fields of a table with those of new files added, the night last where it is new.
 
-    :param others: the other nights, where columns get another type
     :raises Moved: a column is in the table with another type
     """
     found = {field["name"]: dict(field) for field in fields}
@@ -279,8 +278,8 @@ def table_schema(lake: Lake, source: str, report: str) -> list[Column] | None:
 def published_night(lake: Lake, source: str, report: str, night: str) -> PublishedNight | None:
     """Return what the table says of a night; ``None`` where it was never published. Blocks.
 
-    Reads the table's log from its last checkpoint on and one commit, however many nights the table has; no data. Call it in a
-    running task, or in a thread of a process that never forks afterwards: it loads Arrow and Delta.
+    Reads the table's log from its last checkpoint on and one commit, however many nights the table has; no data. Call
+    it in a running task, or in a thread of a process that never forks afterwards: it loads Arrow and Delta.
 
     :raises ValueError: a name that is not safe as a part of a path
     """

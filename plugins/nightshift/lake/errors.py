@@ -44,8 +44,9 @@ class CastError(LakeError):
         shown = value if len(value) <= 80 else f"{value[:77]}..."
         super().__init__(
             f"{report}: page {page}, row {row}, column {column!r}: {shown!r} is not {wanted}{why and f' ({why})'}. "
-            f"Nothing was published; the landed night is untouched. If the vendor really sends this, "
-            f"{advice or f'set types: {{{column}: string}}'}, and clear the publish task; the vendor is not asked again."
+            "Nothing was published; the landed night is untouched. If the vendor really sends this, "
+            f"{advice or f'set types: {{{column}: string}}'}, and clear the publish task; the vendor is not asked "
+            "again."
         )
 
 

@@ -113,7 +113,8 @@ class Manifest(Frozen):
 
     @classmethod
     def of(cls, entries: Iterable[PageEntry], **fields: Any) -> Self:
-        """Return the manifest of these pages: they are put in order, and rows, pages, bytes and digest follow from them.
+        """Return the manifest of these pages: they are put in order, and rows, pages, bytes and digest follow from
+        them.
 
         :param entries: the pages, in any order
         :param fields: everything else
@@ -189,7 +190,5 @@ class Progress(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def describe(manifest: Manifest, seconds: float) -> dict[str, Any]:
     """Return the small description of an extract that goes to the next task."""
-    return {
-        "source": manifest.source, "report": manifest.report, "night": manifest.night, "extract": manifest.extract, "rows": manifest.rows,
-        "pages": manifest.pages, "bytes": manifest.bytes, "sha256": manifest.sha256, "seconds": round(seconds, 1),
-    }  # fmt: skip
+    names = ("source", "report", "night", "extract", "rows", "pages", "bytes", "sha256")
+    return {**{name: getattr(manifest, name) for name in names}, "seconds": round(seconds, 1)}

@@ -1,4 +1,6 @@
-"""What another engine has made of a table: written into rightly, or refused with the reason and what to do. Never ignored."""
+"""What another engine has made of a table: written into rightly, or refused with the reason and what to do. Never
+ignored.
+"""
 
 from __future__ import annotations
 
@@ -24,11 +26,21 @@ KEPT = frozenset({*_SQL.values(), NOT_NULL})
 LAST_VERSIONS = (3, 7)
 # Those that ask nothing of a writer that replaces whole files, or only where they are in use, which is looked at.
 _HARMLESS = frozenset(
-    {
-        "appendOnly", "changeDataFeed", "checkConstraints", "columnMapping", "deletionVectors", "domainMetadata",
-        "generatedColumns", "identityColumns", "invariants", "timestampNtz", "v2Checkpoint", "vacuumProtocolCheck",
-    }
-)  # fmt: skip
+    [
+        "appendOnly",
+        "changeDataFeed",
+        "checkConstraints",
+        "columnMapping",
+        "deletionVectors",
+        "domainMetadata",
+        "generatedColumns",
+        "identityColumns",
+        "invariants",
+        "timestampNtz",
+        "v2Checkpoint",
+        "vacuumProtocolCheck",
+    ]
+)
 _UNTOUCHED = "Nothing was published; the table and the landed night are as they were."
 
 
@@ -46,18 +58,17 @@ class Stored:
 
 def stored_by(fields: Sequence[Mapping[str, Any]]) -> dict[str, Stored]:
     """Return the columns of a table that are not stored as we make them; none where no other engine touched it."""
-    found = {
-        field["name"]: Stored(field["type"] if isinstance(field["type"], str) and field["type"] in _NARROW else "", not field["nullable"])
-        for field in fields
-        if field["name"] != NIGHT
-    }  # fmt: skip
-    return {name: stored for name, stored in found.items() if stored.narrow or stored.needs_value}
+    found = {}
+    for field in fields:
+        narrow = field["type"] if field["type"] in _SQL else ""
+        if field["name"] != NIGHT and (narrow or not field["nullable"]):
+            found[field["name"]] = Stored(narrow, not field["nullable"])
+    return found
 
 
 def refuse_foreign(table: str, now: Snapshot) -> None:
     """Refuse a table in which a commit of ours would ignore what another engine set.
 
-    :param table: its name, for the message
     :raises SchemaDrift: says what it is and how to end it
     """
     for what, advice in _obstacles(now):
@@ -69,8 +80,6 @@ def refuse_foreign(table: str, now: Snapshot) -> None:
 def refuse_columns(table: str, fields: Sequence[Mapping[str, Any]], columns: Sequence[Column]) -> None:
     """Refuse columns that the table has with a type that is not ours, and a night without a column that needs a value.
 
-    :param fields: the columns of the table
-    :param columns: those that are to be written
     :raises SchemaDrift: names the column, its type and what to do
     """
     written = {column.name: column.type for column in columns}
@@ -79,8 +88,9 @@ def refuse_columns(table: str, fields: Sequence[Mapping[str, Any]], columns: Seq
         if name in written and not is_ours(field):
             told = stored if isinstance(stored, str) else stored.get("type", stored)
             raise SchemaDrift(
-                f"{table}: another engine made the column {name!r} {_varchar(field) or told}, which Nightshift does not write. "
-                f"{_UNTOUCHED} Make it STRING (or BIGINT, DOUBLE, DECIMAL, BOOLEAN, DATE, TIMESTAMP) there, then clear this task."
+                f"{table}: another engine made the column {name!r} {_varchar(field) or told}, which Nightshift does "
+                f"not write. {_UNTOUCHED} Make it STRING (or BIGINT, DOUBLE, DECIMAL, BOOLEAN, DATE, TIMESTAMP) "
+                "there, then clear this task."
             )
         if not field["nullable"] and name != NIGHT and name not in written:
             raise SchemaDrift(
@@ -101,20 +111,19 @@ def as_stored(
 ) -> pa.RecordBatch:
     """Return a batch as the table stores it.
 
-    :param before: rows of the page before the batch
     :raises CastError: a value is not exactly one of a narrower type, or there is none where the table needs one
     """
     arrays = []
     for name, values in zip(batch.schema.names, batch.columns, strict=True):
         how = stored.get(name)
+        where: dict[str, Any] = {"page": page, "column": name, "report": report}
         if how is not None and how.needs_value and values.null_count:
             row = before + pc.index(values.is_null(), True).as_py() + 1
             advice = f"ALTER TABLE … ALTER COLUMN {name} DROP NOT NULL in the engine that set it"
             raise CastError(
-                page=page, row=row, column=name, value="null", wanted=NOT_NULL, report=report, why="another engine asks for one",
-                advice=advice,
-            )  # fmt: skip
-        arrays.append(_narrowed(name, values, how.narrow, report, page, before) if how and how.narrow else values)
+                **where, row=row, value="null", wanted=NOT_NULL, why="another engine asks for one", advice=advice
+            )
+        arrays.append(_narrowed(values, how.narrow, where, before) if how and how.narrow else values)
     return pa.RecordBatch.from_arrays(arrays, names=batch.schema.names)
 
 
@@ -128,7 +137,7 @@ def stored_schema(schema: pa.Schema, stored: Mapping[str, Stored]) -> pa.Schema:
     )
 
 
-def _narrowed(name: str, values: pa.Array, narrow: str, report: str, page: int, before: int) -> pa.Array:
+def _narrowed(values: pa.Array, narrow: str, where: Mapping[str, Any], before: int) -> pa.Array:
     wanted = _NARROW[narrow]
     cast = values.cast(wanted, safe=False)
     back = cast.cast(values.type, safe=False)
@@ -138,11 +147,9 @@ def _narrowed(name: str, values: pa.Array, narrow: str, report: str, page: int, 
     at = pc.index(same.fill_null(True), False).as_py()
     if at < 0:
         return cast
-    raise CastError(
-        page=page, row=before + at + 1, column=name, value=str(values[at].as_py()), wanted=_SQL[narrow], report=report,
-        why="as another engine made the column",
-        advice=f"make the column {'DOUBLE' if narrow == 'float' else 'BIGINT'} there",
-    )  # fmt: skip
+    why, instead = "as another engine made the column", "DOUBLE" if narrow == "float" else "BIGINT"
+    value, advice = str(values[at].as_py()), f"make the column {instead} there"
+    raise CastError(**where, row=before + at + 1, value=value, wanted=_SQL[narrow], why=why, advice=advice)
 
 
 def _varchar(field: Mapping[str, Any]) -> str:

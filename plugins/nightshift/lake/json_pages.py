@@ -1,5 +1,5 @@
-"""JSON pages to typed batches: compiled decoders for the rows that are as expected, value by value for those that are not;
-and where the JSON is that cannot be read.
+"""JSON pages to typed batches: compiled decoders for the rows that are as expected, value by value for those that
+are not; and where the JSON is that cannot be read.
 """
 
 from __future__ import annotations
@@ -38,12 +38,7 @@ class NewColumns(Exception):
 class JsonPages:
     """Decode pages of one extract.
 
-    :param columns: the columns to write
-    :param ignored: vendor's columns that are null throughout
-    :param spec: how the report is published
-    :param report: its name, for messages
     :param watched: vendor's columns of which :attr:`seen` is to say whether any row has them, be it as null
-    :param guessed: vendor's columns whose type nobody has said
     """
 
     def __init__(
@@ -73,9 +68,6 @@ class JsonPages:
     def batches(self, number: int, body: bytes, rows: int) -> Iterator[pa.RecordBatch]:
         """Decode a page.
 
-        :param number: its number, for messages
-        :param body: the page as received
-        :param rows: rows that it should have
         :raises NewColumns: a row has a column that is not known
         :raises UnreadablePage: not JSON, or not rows
         :raises CastError: a value does not fit its column
@@ -84,7 +76,8 @@ class JsonPages:
         if found is None:
             if rows:
                 raise UnreadablePage(
-                    f"{self._report}: page {number} has no {self._spec.data_key!r}, but {rows} rows were counted in it. Set data_key."
+                    f"{self._report}: page {number} has no {self._spec.data_key!r}, but {rows} rows were counted in "
+                    "it. Set data_key."
                 )
             return
         if found:
@@ -230,7 +223,8 @@ def is_awkward(name: str) -> bool:
 
 
 def decoder_of(row: Any, data_key: str) -> Callable[[bytes], list[Any] | None]:
-    """Return a function that decodes the rows of a page: a bare array, or the array under ``data_key``; ``None`` without.
+    """Return a function that decodes the rows of a page: a bare array, or the array under ``data_key``; ``None``
+    without.
 
     It raises ``msgspec.DecodeError``, ``RecursionError`` for what is nested too deep, and ``UnicodeDecodeError``.
     """
@@ -276,21 +270,15 @@ def text_of_page(body: bytes) -> bytes:
 
 
 def unreadable(report: str, page: int, body: bytes, data_key: str, error: Exception) -> UnreadablePage:
-    """Return the error of a page whose JSON cannot be read, with row and column where they can be told.
-
-    :param report: name of the report
-    :param page: number of the page
-    :param body: the page as received
-    :param data_key: key of the rows
-    :param error: what the decoder said
-    """
+    """Return the error of a page whose JSON cannot be read, with row and column where they can be told."""
     mark = marked(body, "utf-8")[1]
     text = body[mark:]
     at, why, advice = _cause(text, mark, error)
     row, column = _place(text, at, data_key) if at is not None else (None, None)
     where = f"page {page}" + (f", row {row}" if row else "") + (f", column {column!r}" if column is not None else "")
     return UnreadablePage(
-        f"{report}: {where} is not the JSON of rows ({why}). Nothing was published; the landed night is untouched. {advice}",
+        f"{report}: {where} is not the JSON of rows ({why}). Nothing was published; the landed night is untouched. "
+        f"{advice}",
         page=page,
         row=row,
         column=column,

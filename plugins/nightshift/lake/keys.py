@@ -19,8 +19,8 @@ _SPREAD = np.uint64(0x9E3779B97F4A7C15)
 class KeyIndex:
     """A 64-bit hash a key, spilled to an anonymous file that is gone with the process.
 
-    10 million rows take 80 MB of ``TMPDIR`` and about 5 MB of memory. Two different keys share a hash once in some hundred
-    thousand sets of 10 million, so :meth:`suspects` are to be looked at once more where a verdict hangs on it.
+    10 million rows take 80 MB of ``TMPDIR`` and about 5 MB of memory. Two different keys share a hash once in some
+    hundred thousand sets of 10 million, so :meth:`suspects` are to be looked at once more where a verdict hangs on it.
     Hashes are those of this process: an index cannot be kept.
     """
 

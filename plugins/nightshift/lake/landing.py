@@ -151,8 +151,8 @@ class ExtractFolder:
         ...         await stream.write(chunk)
         ... manifest = Manifest.of(stream.entries, format="csv", ...)
 
-        :param resume: go on behind the parts that are landed; ``stream.received`` is how many bytes they hold. ``False``
-            begins again at byte 0
+        :param resume: go on behind the parts that are landed; ``stream.received`` is how many bytes they hold.
+            ``False`` begins again at byte 0
         :param quote: the character around fields, so that a line break inside a field ends no part
         :param delimiter: the character between fields
         :param charset: character set; a byte order mark at the start of the download overrules it
@@ -200,7 +200,8 @@ class ExtractFolder:
             self.extract_id,
         ):
             raise Damaged(
-                f"{where} is the manifest of {manifest.report}, night {manifest.night}, {manifest.extract}. Nothing was published from it."
+                f"{where} is the manifest of {manifest.report}, night {manifest.night}, {manifest.extract}. Nothing "
+                "was published from it."
             )
         return manifest
 

@@ -1,8 +1,9 @@
-"""The objects of a store: read, written, created, deleted, and whether the store keeps what all safety here is built on.
+"""The objects of a store: read, written, created, deleted, and whether the store keeps what all safety here is built
+on.
 
-That is an object that is written on the condition that it does not exist: turns, claims and the log of a table rest on it. A
-store that ignores the condition (``If-None-Match``) lets two writers both succeed, and nobody is told. So it is tried, once for
-each lake: what came of it is kept in the lake, and in the process.
+That is an object that is written on the condition that it does not exist: turns, claims and the log of a table rest on
+it. A store that ignores the condition (``If-None-Match``) lets two writers both succeed, and nobody is told. So it is
+tried, once for each lake: what came of it is kept in the lake, and in the process.
 """
 
 from __future__ import annotations
@@ -139,16 +140,17 @@ def probe(lake: Lake) -> None:
             raise
         reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
         raise UnfitStore(
-            f"The lake at {lake.url} cannot be written on the condition that an object does not exist yet ({reason}). Nothing "
-            "was changed. Give the connection of the lake the right to create, read and delete objects, and take a store that knows "
-            "conditional writes (If-None-Match), then clear the task."
+            f"The lake at {lake.url} cannot be written on the condition that an object does not exist yet ({reason}). "
+            "Nothing was changed. Give the connection of the lake the right to create, read and delete objects, and "
+            "take a store that knows conditional writes (If-None-Match), then clear the task."
         ) from None
     if not is_kept:
         raise UnfitStore(
-            f"The store of the lake at {lake.url} ignores the condition that an object does not exist yet (If-None-Match): two writers "
-            "at once would both be told that they succeeded, and rows would be there twice or not at all. Nothing was changed. Use a "
-            "store that keeps it (AWS S3, Google Cloud Storage, Azure Blob Storage, MinIO, Cloudflare R2), or have what stands before "
-            "it pass the header on, then clear the task."
+            f"The store of the lake at {lake.url} ignores the condition that an object does not exist yet "
+            "(If-None-Match): two writers at once would both be told that they succeeded, and rows would be there "
+            "twice or not at all. Nothing was changed. Use a store that keeps it (AWS S3, Google Cloud Storage, Azure "
+            "Blob Storage, MinIO, Cloudflare R2), or have what stands before it pass the header on, then clear the "
+            "task."
         )
     _fit.add(lake.url)
 

@@ -22,8 +22,6 @@ AHEAD_BYTES = 4 << 20
 class LandedPages:
     """Pages as received. Can be walked more than once; at most 4 MiB, or one page, are held ahead of the reader.
 
-    :param folder: the extract's
-    :param manifest: what it says of itself
     :param data_key: key of the rows; a page that has one value there instead of a list is given as a list of that one
     """
 
@@ -70,7 +68,8 @@ class LandedPages:
 
 
 def listed(body: bytes, data_key: str) -> bytes:
-    """Return a page with a single value under ``data_key`` as one with a list of it: an aggregated report may be a number.
+    """Return a page with a single value under ``data_key`` as one with a list of it: an aggregated report may be a
+    number.
 
     An object is its own row; any other value becomes the column ``value`` of one.
     """

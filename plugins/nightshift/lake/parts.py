@@ -23,11 +23,6 @@ class PartStream:
     """The writer of one huge CSV download; made by :meth:`nightshift.lake.landing.ExtractFolder.open_stream`.
 
     Compressing and hashing run in a thread, one block behind the network.
-
-    :param folder: where the parts go
-    :param entries: the parts that are landed already
-    :param counter: knows where records end
-    :param part_bytes: size of a part as received
     """
 
     def __init__(
@@ -85,8 +80,9 @@ class PartStream:
         if full < self._part_bytes or cut < 0:
             if full >= RECORD_LIMIT * self._part_bytes:
                 raise Incomplete(
-                    f"{self._folder.path}: no record ends within {full} bytes after byte {self.received}. Either a quote "
-                    "is never closed there, or this is not CSV with this quote and delimiter. The parts before it are kept."
+                    f"{self._folder.path}: no record ends within {full} bytes after byte {self.received}. Either a "
+                    "quote is never closed there, or this is not CSV with this quote and delimiter. The parts before "
+                    "it are kept."
                 )
             await asyncio.to_thread(self._part.add, block, ends)
             return
@@ -98,9 +94,9 @@ class PartStream:
     async def _finish(self) -> None:
         if self._counter.inside_quotes:
             raise Incomplete(
-                f"{self._folder.path}: the text ends inside of quotes, after {self.received + self._part.bytes} bytes. Either "
-                "the download was cut, or this is not CSV with this quote and delimiter. The parts before it are kept; try "
-                "the extract again."
+                f"{self._folder.path}: the text ends inside of quotes, after {self.received + self._part.bytes} "
+                "bytes. Either the download was cut, or this is not CSV with this quote and delimiter. The parts "
+                "before it are kept; try the extract again."
             )
         self._part.records += self._counter.open_record
         await self._land()
@@ -147,7 +143,6 @@ class _Part:
 async def landed_parts(folder: ExtractFolder, counter: RecordCounter) -> list[PageEntry]:
     """Return the entries of the parts that an interrupted download landed, up to the first gap.
 
-    :param counter: takes them, and can go on behind them afterwards
     :raises Damaged: a part cannot be read
     """
     entries: list[PageEntry] = []

@@ -97,15 +97,16 @@ class PublishedNight:
     :param report: name of the report
     :param night: the night, ``YYYY-MM-DD``
     :param extract: name of the extract that it is; ``None`` where the table's log was cleaned up meanwhile
-    :param finished: when the last page of that extract was there, ISO 8601; ``None`` where an earlier version published it
-    :param published: when it was committed, ISO 8601; from its files where the log was cleaned up, ``None`` where those are
-        none either
+    :param finished: when the last page of that extract was there, ISO 8601; ``None`` where an earlier version published
+        it
+    :param published: when it was committed, ISO 8601; from its files where the log was cleaned up, ``None`` where those
+        are none either
     :param rows: its rows as they were committed
     :param version: version of the table that brought it
-    :param checks: the verdicts of its commit, as far as they are known, and ``unchanged``: that the table still has as many
-        rows of the night as were committed
-    :param checks_known: whether the verdicts of its commit could be read. Where the log was cleaned up they cannot be; that
-        there was a commit says that all of them held
+    :param checks: the verdicts of its commit, as far as they are known, and ``unchanged``: that the table still has as
+        many rows of the night as were committed
+    :param checks_known: whether the verdicts of its commit could be read. Where the log was cleaned up they cannot be;
+        that there was a commit says that all of them held
     """
 
     source: str
@@ -126,11 +127,7 @@ class PublishedNight:
 
 
 class Snapshot:
-    """A table at one version.
-
-    :param table: the open table
-    :param store: the objects of its folder
-    """
+    """A table at one version."""
 
     def __init__(self, table: deltalake.DeltaTable, store: ObjectStore) -> None:
         self.table = table
@@ -192,10 +189,7 @@ class Snapshot:
         return {night: iso_of(there) for night, there in marks.items() if there is not None and there > finished}
 
     def holds(self, content: int, nights: Mapping[str, int | None] | Mapping[str, int]) -> bool:
-        """Say whether these nights are exactly this content, as it was published.
-
-        :param nights: the nights, with their rows where those are known
-        """
+        """Say whether these nights are exactly this content, as it was published."""
         here = self.nights()
         for night, rows in nights.items():
             mark = self.mark(night)
@@ -217,10 +211,8 @@ class Snapshot:
         return None if log is None else CommitNote.of_commit(log)
 
     def published(self, source: str, report: str, night: str) -> PublishedNight | None:
-        """Return what the table says of a night; ``None`` where it was never published. Reads one commit, and no data.
-
-        :param source: connection type of the source
-        :param report: name of the report
+        """Return what the table says of a night; ``None`` where it was never published. Reads one commit, and no
+        data.
         """
         mark = self.mark(night)
         if mark is None:
@@ -228,7 +220,8 @@ class Snapshot:
         note, here = self.note(night), self.nights().get(night, 0)
         detail = f"{here} rows, as published"
         if here != mark.rows:
-            detail = f"{mark.rows} rows were published, the table has {here} now: something else changed it. Publish the night again"
+            detail = f"{mark.rows} rows were published, the table has {here} now: something else changed it. "
+            detail += "Publish the night again"
         unchanged = CheckResult("unchanged", here == mark.rows, detail)
         return PublishedNight(
             source=source,

@@ -61,8 +61,8 @@ class Column(Frozen):
     """A column of a report.
 
     :param name: the vendor's name of it, case as sent
-    :param type: ``string``, ``int64``, ``float64``, ``decimal(p,s)``, ``bool``, ``date``, ``timestamp`` (UTC, microseconds)
-        or ``json`` (the vendor's own text of a nested value); ``None`` where only the values tell
+    :param type: ``string``, ``int64``, ``float64``, ``decimal(p,s)``, ``bool``, ``date``, ``timestamp`` (UTC,
+        microseconds) or ``json`` (the vendor's own text of a nested value); ``None`` where only the values tell
     :param vendor_type: the vendor's word for the type, if it has one
     """
 
@@ -112,11 +112,13 @@ class Checks(Frozen):
 class SchemaRules(Frozen):
     """Which changes of the vendor's columns are let through; new columns always are.
 
-    Whole numbers become fractions by themselves, where the column is not of the key and a float says every digit, older ones too.
+    Whole numbers become fractions by themselves, where the column is not of the key and a float says every digit, older
+    ones too.
 
-    :param allow_type_change: for all columns, or for those named. The table keeps its type for as long as every value is one
-        of it, then takes the next that holds all of them: ``int64``, ``float64``, ``decimal(38,s)``, ``string``; older nights
-        are rewritten in the same commit. Where it is not allowed, such a value is a :class:`~nightshift.lake.errors.CastError`
+    :param allow_type_change: for all columns, or for those named. The table keeps its type for as long as every value
+        is one of it, then takes the next that holds all of them: ``int64``, ``float64``, ``decimal(38,s)``, ``string``;
+        older nights are rewritten in the same commit. Where it is not allowed, such a value is a
+        :class:`~nightshift.lake.errors.CastError`
     :param allow_lost_columns: for all columns, or for those named. The table keeps the column, null from then on
     """
 
@@ -140,8 +142,8 @@ class CsvSpec(Frozen):
     :param charset: character set; a byte order mark of UTF-8, UTF-16 or UTF-32 overrules it
     :param delimiter: one ASCII character between fields; ``tab`` is one, too
     :param quote: one ASCII character around fields
-    :param repeated_names: what becomes of a column that has the name of another one, or none: ``refuse`` publishes nothing,
-        ``number`` calls it by its place, ``name_2`` or ``column_7``; the vendor has to keep their order then
+    :param repeated_names: what becomes of a column that has the name of another one, or none: ``refuse`` publishes
+        nothing, ``number`` calls it by its place, ``name_2`` or ``column_7``; the vendor has to keep their order then
     """
 
     charset: Annotated[str, AfterValidator(_charset)] = "utf-8"
@@ -154,15 +156,15 @@ class PublishSpec(Frozen):
     """How the landed pages of a report become its table.
 
     :param key: columns that identify a row
-    :param types: column → type; wins over the vendor's data model, the table and the values. A table that has another type takes
-        this one, where every value of its older nights is exactly one of it
+    :param types: column → type; wins over the vendor's data model, the table and the values. A table that has another
+        type takes this one, where every value of its older nights is exactly one of it
     :param checks: what must hold before a night is published
     :param schema_rules: which changes of the columns are let through
-    :param timezone: zone of time stamps that name none, and of the days of ``night_column``; of an hour that comes twice the first is
-        taken, one that is skipped is refused
+    :param timezone: zone of time stamps that name none, and of the days of ``night_column``; of an hour that comes
+        twice the first is taken, one that is skipped is refused
     :param data_key: key of the rows in a JSON page; a page that is a bare array is its rows
-    :param night_column: ``date`` or ``timestamp`` column that says which night a row belongs to; rows of nights that are
-        not asked for are dropped and counted
+    :param night_column: ``date`` or ``timestamp`` column that says which night a row belongs to; rows of nights that
+        are not asked for are dropped and counted
     :param nights: the nights that one publish replaces, all in one commit; the night of the extract where ``None``
     :param csv: how CSV is written
     :param promote: nested column → member → type: members that become the columns ``<column>_<member>``

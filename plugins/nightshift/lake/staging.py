@@ -98,10 +98,9 @@ class _Series:
 class Stager:
     """Take typed batches in order; the same batches give the same bytes.
 
-    ``read``, ``outside`` and ``undated`` count the rows taken, those of other nights, and those of them without any night.
+    ``read``, ``outside`` and ``undated`` count the rows taken, those of other nights, and those of them without any
+    night.
 
-    :param schema: columns of the table but the night
-    :param nights: the nights that are wanted
     :param night_column: column that says the night of a row; with ``None`` all rows are of the one night
     :param zone: zone of the days of a ``timestamp`` night column
     :param key: columns whose values are watched for coming twice; empty for none
@@ -123,10 +122,7 @@ class Stager:
         self._absent = tuple(name for name in key if name not in schema.names)
 
     def add(self, batch: pa.RecordBatch, page: int = 1) -> None:
-        """Take a batch.
-
-        :param page: number of the landed page that it is of
-        """
+        """Take a batch."""
         self.read += len(batch)
         for night, rows in self._by_night(batch):
             self._watch(night, rows)

@@ -25,8 +25,8 @@ CLIENT_KEYS = frozenset({"timeout", "connect_timeout", "proxy_url"})
 def segment(name: str, what: str) -> str:
     """Return ``name`` if it is safe as one part of a path: a source, report or extract.
 
-    :raises ValueError: empty, longer than 128, or with anything but letters, digits, ``.``, ``_`` and ``-``, or beginning
-        with a dot
+    :raises ValueError: empty, longer than 128, or with anything but letters, digits, ``.``, ``_`` and ``-``, or
+        beginning with a dot
     """
     if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}", name):
         raise ValueError(f"{name!r} cannot be the name of a {what}: use letters, digits, '.', '_' and '-', at most 128")
@@ -50,8 +50,8 @@ def _refuse_ambiguous(path: str) -> None:
     """Refuse a path that the library of the tables takes for another one than the library of the objects does."""
     if found := re.search(r"%[0-9A-Fa-f]{2}|[\x00-\x1f\x7f\\\[\]^|]", path):
         raise ValueError(
-            f"the lake cannot be at {path!r}: the tables would be looked for elsewhere because of {found[0]!r} in it; choose a path "
-            "without, for instance a symbolic link to the folder"
+            f"the lake cannot be at {path!r}: the tables would be looked for elsewhere because of {found[0]!r} in it; "
+            "choose a path without, for instance a symbolic link to the folder"
         )
 
 
@@ -76,8 +76,8 @@ class Lake:
         :param url: ``s3://my_aws@bucket/prefix`` names the connection ``my_aws``; the name is kept apart from the URL.
             In ``abfss://container@account.dfs.core.windows.net`` the part before ``@`` is the container, as ever
         :param options: keys of the object store
-        :raises ValueError: another scheme, no bucket, a password in the URL (which is not repeated in the message), or a path that
-            the libraries below do not agree on
+        :raises ValueError: another scheme, no bucket, a password in the URL (which is not repeated in the message), or
+            a path that the libraries below do not agree on
         """
         kept = MappingProxyType({key.lower(): str(value) for key, value in (options or {}).items()})
         if "://" not in url:
@@ -85,8 +85,8 @@ class Lake:
         parts = urlsplit(url)
         if parts.query or parts.fragment:
             raise ValueError(
-                f"the URL of the lake at {parts.scheme}:// has a '?' or '#' in it, which ends its path; choose a path without, or "
-                "give a folder as a plain path"
+                f"the URL of the lake at {parts.scheme}:// has a '?' or '#' in it, which ends its path; choose a path "
+                "without, or give a folder as a plain path"
             )
         if parts.scheme == "file":
             return cls(_local(Path(unquote(parts.path))), kept)
@@ -125,9 +125,9 @@ class Lake:
                 self._make(folder, path)
             except OSError as error:
                 raise UnfitStore(
-                    f"The lake cannot be written: the folder {folder} is not there and cannot be made ({error.strerror}). Nothing was "
-                    "changed. Set NIGHTSHIFT_LAKE to a folder that the user of Airflow's workers may write, or give it the right, then "
-                    "clear the task."
+                    f"The lake cannot be written: the folder {folder} is not there and cannot be made "
+                    f"({error.strerror}). Nothing was changed. Set NIGHTSHIFT_LAKE to a folder that the user of "
+                    "Airflow's workers may write, or give it the right, then clear the task."
                 ) from None
             return LocalStore(folder)
         config: dict[str, Any] = {key: value for key, value in self.options.items() if not key.endswith("allow_http")}

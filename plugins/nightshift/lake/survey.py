@@ -1,4 +1,6 @@
-"""What the values of a whole extract say about columns whose types nobody knows: of what sort they are, how many digits they need."""
+"""What the values of a whole extract say about columns whose types nobody knows: of what sort they are, how many
+digits they need.
+"""
 
 from __future__ import annotations
 
@@ -69,16 +71,12 @@ class _Seen:
 class Survey:
     """``types`` by the names of columns; ``empty`` are those that never have a value.
 
-    JSON: ``bool``, ``string``, ``json`` (nested) and numbers: ``int64``, ``float64`` with fractions where a float says every
-    digit, else ``decimal(38,s)``; any other mix, and numbers with more digits, is ``string`` and holds the values' texts.
-    CSV: ``bool`` and numbers where every value is spelled as one and no two of them without an exponent are one number (1.1 beside
-    1.10 are not numbers, nor is one with leading zeros; a column of the key is a whole number or text), else ``string``. Days and
-    time stamps are ``string``, unless ``types`` or the vendor's model say more.
-
-    :param spec: how the report is published
-    :param is_csv: whether the pages are CSV
-    :param report: its name, for messages
-    :param rows: rows by page, where known
+    JSON: ``bool``, ``string``, ``json`` (nested) and numbers: ``int64``, ``float64`` with fractions where a float says
+    every digit, else ``decimal(38,s)``; any other mix, and numbers with more digits, is ``string`` and holds the
+    values' texts. CSV: ``bool`` and numbers where every value is spelled as one and no two of them without an exponent
+    are one number (1.1 beside 1.10 are not numbers, nor is one with leading zeros; a column of the key is a whole
+    number or text), else ``string``. Days and time stamps are ``string``, unless ``types`` or the vendor's model say
+    more.
     """
 
     def __init__(
@@ -225,7 +223,9 @@ class Digits:
 
     @property
     def kind(self) -> str:
-        """The type: ``int64``, ``float64`` where there are fractions, ``decimal(38,s)`` for digits beyond either, ``string``."""
+        """The type: ``int64``, ``float64`` where there are fractions, ``decimal(38,s)`` for digits beyond either,
+        ``string``.
+        """
         if self.spelled_whole and self.of_64_bits:
             return "int64"
         if not self.spelled_whole and self.of_floats:

@@ -73,8 +73,8 @@ class Published:
     :param added: columns that the table did not have
     :param known: those of the nights that the table had before, of whatever extract
     :param already: nothing was committed: the table had exactly this content before, or newer extracts of its nights
-    :param kept: nights that were left as they are because the table has an extract of them that was finished later, with
-        when that was, ISO 8601
+    :param kept: nights that were left as they are because the table has an extract of them that was finished later,
+        with when that was, ISO 8601
     :param overruled: nights that were of an extract that was finished later, and were replaced because it was forced
     :param widened: columns that got another type, in the older nights too: name → type before and now
     """
@@ -103,19 +103,21 @@ def publish(
     say: Say = lambda text: None,
     look: Callable[[Snapshot | None], object] = lambda table: None,
 ) -> Published:
-    """Publish a landed night. Blocks; memory is flat whatever the size of the night, ``TMPDIR`` holds its Parquet files.
+    """Publish a landed night. Blocks; memory is flat whatever the size of the night, ``TMPDIR`` holds its Parquet
+    files.
 
-    The nights that are replaced are ``spec.nights``, else the night of the extract, all in one commit. A night without rows
-    replaces what was there by nothing; the table is made if it is missing, with the columns that are known. A night of which
-    the table has an extract that was finished later stays as it is. Where a column gets another type, the other nights are rewritten
-    in the same commit, see :mod:`nightshift.lake.widening`.
+    The nights that are replaced are ``spec.nights``, else the night of the extract, all in one commit. A night without
+    rows replaces what was there by nothing; the table is made if it is missing, with the columns that are known. A
+    night of which the table has an extract that was finished later stays as it is. Where a column gets another type,
+    the other nights are rewritten in the same commit, see :mod:`nightshift.lake.widening`.
 
     :param lake: where landing and tables are
     :param manifest: the extract to publish
     :param spec: how
     :param force: commit again even if the table has exactly this content, or a newer extract of a night
     :param say: takes a line of progress
-    :param look: given the table before the pages are read, where there is something to publish at all; what it raises ends it
+    :param look: given the table before the pages are read, where there is something to publish at all; what it raises
+        ends it
     :raises UnfitStore: the store of the lake cannot be written, or lets two writers both succeed
     :raises Damaged: a landed page is not what was received
     :raises UnreadablePage: a page is not JSON or CSV
@@ -137,7 +139,8 @@ def publish(
         except Moved as column:
             say(f"Another writer gave the column {column} a type meanwhile; casting again")
     raise Contended(
-        f"{publishing.table.name}: the columns changed {CASTS} times meanwhile. Nothing was committed; clear this task once the others are done."
+        f"{publishing.table.name}: the columns changed {CASTS} times meanwhile. Nothing was committed; clear this "
+        "task once the others are done."
     )
 
 
@@ -256,7 +259,9 @@ class _Publishing:
         return _Staged(counts, checks, rows.columns, added, retyped(there, rows.columns), adds, kept)
 
     def _replace(self, staged: _Staged, stored: Mapping[str, Stored]) -> tuple[Mapping[str, str], Commit | None]:
-        """Commit the nights of which the table has no newer extract; return those that stay, and the commit if there is one."""
+        """Commit the nights of which the table has no newer extract; return those that stay, and the commit if there
+        is one.
+        """
         kept, adds, others = staged.kept, staged.adds, None
         if staged.changes:
             others = OtherNights(self.table.objects(), self.table.name, staged.changes, self.spec.timezone)
@@ -305,14 +310,16 @@ class _Publishing:
         self.say(f"Version {now.version} of {self.table.name} has {rows} rows in {', '.join(nights)}")
         if names := [name for name in staged.added if re.search(r"[ ,;{}()\n\t=]", name)]:
             self.say(
-                f"Spark and Databricks do not read columns with such names without column mapping: {names}; other engines do"
+                f"Spark and Databricks do not read columns with such names without column mapping: {names}; other "
+                "engines do"
             )
 
     def _say_kept(self, kept: Mapping[str, str]) -> None:
         for night, finished in kept.items():
             self.say(
-                f"Night {night} stays as it is: the table has an extract of it that was finished at {finished}, this one "
-                f"({self.manifest.extract}) at {self.manifest.finished}. Publish with force to replace it all the same"
+                f"Night {night} stays as it is: the table has an extract of it that was finished at {finished}, this "
+                f"one ({self.manifest.extract}) at {self.manifest.finished}. Publish with force to replace it all the "
+                "same"
             )
 
     def _checked(
@@ -330,9 +337,9 @@ class _Publishing:
             self.say(f"{'holds' if check.ok else 'FAILS'}: {check.name}: {check.detail}")
         if text := failed(checks):
             raise Unsound(
-                f"{self.table.name}, night {', '.join(self.nights)}: {text}. Nothing was published: the table is as it was, "
-                f"and the landed extract {self.manifest.extract} is kept. Have the vendor put it right and clear the extract, or correct "
-                "the checks of the report in reports.yaml and clear this task."
+                f"{self.table.name}, night {', '.join(self.nights)}: {text}. Nothing was published: the table is as "
+                f"it was, and the landed extract {self.manifest.extract} is kept. Have the vendor put it right and "
+                "clear the extract, or correct the checks of the report in reports.yaml and clear this task."
             )
         return files, checks, counts
 

@@ -1,8 +1,9 @@
 """Days and moments out of the vendors' texts: by the column where Arrow is right, by the value where it is not.
 
-A moment is kept as UTC in microseconds. What a table's readers cannot hold (years before 0001 and after 9999 in UTC, leap seconds,
-what is finer than a microsecond) is refused, and so is a wall time that the clocks of its zone skip: two wall times would become
-one moment. Of an hour that comes twice the first is taken: its text does not say which. Arrow's own tables of zones end with 2037.
+A moment is kept as UTC in microseconds. What a table's readers cannot hold (years before 0001 and after 9999 in UTC,
+leap seconds, what is finer than a microsecond) is refused, and so is a wall time that the clocks of its zone skip: two
+wall times would become one moment. Of an hour that comes twice the first is taken: its text does not say which. Arrow's
+own tables of zones end with 2037.
 """
 
 from __future__ import annotations
@@ -49,7 +50,6 @@ def days(texts: pa.Array) -> pa.Array:
 def moments(texts: pa.Array, zone: str) -> pa.Array:
     """Cast a column of ISO 8601 texts that all name a zone, or all name none.
 
-    :param zone: zone of those that name none
     :raises pyarrow.ArrowInvalid: they have to be cast one by one, or one is no moment
     """
     try:
@@ -75,8 +75,8 @@ def moments(texts: pa.Array, zone: str) -> pa.Array:
 def epoch_ms(values: pa.Array, kind: str) -> pa.Array:
     """Cast epoch milliseconds to time stamps or days.
 
-    :raises pyarrow.ArrowInvalid: too far from now, not a whole day where days are wanted, or of less than twelve digits, as
-        seconds and a day written 20261121 are
+    :raises pyarrow.ArrowInvalid: too far from now, not a whole day where days are wanted, or of less than twelve
+        digits, as seconds and a day written 20261121 are
     """
     if pc.any(pc.less(pc.abs(values), SHORTEST_EPOCH)).as_py():
         raise pa.ArrowInvalid("too short for epoch milliseconds")
@@ -120,8 +120,8 @@ def day(text: str) -> date:
 
 
 def moment(text: str, zone: ZoneInfo) -> datetime:
-    """Return the moment that a text says, in UTC: ISO 8601 with or without a zone, or epoch milliseconds. A day without a time is
-    its first moment.
+    """Return the moment that a text says, in UTC: ISO 8601 with or without a zone, or epoch milliseconds. A day without
+    a time is its first moment.
 
     :raises ValueError: it says none; :class:`Told` where the reason is to be given
     """

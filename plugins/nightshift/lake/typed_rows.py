@@ -1,4 +1,6 @@
-"""All rows of an extract, typed and staged: which columns they have is found out on the way, where nobody said it before."""
+"""All rows of an extract, typed and staged: which columns they have is found out on the way, where nobody said it
+before.
+"""
 
 from __future__ import annotations
 
@@ -35,16 +37,12 @@ class Older(Protocol):
 class TypedRows:
     """The rows of one extract.
 
-    One walk over the pages is enough where the vendor's model or the table says every type. Where neither does, or where a
-    row has a column that they do not have, a walk before it looks at all values. So it does for a value that is not of its
-    column's type, where the column may take a wider one (see :class:`~nightshift.lake.spec.SchemaRules`); then all is cast again.
+    One walk over the pages is enough where the vendor's model or the table says every type. Where neither does, or
+    where a row has a column that they do not have, a walk before it looks at all values. So it does for a value that is
+    not of its column's type, where the column may take a wider one (see :class:`~nightshift.lake.spec.SchemaRules`);
+    then all is cast again.
 
-    :param pages: the landed pages
-    :param manifest: the extract
-    :param spec: how it is published
     :param table: the columns of the table, ``None`` where there is none
-    :param older: the table's other nights, where there is a table
-    :param stored: the columns that the table stores otherwise than we do
     :raises SchemaDrift: the vendor's model does not fit the table, and ``schema_rules`` do not allow it
     """
 
@@ -72,7 +70,6 @@ class TypedRows:
     def stage(self, nights: Sequence[str]) -> Stager:
         """Cast and stage every row.
 
-        :param nights: the nights that are wanted
         :raises CastError: a value does not fit its column, nor may the column take a type that it fits
         :raises UnreadablePage: a page is not JSON or CSV
         """
@@ -101,8 +98,8 @@ class TypedRows:
             if survey is None:
                 raise NewColumns(spec.night_column)
             raise SchemaDrift(
-                f"no row has the night_column {spec.night_column!r}. Nothing was published; the landed night is untouched. "
-                f"Correct night_column; the columns are {', '.join(pages.schema.names)[:500]}."
+                f"no row has the night_column {spec.night_column!r}. Nothing was published; the landed night is "
+                f"untouched. Correct night_column; the columns are {', '.join(pages.schema.names)[:500]}."
             )
         self._refuse_retyping()
         key = [table_name(name) for name in spec.key] if spec.checks.unique_key else []
@@ -126,8 +123,9 @@ class TypedRows:
         """Return the columns of an extract without a single value as texts, or its rows would be none of a table's."""
         if not survey.empty:
             raise SchemaDrift(
-                f"{self._manifest.source}/{self._manifest.report}: {self._manifest.rows} rows have no column at all. Nothing was published; "
-                "the landed night is untouched. Have the vendor put it right, then extract the night again."
+                f"{self._manifest.source}/{self._manifest.report}: {self._manifest.rows} rows have no column at all. "
+                "Nothing was published; the landed night is untouched. Have the vendor put it right, then extract the "
+                "night again."
             )
         return {name: self._spec.types.get(name, "string") for name in survey.empty}
 
@@ -137,9 +135,9 @@ class TypedRows:
         for column in self.columns:
             if column.name in self._stored and not same_storage(str(before[column.name]), str(column.type)):
                 raise SchemaDrift(
-                    f"{self._manifest.source}/{self._manifest.report}: another engine has defined the column {column.name!r}, and types "
-                    f"make it {column.type}. Nothing was published; the landed night is untouched. Change the column there, or take it "
-                    "out of types, then clear this task."
+                    f"{self._manifest.source}/{self._manifest.report}: another engine has defined the column "
+                    f"{column.name!r}, and types make it {column.type}. Nothing was published; the landed night is "
+                    "untouched. Change the column there, or take it out of types, then clear this task."
                 )
 
     def _as_stored(self, batch: pa.RecordBatch, page: int, before: int) -> pa.RecordBatch:
@@ -205,7 +203,9 @@ class TypedRows:
         )
 
     def _refuse_losses(self, pages: CsvPages | JsonPages) -> None:
-        """Look for columns that no row has: of the table, or those that the vendor names and a CSV header does not, unlike before."""
+        """Look for columns that no row has: of the table, or those that the vendor names and a CSV header does not,
+        unlike before.
+        """
         model = self._manifest.model
         if model is None:
             self._refuse_drift([Column(name=name) for name in sorted(pages.seen)])
@@ -235,8 +235,8 @@ def _told_by_page(report: str, page: int) -> Iterator[None]:
         UnicodeError,
     ) as error:
         raise UnreadablePage(
-            f"{report}: page {page} cannot be cast ({type(error).__name__}: {str(error)[:300]}). Nothing was published; the landed "
-            "night is untouched. This was not foreseen: report it with the traceback above; types: {column: string} for the "
-            "columns of this page may help meanwhile.",
+            f"{report}: page {page} cannot be cast ({type(error).__name__}: {str(error)[:300]}). Nothing was "
+            "published; the landed night is untouched. This was not foreseen: report it with the traceback above; "
+            "types: {column: string} for the columns of this page may help meanwhile.",
             page=page,
         ) from error

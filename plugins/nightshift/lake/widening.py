@@ -1,12 +1,14 @@
 """A column's type changes: what it becomes, and the table's other nights rewritten in the commit that changes it.
 
-The ladder: ``int64`` → ``float64`` where a float says every digit → ``decimal(38,s)`` for digits beyond either → ``string``.
+The ladder: ``int64`` → ``float64`` where a float says every digit → ``decimal(38,s)`` for digits beyond either →
+``string``.
 
-An engine reads a Parquet file with the type that the table has now, and none but Spark and Databricks know Delta's own type widening,
-or a column that was renamed. So the files of the other nights are written anew, with nothing but this column's type changed, and the one
-commit removes the old and adds the new: readers see all of it or nothing, and the versions before stay readable. It is pinned to
-the version that was read, as every commit here is: what another writer added meanwhile is rewritten too, and a writer that cast to the
-old type casts again. Memory is flat; ``TMPDIR`` holds one file at a time; the cost is that of reading and writing the table once.
+An engine reads a Parquet file with the type that the table has now, and none but Spark and Databricks know Delta's own
+type widening, or a column that was renamed. So the files of the other nights are written anew, with nothing but this
+column's type changed, and the one commit removes the old and adds the new: readers see all of it or nothing, and the
+versions before stay readable. It is pinned to the version that was read, as every commit here is: what another writer
+added meanwhile is rewritten too, and a writer that cast to the old type casts again. Memory is flat; ``TMPDIR`` holds
+one file at a time; the cost is that of reading and writing the table once.
 """
 
 from __future__ import annotations
@@ -62,11 +64,7 @@ class Retyped:
 
 
 class OlderValues:
-    """What the other nights of a table have in a column; that column alone is read.
-
-    :param table: the table
-    :param besides: the nights that do not count
-    """
+    """What the other nights of a table have in a column; that column alone is read."""
 
     def __init__(self, table: Snapshot, besides: Collection[str]) -> None:
         self._table = table
@@ -101,7 +99,9 @@ class OlderValues:
 
 
 def texts_of(values: pa.Array) -> pa.Array:
-    """Return values of a table as texts in which nothing of them is lost; a number has no zeros behind it that its scale added."""
+    """Return values of a table as texts in which nothing of them is lost; a number has no zeros behind it that its
+    scale added.
+    """
     if pa.types.is_timestamp(values.type):
         return pc.strftime(values.cast(pa.timestamp("us", "UTC")), "%Y-%m-%dT%H:%M:%SZ")
     texts = values.cast(pa.string())
@@ -111,13 +111,7 @@ def texts_of(values: pa.Array) -> pa.Array:
 
 
 class OtherNights:
-    """The files of the nights that a commit does not replace, with new types of columns.
-
-    :param objects: the folder of the table
-    :param table: its name, for messages
-    :param columns: what changes
-    :param zone: zone of time stamps that name none
-    """
+    """The files of the nights that a commit does not replace, with new types of columns."""
 
     def __init__(self, objects: ObjectStore, table: str, columns: Sequence[Retyped], zone: str) -> None:
         self.columns = columns
@@ -128,10 +122,9 @@ class OtherNights:
         self._done: dict[str, AddAction] = {}
 
     def rewritten(self, now: Snapshot, replaced: Collection[str]) -> list[AddAction]:
-        """Put the files in place, those of a call before but once; they are no part of the table until they are committed.
+        """Put the files in place, those of a call before but once; they are no part of the table until they are
+        committed.
 
-        :param now: the table to rewrite
-        :param replaced: the nights that are not to be rewritten
         :raises SchemaDrift: a value is not exactly one of the new type
         """
         return [self._of(path, night) for path, night in now.files() if night is None or night not in replaced]
@@ -195,9 +188,10 @@ class OtherNights:
         except Misfit as misfit:
             why = f" ({misfit.why})" if misfit.why else ""
             raise SchemaDrift(
-                f"{self._table}: {change} is not possible: {misfit.text[:80]!r} in row {ordinal + misfit.index + 1} of {path} is not "
-                f"{change.now}{why}. Nothing was published; the table and the landed night are as they were. Set types: "
-                f"{{{change.column}: string}}, which holds every value, or leave the type as it is, and clear this task."
+                f"{self._table}: {change} is not possible: {misfit.text[:80]!r} in row {ordinal + misfit.index + 1} "
+                f"of {path} is not {change.now}{why}. Nothing was published; the table and the landed night are as "
+                f"they were. Set types: {{{change.column}: string}}, which holds every value, or leave the type as it "
+                "is, and clear this task."
             ) from None
 
 
@@ -221,7 +215,6 @@ def retyped(table: Mapping[str, str | None], columns: Sequence[Column]) -> list[
     """Return the columns whose type in a table is another than the one they are written with.
 
     :param table: types by column; ``None`` for one that is not ours to write
-    :param columns: the columns as they are written
     """
     return [
         Retyped(column.name, before, column.type)

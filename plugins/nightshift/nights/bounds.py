@@ -29,9 +29,6 @@ def end_of(night: date, zone: ZoneInfo) -> datetime:
 
 
 def last_night(zone: ZoneInfo, now: datetime) -> date:
-    """Return the last day that is over in ``zone``.
-
-    :param now: an aware time
-    """
+    """Return the last day that is over in ``zone``."""
     night = now.astimezone(zone).date() - DAY
     return night if end_of(night, zone) <= now else night - DAY

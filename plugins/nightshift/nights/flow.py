@@ -1,4 +1,6 @@
-"""What the nightly flows of all sources have in common: one DAG a source, partitioned by night, a task group a report."""
+"""What the nightly flows of all sources have in common: one DAG a source, partitioned by night, a task group a
+report.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,8 @@ if TYPE_CHECKING:
 
 
 def nightly_dag(room: str, *, doc_md: str | None) -> DAG | None:
-    """Return the DAG of a source of reports: a run a night, begun at the moment that ends it, with the night as partition key.
+    """Return the DAG of a source of reports: a run a night, begun at the moment that ends it, with the night as
+    partition key.
 
     :param room: the source: connection type, and section of ``reports.yaml``
     :param doc_md: what the UI says about the DAG

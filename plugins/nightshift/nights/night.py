@@ -33,8 +33,8 @@ def night_form(reports: Sequence[str]) -> dict[str, Param]:
             type=["null", "string"],
             format="date",
             title="Night",
-            description="The day whose data is brought home. Empty: the run's partition key, else the last night before the "
-            "run's date. In a backfill leave it empty: its dates are the nights.",
+            description="The day whose data is brought home. Empty: the run's partition key, else the last night "
+            "before the run's date. In a backfill leave it empty: its dates are the nights.",
         ),
         "until": Param(
             None,
@@ -76,8 +76,8 @@ def asked_nights(
     :param params: the form
     :param zone: zone of the vendor's server time
     :param now: the present
-    :param asked: the moment that the run is for: without key and form it brings home the last night before it, also when
-        it is cleared days later; default: the present
+    :param asked: the moment that the run is for: without key and form it brings home the last night before it, also
+        when it is cleared days later; default: the present
     :raises ValueError: the form contradicts itself or the key, or a night is not over; says what to do
     """
     given, last = params.get("night") or None, params.get("until") or None
@@ -89,9 +89,9 @@ def asked_nights(
     if key is not None and (first, until) != (key, key):
         form = f"{first}" if until == first else f"{first} to {until}"
         raise ValueError(
-            f"The run is for the night {key}, which is its partition key (of the schedule, a backfill, or as a person gave it), "
-            f"but the form asks for {form}. Leave Night and Until empty in a backfill or with a partition key; for a range "
-            "trigger the DAG without a partition key."
+            f"The run is for the night {key}, which is its partition key (of the schedule, a backfill, or as a person "
+            f"gave it), but the form asks for {form}. Leave Night and Until empty in a backfill or with a partition "
+            "key; for a range trigger the DAG without a partition key."
         )
     if until < first:
         raise ValueError(f"Until ({until}) is before Night ({first}); give them the other way round.")
@@ -99,7 +99,8 @@ def asked_nights(
         raise ValueError(f"{first} to {until} are {count} nights; ask for at most {MAX_RANGE} at a time.")
     if until > (over := last_night(zone, now)) and not params.get("force"):
         raise ValueError(
-            f"The night {until} is not over in {zone.key}; the last one that is: {over}. With Force it is fetched as far as it goes."
+            f"The night {until} is not over in {zone.key}; the last one that is: {over}. With Force it is fetched as "
+            "far as it goes."
         )
     return [(first + timedelta(days=n)).isoformat() for n in range(count)]
 
@@ -170,8 +171,8 @@ class NightOperator(BaseBranchOperator):
         states: dict[str, str] = event or {}
         if failed := sorted(run for run, state in states.items() if state != "success"):
             raise AirflowFailException(
-                f"{len(failed)} of {len(states)} nights failed: {', '.join(failed)}. Look at these runs; the other nights "
-                "are published."
+                f"{len(failed)} of {len(states)} nights failed: {', '.join(failed)}. Look at these runs; the other "
+                "nights are published."
             )
         self.log.info("All %d nights are published", len(states))
         return self.do_branch(context, [])
@@ -188,7 +189,8 @@ class NightOperator(BaseBranchOperator):
         if self.pool_of_reports != "default_pool":
             # Airflow tells no task which pools there are; its scheduler warns in its own log alone.
             self.log.info(
-                "What follows waits for a slot of the pool %s, for ever where there is no such pool: Admin, Pools, or `airflow pools set %s 50 reports --include-deferred`",
+                "What follows waits for a slot of the pool %s, for ever where there is no such pool: Admin, Pools, or "
+                "`airflow pools set %s 50 reports --include-deferred`",
                 self.pool_of_reports,
                 self.pool_of_reports,
             )
@@ -224,7 +226,8 @@ class NightOperator(BaseBranchOperator):
             )
             if isinstance(answer, ErrorResponse) and "ALREADY_EXISTS" not in str(answer.error).upper():
                 raise AirflowFailException(
-                    f"The run for night {night} could not be started: {answer.error}. {len(runs)} of {len(nights)} were; run this task again."
+                    f"The run for night {night} could not be started: {answer.error}. {len(runs)} of {len(nights)} "
+                    "were; run this task again."
                 )
             runs.append(run_id)
         self.log.info("Started %d runs, %s to %s", len(runs), nights[0], nights[-1])

@@ -18,14 +18,13 @@ def report_asset(source: str, report: str) -> Asset:
     """Return the asset of a report's table; its events carry the night as partition key.
 
     :param source: connection type of the source, for instance ``flexnet``
-    :param report: name of the report
     """
     return Asset(name=f"{source}/{report}", uri=f"x-nightshift://{source}/{report}", group="nightshift")
 
 
 def lake_of_this_deployment() -> Lake:
-    """Return the lake that ``NIGHTSHIFT_LAKE`` names. It may look up a connection, which blocks: call it in a task, or in a thread
-    of the API server, where the connection comes from the metadata database or the environment.
+    """Return the lake that ``NIGHTSHIFT_LAKE`` names. It may look up a connection, which blocks: call it in a task, or
+    in a thread of the API server, where the connection comes from the metadata database or the environment.
 
     ``s3://my_aws@bucket/prefix`` takes key, secret, region and endpoint from the Airflow connection ``my_aws``;
     ``s3://bucket/prefix`` takes the standard environment of the object store.
@@ -57,8 +56,8 @@ def _lake(options: dict[str, str] | None = None) -> Lake:
         raise
     except ValueError as error:
         raise UnfitStore(
-            f"NIGHTSHIFT_LAKE: {error}. Nothing was changed. Correct it in the environment of every Airflow process and worker, then "
-            "clear the task."
+            f"NIGHTSHIFT_LAKE: {error}. Nothing was changed. Correct it in the environment of every Airflow process "
+            "and worker, then clear the task."
         ) from None
 
 
@@ -96,7 +95,9 @@ def store_options(connection: Any) -> dict[str, str]:
             }
         case other:
             raise Rejected(
-                f"the connection {connection.conn_id!r} of the lake is of the type {other!r}", vendor="lake", method="", path="",
-                advice="Use a connection of the type aws, google_cloud_platform or wasb in NIGHTSHIFT_LAKE, or none and the standard environment.",
-            )  # fmt: skip
+                f"the connection {connection.conn_id!r} of the lake is of the type {other!r}",
+                vendor="lake",
+                advice="Use a connection of the type aws, google_cloud_platform or wasb in NIGHTSHIFT_LAKE, or none "
+                "and the standard environment.",
+            )
     return {name: str(value) for name, value in found.items() if value}

@@ -1,4 +1,6 @@
-"""Publish a landed night to its table, once its columns were looked at; it reads the landing only and asks no vendor."""
+"""Publish a landed night to its table, once its columns were looked at; it reads the landing only and asks no
+vendor.
+"""
 
 from __future__ import annotations
 
@@ -40,8 +42,8 @@ def new_columns(
     :param table: the columns of the table, where there is one
     :param spec: how it is published
     :param say: takes a line about what changed
-    :raises SchemaDrift: a column is lost or changes its type, and ``schema_rules`` do not allow it; names each, and the key
-        of the configuration that allows it
+    :raises SchemaDrift: a column is lost or changes its type, and ``schema_rules`` do not allow it; names each, and the
+        key of the configuration that allows it
     """
     report = f"{manifest.source}/{manifest.report}"
     if manifest.model is None:
@@ -70,7 +72,8 @@ def _landed(extract: Mapping[str, Any]) -> tuple[Landing, Manifest]:
 
 
 class WatchSchemaOperator(BaseOperator):
-    """Compare the vendor's data model of a landed night with the table and with the last night before it, and publish nothing.
+    """Compare the vendor's data model of a landed night with the table and with the last night before it, and publish
+    nothing.
 
     :class:`PublishNightOperator` does so before it publishes; this is for a DAG that only wants to be told.
 
@@ -101,17 +104,18 @@ class PublishNightOperator(BaseOperator):
     the asset event with the night as its partition key. Then look whether that completes the night for the applications
     that wait for the report, and emit their events as well.
 
-    New columns are taken and told. A lost column or a changed type that the report's ``schema_rules`` do not allow publishes
-    nothing; once they do, clearing this task publishes the night without asking the vendor again. Nothing of the table
-    changes when a value does not cast or a check fails; the landing is never touched. Publishing
-    what is published already changes nothing, and a night of which the table has a newer extract stays: the log, the result
-    and the event say so under ``kept``.
+    New columns are taken and told. A lost column or a changed type that the report's ``schema_rules`` do not allow
+    publishes nothing; once they do, clearing this task publishes the night without asking the vendor again. Nothing of
+    the table changes when a value does not cast or a check fails; the landing is never touched. Publishing what is
+    published already changes nothing, and a night of which the table has a newer extract stays: the log, the result and
+    the event say so under ``kept``.
 
     :param extract: what the extracting task returned
     :param spec: how the report is published, as JSON of :class:`nightshift.lake.spec.PublishSpec`
     :param source: connection type of the source
     :param report: name of the report
-    :param force: publish again what is published unchanged, and replace also a night of which the table has a newer extract
+    :param force: publish again what is published unchanged, and replace also a night of which the table has a newer
+        extract
     :param waiting: the applications that wait for the report
     :raises SchemaDrift: a lost column or a changed type; names each, and the key of the configuration that allows it
     :raises CastError: a value does not fit its column; names page, row and column
@@ -184,16 +188,18 @@ class PublishNightOperator(BaseOperator):
         return PublishSpec.model_validate(self.spec)
 
     def _say_ready(self, context: Context, lake: Lake, nights: Sequence[str]) -> None:
-        """Emit the event of each application for which a night is complete now; what was published is in the lake already."""
+        """Emit the event of each application for which a night is complete now; what was published is in the lake
+        already.
+        """
         if self.waiting.trouble:
             self.log.warning(
-                "No application is told of this night, because nobody knows which ones wait for it: %s\nThe night is published all the "
-                "same. Once the file is right, clear this task: it then tells them.",
+                "No application is told of this night, because nobody knows which ones wait for it: %s\nThe night is "
+                "published all the same. Once the file is right, clear this task: it then tells them.",
                 self.waiting.trouble,
             )
         complete = self.waiting.complete(nights, partial(published_report, lake))
         for name, found in complete.items():
             self.log.info("Complete for %s: %s", name, ", ".join(found))
-        # Airflow emits an event of every outlet of a task that ends well, whether it has something to say or not. So this
-        # attempt's outlets are those that have: a night that is not complete must wake nobody.
+        # Airflow emits an event of every outlet of a task that ends well, whether it has something to say or not. So
+        # this attempt's outlets are those that have: a night that is not complete must wake nobody.
         self.outlets = [self.asset, *say_ready(context["outlet_events"], complete)]

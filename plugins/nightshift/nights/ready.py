@@ -1,11 +1,11 @@
 """The asset that says that a night is complete for an application, and the look into the lake that decides it.
 
-Airflow is told of a night only when nothing of it is missing. Were it told of each report, it would keep what it has of an
-incomplete night for ever, look at the 500 oldest such nights in each loop of the scheduler, and start nothing else.
+Airflow is told of a night only when nothing of it is missing. Were it told of each report, it would keep what it has of
+an incomplete night for ever, look at the 500 oldest such nights in each loop of the scheduler, and start nothing else.
 
-Why no night is overlooked: whoever publishes commits first and looks afterwards. Of all the commits that a night is made
-of, one is the last, and its own look, which comes after it, finds all the others. Two that commit at the same moment may
-both find the night complete; the promotion that begins second finds that the night was promoted.
+Why no night is overlooked: whoever publishes commits first and looks afterwards. Of all the commits that a night is
+made of, one is the last, and its own look, which comes after it, finds all the others. Two that commit at the same
+moment may both find the night complete; the promotion that begins second finds that the night was promoted.
 """
 
 from __future__ import annotations
@@ -30,7 +30,9 @@ Look = Callable[[str, str], "PublishedNight | None"]
 
 
 def ready_asset(application: str) -> Asset:
-    """Return the asset of an application; its events carry as partition key a night of which every report is published."""
+    """Return the asset of an application; its events carry as partition key a night of which every report is
+    published.
+    """
     return Asset(name=f"ready/{application}", uri=f"x-nightshift://ready/{application}", group="nightshift")
 
 
@@ -53,9 +55,6 @@ class Waiting:
         """Return application → those of the nights that are complete for it; without those that have none.
 
         A report is looked up once a night, and no further ones of a night once one is missing.
-
-        :param nights: nights to look at
-        :param look: asks the lake
         """
         seen: dict[tuple[str, str], bool] = {}
 
@@ -112,24 +111,15 @@ def nights_to_look_at(
 ) -> list[str]:
     """Return the nights that a publish may have completed.
 
-    Its own night in any case, so that a night that is published again can be promoted again. The nights of a look-back only
-    where it brought the report to them for the first time: who did that before has looked. A later attempt does not know
-    what an earlier one has done, and looks at all of them.
-
-    :param published: the nights that were published
-    :param own: the night of the extract
-    :param known: nights that the report was published for before
-    :param first_attempt: whether no attempt came before this one
+    Its own night in any case, so that a night that is published again can be promoted again. The nights of a look-back
+    only where it brought the report to them for the first time: who did that before has looked. A later attempt does
+    not know what an earlier one has done, and looks at all of them.
     """
     return sorted(night for night in published if night == own or night not in known or not first_attempt)
 
 
 def say_ready(outlet_events: Any, complete: Mapping[str, Sequence[str]]) -> list[Asset]:
-    """Put the events of complete nights among those that a task emits, and return their assets.
-
-    :param outlet_events: of the task's context
-    :param complete: application → nights
-    """
+    """Put the events of complete nights among those that a task emits, and return their assets."""
     assets = []
     for name, nights in complete.items():
         asset = ready_asset(name)

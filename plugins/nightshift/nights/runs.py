@@ -14,8 +14,8 @@ FINAL_STATES = frozenset({"success", "failed"})
 class NightRunsTrigger(BaseTrigger):
     """Wait until all runs have ended; one event, run id → state.
 
-    Airflow's own trigger for this asks in a thread, which was seen to block a triggerer for half a minute, and tells the
-    state of the first run only.
+    Airflow's own trigger for this asks in a thread, which was seen to block a triggerer for half a minute, and tells
+    the state of the first run only.
 
     :param dag_id: their DAG
     :param run_ids: the runs

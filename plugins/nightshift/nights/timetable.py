@@ -1,8 +1,8 @@
 """The schedule of every nightly DAG: each night once, at the moment that ends it.
 
-Airflow's ``CronPartitionTimetable("0 0 * * *", run_offset=-1)`` derives the night from the midnight: where a clock change
-leaves a midnight out (Cairo, Santiago, Beirut, Havana, the Azores) one night gets no run and the next one two, the first of
-them before its end. Here the nights are counted and the moments follow.
+Airflow's ``CronPartitionTimetable("0 0 * * *", run_offset=-1)`` derives the night from the midnight: where a clock
+change leaves a midnight out (Cairo, Santiago, Beirut, Havana, the Azores) one night gets no run and the next one two,
+the first of them before its end. Here the nights are counted and the moments follow.
 """
 
 from __future__ import annotations
@@ -93,7 +93,9 @@ class NightTimetable(Timetable):
         return self._run(night)
 
     def iter_partition_dagrun_infos(self, *, earliest: datetime, latest: datetime) -> Iterator[DagRunInfo]:
-        """Yield the nights of a backfill, in order; a bound counts by its wall clock, whatever its zone, and both are inclusive."""
+        """Yield the nights of a backfill, in order; a bound counts by its wall clock, whatever its zone, and both
+        are inclusive.
+        """
         night = earliest.date() + (DAY if earliest.time() > time.min else timedelta(0))
         last = min(latest.date(), last_night(self.zone, datetime.now(UTC)))
         while night <= last:
