@@ -48,7 +48,6 @@ class Clock:
             self._fixed, self._ahead = fixed, timedelta()
 
     def run(self) -> None:
-        """Show the real time again."""
         with self._lock:
             self._fixed, self._ahead = None, timedelta()
 

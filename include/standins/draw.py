@@ -26,7 +26,6 @@ class Draw:
         self._state = int.from_bytes(digest, "big")
 
     def bits(self) -> int:
-        """Return 64 bits."""
         self._state = (self._state + 0x9E3779B97F4A7C15) & _MASK
         mixed = self._state
         mixed = ((mixed ^ (mixed >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
@@ -46,7 +45,6 @@ class Draw:
         return self.fraction() < probability
 
     def choice(self, among: Sequence[T]) -> T:
-        """Return one of a sequence that is not empty."""
         return among[self.bits() % len(among)]
 
     def hexadecimal(self, digits: int) -> str:
@@ -54,6 +52,5 @@ class Draw:
         return f"{self.bits():016x}"[:digits]
 
     def uuid(self) -> str:
-        """Return a string of the shape of a UUID 4."""
         head, tail = f"{self.bits():016x}", f"{self.bits():016x}"
         return f"{head[:8]}-{head[8:12]}-4{head[13:]}-a{tail[1:4]}-{tail[4:]}"

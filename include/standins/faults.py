@@ -177,7 +177,6 @@ class Faults:
             self._waiting += [_Waiting(fault, when) for fault in faults]
 
     def clear(self) -> None:
-        """Forget all faults."""
         with self._lock:
             self._waiting.clear()
 

@@ -38,7 +38,6 @@ class Kept:
         return len(self._found)
 
     def clear(self) -> None:
-        """Forget all."""
         with self._lock:
             self._found.clear()
             self._size = 0

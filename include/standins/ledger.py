@@ -105,7 +105,6 @@ class Ledger:
             self._max_in_flight = self._in_flight
 
     def close(self) -> None:
-        """Close the file."""
         with self._lock:
             if self._file:
                 self._file.close()
@@ -179,7 +178,6 @@ class Ledger:
             return find()[0]
 
     def stats(self) -> Stats:
-        """Return the counts."""
         with self._lock:
             return Stats(
                 requests=self._seen,
@@ -202,7 +200,6 @@ class Ledger:
             return self._number
 
     def answered(self, entry: Entry) -> None:
-        """Write a request whose answer is known and not yet sent."""
         with self._lock:
             self._seen += 1
             self._connections.add(entry.connection)

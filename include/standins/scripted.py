@@ -61,7 +61,6 @@ class Scripted:
     _serving: set[asyncio.Task[None]] = field(default_factory=set)
 
     def plays(self, *scripts: Script) -> None:
-        """Take other scripts."""
         self.scripts = list(scripts)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -100,7 +100,6 @@ class StandIn(Generic[S]):
     # What a vendor overrides.
 
     def routes(self) -> Sequence[Route]:
-        """Return the vendor's operations."""
         raise NotImplementedError
 
     def authenticate(self, request: Request) -> str:
@@ -115,7 +114,6 @@ class StandIn(Generic[S]):
         return None
 
     def error(self, status: int, text: str) -> Response:
-        """Return an error in the vendor's shape."""
         return Response.json(status, {"message": text})
 
     async def started(self) -> None:
@@ -133,7 +131,6 @@ class StandIn(Generic[S]):
 
     @property
     def public_url(self) -> str:
-        """The base of links that the vendor puts into its answers."""
         return (self._public_url or self._listeners[""].url) + self.root
 
     def origin(self, name: str) -> str:
@@ -181,7 +178,6 @@ class StandIn(Generic[S]):
             raise
 
     async def stop(self) -> None:
-        """Close the ports and the ledger's file."""
         for listener in self._listeners.values():
             await listener.stop()
         await self.stopped()
@@ -349,7 +345,6 @@ class StandIn(Generic[S]):
         return hashlib.sha256("\n".join(secrets).encode()).hexdigest()[:12] if secrets else None
 
     def described(self) -> dict[str, Any]:
-        """Return what the control origin says of this vendor."""
         origins = {name: listener.url for name, listener in self._listeners.items() if name}
         return {
             "vendor": self.name,

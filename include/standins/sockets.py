@@ -76,7 +76,6 @@ class Listener:
             self._server.held.pop(id(request.protocol), None)
 
     def release(self) -> None:
-        """Let all go that is held."""
         for held in self._server.held.values() if self._server else ():
             held.set()
 
@@ -96,7 +95,6 @@ class Listener:
         self._port = self._runner.addresses[0][1]
 
     async def stop(self) -> None:
-        """Close the port and all connections."""
         self.release()
         if self._runner:
             await self._runner.cleanup()
@@ -147,7 +145,6 @@ def broken(response: Response, fault: Fault) -> Response:
 
 
 def compressed(response: Response) -> Response:
-    """Return an answer with a gzip body."""
     if not isinstance(response.body, bytes) or "Content-Encoding" in response.headers:
         return response
     packer = zlib.compressobj(1, zlib.DEFLATED, 31)

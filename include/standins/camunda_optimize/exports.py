@@ -165,7 +165,6 @@ class Contexts:
         return self._open.get(self._old.get(name, name))
 
     def rename(self, context: Context, *, old_works: bool) -> None:
-        """Give a context another id."""
         del self._open[context.id]
         old, context.changes = context.id, context.changes + 1
         context.id = self._new_id(context)
@@ -175,7 +174,6 @@ class Contexts:
             self._old[old] = context.id
 
     def drop(self, context: Context) -> None:
-        """Forget a context."""
         self._open.pop(context.id, None)
         self._old = {name: now for name, now in self._old.items() if now != context.id}
 
@@ -227,7 +225,6 @@ class Exports:
         return context.page + 1 if context else 1
 
     def open_contexts(self) -> int:
-        """Return how many search contexts are open."""
         with self._vendor.locked():
             self._contexts.expire(self._vendor.clock.elapsed())
             return len(self._contexts)

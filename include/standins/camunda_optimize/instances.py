@@ -158,7 +158,6 @@ def variables(draw: Draw, switches: CamundaOptimizeSwitches) -> dict[str, Any]:
 
 @cache
 def documented_records() -> Sequence[bytes]:
-    """Return the four records of the vendor's page."""
     pages = ("report_result_first_page_response_200.json", "report_result_next_page_response_200.json")
     found: list[Mapping[str, Any]] = []
     for name in pages:

@@ -46,7 +46,6 @@ class Access:
         self._open: dict[str, Session] = {}
 
     def open_sessions(self) -> int:
-        """Return how many sessions are open."""
         with self._vendor.locked():
             self._expire()
             return len(self._open)

@@ -38,7 +38,6 @@ class Failing(StandIn[ExagoSwitches]):
                 return self.page(status, reason)
 
     def page(self, status: int, title: str = "Server Error in '/ExagoWebApi' Application.") -> Response:
-        """Return an HTML page of the web server."""
         text = HTML.format(title=title or HTTPStatus(status).phrase)
         return Response.text(status, text, "text/html; charset=utf-8")
 

@@ -102,7 +102,6 @@ class LiveTree:
 
     @property
     def same(self) -> Same:
-        """How names are compared."""
         return tree.exactly if self._vendor.switches.names_case_sensitive else tree.in_any_case
 
     def count_request(self) -> None:
@@ -135,11 +134,9 @@ class LiveTree:
         return below(root, "")
 
     def report(self, levels: Levels) -> Node | None:
-        """Return the report of a path."""
         return tree.find(self._trees.now, levels, self.same, report=True)
 
     def report_of(self, node_id: str) -> tuple[str, Node] | None:
-        """Return path and node of the report with an id."""
         waiting = [("", self._trees.now)]
         for above, node in waiting:
             if node.is_report and node.id == node_id:

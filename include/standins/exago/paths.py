@@ -32,7 +32,6 @@ class WordRouter(Router):
         self._strict = strict
 
     def find(self, origin: str, method: str, raw_path: str) -> Found:
-        """Find the route of a request."""
         below, _, rest = raw_path.partition("/rest/") if self._strict() else _split_rest(raw_path)
         if not rest:
             return super().find(origin, method, raw_path)

@@ -81,7 +81,6 @@ _FITS: Mapping[int, Callable[[str, Sequence[str]], bool]] = {
 
 
 def rows(seed: int, path: str, count: int) -> list[dict[str, Any]]:
-    """Return the rows of a report."""
     found = []
     for place in range(count):
         draw = Draw(seed, "exago", path, place)

@@ -63,7 +63,6 @@ class ExagoStandIn(Failing):
         ]
 
     def shown_path(self, request: Request) -> str:
-        """Return the path without a session id."""
         return _SID_IN_PATH.sub(r"\1***", request.path)
 
     def authenticate(self, request: Request) -> str:

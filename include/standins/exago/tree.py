@@ -58,17 +58,14 @@ class Node:
 
     @property
     def is_report(self) -> bool:
-        """Whether this is a report."""
         return self.type is not None
 
 
 def exactly(one: str, other: str) -> bool:
-    """Tell whether names are the same with regard to letter case."""
     return one == other
 
 
 def in_any_case(one: str, other: str) -> bool:
-    """Tell whether names are the same without regard to letter case."""
     return one.casefold() == other.casefold()
 
 
@@ -190,7 +187,6 @@ class Ids:
         self._made = 0
 
     def __call__(self) -> str:
-        """Return the next id."""
         self._made += 1
         return Draw(self._seed, "exago", "node", self._made).uuid()
 

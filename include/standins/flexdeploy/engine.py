@@ -94,7 +94,6 @@ class Engine:
         return next(self._ids)
 
     def submit(self, wanted: Wanted, now: datetime) -> WorkflowRequest:
-        """Accept a request."""
         request = WorkflowRequest(next(self._request_ids), wanted, now)
         self.requests[request.id] = request
         self._sink(_MADE[wanted.kind], str(request.id), **wanted.told())
@@ -106,7 +105,6 @@ class Engine:
         return request
 
     def settle(self, now: datetime) -> None:
-        """Play all events up to a time."""
         while self._events and self._events[0][0] <= now:
             at, _, request, turn, step = heapq.heappop(self._events)
             if request.turn == turn:
@@ -116,7 +114,6 @@ class Engine:
     # What users do.
 
     def decide(self, task: Task, *, approve: bool, by: str, now: datetime) -> None:
-        """Approve or reject an approval task that is pending."""
         task.state = TaskState.APPROVED if approve else TaskState.REJECTED
         task.decided_by = by
         self._sink("approval_decided", str(task.id), request=task.request.id, decision=task.state.value, by=by)

@@ -112,7 +112,6 @@ class Wanted:
     snapshot: int | None = None
 
     def told(self) -> dict[str, Any]:
-        """Return what the ledger says of it."""
         return {
             "project": self.project.id,
             "projectName": self.project.name,
@@ -185,9 +184,7 @@ class WorkflowRequest:
 
     @property
     def final(self) -> bool:
-        """Whether it is over."""
         return self.state in FINAL
 
     def open_tasks(self) -> list[Task]:
-        """Return the tasks that somebody can still decide."""
         return [task for task in (*self.approvals, *self.schedules) if task.state is TaskState.PENDING]

@@ -62,7 +62,6 @@ class Running:
         package: str | None,
         request: int,
     ) -> Live:
-        """Let a version run."""
         place = (project.id, environment.id, instance.id, package)
         self._live[place] = Live(
             project.id,
@@ -86,7 +85,6 @@ class Running:
         version: Version,
         package: str | None,
     ) -> tuple[Instance, ...]:
-        """Return those instances on which a version does not run."""
         return tuple(
             instance
             for instance in instances
@@ -114,11 +112,9 @@ class Source:
         self._commits: dict[tuple[int, int], int] = {}
 
     def commit(self, project: int, stream: int) -> None:
-        """Let somebody commit."""
         self._commits[project, stream] = self._commits.get((project, stream), 0) + 1
 
     def head(self, project: Project, stream: int, now: datetime, changes: Changes) -> int:
-        """Return the newest revision."""
         commits = self._commits.get((project.id, stream), 0)
         match changes:
             case Changes.COMMITS:

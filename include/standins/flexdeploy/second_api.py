@@ -26,7 +26,6 @@ class SecondApi:
         self._requests = requests
 
     def routes(self) -> Sequence[Route]:
-        """Return the operations."""
         served = self._vendor.served
         return [
             Route("POST", "/rest/v2/workflowrequest/build", served(self._build)),
@@ -47,7 +46,6 @@ class SecondApi:
         return self._started(request, made, NO_CHANGES)
 
     def _first(self, project: Project, body: SecondBuildBody) -> BuildBody:
-        """Return the body that v1 would have had."""
         flow = self._vendor.site.workflow(project.build_workflow)
         wanted = body.workflow_version_override_id
         override = next((name for name, i in flow.versions if i == wanted), str(wanted)) if flow and wanted else None

@@ -64,7 +64,6 @@ class FlexDeployStandIn(Users):
         self._ticking = asyncio.create_task(self._tick())
 
     async def stopped(self) -> None:
-        """End the passing of time."""
         if self._ticking:
             self._ticking.cancel()
             with contextlib.suppress(asyncio.CancelledError):

@@ -103,11 +103,9 @@ class Service(StandIn[FlexDeploySwitches]):
                 return _null_pointer(status)
 
     def refused(self, status: int, text: str) -> Refused:
-        """Return a refusal in the vendor's shape."""
         return Refused(self.error(status, text))
 
     def unfit(self, text: str) -> Refused:
-        """Return the refusal of a reference that does not fit."""
         return self.refused(self.switches.bad_reference_status, text)
 
     def body(self, request: Request, shape: type[B]) -> B:

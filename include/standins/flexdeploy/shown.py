@@ -15,7 +15,6 @@ Row = dict[str, Any]
 
 
 def shaped(rows: Sequence[Row], shape: ListShape) -> Any:
-    """Return rows as a v1 list is sent."""
     match shape:
         case ListShape.ITEMS:
             return {"items": list(rows)}
@@ -115,7 +114,6 @@ def entity(one: WorkflowRequest, site: Site, status: str | None = None) -> dict[
 def request_v1(
     one: WorkflowRequest, site: Site, switches: FlexDeploySwitches, status: str | None = None
 ) -> dict[str, Any]:
-    """Return a workflow request as v1 shows it."""
     return entity(one, site, status) if switches.names is Names.ENTITY else request(one, site, status)
 
 
@@ -161,7 +159,6 @@ def execution(run: Execution, of: WorkflowRequest, switches: FlexDeploySwitches)
 
 
 def approval(task: Task) -> dict[str, Any]:
-    """Return an approval task."""
     wanted = task.request.wanted
     return {
         "taskId": task.id,

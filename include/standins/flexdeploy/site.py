@@ -140,27 +140,21 @@ class Site:
     next_version_id: int = 30001
 
     def __post_init__(self) -> None:
-        """Give ids to those who ask."""
         self.version_ids = itertools.count(self.next_version_id)
 
     def project(self, project_id: int) -> Project | None:
-        """Return a project by id."""
         return next((one for one in self.projects if one.id == project_id), None)
 
     def environment(self, environment_id: int) -> Environment | None:
-        """Return an environment by id."""
         return next((one for one in self.environments if one.id == environment_id), None)
 
     def instance(self, instance_id: int) -> Instance | None:
-        """Return an instance by id."""
         return next((one for one in self.instances if one.id == instance_id), None)
 
     def workflow(self, workflow_id: int | None) -> Workflow | None:
-        """Return a workflow by id."""
         return next((one for one in self.workflows if one.id == workflow_id), None)
 
     def version(self, version_id: int) -> Version | None:
-        """Return a version by id."""
         return next((one for one in self.versions if one.id == version_id), None)
 
     def versions_of(self, project_id: int) -> Iterator[Version]:

@@ -19,7 +19,6 @@ class SiteApi:
         self._vendor = vendor
 
     def routes(self) -> Sequence[Route]:
-        """Return the operations."""
         served = self._vendor.served
         return [
             Route("GET", "/rest/v1/project", served(self._projects)),
@@ -59,7 +58,6 @@ class SiteApi:
         return project.folder.id if project.folder.application else None
 
     def _project(self, project: Project) -> dict[str, Any]:
-        """Return a project as v1 shows it."""
         value: dict[str, Any] = {
             "priority": project.priority,
             "projectName": project.name,

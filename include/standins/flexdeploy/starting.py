@@ -168,7 +168,6 @@ class Starting:
         raise self._vendor.unfit(f"Project [{project.id}] has no version to deploy.")
 
     def execute(self, request: Request, project: Project, body: ExecuteBody) -> list[WorkflowRequest]:
-        """Start a utility run."""
         vendor = self._vendor
         workflow = vendor.flow(project, project.utility_workflow, "utility")
         environment = vendor.environment(body.environment_id)
@@ -187,7 +186,6 @@ class Starting:
         return [vendor.engine.submit(wanted, vendor.clock.now())]
 
     def _common(self, workflow: Workflow, body: RunBody) -> dict[str, Any]:
-        """Return what deploys and utility runs have in common."""
         try:
             start = started_at(body.start_time)
         except Wrong as error:

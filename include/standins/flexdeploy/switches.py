@@ -96,7 +96,6 @@ class Window(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     days: list[int] = []
 
     def __post_init__(self) -> None:
-        """Refuse a time or a weekday that is none."""
         for text in (self.opens, self.closes):
             time.fromisoformat(text)
         if not set(self.days) <= set(range(1, 8)):

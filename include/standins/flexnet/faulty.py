@@ -95,13 +95,11 @@ def record_count(request: Request, true: Rows, seen: Rows) -> int:
 
 
 def kept(request: Request, rows: Sequence[bytes]) -> Sequence[bytes]:
-    """Return the rows of a page as far as its faults leave them."""
     cut = request.fault(PAGE_CUT)
     return rows[: int(cut.detail.get("keep", 0))] if cut else rows
 
 
 def ended(request: Request, body: bytes) -> bytes:
-    """Return the body of a page as far as its faults leave it."""
     cut = request.fault(TAIL_CUT)
     return body[: -int(cut.detail.get("bytes", 1))] if cut else body
 

@@ -93,12 +93,10 @@ def coded(prefix: str, span: int = 99999) -> Maker:
 
 
 def one_of(*values: Any) -> Maker:
-    """Make one of a few values."""
     return lambda draw, at: draw.choice(values)
 
 
 def among(values: Sequence[Any]) -> Maker:
-    """Make one of a sequence."""
     return lambda draw, at: draw.choice(values)
 
 
@@ -108,12 +106,10 @@ def whole(low: int, high: int) -> Maker:
 
 
 def decimal(high: float, digits: int = 4) -> Maker:
-    """Make a float from 0."""
     return lambda draw, at: round(draw.fraction() * high, digits)
 
 
 def flag(probability: float = 0.5) -> Maker:
-    """Make a boolean."""
     return lambda draw, at: draw.chance(probability)
 
 
@@ -144,19 +140,16 @@ def earlier(draw: Draw, at: Place) -> str:
 
 
 def email(draw: Draw, at: Place) -> str:
-    """Make a mail address that cannot exist."""
     return f"user{draw.integer(1, 9999)}@{draw.choice(('a', 'b', 'mail.c'))}.example"
 
 
 def person(draw: Draw, at: Place) -> str:
-    """Make a person's name."""
     first = draw.choice(("Ada", "Grace", "Łucja", "José", "اليسا", "美咲", "Noa 🌙", "Zoë"))
     last = draw.choice(("Turing", "Hopper", "Nováková", "D'Souza", "Müller", "کریمی"))
     return f"{first} {last}"
 
 
 def address(draw: Draw, at: Place) -> str:
-    """Make a street and a number."""
     street = draw.choice(("Main St", "Hauptstraße", "Rue de l’Été", "улица Ленина"))
     return f"{street} {draw.integer(1, 250)}"
 
@@ -172,7 +165,6 @@ def several(make: Maker, most: int) -> Maker:
 
 
 def nested(**makers: Maker) -> Maker:
-    """Make an object."""
     return lambda draw, at: {name: make(draw, at) for name, make in makers.items()}
 
 

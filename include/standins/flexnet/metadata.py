@@ -110,7 +110,6 @@ def types(fields: Fields) -> dict[str, str]:
 
 
 def filters(group: Group, fields: Fields) -> dict[str, str]:
-    """Return filter key → type."""
     known = types(fields)
     keys = filter_keys(group, fields)
     return {key: known[field] for key, field in keys.items() if field in known}

@@ -130,7 +130,6 @@ def header(
 
 
 def json_body(head: dict[str, Any] | None, rows: Iterable[bytes], switches: FlexNetSwitches) -> bytes:
-    """Return the body of a page."""
     start, end = b"[", b"]"
     if switches.data_key:
         start, end = b"{" + msgspec.json.encode(switches.data_key) + b":[", b"]}"

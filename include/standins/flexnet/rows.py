@@ -32,7 +32,6 @@ class Rows(Protocol):
 
 
 def drifted(group: Group, day: date, drift: Sequence[Drift]) -> tuple[Field, ...]:
-    """Return the fields of a group as they are on a day."""
     fields = list(group.fields)
     for change in drift:
         if change.group != group.name or day < date.fromisoformat(change.since):
@@ -64,7 +63,6 @@ class Day:
         self._tails: list[bytes] = []
 
     def part(self, start: int, stop: int) -> list[bytes]:
-        """Return rows as JSON objects."""
         head, tails = self._head, self._tails
         found: list[bytes] = []
         while start < stop:
@@ -92,7 +90,6 @@ class Days:
         self._kept: OrderedDict[tuple[str, date], Day] = OrderedDict()
 
     def get(self, group: Group, day: date, drift: Sequence[Drift], rows_a_day: int) -> Day:
-        """Return a group's day."""
         key = (group.name, day)
         if key not in self._kept:
             self._kept[key] = Day(self._seed, group, day, drifted(group, day, drift), rows_a_day)
@@ -102,7 +99,6 @@ class Days:
         return self._kept[key]
 
     def clear(self) -> None:
-        """Forget all days."""
         self._kept.clear()
 
 
@@ -118,7 +114,6 @@ class Window:
         self.count = self._ends[-1] if self._ends else 0
 
     def part(self, start: int, stop: int) -> list[bytes]:
-        """Return rows as JSON objects."""
         stop = min(stop, self.count)
         found: list[bytes] = []
         at = bisect_right(self._ends, start)
@@ -145,11 +140,9 @@ class Listed:
 
     @property
     def count(self) -> int:
-        """How many rows there are."""
         return len(self.rows)
 
     def part(self, start: int, stop: int) -> list[bytes]:
-        """Return rows as JSON objects."""
         return list(self.rows[start:stop])
 
 
@@ -161,11 +154,9 @@ class Reversed:
 
     @property
     def count(self) -> int:
-        """How many rows there are."""
         return self.base.count
 
     def part(self, start: int, stop: int) -> list[bytes]:
-        """Return rows as JSON objects."""
         stop = min(stop, self.count)
         return self.base.part(self.count - stop, self.count - start)[::-1] if start < stop else []
 
@@ -181,11 +172,9 @@ class Spliced:
 
     @property
     def count(self) -> int:
-        """How many rows there are."""
         return self.base.count - self.lost + len(self.new)
 
     def part(self, start: int, stop: int) -> list[bytes]:
-        """Return rows as JSON objects."""
         stop = min(stop, self.count)
         if start >= stop:
             return []
@@ -198,5 +187,4 @@ class Spliced:
 
 
 def edited(row: bytes, changes: Mapping[str, Any]) -> bytes:
-    """Return a row with some values changed."""
     return msgspec.json.encode({**msgspec.json.decode(row), **changes})

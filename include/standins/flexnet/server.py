@@ -47,7 +47,6 @@ class FlexNetStandIn(StandIn[FlexNetSwitches]):
         self._made_for = self.switches
 
     def routes(self) -> Sequence[Route]:
-        """Return the six documented operations."""
         return [
             Route("GET", f"{BASE}/report-types", self.report_types),
             Route("GET", f"{BASE}/report-types/{{group}}", self.report_type),
@@ -189,7 +188,6 @@ class FlexNetStandIn(StandIn[FlexNetSwitches]):
         return window, Reversed(rows) if switches.order is Order.NEWEST_FIRST else rows
 
     def _so_far(self, size: int, now: datetime) -> int:
-        """Return how many rows of today the last refresh brought."""
         every = max(1, self.switches.refresh_hours)
         return size * (now.hour // every * every) // 24
 
@@ -253,7 +251,6 @@ class FlexNetStandIn(StandIn[FlexNetSwitches]):
         return previous, following
 
     def _forget(self) -> None:
-        """Forget what was made under other switches."""
         self._days.clear()
         self.kept_pages.clear()
         self._filtered.clear()

@@ -27,7 +27,6 @@ class ContractApi:
         self._vendor = vendor
 
     def routes(self) -> Sequence[Route]:
-        """Return the operations."""
         paths = {
             "/contract": self.contracts,
             "/contract/{contract}": self.contract,
@@ -45,11 +44,9 @@ class ContractApi:
         return Response.json(200, [contract.listed(today) for contract in seen])
 
     async def contract(self, request: Request) -> Response:
-        """Show one contract with its years."""
         return Response.json(200, self._vendor.contract_of(request).detailed(self._vendor.now().date()))
 
     async def categories(self, request: Request) -> Response:
-        """List the names of the ten custom categories."""
         self._vendor.contract_of(request)
         return Response.json(200, CATEGORY_NAMES)
 

@@ -33,7 +33,6 @@ class Contract:
         return [(n, start, end) for n, (start, end) in enumerate(zip(starts, [*ends, self.ends], strict=True), 1)]
 
     def listed(self, today: date) -> dict[str, Any]:
-        """Return the item of the contract list."""
         return {
             "contractName": self.name,
             "contractNumber": self.number,
@@ -107,7 +106,6 @@ def own_names() -> tuple[tuple[str, str], ...]:
 
 
 def custom_values(seed: int, user: int) -> tuple[str, ...]:
-    """Return the ten custom fields of a user."""
     draw = Draw(seed, "tokenflex", "custom", user)
     return tuple(draw.choice(_VALUES[slot]) if slot in _VALUES else "" for slot in range(1, 11))
 
@@ -118,5 +116,4 @@ def unique_custom_values(slot: int) -> list[str]:
 
 
 def contract(number: str) -> Contract | None:
-    """Return a contract."""
     return next((one for one in CONTRACTS if one.number == number), None)

@@ -115,7 +115,6 @@ class Dialect:
         return text.encode(self._encoding, errors="replace")
 
     def encoded(self, text: str) -> bytes:
-        """Return a text in the encoding of the file."""
         return self._encoded(text)
 
     def _turn(self, name: str, metric: bool) -> _Turn | None:

@@ -26,7 +26,6 @@ _XML: Final = '<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>{code}</Code
 
 
 def xml_error(status: int, code: str, text: str, headers: Mapping[str, str] | None = None) -> Response:
-    """Return an error as S3 words it."""
     body = _XML.format(code=code, text=escape(text)).encode()
     return Response(status, body=body, content_type="application/xml", headers=headers or {})
 
@@ -51,7 +50,6 @@ class Downloads:
         return Response(403, content_type="application/xml")
 
     async def file(self, request: Request) -> Response:
-        """Send a file or a part of it."""
         vendor = self._vendor
         if "Authorization" in request.headers and vendor.switches.s3_strict:
             text = "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string parameter or the Authorization header should be specified"
@@ -160,5 +158,4 @@ def _part(header: str, length: int) -> tuple[int, int] | None:
 
 
 def _number(name: str) -> int:
-    """Return the stamp in the name of a file."""
     return int(name.partition("_")[2].removesuffix(".csv") or 0)

@@ -24,7 +24,6 @@ class ExportApi:
         self._vendor = vendor
 
     def routes(self) -> Sequence[Route]:
-        """Return the operations."""
         needs = self._vendor.needs
         return [
             Route("POST", BASE, needs(WRITE, self.create)),
@@ -88,7 +87,6 @@ class ExportApi:
         return Response.json(200, [self._shown(export, now) for export in found])
 
     async def one(self, request: Request) -> Response:
-        """Show one export."""
         export, now = self._export(request), self._vendor.now()
         fault = request.fault("export_status")
         shown = self._shown(export, now)
@@ -118,7 +116,6 @@ class ExportApi:
         return Response.json(200, self._shown(export, now))
 
     async def refresh_url(self, request: Request) -> Response:
-        """Show the export with a new download URL."""
         vendor = self._vendor
         export, now = self._export(request), vendor.now()
         if export.status(now) is not Status.DOWNLOAD:
@@ -150,7 +147,6 @@ class ExportApi:
 
 
 def _ordered(request: Request, export: Export, now: datetime) -> None:
-    """Do what faults order for a run of an export."""
     for fault in request.faults:
         match fault.kind:
             case "export_error":

@@ -111,7 +111,6 @@ class Export:
         self.renewed, self.file = True, None
 
     def status(self, now: datetime) -> Status:
-        """Return the status at a time."""
         if now < self.ready:
             return Status.REQUESTED
         return Status.ERROR if self.fails else Status.DOWNLOAD
@@ -141,7 +140,6 @@ class Exports:
         shelf: str = "",
         schedule: str = "",
     ) -> Export:
-        """Accept an export."""
         uuid = self._draw.uuid()
         export = Export(
             key=f"{now:%Y-%m-%dT%H:%M:%S}#{uuid}",
@@ -166,7 +164,6 @@ class Exports:
         export.generation += 1
 
     def remove(self, export: Export) -> None:
-        """Forget an export and its file."""
         self._exports.pop(export.key, None)
         self._by_uuid.pop(export.uuid, None)
 
@@ -175,12 +172,10 @@ class Exports:
         return list(self._exports.values())
 
     def get(self, shelf: str, key: str) -> Export | None:
-        """Return an export of a contract's list."""
         export = self._exports.get(key)
         return export if export and export.shelf == shelf else None
 
     def of_file(self, name: str) -> Export | None:
-        """Return the export of a file of the download host."""
         return self._by_uuid.get(name.partition("_")[0])
 
     def pending(self, user: str, contract: Contract, now: datetime, scope: QueueScope) -> int:

@@ -95,7 +95,6 @@ class Pair:
 
 
 def fingerprint(value: str) -> str:
-    """Return what the ledger keeps of a token."""
     return _hash(value)[:12]
 
 
@@ -185,7 +184,6 @@ class Grants:
         raise _invalid("the refresh token was used before")
 
     def two_legged(self, client: Client, scopes: frozenset[str], *, now: float, switches: TokenFlexSwitches) -> Pair:
-        """Give an access token for the client itself."""
         access = Access(client, client.person, scopes, next(self._chains), 0.0)
         return Pair(self._new_access(access, now, switches), "", access)
 
@@ -203,7 +201,6 @@ class Grants:
         self._refresh.clear()
 
     def end_chain(self, chain: int) -> None:
-        """End all tokens of one consent."""
         self._dead_chains.add(chain)
 
     def _pair(self, access: Access, now: float, switches: TokenFlexSwitches) -> Pair:

@@ -62,7 +62,6 @@ class QueryApi:
         ]
 
     async def create(self, request: Request) -> Response:
-        """Start a query."""
         vendor = self._vendor
         contract, body = vendor.contract_of(request), vendor.json_body(request)
         try:

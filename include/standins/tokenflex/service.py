@@ -33,7 +33,6 @@ class Service(StandIn[TokenFlexSwitches]):
         super().__init__(**options)
 
     def error(self, status: int, text: str) -> Response:
-        """Return an error of the service."""
         return service_error(status, text)
 
     def page_of(self, request: Request) -> int | None:

@@ -85,7 +85,6 @@ class SignIn:
         self._tickets: OrderedDict[str, _Consent] = OrderedDict()
 
     def routes(self) -> Sequence[Route]:
-        """Return the operations."""
         return [
             Route("GET", "/authentication/v2/authorize", self.authorize, public=True),
             Route("POST", "/authentication/v2/authorize", self.answered, public=True),
@@ -112,7 +111,6 @@ class SignIn:
         )
 
     async def answered(self, request: Request) -> Response:
-        """Take the answer of the consent page."""
         form = request.form()
         consent = self._tickets.pop(form.get("ticket", ""), None)
         if consent is None:

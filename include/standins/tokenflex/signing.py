@@ -50,7 +50,6 @@ class Signer:
         return f"{path}?{urlencode({**query, 'X-Amz-Signature': self._signature(path, query)})}"
 
     def verdict(self, path: str, query: Mapping[str, str], now: datetime) -> Verdict:
-        """Judge a request for a path."""
         if "X-Amz-Signature" not in query:
             return Verdict.MISSING
         rest = {name: value for name, value in query.items() if name != "X-Amz-Signature"}

@@ -57,7 +57,6 @@ def _outline(contract: Contract, category: Category, day: date) -> list[str]:
 
 
 def matching(source: Source, asked: Asked, category: Category, day: date) -> UsageDay:
-    """Return a day of a category with the matching rows alone."""
     whole = source.usage.day(source.contract, category, day, source.switches)
     age = (source.as_of - day).days
     fits = [row.arrives <= age and asked.test(row.values, False) is True for row in whole.rows]
@@ -71,7 +70,6 @@ def values_of(row: UsageRow, columns: tuple[str, ...]) -> list[str]:
 
 
 def session_metrics(row: UsageRow, metrics: tuple[str, ...]) -> list[str]:
-    """Return the metrics of one session."""
     group = _Group()
     group.add(row, 1)
     return group.metrics(metrics)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from include.standins.flexdeploy.site import in_folder_path
-from tests.contract.standins.flexdeploy_client import (
+from tests.contract.standins.flexdeploy.client import (
     APP,
     DEV,
     PORTAL,

@@ -146,7 +146,12 @@ def fault(kind: FaultKind, **more: Any) -> Fault:
         (fault(FaultKind.STATUS, status=429), 429, {"Retry-After": None}, b"status 429"),
         (fault(FaultKind.STATUS, status=503, retry_after="1"), 503, {"Retry-After": "1"}, b"status 503"),
         (fault(FaultKind.STATUS, status=502), 502, {"Content-Type": "text/html"}, b"<!DOCTYPE html>"),
-        (fault(FaultKind.STATUS, status=302, headers={"Location": "http://x.example/"}), 302, {"Location": "http://x.example/"}, b""),
+        (
+            fault(FaultKind.STATUS, status=302, headers={"Location": "http://x.example/"}),
+            302,
+            {"Location": "http://x.example/"},
+            b"",
+        ),
         (fault(FaultKind.HTML_200), 200, {"Content-Type": "text/html"}, b"<!DOCTYPE html>"),
         (fault(FaultKind.EMPTY_200), 200, {"Content-Length": "0"}, b""),
         (fault(FaultKind.WRONG_CONTENT_TYPE, content_type="text/plain"), 200, {"Content-Type": "text/plain"}, TEXT),
@@ -157,7 +162,7 @@ def fault(kind: FaultKind, **more: Any) -> Fault:
         (fault(FaultKind.DELAY, seconds=0.001), 200, {}, TEXT),
         (fault(FaultKind.DELAY_ANSWER, seconds=0.001), 200, {}, TEXT),
     ],
-)  # fmt: skip
+)
 def test_faults_with_an_answer(
     shelf: Shelf, made: Fault, status: int, headers: dict[str, str | None], start: bytes
 ) -> None:
@@ -199,8 +204,14 @@ def test_faults_that_break_the_connection(shelf: Shelf, made: Fault, error: type
 
 @pytest.mark.parametrize(
     ("kind", "done"),
-    [(FaultKind.ACCEPT_THEN_DROP, 1), (FaultKind.DELAY_ANSWER, 1), (FaultKind.DROP_BEFORE, 0), (FaultKind.RESET, 0), (FaultKind.STATUS, 0)],
-)  # fmt: skip
+    [
+        (FaultKind.ACCEPT_THEN_DROP, 1),
+        (FaultKind.DELAY_ANSWER, 1),
+        (FaultKind.DROP_BEFORE, 0),
+        (FaultKind.RESET, 0),
+        (FaultKind.STATUS, 0),
+    ],
+)
 def test_a_fault_says_whether_the_thing_was_done(shelf: Shelf, kind: FaultKind, done: int) -> None:
     shelf.faults.add(Fault(kind=kind, method="POST", seconds=0.001))
     try:
@@ -473,8 +484,12 @@ def test_the_process_starts_says_so_and_stops(tmp_path: Path, number: signal.Sig
         "flexnet.date_to=inclusive",
     ]
     process = subprocess.Popen(
-        [*command, "--ledger-dir", str(tmp_path), "--ready-file", str(ready)], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )  # fmt: skip
+        [*command, "--ledger-dir", str(tmp_path), "--ready-file", str(ready)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     try:
         assert process.stdout
         name, url = process.stdout.readline().split()

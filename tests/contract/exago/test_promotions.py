@@ -79,8 +79,17 @@ def test_half_way_a_page_at_the_door_ends_nothing(vendor_with: Start, api: FakeE
     before = vendor.live.paths()
     vendor.faults.add(Fault(kind="session_dies", path="/rename$", after=1))
     vendor.faults.add(
-        Fault(kind=FaultKind.STATUS, status=status, method="POST", path="/sessions$", after=1, times=2, body="<html>restarting</html>", content_type="text/html")
-    )  # fmt: skip
+        Fault(
+            kind=FaultKind.STATUS,
+            status=status,
+            method="POST",
+            path="/sessions$",
+            after=1,
+            times=2,
+            body="<html>restarting</html>",
+            content_type="text/html",
+        )
+    )
     run = api.run(promotion())
     assert run.state == "success", run.error
     assert changes(vendor) == STEPS
@@ -127,8 +136,13 @@ def test_refused_by_the_server_it_is_taken_back(vendor_with: Start, api: FakeExe
     assert isinstance(run.error, PromotionUndone)
     assert set(vendor.live.paths()) == set(before)
     assert [kind for kind, *_ in changes(vendor)] == [
-        "folder_created", "folder_created", "folder_renamed", "folder_renamed", "folder_deleted", "folder_deleted",
-    ]  # fmt: skip
+        "folder_created",
+        "folder_created",
+        "folder_renamed",
+        "folder_renamed",
+        "folder_deleted",
+        "folder_deleted",
+    ]
 
 
 def test_declared_folders(vendor_with: Start, api: FakeExecutionApi) -> None:
@@ -139,8 +153,10 @@ def test_declared_folders(vendor_with: Start, api: FakeExecutionApi) -> None:
     run = api.run(task(ExagoEnsureFoldersOperator, folders=wanted, list_lag=0.3))
     assert run.state == "success", run.error
     assert set(run.result["done"]) == {
-        "create Ops", "create Ops/Daily 100 %", "create R&D + Café #2 (50 %)/東京 ナイト/neu",
-    }  # fmt: skip
+        "create Ops",
+        "create Ops/Daily 100 %",
+        "create R&D + Café #2 (50 %)/東京 ナイト/neu",
+    }
     assert {f"{path}/" for path in wanted} <= set(vendor.live.paths())
     assert len(vendor.ledger.effects(kind="folder_created")) == 2
     again = api.run(task(ExagoEnsureFoldersOperator, folders=wanted))

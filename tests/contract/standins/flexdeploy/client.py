@@ -31,7 +31,7 @@ __all__ = [
     "site",
 ]
 
-EXAMPLES = Path(__file__).parents[3] / "include/standins/flexdeploy/examples"
+EXAMPLES = Path(__file__).parents[4] / "include/standins/flexdeploy/examples"
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 MAIN = PORTAL + 400
 """The stream ``main`` of the portal."""

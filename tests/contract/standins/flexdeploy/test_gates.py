@@ -9,7 +9,7 @@ import pytest
 
 from include.standins.flexdeploy import Window
 from include.standins.flexdeploy.engine import next_opening
-from tests.contract.standins.flexdeploy_client import (
+from tests.contract.standins.flexdeploy.client import (
     PROD,
     TEST,
     Caller,

@@ -31,7 +31,7 @@ from include.standins.camunda_optimize import (
     CamundaOptimizeStandIn,
 )
 
-EXAMPLES = Path(__file__).parents[3] / "include" / "standins" / "camunda_optimize" / "examples"
+EXAMPLES = Path(__file__).parents[4] / "include" / "standins" / "camunda_optimize" / "examples"
 LOST = 500
 
 
@@ -138,10 +138,13 @@ async def test_records_hold_what_a_reader_must_survive(asker: Asker) -> None:
         ({"utc_offset": "+0000"}, lambda record: record["startDate"].endswith("+0000")),
         ({"utc_offset": "-0530"}, lambda record: record["startDate"].endswith("-0530")),
         ({"instance_ids": "digits"}, lambda record: record["processInstanceId"].isdigit()),
-        ({"object_variables": "nested"}, lambda record: "city" in record["variables"].get("customer", {}).get("address", {})),
+        (
+            {"object_variables": "nested"},
+            lambda record: "city" in record["variables"].get("customer", {}).get("address", {}),
+        ),
         ({"object_variables": "empty_string"}, lambda record: record["variables"].get("customer") == ""),
     ],
-)  # fmt: skip
+)
 async def test_switches_of_records(asker: Asker, switches: Mapping[str, Any], seen: Any) -> None:
     before = await asker.page(INVOICES, limit=200)
     assert not any(seen(record) for record in before["data"])
@@ -183,10 +186,16 @@ async def test_millions_of_records(asker: Asker) -> None:
 @pytest.mark.parametrize(
     "query",
     [
-        {"limit": None}, {"paginationTimeout": None}, {"limit": "x"}, {"paginationTimeout": "1.5"}, {"limit": -1},
-        {"limit": 10_001}, {"paginationTimeout": 59}, {"limit": ""},
+        {"limit": None},
+        {"paginationTimeout": None},
+        {"limit": "x"},
+        {"paginationTimeout": "1.5"},
+        {"limit": -1},
+        {"limit": 10_001},
+        {"paginationTimeout": 59},
+        {"limit": ""},
     ],
-)  # fmt: skip
+)
 async def test_invalid_properties(asker: Asker, query: Mapping[str, Any]) -> None:
     status, body = await asker.get(INVOICES, **query)
     assert status == 400

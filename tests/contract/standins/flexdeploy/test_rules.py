@@ -11,7 +11,7 @@ from include.standins.flexdeploy import (
     FINAL,
     State,
 )
-from tests.contract.standins.flexdeploy_client import (
+from tests.contract.standins.flexdeploy.client import (
     DEV,
     FORMS,
     MAIN,

@@ -176,8 +176,13 @@ def test_the_shapes_of_metadata(site_with: SITES) -> None:
 
 @pytest.mark.parametrize(
     ("shape", "content_type", "start"),
-    [("json", "application/json", b'{"status":404'), ("text", "text/plain; charset=utf-8", b"Report"), ("html", "text/html; charset=utf-8", b"<!DOCTYPE"), ("empty", None, b"")],
-)  # fmt: skip
+    [
+        ("json", "application/json", b'{"status":404'),
+        ("text", "text/plain; charset=utf-8", b"Report"),
+        ("html", "text/html; charset=utf-8", b"<!DOCTYPE"),
+        ("empty", None, b""),
+    ],
+)
 def test_the_shapes_of_errors(site_with: SITES, shape: str, content_type: str | None, start: bytes) -> None:
     answer = site_with(error_body=shape).get("nope")
     assert (answer.status, answer.headers["Content-Type"]) == (404, content_type)

@@ -20,9 +20,11 @@ from tests.contract.tokenflex.conftest import CONTRACT
 StartVendor = Callable[..., TokenFlexStandIn]
 TODAY = datetime.now(UTC).date()
 USAGE = UsageRequest(
-    fields=("usageDate", "userName"), metrics=("tokensConsumed",), categories=("DESKTOP_PRODUCT",),
+    fields=("usageDate", "userName"),
+    metrics=("tokensConsumed",),
+    categories=("DESKTOP_PRODUCT",),
     where=all_of(*days("usageDate", TODAY - timedelta(days=12), TODAY - timedelta(days=6))),
-)  # fmt: skip
+)
 
 
 async def test_contracts_enrichment_values_and_last_are_read(vendor_with: StartVendor) -> None:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import pytest
 
 from tests.contract.standins.client import basic
-from tests.contract.standins.flexdeploy_client import (
+from tests.contract.standins.flexdeploy.client import (
     DEV,
     FORMS,
     MAIN,

@@ -16,7 +16,7 @@ import pytest
 from include.standins import Clock
 from include.standins.tokenflex import BEARER, CLIENTS, RateLimit, TokenFlexStandIn, TokenFlexSwitches, vendor_fault
 from tests.contract.standins.client import ask
-from tests.contract.standins.tokenflex_client import CONTRACT, DAILY, SESSIONS, Caller
+from tests.contract.standins.tokenflex.client import CONTRACT, DAILY, SESSIONS, Caller
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 QUERY = {name: value for name, value in DAILY.items() if name != "downloadFileName"}
@@ -46,8 +46,12 @@ class TestContracts:
     def test_the_list_and_one_contract(self, caller: Caller) -> None:
         listed = caller.call("GET", "/contract").json
         assert {name for one in listed for name in one} == {
-            "contractName", "contractNumber", "contractStartDate", "contractEndDate", "isActive",
-        }  # fmt: skip
+            "contractName",
+            "contractNumber",
+            "contractStartDate",
+            "contractEndDate",
+            "isActive",
+        }
         assert [(one["contractNumber"], one["isActive"]) for one in listed] == [
             (CONTRACT, True),
             ("110000411502", False),
@@ -166,7 +170,7 @@ def test_it_runs_as_a_process_with_its_switches(tmp_path: Path) -> None:
     switches = ["--switch", "tokenflex.rate_limit=off", "--switch", "tokenflex.processing_seconds=0"]
     files = ["--ready-file", str(ready), "--ledger-dir", str(tmp_path)]
     command = [sys.executable, "-m", "include.standins", "--vendor", "tokenflex", *switches, *files]
-    root = Path(__file__).parents[3]
+    root = Path(__file__).parents[4]
     with subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None

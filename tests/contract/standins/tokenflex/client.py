@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, quote, urlencode, urlsplit
 from include.standins.tokenflex import BEARER, TokenFlexStandIn
 from tests.contract.standins.client import Answer, ask, basic
 
-EXAMPLES = Path(__file__).parents[3] / "include/standins/tokenflex/examples"
+EXAMPLES = Path(__file__).parents[4] / "include/standins/tokenflex/examples"
 CONTRACT = "110000917988"
 DAILY: dict[str, Any] = {
     "fields": ["usageDate", "productName", "userName"],
@@ -85,9 +85,13 @@ class App:
 
     def authorize(self, **changes: str | None) -> Answer:
         query = {
-            "response_type": "code", "client_id": self.name, "redirect_uri": CALLBACK, "scope": "data:read data:write",
-            "state": "s t&te", **changes,
-        }  # fmt: skip
+            "response_type": "code",
+            "client_id": self.name,
+            "redirect_uri": CALLBACK,
+            "scope": "data:read data:write",
+            "state": "s t&te",
+            **changes,
+        }
         given = {name: value for name, value in query.items() if value is not None}
         return ask(f"{self.vendor.url}/authentication/v2/authorize?{urlencode(given)}")
 

@@ -16,7 +16,7 @@ from include.standins.flexdeploy import (
     State,
     vendor_fault,
 )
-from tests.contract.standins.flexdeploy_client import (
+from tests.contract.standins.flexdeploy.client import (
     APP,
     DEV,
     MAIN,

@@ -16,7 +16,7 @@ from nightshift.tokenflex.adapter import TokenFlexExportAdapter
 from nightshift.tokenflex.operators import TokenFlexRequestExportOperator
 from nightshift.tokenflex.sensors import TokenFlexExportSensor
 from tests.contract.tokenflex.conftest import CONTRACT, airflow
-from tests.contract.tokenflex.test_tokenflex_contract_exports import EXPORT, NIGHT, request
+from tests.contract.tokenflex.test_exports import EXPORT, NIGHT, request
 from tests.execution_api import FakeExecutionApi
 
 StartVendor = Callable[..., TokenFlexStandIn]
@@ -153,8 +153,16 @@ def test_a_proxys_word_on_an_export_is_no_word_on_it(vendor_with: StartVendor, f
     ours = request(api).result["request_key"]
     api.task_store[RECORD] = {**api.task_store[RECORD], "done": False}
     vendor.faults.add(
-        Fault(kind=FaultKind.STATUS, method="GET", path="/requests", times=2, body="<html>restarting</html>", content_type="text/html", **fault)
-    )  # fmt: skip
+        Fault(
+            kind=FaultKind.STATUS,
+            method="GET",
+            path="/requests",
+            times=2,
+            body="<html>restarting</html>",
+            content_type="text/html",
+            **fault,
+        )
+    )
     for _ in range(2):
         run = request(api)
         assert run.state in ("success", "up_for_retry"), run.error
@@ -186,9 +194,13 @@ def test_a_pace_slower_than_the_window_costs_no_second_export(vendor_with: Start
     api = airflow(vendor)
     with DAG("d", schedule=None):
         task = PacedRequest(
-            task_id="request", contract=CONTRACT, night=NIGHT, fields=EXPORT.fields, metrics=EXPORT.metrics,
+            task_id="request",
+            contract=CONTRACT,
+            night=NIGHT,
+            fields=EXPORT.fields,
+            metrics=EXPORT.metrics,
             categories=EXPORT.category,
-        )  # fmt: skip
+        )
     began = time.monotonic()
     run = api.run(task)
     assert run.state == "success", run.error

@@ -17,7 +17,7 @@ import pytest
 from include.standins import Clock, Fault
 from include.standins.tokenflex import BEARER, RateLimit, TokenFlexStandIn, TokenFlexSwitches, vendor_fault
 from tests.contract.standins.client import Answer, ask
-from tests.contract.standins.tokenflex_client import CALLBACK, CONTRACT, App, Caller, came_back
+from tests.contract.standins.tokenflex.client import CALLBACK, CONTRACT, App, Caller, came_back
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 VERIFIER = "v" * 43
@@ -104,10 +104,13 @@ class TestConsent:
     @pytest.mark.parametrize(
         ("changes", "error"),
         [
-            ({"response_type": "token"}, "unsupported_response_type"), ({"scope": "data:everything"}, "invalid_scope"), ({"scope": None}, "invalid_scope"),
-            ({"code_challenge": "x", "code_challenge_method": "plain"}, "invalid_request"), ({"client_id": "nightshift-public"}, "invalid_request"),
+            ({"response_type": "token"}, "unsupported_response_type"),
+            ({"scope": "data:everything"}, "invalid_scope"),
+            ({"scope": None}, "invalid_scope"),
+            ({"code_challenge": "x", "code_challenge_method": "plain"}, "invalid_request"),
+            ({"client_id": "nightshift-public"}, "invalid_request"),
         ],
-    )  # fmt: skip
+    )
     def test_other_mistakes_go_back_to_the_client(self, app: App, changes: dict[str, Any], error: str) -> None:
         assert came_back(app.authorize(**changes)) == {"error": error, "state": "s t&te"}
 

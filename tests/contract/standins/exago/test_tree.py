@@ -16,7 +16,7 @@ from yarl import URL
 from include.standins import Fault, FaultKind
 from include.standins.exago import REST_KEY, USER_ID, ExagoStandIn, ExagoSwitches
 
-EXAMPLES = Path(__file__).parents[3] / "include" / "standins" / "exago" / "examples"
+EXAMPLES = Path(__file__).parents[4] / "include" / "standins" / "exago" / "examples"
 
 
 def example(name: str) -> Any:
@@ -142,9 +142,12 @@ async def test_create_rename_move_delete(asker: Asker) -> None:
     assert (await asker.folder("DELETE", "Empty/Newer"))[1]["Status"] == "Deleted"
     effects = asker.vendor.ledger.effects()
     assert [(one.kind, one.key) for one in effects] == [
-        ("session_made", "1"), ("folder_created", "Sales/New"), ("folder_renamed", "Sales/New"), ("folder_renamed", "Sales/Live"),
+        ("session_made", "1"),
+        ("folder_created", "Sales/New"),
+        ("folder_renamed", "Sales/New"),
+        ("folder_renamed", "Sales/Live"),
         ("folder_deleted", "Empty/Newer"),
-    ]  # fmt: skip
+    ]
     assert effects[2].detail == {"to": "Empty/Newer"}
     assert paths[:-1] != asker.vendor.live.paths()
     assert await asker.paths() == asker.vendor.live.paths()

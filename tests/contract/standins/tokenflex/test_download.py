@@ -23,7 +23,7 @@ from include.standins.tokenflex.files import ExportFile
 from include.standins.tokenflex.table import Source
 from include.standins.tokenflex.usage import Usage
 from tests.contract.standins.client import Answer, ask
-from tests.contract.standins.tokenflex_client import DAILY, SESSIONS, Caller
+from tests.contract.standins.tokenflex.client import DAILY, SESSIONS, Caller
 
 TWO_DAYS = "usageDate >= '2026-11-19' and usageDate <= '2026-11-20'"
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -232,7 +232,7 @@ class TestDialects:
         body = {"fields": ["usageDate", "usageCategory", "customField2", "customField3"], "metrics": ["usageHours"]}
         caller.vendor.turn(
             csv_dates="%d/%m/%Y", csv_categories="consumption", csv_hard_text=True, csv_null="NULL", csv_header="none"
-        )  # fmt: skip
+        )
         rows = self.rows(caller.file(**body))
         assert {row[0] for row in rows} == {"20/11/2026"}
         assert {row[1] for row in rows} == {"PRODUCT_CONSUMPTION"}

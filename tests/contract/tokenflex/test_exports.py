@@ -27,9 +27,12 @@ from tests.execution_api import FakeExecutionApi, TaskRun
 StartVendor = Callable[..., TokenFlexStandIn]
 NIGHT = (datetime.now(UTC).date() - timedelta(days=8)).isoformat()
 EXPORT = UsageExport(
-    name="sessions", category="DESKTOP_PRODUCT", look_back=2, metrics=("tokensConsumed", "usageHours"),
+    name="sessions",
+    category="DESKTOP_PRODUCT",
+    look_back=2,
+    metrics=("tokensConsumed", "usageHours"),
     fields=("usageDate", "userName", "productName", "chargedItemID", "sessionStartDate"),
-)  # fmt: skip
+)
 
 
 class QuickAdapter(TokenFlexExportAdapter):
@@ -44,9 +47,15 @@ class QuickRequest(TokenFlexRequestExportOperator):
 def request(api: FakeExecutionApi) -> TaskRun:
     with DAG("d", schedule=None):
         task = QuickRequest(
-            task_id="request", contract=CONTRACT, night=NIGHT, look_back=2, fields=EXPORT.fields, metrics=EXPORT.metrics,
-            categories=EXPORT.category, file_name="sessions",
-        )  # fmt: skip
+            task_id="request",
+            contract=CONTRACT,
+            night=NIGHT,
+            look_back=2,
+            fields=EXPORT.fields,
+            metrics=EXPORT.metrics,
+            categories=EXPORT.category,
+            file_name="sessions",
+        )
     return api.run(task)
 
 
@@ -60,9 +69,15 @@ def wait(api: FakeExecutionApi, key: str) -> TaskRun:
 def download(api: FakeExecutionApi, key: str) -> TaskRun:
     with DAG("d", schedule=None):
         task = TokenFlexDownloadExportOperator(
-            task_id="download", contract=CONTRACT, request_key=key, report="sessions", night=NIGHT, look_back=2,
-            fields=EXPORT.fields, metrics=EXPORT.metrics,
-        )  # fmt: skip
+            task_id="download",
+            contract=CONTRACT,
+            request_key=key,
+            report="sessions",
+            night=NIGHT,
+            look_back=2,
+            fields=EXPORT.fields,
+            metrics=EXPORT.metrics,
+        )
     return api.run(task)
 
 

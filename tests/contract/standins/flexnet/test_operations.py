@@ -13,7 +13,7 @@ from include.standins import Fault, FaultKind
 from include.standins.flexnet import GROUPS, KEYS, PASSWORD, TOKEN
 from tests.contract.standins.client import Site, ask, basic
 
-PAYLOADS = Path(__file__).parents[1] / "payloads" / "flexnet"
+PAYLOADS = Path(__file__).parents[2] / "payloads" / "flexnet"
 OPERATIONS = [
     "account",
     "report-types",
@@ -149,11 +149,24 @@ def test_the_documented_filter_sample_is_taken(shared_site: Site) -> None:
 @pytest.mark.parametrize(
     "parameters",
     [
-        {"mode": "batch"}, {"mode": "INTERACTIVE"}, {"format": "json"}, {"format": "csv"}, {"pastDays": 1}, {"pastDays": 30}, {"limitRecords": 1}, {"limitRecords": 2500},
-        {"pageNumber": 1}, {"pageNumber": 2_000_000}, {"dateFrom": "2026-10-20", "dateTo": "2026-11-19"}, {"dateFrom": "2026-11-20", "dateTo": "2026-11-20"},
-        {"dateFrom": "2026-11-20", "dateTo": "2026-11-21", "pastDays": 9}, {"dateFrom": "", "dateTo": ""}, {"query": "{}"}, {"somethingElse": 1},
+        {"mode": "batch"},
+        {"mode": "INTERACTIVE"},
+        {"format": "json"},
+        {"format": "csv"},
+        {"pastDays": 1},
+        {"pastDays": 30},
+        {"limitRecords": 1},
+        {"limitRecords": 2500},
+        {"pageNumber": 1},
+        {"pageNumber": 2_000_000},
+        {"dateFrom": "2026-10-20", "dateTo": "2026-11-19"},
+        {"dateFrom": "2026-11-20", "dateTo": "2026-11-20"},
+        {"dateFrom": "2026-11-20", "dateTo": "2026-11-21", "pastDays": 9},
+        {"dateFrom": "", "dateTo": ""},
+        {"query": "{}"},
+        {"somethingElse": 1},
     ],
-)  # fmt: skip
+)
 def test_parameters_that_are_right(shared_site: Site, parameters: dict[str, Any]) -> None:
     assert shared_site.get("account", **parameters).status == 200
 
@@ -161,12 +174,30 @@ def test_parameters_that_are_right(shared_site: Site, parameters: dict[str, Any]
 @pytest.mark.parametrize(
     "parameters",
     [
-        {"mode": "fast"}, {"format": "xml"}, {"format": "JSON"}, {"pastDays": 0}, {"pastDays": 31}, {"pastDays": "x"}, {"pastDays": "1.5"}, {"limitRecords": 0}, {"limitRecords": 2501},
-        {"limitRecords": "-1"}, {"pageNumber": 0}, {"pageNumber": "²"}, {"pageNumber": 2**31}, {"dateFrom": "2026-11-21", "dateTo": "2026-11-20"},
-        {"dateFrom": "2026-10-20", "dateTo": "2026-11-20"}, {"dateFrom": "20261120", "dateTo": "2026-11-21"}, {"dateFrom": "2026-W47-1", "dateTo": "2026-11-21"},
-        {"dateFrom": "2026-02-30", "dateTo": "2026-03-01"}, {"dateFrom": "21.11.2026", "dateTo": "2026-11-21"}, {"query": "{"}, {"query": "[]"}, {"query": "7"},
+        {"mode": "fast"},
+        {"format": "xml"},
+        {"format": "JSON"},
+        {"pastDays": 0},
+        {"pastDays": 31},
+        {"pastDays": "x"},
+        {"pastDays": "1.5"},
+        {"limitRecords": 0},
+        {"limitRecords": 2501},
+        {"limitRecords": "-1"},
+        {"pageNumber": 0},
+        {"pageNumber": "²"},
+        {"pageNumber": 2**31},
+        {"dateFrom": "2026-11-21", "dateTo": "2026-11-20"},
+        {"dateFrom": "2026-10-20", "dateTo": "2026-11-20"},
+        {"dateFrom": "20261120", "dateTo": "2026-11-21"},
+        {"dateFrom": "2026-W47-1", "dateTo": "2026-11-21"},
+        {"dateFrom": "2026-02-30", "dateTo": "2026-03-01"},
+        {"dateFrom": "21.11.2026", "dateTo": "2026-11-21"},
+        {"query": "{"},
+        {"query": "[]"},
+        {"query": "7"},
     ],
-)  # fmt: skip
+)
 def test_parameters_that_are_wrong(shared_site: Site, parameters: dict[str, Any]) -> None:
     answer = shared_site.get("account", **parameters)
     assert answer.status == 400
@@ -185,8 +216,21 @@ def test_the_defaults(shared_site: Site) -> None:
 # Groups and fields, 3.6 and 3.7.
 
 ALL_GROUPS = {
-    "account", "device", "served-device", "entitlement", "fulfillment", "product-feature", "user", "usage", "downloads", "files", "eh", "lih", "feature", "lmodel",
-}  # fmt: skip
+    "account",
+    "device",
+    "served-device",
+    "entitlement",
+    "fulfillment",
+    "product-feature",
+    "user",
+    "usage",
+    "downloads",
+    "files",
+    "eh",
+    "lih",
+    "feature",
+    "lmodel",
+}
 FILTERS = {
     "account": "accountID, accountName",
     "user": "userName, displayName, email, accountID, accountName",

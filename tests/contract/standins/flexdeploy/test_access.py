@@ -24,7 +24,7 @@ from include.standins.flexdeploy import (
     vendor_fault,
 )
 from tests.contract.standins.client import ask, basic
-from tests.contract.standins.flexdeploy_client import (
+from tests.contract.standins.flexdeploy.client import (
     APP,
     DEV,
     MAIN,
@@ -155,7 +155,7 @@ class TestOtherProcesses:
             str(ready),
         ]
         command += ["--switch", 'flexdeploy.approvals={"PROD":1}', "--switch", "flexdeploy.build_seconds=0.05"]
-        root = Path(__file__).parents[3]
+        root = Path(__file__).parents[4]
         with subprocess.Popen(
             command, cwd=root, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(root)}
         ) as process:

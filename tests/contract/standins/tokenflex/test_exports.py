@@ -13,7 +13,7 @@ import pytest
 from include.standins import Clock, Fault
 from include.standins.tokenflex import BEARER, RateLimit, TokenFlexStandIn, TokenFlexSwitches, vendor_fault
 from tests.contract.standins.client import ask
-from tests.contract.standins.tokenflex_client import CONTRACT, DAILY, Caller, example
+from tests.contract.standins.tokenflex.client import CONTRACT, DAILY, Caller, example
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 START = "2026-11-22"
@@ -70,7 +70,14 @@ class TestRules:
             ({"downloadFileName": ["x"]}, "downloadFileName"),
             ({"usageCategory": ["PRODUCT_CONSUMPTION"]}, "usageCategory"),
             ({"fields": ["chargedItemID"], "usageCategory": None}, "'usageCategory'"),
-            ({"fields": ["chargedItemID", "usageCategory"], "usageCategory": [], "where": "usageCategory = 'DESKTOP_PRODUCT'"}, "'usageCategory'"),
+            (
+                {
+                    "fields": ["chargedItemID", "usageCategory"],
+                    "usageCategory": [],
+                    "where": "usageCategory = 'DESKTOP_PRODUCT'",
+                },
+                "'usageCategory'",
+            ),
             ({"fields": ["chargedItemID"], "usageCategory": ["DESKTOP_PRODUCT", "CLOUD_PRODUCT"]}, "mixed"),
             ({"fields": ["chargedItemID", "hubId"]}, "hubId"),
             ({"fields": ["chargedItemID"], "metrics": ["uniqueUsers"]}, "uniqueUsers"),
@@ -83,7 +90,7 @@ class TestRules:
             ({"where": "usageDate >= '2018-01-01' and"}, "too early"),
             ({"where": "= 'x'"}, "field is expected"),
         ],
-    )  # fmt: skip
+    )
     def test_a_broken_rule_is_a_400_that_names_it(self, caller: Caller, changes: dict[str, Any], says: str) -> None:
         answer = caller.export({**DAILY, **changes})
         assert answer.status == 400
@@ -95,11 +102,15 @@ class TestRules:
     @pytest.mark.parametrize(
         "where",
         [
-            "contractYear >= 2 and userName LIKE 'admin%'", "productName IN ('Revit', 'AutoCAD') AND usageType != 'Borrowed'",
-            "usageMonth = '2026-11-01'", "Geo = 'EMEA'", "customField1 = 'EMEA'", "1=1",
+            "contractYear >= 2 and userName LIKE 'admin%'",
+            "productName IN ('Revit', 'AutoCAD') AND usageType != 'Borrowed'",
+            "usageMonth = '2026-11-01'",
+            "Geo = 'EMEA'",
+            "customField1 = 'EMEA'",
+            "1=1",
             "(productName = 'Revit' or productName = 'AutoCAD') and usageDate between '2026-11-01' and '2026-11-03'",
         ],
-    )  # fmt: skip
+    )
     def test_what_pages_and_samples_send_is_taken(self, caller: Caller, where: str) -> None:
         assert caller.export({**DAILY, "where": where}).status == 200
 
@@ -202,8 +213,14 @@ class TestLife:
 
     @pytest.mark.parametrize(
         ("style", "fits"),
-        [("irregular", r"\.\d{3,6}Z$"), ("regular", r"\.\d{6}Z$"), ("no_zone", r"\.\d{6}$"), ("offset", r"\.\d{3}\+00:00$"), ("seconds", r":00Z$")],
-    )  # fmt: skip
+        [
+            ("irregular", r"\.\d{3,6}Z$"),
+            ("regular", r"\.\d{6}Z$"),
+            ("no_zone", r"\.\d{6}$"),
+            ("offset", r"\.\d{3}\+00:00$"),
+            ("seconds", r":00Z$"),
+        ],
+    )
     def test_time_stamps(self, caller_with: Callable[..., Caller], style: str, fits: str) -> None:
         assert re.search(fits, caller_with(stamps=style).export().json["exportRequestDate"])
 
@@ -327,7 +344,10 @@ class TestFaults:
         (made,) = caller.vendor.ledger.effects(kind="export_created")
         assert made.key == key
         assert made.detail == {
-            "contract": CONTRACT, "payload": DAILY, "downloadFileName": "nightly 2026-11-20.csv", "user": "admin@standin.example",
+            "contract": CONTRACT,
+            "payload": DAILY,
+            "downloadFileName": "nightly 2026-11-20.csv",
+            "user": "admin@standin.example",
             "made": NOON.isoformat(),
-        }  # fmt: skip
+        }
         assert BEARER not in repr(caller.vendor.ledger.requests())
