@@ -1,4 +1,6 @@
-"""All that is wrong with the configuration, and how it reaches Airflow: as an import error that begins with the sentence that helps."""
+"""All that is wrong with the configuration, and how it reaches Airflow: as an import error that begins with the
+sentence that helps.
+"""
 
 from __future__ import annotations
 
@@ -24,8 +26,8 @@ class Mistake(Exception):
 class MistakenConfiguration(DAG):
     """A DAG that Airflow refuses, with the mistakes as its reason; there is none where there are none.
 
-    Airflow writes the reason of a refused DAG as it is, and puts a traceback before that of a file which raises. Where the DAG
-    would be taken all the same, it is there to be seen, and says the same.
+    Airflow writes the reason of a refused DAG as it is, and puts a traceback before that of a file which raises. Where
+    the DAG would be taken all the same, it is there to be seen, and says the same.
     """
 
     def __init__(self, *, mistakes: str, **options: Any) -> None:

@@ -1,7 +1,7 @@
 """What the provider knows of a vendor, in one place; and the pieces of its connection form.
 
-A room's ``source.py`` says it, and is read in every process of Airflow: so modules and objects are only named, below the room,
-and imported where they are used.
+A room's ``source.py`` says it, and is read in every process of Airflow: so modules and objects are only named, below
+the room, and imported where they are used.
 """
 
 from __future__ import annotations
@@ -49,7 +49,8 @@ class Vendor:
     :param docs: URL of the vendor's own documentation
     :param hook: class of the client
     :param behaviour: of Airflow's own fields in the connection form (``ui-field-behaviour``)
-    :param fields: further fields of the form, which are extras of the connection; those of :data:`HTTP_FIELDS` come with them
+    :param fields: further fields of the form, which are extras of the connection; those of :data:`HTTP_FIELDS` come
+        with them
     :param more_extras: extras that count, and that the form does not show
     :param operators: modules of operators
     :param sensors: modules of sensors
@@ -82,7 +83,9 @@ class Vendor:
         return (frozenset(self.fields) | self.more_extras) - frozenset(HTTP_FIELDS)
 
     def default(self, extra: str) -> Any:
-        """Return what the form puts into a field that nobody filled in: it counts where the connection has no such extra."""
+        """Return what the form puts into a field that nobody filled in: it counts where the connection has no such
+        extra.
+        """
         return self.fields[extra]["schema"]["default"]
 
     def named(self, name: str) -> str:

@@ -19,11 +19,12 @@ from include.standins.flexdeploy.planted import DASHBOARD, DEV, PORTAL, PORTAL_R
 from nightshift.lake.store import Lake
 from nightshift.nights.ready import Waiting, published_report
 from nightshift.promotion.record import PromotionOutcome, PromotionRecord
+from nightshift.sources import SOURCES
 from tests.flows.conftest import await_scheduled_run, until
 from tests.published import publish_night
 
 pytestmark = pytest.mark.airflow
-SOURCES = ("flexnet_reports", "tokenflex_exports", "camunda_reports", "exago_catalog")
+NIGHTLY = tuple(source.dag_id for source in SOURCES.values())
 KEYS = {"flexnet/entitlement": "EntitlementID", "flexnet/account": "AccountID"}
 LONG_AGO = 200
 """Nights of these tests that nothing else brings home, in days ago."""
@@ -122,7 +123,7 @@ def test_four_vendors_nights_lead_to_a_deployment_in_the_last_stage(
     api: Api, lake_folder: Path, healthy: FlexDeployStandIn
 ) -> None:
     api.unpause("promote_portal")
-    for dag_id in SOURCES:
+    for dag_id in NIGHTLY:
         api.unpause(dag_id)
         # The scheduler's own run for last night, which it makes once; FlexNet's was before this test, so another vendor's
         # publish is the one that completes the night.

@@ -1,8 +1,8 @@
 """What each field of each connection form does: a module a vendor, with its :class:`Form`.
 
-A row says a value of the field, where to look, and what is seen there with it; without it something else is seen. A vendor's
-``ask`` sends what shows the most: its own report, where it is a source of reports, as ``reports.yaml`` says it when it says
-no more than it must.
+A row says a value of the field, where to look, and what is seen there with it; without it something else is seen. A
+vendor's ``ask`` sends what shows the most: its own report, where it is a source of reports, as ``reports.yaml`` says it
+when it says no more than it must.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """# Acme reports
 
-Every night the configured reports of Acme Orders come home: **extract** lands the pages as received, **publish** replaces the
-night in the Delta table `tables/acme/<report>`.
+Every night the configured reports of Acme Orders come home: **extract** lands the pages as received, **publish**
+replaces the night in the Delta table `tables/acme/<report>`.
 """
 
 from __future__ import annotations

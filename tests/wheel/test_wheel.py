@@ -23,6 +23,7 @@ import pytest
 from include.local.airflow import COMPONENTS, USER, free_port, session_members
 from include.local.rest import Api, ApiError
 from include.standins.flexnet import FlexNetStandIn
+from nightshift.sources import ROOMS
 
 ROOT = Path(__file__).resolve().parents[2]
 UV = Path(sys.executable).parent / "uv"
@@ -131,7 +132,7 @@ print(json.dumps({
     "timetables": [str(one) for one in info.get("timetables", [])],
 }))
 """)
-    assert told["types"] == ["camunda_optimize", "exago", "flexdeploy", "flexnet", "tokenflex"]
+    assert told["types"] == sorted(ROOMS)
     assert told["errors"] == {}
     assert told["apps"] == ["/nightshift/promotions", "/nightshift/tokenflex"]
     assert any("NightTimetable" in one for one in told["timetables"])

@@ -70,7 +70,8 @@ class CamundaOptimizeHook(VendorHook):
         """Fetch one page of a report's result.
 
         The first page is asked for again where it does not come, or is no page: HTML, cut, or without records where the
-        answer counts some. A later page is asked for once only: a page that may have been consumed cannot be read again.
+        answer counts some. A later page is asked for once only: a page that may have been consumed cannot be read
+        again.
 
         :param report_id: id of the report
         :param number: page number, from 1
@@ -102,7 +103,8 @@ class CamundaOptimizeHook(VendorHook):
                 method="GET",
                 path=path,
                 status=error.status,
-                advice="Nothing was published. Clear the task to export anew; if it lasts, ask Optimize's log about the search.",
+                advice="Nothing was published. Clear the task to export anew; if it lasts, ask Optimize's log about the "
+                "search.",
             ) from None
 
     async def report_ids(self, collection_id: str) -> list[str]:

@@ -29,7 +29,8 @@ class CamundaOptimizeExtractOperator(ExtractOperator):
     one comes from the landing when it is there.
 
     :param report_id: id of the report at Optimize
-    :param limit: records a page, 1 to 10000; default: the extra ``limit`` of the connection, else as many as the vendor gives
+    :param limit: records a page, 1 to 10000; default: the extra ``limit`` of the connection, else as many as the vendor
+        gives
     :param strict: whether every total that the pages name counts as promised; else that of the first page alone
     :param dated: whether the rows of a night can be told by a date column, so that past nights can be asked for
     :param camunda_optimize_conn_id: id of the Airflow connection
@@ -75,16 +76,10 @@ class CamundaOptimizeExtractOperator(ExtractOperator):
         async with CamundaOptimizeHook(self.camunda_optimize_conn_id) as hook:
             request = hook.request_of(self.report_id, limit=self.limit)
             walk = await whole_walk(hook, folder, request, strict=self.strict)
-        return Manifest.of(
+        return self.manifest_of(
             walk.entries,
-            source=self.source,
-            report=self.report,
-            night=self.night,
-            extract=progress.extract,
-            connection=self.camunda_optimize_conn_id,
-            attempt=context["ti"].try_number,
-            started=progress.started,
-            finished=datetime.now(UTC).isoformat(),
+            progress,
+            context,
             format="json",
             window={"taken": datetime.now(UTC).isoformat()},
             request={"report_id": request.report_id, "limit": str(request.limit)},

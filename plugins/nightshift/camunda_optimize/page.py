@@ -1,4 +1,6 @@
-"""What is asked of a report's result, and one page of it, read tolerantly (Camunda Optimize reference, sections 3.1 and 3.2)."""
+"""What is asked of a report's result, and one page of it, read tolerantly (Camunda Optimize reference, sections 3.1
+and 3.2).
+"""
 
 from __future__ import annotations
 
@@ -135,7 +137,9 @@ def read_page(number: int, body: bytes, *, path: str, charset: str = "") -> Resu
 
 
 def _read(body: bytes) -> tuple[_Answer, list[msgspec.Raw] | None, int]:
-    """Return an answer, its records, and how many; without records for a single value, which may be null or left out."""
+    """Return an answer, its records, and how many; without records for a single value, which may be null or left
+    out.
+    """
     try:
         found = _records(body)
     except msgspec.ValidationError:

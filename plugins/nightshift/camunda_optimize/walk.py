@@ -72,8 +72,8 @@ class ResultWalk:
     async def _begin(self) -> ResultPage:
         """Return the first page.
 
-        Without a search it is all there is of a report that is not raw data, or a page of one whose search was left out, and
-        the vendor's count may be capped: with another limit, only the former stays as long as it is.
+        Without a search it is all there is of a report that is not raw data, or a page of one whose search was left
+        out, and the vendor's count may be capped: with another limit, only the former stays as long as it is.
         """
         page = await self._hook.result_page(self._report_id, limit=self._limit)
         self._search = page.search_request_id
@@ -134,8 +134,8 @@ class ResultWalk:
     async def _end(self, last: ResultPage, page: ResultPage) -> None:
         """Believe the end where the count agrees with it after a page that was not full; else ask once more.
 
-        A count may be capped, and what is asked may be answered without records once. Where the count agrees, only records
-        that come then speak against the end.
+        A count may be capped, and what is asked may be answered without records once. Where the count agrees, only
+        records that come then speak against the end.
 
         :param last: the last page with records
         :param page: the page without
@@ -180,7 +180,8 @@ class ResultWalk:
 async def whole_walk(
     hook: CamundaOptimizeHook, folder: ExtractFolder, request: ResultRequest, *, strict: bool
 ) -> ResultWalk:
-    """Walk until all pages came: a page that may have been consumed is never asked for again, so the export starts over.
+    """Walk until all pages came: a page that may have been consumed is never asked for again, so the export starts
+    over.
 
     :raises ContextLost: four walks lost a page
     """

@@ -1,6 +1,7 @@
 """``reports.yaml``: what the sections of all sources have in common, and what counts of each.
 
-The sources are those of :mod:`nightshift.sources`; each one's own model is in its room, and imported where its section is read.
+The sources are those of :mod:`nightshift.sources`; each one's own model is in its room, and imported where its section
+is read.
 """
 
 from __future__ import annotations
@@ -110,7 +111,8 @@ def model_of(source: str) -> type[Source]:
 
 
 def pools(folder: Path | None = None) -> list[str]:
-    """Return the Airflow pools that ``reports.yaml`` names, but Airflow's own. Somebody has to make them, deferred tasks counted.
+    """Return the Airflow pools that ``reports.yaml`` names, but Airflow's own. Somebody has to make them, deferred
+    tasks counted.
 
     :param folder: the configuration folder; default :func:`nightshift.settings.config_folder`
     :raises ConfigError: a mistake in the file
@@ -149,8 +151,8 @@ def mistakes_of_reports(folder: Path | None = None) -> list[str]:
 def reports_known(folder: Path | None = None) -> frozenset[str]:
     """Return the reports that ``reports.yaml`` configures, each ``<source>/<report>``; ``<source>/*``: nobody knows.
 
-    The file is not validated: a mistake in one report does not make others unknown, and one in a whole section only where no
-    earlier one was kept.
+    The file is not validated: a mistake in one report does not make others unknown, and one in a whole section only
+    where no earlier one was kept.
 
     :param folder: the configuration folder; default :func:`nightshift.settings.config_folder`
     """

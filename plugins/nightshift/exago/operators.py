@@ -58,17 +58,7 @@ class ExagoExtractOperator(ExtractOperator):
         """Return the manifest of these pages."""
         now = datetime.now(UTC).isoformat()
         given = {"format": "json", "window": {"taken": now}, "finished": now, **more}
-        return Manifest.of(
-            entries,
-            source=self.source,
-            report=self.report,
-            night=self.night,
-            extract=progress.extract,
-            connection=self.exago_conn_id,
-            attempt=context["ti"].try_number,
-            started=progress.started,
-            **given,
-        )
+        return super().manifest_of(entries, progress, context, **given)
 
 
 class ExagoTreeExtractOperator(ExagoExtractOperator):

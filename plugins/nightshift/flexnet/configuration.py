@@ -39,7 +39,8 @@ class FlexNet(Source):
 
     :param horizon_days: how many days back the vendor has data; ``null`` where the tenant keeps all
     :param date_to: whether the vendor's ``dateTo`` is part of the window; ``auto``, the default, asks the vendor itself
-    :param window_overlap_days: days asked for on either side of a night, for reports with a ``night_column``; default: none
+    :param window_overlap_days: days asked for on either side of a night, for reports with a ``night_column``; default:
+        none
     :param pages_in_flight: pages asked for at a time where the page count is known; default: 8
     :param reports: the reports that come home, at least one
     """
@@ -55,6 +56,7 @@ class FlexNet(Source):
     def _sound(self) -> FlexNet:
         if self.window_overlap_days and (bare := [r.name for r in self.reports if r.night_column is None]):
             raise ValueError(
-                f"window_overlap_days needs a night_column in every report, {bare[0]!r} has none: its rows would be in two nights"
+                f"window_overlap_days needs a night_column in every report, {bare[0]!r} has none: "
+                "its rows would be in two nights"
             )
         return self

@@ -1,7 +1,7 @@
 """Where a report ends: what the vendor has said about the page after this one (FlexNet reference, sections 3.3, 4.2).
 
-Pure: the pages that came go in, a word comes out. A walk ends by the vendor's word, or by an answer without rows that was
-confirmed; never by a refusal alone, a short page or our own count.
+Pure: the pages that came go in, a word comes out. A walk ends by the vendor's word, or by an answer without rows that
+was confirmed; never by a refusal alone, a short page or our own count.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ BEYOND = frozenset({400, 404, 410, 416, 422})
 """Statuses with which a page that nothing promised may be refused because it is beyond the last."""
 
 
-class Word(StrEnum):
+class NextPage(StrEnum):
     """What the vendor says of the next page.
 
     ``LINKED``: the page links to it, so it has to be there. ``COUNTED``: a count says that there is more, and no link
-    contradicts. ``LAST``: the header says that there is no next page, and no count contradicts. ``REACHED``: the count of
-    rows is reached, and no header says that this is the last page: a count may be capped, so one more page is asked for.
-    ``SILENT``: nobody says anything, a link and a count contradict each other, or pages alone are counted, which does not
-    say whether the last one was whole.
+    contradicts. ``LAST``: the header says that there is no next page, and no count contradicts. ``REACHED``: the count
+    of rows is reached, and no header says that this is the last page: a count may be capped, so one more page is asked
+    for. ``SILENT``: nobody says anything, a link and a count contradict each other, or pages alone are counted, which
+    does not say whether the last one was whole.
     """
 
     LINKED = "linked"
@@ -31,7 +31,7 @@ class Word(StrEnum):
     SILENT = "silent"
 
 
-def word_after(first: ReportPage, last: ReportPage, rows: int) -> Word:
+def next_page(first: ReportPage, last: ReportPage, rows: int) -> NextPage:
     """Return what is known of the page after the last one that came.
 
     The rows of the whole report count more than its pages, a link more than both: counts may be capped.
@@ -41,13 +41,13 @@ def word_after(first: ReportPage, last: ReportPage, rows: int) -> Word:
     :param rows: rows of all pages that came
     """
     if last.next_url is not None:
-        return Word.LINKED
+        return NextPage.LINKED
     is_more = has_more(first, last, rows)
     if last.has_link:
-        return Word.SILENT if is_more else Word.LAST
+        return NextPage.SILENT if is_more else NextPage.LAST
     if is_more:
-        return Word.COUNTED
-    return Word.SILENT if first.whole_rows is None else Word.REACHED
+        return NextPage.COUNTED
+    return NextPage.SILENT if first.whole_rows is None else NextPage.REACHED
 
 
 def has_more(first: ReportPage, last: ReportPage, rows: int) -> bool | None:
@@ -72,8 +72,8 @@ def is_cut_between(first: ReportPage, last: ReportPage, page: ReportPage) -> boo
 def repeats(first: ReportPage, last: ReportPage, page: ReportPage) -> bool:
     """Say whether a page is the last one once more, as some servers answer beyond the end.
 
-    Only a page that is shorter than the first can be taken for the last in this way: else the server may ignore the page
-    number.
+    Only a page that is shorter than the first can be taken for the last in this way: else the server may ignore the
+    page number.
     """
     return last.rows < first.rows and is_same(last, page)
 

@@ -41,9 +41,11 @@ class FlexNetHook(VendorHook):
     own_extras = FLEXNET.extras
     advice: ClassVar[dict[int, str]] = {
         400: "The vendor calls a parameter wrong: check the dates, the filter and the page size of this report.",
-        401: "The login or password is wrong, or the access token has ended: correct the connection (a token lives until the date chosen when it was made).",
+        401: "The login or password is wrong, or the access token has ended: correct the connection (a token lives until "
+        "the date chosen when it was made).",
         403: 'The user may not read reports: give its role the permission "Data Api" in FlexNet Operations.',
-        404: "There is no such report, or the host is not the root of a FlexNet Operations site: report-names lists the reports this user sees.",
+        404: "There is no such report, or the host is not the root of a FlexNet Operations site: report-names lists the "
+        "reports this user sees.",
     }
 
     def __init__(self, flexnet_conn_id: str = default_conn_name, **kwargs: Any) -> None:
@@ -141,8 +143,8 @@ class FlexNetHook(VendorHook):
             that is not
         :param in_flight: pages asked for at a time, 1 or more; that many pages are held in memory at most. Default: 8
         :raises Unsteady: the pages do not belong together: start over
-        :raises BadResponse: a promised page does not come, a page repeats the one before it, a link leads back, or there
-            is no end
+        :raises BadResponse: a promised page does not come, a page repeats the one before it, a link leads back, or
+            there is no end
         """
         async with aclosing(
             ReportPages(self, request, landed or _nothing_landed, in_flight or IN_FLIGHT).walk()

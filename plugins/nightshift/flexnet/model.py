@@ -29,8 +29,8 @@ _BY_WORD = {word: canonical for canonical, words in _TYPES.items() for word in w
 
 
 def column_type(vendor_type: str) -> str | None:
-    """Return the column type for the vendor's word for it, or ``None`` for a word that is not known, or that says no more than
-    that there are numbers, of any digits (``number``, ``numeric``, ``decimal``): the values then decide.
+    """Return the column type for the vendor's word for it, or ``None`` for a word that is not known, or that says no
+    more than that there are numbers, of any digits (``number``, ``numeric``, ``decimal``): the values then decide.
 
     >>> column_type("VARCHAR(255)"), column_type("DECIMAL(18,4)"), column_type("number"), column_type("mystery")
     ('string', 'decimal(18,4)', None, None)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -14,7 +13,7 @@ from nightshift.errors import BadResponse, NotFound, Rejected, VendorError
 from nightshift.fields import nearest
 from nightshift.flexnet.source import FLEXNET
 from nightshift.flexnet.walk import Walk, steady_walk
-from nightshift.flexnet.window import AUTO, EXCLUSIVE, Window, accepted, find_window, window_of
+from nightshift.flexnet.window import AUTO, EXCLUSIVE, DayWindow, accepted, find_window, window_of
 from nightshift.lake.extract import CHARSET, DATA_KEY, DELIMITER, ON_TWO_PAGES, QUOTE, Progress
 from nightshift.lake.landing import Manifest
 from nightshift.lake.spec import CsvSpec, PublishSpec
@@ -33,8 +32,8 @@ class FlexNetExtractOperator(ExtractOperator):
     The pages of an interrupted attempt are gone on with when the vendor's totals still agree; else, and when the report
     changes under the walk (totals that move, rows that come twice), the walk starts over, three times at most.
 
-    :param report: the vendor's group; also the name in the lake
-    What is ``None`` counts as the connection says, and where it does not, as :class:`~nightshift.flexnet.request.ReportRequest`,
+    :param report: the vendor's group; also the name in the lake What is ``None`` counts as the connection says, and
+    where it does not, as :class:`~nightshift.flexnet.request.ReportRequest`,
     :class:`~nightshift.flexnet.page.PageNames` and :class:`~nightshift.lake.spec.CsvSpec` have it.
 
     :param mode: ``interactive`` (page count known, pages side by side) or ``batch``
@@ -95,16 +94,10 @@ class FlexNetExtractOperator(ExtractOperator):
                 walk = await steady_walk(hook, request, folder, self.pages_in_flight)
             except (NotFound, Rejected) as error:
                 raise await self._explained(hook, error) from None
-        return Manifest.of(
+        return self.manifest_of(
             walk.entries,
-            source=self.source,
-            report=self.report,
-            night=self.night,
-            extract=progress.extract,
-            connection=self.flexnet_conn_id,
-            attempt=context["ti"].try_number,
-            started=progress.started,
-            finished=datetime.now(UTC).isoformat(),
+            progress,
+            context,
             format="csv" if request.is_csv else "json",
             window=asdict(window),
             request=request.params(1),
@@ -123,11 +116,11 @@ class FlexNetExtractOperator(ExtractOperator):
             return error
         return error.replaced(
             problem=f"there is no report {self.report!r}{nearest(self.report, known)}",
-            advice=f"Nothing was landed. This user sees: {', '.join(sorted(known))}. Correct the name in reports.yaml, or give the user "
-            "the report, then clear the task.",
+            advice=f"Nothing was landed. This user sees: {', '.join(sorted(known))}. Correct the name in reports.yaml, "
+            "or give the user the report, then clear the task.",
         )
 
-    def _request(self, hook: FlexNetHook, window: Window) -> ReportRequest:
+    def _request(self, hook: FlexNetHook, window: DayWindow) -> ReportRequest:
         return hook.request_of(
             self.report,
             query=self.query or None,
@@ -147,15 +140,15 @@ class FlexNetExtractOperator(ExtractOperator):
             )
             return None
 
-    async def _window(self, hook: FlexNetHook, progress: Progress, context: Context) -> tuple[Progress, Window]:
+    async def _window(self, hook: FlexNetHook, progress: Progress, context: Context) -> tuple[Progress, DayWindow]:
         """Return the window of the night, the same one in every attempt."""
         if progress.plan:
-            return progress, Window(**progress.plan)
+            return progress, DayWindow(**progress.plan)
         if self.date_to is None and not self.window_overlap_days:
 
             async def has_rows(date_from: str, date_to: str) -> bool:
                 request = replace(
-                    self._request(hook, Window(date_from=date_from, date_to=date_to, date_to_is="")), page_size=1
+                    self._request(hook, DayWindow(date_from=date_from, date_to=date_to, date_to_is="")), page_size=1
                 )
                 page, _ = await hook.report_page(request)
                 if page.rows == 0 and page.whole_rows != 0:

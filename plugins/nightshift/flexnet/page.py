@@ -239,7 +239,10 @@ class Missing(BadResponse):
 
 def bad_page(number: int, path: str, problem: str, kind: type[BadResponse] = BadResponse, **more: Any) -> BadResponse:
     """Return the error for a page that cannot be used."""
-    advice = "Nothing was published. Ask for this page by hand and compare, then clear the task: the pages landed before it are kept."
+    advice = (
+        "Nothing was published. Ask for this page by hand and compare, then clear the task: the pages landed before it "
+        "are kept."
+    )
     about: dict[str, Any] = {"method": "GET", "path": path, "status": 200, "advice": advice, **more}
     return kind(f"page {number} {problem}", vendor=FLEXNET.name, **about)
 

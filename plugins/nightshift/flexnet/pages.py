@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urljoin, urlsplit
 
 from nightshift.errors import BadResponse, NotFound, Rejected
-from nightshift.flexnet.ending import BEYOND, Word, has_more, is_cut_between, is_same, repeats, word_after
+from nightshift.flexnet.ending import BEYOND, NextPage, has_more, is_cut_between, is_same, next_page, repeats
 from nightshift.flexnet.page import Missing, ReportPage, Unsteady, bad_page
 from nightshift.flexnet.request import MAX_PAGES, ReportRequest
 
@@ -89,17 +89,17 @@ class ReportPages:
         """Return the page after the last one, or ``None`` at the end."""
         first, last = self._state()
         number = last.number + 1
-        match word_after(first, last, self._rows):
-            case Word.LAST:
+        match next_page(first, last, self._rows):
+            case NextPage.LAST:
                 return None
-            case Word.LINKED:
+            case NextPage.LINKED:
                 self._check_link(last)
                 return await self._linked(number, f"page {last.number} links to it")
-            case Word.COUNTED:
+            case NextPage.COUNTED:
                 return await self._adding_up(await self._counted(number))
-            case Word.REACHED:
+            case NextPage.REACHED:
                 return await self._fitting(await self._look(number))
-            case Word.SILENT:
+            case NextPage.SILENT:
                 return await self._fitting(await self._look(number) or await self._confirm(number))
 
     async def _side_by_side(self, first: ReportPage, count: int) -> AsyncGenerator[ReportPage, None]:
@@ -157,8 +157,8 @@ class ReportPages:
         await asyncio.sleep(self._hook.backoff.pause(attempt))
 
     async def _look(self, number: int) -> ReportPage | None:
-        """Return a page that nothing promised, or ``None`` where the answer may mean that it is beyond the last; how it was
-        answered is kept.
+        """Return a page that nothing promised, or ``None`` where the answer may mean that it is beyond the last; how it
+        was answered is kept.
         """
         first, last = self._state()
         why = f"page {last.number} of the same report came"
@@ -202,7 +202,9 @@ class ReportPages:
         return None
 
     async def _adding_up(self, page: ReportPage) -> ReportPage:
-        """Return a page that was counted; where no rows are counted, sizes alone say whether those before it were whole."""
+        """Return a page that was counted; where no rows are counted, sizes alone say whether those before it were
+        whole.
+        """
         first, _ = self._state()
         if first.whole_rows is None:
             await self._fitting(page)
@@ -216,10 +218,9 @@ class ReportPages:
         if is_short and (again := await self._fetch(1)).rows != first.rows:
             raise self._unsteady(1, f"had {first.rows} rows, and {again.rows} when it was asked for again")
         if page is not None and is_cut_between(first, last, page):
-            raise self._unsteady(
-                page.number, f"has {page.rows} rows, after {last.rows} on page {last.number} and {first.rows} on page 1: "
-                "a page before the last was not whole",
-            )  # fmt: skip
+            before = f"{last.rows} on page {last.number} and {first.rows} on page 1"
+            problem = f"has {page.rows} rows, after {before}: a page before the last was not whole"
+            raise self._unsteady(page.number, problem)
         return page
 
     async def _page(self, number: int) -> ReportPage:
@@ -252,8 +253,10 @@ class ReportPages:
         except BadResponse:
             self._hook.log.warning(
                 "Page %d of %s links to another host (%s); the link is not followed, pages are asked for by number",
-                page.number, self._request.group, urlsplit(link).hostname,
-            )  # fmt: skip
+                page.number,
+                self._request.group,
+                urlsplit(link).hostname,
+            )
             return
         given = dict(parse_qsl(urlsplit(link).query)).get("pageNumber", "")
         if given.isdigit() and int(given) != page.number + 1:

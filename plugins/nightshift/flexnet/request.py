@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -24,13 +24,36 @@ MAX_PAST_DAYS = 30
 MAX_SPAN_DAYS = 30
 MAX_PAGES = 1_000_000
 USUAL: Mapping[str, Any] = {"mode": "interactive", "format": "json"}
-"""How a report is asked for where nobody says, besides what :class:`ReportRequest` has: pages that are counted come side by side."""
+"""How a report is asked for where nobody says, besides what :class:`ReportRequest` has: pages that are counted come
+side by side.
+"""
 
 JUNCTIONS = frozenset({"$and", "$or"})
-TEXT_OPERATORS = frozenset({"$sw", "$ew", "$con"})
-LIST_OPERATORS = frozenset({"$in", "$nin"})
-ORDER_OPERATORS = frozenset({"$gt", "$gte", "$lt", "$lte"})
-OPERATORS = TEXT_OPERATORS | LIST_OPERATORS | ORDER_OPERATORS | {"$eq", "$ne", "$btw"}
+_VALUES: tuple[tuple[frozenset[str], str, Callable[[Any], bool]], ...] = (
+    (frozenset({"$sw", "$ew", "$con"}), "takes a text", lambda value: isinstance(value, str)),
+    (
+        frozenset({"$in", "$nin"}),
+        "takes a list with at least one value",
+        lambda value: isinstance(value, list | tuple) and len(value) > 0,
+    ),
+    (
+        frozenset({"$gt", "$gte", "$lt", "$lte"}),
+        "takes a number",
+        lambda value: value is not None and not isinstance(value, list | tuple | Mapping | bool),
+    ),
+    (
+        frozenset({"$btw"}),
+        "takes two values, both ends included: epoch milliseconds or 'YYYY-MM-DD hh:mm:ss.SSS'",
+        lambda value: isinstance(value, list | tuple) and len(value) == 2,
+    ),
+    (
+        frozenset({"$eq", "$ne"}),
+        "takes one value; use $in or $nin for several",
+        lambda value: not isinstance(value, list | tuple | Mapping),
+    ),
+)
+"""Operators, what they take in words, and whether a value is one."""
+OPERATORS = frozenset().union(*(operators for operators, _, _ in _VALUES))
 
 
 def refuse(parameter: str, problem: str, *, group: str = "") -> Rejected:
@@ -47,8 +70,8 @@ class ReportRequest:
     :param group: name of the report, as ``report-names`` gives it
     What is ``None`` is not sent.
 
-    :param mode: ``interactive`` answers with row and page counts, so that pages come several at a time; ``batch`` may not. In
-        either case of letters, sent as given (vendor's default: batch)
+    :param mode: ``interactive`` answers with row and page counts, so that pages come several at a time; ``batch`` may
+        not. In either case of letters, sent as given (vendor's default: batch)
     :param format: ``json`` or ``csv`` (vendor's default: json)
     :param past_days: rows of the past 1 to 30 days (vendor's default: 1); not together with dates, which would make the
         vendor ignore it
@@ -117,20 +140,14 @@ class ReportRequest:
         if self.date_from is None or self.date_to is None:
             return
         if self.past_days is not None:
-            raise refuse(
-                "pastDays",
-                "would be ignored by the vendor next to dateFrom and dateTo; give one of the two",
-                group=self.group,
-            )
+            problem = "would be ignored by the vendor next to dateFrom and dateTo; give one of the two"
+            raise refuse("pastDays", problem, group=self.group)
         first, last = self._day("dateFrom", self.date_from), self._day("dateTo", self.date_to)
         if last < first:
             raise refuse("dateTo", f"({self.date_to}) is before dateFrom ({self.date_from})", group=self.group)
-        if (last - first).days > MAX_SPAN_DAYS:
-            raise refuse(
-                "dateFrom to dateTo",
-                f"spans {(last - first).days} days; the vendor allows {MAX_SPAN_DAYS} a request",
-                group=self.group,
-            )
+        if (span := (last - first).days) > MAX_SPAN_DAYS:
+            problem = f"spans {span} days; the vendor allows {MAX_SPAN_DAYS} a request"
+            raise refuse("dateFrom to dateTo", problem, group=self.group)
 
     def _day(self, name: str, text: str) -> date:
         try:
@@ -160,22 +177,16 @@ def check_query(query: Any, *, group: str) -> None:
     :raises Rejected: names the place in the filter
     """
     if not isinstance(query, Mapping):
-        raise refuse(
-            "query",
-            f"is {type(query).__name__}; it has to be an object such as {{'accountId': {{'$eq': 'test'}}}}",
-            group=group,
-        )
+        example = "{'accountId': {'$eq': 'test'}}"
+        raise refuse("query", f"is {type(query).__name__}; it has to be an object such as {example}", group=group)
     for field, condition in query.items():
         if field in JUNCTIONS:
             if not isinstance(condition, Mapping):
                 raise refuse(f"query.{field}", "takes an object of field → condition, not a list", group=group)
             check_query(condition, group=group)
         elif field.startswith("$"):
-            raise refuse(
-                f"query.{field}",
-                f"is not one of the operators that join clauses: {', '.join(sorted(JUNCTIONS))}",
-                group=group,
-            )
+            problem = f"is not one of the operators that join clauses: {', '.join(sorted(JUNCTIONS))}"
+            raise refuse(f"query.{field}", problem, group=group)
         else:
             _check_condition(field, condition, group)
 
@@ -187,20 +198,8 @@ def _check_condition(field: str, condition: Any, group: str) -> None:
         at = f"query.{field}.{operator}"
         if operator not in OPERATORS:
             near = difflib.get_close_matches(operator, sorted(OPERATORS), n=1, cutoff=0.4)
-            raise refuse(
-                at,
-                f"is not an operator; {f'did you mean {near[0]}?' if near else 'valid: ' + ', '.join(sorted(OPERATORS))}",
-                group=group,
-            )
-        if operator in TEXT_OPERATORS and not isinstance(value, str):
-            raise refuse(at, "takes a text", group=group)
-        if operator in LIST_OPERATORS and (not isinstance(value, (list, tuple)) or not value):
-            raise refuse(at, "takes a list with at least one value", group=group)
-        if operator in ORDER_OPERATORS and (isinstance(value, (list, tuple, Mapping, bool)) or value is None):
-            raise refuse(at, "takes a number", group=group)
-        if operator == "$btw" and (not isinstance(value, (list, tuple)) or len(value) != 2):
-            raise refuse(
-                at, "takes two values, both ends included: epoch milliseconds or 'YYYY-MM-DD hh:mm:ss.SSS'", group=group
-            )
-        if operator in {"$eq", "$ne"} and isinstance(value, (list, tuple, Mapping)):
-            raise refuse(at, "takes one value; use $in or $nin for several", group=group)
+            hint = f"did you mean {near[0]}?" if near else f"valid: {', '.join(sorted(OPERATORS))}"
+            raise refuse(at, f"is not an operator; {hint}", group=group)
+        for operators, wanted, fits in _VALUES:
+            if operator in operators and not fits(value):
+                raise refuse(at, wanted, group=group)

@@ -1,4 +1,6 @@
-"""What the provider knows of FlexNet Operations; read in every process of Airflow, so it loads nothing else of the room."""
+"""What the provider knows of FlexNet Operations; read in every process of Airflow, so it loads nothing else of the
+room.
+"""
 
 from __future__ import annotations
 

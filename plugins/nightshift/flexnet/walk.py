@@ -1,4 +1,6 @@
-"""One walk over the pages of a report to the landing: from the landing as far as it goes, from the vendor after that."""
+"""One walk over the pages of a report to the landing: from the landing as far as it goes, from the vendor after
+that.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +15,7 @@ from nightshift.lake.extract import VendorTotals
 if TYPE_CHECKING:
     from nightshift.flexnet.hook import FlexNetHook
     from nightshift.flexnet.request import ReportRequest
+    from nightshift.lake.keys import KeyIndex
     from nightshift.lake.landing import ExtractFolder, PageEntry
 
 ROUNDS = 3
@@ -41,7 +44,7 @@ class Walk:
         self._request = request
         self._folder = folder
         self._in_flight = in_flight
-        self._keys = PageKeys() if request.key else None
+        self._keys: KeyIndex | None = None
         self._last: ReportPage | None = None
         self._meeting = 0
         self._landed: set[int] = set()
@@ -52,6 +55,10 @@ class Walk:
         Only a walk that :attr:`is_whole` has all pages.
         """
         self._landed = set(await self._folder.landed())
+        if self._request.key:
+            from nightshift.lake.keys import KeyIndex
+
+            self._keys = KeyIndex()
         resumed = bool(self._landed)
         try:
             async for page in self._hook.report_pages(
@@ -65,7 +72,9 @@ class Walk:
                     # The vendor counts the rows of each page, not of the report.
                     self.totals = (None, first.total_pages)
                 elif page.totals not in (self.totals, (None, None)):
-                    self.unsteady = f"page 1 speaks of {_told(self.totals)}, page {page.number} of {_told(page.totals)}"
+                    self.unsteady = (
+                        f"page 1 speaks of {_in_words(self.totals)}, page {page.number} of {_in_words(page.totals)}"
+                    )
                     return self
                 await self._land(page)
             self.is_whole = True
@@ -84,7 +93,9 @@ class Walk:
 
     @property
     def vendor_totals(self) -> VendorTotals:
-        """What the vendor says of the whole report; no pages at all are said of an empty one, which is landed as one."""
+        """What the vendor says of the whole report; no pages at all are said of an empty one, which is landed as
+        one.
+        """
         return VendorTotals(rows=self.totals[0], pages=self.totals[1] or None)
 
     async def _landed_page(self, number: int) -> bytes | None:
@@ -101,14 +112,15 @@ class Walk:
         self.entries.append(await self._folder.write(page.number, page.body, page.rows, landed=landed))
         self.rows += page.rows
         if self._keys is not None and page.has_keys:
-            await asyncio.to_thread(self._keys.add, page)
+            # Rows that a page itself has twice count once, they are the vendor's own.
+            await asyncio.to_thread(self._keys.add, {key for key in set(page.content) if None not in key})
         elif self._last is not None and page.rows and page.content[0] in self._last.content:
             # Without a key, a row that moved shows where two pages meet.
             self._meeting += 1
         self._last = page
 
     def _judge(self) -> None:
-        self.on_two_pages = self._meeting + (self._keys.on_two_pages() if self._keys is not None else 0)
+        self.on_two_pages = self._meeting + (self._keys.duplicates() if self._keys is not None else 0)
         said = []
         if self.totals[0] is not None and self.totals[0] != self.rows:
             said.append(f"the vendor speaks of {self.totals[0]} rows, {self.rows} came")
@@ -143,27 +155,6 @@ async def steady_walk(
     )
 
 
-class PageKeys:
-    """The keys of the rows of all pages, to notice rows that come on two pages; flat in memory."""
-
-    def __init__(self) -> None:
-        from nightshift.lake.keys import KeyIndex
-
-        self._index = KeyIndex()
-
-    def add(self, page: ReportPage) -> None:
-        """Take the keys of a page; rows that a page itself has twice count once, they are the vendor's own."""
-        self._index.add({key for key in set(page.content) if None not in key})
-
-    def on_two_pages(self) -> int:
-        """Return how many keys came on more than one page."""
-        return self._index.duplicates()
-
-    def close(self) -> None:
-        """Let go of the disk space."""
-        self._index.close()
-
-
-def _told(totals: tuple[int | None, int | None]) -> str:
+def _in_words(totals: tuple[int | None, int | None]) -> str:
     said = [f"{count} {what}" for count, what in zip(totals, ("rows", "pages"), strict=True) if count is not None]
     return " in ".join(said) or "no count"

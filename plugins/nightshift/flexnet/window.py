@@ -19,7 +19,7 @@ EXCLUSIVE = "exclusive"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Window:
+class DayWindow:
     """The days asked for.
 
     :param date_from: first day, ``yyyy-MM-dd``
@@ -32,7 +32,7 @@ class Window:
     date_to_is: str
 
 
-def window_of(night: str, date_to_is: str, overlap: int = 0) -> Window:
+def window_of(night: str, date_to_is: str, overlap: int = 0) -> DayWindow:
     """Return the window of a night for a vendor whose reading of ``dateTo`` is known.
 
     :param night: the night
@@ -41,12 +41,12 @@ def window_of(night: str, date_to_is: str, overlap: int = 0) -> Window:
     """
     day = date.fromisoformat(night)
     last = day + timedelta(days=overlap + (date_to_is == EXCLUSIVE))
-    return Window(
+    return DayWindow(
         date_from=(day - timedelta(days=overlap)).isoformat(), date_to=last.isoformat(), date_to_is=date_to_is
     )
 
 
-async def find_window(night: str, has_rows: Callable[[str, str], Awaitable[bool]]) -> Window:
+async def find_window(night: str, has_rows: Callable[[str, str], Awaitable[bool]]) -> DayWindow:
     """Find out how the vendor reads ``dateTo``, with at most three questions, and return the window of the night.
 
     1. Night to night has rows: ``dateTo`` is part of the window.

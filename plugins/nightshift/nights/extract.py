@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 from zoneinfo import ZoneInfo
@@ -14,13 +14,13 @@ import msgspec
 from airflow.sdk import BaseAsyncOperator, Context
 
 from nightshift.errors import BeyondHorizon, VendorError
-from nightshift.lake.extract import Progress, describe
+from nightshift.lake.extract import Manifest, Progress, describe
 from nightshift.lake.landing import Landing
 from nightshift.nights.place import lake_of_this_deployment
 from nightshift.retries import VendorRetryPolicy
 
 if TYPE_CHECKING:
-    from nightshift.lake.landing import ExtractFolder, Manifest
+    from nightshift.lake.landing import ExtractFolder, PageEntry
 
 STATE_KEY = "extract"
 
@@ -96,6 +96,24 @@ class ExtractOperator(BaseAsyncOperator):
         :param folder: where the pages go; it may hold pages of an interrupted attempt
         :param progress: what is known of the attempts before this one
         """
+
+    def manifest_of(self, entries: Iterable[PageEntry], progress: Progress, context: Context, **more: Any) -> Manifest:
+        """Return the manifest of these pages.
+
+        :param more: what only this source knows: ``format``, ``window``, ``request``, ``vendor_totals``, ``model``, ``notes``;
+            ``finished`` is now where it does not say otherwise
+        """
+        about = {
+            "source": self.source,
+            "report": self.report,
+            "night": self.night,
+            "extract": progress.extract,
+            "connection": getattr(self, f"{self.source}_conn_id"),
+            "attempt": context["ti"].try_number,
+            "started": progress.started,
+            "finished": datetime.now(UTC).isoformat(),
+        }
+        return Manifest.of(entries, **{**about, **more})
 
     def remember(self, context: Context, progress: Progress) -> Progress:
         """Keep the progress where the next attempt finds it."""

@@ -100,15 +100,10 @@ class TokenFlexDownloadExportOperator(ExtractOperator):
         header = header_of(await folder.read(1), dialect) if entries else []
         if lost := missing(header, [*self.fields, *self.metrics]) if header else []:
             self.log.warning("The file has no column for %s; its columns: %s", ", ".join(lost), ", ".join(header))
-        return Manifest.of(
+        return self.manifest_of(
             entries,
-            source=self.source,
-            report=self.report,
-            night=self.night,
-            extract=progress.extract,
-            connection=self.tokenflex_conn_id,
-            attempt=context["ti"].try_number,
-            started=progress.started,
+            progress,
+            context,
             finished=datetime.fromtimestamp(download.made or now.timestamp(), UTC).isoformat(),
             format="csv",
             model=columns_of(header) or None,

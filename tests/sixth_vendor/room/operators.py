@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from nightshift.acme.source import ACME
-from nightshift.lake.extract import Manifest, Progress, VendorTotals
+from nightshift.lake.extract import Manifest, Progress
 from nightshift.nights.extract import ExtractOperator
 
 if TYPE_CHECKING:
@@ -41,16 +40,4 @@ class AcmeExtractOperator(ExtractOperator):
             while more:
                 body, rows, more = await hook.page(self.report, request, len(entries) + 1)
                 entries.append(await folder.write(len(entries) + 1, body, rows))
-        return Manifest.of(
-            entries,
-            source=self.source,
-            report=self.report,
-            night=self.night,
-            extract=progress.extract,
-            connection=self.acme_conn_id,
-            attempt=context["ti"].try_number,
-            started=progress.started,
-            finished=datetime.now(UTC).isoformat(),
-            format="json",
-            vendor_totals=VendorTotals(),
-        )
+        return self.manifest_of(entries, progress, context, format="json")

@@ -1,4 +1,6 @@
-"""The extracting task as Airflow runs it, against the stand-in; judged by the vendor's ledger, the landing and the table."""
+"""The extracting task as Airflow runs it, against the stand-in; judged by the vendor's ledger, the landing and the
+table.
+"""
 
 from __future__ import annotations
 

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from nightshift.sources import SOURCES
+
 ROOT = Path(__file__).resolve().parents[3]
 T = "{{ conn.flexdeploy_default.password }}"
 REPORTS = f"""
@@ -84,7 +86,7 @@ def dags(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return dict(bag.dags)
 
 
-DAGS = ("flexnet_reports", "tokenflex_exports", "camunda_reports", "exago_catalog", "promote_portal")
+DAGS = (*(source.dag_id for source in SOURCES.values()), "promote_portal")
 
 
 def holds(value: Any) -> int:

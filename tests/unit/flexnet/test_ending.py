@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from nightshift.flexnet.ending import Word, has_more, is_cut_between, repeats, word_after
+from nightshift.flexnet.ending import NextPage, has_more, is_cut_between, next_page, repeats
 from nightshift.flexnet.page import ReportPage
-from nightshift.flexnet.walk import _told
+from nightshift.flexnet.walk import _in_words
 
 LINK = "https://acme.flexnetoperations.com/data/api/v1/report/usage?pageNumber=9"
 
@@ -22,31 +22,31 @@ def page(number: int, rows: int, **more: Any) -> ReportPage:
     ("first", "last", "came", "word"),
     [
         # Links alone: batch.
-        ({}, {"has_link": True, "next_url": LINK}, 100, Word.LINKED),
-        ({}, {"has_link": True}, 100, Word.LAST),
-        ({}, {}, 100, Word.SILENT),
+        ({}, {"has_link": True, "next_url": LINK}, 100, NextPage.LINKED),
+        ({}, {"has_link": True}, 100, NextPage.LAST),
+        ({}, {}, 100, NextPage.SILENT),
         # Counts alone.
-        ({"total_rows": 230}, {}, 100, Word.COUNTED),
-        ({"total_rows": 230}, {}, 230, Word.REACHED),
-        ({"total_pages": 5}, {}, 100, Word.COUNTED),
-        ({"total_pages": 2}, {}, 100, Word.SILENT),
-        ({"total_rows": 0, "rows": 0}, {}, 0, Word.REACHED),
+        ({"total_rows": 230}, {}, 100, NextPage.COUNTED),
+        ({"total_rows": 230}, {}, 230, NextPage.REACHED),
+        ({"total_pages": 5}, {}, 100, NextPage.COUNTED),
+        ({"total_pages": 2}, {}, 100, NextPage.SILENT),
+        ({"total_rows": 0, "rows": 0}, {}, 0, NextPage.REACHED),
         # A count of the rows of one page says nothing of the report.
-        ({"total_rows": 50}, {}, 100, Word.SILENT),
+        ({"total_rows": 50}, {}, 100, NextPage.SILENT),
         # Rows count more than pages, which are counted with a page size that may not be ours.
-        ({"total_rows": 230, "total_pages": 2}, {}, 100, Word.COUNTED),
-        ({"total_rows": 100, "total_pages": 5}, {}, 100, Word.REACHED),
+        ({"total_rows": 230, "total_pages": 2}, {}, 100, NextPage.COUNTED),
+        ({"total_rows": 100, "total_pages": 5}, {}, 100, NextPage.REACHED),
         # Both: a link leads beyond a count that is capped; a missing link and a count that promises more disagree.
-        ({"total_rows": 100}, {"has_link": True, "next_url": LINK}, 100, Word.LINKED),
-        ({"total_rows": 230}, {"has_link": True}, 100, Word.SILENT),
-        ({"total_pages": 5}, {"has_link": True}, 100, Word.SILENT),
-        ({"total_rows": 100}, {"has_link": True}, 100, Word.LAST),
-        ({"total_pages": 2}, {"has_link": True}, 100, Word.LAST),
+        ({"total_rows": 100}, {"has_link": True, "next_url": LINK}, 100, NextPage.LINKED),
+        ({"total_rows": 230}, {"has_link": True}, 100, NextPage.SILENT),
+        ({"total_pages": 5}, {"has_link": True}, 100, NextPage.SILENT),
+        ({"total_rows": 100}, {"has_link": True}, 100, NextPage.LAST),
+        ({"total_pages": 2}, {"has_link": True}, 100, NextPage.LAST),
     ],
 )
-def test_what_is_said_of_the_next_page(first: dict[str, Any], last: dict[str, Any], came: int, word: Word) -> None:
+def test_what_is_said_of_the_next_page(first: dict[str, Any], last: dict[str, Any], came: int, word: NextPage) -> None:
     begin = page(1, **{"rows": 50, **first})
-    assert word_after(begin, page(2, 50, **last), came) is word
+    assert next_page(begin, page(2, 50, **last), came) is word
 
 
 def test_without_a_count_nobody_knows_whether_there_is_more() -> None:
@@ -73,4 +73,4 @@ def test_only_a_short_page_that_comes_again_is_the_last_one_again() -> None:
     [((6, 3), "6 rows in 3 pages"), ((6, None), "6 rows"), ((None, 3), "3 pages"), ((None, None), "no count")],
 )
 def test_a_count_that_the_vendor_does_not_give_is_not_said(totals: tuple[int | None, int | None], said: str) -> None:
-    assert _told(totals) == said
+    assert _in_words(totals) == said
