@@ -46,8 +46,8 @@ if "AIRFLOW_HOME" not in os.environ:
 os.environ.setdefault("AIRFLOW__CORE__UNIT_TEST_MODE", "True")
 os.environ.setdefault("AIRFLOW__CORE__LOAD_EXAMPLES", "False")
 
-import httpx
 from airflow.sdk._shared.module_loading import import_string
+from airflow.sdk.api import client as sdk_client
 from airflow.sdk.api.datamodels._generated import TaskInstance
 from airflow.sdk.execution_time.supervisor import (
     InProcessSupervisorComms,
@@ -58,6 +58,9 @@ from airflow.sdk.execution_time.supervisor import (
 from airflow.sdk.serde import deserialize, serialize
 
 from tests.file_store import FileStore as FileStore
+
+httpx: Any = getattr(sdk_client, "httpx2", None) or sdk_client.httpx
+"""The client that this Airflow's SDK speaks: httpx in 3.3, httpx2 in 3.4."""
 
 
 async def _asend(self: InProcessSupervisorComms, msg: Any) -> Any:

@@ -43,8 +43,8 @@ class VendorRetryPolicy(RetryPolicy):
     that goes on after its time) fails at once, with the advice as the reason in the log; so does a landed night that
     cannot be published (a value that does not cast, a failed check, a changed schema), because the same bytes would
     fail again. What passes by itself is retried after the longer of the vendor's Retry-After and an exponential delay
-    with jitter: 10 s, doubled each try, 10 minutes at most. Where Airflow can (3.4), a vendor that answers "later"
-    (429, 503 and their like) costs no try: the task comes back every two minutes for an hour before tries are used.
+    with jitter: 10 s, doubled each try, 10 minutes at most. Where Airflow can (3.4), a vendor that asks to come back
+    later (429) costs no try: the task comes back every two minutes for an hour before tries are used.
     Everything else is left to the task's own settings. It shortens a task's ``retries`` but never extends them.
     """
 
@@ -56,7 +56,7 @@ class VendorRetryPolicy(RetryPolicy):
         ):
             return RetryDecision.fail(reason=f"{type(exception).__name__}: {_advice(exception)}")
         if isinstance(exception, PASSING):
-            if CAN_RESCHEDULE and _says_later(exception):
+            if CAN_RESCHEDULE and isinstance(exception, RateLimited) and exception.status is not None:
                 return _later(exception)
             delay = delay_of(exception, try_number)
             return RetryDecision.retry(delay=delay, reason=_outlook(exception, try_number, max_tries, delay))
@@ -84,11 +84,6 @@ def delay_of(error: VendorError, try_number: int) -> timedelta:
     longest = min(LONGEST_DELAY, FIRST_DELAY * 2.0 ** min(max(0, try_number - 1), 16))
     jittered = longest * random.uniform(0.5, 1.0)  # noqa: S311  # spreads tasks that failed together; no secret
     return timedelta(seconds=max(error.retry_after or 0.0, jittered))
-
-
-def _says_later(error: VendorError) -> bool:
-    """Whether the vendor itself answered that it is not ready; no answer at all may be a wrong host."""
-    return isinstance(error, RateLimited | Unreachable) and error.status is not None
 
 
 def _later(error: VendorError) -> RetryDecision:

@@ -22,6 +22,7 @@ MAX_VALUES = 50_000
 """Values of one section with all aliases written out; a file may cost three times as many."""
 MAX_DEPTH = 100
 """Levels of lists and mappings inside of each other; the parser in C gives up with the process at some ten thousand."""
+_TOO_DEEP = f"lists and mappings stand more than {MAX_DEPTH} deep inside of each other"
 _NULL, _MERGE, _TEXT = (f"tag:yaml.org,2002:{name}" for name in ("null", "merge", "str"))
 _USUAL = frozenset({_NULL, _MERGE, _TEXT, "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"})
 # The parser in C is about ten times as fast; PyYAML can be built without it.
@@ -101,7 +102,7 @@ def load(path: Path) -> Document:
     except yaml.YAMLError as error:
         root = _salvage(document, text, error)
     except RecursionError:
-        raise ConfigError(f"{path}: lists and mappings stand more than {MAX_DEPTH} deep inside of each other") from None
+        raise ConfigError(f"{path}: {_TOO_DEEP}") from None
     if root is None or (isinstance(root, yaml.ScalarNode) and root.tag == _NULL):
         if not text.strip():
             raise ConfigError(f"{path}:1: is empty; put sections into it, or {{}} where there is nothing to configure")
@@ -196,7 +197,7 @@ def _wrong_in(text: str) -> yaml.YAMLError | None:
     except yaml.YAMLError as error:
         return error
     except RecursionError:
-        return yaml.YAMLError(f"lists and mappings stand more than {MAX_DEPTH} deep inside of each other")
+        return yaml.YAMLError(_TOO_DEEP)
     return None
 
 
@@ -218,6 +219,8 @@ def _not_yaml(path: Path, error: yaml.YAMLError, lines: list[str]) -> str:
         sign = chr(character) if isinstance(character := getattr(error, "character", None), int) else None
         at = next((f":{number}" for number, line in enumerate(lines, 1) if sign and sign in line), "")
         return f"{path}{at}: not valid YAML: {problem.splitlines()[0]}"
+    if "nesting depth" in problem:  # the parser in C of PyYAML 6.0.4 has a limit of its own
+        problem = _TOO_DEEP
     if "another document" in problem:
         return f"{path}:{mark.line + 1}: a second document begins here ('---'), and nobody reads it; put all into one"
     line = lines[mark.line] if mark.line < len(lines) else ""
@@ -273,7 +276,7 @@ class _Walk:
         if isinstance(node, yaml.ScalarNode):
             return self._scalar(node, at)
         if len(self.open) >= MAX_DEPTH:
-            self._wrong(node, at, f"lists and mappings stand more than {MAX_DEPTH} deep inside of each other")
+            self._wrong(node, at, _TOO_DEEP)
             return None
         if id(node) in self.open:
             self._wrong(node, at, "an alias (*name) stands inside of its own anchor (&name); write it out")

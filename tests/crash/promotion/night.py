@@ -13,8 +13,6 @@ from pathlib import Path
 from typing import Any
 from zlib import crc32
 
-import httpx
-
 from include.standins.flexdeploy import LOGIN, PASSWORD
 from include.standins.flexdeploy.planted import PORTAL, RESTART
 from nightshift.config.promotions import Application
@@ -24,7 +22,7 @@ from nightshift.promotion.flow import promotion_dag
 from nightshift.promotion.record import PromotionOutcome, PromotionRecord, PromotionStep, StepKind, StepState, Version
 from nightshift.promotion.store import Records
 from nightshift.promotion.turns import Turns
-from tests.execution_api import FakeExecutionApi, FileStore, TaskRun
+from tests.execution_api import FakeExecutionApi, FileStore, TaskRun, httpx
 
 NAME = "portal"
 MARK = "NIGHTSHIFT"

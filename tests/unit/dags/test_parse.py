@@ -12,7 +12,9 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
 LAST = "promotion.py"
-HEAVY = frozenset({"aiohttp", "requests", "urllib3", "httpx", "pyarrow", "deltalake", "obstore", "zstandard", "duckdb"})
+HEAVY = frozenset(
+    {"aiohttp", "requests", "urllib3", "httpx", "httpx2", "pyarrow", "deltalake", "obstore", "zstandard", "duckdb"}
+)
 REPORTS = """
 flexnet: {reports: [{name: entitlement, key: [EntitlementID]}, {name: device}]}
 tokenflex:

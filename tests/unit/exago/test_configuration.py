@@ -6,12 +6,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from nightshift.exago.configuration import Exago
 from nightshift.settings import ConfigError, read_section
-from tests.execution_api import FakeExecutionApi
+from tests.execution_api import FakeExecutionApi, httpx
 
 DAGS = Path(__file__).resolve().parents[3] / "dags"
 FULL = """

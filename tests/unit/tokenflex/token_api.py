@@ -9,9 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
 
-import httpx
-
-from tests.execution_api import FakeExecutionApi
+from tests.execution_api import FakeExecutionApi, httpx
 
 
 @dataclass
