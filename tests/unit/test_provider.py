@@ -92,5 +92,7 @@ def test_the_description_is_complete(kind: str) -> None:
 
 
 def test_extra_links_are_told() -> None:
-    told = set(get_provider_info()["extra-links"])
-    assert told == {f"{one.__module__}.{one.__qualname__}" for one in (JobLink, *JobLink.__subclasses__())}
+    told = get_provider_info()["extra-links"]
+    for name in told:
+        import_module(name.rpartition(".")[0])
+    assert set(told) == {f"{one.__module__}.{one.__qualname__}" for one in (JobLink, *JobLink.__subclasses__())}

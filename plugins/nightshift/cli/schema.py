@@ -20,7 +20,7 @@ _REMOVED = {
     "additionalProperties": False,
     "description": "Confirms that this is gone on purpose.",
 }
-_PARAM = re.compile(r"^ *:param (\w+):((?:.|\n)*?)(?=^ *:|\Z)", re.MULTILINE)
+_PARAM = re.compile(r"^ *:param (\w+):((?:.|\n)*?)(?=^ *:(?:param|return|raises)\b|\Z)", re.MULTILINE)
 
 
 def described(model: type) -> dict[str, str]:

@@ -26,12 +26,13 @@ def hook_of(kind: str) -> type[VendorHook]:
 
 
 def read_in(room: str) -> set[str]:
-    """Names that are read of a hook's extras anywhere in a room: ``….extra("name")``."""
+    """Names that are read of a hook's extras anywhere in a room: ``….extra("name")``, ``….chosen("name", …)``."""
     found = set()
     for path in (ROOMS / room).rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "extra":
-                found |= {one.value for one in node.args[:1] if isinstance(one, ast.Constant)}
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+                names = {"extra": node.args[:1], "chosen": node.args}.get(node.func.attr, [])
+                found |= {one.value for one in names if isinstance(one, ast.Constant)}
     return found
 
 
@@ -46,11 +47,7 @@ def test_what_is_read_and_what_the_form_has_is_known(kind: str) -> None:
 @pytest.mark.parametrize("kind", sorted(TYPES))
 def test_what_is_known_is_read(kind: str) -> None:
     """An extra that is only listed would be taken and ignored."""
-    by_table = (
-        {"row_count_keys", "page_count_keys", "link_keys", "charset", "delimiter", "quote"}
-        if kind == "flexnet"
-        else set()
-    )
+    by_table = {"row_count_keys", "page_count_keys", "link_keys"} if kind == "flexnet" else set()
     assert hook_of(kind).own_extras - by_table <= read_in(kind)
 
 
