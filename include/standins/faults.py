@@ -129,6 +129,16 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         )
 
 
+def own_fault(fits: Mapping[str, Mapping[str, str]], kind: str, **given: Any) -> Fault:
+    """Return one of a vendor's own faults, for the calls on which it has a meaning: a fault counts all that it fits.
+
+    :param fits: kind → fields of :class:`Fault`
+    :param given: further fields, which go first
+    :raises KeyError: no such kind
+    """
+    return msgspec.convert({"kind": kind, **fits[kind], **given}, Fault)
+
+
 class _Waiting:
     """A fault with its counts."""
 

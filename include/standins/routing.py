@@ -4,6 +4,8 @@ decoded, so ``%2F`` and ``%23`` stay inside a part.
 
 from __future__ import annotations
 
+import base64
+import binascii
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
@@ -104,6 +106,17 @@ class Request:
             return msgspec.json.decode(self.body)
         except msgspec.DecodeError as error:
             raise Refused(Response.json(400, {"message": f"The request body is not JSON: {error}"})) from None
+
+    def basic(self) -> tuple[str, str] | None:
+        """Return name and secret of ``Authorization: Basic …``; ``None``: there is none that can be read."""
+        scheme, _, encoded = self.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "basic":
+            return None
+        try:
+            name, _, secret = base64.b64decode(encoded.strip(), validate=True).decode().partition(":")
+        except (binascii.Error, UnicodeDecodeError):
+            return None
+        return name, secret
 
     def form(self) -> MultiDict[str]:
         """Return a form-encoded body, decoded."""

@@ -110,6 +110,15 @@ LOST = frozenset({FaultKind.RESET, FaultKind.DROP_BEFORE, FaultKind.ACCEPT_THEN_
 """Kinds with which nothing is answered."""
 
 
+def worded(style: str, status: int, text: str, *, title: str = "") -> Response:
+    """Return an error as ``text``, as ``html`` under a title (default: the text), or ``empty``."""
+    if style == "text":
+        return Response.text(status, text)
+    if style == "html":
+        return Response.text(status, HTML.format(title=title or text), "text/html; charset=utf-8")
+    return Response(status, content_type="")
+
+
 def instead(fault: Fault) -> Response:
     """Return the answer that a fault puts in the place of the vendor's own."""
     headers = dict(fault.headers)

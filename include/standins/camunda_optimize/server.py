@@ -20,7 +20,7 @@ from include.standins.camunda_optimize.switches import (
 )
 from include.standins.routing import Refused, Request, Response, Route
 from include.standins.server import StandIn
-from include.standins.sockets import HTML
+from include.standins.sockets import worded
 
 EXPORT = "/api/public/export/report/{report}/result/json"
 ERROR_CODES = {400: "badRequestError", 401: "notAuthorizedError", 404: "notFoundError"}
@@ -59,24 +59,13 @@ class CamundaOptimizeStandIn(StandIn[CamundaOptimizeSwitches]):
 
     def error(self, status: int, text: str) -> Response:
         """Return an error in the shape of the switch ``error_body``; the object is that of 3.4."""
-        match self.switches.error_body:
-            case ErrorBody.OBJECT:
-                body = {
-                    "errorCode": ERROR_CODES.get(status, "serverError"),
-                    "errorMessage": "Die Anfrage ist nicht möglich."
-                    if status < 500
-                    else "Es ist ein Fehler aufgetreten.",
-                    "detailedMessage": text,
-                    "reportDefinition": None,
-                }
-                return Response.json(status, body)
-            case ErrorBody.TEXT:
-                return Response.text(status, text)
-            case ErrorBody.HTML:
-                title = f"{status} {HTTPStatus(status).phrase}"
-                return Response.text(status, HTML.format(title=title), "text/html; charset=utf-8")
-            case ErrorBody.EMPTY:
-                return Response(status, content_type="")
+        if self.switches.error_body is not ErrorBody.OBJECT:
+            title = f"{status} {HTTPStatus(status).phrase}"
+            return worded(self.switches.error_body, status, text, title=title)
+        message = "Die Anfrage ist nicht möglich." if status < 500 else "Es ist ein Fehler aufgetreten."
+        code = ERROR_CODES.get(status, "serverError")
+        named = {"errorCode": code, "errorMessage": message, "detailedMessage": text, "reportDefinition": None}
+        return Response.json(status, named)
 
     def authenticate(self, request: Request) -> str:
         """Return ``token``, the only user there is, or ``jwt``; header before parameter (1.2).

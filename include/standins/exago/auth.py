@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from urllib.parse import unquote
 
-from include.standins.exago.switches import AuthType, ExagoSwitches, SignedLength, SignedPath
+from include.standins.exago.switches import AuthType, ExagoSwitches
 from include.standins.routing import Request
 
 OLDEST = timedelta(minutes=15)
@@ -77,11 +77,9 @@ def _basic(sent: str, switches: ExagoSwitches) -> str:
 
 
 def _right(request: Request, switches: ExagoSwitches) -> list[str]:
-    """Return the signatures that are right for a call, by what the reference leaves open."""
+    """Return the signatures that are right for a call, by what the reference leaves open: the path encoded or not, no length or 0."""
     headers, sid = request.headers, request.query.get("sid", "")
-    paths = {SignedPath.ENCODED: [request.raw_path], SignedPath.DECODED: [unquote(request.raw_path)]}
-    lengths = {SignedLength.ZERO: ["0"], SignedLength.EMPTY: [""]}
-    without_body = lengths.get(switches.signed_length, ["0", ""])
+    lengths = [str(len(request.body))] if request.body else ["0", ""]
     return [
         signature(
             switches.rest_key,
@@ -93,10 +91,7 @@ def _right(request: Request, switches: ExagoSwitches) -> list[str]:
             sid=sid,
             date=_date(request),
         )
-        for path, length in itertools.product(
-            paths.get(switches.signed_path, [request.raw_path, unquote(request.raw_path)]),
-            [str(len(request.body))] if request.body else without_body,
-        )
+        for path, length in itertools.product([request.raw_path, unquote(request.raw_path)], lengths)
     ]
 
 

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import msgspec
 
-from include.standins.exago.switches import ErrorBody, ExagoSwitches, UnknownPath
+from include.standins.exago.switches import ErrorBody, ExagoSwitches
 from include.standins.routing import Refused, Request, Response
 from include.standins.server import StandIn
 from include.standins.sockets import HTML
@@ -23,8 +23,6 @@ class Failing(StandIn[ExagoSwitches]):
         """Return the answer for a path, or a method, that is not there: nothing else comes this way."""
         if status == 405:
             return self.failure(400, text)
-        if self.switches.unknown_path is UnknownPath.NOT_FOUND:
-            return self.failure(404, text)
         return self.page(500)
 
     def failure(self, status: int, reason: str) -> Response:

@@ -73,10 +73,9 @@ class ExagoStandIn(Failing):
         switches = self.switches
         if not switches.rest_enabled:
             raise Refused(self.page(500))
-        if switches.headers_required:
-            for name in ("Content-Type", "Accept"):
-                if JSON not in request.headers.get(name, "").lower():
-                    raise Refused(self.failure(400, f"The header {name} has to be {JSON}."))
+        for name in ("Content-Type", "Accept"):
+            if JSON not in request.headers.get(name, "").lower():
+                raise Refused(self.failure(400, f"The header {name} has to be {JSON}."))
         try:
             return caller(request, switches, self.clock.now())
         except NotKnown as unknown:

@@ -35,35 +35,12 @@ class WrongAuth(StrEnum):
     UNAUTHORIZED = "unauthorized"
 
 
-class SignedPath(StrEnum):
-    """Whether the path that is signed is the one on the wire, percent-encoded, or decoded, or either."""
-
-    EITHER = "either"
-    ENCODED = "encoded"
-    DECODED = "decoded"
-
-
-class SignedLength(StrEnum):
-    """What stands for ``Content-Length`` in what is signed when there is no body."""
-
-    EITHER = "either"
-    ZERO = "zero"
-    EMPTY = "empty"
-
-
 class ErrorBody(StrEnum):
     """Shape of an error's body: JSON with ``reason``, plain text, or HTML."""
 
     JSON = "json"
     TEXT = "text"
     HTML = "html"
-
-
-class UnknownPath(StrEnum):
-    """What a misspelled path gets: 500 with HTML, as troubleshooting says, or 404, as the general list says."""
-
-    ERROR = "error"
-    NOT_FOUND = "not_found"
 
 
 class ChildKey(StrEnum):
@@ -119,8 +96,7 @@ class ExagoSwitches(Switches, frozen=True, kw_only=True):
     """Every open point of the reference, with the default that it recommends or that seems likeliest.
 
     ``user_id`` and ``rest_key``: the credentials, the user may be blank; ``secured`` off: an unsecured configuration,
-    which takes ``Basic Og==``. ``headers_required``: a request without ``Content-Type`` and ``Accept`` of JSON gets
-    400. ``rest_enabled`` off: every request gets 500 with HTML. ``words_case_sensitive``: words of the path as the
+    which takes ``Basic Og==``. ``rest_enabled`` off: every request gets 500 with HTML. ``words_case_sensitive``: words of the path as the
     reference prints them; ``names_case_sensitive``: of folders and reports. ``configs``: what ``?config=`` may name.
     ``session_seconds``: life of a session since its last request; ``session_calls``: it ends after so many.
     ``session_id_key``: of the session's JSON. ``role``: ``user`` of every node. ``child_key``, ``separator``: instead
@@ -132,7 +108,7 @@ class ExagoSwitches(Switches, frozen=True, kw_only=True):
     ``ErrorList`` says.
 
     At the start only: ``tree``: paths of all that there is, a folder's with ``/`` at its end; ``documented_tree``: the
-    tree of the vendor's page and nothing else; ``bulk_folders``: so many folders with ten reports each, besides.
+    tree of the vendor's page and nothing else.
     """
 
     version: Version = Version.V2019
@@ -141,11 +117,7 @@ class ExagoSwitches(Switches, frozen=True, kw_only=True):
     secured: bool = True
     auth_types: list[AuthType] = msgspec.field(default_factory=lambda: list(AuthType))
     wrong_auth: WrongAuth = WrongAuth.ERROR
-    signed_path: SignedPath = SignedPath.EITHER
-    signed_length: SignedLength = SignedLength.EITHER
-    headers_required: bool = True
     error_body: ErrorBody = ErrorBody.JSON
-    unknown_path: UnknownPath = UnknownPath.ERROR
     rest_enabled: bool = True
     words_case_sensitive: bool = False
     names_case_sensitive: bool = True
@@ -161,8 +133,8 @@ class ExagoSwitches(Switches, frozen=True, kw_only=True):
     missing: Answer = Answer.STATUS
     not_empty: Answer = Answer.CONFLICT
     read_only: Answer = Answer.ERROR
-    parents_made: bool = False
     status_case: StatusCase = StatusCase.DOCUMENTED
+    parents_made: bool = False
     listing_lag_calls: int = 0
     parties: dict[str, str] = msgspec.field(default_factory=dict)
     report_rows: dict[str, int] = msgspec.field(default_factory=dict)
@@ -170,4 +142,3 @@ class ExagoSwitches(Switches, frozen=True, kw_only=True):
     json_result: JsonResult = JsonResult.TEXT
     tree: list[str] | None = None
     documented_tree: bool = False
-    bulk_folders: int = 0

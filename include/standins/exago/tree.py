@@ -173,7 +173,6 @@ def _without(root: Node, levels: Levels, node: Node, same: Same) -> Node:
 
 
 EXAMPLE = Path(__file__).parent / "examples" / "reports_list_tree.json"
-_BULK_TYPES = ("advanced", "express", "dashboard", "chained", "expressview")
 
 
 class Ids:
@@ -219,11 +218,7 @@ def planted(switches: ExagoSwitches, new_id: Callable[[], str]) -> Node:
         folder("Templates", report("Letterhead"), folder("Old"), read_only=True),
         folder("Empty"),
     )
-    bulk = (
-        folder(f"Bulk {n:05d}", *(report(f"Report {m}", _BULK_TYPES[(n + m) % 5]) for m in range(10)))
-        for n in range(switches.bulk_folders)
-    )
-    return Node("", children=(*documented.children, *more, *bulk))
+    return Node("", children=(*documented.children, *more))
 
 
 def _documented(node: Mapping[str, Any], new_id: Callable[[], str]) -> Node:

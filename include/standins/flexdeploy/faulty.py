@@ -15,11 +15,10 @@ A lost POST is the general ``drop_before`` or ``reset``, a lost answer ``accept_
 
 from __future__ import annotations
 
-from typing import Any, Final
+from functools import partial
+from typing import Final
 
-import msgspec
-
-from include.standins.faults import Fault
+from include.standins.faults import own_fault
 
 NULL_POINTER: Final = "java.lang.NullPointerException"
 """Body of a failure that leaks a Java exception."""
@@ -43,13 +42,4 @@ _FITS: Final[dict[str, dict[str, str]]] = {
     "null_pointer_after": _ANY,
 }
 FAULTS: Final = frozenset(_FITS)
-
-
-def vendor_fault(kind: str, **given: Any) -> Fault:
-    """Return one of the vendor's own faults, for the calls on which it has a meaning.
-
-    :param kind: one of :data:`FAULTS`
-    :param given: further fields of :class:`~include.standins.faults.Fault`, which go first
-    :raises KeyError: no such kind
-    """
-    return msgspec.convert({"kind": kind, **_FITS[kind], **given}, Fault)
+vendor_fault = partial(own_fault, _FITS)

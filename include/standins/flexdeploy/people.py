@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import secrets
 from dataclasses import dataclass
 from typing import Final
@@ -42,20 +40,14 @@ PEOPLE: Final = (
 """The users; ``fdadmin`` is the one of the vendor's examples."""
 
 
-def person_of(header: str, *, tokens: bool) -> Person | None:
-    """Return whom an ``Authorization`` header stands for, ``None``: nobody.
+def person_of(known: tuple[str, str] | None, *, tokens: bool) -> Person | None:
+    """Return whom name and secret stand for, ``None``: nobody.
 
     :param tokens: API tokens are taken
     """
-    scheme, _, encoded = header.partition(" ")
-    if scheme.lower() != "basic":
-        return None
-    try:
-        name, _, secret = base64.b64decode(encoded, validate=True).decode().partition(":")
-    except (binascii.Error, UnicodeDecodeError):
-        return None
+    name, secret = known or ("", "")
     person = next((one for one in PEOPLE if one.name == name), None)
     if person is None or not secret:
         return None
-    known = [person.password] + ([person.token] if tokens and not person.token_expired else [])
-    return person if any(one and secrets.compare_digest(one.encode(), secret.encode()) for one in known) else None
+    right = [person.password] + ([person.token] if tokens and not person.token_expired else [])
+    return person if any(one and secrets.compare_digest(one.encode(), secret.encode()) for one in right) else None

@@ -18,7 +18,7 @@ from include.standins.flexdeploy.site import Environment, Instance, Project, Sit
 from include.standins.flexdeploy.switches import ErrorBody, FlexDeploySwitches
 from include.standins.routing import Handler, Refused, Request, Response
 from include.standins.server import StandIn
-from include.standins.sockets import HTML
+from include.standins.sockets import worded
 
 B = TypeVar("B", bound=Body)
 FAILURE = "The workflow ended with an error: step deployFiles returned exit code 1."
@@ -45,7 +45,7 @@ class Service(StandIn[FlexDeploySwitches]):
 
         :raises Refused: 401 for wrong credentials, 403 for a user without access
         """
-        person = person_of(request.headers.get("Authorization", ""), tokens=self.switches.tokens)
+        person = person_of(request.basic(), tokens=self.switches.tokens)
         if person is None:
             raise Refused(self.error(401, "Login failure"))
         if not person.sees or (request.method != "GET" and not person.starts):
@@ -91,16 +91,12 @@ class Service(StandIn[FlexDeploySwitches]):
     def error(self, status: int, text: str) -> Response:
         """Return an error in the shape of the switch ``error_body``."""
         match self.switches.error_body:
-            case ErrorBody.TEXT:
-                return Response.text(status, text)
             case ErrorBody.JSON:
                 return Response.json(status, {"message": text})
-            case ErrorBody.HTML:
-                return Response.text(status, HTML.format(title=text), "text/html; charset=utf-8")
-            case ErrorBody.EMPTY:
-                return Response(status, content_type="")
             case ErrorBody.NULL_POINTER:
                 return _null_pointer(status)
+            case plain:
+                return worded(plain, status, text)
 
     def refused(self, status: int, text: str) -> Refused:
         return Refused(self.error(status, text))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -23,9 +21,8 @@ from include.standins.flexnet.switches import LOGIN, PASSWORD, BeyondLast, Error
 from include.standins.kept import Kept
 from include.standins.routing import Refused, Request, Response, Route
 from include.standins.server import StandIn
-from include.standins.sockets import HTML
+from include.standins.sockets import worded
 
-RESERVED = frozenset({"report-names", "report-types", "report-filters", "global-filters"})
 BASE = "/data/api/{version}/report"
 FILTERED_KEPT = 16
 
@@ -63,17 +60,10 @@ class FlexNetStandIn(StandIn[FlexNetSwitches]):
         return int(text) if text.isascii() and text.isdigit() else None
 
     def error(self, status: int, text: str) -> Response:
-        """Return an error in the shape of the switch ``error_body``."""
-        title = f"{status} {HTTPStatus(status).phrase}"
-        match self.switches.error_body:
-            case ErrorBody.JSON:
-                return Response.json(status, {"status": status, "error": HTTPStatus(status).phrase, "message": text})
-            case ErrorBody.TEXT:
-                return Response.text(status, text)
-            case ErrorBody.HTML:
-                return Response.text(status, HTML.format(title=title), "text/html; charset=utf-8")
-            case ErrorBody.EMPTY:
-                return Response(status, content_type="")
+        phrase = HTTPStatus(status).phrase
+        if self.switches.error_body is ErrorBody.JSON:
+            return Response.json(status, {"status": status, "error": phrase, "message": text})
+        return worded(self.switches.error_body, status, text, title=f"{status} {phrase}")
 
     # Who calls.
 
@@ -84,8 +74,8 @@ class FlexNetStandIn(StandIn[FlexNetSwitches]):
         """
         scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
         switches = self.switches
-        if scheme.lower() == "basic" and switches.basic_enabled:
-            login, password = _basic(secret.strip())
+        if switches.basic_enabled and (known := request.basic()):
+            login, password = known
             if login in switches.logins and switches.logins[login] == password:
                 return login
             if login in switches.logins_without_permission and switches.logins_without_permission[login] == password:
@@ -255,11 +245,3 @@ class FlexNetStandIn(StandIn[FlexNetSwitches]):
         self.kept_pages.clear()
         self._filtered.clear()
         self._made_for = self.switches
-
-
-def _basic(secret: str) -> tuple[str, str]:
-    try:
-        login, _, password = base64.b64decode(secret, validate=True).decode().partition(":")
-    except (binascii.Error, UnicodeDecodeError):
-        return "", ""
-    return login, password

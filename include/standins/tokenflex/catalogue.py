@@ -61,7 +61,6 @@ DESKTOP_SESSION_FIELDS = frozenset(FIELDS[: FIELDS.index("hubId")])
 
 DESKTOP_SESSION_METRICS = frozenset({"tokensConsumed", "usageMinutes", "usageHours"})
 
-METRICS = ("uniqueProducts", "uniqueUsers", "tokensConsumed", "usageMinutes", "usageHours", "useCount", "quantity")
 
 SESSION_FIELDS = frozenset(
     {

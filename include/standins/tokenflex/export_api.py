@@ -9,7 +9,7 @@ from typing import Any
 from include.standins.routing import Refused, Request, Response, Route
 from include.standins.tokenflex.asked import Asked, Wrong, asked
 from include.standins.tokenflex.contracts import Contract, own_names
-from include.standins.tokenflex.exports import NEVER, NO_CONTRACT, Export, Status, moment
+from include.standins.tokenflex.exports import NEVER, Export, Status, moment
 from include.standins.tokenflex.gateway import service_error
 from include.standins.tokenflex.grants import READ, WRITE
 from include.standins.tokenflex.service import Service
@@ -76,14 +76,14 @@ class ExportApi:
     async def listed(self, request: Request) -> Response:
         """List the exports made in a window of time: ``fromDate`` inclusive, ``toDate`` exclusive, both required."""
         vendor = self._vendor
-        shelf = self._shelf(request)
+        contract = vendor.contract_of(request)
         try:
             begins, ends = moment(request.query["fromDate"]), moment(request.query["toDate"])
         except (KeyError, ValueError):
             raise Refused(service_error(400, "fromDate and toDate are required, as dates")) from None
         now = vendor.now()
         with vendor.locked():
-            found = list(vendor.exports.listed(shelf, begins, ends, now))
+            found = list(vendor.exports.listed(contract, begins, ends, now))
         return Response.json(200, [self._shown(export, now) for export in found])
 
     async def one(self, request: Request) -> Response:
@@ -127,16 +127,10 @@ class ExportApi:
         request.effect("url_refreshed", export.key, user=request.user)
         return Response.json(200, self._shown(export, now))
 
-    def _shelf(self, request: Request) -> str:
-        if request.parts["contract"] != NO_CONTRACT:
-            return self._vendor.contract_of(request).number
-        self._vendor.admin_of(request)
-        return NO_CONTRACT
-
     def _export(self, request: Request) -> Export:
-        vendor = self._vendor
+        vendor, contract = self._vendor, self._vendor.contract_of(request)
         with vendor.locked():
-            export = vendor.exports.get(self._shelf(request), request.parts["key"])
+            export = vendor.exports.get(contract, request.parts["key"])
         if export is None:
             raise Refused(service_error(vendor.switches.unknown_key_status, "the export request does not exist"))
         return export

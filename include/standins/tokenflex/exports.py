@@ -55,9 +55,6 @@ def moment(text: str) -> datetime:
     return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
 
 
-NO_CONTRACT: Final = "null"
-"""The word in the place of a contract number for exports made in the UI or by a schedule."""
-
 NEVER: Final = 10 * 365 * 86400.0
 
 
@@ -78,7 +75,6 @@ class Export:
     :param ready: when it is done, well or not
     :param fails: how many runs still end in ``Error``
     :param listed: from when on the list has it
-    :param shelf: contract number of the list that has it, or :data:`NO_CONTRACT`
     :param url_number: the stamp in the newest URL, in milliseconds; ``dead_number``: URLs up to it were ended by a
         fault
     :param generation: counts the files that were made; ``renewed``: the newest has what had arrived when it was made
@@ -89,7 +85,6 @@ class Export:
     uuid: str
     user: str
     contract: Contract
-    shelf: str
     asked: Asked
     made: datetime
     ready: datetime
@@ -137,7 +132,6 @@ class Exports:
         contract: Contract,
         now: datetime,
         switches: TokenFlexSwitches,
-        shelf: str = "",
         schedule: str = "",
     ) -> Export:
         uuid = self._draw.uuid()
@@ -146,7 +140,6 @@ class Exports:
             uuid=uuid,
             user=user,
             contract=contract,
-            shelf=shelf or contract.number,
             asked=asked,
             made=now,
             ready=now + timedelta(seconds=switches.processing_seconds),
@@ -171,9 +164,9 @@ class Exports:
         """Return the exports that are there, oldest first."""
         return list(self._exports.values())
 
-    def get(self, shelf: str, key: str) -> Export | None:
+    def get(self, contract: Contract, key: str) -> Export | None:
         export = self._exports.get(key)
-        return export if export and export.shelf == shelf else None
+        return export if export and export.contract == contract else None
 
     def of_file(self, name: str) -> Export | None:
         return self._by_uuid.get(name.partition("_")[0])
@@ -187,11 +180,11 @@ class Exports:
             for export in self._exports.values()
         )
 
-    def listed(self, shelf: str, begins: datetime, ends: datetime, now: datetime) -> Iterator[Export]:
+    def listed(self, contract: Contract, begins: datetime, ends: datetime, now: datetime) -> Iterator[Export]:
         """Give the exports of a list that were made from ``begins`` on and before ``ends``, newest first."""
         for export in reversed(self.all()):
             seen = export.listed is None or export.listed <= now
-            if export.shelf == shelf and begins <= export.made < ends and seen:
+            if export.contract == contract and begins <= export.made < ends and seen:
                 yield export
 
     def new_url(self, export: Export, host: str, begins: datetime, switches: TokenFlexSwitches) -> None:

@@ -196,10 +196,6 @@ class Grants:
         """End all access tokens; refresh tokens live on."""
         self._access.clear()
 
-    def end_refresh(self) -> None:
-        """End all refresh tokens: people have to sign in again."""
-        self._refresh.clear()
-
     def end_chain(self, chain: int) -> None:
         self._dead_chains.add(chain)
 

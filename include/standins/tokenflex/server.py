@@ -11,7 +11,7 @@ from include.standins.tokenflex.contract_api import ContractApi
 from include.standins.tokenflex.contracts import CONTRACTS, contract, own_names
 from include.standins.tokenflex.download import Downloads
 from include.standins.tokenflex.export_api import ExportApi
-from include.standins.tokenflex.exports import NO_CONTRACT, Export
+from include.standins.tokenflex.exports import Export
 from include.standins.tokenflex.faulty import FAULTS
 from include.standins.tokenflex.query_api import QueryApi
 from include.standins.tokenflex.service import DOWNLOAD, Service
@@ -48,23 +48,6 @@ class TokenFlexStandIn(Service):
         self.downloads = Downloads(self)
         parts = (SignIn(self), ContractApi(self), ExportApi(self), QueryApi(self), self.downloads)
         return [route for part in parts for route in part.routes()]
-
-    def add_from_ui(self, body: dict[str, Any], *, schedule: str = "") -> Export:
-        """Let a person make an export in the vendor's UI, or a schedule: it is in the list of the contract ``null``.
-
-        :param body: as for the API
-        """
-        wanted = asked(body, own_names(), export=True)
-        with self.locked():
-            return self.exports.add(
-                wanted,
-                user=self.switches.signed_in,
-                contract=CONTRACTS[0],
-                now=self.now(),
-                switches=self.switches,
-                shelf=NO_CONTRACT,
-                schedule=schedule,
-            )
 
     def add_from_elsewhere(
         self, body: dict[str, Any], *, contract_number: str = CONTRACTS[0].number, schedule: str = ""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import secrets
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
@@ -234,7 +232,7 @@ class SignIn:
             if "client_id" in form or "client_secret" in form:
                 text = "client credentials in the header and in the body"
                 raise self._refused(400, "invalid_request", text, GatewayCode.WRONG_SECRET)
-            name, secret = _basic(sent)
+            name, secret = request.basic() or ("", "")
         else:
             name, secret = form.get("client_id", ""), form.get("client_secret", "")
         client = next((one for one in CLIENTS if one.id == name), None)
@@ -254,17 +252,6 @@ class SignIn:
 
     def _refused(self, status: int, name: str, text: str, code: GatewayCode) -> Refused:
         return Refused(token_error(status, name, text, self._vendor.switches.token_error, code))
-
-
-def _basic(header: str) -> tuple[str, str]:
-    scheme, _, encoded = header.partition(" ")
-    if scheme.lower() != "basic":
-        return "", ""
-    try:
-        name, _, secret = base64.b64decode(encoded, validate=True).decode().partition(":")
-    except (binascii.Error, UnicodeDecodeError):
-        return "", ""
-    return name, secret
 
 
 def _back(uri: str, state: str | None, **answer: str) -> Response:

@@ -344,16 +344,6 @@ async def test_tree_differs_by_storage_identity(asker: Asker) -> None:
 
 async def test_no_storage_identity_before_2020(asker: Asker) -> None:
     assert (await asker.ask("PATCH", "StorageMgmt", {}))[0] == 500
-    asker.vendor.turn(unknown_path="not_found")
-    assert (await asker.ask("PATCH", "StorageMgmt", {}))[0] == 404
-
-
-async def test_big_tree() -> None:
-    async with ExagoStandIn(switches=ExagoSwitches(bulk_folders=1000)) as vendor, client() as http:
-        asker = await opened(vendor, http)
-        paths = await asker.paths()
-        assert sum(path.startswith("Bulk") for path in paths) == 11_000
-        assert paths == vendor.live.paths()
 
 
 async def test_a_tree_of_paths_and_another_user_who_comes_after_the_request() -> None:

@@ -159,7 +159,7 @@ class TestOtherProcesses:
         with subprocess.Popen(
             command, cwd=root, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(root)}
         ) as process:
-            watch = threading.Timer(10, process.kill)
+            watch = threading.Timer(60, process.kill)
             watch.start()
             try:
                 assert process.stdout is not None
@@ -177,7 +177,7 @@ class TestOtherProcesses:
                 assert made.json["workflowRequests"][0]["workflowRequestStatus"] == "PENDING_APPROVAL"
             finally:
                 process.send_signal(signal.SIGTERM)
-                assert process.wait(5) == 0
+                assert process.wait(30) == 0
                 watch.cancel()
         lines = [json.loads(line) for line in (tmp_path / "flexdeploy.jsonl").read_text().splitlines()]
         kinds = [line["effect"]["kind"] for line in lines if "effect" in line]

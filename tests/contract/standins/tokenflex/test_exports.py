@@ -203,14 +203,6 @@ class TestLife:
         ]
         assert caller.listed("2026-11-22T12:00:00.000001Z", "2026-11-22T13:00:00").json == []
 
-    def test_exports_of_the_ui_are_in_the_list_of_no_contract(self, caller: Caller) -> None:
-        made = caller.vendor.add_from_ui(DAILY, schedule="schedule-1")
-        assert caller.listed().json == []
-        assert [(one["requestKey"], one["scheduleId"]) for one in caller.listed(contract="null").json] == [
-            (made.key, "schedule-1")
-        ]
-        assert caller.look(made.key, contract="null").status == 200
-
     @pytest.mark.parametrize(
         ("style", "fits"),
         [
