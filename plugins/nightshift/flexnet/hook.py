@@ -27,7 +27,7 @@ class FlexNetHook(VendorHook):
 
     The connection: host ``https://acme.flexnetoperations.com`` or the bare site id ``acme``; login and password of a
     producer user whose role has the permission "Data Api", or an access token in the extra ``token``. Further extras:
-    ``api_version`` (default ``v1``), ``mode`` and ``page_size`` (defaults of :meth:`request`), ``charset``,
+    ``api_version``, ``mode`` and ``page_size`` (see :meth:`request_of`), ``charset``,
     ``delimiter`` and ``quote`` of CSV, ``data_key``, ``row_count_keys``, ``page_count_keys``,
     ``link_keys`` (names that the vendor does not publish), and those of :class:`nightshift.http.hook.VendorHook`.
 
@@ -47,10 +47,6 @@ class FlexNetHook(VendorHook):
         404: "There is no such report, or the host is not the root of a FlexNet Operations site: report-names lists the "
         "reports this user sees.",
     }
-
-    def __init__(self, flexnet_conn_id: str = default_conn_name, **kwargs: Any) -> None:
-        super().__init__(flexnet_conn_id, **kwargs)
-        self.flexnet_conn_id = flexnet_conn_id
 
     def base_host(self, host: str) -> str:
         """Return the root URL for what the connection has as host: a bare site id becomes the site's own host."""

@@ -85,7 +85,7 @@ class FlexNetExtractOperator(ExtractOperator):
         """Land every page of the night."""
         from nightshift.flexnet.hook import FlexNetHook
 
-        read_as = {name: value for name, value in self.read_as.items() if value is not None}
+        read_as: dict[str, Any] = {name: value for name, value in self.read_as.items() if value is not None}
         async with FlexNetHook(self.flexnet_conn_id, **read_as) as hook:
             try:
                 model = await self._model(hook)
