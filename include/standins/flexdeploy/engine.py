@@ -96,7 +96,7 @@ class Engine:
     def submit(self, wanted: Wanted, now: datetime) -> WorkflowRequest:
         request = WorkflowRequest(next(self._request_ids), wanted, now)
         self.requests[request.id] = request
-        self._sink(_MADE[wanted.kind], str(request.id), **wanted.told())
+        self._sink(_MADE[wanted.kind], str(request.id), **wanted.detail())
         waits = self._switches().initiated_seconds
         if waits > 0:
             self._later(request, now + timedelta(seconds=waits), lambda at: self._gates(request, at))

@@ -111,7 +111,7 @@ class Wanted:
     release: int | None = None
     snapshot: int | None = None
 
-    def told(self) -> dict[str, Any]:
+    def detail(self) -> dict[str, Any]:
         return {
             "project": self.project.id,
             "projectName": self.project.name,

@@ -108,11 +108,11 @@ class Starting:
         environment = vendor.environment(body.environment_id)
         instances = vendor.instances(environment, project.deploy_instances, body.instance_ids)
         common, force = self._common(workflow, body), bool(body.force_deploy)
-        told = bool(request.fault("already_deployed"))
+        unneeded = bool(request.fault("already_deployed"))
         made = []
         for package, version in self._versions(project, body):
             missing = vendor.running.without(project, environment, instances, version, package)
-            targets = () if told else instances if force else missing
+            targets = () if unneeded else instances if force else missing
             if not targets:
                 request.effect(
                     "deploy_unneeded", environment.code, project=project.id, version=version.id, package=package

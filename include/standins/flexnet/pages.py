@@ -120,12 +120,12 @@ def header(
             made[name] = link if link is not None else {Missing.NULL: None, Missing.EMPTY: ""}[switches.last_link]
     if batch is BatchHeader.LINKS_AND_COUNTS:
         records = counts.records if switches.record_count_of is CountOf.ALL_PAGES else counts.on_page
-        told = (
+        shown = (
             ("pageNumber", counts.page),
             (switches.page_count_key, counts.pages),
             (switches.record_count_key, records),
         )
-        made.update({key: value for key, value in told if key})
+        made.update({key: value for key, value in shown if key})
     return made
 
 

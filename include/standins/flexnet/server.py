@@ -195,8 +195,8 @@ class FlexNetStandIn(StandIn[FlexNetSwitches]):
         start = (page - 1) * limit
         if wanted.format is Format.CSV:
             return self._csv(request, group, wanted, page, limit, rows)
-        told = faulty.record_count(request, true, rows)
-        counts = pages.Counts(page, -(-told // limit), told, max(0, min(limit, rows.count - start)))
+        records = faulty.record_count(request, true, rows)
+        counts = pages.Counts(page, -(-records // limit), records, max(0, min(limit, rows.count - start)))
         previous, following = self._neighbours(request, page, last)
         head = pages.header(wanted.mode, previous, following, counts, switches)
 

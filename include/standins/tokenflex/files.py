@@ -97,8 +97,8 @@ class ExportFile:
         self.length = sum(part.size * part.copies for part in self._parts)
         if self.length and not self.source.switches.csv_final_newline:
             self.length -= len(self._dialect.newline)
-        told = f"{self.name}\x1f{self.source.as_of}\x1f{self.source.switches}\x1f{self.length}"
-        self.etag = hashlib.blake2b(told.encode(), digest_size=16).hexdigest()
+        identity = f"{self.name}\x1f{self.source.as_of}\x1f{self.source.switches}\x1f{self.length}"
+        self.etag = hashlib.blake2b(identity.encode(), digest_size=16).hexdigest()
 
     def _days(self) -> Iterator[_Part]:
         number = 0
