@@ -1,6 +1,4 @@
-"""The models of the section ``exago`` of ``reports.yaml``: the catalog of the tree, declared folders, reports as
-tables.
-"""
+"""The section ``exago`` of ``reports.yaml``: the catalog of the tree, declared folders, reports as tables."""
 
 from __future__ import annotations
 

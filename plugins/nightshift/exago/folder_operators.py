@@ -17,7 +17,7 @@ from nightshift.errors import Ambiguous, BadResponse, NotFound, RateLimited, Rej
 from nightshift.exago.claims import Claims
 from nightshift.exago.paths import DEFAULT_CONN, VENDOR, ContentPath
 from nightshift.exago.responses import FolderStatus, SessionGone
-from nightshift.exago.steps import LIST_LAG, FolderStep, Mark, StepKind, StepState, StepStatus, status_of
+from nightshift.exago.steps import LIST_LAG, FolderStep, FolderStepKind, FolderStepState, Mark, StepStatus, status_of
 from nightshift.http.timely import Window, sent_within
 from nightshift.nights.place import lake_of_this_deployment
 
@@ -27,9 +27,7 @@ if TYPE_CHECKING:
 
 FIRST_LOOK, LONGEST_LOOK = 0.2, 5.0
 SEND_SECONDS = 20.0
-"""A request leaves within so many seconds of the look at the tree, or of the record, that it follows from, or not at
-all.
-"""
+"""A request leaves within so many seconds of the look at the tree that it follows from, or not at all."""
 PASSING = (Unreachable, RateLimited, BadResponse, Ambiguous, SessionGone)
 
 
@@ -47,7 +45,7 @@ async def observe(hook: ExagoHook, step: FolderStep, mark: Mark | None, *, lag: 
         tree = await hook.tree()
         status = status_of(step, tree, mark)
         left = until - time.monotonic()
-        if status.state is StepState.DONE or left <= 0:
+        if status.state is FolderStepState.DONE or left <= 0:
             return tree, status
         await asyncio.sleep(min(wait, left))
         wait = min(2 * wait, LONGEST_LOOK)
@@ -95,9 +93,7 @@ def unseen(step: FolderStep, status: StepStatus, lag: float) -> Unseen:
 
 
 def settled(step: FolderStep, trouble: VendorError) -> VendorError:
-    """Return the error for a step that the tree shows as not done: what was unclear is so no more, and may be tried
-    again.
-    """
+    """Return the error for a step that the tree shows as not done: what was unclear is so no more."""
     if not isinstance(trouble, Ambiguous):
         return trouble
     return trouble.as_type(
@@ -118,7 +114,7 @@ async def carry_out(hook: ExagoHook, step: FolderStep, *, lag: float, log: Any, 
     """
     trouble = await apply_step(hook, step, window)
     _, status = await observe(hook, step, None, lag=lag_after(trouble, lag))
-    if status.state is not StepState.DONE:
+    if status.state is not FolderStepState.DONE:
         raise settled(step, trouble) if trouble else unseen(step, status, lag)
     log.info("Done: %s%s", step, f" (its answer was lost: {trouble.problem})" if trouble else "")
 
@@ -180,10 +176,10 @@ class ExagoEnsureFoldersOperator(BaseAsyncOperator):
         whole = [ContentPath.parse(text) for text in self.folders]
         wanted = {path for one in whole for path in (*one.ancestors, one)}
         missing = sorted(path for path in wanted if tree.folder(path) is None)
-        steps = [FolderStep(StepKind.CREATE, str(path)) for path in missing]
+        steps = [FolderStep(FolderStepKind.CREATE, str(path)) for path in missing]
         problems = [f"a folder {path} at the root cannot be made by REST" for path in missing if path.is_reserved]
         statuses = [status_of(step, tree) for step in steps]
-        problems += [status.why for status in statuses if status.state is StepState.BLOCKED]
+        problems += [status.why for status in statuses if status.state is FolderStepState.BLOCKED]
         if problems:
             advice = "Nothing was changed. Give the role the right to write there, or declare other folders."
             raise Rejected("; ".join(problems), vendor=VENDOR, advice=advice)

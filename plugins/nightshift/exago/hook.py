@@ -17,7 +17,7 @@ import msgspec
 
 from nightshift.errors import Ambiguous, BadResponse, Rejected, Unreachable, VendorError
 from nightshift.exago.paths import SEPARATORS, VENDOR, ContentPath
-from nightshift.exago.report import ReportRequest
+from nightshift.exago.report import ExecutionRequest
 from nightshift.exago.responses import (
     REASON_KEYS,
     SESSIONS,
@@ -28,7 +28,7 @@ from nightshift.exago.responses import (
     report_content,
 )
 from nightshift.exago.source import EXAGO
-from nightshift.exago.steps import FolderStep, StepKind
+from nightshift.exago.steps import FolderStep, FolderStepKind
 from nightshift.exago.tree import LIST_PATH, Tree
 from nightshift.http import credentials as secret
 from nightshift.http.address import segment
@@ -178,11 +178,11 @@ class ExagoHook(VendorHook):
     async def apply(self, step: FolderStep) -> FolderStatus:
         """Ask for one step of a plan."""
         match step.kind:
-            case StepKind.CREATE:
+            case FolderStepKind.CREATE:
                 return await self.create_folder(step.source)
-            case StepKind.MOVE:
+            case FolderStepKind.MOVE:
                 return await self.rename_folder(step.source, step.target)
-            case StepKind.DELETE:
+            case FolderStepKind.DELETE:
                 return await self.delete_folder(step.source)
 
     async def execute_report(self, path: ContentPath | None = None, **asked: Any) -> bytes:
@@ -192,10 +192,10 @@ class ExagoHook(VendorHook):
         64 MiB, is held in memory.
 
         :param path: of the report; or ``report_id``, from 2021.1 on: exactly one
-        :param asked: further fields of :class:`nightshift.exago.report.ReportRequest`
+        :param asked: further fields of :class:`nightshift.exago.report.ExecutionRequest`
         :raises ReportFailed: the report failed, which the server says with a status of 200
         """
-        request = ReportRequest(path=path, **asked)
+        request = ExecutionRequest(path=path, **asked)
         body = request.body(self._separator())
         response = await self._asked("POST", f"/rest/Reports/Execute/{request.form}", body=body, safe=True)
         return report_content(response, request.form)

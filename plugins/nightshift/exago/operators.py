@@ -18,8 +18,8 @@ from nightshift.exago.report import (
     DATA_TYPE,
     FORM,
     MINUTES,
+    ExecutionRequest,
     Form,
-    ReportRequest,
     for_night,
     json_rows,
     names_night,
@@ -245,7 +245,7 @@ class ExagoReportExtractOperator(ExagoExtractOperator):
         from nightshift.exago.hook import ExagoHook
 
         began = time.monotonic()
-        request = ReportRequest(
+        request = ExecutionRequest(
             path=None if self.path is None else ContentPath.parse(self.path),
             report_id=self.report_id,
             form=self.format,

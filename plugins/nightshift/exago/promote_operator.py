@@ -36,7 +36,7 @@ from nightshift.exago.promotion import (
     remarks,
     turn_back,
 )
-from nightshift.exago.steps import LIST_LAG, FolderStep, StepState
+from nightshift.exago.steps import LIST_LAG, FolderStep, FolderStepState
 from nightshift.exago.tree import Tree
 from nightshift.http.timely import Window
 from nightshift.jobs.record import is_refused_to_this_attempt
@@ -297,7 +297,7 @@ class _Attempt:
         trouble = await apply_step(self.hook, step, window)
         lag = self._lag if perhaps_done else lag_after(trouble, self._lag)
         tree, status = await observe(self.hook, step, record.plan.mark_of(step), lag=lag)
-        if status.state is StepState.DONE:
+        if status.state is FolderStepState.DONE:
             return record, tree
         if trouble is None or (perhaps_done and says_it_is_gone(trouble)):
             raise unseen(step, status, self._lag)
@@ -305,7 +305,7 @@ class _Attempt:
             self._log.warning("Not done: %s. %s", step, trouble)
             return record, tree
         if record.direction is Direction.BACK:
-            if status.state is StepState.BLOCKED:
+            if status.state is FolderStepState.BLOCKED:
                 return record, tree  # what that means is for the decision: a folder that was filled stays
             raise settled(step, trouble) if isinstance(trouble, PASSING) else _stuck(record, str(trouble))
         self._log.warning("Not done: %s. %s Taking back what was done", step, trouble)

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from nightshift.errors import Rejected
 from nightshift.exago.paths import VENDOR, ContentPath
-from nightshift.exago.steps import FolderStep, Mark, StepKind, StepState, place_of, status_of
+from nightshift.exago.steps import FolderStep, FolderStepKind, FolderStepState, Mark, place_of, status_of
 from nightshift.exago.tree import Tree
 
 NOTHING_DONE = "Nothing was changed."
@@ -149,11 +149,11 @@ def plan_promotion(tree: Tree, live: str, candidate: str, archive: str, *, allow
     for path in missing:
         if path.is_reserved:
             raise _refused(f"a folder {path} at the root cannot be made by REST", "Choose another archive.")
-        if (status := status_of(FolderStep(StepKind.CREATE, str(path)), tree)).state is StepState.BLOCKED:
+        if (status := status_of(FolderStep(FolderStepKind.CREATE, str(path)), tree)).state is FolderStepState.BLOCKED:
             raise _refused(status.why, "Give the user of the connection the right to write there.")
-    steps = [FolderStep(StepKind.CREATE, str(path)) for path in missing]
-    steps += [FolderStep(StepKind.MOVE, str(old), str(kept))] if has_live else []
-    steps.append(FolderStep(StepKind.MOVE, str(new), str(old)))
+    steps = [FolderStep(FolderStepKind.CREATE, str(path)) for path in missing]
+    steps += [FolderStep(FolderStepKind.MOVE, str(old), str(kept))] if has_live else []
+    steps.append(FolderStep(FolderStepKind.MOVE, str(new), str(old)))
     marks = {str(path): Mark.of(tree, path) for path in (old, new) if tree.folder(path) is not None}
     return Plan(str(old), str(new), str(kept), tuple(steps), marks)
 
@@ -187,7 +187,9 @@ def remarks(record: FolderRecord, tree: Tree) -> list[str]:
     if record.direction is Direction.BEFORE:
         found = [text for path, mark in plan.marks.items() for text in _missing(path, mark, tree)]
         found += _changed(plan, tree) if not found else []
-        made = [step for step in plan.steps if step.kind is StepKind.CREATE and tree.folder(step.source) is not None]
+        made = [
+            step for step in plan.steps if step.kind is FolderStepKind.CREATE and tree.folder(step.source) is not None
+        ]
         return found + [f"{step.path}, which was not there, is there now" for step in made]
     found = _missing(plan.archive, plan.marks[plan.live], tree) if plan.live in plan.marks else []
     found += _missing(plan.live, plan.marks[plan.candidate], tree)
@@ -231,13 +233,13 @@ def _onward(record: FolderRecord, tree: Tree) -> Apply | Advance | Stuck:
     step = plan.steps[at]
     status = status_of(step, tree, plan.mark_of(step))
     match status.state:
-        case StepState.TO_DO:
+        case FolderStepState.TO_DO:
             return Apply(step, replace(record, asked=True))
-        case StepState.DONE:
+        case FolderStepState.DONE:
             who = "done" if record.asked else "done already, by somebody else"
             ours = (*record.ours, record.asked)
             return Advance(replace(record, standing=at + 1, asked=False, ours=ours), f"Step {at + 1}, {step}: {who}")
-        case StepState.BLOCKED:
+        case FolderStepState.BLOCKED:
             what = f"Step {at + 1}, {step}: cannot be done: {status.why}"
             if record.asked and _was_moved_on(plan, step, tree):
                 record = replace(record, standing=at + 1, ours=(*record.ours, True))
@@ -255,29 +257,29 @@ def _backward(record: FolderRecord, tree: Tree) -> Apply | Advance | Stuck:
     step = _followed(plan, first.inverse, tree)
     status = status_of(step, tree, plan.mark_of(first))
     match status.state:
-        case StepState.TO_DO:
+        case FolderStepState.TO_DO:
             return Apply(step, replace(record, asked=True))
-        case StepState.DONE:
+        case FolderStepState.DONE:
             return Advance(less, f"Step {at}, {first}: taken back")
-        case StepState.BLOCKED if step.kind is StepKind.DELETE:
+        case FolderStepState.BLOCKED if step.kind is FolderStepKind.DELETE:
             return Advance(less, f"Step {at}, {first}: stays, {status.why}")
-        case StepState.BLOCKED:
+        case FolderStepState.BLOCKED:
             return Stuck(status.why)
 
 
 def _followed(plan: Plan, step: FolderStep, tree: Tree) -> FolderStep:
     """Return the inverse of a move from where its folder is now, if somebody has moved it on."""
     mark = plan.mark_of(step)
-    if step.kind is not StepKind.MOVE or mark is None or tree.folder(step.source) or tree.folder(step.target):
+    if step.kind is not FolderStepKind.MOVE or mark is None or tree.folder(step.source) or tree.folder(step.target):
         return step
     where = place_of(mark, tree)
-    return step if where is None else FolderStep(StepKind.MOVE, str(where), step.to)
+    return step if where is None else FolderStep(FolderStepKind.MOVE, str(where), step.to)
 
 
 def _was_moved_on(plan: Plan, step: FolderStep, tree: Tree) -> bool:
     """Tell whether a folder that we may have moved is somewhere else now: it is to be brought back from there."""
     mark = plan.mark_of(step)
-    if step.kind is not StepKind.MOVE or mark is None or tree.folder(step.source) or tree.folder(step.target):
+    if step.kind is not FolderStepKind.MOVE or mark is None or tree.folder(step.source) or tree.folder(step.target):
         return False
     return place_of(mark, tree) is not None
 

@@ -24,7 +24,7 @@ _NIGHT = re.compile(r"\{night(?::([^{}]*))?\}")
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReportRequest:
+class ExecutionRequest:
     """One run of a report.
 
     :param path: of the report; or ``report_id``, from 2021.1 on: exactly one

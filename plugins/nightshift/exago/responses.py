@@ -1,6 +1,4 @@
-"""What the server says back, and what it means: a status of 200 is not yet a success, and a status of 500 is not always
-a failure of the server (Exago reference, sections 3.2, 3.5 and 5).
-"""
+"""What the server's answers mean: 200 is not yet a success, 500 not always a failure (reference, 3.2, 3.5, 5)."""
 
 from __future__ import annotations
 

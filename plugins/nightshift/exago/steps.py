@@ -22,7 +22,7 @@ SKETCH = 64
 SAME_FOLDER = 0.5
 
 
-class StepKind(StrEnum):
+class FolderStepKind(StrEnum):
     """What a step does."""
 
     CREATE = "create"
@@ -38,12 +38,12 @@ class FolderStep(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     :param to: where it is after a move; empty otherwise
     """
 
-    kind: StepKind
+    kind: FolderStepKind
     path: str
     to: str = ""
 
     def __str__(self) -> str:
-        return f"move {self.path} to {self.to}" if self.kind is StepKind.MOVE else f"{self.kind} {self.path}"
+        return f"move {self.path} to {self.to}" if self.kind is FolderStepKind.MOVE else f"{self.kind} {self.path}"
 
     @property
     def source(self) -> ContentPath:
@@ -59,12 +59,12 @@ class FolderStep(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def inverse(self) -> FolderStep:
         """The step that takes this one back; an empty folder only comes back empty."""
         match self.kind:
-            case StepKind.MOVE:
-                return FolderStep(StepKind.MOVE, self.to, self.path)
-            case StepKind.CREATE:
-                return FolderStep(StepKind.DELETE, self.path)
-            case StepKind.DELETE:
-                return FolderStep(StepKind.CREATE, self.path)
+            case FolderStepKind.MOVE:
+                return FolderStep(FolderStepKind.MOVE, self.to, self.path)
+            case FolderStepKind.CREATE:
+                return FolderStep(FolderStepKind.DELETE, self.path)
+            case FolderStepKind.DELETE:
+                return FolderStep(FolderStepKind.CREATE, self.path)
 
 
 class Mark(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -108,7 +108,7 @@ class Mark(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return sum(1 for digest in smallest if digest in shared) / len(smallest)
 
 
-class StepState(StrEnum):
+class FolderStepState(StrEnum):
     """What a tree shows of a step."""
 
     TO_DO = "to do"
@@ -123,11 +123,11 @@ class StepStatus(msgspec.Struct, frozen=True):
     :param why: for people; empty where the step is to do or done
     """
 
-    state: StepState
+    state: FolderStepState
     why: str = ""
 
 
-_TO_DO, _DONE = StepStatus(StepState.TO_DO), StepStatus(StepState.DONE)
+_TO_DO, _DONE = StepStatus(FolderStepState.TO_DO), StepStatus(FolderStepState.DONE)
 
 
 def status_of(step: FolderStep, tree: Tree, mark: Mark | None = None) -> StepStatus:
@@ -139,11 +139,11 @@ def status_of(step: FolderStep, tree: Tree, mark: Mark | None = None) -> StepSta
         of the move is told from the one that is moved
     """
     match step.kind:
-        case StepKind.CREATE:
+        case FolderStepKind.CREATE:
             return _creation(step.source, tree)
-        case StepKind.DELETE:
+        case FolderStepKind.DELETE:
             return _deletion(step.source, tree)
-        case StepKind.MOVE:
+        case FolderStepKind.MOVE:
             return _move(step, tree, mark)
 
 
@@ -168,7 +168,7 @@ def _creation(path: ContentPath, tree: Tree) -> StepStatus:
     if tree.folder(path) is not None:
         return _DONE
     why = _closed(path, tree)
-    return StepStatus(StepState.BLOCKED, why) if why else _TO_DO
+    return StepStatus(FolderStepState.BLOCKED, why) if why else _TO_DO
 
 
 def _closed(path: ContentPath, tree: Tree) -> str:
@@ -184,9 +184,11 @@ def _deletion(path: ContentPath, tree: Tree) -> StepStatus:
     if entry is None:
         return _DONE
     if entry.read_only:
-        return StepStatus(StepState.BLOCKED, f"{path} is read-only for the role {entry.role or 'of the connection'}")
+        return StepStatus(
+            FolderStepState.BLOCKED, f"{path} is read-only for the role {entry.role or 'of the connection'}"
+        )
     if inside := tree.inside(path):
-        return StepStatus(StepState.BLOCKED, f"{path} is not empty: {_some([str(one.path) for one in inside])}")
+        return StepStatus(FolderStepState.BLOCKED, f"{path} is not empty: {_some([str(one.path) for one in inside])}")
     return _TO_DO
 
 
@@ -196,20 +198,20 @@ def _move(step: FolderStep, tree: Tree, mark: Mark | None) -> StepStatus:
         case None, None:
             where = place_of(mark, tree) if mark is not None else None
             hint = f"; a folder with the same contents is at {where}" if where is not None else ""
-            return StepStatus(StepState.BLOCKED, f"neither {old} nor {new} is there{hint}")
+            return StepStatus(FolderStepState.BLOCKED, f"neither {old} nor {new} is there{hint}")
         case None, _:
             if mark is not None and not mark.is_of(Mark.of(tree, new)):
-                return StepStatus(StepState.BLOCKED, f"{old} is gone, and what is at {new} is not what was there")
+                return StepStatus(FolderStepState.BLOCKED, f"{old} is gone, and what is at {new} is not what was there")
             return _DONE
         case entry, None:
             if why := _closed(new, tree):
-                return StepStatus(StepState.BLOCKED, why)
+                return StepStatus(FolderStepState.BLOCKED, why)
             if entry.read_only:
                 return StepStatus(
-                    StepState.BLOCKED, f"{old} is read-only for the role {entry.role or 'of the connection'}"
+                    FolderStepState.BLOCKED, f"{old} is read-only for the role {entry.role or 'of the connection'}"
                 )
             if (above := new.parent) is not None and tree.folder(above) is None:
-                return StepStatus(StepState.BLOCKED, f"{above}, which {new} would be in, is not there")
+                return StepStatus(FolderStepState.BLOCKED, f"{above}, which {new} would be in, is not there")
             return _TO_DO
     return _both_there(old, new, tree, mark)
 
@@ -221,8 +223,8 @@ def _both_there(old: ContentPath, new: ContentPath, tree: Tree, mark: Mark | Non
     if _is_rather(at_new, at_old):
         return _DONE
     if _is_rather(at_old, at_new):
-        return StepStatus(StepState.BLOCKED, f"somebody has made {new}, so {old} cannot go there")
-    return StepStatus(StepState.BLOCKED, f"both {old} and {new} are there, and nothing tells which is which")
+        return StepStatus(FolderStepState.BLOCKED, f"somebody has made {new}, so {old} cannot go there")
+    return StepStatus(FolderStepState.BLOCKED, f"both {old} and {new} are there, and nothing tells which is which")
 
 
 def _is_rather(this: float, other: float) -> bool:

@@ -3,7 +3,7 @@
 The extra ``auth`` says where the access token comes from (Token Flex reference, sections 1.2 to 1.5):
 
 * ``three_legged``: a person grants access once (Admin, Token Flex sign-in); the DAG ``tokenflex_token`` renews it; here
-it is only read.
+  it is only read.
 * ``two_legged``: client id and secret, where Autodesk has tied them to an admin user; each process asks for its own.
 * ``bearer``: the extra ``token``, as it is.
 
@@ -64,9 +64,7 @@ _NONE = Held("", 0.0)
 _held: dict[tuple[str, ...], Held] = {}
 _gates: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[str, ...], asyncio.Lock]] = WeakKeyDictionary()
 _sent: ContextVar[str] = ContextVar("tokenflex_sent", default="")
-"""Fingerprint of the token that this coroutine sent last: when many share a token, the one that is refused late must
-not throw away what another has renewed.
-"""
+"""Fingerprint of the token that this coroutine sent last: a late refusal must not throw away a renewed token."""
 
 
 def sign_in_method(auth: object, token: object) -> SignInMethod:
@@ -145,9 +143,7 @@ def forget() -> None:
 
 
 def _gate(hook: VendorHook) -> asyncio.Lock:
-    """Return the lock under which one coroutine looks for a token and the others of the same connection wait for what
-    it finds.
-    """
+    """Return the lock under which one coroutine looks for a token and the others of the connection wait."""
     return _gates.setdefault(asyncio.get_running_loop(), {}).setdefault(_key(hook), asyncio.Lock())
 
 
@@ -161,9 +157,7 @@ async def _own(hook: VendorHook) -> Held:
 
 
 async def _granted(hook: VendorHook, *, refused: str) -> Held:
-    """Read the granted access token, and where it has ended or was refused, wait for the writer to renew it; one that
-    is refused before its end is not due, so the writer is told.
-    """
+    """Read the granted access token; where it has ended or was refused, wait for the writer to renew it."""
     # In the API server a person waits for the Test button; everywhere else a wait is cheaper than another attempt.
     deadline = time.monotonic() + (float(hook.extra("token_wait", WAIT_SECONDS)) if tokens.in_task() else 0.0)
     told = False

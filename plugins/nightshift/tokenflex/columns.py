@@ -67,9 +67,7 @@ def header_of(body: bytes, dialect: CsvSpec) -> list[str]:
 
 
 def columns_of(header: Iterable[str]) -> list[Column]:
-    """Return the columns of a file with their types, by the vendor's names in any spelling; a name that is not known is
-    text.
-    """
+    """Return the columns of a file with their types, by name in any spelling; an unknown name is text."""
     return [Column(name=name, type=column_type(name)) for name in header if name]
 
 

@@ -1,6 +1,4 @@
-"""The section ``tokenflex`` of ``reports.yaml``: which usage exports come home every night, and what the vendor would
-refuse.
-"""
+"""The section ``tokenflex`` of ``reports.yaml``: its models, and what the vendor would refuse."""
 
 from __future__ import annotations
 
@@ -73,9 +71,7 @@ class UsageExport(Report, ExportRequest):
 
     @property
     def nights_by(self) -> str | None:
-        """The column that says to which night a row belongs: ``night_column``, else the date field where it is
-        exported.
-        """
+        """The column that says to which night a row belongs: ``night_column``, else the exported date field."""
         return self.night_column or (self.date_field if self.date_field in self.fields else None)
 
     def publish_spec(self, timezone: str, **more: Any) -> PublishSpec:

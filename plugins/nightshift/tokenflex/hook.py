@@ -135,9 +135,7 @@ class TokenFlexHook(VendorHook):
         return await self._plain("GET", _path("contract", contract, field), params={"usageCategory": category})
 
     async def usage_last(self, contract: str) -> Rows:
-        """Return the last usage and processing date of each usage and charge category; those without usage are left
-        out.
-        """
+        """Return the last usage and processing date of each category; those without usage are left out."""
         return await self._json("GET", _path("usage", contract, "last"), Rows)
 
     async def start_query(self, contract: str, request: UsageRequest) -> QueryPage:
@@ -275,9 +273,7 @@ class TokenFlexHook(VendorHook):
 
 
 def _path(*parts: str) -> str:
-    """Return a path of the API with every part encoded, exactly once; ``requests`` has keys with ``:`` and ``#`` after
-    it.
-    """
+    """Return a path of the API with every part encoded, exactly once; keys have ``:`` and ``#`` in them."""
     return "/".join([ROOT, *map(segment, parts)])
 
 

@@ -1,6 +1,4 @@
-"""Autodesk's sign-in: what is asked at its OAuth endpoints and what comes back (Token Flex reference, sections 1.3 to
-1.5).
-"""
+"""Autodesk's sign-in: what is asked at its OAuth endpoints, and the answers (Token Flex reference, 1.3 to 1.5)."""
 
 from __future__ import annotations
 
@@ -170,9 +168,7 @@ async def refresh(hook: VendorHook, pair: TokenPair) -> TokenPair:
 
 
 async def sign_in_as_client(hook: VendorHook) -> TokenPair:
-    """Return an access token of the app itself (two-legged); it has no refresh token and may be asked for any number of
-    times.
-    """
+    """Return an access token of the app itself (two-legged), without a refresh token, any number of times."""
     return await _ask(hook, {"grant_type": "client_credentials", "scope": scope_of(hook)}, safe=True)
 
 

@@ -137,9 +137,7 @@ class _Renewal:
         self.chain = chain
         self.window = window
         self.before = chain.journal if recovering else None
-        """The note of the earlier attempt. It stays as it is: what this one knows says nothing about that one's
-        question.
-        """
+        """The note of the earlier attempt, which stays as it is: this one knows nothing of its question."""
         spent = fingerprint(chain.pair.refresh_token)
         self.note = Journal(grant_id=chain.grant.grant_id, spent=spent, asked_at=time.time(), by=by)
 

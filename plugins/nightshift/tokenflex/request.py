@@ -36,9 +36,7 @@ MAX_FILE_NAME = 120
 DATE_FIELD = "usageDate"
 """Field that nights are compared with where nothing else is said."""
 QUEUE_HOURS, EXPORT_HOURS, VENDOR_RETRIES = 24.0, 12.0, 2
-"""How long a full queue and one export are waited for, and how often the vendor tries a failed export again, where
-nothing else is said.
-"""
+"""Waits for a full queue and for one export, and tries of a failed one, where nothing else is said."""
 _EXTENSION = re.compile(r"\.[A-Za-z][A-Za-z0-9]{0,4}$")
 _TYPO = 0.8
 """How alike a name that we do not know has to be to one that we know to be taken for a slip."""

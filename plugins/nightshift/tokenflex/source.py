@@ -1,6 +1,4 @@
-"""What the provider knows of Autodesk Token Flex; read in every process of Airflow, so it loads nothing else of the
-room.
-"""
+"""What the provider knows of Autodesk Token Flex; read in every process of Airflow, so it loads nothing else."""
 
 from __future__ import annotations
 

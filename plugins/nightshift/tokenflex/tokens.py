@@ -214,9 +214,7 @@ async def read_chain(conn_id: str) -> Chain | None:
 
 
 def chain_of(grant: Grant, renewed: Renewed | None, journal: Journal | None) -> Chain:
-    """Put the records of a connection together: what belongs to another grant, or to a refresh token that has been
-    replaced since, does not count.
-    """
+    """Put the records of a connection together; what belongs to another grant or refresh token does not count."""
     current = renewed if renewed is not None and renewed.grant_id == grant.grant_id else None
     pair = current.pair if current else grant.pair
     if journal is not None and (journal.grant_id, journal.spent) != (grant.grant_id, fingerprint(pair.refresh_token)):
@@ -289,9 +287,7 @@ def in_task() -> bool:
 
 
 async def _keys(prefix: str) -> list[str] | None:
-    """Return the keys of the Variables that begin with a prefix, ``None`` in the API server, which reads the database
-    itself.
-    """
+    """Return the keys of the Variables that begin with a prefix; ``None`` in the API server, which needs none."""
     from airflow.sdk import Variable
 
     if not in_task():

@@ -113,9 +113,7 @@ class Rule(StrEnum):
     """A field of the categories that are asked for."""
     KNOWN_METRIC = "known-metric"
     SESSION_CATEGORY = "session-level-category"
-    """A session-level field needs the category in ``usageCategory``; a field or ``where`` of that name is no
-    substitute.
-    """
+    """A session-level field needs the category in ``usageCategory``; a field or ``where`` is no substitute."""
     SESSION_SINGLE = "session-level-single-category"
     """Session-level usage of different categories may not be mixed."""
     SESSION_DESKTOP = "session-level-desktop-list"

@@ -16,7 +16,8 @@ from nightshift.exago.promote_operator import PromotionUndone
 from tests.crash.workers import LONG, frozen_by, kill, stands_still, start, thaw
 from tests.unit.exago.conftest import fields
 from tests.unit.exago.tasks import api_in, claims_in, promotion
-from tests.unit.exago.test_promote_operator import AFTER, STEPS
+from tests.unit.exago.test_promote_operator import STEPS
+from tests.unit.exago.trees import AFTER
 from tests.unit.exago.vendor import Vendor
 
 

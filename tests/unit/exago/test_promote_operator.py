@@ -11,22 +11,9 @@ from nightshift.exago.promote_operator import STATE_KEY, PromotionHeldUp, Promot
 from tests.execution_api import FakeExecutionApi
 from tests.unit.exago.conftest import api_of
 from tests.unit.exago.tasks import claims_in, promotion
+from tests.unit.exago.trees import AFTER, BEFORE
 from tests.unit.exago.vendor import Vendor
 
-BEFORE = ("App/live/r1", "App/live/r2", "App/next/r1", "App/next/r2", "App/next/r3", "Other/x")
-AFTER = {
-    "App/",
-    "App/live/",
-    "App/live/r1",
-    "App/live/r2",
-    "App/live/r3",
-    "Other/",
-    "Other/x",
-    "Archive/",
-    "Archive/2026-11-21/",
-    "Archive/2026-11-21/r1",
-    "Archive/2026-11-21/r2",
-}
 STEPS = ["create Archive", "move App/live to Archive/2026-11-21", "move App/next to App/live"]
 
 

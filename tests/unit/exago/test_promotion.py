@@ -22,24 +22,10 @@ from nightshift.exago.promotion import (
     remarks,
     turn_back,
 )
-from nightshift.exago.steps import FolderStep, Mark, StepKind, StepState, place_of, status_of
+from nightshift.exago.steps import FolderStep, FolderStepKind, FolderStepState, Mark, place_of, status_of
 from nightshift.exago.tree import Tree
-from tests.unit.exago.trees import lines_of, tree_of
+from tests.unit.exago.trees import AFTER, BEFORE, lines_of, tree_of
 
-BEFORE = ("App/live/r1", "App/live/r2", "App/next/r1", "App/next/r2", "App/next/r3", "Other/x")
-AFTER = {
-    "App/",
-    "App/live/",
-    "App/live/r1",
-    "App/live/r2",
-    "App/live/r3",
-    "Other/",
-    "Other/x",
-    "Archive/",
-    "Archive/2026-11-21/",
-    "Archive/2026-11-21/r1",
-    "Archive/2026-11-21/r2",
-}
 ARGUMENTS = ("App/live", "App/next", "Archive/2026-11-21")
 
 
@@ -55,14 +41,14 @@ class World:
 
     def do(self, step: FolderStep) -> bool:
         """Carry a step out as a server would; tell whether it was."""
-        if status_of(step, self.tree).state is not StepState.TO_DO:
+        if status_of(step, self.tree).state is not FolderStepState.TO_DO:
             return False
         match step.kind:
-            case StepKind.CREATE:
+            case FolderStepKind.CREATE:
                 self.lines.add(f"{step.path}/")
-            case StepKind.DELETE:
+            case FolderStepKind.DELETE:
                 self.lines.discard(f"{step.path}/")
-            case StepKind.MOVE:
+            case FolderStepKind.MOVE:
                 self.move(step.path, step.to)
         return True
 
@@ -236,14 +222,14 @@ def test_a_stranger_in_the_way_of_the_next_step_is_not_touched_and_what_was_done
 
 
 def test_a_stranger_at_the_old_place_after_our_move_does_not_undo_it() -> None:
-    step = FolderStep(StepKind.MOVE, "A", "B")
+    step = FolderStep(FolderStepKind.MOVE, "A", "B")
     mark = Mark.of(tree_of(["A/x", "A/y"]), ContentPath.parse("A"))
     both = tree_of(["A/other", "B/x", "B/y"])
-    assert status_of(step, both, mark).state is StepState.DONE
-    assert status_of(step.inverse, both, mark).state is StepState.BLOCKED
+    assert status_of(step, both, mark).state is FolderStepState.DONE
+    assert status_of(step.inverse, both, mark).state is FolderStepState.BLOCKED
     alike = tree_of(["A/x", "A/y", "B/x", "B/y"])
     assert "nothing tells which" in status_of(step, alike, mark).why
-    assert status_of(step, tree_of(["B/z"]), mark).state is StepState.BLOCKED
+    assert status_of(step, tree_of(["B/z"]), mark).state is FolderStepState.BLOCKED
 
 
 @given(st.sets(st.integers(0, 400), max_size=300), st.sets(st.integers(0, 400), max_size=300))

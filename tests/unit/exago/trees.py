@@ -11,6 +11,21 @@ from nightshift.exago.tree import Entry, Tree
 
 NAMES = st.sampled_from(["live", "next", "a", "b", "c d", "%20", "ä#+"])
 
+BEFORE = ("App/live/r1", "App/live/r2", "App/next/r1", "App/next/r2", "App/next/r3", "Other/x")
+AFTER = {
+    "App/",
+    "App/live/",
+    "App/live/r1",
+    "App/live/r2",
+    "App/live/r3",
+    "Other/",
+    "Other/x",
+    "Archive/",
+    "Archive/2026-11-21/",
+    "Archive/2026-11-21/r1",
+    "Archive/2026-11-21/r2",
+}
+
 
 def tree_of(lines: Iterable[str], ids: dict[str, str] | None = None, read_only: Iterable[str] = ()) -> Tree:
     found: dict[tuple[str, ...], Entry] = {}

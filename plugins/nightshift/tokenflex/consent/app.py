@@ -145,9 +145,7 @@ async def start(request: Request, connection_id: str, user: GetUserDep) -> Redir
 
 
 async def finish(request: Request, user: GetUserDep) -> RedirectResponse:
-    """Receive the callback: check the state, exchange the code, store the grant; then away from the URL that holds the
-    code.
-    """
+    """Receive the callback, exchange its code, store the grant; then away from the URL that holds the code."""
     given = request.query_params
     consent = await asyncio.to_thread(store.finish, given.get("state", ""))
     if consent is None:
