@@ -107,9 +107,8 @@ class Claims:
                     f"{claim.owner} has been promoting {', '.join(claim.paths)} since {claim.since}",
                     vendor=VENDOR,
                     advice="Nothing was changed. Let it end, or clear it where it has failed: it goes on or takes "
-                    "itself back. "
-                    f"If that run is gone for good, delete {'/'.join(self._folder)}/{name} in the lake and look at the "
-                    f"tree.",
+                    f"itself back. If that run is gone for good, delete {'/'.join(self._folder)}/{name} in the lake "
+                    "and look at the tree.",
                 )
 
     async def _all(self) -> list[tuple[str, Claim]]:

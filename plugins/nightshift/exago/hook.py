@@ -195,7 +195,10 @@ class ExagoHook(VendorHook):
         :param asked: further fields of :class:`nightshift.exago.report.ExecutionRequest`
         :raises ReportFailed: the report failed, which the server says with a status of 200
         """
-        request = ExecutionRequest(path=path, **asked)
+        return await self.execute(ExecutionRequest(path=path, **asked))
+
+    async def execute(self, request: ExecutionRequest) -> bytes:
+        """Run a report as :meth:`execute_report` does."""
         body = request.body(self._separator())
         response = await self._asked("POST", f"/rest/Reports/Execute/{request.form}", body=body, safe=True)
         return report_content(response, request.form)
@@ -228,8 +231,8 @@ class ExagoHook(VendorHook):
         except Ambiguous as error:
             raise error.as_type(
                 Unreachable,
-                advice="No session was made, or one that the server ends by itself; nothing was changed. Once the server "
-                "answers, clear the task.",
+                advice="No session was made, or one that the server ends by itself; nothing was changed. Once the "
+                "server answers, clear the task.",
             ) from None
         sid = str(made.get("Id") or made.get("id") or "")
         if not sid:

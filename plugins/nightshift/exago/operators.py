@@ -113,20 +113,10 @@ class ExagoTreeExtractOperator(ExagoExtractOperator):
         await folder.discard()
         entries = await _pages(folder, body)
         self.log.info("The tree has %s", tree.size())
-        roles = sorted({entry.role for entry in tree if entry.role})
-        notes: dict[str, str | int] = {
-            "page_1": "the answer as received",
-            "page_2": "its rows",
-            "roles": ", ".join(roles),
-        }
-        return self.manifest_of(
-            entries,
-            progress,
-            context,
-            model=list(TREE_COLUMNS),
-            vendor_totals=VendorTotals(rows=len(tree)),
-            notes=notes,
-        )
+        roles = ", ".join(sorted({entry.role for entry in tree if entry.role}))
+        notes: dict[str, str | int] = {"page_1": "the answer as received", "page_2": "its rows", "roles": roles}
+        known = {"model": list(TREE_COLUMNS), "vendor_totals": VendorTotals(rows=len(tree)), "notes": notes}
+        return self.manifest_of(entries, progress, context, **known)
 
 
 class ExagoCompareTreesOperator(ExagoExtractOperator):
@@ -235,8 +225,7 @@ class ExagoReportExtractOperator(ExagoExtractOperator):
             return super().beyond_horizon()
         return (
             f"the report {self.report} is a snapshot of the present, the night {self.night} is past, and the landing "
-            f"has "
-            "no complete extract for it",
+            "has no complete extract for it",
             "Give it a filter with {night} or a night_column in reports.yaml; only then can past nights be asked for.",
         )
 
@@ -255,7 +244,7 @@ class ExagoReportExtractOperator(ExagoExtractOperator):
         )
         async with ExagoHook(self.exago_conn_id, timeout=self.seconds, read_timeout=self.seconds) as hook:
             try:
-                content = await hook.execute_report(**vars(request))
+                content = await hook.execute(request)
             except (NotFound, Rejected, BadResponse) as error:
                 raise await _explained(hook, request.path, error) from None
         seconds = round(time.monotonic() - began, 1)
@@ -291,8 +280,7 @@ async def _explained(hook: ExagoHook, where: ContentPath | None, error: VendorEr
     return error.replaced(
         problem=f"there is no report {str(where)!r}{nearest(str(where), known, few=True)}",
         advice=f"Nothing was landed. This user sees: {shown}. Correct the path in reports.yaml, or give the user the "
-        f"report, then "
-        "clear the task.",
+        "report, then clear the task.",
     )
 
 

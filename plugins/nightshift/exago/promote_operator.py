@@ -53,8 +53,7 @@ PATIENCE = 300.0
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
 UNREADABLE = (
     "Nothing was changed. Look in Exago where live, candidate and archive stand, put them right, and delete that key; "
-    "then "
-    "clear the task."
+    "then clear the task."
 )
 HALF_WAY = "Ended from outside: the promotion may stand half-way. Clear this task, and it goes on or back"
 """What a person who ends a promotion of folders must know."""
@@ -318,8 +317,7 @@ def _stuck(record: FolderRecord, why: str) -> PromotionStuck:
         f"the promotion stands half-way and cannot be taken back: {why}",
         vendor=VENDOR,
         advice=f"{record.summary()} It was going back because {record.why or 'a step failed'}. Move or rename in Exago "
-        f"what is in "
-        "the way, then clear the task: it goes on from what it sees.",
+        "what is in the way, then clear the task: it goes on from what it sees.",
     )
 
 

@@ -15,15 +15,13 @@ REASON_KEYS = ("reason", "Reason", "message", "Message", "error", "detail")
 SESSIONS = "/rest/sessions"
 
 _NO_SERVICE = (
-    "Nothing was changed. A service that restarts answers like this for a while: clearing the task asks again. "
-    "If it lasts, put the root of the web service into the host of the connection, such as "
-    "https://bi.example.com/ExagoWebApi, and "
-    "check ExagoREST in appSettings.config of the server."
+    "Nothing was changed. A service that restarts answers like this for a while: clearing the task asks again. If it "
+    "lasts, put the root of the web service into the host of the connection, such as "
+    "https://bi.example.com/ExagoWebApi, and check ExagoREST in appSettings.config of the server."
 )
 _BAD_KEY = (
     "Correct user id (login) and REST key (password) of the connection; they are set in Exago's Admin Console, "
-    "General, "
-    "Other Settings."
+    "General, Other Settings."
 )
 _NO_CONFIG = (
     "Correct the extra config of the connection: the name of the file without .xml; upper and lower case count."
@@ -35,8 +33,7 @@ class SessionGone(VendorError):
 
     default_advice = (
         "Nothing was changed by this request. Clearing the task asks in a new session; if that one goes, too, the "
-        "server may "
-        "be restarting."
+        "server may be restarting."
     )
 
 

@@ -196,8 +196,7 @@ def _late(hook: VendorHook, chain: tokens.Chain) -> Unreachable:
         vendor=hook.vendor,
         retry_after=SCHEDULE_MINUTES * 30.0,
         advice=f"Nothing was lost. The tokens were last renewed at {when(chain.pair.issued)}. Check that the DAG "
-        f"tokenflex_token "
-        "is not paused and does not fail; triggering it by hand renews at once.",
+        "tokenflex_token is not paused and does not fail; triggering it by hand renews at once.",
     )
 
 

@@ -223,12 +223,7 @@ class TokenFlexDeleteExportOperator(BaseAsyncOperator):
     ui_color = "#f1e3e3"
 
     def __init__(
-        self,
-        *,
-        contract: str,
-        request_key: Any,
-        tokenflex_conn_id: str = DEFAULT_CONN,
-        **kwargs: Any,
+        self, *, contract: str, request_key: Any, tokenflex_conn_id: str = DEFAULT_CONN, **kwargs: Any
     ) -> None:
         kwargs.setdefault("retry_policy", VendorRetryPolicy())
         super().__init__(**{"retries": 2, **kwargs})

@@ -267,13 +267,11 @@ def _how_it_was_lost(before: Journal) -> str:
     if before.words:
         return (
             f"the answer to the renewal of {at} ({before.by}) did not arrive whole ({before.words}); Autodesk had "
-            f"given a "
-            "new refresh token in it, for it does not accept the one before it any more"
+            "given a new refresh token in it, for it does not accept the one before it any more"
         )
     return (
         f"an earlier attempt ({before.by}) was ended at about {at}, after Autodesk had answered and before the new "
-        f"refresh "
-        "token was saved, and Autodesk does not accept the one before it any more"
+        "refresh token was saved, and Autodesk does not accept the one before it any more"
     )
 
 
@@ -284,8 +282,7 @@ def _lost(conn_id: str, chain: Chain, words: str, error: GrantSpent | None = Non
         f"{words}",
         vendor=VENDOR,
         advice=f"{left}A person must grant access anew: in Airflow open {PAGE}. No report is lost: nights that fail "
-        f"until "
-        "then run again by a clear.",
+        "until then run again by a clear.",
     )
 
 
@@ -293,13 +290,10 @@ def _as_passing(error: Ambiguous) -> Unreachable:
     return error.as_type(
         Unreachable,
         problem=f"the answer to a renewal did not arrive whole: {error.problem}. Autodesk may have given a new refresh "
-        f"token "
-        "in it, which is lost then",
+        "token in it, which is lost then",
         advice=f"The next run of the DAG tokenflex_token, within {SCHEDULE_MINUTES} minutes, or clearing the task asks "
-        f"once "
-        "more with the stored refresh token, which is good if the question had not arrived. If Autodesk refuses it, a "
-        "person "
-        f"must grant access anew: in Airflow open {PAGE}.",
+        "once more with the stored refresh token, which is good if the question had not arrived. If Autodesk refuses "
+        f"it, a person must grant access anew: in Airflow open {PAGE}.",
     )
 
 

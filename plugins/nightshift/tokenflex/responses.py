@@ -217,16 +217,14 @@ def meaning_of(response: Response) -> VendorError | None:
             detail=words,
             retry_after=QUEUE_WAIT if asked is None else asked,
             advice="Nothing was lost. Token Flex counts 5 requests a minute and 50 pending exports for all programs of "
-            "one user "
-            "together: look for others, then clear the task.",
+            "one user together: look for others, then clear the task.",
         )
     if response.is_page and response.status in (400, 404):
         return Unreachable(
             "a page of a web server or proxy came where Token Flex answers in JSON",
             status=response.status,
             advice="Nothing is concluded from it. If it lasts, check the host of the Airflow connection and the proxy, "
-            "then "
-            "clear the task.",
+            "then clear the task.",
         )
     if code in _GATEWAY:
         kind, problem, advice = _GATEWAY[code]

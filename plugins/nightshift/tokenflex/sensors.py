@@ -83,9 +83,23 @@ class TokenFlexExportSensor(VendorJobSensor):
         return AdapterSpec.of(EXPORT_ADAPTER, self.conn_id, contract=self.contract)
 
     async def try_again(self, context: Context, error: JobFailed) -> bool:
-        """Have the vendor try the export again, where it still may."""
-        if not await self._tried_again(context, error):
+        """Have the vendor try the export again, where it still may; the count is kept before it is asked."""
+        from nightshift.tokenflex.hook import TokenFlexHook
+
+        if state_of(error.state, ExportState) is not ExportState.ERROR:
             raise error.replaced(advice=ADVICE) from None
+        advice = "Nothing was asked of the vendor. Delete that key, then clear the task: the tries are counted anew."
+        state = TaskState(context["task_state_store"], RETRIES_KEY, VendorRetries, advice=advice)
+        done, most = state.load(), self.vendor_retries
+        count = done.count if done is not None and done.export == self.job_id else 0
+        if count >= most:
+            self.log.error("The vendor tried export %s %d times again: Error each time.", self.job_id, count)
+            raise error.replaced(advice=ADVICE) from None
+        count = state.save(VendorRetries(self.job_id, count + 1)).count
+        again = f"the vendor is asked to try it again ({count} of {most})"
+        self.log.warning("Export %s ended in Error; %s.", self.job_id, again)
+        async with TokenFlexHook(self.conn_id) as hook:
+            await hook.retry_export(self.contract, self.job_id)
         return True
 
     async def after_job(self, context: Context, job_id: str) -> None:
@@ -102,29 +116,3 @@ class TokenFlexExportSensor(VendorJobSensor):
                     await Twins(adapter, self.log, asyncio.sleep).cancel_late(intents, self.job_id)
         except Exception as error:
             self.log.warning("Whether an earlier request has become an export late was not seen (%s)", error)
-
-    async def _tried_again(self, context: Context, error: JobFailed) -> bool:
-        """Have the vendor try the export again, where it still may; the count is kept before it is asked."""
-        from nightshift.tokenflex.hook import TokenFlexHook
-
-        if state_of(error.state, ExportState) is not ExportState.ERROR:
-            return False
-        advice = "Nothing was asked of the vendor. Delete that key, then clear the task: the tries are counted anew."
-        state = TaskState(context["task_state_store"], RETRIES_KEY, VendorRetries, advice=advice)
-        done = state.load()
-        count = done.count if done is not None and done.export == self.job_id else 0
-        if count >= self.vendor_retries:
-            self.log.error(
-                "The vendor tried export %s %d times again, and it ended in Error each time.", self.job_id, count
-            )
-            return False
-        state.save(VendorRetries(self.job_id, count + 1))
-        self.log.warning(
-            "Export %s ended in Error; the vendor is asked to try it again (%d of %d).",
-            self.job_id,
-            count + 1,
-            self.vendor_retries,
-        )
-        async with TokenFlexHook(self.conn_id) as hook:
-            await hook.retry_export(self.contract, self.job_id)
-        return True

@@ -146,6 +146,6 @@ def broken(rule: Rule, field: str, problem: str, advice: str = "") -> Rejected:
     return Rejected(
         f"{field} {problem} [rule {rule}]",
         vendor=VENDOR,
-        advice=f"Nothing was sent. "
+        advice="Nothing was sent. "
         f"{advice or f'Correct it; if the vendor has changed this, add {rule} to skip_rules.'}",
     )

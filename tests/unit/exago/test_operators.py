@@ -10,11 +10,7 @@ import pytest
 
 from nightshift.errors import Rejected
 from nightshift.exago.configuration import Exago
-from nightshift.exago.operators import (
-    ExagoCompareTreesOperator,
-    ExagoReportExtractOperator,
-    ExagoTreeExtractOperator,
-)
+from nightshift.exago.operators import ExagoCompareTreesOperator, ExagoReportExtractOperator, ExagoTreeExtractOperator
 from nightshift.exago.report import for_night
 from nightshift.exago.responses import ReportFailed
 from nightshift.lake.landing import Landing

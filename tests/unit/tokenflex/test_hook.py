@@ -21,11 +21,7 @@ async def test_an_export_is_made_with_the_documented_body(vendor: Vendor) -> Non
     async with TokenFlexHook() as hook:
         made = await hook.create_export(CONTRACT, REQUEST)
     assert (made.request_status, made.download_file_name, made.download_url) == ("Requested", "f.csv", None)
-    assert vendor.payloads()[0] == {
-        "fields": ["usageDate"],
-        "metrics": ["tokensConsumed"],
-        "downloadFileName": "f",
-    }
+    assert vendor.payloads()[0] == {"fields": ["usageDate"], "metrics": ["tokensConsumed"], "downloadFileName": "f"}
     assert vendor.seen[0].headers["content-type"] == "application/json"
 
 

@@ -101,11 +101,7 @@ def row_of(
         )
     state = GrantState.UNREADABLE if unreadable else grant_state(chain, time.time())
     return ConnectionRow(
-        connection=connection,
-        state=state,
-        advice=_ADVICE[state],
-        facts=_facts(chain) if chain else (),
-        ticket=ticket,
+        connection=connection, state=state, advice=_ADVICE[state], facts=_facts(chain) if chain else (), ticket=ticket
     )
 
 
