@@ -14,7 +14,6 @@ from typing import Any
 
 from pydantic import Field
 
-from nightshift.errors import Rejected
 from nightshift.fields import Frozen
 from nightshift.tokenflex.vocabulary import (
     ANSWER_NAMES,
@@ -28,6 +27,7 @@ from nightshift.tokenflex.vocabulary import (
     SESSION_METRICS,
     Category,
     Rule,
+    Violation,
     broken,
 )
 from nightshift.tokenflex.where import Condition, all_of, check_where, days
@@ -65,9 +65,9 @@ class UsageRequest:
     skip_rules: frozenset[Rule] = frozenset()
 
     def __post_init__(self) -> None:
-        for rule, error in self._broken_rules():
-            if rule not in self.skip_rules:
-                raise error
+        for found in self._violations():
+            if found.rule not in self.skip_rules:
+                raise broken(*found)
         if self.where:
             check_where(self.where, self.skip_rules)
 
@@ -105,92 +105,78 @@ class UsageRequest:
         if self.file_name is not None and Rule.FILE_NAME not in self.skip_rules:
             raise broken(Rule.FILE_NAME, "downloadFileName", "belongs to an export; a query has none")
 
-    def _broken_rules(self) -> Iterator[tuple[Rule, Rejected]]:
+    def _violations(self) -> Iterator[Violation]:
         if not self.fields and not self.metrics:
-            yield _rule(Rule.SOMETHING_ASKED, "fields", "and metrics are both empty; name at least one")
+            yield Violation(Rule.SOMETHING_ASKED, "fields", "and metrics are both empty; name at least one")
         for kind, names in (("fields", self.fields), ("metrics", self.metrics), ("usageCategory", self.categories)):
             if twice := next((name for name in names if names.count(name) > 1), None):
-                yield _rule(Rule.NO_REPEATS, f"{kind}: {twice}", "is named twice")
+                yield Violation(Rule.NO_REPEATS, f"{kind}: {twice}", "is named twice")
         yield from self._categories()
         yield from self._session()
         yield from self._names("fields", self.fields, FIELDS_OF, Rule.KNOWN_FIELD)
         yield from self._names("metrics", self.metrics, METRICS_OF, Rule.KNOWN_METRIC)
         yield from self._file_name()
 
-    def _categories(self) -> Iterator[tuple[Rule, Rejected]]:
+    def _categories(self) -> Iterator[Violation]:
         for name in self.categories:
             if name in ANSWER_NAMES:
-                near = f"is a name of the vendor's answers; {ANSWER_NAMES[name]} is what a request calls it"
-                yield _rule(Rule.KNOWN_CATEGORY, f"usageCategory: {name}", near)
+                problem = f"is a name of the vendor's answers; {ANSWER_NAMES[name]} is what a request calls it"
+                yield Violation(Rule.KNOWN_CATEGORY, f"usageCategory: {name}", problem)
             elif name not in set(Category):
-                yield _rule(Rule.KNOWN_CATEGORY, f"usageCategory: {name}", f"is not known{_nearest(name, Category)}")
+                yield Violation(
+                    Rule.KNOWN_CATEGORY, f"usageCategory: {name}", f"is not known{_nearest(name, Category)}"
+                )
 
-    def _names(self, kind: str, names: tuple[str, ...], known_of: Any, rule: Rule) -> Iterator[tuple[Rule, Rejected]]:
+    def _names(self, kind: str, names: tuple[str, ...], known_of: Any, rule: Rule) -> Iterator[Violation]:
         categories = [Category(name) for name in self.categories if name in set(Category)]
         known = frozenset[str]().union(*(known_of[category] for category in categories or Category))
         whole = bool(categories) and set(categories) <= COMPLETE and len(categories) == len(self.categories)
+        own, other, other_kind = (FIELDS, METRICS, "metric") if kind == "fields" else (METRICS, FIELDS, "field")
         for name in names:
+            at = f"{kind}: {name}"
             if name in known or name in self.other_names:
                 continue
-            at = f"{kind}: {name}"
-            if name in (METRICS if kind == "fields" else FIELDS):
-                yield _rule(rule, at, f"is a {'metric' if kind == 'fields' else 'field'} and belongs there")
-            elif name in (FIELDS if kind == "fields" else METRICS):
-                yield _rule(rule, at, f"does not exist in {', '.join(self.categories)}")
+            if name in other:
+                yield Violation(rule, at, f"is a {other_kind} and belongs there")
+            elif name in own:
+                yield Violation(rule, at, f"does not exist in {', '.join(self.categories)}")
             elif whole or _nearest(name, known, _TYPO):
-                yield _rule(
-                    rule,
-                    at,
-                    f"is not known{_nearest(name, known)}",
-                    f"Correct it; a name that exists all the same, such as a category of your own, goes into "
-                    f"other_names, or {rule} into skip_rules.",
+                advice = (
+                    "Correct it; a name that exists all the same, such as a category of your own, goes into other_names"
+                )
+                yield Violation(
+                    rule, at, f"is not known{_nearest(name, known)}", f"{advice}, or {rule} into skip_rules."
                 )
 
-    def _session(self) -> Iterator[tuple[Rule, Rejected]]:
+    def _session(self) -> Iterator[Violation]:
         if not self.session_fields:
             return
         field = self.session_fields[0]
         if not self.categories:
-            yield _rule(
-                Rule.SESSION_CATEGORY,
-                f"usageCategory is missing: {field}",
-                "is session-level and needs its category in usageCategory; a field or where of that name is no "
-                "substitute",
-            )
+            problem = "is session-level and needs its category in usageCategory"
+            hint = "a field or where of that name is no substitute"
+            yield Violation(Rule.SESSION_CATEGORY, f"usageCategory is missing: {field}", f"{problem}; {hint}")
         elif len(self.categories) > 1:
             problem = f"is session-level, where categories may not be mixed; there are {', '.join(self.categories)}"
-            yield _rule(Rule.SESSION_SINGLE, f"usageCategory: {field}", problem)
+            yield Violation(Rule.SESSION_SINGLE, f"usageCategory: {field}", problem)
         elif self.categories[0] == Category.DESKTOP_PRODUCT:
-            for kind, names, allowed in (
-                ("fields", self.fields, DESKTOP_SESSION_FIELDS),
-                ("metrics", self.metrics, SESSION_METRICS),
-            ):
-                for name in names:
-                    if name not in allowed:
-                        problem = (
-                            f"is not allowed in a desktop session-level export, which {field} makes of it; "
-                            f"allowed {kind}: {', '.join(sorted(allowed))}"
-                        )
-                        yield _rule(Rule.SESSION_DESKTOP, f"{kind}: {name}", problem)
+            allowed_of = {"fields": DESKTOP_SESSION_FIELDS, "metrics": SESSION_METRICS}
+            for kind, name in [*(("fields", one) for one in self.fields), *(("metrics", one) for one in self.metrics)]:
+                if name not in (allowed := allowed_of[kind]):
+                    problem = f"is not allowed in a desktop session-level export, which {field} makes of it"
+                    listed = f"allowed {kind}: {', '.join(sorted(allowed))}"
+                    yield Violation(Rule.SESSION_DESKTOP, f"{kind}: {name}", f"{problem}; {listed}")
 
-    def _file_name(self) -> Iterator[tuple[Rule, Rejected]]:
-        name = self.file_name
+    def _file_name(self) -> Iterator[Violation]:
+        name, bad = self.file_name, '/ \\ " < > | ? * :'
         if name is None:
             return
-        if not name.strip() or len(name) > MAX_FILE_NAME or not name.isprintable() or set('/\\"<>|?*:') & set(name):
-            yield _rule(
-                Rule.FILE_NAME,
-                "downloadFileName",
-                f'is {name!r}; it has 1 to {MAX_FILE_NAME} printable characters and none of / \\ " < > | ? * :',
-            )
+        if not name.strip() or len(name) > MAX_FILE_NAME or not name.isprintable() or set(bad.split()) & set(name):
+            problem = f"is {name!r}; it has 1 to {MAX_FILE_NAME} printable characters and none of {bad}"
+            yield Violation(Rule.FILE_NAME, "downloadFileName", problem)
         elif _EXTENSION.search(name):
-            yield _rule(
-                Rule.FILE_NAME, "downloadFileName", f"is {name!r}; leave the extension out, the vendor adds .csv"
-            )
-
-
-def _rule(rule: Rule, field: str, problem: str, advice: str = "") -> tuple[Rule, Rejected]:
-    return rule, broken(rule, field, problem, advice)
+            problem = f"is {name!r}; leave the extension out, the vendor adds .csv"
+            yield Violation(Rule.FILE_NAME, "downloadFileName", problem)
 
 
 def _nearest(name: str, known: Any, cutoff: float = 0.5) -> str:

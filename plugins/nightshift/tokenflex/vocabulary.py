@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
+from typing import NamedTuple
 
 from nightshift.errors import Rejected
 from nightshift.tokenflex.source import TOKENFLEX
@@ -133,6 +134,15 @@ class Rule(StrEnum):
     """No wildcard on a field with fixed values."""
     WHERE_QUOTES = "where-quotes"
     """Quotes and brackets match; values have no quote in them."""
+
+
+class Violation(NamedTuple):
+    """One broken rule; the arguments of :func:`broken`."""
+
+    rule: Rule
+    field: str
+    problem: str
+    advice: str = ""
 
 
 def broken(rule: Rule, field: str, problem: str, advice: str = "") -> Rejected:

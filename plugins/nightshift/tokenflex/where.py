@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
-from nightshift.tokenflex.vocabulary import ENUM_FIELDS, Rule, broken
+from nightshift.tokenflex.vocabulary import ENUM_FIELDS, Rule, Violation, broken
 
 OPERATORS = frozenset({"=", "!=", ">=", "<=", "<", "LIKE", "IN"})
 MIN_PATTERN = 3
@@ -126,43 +126,42 @@ def check_where(where: str, skip: frozenset[Rule] = frozenset()) -> None:
     :param skip: rules that are not checked
     :raises Rejected: names the rule and the field
     """
-    for rule, field, problem in _problems(where):
-        if rule not in skip:
-            raise broken(rule, field, problem)
+    for found in _violations(where):
+        if found.rule not in skip:
+            raise broken(*found)
 
 
-def _problems(where: str) -> Iterator[tuple[Rule, str, str]]:
+def _violations(where: str) -> Iterator[Violation]:
     tokens = _TOKEN.findall(where)
     field, operator, opened = "", "", 0
     for number, piece in enumerate(tokens):
         word = piece.upper()
         if piece[0] == "'" and (len(piece) == 1 or piece[-1] != "'"):
-            yield Rule.WHERE_QUOTES, field or "where", "has a quote without an end"
+            yield Violation(Rule.WHERE_QUOTES, field or "where", "has a quote without an end")
         elif piece[0] == "'":
             yield from _value_problems(field, operator, piece[1:-1])
         elif word == "NOT":
-            yield Rule.WHERE_NOT, field or "where", "has the keyword 'not', which the vendor does not allow; use !="
+            yield Violation(
+                Rule.WHERE_NOT, field or "where", "has the keyword 'not', which the vendor does not allow; use !="
+            )
         elif word in {"LIKE", "IN", "=", "!=", "<>", "<=", ">=", "<", ">"}:
             operator = word
         elif piece in {"(", ")"}:
             opened += 1 if piece == "(" else -1
         elif piece in {'"', "\\"}:
-            yield Rule.WHERE_QUOTES, field or "where", f"has a {piece}; texts stand in single quotes"
+            yield Violation(Rule.WHERE_QUOTES, field or "where", f"has a {piece}; texts stand in single quotes")
         elif word not in {"AND", "OR"} and _NAME.fullmatch(piece) and _is_name(tokens, number):
             field = piece
     if opened:
-        yield Rule.WHERE_QUOTES, "where", "has brackets that do not match"
+        yield Violation(Rule.WHERE_QUOTES, "where", "has brackets that do not match")
 
 
-def _value_problems(field: str, operator: str, value: str) -> Iterator[tuple[Rule, str, str]]:
+def _value_problems(field: str, operator: str, value: str) -> Iterator[Violation]:
     if field in ENUM_FIELDS and (operator == "LIKE" or "%" in value):
-        yield Rule.WHERE_ENUM, field, "takes no wildcard: it is one of a fixed list of values; use = or IN"
+        yield Violation(Rule.WHERE_ENUM, field, "takes no wildcard: it is one of a fixed list of values; use = or IN")
     elif operator == "LIKE" and "%" in value and len(value.replace("%", "")) < MIN_PATTERN:
-        yield (
-            Rule.WHERE_PATTERN,
-            field or "where",
-            f"has the pattern {value!r}; besides % it needs {MIN_PATTERN} characters",
-        )
+        problem = f"has the pattern {value!r}; besides % it needs {MIN_PATTERN} characters"
+        yield Violation(Rule.WHERE_PATTERN, field or "where", problem)
 
 
 def _is_name(tokens: Sequence[str], number: int) -> bool:
