@@ -26,13 +26,7 @@ EMPTY_ASKS = 3
 
 
 class ReportPages:
-    """The pages of one report.
-
-    :param hook: the client, inside its ``async with``
-    :param request: the report and its parameters
-    :param landed: gives the body of a page that is there already; ``None`` for one that is not
-    :param in_flight: pages asked for at a time, where the vendor says how many there are
-    """
+    """The pages of one report; see :meth:`nightshift.flexnet.hook.FlexNetHook.report_pages`."""
 
     def __init__(self, hook: FlexNetHook, request: ReportRequest, landed: Landed, in_flight: int) -> None:
         self._hook = hook
