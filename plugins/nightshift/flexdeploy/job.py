@@ -102,7 +102,8 @@ class ProjectJob:
 
     def request(self, ids: Ids) -> JobRequest:
         """Return what is asked for."""
-        return self.request_type.of(environment_id=ids.environment, stream_id=ids.stream, **self.parameters)
+        stream = {} if self.named.stream is None else {"stream_id": ids.stream}
+        return self.request_type.of(environment_id=ids.environment, **stream, **self.parameters)
 
     def payload(self, context: Context) -> dict[str, Any]:
         """Return what is asked for, as JSON."""

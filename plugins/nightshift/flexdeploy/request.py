@@ -59,18 +59,21 @@ class _Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, re
         return tuple(name for name in cls.__struct_fields__ if name not in ("environment_id", "stream_id"))
 
     @classmethod
-    def of(cls, *, stream_id: Any = None, **given: Any) -> Self:
+    def of(cls, *, environment_id: Any, **given: Any) -> Self:
         """Check what a person or a template has given; ``None`` leaves a parameter to the vendor.
 
-        :param stream_id: id of the stream; of builds only
-        :param given: id of the environment, and the vendor's parameters in snake case
+        :param environment_id: id of the environment
+        :param given: the vendor's parameters in snake case; of a build ``stream_id`` too, which has to be there
         :raises Rejected: one of them cannot be right; the message names it
         """
         if unknown := [name for name in given if name not in cls.__struct_fields__]:
             raise broken(unknown[0], f"is not known; known: {', '.join(cls.parameters())}")
+        where: dict[str, Any] = {"environment_id": environment_id}
         if "stream_id" in cls.__struct_fields__:
-            given["stream_id"] = fields.identifier("stream_id", stream_id)
-        return cls(**{name: _READ[name](name, value) for name, value in given.items() if value is not None})
+            where["stream_id"] = given.pop("stream_id", None)
+        where = {name: fields.identifier(name, value) for name, value in where.items()}
+        read = {name: _READ[name](name, value) for name, value in given.items() if value is not None}
+        return cls(**where, **read)
 
 
 class BuildRequest(_Request, frozen=True, kw_only=True, tag="build"):
@@ -206,8 +209,6 @@ def _maybe(read: Any, field: str, value: Any) -> Any:
 
 
 _READ: Mapping[str, Any] = {
-    "environment_id": fields.identifier,
-    "stream_id": fields.identifier,
     "workflow_version_override": fields.text,
     "inputs": fields.pairs,
     "flex_fields": fields.pairs,

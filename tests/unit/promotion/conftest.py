@@ -8,6 +8,7 @@ import pytest
 
 from include.standins.flexdeploy import FlexDeployStandIn, FlexDeploySwitches
 from tests.unit.promotion.play import Play, config
+from tests.unit.promotion.shelf import Shelf
 
 QUICK_SITE = {"ready_seconds": 0.01, "build_seconds": 0.02, "deploy_seconds": 0.02, "utility_seconds": 0.02}
 
@@ -32,3 +33,8 @@ def play_of(tmp_path: Path, vendor: FlexDeployStandIn, monkeypatch: pytest.Monke
 @pytest.fixture
 def play(play_of: Callable[..., Play]) -> Play:
     return play_of()
+
+
+@pytest.fixture
+def shelf(tmp_path: Path) -> Shelf:
+    return Shelf(tmp_path)

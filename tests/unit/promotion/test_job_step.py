@@ -8,7 +8,7 @@ import pytest
 
 from nightshift.promotion.record import PromotionOutcome, StepState
 from tests.unit.promotion.play import Play, Run
-from tests.unit.promotion.test_steps import begun, through
+from tests.unit.promotion.test_job_operators import begun, through
 
 
 def marked(run: Run, name: str, state: str = "success") -> None:

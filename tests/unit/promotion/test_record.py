@@ -19,7 +19,7 @@ from nightshift.promotion.record import (
     StepState,
     Version,
 )
-from tests.unit.promotions.records import NEW, OLD, T, deploy, ran, record, step
+from tests.unit.promotion.records import NEW, OLD, T, deploy, ran, record, step
 
 WHOLE = record(
     step("build", requests=(12001, 12002), url="https://fd/1", version=NEW, outcome="built"),

@@ -13,7 +13,7 @@ from nightshift.config.stages import DeploymentWindow
 from nightshift.promotion.record import StepKind, StepState
 from nightshift.promotion.triggers import SupersedeTrigger
 from tests.unit.promotion.play import N1, N2, Play, Run, stage
-from tests.unit.promotion.test_steps import LATER, NOW_OPEN, begun, through, window
+from tests.unit.promotion.test_job_operators import LATER, NOW_OPEN, begun, through, window
 
 FOLDERS = {"live": "Sales/Live", "candidate": "Sales/Candidate", "archive": "Sales/Archive"}
 

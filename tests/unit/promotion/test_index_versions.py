@@ -10,8 +10,8 @@ from nightshift.lake.errors import Damaged
 from nightshift.promotion.index import CLOCK_SKEW, doubts_at, has_passed, last_built, running
 from nightshift.promotion.record import PromotionRecord, PromotionStep, Running, StepState, Version
 from nightshift.promotion.rules.progress import built, deployed, passed
-from tests.unit.promotions.records import MINUTE, NEW, OLD, T, deploy, record, step
-from tests.unit.promotions.shelf import Shelf
+from tests.unit.promotion.records import MINUTE, NEW, OLD, T, deploy, record, step
+from tests.unit.promotion.shelf import Shelf
 
 V3 = Version(id=40002, name="1.0.3")
 STAGES = ("DEV", "TEST")

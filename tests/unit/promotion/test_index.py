@@ -15,8 +15,8 @@ from nightshift.lake.store import Lake
 from nightshift.promotion.index import RecordSummary, doubted, newest_running, read_index
 from nightshift.promotion.record import PromotionOutcome, PromotionRecord, StepState, Version
 from nightshift.promotion.store import BESIDE, Records
-from tests.unit.promotions.records import MINUTE, NEW, T, deploy, record, step
-from tests.unit.promotions.shelf import Shelf
+from tests.unit.promotion.records import MINUTE, NEW, T, deploy, record, step
+from tests.unit.promotion.shelf import Shelf
 
 PROCESSES = multiprocessing.get_context("forkserver")
 

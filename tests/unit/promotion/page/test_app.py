@@ -14,9 +14,9 @@ from nightshift.promotion.page import image_path, page, svg
 from nightshift.promotion.page.headers import allows
 from nightshift.promotion.record import PromotionOutcome, StepKind, StepState
 from nightshift.promotion.store import Records
-from tests.unit.promotion_page.conftest import BASE, browser, stored
-from tests.unit.promotion_page.one_hidden import HIDDEN
-from tests.unit.promotion_page.records import ONE, STAGES, TWO, deploy, promoted, record, run_of, runs, step
+from tests.unit.promotion.page.conftest import BASE, browser, stored
+from tests.unit.promotion.page.one_hidden import HIDDEN
+from tests.unit.promotion.page.records import ONE, STAGES, TWO, deploy, promoted, record, run_of, runs, step
 
 EVIL = "<script>alert(1)</script>"
 RUN_LINK = "../../dags/promote_portal/runs/asset_triggered__2026-11-21T22%3A00%3A00%2B00%3A00_x"

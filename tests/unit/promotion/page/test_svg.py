@@ -9,7 +9,7 @@ import pytest
 from nightshift.promotion.page import svg
 from nightshift.promotion.page.status import ApplicationStatus
 from nightshift.promotion.record import StepKind, StepState, Version
-from tests.unit.promotion_page.records import ONE, STAGES, TWO, deploy, record, runs, step
+from tests.unit.promotion.page.records import ONE, STAGES, TWO, deploy, record, runs, step
 
 SVG = "{http://www.w3.org/2000/svg}"
 FOUND = ApplicationStatus("portal", stages=STAGES, running={"DEV": runs(TWO, 121, 2), "TEST": None})

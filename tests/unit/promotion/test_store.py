@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from nightshift.lake.errors import Damaged
 from nightshift.lake.store import Lake
 from nightshift.promotion.store import Records, object_name
-from tests.unit.promotions.records import MINUTE, T, record
-from tests.unit.promotions.shelf import Shelf
+from tests.unit.promotion.records import MINUTE, T, record
+from tests.unit.promotion.shelf import Shelf
 
 STRANGE = [
     "manual__2026-11-20T22:00:00+00:00", "a/b", "a\\b", "../../etc/passwd", "..", ".", "", " ", "a b", "a%2Fb", "nächtlich",

@@ -8,7 +8,7 @@ from pathlib import Path
 from nightshift.lake.store import Lake
 from nightshift.promotion.record import PromotionRecord
 from nightshift.promotion.store import Records, object_name
-from tests.unit.promotions.records import MINUTE, T
+from tests.unit.promotion.records import MINUTE, T
 
 
 class Shelf:

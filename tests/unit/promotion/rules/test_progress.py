@@ -8,7 +8,7 @@ import pytest
 
 from nightshift.promotion.record import PromotionOutcome, PromotionRecord, PromotionStep, StepKind, StepState, Version
 from nightshift.promotion.rules.progress import held_back, in_doubt, in_flight, outcome_of, roll_back_of, stage_lines
-from tests.unit.promotions.records import NEW, OFFER, OLD, approved, deploy, ran, record, step
+from tests.unit.promotion.records import NEW, OFFER, OLD, approved, deploy, ran, record, step
 
 FAILED, STARTED, SKIPPED, REJECTED = StepState.FAILED, StepState.STARTED, StepState.SKIPPED, StepState.REJECTED
 REJECTED_TEST = step("TEST.approve", state=REJECTED, by="ann", outcome="Reject", version=NEW)

@@ -24,8 +24,8 @@ from starlette.routing import Mount
 
 from nightshift.lake.store import Lake
 from nightshift.promotion.page import MOUNT
-from tests.unit.promotion_page.one_hidden import OneHidden
-from tests.unit.promotion_page.records import PROMOTIONS
+from tests.unit.promotion.page.one_hidden import OneHidden
+from tests.unit.promotion.page.records import PROMOTIONS
 
 BASE = "http://airflow.test"
 PAGE = f"{BASE}{MOUNT}/"

@@ -8,7 +8,7 @@ from nightshift.promotion.index import running
 from nightshift.promotion.page.status import ApplicationStatus, read_status, trouble_of
 from nightshift.promotion.record import PromotionOutcome, PromotionRecord, StepState
 from nightshift.promotion.store import Records
-from tests.unit.promotion_page.records import ONE, STAGES, THREE, TWO, deploy, promoted, record, run_of, runs
+from tests.unit.promotion.page.records import ONE, STAGES, THREE, TWO, deploy, promoted, record, run_of, runs
 
 
 async def stand(

@@ -13,7 +13,7 @@ import pytest
 
 from nightshift.lake.store import Lake
 from nightshift.promotion.turns import KEPT, Turn, Turns, Waiter
-from tests.unit.promotions.records import T
+from tests.unit.promotion.records import T
 
 
 @pytest.fixture
