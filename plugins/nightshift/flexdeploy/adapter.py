@@ -29,7 +29,6 @@ class FlexDeployAdapter(JobAdapter):
     The API cannot be asked for a request of ours, and nothing proves that there is none: so the core never looks one up
     and never asks twice. Where a FlexField holds the marker, :meth:`proven` may find the request all the same.
 
-    :param conn_id: Airflow connection
     :param marker_flex_field: code of the FlexField that holds the marker; default: the connection's extra of that name
     """
 

@@ -67,11 +67,7 @@ MOST_CANDIDATES = 50
 
 
 async def requests_with(hook: FlexDeployHook, code: str, marker: str, project_id: int) -> list[str]:
-    """Return the ids of the workflow requests whose FlexField holds the marker, in ascending order.
-
-    :param code: code of the FlexField
-    :param project_id: project that they are of
-    """
+    """Return the ids of the workflow requests whose FlexField holds the marker, in ascending order."""
     held = (code, marker)
     found: set[str] = set()
     candidates: dict[str, None] = {}
@@ -126,9 +122,6 @@ def differences(
     """Yield in what a workflow request differs from what was asked for.
 
     :param found: the request, as FlexDeploy shows it
-    :param ran: its executions
-    :param request: what the task asks for
-    :param project: of which project
     :param since: seconds since the epoch at which the task asked
     """
     yield from _differs("project", found.project_id, project)

@@ -49,8 +49,6 @@ class WorkflowRequestLink(JobLink):
 class ResolvedNames(msgspec.Struct, frozen=True, kw_only=True):
     """What the names of a task came to, kept from attempt to attempt, so that a renamed folder makes no second job.
 
-    :param named: what the task named
-    :param ids: what it came to
     :param max_tries: Airflow's ``max_tries`` then; a clear raises it, and names are looked up anew
     """
 
@@ -62,10 +60,7 @@ class ResolvedNames(msgspec.Struct, frozen=True, kw_only=True):
 class ProjectJob:
     """A build, a deployment or a utility run, for the task that wants it.
 
-    :param request_type: which of the three
-    :param conn_id: Airflow connection
     :param marker_flex_field: code of the FlexField that the task's mark is written to; default: the connection's extra
-    :param log: of the task
     :param given: project, environment and stream by id or name, and the vendor's parameters; ``None`` leaves one out
     :raises Rejected: a parameter cannot be right; the message names it
     """

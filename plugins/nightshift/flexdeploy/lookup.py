@@ -33,7 +33,6 @@ class Named(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a task names: each thing by its id or by its name.
 
     :param project: id, or path of the project with its folders
-    :param environment: id, or environment code
     :param stream: id, or name; ``None`` where the work has none
     """
 
@@ -211,11 +210,8 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     """What one step names: each thing by its id or by its name.
 
     :param at: the step, for people: ``build``, ``TEST``, ``TEST.stop``
-    :param project: id, or path with folders
-    :param environment: id, or code
     :param stream: id, or name; ``None`` where the step has none
     :param instances: ids; empty: all of the project
-    :param utility: the project is a utility project
     """
 
     at: str

@@ -21,18 +21,10 @@ _MESSAGES = ("message", "errorMessage", "failureMessage", "executionMessage", "s
 class WorkflowRequest(msgspec.Struct, frozen=True, kw_only=True):
     """One workflow request.
 
-    :param id: the vendor's id, as text
     :param status: the vendor's word, as given; empty where an old server names only the id
-    :param project_id: project
-    :param project_version_id: version that is built or deployed
-    :param project_version_name: its name
-    :param environment_id: environment
     :param stream_id: stream, in v2 called branch
     :param created: when it was asked for, as given; only newer servers tell
-    :param package_name: package of a partial project
-    :param requested_by: user; may be an internal one
     :param requested_start_time: as given
-    :param flex_fields: codes and values
     """
 
     id: str
@@ -86,7 +78,6 @@ class Started(msgspec.Struct, frozen=True, kw_only=True):
     :param started: the vendor started something (201); else it had nothing to do (200)
     :param requests: workflow requests; all of them are to be waited for
     :param warning_code: its values are not published; never decided on
-    :param warning_message: why nothing was started
     """
 
     started: bool
@@ -98,15 +89,10 @@ class Started(msgspec.Struct, frozen=True, kw_only=True):
 class Execution(msgspec.Struct, frozen=True, kw_only=True):
     """One execution of a workflow request; its states are words of their own, in mixed case.
 
-    :param id: the vendor's id
     :param request_id: the workflow request that it belongs to
     :param status: ``Success``, ``Failure``, ``Running`` …
     :param kind: such as ``DEPLOY``
-    :param instance_id: where it ran
-    :param project_version_id: version
     :param started: when it began, as given
-    :param aborted_by: who ended it
-    :param messages: what it says of itself
     """
 
     id: str
@@ -152,12 +138,8 @@ class Execution(msgspec.Struct, frozen=True, kw_only=True):
 class Task(msgspec.Struct, frozen=True, kw_only=True):
     """An approval task or a scheduled task.
 
-    :param id: the vendor's id
     :param status: ``PENDING`` …; empty where it names none
-    :param request_id: workflow request that waits for it
-    :param flex_fields: codes and values of that request
     :param external: the other system that decides it, and its number there
-    :param requestor: who asked
     :param notes: as given
     :param scheduled: when it is to run, as given
     """
@@ -269,7 +251,6 @@ def row_of(response: Response) -> Row:
 def started_of(response: Response, work: Work, *, nothing_by_status: bool) -> Started:
     """Read the answer to a build, a deployment or a utility run.
 
-    :param work: what was asked for
     :param nothing_by_status: 200 says that nothing was started, whatever the body holds (builds and deployments of v1)
     :raises Ambiguous: it was accepted, and the answer names no workflow request
     """

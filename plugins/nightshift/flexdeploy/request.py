@@ -22,7 +22,6 @@ _PACKAGE_KEYS = ("packageName", "priority", "projectVersionId", "useLatestPackag
 class BuildFile(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
     """A file of a partial build.
 
-    :param path: fully qualified path
     :param scm_revision: revision; ``None``: the latest
     :param project_object_id: id of the file, which v2 of the API wants instead of the path
     """
@@ -37,8 +36,6 @@ class PackageDetail(msgspec.Struct, frozen=True, omit_defaults=True, rename="cam
 
     :param package_name: package; ``None``: all files
     :param priority: without it packages go in the order of the list
-    :param project_version_id: version to deploy
-    :param use_latest_package_version: deploy its newest version instead
     """
 
     package_name: str | None = None
@@ -62,7 +59,6 @@ class _Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, re
     def of(cls, *, environment_id: Any, **given: Any) -> Self:
         """Check what a person or a template has given; ``None`` leaves a parameter to the vendor.
 
-        :param environment_id: id of the environment
         :param given: the vendor's parameters in snake case; of a build ``stream_id`` too, which has to be there
         :raises Rejected: one of them cannot be right; the message names it
         """

@@ -68,7 +68,6 @@ _FIELDS: Mapping[Call, frozenset[str]] = {
 class Route(msgspec.Struct, frozen=True):
     """A method and a path with named gaps.
 
-    :param method: HTTP method
     :param template: path under the root of the connection, with gaps such as ``{id}``; may have a query
     """
 

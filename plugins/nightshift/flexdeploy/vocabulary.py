@@ -105,9 +105,7 @@ JOB_STATES: Mapping[RequestState, JobState] = {
 def broken(field: str, problem: str, advice: str = "") -> Rejected:
     """Return the error for a parameter that FlexDeploy would not understand, or would understand wrong.
 
-    :param field: name of the parameter
     :param problem: what is wrong with it, as the rest of a sentence
-    :param advice: what to do; default: correct it
     """
     return Rejected(
         f"{field} {problem}",

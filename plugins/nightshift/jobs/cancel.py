@@ -95,11 +95,7 @@ PAUSES = (0.0, 5.0, 20.0)
 
 
 def superfluous(jobs: Sequence[JobStatus], kept: str) -> list[JobStatus]:
-    """Return the jobs that have to go: all but the one that is waited for, and those that have ended without a result.
-
-    :param jobs: of this task, by their exact names
-    :param kept: id of the one that is waited for
-    """
+    """Return the jobs that have to go: all but the one that is waited for, and those that have ended without a result."""
     return [job for job in jobs if job.id != kept and job.state not in FAILED]
 
 
@@ -107,7 +103,6 @@ class Twins:
     """What is done about a second job of a task; never an error of the attempt that does it.
 
     :param adapter: open.
-    :param log: the task's log.
     :param sleep: waits while the vendor's list may be late.
     """
 
@@ -126,7 +121,6 @@ class Twins:
         attempt asks a person, who is told of this job and may have taken it: it is left alone.
 
         :param following: the intent that the newer attempt has then made
-        :param made: the job of this attempt
         :returns: whether it was cancelled
         """
         self._log.log(logging.WARNING, f"A newer attempt of this task has taken over, after job {made.id} was made.")
@@ -139,11 +133,7 @@ class Twins:
         return False
 
     async def cancel_late(self, given_up: Sequence[Intent], kept: str) -> None:
-        """Cancel what has turned up of earlier requests that were given up.
-
-        :param given_up: those requests
-        :param kept: id of the job that is waited for
-        """
+        """Cancel what has turned up of earlier requests that were given up."""
         for intent in given_up:
             for job in superfluous(await self._found(intent), kept):
                 why = f"An earlier request of this task became a job late, and job {kept} is waited for"

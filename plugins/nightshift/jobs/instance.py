@@ -87,9 +87,6 @@ def spared(ti: Any, store: StateStore, log: Log) -> str:
     Called from a signal handler's thread: what it interrupted may hold the line to Airflow, so it waits for no longer
     than
     :data:`ANSWER_WITHIN`.
-
-    :param ti: the task instance
-    :param store: its task state store
     """
 
     def fetch() -> str:

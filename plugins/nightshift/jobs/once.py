@@ -54,8 +54,6 @@ _KEPT = 5
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     """The attempt that wants a job.
 
-    :param run: the logical task.
-    :param number: Airflow's try number.
     :param max_tries: Airflow's ``max_tries``.
     :param payload: what to ask the vendor for, as JSON; equal payloads mean the same job.
     """
@@ -70,9 +68,6 @@ class SubmitOnce:
     """Bring one attempt to its job.
 
     :param adapter: open.
-    :param store: the task's state store.
-    :param attempt: who asks.
-    :param log: the task's log.
     :param clock: seconds since the epoch.
     :param sleep: waits while a vendor's list may be late.
     :param stopped: the task was told to stop: nothing new is asked for any more.

@@ -44,7 +44,6 @@ class JobStatus(msgspec.Struct, frozen=True, kw_only=True):
 
     :param id: the vendor's id of the job, never empty. An adapter whose submit makes several at once joins their ids
         in one text of its own, and answers for all of them together.
-    :param state: our word for it.
     :param vendor_state: the vendor's word, as given.
     :param detail: what the vendor says about it, one line, without secrets.
     :param url: a page a person can open; never a signed link.
@@ -110,8 +109,6 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
     :param generation: which job of this task it is, from 1.
     :param payload_hash: of what is asked for (:func:`payload_hash`); a job for another payload is another job.
     :param at: when, seconds since the epoch.
-    :param attempt: Airflow's try number.
-    :param run: the logical task.
     :param name: exactly what the vendor was given as the job's name, where it has a place for one; empty in an intent
         of
         an earlier version.
@@ -175,8 +172,6 @@ class TaskState(Generic[_Model]):
     Airflow ties a write to the attempt that makes it: once a newer attempt exists, a write of the older one fails.
 
     :param store: ``context["task_state_store"]``
-    :param key: of the store
-    :param kind: the model
     :param advice: what a person does about a value that cannot be read
     :param retention: how long it is kept after its last change; default: as long as Airflow keeps any
     """

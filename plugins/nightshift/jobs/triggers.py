@@ -23,8 +23,6 @@ class VendorJobTrigger(BaseTrigger):
     vendor. All triggers of one connection in one triggerer share one poller.
 
     :param adapter: dotted path of the :class:`nightshift.jobs.adapter.JobAdapter` class.
-    :param conn_id: Airflow connection.
-    :param options: the adapter's keyword arguments.
     :param plan: the :class:`nightshift.jobs.waiting.WaitPlan`, as plain JSON.
     :param cancel_on_kill: cancel the job when a person marks the task failed or clears it.
     """

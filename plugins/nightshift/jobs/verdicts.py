@@ -79,10 +79,7 @@ def not_seen(adapter: JobAdapter, looked: float) -> Unreachable:
 
 
 def ambiguous(adapter: JobAdapter, intent: Intent, decision: AskPerson) -> Ambiguous:
-    """Tell that nobody but a person can tell whether a job was made, and how to say it.
-
-    :param intent: the request in question
-    """
+    """Tell that nobody but a person can tell whether a job was made, and how to say it."""
     run = intent.run
     made = datetime.fromtimestamp(intent.at, UTC).isoformat(timespec="seconds")
     dag, dag_run, task = (quote(part, safe="") for part in (run.dag_id, run.run_id, run.task_id))
@@ -156,9 +153,7 @@ async def apply_resolution(
 ) -> None:
     """Check a person's word before it is acted on.
 
-    :param record: what earlier attempts left
     :param adapter: open
-    :param payload: what this task asks for
     :raises Rejected: the job that was named is not this task's; nothing was adopted
     :raises JobFailed: the person has said that the job is over; it is not made again before the task is cleared once
         more

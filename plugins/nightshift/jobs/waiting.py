@@ -37,7 +37,6 @@ class Phase(StrEnum):
 class WaitPlan(msgspec.Struct, frozen=True, kw_only=True):
     """A wait, as it travels in a trigger: every time is absolute, so that a move to another triggerer changes nothing.
 
-    :param job_id: the job.
     :param started: when the job was made, seconds since the epoch; polls grow rarer with its age.
     :param deadline: when this wait is over, seconds since the epoch.
     :param phase: which clock the deadline belongs to. A change of phase ends the wait, so that the task can store it.
@@ -47,7 +46,6 @@ class WaitPlan(msgspec.Struct, frozen=True, kw_only=True):
     :param gone_ends: "no such job" in the vendor's own words is an end
         (:attr:`nightshift.jobs.adapter.JobAdapter.gone_ends`);
         else it is a failed poll like any other.
-    :param seed: of the jitter.
     :param last: the state last logged, so that a new triggerer does not log it again.
     """
 
@@ -80,7 +78,6 @@ class LogLine(msgspec.Struct, frozen=True):
 class Watch:
     """A wait in progress: fed with answers, it says when to ask next and, once, what the wait came to.
 
-    :param plan: the wait.
     :param now: seconds since the epoch.
     """
 
@@ -233,13 +230,10 @@ class EventKind(StrEnum):
 class JobEvent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a wait came to.
 
-    :param kind: why it came back.
-    :param job_id: the job that was waited for.
     :param at: when, seconds since the epoch.
     :param status: the last observation; None if no poll ever succeeded.
     :param error: the last failed poll, in words, if the last poll failed.
     :param polls: polls of this wait that were answered.
-    :param misses: polls of this wait that failed.
     """
 
     kind: EventKind

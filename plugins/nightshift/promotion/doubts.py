@@ -27,11 +27,7 @@ AMBIGUOUS = "ambiguous"
 
 @dataclass(frozen=True)
 class Doubt:
-    """A step of which nobody knows how it ended.
-
-    :param run_id: its promotion
-    :param step: as its record has it
-    """
+    """A step of which nobody knows how it ended."""
 
     run_id: str
     step: PromotionStep
@@ -77,9 +73,6 @@ async def doubts_of(records: Records, turns: Turns) -> list[Doubt]:
     Nobody begins while something is in doubt; so only the newest turn that was used can have left a doubt. It reads
     that
     turn and its record, and one pair more for each turn after it that was taken and never used.
-
-    :param records: of the application
-    :param turns: of the application
     """
     turn = await turns.latest()
     while turn is not None:
@@ -97,10 +90,7 @@ async def settle(records: Records, run_id: str, task: str, *, by: str, why: str)
     is
     deployed there.
 
-    :param run_id: the promotion
     :param task: id of the task in doubt, such as ``TEST.deploy``
-    :param by: who looked
-    :param why: what was seen
     :raises ValueError: nobody or nothing is named, or the step is not in doubt
     """
     if not by.strip() or not why.strip():

@@ -47,7 +47,6 @@ def promotion_dag(name: str, config: Application, *, doc_md: str | None) -> DAG:
     publish
     that completes the night says so (:mod:`nightshift.nights.ready`). Or when a person starts it with the form.
 
-    :param name: name of the application
     :param config: its part of ``promotions.yaml``
     :param doc_md: what the UI says about every such DAG
     """

@@ -29,11 +29,7 @@ LONGEST = 1000
 
 
 def promotion_form(application: str, stages: Sequence[str]) -> dict[str, Param]:
-    """Return the form of an application.
-
-    :param application: its name
-    :param stages: labels of its stages, in order
-    """
+    """Return the form of an application."""
     page = f"nightshift/promotions/{application}"
     return {
         "version_id": Param(
@@ -109,14 +105,7 @@ class PromotionRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
 
     :param version_id: version to promote instead of a new one
     :param force_build: build even where nothing has changed
-    :param from_stage: first stage
-    :param to_stage: last stage
-    :param change_tickets: for the deployments
-    :param related_tickets: for the build
-    :param inputs: of the deployments
-    :param build_inputs: of the build
     :param emergency: why the first stage takes a version that has not run in the stage before it
-    :param dry_run: plan only
     :param night: the night, where the run has no partition key
     """
 

@@ -38,13 +38,7 @@ little.
 
 
 class Deployment(msgspec.Struct, frozen=True, array_like=True):
-    """What a promotion brought to a stage.
-
-    :param stage: the stage
-    :param id: id of the version
-    :param name: its name
-    :param since: when it was there
-    """
+    """What a promotion brought to a stage."""
 
     stage: str
     id: int
@@ -61,13 +55,6 @@ class RecordSummary(msgspec.Struct, frozen=True, array_like=True):
     """What one record tells, in short.
 
     :param mark: the mark of the content that it was read from
-    :param run_id: the run
-    :param night: its night
-    :param opened: when it first looked for its turn
-    :param closed: when it ended
-    :param outcome: how
-    :param turn: number of its turn
-    :param deployed: what it brought to each stage last
     :param passed: stage and id of each version that got through the stage
     :param doubts: stages whose deployment by it is not known to have ended well, each with when it began
     :param built: the version that it built itself: id, name, and when
@@ -139,8 +126,6 @@ async def read_index(records: Records) -> Index:
     """Return what the records of an application tell, and keep it.
 
     Lists the folder, and reads the index and the records that have changed since it was written.
-
-    :param records: of the application
     """
     listed = {one.name: one for one in await records.listed()}
     kept = _decoded(await records.read_beside())
@@ -226,9 +211,6 @@ CLOCK_SKEW = timedelta(minutes=5)
 async def running(records: Records, stages: Collection[str], *, but: str | None = None) -> dict[str, Running | None]:
     """Return stage → what runs there; ``None`` where no record tells of a deployment.
 
-    :param records: of the application
-    :param stages: labels of the stages
-    :param but: leave out the record of this run
     :raises Damaged: a record that may tell otherwise cannot be read
     """
     index = await read_index(records)
@@ -257,19 +239,12 @@ def _refuse_damage(index: Index, since: Collection[datetime | None]) -> None:
 
 
 async def doubts_at(records: Records, *, but: str | None = None) -> dict[str, PromotionStep]:
-    """Return stage → the deployment there that is not known to have ended well, where none ended well since.
-
-    :param records: of the application
-    :param but: leave out the record of this run
-    """
+    """Return stage → the deployment there that is not known to have ended well, where none ended well since."""
     return await doubts_in_records(records, (one for one in (await read_index(records)).summaries if one.run_id != but))
 
 
 async def doubts_in_records(records: Records, summaries: Iterable[RecordSummary]) -> dict[str, PromotionStep]:
-    """Return stage → the deployment in doubt, as its own record has it.
-
-    :param summaries: what the records tell
-    """
+    """Return stage → the deployment in doubt, as its own record has it."""
     found: dict[str, PromotionStep] = {}
     for stage, run_id in doubted(summaries).items():
         record = await records.read(run_id)
@@ -297,7 +272,6 @@ async def has_passed(records: Records, stage: str, version_id: int) -> bool:
 async def last_built(records: Records, *, but: str | None = None) -> Version | None:
     """Return the version that the application's promotions built last.
 
-    :param but: leave out the record of this run
     :raises Damaged: a record that may tell otherwise cannot be read
     """
     index = await read_index(records)

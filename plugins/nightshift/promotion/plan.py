@@ -24,9 +24,6 @@ def plan_of(
 ) -> tuple[str, ...]:
     """Return what is to be done, a line each, and what runs where now.
 
-    :param config: the application
-    :param request: what a person asked for
-    :param record: of the promotion, as it begins
     :param before: stage → what runs there
     :param doubts: stage → what is not known to have ended well there
     """

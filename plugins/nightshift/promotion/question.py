@@ -29,10 +29,7 @@ def stage_summary(
 ) -> tuple[str, str]:
     """Return subject and body of the question whether a version may go to a stage.
 
-    :param record: of the promotion
-    :param stage: the stage
     :param now_running: stage → what runs there
-    :param terms: what the answer allows
     :param doubts: stage → what is not known to have ended well there
     """
     night = f", night {record.night}" if record.night else ""
@@ -61,10 +58,7 @@ def roll_back_summary(
 ) -> tuple[str, str]:
     """Return subject and body of the question whether a stage is to be rolled back.
 
-    :param record: of the promotion
-    :param offer: what is offered
     :param now_running: stage → what runs there
-    :param terms: what the answer allows
     :param doubts: stage → what is not known to have ended well there
     """
     request = PromotionRequest.of(record.form)
@@ -216,12 +210,7 @@ def link(words: str, url: str | None) -> str:
 
 
 def term_lines(label: str, found: Mapping[str, Any], request: PromotionRequest) -> Iterator[str]:
-    """Yield what a stage is asked for, a line of Markdown each; what a person changed is told as a difference.
-
-    :param label: the stage
-    :param found: what is configured for it
-    :param request: what a person filled in
-    """
+    """Yield what a stage is asked for, a line of Markdown each; what a person changed is told as a difference."""
     where = found.get("environment") or f"environment {found.get('environment_id')}"
     yield f"**{label}** ({code(where)})"
     yield ""

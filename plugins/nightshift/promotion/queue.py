@@ -35,13 +35,7 @@ class QueuePosition(Enum):
 
 
 class Queue:
-    """The queue of an application, as one of its runs sees it.
-
-    :param context: of the task that waits
-    :param records: of the application
-    :param turns: of the application
-    :param config: the application
-    """
+    """The queue of an application, as one of its runs sees it."""
 
     def __init__(self, context: Context, records: Records, turns: Turns, config: Application) -> None:
         self.records = records
@@ -54,10 +48,7 @@ class Queue:
         self._context = context
 
     async def look(self, record: PromotionRecord) -> QueuePosition:
-        """Look once, and take the turn if it is there to take.
-
-        :param record: of the run that waits
-        """
+        """Look once, and take the turn if it is there to take."""
         me = Waiter(run_id=record.run_id, night=record.night, opened=record.opened)
         await self.turns.enter(me)
         others = await self._others(me)

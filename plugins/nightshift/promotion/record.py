@@ -92,12 +92,7 @@ class Version(_Model):
 
 
 class Running(_Model):
-    """What runs in a stage, as the records tell.
-
-    :param version: the version
-    :param since: when it was there
-    :param run_id: the run that deployed it
-    """
+    """What runs in a stage, as the records tell."""
 
     version: Version
     since: AwareDatetime
@@ -108,12 +103,9 @@ class ReportSeen(_Model):
     """A report that the promotion depends on, as the lake told it when the promotion began.
 
     :param name: ``<source>/<report>``
-    :param night: the night that was found
     :param published: when it was published; ``None``: it was not
-    :param rows: rows of that night
     :param table_version: version of the Delta table that brought them
     :param checks: name of each check → what it saw
-    :param failed: names of the checks that failed
     """
 
     name: str
@@ -131,7 +123,6 @@ class RecordedResolution(_Model):
     :param word: a workflow request was named, asked for again, or told to be over
     :param by: who said so, as given
     :param why: what was seen, as given
-    :param at: when it was heeded
     """
 
     word: Literal["adopt", "resubmit", "over"]
@@ -143,24 +134,12 @@ class RecordedResolution(_Model):
 class PromotionStep(_Model):
     """A step, as far as it is.
 
-    :param task: id of the Airflow task
-    :param kind: what it does
     :param stage: the stage, of the steps that belong to one
-    :param state: how far it is
-    :param started: when its latest attempt began
-    :param ended: when it ended
-    :param attempt: number of the latest attempt
     :param outcome: the vendor's or the approver's word: ``built``, ``no_changes``, ``already_deployed``, ``Approve`` …
-    :param by: who decided it, of approvals
-    :param version: what it built or deployed
     :param terms: digest of all that was shown with a question (:mod:`nightshift.promotion.terms`), of approvals
-    :param requests: ids of its workflow requests
     :param asked: since when FlexDeploy may have been asked for work whose answer is not known; ``None``: nothing is
         open
-    :param said: what a person said of that
-    :param url: page at the vendor
     :param start_time: when FlexDeploy was asked to begin, of deployments that are scheduled there
-    :param detail: why it ended as it did
     """
 
     task: str
@@ -195,12 +174,7 @@ class PromotionStep(_Model):
 
 
 class Offer(_Model):
-    """The way back that a failed promotion offers: what is asked for and brought back is this, and nothing else.
-
-    :param stage: the stage that failed
-    :param version: what ran there before
-    :param why: what failed
-    """
+    """The way back that a failed promotion offers: what is asked for and brought back is this, and nothing else."""
 
     stage: str
     version: Version
@@ -211,23 +185,12 @@ class PromotionRecord(_Model):
     """All that one promotion did.
 
     :param application: its name in ``promotions.yaml``
-    :param dag_id: the DAG
-    :param run_id: the run
     :param night: the night that is promoted; ``None`` for a person's run without one
     :param by: who asked for it; ``None``: the nights themselves
-    :param form: what a person filled in
-    :param opened: when it first looked for its turn
     :param turn: number of its turn; ``None`` while it waits
-    :param closed: when it ended
-    :param outcome: how
-    :param reason: why
-    :param reports: the reports that it depends on
     :param before: stage → what ran there when it began
     :param stages: labels of the stages that it goes through, in order
-    :param plan: what it was to do, in words
     :param version: the version that it builds or was given; pinned, no stage gets another
-    :param superseded_by: the run that took its place
-    :param offer: the way back, where a stage failed
     :param steps: its steps, in the order in which they first began
     """
 

@@ -46,9 +46,6 @@ class StepUnfinished(Rejected):
 class StepRecorder:
     """Keeps the record of a promotion while one of its steps is done.
 
-    :param context: of the task
-    :param application: name of the application
-    :param kind: what the step does
     :param stage: label of its stage, of the steps that belong to one
     :param supersedable: the step may be left undone for a newer night
     :param terms: what the approval before the step has to be of; ``None`` where it is not to be compared
@@ -164,7 +161,6 @@ class StepRecorder:
         """Write down how the step ended.
 
         :param changes: fields of the record that change with it
-        :param more: fields of the step
         """
 
         def ended(record: PromotionRecord) -> PromotionRecord:

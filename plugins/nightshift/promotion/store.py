@@ -60,8 +60,6 @@ async def read_object(store: Any, name: str) -> bytes | None:
 class Listed(NamedTuple):
     """An object that holds a record.
 
-    :param name: its name in the folder
-    :param changed: when it was changed last
     :param mark: what the store calls its content; another content has another mark
     """
 
@@ -85,7 +83,6 @@ class Records:
     between the
     two, and thaws when a newer one keeps the record, overwrites nothing.
 
-    :param lake: the lake
     :param application: its name in ``promotions.yaml``
     """
 
@@ -129,7 +126,6 @@ class Records:
     async def read_named(self, name: str) -> PromotionRecord | None:
         """Return the record of an object.
 
-        :param name: its name in the folder
         :raises Damaged: it cannot be read
         """
         text = await read_object(self._store, name)
@@ -152,12 +148,7 @@ _PATIENCE = 10.0
 
 
 class AsRead:
-    """The objects of one folder.
-
-    :param store: rooted at the folder
-    :param lake: that it is in
-    :param path: of the folder
-    """
+    """The objects of one folder."""
 
     def __init__(self, store: Any, lake: Lake, path: tuple[str, ...]) -> None:
         self._store = store
@@ -255,7 +246,6 @@ async def holder_of(lake: Lake, requests: Collection[int], *, server: str, but: 
 
     Reads every record of every application: it is asked for only when a person names a request.
 
-    :param requests: ids of workflow requests
     :param server: address of FlexDeploy; steps that are known to be of another one have other requests of the same ids
     :param but: application, run and task of the step that asks
     :raises Damaged: a record cannot be read

@@ -35,11 +35,7 @@ class Terms:
         return {label: found for label, found in self.stages.items() if label in record.stages}
 
     def digest(self, record: PromotionRecord, version: Version | None) -> str:
-        """Return the identity of what is allowed: 64 bits over configuration, form, stages and version.
-
-        :param record: of the promotion
-        :param version: the version that is to be deployed
-        """
+        """Return the identity of what is allowed: 64 bits over configuration, form, stages and version."""
         allowed = {
             "stages": list(record.stages),
             "configured": dict(self.of(record)),
@@ -55,10 +51,7 @@ class Terms:
 
 
 def terms_of(config: Application) -> dict[str, Terms]:
-    """Return stage → the terms of the last approval before its deployment; of a stage before any, those of itself.
-
-    :param config: the application
-    """
+    """Return stage → the terms of the last approval before its deployment; of a stage before any, those of itself."""
     found: dict[str, Terms] = {}
     groups: list[list[Stage]] = []
     for stage in config.stages:

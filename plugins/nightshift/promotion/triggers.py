@@ -27,11 +27,7 @@ class Why(StrEnum):
 
 
 class WaitOver(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The one event of a wait.
-
-    :param why: what ended it
-    :param run_id: the run of the newer night
-    """
+    """The one event of a wait."""
 
     why: Why
     run_id: str | None = None
@@ -50,8 +46,6 @@ class SupersedeTrigger(BaseTrigger):
 
     A look at the lake that fails says nothing about either, and is made again.
 
-    :param application: name of the application
-    :param night: the night that would give way
     :param until: the moment, seconds since the epoch; ``None``: there is none
     :param interval: seconds between two looks
     """
@@ -108,8 +102,6 @@ class TurnTrigger(BaseTrigger):
     It reads three small objects a look. What it cannot see, a run that ended without a word, the task finds when it is
     woken after ``longest``.
 
-    :param application: name of the application
-    :param run_id: the run that waits
     :param supersedable: wake the task when a newer night waits
     :param interval: seconds between two looks
     :param longest: seconds after which the task is woken in any case

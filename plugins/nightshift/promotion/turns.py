@@ -29,9 +29,7 @@ KEPT = 50
 class Waiter(BaseModel):
     """A run that waits for its turn, or has it.
 
-    :param run_id: the run
     :param night: its night; ``None`` for a person's run without one
-    :param opened: when it first looked
     """
 
     model_config = ConfigDict(extra="ignore", frozen=True)

@@ -19,11 +19,7 @@ def allows(style: str) -> str:
 
 
 class Headers:
-    """ASGI layer around the page.
-
-    :param app: the page
-    :param styles: the inline styles that are its own
-    """
+    """ASGI layer around the page."""
 
     def __init__(self, app: App, styles: Iterable[str]) -> None:
         self.app = app

@@ -18,9 +18,7 @@ from nightshift.promotion.record import PromotionRecord
 def render_overview(found: Sequence[ApplicationStatus], *, mistakes: Mapping[str, str], trouble: str = "") -> str:
     """Return the page of all applications.
 
-    :param found: how it stands with each
     :param mistakes: application → what is wrong with its configuration; under an empty name, with the whole file
-    :param trouble: why the lake cannot be read at all
     """
     stages = list(dict.fromkeys(chain.from_iterable(one.stages for one in found)))
     return _render("overview.html", found=found, stages=stages, mistakes=mistakes, trouble=trouble)

@@ -36,14 +36,11 @@ _OURS = (LakeError, VendorError, AirflowNotFoundException, ValueError)
 class ApplicationStatus:
     """What the records of one application tell.
 
-    :param application: its name
-    :param stages: labels of its stages, in order
     :param running: stage → what runs there; ``None`` where no record tells of a deployment
     :param doubts: stage → its newest deployment, where that did not end well
     :param holds: work that FlexDeploy may or may not have done: nothing begins before somebody says how it ended
     :param records: the newest ones, by when they were opened, newest first
     :param trouble: why some of it may be missing; empty: nothing is
-    :param description: of the application
     """
 
     application: str
@@ -90,9 +87,6 @@ async def read_status(
     grow with the age of the application.
 
     :param stages: labels of its stages; empty where the configuration cannot be read: then those of the records
-    :param newest_records: records to show
-    :param description: of the application
-    :param seconds: how long the lake may take
     """
     index, shown, trouble = Index(), list[PromotionRecord](), ""
     doubts, holds = dict[str, PromotionStep](), list[Doubt]()

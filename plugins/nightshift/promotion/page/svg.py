@@ -30,12 +30,7 @@ _UNFIT = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 class TextLine(NamedTuple):
-    """One line of text.
-
-    :param y: of its base line
-    :param text: what it says
-    :param bad: whether it is bad news
-    """
+    """One line of text."""
 
     y: int
     text: str
@@ -45,11 +40,7 @@ class TextLine(NamedTuple):
 class StageRow(NamedTuple):
     """One stage.
 
-    :param y: of its first base line
-    :param stage: its label
     :param version: name of the version, or what stands in its place
-    :param since: id of the version, and since when
-    :param since_x: where that begins
     :param doubt: whether the newest deployment there did not end well
     """
 

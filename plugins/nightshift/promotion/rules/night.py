@@ -35,9 +35,6 @@ def _check_result(report: ReportSeen, check: str) -> str:
 def promoted_before(config: Application, record: PromotionRecord, other: PromotionRecord, *, by_person: bool) -> str:
     """Return why another promotion makes this one needless; empty where it does not.
 
-    :param config: the application
-    :param record: of the promotion that would begin
-    :param other: of another one
     :param by_person: a person started it, for this very night
     """
     if other.outcome in IN_VAIN:

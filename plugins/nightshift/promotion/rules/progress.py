@@ -28,9 +28,6 @@ _STAGE_KINDS = frozenset({StepKind.DEPLOY, StepKind.UTILITY, StepKind.FOLDERS})
 def held_back(record: PromotionRecord, *, kind: StepKind, stage: str | None, upstream: Collection[str]) -> str:
     """Return why a step is not to be done; empty where it is.
 
-    :param record: of the promotion
-    :param kind: what the step does
-    :param stage: the stage that it belongs to
     :param upstream: ids of the tasks before it; what later ones said in an earlier attempt does not count
     """
     if record.outcome in NOTHING_DONE:
@@ -69,12 +66,7 @@ def _no_way_back(record: PromotionRecord, kind: StepKind) -> str:
 
 
 def other_terms(record: PromotionRecord, approval: str, digest: str) -> str:
-    """Return why an approval does not hold for what would be done now; empty where it does, or where there is none.
-
-    :param record: of the promotion
-    :param approval: id of the task that asked
-    :param digest: of what would be done now
-    """
+    """Return why an approval does not hold for what would be done now; empty where it does, or where there is none."""
     step = record.step(approval)
     if step is None or step.state is not StepState.DONE or step.terms == digest:
         return ""
@@ -88,10 +80,7 @@ def unfinished(record: PromotionRecord, *, kind: StepKind, stage: str | None, up
     """Return the step before this one whose end nobody has seen, although Airflow says that its task is through; empty
     where there is none. A person can mark any task, at any time.
 
-    :param record: of the promotion
     :param kind: what the step does that is to be done now
-    :param stage: the stage that it belongs to
-    :param upstream: ids of the tasks before it
     """
     if record.outcome in NOTHING_DONE or record.superseded_by or kind in _WAY_BACK:
         return ""
@@ -129,7 +118,6 @@ def _unapproved(step: PromotionStep | None, what: str, version: Version | None =
 class WayBack:
     """A stage that failed, and what to bring back there.
 
-    :param stage: the stage
     :param to: what ran there before; ``None``: nothing can be brought back
     :param why: what failed; where nothing can be brought back, why not
     """
@@ -167,7 +155,6 @@ def roll_back_of(record: PromotionRecord) -> WayBack | None:
 def outcome_of(record: PromotionRecord, failed: Collection[str]) -> tuple[PromotionOutcome, str]:
     """Return how a promotion ended, and why.
 
-    :param record: of the promotion
     :param failed: ids of the tasks of its run that failed
     """
     if record.outcome in NOTHING_DONE and not failed:
@@ -216,7 +203,6 @@ def stage_lines(
 ) -> list[str]:
     """Return a line for each stage: what runs there, as the records tell, and where that is in doubt.
 
-    :param record: of the promotion
     :param now_running: stage → what runs there
     :param doubts: stage → what is in doubt there by other promotions
     """
