@@ -21,6 +21,7 @@ from nightshift.config.stages import (
     Stage,
     check_once,
     check_one,
+    once,
     only_set,
     parameter,
     words,
@@ -179,9 +180,9 @@ class Application(OfProject):
     stream: Text | None = None
     stream_id: Id | None = None
     build: Build
-    packages: tuple[Package, ...] = ()
+    packages: Annotated[tuple[Package, ...], once("package", lambda one: one.name)] = ()
     stages: tuple[Stage, ...] = Field(min_length=1)
-    after: tuple[Annotated[Text, AfterValidator(_report)], ...] = ()
+    after: Annotated[tuple[Annotated[Text, AfterValidator(_report)], ...], once("report")] = ()
     newer: Literal["wait", "supersede"] = "wait"
     republished: Literal["skip", "promote"] = "skip"
     older: Literal["skip", "promote"] = "promote"
@@ -203,18 +204,6 @@ class Application(OfProject):
     def _stages_once(cls, given: tuple[Stage, ...]) -> tuple[Stage, ...]:
         check_once("stage", [stage.label for stage in given])
         check_once("environment", [str(value) for stage in given for value in stage.where.values()])
-        return given
-
-    @field_validator("packages")
-    @classmethod
-    def _packages_once(cls, given: tuple[Package, ...]) -> tuple[Package, ...]:
-        check_once("package", [package.name for package in given])
-        return given
-
-    @field_validator("after")
-    @classmethod
-    def _reports_once(cls, given: tuple[str, ...]) -> tuple[str, ...]:
-        check_once("report", given)
         return given
 
     @model_validator(mode="after")

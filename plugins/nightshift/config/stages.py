@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
@@ -52,6 +52,19 @@ def check_once(what: str, names: Sequence[str]) -> None:
         raise ValueError(f"{what} {twice[0]!r} is listed twice")
 
 
+def once(what: str, name: Callable[[Any], str] = str) -> AfterValidator:
+    """Return the validator of a list in which each name stands once.
+
+    :param name: returns the name of one
+    """
+
+    def check(given: tuple[Any, ...]) -> tuple[Any, ...]:
+        check_once(what, [name(one) for one in given])
+        return given
+
+    return AfterValidator(check)
+
+
 def _project_path(given: str) -> str:
     parts = given.replace("\\", "/").removeprefix("/").split("/")
     if not all(part.strip() for part in parts):
@@ -72,12 +85,7 @@ def _folder_path(given: str) -> str:
     return given
 
 
-def _instances_once(given: tuple[int, ...]) -> tuple[int, ...]:
-    check_once("instance", [str(one) for one in given])
-    return given
-
-
-Instances = Annotated[tuple[Id, ...], AfterValidator(_instances_once)]
+Instances = Annotated[tuple[Id, ...], once("instance")]
 ProjectPath = Annotated[Text, AfterValidator(_project_path)]
 FolderPath = Annotated[Text, AfterValidator(_folder_path)]
 
@@ -116,15 +124,9 @@ class Approval(Section):
         goes on
     """
 
-    users: tuple[Text, ...] = ()
+    users: Annotated[tuple[Text, ...], once("user")] = ()
     hours: Hours = 72
     on_timeout: Literal["reject", "fail", "approve"] = "reject"
-
-    @field_validator("users")
-    @classmethod
-    def _named_once(cls, given: tuple[str, ...]) -> tuple[str, ...]:
-        check_once("user", given)
-        return given
 
 
 class DeploymentWindow(Section):
@@ -143,14 +145,8 @@ class DeploymentWindow(Section):
     timezone: Zone
     opens: Clock
     closes: Clock
-    days: tuple[Weekday, ...] = ()
+    days: Annotated[tuple[Weekday, ...], once("day")] = ()
     outside: Literal["wait", "start_time"] = "wait"
-
-    @field_validator("days")
-    @classmethod
-    def _days_once(cls, given: tuple[Weekday, ...]) -> tuple[Weekday, ...]:
-        check_once("day", given)
-        return given
 
     @model_validator(mode="after")
     def _has_a_length(self) -> DeploymentWindow:
