@@ -98,7 +98,9 @@ class AtEnvironment(Section):
 
     @property
     def where(self) -> dict[str, Any]:
-        """The environment as the operators' parameter: ``environment`` or ``environment_id``; nothing: it names none."""
+        """The environment as the operators' parameter: ``environment`` or ``environment_id``; nothing: it names
+        none.
+        """
         return parameter(self, "environment")
 
 

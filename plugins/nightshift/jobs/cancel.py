@@ -95,7 +95,9 @@ PAUSES = (0.0, 5.0, 20.0)
 
 
 def superfluous(jobs: Sequence[JobStatus], kept: str) -> list[JobStatus]:
-    """Return the jobs that have to go: all but the one that is waited for, and those that have ended without a result."""
+    """Return the jobs that have to go: all but the one that is waited for, and those that have ended without a
+    result.
+    """
     return [job for job in jobs if job.id != kept and job.state not in FAILED]
 
 

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk.exceptions import AirflowFailException, TaskAwaitingInput, TaskDeferred
 
+from nightshift.nights.place import lake_of_this_deployment
 from nightshift.promotion.index import doubts_at, running
 from nightshift.promotion.question import roll_back_summary, stage_summary, terms_line
 from nightshift.promotion.record import PromotionRecord, StepKind, StepState, Version
 from nightshift.promotion.recorder import StepRecorder, run_now
 from nightshift.promotion.rules.progress import in_doubt
+from nightshift.promotion.store import Records
 from nightshift.promotion.terms import Terms
 from nightshift.promotion.triggers import SupersedeTrigger, WaitOver, Why
 from nightshift.retries import VendorRetryPolicy
@@ -80,8 +82,8 @@ class PromotionApprovalOperator(ApprovalOperator):
 
         :raises AirflowFailException: Airflow would show another question than this one
         """
-        record = run_now(self._begin(context))
-        self._refuse_another_question(context, record)
+        recorder, record = run_now(self._begin(context))
+        self._refuse_another_question(context, recorder, record)
         try:
             super().execute(context)
         except TaskAwaitingInput as parked:
@@ -103,9 +105,9 @@ class PromotionApprovalOperator(ApprovalOperator):
         if event.get("timedout") and self.on_timeout == "fail":
             event = self._unanswered()
         # Before anything else: on a rejection Airflow's operator skips what follows by an exception.
-        terms_line = self._record_answer(run_now(self._recorder_for(context)), event)
+        answer = self._record_answer(run_now(self._recorder(context)), event)
         super().execute_complete(context, event)
-        return terms_line
+        return answer
 
     def _record_answer(self, recorder: StepRecorder, event: Mapping[str, Any]) -> dict[str, Any]:
         """Write the answer into the record and return it.
@@ -115,7 +117,7 @@ class PromotionApprovalOperator(ApprovalOperator):
         if "error" in event:
             run_now(recorder.end(StepState.FAILED, outcome="timed_out", by=NOBODY))
             raise AirflowFailException(
-                f"Nobody answered within {self.response_timeout}. Nothing was deployed to {self.stage}. Clear this "
+                f"Nobody answered within {self.response_timeout}. Nothing was deployed to {recorder.stage}. Clear this "
                 "task to ask again."
             )
         answer, by = event["chosen_options"][0], _name(event.get("responded_by_user")) or NOBODY
@@ -137,18 +139,20 @@ class PromotionApprovalOperator(ApprovalOperator):
         """Return what an answer allows."""
         return self.terms or Terms(str(self.stage), {})
 
-    async def _begin(self, context: Context) -> PromotionRecord:
-        recorder = await self._recorder_for(context)
+    async def _begin(self, context: Context) -> tuple[StepRecorder, PromotionRecord]:
+        recorder = await self._recorder(context)
         record = await recorder.begin()
         version = self.version_in(record)
         record = await recorder.note(version=version, terms=self.own_terms(record).digest(record, version))
         now_running = await running(recorder.records, self.stages)
         others = await doubts_at(recorder.records, but=record.run_id)
         doubts = {**others, **{one.stage: one for one in in_doubt(record) if one.stage}}
+        # Airflow's operator takes its question from these; all else of it is what it was when its DAG was parsed.
         self.subject, self.body = self.summarize(record, now_running, doubts)
-        return record
+        self.assigned_users = self.answerers(recorder.stage)
+        return recorder, record
 
-    def _refuse_another_question(self, context: Context, record: PromotionRecord) -> None:
+    def _refuse_another_question(self, context: Context, recorder: StepRecorder, record: PromotionRecord) -> None:
         """Make sure that Airflow shows this question: it keeps the text of the first one through every clear of its
         task.
 
@@ -162,15 +166,11 @@ class PromotionApprovalOperator(ApprovalOperator):
         here = {getattr(one, "id", None) for one in shown.assigned_users or ()}
         if terms_line(digest) in (shown.body or "") and assigned == here:
             return
-        run_now(
-            self._recorder(context).end(
-                StepState.FAILED, outcome="not_asked", detail="Airflow would show the question of before"
-            )
-        )
+        run_now(recorder.end(StepState.FAILED, outcome="not_asked", detail="Airflow would show the question of before"))
         raise AirflowFailException(
             "Nobody was asked and nothing was deployed: this task asked before, and Airflow keeps that question, "
             f"which is for something else than {self.version_in(record)} as it would be deployed now. Start a run with "
-            f"{_as_form(record, self.stage)} in the form: it asks anew."
+            f"{_as_form(record, recorder.stage)} in the form: it asks anew."
         )
 
     def _question(self, context: Context) -> CreateHITLDetailPayload:
@@ -209,16 +209,21 @@ class PromotionApprovalOperator(ApprovalOperator):
         )
         raise AirflowFailException(
             f"{by} approved what is not what would be deployed now: the configuration, the form or the version has "
-            f"changed since the question. Nothing was deployed to {self.stage}. Put the configuration back and clear "
-            f"this task; or start a run with {_as_form(record, self.stage)} in the form: it asks anew."
+            f"changed since the question. Nothing was deployed to {recorder.stage}. Put the configuration back and "
+            f"clear this task; or start a run with {_as_form(record, recorder.stage)} in the form: it asks anew."
         )
 
-    def _recorder(self, context: Context) -> StepRecorder:
-        return StepRecorder(context, self.application, kind=self.kind, stage=self.stage, supersedable=self.supersedable)
+    async def stage_of(self, context: Context) -> str | None:
+        """Return the stage that is asked for."""
+        return self.stage
 
-    async def _recorder_for(self, context: Context) -> StepRecorder:
-        """Return the keeper, once it is known of what stage."""
-        return self._recorder(context)
+    def answerers(self, stage: str | None) -> Any:
+        """Return who may answer, as Airflow's operator takes it."""
+        return self.assigned_users
+
+    async def _recorder(self, context: Context) -> StepRecorder:
+        stage = await self.stage_of(context)
+        return StepRecorder(context, self.application, kind=self.kind, stage=stage, supersedable=self.supersedable)
 
     def _unanswered(self) -> dict[str, Any]:
         if self.defaults is None:
@@ -265,12 +270,14 @@ class RollBackApprovalOperator(PromotionApprovalOperator):
         label = record.offer.stage if record.offer else ""
         return self.ways.get(label) or Terms(label, {})
 
-    async def _recorder_for(self, context: Context) -> StepRecorder:
-        record = await self._recorder(context).read()
-        self.stage = record.offer.stage if record.offer else None
-        if users := self.approvers.get(self.stage or ""):
-            self.assigned_users = _assigned(users)
-        return self._recorder(context)
+    async def stage_of(self, context: Context) -> str | None:
+        """Return the stage that is offered."""
+        record = await Records(lake_of_this_deployment(), self.application).read(context["ti"].run_id)
+        return record.offer.stage if record is not None and record.offer is not None else None
+
+    def answerers(self, stage: str | None) -> Any:
+        """Return those who may approve the stage."""
+        return _assigned(self.approvers.get(stage or "", ())) or self.assigned_users
 
 
 def _assigned(users: Sequence[str]) -> list[dict[str, str]] | None:
