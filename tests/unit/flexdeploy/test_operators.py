@@ -433,7 +433,7 @@ def test_the_sensors_working_time_stands_still_while_a_person_is_waited_for(
     vendor: DeployServer, api: FakeExecutionApi
 ) -> None:
     made = vendor.add("PENDING_APPROVAL")
-    one = sensor(workflow_request_id=12001, timeout=0.3, waiting_timeout=60.0)
+    one = sensor(workflow_request_id=12001, timeout=1.5, waiting_timeout=60.0)
     first = api.run(one)
     parked = api.fire(first.message)
     second = api.run(one, resume=("resume", parked))
