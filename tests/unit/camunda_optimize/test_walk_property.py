@@ -9,7 +9,7 @@ from itertools import count
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, event, given, settings
+from hypothesis import HealthCheck, event, example, given, settings
 from hypothesis import strategies as st
 
 from include.standins import Fault, FaultKind
@@ -72,6 +72,9 @@ numbers = count()
     strict=st.booleans(),
     faults=st.lists(st.tuples(st.sampled_from(PASSING), st.integers(1, 6)), max_size=2, unique_by=lambda one: one[1]),
 )
+@example(rows=6, limit=5, most=5, strict=False, faults=[(Fault(kind=faulty.ID_MISSING), 1)])
+@example(rows=11, limit=5, most=10, strict=True, faults=[(Fault(kind=faulty.ID_MISSING), 2)])
+@example(rows=11, limit=5, most=10, strict=True, faults=[(Fault(kind=faulty.PAGE_EMPTY), 3)])
 @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 def test_all_records_or_a_named_failure(
     vendor: CamundaOptimizeStandIn,

@@ -309,3 +309,14 @@ async def test_pages_beyond_the_last_are_all_answered_alike(vendor_with: VendorW
     vendor_with(Fault(kind=FaultKind.STATUS, status=404, page=5, times=2), **SILENT)
     with pytest.raises(Unsteady, match="page 5 is refused with 404, and page 6, which is beyond it, has no rows"):
         await walk()
+
+
+@pytest.mark.parametrize("status", [406, 409, 413])
+@pytest.mark.parametrize("beyond", [BeyondLast.EMPTY, BeyondLast.NOT_FOUND, BeyondLast.REJECTED])
+async def test_a_page_beyond_the_last_that_is_refused_otherwise_once_costs_no_walk(
+    vendor_with: VendorWith, status: int, beyond: BeyondLast
+) -> None:
+    fault = Fault(kind=FaultKind.STATUS, status=status, page=4)
+    vendor = vendor_with(fault, rows=150, beyond_last=beyond, **SILENT)
+    assert_all(await walk(), 150)
+    assert asked(vendor)[4] >= 2
