@@ -86,7 +86,9 @@ class Ledger:
         self._lock = threading.RLock()
         self._news = threading.Condition(self._lock)
         self._kept = kept
-        self._file: IO[bytes] | None = Path(file).open("ab", buffering=0) if file else None  # noqa: SIM115 -- held open until close()
+        self._file: IO[bytes] | None = None
+        if file:
+            self._file = Path(file).open("ab", buffering=0)  # noqa: SIM115 -- held open until close()
         self._number = 0
         self._effect_number = 0
         self._in_flight = 0

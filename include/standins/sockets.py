@@ -219,7 +219,7 @@ class Sender:
         for part in _first(_parts(response), fault.at_bytes):
             await self._write(stream, part)
         transport = self._request.transport
-        while transport is not None and transport.get_write_buffer_size():  # noqa: ASYNC110 -- there is no event for an empty buffer
+        while transport is not None and transport.get_write_buffer_size():  # noqa: ASYNC110 -- no event tells it
             await asyncio.sleep(0.001)
         if fault.kind == FaultKind.HOLD_BODY:
             await self._listener.hold(self._request)

@@ -91,7 +91,8 @@ def aggregated(report_id: str, found: Any, limit: int, switches: CamundaOptimize
         body["reportId"] = report_id
     if count > limit and switches.message_told:
         body["message"] = (
-            f"All {count} records are delivered in this response regardless of the limit, because only raw data reports can be paginated."
+            f"All {count} records are delivered in this response regardless of the limit, "
+            "because only raw data reports can be paginated."
         )
     if found is not None or switches.null_data is Missing.NULL:
         body["data"] = found
@@ -180,7 +181,7 @@ class Contexts:
     def _new_id(self, context: Context) -> str:
         draw = Draw(self._seed, "camunda_optimize", "context", context.number, context.changes)
         tail = base64.b64encode(b"".join(draw.bits().to_bytes(8, "big") for _ in range(5))).decode()
-        # Ids are base64: each holds what has to be percent-encoded in a query, so that a client which does not encode is found out.
+        # Base64 that holds what has to be percent-encoded in a query: a client which does not encode is found out.
         return f"{DOCUMENTED_ID}5QW5kRmV0Y2gB+{tail[:-2]}/+=="
 
 

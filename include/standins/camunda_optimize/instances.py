@@ -112,10 +112,10 @@ class Records:
         return text + (b"%.0b" if ended is None else b""), _day_of(started), _day_of(ended or started)
 
     def _record(self, draw: Draw, started: timedelta, ended: timedelta | None) -> dict[str, Any]:
-        process = self._report.process
+        process, prefix = self._report.process, _prefix(self._seed, self._report).decode()
         record: dict[str, Any] = {
             "processDefinitionKey": process,
-            "processDefinitionId": f"{process}:{draw.integer(1, 4)}:{_prefix(self._seed, self._report).decode()}0242ac120003",
+            "processDefinitionId": f"{process}:{draw.integer(1, 4)}:{prefix}0242ac120003",
             "processInstanceId": _ID.decode(),
             "businessKey": f"{draw.choice(_COMPANIES)} / {draw.integer(1, 99_999):05d}" if draw.chance(0.9) else None,
             "startDate": _START.decode() + _time_of(started) + self._switches.utc_offset,

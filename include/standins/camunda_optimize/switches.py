@@ -84,14 +84,14 @@ class ErrorBody(StrEnum):
 class CamundaOptimizeSwitches(Switches, frozen=True, kw_only=True):
     """Every open point of the reference, with the default that it recommends or that seems likeliest.
 
-    ``secret``: ``None``: no secret is configured, every request gets 401. ``jwts``: further bearer tokens, from 3.10 on.
-    ``rows``: records of a report by id; an unknown id makes a raw data report of that many records.
+    ``secret``: ``None``: no secret is configured, every request gets 401. ``jwts``: further bearer tokens, from 3.10
+    on. ``rows``: records of a report by id; an unknown id makes a raw data report of that many records.
     ``documented_sample``: the report of the vendor's page has eleven records, of which the first four, and the
-    ``searchRequestId``, are the page's. ``id_changes_every``: the context gets another id after so many pages, 0: never;
-    ``old_id_valid``: the ids before it still work. ``lost_context_status``: of an expired or unknown context (4.2).
-    ``open_contexts``: how many may be open at once. ``most_total``: ``totalNumberOfRecords`` never says more, as a search
-    database that stops counting at 10,000; ``None``: it counts all. ``report_id_told``, ``message_told``: off in the
-    oldest version (3.2). ``utc_offset``: of all dates, ``+hhmm``. ``ready``: answer of ``/api/readyz``.
+    ``searchRequestId``, are the page's. ``id_changes_every``: the context gets another id after so many pages, 0:
+    never; ``old_id_valid``: the ids before it still work. ``lost_context_status``: of an expired or unknown context
+    (4.2). ``open_contexts``: how many may be open at once. ``most_total``: ``totalNumberOfRecords`` never says more, as
+    a search database that stops counting at 10,000; ``None``: it counts all. ``report_id_told``, ``message_told``: off
+    in the oldest version (3.2). ``utc_offset``: of all dates, ``+hhmm``. ``ready``: answer of ``/api/readyz``.
     """
 
     version: Version = Version.V3_7

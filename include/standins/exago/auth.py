@@ -77,7 +77,7 @@ def _basic(sent: str, switches: ExagoSwitches) -> str:
 
 
 def _right(request: Request, switches: ExagoSwitches) -> list[str]:
-    """Return the signatures that are right for a call, by what the reference leaves open: the path encoded or not, no length or 0."""
+    """Return the signatures that are right for a request: of the path encoded or not, and of no length or 0."""
     headers, sid = request.headers, request.query.get("sid", "")
     lengths = [str(len(request.body))] if request.body else ["0", ""]
     return [

@@ -172,7 +172,15 @@ class LiveTree:
             self._take(tree.delete(self._trees.now, levels, self.same))
         request.effect("folder_deleted", "/".join(levels))
 
-    def other_user(self, do: str, path: str, *, to: str = "", type: str = "advanced", sink: Sink | None = None) -> bool:  # noqa: A002 -- as it stands in a fault's detail
+    def other_user(
+        self,
+        do: str,
+        path: str,
+        *,
+        to: str = "",
+        type: str = "advanced",  # noqa: A002 -- as it stands in a fault's detail
+        sink: Sink | None = None,
+    ) -> bool:
         """Change the tree as another user does; see ``other_user`` in :mod:`~include.standins.exago.faulty`.
 
         :param sink: where the effect goes; default: the ledger, as the vendor's own doing

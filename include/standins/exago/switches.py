@@ -96,16 +96,16 @@ class ExagoSwitches(Switches, frozen=True, kw_only=True):
     """Every open point of the reference, with the default that it recommends or that seems likeliest.
 
     ``user_id`` and ``rest_key``: the credentials, the user may be blank; ``secured`` off: an unsecured configuration,
-    which takes ``Basic Og==``. ``rest_enabled`` off: every request gets 500 with HTML. ``words_case_sensitive``: words of the path as the
-    reference prints them; ``names_case_sensitive``: of folders and reports. ``configs``: what ``?config=`` may name.
-    ``session_seconds``: life of a session since its last request; ``session_calls``: it ends after so many.
-    ``session_id_key``: of the session's JSON. ``role``: ``user`` of every node. ``child_key``, ``separator``: instead
-    of what ``version`` says. ``numeric_types``: of nodes. ``existing``, ``missing``, ``not_empty``, ``read_only``:
-    answer to a folder that is there, is not (or its parent), holds something, may not be changed. ``parents_made``:
-    creating a folder makes the folders above it. ``listing_lag_calls``: a listing does not show what the last so many
-    requests changed. ``parties``: path of a top folder → whom it is shown to (a value of the storage identity), from
-    2020.1 on and unless ``IsAdmin``. ``report_rows``: rows of a report by path; ``failing_reports``: path → what its
-    ``ErrorList`` says.
+    which takes ``Basic Og==``. ``rest_enabled`` off: every request gets 500 with HTML. ``words_case_sensitive``: words
+    of the path as the reference prints them; ``names_case_sensitive``: of folders and reports. ``configs``: what
+    ``?config=`` may name. ``session_seconds``: life of a session since its last request; ``session_calls``: it ends
+    after so many. ``session_id_key``: of the session's JSON. ``role``: ``user`` of every node. ``child_key``,
+    ``separator``: instead of what ``version`` says. ``numeric_types``: of nodes. ``existing``, ``missing``,
+    ``not_empty``, ``read_only``: answer to a folder that is there, is not (or its parent), holds something, may not be
+    changed. ``parents_made``: creating a folder makes the folders above it. ``listing_lag_calls``: a listing does not
+    show what the last so many requests changed. ``parties``: path of a top folder → whom it is shown to (a value of the
+    storage identity), from 2020.1 on and unless ``IsAdmin``. ``report_rows``: rows of a report by path;
+    ``failing_reports``: path → what its ``ErrorList`` says.
 
     At the start only: ``tree``: paths of all that there is, a folder's with ``/`` at its end; ``documented_tree``: the
     tree of the vendor's page and nothing else.

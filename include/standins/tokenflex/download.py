@@ -52,7 +52,10 @@ class Downloads:
     async def file(self, request: Request) -> Response:
         vendor = self._vendor
         if "Authorization" in request.headers and vendor.switches.s3_strict:
-            text = "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string parameter or the Authorization header should be specified"
+            text = (
+                "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string "
+                "parameter or the Authorization header should be specified"
+            )
             raise Refused(xml_error(400, "InvalidArgument", text))
         export = self._export(request)
         if request.fault("file_replaced"):

@@ -40,8 +40,7 @@ def consent_page(*, client: str, scopes: str, ticket: str, action: str, signed_i
     :param ticket: number under which the server keeps what is asked
     """
     options = (
-        f'<option value="{escape(person.name)}"{" selected" if person.name == signed_in else ""}>{escape(person.name)}</option>'
-        for person in PEOPLE
+        f"<option{' selected' if person.name == signed_in else ''}>{escape(person.name)}</option>" for person in PEOPLE
     )
     page = _PAGE.format(
         client=escape(client),

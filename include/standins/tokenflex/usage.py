@@ -148,7 +148,8 @@ def _desktop(
 ) -> UsageRow:
     product, code, feature, tokens = draw.choice(_PRODUCTS)
     server = draw.choice(_SERVERS)
-    begins = datetime(day.year, day.month, day.day) + timedelta(seconds=draw.integer(6 * 3600, 20 * 3600))  # noqa: DTZ001 -- the vendor's session stamps have no zone
+    midnight = datetime(day.year, day.month, day.day)  # noqa: DTZ001 -- the vendor's session stamps have no zone
+    begins = midnight + timedelta(seconds=draw.integer(6 * 3600, 20 * 3600))
     minutes = draw.integer(1, 239)
     charge = draw.choice(_CHARGES)
     values = (

@@ -74,7 +74,7 @@ def test_a_broken_answer_is_no_verdict(vendor_with: Start, api: FakeExecutionApi
 
 @pytest.mark.parametrize("status", [500, 503, 404])
 def test_half_way_a_page_at_the_door_ends_nothing(vendor_with: Start, api: FakeExecutionApi, status: int) -> None:
-    """The session dies between the two moves, while users are without the folder, and a restart answers in its place."""
+    """The session dies between the two moves, while users are without the folder; a restart answers in its place."""
     vendor = vendor_with()
     before = vendor.live.paths()
     vendor.faults.add(Fault(kind="session_dies", path="/rename$", after=1))

@@ -1,4 +1,4 @@
-"""The client against the stand-in: every form of authorization, error, tree and answer that the reference leaves open."""
+"""The client against the stand-in: each form of authorization, error, tree and answer that is left open."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every row of a report comes exactly once, whatever the vendor leaves open. Judged by the stand-in's own rows and ledger."""
+"""Every row of a report comes exactly once, whatever the vendor leaves open, by the stand-in's rows and ledger."""
 
 from __future__ import annotations
 

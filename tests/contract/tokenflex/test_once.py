@@ -39,7 +39,7 @@ def body(name: str) -> dict[str, Any]:
 
 
 def in_doubt(api: FakeExecutionApi) -> str:
-    """Leave the record as kill -9 leaves it between the vendor's answer and our note of it; return the name that was sent."""
+    """Leave the record as kill -9 leaves it between the vendor's answer and our note of it; return the name sent."""
     record = dict(api.task_store[RECORD])
     api.task_store[RECORD] = {**record, "id": None, "status": None, "done": False}
     return str(record["intent"]["name"])
@@ -171,7 +171,7 @@ def test_a_proxys_word_on_an_export_is_no_word_on_it(vendor_with: StartVendor, f
 
 
 class Paced(TokenFlexExportAdapter):
-    """A turn comes every one and a half seconds, and the last one is just gone; a request has to leave in half a second."""
+    """A turn comes every one and a half seconds, the last one is just gone; a request has to leave in half a second."""
 
     settle = 0.2
     send_within = 0.5

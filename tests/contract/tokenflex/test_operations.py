@@ -90,8 +90,9 @@ async def test_what_is_refused_here_the_vendor_refuses_too(
     with pytest.raises(Rejected):
         UsageRequest(**asked)  # type: ignore[arg-type]
     async with TokenFlexHook() as hook:
+        request = UsageRequest(**asked, skip_rules=frozenset(Rule))  # type: ignore[arg-type]
         with pytest.raises(Rejected) as caught:
-            await hook.create_export(CONTRACT, UsageRequest(**asked, skip_rules=frozenset(Rule)))  # type: ignore[arg-type]
+            await hook.create_export(CONTRACT, request)
     assert caught.value.status == 400
     assert vendor.ledger.effects(kind="export_created") == []
 

@@ -258,7 +258,8 @@ async def test_id_that_was_never_given_and_id_of_another_report(asker: Asker) ->
 async def test_id_has_to_be_encoded(asker: Asker) -> None:
     name = (await asker.page(ORDERS))["searchRequestId"]
     assert {"+", "/", "="} <= set(name)
-    url = f"{asker.vendor.url}/api/public/export/report/{ORDERS}/result/json?limit=1&paginationTimeout=60&searchRequestId={name}"
+    path = f"/api/public/export/report/{ORDERS}/result/json?limit=1&paginationTimeout=60"
+    url = f"{asker.vendor.url}{path}&searchRequestId={name}"
     async with asker.session.get(URL(url, encoded=True), headers={"Authorization": TOKEN}) as response:
         assert response.status == LOST
 

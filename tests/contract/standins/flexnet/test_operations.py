@@ -235,7 +235,8 @@ FILTERS = {
     "account": "accountID, accountName",
     "user": "userName, displayName, email, accountID, accountName",
     "entitlement": "entitlementID, activationID, productName, partNumber, accountID, accountName",
-    "device": "deviceName, deviceID, accountID, accountName, entitlementID, activationID, productName, partNumber, deviceUserEmail, siteName",
+    "device": "deviceName, deviceID, accountID, accountName, entitlementID, activationID, productName, "
+    "partNumber, deviceUserEmail, siteName",
     "served-device": "accountID, accountName, siteName, servedClientHostID",
     "product-feature": "productName, productVersion, featureName, featureVersion",
     "fulfillment": "fulfillmentID, activationID, productName, partNumber, accountID, accountName, hostEntityID",
@@ -281,7 +282,8 @@ def test_usage_filters_by_any_field(shared_site: Site) -> None:
 
 def test_the_account_fields_and_who_links_to_them(shared_site: Site) -> None:
     accounts = shared_site.rows("account", limitRecords=300)
-    known = "AccountID AccountName AccountDescription AccountType Address1 Address2 City Country PostalCode ParentAccountIDs"
+    known = "AccountID AccountName AccountDescription AccountType Address1 Address2 City Country PostalCode"
+    known += " ParentAccountIDs"
     assert set(known.split()) <= set(accounts[0])
     assert {row["AccountType"] for row in accounts} == {
         "CUSTOMER",
