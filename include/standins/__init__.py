@@ -13,10 +13,9 @@ one.
   Prints ``flexnet http://127.0.0.1:18201`` when that vendor listens; the ready file (JSON ``{"flexnet": "http://…"}``)
   appears, whole, when all listen. SIGTERM or SIGINT ends it.
 
-**Write one.** Subclass :class:`StandIn` in ``include/standins/<vendor>/``; export it there as named in
-``process.VENDORS``: ``flexnet.FlexNetStandIn``, ``tokenflex.TokenFlexStandIn``,
-``camunda_optimize.CamundaOptimizeStandIn``, ``exago.ExagoStandIn``, ``flexdeploy.FlexDeployStandIn``. What no vendor
-would send is for :mod:`include.standins.scripted`::
+**Write one.** Subclass :class:`StandIn` in a package beside this module, named as the connection type, and export that
+one class there: ``make run``, Compose and the command above find it by that. What no vendor would send is for
+:mod:`include.standins.scripted`::
 
     class ExagoSwitches(Switches, frozen=True, kw_only=True):      # one field for every [unknown] and [assumed]
         created_status: int = 200                                  # typed, with a default, explained in the docstring
