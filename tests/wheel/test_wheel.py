@@ -267,7 +267,7 @@ def commands(host: str) -> list[str]:
     page = (ROOT / "docs/install.md").read_text()
     lines = re.search(r"^```sh\n(.*?)^```", page, re.MULTILINE | re.DOTALL)[1].splitlines()  # type: ignore[index]
     assert len(lines) <= 10
-    assert lines.pop(0) == "pip install nightshift", "what the fixture did, with the wheel"
+    assert lines.pop(0) == "pip install <checkout>", "what the fixture did, with the wheel"
     mine = {"https://acme.flexnetoperations.com": host, "'<producer user>'": "nightshift"}
     return [re.sub("|".join(map(re.escape, mine)), lambda found: mine[found[0]], line) for line in lines]
 
