@@ -124,7 +124,8 @@ def not_shown(adapter: JobAdapter, event: JobEvent) -> Ambiguous:
         advice="Nothing was asked for again: the job may have been done. Look at the vendor. If it is there, clear "
         f"this task: it looks at it anew. If not, open the tab Task State Store, add the key {RESOLUTION_KEY!r} with "
         "the value "
-        '{"resubmit": true, "by": "<your name>", "why": "<what you saw>"} to have it made again, or {"over": true, …} where '
+        '{"resubmit": true, "by": "<your name>", "why": "<what you saw>"} to have it made again, '
+        'or {"over": true, …} where '
         "it is not wanted any more; then clear this task.",
     )
 

@@ -163,7 +163,8 @@ def _given_up(record: PromotionRecord) -> str:
     if lost := [
         step.task for step in record.steps_of(JOBS) if step.state is StepState.STARTED and step.asked is not None
     ]:
-        why += f"; FlexDeploy may have been asked for {', '.join(lost)}, and no workflow request of it is known: look there"
+        asked = ", ".join(lost)
+        why += f"; FlexDeploy may have been asked for {asked}, and no workflow request of it is known: look there"
     return why
 
 

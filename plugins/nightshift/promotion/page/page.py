@@ -44,7 +44,8 @@ def style() -> str:
 
 
 def _render(name: str, **values: object) -> str:
-    return _environment().get_template(name).render(style=Markup(style()), **values)  # noqa: S704  # a file of this package
+    own = Markup(style())  # noqa: S704  # a file of this package
+    return _environment().get_template(name).render(style=own, **values)
 
 
 @cache

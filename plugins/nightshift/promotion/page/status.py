@@ -130,7 +130,10 @@ async def _read(store: Records, run_ids: Iterable[str]) -> list[PromotionRecord]
 def trouble_of(error: Exception) -> str:
     """Return an error of the lake for a person; what others' errors say goes to the log alone, it may name a key."""
     if isinstance(error, TimeoutError):
-        return "The lake did not answer in time. Nothing is lost; try again, and look at the network and at NIGHTSHIFT_LAKE."
+        return (
+            "The lake did not answer in time. Nothing is lost; try again, and look at the network and at "
+            "NIGHTSHIFT_LAKE."
+        )
     if isinstance(error, _OURS):
         return redact(str(error))
     log.error("The lake of the promotions cannot be read", exc_info=error)
