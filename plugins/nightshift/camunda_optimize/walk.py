@@ -8,7 +8,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from nightshift.camunda_optimize.page import ContextLost, ResultPage, bad_page
-from nightshift.lake.extract import TOLD_ROWS
+from nightshift.lake.extract import CLAIMED_ROWS
 
 if TYPE_CHECKING:
     from nightshift.camunda_optimize.hook import CamundaOptimizeHook
@@ -101,7 +101,7 @@ class ResultWalk:
         if first.is_value:
             notes["shape"] = "a single value, taken as one row" if first.rows else "a value that is null: no row"
         if (promised := self._promised()) is not None and promised < self._rows:
-            notes[TOLD_ROWS] = promised
+            notes[CLAIMED_ROWS] = promised
         return notes
 
     def _take(self, page: ResultPage) -> None:

@@ -147,7 +147,7 @@ def _compose(text: str) -> yaml.Node | None:
 
 
 @dataclass(frozen=True)
-class _Part:
+class _Lines:
     """The lines of a section, from 0, ``end`` not among them."""
 
     name: str
@@ -170,10 +170,10 @@ def _salvage(document: Document, text: str, error: yaml.YAMLError) -> yaml.Node 
     if not keys:
         raise ConfigError(_not_yaml(document.path, error, lines)) from None
     ends = [at for at, _ in keys[1:]] + [len(lines)]
-    parts = [_Part(name, at, end) for (at, name), end in zip(keys, ends, strict=True)]
+    parts = [_Lines(name, at, end) for (at, name), end in zip(keys, ends, strict=True)]
     for part in parts:
         document.lines.setdefault((part.name,), part.begin + 1)
-    broken: set[_Part] = set()
+    broken: set[_Lines] = set()
     for part in parts:
         # What another section anchors is not known to this one alone; the round below has all of them.
         if (wrong := _wrong_in(part.cut_from(lines))) is not None and "alias" not in str(wrong):
@@ -184,11 +184,11 @@ def _salvage(document: Document, text: str, error: yaml.YAMLError) -> yaml.Node 
         if (wrong := _wrong_in(kept)) is None:
             return _compose(kept)
         at = _line_of(wrong)
-        part_of = next((part for part in reversed(parts) if part.begin <= at), None)
-        if part_of is None or part_of in broken:
+        lines_of = next((part for part in reversed(parts) if part.begin <= at), None)
+        if lines_of is None or lines_of in broken:
             raise ConfigError(_not_yaml(document.path, error, lines)) from None
-        broken.add(part_of)
-        _note(document, part_of.name, _not_yaml(document.path, wrong, lines))
+        broken.add(lines_of)
+        _note(document, lines_of.name, _not_yaml(document.path, wrong, lines))
 
 
 def _wrong_in(text: str) -> yaml.YAMLError | None:

@@ -64,7 +64,7 @@ class ConfigFile:
         """Sections that were right once and are no longer there."""
         return [] if self.document is None else [one for one in self._kept.names() if one not in self.document.sections]
 
-    def told_gone(self, name: str) -> str:
+    def mistake_gone(self, name: str) -> str:
         """Return what to say of a section that is gone."""
         return (
             f"{self.path}: {name}: is no longer here. What runs of it stands still, and nothing new begins. Put it "
@@ -72,10 +72,10 @@ class ConfigFile:
             "longer told."
         )
 
-    def told_unknown(self, name: str, problem: str) -> str:
+    def mistake_unknown(self, name: str, problem: str) -> str:
         """Return what to say of a section that nothing reads: what is wrong with it as YAML, else ``problem``."""
-        told = self.document.mistakes.get(name) if self.document else None
-        return "\n".join(told) if told else self._at((name,), problem)
+        mistakes = self.document.mistakes.get(name) if self.document else None
+        return "\n".join(mistakes) if mistakes else self._at((name,), problem)
 
     def section(
         self,
@@ -102,8 +102,8 @@ class ConfigFile:
             if problem:
                 raise ConfigError(f"{self.path}:{self.document.lines[(name,)]}: {name}: {problem}")
             found = fit(self.document, name, model, context)
-            if told := [self._at((name, *at), wrong) for at, wrong in (rules(found) if rules else ())]:
-                raise ConfigError("\n".join(told))
+            if mistakes := [self._at((name, *at), wrong) for at, wrong in (rules(found) if rules else ())]:
+                raise ConfigError("\n".join(mistakes))
         except ConfigError as error:
             kept = None if problem else self._as_kept(name, model)
             goes_on = "" if kept is None else f"\nUntil this is put right, {name} goes on as it was before."

@@ -282,5 +282,5 @@ def applications_in_force(
         if application is not None:
             found[name] = application
     if mistakes is not None:
-        mistakes += [*file.mistakes, *map(file.told_gone, file.gone)]
+        mistakes += [*file.mistakes, *map(file.mistake_gone, file.gone)]
     return found

@@ -143,9 +143,9 @@ def mistakes_of_reports(folder: Path | None = None) -> list[str]:
     for name in SOURCES:
         _section(file, name)
     for name in _unknown(file):
-        file.mistakes.insert(0, file.told_unknown(name, f"is not a source of reports{nearest(name, SOURCES)}"))
+        file.mistakes.insert(0, file.mistake_unknown(name, f"is not a source of reports{nearest(name, SOURCES)}"))
     meant = {_meant(name) for name in _unknown(file)}
-    return [*file.mistakes, *(file.told_gone(name) for name in file.gone if name not in meant)]
+    return [*file.mistakes, *(file.mistake_gone(name) for name in file.gone if name not in meant)]
 
 
 def reports_known(folder: Path | None = None) -> frozenset[str]:

@@ -18,7 +18,7 @@ from nightshift.exago.claims import Claims
 from nightshift.exago.paths import DEFAULT_CONN, VENDOR, ContentPath
 from nightshift.exago.responses import FolderStatus, SessionGone
 from nightshift.exago.steps import LIST_LAG, FolderStep, FolderStepKind, FolderStepState, Mark, StepStatus, status_of
-from nightshift.http.timely import Window, sent_within
+from nightshift.http.timely import SendWindow, sent_within
 from nightshift.nights.place import lake_of_this_deployment
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ async def observe(hook: ExagoHook, step: FolderStep, mark: Mark | None, *, lag: 
         wait = min(2 * wait, LONGEST_LOOK)
 
 
-async def apply_step(hook: ExagoHook, step: FolderStep, window: Window) -> VendorError | None:
+async def apply_step(hook: ExagoHook, step: FolderStep, window: SendWindow) -> VendorError | None:
     """Ask for a step once; return what went wrong, instead of raising it: the tree decides.
 
     :param window: in which the request has to leave: a worker that was frozen must not change what others have changed
@@ -104,7 +104,7 @@ def settled(step: FolderStep, trouble: VendorError) -> VendorError:
     )
 
 
-async def carry_out(hook: ExagoHook, step: FolderStep, *, lag: float, log: Any, window: Window) -> None:
+async def carry_out(hook: ExagoHook, step: FolderStep, *, lag: float, log: Any, window: SendWindow) -> None:
     """Ask for a step and see it done; a request whose answer was lost counts as done where the tree shows it.
 
     :param lag: seconds that a listing may be old
@@ -155,7 +155,7 @@ class ExagoEnsureFoldersOperator(BaseAsyncOperator):
         from nightshift.exago.hook import ExagoHook
 
         async with ExagoHook(self.exago_conn_id) as hook:
-            window = Window(SEND_SECONDS)
+            window = SendWindow(SEND_SECONDS)
             steps = self.plan(await hook.tree())
             self._show(steps)
             done: list[FolderStep] = []
@@ -164,7 +164,7 @@ class ExagoEnsureFoldersOperator(BaseAsyncOperator):
                 await claims.refuse_others([step.source for step in steps])
                 for step in steps:
                     await carry_out(hook, step, lag=self.list_lag, log=self.log, window=window)
-                    window = Window(SEND_SECONDS)
+                    window = SendWindow(SEND_SECONDS)
                     done.append(step)
         return {"plan": [str(step) for step in steps], "done": [str(step) for step in done]}
 

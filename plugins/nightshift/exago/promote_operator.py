@@ -38,7 +38,7 @@ from nightshift.exago.promotion import (
 )
 from nightshift.exago.steps import LIST_LAG, FolderStep, FolderStepState
 from nightshift.exago.tree import Tree
-from nightshift.http.timely import Window
+from nightshift.http.timely import SendWindow
 from nightshift.jobs.record import is_refused_to_this_attempt
 from nightshift.jobs.state import TaskState
 from nightshift.nights.place import lake_of_this_deployment
@@ -275,7 +275,7 @@ class _Attempt:
                     self._tries = 0
                     record = self.keep(after)
                 case Apply(step=step, record=before):
-                    window = Window(SEND_SECONDS)
+                    window = SendWindow(SEND_SECONDS)
                     record, tree = await self._applied(step, self.keep(before), window)
                 case Stuck(why=why):
                     raise _stuck(record, why)
@@ -289,7 +289,7 @@ class _Attempt:
             tree, _ = await observe(self.hook, move.step, record.plan.mark_of(move.step), lag=self._lag)
         return tree
 
-    async def _applied(self, step: FolderStep, record: FolderRecord, window: Window) -> tuple[FolderRecord, Tree]:
+    async def _applied(self, step: FolderStep, record: FolderRecord, window: SendWindow) -> tuple[FolderRecord, Tree]:
         """Ask for a step; return the record to go on with, and the tree as it is then."""
         self._tries += 1
         perhaps_done, self._perhaps_done = self._perhaps_done == step, step

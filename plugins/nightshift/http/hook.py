@@ -178,8 +178,8 @@ class VendorHook(HttpAsyncHook):
         :param extras: the parameters that a connection may say, under the same names
         :param given: parameters; ``None``: nobody said
         """
-        said = {name: self.extra(name) for name in extras}
-        return {name: value for one in (said, given) for name, value in one.items() if value is not None}
+        configured = {name: self.extra(name) for name in extras}
+        return {name: value for one in (configured, given) for name, value in one.items() if value is not None}
 
     def base_host(self, host: str) -> str:
         """Return the root for what the connection has as host; a vendor may complete a short form."""

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 
-class Window:
+class SendWindow:
     """A span of time from now on, by the wall clock and by one that goes on while the machine sleeps: the first
     counts.
     """
@@ -32,11 +32,11 @@ class Window:
         return self.left <= 0
 
 
-_window: ContextVar[Window | None] = ContextVar("nightshift_send_window", default=None)
+_window: ContextVar[SendWindow | None] = ContextVar("nightshift_send_window", default=None)
 
 
 @contextmanager
-def sent_within(window: Window) -> Iterator[None]:
+def sent_within(window: SendWindow) -> Iterator[None]:
     """Let requests that change something leave within a window only; those that change nothing are not concerned."""
     token = _window.set(window)
     try:
@@ -45,7 +45,7 @@ def sent_within(window: Window) -> Iterator[None]:
         _window.reset(token)
 
 
-def window_now() -> Window | None:
+def window_now() -> SendWindow | None:
     """Return the window that requests which change something have to keep to; ``None`` where there is none."""
     return _window.get()
 

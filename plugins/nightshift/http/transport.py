@@ -19,7 +19,7 @@ from nightshift.http import faults
 from nightshift.http.client_settings import ClientSettings
 from nightshift.http.request import Request
 from nightshift.http.response import RequestContext
-from nightshift.http.timely import Window, window_now
+from nightshift.http.timely import SendWindow, window_now
 
 READ_BUFFER = 1 << 20
 
@@ -31,7 +31,7 @@ class HeldBack(Exception):
 class TimelyBody(aiohttp.BytesPayload):
     """A body that is sent within a window, or not at all."""
 
-    def __init__(self, body: bytes, window: Window) -> None:
+    def __init__(self, body: bytes, window: SendWindow) -> None:
         super().__init__(body)
         self.held_back = False
         self.window = window

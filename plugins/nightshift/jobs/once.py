@@ -31,7 +31,7 @@ from nightshift.errors import (
     Unreachable,
     VendorError,
 )
-from nightshift.http.timely import Window, sent_within
+from nightshift.http.timely import SendWindow, sent_within
 from nightshift.jobs.adapter import Immediate, JobAdapter
 from nightshift.jobs.cancel import Twins, cancel_job
 from nightshift.jobs.decision import Adopt, AskPerson, AwaitCancel, Decision, Finished, Look, Situation, Submit, decide
@@ -171,7 +171,7 @@ class SubmitOnce:
         await self._adapter.ready()
         if self._stopped():
             raise stopped(self._adapter, None)
-        now, window = self._clock(), Window(self._adapter.send_within)
+        now, window = self._clock(), SendWindow(self._adapter.send_within)
         intent = self._intent(_generation(seen), at=now)
         record = self._store.save(
             JobRecord(
@@ -220,7 +220,7 @@ class SubmitOnce:
         if record is not None and record.id is None and not record.refused and not record.lost:
             await self._sleep(max(0.0, self._adapter.send_within - self._age(record)))
 
-    async def _submit_in_time(self, intent: Intent, window: Window) -> JobStatus | Immediate:
+    async def _submit_in_time(self, intent: Intent, window: SendWindow) -> JobStatus | Immediate:
         if window.is_over:
             raise held_up(self._adapter, window.seconds)
         with sent_within(window):

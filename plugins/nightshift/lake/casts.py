@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from nightshift.lake.spec import decimal_of
-from nightshift.lake.times import STAMP, Told, day, days, moment, moments
+from nightshift.lake.times import STAMP, Refused, day, days, moment, moments
 
 INT64 = range(-(1 << 63), 1 << 63)
 SURE_DIGITS = 15
@@ -106,7 +106,7 @@ def by_value(texts: Sequence[str | None], kind: str, zone: str, empty_as_null: b
         try:
             found.append(cast(text))
         except (ValueError, InvalidOperation, OverflowError) as error:
-            raise Misfit(index, text, str(error) if isinstance(error, Told) else "") from None
+            raise Misfit(index, text, str(error) if isinstance(error, Refused) else "") from None
     return pa.array(found, arrow_type(kind))
 
 
@@ -247,11 +247,11 @@ def _int64(text: str) -> int:
     if number.is_zero():
         return 0
     if number.adjusted() > SURE_DIGITS + 4:
-        raise Told("it is beyond 64 bits")
+        raise Refused("it is beyond 64 bits")
     if number.adjusted() < 0 or number != int(number):
-        raise Told("it has a fraction")
+        raise Refused("it has a fraction")
     if int(number) not in INT64:
-        raise Told("it is beyond 64 bits")
+        raise Refused("it is beyond 64 bits")
     return int(number)
 
 
@@ -261,19 +261,19 @@ def _float64(text: str) -> float:
     number = _number(text)
     found = float(number)
     if not math.isfinite(found) or not same_number(found, text):
-        raise Told(_rounded(found))
+        raise Refused(_rounded(found))
     return found
 
 
 def _decimal(text: str, precision: int, scale: int) -> Decimal:
     number = _number(text)
     if number.adjusted() > precision:
-        raise Told("it has more digits")
+        raise Refused("it has more digits")
     with localcontext() as exact:
         exact.prec = 76
         scaled = number.quantize(Decimal(1).scaleb(-scale))
     if scaled != number or len(scaled.as_tuple().digits) > precision:
-        raise Told("it has more digits")
+        raise Refused("it has more digits")
     return scaled
 
 

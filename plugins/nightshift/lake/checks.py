@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
-from nightshift.lake.extract import ON_TWO_PAGES, TOLD_ROWS, Manifest
+from nightshift.lake.extract import CLAIMED_ROWS, ON_TWO_PAGES, Manifest
 from nightshift.lake.spec import Band, PublishSpec
 
 
@@ -101,23 +101,23 @@ def vendor_totals(manifest: Manifest, key: KeyFindings | None = None) -> CheckRe
 
     :param key: what was found out about the key; ``None`` where none is watched
     """
-    told, landed = manifest.vendor_totals, manifest.rows
+    claimed, landed = manifest.vendor_totals, manifest.rows
     twice, identical = (key.on_two_pages, key.identical) if key is not None else (0, 0)
     seen = _seen(manifest, key)
-    if told.rows is None:
-        return _pages_told(manifest, seen)
-    said = f"the vendor speaks of {told.rows} rows, {seen}"
+    if claimed.rows is None:
+        return _claimed_pages(manifest, seen)
+    detail = f"the vendor speaks of {claimed.rows} rows, {seen}"
     is_own = twice <= int(manifest.notes.get(ON_TWO_PAGES, 0))
-    if told.rows in (landed - twice, landed - identical) or (told.rows == landed and is_own):
-        return CheckResult("vendor_totals", True, said)
-    if told.rows == landed:
+    if claimed.rows in (landed - twice, landed - identical) or (claimed.rows == landed and is_own):
+        return CheckResult("vendor_totals", True, detail)
+    if claimed.rows == landed:
         problem = f"{twice} others are probably missing: the report moved while it was read. Extract the night again"
-    elif told.rows > landed - twice:
+    elif claimed.rows > landed - twice:
         problem = "rows are missing. Extract the night again"
     else:
         problem = "the report moved while it was read, or the count is wrong. Extract the night again; if the count is "
         problem += "always wrong, set checks.vendor_totals to false"
-    return CheckResult("vendor_totals", False, f"{said}: {problem}")
+    return CheckResult("vendor_totals", False, f"{detail}: {problem}")
 
 
 def _seen(manifest: Manifest, key: KeyFindings | None) -> str:
@@ -129,16 +129,16 @@ def _seen(manifest: Manifest, key: KeyFindings | None) -> str:
     return f"{seen}, {key.identical} of them identical to one before, {key.on_two_pages} on another page"
 
 
-def _pages_told(manifest: Manifest, seen: str) -> CheckResult:
-    told, pages = manifest.vendor_totals.pages, manifest.pages
-    if (count := manifest.notes.get(TOLD_ROWS)) is not None:
+def _claimed_pages(manifest: Manifest, seen: str) -> CheckResult:
+    claimed, pages = manifest.vendor_totals.pages, manifest.pages
+    if (count := manifest.notes.get(CLAIMED_ROWS)) is not None:
         detail = f"the vendor speaks of {count} rows, fewer than came to the end of its own walk: not trusted; {seen}"
         return CheckResult("vendor_totals", True, detail)
-    if told is None:
+    if claimed is None:
         return CheckResult("vendor_totals", True, f"the vendor gives none; {seen}")
-    said = f"the vendor speaks of {told} pages, {seen}"
-    again = "" if told == pages else ": the report changed while it was read. Extract the night again"
-    return CheckResult("vendor_totals", told == pages, f"{said}{again}")
+    detail = f"the vendor speaks of {claimed} pages, {seen}"
+    again = "" if claimed == pages else ": the report changed while it was read. Extract the night again"
+    return CheckResult("vendor_totals", claimed == pages, f"{detail}{again}")
 
 
 def rows_read(landed: int, read: int) -> CheckResult:

@@ -72,15 +72,15 @@ def known_types(
     found: dict[str, str] = {}
     for name in dict.fromkeys((*by_vendor, *of_model, *spec.promote, *values)):
         before = by_vendor.get(name)
-        said = told_type(name, of_model.get(name), spec)
+        declared = declared_type(name, of_model.get(name), spec)
         if before is not None and name not in spec.types:
-            if said is not None and is_change(before, said) and not spec.schema_rules.lets_type_change(name):
+            if declared is not None and is_change(before, declared) and not spec.schema_rules.lets_type_change(name):
                 raise SchemaDrift(
-                    f"column {name!r} is {said} now and {before} in the table. Nothing was published; the landed "
-                    f"night is untouched. {advice_on_change([(name, before, said)])}, then clear this task."
+                    f"column {name!r} is {declared} now and {before} in the table. Nothing was published; the landed "
+                    f"night is untouched. {advice_on_change([(name, before, declared)])}, then clear this task."
                 )
-            said = before
-        kind = said or values.get(name) or "json"
+            declared = before
+        kind = declared or values.get(name) or "json"
         if name == spec.night_column and kind not in DAYS:
             if before is not None:
                 raise SchemaDrift(
@@ -93,10 +93,10 @@ def known_types(
     return found
 
 
-def told_type(name: str, vendors: str | None, spec: PublishSpec) -> str | None:
+def declared_type(name: str, vendors: str | None, spec: PublishSpec) -> str | None:
     """Return the type that the configuration, or else the vendor, says a column has; ``None`` where its values tell."""
-    said = spec.types.get(name) or vendors
-    return None if name == spec.night_column and said not in DAYS else said
+    declared = spec.types.get(name) or vendors
+    return None if name == spec.night_column and declared not in DAYS else declared
 
 
 def is_change(before: str, now: str) -> bool:
@@ -205,8 +205,8 @@ def drift(
     :param spec: how the report is published: its ``types`` win over the vendor's, its ``schema_rules`` allow changes
     """
     members = promoted(spec)
-    here = {table_name(column.name): told_type(column.name, column.type, spec) for column in now}
-    there = {table_name(column.name): told_type(column.name, column.type, spec) for column in before or ()}
+    here = {table_name(column.name): declared_type(column.name, column.type, spec) for column in now}
+    there = {table_name(column.name): declared_type(column.name, column.type, spec) for column in before or ()}
     there |= {column.name: column.type for column in table or () if column.name not in members and column.name != NIGHT}
     configured = {table_name(name) for name in spec.types}
     added = tuple(name for name in here if name not in there) if there else ()
@@ -223,23 +223,23 @@ def drift(
         for name, was, kind in changed
         if name not in configured and is_change(was, kind) and not rules.lets_type_change(name)
     ]
-    return Drift(added, lost, changed, not losses and not changes, _told(added, lost, changed, losses, changes))
+    return Drift(added, lost, changed, not losses and not changes, _described(added, lost, changed, losses, changes))
 
 
-def _told(
+def _described(
     added: Sequence[str],
     lost: Sequence[str],
     changed: Sequence[tuple[str, str, str]],
     losses: Sequence[str],
     changes: Sequence[tuple[str, str, str]],
 ) -> str:
-    said = [f"new column {name!r}, taken into the table" for name in added]
-    said += [f"column {name!r} is gone ({'refused' if name in losses else 'allowed'})" for name in lost]
-    said += [
+    parts = [f"new column {name!r}, taken into the table" for name in added]
+    parts += [f"column {name!r} is gone ({'refused' if name in losses else 'allowed'})" for name in lost]
+    parts += [
         f"column {name!r} was {was} and is {now} ({'refused' if (name, was, now) in changes else 'allowed'})"
         for name, was, now in changed
     ]
-    if not said:
+    if not parts:
         return "The vendor's columns are as before"
     advice = []
     if losses:
@@ -249,8 +249,8 @@ def _told(
     if changes:
         advice.append(advice_on_change(changes))
     if not advice:
-        return "; ".join(said)
+        return "; ".join(parts)
     return (
-        f"{'; '.join(said)}. Nothing was published; the landed night is kept. {'. '.join(advice)}; "
+        f"{'; '.join(parts)}. Nothing was published; the landed night is kept. {'. '.join(advice)}; "
         "then clear this task, the vendor is not asked again."
     )

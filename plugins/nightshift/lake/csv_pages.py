@@ -133,8 +133,8 @@ class CsvTexts:
                 found = self._parsed(text, names)
             except pa.ArrowInvalid as error:
                 other = [*named, ""] if len(named) == len(names) else named
-                told = re.search(r"Expected \d+ columns, got (\d+)", str(error))
-                if told is None or int(told[1]) != len(other):
+                counted = re.search(r"Expected \d+ columns, got (\d+)", str(error))
+                if counted is None or int(counted[1]) != len(other):
                     raise
                 found = self._parsed(text, other)
                 if any(filter(None, found.column(len(named)).to_pylist() if other[-1:] == [""] else ())):

@@ -214,8 +214,8 @@ def _transactions(what: Replacement, version: int) -> list[Transaction]:
     ]
     return [
         Transaction(transaction(night, of), number)
-        for night, told in numbers
-        for of, number in told.items()
+        for night, recorded in numbers
+        for of, number in recorded.items()
         if number is not None
     ]
 

@@ -19,7 +19,7 @@ DELIMITER, QUOTE, DATA_KEY = "delimiter", "quote", "data_key"
 """Notes: how the extract has read its pages, where that is not the usual way."""
 ON_TWO_PAGES = "rows_on_two_pages"
 """Note: rows that came on two pages, in two walks alike, so that they are the report's own."""
-TOLD_ROWS = "vendor_rows_told"
+CLAIMED_ROWS = "vendor_rows_told"
 """Note: the vendor's row count, where more rows came to the end of the walk: it is told, not trusted."""
 Format = Literal["json", "csv"]
 LEVEL = 1
@@ -135,15 +135,15 @@ class Manifest(Frozen):
         numbers = [entry.number for entry in self.entries]
         if numbers != list(range(1, len(numbers) + 1)):
             raise ValueError(f"the pages are not 1 to n, but {', '.join(map(str, numbers[:20]))}")
-        told = (self.rows, self.pages, self.bytes, self.sha256)
+        stated = (self.rows, self.pages, self.bytes, self.sha256)
         counted = (
             sum(entry.rows for entry in self.entries),
             len(self.entries),
             sum(entry.bytes for entry in self.entries),
             digest_of(self.entries),
         )
-        if told != counted:
-            raise ValueError(f"rows, pages, bytes and digest are {told}, the pages add up to {counted}")
+        if stated != counted:
+            raise ValueError(f"rows, pages, bytes and digest are {stated}, the pages add up to {counted}")
         return self
 
     def to_json(self) -> Text:

@@ -86,9 +86,9 @@ def refuse_columns(table: str, fields: Sequence[Mapping[str, Any]], columns: Seq
     for field in fields:
         name, stored = field["name"], field["type"]
         if name in written and not is_ours(field):
-            told = stored if isinstance(stored, str) else stored.get("type", stored)
+            named = stored if isinstance(stored, str) else stored.get("type", stored)
             raise SchemaDrift(
-                f"{table}: another engine made the column {name!r} {_varchar(field) or told}, which Nightshift does "
+                f"{table}: another engine made the column {name!r} {_varchar(field) or named}, which Nightshift does "
                 f"not write. {_UNTOUCHED} Make it STRING (or BIGINT, DOUBLE, DECIMAL, BOOLEAN, DATE, TIMESTAMP) "
                 "there, then clear this task."
             )
@@ -153,8 +153,8 @@ def _narrowed(values: pa.Array, narrow: str, where: Mapping[str, Any], before: i
 
 
 def _varchar(field: Mapping[str, Any]) -> str:
-    told = str(field["metadata"].get("__CHAR_VARCHAR_TYPE_STRING", ""))
-    return told.upper() if re.match(r"(var)?char\(", told) else ""
+    named = str(field["metadata"].get("__CHAR_VARCHAR_TYPE_STRING", ""))
+    return named.upper() if re.match(r"(var)?char\(", named) else ""
 
 
 def _obstacles(now: Snapshot) -> Iterator[tuple[str, str]]:

@@ -171,9 +171,9 @@ class ExtractFolder:
         :raises Incomplete: the manifest is of another extract, or pages that it lists are not landed
         """
         here = (self.landing.source, self.landing.report, self.landing.night, self.extract_id)
-        told = (manifest.source, manifest.report, manifest.night, manifest.extract)
-        if told != here:
-            raise Incomplete(f"the manifest of {'/'.join(told)} was meant for the folder of {'/'.join(here)}")
+        stated = (manifest.source, manifest.report, manifest.night, manifest.extract)
+        if stated != here:
+            raise Incomplete(f"the manifest of {'/'.join(stated)} was meant for the folder of {'/'.join(here)}")
         names = {name for name in await objects.anames(self.objects) if name.startswith("page-")}
         listed = {entry.name for entry in manifest.entries}
         if missing := sorted(listed - names):

@@ -121,21 +121,21 @@ def probe(lake: Lake) -> None:
     """
     if lake.is_local or lake.url in _fit:
         return
-    from obstore import exceptions as told
+    from obstore import exceptions as errors
 
     store = lake.objects(*FOLDER)
     try:
         is_kept = _was_tried(store) or _is_kept(store)
     except (
         FileNotFoundError,
-        told.GenericError,
-        told.NotFoundError,
-        told.NotSupportedError,
-        told.PermissionDeniedError,
-        told.UnauthenticatedError,
+        errors.GenericError,
+        errors.NotFoundError,
+        errors.NotSupportedError,
+        errors.PermissionDeniedError,
+        errors.UnauthenticatedError,
     ) as error:
         passes = not re.search(r"\b(4\d\d|501) |NotImplemented|InvalidArgument", str(error))
-        if isinstance(error, told.GenericError) and passes:
+        if isinstance(error, errors.GenericError) and passes:
             # The store cannot be reached, or is not well.
             raise
         reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]

@@ -194,7 +194,7 @@ class _Publishing:
         left = [night for night in self.nights if night not in kept]
         if left and not now.holds(self.content, dict.fromkeys(left)):
             return None
-        self._say_kept(kept)
+        self._log_kept(kept)
         if left:
             self.say(f"Version {now.version} of {self.table.name} has exactly this extract already; nothing to do")
         note = now.note((left or self.nights)[0])
@@ -223,8 +223,8 @@ class _Publishing:
                 f"{self.table.name}: the table is gone. Nothing was committed; clear this task to make it anew."
             )
         if commit:
-            self._say_replaced(now, staged, [night for night in self.nights if night not in kept])
-        self._say_kept(kept)
+            self._log_replaced(now, staged, [night for night in self.nights if night not in kept])
+        self._log_kept(kept)
         overruled = commit.overruled if commit else {}
         for night, finished in overruled.items():
             self.say(
@@ -304,7 +304,7 @@ class _Publishing:
             **more,
         )
 
-    def _say_replaced(self, now: Snapshot, staged: _Staged, nights: Sequence[str]) -> None:
+    def _log_replaced(self, now: Snapshot, staged: _Staged, nights: Sequence[str]) -> None:
         here = now.nights()
         rows = sum(here.get(night, 0) for night in nights)
         self.say(f"Version {now.version} of {self.table.name} has {rows} rows in {', '.join(nights)}")
@@ -314,7 +314,7 @@ class _Publishing:
                 "engines do"
             )
 
-    def _say_kept(self, kept: Mapping[str, str]) -> None:
+    def _log_kept(self, kept: Mapping[str, str]) -> None:
         for night, finished in kept.items():
             self.say(
                 f"Night {night} stays as it is: the table has an extract of it that was finished at {finished}, this "

@@ -32,7 +32,7 @@ _MOMENT = re.compile(
 )
 
 
-class Told(ValueError):
+class Refused(ValueError):
     """A value is refused for a reason that the type alone does not say."""
 
 
@@ -104,18 +104,18 @@ def local_days(stamps: pa.Array, zone: str) -> pa.Array:
 def day(text: str) -> date:
     """Return the day that a text says: a date, a moment at midnight, or epoch milliseconds of one in UTC.
 
-    :raises ValueError: it says none; :class:`Told` where the reason is to be given
+    :raises ValueError: it says none; :class:`Refused` where the reason is to be given
     """
     if _DAY.fullmatch(text):
         return date.fromisoformat(text)
     if _EPOCH_MS.fullmatch(text):
         found = _from_epoch(text)
         if int(text) % DAY_MS:
-            raise Told("it has a time of day, which would be lost")
+            raise Refused("it has a time of day, which would be lost")
         return found.date()
     stamp = _parsed(text)
     if (stamp.hour, stamp.minute, stamp.second, stamp.microsecond) != (0, 0, 0, 0):
-        raise Told("it has a time of day, which would be lost")
+        raise Refused("it has a time of day, which would be lost")
     return stamp.date()
 
 
@@ -123,7 +123,7 @@ def moment(text: str, zone: ZoneInfo) -> datetime:
     """Return the moment that a text says, in UTC: ISO 8601 with or without a zone, or epoch milliseconds. A day without
     a time is its first moment.
 
-    :raises ValueError: it says none; :class:`Told` where the reason is to be given
+    :raises ValueError: it says none; :class:`Refused` where the reason is to be given
     """
     if _EPOCH_MS.fullmatch(text):
         return _from_epoch(text)
@@ -133,10 +133,10 @@ def moment(text: str, zone: ZoneInfo) -> datetime:
             return stamp.astimezone(UTC)
         found = stamp.replace(tzinfo=zone).astimezone(UTC)
     except OverflowError:
-        raise Told(_READABLE) from None
+        raise Refused(_READABLE) from None
     skipped = found - stamp.replace(tzinfo=UTC) != -_offset(found, zone)
     if skipped and not (_DAY.fullmatch(text) and _is_first(found, stamp.date(), zone)):
-        raise Told(f"the clocks of {zone.key} skip this hour: correct timezone, or keep the text")
+        raise Refused(f"the clocks of {zone.key} skip this hour: correct timezone, or keep the text")
     return found
 
 
@@ -149,18 +149,18 @@ def _offset(moment_: datetime, zone: ZoneInfo) -> timedelta:
     try:
         return moment_.astimezone(zone).utcoffset() or timedelta(0)
     except OverflowError:
-        raise Told(_READABLE) from None
+        raise Refused(_READABLE) from None
 
 
 def _from_epoch(text: str) -> datetime:
     if len(text.lstrip("-0")) < len(str(SHORTEST_EPOCH)):
-        raise Told(
+        raise Refused(
             "epoch milliseconds have twelve digits or more; of fewer it may be seconds: keep the number as int64"
         )
     try:
         return EPOCH + timedelta(milliseconds=int(text))
     except OverflowError:
-        raise Told(_READABLE) from None
+        raise Refused(_READABLE) from None
 
 
 def _parsed(text: str) -> datetime:
@@ -170,13 +170,13 @@ def _parsed(text: str) -> datetime:
     *parts, fraction, offset = found.groups()
     year, month, of_month, hour, minute, second = (int(part or 0) for part in parts)
     if second == 60:
-        raise Told("a leap second has no place in a table")
+        raise Refused("a leap second has no place in a table")
     if hour == 24:
-        raise Told("24:00 is not an hour: it is 00:00 of the next day")
+        raise Refused("24:00 is not an hour: it is 00:00 of the next day")
     if fraction and fraction[6:].strip("0"):
-        raise Told("it is finer than a microsecond")
+        raise Refused("it is finer than a microsecond")
     if year == 0:
-        raise Told(_READABLE)
+        raise Refused(_READABLE)
     microsecond = int((fraction or "0")[:6].ljust(6, "0"))
     return datetime(year, month, of_month, hour, minute, second, microsecond, _zone(offset))
 

@@ -81,7 +81,7 @@ class TypedRows:
                 survey = self._surveyed()
             except CastError as misfit:
                 if not self._widens(misfit):
-                    raise self._told(misfit) from None
+                    raise self._advised(misfit) from None
 
     def _stage(self, nights: Sequence[str], survey: Survey | None) -> Stager:
         spec, manifest = self._spec, self._manifest
@@ -108,7 +108,7 @@ class TypedRows:
             with closing(iter(self._pages)) as landed:
                 for entry, body in landed:
                     before = 0
-                    with _told_by_page(manifest.report, entry.number):
+                    with _naming_page(manifest.report, entry.number):
                         for batch in pages.batches(entry.number, body, entry.rows):
                             stager.add(self._as_stored(batch, entry.number, before), entry.number)
                             before += len(batch)
@@ -146,8 +146,10 @@ class TypedRows:
         return as_stored(batch, self._stored, report=self._manifest.report, page=page, before=before)
 
     def _reader(self, columns: Sequence[Target], empty: Sequence[str]) -> CsvPages | JsonPages:
-        told = {*self._spec.types, *(column.name for column in self._manifest.model or () if column.type)}
-        guessed = [column.origin for column in columns if column.origin not in told and column.name not in self._stored]
+        declared = {*self._spec.types, *(column.name for column in self._manifest.model or () if column.type)}
+        guessed = [
+            column.origin for column in columns if column.origin not in declared and column.name not in self._stored
+        ]
         if self._manifest.format == "csv":
             return CsvPages(columns, empty, self._spec, self._manifest.report, guessed)
         watched: list[str] = []
@@ -187,7 +189,7 @@ class TypedRows:
         self._wider[name] = kind
         return True
 
-    def _told(self, misfit: CastError) -> CastError:
+    def _advised(self, misfit: CastError) -> CastError:
         """Return the error with an advice that holds: a column that another engine made is changed there."""
         if misfit.wanted in KEPT or table_name(misfit.column) not in self._stored:
             return misfit
@@ -223,7 +225,7 @@ class TypedRows:
 
 
 @contextmanager
-def _told_by_page(report: str, page: int) -> Iterator[None]:
+def _naming_page(report: str, page: int) -> Iterator[None]:
     """Name the page in what the libraries refuse and nobody foresaw; their own error stays beside it in the log."""
     try:
         yield

@@ -19,7 +19,7 @@ from nightshift.lake.landing import Landing
 from nightshift.lake.spec import PublishSpec
 from nightshift.nights.bounds import DAY
 from nightshift.nights.place import lake_of_this_deployment, report_asset
-from nightshift.nights.ready import Waiting, nights_to_look_at, published_report, say_ready
+from nightshift.nights.ready import Waiting, emit_ready, nights_to_look_at, published_report
 from nightshift.retries import VendorRetryPolicy
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ NIGHTS_LOOKED_BACK = 7
 
 
 def new_columns(
-    landing: Landing, manifest: Manifest, table: Sequence[Column] | None, spec: PublishSpec, say: Callable[[str], None]
+    landing: Landing, manifest: Manifest, table: Sequence[Column] | None, spec: PublishSpec, log: Callable[[str], None]
 ) -> tuple[str, ...]:
     """Return the columns that neither the table nor the last night before has; none where the vendor names no columns.
 
@@ -41,18 +41,18 @@ def new_columns(
     :param manifest: the extract that is to be published
     :param table: the columns of the table, where there is one
     :param spec: how it is published
-    :param say: takes a line about what changed
+    :param log: takes a line about what changed
     :raises SchemaDrift: a column is lost or changes its type, and ``schema_rules`` do not allow it; names each, and the
         key of the configuration that allows it
     """
     report = f"{manifest.source}/{manifest.report}"
     if manifest.model is None:
-        say(f"The vendor names no columns of {report}; its rows are watched as they are read")
+        log(f"The vendor names no columns of {report}; its rows are watched as they are read")
         return ()
     found = drift(manifest.model, asyncio.run(_model_before(landing)), table, spec)
     if not found.ok:
         raise SchemaDrift(f"{report}, night {manifest.night}: {found.text}")
-    say(found.text)
+    log(found.text)
     return found.added
 
 
@@ -180,14 +180,14 @@ class PublishNightOperator(BaseOperator):
         event.add_partitions(nights)
         first = context["ti"].try_number == 1
         completed = nights_to_look_at(nights, manifest.night, published.known, first_attempt=first)
-        self._say_ready(context, landing.lake, completed)
+        self._emit_ready(context, landing.lake, completed)
         return extra
 
     def spec_for(self, manifest: Manifest) -> PublishSpec:
         """Return how this extract is published; a source may know more than its configuration says."""
         return PublishSpec.model_validate(self.spec)
 
-    def _say_ready(self, context: Context, lake: Lake, nights: Sequence[str]) -> None:
+    def _emit_ready(self, context: Context, lake: Lake, nights: Sequence[str]) -> None:
         """Emit the event of each application for which a night is complete now; what was published is in the lake
         already.
         """
@@ -202,4 +202,4 @@ class PublishNightOperator(BaseOperator):
             self.log.info("Complete for %s: %s", name, ", ".join(found))
         # Airflow emits an event of every outlet of a task that ends well, whether it has something to say or not. So
         # this attempt's outlets are those that have: a night that is not complete must wake nobody.
-        self.outlets = [self.asset, *say_ready(context["outlet_events"], complete)]
+        self.outlets = [self.asset, *emit_ready(context["outlet_events"], complete)]

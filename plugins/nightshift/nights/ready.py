@@ -118,7 +118,7 @@ def nights_to_look_at(
     return sorted(night for night in published if night == own or night not in known or not first_attempt)
 
 
-def say_ready(outlet_events: Any, complete: Mapping[str, Sequence[str]]) -> list[Asset]:
+def emit_ready(outlet_events: Any, complete: Mapping[str, Sequence[str]]) -> list[Asset]:
     """Put the events of complete nights among those that a task emits, and return their assets."""
     assets = []
     for name, nights in complete.items():

@@ -24,7 +24,7 @@ import msgspec
 from airflow.sdk.exceptions import AirflowNotFoundException
 
 from nightshift.errors import Ambiguous, Rejected, Unreachable, VendorError
-from nightshift.http.timely import Window, sent_within
+from nightshift.http.timely import SendWindow, sent_within
 from nightshift.tokenflex import tokens
 from nightshift.tokenflex.oauth import GrantSpent, SignInHook, fingerprint, refresh
 from nightshift.tokenflex.tokens import Chain, Journal, Part, RefreshOutcome, Renewed
@@ -94,7 +94,7 @@ async def renew(conn_id: str, *, by: str, force: bool = False, refused: str = ""
     :raises Unreachable: Autodesk did not answer, or the answer was lost; worth another attempt
     :raises VendorError: typed by what went wrong
     """
-    window = Window(SEND_SECONDS)
+    window = SendWindow(SEND_SECONDS)
     chain = await tokens.read_chain(conn_id)
     if chain is None:
         log.info("Nobody has granted access for the connection %s yet: in Airflow open %s", conn_id, PAGE)
@@ -132,7 +132,7 @@ class _Renewal:
     :param recovering: whether an earlier attempt asked with this refresh token, and its answer was not saved
     """
 
-    def __init__(self, conn_id: str, chain: Chain, by: str, window: Window, *, recovering: bool) -> None:
+    def __init__(self, conn_id: str, chain: Chain, by: str, window: SendWindow, *, recovering: bool) -> None:
         self.conn_id = conn_id
         self.chain = chain
         self.window = window
@@ -203,7 +203,7 @@ class _Renewal:
         """
         pauses = iter(SAVE_PAUSES)
         while True:
-            compared = Window(COMPARE_SECONDS)
+            compared = SendWindow(COMPARE_SECONDS)
             try:
                 stored = await tokens.read_chain(self.conn_id)
                 if stored is None or not stored.follows(self.chain):

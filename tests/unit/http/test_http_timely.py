@@ -12,7 +12,7 @@ import pytest
 
 from nightshift.errors import RateLimited, Unreachable
 from nightshift.http.hook import VendorHook
-from nightshift.http.timely import Window, sent_within
+from nightshift.http.timely import SendWindow, sent_within
 from nightshift.http.transport import TimelyBody
 
 
@@ -56,14 +56,14 @@ async def client(arrivals: Arrivals, monkeypatch: pytest.MonkeyPatch, **extra: o
 
 async def test_in_time_it_goes_out(arrivals: Arrivals, monkeypatch: pytest.MonkeyPatch) -> None:
     async with client(arrivals, monkeypatch) as hook:
-        with sent_within(Window(30)):
+        with sent_within(SendWindow(30)):
             await hook.request("POST", "/jobs", json={"a": 1})
     assert arrivals.whole[0].endswith(b'{"a":1}')
 
 
 async def test_too_late_nothing_is_connected(arrivals: Arrivals, monkeypatch: pytest.MonkeyPatch) -> None:
     async with client(arrivals, monkeypatch) as hook:
-        with sent_within(Window(0)), pytest.raises(Unreachable, match="held up for more than the 0 s"):
+        with sent_within(SendWindow(0)), pytest.raises(Unreachable, match="held up for more than the 0 s"):
             await hook.request("POST", "/jobs", json={"a": 1})
     assert (arrivals.connections, arrivals.whole) == (0, [])
 
@@ -72,7 +72,7 @@ async def test_held_up_while_it_connects_no_server_gets_the_whole(
     arrivals: Arrivals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The window closes when the connection stands and the body is about to be written."""
-    window = Window(30)
+    window = SendWindow(30)
 
     async def frozen(self: TimelyBody, writer: object, length: int | None) -> None:
         self.window._wall = 0.0  # as a clock shows it that went on while the process stood still
@@ -89,7 +89,7 @@ async def test_held_up_while_it_connects_no_server_gets_the_whole(
 
 async def test_what_changes_nothing_is_not_bound(arrivals: Arrivals, monkeypatch: pytest.MonkeyPatch) -> None:
     async with client(arrivals, monkeypatch) as hook:
-        with sent_within(Window(0)):
+        with sent_within(SendWindow(0)):
             await hook.request("GET", "/jobs")
             await hook.request("POST", "/query", json={}, safe=True)
     assert len(arrivals.whole) == 2
@@ -102,7 +102,7 @@ async def test_a_wait_that_outlasts_the_window_is_not_begun(
     arrivals.answer = b"HTTP/1.1 429 Later\r\nRetry-After: 5\r\nContent-Length: 0\r\n\r\n"
     began = time.monotonic()
     async with client(arrivals, monkeypatch) as hook:
-        with sent_within(Window(3)), pytest.raises(RateLimited) as refused:
+        with sent_within(SendWindow(3)), pytest.raises(RateLimited) as refused:
             await hook.request("POST", "/jobs", json={"a": 1})
     assert refused.value.retry_after == 5
     assert time.monotonic() - began < 3
@@ -121,15 +121,15 @@ async def test_ready_takes_the_turn_that_the_next_request_uses(
         began = time.monotonic()
         await hook.ready()
         waited = time.monotonic() - began
-        with sent_within(Window(0.5)):
+        with sent_within(SendWindow(0.5)):
             await hook.request("POST", "/jobs", json={"a": 1})
     assert 0.5 < waited < 5
     assert len(arrivals.whole) == 2
 
 
 def test_a_window_closes() -> None:
-    window = Window(0.05)
+    window = SendWindow(0.05)
     assert not window.is_over
     time.sleep(0.06)
     assert window.is_over
-    assert Window(-1).left < 0
+    assert SendWindow(-1).left < 0

@@ -15,7 +15,7 @@ from nightshift.lake.checks import (
     unique_key,
     vendor_totals,
 )
-from nightshift.lake.extract import ON_TWO_PAGES, TOLD_ROWS, Manifest, PageEntry, VendorTotals
+from nightshift.lake.extract import CLAIMED_ROWS, ON_TWO_PAGES, Manifest, PageEntry, VendorTotals
 from nightshift.lake.spec import Band, Checks, PublishSpec
 
 ENTRY = PageEntry(number=1, name="page-00001.json.zst", rows=10, bytes=1, sha256="0" * 64)
@@ -54,7 +54,7 @@ OWN = {ON_TWO_PAGES: 1}
         (11, 0, 0, {}, False, "11 rows, 10 are landed in 1 pages, none twice: rows are missing"),
         (11, 2, 1, OWN, False, "rows are missing"),
         (7, 2, 1, {}, False, "the count is wrong"),
-        (None, 1, 1, {TOLD_ROWS: 4}, True, "the vendor speaks of 4 rows, fewer than came"),
+        (None, 1, 1, {CLAIMED_ROWS: 4}, True, "the vendor speaks of 4 rows, fewer than came"),
         (None, 1, 1, {}, True, "the vendor gives none"),
     ],
 )
