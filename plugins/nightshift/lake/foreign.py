@@ -60,7 +60,7 @@ def stored_by(fields: Sequence[Mapping[str, Any]]) -> dict[str, Stored]:
     """Return the columns of a table that are not stored as we make them; none where no other engine touched it."""
     found = {}
     for field in fields:
-        narrow = field["type"] if field["type"] in _SQL else ""
+        narrow = field["type"] if isinstance(field["type"], str) and field["type"] in _SQL else ""
         if field["name"] != NIGHT and (narrow or not field["nullable"]):
             found[field["name"]] = Stored(narrow, not field["nullable"])
     return found
