@@ -16,7 +16,7 @@ import msgspec
 
 from nightshift.errors import VendorError
 from nightshift.exago.paths import VENDOR, ContentPath
-from nightshift.lake.objects import aprobe
+from nightshift.lake import objects
 
 if TYPE_CHECKING:
     from nightshift.lake.store import Lake
@@ -64,21 +64,12 @@ class Claims:
         :raises SubtreeBusy: somebody else has claimed an overlapping part; says who, and where the claim is kept
         :raises UnfitStore: the store lets two promotions both claim them
         """
-        import obstore
-        from obstore.exceptions import AlreadyExistsError
-
-        await aprobe(self._lake)
+        await objects.aprobe(self._lake)
         paths = tuple(paths)
         claim = Claim(owner, tuple(str(path) for path in paths), datetime.now(UTC).isoformat())
-        name = _name_of(owner)
-        try:
-            await obstore.put_async(self._store, name, msgspec.json.encode(claim), mode="create", use_multipart=False)
-            is_new = True
-        except AlreadyExistsError:
-            await obstore.put_async(
-                self._store, name, msgspec.json.encode(claim), mode="overwrite", use_multipart=False
-            )
-            is_new = False
+        name, text = _name_of(owner), msgspec.json.encode(claim)
+        if not (is_new := await objects.acreate(self._store, name, text)):
+            await objects.awrite(self._store, name, text)
         try:
             await self.refuse_others(paths, owner)
         except SubtreeBusy:
@@ -88,12 +79,7 @@ class Claims:
 
     async def release(self, owner: str) -> None:
         """Give up a claim; one that is not there is no error."""
-        import obstore
-
-        try:
-            await obstore.delete_async(self._store, _name_of(owner))
-        except FileNotFoundError:
-            return
+        await objects.adelete(self._store, _name_of(owner))
 
     async def refuse_others(self, paths: Iterable[ContentPath], owner: str = "") -> None:
         """Refuse to go on where somebody else has claimed an overlapping part.
@@ -112,17 +98,8 @@ class Claims:
                 )
 
     async def _all(self) -> list[tuple[str, Claim]]:
-        import obstore
-
-        names = [entry["path"] async for batch in obstore.list(self._store) for entry in batch]
-        found = []
-        for name in sorted(names):
-            try:
-                body = await (await obstore.get_async(self._store, name)).bytes_async()
-            except FileNotFoundError:
-                continue
-            found.append((name, msgspec.json.decode(bytes(body), type=Claim)))
-        return found
+        bodies = [(name, await objects.aread(self._store, name)) for name in sorted(await objects.anames(self._store))]
+        return [(name, msgspec.json.decode(body, type=Claim)) for name, body in bodies if body is not None]
 
 
 def _name_of(owner: str) -> str:

@@ -107,7 +107,7 @@ async def adelete(store: ObjectStore, *names: str) -> None:
 
     try:
         if names:
-            await obstore.delete_async(store, list(names))
+            await obstore.delete_async(store, names[0] if len(names) == 1 else list(names))
     except FileNotFoundError:
         return
 

@@ -11,11 +11,11 @@ night waits.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
-from nightshift.lake.objects import aprobe
+from nightshift.lake import objects
 from nightshift.lake.store import segment
 from nightshift.promotion.store import names_in, object_name, read_object
 
@@ -84,31 +84,24 @@ class Turns:
 
         :raises UnfitStore: the store lets two runs both take it
         """
-        import obstore
-        from obstore.exceptions import AlreadyExistsError
-
-        await aprobe(self._lake)
+        await objects.aprobe(self._lake)
         number = 1 if after is None else after.number + 1
         turn = Turn(number=number, **waiter.model_dump(include={"run_id", "night", "opened"}))
         text = turn.model_dump_json(exclude={"number"}).encode()
-        try:
-            await obstore.put_async(self._turns, _numbered(number), text, mode="create", use_multipart=False)
-        except AlreadyExistsError:
+        if not await objects.acreate(self._turns, _numbered(number), text):
             return None
         if number > KEPT:
-            await _delete(self._turns, _numbered(number - KEPT))
+            await objects.adelete(self._turns, _numbered(number - KEPT))
         return turn
 
     async def enter(self, waiter: Waiter) -> None:
         """Say that a run waits; saying it again changes nothing."""
-        import obstore
-
         text = waiter.model_dump_json().encode()
-        await obstore.put_async(self._waiting, object_name(waiter.run_id), text, use_multipart=False)
+        await objects.awrite(self._waiting, object_name(waiter.run_id), text)
 
     async def leave(self, run_id: str) -> None:
         """Take a run's note away; one that is not there is no error."""
-        await _delete(self._waiting, object_name(run_id))
+        await objects.adelete(self._waiting, object_name(run_id))
 
     async def waiting(self) -> list[Waiter]:
         """Return the runs that said that they wait, in their order. Some may have ended without taking their note
@@ -126,12 +119,3 @@ class Turns:
 
 def _numbered(number: int) -> str:
     return f"{number:08d}.json"
-
-
-async def _delete(store: Any, name: str) -> None:
-    import obstore
-
-    try:
-        await obstore.delete_async(store, name)
-    except FileNotFoundError:
-        return
