@@ -49,6 +49,7 @@ os.environ.setdefault("AIRFLOW__CORE__LOAD_EXAMPLES", "False")
 from airflow.sdk._shared.module_loading import import_string
 from airflow.sdk.api import client as sdk_client
 from airflow.sdk.api.datamodels._generated import TaskInstance
+from airflow.sdk.definitions.retry_policy import RetryAction
 from airflow.sdk.execution_time.supervisor import (
     InProcessSupervisorComms,
     InProcessTestSupervisor,
@@ -61,6 +62,8 @@ from tests.file_store import FileStore as FileStore
 
 httpx: Any = getattr(sdk_client, "httpx2", None) or sdk_client.httpx
 """The client that this Airflow's SDK speaks: httpx in 3.3, httpx2 in 3.4."""
+LATER = "up_for_reschedule" if hasattr(RetryAction, "RESCHEDULE") else "up_for_retry"
+"""What becomes of a task that a vendor asks to come back later."""
 
 
 async def _asend(self: InProcessSupervisorComms, msg: Any) -> Any:

@@ -66,7 +66,13 @@ portal:
 
 
 class Outputs:
-    """What other tasks have returned."""
+    """What other tasks have returned.
+
+    :param task: the task that asks, which Airflow 3.4 looks at
+    """
+
+    def __init__(self, task: Any) -> None:
+        self.task = task
 
     def xcom_pull(self, **_: Any) -> dict[str, Any]:
         return dict.fromkeys(("night", "force", "request_key", "where", "stage", "version"), "2026-11-21")
@@ -101,7 +107,9 @@ def test_no_value_of_a_file_is_rendered(dags: dict[str, Any], dag_id: str) -> No
     for declared in dag.tasks:
         task = declared.prepare_for_execution()
         before = {name: holds(value) for name, value in vars(task).items()}
-        task.render_template_fields({"ti": Outputs(), "run_id": "r", "expanded_ti_count": None}, dag.get_template_env())
+        task.render_template_fields(
+            {"ti": Outputs(task), "run_id": "r", "expanded_ti_count": None}, dag.get_template_env()
+        )
         assert {name: holds(value) for name, value in vars(task).items() if name in before} == before, task.task_id
         given += sum(count for name, count in before.items() if not name.startswith("_"))
     assert given >= 3, "the values never reached the operators, and this test says nothing"

@@ -17,7 +17,7 @@ from nightshift.jobs.state import JobStatus
 from nightshift.jobs.waiting import WaitPlan, Watch
 from nightshift.tokenflex.adapter import TokenFlexExportAdapter
 from nightshift.tokenflex.sensors import RETRIES_KEY
-from tests.execution_api import FakeExecutionApi
+from tests.execution_api import LATER, FakeExecutionApi
 from tests.unit.tokenflex.export_tasks import delete_task, request_task, sensor_task
 from tests.unit.tokenflex.vendor import CONTRACT, NEVER, TOKEN, Vendor
 
@@ -168,7 +168,7 @@ def test_a_full_queue_is_looked_at_again_before_its_time_is_over_whatever_the_ve
 
 def test_a_queue_that_stays_full_is_given_up(vendor: Vendor, api: FakeExecutionApi) -> None:
     vendor.fault("create", 429, 429)
-    assert api.run(request_task(queue_timeout=0)).state == "up_for_retry"
+    assert api.run(request_task(queue_timeout=0)).state == LATER
     assert vendor.keys() == []
 
 

@@ -12,6 +12,7 @@ from nightshift.errors import AuthFailed, Unreachable
 from nightshift.tokenflex.oauth import GrantSpent, TokenPair, fingerprint
 from nightshift.tokenflex.renewal import RenewalStep, decide, renew
 from nightshift.tokenflex.tokens import Chain, Grant, Journal, RefreshOutcome, Renewed, chain_of
+from tests.execution_api import LATER
 from tests.unit.tokenflex.oauth_server import SECRET, OAuthServer
 from tests.unit.tokenflex.records import CONN, GRANT, JOURNAL, RENEWED, granted, renew_task, renewing_api
 
@@ -184,7 +185,7 @@ def test_what_was_surely_not_taken_leaves_the_chain_whole(server: OAuthServer) -
     server.faults = ["429"]
     api = renewing_api(server, {GRANT: granted(server, left=600, days=2)})
     first = api.run(renew_task())
-    assert first.state == "up_for_retry"
+    assert first.state == LATER
     assert "the grant lapses on" in str(first.error)
     assert "in 2.0 days" in str(first.error)
     assert json.loads(api.variables[JOURNAL])["outcome"] == "settled"
