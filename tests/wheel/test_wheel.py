@@ -160,7 +160,8 @@ def test_a_dag_of_a_stranger_brings_a_report_home(installed: Installed) -> None:
         connection = {"conn_type": "flexnet", "host": vendor.url, "login": "nightshift", "password": "standin-flexnet"}
         told = installed.run(
             """
-import json, logging
+import json, subprocess, sys
+subprocess.run([sys.executable, "-m", "airflow", "db", "migrate"], check=True, capture_output=True)
 from nightshift.flexnet.hook import FlexNetHook
 tested = FlexNetHook("flexnet_default").test_connection()
 from airflow.dag_processing.dagbag import DagBag
