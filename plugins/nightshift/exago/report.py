@@ -12,6 +12,7 @@ import msgspec
 
 from nightshift.errors import BadResponse, Rejected
 from nightshift.exago.paths import VENDOR, ContentPath
+from nightshift.nesting import shallow
 
 Form = Literal["csv", "json"]
 FORM: Form = "csv"
@@ -92,9 +93,9 @@ def json_rows(content: bytes, data_key: str) -> int:
     :raises BadResponse: neither
     """
     try:
-        whole = msgspec.json.decode(content, type=list[msgspec.Raw] | dict[str, msgspec.Raw])
+        whole = msgspec.json.decode(shallow(content), type=list[msgspec.Raw] | dict[str, msgspec.Raw])
         rows = whole if isinstance(whole, list) else msgspec.json.decode(whole[data_key], type=list[msgspec.Raw])
-    except (msgspec.DecodeError, UnicodeDecodeError, KeyError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, KeyError) as error:
         problem = f"it has no {data_key!r}" if isinstance(error, KeyError) else str(error)
         raise BadResponse(
             f"the report is no JSON of rows: {problem}",

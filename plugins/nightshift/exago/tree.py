@@ -10,6 +10,7 @@ import msgspec
 from nightshift.errors import BadResponse
 from nightshift.exago.paths import VENDOR, ContentPath
 from nightshift.lake.spec import Column
+from nightshift.nesting import shallow
 
 LIST_PATH = "/rest/reports/list"
 TREE_COLUMNS = tuple(
@@ -106,7 +107,7 @@ class Tree:
         :raises BadResponse: not a tree
         """
         try:
-            root = msgspec.json.decode(body.removeprefix(b"\xef\xbb\xbf"), type=_Node)
+            root = msgspec.json.decode(shallow(body.removeprefix(b"\xef\xbb\xbf")), type=_Node)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise _not_a_tree(f"{type(error).__name__}: {error}") from None
         if not root.has_children_key:

@@ -16,6 +16,7 @@ import msgspec
 from nightshift.errors import Rejected
 from nightshift.flexdeploy.vocabulary import VENDOR, ApiVersion
 from nightshift.http.address import segment
+from nightshift.nesting import shallow
 
 _FIELD = re.compile(r"\{(\w*)\}")
 _METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
@@ -125,8 +126,8 @@ def read_routes(version: ApiVersion, given: Any) -> Routes:
 def _object(given: Any) -> Mapping[str, Any]:
     if isinstance(given, str) and given.strip():
         try:
-            given = msgspec.json.decode(given)
-        except msgspec.DecodeError:
+            given = msgspec.json.decode(shallow(given.encode()))
+        except (msgspec.DecodeError, RecursionError):
             raise _wrong("is not JSON") from None
     if given is None or given == "":
         return {}

@@ -12,6 +12,7 @@ import msgspec
 
 from nightshift.errors import Rejected
 from nightshift.known_secrets import remember
+from nightshift.nesting import shallow
 
 _SECRET_EXTRA = re.compile(
     r"(?i)token|secret|password|passwd|passphrase|credential|auth|cookie|session|signature"
@@ -49,7 +50,7 @@ def extras_of(connection: Any, *, vendor: str = "") -> dict[str, Any]:
     if not connection.extra:
         return {}
     try:
-        extras = msgspec.json.decode(connection.extra)
+        extras = msgspec.json.decode(shallow(connection.extra.encode()))
     except (msgspec.DecodeError, RecursionError):
         extras = None
     if not isinstance(extras, dict):

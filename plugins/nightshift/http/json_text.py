@@ -8,6 +8,8 @@ from typing import TypeVar
 
 import msgspec
 
+from nightshift.nesting import shallow
+
 T = TypeVar("T")
 
 BLOCK = 1 << 16
@@ -35,7 +37,7 @@ def decoded(decode: Callable[[bytes], T], body: bytes, charset: str = "") -> T:
         if not text.isascii() and (wrong := _not_utf8(text)) is not None:
             named = f"; the answer calls itself {charset}" if charset else ""
             raise NotJson(f"is not in UTF-8, as JSON has to be (byte 0x{text[wrong]:02x} at {wrong}{named})")
-        return decode(text)
+        return decode(shallow(text))
     except RecursionError:
         raise NotJson("is nested too deep") from None
     except msgspec.DecodeError as error:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar, overload
 import msgspec
 
 from nightshift.errors import Ambiguous, BadResponse, VendorError
+from nightshift.nesting import shallow
 from nightshift.redaction import WINDOW, redact
 
 E = TypeVar("E", bound=VendorError)
@@ -119,7 +120,7 @@ class Response(msgspec.Struct, frozen=True, eq=False):
         if not body.strip():
             raise self.refused("is empty where JSON is due")
         try:
-            return msgspec.json.decode(body, type=type)
+            return msgspec.json.decode(shallow(body), type=type)
         except msgspec.ValidationError as error:
             raise self.refused(f"is JSON of another shape than is due: {error}") from None
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -153,7 +154,7 @@ class Response(msgspec.Struct, frozen=True, eq=False):
         if self.is_page:
             return ""
         try:
-            found = msgspec.json.decode(self.body) if len(self.body) <= WINDOW else None
+            found = msgspec.json.decode(shallow(self.body)) if len(self.body) <= WINDOW else None
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             found = None
         if isinstance(found, dict):

@@ -17,6 +17,7 @@ from nightshift.lake.csv_text import marked
 from nightshift.lake.errors import CastError, UnreadablePage
 from nightshift.lake.spec import PublishSpec
 from nightshift.lake.times import epoch_ms
+from nightshift.nesting import shallow
 
 _FIELD = {
     "string": str | None,
@@ -232,7 +233,7 @@ def decoder_of(row: Any, data_key: str) -> Callable[[bytes], list[Any] | None]:
     keyed = _keyed(row, data_key)
 
     def decode(body: bytes) -> list[Any] | None:
-        text = text_of_page(body)
+        text = shallow(text_of_page(body))
         return bare(text) if _STARTS.match(text) else keyed(text)
 
     return decode

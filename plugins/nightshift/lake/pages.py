@@ -14,6 +14,7 @@ from nightshift.lake.errors import Damaged
 from nightshift.lake.extract import Manifest, PageEntry
 from nightshift.lake.json_pages import text_of_page
 from nightshift.lake.landing import ExtractFolder, unpack
+from nightshift.nesting import shallow
 
 AHEAD_PAGES = 8
 AHEAD_BYTES = 4 << 20
@@ -74,7 +75,7 @@ def listed(body: bytes, data_key: str) -> bytes:
     An object is its own row; any other value becomes the column ``value`` of one.
     """
     try:
-        text = text_of_page(body).lstrip()
+        text = shallow(text_of_page(body)).lstrip()
         if text[:1] != b"{":
             return body
         value = bytes(msgspec.json.decode(text, type=dict[str, msgspec.Raw]).get(data_key) or b"[").strip()

@@ -1,0 +1,71 @@
+"""How deep JSON may be: told exactly, whatever else is in the text."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from nightshift.nesting import MAX_DEPTH, shallow
+
+TRICKS = ["", "}}}}]]]]", "[[[[{{{{", '"]', "\\", '\\"[', 'é{"']
+ROW = {"id": 1, "note": "}] and [{", "tags": ["a"], "more": {"x": None}}
+
+
+def nested(shape: str, text: str, inner: Any) -> Any:
+    """Put a value as deep as the shape is long, beside texts that look like brackets."""
+    for kind in shape:
+        inner = {"[": [text, inner], "{": {text: text, f"{text}.": inner}}[kind]
+    return inner
+
+
+def is_taken(body: bytes) -> bool:
+    try:
+        return shallow(body) is body
+    except RecursionError:
+        return False
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    shape=st.text(st.sampled_from("[{"), min_size=1, max_size=8),
+    text=st.sampled_from(TRICKS),
+    rows=st.sampled_from([0, 3, MAX_DEPTH]),
+    indent=st.sampled_from([None, 0, 1]),
+    is_ascii=st.booleans(),
+)
+@example(shape="{", text="", rows=0, indent=None, is_ascii=True)
+@example(shape="[", text="}", rows=MAX_DEPTH, indent=None, is_ascii=True)
+def test_one_level_more_than_the_limit_is_refused(
+    shape: str, text: str, rows: int, indent: int | None, is_ascii: bool
+) -> None:
+    levels = (shape * MAX_DEPTH)[: MAX_DEPTH - 1]
+    separators = (",", ":") if indent is None and is_ascii else None
+
+    def body(value: Any) -> bytes:
+        page = [*[ROW] * rows, value, *[ROW] * rows]
+        return json.dumps(page, indent=indent, separators=separators, ensure_ascii=is_ascii).encode()
+
+    assert is_taken(body(nested(levels, text, 1)))
+    assert not is_taken(body(nested(levels, text, [])))
+    assert not is_taken(body(nested(levels, text, {})))
+
+
+@pytest.mark.parametrize("opening", [b"[", b'{"a":', b'{"a" : \n', b'[{"a":', b'{"a":[1,'])
+def test_what_never_ends_is_refused_before_a_decoder_sees_it(opening: bytes) -> None:
+    assert not is_taken(opening * 100_000)
+
+
+def test_what_the_limit_lets_pass_is_decoded_by_every_python() -> None:
+    body = b"[" * MAX_DEPTH + b"]" * MAX_DEPTH
+    assert is_taken(body)
+    assert msgspec.json.encode(msgspec.json.decode(body)) == body
+
+
+@pytest.mark.parametrize("body", [b"", b"1", b'"' + b"[{" * MAX_DEPTH + b'"', b"]" * 2 * MAX_DEPTH, b'"' * 2001])
+def test_brackets_of_a_text_and_those_that_close_count_for_nothing(body: bytes) -> None:
+    assert is_taken(body)
