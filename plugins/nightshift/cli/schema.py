@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from inspect import cleandoc
 from typing import Any
 
 from pydantic import BaseModel
@@ -33,7 +34,7 @@ def described(model: type) -> dict[str, str]:
 
 def summary(model: type[BaseModel]) -> str:
     """Return what a model stands for: its docstring before the parameters."""
-    return _words((model.__doc__ or "").partition("\n\n    :param")[0])
+    return _words(cleandoc(model.__doc__ or "").partition("\n\n:param")[0])
 
 
 def _words(text: str) -> str:
