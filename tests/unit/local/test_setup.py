@@ -15,7 +15,7 @@ INTERPRETER = """#!/bin/sh
 case "$1 $2" in
   "-m venv")
     mkdir -p "$3/bin"; echo "venv by ${0##*/}" >>ledger
-    [ ! -f die ] || { rm die; kill -9 $PPID; exit 1; }
+    [ ! -f die ] || { how=$(cat die); rm die; echo "Traceback: venv" >&2; kill $how $PPID; exit 1; }
     cp "$0" "$3/bin/python"
     printf '#!/bin/sh\\nfor one; do last=$one; done; echo "uv $last" >>ledger\\n' >"$3/bin/uv"; chmod +x "$3/bin/uv" ;;
   "-m pip") echo pip >>ledger ;;
@@ -97,7 +97,7 @@ def test_a_new_lock_builds_anew_and_a_new_project_is_installed_alone(checkout: C
 
 
 def test_what_was_killed_begins_afresh(checkout: Checkout) -> None:
-    (checkout.root / "die").touch()
+    (checkout.root / "die").write_text("-KILL")
     assert checkout.setup("run")[0] != 0
     assert (checkout.root / ".venv" / "bin").is_dir()
     assert checkout.done() == ["venv by python3.12"]
@@ -105,6 +105,22 @@ def test_what_was_killed_begins_afresh(checkout: Checkout) -> None:
     assert code == 0
     assert "was never finished" in told
     assert checkout.done() == [*WHOLE, "uv requirements.lock", "uv ."]
+
+
+def test_what_is_interrupted_says_so_and_nothing_of_its_inside(checkout: Checkout) -> None:
+    (checkout.root / "die").write_text("-INT")
+    code, told = checkout.setup("run")
+    assert code == 130
+    assert "interrupted; the same command again begins afresh" in told
+    assert "Traceback" not in told
+    assert checkout.setup("run")[0] == 0
+
+
+def test_a_venv_that_cannot_be_made_says_why(checkout: Checkout) -> None:
+    (checkout.root / "die").write_text("-0")
+    code, told = checkout.setup("run")
+    assert code == 1
+    assert "could not create .venv: Traceback: venv" in told
 
 
 def test_a_named_interpreter_takes_the_place_of_another(checkout: Checkout) -> None:
