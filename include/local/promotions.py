@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from nightshift.config.promotions import Application
 
 BEGIN_SECONDS = 120
 RUN_SECONDS = 3600
+"""For a promotion whose approvals the program gives; people take the time that they take."""
 ANSWER_AFTER = 4.0
 """Seconds that a task has to wait for its answer before one is given by a program: Airflow 3.3.2 loses earlier ones."""
 
@@ -60,37 +62,52 @@ def await_run(api: Api, promotion: Promotion, night: str, known: frozenset[str])
 
 
 def follow_promotion(api: Api, promotion: Promotion, say: Callable[[str], None]) -> None:
-    """Follow a run to its end; every task that ends, and every approval that is waited for, is told once."""
+    """Follow a run to its end; every task that ends, and every approval that is waited for, is told once.
+
+    An earlier run that an interrupted `make run` has left goes first, so that its approvals are heeded as well.
+    """
     told: set[str] = set()
-    asked: dict[str, float] = {}
-    for run, tasks in api.follow(promotion.dag_id, promotion.run_id, timeout=RUN_SECONDS):
+    asked: dict[tuple[str, str], float] = {}
+    timeout = RUN_SECONDS if promotion.answers else math.inf
+    for run, tasks in api.follow(promotion.dag_id, promotion.run_id, timeout=timeout):
         promotion.state = run["state"]
         for task in tasks:
             if task["state"] in DONE and task["task_id"] not in told:
                 told.add(task["task_id"])
                 say(f"{promotion.dag_id} {len(told)}/{len(tasks)}  {task['task_id']}: {task['state']}")
-        for question in api.questions(promotion.dag_id, promotion.run_id):
-            _heed(api, promotion, question, asked, say)
+        for active in api.runs(promotion.dag_id, state="running"):
+            run_id = str(active["dag_run_id"])
+            if run_id != promotion.run_id and run_id not in told:
+                told.add(run_id)
+                say(f"{promotion.dag_id}: the run {run_id} is not over yet; promotions of an application go one by one")
+            for question in api.questions(promotion.dag_id, run_id):
+                _heed(api, promotion, run_id, question, asked, say)
 
 
 def _heed(
-    api: Api, promotion: Promotion, question: Mapping[str, Any], asked: dict[str, float], say: Callable[[str], None]
+    api: Api,
+    promotion: Promotion,
+    run_id: str,
+    question: Mapping[str, Any],
+    asked: dict[tuple[str, str], float],
+    say: Callable[[str], None],
 ) -> None:
     task = question["task_instance"]["task_id"]
-    if task not in asked:
-        asked[task] = time.monotonic()
+    key = (run_id, task)
+    if key not in asked:
+        asked[key] = time.monotonic()
         if not promotion.answers:
-            page = f"{api.url}/dags/{promotion.dag_id}/runs/{promotion.run_id}/tasks/{task}/required_actions"
+            page = f"{api.url}/dags/{promotion.dag_id}/runs/{run_id}/tasks/{task}/required_actions"
             say(f"{promotion.dag_id}  {question['subject']}  Your answer is waited for: {page}")
-    elif promotion.answers and time.monotonic() - asked[task] > ANSWER_AFTER:
+    elif promotion.answers and time.monotonic() - asked[key] > ANSWER_AFTER:
         try:
-            api.answer(promotion.dag_id, promotion.run_id, task, "Approve")
+            api.answer(promotion.dag_id, run_id, task, "Approve")
         except ApiError as error:
             if error.status != 409:
                 raise
         else:
             say(f"{promotion.dag_id}  {question['subject']}  Approved (by this program: the vendor is a stand-in)")
-        asked[task] = time.monotonic()
+        asked[key] = time.monotonic()
 
 
 def collect_promotion(api: Api, promotion: Promotion) -> None:
