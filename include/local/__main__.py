@@ -22,7 +22,7 @@ from typing import NoReturn
 
 from include.local import HOME
 from include.local.airflow import LocalAirflow, NotStarted
-from include.local.given import Refused, check_writable, night_given, port_of, read_dotenv
+from include.local.given import Refused, check_writable, held_alone, night_given, port_of, read_dotenv
 from include.local.mission import Flow, collect, follow, start_run, summary
 from include.local.promotions import (
     Promotion,
@@ -57,13 +57,14 @@ def main() -> int:
     def say(text: str) -> None:
         print(f"[{time.monotonic() - began:6.1f} s] {text}", flush=True)
 
-    told = ""
+    told, held = "", contextlib.ExitStack()
     try:
         read_dotenv()
         home = Path(options.home).resolve()
         airflow = LocalAirflow(home / "airflow", port_of(options.port), {"NIGHTSHIFT_LAKE": lake_url()})
         for place in (str(home), lake_url()):
             check_writable(place)
+        held.enter_context(held_alone(home))
         told = "\n".join(all_mistakes())
         if told:
             print(f"nightshift: {told}", file=sys.stderr)
@@ -90,6 +91,7 @@ def main() -> int:
             signal.signal(number, signal.SIG_IGN)
         airflow.stop()
         vendors.stop()
+        held.close()
 
 
 def _mission(

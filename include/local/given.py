@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -81,3 +83,20 @@ def check_writable(place: str) -> None:
             f"cannot write in {folder}. Copy the checkout to a folder of your own and run there, or set NIGHTSHIFT_LAKE "
             "where it is the lake that cannot be written."
         )
+
+
+@contextlib.contextmanager
+def held_alone(home: Path) -> Iterator[None]:
+    """Hold a folder for this process until it ends: two Airflows on one database would take each other's tasks.
+
+    :raises Refused: another process holds it
+    """
+    with (home / "lock").open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Refused(
+                f"another `make run` is at work in {home}. End it with Ctrl-C in its terminal first; commands and "
+                "backfills beside it: make airflow."
+            ) from None
+        yield

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from include.local.given import Refused, check_writable, night_given, port_of, read_dotenv
+from include.local.given import Refused, check_writable, held_alone, night_given, port_of, read_dotenv
 
 BERLIN, APIA = ZoneInfo("Europe/Berlin"), ZoneInfo("Pacific/Apia")
 NOW = datetime(2026, 11, 28, 14, 0, tzinfo=UTC)
@@ -73,3 +73,10 @@ def test_a_folder_that_cannot_be_made_is_refused_and_an_object_store_is_not_trie
     (tmp_path / "file").write_text("")
     with pytest.raises(Refused, match=f"cannot write in {tmp_path}/file/lake. Copy the checkout"):
         check_writable(f"{tmp_path}/file/lake")
+
+
+def test_a_folder_is_held_by_one_process_at_a_time(tmp_path: Path) -> None:
+    with held_alone(tmp_path), pytest.raises(Refused, match="another `make run` is at work"), held_alone(tmp_path):
+        pass
+    with held_alone(tmp_path):
+        pass
