@@ -146,7 +146,7 @@ def test_waits_for_people_and_times_are_shown_and_cost_no_working_time(
     vendor: DeployServer, api: FakeExecutionApi, state: str, said: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     vendor.script = (state,)
-    waiting = task("deploy", job_timeout=1.5, waiting_timeout=60.0)
+    waiting = task("deploy", job_timeout=4.0, waiting_timeout=60.0)
     first = api.run(waiting)
     parked = api.fire(first.message)
     assert parked["kind"] == "parked"
@@ -165,7 +165,7 @@ def test_waits_for_people_and_times_are_shown_and_cost_no_working_time(
 
 def test_a_wait_for_days_asks_for_its_approval_once(vendor: DeployServer, api: FakeExecutionApi) -> None:
     vendor.script = ("PENDING_APPROVAL",)
-    waiting = task("deploy", waiting_timeout=0.6, cancel_on_failure=False)
+    waiting = task("deploy", waiting_timeout=2.0, cancel_on_failure=False)
     parked = api.fire(api.run(waiting).message)
     second = api.run(waiting, resume=("resume", parked))
     vendor.seen.clear()
@@ -433,7 +433,7 @@ def test_the_sensors_working_time_stands_still_while_a_person_is_waited_for(
     vendor: DeployServer, api: FakeExecutionApi
 ) -> None:
     made = vendor.add("PENDING_APPROVAL")
-    one = sensor(workflow_request_id=12001, timeout=1.5, waiting_timeout=60.0)
+    one = sensor(workflow_request_id=12001, timeout=4.0, waiting_timeout=60.0)
     first = api.run(one)
     parked = api.fire(first.message)
     second = api.run(one, resume=("resume", parked))
