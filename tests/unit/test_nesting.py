@@ -7,9 +7,16 @@ from typing import Any
 
 import msgspec
 import pytest
+from airflow.sdk import Connection
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from nightshift.errors import BadResponse, Rejected
+from nightshift.exago.report import json_rows
+from nightshift.exago.tree import Tree
+from nightshift.flexdeploy.routes import read_routes
+from nightshift.flexdeploy.vocabulary import ApiVersion
+from nightshift.http.credentials import extras_of
 from nightshift.nesting import MAX_DEPTH, shallow
 
 TRICKS = ["", "}}}}]]]]", "[[[[{{{{", '"]', "\\", '\\"[', 'é{"']
@@ -30,7 +37,7 @@ def is_taken(body: bytes) -> bool:
         return False
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(
     shape=st.text(st.sampled_from("[{"), min_size=1, max_size=8),
     text=st.sampled_from(TRICKS),
@@ -47,7 +54,7 @@ def test_one_level_more_than_the_limit_is_refused(
     separators = (",", ":") if indent is None and is_ascii else None
 
     def body(value: Any) -> bytes:
-        page = [*[ROW] * rows, value, *[ROW] * rows]
+        page = [*[ROW] * rows, value]
         return json.dumps(page, indent=indent, separators=separators, ensure_ascii=is_ascii).encode()
 
     assert is_taken(body(nested(levels, text, 1)))
@@ -69,3 +76,17 @@ def test_what_the_limit_lets_pass_is_decoded_by_every_python() -> None:
 @pytest.mark.parametrize("body", [b"", b"1", b'"' + b"[{" * MAX_DEPTH + b'"', b"]" * 2 * MAX_DEPTH, b'"' * 2001])
 def test_brackets_of_a_text_and_those_that_close_count_for_nothing(body: bytes) -> None:
     assert is_taken(body)
+
+
+DEEP = b"[" * 5000 + b"]" * 5000
+
+
+def test_a_report_a_tree_and_extras_that_are_too_deep_are_refused_in_their_own_words() -> None:
+    with pytest.raises(BadResponse, match="no JSON of rows: nested too deep"):
+        json_rows(b'{"data":[' + DEEP + b"]}", "data")
+    with pytest.raises(BadResponse, match="nested too deep"):
+        Tree.of(b'{"entity":[],"more":' + DEEP + b"}")
+    with pytest.raises(Rejected, match="not a JSON object"):
+        extras_of(Connection(conn_id="c", conn_type="exago", extra='{"more":' + DEEP.decode() + "}"))
+    with pytest.raises(Rejected, match="is not JSON"):
+        read_routes(ApiVersion.V2, DEEP.decode())
