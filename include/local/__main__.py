@@ -29,6 +29,7 @@ from include.local.promotions import (
     await_run,
     collect_promotion,
     follow_promotion,
+    forget_left,
     promotion_summary,
 )
 from include.local.rest import Api, ApiError
@@ -36,6 +37,7 @@ from include.local.vendors import StandIns, standin_connections
 from nightshift.config.promotions import read_applications
 from nightshift.config.reports import POOL_SLOTS, model_of, pools
 from nightshift.configuration import all_mistakes
+from nightshift.lake.store import Lake
 from nightshift.settings import ConfigError, lake_url, read_section
 from nightshift.sources import SOURCES
 
@@ -105,7 +107,13 @@ def _mission(
     if vendors.ports:
         say(f"starting the stand-in vendors: {', '.join(vendors.ports)}")
         vendors.start()
-    airflow.start(say)
+
+    def forget() -> None:
+        for one in promotions:
+            if not _is_real(one.config.connection):
+                forget_left(airflow, one, Lake.from_url(lake_url()), say)
+
+    airflow.start(say, forget)
     api = airflow.api
     say(f"Airflow is up: {airflow.url}  user admin, password {airflow.password}")
     for connection_id, fields in standin_connections(vendors.ports).items():

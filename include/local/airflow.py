@@ -132,10 +132,11 @@ class LocalAirflow:
         }
         return {**kept, **shared_settings(), **own, **self.extra_environment}
 
-    def start(self, say: Callable[[str], None] = print) -> None:
+    def start(self, say: Callable[[str], None] = print, before: Callable[[], None] = lambda: None) -> None:
         """Make the database, start all components and wait until they are healthy.
 
         :param say: told what is going on
+        :param before: called when the database is there and nothing works on it yet
         :raises NotStarted: the port is taken, or a component did not come up
         """
         if is_taken(self.port):
@@ -150,6 +151,7 @@ class LocalAirflow:
         with contextlib.closing(sqlite3.connect(self.database)) as database:
             # Readers then do not wait for writers; a scheduler, a triggerer, an API and six workers share this file.
             database.execute("PRAGMA journal_mode=WAL")
+        before()
         say("starting Airflow")
         with self.log_file.open("ab") as log:
             self._process = subprocess.Popen(
@@ -169,6 +171,14 @@ class LocalAirflow:
         :raises NotStarted: it failed
         """
         return self._airflow(*arguments, environment=self.environment(), timeout=timeout)
+
+    def unfinished(self, dag_id: str) -> list[str]:
+        """Return the runs of a DAG that have not ended, read from the database: nothing needs to be started for it."""
+        with contextlib.closing(sqlite3.connect(self.database)) as database:
+            found = database.execute(
+                "SELECT run_id FROM dag_run WHERE dag_id = ? AND state IN ('queued', 'running')", (dag_id,)
+            )
+            return [str(run_id) for (run_id,) in found]
 
     def stop(self) -> None:
         """Stop every process of this Airflow; the second signal is one that cannot be ignored."""

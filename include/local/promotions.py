@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from include.local.airflow import LocalAirflow
 from include.local.mission import BAD, DONE
 from include.local.rest import Api, ApiError
 from nightshift.config.promotions import Application
+from nightshift.lake.store import Lake
+from nightshift.promotion.store import FOLDER, object_name
 
 BEGIN_SECONDS = 120
 RUN_SECONDS = 3600
@@ -59,6 +63,25 @@ def await_run(api: Api, promotion: Promotion, night: str, known: frozenset[str])
                 return True
         time.sleep(0.5)
     return False
+
+
+def forget_left(airflow: LocalAirflow, promotion: Promotion, lake: Lake, say: Callable[[str], None]) -> None:
+    """Forget the promotions that an interrupted `make run` has left, where FlexDeploy is a stand-in: the next one knows
+    nothing of what the last one built, and what is in doubt for ever holds the application.
+    """
+    left = airflow.unfinished(promotion.dag_id)
+    if not left:
+        return
+    say(
+        f"{promotion.dag_id}: {len(left)} left underway are forgotten, as the stand-in of FlexDeploy has forgotten them"
+    )
+    airflow.cli("dags", "delete", promotion.dag_id, "--yes")
+    if not lake.is_local:
+        return
+    records = lake.objects(FOLDER, promotion.application)
+    for run_id in left:
+        with contextlib.suppress(FileNotFoundError):
+            records.delete(object_name(run_id))
 
 
 def follow_promotion(api: Api, promotion: Promotion, say: Callable[[str], None]) -> None:

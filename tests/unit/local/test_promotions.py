@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
 from include.local import promotions
-from include.local.promotions import Promotion, follow_promotion
+from include.local.airflow import LocalAirflow
+from include.local.promotions import Promotion, follow_promotion, forget_left
 from include.local.rest import Api
 from nightshift.config.promotions import Application
+from nightshift.lake.store import Lake
 
 
 class Line:
@@ -65,3 +70,29 @@ def test_a_person_is_told_where_the_one_before_it_waits() -> None:
     assert [text.partition("for: ")[2] for text in said if "Your answer" in text] == [
         "http://localhost:8080/dags/promote_portal/runs/left/tasks/TEST.approve/required_actions"
     ]
+
+
+def test_what_was_left_underway_is_forgotten_with_its_records_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    airflow, lake = LocalAirflow(tmp_path, 8080), Lake.from_url(str(tmp_path / "lake"))
+    runs = [("promote_portal", "left", "running"), ("promote_portal", "over", "success"), ("other", "else", "running")]
+    with contextlib.closing(sqlite3.connect(airflow.database)) as database:
+        database.execute("CREATE TABLE dag_run (dag_id, run_id, state)")
+        database.executemany("INSERT INTO dag_run VALUES (?, ?, ?)", runs)
+        database.commit()
+    records = lake.objects("promotions", "portal")
+    for run_id in ("left", "over"):
+        records.put(f"{run_id}.json", b"{}")
+    commands = list[tuple[str, ...]]()
+    monkeypatch.setattr(airflow, "cli", lambda *arguments: commands.append(arguments))
+    forget_left(airflow, promotion(answers=True), lake, lambda _: None)
+    assert commands == [("dags", "delete", "promote_portal", "--yes")]
+    assert [path.name for path in (tmp_path / "lake" / "promotions" / "portal").glob("*.json")] == ["over.json"]
+
+
+def test_nothing_is_forgotten_where_all_have_ended(tmp_path: Path) -> None:
+    airflow = LocalAirflow(tmp_path, 8080)
+    with contextlib.closing(sqlite3.connect(airflow.database)) as database:
+        database.execute("CREATE TABLE dag_run (dag_id, run_id, state)")
+    forget_left(airflow, promotion(answers=True), Lake.from_url(str(tmp_path / "lake")), pytest.fail)
