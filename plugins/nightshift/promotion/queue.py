@@ -49,8 +49,7 @@ class Queue:
 
     async def look(self, record: PromotionRecord) -> QueuePosition:
         """Look once, and take the turn if it is there to take."""
-        me = Waiter(run_id=record.run_id, night=record.night, opened=record.opened)
-        await self.turns.enter(me)
+        me = await self.turns.enter(Waiter(run_id=record.run_id, night=record.night, opened=record.opened))
         others = await self._others(me)
         if self.config.newer == "supersede" and (newer := [one for one in others if one.is_newer_than(me.night)]):
             self.newer = newer[-1]

@@ -39,9 +39,9 @@ class Waiter(BaseModel):
     opened: AwareDatetime
 
     @property
-    def order(self) -> tuple[str, str]:
-        """Nights in their own order; a person's run without one among them by its day."""
-        return (self.night or self.opened.date().isoformat(), self.opened.isoformat())
+    def order(self) -> tuple[str, str, str]:
+        """Nights in their own order; a person's run without one among them by its day. Never equal for two runs."""
+        return (self.night or self.opened.date().isoformat(), self.opened.isoformat(), self.run_id)
 
     def is_newer_than(self, night: str | None) -> bool:
         """Whether this is of a newer night; a run without a night is neither newer nor older."""
@@ -94,10 +94,17 @@ class Turns:
             await objects.adelete(self._turns, _numbered(number - KEPT))
         return turn
 
-    async def enter(self, waiter: Waiter) -> None:
-        """Say that a run waits; saying it again changes nothing."""
-        text = waiter.model_dump_json().encode()
-        await objects.awrite(self._waiting, object_name(waiter.run_id), text)
+    async def enter(self, waiter: Waiter) -> Waiter:
+        """Say that a run waits and return its note. Who has said so keeps the first one: with a new time at each look,
+        two of one night would each find the other first, for ever.
+        """
+        name = object_name(waiter.run_id)
+        if text := await read_object(self._waiting, name):
+            first = Waiter.model_validate_json(text)
+            if first.night == waiter.night:
+                return first
+        await objects.awrite(self._waiting, name, waiter.model_dump_json().encode())
+        return waiter
 
     async def leave(self, run_id: str) -> None:
         """Take a run's note away; one that is not there is no error."""

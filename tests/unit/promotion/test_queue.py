@@ -47,6 +47,17 @@ def test_the_older_night_goes_first_whoever_asked_first(play: Play) -> None:
     waits(late)
 
 
+def test_of_one_night_who_asked_first_goes_first_however_often_both_look(play: Play) -> None:
+    zero, first, second = play.start("r0", N1), play.start("r1", N2), play.start("r2", N2)
+    goes_on(zero)
+    for _ in range(2):
+        waits(first)
+        waits(second)
+    play.put(zero.record.close(PromotionOutcome.PROMOTED))
+    waits(second)
+    goes_on(first)
+
+
 def test_one_that_ended_while_it_waited_holds_nobody_up(play: Play) -> None:
     zero, dead, two = play.start("r0", N1), play.start("dead", N2), play.start("r2", N3)
     goes_on(zero)

@@ -107,8 +107,8 @@ async def test_those_who_wait_have_an_order(turns: Turns) -> None:
 
 
 async def test_saying_it_again_changes_nothing_and_leaving_twice_is_no_error(turns: Turns) -> None:
-    for _ in range(2):
-        await turns.enter(waiter("one"))
+    for days_later in range(2):
+        assert (await turns.enter(waiter("one", opened=T + days(days_later)))).opened == T
     await turns.enter(waiter("manual / strange"))
     assert {one.run_id for one in await turns.waiting()} == {"one", "manual / strange"}
     assert len(await turns.waiting()) == 2
