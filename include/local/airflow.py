@@ -20,6 +20,7 @@ from include.local import ROOT
 from include.local.rest import Api
 
 SETTINGS = ROOT / "deploy" / "airflow.env"
+LOCKED_SECONDS = 60
 COMPONENTS = ("metadatabase", "scheduler", "dag_processor", "triggerer")
 START_SECONDS = 600
 """For a slow machine with much else to do; a quiet one takes twenty. A process that ends is noticed at once."""
@@ -123,7 +124,8 @@ class LocalAirflow:
             "AIRFLOW__API__HOST": "127.0.0.1",
             "AIRFLOW__API__PORT": str(self.port),
             "AIRFLOW__API__BASE_URL": self.url,
-            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.database}",
+            # A process that waits for its turn longer than this is told "database is locked", and the scheduler ends of it.
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.database}?timeout={LOCKED_SECONDS}",
             "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(free_port()),
             "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(free_port()),
             "PYTHONPATH": os.pathsep.join([str(ROOT / "plugins"), str(ROOT)]),
