@@ -116,6 +116,10 @@ def _show_steps(out: Console, project: Project, needs: Needs) -> None:
     """Print what is left to do, as lines that can be copied."""
     settings = shlex.quote(str(project.config / SETTINGS))
     steps = [("Give these settings to every process of Airflow; in a shell:", [f"set -a; . {settings}; set +a"])]
+    home = Path(os.environ.get("AIRFLOW_HOME") or Path.home() / "airflow").absolute()
+    if "AIRFLOW__CORE__DAGS_FOLDER" not in os.environ and project.dags != home / "dags":
+        named = f"export AIRFLOW__CORE__DAGS_FOLDER={shlex.quote(str(project.dags))}"
+        steps.append(("Where Airflow does not read its DAG files from there, let it, in every process:", [named]))
     if needs.pools:
         steps.append(("Make the pools:", [f"airflow pools import {shlex.quote(str(project.config / 'pools.json'))}"]))
     added = [_connection_line(name, kind) for name, kind in needs.connections]

@@ -51,6 +51,22 @@ def test_every_starter_is_without_a_mistake(in_a_project: Path) -> None:
     assert all_mistakes(config) == []
 
 
+@pytest.mark.parametrize(
+    ("variable", "value", "told"),
+    [
+        ("AIRFLOW_HOME", "elsewhere", True),
+        ("AIRFLOW_HOME", ".", False),
+        ("AIRFLOW__CORE__DAGS_FOLDER", "dags", False),
+    ],
+)
+def test_a_dag_folder_that_is_not_airflows_own_is_named(
+    variable: str, value: str, told: bool, in_a_project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, str(in_a_project / value))
+    line = f"export AIRFLOW__CORE__DAGS_FOLDER={in_a_project / 'dags'}"
+    assert (line in init("--source", "flexnet").stdout) is told
+
+
 def test_the_dag_files_are_those_of_the_checkout_and_no_more_than_asked_for(in_a_project: Path) -> None:
     init(*everything())
     written = contents(in_a_project / "dags/nightshift_dags")
