@@ -249,7 +249,6 @@ def shell(installed: Installed, tmp_path: Path) -> Shell:
         "AIRFLOW__API__HOST": "127.0.0.1",
         "AIRFLOW__API__PORT": str(port),
         "AIRFLOW__API__BASE_URL": f"http://localhost:{port}",
-        "AIRFLOW__CORE__DAGS_FOLDER": str(tmp_path / "dags"),
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://localhost:{port}/execution/",
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__CORE__PARALLELISM": "2",
@@ -276,7 +275,8 @@ def commands(host: str) -> list[str]:
 def test_the_commands_of_the_installation_page_bring_last_nights_report_home(shell: Shell) -> None:
     """``nightshift init``, the Test, a run and the pages, with a whole Airflow that has nothing of ours but the wheel."""
     with FlexNetStandIn() as vendor:
-        init, settings, migrate, add, test, standalone, unpause, trigger = commands(vendor.url)
+        init, settings, dags, migrate, add, test, standalone, unpause, trigger = commands(vendor.url)
+        settings = f"{settings}; {dags}"
         shell.run(init)
         shell.run(f"{settings}; {migrate} && {add}")
         assert "Connection success!" in shell.run(f"{settings}; {test}")
