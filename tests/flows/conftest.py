@@ -1,4 +1,7 @@
-"""A real Airflow for all flow tests of a session, with a lake and a configuration of its own, and the stand-in vendors beside it."""
+"""A real Airflow for all flow tests of a session, with a lake and a configuration of its own, and the stand-in vendors beside it.
+
+What shares it is one group of pytest-xdist, ``airflow``: so it is started once, whatever runs beside it.
+"""
 
 from __future__ import annotations
 
@@ -199,9 +202,12 @@ def airflow(
     (config / "reports.yaml").write_text(REPORTS)
     (config / "promotions.yaml").write_text(PROMOTIONS)
     environment = {
-        "NIGHTSHIFT_LAKE": str(lake_folder), "NIGHTSHIFT_CONFIG": str(config),
+        "NIGHTSHIFT_LAKE": str(lake_folder),
+        "NIGHTSHIFT_CONFIG": str(config),
         "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": WORKER_SILENCE,
-    }  # fmt: skip
+        # Nothing changes in these files, and to parse all of them takes a core for seconds.
+        "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "600",
+    }
     with LocalAirflow(tmp_path_factory.mktemp("airflow"), free_port(), environment, parallelism=8) as running:
         running.api.put_connection("flexnet_default", **connect(flexnet))
         running.api.put_connection("tokenflex_default", **connect_tokenflex(tokenflex))

@@ -24,6 +24,7 @@ from tests.contract.standins.client import Answer, ask
 from tests.flows.conftest import KnownTokenFlex, await_scheduled_run, connect_tokenflex
 from tests.flows.test_tokenflex_flow import DAG, EXPORT, night
 
+pytestmark = pytest.mark.xdist_group("airflow")
 WRONG_SECRET = "mistyped-tokenflex-secret"
 WRONG_PASSWORD = "not-this-one"
 CREDENTIALS = {
@@ -145,8 +146,10 @@ def lived(airflow: LocalAirflow, tokenflex: KnownTokenFlex) -> Iterator[Api]:
 def test_there_was_something_to_leak(lived: Api, tokenflex: KnownTokenFlex) -> None:
     issued = tokenflex.ledger.effects(kind="token_issued")
     assert {effect.detail["grant"] for effect in issued} == {
-        "authorization_code", "refresh_token", "client_credentials",
-    }  # fmt: skip
+        "authorization_code",
+        "refresh_token",
+        "client_credentials",
+    }
     assert tokenflex.ledger.effects(kind="url_refreshed")
     assert tokenflex.ledger.requests(origin="download", fault="reset_body")
     assert len(tokenflex.given) >= 2 * len(issued)
