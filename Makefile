@@ -16,7 +16,7 @@ airflow: running  ## a command of Airflow with the settings of `make run` (ARGS=
 
 test: setup  ## all tests, fast ones first (ARGS: passed to pytest)
 	@$(PY) -m pytest -m "not airflow" -n 3 --dist loadfile $(ARGS)
-	@$(PY) -m pytest -m airflow -n 2 --dist loadgroup $(ARGS)
+	@$(PY) -m pytest -m airflow -n 2 --dist loadfile $(ARGS)
 
 test-matrix:  ## the fast tests on each Python of PYTHONS that is here, in environments of their own (ARGS: passed to pytest)
 	@bin/test-matrix $(PYTHONS) -- $(ARGS)

@@ -6,6 +6,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -40,3 +41,17 @@ def no_secrets_of_other_tests() -> Iterator[None]:
     from nightshift.known_secrets import forget_all
 
     forget_all()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Keep the tests of a file on one worker, and those of all files that share an Airflow on one as well."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class WithOneAirflow(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = str(super()._split_scope(nodeid))
+            alone = file.endswith("/test_configuration_flow.py")
+            return "tests/flows" if file.startswith("tests/flows/") and not alone else file
+
+    return WithOneAirflow(config, log) if config.getvalue("dist") == "loadfile" else None

@@ -1,6 +1,6 @@
 """A real Airflow for all flow tests of a session, with a lake and a configuration of its own, and the stand-in vendors beside it.
 
-What shares it is one group of pytest-xdist, ``airflow``: so it is started once, whatever runs beside it.
+``tests/conftest.py`` keeps what shares it on one worker of pytest-xdist: so it is started once, whatever runs beside it.
 """
 
 from __future__ import annotations

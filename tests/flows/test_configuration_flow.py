@@ -19,7 +19,7 @@ from include.standins.flexnet import FlexNetStandIn, FlexNetSwitches
 from nightshift.promotion.record import PromotionOutcome, PromotionRecord
 from tests.flows.conftest import connect, connect_flexdeploy, until
 
-pytestmark = [pytest.mark.airflow, pytest.mark.xdist_group("configuration")]
+pytestmark = pytest.mark.airflow
 REPORTS = """\
 flexnet:
   settle_hours: 0

@@ -14,7 +14,7 @@ from include.standins import Fault, FaultKind
 from include.standins.flexnet import FlexNetStandIn
 from tests.flows.conftest import ROWS_A_DAY, connect
 
-pytestmark = [pytest.mark.airflow, pytest.mark.xdist_group("airflow")]
+pytestmark = pytest.mark.airflow
 DAG = "flexnet_reports"
 REPORTS = ("entitlement", "account", "usage")
 

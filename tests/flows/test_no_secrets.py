@@ -24,7 +24,6 @@ from tests.contract.standins.client import Answer, ask
 from tests.flows.conftest import KnownTokenFlex, await_scheduled_run, connect_tokenflex
 from tests.flows.test_tokenflex_flow import DAG, EXPORT, night
 
-pytestmark = pytest.mark.xdist_group("airflow")
 WRONG_SECRET = "mistyped-tokenflex-secret"
 WRONG_PASSWORD = "not-this-one"
 CREDENTIALS = {

@@ -23,7 +23,7 @@ from nightshift.sources import SOURCES
 from tests.flows.conftest import await_scheduled_run, until
 from tests.published import publish_night
 
-pytestmark = [pytest.mark.airflow, pytest.mark.xdist_group("airflow")]
+pytestmark = pytest.mark.airflow
 NIGHTLY = tuple(source.dag_id for source in SOURCES.values())
 KEYS = {"flexnet/entitlement": "EntitlementID", "flexnet/account": "AccountID"}
 LONG_AGO = 200

@@ -28,7 +28,7 @@ from nightshift.lake.landing import Landing, Manifest
 from nightshift.lake.store import Lake
 from tests.flows.conftest import KnownTokenFlex, await_scheduled_run, until
 
-pytestmark = [pytest.mark.airflow, pytest.mark.xdist_group("airflow")]
+pytestmark = pytest.mark.airflow
 DAG = "tokenflex_exports"
 EXPORT = "desktop_usage"
 LOOK_BACK = 2

@@ -18,7 +18,6 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = [
     pytest.mark.airflow,
     pytest.mark.ui,
-    pytest.mark.xdist_group("airflow"),
     pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine"),
 ]
 QUIET = [

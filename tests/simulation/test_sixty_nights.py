@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-pytestmark = [pytest.mark.airflow, pytest.mark.xdist_group("nights")]
+pytestmark = pytest.mark.airflow
 
 
 def test_each_complete_night_is_promoted_once_and_nothing_is_left_waiting(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ from nightshift.sources import ROOMS
 ROOT = Path(__file__).resolve().parents[2]
 UV = Path(sys.executable).parent / "uv"
 
-pytestmark = [pytest.mark.airflow, pytest.mark.xdist_group("wheel")]
+pytestmark = pytest.mark.airflow
 
 FOREIGN = {
     # A project of somebody else's, with names that are ours in a checkout.
