@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections import Counter
 from collections.abc import Collection, Iterable
 from datetime import date
 from typing import Annotated
@@ -39,8 +40,7 @@ def refuse_twice(what: str, names: Iterable[str], why: str = "") -> None:
     :param what: what is named, for the message
     :raises ValueError: names it
     """
-    seen: set[str] = set()
-    if twice := sorted(name for name in names if name in seen or seen.add(name)):  # type: ignore[func-returns-value]
+    if twice := sorted(name for name, times in Counter(names).items() if times > 1):
         raise ValueError(f"{what} {twice[0]!r} is listed twice{why and f'; {why}'}")
 
 
