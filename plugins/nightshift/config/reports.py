@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
 from zoneinfo import ZoneInfo
 
 from pydantic import Field, model_validator
 
+from nightshift.config.due import NEVER, Due, DueTime
 from nightshift.config.in_force import ConfigFile, is_removed
 from nightshift.config.reading import REPORTS, open_file, read_section
 from nightshift.fields import Day, Frozen, Name, TimeZone, nearest, refuse_twice
@@ -39,6 +41,9 @@ class Source(Section):
     :param pool: Airflow pool of every task that talks to the vendor
     :param retries: how often Airflow tries a task again
     :param start: first night that a backfill may ask for
+    :param due: time of the day after a night by which its reports have to be there, such as ``06:00``; see
+        :mod:`nightshift.watch`. Default: nobody waits for them
+    :param due_timezone: zone of ``due``; default: that of ``timezone``
     """
 
     connection: str = Field(min_length=1)
@@ -47,6 +52,8 @@ class Source(Section):
     pool: str = "default_pool"
     retries: int = Field(default=3, ge=0, le=20)
     start: Day = "2020-01-01"
+    due: DueTime | None = None
+    due_timezone: TimeZone | None = None
 
     @property
     def zone(self) -> ZoneInfo:
@@ -69,9 +76,35 @@ class Source(Section):
         """Report → the task group that brings it home."""
         return {report.name: report.name for report in self.listed}
 
+    def due_of(self, name: str) -> Due | None:
+        """Return by when a night of a report has to be there; ``None``: nobody waits for it.
+
+        :param name: the report, one of :attr:`groups`
+        """
+        report = next((one for one in self.listed if one.name == name), None)
+        clock = (report and report.due) or self.due
+        zone = (report and report.due_timezone) or self.due_timezone or self.timezone
+        return None if clock is None or clock == NEVER else Due(clock, zone)
+
+    def since_of(self, name: str) -> str | None:
+        """Return the first night of a report that has to be there, where the configuration says so."""
+        return next((one.since for one in self.listed if one.name == name), None)
+
     @model_validator(mode="after")
     def _listed_once(self) -> Self:
         refuse_twice("report", (report.name for report in self.listed), "a table has one report")
+        return self
+
+    @model_validator(mode="after")
+    def _can_be_on_time(self) -> Self:
+        ended = datetime(2026, 1, 16, tzinfo=self.zone).astimezone(UTC)
+        for name in self.groups:
+            due = self.due_of(name)
+            if due is not None and due.after(ended) <= ended + timedelta(hours=self.settle_hours):
+                raise ValueError(
+                    f"{name} is due at {due}, before the night is fetched, {self.settle_hours:g} hours after its end "
+                    f"in {self.timezone}; give a later due, or fewer settle_hours"
+                )
         return self
 
 
@@ -87,6 +120,10 @@ class Report(Section):
         counted
     :param csv: how CSV is written, for reports that come as CSV
     :param empty_as_null: an empty string in a column that is not text is no value, instead of a mistake
+    :param due: time of the day after a night by which this report has to be there; ``never``: nobody waits for it.
+        Default: that of the source
+    :param due_timezone: zone of ``due``; default: that of the source
+    :param since: first night that has to be there; default: the first that ends after this report was seen here
     """
 
     name: Name
@@ -97,6 +134,9 @@ class Report(Section):
     night_column: str | None = None
     empty_as_null: bool = False
     csv: CsvSpec = CsvSpec()
+    due: DueTime | None = None
+    due_timezone: TimeZone | None = None
+    since: Day | None = None
 
     def publish_spec(self, timezone: str, **more: Any) -> PublishSpec:
         """Return how this report is published; ``timezone`` reads time stamps that name no zone."""

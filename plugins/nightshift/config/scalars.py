@@ -111,7 +111,11 @@ def _identifier(given: Any) -> int:
     return number
 
 
-def _clock(given: Any) -> str:
+def clock_of(given: Any) -> str:
+    """Return a time of the day as ``HH:MM``.
+
+    :raises ValueError: it is none; says what to give
+    """
     found = re.fullmatch(r"(\d{1,2}):(\d{2})", given, re.ASCII) if isinstance(given, str) else None
     if found is not None and found[0] == "24:00":
         raise ValueError("midnight is 00:00")
@@ -130,7 +134,7 @@ Pairs = dict[Text, Value]
 """Codes of workflow inputs or FlexFields with their values."""
 Id = Annotated[int, BeforeValidator(_identifier)]
 """An id of FlexDeploy, above 0."""
-Clock = Annotated[str, BeforeValidator(_clock)]
+Clock = Annotated[str, BeforeValidator(clock_of)]
 """A time of the day, ``HH:MM``."""
 Zone = Annotated[TimeZone, BeforeValidator(_quoted)]
 """Name of a time zone."""

@@ -16,7 +16,7 @@ from nightshift.lake.errors import UnfitStore
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
-PRIVATE = frozenset({"promotions", "claims"})
+PRIVATE = frozenset({"promotions", "claims", "incidents"})
 """Folders of a lake on this machine that only their owner and its group may enter."""
 CLOUD_SCHEMES = frozenset({"s3", "s3a", "gs", "az", "azure", "abfs", "abfss"})
 CLIENT_KEYS = frozenset({"timeout", "connect_timeout", "proxy_url"})

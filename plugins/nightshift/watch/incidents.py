@@ -1,0 +1,236 @@
+"""The incidents in the lake: ``incidents/<id>/``, objects that are only ever created.
+
+A change of an incident is its next revision, which one of several watchers gets to create and the others do not: so no
+change is made twice, on any store. Beside the revisions lie the attempts to tell a channel of an update, each created
+before it is made: who creates it, sends. What came of it is one more object. A watcher that dies between the two has
+perhaps told the channel: after :data:`LEASE` the next attempt is another's, with the same key, so that the receiver
+knows the message again. At least once, then, and never by two at the same time.
+
+The ids begin with their night, so one listing from a night on has the names of all that is newer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from statistics import fmean, median
+from typing import TYPE_CHECKING
+
+from pydantic import AwareDatetime, ValidationError
+
+from nightshift.lake import objects
+from nightshift.watch.incident import Delivery, Incident, IncidentKind, Outcome, Recorded
+
+if TYPE_CHECKING:
+    from obstore.store import ObjectStore
+
+    from nightshift.lake.store import Lake
+
+__all__ = ["Incident", "IncidentKind", "Incidents", "Restored", "read", "restored"]
+
+log = logging.getLogger(__name__)
+
+FOLDER = "incidents"
+KEPT = 20
+"""Revisions of an incident that are kept."""
+LEASE = timedelta(minutes=10)
+"""After that an attempt of which nothing is known counts as made by one that has died."""
+ATTEMPTS = 6
+PAUSES = (timedelta(0), timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=15), timedelta(minutes=60))
+"""How long after an attempt that failed the next one is made; the last pause for all further ones."""
+AT_ONCE = 50
+_REVISION = re.compile(r"r(\d{6})\.json")
+_ATTEMPT = re.compile(r"u(\d{6})\.([A-Za-z0-9_-]+)\.(\d{2})(\.sent|\.failed)?\.json")
+
+
+class Telling(Recorded):
+    """One attempt to tell a channel, or what came of it.
+
+    :param at: when
+    :param error: why it failed; no secrets
+    """
+
+    at: AwareDatetime
+    error: str = ""
+
+
+@dataclass
+class _Listed:
+    """The names of one incident's objects.
+
+    :param revisions: their numbers
+    :param attempts: update and channel → number of the attempt → what is known of it: ``""``, ``.sent`` or ``.failed``
+    """
+
+    revisions: set[int] = field(default_factory=set)
+    attempts: dict[tuple[int, str], dict[int, set[str]]] = field(default_factory=dict)
+
+
+class Incidents:
+    """The incidents of a lake.
+
+    :param lake: where they are
+    """
+
+    def __init__(self, lake: Lake) -> None:
+        self._lake = lake
+        self._store: ObjectStore = lake.objects(FOLDER)
+
+    async def read(self, since: str | None = None) -> tuple[Incident, ...]:
+        """Return the incidents, the oldest night first, each with whom was told of it.
+
+        :param since: the first night that counts; default: all there are
+        """
+        listed = await self._listed(since)
+        found: list[Incident] = []
+        names = sorted(name for name, one in listed.items() if one.revisions)
+        for first in range(0, len(names), AT_ONCE):
+            lot = names[first : first + AT_ONCE]
+            read = await asyncio.gather(*(self._incident(name, listed[name]) for name in lot))
+            found += [one for one in read if one is not None]
+        return tuple(found)
+
+    async def write(self, incident: Incident) -> bool:
+        """Write the next revision of an incident; say whether nobody else has.
+
+        :raises UnfitStore: the store of the lake lets two writers both succeed
+        """
+        await objects.aprobe(self._lake)
+        body = incident.model_dump_json(exclude={"notified"}).encode()
+        is_ours = await objects.acreate(self._store, f"{incident.id}/{_revision(incident.revision)}", body)
+        if is_ours and incident.revision > KEPT:
+            await objects.adelete(self._store, f"{incident.id}/{_revision(incident.revision - KEPT)}")
+        return is_ours
+
+    async def claim(self, incident: Incident, update: int, channel: str, now: datetime) -> int | None:
+        """Take the next attempt to tell a channel of an update; return its number, ``None`` where there is none to
+        make: it was told, another does so now, its pause is not over, or it was given up.
+        """
+        known = next((one for one in incident.notified if (one.update, one.channel) == (update, channel)), None)
+        if known is not None and (known.sent is not None or known.given_up):
+            return None
+        number = 1 if known is None else known.attempts + 1
+        if known is not None and not await self._is_due(incident.id, update, channel, known.attempts, now):
+            return None
+        body = Telling(at=now).model_dump_json().encode()
+        taken = await objects.acreate(self._store, f"{incident.id}/{_attempt(update, channel, number)}", body)
+        return number if taken else None
+
+    async def note(
+        self, incident_id: str, update: int, channel: str, number: int, at: datetime, *, error: str | None
+    ) -> None:
+        """Write what came of an attempt.
+
+        :param at: when that was
+        :param error: why it failed; ``None``: the channel was told
+        """
+        name = _attempt(update, channel, number, ".sent" if error is None else ".failed")
+        body = Telling(at=at, error=error or "").model_dump_json().encode()
+        await objects.acreate(self._store, f"{incident_id}/{name}", body)
+
+    async def _is_due(self, incident_id: str, update: int, channel: str, number: int, now: datetime) -> bool:
+        failed = await self._attempt(incident_id, update, channel, number, ".failed")
+        if failed is not None:
+            return now >= failed.at + PAUSES[min(number, len(PAUSES) - 1)]
+        begun = await self._attempt(incident_id, update, channel, number)
+        return begun is None or now >= begun.at + LEASE
+
+    async def _listed(self, since: str | None) -> dict[str, _Listed]:
+        import obstore
+
+        found: dict[str, _Listed] = {}
+        async for batch in obstore.list(self._store, offset=since, chunk_size=1000):
+            for entry in batch:
+                name, _, rest = entry["path"].partition("/")
+                one = found.setdefault(name, _Listed())
+                if revision := _REVISION.fullmatch(rest):
+                    one.revisions.add(int(revision[1]))
+                elif tried := _ATTEMPT.fullmatch(rest):
+                    attempts = one.attempts.setdefault((int(tried[1]), tried[2]), {})
+                    attempts.setdefault(int(tried[3]), set()).add(tried[4] or "")
+        return found
+
+    async def _incident(self, name: str, listed: _Listed) -> Incident | None:
+        body = await objects.aread(self._store, f"{name}/{_revision(max(listed.revisions))}")
+        if body is None:
+            return None
+        told = [self._delivery(name, *key, attempts) for key, attempts in sorted(listed.attempts.items())]
+        notified = tuple(await asyncio.gather(*told))
+        try:
+            return Incident.model_validate_json(body).model_copy(update={"notified": notified})
+        except ValidationError as error:
+            log.warning(
+                "The incident %s/%s cannot be read (%d mistakes) and is left out. Remove the folder, and the next look "
+                "opens it again where it still counts.",
+                FOLDER,
+                name,
+                error.error_count(),
+            )
+            return None
+
+    async def _delivery(self, name: str, update: int, channel: str, attempts: dict[int, set[str]]) -> Delivery:
+        last = max(attempts)
+        sent = next((number for number, known in attempts.items() if ".sent" in known), None)
+        if sent is not None:
+            taken = await self._attempt(name, update, channel, sent, ".sent")
+            return Delivery(update=update, channel=channel, attempts=last, sent=taken.at if taken else None)
+        failed = max((number for number, known in attempts.items() if ".failed" in known), default=None)
+        why = await self._attempt(name, update, channel, failed, ".failed") if failed is not None else None
+        return Delivery(
+            update=update,
+            channel=channel,
+            attempts=last,
+            error=why.error if why else "",
+            # Of one that died nobody knows, so it does not count as the last one; but that has an end, too.
+            given_up=last >= (ATTEMPTS if ".failed" in attempts[last] else 2 * ATTEMPTS),
+        )
+
+    async def _attempt(self, name: str, update: int, channel: str, number: int, what: str = "") -> Telling | None:
+        body = await objects.aread(self._store, f"{name}/{_attempt(update, channel, number, what)}")
+        return None if body is None else Telling.model_validate_json(body)
+
+
+def read(lake: Lake, since: str | None = None) -> tuple[Incident, ...]:
+    """Return the incidents of a lake, the oldest night first. Blocks: one listing, and two small objects an incident.
+
+    :param since: the first night that counts; default: all there are
+    """
+    return asyncio.run(Incidents(lake).read(since))
+
+
+class Restored(Recorded):
+    """How long it took until what was wrong was right again.
+
+    :param incidents: how many were
+    :param mean: seconds, the mean time to restore; ``None`` where there was none
+    :param median: seconds
+    :param longest: seconds
+    """
+
+    incidents: int
+    mean: float | None = None
+    median: float | None = None
+    longest: float | None = None
+
+
+def restored(incidents: Iterable[Incident]) -> Restored:
+    """Return the times to restore of those incidents that were: from when the night was due, or went wrong, until it
+    was there.
+    """
+    ended = [one for one in incidents if one.outcome is Outcome.RESTORED]
+    times = [max(0.0, (one.until - one.since).total_seconds()) for one in ended if one.until is not None]
+    if not times:
+        return Restored(incidents=0)
+    return Restored(incidents=len(times), mean=fmean(times), median=median(times), longest=max(times))
+
+
+def _revision(number: int) -> str:
+    return f"r{number:06d}.json"
+
+
+def _attempt(update: int, channel: str, number: int, what: str = "") -> str:
+    return f"u{update:06d}.{channel}.{number:02d}{what}.json"

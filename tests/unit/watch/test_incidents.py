@@ -1,0 +1,125 @@
+"""Incidents in a lake: one of several watchers gets to make a change, and a message is sent by one of them."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from nightshift.lake.store import Lake
+from nightshift.watch import incidents
+from nightshift.watch.incident import Event, Incident, IncidentKind, Member, Outcome, Subject, Update
+from nightshift.watch.incidents import ATTEMPTS, LEASE, PAUSES, Incidents, read, restored
+
+NOW = datetime(2026, 11, 28, 6, 5, tzinfo=UTC)
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    return Lake.from_url(str(tmp_path / "lake"))
+
+
+def incident(night: str = "2026-11-27", report: str = "flexnet/usage", **changes) -> Incident:
+    given = {
+        "id": f"{night}.{report.replace('/', '.')}.absent",
+        "subject": Subject(kind="report", name=report),
+        "night": night,
+        "members": (Member(report=report, kind=IncidentKind.MISSING, since=NOW - timedelta(minutes=5)),),
+        "opened": NOW,
+        "updates": (Update(number=1, at=NOW, event=Event.OPENED, text="nothing has begun"),),
+    }
+    return Incident.model_validate({**given, **changes})
+
+
+async def test_what_is_written_is_read_again(lake: Lake) -> None:
+    assert await Incidents(lake).write(incident())
+    assert await Incidents(lake).read() == (incident(),)
+
+
+async def test_of_many_watchers_one_makes_a_change(lake: Lake) -> None:
+    made = await asyncio.gather(*(Incidents(lake).write(incident()) for _ in range(20)))
+    assert sum(made) == 1
+    later = incident(revision=2, press="once")
+    again = await asyncio.gather(*(Incidents(lake).write(later) for _ in range(20)))
+    assert sum(again) == 1
+    (found,) = await Incidents(lake).read()
+    assert (found.revision, found.press) == (2, "once")
+
+
+async def test_only_the_newest_revisions_are_kept(lake: Lake, tmp_path: Path) -> None:
+    for revision in range(1, incidents.KEPT + 4):
+        assert await Incidents(lake).write(incident(revision=revision))
+    names = sorted(path.name for path in (tmp_path / "lake" / "incidents").rglob("r*.json"))
+    assert len(names) == incidents.KEPT
+    assert names[0] == "r000004.json"
+
+
+async def test_a_listing_begins_at_a_night(lake: Lake) -> None:
+    for night in ("2026-11-01", "2026-11-20", "2026-11-27"):
+        await Incidents(lake).write(incident(night))
+    assert [one.night for one in await Incidents(lake).read("2026-11-20")] == ["2026-11-20", "2026-11-27"]
+
+
+async def test_one_of_many_watchers_tells_a_channel(lake: Lake) -> None:
+    await Incidents(lake).write(incident())
+    claims = await asyncio.gather(*(Incidents(lake).claim(incident(), 1, "team", NOW) for _ in range(20)))
+    assert sorted(claims, key=str) == [1, *[None] * 19]
+    await Incidents(lake).note(incident().id, 1, "team", 1, NOW, error=None)
+    (found,) = await Incidents(lake).read()
+    (told,) = found.notified
+    assert (told.channel, told.attempts, told.error) == ("team", 1, "")
+    assert told.sent is not None
+    assert await Incidents(lake).claim(found, 1, "team", NOW + timedelta(days=1)) is None
+
+
+async def test_who_died_after_the_claim_is_followed_by_another_after_a_while(lake: Lake) -> None:
+    await Incidents(lake).write(incident())
+    assert await Incidents(lake).claim(incident(), 1, "team", NOW) == 1
+    (found,) = await Incidents(lake).read()
+    assert await Incidents(lake).claim(found, 1, "team", NOW + LEASE - timedelta(seconds=1)) is None
+    assert await Incidents(lake).claim(found, 1, "team", NOW + LEASE) == 2
+
+
+async def test_a_channel_that_fails_is_tried_again_with_pauses_and_then_given_up(lake: Lake) -> None:
+    await Incidents(lake).write(incident())
+    moment = NOW
+    for number in range(1, ATTEMPTS + 1):
+        (found,) = await Incidents(lake).read()
+        if number > 1:
+            pause = PAUSES[min(number - 1, len(PAUSES) - 1)]
+            assert await Incidents(lake).claim(found, 1, "team", moment + pause / 2 - timedelta(seconds=5)) is None
+            moment += pause + timedelta(seconds=5)
+        assert await Incidents(lake).claim(found, 1, "team", moment) == number
+        await Incidents(lake).note(found.id, 1, "team", number, moment, error="503, it says")
+    (found,) = await Incidents(lake).read()
+    (told,) = found.notified
+    assert (told.attempts, told.sent, told.error, told.given_up) == (ATTEMPTS, None, "503, it says", True)
+    assert await Incidents(lake).claim(found, 1, "team", moment + timedelta(days=9)) is None
+
+
+async def test_an_object_that_is_no_incident_is_left_out_and_named(lake: Lake, tmp_path: Path, caplog) -> None:
+    await Incidents(lake).write(incident())
+    broken = tmp_path / "lake" / "incidents" / "2026-11-26.flexnet.absent"
+    broken.mkdir()
+    (broken / "r000001.json").write_text('{"id": 7}')
+    assert await Incidents(lake).read() == (incident(),)
+    assert "2026-11-26.flexnet.absent cannot be read" in caplog.text
+
+
+def test_strangers_on_this_machine_read_none(lake: Lake, tmp_path: Path) -> None:
+    assert read(lake) == ()
+    assert (tmp_path / "lake" / "incidents").stat().st_mode & 0o007 == 0
+
+
+def test_the_time_to_restore_is_from_due_to_there() -> None:
+    def ended(minutes: float, outcome: Outcome = Outcome.RESTORED) -> Incident:
+        since = NOW - timedelta(hours=2)
+        until = since + timedelta(minutes=minutes) if outcome is Outcome.RESTORED else None
+        member = Member(report="flexnet/usage", kind=IncidentKind.LATE, since=since, until=until)
+        return incident(members=(member,), closed=NOW, outcome=outcome)
+
+    times = restored([ended(10), ended(20), ended(90), ended(5, Outcome.EXPIRED), incident()])
+    assert (times.incidents, times.mean, times.median, times.longest) == (3, 2400.0, 1200.0, 5400.0)
+    assert restored([incident()]).mean is None
