@@ -22,6 +22,7 @@ import msgspec
 
 from nightshift.lake.errors import Damaged
 from nightshift.promotion.record import PromotionRecord, PromotionStep, Running, Version
+from nightshift.promotion.rules.delivery import Delivery, deliveries_of
 from nightshift.promotion.rules.progress import build_of, built, deployed, ended_in_doubt, passed
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-FORMAT = 1
+FORMAT = 2
 AT_ONCE = 100
 """Records that are read at the same time; after each such lot the index is written, so that a long first look loses
 little.
@@ -58,6 +59,8 @@ class RecordSummary(msgspec.Struct, frozen=True, array_like=True):
     :param passed: stage and id of each version that got through the stage
     :param doubts: stages whose deployment by it is not known to have ended well, each with when it began
     :param built: the version that it built itself: id, name, and when
+    :param build_began: when that build began
+    :param deliveries: what it brought to each stage and how that is judged, for the figures
     """
 
     mark: str
@@ -71,6 +74,8 @@ class RecordSummary(msgspec.Struct, frozen=True, array_like=True):
     passed: tuple[tuple[str, int], ...]
     doubts: tuple[tuple[str, datetime], ...]
     built: Deployment | None
+    build_began: datetime | None
+    deliveries: tuple[Delivery, ...]
 
     @classmethod
     def of(cls, record: PromotionRecord, mark: str) -> RecordSummary:
@@ -93,6 +98,8 @@ class RecordSummary(msgspec.Struct, frozen=True, array_like=True):
             built=None
             if build is None or build.version is None
             else _deployment("", build.version, build.ended or build.started),
+            build_began=None if build is None else build.started,
+            deliveries=tuple(deliveries_of(record)),
         )
 
 
