@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 KIND = "nightshift.type"
 NOTE = "nightshift"
+_TOLD = ["path", "size_bytes", "modification_time", "num_records", f"partition.{NIGHT}"]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _KINDS = {
     "string": "string",
@@ -134,7 +135,10 @@ class Snapshot:
         self._store = store
         self.version: int = table.version()
         self.fields: list[dict[str, Any]] = json.loads(table.schema().to_json())["fields"]
-        self._files: list[dict[str, Any]] = pa.table(table.get_add_actions(flatten=True)).to_pylist()
+        # Of hundreds of nights, the bounds of every column would be made objects for nothing.
+        files = pa.table(table.get_add_actions(flatten=True))
+        told = [name for name in _TOLD if name in files.column_names]
+        self._files: list[dict[str, Any]] = files.select(told).to_pylist()
 
     @property
     def columns(self) -> list[Column]:

@@ -38,6 +38,7 @@ from nightshift.lake.pages import LandedPages
 from nightshift.lake.snapshot import CommitNote, PublishedNight, Snapshot, microseconds_of
 from nightshift.lake.spec import NIGHT, Column, CsvSpec, PublishSpec
 from nightshift.lake.staging import StagedFile, Stager, rows_by_night
+from nightshift.lake.statistics import names_first, statistics_of
 from nightshift.lake.store import Lake
 from nightshift.lake.typed_rows import TypedRows
 from nightshift.lake.widening import OlderValues, OtherNights, Retyped, retyped
@@ -345,12 +346,13 @@ class _Publishing:
 
     def _upload(self, files: Sequence[StagedFile]) -> list[AddAction]:
         attempt, adds = secrets.token_hex(4), []
+        first = names_first(self.spec.key, self.spec.night_column)
         for number, staged in enumerate(files, 1):
             if not staged.rows:
                 continue
             path = f"night={staged.night}/{self.content:016x}-{attempt}-{number:05d}.parquet"
             objects.write(self.table.objects(), path, staged.file)
-            stats = json.dumps({"numRecords": staged.rows})
+            stats = statistics_of(staged.file, first)
             adds.append(AddAction(path, staged.size, {"night": staged.night}, int(time.time() * 1000), True, stats))
         return adds
 

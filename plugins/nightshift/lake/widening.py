@@ -13,7 +13,6 @@ one file at a time; the cost is that of reading and writing the table once.
 
 from __future__ import annotations
 
-import json
 import re
 import secrets
 import tempfile
@@ -33,6 +32,7 @@ from nightshift.lake.columns import same_storage
 from nightshift.lake.errors import SchemaDrift
 from nightshift.lake.spec import NIGHT, Column
 from nightshift.lake.staging import DICTIONARY_BYTES
+from nightshift.lake.statistics import statistics_of
 from nightshift.lake.survey import Digits, digits_of
 
 if TYPE_CHECKING:
@@ -155,13 +155,13 @@ class OtherNights:
         ):
             for chunk in obstore.get(self._objects, path).stream(min_chunk_size=CHUNK_BYTES):
                 old.write(chunk)
-            rows = self._copy(old, file, path)
-            size = file.tell()
+            self._copy(old, file, path)
+            size, stats = file.tell(), statistics_of(file)
             objects.write(self._objects, new, file)
         partition: dict[str, str | None] = {NIGHT: night}
-        return AddAction(new, size, partition, int(time.time() * 1000), True, json.dumps({"numRecords": rows}))
+        return AddAction(new, size, partition, int(time.time() * 1000), True, stats)
 
-    def _copy(self, old: IO[bytes], new: IO[bytes], path: str) -> int:
+    def _copy(self, old: IO[bytes], new: IO[bytes], path: str) -> None:
         old.seek(0)
         source = pq.ParquetFile(old)
         types = {change.column: arrow_type(change.now) for change in self.columns}
@@ -177,7 +177,6 @@ class OtherNights:
                 writer.write_table(pa.table(columns, schema), row_group_size=max(1, len(group)))
                 ordinal += len(group)
         new.flush()
-        return ordinal
 
     def _column(self, values: pa.ChunkedArray, field: pa.Field, path: str, ordinal: int) -> Any:
         change = next((change for change in self.columns if change.column == field.name), None)
