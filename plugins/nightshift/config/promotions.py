@@ -3,31 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from nightshift.config.document import ConfigError
 from nightshift.config.in_force import Rules
 from nightshift.config.reading import PROMOTIONS, open_file, read_sections
-from nightshift.config.reports import ANY, Section, reports_known
+from nightshift.config.report_names import KnownReports, ReportName
+from nightshift.config.reports import Section, reports_known
 from nightshift.config.scalars import Days, Hours, Id, Pairs, Text, Value, is_switch, name_problem
-from nightshift.config.stages import (
-    Approval,
-    AtEnvironment,
-    OfProject,
-    Stage,
-    check_once,
-    check_one,
-    once,
-    only_set,
-    parameter,
-    words,
-)
-from nightshift.fields import nearest
-from nightshift.sources import SOURCES
+from nightshift.config.stages import Approval, OnFailure, Stage
+from nightshift.config.steps import AtEnvironment, OfProject, check_once, check_one, once, only_set, parameter, words
 
 
 class ProjectFile(Section):
@@ -131,27 +119,6 @@ class RollBack(Section):
         return {"hours": 24, **given} if isinstance(given, Mapping) else given
 
 
-@dataclass(frozen=True)
-class _Reading:
-    """What the models are told when a file is read: the reports that there are."""
-
-    reports: frozenset[str]
-
-
-def _report(given: str, info: ValidationInfo) -> str:
-    source, slash, report = given.partition("/")
-    if not (slash and report) or "/" in report:
-        raise ValueError("must be <source>/<report>, such as flexnet/entitlement")
-    if source not in SOURCES:
-        raise ValueError(f"{source!r} is not a source of reports{nearest(source, SOURCES)}")
-    if not isinstance(info.context, _Reading):
-        return given
-    known = info.context.reports
-    if given not in known and f"{source}/{ANY}" not in known:
-        raise ValueError(f"is not a report that reports.yaml configures{nearest(given, known, few=True)}")
-    return given
-
-
 class Application(OfProject):
     """One application: one DAG, ``promote_<application>``.
 
@@ -169,7 +136,10 @@ class Application(OfProject):
     :param republished: what becomes of a night whose reports are published again: ``skip``, or ``promote`` it once more
     :param older: what becomes of a night that is complete after a newer one was promoted: ``promote`` it (what is built
         then is newer all the same), or ``skip`` it
-    :param roll_back: the offer to roll a failed stage back; ``null``: there is none
+    :param on_failure: what follows where a stage fails after its deployment began, also hours later: ``offer`` asks
+        whether to deploy the version from before again, ``roll_back`` does it by itself, ``stop`` leaves the stage as
+        it is. Default: ``offer``, or ``stop`` where ``roll_back`` is ``null``. A stage may say otherwise
+    :param roll_back: who is asked by an offer; ``null``: nobody, and nothing is rolled back
     :param retries: how often Airflow tries a task again, 1 to 20; an attempt that Airflow lost goes on with its job
     :param deploy_hours: working time of one build, deployment or utility run, above 0 and up to a year
     :param waiting_days: how long each may wait for FlexDeploy's own approvals and schedules, above 0 and up to a year
@@ -182,10 +152,11 @@ class Application(OfProject):
     build: Build
     packages: Annotated[tuple[Package, ...], once("package", lambda one: one.name)] = ()
     stages: tuple[Stage, ...] = Field(min_length=1)
-    after: Annotated[tuple[Annotated[Text, AfterValidator(_report)], ...], once("report")] = ()
+    after: Annotated[tuple[ReportName, ...], once("report")] = ()
     newer: Literal["wait", "supersede"] = "wait"
     republished: Literal["skip", "promote"] = "skip"
     older: Literal["skip", "promote"] = "promote"
+    on_failure: OnFailure | None = None
     roll_back: RollBack | None = RollBack()
     retries: int = Field(default=2, ge=1, le=20)
     deploy_hours: Hours = 6
@@ -212,6 +183,21 @@ class Application(OfProject):
         check_one(self, "stream")
         return self
 
+    @model_validator(mode="after")
+    def _one_way_to_fail(self) -> Application:
+        if self.roll_back is None:
+            for where, said in (("", self.on_failure), *((f" of {one.label}", one.on_failure) for one in self.stages)):
+                if said not in (None, "stop"):
+                    raise ValueError(
+                        f"on_failure{where}: {said} contradicts roll_back: null, by which nothing is rolled back; "
+                        "leave one of the two out"
+                    )
+        return self
+
+    def on_failure_of(self, stage: Stage) -> OnFailure:
+        """Return what follows where a stage fails."""
+        return stage.on_failure or self.on_failure or ("stop" if self.roll_back is None else "offer")
+
     @property
     def named(self) -> str:
         """The project for people: its path, or ``project 10101``."""
@@ -230,7 +216,7 @@ def read_applications(folder: Path | None = None) -> dict[str, Application | Con
     :return: nothing where there is no such file
     :raises ConfigError: the file cannot be read, or is not YAML
     """
-    context = _Reading(reports_known(folder))
+    context = KnownReports(reports_known(folder))
     return read_sections(Application, file=PROMOTIONS, folder=folder, name_problem=name_problem, context=context)
 
 
@@ -242,7 +228,7 @@ def reports_awaited(folder: Path | None = None) -> tuple[dict[str, tuple[str, ..
     :param folder: the configuration folder; default :func:`nightshift.settings.config_folder`
     """
     file = open_file(PROMOTIONS, folder=folder)
-    context = _Reading(reports_known(folder))
+    context = KnownReports(reports_known(folder))
     found: dict[str, tuple[str, ...]] = {}
     hidden = list(file.mistakes) if not file.names else []
     for name in file.names:
@@ -273,7 +259,7 @@ def applications_in_force(
     :param with_gone: those that are no longer in the file as well, as they were
     """
     file = open_file(PROMOTIONS, folder=folder)
-    context = _Reading(reports_known(folder))
+    context = KnownReports(reports_known(folder))
     found = {}
     for name in [*file.names, *(file.gone if with_gone else ())]:
         application = file.section(

@@ -10,10 +10,18 @@ instead of a file has to be a text already: a number may have lost what was mean
 from __future__ import annotations
 
 import re
-from datetime import date
+from datetime import date, timedelta
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, ValidationError
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    PlainSerializer,
+    TypeAdapter,
+    ValidationError,
+    WithJsonSchema,
+)
 
 from nightshift.fields import Name, TimeZone
 
@@ -124,6 +132,47 @@ def clock_of(given: Any) -> str:
     return f"{int(found[1]):02}:{found[2]}"
 
 
+_UNITS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
+_LONGEST = timedelta(days=366)
+
+
+def _duration(given: Any) -> timedelta:
+    if isinstance(given, timedelta):
+        length = given
+    else:
+        found = re.fullmatch(r"([1-9][0-9]{0,7})([smhd])", given, re.ASCII) if isinstance(given, str) else None
+        if found is None:
+            raise ValueError("must be a length of time: a whole number of s, m, h or d, such as 30s, 10m, 4h or 2d")
+        length = timedelta(seconds=int(found[1]) * _UNITS[found[2]])
+    if not timedelta(seconds=1) <= length <= _LONGEST:
+        raise ValueError(f"must be from 1s to {duration_text(_LONGEST)}")
+    return length
+
+
+def duration_text(length: timedelta) -> str:
+    """Return a length of time as it is written in a file, in the largest unit that holds it exactly: ``90m``."""
+    seconds = round(length.total_seconds())
+    unit = next(unit for unit, size in _UNITS.items() if seconds % size == 0)
+    return f"{seconds // _UNITS[unit]}{unit}"
+
+
+def lasting(text: str) -> Any:
+    """Return the default of a :data:`Duration`, told in the reference as it is written in a file."""
+    return Field(default=text, validate_default=True)
+
+
+def between(least: str, most: str) -> AfterValidator:
+    """Return the validator of a :data:`Duration` with other bounds, as they are written in a file."""
+    bounds = _duration(least), _duration(most)
+
+    def check(given: timedelta) -> timedelta:
+        if not bounds[0] <= given <= bounds[1]:
+            raise ValueError(f"must be from {least} to {most}")
+        return given
+
+    return AfterValidator(check)
+
+
 Value = Annotated[str, BeforeValidator(_quoted)]
 """A text that may be empty."""
 Text = Annotated[str, BeforeValidator(_quoted), AfterValidator(_not_blank)]
@@ -136,6 +185,13 @@ Id = Annotated[int, BeforeValidator(_identifier)]
 """An id of FlexDeploy, above 0."""
 Clock = Annotated[str, BeforeValidator(clock_of)]
 """A time of the day, ``HH:MM``."""
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(_duration),
+    PlainSerializer(duration_text, return_type=str, when_used="json"),
+    WithJsonSchema({"type": "string", "pattern": "^[1-9][0-9]{0,7}[smhd]$"}),
+]
+"""A length of time, ``30s``, ``10m``, ``4h`` or ``2d``: a whole number of one unit, from a second to 366 days."""
 Zone = Annotated[TimeZone, BeforeValidator(_quoted)]
 """Name of a time zone."""
 Hours = Annotated[float, Field(gt=0, le=8784, allow_inf_nan=False)]

@@ -10,7 +10,8 @@ import pendulum
 from airflow.sdk import DAG, BaseOperator, PartitionedAssetTimetable, TaskGroup
 
 from nightshift.config.promotions import Application
-from nightshift.config.stages import Stage, UtilityStep
+from nightshift.config.stages import Stage
+from nightshift.config.steps import UtilityStep
 from nightshift.nights.ready import ready_asset
 from nightshift.parsing import give_form, render_outputs_only
 from nightshift.promotion.approval_operator import PromotionApprovalOperator, RollBackApprovalOperator

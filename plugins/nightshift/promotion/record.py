@@ -40,6 +40,14 @@ class StepKind(StrEnum):
     UTILITY = "utility"
     DEPLOY = "deploy"
     FOLDERS = "folders"
+    VERIFICATION = "verification"
+    """A check of what a stage runs, after its deployment."""
+    SOAK = "soak"
+    """The time that a version stays in a stage before the next one."""
+    SECOND_VERIFICATION = "second_verification"
+    """The same checks, once more, after the soak."""
+    ROLL_BACK_VERIFICATION = "roll_back_verification"
+    """The same checks of what a roll-back brought back."""
     ROLL_BACK_APPROVAL = "roll_back_approval"
     ROLL_BACK = "roll_back"
 
@@ -56,7 +64,9 @@ class StepState(StrEnum):
 
 ENDED = frozenset(StepState) - {StepState.STARTED}
 CHANGES_A_STAGE = frozenset({StepKind.DEPLOY, StepKind.ROLL_BACK})
-JOBS = frozenset({StepKind.BUILD, StepKind.UTILITY, StepKind.DEPLOY, StepKind.ROLL_BACK})
+VERIFICATIONS = frozenset({StepKind.VERIFICATION, StepKind.SECOND_VERIFICATION, StepKind.ROLL_BACK_VERIFICATION})
+JOBS = frozenset({StepKind.BUILD, StepKind.UTILITY, StepKind.DEPLOY, StepKind.ROLL_BACK, *VERIFICATIONS})
+"""Steps that FlexDeploy may have a workflow request of."""
 
 
 def now() -> datetime:
@@ -173,12 +183,60 @@ class PromotionStep(_Model):
         return f"{self.task}{which} {self.outcome or self.state}{whom}{why}"
 
 
+class VerdictWord(StrEnum):
+    """What a check of a deployment said."""
+
+    VERIFIED = "verified"
+    REFUTED = "refuted"
+    """It is not as it has to be."""
+    OVERTAKEN = "overtaken"
+    """Somebody else deployed another version there meanwhile, so it says nothing of this one."""
+
+
+class Verdict(_Model):
+    """What one check of a deployment said; never changed and never taken away, whatever is cleared.
+
+    :param task: the task that checked; of what a person reported, the stage alone
+    :param seen: what was seen, in one line, without secrets
+    :param tries: how many tries it took, of a probe
+    :param status: HTTP status of the last answer, of a probe
+    :param night: the night that was looked at, of a check of the next night
+    :param tables: report → version of its table, of a check of the next night
+    :param by: who reported it, of a person's word
+    """
+
+    task: str
+    kind: StepKind
+    stage: str
+    version: Version
+    word: VerdictWord
+    at: AwareDatetime
+    seen: str = ""
+    tries: int | None = None
+    status: int | None = None
+    night: str | None = None
+    tables: dict[str, int] = Field(default_factory=dict)
+    by: str | None = None
+
+    @property
+    def words(self) -> str:
+        """The verdict in one line."""
+        whom = f" by {self.by}" if self.by else ""
+        return f"{self.task} {self.word}{whom} {self.at:%Y-%m-%d %H:%M} UTC: {self.seen}"
+
+
 class Offer(_Model):
-    """The way back that a failed promotion offers: what is asked for and brought back is this, and nothing else."""
+    """The way back that a failed promotion offers: what is asked for and brought back is this, and nothing else.
+
+    :param rule: ``offer``: a person is asked; ``roll_back``: the configuration says that it is brought back
+    :param by: who approved that rule with the stage, where anybody was asked
+    """
 
     stage: str
     version: Version
     why: str
+    rule: Literal["offer", "roll_back"] = "offer"
+    by: str | None = None
 
 
 class PromotionRecord(_Model):
@@ -190,6 +248,8 @@ class PromotionRecord(_Model):
     :param turn: number of its turn; ``None`` while it waits
     :param before: stage → what ran there when it began
     :param stages: labels of the stages that it goes through, in order
+    :param due: stage → ids of the tasks that have to verify and soak it before anything goes on, in order
+    :param verdicts: what all checks of its deployments said, in the order of time
     :param version: the version that it builds or was given; pinned, no stage gets another
     :param steps: its steps, in the order in which they first began
     """
@@ -210,6 +270,8 @@ class PromotionRecord(_Model):
     before: dict[str, Running | None] = Field(default_factory=dict)
     stages: tuple[str, ...] = ()
     plan: tuple[str, ...] = ()
+    due: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    verdicts: tuple[Verdict, ...] = ()
     version: Version | None = None
     superseded_by: str | None = None
     offer: Offer | None = None

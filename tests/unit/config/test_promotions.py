@@ -11,7 +11,8 @@ from pydantic import TypeAdapter, ValidationError
 from nightshift.config.promotions import Application, Build, Package, RollBack, read_applications
 from nightshift.config.reports import reports_known
 from nightshift.config.scalars import Text
-from nightshift.config.stages import Approval, Stage, UtilityStep
+from nightshift.config.stages import Approval, Stage
+from nightshift.config.steps import UtilityStep
 from nightshift.flexdeploy.fields import text
 from nightshift.flexdeploy.request import BuildRequest, DeployRequest, ExecuteRequest
 from nightshift.settings import ConfigError, read_sections

@@ -1,0 +1,149 @@
+"""The models of ``verify``: what has to be seen before a deployment counts as good."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, field_validator, model_validator
+
+from nightshift.config.json_path import parts_of
+from nightshift.config.report_names import ReportName
+from nightshift.config.reports import Section
+from nightshift.config.scalars import Duration, Json, Text, Word, between, lasting
+from nightshift.config.steps import UtilityStep, check_once, once
+
+NEXT_NIGHT = "next_night"
+"""Name of the check of the night after the deployment, which no probe or utility may take."""
+
+
+def _path(given: str) -> str:
+    parts_of(given)
+    return given
+
+
+def _scalar(given: Any) -> Any:
+    if given is not None and not isinstance(given, str | int | float | bool):
+        raise ValueError("must be one value: a text, a number, true, false or null")
+    return given
+
+
+JsonPath = Annotated[Text, AfterValidator(_path)]
+Wanted = Annotated[Json, AfterValidator(_scalar)]
+
+
+class Probe(Section):
+    """A request to what was deployed. Either ``url``, which is sent as it is and without credentials, or ``connection``
+    and ``path``: an Airflow connection of the type ``http``, say, with its host, credentials and headers.
+
+    Several tries are made before it counts as failed; between them it holds no worker.
+
+    :param name: task id within the verification
+    :param url: address, ``http`` or ``https``; no user and no password in it, and no secret in its query
+    :param connection: id of an Airflow connection
+    :param path: path under the connection's host; may have a query
+    :param status: HTTP status of the answer
+    :param expect: path into the JSON answer → the value there, such as ``$.version: ${version}``. ``${version}`` stands
+        for the name of the version that was deployed, ``${version_id}`` for its id. Text, number and switch are told
+        apart; quotes make a text
+    :param tries: how often it is asked before it counts as failed, 1 to 1000
+    :param every: time from one try to the next, ``1s`` to ``1d``
+    :param timeout: time that one try may take, ``1s`` to ``2m``
+    """
+
+    name: Word = "probe"
+    url: Text | None = None
+    connection: Text | None = None
+    path: Text | None = None
+    status: int = Field(default=200, ge=100, le=599)
+    expect: dict[JsonPath, Wanted] = Field(default_factory=dict)
+    tries: int = Field(default=10, ge=1, le=1000)
+    every: Annotated[Duration, between("1s", "1d")] = lasting("30s")
+    timeout: Annotated[Duration, between("1s", "2m")] = lasting("10s")
+
+    @field_validator("url")
+    @classmethod
+    def _is_an_address(cls, given: str | None) -> str | None:
+        if given is None:
+            return None
+        try:
+            parts = urlsplit(given)
+            sound = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        except ValueError:
+            sound = False
+        if not sound or not given.isprintable() or " " in given:
+            raise ValueError("is not an address; give for instance https://portal.example.com/health")
+        if parts.username is not None:
+            raise ValueError("has a user in it; put the credentials into an Airflow connection, and give connection")
+        if parts.fragment:
+            raise ValueError("has a fragment (#…), which is never sent; leave it out")
+        return given
+
+    @field_validator("path")
+    @classmethod
+    def _is_below_the_host(cls, given: str | None) -> str | None:
+        if given is not None and (not given.startswith("/") or given.startswith("//") or "#" in given):
+            raise ValueError("begins with one slash and has no fragment; give for instance /health")
+        return given
+
+    @model_validator(mode="after")
+    def _one_address(self) -> Probe:
+        if (self.url is None) == (self.connection is None):
+            raise ValueError("needs url, or connection and path; one of the two")
+        if (self.connection is None) != (self.path is None):
+            raise ValueError("connection and path go together")
+        return self
+
+    @property
+    def longest(self) -> timedelta:
+        """The time after which it has passed or failed, whatever happens to its tries."""
+        return self.tries * (self.every + self.timeout)
+
+
+class NextNight(Section):
+    """The first night that began after the deployment: its reports are published and all of their checks hold.
+
+    A night begins at midnight in the time zone of its source in ``reports.yaml``; it is over a day later, and there
+    some hours after that. The lake is asked, not an event. A later night counts as well, as long as it is in time.
+
+    :param reports: the reports, each ``<source>/<report>``, all for the same night
+    :param within: time after the deployment by which they have to be there, ``1d`` to ``60d``
+    :param every: time from one look into the lake to the next, ``10s`` to ``1d``
+    """
+
+    reports: Annotated[tuple[ReportName, ...], once("report")] = Field(min_length=1)
+    within: Annotated[Duration, between("1d", "60d")] = lasting("3d")
+    every: Annotated[Duration, between("10s", "1d")] = lasting("10m")
+
+
+class Verification(Section):
+    """What has to be seen after a deployment and the steps after it, before anything goes on: all of it, in this order.
+
+    :param probes: requests to what was deployed
+    :param utilities: runs of utility projects that end well
+    :param next_night: what the first night after the deployment has to bring
+    """
+
+    probes: tuple[Probe, ...] = ()
+    utilities: tuple[UtilityStep, ...] = ()
+    next_night: NextNight | None = None
+
+    @model_validator(mode="after")
+    def _sound(self) -> Verification:
+        if not self.names:
+            raise ValueError("has nothing in it; give probes, utilities or next_night, or leave verify out")
+        check_once("check", self.names)
+        return self
+
+    @property
+    def names(self) -> list[str]:
+        """The names of all checks, in their order."""
+        return list(self._names())
+
+    def _names(self) -> Iterator[str]:
+        yield from (probe.name for probe in self.probes)
+        yield from (step.name for step in self.utilities)
+        if self.next_night is not None:
+            yield NEXT_NIGHT
