@@ -44,8 +44,12 @@ CLIENTS: Final = (
     Client("nightshift", "standin-tokenflex"),
     Client("nightshift-service", "standin-tokenflex-service", person="admin@standin.example"),
     Client("nightshift-public", ""),
+    Client("nightshift-encoded", "standin/Zz9+0815"),
     Client("nightshift-stranger", "standin-tokenflex-stranger", entitled=False),
 )
+"""The secret of ``nightshift-encoded`` has characters that stand encoded in a form and in the header (RFC 6749,
+2.3.1).
+"""
 BEARER: Final = "standin-tokenflex-bearer"
 """An access token of :attr:`TokenFlexSwitches.signed_in` that does not end, for connections with a static token."""
 
@@ -195,6 +199,10 @@ class Grants:
     def end_access(self) -> None:
         """End all access tokens; refresh tokens live on."""
         self._access.clear()
+
+    def end_refresh(self) -> None:
+        """End all refresh tokens; access tokens live on."""
+        self._refresh.clear()
 
     def end_chain(self, chain: int) -> None:
         self._dead_chains.add(chain)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Final
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import unquote_plus, urlencode, urlsplit
 
 from include.standins.routing import Refused, Request, Response, Route
 from include.standins.tokenflex.contracts import PEOPLE
@@ -231,7 +231,7 @@ class SignIn:
             if "client_id" in form or "client_secret" in form:
                 text = "client credentials in the header and in the body"
                 raise self._refused(400, "invalid_request", text, GatewayCode.WRONG_SECRET)
-            name, secret = request.basic() or ("", "")
+            name, secret = map(unquote_plus, request.basic() or ("", ""))
         else:
             name, secret = form.get("client_id", ""), form.get("client_secret", "")
         client = next((one for one in CLIENTS if one.id == name), None)

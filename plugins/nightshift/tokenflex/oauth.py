@@ -155,14 +155,14 @@ async def exchange_code(hook: VendorHook, *, code: str, pkce: Pkce, redirect_uri
 async def refresh(hook: VendorHook, pair: TokenPair) -> TokenPair:
     """Use up the refresh token of a pair and return the next pair. It is never repeated on a guess.
 
-    An answer whose refresh token is null or not there leaves the old one in force, to its old end.
+    An answer whose refresh token is null, not there or the same leaves the old one in force, to its old end.
 
     :raises GrantSpent: Autodesk does not accept the refresh token any more
     :raises Ambiguous: the answer was lost; the token may be used up
     """
     await hook.keep_secret(pair.refresh_token)
     following = await _ask(hook, {"grant_type": "refresh_token", "refresh_token": pair.refresh_token})
-    if following.refresh_token:
+    if following.refresh_token not in ("", pair.refresh_token):
         return following
     return msgspec.structs.replace(following, refresh_token=pair.refresh_token, lapses=pair.lapses)
 

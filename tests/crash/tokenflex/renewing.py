@@ -8,13 +8,13 @@ from typing import Any, NamedTuple
 from tests.crash.workers import freeze, kill, start, thaw
 from tests.execution_api import TaskRun
 from tests.file_store import FileStore
-from tests.unit.tokenflex.oauth_server import OAuthServer
 from tests.unit.tokenflex.records import GRANT, granted, renew_task, renewing_api
+from tests.unit.tokenflex.sign_in import SignInVendor
 
 
 def renew(url: str, folder: Path, stop_before: str | None) -> None:
     """Run the task once; what came of it is written to ``ended``."""
-    api = renewing_api(OAuthServer(url=url), FileStore(folder / "variables"))
+    api = renewing_api(url, FileStore(folder / "variables"))
 
     def stop(key: str) -> None:
         if key == stop_before:
@@ -27,13 +27,13 @@ def renew(url: str, folder: Path, stop_before: str | None) -> None:
 class Stage(NamedTuple):
     """A server, what is stored, and the first attempt in a process of its own."""
 
-    server: OAuthServer
+    server: SignInVendor
     folder: Path
     store: FileStore
     process: Any
 
     def next_attempt(self) -> TaskRun:
-        return renewing_api(self.server, self.store).run(renew_task(), try_number=2)
+        return renewing_api(self.server.url, self.store).run(renew_task(), try_number=2)
 
     def kill(self) -> None:
         kill(self.process)
@@ -44,7 +44,7 @@ class Stage(NamedTuple):
         return (self.folder / "ended").read_text()
 
 
-def stage(server: OAuthServer, folder: Path, stop_before: str | None = None) -> Stage:
+def stage(server: SignInVendor, folder: Path, stop_before: str | None = None) -> Stage:
     """Let a worker renew a pair that the server knows."""
     store = FileStore(folder / "variables")
     store[GRANT] = granted(server, left=600)

@@ -7,24 +7,24 @@ from __future__ import annotations
 import json
 import os
 import signal
-import threading
 from pathlib import Path
 
+from include.standins import FaultKind
 from tests.crash.tokenflex.renewing import Stage
 from tests.crash.tokenflex.renewing import stage as stage_of
 from tests.crash.workers import stands_still, until
-from tests.unit.tokenflex.oauth_server import OAuthServer
 from tests.unit.tokenflex.records import GRANT, JOURNAL, RENEWED, granted
+from tests.unit.tokenflex.sign_in import SignInVendor
 
 
-def frozen_with_the_question_answered(server: OAuthServer, folder: Path) -> Stage:
+def frozen_with_the_question_answered(server: SignInVendor, folder: Path) -> Stage:
     """Freeze it while the answer to its question is on its way."""
-    gate = server.gate = threading.Event()
+    server.spoil(FaultKind.HOLD_ANSWER)
     stage = stage_of(server, folder)
     until(lambda: server.asked, "it asks")
     os.kill(stage.process.pid, signal.SIGSTOP)
     stands_still(stage.process)
-    gate.set()
+    server.release()
     return stage
 
 
@@ -34,7 +34,7 @@ def stored(stage: Stage) -> tuple[str, str]:
 
 
 def test_frozen_before_its_question_it_uses_no_token_that_was_used_meanwhile(
-    server: OAuthServer, tmp_path: Path
+    server: SignInVendor, tmp_path: Path
 ) -> None:
     stage = stage_of(server, tmp_path, JOURNAL)
     stands_still(stage.process)
@@ -45,8 +45,8 @@ def test_frozen_before_its_question_it_uses_no_token_that_was_used_meanwhile(
     assert stored(stage) == newest == ("g1", stage.server.pairs[-1][1])
 
 
-def test_frozen_with_an_answer_it_does_not_overwrite_a_newer_pair(server: OAuthServer, tmp_path: Path) -> None:
-    server.grace = True
+def test_frozen_with_an_answer_it_does_not_overwrite_a_newer_pair(server: SignInVendor, tmp_path: Path) -> None:
+    server.turn(refresh_reuse="allowed")
     stage = frozen_with_the_question_answered(server, tmp_path)
     assert stage.next_attempt().state == "success"
     newest = stored(stage)
@@ -57,7 +57,7 @@ def test_frozen_with_an_answer_it_does_not_overwrite_a_newer_pair(server: OAuthS
 
 
 def test_frozen_with_an_answer_it_does_not_overwrite_what_follows_from_a_newer_grant(
-    server: OAuthServer, tmp_path: Path
+    server: SignInVendor, tmp_path: Path
 ) -> None:
     stage = frozen_with_the_question_answered(server, tmp_path)
     stage.store[GRANT] = granted(stage.server, left=600, grant_id="g2")
@@ -69,7 +69,7 @@ def test_frozen_with_an_answer_it_does_not_overwrite_what_follows_from_a_newer_g
 
 
 def test_frozen_with_the_only_good_answer_it_heals_what_the_successor_called_lost(
-    server: OAuthServer, tmp_path: Path
+    server: SignInVendor, tmp_path: Path
 ) -> None:
     stage = frozen_with_the_question_answered(server, tmp_path)
     assert stage.next_attempt().state == "failed"

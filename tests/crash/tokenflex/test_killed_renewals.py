@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from include.standins import FaultKind
 from nightshift.tokenflex.oauth import GrantSpent
 from tests.crash.tokenflex.renewing import Stage
 from tests.crash.tokenflex.renewing import stage as stage_of
 from tests.crash.workers import LONG, stands_still
-from tests.unit.tokenflex.oauth_server import OAuthServer
 from tests.unit.tokenflex.records import GRANT, JOURNAL, RENEWED, granted
+from tests.unit.tokenflex.sign_in import SignInVendor
 
 
-def killed_between_answer_and_save(server: OAuthServer, folder: Path) -> Stage:
+def killed_between_answer_and_save(server: SignInVendor, folder: Path) -> Stage:
     stage = stage_of(server, folder, RENEWED)
     stands_still(stage.process)
     stage.kill()
@@ -21,7 +22,7 @@ def killed_between_answer_and_save(server: OAuthServer, folder: Path) -> Stage:
     return stage
 
 
-def test_a_kill_between_answer_and_save_is_recognised_and_told(server: OAuthServer, tmp_path: Path) -> None:
+def test_a_kill_between_answer_and_save_is_recognised_and_told(server: SignInVendor, tmp_path: Path) -> None:
     stage = killed_between_answer_and_save(server, tmp_path)
     run = stage.next_attempt()
     assert run.state == "failed"
@@ -33,17 +34,17 @@ def test_a_kill_between_answer_and_save_is_recognised_and_told(server: OAuthServ
     assert stage.next_attempt().state == "success"
 
 
-def test_where_the_old_token_is_still_good_the_chain_goes_on(server: OAuthServer, tmp_path: Path) -> None:
-    server.grace = True
+def test_where_the_old_token_is_still_good_the_chain_goes_on(server: SignInVendor, tmp_path: Path) -> None:
+    server.turn(refresh_reuse="allowed")
     stage = killed_between_answer_and_save(server, tmp_path)
     assert stage.next_attempt().state == "success"
     assert json.loads(stage.store[RENEWED])["pair"]["refresh_token"] == stage.server.pairs[-1][1]
 
 
-def test_a_kill_before_the_question_is_taken_costs_nothing(server: OAuthServer, tmp_path: Path) -> None:
-    server.faults = ["hang"]
+def test_a_kill_before_the_question_is_taken_costs_nothing(server: SignInVendor, tmp_path: Path) -> None:
+    server.spoil(FaultKind.HOLD)
     stage = stage_of(server, tmp_path)
-    assert server.hanging.wait(LONG)
+    server.ledger.wait_for_request(fault=FaultKind.HOLD, within=LONG)
     stage.kill()
     assert stage.next_attempt().state == "success"
     assert stage.server.asked == ["refresh_token"]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.execution_api import FakeExecutionApi  # first: it sets Airflow up
-from tests.unit.tokenflex.oauth_server import OAuthServer, serving
+from tests.unit.tokenflex.sign_in import SignInVendor
 from tests.unit.tokenflex.vendor import TOKEN, Vendor
 
 
@@ -48,8 +48,8 @@ def lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def server() -> Iterator[OAuthServer]:
-    with serving() as one:
+def server() -> Iterator[SignInVendor]:
+    with SignInVendor() as one:
         yield one
 
 

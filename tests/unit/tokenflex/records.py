@@ -13,7 +13,7 @@ from nightshift.retries import VendorRetryPolicy
 from nightshift.tokenflex.oauth import TokenPair
 from nightshift.tokenflex.operators import RenewTokensOperator
 from nightshift.tokenflex.tokens import Grant, Part, encode, key_of
-from tests.unit.tokenflex.oauth_server import CLIENT, SECRET, OAuthServer
+from tests.unit.tokenflex.sign_in import CLIENT, SECRET, SignInVendor
 from tests.unit.tokenflex.token_api import TokenApi
 
 CONN = "tokenflex_default"
@@ -22,18 +22,18 @@ GRANT, RENEWED, JOURNAL, REFUSED = (
 )
 
 
-def connection(server: OAuthServer, **extra: Any) -> dict[str, Any]:
+def connection(url: str, **extra: Any) -> dict[str, Any]:
     """Return a connection as Airflow's API gives it."""
     return {
         "conn_type": "tokenflex",
-        "host": server.url,
+        "host": url,
         "login": CLIENT,
         "password": SECRET,
         "extra": json.dumps(extra),
     }
 
 
-def granted(server: OAuthServer, *, left: float = 600.0, days: float = 15.0, grant_id: str = "g1") -> str:
+def granted(server: SignInVendor, *, left: float = 600.0, days: float = 15.0, grant_id: str = "g1") -> str:
     """Return a grant with a pair that the server knows, as the text of its Variable."""
     access, refresh = server.new_pair()
     now = time.time()
@@ -48,11 +48,11 @@ def granted(server: OAuthServer, *, left: float = 600.0, days: float = 15.0, gra
 
 
 def renewing_api(
-    server: OAuthServer, variables: MutableMapping[str, str] | None = None, *, max_tries: int = 3, **more: Any
+    url: str, variables: MutableMapping[str, str] | None = None, *, max_tries: int = 3, **more: Any
 ) -> TokenApi:
     """Return an API with one three-legged connection."""
     return TokenApi(
-        connections={CONN: connection(server)},
+        connections={CONN: connection(url)},
         variables={} if variables is None else variables,
         max_tries=max_tries,
         **more,

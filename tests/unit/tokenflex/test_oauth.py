@@ -12,15 +12,15 @@ import pytest
 
 from nightshift.errors import Unreachable
 from nightshift.tokenflex.oauth import ACCESS_SECONDS
-from tests.unit.tokenflex.oauth_server import OAuthServer
 from tests.unit.tokenflex.records import GRANT, JOURNAL, RENEWED, granted, renew_task, renewing_api
+from tests.unit.tokenflex.sign_in import SignInVendor
 
 NEW = '"access_token": "ACCESS", "refresh_token": "REFRESH", "token_type": "Bearer"'
 
 
-def renewed(server: OAuthServer, body: str) -> tuple[Any, dict[str, Any]]:
+def renewed(server: SignInVendor, body: str) -> tuple[Any, dict[str, Any]]:
     server.body = body
-    api = renewing_api(server, {GRANT: granted(server, left=600)})
+    api = renewing_api(server.url, {GRANT: granted(server, left=600)})
     run = api.run(renew_task())
     return run, json.loads(api.variables[RENEWED])["pair"] if RENEWED in api.variables else {}
 
@@ -49,7 +49,7 @@ def renewed(server: OAuthServer, body: str) -> tuple[Any, dict[str, Any]]:
         ("9" * 400, ACCESS_SECONDS),
     ],
 )
-def test_the_end_is_read_tolerantly_and_bounded(server: OAuthServer, spelling: str, life: float) -> None:
+def test_the_end_is_read_tolerantly_and_bounded(server: SignInVendor, spelling: str, life: float) -> None:
     run, pair = renewed(server, f'{{{NEW}, "expires_in": {spelling}}}')
     assert run.state == "success", run.error
     assert (pair["access_token"], pair["refresh_token"]) == server.pairs[-1]
@@ -66,7 +66,7 @@ def test_the_end_is_read_tolerantly_and_bounded(server: OAuthServer, spelling: s
     ],
     ids=["no end", "other case, null scope", "no type", "byte order mark, more"],
 )
-def test_what_is_not_needed_may_be_missing_or_odd(server: OAuthServer, body: str) -> None:
+def test_what_is_not_needed_may_be_missing_or_odd(server: SignInVendor, body: str) -> None:
     run, pair = renewed(server, body)
     assert run.state == "success", run.error
     assert (pair["access_token"], pair["refresh_token"]) == server.pairs[-1]
@@ -75,17 +75,17 @@ def test_what_is_not_needed_may_be_missing_or_odd(server: OAuthServer, body: str
 @pytest.mark.parametrize(
     "refresh", ["", ', "refresh_token": null', ', "refresh_token": ""', ', "refresh_token": false']
 )
-def test_without_a_new_refresh_token_the_old_one_stays_in_force(server: OAuthServer, refresh: str) -> None:
-    server.rotate = False
+def test_without_a_new_refresh_token_the_old_one_stays_in_force(server: SignInVendor, refresh: str) -> None:
+    server.turn(refresh_rotates=False)
     run, pair = renewed(server, f'{{"access_token": "ACCESS", "expires_in": 3599{refresh}}}')
     assert run.state == "success", run.error
     assert (pair["access_token"], pair["refresh_token"]) == (server.pairs[-1][0], server.pairs[0][1])
 
 
 @pytest.mark.parametrize("access", ["", '"access_token": null, ', '"access_token": {}, '])
-def test_a_new_refresh_token_without_an_access_token_is_kept_and_used_next(server: OAuthServer, access: str) -> None:
+def test_a_new_refresh_token_without_an_access_token_is_kept_and_used_next(server: SignInVendor, access: str) -> None:
     server.body = f'{{{access}"refresh_token": "REFRESH"}}'
-    api = renewing_api(server, {GRANT: granted(server, left=600)})
+    api = renewing_api(server.url, {GRANT: granted(server, left=600)})
     assert api.run(renew_task()).state == "success"
     assert json.loads(api.variables[RENEWED])["pair"]["refresh_token"] == server.pairs[-1][1]
     server.body = ""
@@ -96,9 +96,9 @@ def test_a_new_refresh_token_without_an_access_token_is_kept_and_used_next(serve
 
 
 @pytest.mark.parametrize("body", ["<html>Sign in</html>", "[1]", "{", '{"access_token": "A', "{}", '"text"'])
-def test_an_answer_that_cannot_be_read_says_what_happened_and_what_to_do(server: OAuthServer, body: str) -> None:
+def test_an_answer_that_cannot_be_read_says_what_happened_and_what_to_do(server: SignInVendor, body: str) -> None:
     server.body = body
-    api = renewing_api(server, {GRANT: granted(server, left=600)})
+    api = renewing_api(server.url, {GRANT: granted(server, left=600)})
     run = api.run(renew_task())
     assert isinstance(run.error, Unreachable)
     said = str(run.error)

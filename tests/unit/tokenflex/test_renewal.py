@@ -8,13 +8,14 @@ import time
 import msgspec
 import pytest
 
+from include.standins import FaultKind
 from nightshift.errors import AuthFailed, Unreachable
 from nightshift.tokenflex.oauth import GrantSpent, TokenPair, fingerprint
 from nightshift.tokenflex.renewal import RenewalStep, decide, renew
 from nightshift.tokenflex.tokens import Chain, Grant, Journal, RefreshOutcome, Renewed, chain_of
 from tests.execution_api import LATER
-from tests.unit.tokenflex.oauth_server import SECRET, OAuthServer
 from tests.unit.tokenflex.records import CONN, GRANT, JOURNAL, RENEWED, granted, renew_task, renewing_api
+from tests.unit.tokenflex.sign_in import SECRET, SignInVendor
 
 NOW = 1_800_000_000.0
 
@@ -80,8 +81,8 @@ def test_what_belongs_to_another_grant_does_not_count() -> None:
     assert chain_of(grant(), newer, note(RefreshOutcome.LOST, "r2")).journal is None
 
 
-def test_renews_what_is_due_and_stores_it(server: OAuthServer) -> None:
-    api = renewing_api(server, {GRANT: granted(server, left=600)})
+def test_renews_what_is_due_and_stores_it(server: SignInVendor) -> None:
+    api = renewing_api(server.url, {GRANT: granted(server, left=600)})
     run = api.run(renew_task())
     assert (run.state, server.asked) == ("success", ["refresh_token"])
     stored = json.loads(api.variables[RENEWED])
@@ -94,29 +95,29 @@ def test_renews_what_is_due_and_stores_it(server: OAuthServer) -> None:
     assert not any(secret in str(run.result) for one in server.pairs for secret in one)
 
 
-def test_the_chain_goes_on_from_the_newest_pair(server: OAuthServer) -> None:
-    server.life = 600
-    api = renewing_api(server, {GRANT: granted(server, left=600)})
+def test_the_chain_goes_on_from_the_newest_pair(server: SignInVendor) -> None:
+    server.turn(expires_in=600)
+    api = renewing_api(server.url, {GRANT: granted(server, left=600)})
     for number in (1, 2, 3):
         assert api.run(renew_task()).state == "success"
         assert json.loads(api.variables[RENEWED])["number"] == number
     assert [form["refresh_token"] for form in server.forms] == [refresh for _, refresh in server.pairs[:3]]
 
 
-def test_nothing_due_is_skipped_without_asking(server: OAuthServer) -> None:
-    api = renewing_api(server, {GRANT: granted(server, left=1800)})
+def test_nothing_due_is_skipped_without_asking(server: SignInVendor) -> None:
+    api = renewing_api(server.url, {GRANT: granted(server, left=1800)})
     assert api.run(renew_task()).state == "skipped"
     assert (server.asked, api.puts) == ([], [])
 
 
-def test_nobody_has_granted_is_skipped(server: OAuthServer) -> None:
-    assert renewing_api(server, {"some_other": "x"}).run(renew_task()).state == "skipped"
+def test_nobody_has_granted_is_skipped(server: SignInVendor) -> None:
+    assert renewing_api(server.url, {"some_other": "x"}).run(renew_task()).state == "skipped"
     assert server.asked == []
 
 
-def test_a_refresh_token_that_stays_is_kept_to_its_old_end(server: OAuthServer) -> None:
-    server.rotate = False
-    api = renewing_api(server, {GRANT: granted(server, left=600, days=3)})
+def test_a_refresh_token_that_stays_is_kept_to_its_old_end(server: SignInVendor) -> None:
+    server.turn(refresh_rotates=False)
+    api = renewing_api(server.url, {GRANT: granted(server, left=600, days=3)})
     assert api.run(renew_task()).state == "success"
     stored = json.loads(api.variables[RENEWED])["pair"]
     assert stored["refresh_token"] == server.pairs[0][1]
@@ -124,9 +125,9 @@ def test_a_refresh_token_that_stays_is_kept_to_its_old_end(server: OAuthServer) 
     assert api.run(renew_task()).state == "skipped"
 
 
-def test_a_refused_refresh_token_is_lost_and_asked_once_only(server: OAuthServer) -> None:
-    api = renewing_api(server, {GRANT: granted(server, left=600)})
-    server.refresh.clear()
+def test_a_refused_refresh_token_is_lost_and_asked_once_only(server: SignInVendor) -> None:
+    api = renewing_api(server.url, {GRANT: granted(server, left=600)})
+    server.end_refresh()
     first, second = api.run(renew_task()), api.run(renew_task(), try_number=1)
     for run in (first, second):
         assert run.state == "failed"
@@ -134,21 +135,22 @@ def test_a_refused_refresh_token_is_lost_and_asked_once_only(server: OAuthServer
         assert "Ada Lovelace" in str(run.error)
         assert "Admin, Token Flex sign-in" in str(run.error)
         assert "still good until" in str(run.error)
-        assert "RRRR" not in str(run.error)
     assert server.asked == ["refresh_token"]
 
 
-def test_a_new_grant_heals_a_lost_one(server: OAuthServer) -> None:
-    api = renewing_api(server, {GRANT: granted(server, left=600)})
-    server.refresh.clear()
-    assert api.run(renew_task()).state == "failed"
+def test_a_new_grant_heals_a_lost_one(server: SignInVendor) -> None:
+    api = renewing_api(server.url, {GRANT: granted(server, left=600)})
+    server.says(400, f"invalid_grant: {server.pairs[0][1]} was used")
+    run = api.run(renew_task())
+    assert isinstance(run.error, GrantSpent)
+    assert server.pairs[0][1] not in str(run.error)
     api.variables[GRANT] = granted(server, left=600, grant_id="g2")
     assert api.run(renew_task()).state == "success"
     assert json.loads(api.variables[RENEWED])["grant_id"] == "g2"
 
 
-def test_a_grant_made_during_a_refresh_wins(server: OAuthServer) -> None:
-    api = renewing_api(server, {GRANT: granted(server, left=600)})
+def test_a_grant_made_during_a_refresh_wins(server: SignInVendor) -> None:
+    api = renewing_api(server.url, {GRANT: granted(server, left=600)})
 
     def grant_anew(key: str) -> None:
         if key == RENEWED:
@@ -161,9 +163,10 @@ def test_a_grant_made_during_a_refresh_wins(server: OAuthServer) -> None:
     assert (chain.grant.grant_id, chain.pair) == ("g2", stored.pair)
 
 
-def test_a_lost_answer_is_tried_again_and_told(server: OAuthServer) -> None:
-    server.grace, server.faults = True, ["drop"]
-    api = renewing_api(server, {GRANT: granted(server, left=600)})
+def test_a_lost_answer_is_tried_again_and_told(server: SignInVendor) -> None:
+    server.turn(refresh_reuse="allowed")
+    server.spoil(FaultKind.ACCEPT_THEN_DROP)
+    api = renewing_api(server.url, {GRANT: granted(server, left=600)})
     first = api.run(renew_task())
     assert first.state == "up_for_retry"
     assert isinstance(first.error, Unreachable)
@@ -173,17 +176,17 @@ def test_a_lost_answer_is_tried_again_and_told(server: OAuthServer) -> None:
     assert server.asked == ["refresh_token"] * 2
 
 
-def test_a_run_that_a_consumer_started_renews_the_refused_token_and_no_newer_one(server: OAuthServer) -> None:
-    api = renewing_api(server, {GRANT: granted(server, left=2000)})
+def test_a_run_that_a_consumer_started_renews_the_refused_token_and_no_newer_one(server: SignInVendor) -> None:
+    api = renewing_api(server.url, {GRANT: granted(server, left=2000)})
     api.run_type, api.conf = "operator_triggered", {"refused": {CONN: fingerprint(server.pairs[0][0])}}
     assert api.run(renew_task()).state == "success"
     assert api.run(renew_task()).state == "skipped"
     assert server.asked == ["refresh_token"]
 
 
-def test_what_was_surely_not_taken_leaves_the_chain_whole(server: OAuthServer) -> None:
-    server.faults = ["429"]
-    api = renewing_api(server, {GRANT: granted(server, left=600, days=2)})
+def test_what_was_surely_not_taken_leaves_the_chain_whole(server: SignInVendor) -> None:
+    server.says(429, "later", retry_after="60")
+    api = renewing_api(server.url, {GRANT: granted(server, left=600, days=2)})
     first = api.run(renew_task())
     assert first.state == LATER
     assert "the grant lapses on" in str(first.error)
@@ -192,9 +195,10 @@ def test_what_was_surely_not_taken_leaves_the_chain_whole(server: OAuthServer) -
     assert api.run(renew_task()).state == "success"
 
 
-def test_a_wrong_client_secret_fails_at_once_and_loses_nothing(server: OAuthServer) -> None:
-    api = renewing_api(server, {GRANT: granted(server, left=600)})
+def test_a_wrong_client_secret_fails_at_once_and_loses_nothing(server: SignInVendor) -> None:
+    api = renewing_api(server.url, {GRANT: granted(server, left=600)})
     api.connections[CONN]["password"] = "wrong-secret-1234"
+    server.says(401, "wrong secret wrong-secret-1234")
     run = api.run(renew_task())
     assert run.state == "failed"
     assert isinstance(run.error, AuthFailed)
@@ -204,8 +208,8 @@ def test_a_wrong_client_secret_fails_at_once_and_loses_nothing(server: OAuthServ
     assert api.run(renew_task()).state == "success"
 
 
-def test_an_answer_is_saved_although_airflow_is_away_for_a_while(server: OAuthServer) -> None:
-    api, tries = renewing_api(server, {GRANT: granted(server, left=600)}), []
+def test_an_answer_is_saved_although_airflow_is_away_for_a_while(server: SignInVendor) -> None:
+    api, tries = renewing_api(server.url, {GRANT: granted(server, left=600)}), []
 
     def away(key: str) -> None:
         if key == RENEWED and len(tries) < 2:
@@ -218,8 +222,8 @@ def test_an_answer_is_saved_although_airflow_is_away_for_a_while(server: OAuthSe
     assert json.loads(api.variables[RENEWED])["pair"]["refresh_token"] == server.pairs[-1][1]
 
 
-def test_one_connection_that_fails_does_not_keep_the_others(server: OAuthServer) -> None:
-    api = renewing_api(server, {GRANT: granted(server, left=600)})
+def test_one_connection_that_fails_does_not_keep_the_others(server: SignInVendor) -> None:
+    api = renewing_api(server.url, {GRANT: granted(server, left=600)})
     api.connections["another"] = dict(api.connections[CONN], password="a-wrong-secret")
     api.variables["nightshift_tokenflex_token.another.grant"] = granted(server, left=600)
     run = api.run(renew_task())
@@ -228,8 +232,8 @@ def test_one_connection_that_fails_does_not_keep_the_others(server: OAuthServer)
     assert json.loads(api.variables[RENEWED])["number"] == 1
 
 
-def test_a_connection_that_is_gone_is_told_and_does_not_keep_the_others(server: OAuthServer) -> None:
-    api = renewing_api(server, {GRANT: granted(server, left=600)})
+def test_a_connection_that_is_gone_is_told_and_does_not_keep_the_others(server: SignInVendor) -> None:
+    api = renewing_api(server.url, {GRANT: granted(server, left=600)})
     api.variables["nightshift_tokenflex_token.gone.grant"] = granted(server, left=600)
     run = api.run(renew_task())
     assert run.state == "failed"
@@ -237,20 +241,20 @@ def test_a_connection_that_is_gone_is_told_and_does_not_keep_the_others(server: 
     assert json.loads(api.variables[RENEWED])["number"] == 1
 
 
-def test_a_damaged_record_says_what_to_do_and_shows_nothing(server: OAuthServer) -> None:
-    run = renewing_api(server, {GRANT: '{"secret-refresh-token": 1'}).run(renew_task())
+def test_a_damaged_record_says_what_to_do_and_shows_nothing(server: SignInVendor) -> None:
+    run = renewing_api(server.url, {GRANT: '{"secret-refresh-token": 1'}).run(renew_task())
     assert run.state == "failed"
     assert GRANT in str(run.error)
     assert "secret-refresh" not in str(run.error)
 
 
-def test_a_time_out_of_the_task_does_not_fall_between_answer_and_save(server: OAuthServer) -> None:
-    api, stop = renewing_api(server, {GRANT: granted(server, left=600)}), threading.Event()
+def test_a_time_out_of_the_task_does_not_fall_between_answer_and_save(server: SignInVendor) -> None:
+    api, stop = renewing_api(server.url, {GRANT: granted(server, left=600)}), threading.Event()
     api.before_put = lambda key: stop.wait(10) and None if key == RENEWED else None
 
     async def time_out() -> None:
         renewing = asyncio.ensure_future(renew(CONN, by="run, try 1"))
-        await asyncio.to_thread(server.answered.wait, 10)
+        await asyncio.to_thread(server.ledger.wait_for_effect, kind="token_issued")
         renewing.cancel()
         asyncio.get_running_loop().call_later(0.05, stop.set)
         with pytest.raises(asyncio.CancelledError):
@@ -262,9 +266,9 @@ def test_a_time_out_of_the_task_does_not_fall_between_answer_and_save(server: OA
 
 
 @pytest.mark.parametrize("part", [GRANT, RENEWED, JOURNAL])
-def test_a_failed_read_is_never_taken_for_nothing_there(server: OAuthServer, part: str) -> None:
-    server.life = 600
-    api = renewing_api(server, {GRANT: granted(server, left=600)})
+def test_a_failed_read_is_never_taken_for_nothing_there(server: SignInVendor, part: str) -> None:
+    server.turn(expires_in=600)
+    api = renewing_api(server.url, {GRANT: granted(server, left=600)})
     assert api.run(renew_task()).state == "success"
     api.unreadable = {part}
     run = api.run(renew_task())

@@ -8,8 +8,8 @@ import pytest
 from airflow.dag_processing.dagbag import DagBag
 from airflow.serialization.serialized_objects import DagSerialization
 
-from tests.unit.tokenflex.oauth_server import OAuthServer
 from tests.unit.tokenflex.records import GRANT, granted, renew_task, renewing_api
+from tests.unit.tokenflex.sign_in import SignInVendor
 
 FILE = Path(__file__).resolve().parents[3] / "dags" / "tokenflex_token.py"
 
@@ -48,6 +48,6 @@ def test_two_runs_may_fail_before_a_token_ends() -> None:
 
 
 @pytest.mark.parametrize(("run_type", "state"), [("scheduled", "skipped"), ("manual", "success")])
-def test_a_person_who_triggers_it_renews_at_once(server: OAuthServer, run_type: str, state: str) -> None:
-    api = renewing_api(server, {GRANT: granted(server, left=1800)}, run_type=run_type)
+def test_a_person_who_triggers_it_renews_at_once(server: SignInVendor, run_type: str, state: str) -> None:
+    api = renewing_api(server.url, {GRANT: granted(server, left=1800)}, run_type=run_type)
     assert api.run(renew_task()).state == state
