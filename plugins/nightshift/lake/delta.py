@@ -20,9 +20,10 @@ from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundErr
 from deltalake.transaction import AddAction, CommitProperties, Transaction, create_table_with_add_actions
 
 from nightshift.lake.columns import same_storage
+from nightshift.lake.commit_note import NOTE, CommitNote, transaction
 from nightshift.lake.errors import Contended, SchemaDrift
 from nightshift.lake.foreign import Stored, refuse_foreign, stored_by
-from nightshift.lake.snapshot import KIND, NOTE, CommitNote, PublishedNight, Snapshot, kind_of, transaction
+from nightshift.lake.snapshot import KIND, PublishedNight, Snapshot, kind_of
 from nightshift.lake.spec import NIGHT, Column
 from nightshift.lake.store import Lake
 from nightshift.lake.widening import OtherNights

@@ -13,7 +13,7 @@ import re
 import secrets
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 from nightshift.lake.errors import UnfitStore
 
@@ -45,6 +45,21 @@ async def aread(store: ObjectStore, name: str) -> bytes | None:
         return bytes(await (await obstore.get_async(store, name)).bytes_async())
     except FileNotFoundError:
         return None
+
+
+async def amark(store: ObjectStore, name: str) -> str | None:
+    """Return what tells one content of an object from another (its ETag and size); ``None`` where there is none."""
+    import obstore
+
+    try:
+        return mark_of(await obstore.head_async(store, name))
+    except FileNotFoundError:
+        return None
+
+
+def mark_of(meta: Any) -> str:
+    """Return what tells one content of an object from another, by what a store says of it."""
+    return f"{meta['e_tag'] or meta['last_modified'].isoformat()}/{meta['size']}"
 
 
 async def anames(store: ObjectStore) -> list[str]:

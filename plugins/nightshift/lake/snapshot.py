@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import pyarrow as pa
 
 from nightshift.lake import objects
 from nightshift.lake.checks import CheckResult
+from nightshift.lake.commit_note import CommitNote, NightMark, iso_of, transaction
 from nightshift.lake.spec import NIGHT, Column, decimal_of
 
 if TYPE_CHECKING:
@@ -20,9 +19,12 @@ if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
 KIND = "nightshift.type"
+<<<<<<< HEAD
 NOTE = "nightshift"
 _TOLD = ["path", "size_bytes", "modification_time", "num_records", f"partition.{NIGHT}"]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+=======
+>>>>>>> d6ba22e (Keep an index of the nights in the lake, borne out by each table's own log, and say in types what the board answers)
 _KINDS = {
     "string": "string",
     "long": "int64",
@@ -36,58 +38,6 @@ _KINDS = {
     "byte": "int64",
     "float": "float64",
 }
-
-
-class NightMark(msgspec.Struct, frozen=True, kw_only=True):
-    """What the transactions of a night say of it; they outlive the commit's own entry in the log.
-
-    :param content: identity of what was published, 62 bits
-    :param rows: its rows
-    :param version: version of the table that brought it
-    :param finished: when its extract was finished, ISO 8601, UTC; ``None`` where an earlier version published it
-    """
-
-    content: int
-    rows: int
-    version: int
-    finished: str | None
-
-
-class CommitNote(msgspec.Struct, frozen=True, kw_only=True):
-    """What was recorded with a commit.
-
-    :param content: identity of what was published, in hexadecimal
-    :param extract: name of the extract's folder
-    :param nights: rows by night
-    :param duplicates: rows dropped because one before was identical
-    :param outside: rows dropped because they are of other nights
-    :param checks: name, verdict and detail of each check
-    :param widened: columns that got another type: name, before, now
-    :param committed: when, ISO 8601, UTC; empty until it is read back
-    """
-
-    content: str
-    extract: str
-    nights: Mapping[str, int]
-    duplicates: int = 0
-    outside: int = 0
-    checks: tuple[tuple[str, bool, str], ...] = ()
-    widened: tuple[tuple[str, str, str], ...] = ()
-    committed: str = ""
-
-    def to_json(self) -> str:
-        """Return the note as the text that goes into the log."""
-        return msgspec.json.encode({**msgspec.structs.asdict(self), "committed": None}).decode()
-
-    @classmethod
-    def of_commit(cls, log: bytes) -> CommitNote | None:
-        """Return the note of a commit's log entry, ``None`` where it is not one of ours."""
-        for line in log.splitlines():
-            commit = json.loads(line).get("commitInfo")
-            if commit and NOTE in commit:
-                found = json.loads(commit[NOTE]) | {"committed": iso_of(1000 * int(commit.get("timestamp", 0)))}
-                return msgspec.convert(found, cls)
-        return None
 
 
 @dataclass(frozen=True)
@@ -159,7 +109,15 @@ class Snapshot:
 
     def size_of(self, nights: Collection[str]) -> int:
         """Return the size of the files of these nights, in bytes."""
-        return sum(file["size_bytes"] for file in self._files if str(file[f"partition.{NIGHT}"]) in nights)
+        return sum(size for night, size in self.sizes().items() if night in nights)
+
+    def sizes(self) -> dict[str, int]:
+        """Return the size of the files of each night, in bytes."""
+        found: dict[str, int] = {}
+        for file in self._files:
+            night = str(file[f"partition.{NIGHT}"])
+            found[night] = found.get(night, 0) + file["size_bytes"]
+        return found
 
     def files(self) -> list[tuple[str, str | None]]:
         """Return the path of every file, and its night."""
@@ -239,25 +197,6 @@ class Snapshot:
             checks=(*(CheckResult(*check) for check in (note.checks if note else ())), unchanged),
             checks_known=note is not None,
         )
-
-
-def transaction(night: str, what: str = "") -> str:
-    """Return the name of a night's transaction: what is published, or its ``rows``, ``version`` or ``finished``."""
-    return f"{NOTE}/{night}{what and '/' + what}"
-
-
-def microseconds_of(moment: str) -> int | None:
-    """Return an ISO 8601 moment as microseconds since 1970, of one without a zone in UTC; ``None`` where it is none."""
-    try:
-        found = datetime.fromisoformat(moment)
-    except ValueError:
-        return None
-    return ((found if found.tzinfo else found.replace(tzinfo=UTC)) - _EPOCH) // timedelta(microseconds=1)
-
-
-def iso_of(microseconds: int) -> str:
-    """Return microseconds since 1970 as an ISO 8601 moment in UTC."""
-    return (_EPOCH + timedelta(microseconds=microseconds)).isoformat()
 
 
 def kind_of(field: Mapping[str, Any]) -> str | None:

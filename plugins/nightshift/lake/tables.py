@@ -20,6 +20,7 @@ from deltalake.transaction import AddAction
 
 from nightshift.lake import objects
 from nightshift.lake.checks import CheckResult, Counts, failed, judge
+from nightshift.lake.commit_note import CommitNote, iso_of, microseconds_of, seconds_between
 from nightshift.lake.delta import (
     Commit,
     Moved,
@@ -35,7 +36,7 @@ from nightshift.lake.extract import CHARSET, DATA_KEY, DELIMITER, QUOTE, Manifes
 from nightshift.lake.foreign import Stored, refuse_columns, refuse_foreign, stored_by
 from nightshift.lake.landing import Landing
 from nightshift.lake.pages import LandedPages
-from nightshift.lake.snapshot import CommitNote, PublishedNight, Snapshot, microseconds_of
+from nightshift.lake.snapshot import PublishedNight, Snapshot
 from nightshift.lake.spec import NIGHT, Column, CsvSpec, PublishSpec
 from nightshift.lake.staging import StagedFile, Stager, rows_by_night
 from nightshift.lake.statistics import names_first, statistics_of
@@ -276,6 +277,10 @@ class _Publishing:
                 outside=staged.counts.outside,
                 checks=tuple((check.name, check.ok, check.detail) for check in staged.checks),
                 widened=tuple((change.column, change.before, change.now) for change in staged.changes),
+                night=self.manifest.night,
+                finished="" if self.finished is None else iso_of(self.finished),
+                seconds=seconds_between(self.manifest.started, self.manifest.finished),
+                added=staged.added,
             )
             what = Replacement(
                 self.content, nights, adds, staged.columns, self.finished, note, self.force, others, stored

@@ -14,10 +14,12 @@ from airflow.sdk import BaseOperator, Context
 
 from nightshift.fields import night_of
 from nightshift.lake.columns import drift
-from nightshift.lake.errors import SchemaDrift
+from nightshift.lake.errors import LakeError, SchemaDrift
 from nightshift.lake.landing import Landing
 from nightshift.lake.spec import PublishSpec
 from nightshift.nights.bounds import DAY
+from nightshift.nights.failures import NightFailure
+from nightshift.nights.index import record_failure, record_published
 from nightshift.nights.place import lake_of_this_deployment, report_asset
 from nightshift.nights.ready import Waiting, emit_ready, nights_to_look_at, published_report
 from nightshift.retries import VendorRetryPolicy
@@ -157,7 +159,14 @@ class PublishNightOperator(BaseOperator):
         def look(table: Snapshot | None) -> None:
             new.extend(new_columns(landing, manifest, table.columns if table else None, spec, self.log.info))
 
-        published = publish(landing.lake, manifest, spec, force=bool(self.force), say=self.log.info, look=look)
+        try:
+            published = publish(landing.lake, manifest, spec, force=bool(self.force), say=self.log.info, look=look)
+        except LakeError as error:
+            failure = NightFailure.of(error, context)
+            record_failure(landing.lake, manifest.source, manifest.report, manifest.night, failure)
+            raise
+        nights = sorted(published.nights) or [manifest.night]
+        record_published(landing.lake, manifest.source, manifest.report, nights)
         event = context["outlet_events"][self.asset]
         event.extra = extra = {
             "night": manifest.night,
@@ -176,7 +185,6 @@ class PublishNightOperator(BaseOperator):
             "widened": {name: list(types) for name, types in published.widened.items()},
             "checks": [{"name": check.name, "ok": check.ok, "detail": check.detail} for check in published.checks],
         }
-        nights = sorted(published.nights) or [manifest.night]
         event.add_partitions(nights)
         first = context["ti"].try_number == 1
         completed = nights_to_look_at(nights, manifest.night, published.known, first_attempt=first)

@@ -1,0 +1,250 @@
+"""The index of the nights: what every table tells of its nights, one small object a report, so that nobody opens a
+hundred tables for a page.
+
+``nights/<source>/<report>.json`` holds the report's :class:`~nightshift.lake.history.TableHistory`. It is written by
+publish after its commit, and is believed only where the table's own log bears it out: a stale, damaged or missing one is
+made up for from the table, and written again. Two that write it at once write what they read of the table, so the one
+that comes last loses nothing that a reader would not find. ``nights/<source>/<report>/failed-<night>.json`` holds the
+newest :class:`~nightshift.nights.failures.NightFailure` of a night that is not published.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from nightshift.lake import objects
+from nightshift.lake.history import TableHistory, TableLog, history_of
+from nightshift.lake.store import Lake, night_segment, segment
+from nightshift.nights.cells import Cell, CellState, Grid, ReportNights
+from nightshift.nights.failures import NightFailure
+from nightshift.redaction import redact
+
+if TYPE_CHECKING:
+    from obstore.store import ObjectStore
+
+__all__ = ["Cell", "CellState", "Grid", "NightIndex", "read", "rebuild", "record_failure", "record_published"]
+
+log = logging.getLogger(__name__)
+
+FOLDER = "nights"
+FORMAT = 1
+TABLES_AT_ONCE = 2
+"""Tables that are opened at the same time to make up for what the index lacks."""
+MOST_FAILURES = 1_000
+"""Objects of failures that are read for one page, the newest nights first."""
+_Report = tuple[str, str]
+
+
+class _Kept(msgspec.Struct, frozen=True):
+    format: int
+    digest: str
+    history: msgspec.Raw
+
+
+class NightIndex:
+    """The index of one lake, for a process that looks at it again and again: what has not changed is not read anew."""
+
+    def __init__(self, lake: Lake) -> None:
+        self._lake = lake
+        self._histories: dict[str, tuple[str, TableHistory | None]] = {}
+        self._failures: dict[str, tuple[str, NightFailure | None]] = {}
+        self._underway: dict[_Report, asyncio.Task[TableHistory | None]] = {}
+        self._tables = asyncio.Semaphore(TABLES_AT_ONCE)
+
+    async def read(
+        self, *, nights: Sequence[str], sources: Mapping[str, Collection[str]], patience: float | None = None
+    ) -> Grid:
+        """Return reports by nights.
+
+        :param nights: for which failures are looked up
+        :param sources: source → its reports
+        :param patience: seconds for making up for what the index lacks; what takes longer goes on, and is ``unproven``
+            in this answer. ``None``: it is waited for
+        """
+        store = await asyncio.to_thread(self._lake.objects)
+        marks = await _listed(store)
+        wanted = [(source, report) for source, reports in sources.items() for report in reports]
+        rows = await asyncio.gather(
+            *(self._row(store, marks, one, set(nights), patience=patience) for one in dict.fromkeys(wanted))
+        )
+        return Grid(tuple(nights), {(row.source, row.report): row for row in rows})
+
+    async def _row(
+        self,
+        store: ObjectStore,
+        marks: Mapping[str, str],
+        one: _Report,
+        nights: Collection[str],
+        *,
+        patience: float | None,
+    ) -> ReportNights:
+        source, report = one
+        try:
+            history = await self._history(store, marks, one)
+            failures = await self._failures_of(store, marks, one, nights)
+            table = TableLog(self._lake, source, report, store)
+            if await (table.bears_out(history) if history else _is_missing(table)):
+                return ReportNights(source, report, history, failures)
+            made = self._underway.get(one)
+            if made is None or made.done():
+                self._underway[one] = made = asyncio.ensure_future(self._made_up(one, history))
+            done, _ = await asyncio.wait([made], timeout=patience)
+            if not done:
+                trouble = "The table has changed, and is being looked at; look again in a moment"
+                return ReportNights(source, report, history, failures, is_proven=False, trouble=trouble)
+            return ReportNights(source, report, made.result(), failures)
+        except Exception as error:
+            log.warning("The nights of %s/%s cannot be read", source, report, exc_info=error)
+            return ReportNights(source, report, None, {}, is_proven=False, trouble=_trouble_of(error))
+
+    async def _history(self, store: ObjectStore, marks: Mapping[str, str], one: _Report) -> TableHistory | None:
+        name = _name_of(*one)
+        mark = marks.get(name)
+        if mark is None:
+            return None
+        kept = self._histories.get(name)
+        if kept is None or kept[0] != mark:
+            self._histories[name] = kept = (mark, _decoded(await objects.aread(store, name), one))
+        return kept[1]
+
+    async def _failures_of(
+        self, store: ObjectStore, marks: Mapping[str, str], one: _Report, nights: Collection[str]
+    ) -> dict[str, NightFailure]:
+        names = {night: name for night in nights if (name := _failure_name(*one, night)) in marks}
+        found = {}
+        for night in sorted(names, reverse=True)[:MOST_FAILURES]:
+            name = names[night]
+            kept = self._failures.get(name)
+            if kept is None or kept[0] != marks[name]:
+                text = await objects.aread(store, name)
+                self._failures[name] = kept = (marks[name], _failure(text))
+            if kept[1] is not None:
+                found[night] = kept[1]
+        return found
+
+    async def _made_up(self, one: _Report, before: TableHistory | None) -> TableHistory | None:
+        async with self._tables:
+            return await asyncio.to_thread(_update, self._lake, one, before)
+
+
+def read(lake: Lake, *, nights: Sequence[str], sources: Mapping[str, Collection[str]]) -> Grid:
+    """Return reports by nights. Blocks; see :meth:`NightIndex.read`.
+
+    :param sources: source → its reports
+    """
+    return asyncio.run(NightIndex(lake).read(nights=nights, sources=sources))
+
+
+def record_published(lake: Lake, source: str, report: str, nights: Iterable[str]) -> None:
+    """Bring the index up to what a report's table has, after a commit. Blocks. Never raises: who reads the index makes
+    up for what it lacks.
+
+    :param nights: those that were published; their failures are over
+    """
+    try:
+        store = lake.objects()
+        before = asyncio.run(_read_one(store, (source, report)))
+        _update(lake, (source, report), before)
+        for night in nights:
+            asyncio.run(objects.adelete(store, _failure_name(source, report, night)))
+    except Exception as error:
+        log.warning(
+            "The index of the nights of %s/%s could not be written (%s). The night is published all the same; the next "
+            "look at the board makes up for it.",
+            source,
+            report,
+            type(error).__name__,
+        )
+
+
+def record_failure(lake: Lake, source: str, report: str, night: str, failure: NightFailure) -> None:
+    """Keep why a night is not there. Blocks. Never raises: the task says the same in its log."""
+    try:
+        body = msgspec.json.encode(failure)
+        asyncio.run(objects.awrite(lake.objects(), _failure_name(source, report, night), body))
+    except Exception as error:
+        log.warning("Why the night failed could not be kept for the board (%s)", type(error).__name__)
+
+
+def rebuild(lake: Lake, source: str, report: str) -> TableHistory | None:
+    """Make the index of a report anew, from its table alone; ``None`` where there is no table. Blocks."""
+    return _update(lake, (source, report), None)
+
+
+def _update(lake: Lake, one: _Report, before: TableHistory | None) -> TableHistory | None:
+    history = history_of(lake, *one, before)
+    store = lake.objects()
+    if history is None:
+        asyncio.run(objects.adelete(store, _name_of(*one)))
+    else:
+        asyncio.run(objects.awrite(store, _name_of(*one), _encoded(history)))
+    return history
+
+
+async def _read_one(store: ObjectStore, one: _Report) -> TableHistory | None:
+    return _decoded(await objects.aread(store, _name_of(*one)), one)
+
+
+async def _is_missing(table: TableLog) -> bool:
+    return not await table.exists()
+
+
+async def _listed(store: ObjectStore) -> dict[str, str]:
+    """Return every object of the index with its mark."""
+    import obstore
+
+    found = [entry async for batch in obstore.list(store, prefix=FOLDER, chunk_size=1000) for entry in batch]
+    return {entry["path"]: objects.mark_of(entry) for entry in found}
+
+
+def _name_of(source: str, report: str) -> str:
+    return f"{FOLDER}/{segment(source, 'source')}/{segment(report, 'report')}.json"
+
+
+def _failure_name(source: str, report: str, night: str) -> str:
+    return f"{FOLDER}/{segment(source, 'source')}/{segment(report, 'report')}/failed-{night_segment(night)[6:]}.json"
+
+
+def _encoded(history: TableHistory) -> bytes:
+    body = msgspec.json.encode(history)
+    return msgspec.json.encode(_Kept(FORMAT, hashlib.sha256(body).hexdigest(), msgspec.Raw(body)))
+
+
+def _decoded(text: bytes | None, one: _Report) -> TableHistory | None:
+    """Return the history of a report; ``None`` where the object is none, is damaged, or is another report's."""
+    if text is None:
+        return None
+    try:
+        kept = msgspec.json.decode(text, type=_Kept)
+        if kept.format != FORMAT or hashlib.sha256(bytes(kept.history)).hexdigest() != kept.digest:
+            return None
+        history = msgspec.json.decode(kept.history, type=TableHistory)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    return history if (history.source, history.report) == one else None
+
+
+def _failure(text: bytes | None) -> NightFailure | None:
+    if text is None:
+        return None
+    try:
+        return msgspec.json.decode(text, type=NightFailure)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+
+
+def _trouble_of(error: Exception) -> str:
+    from nightshift.lake.errors import LakeError
+
+    if isinstance(error, LakeError | ValueError):
+        return redact(str(error))
+    return (
+        f"The lake cannot be read ({type(error).__name__}). Nothing is lost; the log says why. Look at NIGHTSHIFT_LAKE "
+        "and at the connection that it names."
+    )
