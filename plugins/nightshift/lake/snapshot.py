@@ -19,12 +19,7 @@ if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
 KIND = "nightshift.type"
-<<<<<<< HEAD
-NOTE = "nightshift"
 _TOLD = ["path", "size_bytes", "modification_time", "num_records", f"partition.{NIGHT}"]
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-=======
->>>>>>> d6ba22e (Keep an index of the nights in the lake, borne out by each table's own log, and say in types what the board answers)
 _KINDS = {
     "string": "string",
     "long": "int64",
