@@ -40,7 +40,7 @@ def test_every_requirement_is_in_the_image_or_added(root: Path) -> None:
         "apache-airflow",
         "apache-airflow-providers-http",
         "apache-airflow-providers-standard",
-        *("aiohttp", "pendulum", "pydantic", "pyyaml", "rich", "typer"),
+        *("aiohttp", "pendulum", "pydantic", "python-dateutil", "pyyaml", "rich", "typer"),
     }
     assert needed - of_airflow <= set(pins(root / "requirements-image.txt"))
 
