@@ -11,7 +11,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from nightshift.errors import NotFound, NotShown
 from nightshift.flexdeploy.vocabulary import ENDED
 from nightshift.nights.place import lake_of_this_deployment
-from nightshift.promotion.index import doubts_at, running
+from nightshift.promotion.index import doubts_at, keep_index, running
 from nightshift.promotion.record import Offer, PromotionOutcome, PromotionRecord
 from nightshift.promotion.rules.progress import in_flight, is_settled, outcome_of, roll_back_of, stage_lines
 from nightshift.promotion.store import Records
@@ -131,6 +131,7 @@ class PromotionCloseOperator(BaseAsyncOperator):
         # Last of all, because from then on another promotion may begin.
         await records.write(record.close(outcome, reason))
         await turns.leave(run_id)
+        await keep_index(records)
         for line in (f"{outcome}: {reason}", *lines):
             self.log.info("%s", line)
         if outcome in BAD_OUTCOMES:

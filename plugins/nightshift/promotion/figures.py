@@ -21,22 +21,23 @@ import asyncio
 import math
 import statistics
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime
 from itertools import chain
 from typing import TYPE_CHECKING
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from nightshift.promotion.index import RecordSummary, read_index
-from nightshift.promotion.rules.delivery import Delivery, DeliveryKind, DeliveryVerdict
+from nightshift.promotion.index import RecordSummary, read_timeline
+from nightshift.promotion.rules.delivery import DeliveryVerdict
+from nightshift.promotion.timeline import Timeline, Took, timeline_of
 
 if TYPE_CHECKING:
     from nightshift.lake.store import Lake
     from nightshift.promotion.record import PromotionRecord
 
-WEEK = timedelta(days=7)
+WEEK = 7 * 86400.0
 AT_ONCE = 16
 """Applications whose records are read at the same time."""
 _UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
@@ -139,12 +140,14 @@ class Figures(_Figure):
 
     :param applications: application → its stages, in the order in which they are deployed to
     :param together: stages of the same name, of all applications
+    :param unknown: application → why it has no figures: a record of it cannot be read
     """
 
     since: AwareDatetime
     until: AwareDatetime
     applications: dict[str, tuple[StageFigures, ...]] = Field(default_factory=dict)
     together: tuple[StageFigures, ...] = ()
+    unknown: dict[str, str] = Field(default_factory=dict)
 
     def to_json(self) -> bytes:
         """Return the figures as JSON."""
@@ -159,58 +162,58 @@ def figures_of(records: Iterable[PromotionRecord], *, since: datetime, until: da
     found: dict[str, list[RecordSummary]] = defaultdict(list)
     for record in records:
         found[record.application].append(RecordSummary.of(record, ""))
-    return figures_of_summaries(found, since=since, until=until)
+    return figures_of_timelines({name: timeline_of(one) for name, one in found.items()}, since=since, until=until)
 
 
-def figures_of_summaries(
-    applications: Mapping[str, Iterable[RecordSummary]], *, since: datetime, until: datetime
-) -> Figures:
-    """Return the figures of applications of which the index tells.
+def figures_of_timelines(applications: Mapping[str, Timeline], *, since: datetime, until: datetime) -> Figures:
+    """Return the figures of applications, by what has happened in each.
 
     :raises ValueError: no time lies between the two
     """
     if since >= until:
         raise ValueError(f"figures are of a time: {since.isoformat()} is not before {until.isoformat()}")
-    period = _Period(since, until)
-    found = {name: _measure(name, summaries, period) for name, summaries in sorted(applications.items())}
-    together: dict[str, list[_Stage]] = defaultdict(list)
-    for stages in found.values():
+    period = _Period(since.timestamp(), until.timestamp())
+    whole = {name: one for name, one in sorted(applications.items()) if not one.unread}
+    counted = {name: list(_counted(name, one, period)) for name, one in whole.items()}
+    together: dict[str, list[_Counted]] = defaultdict(list)
+    for stages in counted.values():
         for stage in stages:
             together[stage.label].append(stage)
     return Figures(
         since=since,
         until=until,
-        applications={name: tuple(_figures([stage], period) for stage in stages) for name, stages in found.items()},
+        applications={name: tuple(_figures([one], period) for one in stages) for name, stages in counted.items()},
         together=tuple(_figures(stages, period, is_sum=True) for stages in together.values()),
+        unknown={name: one.unread[0] for name, one in sorted(applications.items()) if one.unread},
     )
 
 
-async def read_figures(lake: Lake, applications: Iterable[str], *, since: datetime, until: datetime) -> Figures:
-    """Return the figures of applications, by the indices of their records.
+async def read_figures(
+    lake: Lake, applications: Iterable[str], *, since: datetime, until: datetime, as_kept: bool = False
+) -> Figures:
+    """Return the figures of applications.
 
-    :raises Damaged: a record cannot be read; figures without it would be wrong
+    :param as_kept: believe what was kept when a promotion of the application last began or ended, instead of listing its
+        records: a read of one object an application
+    :raises ValueError: no time lies between the two
     """
     from nightshift.promotion.store import Records
 
     gate = asyncio.Semaphore(AT_ONCE)
 
-    async def one_of(name: str) -> tuple[RecordSummary, ...]:
+    async def one_of(name: str) -> Timeline:
         async with gate:
-            return (await read_index(await asyncio.to_thread(Records, lake, name))).whole()
+            return await read_timeline(await asyncio.to_thread(Records, lake, name), as_kept=as_kept)
 
     names = list(dict.fromkeys(applications))
-    found = await asyncio.gather(*map(one_of, names))
-    by_name = dict(zip(names, found, strict=True))
-    return await asyncio.to_thread(figures_of_summaries, by_name, since=since, until=until)
+    found = dict(zip(names, await asyncio.gather(*map(one_of, names)), strict=True))
+    return await asyncio.to_thread(figures_of_timelines, found, since=since, until=until)
 
 
 @dataclass(frozen=True)
 class _Period:
-    since: datetime
-    until: datetime
-
-    def __contains__(self, at: datetime) -> bool:
-        return self.since <= at < self.until
+    since: float
+    until: float
 
     @property
     def weeks(self) -> float:
@@ -218,123 +221,67 @@ class _Period:
 
 
 @dataclass(frozen=True)
-class _Stage:
-    """What counts of one stage of one application."""
+class _Counted:
+    """What counts of one stage of one application in a period."""
 
     label: str
-    delivered: Sequence[tuple[str, Delivery]]
-    """Run and delivery, of the period."""
+    deployments: int
+    open: int
+    failed_runs: Sequence[str]
+    roll_backs: int
+    in_doubt: Sequence[str]
     lead_times: Sequence[Measured]
     without_lead_time: int
     restored: Sequence[Measured]
     outages: Sequence[StageOutage]
 
 
-def _measure(application: str, summaries: Iterable[RecordSummary], period: _Period) -> list[_Stage]:
-    """Return what counts of each stage, in the order of the newest promotion that went through most of them."""
-    summaries = sorted(summaries, key=lambda one: one.opened)
-    built = {
-        one.built.id: one.build_began for one in summaries if one.built is not None and one.build_began is not None
-    }
-    orders = {tuple(dict.fromkeys(one.stage for one in each.deliveries)): None for each in reversed(summaries)}
-    longest = sorted(orders, key=len, reverse=True)
-    by_stage: dict[str, list[tuple[str, Delivery]]] = {label: [] for label in chain.from_iterable(longest)}
-    for each in summaries:
-        for one in each.deliveries:
-            if one.at < period.until:
-                by_stage[one.stage].append((each.run_id, one))
-    return [_stage(application, label, found, built, period) for label, found in by_stage.items()]
+def _counted(application: str, timeline: Timeline, period: _Period) -> Iterator[_Counted]:
+    """Yield what counts of each stage."""
+    runs = timeline.runs
+    for stage, events in timeline.between(period.since, period.until).items():
+        yield _Counted(
+            label=stage,
+            deployments=len(events.deployed),
+            open=sum(one.verdict is DeliveryVerdict.OPEN for one in events.deployed),
+            failed_runs=[runs[one.run] for one in events.deployed if one.verdict is DeliveryVerdict.FAILED],
+            roll_backs=len(events.rolled_back),
+            in_doubt=[runs[run] for _, run in events.doubts],
+            lead_times=list(_measured(runs, events.lead_times)),
+            without_lead_time=sum(one.seconds is None for one in events.lead_times),
+            restored=list(_measured(runs, events.restored)),
+            outages=[
+                StageOutage(
+                    application=application,
+                    since=datetime.fromtimestamp(one.since, UTC),
+                    runs=tuple(runs[run] for run in one.runs),
+                )
+                for one in timeline.stretches[stage]
+                if one.since < period.until and (one.ended is None or one.ended >= period.until)
+            ],
+        )
 
 
-def _stage(
-    application: str,
-    label: str,
-    deliveries: list[tuple[str, Delivery]],
-    built: Mapping[int, datetime],
-    period: _Period,
-) -> _Stage:
-    deliveries.sort(key=lambda one: one[1].at)
-    lead_times, without = _lead_times(deliveries, built, period)
-    restored, outages = _outages(application, deliveries, period)
-    return _Stage(
-        label=label,
-        delivered=[one for one in deliveries if one[1].at in period],
-        lead_times=lead_times,
-        without_lead_time=without,
-        restored=restored,
-        outages=outages,
-    )
+def _measured(runs: Sequence[str], found: Iterable[Took]) -> Iterator[Measured]:
+    for one in found:
+        if one.seconds is not None:
+            yield Measured(run_id=runs[one.run], version=one.version, seconds=one.seconds)
 
 
-def _lead_times(
-    deliveries: Iterable[tuple[str, Delivery]], built: Mapping[int, datetime], period: _Period
-) -> tuple[list[Measured], int]:
-    """Return the lead times of versions whose first good deployment is of the period, and how many have none."""
-    seen: set[int] = set()
-    found, without = [], 0
-    for run_id, one in deliveries:
-        if one.kind is not DeliveryKind.DEPLOYED or one.verdict is not DeliveryVerdict.GOOD:
-            continue
-        if one.version_id is None or one.version_id in seen:
-            continue
-        seen.add(one.version_id)
-        if one.at not in period:
-            continue
-        began = built.get(one.version_id)
-        if began is None or began > one.at:
-            without += 1
-        else:
-            found.append(Measured(run_id=run_id, version=one.version, seconds=(one.at - began).total_seconds()))
-    return found, without
-
-
-def _outages(
-    application: str, deliveries: Sequence[tuple[str, Delivery]], period: _Period
-) -> tuple[list[Measured], list[StageOutage]]:
-    """Return the outages that ended in the period, and the one that has not ended.
-
-    A failure that is known only when a newer good version is there already was none of what ran.
-    """
-    found: list[Measured] = []
-    failures: list[tuple[str, datetime]] = []
-    for run_id, one in deliveries:
-        if one.verdict is DeliveryVerdict.FAILED:
-            failures.append((run_id, one.failed or one.at))
-        elif one.verdict is DeliveryVerdict.GOOD:
-            began = min((at for _, at in failures if at < one.at), default=None)
-            if began is not None and one.at in period:
-                seconds = (one.at - began).total_seconds()
-                found.append(Measured(run_id=run_id, version=one.version, seconds=seconds))
-            failures = []
-    failures = [(run_id, at) for run_id, at in failures if at < period.until]
-    if not failures:
-        return found, []
-    since = min(at for _, at in failures)
-    runs = tuple(dict.fromkeys(run_id for run_id, _ in failures))
-    return found, [StageOutage(application=application, since=since, runs=runs)]
-
-
-def _figures(stages: Sequence[_Stage], period: _Period, *, is_sum: bool = False) -> StageFigures:
+def _figures(stages: Sequence[_Counted], period: _Period, *, is_sum: bool = False) -> StageFigures:
     """Return the figures of a stage; of several applications without what they are made of."""
-    delivered = [one for stage in stages for one in stage.delivered]
-    deployed = [
-        (run_id, one)
-        for run_id, one in delivered
-        if one.kind is DeliveryKind.DEPLOYED and one.verdict is not DeliveryVerdict.DOUBT
-    ]
-    failed = [run_id for run_id, one in deployed if one.verdict is DeliveryVerdict.FAILED]
-    judged = sum(one.verdict is not DeliveryVerdict.OPEN for _, one in deployed)
+    deployments = sum(stage.deployments for stage in stages)
+    failed = [run for stage in stages for run in stage.failed_runs]
+    judged = deployments - sum(stage.open for stage in stages)
     return StageFigures(
         stage=stages[0].label,
-        deployments=len(deployed),
-        per_week=len(deployed) / period.weeks,
+        deployments=deployments,
+        per_week=deployments / period.weeks,
         failed=len(failed),
         failed_share=len(failed) / judged if judged else None,
         failed_runs=() if is_sum else tuple(failed),
-        roll_backs=sum(
-            one.kind is DeliveryKind.ROLLED_BACK and one.verdict is DeliveryVerdict.GOOD for _, one in delivered
-        ),
-        in_doubt=tuple(run_id for run_id, one in delivered if one.verdict is DeliveryVerdict.DOUBT),
+        roll_backs=sum(stage.roll_backs for stage in stages),
+        in_doubt=tuple(run for stage in stages for run in stage.in_doubt),
         lead_time=_spread(chain.from_iterable(stage.lead_times for stage in stages), is_sum=is_sum),
         without_lead_time=sum(stage.without_lead_time for stage in stages),
         time_to_restore=_spread(chain.from_iterable(stage.restored for stage in stages), is_sum=is_sum),

@@ -24,6 +24,7 @@ from nightshift.lake.errors import Damaged
 from nightshift.promotion.record import PromotionRecord, PromotionStep, Running, Version
 from nightshift.promotion.rules.delivery import Delivery, deliveries_of
 from nightshift.promotion.rules.progress import build_of, built, deployed, ended_in_doubt, passed
+from nightshift.promotion.timeline import Timeline, timeline_of
 
 if TYPE_CHECKING:
     from nightshift.promotion.store import Listed, Records
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 FORMAT = 2
+TIMELINE = "timeline"
+"""Name of the object beside the index that holds what has happened in each stage, for the figures."""
 AT_ONCE = 100
 """Records that are read at the same time; after each such lot the index is written, so that a long first look loses
 little.
@@ -149,8 +152,32 @@ async def read_index(records: Records) -> Index:
         await _save(records, summaries)
     if not changed and summaries.keys() != kept.keys():
         await _save(records, summaries)
+    if changed or summaries.keys() != kept.keys():
+        await _save_timeline(records, timeline_of(summaries.values(), (str(error) for _, error in damaged)))
     order = sorted(summaries, key=lambda name: (listed[name].changed, name), reverse=True)
     return Index(tuple(summaries[name] for name in order), tuple(damaged))
+
+
+async def keep_index(records: Records) -> None:
+    """Bring what is kept of the records up to date, for whoever shows it; where that fails, it is done when it is read."""
+    try:
+        await read_index(records)
+    except Exception as error:
+        log.warning("The index of the promotions could not be brought up to date: %s", type(error).__name__)
+
+
+async def read_timeline(records: Records, *, as_kept: bool = False) -> Timeline:
+    """Return what has happened in each stage of an application.
+
+    :param as_kept: believe what was kept when somebody last read the index, and list nothing
+    """
+    if as_kept and (kept := await records.read_beside(TIMELINE)) and (found := Timeline.from_json(kept)):
+        return found
+    index = await read_index(records)
+    timeline = timeline_of(index.summaries, (str(error) for _, error in index.damaged))
+    if as_kept:
+        await _save_timeline(records, timeline)
+    return timeline
 
 
 async def _read(records: Records, one: Listed) -> RecordSummary | Damaged | None:
@@ -167,6 +194,13 @@ async def _save(records: Records, summaries: Mapping[str, RecordSummary]) -> Non
     except Exception as error:
         # Whoever looks next reads the same records again.
         log.warning("The index of the promotions could not be written: %s", type(error).__name__)
+
+
+async def _save_timeline(records: Records, timeline: Timeline) -> None:
+    try:
+        await records.write_beside(timeline.to_json(), TIMELINE)
+    except Exception as error:
+        log.warning("The timeline of the promotions could not be written: %s", type(error).__name__)
 
 
 def _decoded(text: bytes | None) -> dict[str, RecordSummary]:

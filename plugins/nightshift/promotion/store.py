@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 FOLDER = "promotions"
 BESIDE = "index"
-"""Name of the one object of an application's folder that is no record; what holds records ends in ``.json``."""
+"""Name of the index of an application's folder; what holds records ends in ``.json``, and nothing else does."""
 _PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:+-]{0,200}\Z")
 
 
@@ -131,15 +131,15 @@ class Records:
         text = await read_object(self._store, name)
         return None if text is None else PromotionRecord.from_json(text, "/".join((*self._path, name)))
 
-    async def read_beside(self) -> bytes | None:
+    async def read_beside(self, name: str = BESIDE) -> bytes | None:
         """Return what is kept beside the records, ``None`` where there is nothing."""
-        return await read_object(self._store, BESIDE)
+        return await read_object(self._store, name)
 
-    async def write_beside(self, text: bytes) -> None:
+    async def write_beside(self, text: bytes, name: str = BESIDE) -> None:
         """Keep something beside the records."""
         import obstore
 
-        await obstore.put_async(self._store, BESIDE, text, use_multipart=False)
+        await obstore.put_async(self._store, name, text, use_multipart=False)
 
 
 _LOCK = ".lock"

@@ -9,19 +9,19 @@ from typing import Any
 
 import pytest
 
-from nightshift.lake.errors import Damaged
 from nightshift.lake.store import Lake
 from nightshift.promotion.figures import (
     Figures,
     StageFigures,
     duration_words,
     figures_of,
-    figures_of_summaries,
+    figures_of_timelines,
     read_figures,
 )
-from nightshift.promotion.index import RecordSummary
+from nightshift.promotion.index import TIMELINE, RecordSummary, keep_index, read_index
 from nightshift.promotion.record import PromotionOutcome, PromotionRecord, PromotionStep, StepState, Version
 from nightshift.promotion.store import Records
+from nightshift.promotion.timeline import Timeline, timeline_of
 from tests.unit.promotion.records import MINUTE, T, deploy, record, step
 from tests.unit.promotion.shelf import Shelf
 
@@ -219,11 +219,32 @@ async def test_the_index_tells_the_same_as_the_records(tmp_path: Path) -> None:
     assert expected.together[1].time_to_restore.n > 3
 
 
-async def test_a_record_that_cannot_be_read_is_no_figure(shelf: Shelf) -> None:
-    await shelf.put(run(1, to_test(1, 0)), minute=1)
+async def test_an_application_with_a_record_that_cannot_be_read_has_no_figures(shelf: Shelf) -> None:
+    for number in (1, 2):
+        await shelf.put(run(number, to_test(number, number)), minute=number)
     shelf.damage("r1")
-    with pytest.raises(Damaged, match=r"r1\.json"):
-        await read_figures(shelf.lake, ["portal"], since=T, until=MONTH)
+    for as_kept in (False, True, True):
+        figures = await read_figures(shelf.lake, ["portal"], since=T, until=MONTH, as_kept=as_kept)
+        assert (figures.applications, figures.together) == ({}, ())
+        assert "portal/r1.json is not the record of a promotion" in figures.unknown["portal"]
+
+
+async def test_what_is_kept_is_read_alone_and_is_as_new_as_the_index(shelf: Shelf) -> None:
+    async def kept() -> int:
+        figures = await read_figures(shelf.lake, ["portal"], since=T, until=MONTH, as_kept=True)
+        return figures.together[0].deployments
+
+    await shelf.put(run(1, to_test(1, 1)), minute=1)
+    assert await kept() == 1
+    await shelf.put(run(2, to_test(2, 2)), minute=2)
+    assert await kept() == 1
+    await read_index(shelf.records)
+    assert await kept() == 2
+    (shelf.folder / TIMELINE).write_bytes(b'{"format":2}')
+    assert await kept() == 2
+    (shelf.folder / "r2.json").unlink()
+    await keep_index(shelf.records)
+    assert await kept() == 1
 
 
 def _any(number: int, draw: random.Random) -> PromotionRecord:
@@ -239,9 +260,29 @@ def _any(number: int, draw: random.Random) -> PromotionRecord:
     return run(number, *steps, application=draw.choice(["portal", "billing"]), opened=T + at * MINUTE)
 
 
-def test_fifty_applications_of_a_thousand_promotions_are_counted_at_once() -> None:
-    """What the server does when it has read the indices; by the work that is done, not by the clock."""
+def test_fifty_applications_of_a_thousand_promotions_are_small_to_read() -> None:
     made = [RecordSummary.of(run(n, built(n, 10 * n), to_test(n, 10 * n + 1)), "") for n in range(1000)]
-    figures = figures_of_summaries(dict.fromkeys(map(str, range(50)), made), since=T, until=T + timedelta(days=700))
-    assert figures.together[0].deployments == 50_000
-    assert len(figures.to_json()) < 8_000_000
+    text = timeline_of(made).to_json()
+    assert len(text) < 120_000
+    timeline = Timeline.from_json(text)
+    assert timeline == timeline_of(made)
+    month = {"since": T, "until": T + timedelta(hours=10)}
+    figures = figures_of_timelines(dict.fromkeys(map(str, range(50)), timeline), **month)
+    assert figures.together[0].deployments == 50 * 60
+
+
+def test_a_period_goes_over_months_and_an_outage_too() -> None:
+    """T is the 20th of November, 22:00 UTC; the month ends 14,520 minutes later."""
+    end = 14_520
+    records = (
+        run(1, built(1, end - 30), to_test(1, end - 21)),
+        run(2, built(2, end - 20), to_test(2, end - 11, FAILED, outcome="failed")),
+        run(3, built(3, end - 5), to_test(3, end + 4)),
+        run(4, to_test(4, end + 60_000)),
+    )
+    found = of_test(*records, until=T + timedelta(days=90))
+    assert (found.deployments, found.failed, seconds(found)) == (4, 1, [("r3", 15)])
+    assert [(one.run_id, one.seconds / 60) for one in found.lead_time.made_of] == [("r1", 10), ("r3", 10)]
+    december = of_test(*records, since=T + timedelta(days=10, hours=2), until=T + timedelta(days=20))
+    assert (december.deployments, december.failed, seconds(december)) == (1, 0, [("r3", 15)])
+    assert of_test(*records, until=T + timedelta(days=10, hours=2)).not_restored[0].runs == ("r2",)
