@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import codecs
 import csv
-import io
 import re
 from collections.abc import Callable, Iterable
 from datetime import date, datetime
+from types import SimpleNamespace
 from typing import Any, Final
 
 from include.standins.tokenflex.asked import Asked
@@ -99,12 +99,16 @@ class Dialect:
             Quoting.TEXT: csv.QUOTE_NONNUMERIC,
             Quoting.EXPORT: csv.QUOTE_NONNUMERIC,
         }[self._switches.csv_quoting]
-        text = io.StringIO(newline="")
         delimiter = self._switches.csv_delimiter
-        end = (delimiter if self._switches.csv_line_delimiter else "") + self._end
-        writer = csv.writer(text, delimiter=delimiter, quoting=quoting, lineterminator=end)
+        lines: list[str] = []
+        writer = csv.writer(
+            SimpleNamespace(write=lines.append), delimiter=delimiter, quoting=quoting, lineterminator=self._end
+        )
         writer.writerows(rows)
-        return self._encoded(text.getvalue())
+        if self._switches.csv_line_delimiter:
+            # Put in here: from Python 3.13 on the writer takes no end of a line with the delimiter in it.
+            lines = [line.removesuffix(self._end) + delimiter + self._end for line in lines]
+        return self._encoded("".join(lines))
 
     @property
     def _encoding(self) -> str:
