@@ -14,14 +14,23 @@ from rich.console import Console
 from rich.syntax import Syntax
 from rich.table import Table
 
+from nightshift.cli.check import config
 from nightshift.cli.project import SETTINGS, WRITES, Fate, Needs, PlannedFile, Project
+from nightshift.cli.replay import replay
 from nightshift.cli.schema import SCHEMAS
 from nightshift.config.document import ConfigError
 from nightshift.config.scalars import name_problem
 from nightshift.provider import get_provider_info
 from nightshift.sources import SOURCES
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="Nightly vendor reports and promotions in Airflow.")
+app = typer.Typer(
+    no_args_is_help=True,
+    # A traceback shows the values of variables, and some of them are secrets.
+    pretty_exceptions_enable=False,
+    help="Nightly vendor reports and promotions in Airflow. Exit codes and --json: docs/cli.md.",
+)
+app.add_typer(config, name="config")
+app.command()(replay)
 Source = StrEnum("Source", {name: name for name in SOURCES})  # type: ignore[misc]
 ConfigFile = StrEnum("ConfigFile", {name: name for name in SCHEMAS})  # type: ignore[misc]
 _FATES = {

@@ -59,6 +59,8 @@ __all__ = [
 FORMAT = 2
 CASTS = 5
 Say = Callable[[str], object]
+Look = Callable[[Snapshot | None], object]
+"""Is given the table before the pages are read; what it raises ends the publish."""
 
 
 @dataclass(frozen=True)
@@ -102,8 +104,9 @@ def publish(
     spec: PublishSpec,
     *,
     force: bool = False,
+    again: bool = False,
     say: Say = lambda text: None,
-    look: Callable[[Snapshot | None], object] = lambda table: None,
+    look: Look = lambda table: None,
 ) -> Published:
     """Publish a landed night. Blocks; memory is flat whatever the size of the night, ``TMPDIR`` holds its Parquet
     files.
@@ -117,6 +120,7 @@ def publish(
     :param manifest: the extract to publish
     :param spec: how
     :param force: commit again even if the table has exactly this content, or a newer extract of a night
+    :param again: commit again even if the table has exactly this content; of a newer extract it stays as it is
     :param say: takes a line of progress
     :param look: given the table before the pages are read, where there is something to publish at all; what it raises
         ends it
@@ -129,14 +133,14 @@ def publish(
     :raises Contended: other writers came first each time
     """
     objects.probe(lake)
-    publishing = _Publishing(lake, manifest, _as_extracted(spec, manifest), force, say)
+    publishing = Publishing(lake, manifest, spec, force=force, again=again, say=say)
     for _ in range(CASTS):
         before = publishing.opened()
         if before is not None and (done := publishing.nothing_to_do(before)):
             return done
         try:
             look(before)
-            with _without_collector():
+            with without_collector():
                 return publishing.run(before)
         except Moved as column:
             say(f"Another writer gave the column {column} a type meanwhile; casting again")
@@ -168,11 +172,42 @@ class _Staged:
     kept: Mapping[str, str]
 
 
-class _Publishing:
-    def __init__(self, lake: Lake, manifest: Manifest, spec: PublishSpec, force: bool, say: Say) -> None:
+@dataclass(frozen=True)
+class Cast:
+    """The rows of the nights: cast and checked, in files of this machine.
+
+    :param files: the files
+    :param counts: rows on their way
+    :param checks: the verdicts, all of which hold
+    :param columns: the columns, with types
+    :param kept: nights of which the table has a newer extract
+    """
+
+    files: Sequence[StagedFile]
+    counts: Counts
+    checks: Sequence[CheckResult]
+    columns: Sequence[Column]
+    kept: Mapping[str, str]
+
+
+class Publishing:
+    """One extract on its way to the table; see :func:`publish`."""
+
+    def __init__(
+        self,
+        lake: Lake,
+        manifest: Manifest,
+        spec: PublishSpec,
+        *,
+        force: bool = False,
+        again: bool = False,
+        say: Say = lambda text: None,
+    ) -> None:
+        spec = _as_extracted(spec, manifest)
         self.manifest = manifest
         self.spec = spec
         self.force = force
+        self.again = again
         self.say = say
         self.nights = sorted(spec.nights or (manifest.night,))
         self.table = NightTable(lake, manifest.source, manifest.report)
@@ -194,7 +229,7 @@ class _Publishing:
             return None
         kept = now.newer(self.nights, self.finished)
         left = [night for night in self.nights if night not in kept]
-        if left and not now.holds(self.content, dict.fromkeys(left)):
+        if left and (self.again or not now.holds(self.content, dict.fromkeys(left))):
             return None
         self._log_kept(kept)
         if left:
@@ -246,19 +281,28 @@ class _Publishing:
         )
 
     def _staged(self, before: Snapshot | None, stored: Mapping[str, Stored]) -> _Staged:
+        there = {column.name: column.type for column in before.columns} if before else {}
+        with self.cast(before, stored) as cast:
+            adds = self._upload([file for file in cast.files if file.night not in cast.kept])
+            self.say(f"{len(adds)} files are in place, not yet part of the table")
+        added = tuple(column.name for column in cast.columns if column.name not in there)
+        return _Staged(cast.counts, cast.checks, cast.columns, added, retyped(there, cast.columns), adds, cast.kept)
+
+    @contextmanager
+    def cast(self, before: Snapshot | None, stored: Mapping[str, Stored]) -> Iterator[Cast]:
+        """Read, cast and check the rows; nothing of the lake changes. The files are gone with the block.
+
+        :raises Exception: as :func:`publish`
+        """
         began = time.monotonic()
         older = OlderValues(before, self.nights) if before else None
         rows = TypedRows(self.pages, self.manifest, self.spec, before.columns if before else None, older, stored)
-        there = {column.name: column.type for column in before.columns} if before else {}
         with closing(rows.stage(self.nights)) as stager:
             self.say(f"{stager.read} rows read and cast in {time.monotonic() - began:.1f} s")
             refuse_columns(self.table.name, before.fields if before else (), rows.columns)
             files, checks, counts = self._checked(stager, before)
             kept = before.newer(self.nights, self.finished) if before and not self.force else {}
-            adds = self._upload([file for file in files if file.night not in kept])
-            self.say(f"{len(adds)} files are in place, not yet part of the table")
-        added = tuple(column.name for column in rows.columns if column.name not in there)
-        return _Staged(counts, checks, rows.columns, added, retyped(there, rows.columns), adds, kept)
+            yield Cast(files, counts, checks, rows.columns, kept)
 
     def _replace(self, staged: _Staged, stored: Mapping[str, Stored]) -> tuple[Mapping[str, str], Commit | None]:
         """Commit the nights of which the table has no newer extract; return those that stay, and the commit if there
@@ -391,7 +435,7 @@ def content_of(manifest: Manifest, spec: PublishSpec) -> int:
 
 
 @contextmanager
-def _without_collector() -> Iterator[None]:
+def without_collector() -> Iterator[None]:
     """Let the garbage collector rest: rows are made by the million, and none of them is part of a cycle."""
     was = gc.isenabled()
     gc.disable()

@@ -1,0 +1,230 @@
+"""``nightshift replay``: nights published again from the landing, after a rehearsal that says what would change."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from nightshift.cli.terminal import (
+    AsJson,
+    CannotTell,
+    Exit,
+    confirmed,
+    err,
+    night_option,
+    plain,
+    print_json,
+    print_rows,
+    styled,
+    telling,
+)
+from nightshift.fields import nearest
+from nightshift.lake.errors import LakeError
+from nightshift.redaction import redact
+
+if TYPE_CHECKING:
+    from nightshift.lake.rehearsal import NightDifference, Rehearsal
+    from nightshift.lake.tables import Published
+    from nightshift.nights.publish import PublishNightOperator
+    from nightshift.nights.replay import Replay
+
+COLUMNS_SHOWN = 12
+"""Columns of a night that are told in a terminal; ``--json`` has all."""
+
+
+@dataclass
+class Done:
+    """One landed extract of a replay, and what was found or done.
+
+    :param refused: why it would be refused, or was
+    """
+
+    replay: Replay
+    rehearsal: Rehearsal | None = None
+    published: Published | None = None
+    refused: str = ""
+
+
+def replay(
+    reports: Annotated[list[str], typer.Argument(help="<source>/<report>, or <source> for all of its reports.")],
+    first: Annotated[str | None, typer.Option("--from", help="First night, YYYY-MM-DD.")] = None,
+    last: Annotated[str | None, typer.Option("--to", help="Last night; default: the first one.")] = None,
+    apply: Annotated[bool, typer.Option("--apply", help="Publish what would change, after a question.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="The question is answered: yes.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Publish nights again from the landing; first say what that would change in rows, columns, sums and bounds.
+
+    Without --apply nothing changes. No vendor is asked, and no promotion begins. A night of which the table has a newer
+    extract stays as it is. Exit code: 0 nothing (else) to change, 4 something would change, 1 something is refused.
+    """
+    since, until = night_option(first), night_option(last)
+    if since is None:
+        raise typer.BadParameter("name the first night", param_hint="--from")
+    if until is not None and until < since:
+        raise typer.BadParameter("is before --from", param_hint="--to")
+    with telling():
+        from nightshift.nights.place import lake_of_this_deployment
+        from nightshift.nights.replay import publishers, replays
+
+        chosen = _chosen(reports, publishers())
+        lake = lake_of_this_deployment()
+        found = [one for task in chosen for one in replays(lake, task, since, until or since)]
+        if not found:
+            raise CannotTell(f"Nothing is landed of {', '.join(reports)} in these nights; extract them first.")
+        done = [Done(one) for one in found]
+        _each(done, "rehearse", _rehearse)
+        if not as_json:
+            _show(done)
+        changing = [one for one in done if one.rehearsal is not None and one.rehearsal.changes]
+        applied = apply and bool(changing) and confirmed(_question(changing), yes=yes)
+        if applied:
+            _each(changing, "publish", _publish)
+        if as_json:
+            print_json({"version": 1, "applied": applied, "extracts": [_shape(one) for one in done]})
+        elif applied:
+            _show_published(changing)
+    if any(one.refused for one in done):
+        raise typer.Exit(Exit.WRONG)
+    raise typer.Exit(Exit.DIFFERENT if changing and not applied else Exit.FINE)
+
+
+def _chosen(names: Sequence[str], known: dict[str, PublishNightOperator]) -> list[PublishNightOperator]:
+    wanted: dict[str, PublishNightOperator] = {}
+    for name in names:
+        found = {one: task for one, task in known.items() if one == name or one.startswith(f"{name}/")}
+        if not found:
+            raise typer.BadParameter(
+                f"{name!r} is no report of reports.yaml{nearest(name, known)}", param_hint="REPORTS"
+            )
+        wanted |= found
+    return list(wanted.values())
+
+
+def _each(done: Sequence[Done], verb: str, act: Callable[[Done, Callable[[str], None]], None]) -> None:
+    with _bar(len(done)) as step:
+        for one in done:
+            about = f"{verb} {one.replay.report}, night {one.replay.manifest.night}"
+            step(about, 0)
+            try:
+                act(one, lambda text: None)
+            except LakeError as error:
+                one.refused = redact(str(error))
+            step(about, 1)
+
+
+@contextmanager
+def _bar(total: int) -> Iterator[Callable[[str, int], None]]:
+    """Show how far it is, on the terminal that is for people; nothing where there is none."""
+    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
+    console = err()
+    with Progress(
+        *columns, TimeElapsedColumn(), console=console, transient=True, disable=not console.is_terminal
+    ) as bar:
+        task = bar.add_task("", total=total)
+        yield lambda text, steps: bar.update(task, description=plain(text), advance=steps)
+
+
+def _rehearse(one: Done, say: Callable[[str], None]) -> None:
+    one.rehearsal = one.replay.rehearse(say)
+
+
+def _publish(one: Done, say: Callable[[str], None]) -> None:
+    one.published = one.replay.publish(say)
+
+
+def _question(changing: Sequence[Done]) -> str:
+    nights = sum(night.changes for one in changing for night in (one.rehearsal.nights if one.rehearsal else ()))
+    return f"Replace {nights} night{'s' * (nights != 1)} as shown? Each is one atomic commit."
+
+
+def _show(done: Iterable[Done]) -> None:
+    rows = []
+    for one in done:
+        if one.rehearsal is None:
+            rows.append([one.replay.report, one.replay.manifest.night, styled("refused", "red"), "", "", one.refused])
+            continue
+        whole, report = one.rehearsal, one.replay.report
+        rows += [[report, night.night, *_verdict(night, whole)] for night in whole.nights]
+    print_rows(["report", "night", "", "rows", "would be", "what"], rows)
+    for one in done:
+        for night in one.rehearsal.nights if one.rehearsal else ():
+            if night.changes and night.rows_before is not None:
+                _show_columns(one.replay.report, night)
+
+
+def _verdict(night: NightDifference, whole: Rehearsal) -> list[object]:
+    if night.kept:
+        return [styled("stays", "dim"), night.rows_before, night.rows_now, f"the table has it as of {night.kept}"]
+    if not night.changes:
+        return [styled("same", "green"), night.rows_before, night.rows_now, "to the last value"]
+    told = [f"{len(night.columns)} columns differ" if night.columns else "rows differ; bounds and sums do not"]
+    told += [f"new: {', '.join(whole.added)}"] if whole.added and night.rows_before is not None else []
+    told += [str(one) for one in whole.retyped]
+    new = night.rows_before is None
+    return [
+        styled("new" if new else "changes", "yellow"),
+        "-" if new else night.rows_before,
+        night.rows_now,
+        "" if new else "; ".join(told),
+    ]
+
+
+def _show_columns(report: str, night: NightDifference) -> None:
+    rows = []
+    for one in night.columns[:COLUMNS_SHOWN]:
+        for when, state in (("is", one.before), ("would be", one.now)):
+            told = ["-"] * 4 if state is None else [state.values, state.least, state.greatest, state.total]
+            rows.append([one.name if when == "is" else "", when, *told])
+    if rows:
+        print_rows(["column", "", "values", "least", "greatest", "sum"], rows, title=f"\n{report}, night {night.night}")
+    if (more := len(night.columns) - COLUMNS_SHOWN) > 0:
+        print_rows([], [], title=f"… and {more} columns more; --json has all")
+
+
+def _show_published(done: Iterable[Done]) -> None:
+    rows = []
+    for one in done:
+        nights = ", ".join(one.published.nights) if one.published else one.replay.manifest.night
+        told = f"version {one.published.version}" if one.published else one.refused
+        verdict = styled("published", "green") if one.published else styled("refused", "red")
+        rows.append([one.replay.report, nights, verdict, one.published.rows if one.published else "", told])
+    print_rows(["report", "nights", "", "rows", ""], rows, title="\nDone")
+
+
+def _shape(one: Done) -> dict[str, Any]:
+    found, published = one.rehearsal, one.published
+    return {
+        "report": one.replay.report,
+        "landed_night": one.replay.manifest.night,
+        "extract": one.replay.manifest.extract,
+        "refused": one.refused or None,
+        "nights": [_night_shape(night) for night in found.nights] if found else [],
+        "added": list(found.added) if found else [],
+        "retyped": {each.column: [each.before, each.now] for each in found.retyped} if found else {},
+        "checks": [{"name": each.name, "ok": each.ok, "detail": each.detail} for each in found.checks] if found else [],
+        "published": {"version": published.version, "rows": published.rows, "kept": dict(published.kept)}
+        if published
+        else None,
+    }
+
+
+def _night_shape(night: NightDifference) -> dict[str, Any]:
+    def column(state: Any) -> dict[str, Any] | None:
+        names = ("values", "least", "greatest", "total")
+        return None if state is None else {name: getattr(state, name) for name in names}
+
+    return {
+        "night": night.night,
+        "changes": night.changes,
+        "rows": night.rows_before,
+        "rows_now": night.rows_now,
+        "same": night.is_same,
+        "kept": night.kept,
+        "columns": {one.name: {"before": column(one.before), "now": column(one.now)} for one in night.columns},
+    }

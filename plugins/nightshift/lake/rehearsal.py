@@ -1,0 +1,155 @@
+"""What a publish would change, found out by doing all of it but the commit: read, cast, checked, and put beside what the
+table has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from nightshift.fields import night_of
+from nightshift.lake.checks import CheckResult
+from nightshift.lake.extract import Manifest
+from nightshift.lake.foreign import refuse_foreign, stored_by
+from nightshift.lake.snapshot import Snapshot
+from nightshift.lake.spec import NIGHT, PublishSpec
+from nightshift.lake.staging import StagedFile
+from nightshift.lake.store import Lake
+from nightshift.lake.summary import ColumnSummary, Summary, summary_of
+from nightshift.lake.tables import Look, Publishing, Say, without_collector
+from nightshift.lake.widening import Retyped, retyped
+
+ROWS = 16_384
+
+
+@dataclass(frozen=True)
+class ColumnDifference:
+    """A column of a night that would be another one.
+
+    :param before: as it is in the table; ``None``: the night has no such column
+    :param now: as it would be; likewise
+    """
+
+    name: str
+    before: ColumnSummary | None
+    now: ColumnSummary | None
+
+
+@dataclass(frozen=True)
+class NightDifference:
+    """What would change in a night.
+
+    :param rows_before: its rows in the table; ``None``: it was never published
+    :param rows_now: as they would be
+    :param is_same: the same rows, to the last value
+    :param columns: those that would be others
+    :param kept: the table has an extract that was finished later, with when, ISO 8601: the night would stay as it is
+    """
+
+    night: str
+    rows_before: int | None
+    rows_now: int
+    is_same: bool
+    columns: tuple[ColumnDifference, ...] = ()
+    kept: str | None = None
+
+    @property
+    def changes(self) -> bool:
+        """Whether a publish would change anything of the night."""
+        return self.kept is None and not (self.is_same and self.rows_before is not None)
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """What one publish would change.
+
+    :param extract: the extract
+    :param nights: each of its nights
+    :param checks: the verdicts, all of which hold
+    :param added: columns that the table does not have
+    :param retyped: columns that would get another type, in all nights
+    """
+
+    extract: str
+    nights: tuple[NightDifference, ...]
+    checks: tuple[CheckResult, ...] = ()
+    added: tuple[str, ...] = ()
+    retyped: Sequence[Retyped] = field(default_factory=tuple)
+
+    @property
+    def changes(self) -> bool:
+        """Whether a publish would change anything."""
+        return any(night.changes for night in self.nights)
+
+
+def rehearse(
+    lake: Lake,
+    manifest: Manifest,
+    spec: PublishSpec,
+    *,
+    say: Say = lambda text: None,
+    look: Look = lambda table: None,
+) -> Rehearsal:
+    """Do all of a publish but the commit, and compare. Blocks; the lake is only read, ``TMPDIR`` holds the files.
+
+    :raises Exception: what :func:`nightshift.lake.tables.publish` would raise
+    """
+    publishing = Publishing(lake, manifest, spec, say=say)
+    before = publishing.table.snapshot()
+    look(before)
+    if before is not None:
+        refuse_foreign(publishing.table.name, before)
+    stored = stored_by(before.fields if before else ())
+    with without_collector(), publishing.cast(before, stored) as cast:
+        there = {column.name: column.type for column in before.columns} if before else {}
+        nights = tuple(
+            _difference(night, before, [file for file in cast.files if file.night == night], cast.kept)
+            for night in publishing.nights
+        )
+        added = tuple(column.name for column in cast.columns if column.name not in there)
+        return Rehearsal(manifest.extract, nights, tuple(cast.checks), added, tuple(retyped(there, cast.columns)))
+
+
+def _difference(
+    night: str, before: Snapshot | None, files: Sequence[StagedFile], kept: Mapping[str, str]
+) -> NightDifference:
+    was_published = before is not None and (before.mark(night) is not None or night in before.nights())
+    old = summary_of(_in_table(before, night)) if before is not None and was_published else None
+    new = summary_of(chain.from_iterable(map(_in_file, files)))
+    return NightDifference(
+        night=night,
+        rows_before=None if old is None else old.rows,
+        rows_now=new.rows,
+        is_same=old is not None and (old.rows, old.digest) == (new.rows, new.digest),
+        columns=_columns(old or Summary(), new),
+        kept=kept.get(night),
+    )
+
+
+def _columns(old: Summary, new: Summary) -> tuple[ColumnDifference, ...]:
+    """Return the columns that differ; one without any value is no other than one that is not there."""
+    names = dict.fromkeys([*old.columns, *new.columns])
+    pairs = [(name, _valued(old.columns.get(name)), _valued(new.columns.get(name))) for name in names]
+    return tuple(ColumnDifference(name, was, now) for name, was, now in pairs if was != now)
+
+
+def _valued(column: ColumnSummary | None) -> ColumnSummary | None:
+    return column if column is not None and column.values else None
+
+
+def _in_table(table: Snapshot, night: str) -> Iterator[pa.RecordBatch]:
+    dataset = table.table.to_pyarrow_dataset()
+    wanted = pc.field(NIGHT) == pa.scalar(night_of(night), pa.date32())
+    yield from dataset.to_batches(
+        filter=wanted, batch_size=ROWS, batch_readahead=1, fragment_readahead=1, use_threads=False
+    )
+
+
+def _in_file(staged: StagedFile) -> Iterator[pa.RecordBatch]:
+    staged.file.seek(0)
+    yield from pq.ParquetFile(staged.file).iter_batches(batch_size=ROWS, use_threads=False)

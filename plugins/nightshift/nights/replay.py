@@ -1,0 +1,120 @@
+"""Nights published again from the landing, each rehearsed first: what would change is known before anything does.
+
+What is published how is asked of the tasks that do it every night, so that there is no second way. Nothing is asked of a
+vendor, and no event is sent: no promotion begins of a replay.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import partial
+from typing import TYPE_CHECKING
+
+from nightshift.fields import night_of
+from nightshift.lake.landing import Landing
+from nightshift.nights.bounds import DAY
+from nightshift.nights.flow import nightly_dag
+from nightshift.nights.publish import PublishNightOperator, new_columns
+from nightshift.sources import SOURCES
+
+if TYPE_CHECKING:
+    from nightshift.lake.extract import Manifest
+    from nightshift.lake.rehearsal import Rehearsal
+    from nightshift.lake.snapshot import Snapshot
+    from nightshift.lake.spec import PublishSpec
+    from nightshift.lake.store import Lake
+    from nightshift.lake.tables import Published
+
+_NIGHT = re.compile(r"night=(\d{4}-\d{2}-\d{2})")
+
+
+@dataclass(frozen=True)
+class Replay:
+    """One landed extract, to be published again.
+
+    :param manifest: the extract
+    :param spec: how; ``nights`` are those that are asked for, where the extract has several
+    """
+
+    lake: Lake
+    manifest: Manifest
+    spec: PublishSpec
+
+    @property
+    def report(self) -> str:
+        """The report, ``<source>/<report>``."""
+        return f"{self.manifest.source}/{self.manifest.report}"
+
+    def rehearse(self, say: Callable[[str], None] = lambda text: None) -> Rehearsal:
+        """Return what it would change; the lake is only read. Blocks.
+
+        :raises nightshift.lake.errors.LakeError: it would be refused, and why
+        """
+        from nightshift.lake.rehearsal import rehearse
+
+        return rehearse(self.lake, self.manifest, self.spec, say=say, look=partial(self._look, say))
+
+    def publish(self, say: Callable[[str], None] = lambda text: None) -> Published:
+        """Publish it, also where the table has it already; of a newer extract it stays as it is. Blocks.
+
+        :raises nightshift.lake.errors.LakeError: it is refused, and why; the table is as it was
+        """
+        from nightshift.lake.tables import publish
+
+        look = partial(self._look, say)
+        return publish(self.lake, self.manifest, self.spec, again=True, say=say, look=look)
+
+    def _look(self, say: Callable[[str], None], table: Snapshot | None) -> None:
+        new_columns(
+            Landing.of(self.lake, self.manifest), self.manifest, table.columns if table else None, self.spec, say
+        )
+
+
+def publishers() -> dict[str, PublishNightOperator]:
+    """Return report (``<source>/<report>``) → the task that publishes it every night, of all sources that are
+    configured.
+    """
+    found: dict[str, PublishNightOperator] = {}
+    for source in SOURCES:
+        dag = nightly_dag(source, doc_md=None)
+        for task in dag.tasks if dag else ():
+            if isinstance(task, PublishNightOperator):
+                found[f"{task.source}/{task.report}"] = task
+    return found
+
+
+def replays(lake: Lake, publisher: PublishNightOperator, first: date, last: date) -> Iterator[Replay]:
+    """Return what is landed of these nights, the oldest first: of each landed night its newest complete extract.
+
+    An extract with a look-back counts as well where it reaches back to one of the nights; of what it holds, only those
+    are published. Which extract a night of the table is of is decided by when they were finished, as every night.
+
+    :param first: first night that is published again
+    :param last: last night
+    """
+    ahead = int(getattr(publisher, "look_back", 0))
+    for night in landed_nights(lake, publisher.source, publisher.report):
+        if not first <= night_of(night) <= last + ahead * DAY:
+            continue
+        manifest = asyncio.run(Landing(lake, publisher.source, publisher.report, night).latest())
+        if manifest is None:
+            continue
+        spec = publisher.spec_for(manifest)
+        if spec.nights is None:
+            if night_of(night) <= last:
+                yield Replay(lake, manifest, spec)
+        elif nights := tuple(one for one in spec.nights if first <= night_of(one) <= last):
+            yield Replay(lake, manifest, spec.model_copy(update={"nights": nights}))
+
+
+def landed_nights(lake: Lake, source: str, report: str) -> Sequence[str]:
+    """Return the nights of a report that something is landed of, the oldest first. Blocks."""
+    import obstore
+
+    listed = obstore.list_with_delimiter(lake.objects("raw", source, report))
+    names = [prefix.rstrip("/").rpartition("/")[2] for prefix in listed["common_prefixes"]]
+    return sorted(found[1] for name in names if (found := _NIGHT.fullmatch(name)))
