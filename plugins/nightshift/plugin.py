@@ -32,6 +32,9 @@ class LazyApp:
         await self._app(scope, receive, send)
 
 
+_BUNDLE = "nightshift/board/static/board.js"
+
+
 class NightshiftPlugin(AirflowPlugin):
     """The pages of Nightshift in the Airflow UI, and the schedule of its nights."""
 
@@ -48,6 +51,23 @@ class NightshiftPlugin(AirflowPlugin):
             "url_prefix": "/nightshift/promotions",
             "app": LazyApp("nightshift.promotion.page.app:create_app"),
         },
+        {
+            "name": "Nightshift",
+            "url_prefix": "/nightshift/board",
+            "app": LazyApp("nightshift.board.app:create_app"),
+        },
+    ]
+    # Airflow takes a component by the name of its entry; the bundle is relative to the base of the UI.
+    react_apps: ClassVar[list[dict[str, Any]]] = [
+        {
+            "name": "Nightshift",
+            "bundle_url": _BUNDLE,
+            "destination": "nav",
+            "url_route": "nightshift",
+            "category": "browse",
+        },
+        {"name": "Nightshift", "bundle_url": _BUNDLE, "destination": "dag", "url_route": "nightshift-dag"},
+        {"name": "Night", "bundle_url": _BUNDLE, "destination": "dag_run", "url_route": "nightshift-run"},
     ]
     # No url_route: the pages open in tabs of their own. Autodesk's sign-in refuses frames, and from within the UI's frame no link leads to a
     # run: it may open no tab, and Airflow does not work in a frame of its own. Each href is relative, to the base of the UI.

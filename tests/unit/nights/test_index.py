@@ -6,7 +6,6 @@ import asyncio
 import shutil
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -18,6 +17,7 @@ from nightshift.nights.cells import CellState
 from nightshift.nights.failures import FailureKind, NightFailure
 from nightshift.nights.index import NightIndex, read, rebuild, record_failure, record_published
 from tests.unit.lake.conftest import land_night
+from tests.unit.nights.publishing import published
 
 SOURCES = {"flexnet": ["entitlement"]}
 FIRST = date(2026, 11, 2)
@@ -30,19 +30,6 @@ def lake(tmp_path: Path) -> Lake:
 
 def night(number: int) -> str:
     return (FIRST + timedelta(days=number)).isoformat()
-
-
-async def published(
-    lake: Lake, day: str, rows: int, *, extract: str = "first", index: bool = True, **spec: Any
-) -> None:
-    """Publish a night of so many rows as the task does."""
-    page = [{"id": f"{day}-{number}", "value": extract} for number in range(rows)]
-    manifest = await land_night(
-        lake, [page], night=day, extract=extract, finished=f"{day}T0{1 + (extract != 'first')}:10:00+00:00"
-    )
-    done = await asyncio.to_thread(publish, lake, manifest, PublishSpec(key=("id",), **spec))
-    if index:
-        await asyncio.to_thread(record_published, lake, "flexnet", "entitlement", sorted(done.nights))
 
 
 async def states(lake: Lake, *nights: str) -> list[CellState]:

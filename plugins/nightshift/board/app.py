@@ -1,0 +1,64 @@
+"""The routes of the board: Airflow's own authentication guards each, and what a person may not read is not there."""
+
+from __future__ import annotations
+
+import asyncio
+from importlib.resources import files
+from typing import Annotated
+
+from fastapi import Depends, FastAPI, Query, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from fastapi.staticfiles import StaticFiles
+from starlette.exceptions import HTTPException as AnyHTTPException
+
+from nightshift.board import nights
+from nightshift.board.answering import answer, broken, problem
+from nightshift.board.configured import configured, dag_of
+from nightshift.board.models import NightsGrid
+from nightshift.board.people import PersonDep, person
+from nightshift.fields import Day
+from nightshift.lake.store import Lake
+from nightshift.nights.index import NightIndex
+from nightshift.nights.place import lake_of_this_deployment
+
+
+class Board:
+    """What the process keeps from one request to the next: the index of the lake as it was read last."""
+
+    def __init__(self) -> None:
+        self._lake: Lake | None = None
+        self._index: NightIndex | None = None
+
+    async def index(self) -> NightIndex:
+        """Return the index of the lake that the deployment has now."""
+        lake = await asyncio.to_thread(lake_of_this_deployment)
+        if self._index is None or lake != self._lake:
+            self._lake, self._index = lake, NightIndex(lake)
+        return self._index
+
+    async def grid(
+        self,
+        request: Request,
+        who: PersonDep,
+        count: Annotated[int, Query(ge=1, le=nights.MOST_NIGHTS)] = nights.COUNT,
+        until: Day | None = None,
+    ) -> Response:
+        """Answer with reports by nights."""
+        config = await asyncio.to_thread(configured)
+        dags = await who.readable([dag_of(name) for name in config.sources])
+        found = await nights.nights_grid(await self.index(), config, dags, count=count, until=until)
+        return answer(request, found)
+
+
+def create_app() -> FastAPI:
+    """Return the board as an ASGI application, to be mounted at :data:`~nightshift.board.MOUNT`."""
+    app = FastAPI(title="Nightshift", docs_url=None, redoc_url=None, openapi_url=None)
+    board, guard = Board(), [Depends(person)]
+    app.add_api_route("/api/nights", board.grid, methods=["GET"], response_model=NightsGrid, dependencies=guard)
+    static = files(__package__).joinpath("static")
+    app.mount("/static", StaticFiles(directory=str(static), check_dir=False))
+    app.add_exception_handler(AnyHTTPException, problem)
+    app.add_exception_handler(RequestValidationError, problem)
+    app.add_exception_handler(Exception, broken)
+    return app

@@ -1,0 +1,185 @@
+"""Nights: reports by nights as a heat map."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from nightshift.board.answering import trouble
+from nightshift.board.configured import Configured, dag_of
+from nightshift.board.models import BoardPart, CellNote, CellState, NightsGrid, ReportRow, Trouble
+from nightshift.board.runs import ACTIVE, FAILED, RunSeen, runs_of_nights
+from nightshift.fields import night_of
+from nightshift.lake.commit_note import microseconds_of
+from nightshift.nights.bounds import end_of, last_night
+from nightshift.nights.cells import GOOD, Cell, ReportNights
+
+if TYPE_CHECKING:
+    from nightshift.config.reports import Source
+    from nightshift.nights.cells import Grid
+    from nightshift.nights.index import NightIndex
+
+COUNT = 30
+MOST_NIGHTS = 400
+PATIENCE = 5.0
+"""Seconds for making up for what the index lacks, before a report is shown as unproven."""
+_Runs = Mapping[tuple[str, str], Sequence[RunSeen]]
+
+
+async def nights_grid(
+    index: NightIndex, config: Configured, dags: set[str], *, count: int = COUNT, until: str | None = None
+) -> NightsGrid:
+    """Return the grid.
+
+    :param dags: DAGs that the person may read; reports of others are not there
+    :param until: the last night that is shown; default: the newest that is over
+    """
+    now = datetime.now(UTC)
+    shown = {name: source for name, source in config.sources.items() if dag_of(name) in dags}
+    newest = max((last_night(source.zone, now) for source in shown.values()), default=now.date() - timedelta(days=1))
+    last = min(night_of(until), newest) if until else newest
+    nights = [(last - timedelta(days=number)).isoformat() for number in reversed(range(count))]
+    grid, (runs, troubles) = await asyncio.gather(
+        index.read(nights=nights, sources=config.reports(set(shown)), patience=PATIENCE), runs_seen(shown, nights)
+    )
+    rows = [_row(grid, runs, config, name, report, now) for name, one in shown.items() for report in one.groups]
+    broken = [
+        Trouble(part=BoardPart.NIGHTS, of=f"{one.source}/{one.report}", text=one.trouble)
+        for one in grid.reports.values()
+        if one.trouble
+    ]
+    first = min((source.start for source in shown.values()), default=nights[0])
+    return NightsGrid(
+        now=now,
+        nights=tuple(nights),
+        newest=newest.isoformat(),
+        earlier=(last - timedelta(days=count)).isoformat() if first < nights[0] else None,
+        timezones={name: source.timezone for name, source in shown.items()},
+        reports=tuple(rows),
+        troubles=(*config.troubles, *troubles, *broken),
+    )
+
+
+async def runs_seen(sources: Mapping[str, Source], nights: Sequence[str]) -> tuple[_Runs, tuple[Trouble, ...]]:
+    """Return what Airflow knows of the runs of these nights; nothing, and why, where it cannot be asked."""
+    zones = {dag_of(name): source.zone for name, source in sources.items()}
+    try:
+        return await asyncio.to_thread(runs_of_nights, zones.keys(), nights, zones), ()
+    except Exception as error:
+        return {}, (trouble(BoardPart.AIRFLOW, error),)
+
+
+def overlaid(cell: Cell, runs: Sequence[RunSeen], group: str, due: datetime | None, now: datetime) -> CellState:
+    """Return how it stands with a night: what the lake says, and where it says nothing, what Airflow and the clock do.
+
+    What the table proves stays, whatever a later attempt came to. A night that is due and not there is late, also while
+    it is worked on.
+
+    :param runs: Airflow's, of this night, the newest first
+    :param group: the task group that brings the report home
+    :param due: when the night is to be there; ``None``: no such promise
+    """
+    if cell.state in (CellState.UNSOUND, CellState.UNPROVEN):
+        return cell.state
+    running = is_running(runs, group)
+    if cell.state in GOOD:
+        return CellState.RUNNING if running else cell.state
+    if cell.state is CellState.DRIFTED:
+        return CellState.RUNNING if running else CellState.DRIFTED
+    if not running and (cell.failure is not None or has_failed(runs, group)):
+        return CellState.FAILED
+    if due is not None and now >= due:
+        return CellState.LATE
+    return CellState.RUNNING if running else cell.state
+
+
+def is_running(runs: Sequence[RunSeen], group: str) -> bool:
+    """Say whether a run is at work on a report, or will be."""
+    for run in filter(lambda one: one.is_going_on, runs):
+        tasks = run.of_group(group)
+        if not tasks or any(state in ACTIVE for state in tasks.values()):
+            return True
+        if any(not state for state in tasks.values()) and not any(state in FAILED for state in tasks.values()):
+            return True
+    return False
+
+
+def has_failed(runs: Sequence[RunSeen], group: str) -> bool:
+    """Say whether the newest run that was to bring a report home did not."""
+    return any(
+        any(state in FAILED for state in run.of_group(group).values())
+        or (run.state == "failed" and any(not state for state in run.of_group(group).values()))
+        for run in runs
+    )
+
+
+def due_at(source: Source, report: str, night: str) -> datetime | None:
+    """Return when a night of a report is to be there; ``None``: no such promise."""
+    due, since = source.due_of(report), source.since_of(report)
+    if due is None or (since is not None and night < since):
+        return None
+    return due.after(end_of(date.fromisoformat(night), source.zone))
+
+
+def moment(text: str | None) -> datetime | None:
+    """Return an ISO 8601 moment of the lake; ``None`` where it is none."""
+    return datetime.fromisoformat(text) if text and microseconds_of(text) is not None else None
+
+
+def note_of(
+    cell: Cell, state: CellState, runs: Sequence[RunSeen], group: str, due: datetime | None, now: datetime
+) -> CellNote:
+    """Return what there is to say of a cell besides its state and rows."""
+    entry, failure = cell.entry, cell.failure
+    came = moment(cell.at) if entry else now
+    late = due if due is not None and came is not None and came > due else None
+    text = ""
+    if failure is not None:
+        text = failure.text
+    elif state is CellState.UNSOUND and entry is not None:
+        text = (
+            f"{entry.committed} rows were published, the table has {entry.rows} now: something else changed it. Publish "
+            "the night again."
+        )
+    return CellNote(
+        late_since=late,
+        running=is_running(runs, group),
+        rebuilt=bool(entry and entry.rebuilt),
+        added=entry.added if entry else (),
+        widened=tuple(f"{name}: {before} → {after}" for name, before, after in (entry.widened if entry else ())),
+        text=text,
+    )
+
+
+NOTHING_TO_SAY = CellNote()
+
+
+def _row(grid: Grid, runs: _Runs, config: Configured, source: str, report: str, now: datetime) -> ReportRow:
+    section, dag_id = config.sources[source], dag_of(source)
+    nights: ReportNights = grid.reports[source, report]
+    group, due = section.groups[report], section.due_of(report)
+    states, rows, shades, notes = [], [], [], {}
+    for night in grid.nights:
+        cell, seen = nights.cell(night), runs.get((dag_id, night), ())
+        at = due_at(section, report, night) if due else None
+        state = overlaid(cell, seen, group, at, now)
+        states.append(state)
+        rows.append(cell.rows)
+        shades.append(round(cell.rows / cell.usual, 3) if cell.rows is not None and cell.usual else None)
+        note = note_of(cell, state, seen, group, at, now)
+        if note != NOTHING_TO_SAY:
+            notes[night] = note
+    return ReportRow(
+        source=source,
+        report=report,
+        dag_id=dag_id,
+        due=due.clock if due else "",
+        due_timezone=due.timezone if due else "",
+        states=tuple(states),
+        rows=tuple(rows),
+        shade=tuple(shades),
+        notes=notes,
+        waited_for_by=config.waiting_for(source, report),
+    )
