@@ -7,20 +7,18 @@ from typing import Any
 import pytest
 
 from tests.execution_api import FakeExecutionApi  # first: it sets Airflow up
-from tests.unit.flexdeploy.deploy_server import DeployServer
 from tests.unit.flexdeploy.deploy_tasks import connection
+from tests.unit.flexdeploy.vendor import Vendor
 
 
 @pytest.fixture
-def vendor() -> Iterator[DeployServer]:
-    server = DeployServer()
-    server.start()
-    yield server
-    server.stop()
+def vendor() -> Iterator[Vendor]:
+    with Vendor() as one:
+        yield one
 
 
 @pytest.fixture
-def connect(monkeypatch: pytest.MonkeyPatch, vendor: DeployServer) -> Callable[..., None]:
+def connect(monkeypatch: pytest.MonkeyPatch, vendor: Vendor) -> Callable[..., None]:
     """Lead the connection ``flexdeploy_default`` of a hook to the server, with these extras."""
 
     def to(**extra: Any) -> None:
@@ -35,5 +33,5 @@ def connect(monkeypatch: pytest.MonkeyPatch, vendor: DeployServer) -> Callable[.
 
 
 @pytest.fixture
-def api(vendor: DeployServer) -> FakeExecutionApi:
+def api(vendor: Vendor) -> FakeExecutionApi:
     return FakeExecutionApi(connections={"flexdeploy_default": connection(vendor.url)}, max_tries=2)

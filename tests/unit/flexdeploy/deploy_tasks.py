@@ -1,4 +1,4 @@
-"""Tasks that have the small FlexDeploy work; their polls are quick and they defer at once, unless told otherwise."""
+"""Tasks that have FlexDeploy work; their polls are quick and they defer at once, unless told otherwise."""
 
 from __future__ import annotations
 
@@ -14,23 +14,21 @@ from nightshift.flexdeploy.operators import (
     ProjectJobOperator,
 )
 from nightshift.flexdeploy.sensors import FlexDeployWorkflowRequestSensor
-from tests.unit.flexdeploy.deploy_server import LOGIN, SECRET
+from tests.unit.flexdeploy.vendor import DEV, LOGIN, MAIN, PASSWORD, PORTAL, RESTART, VERSION
 
 QUICK = {"poll_first": 0.02, "poll_cap": 0.05, "look": 0.0}
-PLACE = {"project_id": 10004, "environment_id": 11101}
+PLACE = {"project_id": PORTAL, "environment_id": DEV}
 KINDS: dict[str, tuple[type[ProjectJobOperator], dict[str, Any]]] = {
-    "build": (FlexDeployBuildOperator, {"stream_id": 11210}),
-    "deploy": (FlexDeployDeployOperator, {"project_version_id": 30001}),
-    "execute": (FlexDeployExecuteUtilityOperator, {}),
+    "build": (FlexDeployBuildOperator, {"stream_id": MAIN}),
+    "deploy": (FlexDeployDeployOperator, {"project_version_id": VERSION, "force_deploy": True}),
+    "execute": (FlexDeployExecuteUtilityOperator, {"project_id": RESTART, "inputs": {"SERVICE": "portal"}}),
 }
 
 
 def connection(url: str, **extra: Any) -> dict[str, str]:
     plain = {name: value for name, value in extra.items() if name not in ("host", "login", "password")}
-    return {
-        "conn_type": "flexdeploy", "host": url, "login": LOGIN, "password": SECRET,
-        "extra": json.dumps(plain),
-    }  # fmt: skip
+    given = {"conn_type": "flexdeploy", "host": url, "login": LOGIN, "password": PASSWORD}
+    return {**given, "extra": json.dumps(plain)}
 
 
 def task(kind: str = "build", **kwargs: Any) -> Any:

@@ -12,53 +12,56 @@ from nightshift.flexdeploy.hook import FlexDeployHook
 from nightshift.flexdeploy.job import NAMES_KEY
 from nightshift.flexdeploy.lookup import environment_id, parts_of, project_id, stream_id
 from tests.execution_api import FakeExecutionApi
-from tests.unit.flexdeploy.deploy_server import DeployServer
 from tests.unit.flexdeploy.deploy_tasks import task
+from tests.unit.flexdeploy.vendor import DEV as DEV_ID
+from tests.unit.flexdeploy.vendor import MAIN, PORTAL, Vendor
 
 Connect = Callable[..., None]
 DEV = {"environmentId": 11101, "environmentCode": "DEV"}
 DEV2 = {"environmentId": 11102, "environmentCode": "DEV2"}
-NAMES = {"project_id": None, "project": "Human Resources/Payroll", "environment_id": None, "environment": "DEV"}
+SITE_NAMES = {
+    "project_id": None,
+    "project": "Licensing/Portal/LicensePortal",
+    "environment_id": None,
+    "environment": "DEV",
+}
 
 
-def plant(vendor: DeployServer) -> None:
-    vendor.canned["GET", "/rest/v1/project"] = [{"projectName": "Payroll"}, {"projectName": "PayrollReports"}]
-    vendor.canned["GET", "/rest/v2/folder"] = {
-        "items": [
-            {"folderId": 12, "folderName": "Human Resources Archive", "parentFolderId": 99},
-            {"folderId": 11, "folderName": "Human Resources", "parentFolderId": 99},
-        ]
-    }
-    vendor.canned["GET", "/rest/v2/project"] = {
-        "items": [
-            {"projectId": 10006, "projectName": "PayrollReports", "folderId": 11},
-            {"projectId": 10004, "projectName": "Payroll", "folderId": 11},
-            {"projectId": 10005, "projectName": "Payroll", "folderId": 17},
-        ]
-    }
-    vendor.canned["GET", "/rest/v1/topology/environment"] = [DEV2, DEV]
-    vendor.canned["GET", "/rest/v2/project/10004/branch"] = {
-        "items": [{"projectBranchId": 2, "branchName": "main-old"}, {"projectBranchId": 1, "branchName": "main"}]
-    }
+def plant(vendor: Vendor) -> None:
+    folders = [
+        {"folderId": 12, "folderName": "Human Resources Archive", "parentFolderId": 99},
+        {"folderId": 11, "folderName": "Human Resources", "parentFolderId": 99},
+    ]
+    projects = [
+        {"projectId": 10006, "projectName": "PayrollReports", "folderId": 11},
+        {"projectId": 10004, "projectName": "Payroll", "folderId": 11},
+        {"projectId": 10005, "projectName": "Payroll", "folderId": 17},
+    ]
+    branches = [{"projectBranchId": 2, "branchName": "main-old"}, {"projectBranchId": 1, "branchName": "main"}]
+    vendor.answers("GET", "/rest/v1/project", [{"projectName": "Payroll"}, {"projectName": "PayrollReports"}])
+    vendor.answers("GET", "/rest/v2/folder", {"items": folders})
+    vendor.answers("GET", "/rest/v2/project", {"items": projects})
+    vendor.answers("GET", "/rest/v1/topology/environment", [DEV2, DEV])
+    vendor.answers("GET", "/rest/v2/project/10004/branch", {"items": branches})
 
 
-async def test_names_are_compared_exactly(vendor: DeployServer, connect: Connect) -> None:
+async def test_names_are_compared_exactly(vendor: Vendor, connect: Connect) -> None:
     plant(vendor)
     async with FlexDeployHook() as hook:
         assert await project_id(hook, "FlexDeploy\\Human Resources/Payroll") == 10004
         assert await environment_id(hook, "DEV") == 11101
         assert await stream_id(hook, 10004, "main") == 1
-    assert [one.query for one in vendor.seen if one.path == "/rest/v2/folder"] == [
-        "folderName=Human Resources&parentFolderId=99"
-    ]
+    (asked,) = vendor.asked("GET", "/rest/v2/folder$")
+    assert dict(asked.query) == {"folderName": "Human Resources", "parentFolderId": "99"}
 
 
-async def test_the_first_of_several_is_never_taken(vendor: DeployServer, connect: Connect) -> None:
+async def test_the_first_of_several_is_never_taken(vendor: Vendor, connect: Connect) -> None:
     plant(vendor)
     async with FlexDeployHook() as hook:
         with pytest.raises(Rejected, match="10004, 10005"):
             await project_id(hook, "Payroll")
-        vendor.canned["GET", "/rest/v1/topology/environment"] = [DEV, DEV]
+        vendor.faults.clear()
+        vendor.answers("GET", "/rest/v1/topology/environment", [DEV, DEV])
         with pytest.raises(Rejected, match="there are 2 of environment 'DEV'"):
             await environment_id(hook, "DEV")
 
@@ -73,7 +76,7 @@ async def test_the_first_of_several_is_never_taken(vendor: DeployServer, connect
     ],
 )
 async def test_what_is_only_like_it_is_named_and_not_taken(
-    vendor: DeployServer, connect: Connect, find: Callable[[FlexDeployHook], Any], near: str
+    vendor: Vendor, connect: Connect, find: Callable[[FlexDeployHook], Any], near: str
 ) -> None:
     plant(vendor)
     async with FlexDeployHook() as hook:
@@ -81,29 +84,30 @@ async def test_what_is_only_like_it_is_named_and_not_taken(
             await find(hook)
 
 
-async def test_a_server_that_tells_id_and_path_in_version_1_is_believed(vendor: DeployServer, connect: Connect) -> None:
+async def test_a_server_that_tells_id_and_path_in_version_1_is_believed(vendor: Vendor, connect: Connect) -> None:
     rows = [
         {"projectName": "Payroll", "projectId": 7, "projectPath": "FlexDeploy/Human Resources/Old/Payroll"},
         {"projectName": "Payroll", "projectId": 8, "projectPath": "FlexDeploy/Human Resources/Payroll"},
     ]
-    vendor.canned["GET", "/rest/v1/project"] = rows
+    vendor.answers("GET", "/rest/v1/project", rows)
     async with FlexDeployHook() as hook:
         assert await project_id(hook, "Human Resources/Payroll") == 8
-    assert len(vendor.seen) == 1
+    assert len(vendor.ledger.requests()) == 1
 
 
-async def test_a_server_without_version_2_is_told_to_be_given_ids(vendor: DeployServer, connect: Connect) -> None:
-    vendor.canned["GET", "/rest/v1/project"] = {"projectName": "Payroll"}
+async def test_a_server_without_version_2_is_told_to_be_given_ids(vendor: Vendor, connect: Connect) -> None:
+    vendor.turn(v2=False)
+    vendor.answers("GET", "/rest/v1/project", {"projectName": "Payroll"})
     async with FlexDeployHook() as hook:
         with pytest.raises(NotFound, match="Give project_id instead"):
             await project_id(hook, "Payroll")
 
 
-async def test_a_row_without_a_name_is_asked_for_it(vendor: DeployServer, connect: Connect) -> None:
+async def test_a_row_without_a_name_is_asked_for_it(vendor: Vendor, connect: Connect) -> None:
     connect(api_version="v2")
-    vendor.canned["GET", "/rest/v2/project"] = {"items": [{"projectId": 5}, {"projectId": 6}]}
-    vendor.canned["GET", "/rest/v2/project/5"] = {"projectName": "PayrollReports"}
-    vendor.canned["GET", "/rest/v2/project/6"] = {"projectName": "Payroll"}
+    vendor.answers("GET", "/rest/v2/project", {"items": [{"projectId": 5}, {"projectId": 6}]})
+    vendor.answers("GET", "/rest/v2/project/5", {"projectName": "PayrollReports"})
+    vendor.answers("GET", "/rest/v2/project/6", {"projectName": "Payroll"})
     async with FlexDeployHook() as hook:
         assert await project_id(hook, "Payroll") == 6
 
@@ -116,26 +120,25 @@ def test_a_path_is_read_as_the_vendor_reads_it(path: str, parts: list[str]) -> N
     assert parts_of(path) == parts
 
 
-def test_a_task_resolves_its_names_once(vendor: DeployServer, api: FakeExecutionApi) -> None:
-    plant(vendor)
-    vendor.script = ("SUBMITTED",)
-    named = task(**NAMES, stream_id=None, stream="main")
+def test_a_task_resolves_its_names_once(vendor: Vendor, api: FakeExecutionApi) -> None:
+    vendor.turn(build_seconds=3600.0)
+    named = task(**SITE_NAMES, stream_id=None, stream="main")
     assert api.run(named).state == "deferred"
-    assert (vendor.seen[-1].path, vendor.seen[-1].body["streamId"]) == ("/rest/v1/project/10004/build", 1)
-    asked = vendor.count("GET", "/folder")
-    vendor.canned["GET", "/rest/v2/folder"] = []
-    vendor.requests[12001].states.append("COMPLETED")
+    wanted = vendor.wanted("build_made")
+    assert (wanted["project"], wanted["environment"], wanted["stream"]) == (PORTAL, DEV_ID, MAIN)
+    asked = len(vendor.asked("GET", "/folder"))
+    vendor.answers("GET", "/rest/v2/folder", [])
+    vendor.hours_pass()
     run = api.run(named, follow=True)
-    assert (run.result["project_id"], run.result["workflow_request_ids"]) == (10004, [12001]), run.error
-    assert vendor.count("GET", "/folder") == asked
+    assert (run.result["project_id"], run.result["workflow_request_ids"]) == (PORTAL, [12001]), run.error
+    assert len(vendor.asked("GET", "/folder")) == asked
     api.clear()
     assert isinstance(api.run(named).error, NotFound), "after a clear, names are looked up anew"
     assert vendor.starts() == 1
 
 
-def test_a_name_that_is_not_there_starts_nothing(vendor: DeployServer, api: FakeExecutionApi) -> None:
-    plant(vendor)
-    run = api.run(task(**{**NAMES, "environment": "PRD"}))
+def test_a_name_that_is_not_there_starts_nothing(vendor: Vendor, api: FakeExecutionApi) -> None:
+    run = api.run(task(**{**SITE_NAMES, "environment": "PRD"}))
     assert isinstance(run.error, NotFound)
     assert run.state == "failed"
     assert vendor.starts() == 0

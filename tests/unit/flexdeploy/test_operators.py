@@ -1,4 +1,4 @@
-"""Build, deploy and execute with Airflow's own task runner against the small FlexDeploy."""
+"""Build, deploy and execute with Airflow's own task runner against FlexDeploy."""
 
 from __future__ import annotations
 
@@ -6,19 +6,22 @@ import asyncio
 import json
 import threading
 import time
-from collections import deque
 from typing import Any
 
 import pytest
 from airflow.sdk import DAG
 from airflow.serialization.serialized_objects import DagSerialization
 
+from include.standins import FaultKind
+from include.standins.flexdeploy import vendor_fault
+from include.standins.flexdeploy.planted import FORMS
+from include.standins.flexdeploy.requests import Kind, State
 from nightshift.errors import Ambiguous, JobFailed, JobTimedOut, NotFound, Rejected
 from nightshift.flexdeploy.operators import FlexDeployBuildOperator, FlexDeployDeployOperator
 from nightshift.jobs.record import RECORD_KEY, RESOLUTION_KEY
 from tests.execution_api import FakeExecutionApi
-from tests.unit.flexdeploy.deploy_server import SECRET, DeployServer
 from tests.unit.flexdeploy.deploy_tasks import QUICK, connection, sensor, task
+from tests.unit.flexdeploy.vendor import DEV, NIGHT, PASSWORD, PORTAL, RESTART, VERSION, Vendor
 
 
 def outlast(api: FakeExecutionApi, run: Any) -> None:
@@ -26,68 +29,78 @@ def outlast(api: FakeExecutionApi, run: Any) -> None:
     threading.Event().wait(max(0.0, api.trigger(run.message).plan.deadline - time.time()) + 0.02)
 
 
-OUTCOMES = {"build": "built", "deploy": "deployed", "execute": "executed"}
+def gated(vendor: Vendor, gate: str) -> dict[str, Any]:
+    """Have deployments to DEV wait for a person, or for a time; return what a task adds for it."""
+    if gate == "approval":
+        vendor.turn(approvals={"DEV": 1})
+        return {"change_tickets": ["CHG7"]}
+    return {"start_time": NIGHT}
 
 
-@pytest.mark.parametrize("kind", OUTCOMES)
+def open_gate(vendor: Vendor, gate: str, request: int = 12001) -> None:
+    if gate == "approval":
+        vendor.approve(request)
+    else:
+        vendor.run_schedule(request)
+
+
+def deploys(vendor: Vendor) -> list[int]:
+    """Let a person deploy the portal to DEV."""
+    return vendor.start_as_user(Kind.DEPLOY, PORTAL, environmentId=DEV, projectVersionId=VERSION, forceDeploy=True)
+
+
+OUTCOMES = {
+    "build": ("built", "build_made"),
+    "deploy": ("deployed", "deploy_made"),
+    "execute": ("executed", "utility_run"),
+}
+MARK = "FF_DEPLOY"
+BOTH = [{"packageName": name, "projectVersionId": 20000 + FORMS} for name in ("INVOICES", "LEDGER")]
+
+
+@pytest.mark.parametrize(
+    ("kind", "deferrable"), [("build", True), ("deploy", True), ("execute", True), ("execute", False)]
+)
 def test_work_is_started_waited_for_and_told_in_a_small_answer(
-    vendor: DeployServer, api: FakeExecutionApi, kind: str
+    vendor: Vendor, api: FakeExecutionApi, kind: str, deferrable: bool
 ) -> None:
-    run = api.run(task(kind), follow=True)
+    run = api.run(task(kind, deferrable=deferrable), follow=True)
     assert run.state == "success", run.error
+    outcome, effect = OUTCOMES[kind]
+    wanted = vendor.wanted(effect)
     assert run.result == {
-        "outcome": OUTCOMES[kind],
-        "project_id": 10004,
-        "project_version_id": 30001,
-        "project_version_name": "1.0.9",
+        "outcome": outcome,
+        "project_id": RESTART if kind == "execute" else PORTAL,
+        "project_version_id": wanted["version"],
+        "project_version_name": wanted["versionName"],
         "workflow_request_ids": [12001],
         "url": f"{vendor.url}/rest/v1/workflowrequest/12001",
     }
-    assert (vendor.starts(), vendor.seen[0].path) == (1, f"/rest/v1/project/10004/{kind}")
+    (start,) = vendor.asked("POST")
+    assert start.path.endswith(f"/rest/v1/project/{wanted['project']}/{kind}")
 
 
-@pytest.mark.parametrize("deferrable", [True, False])
-@pytest.mark.parametrize("key", ["wfrequests", "bare", "bare_text", "list"])
-def test_every_spelling_of_an_answer_is_waited_for(
-    vendor: DeployServer, api: FakeExecutionApi, key: str, deferrable: bool
-) -> None:
-    vendor.key = key
-    run = api.run(task("execute", deferrable=deferrable), follow=True)
-    assert run.result["workflow_request_ids"] == [12001], run.error
-
-
-def test_all_requests_of_one_answer_are_waited_for(vendor: DeployServer, api: FakeExecutionApi) -> None:
-    vendor.several, vendor.script = 3, ("SUBMITTED",)
-    details = [{"packageName": name, "projectVersionId": 1} for name in "abc"]
-    first = api.run(task("deploy", package_details=details))
-    assert first.state == "deferred"
-    vendor.requests[12001].states = deque(["COMPLETED"])
-    vendor.requests[12003].states = deque(["SUBMITTED", "COMPLETED"])
-    released = threading.Timer(0.15, lambda: setattr(vendor.requests[12002], "states", deque(["COMPLETED"])))
+def test_one_failure_of_several_fails_the_task_when_all_have_ended(vendor: Vendor, api: FakeExecutionApi) -> None:
+    vendor.turn(deploy_seconds=3600.0)
+    several = task("deploy", project_id=FORMS, project_version_id=None, package_details=BOTH)
+    first = api.run(several)
+    vendor.abort(12001)
+    released = threading.Timer(0.1, vendor.hours_pass)
     released.start()
     event = api.fire(first.message)
     released.join()
     assert event["polls"] > 1
-    run = api.run(task("deploy", package_details=details), resume=("resume", event))
-    assert run.result["workflow_request_ids"] == [12001, 12002, 12003], run.error
-
-
-def test_one_failure_of_several_fails_the_task_when_all_have_ended(vendor: DeployServer, api: FakeExecutionApi) -> None:
-    vendor.several, vendor.script = 2, ("SUBMITTED",)
-    first = api.run(task("deploy"))
-    vendor.requests[12001].states = deque(["FAILED"])
-    vendor.requests[12002].states = deque(["SUBMITTED", "SUBMITTED", "COMPLETED"])
-    run = api.run(task("deploy"), resume=("resume", api.fire(first.message)))
+    run = api.run(several, resume=("resume", event))
     assert isinstance(run.error, JobFailed)
-    assert "12001 FAILED, 12002 COMPLETED" in str(run.error)
-    assert run.error.state == "12001 FAILED, 12002 COMPLETED"
+    assert "12001 ABORTED, 12002 COMPLETED" in str(run.error)
+    assert run.error.state == "12001 ABORTED, 12002 COMPLETED"
 
 
 @pytest.mark.parametrize(("kind", "outcome"), [("build", "no_changes"), ("deploy", "already_deployed")])
 def test_nothing_to_do_is_an_outcome_with_a_name_and_is_shown_as_skipped(
-    vendor: DeployServer, api: FakeExecutionApi, kind: str, outcome: str
+    vendor: Vendor, api: FakeExecutionApi, kind: str, outcome: str
 ) -> None:
-    vendor.nothing = True
+    vendor.faults.add(vendor_fault(outcome, times=None))
     run = api.run(task(kind))
     assert run.state == "skipped"
     assert (run.result["outcome"], run.result["workflow_request_ids"]) == (outcome, [])
@@ -95,58 +108,38 @@ def test_nothing_to_do_is_an_outcome_with_a_name_and_is_shown_as_skipped(
     assert (plain.state, plain.result["outcome"]) == ("success", outcome)
 
 
-def test_a_utility_run_that_starts_nothing_is_never_a_success(vendor: DeployServer, api: FakeExecutionApi) -> None:
-    vendor.nothing = True
+def test_a_utility_run_that_starts_nothing_is_never_a_success(vendor: Vendor, api: FakeExecutionApi) -> None:
+    vendor.answers("POST", "/execute", {"warningCode": "FD-1", "wfrequests": None})
     assert isinstance(api.run(task("execute")).error, Ambiguous)
 
 
-def test_an_acceptance_without_an_id_is_never_a_success(vendor: DeployServer, api: FakeExecutionApi) -> None:
-    vendor.fault("start_answer", (201, '{"workflowRequests": []}'))
-    assert isinstance(api.run(task()).error, Ambiguous)
-    assert vendor.starts() == 1
-
-
-@pytest.mark.parametrize("state", ["FAILED", "ABORTED", "REJECTED"])
-def test_each_bad_end_fails_the_task_with_the_words_of_its_execution(
-    vendor: DeployServer, api: FakeExecutionApi, state: str
-) -> None:
-    vendor.script = ("SUBMITTED", state)
-    mine = {"workflowExecutionId": 9, "workflowRequestId": 12001, "executionStatus": "Failure", "message": "disk full"}
-    vendor.executions = [{**mine, "workflowRequestId": 4, "message": "not ours"}, mine]
+def test_a_bad_end_leads_to_the_request(vendor: Vendor, api: FakeExecutionApi) -> None:
+    vendor.faults.add(vendor_fault("run_fails"))
     run = api.run(task("deploy"), follow=True)
-    assert run.state == "failed"
-    assert isinstance(run.error, JobFailed)
-    assert run.error.state == state
-    assert "disk full" in str(run.error)
-    assert "not ours" not in str(run.error)
+    assert (run.state, type(run.error)) == ("failed", JobFailed)
+    assert run.error.state == "FAILED"
     assert f"{vendor.url}/rest/v1/workflowrequest/12001" in str(run.error)
 
 
-def test_a_failure_whose_executions_cannot_be_read_is_still_a_failure(
-    vendor: DeployServer, api: FakeExecutionApi
-) -> None:
-    vendor.script = ("FAILED",)
-    vendor.canned["GET", "/rest/v1/workflowexecution"] = (404, "")
+def test_a_failure_whose_executions_cannot_be_read_is_still_a_failure(vendor: Vendor, api: FakeExecutionApi) -> None:
+    vendor.faults.add(vendor_fault("run_fails"))
+    vendor.answers("GET", "/rest/v1/workflowexecution", (404, ""))
     assert isinstance(api.run(task("deploy"), follow=True).error, JobFailed)
 
 
-def test_a_state_that_is_not_known_is_waited_on(vendor: DeployServer, api: FakeExecutionApi) -> None:
-    vendor.script = ("PENDING_SOMETHING", "SUBMITTED", "COMPLETED")
-    assert api.run(task(), follow=True).state == "success"
-
-
 @pytest.mark.parametrize(
-    ("state", "said"),
+    ("gate", "said"),
     [
-        ("PENDING_APPROVAL", "approval task 12501, which is decided in ServiceNow CHG7, asked for by FD/ann"),
-        ("SCHEDULED", "is scheduled for 2099-03-16 22:17:52.0"),
+        ("approval", "approval task 50001, which is decided in ITSM CHG7, asked for by nightshift"),
+        ("schedule", "is scheduled for 2099-01-01 00:00:00.0"),
     ],
 )
 def test_waits_for_people_and_times_are_shown_and_cost_no_working_time(
-    vendor: DeployServer, api: FakeExecutionApi, state: str, said: str, capfd: pytest.CaptureFixture[str]
+    vendor: Vendor, api: FakeExecutionApi, gate: str, said: str
 ) -> None:
-    vendor.script = (state,)
-    waiting = task("deploy", job_timeout=4.0, waiting_timeout=60.0)
+    more = gated(vendor, gate)
+    vendor.turn(external_approvals=True, deploy_seconds=0.2)
+    waiting = task("deploy", job_timeout=2.0, waiting_timeout=60.0, **more)
     first = api.run(waiting)
     parked = api.fire(first.message)
     assert parked["kind"] == "parked"
@@ -154,7 +147,7 @@ def test_waits_for_people_and_times_are_shown_and_cost_no_working_time(
     second = api.run(waiting, resume=("resume", parked))
     assert second.state == "deferred"
     outlast(api, first)
-    vendor.requests[12001].states = deque(["SUBMITTED", "SUBMITTED", "COMPLETED"])
+    open_gate(vendor, gate)
     moved = api.fire(second.message)
     assert moved["kind"] == "moved"
     run = api.run(waiting, resume=("resume", moved))
@@ -163,111 +156,63 @@ def test_waits_for_people_and_times_are_shown_and_cost_no_working_time(
     assert run.state == "success", run.error
 
 
-def test_a_wait_for_days_asks_for_its_approval_once(vendor: DeployServer, api: FakeExecutionApi) -> None:
-    vendor.script = ("PENDING_APPROVAL",)
-    waiting = task("deploy", waiting_timeout=2.0, cancel_on_failure=False)
+def test_a_wait_for_days_asks_for_its_approval_once(vendor: Vendor, api: FakeExecutionApi) -> None:
+    waiting = task("deploy", waiting_timeout=1.0, cancel_on_failure=False, **gated(vendor, "approval"))
     parked = api.fire(api.run(waiting).message)
     second = api.run(waiting, resume=("resume", parked))
-    vendor.seen.clear()
+    vendor.ledger.clear()
     event = api.fire(second.message)
     assert (event["kind"], event["polls"] > 2) == ("timed_out", True)
-    assert vendor.count("GET", "/tasks/approval") == 1
+    assert len(vendor.asked("GET", "/tasks/approval")) == 1
     assert isinstance(api.run(waiting, resume=("resume", event)).error, JobTimedOut)
 
 
-@pytest.mark.parametrize("state", ["PENDING_APPROVAL", "SCHEDULED"])
-def test_what_has_not_run_yet_is_stopped_when_its_time_is_over(
-    vendor: DeployServer, api: FakeExecutionApi, state: str
-) -> None:
-    vendor.script = (state,)
-    run = api.run(task("deploy", waiting_timeout=0.1), follow=True)
-    assert isinstance(run.error, JobTimedOut)
-    assert vendor.requests[12001].state == "REJECTED"
-    assert "It was cancelled" in str(run.error)
-
-
 def test_what_runs_cannot_be_stopped_and_the_log_says_where_to(
-    vendor: DeployServer, api: FakeExecutionApi, capfd: pytest.CaptureFixture[str]
+    vendor: Vendor, api: FakeExecutionApi, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    vendor.script = ("SUBMITTED",)
-    api.run(task(job_timeout=0.1), follow=True)
+    vendor.turn(build_seconds=3600.0)
+    api.run(task(job_timeout=0.3), follow=True)
     said = "".join(capfd.readouterr())
     assert "workflow request 12001 is SUBMITTED, and FlexDeploy's API cannot end it from there" in said
     assert f"Abort it in FlexDeploy if it must stop: {vendor.url}" in said
-    assert vendor.count("PUT") == 0
+    assert vendor.asked("PUT") == []
 
 
-@pytest.mark.parametrize("state", ["PENDING_APPROVAL", "SCHEDULED"])
+@pytest.mark.parametrize("gate", ["approval", "schedule"])
 def test_a_task_that_is_marked_failed_while_it_waits_stops_its_request(
-    vendor: DeployServer, api: FakeExecutionApi, state: str
+    vendor: Vendor, api: FakeExecutionApi, gate: str
 ) -> None:
-    vendor.script = (state,)
-    trigger = api.trigger(api.run(task("deploy")).message)
+    trigger = api.trigger(api.run(task("deploy", **gated(vendor, gate))).message)
     with api.comms():
         asyncio.run(trigger.on_kill())
-    assert vendor.requests[12001].state == "REJECTED"
+    assert vendor.state(12001) is State.REJECTED
 
 
-def test_a_success_is_not_spoilt_by_a_server_that_shows_no_executions(
-    vendor: DeployServer, api: FakeExecutionApi
-) -> None:
-    vendor.canned["GET", "/rest/v1/workflowrequest/12001"] = {"workflowRequestId": 12001, "requestStatus": "COMPLETED"}
-    vendor.canned["GET", "/rest/v1/workflowexecution"] = (404, "")
+def test_a_success_is_not_spoilt_by_a_server_that_shows_no_executions(vendor: Vendor, api: FakeExecutionApi) -> None:
+    done = {"requestStatus": "COMPLETED"}
+    vendor.answers("GET", "/rest/v1/workflowrequest/12001", {"workflowRequestId": 12001, **done})
+    vendor.answers("GET", "/rest/v1/workflowexecution", (404, ""), times=1)
     run = api.run(task("execute"), follow=True)
     assert (run.state, run.result["project_version_id"]) == ("success", None)
     other = FakeExecutionApi(connections=api.connections, run_id="other")
-    vendor.canned["GET", "/rest/v1/workflowrequest/12002"] = {"workflowRequestId": 12002, "requestStatus": "COMPLETED"}
-    vendor.canned["GET", "/rest/v1/workflowexecution"] = [{"workflowRequestId": 12002, "projectVersionId": 77}]
+    vendor.answers("GET", "/rest/v1/workflowrequest/12002", {"workflowRequestId": 12002, **done})
+    vendor.answers("GET", "/rest/v1/workflowexecution", [{"workflowRequestId": 12002, "projectVersionId": 77}])
     assert other.run(task("execute"), follow=True).result["project_version_id"] == 77
 
 
-def test_a_site_can_name_a_route_that_aborts(vendor: DeployServer, api: FakeExecutionApi) -> None:
-    vendor.script, vendor.aborts = ("SUBMITTED",), True
-    paths = {"abort": "PUT /rest/v2/workflowrequest/{id}/abort"}
-    api.connections = {"flexdeploy_default": connection(vendor.url, paths=paths)}
-    api.run(task(job_timeout=0.1), follow=True)
-    assert vendor.requests[12001].state == "ABORTED"
-
-
-def test_a_retry_goes_on_and_a_clear_after_success_starts_anew(vendor: DeployServer, api: FakeExecutionApi) -> None:
-    vendor.script = ("SUBMITTED",)
+def test_a_retry_goes_on_and_a_clear_after_success_starts_anew(vendor: Vendor, api: FakeExecutionApi) -> None:
+    vendor.turn(build_seconds=3600.0)
     api.run(task())
-    vendor.requests[12001].states = deque(["COMPLETED"])
+    vendor.hours_pass()
     assert api.run(task(), follow=True).result["workflow_request_ids"] == [12001]
     api.clear()
-    vendor.script = ("COMPLETED",)
-    assert api.run(task(), follow=True).result["workflow_request_ids"] == [12002]
+    vendor.turn(build_seconds=0.05)
+    assert api.run(task(force_build=True), follow=True).result["workflow_request_ids"] == [12002]
 
 
-def test_a_lost_answer_stops_with_the_way_on_and_a_person_adopts_or_resubmits(
-    vendor: DeployServer, api: FakeExecutionApi
-) -> None:
-    vendor.fault("start_answer", "drop")
-    run = api.run(task("deploy"))
-    assert run.state == "failed"
-    assert isinstance(run.error, Ambiguous)
-    assert "/state-store/nightshift_resolve" in str(run.error)
-    api.clear()
-    assert isinstance(api.run(task("deploy")).error, Ambiguous)
-    assert vendor.starts() == 1
-    vendor.lists_executions = True
-    api.task_store[RESOLUTION_KEY] = {"adopt": "12001"}
-    assert api.run(task("deploy"), follow=True).result["workflow_request_ids"] == [12001]
-    assert vendor.starts() == 1
-
-
-def test_a_person_can_have_it_submitted_again(vendor: DeployServer, api: FakeExecutionApi) -> None:
-    vendor.fault("start", "drop")
-    assert isinstance(api.run(task()).error, Ambiguous)
-    api.task_store[RESOLUTION_KEY] = {"resubmit": True}
-    api.clear()
-    assert api.run(task(), follow=True).state == "success"
-    assert len(vendor.requests) == 1
-
-
-def test_something_that_is_no_id_cannot_be_adopted(vendor: DeployServer, api: FakeExecutionApi) -> None:
-    vendor.fault("start_answer", "drop")
-    api.run(task())
+def test_something_that_is_no_id_cannot_be_adopted(vendor: Vendor, api: FakeExecutionApi) -> None:
+    vendor.spoil(FaultKind.ACCEPT_THEN_DROP)
+    assert "/state-store/nightshift_resolve" in str(api.run(task()).error)
     api.task_store[RESOLUTION_KEY] = {"adopt": "the last one"}
     api.clear()
     run = api.run(task(), follow=True)
@@ -276,54 +221,60 @@ def test_something_that_is_no_id_cannot_be_adopted(vendor: DeployServer, api: Fa
     assert vendor.starts() == 1
 
 
-@pytest.mark.parametrize("state", ["PENDING_APPROVAL", "SCHEDULED"])
+@pytest.mark.parametrize("gate", ["approval", "schedule"])
 def test_a_lost_answer_is_adopted_where_the_mark_in_a_flex_field_proves_it(
-    vendor: DeployServer, api: FakeExecutionApi, state: str
+    vendor: Vendor, api: FakeExecutionApi, gate: str
 ) -> None:
-    vendor.add(state, flexFields=[{"code": "NIGHTSHIFT", "value": "nightshift-of-another"}])
-    vendor.fault("start_answer", "drop")
-    vendor.script = (state, state, state, "SUBMITTED", "COMPLETED")
-    run = api.run(task("deploy", marker_flex_field="NIGHTSHIFT"), follow=True)
+    more = gated(vendor, gate)
+    others = {"flexFields": [{"code": MARK, "value": "nightshift-of-another"}], "startTime": more.get("start_time")}
+    vendor.start_as_user(Kind.DEPLOY, PORTAL, environmentId=DEV, projectVersionId=VERSION, forceDeploy=True, **others)
+    vendor.spoil(FaultKind.ACCEPT_THEN_DROP)
+    ours = task("deploy", marker_flex_field=MARK, **more)
+    assert api.run(ours).state == "deferred"
+    open_gate(vendor, gate, 12002)
+    run = api.run(ours, follow=True)
     assert run.result["workflow_request_ids"] == [12002], run.error
     assert vendor.starts() == 1
 
 
 def test_a_running_request_is_proven_by_the_executions_that_a_site_can_list(
-    vendor: DeployServer, api: FakeExecutionApi
+    vendor: Vendor, api: FakeExecutionApi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("nightshift.flexdeploy.job.PROOF_LOOKS", (0.0, 0.1, 0.5))
+    vendor.start_as_user(Kind.DEPLOY, PORTAL, environmentId=DEV, projectVersionId=VERSION, forceDeploy=True)
     paths = {"recent_executions": "GET /rest/v1/workflowexecution?projectId={project}"}
-    api.connections = {"flexdeploy_default": connection(vendor.url, paths=paths, marker_flex_field="NIGHTSHIFT")}
-    vendor.fault("start_answer", "drop")
-    vendor.executions = [{"workflowExecutionId": 1, "workflowRequestId": number} for number in (11999, 12001)]
+    api.connections = {"flexdeploy_default": connection(vendor.url, paths=paths, marker_flex_field=MARK)}
+    vendor.spoil(FaultKind.ACCEPT_THEN_DROP)
     run = api.run(task("deploy"), follow=True)
-    assert run.result["workflow_request_ids"] == [12001], run.error
+    assert run.result["workflow_request_ids"] == [12002], run.error
     assert vendor.starts() == 1
 
 
 def test_a_part_of_several_requests_is_not_taken_for_all(
-    vendor: DeployServer, api: FakeExecutionApi, monkeypatch: pytest.MonkeyPatch
+    vendor: Vendor, api: FakeExecutionApi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """One of two packages is there already, so that one request is made of the two that may be."""
     monkeypatch.setattr("nightshift.flexdeploy.job.PROOF_LOOKS", (0.0, 0.05))
-    vendor.script = ("PENDING_APPROVAL",)
-    vendor.fault("start_answer", "drop")
-    details = [{"packageName": name, "projectVersionId": 1} for name in "ab"]
-    run = api.run(task("deploy", marker_flex_field="NIGHTSHIFT", package_details=details))
+    vendor.start_as_user(Kind.DEPLOY, FORMS, environmentId=DEV, packageDetails=BOTH[:1])
+    vendor.hours_pass()
+    more = gated(vendor, "approval")
+    vendor.spoil(FaultKind.ACCEPT_THEN_DROP)
+    given = {"project_id": FORMS, "project_version_id": None, "package_details": BOTH, "force_deploy": False}
+    run = api.run(task("deploy", marker_flex_field=MARK, **given, **more))
     assert isinstance(run.error, Ambiguous)
-    assert "its mark is on 12001, and there may be more" in str(run.error)
+    assert "its mark is on 12002, and there may be more" in str(run.error)
 
 
-def test_nothing_found_proves_nothing(
-    vendor: DeployServer, api: FakeExecutionApi, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_nothing_found_proves_nothing(vendor: Vendor, api: FakeExecutionApi, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("nightshift.flexdeploy.job.PROOF_LOOKS", (0.0, 0.05))
-    vendor.fault("start_answer", "drop")
-    assert isinstance(api.run(task(marker_flex_field="NIGHTSHIFT")).error, Ambiguous)
+    vendor.spoil(FaultKind.ACCEPT_THEN_DROP)
+    assert isinstance(api.run(task(marker_flex_field="FF_BUILD")).error, Ambiguous)
     api.clear()
-    assert isinstance(api.run(task(marker_flex_field="NIGHTSHIFT")).error, Ambiguous)
+    assert isinstance(api.run(task(marker_flex_field="FF_BUILD")).error, Ambiguous)
     assert vendor.starts() == 1
 
 
-def test_a_version_that_came_to_nothing_is_never_the_latest(vendor: DeployServer, api: FakeExecutionApi) -> None:
+def test_a_version_that_came_to_nothing_is_never_the_latest(vendor: Vendor, api: FakeExecutionApi) -> None:
     api.conf = {"version": None}
     run = api.run(task("deploy", project_version_id="{{ dag_run.conf.version }}"))
     assert isinstance(run.error, Rejected)
@@ -337,19 +288,19 @@ def test_a_version_that_came_to_nothing_is_never_the_latest(vendor: DeployServer
     assert vendor.starts() == 0
 
 
-def test_templates_are_rendered_and_checked(vendor: DeployServer, api: FakeExecutionApi) -> None:
-    api.conf = {"project": 10004, "name": "x y"}
+def test_templates_are_rendered_and_checked(vendor: Vendor, api: FakeExecutionApi) -> None:
+    api.conf = {"project": PORTAL, "name": "x y"}
     run = api.run(
         task(
             project_id="{{ dag_run.conf.project }}",
-            inputs={"NAME": "{{ dag_run.conf.name }}"},
+            inputs={"input1": "{{ dag_run.conf.name }}"},
             force_build="{{ true }}",
         ),
         follow=True,
     )
     assert run.state == "success", run.error
-    sent = vendor.seen[0].body
-    assert (sent["inputs"], sent["forceBuild"]) == ([{"code": "NAME", "value": "x y"}], True)
+    wanted = vendor.wanted("build_made")
+    assert (wanted["inputs"], wanted["force"]) == ([{"code": "input1", "value": "x y"}], True)
     assert isinstance(api.run(task(environment_id="{{ dag_run.conf.name }}"), try_number=2).error, Rejected)
 
 
@@ -367,12 +318,11 @@ def test_a_mistake_shows_when_the_dag_is_read(kind: str, given: dict[str, Any], 
         task(kind, **given)
 
 
-def test_a_refused_request_starts_nothing_and_fails_at_once(vendor: DeployServer, api: FakeExecutionApi) -> None:
-    vendor.fault("start", (404, '{"message": "Project not found"}'))
-    run = api.run(task())
+def test_a_refused_request_starts_nothing_and_fails_at_once(vendor: Vendor, api: FakeExecutionApi) -> None:
+    run = api.run(task(project_id=99))
     assert isinstance(run.error, NotFound)
     assert run.state == "failed"
-    assert "Project not found" in str(run.error)
+    assert "Project [99] not found" in str(run.error)
 
 
 def test_its_dag_serialises_with_its_link() -> None:
@@ -383,7 +333,7 @@ def test_its_dag_serialises_with_its_link() -> None:
     assert again.task_dict["t"].operator_extra_link_dict.keys() == {"FlexDeploy workflow request"}
 
 
-def test_the_link_leads_to_the_page_that_the_site_names(vendor: DeployServer, api: FakeExecutionApi) -> None:
+def test_the_link_leads_to_the_page_that_the_site_names(vendor: Vendor, api: FakeExecutionApi) -> None:
     page = "https://fd.example.com/flexdeploy/pages/{id}"
     api.connections = {"flexdeploy_default": connection(vendor.url, request_page=page)}
     run = api.run(task(), follow=True)
@@ -392,62 +342,64 @@ def test_the_link_leads_to_the_page_that_the_site_names(vendor: DeployServer, ap
 
 
 def test_no_line_and_no_error_carries_a_secret(
-    vendor: DeployServer, api: FakeExecutionApi, capfd: pytest.CaptureFixture[str]
+    vendor: Vendor, api: FakeExecutionApi, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    vendor.script = ("SUBMITTED", "FAILED")
-    vendor.fault("poll", 401, 503)
-    vendor.executions = [{"workflowRequestId": 12001, "message": f"login with {SECRET} failed"}]
+    for status in (401, 503):
+        vendor.answers("GET", "/workflowrequest/12001", (status, "no"), times=1)
+    vendor.faults.add(vendor_fault("run_fails", detail={"message": f"login with {PASSWORD} failed"}))
     run = api.run(task(), follow=True)
     said = "".join(capfd.readouterr()) + str(run.error) + json.dumps(api.task_store[RECORD_KEY]) + str(run.events)
     assert "12001" in said
-    assert SECRET not in said
-
-
-# -- the sensor -------------------------------------------------------------------------------------------------------
+    assert "login with" in said
+    assert PASSWORD not in said
 
 
 @pytest.mark.parametrize("given", [12001, "12001", [12001], "{{ 12000 + 1 }}"])
-def test_the_sensor_waits_for_a_request_of_somebody_else(
-    vendor: DeployServer, api: FakeExecutionApi, given: Any
-) -> None:
-    vendor.add("READY", "SUBMITTED", "COMPLETED")
+def test_the_sensor_waits_for_a_request_of_somebody_else(vendor: Vendor, api: FakeExecutionApi, given: Any) -> None:
+    assert deploys(vendor) == [12001]
     run = api.run(sensor(workflow_request_id=given), follow=True)
-    assert run.result["result"]["project_version_id"] == 30001, run.error
+    assert run.result["result"]["project_version_id"] == VERSION, run.error
     assert vendor.starts() == 0
 
 
-def test_the_sensor_is_not_satisfied_until_all_have_completed(vendor: DeployServer, api: FakeExecutionApi) -> None:
-    vendor.add("COMPLETED")
-    vendor.add("SUBMITTED", "SUBMITTED", "ABORTED")
+def test_the_sensor_is_not_satisfied_until_all_have_completed(vendor: Vendor, api: FakeExecutionApi) -> None:
+    deploys(vendor)
+    vendor.turn(deploy_seconds=3600.0)
+    deploys(vendor)
+    released = threading.Timer(0.3, vendor.abort, [12002])
+    released.start()
     run = api.run(sensor(workflow_request_id=[12001, 12002]), follow=True)
+    released.join()
     assert isinstance(run.error, JobFailed)
     assert "12002 ABORTED" in str(run.error)
 
 
 @pytest.mark.parametrize("given", ["", None, [], "FlexDeploy", "{{ none }}"])
-def test_the_sensor_needs_ids(vendor: DeployServer, api: FakeExecutionApi, given: Any) -> None:
+def test_the_sensor_needs_ids(vendor: Vendor, api: FakeExecutionApi, given: Any) -> None:
     assert isinstance(api.run(sensor(workflow_request_id=given)).error, Rejected)
 
 
 def test_the_sensors_working_time_stands_still_while_a_person_is_waited_for(
-    vendor: DeployServer, api: FakeExecutionApi
+    vendor: Vendor, api: FakeExecutionApi
 ) -> None:
-    made = vendor.add("PENDING_APPROVAL")
-    one = sensor(workflow_request_id=12001, timeout=4.0, waiting_timeout=60.0)
+    gated(vendor, "approval")
+    deploys(vendor)
+    one = sensor(workflow_request_id=12001, timeout=2.0, waiting_timeout=60.0)
     first = api.run(one)
     parked = api.fire(first.message)
     second = api.run(one, resume=("resume", parked))
     outlast(api, first)
-    made.states = deque(["SUBMITTED", "SUBMITTED", "COMPLETED"])
+    open_gate(vendor, "approval")
     run = api.run(one, resume=("resume", api.fire(second.message)))
     while run.state == "deferred":
         run = api.run(one, resume=("resume", api.fire(run.message)))
     assert run.state == "success", run.error
 
 
-def test_the_sensors_wait_for_a_person_has_a_limit_of_its_own(vendor: DeployServer, api: FakeExecutionApi) -> None:
-    made = vendor.add("PENDING_APPROVAL")
+def test_the_sensors_wait_for_a_person_has_a_limit_of_its_own(vendor: Vendor, api: FakeExecutionApi) -> None:
+    gated(vendor, "approval")
+    deploys(vendor)
     run = api.run(sensor(workflow_request_id=12001, waiting_timeout=0.2), follow=True)
     assert run.state == "failed"
     assert "PENDING_APPROVAL" in str(run.error)
-    assert made.state == "PENDING_APPROVAL"
+    assert vendor.state(12001) is State.PENDING_APPROVAL
