@@ -25,6 +25,8 @@ INTRODUCTIONS = {
     "One that begins with `x-` is read by nobody, a place for YAML anchors.",
     "promotions": "Which applications are built and deployed: a section an application, which becomes the DAG "
     "`promote_<name>`. The file may be missing.",
+    "notify": "Who is told of a night that is late, and of a promotion that waits: a section a channel. The file may be "
+    "missing.",
 }
 
 

@@ -11,10 +11,11 @@ from typing import Any
 import pendulum
 from airflow.sdk import DAG
 
+from nightshift.config.notify import channels_in_force
 from nightshift.config.promotions import applications_in_force
 from nightshift.config.reports import mistakes_of_reports
 from nightshift.promotion.rules import people
-from nightshift.settings import PROMOTIONS, REPORTS, ConfigError, config_folder
+from nightshift.settings import NOTIFY, PROMOTIONS, REPORTS, ConfigError, config_folder
 
 _ALIKE = 0.75
 
@@ -61,12 +62,13 @@ def all_mistakes(folder: Path | None = None) -> list[str]:
         return [str(error)]
     found = mistakes_of_reports(folder)
     applications_in_force(folder, mistakes=found, rules=people.problems_of)
+    channels_in_force(folder, mistakes=found)
     return list(dict.fromkeys([*found, *_strangers(folder)]))
 
 
 def _strangers(folder: Path) -> list[str]:
     """Tell of files that look like ours and are not read."""
-    ours = (REPORTS, PROMOTIONS)
+    ours = (REPORTS, PROMOTIONS, NOTIFY)
     names = sorted(one.name for one in folder.glob("*.y*ml") if one.name not in ours) if folder.is_dir() else []
     found = []
     for name in names:

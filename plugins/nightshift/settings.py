@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from nightshift.config.document import ConfigError
 from nightshift.config.reading import (
+    NOTIFY,
     PROMOTIONS,
     REPORTS,
     config_folder,
@@ -16,6 +17,7 @@ from nightshift.config.reading import (
 from nightshift.fields import nearest
 
 __all__ = [
+    "NOTIFY",
     "PROMOTIONS",
     "REPORTS",
     "ConfigError",

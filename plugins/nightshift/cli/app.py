@@ -104,7 +104,7 @@ def init(
 
 @app.command()
 def schema(file: Annotated[ConfigFile, typer.Argument(help="Which file.")]) -> None:
-    """Print the JSON schema of reports.yaml or promotions.yaml, for editors."""
+    """Print the JSON schema of reports.yaml, promotions.yaml or notify.yaml, for editors."""
     print(json.dumps(SCHEMAS[file.value](), indent=2, ensure_ascii=False))
 
 

@@ -1,4 +1,4 @@
-"""JSON schemas of ``reports.yaml`` and ``promotions.yaml``, made from the models that read them."""
+"""JSON schemas of ``reports.yaml``, ``promotions.yaml`` and ``notify.yaml``, made from the models that read them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
+from nightshift.config.notify import Channel
 from nightshift.config.promotions import Application
 from nightshift.config.reports import model_of
 from nightshift.sources import SOURCES
@@ -95,6 +96,17 @@ def promotions_schema() -> dict[str, Any]:
     }
 
 
+def notify_schema() -> dict[str, Any]:
+    """Return the schema of ``notify.yaml``."""
+    references, shared = _definitions({"channel": Channel})
+    return {
+        **_head("notify.yaml: who is told of a night that is late, and through what"),
+        "type": ["object", "null"],
+        "additionalProperties": _unless_removed(references["channel"], Channel),
+        **shared,
+    }
+
+
 def _head(title: str) -> dict[str, Any]:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": title}
 
@@ -113,5 +125,5 @@ def _definitions(models: Mapping[str, type[BaseModel]]) -> tuple[dict[str, Any],
     return {name: made[(one, "validation")] for name, one in models.items()}, {"$defs": shared["$defs"]}
 
 
-SCHEMAS = {"reports": reports_schema, "promotions": promotions_schema}
+SCHEMAS = {"reports": reports_schema, "promotions": promotions_schema, "notify": notify_schema}
 """File, without its ending → its schema."""

@@ -19,7 +19,7 @@ from nightshift.config.in_force import ConfigFile, is_removed
 
 # In a checkout the provider lies in ``plugins/`` beside the project's own ``include/``; installed, it has no project.
 _CHECKOUT = Path(__file__).resolve().parents[3] if Path(__file__).resolve().parents[2].name == "plugins" else None
-REPORTS, PROMOTIONS = "reports.yaml", "promotions.yaml"
+REPORTS, PROMOTIONS, NOTIFY = "reports.yaml", "promotions.yaml", "notify.yaml"
 Model = TypeVar("Model", bound=BaseModel)
 
 

@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from nightshift.fields import Day
+from nightshift.notify.message import Event
 
 
 class Recorded(BaseModel):
@@ -35,6 +36,11 @@ class IncidentKind(StrEnum):
     """The vendor's columns changed, and the configuration does not let that through."""
 
 
+def gravity(kind: IncidentKind) -> int:
+    """Return how grave something is, from 0."""
+    return list(IncidentKind).index(kind)
+
+
 class Family(StrEnum):
     """What an incident is about, whatever it is called from one look to the next."""
 
@@ -53,14 +59,6 @@ class Outcome(StrEnum):
     """It is too long ago to be watched; it never came."""
     DROPPED = "dropped"
     """Nobody waits for it any more: the configuration has changed."""
-
-
-class Event(StrEnum):
-    """What a message says of an incident."""
-
-    OPENED = "opened"
-    UPDATED = "updated"
-    CLOSED = "closed"
 
 
 class Member(Recorded):
@@ -108,6 +106,7 @@ class Update(Recorded):
     :param number: from 1; the messages of an incident are counted by it
     :param at: when
     :param event: what kind of message it is
+    :param kind: what the incident was called then
     :param text: what is told, one line
     :param told: whether it is a message; what is not is only written down
     """
@@ -115,6 +114,7 @@ class Update(Recorded):
     number: int = Field(ge=1)
     at: AwareDatetime
     event: Event
+    kind: IncidentKind
     text: str
     told: bool = True
 
@@ -161,7 +161,7 @@ class Incident(Recorded):
     family: Family = Family.ABSENT
     subject: Subject
     night: Day
-    members: tuple[Member, ...]
+    members: tuple[Member, ...] = Field(min_length=1)
     depends: Dependents = Dependents()
     press: str = ""
     dag_id: str = ""
@@ -171,6 +171,11 @@ class Incident(Recorded):
     updates: tuple[Update, ...] = ()
     revision: int = Field(default=1, ge=1)
     notified: tuple[Delivery, ...] = ()
+
+    @property
+    def source(self) -> str:
+        """The source that its reports are of."""
+        return self.members[0].report.partition("/")[0]
 
     @property
     def is_open(self) -> bool:
@@ -185,8 +190,7 @@ class Incident(Recorded):
     @property
     def kind(self) -> IncidentKind:
         """The gravest of what is wrong, or was."""
-        order = list(IncidentKind)
-        return max((one.kind for one in self.troubled or self.members), key=order.index)
+        return max((one.kind for one in self.troubled or self.members), key=gravity)
 
     @property
     def cause(self) -> str:

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from nightshift.lake.store import Lake
+from nightshift.notify.message import Event
 from nightshift.watch import incidents
-from nightshift.watch.incident import Event, Incident, IncidentKind, Member, Outcome, Subject, Update
+from nightshift.watch.incident import Incident, IncidentKind, Member, Outcome, Subject, Update
 from nightshift.watch.incidents import ATTEMPTS, LEASE, PAUSES, Incidents, read, restored
 
 NOW = datetime(2026, 11, 28, 6, 5, tzinfo=UTC)
@@ -28,7 +29,7 @@ def incident(night: str = "2026-11-27", report: str = "flexnet/usage", **changes
         "night": night,
         "members": (Member(report=report, kind=IncidentKind.MISSING, since=NOW - timedelta(minutes=5)),),
         "opened": NOW,
-        "updates": (Update(number=1, at=NOW, event=Event.OPENED, text="nothing has begun"),),
+        "updates": (Update(number=1, at=NOW, event=Event.OPENED, kind=IncidentKind.MISSING, text="nothing has begun"),),
     }
     return Incident.model_validate({**given, **changes})
 

@@ -1,0 +1,284 @@
+"""What becomes of the incidents: one pure decision, from what has to be there, what is there, the clock, and what was
+known before.
+
+One night of a report has one incident a family at a time, whatever it is called from one look to the next. Reports of
+one source that get into the same trouble for the same cause share one, so that a source that stands still is one
+message. Somebody is told when an incident opens, when it gets graver than it was ever told to be, when further reports
+join it, and when it is over; what else changes is written down only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from nightshift.notify.message import Event
+from nightshift.watch.expected import ExpectedNight
+from nightshift.watch.incident import (
+    Dependents,
+    Family,
+    Incident,
+    IncidentKind,
+    Member,
+    Outcome,
+    Subject,
+    Update,
+    gravity,
+)
+from nightshift.watch.words import told_at_close, told_at_open, told_at_update, what_to_press
+
+FINAL = frozenset({IncidentKind.FAILED, IncidentKind.UNSOUND, IncidentKind.DRIFTED})
+"""What does not pass by itself, so that another cause of it is worth a message."""
+
+
+class Sight(StrEnum):
+    """What the lake shows of a night of a report."""
+
+    SOUND = "sound"
+    """It is in the table, as it was published."""
+    ALTERED = "altered"
+    """It is in the table, and somebody has changed it since."""
+    UNSOUND = "unsound"
+    """It was not published: a check did not hold."""
+    DRIFTED = "drifted"
+    """It was not published: the columns do not fit."""
+    FAILED = "failed"
+    """It was not brought home, or not published, for another reason."""
+    BEGUN = "begun"
+    """Something of it is landed."""
+    NOTHING = "nothing"
+    """There is no trace of it."""
+
+
+_KINDS = {
+    Sight.UNSOUND: IncidentKind.UNSOUND,
+    Sight.DRIFTED: IncidentKind.DRIFTED,
+    Sight.FAILED: IncidentKind.FAILED,
+    Sight.ALTERED: IncidentKind.UNSOUND,
+}
+_RIGHT = {Family.ABSENT: {Sight.SOUND, Sight.ALTERED}, Family.ALTERED: {Sight.SOUND}}
+
+
+@dataclass(frozen=True)
+class NightSeen:
+    """What the lake shows.
+
+    :param sight: in a word
+    :param at: since when: published, failed or begun; ``None`` where that is not known
+    :param why: what is wrong, in one line; no secrets
+    """
+
+    sight: Sight
+    at: datetime | None = None
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why a night that is due is not there, as far as Airflow tells.
+
+    :param kind: what that makes of it
+    :param cause: in one line
+    """
+
+    kind: IncidentKind
+    cause: str
+
+
+Key = tuple[str, str]
+"""Report (``<source>/<report>``) and night."""
+
+
+@dataclass(frozen=True)
+class Observed:
+    """All that is known at one look.
+
+    :param now: the moment
+    :param expected: the nights that are over and have to be there
+    :param seen: report and night → what the lake shows; one that is missing shows nothing
+    :param reasons: report and night → what Airflow tells of it, where it was asked
+    :param first: the first night that is watched at all
+    :param promotions: application → the reports that it waits for
+    """
+
+    now: datetime
+    expected: Sequence[ExpectedNight]
+    seen: Mapping[Key, NightSeen]
+    reasons: Mapping[Key, Reason]
+    first: str
+    promotions: Mapping[str, Sequence[str]]
+
+    def of(self, key: Key) -> NightSeen:
+        """Return what the lake shows of a night."""
+        return self.seen.get(key, NightSeen(Sight.NOTHING))
+
+
+def decide(look: Observed, known: Sequence[Incident]) -> tuple[Incident, ...]:
+    """Return the next revision of every incident that changes, and the first of each that opens.
+
+    :param known: the incidents of the nights that are watched, and of some before them, open and closed
+    """
+    expected = {one.key: one for one in look.expected}
+    fresh = {key: found for key, one in expected.items() if (found := trouble(one, look)) is not None}
+    changes: dict[str, Incident] = {}
+    held: set[tuple[str, str, Family]] = set()
+    for incident in known:
+        if not incident.is_open:
+            continue
+        held |= {(one.report, incident.night, incident.family) for one in incident.troubled}
+        changes[incident.id] = _followed(incident, look, expected, fresh)
+    loose = [
+        (key, family, member) for key, (family, member) in fresh.items() if (member.report, key[1], family) not in held
+    ]
+    for night, family, members in _grouped(loose):
+        joined = _fitting(changes.values(), night, family, members[0])
+        if joined is not None:
+            changes[joined.id] = _joined(joined, members)
+        else:
+            opened = _opened(night, family, members, look, expected, [one.id for one in known])
+            changes[opened.id] = opened
+    before = {one.id: one for one in known}
+    told = (_told(before.get(one.id), one, look) for one in changes.values())
+    return tuple(one for one in told if one is not None)
+
+
+def trouble(one: ExpectedNight, look: Observed) -> tuple[Family, Member] | None:
+    """Return what is wrong with a night; ``None``: nothing, or nothing yet."""
+    seen, due = look.of(one.key), one.due
+    report = one.of.report
+    match seen.sight:
+        case Sight.SOUND:
+            return None
+        case Sight.ALTERED:
+            since = seen.at or look.now
+            return Family.ALTERED, Member(report=report, kind=IncidentKind.UNSOUND, cause=seen.why, since=since)
+        case Sight.UNSOUND | Sight.DRIFTED | Sight.FAILED:
+            since = min(moment for moment in (seen.at or look.now, due, look.now) if moment is not None)
+            return Family.ABSENT, Member(report=report, kind=_KINDS[seen.sight], cause=seen.why, since=since)
+    if due is None or look.now < due:
+        return None
+    plain = Reason(IncidentKind.LATE if seen.sight is Sight.BEGUN else IncidentKind.MISSING, seen.why)
+    reason = look.reasons.get(one.key, plain)
+    return Family.ABSENT, Member(report=report, kind=reason.kind, cause=reason.cause, since=due)
+
+
+def _followed(
+    incident: Incident,
+    look: Observed,
+    expected: Mapping[Key, ExpectedNight],
+    fresh: Mapping[Key, tuple[Family, Member]],
+) -> Incident:
+    """Return an open incident with what is known of its reports now."""
+    members = []
+    for one in incident.members:
+        key = (one.report, incident.night)
+        family, found = fresh.get(key, (None, None))
+        if one.until is not None:
+            members.append(one)
+        elif found is not None and family is incident.family:
+            members.append(one.model_copy(update={"kind": found.kind, "cause": found.cause}))
+        elif key in expected and look.of(key).sight in _RIGHT[incident.family]:
+            until = look.of(key).at or look.now
+            members.append(one.model_copy(update={"until": until if until >= one.since else look.now}))
+        else:
+            # It is worked on, or nobody waits for it any more: not right, so not over.
+            members.append(one)
+    changed = incident.model_copy(update={"members": tuple(members)})
+    if not changed.troubled:
+        return changed.model_copy(update={"closed": look.now, "outcome": Outcome.RESTORED})
+    if incident.night < look.first:
+        return changed.model_copy(update={"closed": look.now, "outcome": Outcome.EXPIRED})
+    if not any((one.report, incident.night) in expected for one in changed.troubled):
+        return changed.model_copy(update={"closed": look.now, "outcome": Outcome.DROPPED})
+    return changed
+
+
+def _grouped(loose: Sequence[tuple[Key, Family, Member]]) -> list[tuple[str, Family, tuple[Member, ...]]]:
+    """Return the troubles that are one: of the same source and night, of the same kind, for the same cause."""
+    groups: dict[tuple[str, str, Family, IncidentKind, str], list[Member]] = {}
+    for (report, night), family, member in loose:
+        key = (night, report.partition("/")[0], family, member.kind, member.cause)
+        groups.setdefault(key, []).append(member)
+    return [(night, family, tuple(members)) for (night, _, family, _, _), members in groups.items()]
+
+
+def _fitting(incidents: Iterable[Incident], night: str, family: Family, member: Member) -> Incident | None:
+    """Return the open incident that this trouble is one with."""
+    source = member.report.partition("/")[0]
+    for one in incidents:
+        if one.is_open and (one.night, one.family, one.source) == (night, family, source):
+            alike = {(each.kind, each.cause) for each in one.troubled}
+            if alike == {(member.kind, member.cause)}:
+                return one
+    return None
+
+
+def _joined(incident: Incident, members: Sequence[Member]) -> Incident:
+    again = {one.report for one in members}
+    kept = tuple(one for one in incident.members if one.report not in again)
+    return incident.model_copy(update={"members": (*kept, *members)})
+
+
+def _opened(
+    night: str,
+    family: Family,
+    members: tuple[Member, ...],
+    look: Observed,
+    expected: Mapping[Key, ExpectedNight],
+    taken: Sequence[str],
+) -> Incident:
+    source = members[0].report.partition("/")[0]
+    of = source if len(members) > 1 else members[0].report
+    base = f"{night}.{of.replace('/', '.')}.{family}"
+    number = 1 + sum(1 for one in taken if one == base or one.startswith(f"{base}.again-"))
+    return Incident(
+        id=base if number == 1 else f"{base}.again-{number}",
+        family=family,
+        subject=_subject(members),
+        night=night,
+        members=members,
+        dag_id=expected[members[0].report, night].of.dag_id,
+        opened=look.now,
+    )
+
+
+def _subject(members: Sequence[Member]) -> Subject:
+    if len(members) == 1:
+        return Subject(kind="report", name=members[0].report)
+    return Subject(kind="source", name=members[0].report.partition("/")[0])
+
+
+def _told(before: Incident | None, now: Incident, look: Observed) -> Incident | None:
+    """Return the next revision, with what is told of it; ``None`` where nothing has changed."""
+    reports = {one.report for one in now.members}
+    depends = Dependents(
+        tables=tuple(sorted(one.report for one in now.troubled or now.members)),
+        promotions=tuple(sorted(name for name, after in look.promotions.items() if reports & set(after))),
+    )
+    press = what_to_press(now) if now.is_open else ""
+    now = now.model_copy(update={"subject": _subject(now.members), "depends": depends, "press": press})
+    if before is None:
+        return _with(now, look.now, Event.OPENED, told_at_open(now), told=True)
+    if before == now:
+        return None
+    now = now.model_copy(update={"revision": before.revision + 1})
+    if not now.is_open:
+        return _with(now, look.now, Event.CLOSED, told_at_close(now), told=True)
+    if text := told_at_update(before, now):
+        return _with(now, look.now, Event.UPDATED, text, told=_is_worth_telling(before, now))
+    return now
+
+
+def _is_worth_telling(before: Incident, now: Incident) -> bool:
+    gravest = max((gravity(one.kind) for one in before.updates if one.told), default=-1)
+    joined = {one.report for one in now.members} - {one.report for one in before.members}
+    another = now.kind in FINAL and (now.kind, now.cause) != (before.kind, before.cause)
+    fewer = len(now.troubled) < len(before.troubled)
+    return gravity(now.kind) > gravest or bool(joined) or (another and not fewer)
+
+
+def _with(incident: Incident, at: datetime, event: Event, text: str, *, told: bool) -> Incident:
+    update = Update(number=len(incident.updates) + 1, at=at, event=event, kind=incident.kind, text=text, told=told)
+    return incident.model_copy(update={"updates": (*incident.updates, update)})
