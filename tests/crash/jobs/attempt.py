@@ -1,4 +1,4 @@
-"""One attempt of a task of the small vendor in a process of its own, and its adapters that die or stand still with it."""
+"""One attempt of a task of the vendor Acme in a process of its own, and its adapters that die or stand still with it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.crash import workers
 from tests.crash.workers import die, frozen_by
 from tests.execution_api import FakeExecutionApi
 from tests.file_store import FileStore
-from tests.unit.jobs.job_server import AcmeAdapter
+from tests.unit.jobs.acme import AcmeAdapter
 from tests.unit.jobs.job_tasks import AcmeOperator, job_task
 
 

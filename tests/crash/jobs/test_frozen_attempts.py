@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from include.standins import FaultKind
 from tests.crash.jobs.attempt import (
     DiesBeforeAsking,
     FreezesBeforeAsking,
@@ -21,10 +22,10 @@ from tests.crash.jobs.attempt import (
     retry,
 )
 from tests.crash.workers import LONG, kill, killed, stands_still, start, thaw
-from tests.unit.jobs.job_server import JobServer
+from tests.unit.jobs.acme import Acme
 
 SETTLED = 1.0
-"""Seconds after which "none found" is believed of the small vendor: the window of a request and the list's lateness."""
+"""Seconds after which "none found" is believed of the vendor Acme: the window of a request and the list's lateness."""
 
 
 def thawed(process: Any, folder: Path, number: int = 1) -> dict[str, Any]:
@@ -33,16 +34,14 @@ def thawed(process: Any, folder: Path, number: int = 1) -> dict[str, Any]:
     return dict(json.loads((folder / f"attempt-{number}.json").read_text()))
 
 
-def alive(vendor: JobServer) -> list[str]:
+def alive(vendor: Acme) -> list[str]:
     return [job.id for job in vendor.jobs.values() if job.cancels == 0]
 
 
 @pytest.mark.parametrize(
     "options", [{"kind": FreezesInReady}, {"freeze_at": "before intent"}, {"freeze_at": "after intent"}]
 )
-def test_frozen_before_the_request_it_never_sends_it(
-    vendor: JobServer, tmp_path: Path, options: dict[str, Any]
-) -> None:
+def test_frozen_before_the_request_it_never_sends_it(vendor: Acme, tmp_path: Path, options: dict[str, Any]) -> None:
     first = start(attempt, vendor.url, tmp_path, 1, **options)
     stands_still(first)
     assert vendor.requests["submit"] == 0
@@ -52,9 +51,7 @@ def test_frozen_before_the_request_it_never_sends_it(
     assert (vendor.requests["submit"], alive(vendor)) == (1, ["job-1"])
 
 
-def test_frozen_where_nobody_looks_at_the_clock_any_more_its_job_is_cancelled(
-    vendor: JobServer, tmp_path: Path
-) -> None:
+def test_frozen_where_nobody_looks_at_the_clock_any_more_its_job_is_cancelled(vendor: Acme, tmp_path: Path) -> None:
     """This adapter's own client sends late all the same; Airflow's refusal of the save tells that it was too late."""
     first = start(attempt, vendor.url, tmp_path, 1, kind=FreezesBeforeAsking)
     stands_still(first)
@@ -63,7 +60,7 @@ def test_frozen_where_nobody_looks_at_the_clock_any_more_its_job_is_cancelled(
     assert (vendor.requests["submit"], alive(vendor)) == (2, ["job-1"])
 
 
-def test_frozen_before_the_request_and_thawed_in_time_it_sends_it(vendor: JobServer, tmp_path: Path) -> None:
+def test_frozen_before_the_request_and_thawed_in_time_it_sends_it(vendor: Acme, tmp_path: Path) -> None:
     first = start(attempt, vendor.url, tmp_path, 1, freeze_at="after intent", look=5.0)
     stands_still(first)
     assert thawed(first, tmp_path)["result"]["job_id"] == "job-1"
@@ -71,7 +68,7 @@ def test_frozen_before_the_request_and_thawed_in_time_it_sends_it(vendor: JobSer
 
 
 def test_frozen_for_too_long_without_a_successor_it_gives_up_and_the_next_attempt_asks(
-    vendor: JobServer, tmp_path: Path
+    vendor: Acme, tmp_path: Path
 ) -> None:
     first = start(attempt, vendor.url, tmp_path, 1, freeze_at="after intent")
     stands_still(first)
@@ -88,7 +85,7 @@ def test_frozen_for_too_long_without_a_successor_it_gives_up_and_the_next_attemp
     "options", [{"kind": FreezesWithTheAnswer}, {"freeze_at": "before id"}, {"freeze_at": "after id"}]
 )
 def test_frozen_with_the_answer_the_successor_takes_the_job_and_it_is_left_alone(
-    vendor: JobServer, tmp_path: Path, options: dict[str, Any]
+    vendor: Acme, tmp_path: Path, options: dict[str, Any]
 ) -> None:
     first = start(attempt, vendor.url, tmp_path, 1, **options)
     stands_still(first)
@@ -98,7 +95,7 @@ def test_frozen_with_the_answer_the_successor_takes_the_job_and_it_is_left_alone
 
 
 def test_frozen_with_the_answer_under_a_list_that_is_later_than_the_look_its_own_job_is_cancelled(
-    vendor: JobServer, tmp_path: Path
+    vendor: Acme, tmp_path: Path
 ) -> None:
     """The successor cannot see the first job and makes its own; the thawed attempt learns that and cancels the first."""
     vendor.list_late = True
@@ -112,13 +109,13 @@ def test_frozen_with_the_answer_under_a_list_that_is_later_than_the_look_its_own
 
 
 def test_killed_with_the_answer_under_a_late_list_the_next_attempt_cancels_what_turned_up(
-    vendor: JobServer, tmp_path: Path
+    vendor: Acme, tmp_path: Path
 ) -> None:
     """Nobody is left to learn of the first job but the task itself, whenever it runs again."""
     vendor.list_late = True
-    vendor.fault("submit_answer", "hold")
+    vendor.fault("submit", FaultKind.HOLD_ANSWER)
     process = start(attempt, vendor.url, tmp_path, 1)
-    assert vendor.submitted.wait(LONG)
+    vendor.submitted(LONG)
     kill(process)
     vendor.script = ("running",)
     second = start(attempt, vendor.url, tmp_path, 2, kind=FreezesWithTheAnswer)
@@ -130,7 +127,7 @@ def test_killed_with_the_answer_under_a_late_list_the_next_attempt_cancels_what_
     assert alive(vendor) == ["job-2"]
 
 
-def test_frozen_in_its_look_it_finds_that_another_has_asked(vendor: JobServer, tmp_path: Path) -> None:
+def test_frozen_in_its_look_it_finds_that_another_has_asked(vendor: Acme, tmp_path: Path) -> None:
     """The second attempt has seen nothing and stands still; the third asks; the second must not ask as well."""
     killed(start(attempt, vendor.url, tmp_path, 1, kind=DiesBeforeAsking))
     time.sleep(SETTLED)  # so that a look is believed at once

@@ -1,4 +1,4 @@
-"""Tasks that have the small vendor do jobs."""
+"""Tasks that have the vendor Acme do jobs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from airflow.sdk import DAG
 from nightshift.jobs.adapter import AdapterSpec
 from nightshift.jobs.operators import VendorJobOperator
 from nightshift.jobs.sensors import VendorJobSensor
-from tests.unit.jobs.job_server import AcmeAdapter
+from tests.unit.jobs.acme import AcmeAdapter
 
 
 class AcmeOperator(VendorJobOperator):

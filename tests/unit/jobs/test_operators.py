@@ -14,10 +14,11 @@ import pytest
 from airflow.sdk import DAG
 from airflow.serialization.serialized_objects import DagSerialization
 
+from include.standins import FaultKind
 from nightshift.errors import Ambiguous, AuthFailed, JobFailed, JobTimedOut, Rejected, Unreachable
 from nightshift.jobs.record import RECORD_KEY, RESOLUTION_KEY
 from tests.execution_api import LATER, FakeExecutionApi
-from tests.unit.jobs.job_server import BlindAdapter, JobServer, StubbornAdapter
+from tests.unit.jobs.acme import Acme, BlindAdapter, StubbornAdapter
 from tests.unit.jobs.job_tasks import AcmeOperator, AcmeSensor, job_task
 
 
@@ -28,7 +29,7 @@ def wait_until(true: Callable[[], Any], seconds: float = 5.0) -> None:
         threading.Event().wait(0.005)
 
 
-def test_a_job_is_made_waited_for_and_its_result_returned(vendor: JobServer, api: FakeExecutionApi) -> None:
+def test_a_job_is_made_waited_for_and_its_result_returned(vendor: Acme, api: FakeExecutionApi) -> None:
     run = api.run(job_task(what="{{ dag_run.run_id }}"), follow=True)
     assert run.state == "success", run.error
     assert run.result == {
@@ -41,31 +42,31 @@ def test_a_job_is_made_waited_for_and_its_result_returned(vendor: JobServer, api
     assert [event["kind"] for event in run.events] == ["ended"]
 
 
-def test_a_job_that_is_done_at_once_never_defers(vendor: JobServer, api: FakeExecutionApi) -> None:
+def test_a_job_that_is_done_at_once_never_defers(vendor: Acme, api: FakeExecutionApi) -> None:
     run = api.run(job_task(look=5.0))
     assert run.state == "success", run.error
     assert len(vendor.jobs) == 1
 
 
-def test_a_task_that_may_not_defer_waits_on_the_worker(vendor: JobServer, api: FakeExecutionApi) -> None:
+def test_a_task_that_may_not_defer_waits_on_the_worker(vendor: Acme, api: FakeExecutionApi) -> None:
     vendor.script = ("queued", "approval", "running", "done")
     run = api.run(job_task(deferrable=False))
     assert run.state == "success", run.error
     assert run.message.type == "SucceedTask"
 
 
-def test_a_resume_needs_nothing_but_the_event(vendor: JobServer, api: FakeExecutionApi) -> None:
+def test_a_resume_needs_nothing_but_the_event(vendor: Acme, api: FakeExecutionApi) -> None:
     assert api.run(job_task(), follow=True, keep_defer_kwargs=False).state == "success"
 
 
-def test_an_answer_without_a_job_is_a_result_too(vendor: JobServer, api: FakeExecutionApi) -> None:
+def test_an_answer_without_a_job_is_a_result_too(vendor: Acme, api: FakeExecutionApi) -> None:
     run = api.run(job_task(what="nothing"))
     assert run.result["state"] == "nothing_to_do"
     assert vendor.jobs == {}
 
 
 def test_the_page_of_the_job_is_there_while_the_task_waits_and_kept_for_each_attempt(
-    vendor: JobServer, api: FakeExecutionApi
+    vendor: Acme, api: FakeExecutionApi
 ) -> None:
     api.run(job_task())
     assert api.xcoms["t", "_link_JobLink"] == "https://acme.example/jobs/job-1"
@@ -80,7 +81,7 @@ def test_the_page_of_the_job_is_there_while_the_task_waits_and_kept_for_each_att
     }
 
 
-def test_a_retry_goes_on_with_the_job(vendor: JobServer, api: FakeExecutionApi) -> None:
+def test_a_retry_goes_on_with_the_job(vendor: Acme, api: FakeExecutionApi) -> None:
     vendor.script = ("running",)
     assert api.run(job_task()).state == "deferred"
     vendor.jobs["job-1"].states = deque(["running", "done"])
@@ -89,7 +90,7 @@ def test_a_retry_goes_on_with_the_job(vendor: JobServer, api: FakeExecutionApi) 
     assert vendor.requests["submit"] == 1
 
 
-def test_a_result_that_could_not_be_fetched_is_fetched_by_the_retry(vendor: JobServer, api: FakeExecutionApi) -> None:
+def test_a_result_that_could_not_be_fetched_is_fetched_by_the_retry(vendor: Acme, api: FakeExecutionApi) -> None:
     vendor.fault("result", 503)
     assert api.run(job_task(), follow=True).state == "up_for_retry"
     run = api.run(job_task(), follow=True)
@@ -97,14 +98,14 @@ def test_a_result_that_could_not_be_fetched_is_fetched_by_the_retry(vendor: JobS
     assert vendor.requests["submit"] == 1
 
 
-def test_a_retry_after_an_unreported_success_gives_the_same_answer(vendor: JobServer, api: FakeExecutionApi) -> None:
+def test_a_retry_after_an_unreported_success_gives_the_same_answer(vendor: Acme, api: FakeExecutionApi) -> None:
     first = api.run(job_task(), follow=True)
     again = api.run(job_task(), follow=True)
     assert again.result == first.result
     assert vendor.requests["submit"] == 1
 
 
-def test_a_clear_after_success_makes_the_job_again(vendor: JobServer, api: FakeExecutionApi) -> None:
+def test_a_clear_after_success_makes_the_job_again(vendor: Acme, api: FakeExecutionApi) -> None:
     api.run(job_task(), follow=True)
     api.clear()
     assert api.run(job_task(), follow=True).result["job_id"] == "job-2"
@@ -113,7 +114,7 @@ def test_a_clear_after_success_makes_the_job_again(vendor: JobServer, api: FakeE
 
 
 def test_a_clear_while_waiting_makes_a_new_job_when_the_old_one_is_cancelled(
-    vendor: JobServer, api: FakeExecutionApi
+    vendor: Acme, api: FakeExecutionApi
 ) -> None:
     vendor.script = ("running",)
     api.run(job_task())
@@ -126,9 +127,7 @@ def test_a_clear_while_waiting_makes_a_new_job_when_the_old_one_is_cancelled(
     assert deferred.result["job_id"] == "job-2"
 
 
-def test_a_job_that_is_being_cancelled_is_awaited_before_the_next_is_made(
-    vendor: JobServer, api: FakeExecutionApi
-) -> None:
+def test_a_job_that_is_being_cancelled_is_awaited_before_the_next_is_made(vendor: Acme, api: FakeExecutionApi) -> None:
     vendor.script = ("running",)
     api.run(job_task())
     vendor.jobs["job-1"].states = deque(["stopping", "stopping", "stopping", "stopped"])
@@ -138,9 +137,7 @@ def test_a_job_that_is_being_cancelled_is_awaited_before_the_next_is_made(
     assert vendor.jobs["job-1"].state == "stopped"
 
 
-def test_a_task_that_asks_for_something_else_cancels_the_old_job_first(
-    vendor: JobServer, api: FakeExecutionApi
-) -> None:
+def test_a_task_that_asks_for_something_else_cancels_the_old_job_first(vendor: Acme, api: FakeExecutionApi) -> None:
     vendor.script = ("running",)
     api.run(job_task(what="a"))
     vendor.cancel_to = "stopping stopped"
@@ -150,18 +147,18 @@ def test_a_task_that_asks_for_something_else_cancels_the_old_job_first(
     assert (vendor.jobs["job-1"].cancels, vendor.jobs["job-2"].payload) == (1, "b")
 
 
-@pytest.mark.parametrize("fault", ["drop", "html"])
+@pytest.mark.parametrize("fault", [FaultKind.ACCEPT_THEN_DROP, FaultKind.WRONG_CONTENT_TYPE])
 def test_a_lost_answer_is_looked_up_and_adopted_by_the_same_attempt(
-    vendor: JobServer, api: FakeExecutionApi, fault: str
+    vendor: Acme, api: FakeExecutionApi, fault: FaultKind
 ) -> None:
-    vendor.fault("submit_answer", fault)
+    vendor.fault("submit", fault)
     run = api.run(job_task(), follow=True)
     assert run.result["job_id"] == "job-1"
     assert vendor.requests["submit"] == 1
 
 
-def test_a_list_that_is_late_is_asked_again(vendor: JobServer, api: FakeExecutionApi) -> None:
-    vendor.fault("submit_answer", "drop")
+def test_a_list_that_is_late_is_asked_again(vendor: Acme, api: FakeExecutionApi) -> None:
+    vendor.fault("submit", FaultKind.ACCEPT_THEN_DROP)
     vendor.list_late = True
     timer = threading.Thread(target=lambda: (wait_until(lambda: vendor.requests["find"] >= 1), vendor.list_all()))
     timer.start()
@@ -171,10 +168,8 @@ def test_a_list_that_is_late_is_asked_again(vendor: JobServer, api: FakeExecutio
     assert vendor.requests["find"] >= 2
 
 
-def test_a_request_that_never_became_a_job_is_sent_again_by_the_retry_only(
-    vendor: JobServer, api: FakeExecutionApi
-) -> None:
-    vendor.fault("submit", "drop")
+def test_a_request_that_never_became_a_job_is_sent_again_by_the_retry_only(vendor: Acme, api: FakeExecutionApi) -> None:
+    vendor.fault("submit", FaultKind.RESET)
     run = api.run(job_task(), follow=True)
     assert run.state == "up_for_retry"
     assert isinstance(run.error, Unreachable)
@@ -182,8 +177,8 @@ def test_a_request_that_never_became_a_job_is_sent_again_by_the_retry_only(
     assert api.run(job_task(), follow=True).result["job_id"] == "job-1"
 
 
-def test_a_vendor_that_cannot_be_asked_leaves_it_to_a_person(vendor: JobServer, api: FakeExecutionApi) -> None:
-    vendor.fault("submit_answer", "drop")
+def test_a_vendor_that_cannot_be_asked_leaves_it_to_a_person(vendor: Acme, api: FakeExecutionApi) -> None:
+    vendor.fault("submit", FaultKind.ACCEPT_THEN_DROP)
     run = api.run(job_task(kind=BlindAdapter), follow=True)
     assert run.state == "failed"
     assert isinstance(run.error, Ambiguous)
@@ -200,8 +195,8 @@ def test_a_vendor_that_cannot_be_asked_leaves_it_to_a_person(vendor: JobServer, 
     assert vendor.requests["submit"] == 1
 
 
-def test_a_person_can_have_a_job_adopted(vendor: JobServer, api: FakeExecutionApi) -> None:
-    vendor.fault("submit_answer", "drop")
+def test_a_person_can_have_a_job_adopted(vendor: Acme, api: FakeExecutionApi) -> None:
+    vendor.fault("submit", FaultKind.ACCEPT_THEN_DROP)
     api.run(job_task(kind=BlindAdapter))
     api.task_store[RESOLUTION_KEY] = {"adopt": "job-1"}
     api.clear()
@@ -211,8 +206,8 @@ def test_a_person_can_have_a_job_adopted(vendor: JobServer, api: FakeExecutionAp
     assert RESOLUTION_KEY not in api.task_store
 
 
-def test_a_person_can_have_a_job_submitted_again(vendor: JobServer, api: FakeExecutionApi) -> None:
-    vendor.fault("submit", "drop")
+def test_a_person_can_have_a_job_submitted_again(vendor: Acme, api: FakeExecutionApi) -> None:
+    vendor.fault("submit", FaultKind.RESET)
     api.run(job_task(kind=BlindAdapter))
     api.task_store[RESOLUTION_KEY] = {"resubmit": True}
     api.clear()
@@ -221,7 +216,7 @@ def test_a_person_can_have_a_job_submitted_again(vendor: JobServer, api: FakeExe
     assert len(vendor.jobs) == 1
 
 
-def test_a_runs_conf_names_no_job(vendor: JobServer, api: FakeExecutionApi) -> None:
+def test_a_runs_conf_names_no_job(vendor: Acme, api: FakeExecutionApi) -> None:
     """Whoever may start a run could pass off any job as its own."""
     vendor.add("running", "done", job_id="elsewhere")
     api.conf = {"jobs": {"adopt": {"t": "elsewhere"}}}
@@ -229,9 +224,9 @@ def test_a_runs_conf_names_no_job(vendor: JobServer, api: FakeExecutionApi) -> N
     assert vendor.requests["submit"] == 1
 
 
-def test_a_job_of_somebody_else_is_not_adopted(vendor: JobServer, api: FakeExecutionApi) -> None:
+def test_a_job_of_somebody_else_is_not_adopted(vendor: Acme, api: FakeExecutionApi) -> None:
     vendor.add("done", job_id="theirs")
-    vendor.fault("submit_answer", "drop")
+    vendor.fault("submit", FaultKind.ACCEPT_THEN_DROP)
     api.run(job_task(kind=BlindAdapter))
     for job_id, why in (("theirs", "it is for"), ("nowhere", "does not show it")):
         api.task_store[RESOLUTION_KEY] = {"adopt": job_id, "by": "ann", "why": "looks right"}
@@ -243,7 +238,7 @@ def test_a_job_of_somebody_else_is_not_adopted(vendor: JobServer, api: FakeExecu
     assert api.task_store[RECORD_KEY]["id"] is None
 
 
-def test_nothing_is_adopted_by_a_task_that_has_asked_for_nothing(vendor: JobServer, api: FakeExecutionApi) -> None:
+def test_nothing_is_adopted_by_a_task_that_has_asked_for_nothing(vendor: Acme, api: FakeExecutionApi) -> None:
     vendor.add("done", job_id="elsewhere")
     api.task_store[RESOLUTION_KEY] = {"adopt": "elsewhere"}
     run = api.run(job_task(kind=BlindAdapter), follow=True)
@@ -251,8 +246,8 @@ def test_nothing_is_adopted_by_a_task_that_has_asked_for_nothing(vendor: JobServ
     assert "has not asked for any" in str(run.error)
 
 
-def test_a_person_can_say_that_it_is_over(vendor: JobServer, api: FakeExecutionApi) -> None:
-    vendor.fault("submit_answer", "drop")
+def test_a_person_can_say_that_it_is_over(vendor: Acme, api: FakeExecutionApi) -> None:
+    vendor.fault("submit", FaultKind.ACCEPT_THEN_DROP)
     api.run(job_task(kind=BlindAdapter))
     api.task_store[RESOLUTION_KEY] = {"over": True, "by": "ann", "why": "stopped it by hand"}
     api.clear()
@@ -266,8 +261,8 @@ def test_a_person_can_say_that_it_is_over(vendor: JobServer, api: FakeExecutionA
     assert vendor.requests["submit"] == 2
 
 
-def test_a_refused_request_is_asked_again_without_a_look(vendor: JobServer, api: FakeExecutionApi) -> None:
-    vendor.fault("submit", (429, {"Retry-After": "77"}))
+def test_a_refused_request_is_asked_again_without_a_look(vendor: Acme, api: FakeExecutionApi) -> None:
+    vendor.fault("submit", (429, "77"))
     run = api.run(job_task())
     assert run.state == LATER
     assert LATER != "up_for_retry" or run.message.retry_delay_seconds >= 77
@@ -275,7 +270,7 @@ def test_a_refused_request_is_asked_again_without_a_look(vendor: JobServer, api:
     assert vendor.requests["find"] == 0
 
 
-def test_an_attempt_that_was_replaced_cannot_ask_the_vendor(vendor: JobServer, api: FakeExecutionApi) -> None:
+def test_an_attempt_that_was_replaced_cannot_ask_the_vendor(vendor: Acme, api: FakeExecutionApi) -> None:
     """The older worker comes back to life after its successor has started: its write fails, so it sends nothing."""
 
     class Zombie(AcmeOperator):
@@ -288,7 +283,7 @@ def test_an_attempt_that_was_replaced_cannot_ask_the_vendor(vendor: JobServer, a
     assert vendor.requests["submit"] == 1
 
 
-def test_a_failed_job_fails_the_task_at_once_with_the_vendors_word(vendor: JobServer, api: FakeExecutionApi) -> None:
+def test_a_failed_job_fails_the_task_at_once_with_the_vendors_word(vendor: Acme, api: FakeExecutionApi) -> None:
     vendor.script = ("running", "broken")
     run = api.run(job_task(), follow=True)
     assert run.state == "failed"
@@ -297,7 +292,7 @@ def test_a_failed_job_fails_the_task_at_once_with_the_vendors_word(vendor: JobSe
     assert "https://acme.example/jobs/job-1" in str(run.error)
 
 
-def test_a_job_that_takes_too_long_is_cancelled(vendor: JobServer, api: FakeExecutionApi) -> None:
+def test_a_job_that_takes_too_long_is_cancelled(vendor: Acme, api: FakeExecutionApi) -> None:
     vendor.script = ("running",)
     run = api.run(job_task(job_timeout=0.15), follow=True)
     assert isinstance(run.error, JobTimedOut)
@@ -306,20 +301,20 @@ def test_a_job_that_takes_too_long_is_cancelled(vendor: JobServer, api: FakeExec
     assert api.run(job_task(), follow=True).result["job_id"] == "job-2"
 
 
-def test_the_execution_timeout_counts_while_deferred(vendor: JobServer, api: FakeExecutionApi) -> None:
+def test_the_execution_timeout_counts_while_deferred(vendor: Acme, api: FakeExecutionApi) -> None:
     vendor.script = ("running",)
     run = api.run(job_task(execution_timeout=timedelta(seconds=0.4)), follow=True)
     assert isinstance(run.error, JobTimedOut)
     assert vendor.jobs["job-1"].cancels == 1
 
 
-def test_airflows_own_time_out_is_later_than_ours(vendor: JobServer, api: FakeExecutionApi) -> None:
+def test_airflows_own_time_out_is_later_than_ours(vendor: Acme, api: FakeExecutionApi) -> None:
     vendor.script = ("running",)
     message = api.run(job_task(job_timeout=100.0)).message
     assert timedelta(seconds=600) < message.trigger_timeout <= timedelta(seconds=700)
 
 
-def test_the_deadline_counts_from_the_first_attempt(vendor: JobServer, api: FakeExecutionApi) -> None:
+def test_the_deadline_counts_from_the_first_attempt(vendor: Acme, api: FakeExecutionApi) -> None:
     vendor.script = ("running",)
     first = api.trigger(api.run(job_task()).message).plan
     second = api.trigger(api.run(job_task()).message).plan
@@ -327,7 +322,7 @@ def test_the_deadline_counts_from_the_first_attempt(vendor: JobServer, api: Fake
 
 
 def test_a_vendor_that_cannot_cancel_is_told_of_in_the_log(
-    vendor: JobServer, api: FakeExecutionApi, capfd: pytest.CaptureFixture[str]
+    vendor: Acme, api: FakeExecutionApi, capfd: pytest.CaptureFixture[str]
 ) -> None:
     vendor.script = ("running",)
     api.run(job_task(job_timeout=0.1, kind=StubbornAdapter), follow=True)
@@ -336,7 +331,7 @@ def test_a_vendor_that_cannot_cancel_is_told_of_in_the_log(
     assert api.run(job_task(kind=StubbornAdapter), follow=True).result["job_id"] == "job-1"
 
 
-def test_refused_credentials_fail_the_task_and_leave_the_job_alone(vendor: JobServer, api: FakeExecutionApi) -> None:
+def test_refused_credentials_fail_the_task_and_leave_the_job_alone(vendor: Acme, api: FakeExecutionApi) -> None:
     vendor.script = ("running",)
     vendor.fault("poll", *[401] * 50)
     run = api.run(job_task(auth_grace=0.1), follow=True)
@@ -349,7 +344,7 @@ def test_refused_credentials_fail_the_task_and_leave_the_job_alone(vendor: JobSe
     assert api.run(job_task(), follow=True).result["job_id"] == "job-1"
 
 
-def test_time_spent_waiting_for_a_person_does_not_count(vendor: JobServer, api: FakeExecutionApi) -> None:
+def test_time_spent_waiting_for_a_person_does_not_count(vendor: Acme, api: FakeExecutionApi) -> None:
     vendor.script = ("approval",)
     task = job_task(job_timeout=0.5, waiting_timeout=60.0, execution_timeout=timedelta(seconds=0.4))
     first = api.run(task)
@@ -368,14 +363,14 @@ def test_time_spent_waiting_for_a_person_does_not_count(vendor: JobServer, api: 
     assert api.run(task, resume=("resume", api.fire(third.message))).state == "success"
 
 
-def test_a_wait_for_a_person_has_a_limit_of_its_own(vendor: JobServer, api: FakeExecutionApi) -> None:
+def test_a_wait_for_a_person_has_a_limit_of_its_own(vendor: Acme, api: FakeExecutionApi) -> None:
     vendor.script = ("approval",)
     run = api.run(job_task(waiting_timeout=0.2), follow=True)
     assert isinstance(run.error, JobTimedOut)
 
 
 @pytest.mark.parametrize("event", [None, {"status": "success"}, {"kind": "timed_out", "job_id": "other", "at": 1.0}])
-def test_an_event_that_is_not_ours_is_refused(vendor: JobServer, api: FakeExecutionApi, event: Any) -> None:
+def test_an_event_that_is_not_ours_is_refused(vendor: Acme, api: FakeExecutionApi, event: Any) -> None:
     vendor.script = ("running",)
     api.run(job_task())
     run = api.run(job_task(), resume=("resume", event))
@@ -383,12 +378,12 @@ def test_an_event_that_is_not_ours_is_refused(vendor: JobServer, api: FakeExecut
     assert run.state == "failed"
 
 
-def killed_while_polling(vendor: JobServer, api: FakeExecutionApi, meanwhile: Callable[[], None]) -> Any:
+def killed_while_polling(vendor: Acme, api: FakeExecutionApi, meanwhile: Callable[[], None]) -> Any:
     """Run a task whose worker is told to end while it polls."""
     vendor.script = ("running",)
 
     def kill() -> None:
-        vendor.polled.wait(5)
+        vendor.polled()
         meanwhile()
         signal.pthread_kill(main, signal.SIGTERM)
 
@@ -396,13 +391,13 @@ def killed_while_polling(vendor: JobServer, api: FakeExecutionApi, meanwhile: Ca
     assert main is not None
     killer = threading.Thread(target=kill)
     killer.start()
-    run = api.run(job_task(look=10.0))
+    run = api.run(job_task(look=2.0))
     killer.join()
     return run
 
 
 @pytest.mark.parametrize("state", ["running", "failed", "restarting", None])
-def test_a_kill_on_the_worker_cancels_the_job(vendor: JobServer, api: FakeExecutionApi, state: str | None) -> None:
+def test_a_kill_on_the_worker_cancels_the_job(vendor: Acme, api: FakeExecutionApi, state: str | None) -> None:
     run = killed_while_polling(vendor, api, lambda: api.task_states.update({"r": {"t": state}} if state else {}))
     assert vendor.jobs["job-1"].cancels == 1
     assert run.state == "up_for_retry", "a worker that is shut down is no reason to give the task up"
@@ -411,12 +406,12 @@ def test_a_kill_on_the_worker_cancels_the_job(vendor: JobServer, api: FakeExecut
     assert api.run(job_task(), follow=True).result["job_id"] == "job-2"
 
 
-def test_a_mark_as_success_leaves_the_job_alone_on_the_worker_too(vendor: JobServer, api: FakeExecutionApi) -> None:
+def test_a_mark_as_success_leaves_the_job_alone_on_the_worker_too(vendor: Acme, api: FakeExecutionApi) -> None:
     killed_while_polling(vendor, api, lambda: api.task_states.update({"r": {"t": "success"}}))
     assert vendor.requests["cancel"] == 0
 
 
-def test_a_worker_that_was_replaced_leaves_its_successors_job_alone(vendor: JobServer, api: FakeExecutionApi) -> None:
+def test_a_worker_that_was_replaced_leaves_its_successors_job_alone(vendor: Acme, api: FakeExecutionApi) -> None:
     """It was frozen, and Airflow ends it when it thaws; the newer attempt goes on with the very job."""
     killed_while_polling(vendor, api, lambda: setattr(api, "_attempt", uuid.uuid4()))
     assert vendor.requests["cancel"] == 0
@@ -424,7 +419,7 @@ def test_a_worker_that_was_replaced_leaves_its_successors_job_alone(vendor: JobS
 
 @pytest.mark.parametrize("again", ["clear", "retry"])
 def test_a_clear_gives_a_job_whose_time_is_over_new_time_and_a_retry_does_not(
-    vendor: JobServer, api: FakeExecutionApi, again: str
+    vendor: Acme, api: FakeExecutionApi, again: str
 ) -> None:
     vendor.script = ("running",)
     run = api.run(job_task(kind=StubbornAdapter, job_timeout=1.0), follow=True)
@@ -437,12 +432,12 @@ def test_a_clear_gives_a_job_whose_time_is_over_new_time_and_a_retry_does_not(
     assert vendor.requests["submit"] == 1
 
 
-def test_a_kill_before_there_is_a_job_asks_for_nothing(vendor: JobServer) -> None:
+def test_a_kill_before_there_is_a_job_asks_for_nothing(vendor: Acme) -> None:
     job_task().on_kill()
     assert vendor.requests["cancel"] == 0
 
 
-def test_the_last_attempt_cancels_a_job_that_nobody_will_wait_for(vendor: JobServer, api: FakeExecutionApi) -> None:
+def test_the_last_attempt_cancels_a_job_that_nobody_will_wait_for(vendor: Acme, api: FakeExecutionApi) -> None:
     """An error of the task's own, raised while the job still runs."""
 
     class Clumsy(AcmeOperator):
@@ -471,14 +466,14 @@ def test_a_negative_time_is_refused() -> None:
         job_task(look=-1)
 
 
-def test_a_timeout_on_the_worker_cancels_the_job(vendor: JobServer, api: FakeExecutionApi) -> None:
+def test_a_timeout_on_the_worker_cancels_the_job(vendor: Acme, api: FakeExecutionApi) -> None:
     vendor.script = ("running",)
     run = api.run(job_task(deferrable=False, execution_timeout=timedelta(seconds=0.3)))
     assert run.state == "up_for_retry"
     assert vendor.jobs["job-1"].cancels == 1
 
 
-def test_a_mapped_task_makes_one_job_for_each_index(vendor: JobServer, api: FakeExecutionApi) -> None:
+def test_a_mapped_task_makes_one_job_for_each_index(vendor: Acme, api: FakeExecutionApi) -> None:
     other = FakeExecutionApi(connections=api.connections, max_tries=2)
     assert api.run(job_task(), map_index=0, follow=True).state == "success"
     assert other.run(job_task(), map_index=1, follow=True).state == "success"
@@ -497,7 +492,7 @@ def test_its_dag_serialises_with_link_and_policy() -> None:
 
 
 def test_no_line_and_no_error_carries_a_secret(
-    vendor: JobServer, api: FakeExecutionApi, capfd: pytest.CaptureFixture[str]
+    vendor: Acme, api: FakeExecutionApi, capfd: pytest.CaptureFixture[str]
 ) -> None:
     api.connections["acme"] = {**api.connections["acme"], "password": "hunter22"}  # type: ignore[index]
     vendor.script = ("running", "broken")
@@ -508,7 +503,7 @@ def test_no_line_and_no_error_carries_a_secret(
     assert "hunter22" not in said
 
 
-def test_a_task_that_was_told_to_stop_asks_for_nothing_new(vendor: JobServer, api: FakeExecutionApi) -> None:
+def test_a_task_that_was_told_to_stop_asks_for_nothing_new(vendor: Acme, api: FakeExecutionApi) -> None:
     class Stopped(AcmeOperator):
         def pre_execute(self, context: Any) -> None:
             self.on_kill()

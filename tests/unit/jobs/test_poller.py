@@ -9,17 +9,18 @@ from typing import Any
 
 import pytest
 
+from include.standins import FaultKind
 from nightshift.jobs import poller as room
 from nightshift.jobs.adapter import AdapterSpec
 from nightshift.jobs.poller import follow
 from nightshift.jobs.waiting import EventKind, JobEvent, WaitPlan, Watch
-from tests.unit.jobs.job_server import AcmeAdapter, BulkAdapter, JobServer
+from tests.unit.jobs.acme import Acme, AcmeAdapter, BulkAdapter
 
 LOG: Any = logging.getLogger("poller tests")
 
 
 @pytest.fixture(autouse=True)
-def _connected(vendor: JobServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def _connected(vendor: Acme, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_ACME", json.dumps({"conn_type": "http", "host": vendor.url}))
     AcmeAdapter.opened = 0
 
@@ -34,7 +35,7 @@ async def settle(spec: AdapterSpec, *watches: Watch) -> list[JobEvent]:
     return await asyncio.gather(*(follow(spec, one, LOG) for one in watches))
 
 
-async def test_two_hundred_waits_share_their_requests(vendor: JobServer) -> None:
+async def test_two_hundred_waits_share_their_requests(vendor: Acme) -> None:
     jobs = [vendor.add(*["running"] * 3, "done") for _ in range(200)]
     events = await settle(AdapterSpec.of(BulkAdapter, "acme"), *(watch(job.id, seed=n) for n, job in enumerate(jobs)))
     assert {event.kind for event in events} == {EventKind.ENDED}
@@ -44,14 +45,14 @@ async def test_two_hundred_waits_share_their_requests(vendor: JobServer) -> None
     assert AcmeAdapter.opened == 1
 
 
-async def test_single_polls_share_one_session(vendor: JobServer) -> None:
+async def test_single_polls_share_one_session(vendor: Acme) -> None:
     jobs = [vendor.add("running", "done") for _ in range(50)]
     await settle(AdapterSpec.of(AcmeAdapter, "acme"), *(watch(job.id, seed=n) for n, job in enumerate(jobs)))
     assert vendor.requests["poll"] == 100
     assert AcmeAdapter.opened == 1
 
 
-async def test_all_waits_together_keep_to_the_budget(vendor: JobServer) -> None:
+async def test_all_waits_together_keep_to_the_budget(vendor: Acme) -> None:
     jobs = [vendor.add(*["running"] * 2, "done") for _ in range(20)]
     spec = AdapterSpec.of(BulkAdapter, "acme", per_minute=300)
     began = time.monotonic()
@@ -59,7 +60,7 @@ async def test_all_waits_together_keep_to_the_budget(vendor: JobServer) -> None:
     assert vendor.requests["bulk"] <= 1 + (time.monotonic() - began) / 0.2
 
 
-async def test_a_wait_is_answered_within_an_interval_of_being_ready(vendor: JobServer) -> None:
+async def test_a_wait_is_answered_within_an_interval_of_being_ready(vendor: Acme) -> None:
     slow = [vendor.add("running") for _ in range(20)]
     ready = vendor.add("done")
     spec = AdapterSpec.of(BulkAdapter, "acme")
@@ -72,11 +73,11 @@ async def test_a_wait_is_answered_within_an_interval_of_being_ready(vendor: JobS
     await asyncio.gather(*others, return_exceptions=True)
 
 
-async def test_it_ends_with_its_last_wait_and_leaves_nothing(vendor: JobServer) -> None:
+async def test_it_ends_with_its_last_wait_and_leaves_nothing(vendor: Acme) -> None:
     before = asyncio.all_tasks()
     job = vendor.add("running")
     waits = [asyncio.create_task(follow(AdapterSpec.of(BulkAdapter, "acme"), watch(job.id), LOG)) for _ in range(3)]
-    await asyncio.to_thread(vendor.polled.wait, 5)
+    await asyncio.to_thread(vendor.polled)
     assert len(room._SHARED[asyncio.get_running_loop()]) == 1
     for wait in waits:
         wait.cancel()
@@ -86,7 +87,7 @@ async def test_it_ends_with_its_last_wait_and_leaves_nothing(vendor: JobServer) 
     gc.collect()
 
 
-async def test_a_wait_that_joins_while_the_last_one_leaves_is_served(vendor: JobServer) -> None:
+async def test_a_wait_that_joins_while_the_last_one_leaves_is_served(vendor: Acme) -> None:
     spec = AdapterSpec.of(BulkAdapter, "acme")
     first, second = vendor.add("done"), vendor.add("running", "done")
     for _ in range(20):
@@ -96,28 +97,28 @@ async def test_a_wait_that_joins_while_the_last_one_leaves_is_served(vendor: Job
         assert len(events) == 2
 
 
-async def test_errors_of_the_vendor_are_survived(vendor: JobServer) -> None:
+async def test_errors_of_the_vendor_are_survived(vendor: Acme) -> None:
     job = vendor.add("running", "done")
     # Two drops make one failed poll: aiohttp itself repeats a GET once whose reused connection was closed.
-    vendor.fault("poll", 503, "drop", "drop", (429, {"Retry-After": "0.05"}), 401, 500)
+    vendor.fault("poll", 503, FaultKind.RESET, FaultKind.RESET, (429, "0.05"), 401, 500)
     (event,) = await settle(AdapterSpec.of(BulkAdapter, "acme"), watch(job.id))
     assert (event.kind, event.misses, event.polls) == (EventKind.ENDED, 5, 2)
     assert AcmeAdapter.opened == 2, "after refused credentials they are read anew"
 
 
-async def test_a_missing_connection_is_a_failed_poll(vendor: JobServer) -> None:
+async def test_a_missing_connection_is_a_failed_poll(vendor: Acme) -> None:
     (event,) = await settle(AdapterSpec.of(BulkAdapter, "unheard_of"), watch("x", seconds=0.2))
     assert event.kind is EventKind.TIMED_OUT
     assert "unheard_of" in event.error
 
 
-async def test_a_job_that_the_answer_leaves_out_is_a_failed_poll(vendor: JobServer) -> None:
+async def test_a_job_that_the_answer_leaves_out_is_a_failed_poll(vendor: Acme) -> None:
     (event,) = await settle(AdapterSpec.of(BulkAdapter, "acme"), watch("nowhere", seconds=0.2))
     assert event.kind is EventKind.TIMED_OUT
     assert "left job nowhere out" in event.error
 
 
-async def test_other_connections_and_options_poll_apart(vendor: JobServer) -> None:
+async def test_other_connections_and_options_poll_apart(vendor: Acme) -> None:
     job = vendor.add("running", "running", "running", "done")
     await asyncio.gather(
         settle(AdapterSpec.of(BulkAdapter, "acme"), watch(job.id)),
@@ -126,7 +127,7 @@ async def test_other_connections_and_options_poll_apart(vendor: JobServer) -> No
     assert AcmeAdapter.opened == 2
 
 
-def test_loops_of_their_own_do_not_meet(vendor: JobServer) -> None:
+def test_loops_of_their_own_do_not_meet(vendor: Acme) -> None:
     for _ in range(2):
         job = vendor.add("running", "done")
         (event,) = asyncio.run(settle(AdapterSpec.of(BulkAdapter, "acme"), watch(job.id)))

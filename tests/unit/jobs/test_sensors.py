@@ -7,12 +7,12 @@ from airflow.sdk.exceptions import AirflowSensorTimeout
 
 from nightshift.errors import JobFailed, Rejected
 from tests.execution_api import FakeExecutionApi
-from tests.unit.jobs.job_server import JobServer
+from tests.unit.jobs.acme import Acme
 from tests.unit.jobs.job_tasks import job_sensor
 
 
 @pytest.mark.parametrize("deferrable", [True, False])
-def test_it_waits_for_a_job_of_somebody_else(vendor: JobServer, api: FakeExecutionApi, deferrable: bool) -> None:
+def test_it_waits_for_a_job_of_somebody_else(vendor: Acme, api: FakeExecutionApi, deferrable: bool) -> None:
     vendor.add("queued", "approval", "running", "done", job_id="42")
     run = api.run(job_sensor(job_id="{{ 40 + 2 }}", deferrable=deferrable), follow=True)
     assert run.result["job_id"] == "42", run.error
@@ -21,7 +21,7 @@ def test_it_waits_for_a_job_of_somebody_else(vendor: JobServer, api: FakeExecuti
 
 
 @pytest.mark.parametrize("deferrable", [True, False])
-def test_a_failed_job_does_not_satisfy_it(vendor: JobServer, api: FakeExecutionApi, deferrable: bool) -> None:
+def test_a_failed_job_does_not_satisfy_it(vendor: Acme, api: FakeExecutionApi, deferrable: bool) -> None:
     vendor.add("running", "stopped", job_id="42")
     run = api.run(job_sensor(job_id="42", deferrable=deferrable), follow=True)
     assert isinstance(run.error, JobFailed)
@@ -29,14 +29,12 @@ def test_a_failed_job_does_not_satisfy_it(vendor: JobServer, api: FakeExecutionA
 
 
 @pytest.mark.parametrize("more", [{"look": 5.0}, {}])
-def test_soft_fail_is_heeded(vendor: JobServer, api: FakeExecutionApi, more: dict[str, Any]) -> None:
+def test_soft_fail_is_heeded(vendor: Acme, api: FakeExecutionApi, more: dict[str, Any]) -> None:
     vendor.add("running", "stopped", job_id="42")
     assert api.run(job_sensor(job_id="42", soft_fail=True, **more), follow=True).state == "skipped"
 
 
-def test_its_deadline_counts_from_the_first_attempt_and_cancels_nothing(
-    vendor: JobServer, api: FakeExecutionApi
-) -> None:
+def test_its_deadline_counts_from_the_first_attempt_and_cancels_nothing(vendor: Acme, api: FakeExecutionApi) -> None:
     job = vendor.add("running", job_id="42")
     first = api.trigger(api.run(job_sensor(job_id="42", timeout=0.3)).message).plan
     run = api.run(job_sensor(job_id="42", timeout=0.3), follow=True)
@@ -50,14 +48,14 @@ def test_it_needs_a_job(api: FakeExecutionApi) -> None:
     assert isinstance(api.run(job_sensor(job_id="")).error, Rejected)
 
 
-def test_an_event_of_another_job_is_refused(vendor: JobServer, api: FakeExecutionApi) -> None:
+def test_an_event_of_another_job_is_refused(vendor: Acme, api: FakeExecutionApi) -> None:
     vendor.add("running", job_id="42")
     api.run(job_sensor(job_id="42"))
     event = {"kind": "timed_out", "job_id": "43", "at": 1.0}
     assert isinstance(api.run(job_sensor(job_id="42"), resume=("resume", event)).error, Rejected)
 
 
-def test_a_clear_gives_it_new_time(vendor: JobServer, api: FakeExecutionApi) -> None:
+def test_a_clear_gives_it_new_time(vendor: Acme, api: FakeExecutionApi) -> None:
     vendor.add("running")
     assert api.run(job_sensor(job_id="job-1", timeout=1.0), follow=True).state == "failed"
     api.clear()

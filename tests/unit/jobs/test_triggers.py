@@ -12,7 +12,7 @@ from nightshift.jobs.adapter import AdapterSpec
 from nightshift.jobs.triggers import VendorJobTrigger
 from nightshift.jobs.waiting import WaitPlan
 from tests.execution_api import FakeExecutionApi
-from tests.unit.jobs.job_server import AcmeAdapter, JobServer, StubbornAdapter
+from tests.unit.jobs.acme import Acme, AcmeAdapter, StubbornAdapter
 from tests.unit.jobs.job_tasks import job_task
 
 
@@ -23,7 +23,7 @@ def trigger(kind: type[AcmeAdapter] = AcmeAdapter, **more: Any) -> VendorJobTrig
 
 
 @pytest.fixture(autouse=True)
-def _connected(vendor: JobServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def _connected(vendor: Acme, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_ACME", json.dumps({"conn_type": "http", "host": vendor.url}))
 
 
@@ -34,7 +34,7 @@ def test_it_travels_as_plain_json() -> None:
     assert again.serialize() == (path, kwargs)
 
 
-async def test_it_fires_exactly_one_event(vendor: JobServer) -> None:
+async def test_it_fires_exactly_one_event(vendor: Acme) -> None:
     vendor.add("running", "done")
     events = trigger().run()
     event = await anext(events)
@@ -44,12 +44,12 @@ async def test_it_fires_exactly_one_event(vendor: JobServer) -> None:
         await anext(events)
 
 
-async def test_a_triggerer_that_stops_changes_nothing_and_another_goes_on(vendor: JobServer) -> None:
+async def test_a_triggerer_that_stops_changes_nothing_and_another_goes_on(vendor: Acme) -> None:
     job = vendor.add("running")
     serialised = trigger().serialize()[1]
     stopped = VendorJobTrigger(**serialised)
     waiting = asyncio.create_task(anext(stopped.run()))
-    await asyncio.to_thread(vendor.polled.wait, 5)
+    await asyncio.to_thread(vendor.polled)
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting
@@ -61,19 +61,19 @@ async def test_a_triggerer_that_stops_changes_nothing_and_another_goes_on(vendor
     assert vendor.requests["submit"] == 0
 
 
-async def test_a_person_who_marks_it_failed_cancels_the_job(vendor: JobServer) -> None:
+async def test_a_person_who_marks_it_failed_cancels_the_job(vendor: Acme) -> None:
     job = vendor.add("running")
     await trigger().on_kill()
     assert job.cancels == 1
 
 
-async def test_a_task_may_keep_its_job(vendor: JobServer) -> None:
+async def test_a_task_may_keep_its_job(vendor: Acme) -> None:
     job = vendor.add("running")
     await trigger(cancel_on_kill=False).on_kill()
     assert job.cancels == 0
 
 
-async def test_a_cancellation_that_fails_does_not_raise(vendor: JobServer) -> None:
+async def test_a_cancellation_that_fails_does_not_raise(vendor: Acme) -> None:
     vendor.add("running")
     vendor.fault("cancel", 503)
     await trigger().on_kill()
@@ -86,7 +86,7 @@ class _Instance:
 
 
 @pytest.mark.parametrize(("state", "cancels"), [("success", 0), ("failed", 1), (None, 1)])
-def test_what_a_person_did_decides(vendor: JobServer, api: FakeExecutionApi, state: str | None, cancels: int) -> None:
+def test_what_a_person_did_decides(vendor: Acme, api: FakeExecutionApi, state: str | None, cancels: int) -> None:
     vendor.script = ("running",)
     killed = api.trigger(api.run(job_task()).message)
     killed._task_instance = _Instance
