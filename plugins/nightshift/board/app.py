@@ -14,8 +14,9 @@ from starlette.exceptions import HTTPException as AnyHTTPException
 
 from nightshift.board import nights
 from nightshift.board.answering import answer, broken, problem
+from nightshift.board.cell import cell_detail
 from nightshift.board.configured import configured, dag_of
-from nightshift.board.models import NightsGrid
+from nightshift.board.models import CellDetail, NightsGrid
 from nightshift.board.people import PersonDep, person
 from nightshift.fields import Day
 from nightshift.lake.store import Lake
@@ -50,12 +51,22 @@ class Board:
         found = await nights.nights_grid(await self.index(), config, dags, count=count, until=until)
         return answer(request, found)
 
+    async def cell(self, request: Request, who: PersonDep, source: str, report: str, night: Day) -> Response:
+        """Answer with one night of one report."""
+        config = await asyncio.to_thread(configured)
+        index = await self.index()
+        return answer(request, await cell_detail(index.lake, index, config, who, source, report, night))
+
 
 def create_app() -> FastAPI:
     """Return the board as an ASGI application, to be mounted at :data:`~nightshift.board.MOUNT`."""
     app = FastAPI(title="Nightshift", docs_url=None, redoc_url=None, openapi_url=None)
     board, guard = Board(), [Depends(person)]
-    app.add_api_route("/api/nights", board.grid, methods=["GET"], response_model=NightsGrid, dependencies=guard)
+    for path, route, model in (
+        ("nights", board.grid, NightsGrid),
+        ("nights/{source}/{report}/{night}", board.cell, CellDetail),
+    ):
+        app.add_api_route(f"/api/{path}", route, methods=["GET"], response_model=model, dependencies=guard)
     static = files(__package__).joinpath("static")
     app.mount("/static", StaticFiles(directory=str(static), check_dir=False))
     app.add_exception_handler(AnyHTTPException, problem)

@@ -51,7 +51,7 @@ class NightIndex:
     """The index of one lake, for a process that looks at it again and again: what has not changed is not read anew."""
 
     def __init__(self, lake: Lake) -> None:
-        self._lake = lake
+        self.lake = lake
         self._histories: dict[str, tuple[str, TableHistory | None]] = {}
         self._failures: dict[str, tuple[str, NightFailure | None]] = {}
         self._underway: dict[_Report, asyncio.Task[TableHistory | None]] = {}
@@ -67,7 +67,7 @@ class NightIndex:
         :param patience: seconds for making up for what the index lacks; what takes longer goes on, and is ``unproven``
             in this answer. ``None``: it is waited for
         """
-        store = await asyncio.to_thread(self._lake.objects)
+        store = await asyncio.to_thread(self.lake.objects)
         marks = await _listed(store)
         wanted = [(source, report) for source, reports in sources.items() for report in reports]
         rows = await asyncio.gather(
@@ -88,7 +88,7 @@ class NightIndex:
         try:
             history = await self._history(store, marks, one)
             failures = await self._failures_of(store, marks, one, nights)
-            table = TableLog(self._lake, source, report, store)
+            table = TableLog(self.lake, source, report, store)
             if await (table.bears_out(history) if history else _is_missing(table)):
                 return ReportNights(source, report, history, failures)
             made = self._underway.get(one)
@@ -130,7 +130,7 @@ class NightIndex:
 
     async def _made_up(self, one: _Report, before: TableHistory | None) -> TableHistory | None:
         async with self._tables:
-            return await asyncio.to_thread(_update, self._lake, one, before)
+            return await asyncio.to_thread(_update, self.lake, one, before)
 
 
 def read(lake: Lake, *, nights: Sequence[str], sources: Mapping[str, Collection[str]]) -> Grid:
