@@ -15,7 +15,10 @@ from rich.syntax import Syntax
 from rich.table import Table
 
 from nightshift.cli.check import config
+from nightshift.cli.hold import hold
+from nightshift.cli.nights import nights
 from nightshift.cli.project import SETTINGS, WRITES, Fate, Needs, PlannedFile, Project
+from nightshift.cli.promotions import promotions
 from nightshift.cli.replay import replay
 from nightshift.cli.schema import SCHEMAS
 from nightshift.config.document import ConfigError
@@ -30,6 +33,9 @@ app = typer.Typer(
     help="Nightly vendor reports and promotions in Airflow. Exit codes and --json: docs/cli.md.",
 )
 app.add_typer(config, name="config")
+app.add_typer(nights, name="nights")
+app.add_typer(hold, name="hold")
+app.command()(promotions)
 app.command()(replay)
 Source = StrEnum("Source", {name: name for name in SOURCES})  # type: ignore[misc]
 ConfigFile = StrEnum("ConfigFile", {name: name for name in SCHEMAS})  # type: ignore[misc]

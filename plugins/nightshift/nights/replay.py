@@ -18,6 +18,7 @@ from nightshift.fields import night_of
 from nightshift.lake.landing import Landing
 from nightshift.nights.bounds import DAY
 from nightshift.nights.flow import nightly_dag
+from nightshift.nights.index import record_published
 from nightshift.nights.publish import PublishNightOperator, new_columns
 from nightshift.sources import SOURCES
 
@@ -66,7 +67,9 @@ class Replay:
         from nightshift.lake.tables import publish
 
         look = partial(self._look, say)
-        return publish(self.lake, self.manifest, self.spec, again=True, say=say, look=look)
+        done = publish(self.lake, self.manifest, self.spec, again=True, say=say, look=look)
+        record_published(self.lake, self.manifest.source, self.manifest.report, sorted(done.nights))
+        return done
 
     def _look(self, say: Callable[[str], None], table: Snapshot | None) -> None:
         new_columns(

@@ -1,0 +1,176 @@
+"""``nightshift nights``: reports by nights in a terminal, as the lake proves them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.text import Text
+
+from nightshift.cli.terminal import AsJson, Exit, night_option, out, print_json, print_rows, styled, telling
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from nightshift.config.reports import Source
+    from nightshift.nights.cells import Cell, ReportNights
+
+nights = typer.Typer(help="Reports by nights, as the lake proves them.")
+COUNT = 14
+LATE = "late"
+_LOOKS = {
+    "published": ("■", "green"),
+    "rebuilt": ("▣", "green"),
+    "empty": ("□", "green"),
+    LATE: ("L", "red"),
+    "failed": ("✗", "red"),
+    "drifted": ("≠", "red"),
+    "unsound": ("!", "red"),
+    "unproven": ("?", "yellow"),
+    "never": ("·", "dim"),
+}
+
+
+@nights.callback(invoke_without_command=True)
+def show(
+    context: typer.Context,
+    count: Annotated[int, typer.Option("--nights", "-n", min=1, max=400, help="How many nights.")] = COUNT,
+    until: Annotated[
+        str | None, typer.Option("--until", help="The last one; default: the newest that is over.")
+    ] = None,
+    source: Annotated[
+        list[str] | None, typer.Option("--source", "-s", help="Only this source; may be repeated.")
+    ] = None,
+    problems: Annotated[bool, typer.Option("--problems", help="Only reports with a night that is not there.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show the grid. Exit code: 0 the newest night of every report is there and sound or not due yet, 1 one is not.
+
+    Told by the lake alone, without Airflow: whether a run is at work is on the board.
+    """
+    if context.invoked_subcommand is not None:
+        return
+    last = night_option(until)
+    with telling():
+        from nightshift.nights import index
+        from nightshift.nights.bounds import DAY, last_night
+        from nightshift.nights.place import lake_of_this_deployment
+
+        sections = _sections(source)
+        now = datetime.now(UTC)
+        newest = last or max((last_night(one.zone, now) for one in sections.values()), default=now.date() - DAY)
+        shown = [(newest - number * DAY).isoformat() for number in reversed(range(count))]
+        grid = index.read(
+            lake_of_this_deployment(), nights=shown, sources={name: tuple(one.groups) for name, one in sections.items()}
+        )
+        rows = [
+            _Row(sections[one.source], one, [one.cell(night) for night in shown], now) for one in grid.reports.values()
+        ]
+        wrong = [row for row in rows if not row.is_well]
+        rows = wrong if problems else rows
+        if as_json:
+            print_json({"version": 1, "nights": shown, "reports": [row.shape() for row in rows]})
+        else:
+            _print(shown, rows)
+    raise typer.Exit(Exit.WRONG if wrong else Exit.FINE)
+
+
+@nights.command("rebuild-index")
+def rebuild_index(
+    source: Annotated[
+        list[str] | None, typer.Option("--source", "-s", help="Only this source; may be repeated.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make the index of the nights anew from the tables alone; it holds nothing that they do not tell."""
+    with telling():
+        from nightshift.nights.index import rebuild
+        from nightshift.nights.place import lake_of_this_deployment
+
+        lake, done = lake_of_this_deployment(), []
+        for name, section in _sections(source).items():
+            for report in section.groups:
+                history = rebuild(lake, name, report)
+                done.append({"report": f"{name}/{report}", "nights": len(history.nights) if history else 0})
+    if as_json:
+        print_json({"version": 1, "rebuilt": done})
+    else:
+        print_rows(["report", "nights"], [list(one.values()) for one in done])
+
+
+class _Row:
+    """A report in the grid, and which of its nights is late: due, and not there."""
+
+    def __init__(self, section: Source, report: ReportNights, cells: Sequence[Cell], now: datetime) -> None:
+        self.report = report
+        self.name = f"{report.source}/{report.report}"
+        self.cells = cells
+        self.states = [self._state(section, cell, now) for cell in cells]
+
+    @property
+    def is_well(self) -> bool:
+        """Whether nothing is known to be wrong with the newest night."""
+        return self.states[-1] in ("published", "rebuilt", "empty", "never")
+
+    def _state(self, section: Source, cell: Cell, now: datetime) -> str:
+        from nightshift.fields import night_of
+        from nightshift.nights.bounds import end_of
+        from nightshift.nights.cells import CellState
+
+        due, since = section.due_of(self.report.report), section.since_of(self.report.report)
+        is_late = due is not None and due.after(end_of(night_of(cell.night), section.zone)) <= now
+        is_promised = since is None or cell.night >= since
+        return LATE if cell.state is CellState.NEVER and is_late and is_promised else str(cell.state)
+
+    def shape(self) -> dict[str, Any]:
+        """Return the row for programs."""
+        cells = zip(self.cells, self.states, strict=True)
+        return {"report": self.name, "trouble": self.report.trouble or None, "nights": [_shape(*one) for one in cells]}
+
+
+def _shape(cell: Cell, state: str) -> dict[str, Any]:
+    names = ("night", "rows", "bytes", "seconds", "version", "extract", "at", "checks", "usual")
+    failure = None if cell.failure is None else cell.failure.text
+    return {"state": state, **{name: getattr(cell, name) for name in names}, "failure": failure}
+
+
+def _sections(chosen: Sequence[str] | None) -> Mapping[str, Source]:
+    from nightshift.config.reports import source_in_force
+    from nightshift.fields import nearest
+    from nightshift.sources import SOURCES
+
+    for name in chosen or ():
+        if name not in SOURCES:
+            raise typer.BadParameter(f"{name!r} is no source{nearest(name, SOURCES)}", param_hint="--source")
+    found = {name: source_in_force(name) for name in chosen or SOURCES}
+    return {name: one for name, one in found.items() if one is not None}
+
+
+def _print(shown: Sequence[str], rows: Sequence[_Row]) -> None:
+    head = ["report", *_heads(shown), "rows of the newest", "usual"]
+    lines = []
+    for row in rows:
+        newest = row.cells[-1]
+        usual = "" if newest.usual is None else f"{newest.usual:.0f}"
+        looks = [Text(*_LOOKS[state]) for state in row.states]
+        lines.append([row.name, *looks, "" if newest.rows is None else newest.rows, usual])
+    print_rows(head, lines)
+    seen = {state for row in rows for state in row.states}
+    out().print(
+        Text("  ").join(Text(f"{look} {state}", style) for state, (look, style) in _LOOKS.items() if state in seen)
+    )
+    for row in rows:
+        if row.report.trouble:
+            out().print(styled(f"{row.name}: {row.report.trouble}", "yellow"), soft_wrap=True)
+        for cell, state in zip(row.cells, row.states, strict=True):
+            if cell.failure is not None and state in ("failed", "drifted"):
+                out().print(styled(f"{row.name}, night {cell.night}: {cell.failure.text}", "red"), soft_wrap=True)
+
+
+def _heads(shown: Sequence[str]) -> list[str]:
+    """Return the days, and the month where it begins."""
+    return [
+        night[8:] if number and night[5:7] == shown[number - 1][5:7] else night[5:]
+        for number, night in enumerate(shown)
+    ]
