@@ -119,6 +119,28 @@ async def test_clear_refusals_are_not_repeated(
     assert len(vendor.seen) == 1
 
 
+@pytest.mark.parametrize(
+    ("method", "status", "kind"),
+    [
+        ("POST", 400, Rejected),
+        ("POST", 403, Forbidden),
+        ("POST", 404, NotFound),
+        ("POST", 409, Ambiguous),
+        ("POST", 460, Ambiguous),
+        ("GET", 409, Rejected),
+    ],
+)
+async def test_a_page_under_a_status_that_no_vendor_documents_is_of_something_in_between(
+    vendor: Scripted, connect: MakeHook, method: str, status: int, kind: type[VendorError]
+) -> None:
+    """It may have passed the request on before it answered; a status that means one thing only proves that it did not."""
+    vendor.plays(answer(status, b"<html>blocked</html>", Content_Type="text/html"))
+    async with connect() as hook:
+        with pytest.raises(kind):
+            await hook.request(method, "/jobs")
+    assert len(vendor.seen) == 1
+
+
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
 async def test_passing_statuses_are_repeated(vendor: Scripted, connect: MakeHook, status: int) -> None:
     vendor.plays(answer(status), answer(status), answer(body=b"[1]"))

@@ -15,7 +15,16 @@ from airflow.sdk import DAG
 from airflow.serialization.serialized_objects import DagSerialization
 
 from include.standins import FaultKind
-from nightshift.errors import Ambiguous, AuthFailed, JobFailed, JobTimedOut, Rejected, Unreachable
+from nightshift.errors import (
+    Ambiguous,
+    AuthFailed,
+    JobFailed,
+    JobTimedOut,
+    NotFound,
+    RateLimited,
+    Rejected,
+    Unreachable,
+)
 from nightshift.jobs.record import RECORD_KEY, RESOLUTION_KEY
 from tests.execution_api import LATER, FakeExecutionApi
 from tests.unit.jobs.acme import Acme, BlindAdapter, StubbornAdapter
@@ -268,6 +277,29 @@ def test_a_refused_request_is_asked_again_without_a_look(vendor: Acme, api: Fake
     assert LATER != "up_for_retry" or run.message.retry_delay_seconds >= 77
     assert api.run(job_task(), follow=True).state == "success"
     assert vendor.requests["find"] == 0
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "refused"),
+    [
+        (400, Rejected, True),
+        (401, AuthFailed, True),
+        (404, NotFound, True),
+        (429, RateLimited, True),
+        (FaultKind.RESET, Ambiguous, False),
+        (FaultKind.ACCEPT_THEN_DROP, Ambiguous, False),
+    ],
+)
+def test_a_refusal_proves_that_there_is_no_job_and_a_lost_answer_does_not(
+    vendor: Acme, api: FakeExecutionApi, status: Any, error: type, refused: bool
+) -> None:
+    """Also where the vendor cannot be asked for it: the next attempt asks at once, or nobody does."""
+    vendor.fault("submit", status)
+    assert isinstance(api.run(job_task(kind=BlindAdapter)).error, error)
+    assert api.task_store[RECORD_KEY]["refused"] is refused
+    api.clear()
+    again = api.run(job_task(kind=BlindAdapter), follow=True)
+    assert (again.state, vendor.requests["submit"]) == (("success", 2) if refused else ("failed", 1))
 
 
 def test_an_attempt_that_was_replaced_cannot_ask_the_vendor(vendor: Acme, api: FakeExecutionApi) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
+from nightshift.promotion.doubts import AMBIGUOUS
 from nightshift.promotion.record import (
     CHANGES_A_STAGE,
     JOBS,
@@ -216,15 +217,21 @@ def stage_lines(
 
 
 def in_doubt(record: PromotionRecord) -> list[PromotionStep]:
-    """Return the deployments that did not end well and were not followed by one that did."""
+    """Return the deployments that may have begun, did not end well and were not followed by one that did."""
     found: dict[str, PromotionStep] = {}
     # By time: after a clear, a deployment can come after the roll-back of the one before.
     for step in sorted(record.steps_of(CHANGES_A_STAGE), key=lambda one: one.started):
-        if step.state in (StepState.FAILED, StepState.STARTED):
+        if step.state in (StepState.FAILED, StepState.STARTED) and not _has_started_nothing(step):
             found[step.stage or ""] = step
         elif step.state is StepState.DONE:
             found.pop(step.stage or "", None)
     return list(found.values())
+
+
+def _has_started_nothing(step: PromotionStep) -> bool:
+    """Whether FlexDeploy was not asked, or refused: what ran in the stage before runs there still."""
+    was_asked = step.requests or step.asked or step.said or step.outcome == AMBIGUOUS
+    return step.state is StepState.FAILED and not was_asked
 
 
 def is_settled(step: PromotionStep) -> bool:

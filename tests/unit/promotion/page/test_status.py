@@ -52,7 +52,9 @@ async def test_goes_on_reading_where_the_newest_do_not_tell_of_a_stage(lake: Lak
 
 async def test_a_stage_whose_newest_deployment_failed_is_in_doubt_until_one_ends_well(lake: Lake) -> None:
     before = {stage: runs(ONE, 71, 1) for stage in STAGES}
-    bad = record(2, deploy("TEST", TWO, 130, StepState.FAILED), outcome=PromotionOutcome.FAILED, before=before)
+    bad = record(
+        2, deploy("TEST", TWO, 130, StepState.FAILED, requests=(12002,)), outcome=PromotionOutcome.FAILED, before=before
+    )
     found = await stand(lake, promoted(1, ONE), bad)
     assert {stage: one.version for stage, one in found.doubts.items()} == {"TEST": TWO}
     assert (await stand(lake, promoted(3, THREE, before=before))).doubts == {}

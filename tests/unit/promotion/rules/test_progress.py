@@ -6,15 +6,24 @@ from typing import Any
 
 import pytest
 
-from nightshift.promotion.record import PromotionOutcome, PromotionRecord, PromotionStep, StepKind, StepState, Version
+from nightshift.promotion.record import (
+    PromotionOutcome,
+    PromotionRecord,
+    PromotionStep,
+    RecordedResolution,
+    StepKind,
+    StepState,
+    Version,
+)
 from nightshift.promotion.rules.progress import held_back, in_doubt, in_flight, outcome_of, roll_back_of, stage_lines
-from tests.unit.promotion.records import NEW, OFFER, OLD, approved, deploy, ran, record, step
+from tests.unit.promotion.records import NEW, OFFER, OLD, T, approved, deploy, ran, record, step
 
 FAILED, STARTED, SKIPPED, REJECTED = StepState.FAILED, StepState.STARTED, StepState.SKIPPED, StepState.REJECTED
 REJECTED_TEST = step("TEST.approve", state=REJECTED, by="ann", outcome="Reject", version=NEW)
 NOBODY = step("TEST.approve", state=REJECTED, outcome="Reject", version=NEW)
 TEST_APPROVAL = (StepKind.APPROVAL, "TEST")
 UPSTREAM = ("begin", "build", "DEV.deploy", "TEST.approve")
+OVER = RecordedResolution(word="over", by="ann", why="stopped by hand", at=T)
 BACK_YES = step("roll_back.approve", 8, by="ann", outcome="Approve", version=OLD, stage="TEST")
 BACK_NO = step("roll_back.approve", 8, REJECTED, by="ann", outcome="Reject", version=OLD, stage="TEST")
 BACK = step("roll_back.deploy", 9, version=OLD, stage="TEST", requests=(12009,), outcome="deployed")
@@ -220,10 +229,15 @@ def test_how_a_promotion_ended(
         ((deploy("DEV"), deploy("TEST", state=FAILED)), ["TEST.deploy"]),
         ((deploy("TEST", state=STARTED),), ["TEST.deploy"]),
         ((FAILED_TEST, BACK), []),
-        ((FAILED_TEST, step("roll_back.deploy", 9, FAILED, stage="TEST")), ["roll_back.deploy"]),
+        ((FAILED_TEST, step("roll_back.deploy", 9, FAILED, stage="TEST", requests=(9,))), ["roll_back.deploy"]),
+        ((FAILED_TEST, step("roll_back.deploy", 9, FAILED, stage="TEST")), ["TEST.deploy"]),
         ((deploy("TEST", minute=20, state=FAILED), BACK), ["TEST.deploy"]),
         ((deploy("DEV", state=FAILED), deploy("TEST", state=STARTED)), ["DEV.deploy", "TEST.deploy"]),
         ((step("TEST.restart", state=FAILED), deploy("DEV", state=SKIPPED)), []),
+        ((deploy("TEST", state=FAILED, outcome="Rejected", requests=()),), []),
+        ((deploy("TEST", state=FAILED, outcome="ambiguous", requests=()),), ["TEST.deploy"]),
+        ((deploy("TEST", state=FAILED, outcome="Rejected", requests=(), asked=T),), ["TEST.deploy"]),
+        ((deploy("TEST", state=FAILED, outcome="given_up", requests=(), said=OVER),), ["TEST.deploy"]),
     ],
 )
 def test_which_stages_are_in_doubt(steps: tuple[PromotionStep, ...], doubted: list[str]) -> None:
