@@ -23,6 +23,7 @@ _OWN: Mapping[str, tuple[str, ...]] = {
         "promotion.job_operators",
         "promotion.step_operators",
         "promotion.closing_operators",
+        "watch.operator",
     ),
     "sensors": ("jobs.sensors",),
     "triggers": ("jobs.triggers", "nights.runs", "promotion.triggers"),

@@ -23,6 +23,7 @@ from nightshift.settings import PROMOTIONS, REPORTS
 from nightshift.sources import SOURCES
 
 DAGS = "nightshift_dags"
+_NO_NIGHTS = ("configuration", "promotion", "nightshift_watch")
 SETTINGS = "airflow.env"
 POOLS = "pools.json"
 _WRITTEN = ".init.json"
@@ -90,14 +91,21 @@ class Needs:
     @property
     def templates(self) -> list[Path]:
         """The DAG files of what is configured, and the one that tells of mistakes."""
-        rooms = "|".join(["configuration", *self.sections, *(["promotion"] if self.applications else [])])
+        rooms = "|".join(
+            [
+                "configuration",
+                *(["watch"] if self.sections else []),
+                *self.sections,
+                *(["promotion"] if self.applications else []),
+            ]
+        )
         wanted = re.compile(rf'\bnightshift\.({rooms})\b|nightly_dag\("({rooms})"')
         return [one for one in sorted(_templates().glob("*.py")) if wanted.search(one.read_text(encoding="utf-8"))]
 
     @property
     def dag_ids(self) -> list[str]:
-        """The DAGs that run every night, or keep a sign-in alive; each file is named as its DAG."""
-        return [one.stem for one in self.templates if one.stem not in ("configuration", "promotion")]
+        """The DAGs that run every night, or keep a sign-in alive, and are paused at first; each file is named as its DAG."""
+        return [one.stem for one in self.templates if one.stem not in _NO_NIGHTS]
 
 
 @dataclass(frozen=True)

@@ -50,6 +50,8 @@ class Sight(StrEnum):
     """Something of it is landed."""
     NOTHING = "nothing"
     """There is no trace of it."""
+    UNKNOWN = "unknown"
+    """The lake could not be read: that decides nothing."""
 
 
 _KINDS = {
@@ -149,7 +151,7 @@ def trouble(one: ExpectedNight, look: Observed) -> tuple[Family, Member] | None:
     seen, due = look.of(one.key), one.due
     report = one.of.report
     match seen.sight:
-        case Sight.SOUND:
+        case Sight.SOUND | Sight.UNKNOWN:
             return None
         case Sight.ALTERED:
             since = seen.at or look.now
@@ -161,7 +163,10 @@ def trouble(one: ExpectedNight, look: Observed) -> tuple[Family, Member] | None:
         return None
     plain = Reason(IncidentKind.LATE if seen.sight is Sight.BEGUN else IncidentKind.MISSING, seen.why)
     reason = look.reasons.get(one.key, plain)
-    return Family.ABSENT, Member(report=report, kind=reason.kind, cause=reason.cause, since=due)
+    # Airflow knows which task has failed, the lake what it has said.
+    words = [reason.cause, *([seen.why] if reason.kind is IncidentKind.FAILED else [])]
+    cause = ": ".join(dict.fromkeys(word for word in words if word))
+    return Family.ABSENT, Member(report=report, kind=reason.kind, cause=cause, since=due)
 
 
 def _followed(
@@ -190,9 +195,14 @@ def _followed(
         return changed.model_copy(update={"closed": look.now, "outcome": Outcome.RESTORED})
     if incident.night < look.first:
         return changed.model_copy(update={"closed": look.now, "outcome": Outcome.EXPIRED})
-    if not any((one.report, incident.night) in expected for one in changed.troubled):
+    if not any(_is_waited_for(expected.get((one.report, incident.night)), one) for one in changed.troubled):
         return changed.model_copy(update={"closed": look.now, "outcome": Outcome.DROPPED})
     return changed
+
+
+def _is_waited_for(one: ExpectedNight | None, member: Member) -> bool:
+    """Whether somebody waits for a night, or what is wrong with it is wrong whoever waits."""
+    return one is not None and (one.due is not None or member.kind in FINAL)
 
 
 def _grouped(loose: Sequence[tuple[Key, Family, Member]]) -> list[tuple[str, Family, tuple[Member, ...]]]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from nightshift.watch.incident import Family, Incident, IncidentKind, Outcome
+from nightshift.notify.message import Message, Severity
+from nightshift.watch.incident import Family, Incident, IncidentKind, Outcome, Update
 
 _STATES = {
     IncidentKind.LATE: "is late",
@@ -110,6 +111,27 @@ def text_of(incident: Incident) -> str:
     if incident.press:
         lines.append(f"What to do: {incident.press}")
     return "\n".join(line for line in lines if line)
+
+
+def message_of(incident: Incident, update: Update, base_url: str | None = None) -> Message:
+    """Return what a channel is told of an incident, as it stands after an update.
+
+    :param base_url: where Airflow's UI is
+    """
+    severity = Severity.WARNING if incident.kind in (IncidentKind.LATE, IncidentKind.STUCK) else Severity.ERROR
+    return Message(
+        key=incident.id,
+        number=update.number,
+        topic="nights",
+        event=update.event,
+        title=title_of(incident),
+        text=text_of(incident),
+        severity=severity if incident.is_open else Severity.INFO,
+        source=incident.subject.name,
+        at=update.at,
+        link=f"{base_url.rstrip('/')}/dags/{incident.dag_id}" if base_url and incident.dag_id else None,
+        facts=incident.model_dump(mode="json", exclude={"notified"}),
+    )
 
 
 def moment(at: datetime) -> str:

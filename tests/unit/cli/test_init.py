@@ -76,10 +76,16 @@ def test_the_dag_files_are_those_of_the_checkout_and_no_more_than_asked_for(in_a
 @pytest.mark.parametrize(
     ("options", "files"),
     [
-        (["-s", "flexnet"], {"configuration.py", "flexnet_reports.py"}),
-        (["-s", "tokenflex"], {"configuration.py", "tokenflex_exports.py", "tokenflex_token.py"}),
-        (["-s", "camunda_optimize"], {"configuration.py", "camunda_reports.py"}),
-        (["-s", "exago", "-a", "portal"], {"configuration.py", "exago_catalog.py", "promotion.py"}),
+        (["-s", "flexnet"], {"configuration.py", "nightshift_watch.py", "flexnet_reports.py"}),
+        (
+            ["-s", "tokenflex"],
+            {"configuration.py", "nightshift_watch.py", "tokenflex_exports.py", "tokenflex_token.py"},
+        ),
+        (["-s", "camunda_optimize"], {"configuration.py", "nightshift_watch.py", "camunda_reports.py"}),
+        (
+            ["-s", "exago", "-a", "portal"],
+            {"configuration.py", "nightshift_watch.py", "exago_catalog.py", "promotion.py"},
+        ),
     ],
 )
 def test_only_what_was_chosen_is_there(in_a_project: Path, options: list[str], files: set[str]) -> None:

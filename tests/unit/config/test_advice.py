@@ -23,6 +23,7 @@ WORD = re.compile(r"(?<![\w/.{-])[a-z]+(?:_[a-z]+)+(?![\w/-])")
 OTHERS = {
     "google_cloud_platform": "a connection type of Airflow",
     "tokenflex_token": "a DAG",
+    "nightshift_watch": "a DAG",
     "three_legged": "a value of the extra auth",
     "two_legged": "a value of the extra auth",
     "project_version_id": "a parameter of the deploy operator",

@@ -130,7 +130,13 @@ def test_a_mistake_is_told_first_and_ends_no_dag(
         (tmp_path / name).write_text(text)
     good = DagBag(ROOT / "dags")
     assert good.import_errors == {}
-    assert set(good.dags) == {"flexnet_reports", "exago_catalog", "promote_portal", "tokenflex_token"}
+    assert set(good.dags) == {
+        "flexnet_reports",
+        "exago_catalog",
+        "promote_portal",
+        "tokenflex_token",
+        "nightshift_watch",
+    }
     if wrong is None:
         (tmp_path / file).unlink()
     else:
@@ -185,7 +191,7 @@ def test_a_mistake_that_was_there_from_the_start_is_told_and_breaks_no_other_dag
     (tmp_path / "reports.yaml").write_text("flexnet:\n  reports:\n    - name: a\n      page_sise: 3\nexago:\n")
     monkeypatch.setenv("NIGHTSHIFT_CONFIG", str(tmp_path))
     bag = DagBag(ROOT / "dags")
-    assert set(bag.dags) == {"exago_catalog", "tokenflex_token"}
+    assert set(bag.dags) == {"exago_catalog", "tokenflex_token", "nightshift_watch"}
     (text,) = bag.import_errors.values()
     assert text.startswith(f"Mistake: {tmp_path}/reports.yaml:4: flexnet.reports[0].page_sise: unknown field")
 

@@ -1,0 +1,200 @@
+"""One look: what the DAG does every few minutes, and ``nightshift watch`` wherever cron or a probe runs it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import AwareDatetime
+
+from nightshift.config.notify import Channel, channels_about
+from nightshift.config.promotions import reports_awaited
+from nightshift.fields import night_of
+from nightshift.nights.bounds import DAY
+from nightshift.nights.index import NightIndex
+from nightshift.watch.airflow import AirflowView, reasons
+from nightshift.watch.decide import Key, NightSeen, Observed, Reason, Sight, decide
+from nightshift.watch.expected import (
+    ExpectedNight,
+    WatchedReport,
+    expected_nights,
+    first_night,
+    first_watched,
+    watched_reports,
+)
+from nightshift.watch.incident import Incident, Recorded
+from nightshift.watch.incidents import Incidents
+from nightshift.watch.memory import Memory, Remembered, Watcher
+from nightshift.watch.sights import LakeSeen, landed, look_at
+from nightshift.watch.tell import tell_all
+from nightshift.watch.words import title_of
+
+if TYPE_CHECKING:
+    from nightshift.lake.store import Lake
+
+log = logging.getLogger(__name__)
+
+REMEMBERED = 30
+"""Nights before those that are watched whose incidents are still known, to be closed after the watch itself stood still."""
+SILENT = timedelta(minutes=30)
+"""After that long without a look of the DAG the command says that the DAG stands still."""
+
+
+class WatchResult(Recorded):
+    """What one look has found and done.
+
+    :param at: when it was
+    :param reports: reports that are waited for
+    :param nights: nights that were looked at
+    :param open: the incidents that are open after it
+    :param changed: the ids of those that it has opened, changed or closed
+    :param sent: messages that were taken
+    :param unsent: messages that were not, each with channel and reason
+    :param blind: reports that could not be looked at, each with the reason
+    :param dag_looked: when the DAG looked last; ``None``: it never has
+    :param is_dag_silent: the DAG stands still: Airflow's scheduler is dead, or the DAG is paused or not there
+    """
+
+    at: AwareDatetime
+    reports: int
+    nights: int
+    open: tuple[Incident, ...] = ()
+    changed: tuple[str, ...] = ()
+    sent: int = 0
+    unsent: tuple[str, ...] = ()
+    blind: tuple[str, ...] = ()
+    dag_looked: AwareDatetime | None = None
+    is_dag_silent: bool = False
+
+    @property
+    def exit_code(self) -> int:
+        """0: all is on time; 1: an incident is open; 2: somebody should look although none is: a report could not be
+        looked at, a message was not taken, or the DAG stands still that has looked before.
+        """
+        if self.open:
+            return 1
+        stands_still = self.is_dag_silent and self.dag_looked is not None
+        return 2 if self.blind or self.unsent or stands_still else 0
+
+    def lines(self) -> list[str]:
+        """Return what a person is told, the gravest first."""
+        found = [f"{title_of(one)}; {one.press}" for one in self.open]
+        found += [f"could not be looked at: {one}" for one in self.blind]
+        found += [f"was not told: {one}" for one in self.unsent]
+        if self.is_dag_silent:
+            since = f"since {self.dag_looked:%Y-%m-%d %H:%M %Z}" if self.dag_looked else "yet"
+            found.append(
+                f"the DAG nightshift_watch has not looked {since}: look whether Airflow's scheduler lives, and whether "
+                "the DAG is unpaused"
+            )
+        return found or [f"all {self.nights} nights of {self.reports} reports are on time"]
+
+
+def watch_once(
+    lake: Lake,
+    *,
+    by: Watcher,
+    folder: Path | None = None,
+    now: datetime | None = None,
+    airflow: AirflowView | None = None,
+    base_url: str | None = None,
+    channels: Mapping[str, Channel] | None = None,
+) -> WatchResult:
+    """Look once: find what is wrong, write it down, tell people. Blocks.
+
+    Any number may look at the same time; each change is made by one of them, and each message sent by one. It takes two
+    listings, and for each report two small requests; more only for nights that are not there.
+
+    :param lake: where the nights and the incidents are
+    :param by: who looks: the DAG, or the command
+    :param folder: the configuration folder; default :func:`nightshift.settings.config_folder`
+    :param now: the moment; default: the present
+    :param airflow: who can ask Airflow for the likely cause; ``None``: nobody
+    :param base_url: where Airflow's UI is, for links
+    :param channels: who is told; default: those of ``notify.yaml``
+    :raises ConfigError: the configuration cannot be read at all
+    :raises UnfitStore: the store of the lake cannot be written
+    """
+    moment = now or datetime.now(UTC)
+    told = channels_about("nights", folder) if channels is None else channels
+    watched, promotions = watched_reports(folder), reports_awaited(folder)[0]
+    return asyncio.run(_Watch(lake, watched, promotions, moment).look(by, airflow, told, base_url))
+
+
+class _Watch:
+    def __init__(
+        self, lake: Lake, reports: Sequence[WatchedReport], promotions: Mapping[str, Sequence[str]], now: datetime
+    ) -> None:
+        self.lake, self.reports, self.promotions, self.now = lake, reports, promotions, now
+        self.memory, self.incidents = Memory(lake), Incidents(lake)
+        self.first = first_watched(reports, now) or now.date().isoformat()
+
+    async def look(
+        self, by: Watcher, airflow: AirflowView | None, channels: Mapping[str, Channel], base_url: str | None
+    ) -> WatchResult:
+        remembered = await self.memory.read()
+        lake = await look_at(NightIndex(self.lake), self.reports, self.first, self.now)
+        expected = expected_nights(self.reports, await self._first(remembered, lake), self.now)
+        seen = {one.key: lake.seen(one) for one in expected}
+        absent = [one for one in expected if self._is_due(one) and seen[one.key].sight in (Sight.NOTHING, Sight.BEGUN)]
+        seen |= self._with_failures(await landed(self.lake, absent), seen)
+        causes: dict[Key, Reason] = {}
+        if airflow is not None and absent:
+            causes = await asyncio.to_thread(reasons, airflow, absent)
+        observed = Observed(self.now, expected, seen, causes, self.first, self.promotions)
+        changed = await self._decided(observed, remembered)
+        known = await self._known(remembered)
+        tried = await tell_all(self.incidents, known, channels, self.now, base_url=base_url)
+        await self.memory.looked(by, self.now)
+        dag = self.now if by == "dag" else remembered.looked.get("dag")
+        return WatchResult(
+            at=self.now,
+            reports=sum(1 for one in self.reports if one.due is not None),
+            nights=sum(1 for one in expected if one.due is not None),
+            open=tuple(one for one in known if one.is_open),
+            changed=changed,
+            sent=sum(1 for one in tried if one.sent is not None),
+            unsent=tuple(f"{one.channel}: {one.error}" for one in tried if one.sent is None),
+            blind=tuple(f"{report}: {why}" for report, why in lake.blind.items()),
+            dag_looked=dag,
+            is_dag_silent=dag is None or self.now - dag > SILENT,
+        )
+
+    async def _first(self, remembered: Remembered, lake: LakeSeen) -> dict[str, str]:
+        """Return report → the first night that has to be there; what is waited for for the first time begins now."""
+        first = dict(remembered.first)
+        for one in self.reports:
+            if one.due is None:
+                # Nobody waits for it: only what went wrong is told, and that is there to be seen.
+                first[one.report] = self.first
+            elif one.report not in first and one.report not in lake.blind:
+                first[one.report] = first_night(one, self.now, is_known=lake.is_known(one))
+                await self.memory.begin(one.report, first[one.report])
+        await self.memory.end(remembered.first, [one.report for one in self.reports if one.due is not None])
+        return first
+
+    async def _decided(self, observed: Observed, remembered: Remembered) -> tuple[str, ...]:
+        """Write what changes; return what was not written by another at the same time."""
+        known = await self._known(remembered)
+        changed = []
+        for incident in decide(observed, known):
+            if await self.incidents.write(incident):
+                changed.append(incident.id)
+                log.info("%s", incident.updates[-1].text if incident.updates else incident.id)
+        return tuple(changed)
+
+    async def _known(self, remembered: Remembered) -> tuple[Incident, ...]:
+        last = min([self.now, *remembered.looked.values()])
+        since = min(night_of(self.first), last.date()) - REMEMBERED * DAY
+        return await self.incidents.read(since.isoformat())
+
+    def _is_due(self, one: ExpectedNight) -> bool:
+        return one.due is not None and one.due <= self.now
+
+    def _with_failures(self, found: Mapping[Key, NightSeen], seen: Mapping[Key, NightSeen]) -> dict[Key, NightSeen]:
+        """Return what the landing shows, with the words of a task that failed where there are any."""
+        return {key: seen[key] if seen[key].sight is Sight.BEGUN else one for key, one in found.items()}

@@ -1,0 +1,71 @@
+"""Tell the channels what became known: each message claimed before it is sent, and what came of it written down."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from nightshift.notify.send import SECONDS, deliver
+from nightshift.watch.incident import Delivery, Incident, Update
+from nightshift.watch.words import message_of
+
+if TYPE_CHECKING:
+    from nightshift.config.notify import Channel
+    from nightshift.watch.incidents import Incidents
+
+AT_ONCE = 8
+LATE_NEWS = timedelta(hours=1)
+"""That something is over is told to a channel that never heard of it only so soon after: a channel that is new does not
+want the news of last week.
+"""
+
+
+def pending(incident: Incident, channel: str, now: datetime) -> Update | None:
+    """Return what a channel has to be told of an incident: the newest message, unless it has it, or it was given up.
+
+    An older one that never got through is not sent any more: the newest says how it stands.
+    """
+    told = [update for update in incident.updates if update.told]
+    if not told:
+        return None
+    newest = told[-1]
+    known = {one.update: one for one in incident.notified if one.channel == channel}
+    if not incident.is_open and not known and now - newest.at > LATE_NEWS:
+        return None
+    there = known.get(newest.number)
+    return None if there is not None and (there.sent is not None or there.given_up) else newest
+
+
+async def tell_all(
+    incidents: Incidents,
+    known: Iterable[Incident],
+    channels: Mapping[str, Channel],
+    now: datetime,
+    *,
+    base_url: str | None = None,
+    seconds: float = SECONDS,
+) -> list[Delivery]:
+    """Tell every channel what it has to be told, side by side; return what was tried here.
+
+    :param known: the incidents, as they are in the lake
+    :param base_url: where Airflow's UI is
+    :param seconds: how long one message may take
+    """
+    gate = asyncio.Semaphore(AT_ONCE)
+
+    async def one(incident: Incident, update: Update, name: str) -> Delivery | None:
+        async with gate:
+            number = await incidents.claim(incident, update.number, name, now)
+            if number is None:
+                return None
+            message = message_of(incident, update, base_url)
+            error = await deliver(message, name, channels[name], seconds=seconds)
+            await incidents.note(incident.id, update.number, name, number, now, error=error)
+            sent = now if error is None else None
+            return Delivery(update=update.number, channel=name, attempts=number, sent=sent, error=error or "")
+
+    wanted = [(each, pending(each, name, now), name) for each in known for name in channels]
+    done = await asyncio.gather(*(one(each, update, name) for each, update, name in wanted if update is not None))
+    return [delivery for delivery in done if delivery is not None]
