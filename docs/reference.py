@@ -24,7 +24,7 @@ INTRODUCTIONS = {
     "reports": "Which reports come home every night: a section a source. A section that is not there is not fetched. "
     "One that begins with `x-` is read by nobody, a place for YAML anchors.",
     "promotions": "Which applications are built and deployed: a section an application, which becomes the DAG "
-    "`promote_<name>`. The file may be missing.",
+    "`promote_<name>`, and under `freezes` when nothing is brought to a stage. The file may be missing.",
     "notify": "Who is told of a night that is late, and of a promotion that waits: a section a channel. The file may be "
     "missing.",
 }
@@ -59,7 +59,7 @@ def _configuration(name: str, schema: Mapping[str, Any]) -> Iterator[str]:
     yield f"\nAs a JSON schema, for editors: [{name}.json](../schemas/{name}.json), or `nightshift schema {name}`.\n"
     if sections := schema.get("properties"):
         yield "\n| section | model |\n| --- | --- |\n"
-        yield from (f"| `{key}` | {', '.join(_words(one['else']))} |\n" for key, one in sections.items())
+        yield from (f"| `{key}` | {', '.join(_words(one.get('else', one)))} |\n" for key, one in sections.items())
     for title, model in sorted(schema["$defs"].items(), key=lambda one: _rank(one[0], schema)):
         yield f"\n## {title}\n\n{model['description']}\n\n| key | type | default | what |\n| --- | --- | --- | --- |\n"
         for key, field in model["properties"].items():
@@ -71,7 +71,9 @@ def _configuration(name: str, schema: Mapping[str, Any]) -> Iterator[str]:
 
 def _rank(title: str, schema: Mapping[str, Any]) -> tuple[int, str]:
     """Sort what a file begins with first."""
-    heads = [ref["else"] for ref in schema.get("properties", {}).values()] or [schema["additionalProperties"]["else"]]
+    heads = [ref.get("else", {}) for ref in schema.get("properties", {}).values()]
+    if isinstance(more := schema["additionalProperties"], dict):
+        heads = [more["else"], *heads]
     first = [word for one in heads for word in _titles(one)]
     return (first.index(title) if title in first else len(first), title)
 

@@ -12,7 +12,7 @@ import pendulum
 from airflow.sdk import DAG
 
 from nightshift.config.notify import channels_in_force
-from nightshift.config.promotions import applications_in_force
+from nightshift.config.promotions import promotions_in_force
 from nightshift.config.reports import mistakes_of_reports
 from nightshift.promotion.rules import people
 from nightshift.settings import NOTIFY, PROMOTIONS, REPORTS, ConfigError, config_folder
@@ -61,7 +61,7 @@ def all_mistakes(folder: Path | None = None) -> list[str]:
     except ConfigError as error:
         return [str(error)]
     found = mistakes_of_reports(folder)
-    applications_in_force(folder, mistakes=found, rules=people.problems_of)
+    found += promotions_in_force(folder, rules=people.problems_of, freeze_rules=people.problems_of_freezes).mistakes
     channels_in_force(folder, mistakes=found)
     return list(dict.fromkeys([*found, *_strangers(folder)]))
 

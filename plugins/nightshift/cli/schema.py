@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
+from nightshift.config.freezes import FREEZES, Freeze
 from nightshift.config.notify import Channel
 from nightshift.config.promotions import Application
 from nightshift.config.reports import model_of
@@ -87,10 +88,17 @@ def reports_schema() -> dict[str, Any]:
 
 def promotions_schema() -> dict[str, Any]:
     """Return the schema of ``promotions.yaml``."""
-    references, shared = _definitions({"application": Application})
+    references, shared = _definitions({"application": Application, FREEZES: Freeze})
     return {
         **_head("promotions.yaml: which applications are built and deployed after which reports"),
         "type": ["object", "null"],
+        "properties": {
+            FREEZES: {
+                "type": "array",
+                "items": references[FREEZES],
+                "description": "When nothing is brought to a stage; no application can be called so.",
+            }
+        },
         "additionalProperties": _unless_removed(references["application"], Application),
         **shared,
     }

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from types import UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, RootModel, ValidationError
 
 from nightshift.config.document import ConfigError, Document, Location, dotted
 from nightshift.config.scalars import Plain, with_whole_numbers
@@ -124,10 +124,12 @@ def _field_names(model: Any, loc: Location) -> list[str]:
         if not candidates:
             continue
         model = candidates[0].model_fields[step].annotation if isinstance(step, str) else candidates[0]
-    return [name for inner in _models(model) for name in inner.model_fields]
+    return [field.alias or name for inner in _models(model) for name, field in inner.model_fields.items()]
 
 
 def _models(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, RootModel):
+        return _models(annotation.model_fields["root"].annotation)
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
     if get_origin(annotation) in (Union, UnionType, list, tuple, dict) or get_args(annotation):

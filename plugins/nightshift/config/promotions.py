@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from nightshift.config.approvals import Approval
 from nightshift.config.document import ConfigError
+from nightshift.config.freezes import FREEZES, FreezeRules, Freezes, freezes_of
 from nightshift.config.in_force import Rules
 from nightshift.config.reading import PROMOTIONS, open_file, read_sections
 from nightshift.config.report_names import KnownReports, ReportName
 from nightshift.config.reports import Section, reports_known
 from nightshift.config.scalars import Days, Hours, Id, Pairs, Text, Value, is_switch, name_problem
-from nightshift.config.stages import Approval, OnFailure, Stage
+from nightshift.config.stages import OnFailure, Stage
 from nightshift.config.steps import AtEnvironment, OfProject, check_once, check_one, once, only_set, parameter, words
 
 
@@ -217,7 +220,9 @@ def read_applications(folder: Path | None = None) -> dict[str, Application | Con
     :raises ConfigError: the file cannot be read, or is not YAML
     """
     context = KnownReports(reports_known(folder))
-    return read_sections(Application, file=PROMOTIONS, folder=folder, name_problem=name_problem, context=context)
+    return read_sections(
+        Application, file=PROMOTIONS, folder=folder, name_problem=name_problem, context=context, but=FREEZES
+    )
 
 
 def reports_awaited(folder: Path | None = None) -> tuple[dict[str, tuple[str, ...]], str]:
@@ -232,6 +237,8 @@ def reports_awaited(folder: Path | None = None) -> tuple[dict[str, tuple[str, ..
     found: dict[str, tuple[str, ...]] = {}
     hidden = list(file.mistakes) if not file.names else []
     for name in file.names:
+        if name == FREEZES:
+            continue
         problem = name_problem(name)
         application = file.section(name, Application, context=context, problem=problem)
         section = None if application else file.raw(name)
@@ -244,29 +251,63 @@ def reports_awaited(folder: Path | None = None) -> tuple[dict[str, tuple[str, ..
     return found, "\n".join(hidden)
 
 
+@dataclass(frozen=True)
+class PromotionsInForce:
+    """What counts of ``promotions.yaml``.
+
+    :param mistakes: what is wrong with the file
+    """
+
+    applications: Mapping[str, Application]
+    freezes: FreezeRules
+    mistakes: list[str] = field(default_factory=list)
+
+
+def promotions_in_force(
+    folder: Path | None = None,
+    *,
+    rules: Rules[Application] | None = None,
+    freeze_rules: Rules[Freezes] | None = None,
+    with_gone: bool = False,
+) -> PromotionsInForce:
+    """Return what counts: each application and the freezes, as they stand in ``promotions.yaml``, or as they stood before
+    a mistake.
+
+    :param folder: the configuration folder; default :func:`nightshift.settings.config_folder`
+    :param rules: says what is wrong with an application that fits its model
+    :param freeze_rules: the same, of the freezes
+    :param with_gone: applications that are no longer in the file as well, as they were
+    """
+    file = open_file(PROMOTIONS, folder=folder)
+    context = KnownReports(reports_known(folder))
+    found: dict[str, Application] = {}
+    for name in [*file.names, *(file.gone if with_gone else ())]:
+        if name == FREEZES:
+            continue
+        application = file.section(
+            name, Application, context=context, problem=name_problem(name), rules=rules, counts_gone=with_gone
+        )
+        if application is not None:
+            found[name] = application
+    labels = {name: [stage.label for stage in one.stages] for name, one in found.items()}
+    freezes = freezes_of(file, labels, freeze_rules)
+    return PromotionsInForce(
+        found, freezes, [*file.mistakes, *(file.mistake_gone(name) for name in file.gone if name != FREEZES)]
+    )
+
+
 def applications_in_force(
     folder: Path | None = None,
     *,
     mistakes: list[str] | None = None,
     rules: Rules[Application] | None = None,
     with_gone: bool = False,
-) -> dict[str, Application]:
-    """Return the applications that count: each as it stands in ``promotions.yaml``, or as it stood before a mistake.
+) -> Mapping[str, Application]:
+    """Return the applications that count; see :func:`promotions_in_force`.
 
-    :param folder: the configuration folder; default :func:`nightshift.settings.config_folder`
     :param mistakes: is given what is wrong with the file
-    :param rules: says what is wrong with an application that fits its model
-    :param with_gone: those that are no longer in the file as well, as they were
     """
-    file = open_file(PROMOTIONS, folder=folder)
-    context = KnownReports(reports_known(folder))
-    found = {}
-    for name in [*file.names, *(file.gone if with_gone else ())]:
-        application = file.section(
-            name, Application, context=context, problem=name_problem(name), rules=rules, counts_gone=with_gone
-        )
-        if application is not None:
-            found[name] = application
+    found = promotions_in_force(folder, rules=rules, with_gone=with_gone)
     if mistakes is not None:
-        mistakes += [*file.mistakes, *map(file.mistake_gone, file.gone)]
-    return found
+        mistakes += found.mistakes
+    return found.applications

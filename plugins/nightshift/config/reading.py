@@ -89,6 +89,7 @@ def read_sections(
     folder: Path | None = None,
     name_problem: Callable[[str], str | None] | None = None,
     context: Any = None,
+    but: str | None = None,
 ) -> dict[str, Model | ConfigError]:
     """Read a configuration file whose top-level sections are all of one kind, as it stands.
 
@@ -99,6 +100,7 @@ def read_sections(
     :param folder: the configuration folder; default :func:`config_folder`
     :param name_problem: says what is wrong with the name of a section, or ``None``
     :param context: what the validators of the model are given as Pydantic's validation context
+    :param but: a section of another kind
     :return: the sections by their names, in the order of the file; nothing where there is no such file
     :raises ConfigError: the file cannot be read, or is not YAML
     """
@@ -108,7 +110,7 @@ def read_sections(
         return {}
     found: dict[str, Model | ConfigError] = {}
     for name in document.sections:
-        if is_removed(document.values.get(name)):
+        if name == but or is_removed(document.values.get(name)):
             continue
         try:
             if name_problem and name not in document.mistakes and (problem := name_problem(name)):

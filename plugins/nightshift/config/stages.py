@@ -9,8 +9,9 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from nightshift.config.approvals import Approval
 from nightshift.config.reports import Section
-from nightshift.config.scalars import Clock, Duration, Hours, Pairs, Text, Word, Zone, is_switch, name_problem
+from nightshift.config.scalars import Clock, Duration, Pairs, Text, Word, Zone, is_switch, name_problem
 from nightshift.config.steps import (
     AtEnvironment,
     FolderPromotion,
@@ -27,21 +28,6 @@ Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 OnFailure = Literal["offer", "roll_back", "stop"]
 TAKEN_STAGES = frozenset({"build", "begin", "close", "roll_back"})
 """Task ids of a promotion that no stage may take."""
-
-
-class Approval(Section):
-    """An approval by a person, in Airflow.
-
-    :param users: names of the people who may approve, as they sign in to Airflow; nobody named: everybody who may act
-        on the DAG
-    :param hours: how long it waits for an answer, above 0 and up to a year
-    :param on_timeout: what no answer means: ``reject`` ends the promotion as rejected, ``fail`` as failed, ``approve``
-        goes on
-    """
-
-    users: Annotated[tuple[Text, ...], once("user")] = ()
-    hours: Hours = 72
-    on_timeout: Literal["reject", "fail", "approve"] = "reject"
 
 
 class DeploymentWindow(Section):

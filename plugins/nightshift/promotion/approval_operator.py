@@ -55,6 +55,9 @@ class PromotionApprovalOperator(ApprovalOperator):
         stages: Sequence[str],
         stage: str | None = None,
         users: Sequence[str] = (),
+        at_least: int = 1,
+        not_requester: bool = False,
+        remind: timedelta | None = None,
         hours: float = 72,
         on_timeout: str = "reject",
         supersedable: bool = False,
@@ -73,6 +76,9 @@ class PromotionApprovalOperator(ApprovalOperator):
         self.application = application
         self.stage = stage
         self.stages = list(stages)
+        self.at_least = at_least
+        self.not_requester = not_requester
+        self.remind = remind
         self.on_timeout = on_timeout
         self.supersedable = supersedable
         self.terms = terms

@@ -68,7 +68,7 @@ def _one(parameter: Mapping[str, Any]) -> Any:
 
 def _stage_plan(stage: Stage, version: Version | None) -> str:
     """Return what a stage is to go through, in one line."""
-    parts = [f"approval by {', '.join(stage.approval.users) or 'a person'}"] if stage.approval else []
+    parts = [f"approval by {stage.approval.words}"] if stage.approval else []
     if stage.window:
         days = f" on {', '.join(stage.window.days)}" if stage.window.days else ""
         parts.append(f"window {stage.window.opens} to {stage.window.closes} {stage.window.timezone}{days}")

@@ -141,6 +141,40 @@ class RecordedResolution(_Model):
     at: AwareDatetime
 
 
+class RecordedAnswer(_Model):
+    """A person's answer to a question, as Airflow tells who gave it.
+
+    :param person: id of the person at Airflow's auth manager
+    :param name: name of the person there
+    :param terms: digest of what was shown
+    """
+
+    person: str
+    name: str
+    word: Literal["yes", "no"]
+    reason: str = ""
+    at: AwareDatetime
+    terms: str
+
+
+class FreezeOverride(_Model):
+    """A person's word that a stage is not frozen for this promotion.
+
+    :param freeze: name of the freeze
+    :param since: when it began: the next time it comes, it is another one
+    :param terms: digest of what was shown: the override is of nothing else
+    """
+
+    freeze: str
+    since: AwareDatetime
+    stage: str
+    person: str
+    name: str
+    reason: str
+    at: AwareDatetime
+    terms: str
+
+
 class PromotionStep(_Model):
     """A step, as far as it is.
 
@@ -150,6 +184,9 @@ class PromotionStep(_Model):
     :param asked: since when FlexDeploy may have been asked for work whose answer is not known; ``None``: nothing is
         open
     :param start_time: when FlexDeploy was asked to begin, of deployments that are scheduled there
+    :param answers: what people said so far, of approvals; each counts for the terms that it names only
+    :param cleared: Airflow's ``max_tries`` when it was asked: a clear raises it, and asks anew
+    :param until: until when it waits, as far as is known: for answers, or for what stands in its way
     """
 
     task: str
@@ -168,6 +205,9 @@ class PromotionStep(_Model):
     said: RecordedResolution | None = None
     url: str | None = None
     start_time: str | None = None
+    answers: tuple[RecordedAnswer, ...] = ()
+    cleared: int = 0
+    until: AwareDatetime | None = None
     detail: str = ""
 
     def end(self, state: StepState, **more: Any) -> PromotionStep:
@@ -251,6 +291,7 @@ class PromotionRecord(_Model):
     :param due: stage → ids of the tasks that have to verify and soak it before anything goes on, in order
     :param verdicts: what all checks of its deployments said, in the order of time
     :param version: the version that it builds or was given; pinned, no stage gets another
+    :param overrides: the freezes that people have overridden for it
     :param steps: its steps, in the order in which they first began
     """
 
@@ -275,6 +316,7 @@ class PromotionRecord(_Model):
     version: Version | None = None
     superseded_by: str | None = None
     offer: Offer | None = None
+    overrides: tuple[FreezeOverride, ...] = ()
     steps: tuple[PromotionStep, ...] = ()
 
     def step(self, task: str) -> PromotionStep | None:

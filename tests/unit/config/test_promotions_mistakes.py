@@ -119,6 +119,11 @@ MISTAKES = [
     (STAGE, f"{STAGE}\n      aproval: {{}}", f":8: {ONE}.aproval: unknown field; did you mean 'approval'?"),
     (STREAM, "  stream: main\n  stages: []", "given twice"),
     # Approvals.
+    (APPROVAL, "      approval: {users: [ann], at_least: 2}", ":13: portal.stages[1].approval: at_least asks for 2 people, and users names 1; name more"),
+    (APPROVAL, "      approval: {at_least: 2, on_timeout: approve}", ":13: portal.stages[1].approval: on_timeout: approve would go on with too few; use reject or fail"),
+    (APPROVAL, "      approval: {not_requester: true, on_timeout: approve}", ":13: portal.stages[1].approval: on_timeout: approve would go on with too few; use reject or fail"),
+    (APPROVAL, "      approval: {at_least: 0}", ":13: portal.stages[1].approval.at_least: input should be greater than or equal to 1 (found 0)"),
+    (APPROVAL, "      approval: {remind: 4}", ":13: portal.stages[1].approval.remind: must be a length of time: a whole number of s, m, h or d, such as 30s, 10m, 4h or 2d (found 4)"),
     (APPROVAL, "      approval:", ":13: portal.stages[1].approval: write approval: {} for one by anybody who may, or leave it out for none (found None)"),
     (APPROVAL, "      approval: yes", ":13: portal.stages[1].approval: write approval: {} for one by anybody who may, or leave it out for none (found 'yes')"),
     (APPROVAL, "      approval: ada", f":13: portal.stages[1].approval: {FIELDS} (found 'ada')"),

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from airflow.sdk import conf
 
 from nightshift.config.document import Location
+from nightshift.config.freezes import Freezes
 from nightshift.config.promotions import Application
 
 _BY_ID: Mapping[str, tuple[str, str, str]] = {
@@ -30,7 +31,7 @@ set.
 def people_problem(users: tuple[str, ...], auth_manager: str) -> str | None:
     """Return why the people of an approval would not be let answer, or ``None``.
 
-    :param users: the approval's ``users``
+    :param users: the approval's ``users``, or those who may override a freeze
     :param auth_manager: Airflow's setting ``[core] auth_manager``: a class with its module
     """
     name = auth_manager.rpartition(".")[2]
@@ -44,6 +45,14 @@ def people_problem(users: tuple[str, ...], auth_manager: str) -> str | None:
         f"{unknown[0]!r} could never answer: {name} knows people {known_by}, not as they sign in. Set "
         f"AIRFLOW__CORE__AUTH_MANAGER to {instead}, or name ids"
     )
+
+
+def problems_of_freezes(freezes: Freezes) -> Iterator[tuple[Location, str]]:
+    """Yield the freezes whose people this Airflow's auth manager cannot know, with their places."""
+    auth_manager = conf.get("core", "auth_manager", fallback="")
+    for number, freeze in enumerate(freezes.root):
+        if problem := people_problem(freeze.override, auth_manager):
+            yield (number, "override"), problem
 
 
 def problems_of(application: Application) -> Iterator[tuple[Location, str]]:

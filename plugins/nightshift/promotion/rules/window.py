@@ -9,12 +9,13 @@ the second.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from datetime import UTC, datetime, time, timedelta
 from itertools import count
 
 import pendulum
 
 from nightshift.config.stages import DeploymentWindow
+from nightshift.promotion.rules.local_time import instant
 
 _WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
@@ -56,30 +57,9 @@ def _hours(window: DeploymentWindow, at: datetime) -> Iterator[tuple[datetime, d
         if window.days and _WEEKDAYS[day.weekday()] not in window.days:
             continue
         last = day if closes > opens else day + timedelta(days=1)
-        hours = _instant(day, opens, zone, fold=0), _instant(last, closes, zone, fold=1)
+        hours = (
+            instant(datetime.combine(day, opens), zone, fold=0),
+            instant(datetime.combine(last, closes), zone, fold=1),
+        )
         if hours[0] < hours[1]:
             yield hours
-
-
-def _instant(day: date, clock: time, zone: tzinfo, *, fold: int) -> datetime:
-    """Return when it is that local time, in UTC.
-
-    :param fold: which of two instants, 0 the first and 1 the second, where the local time comes twice
-    """
-    local = datetime.combine(day, clock)
-    instants = [local.replace(tzinfo=zone, fold=one).astimezone(UTC) for one in (0, 1)]
-    return instants[fold] if instants[0] <= instants[1] else _change(instants[1], instants[0], zone)
-
-
-def _change(before: datetime, after: datetime, zone: tzinfo) -> datetime:
-    """Return the first second after ``before`` in UTC from which on the zone has the offset that it has at
-    ``after``.
-    """
-    old = before.astimezone(zone).utcoffset()
-    while (span := (after - before) // timedelta(seconds=1)) > 1:
-        middle = before + timedelta(seconds=span // 2)
-        if middle.astimezone(zone).utcoffset() == old:
-            before = middle
-        else:
-            after = middle
-    return after
