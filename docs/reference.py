@@ -1,4 +1,5 @@
-"""Write what follows from the models: the reference pages of the site and the JSON schemas (``python -m docs.reference``).
+"""Write what follows from the models: the reference pages of the site, the JSON schemas, and the types of the board's
+ES modules (``python -m docs.reference``).
 
 With ``--check`` nothing is written; the exit code is 1 where a file is not as it would be written.
 """
@@ -11,12 +12,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from docs.board_types import types_js
 from nightshift.cli.schema import SCHEMAS, described
 from nightshift.http.client_settings import ClientSettings
 from nightshift.provider import get_provider_info
 from nightshift.sources import VENDORS
 
 DOCS = Path(__file__).resolve().parent
+BOARD = DOCS.parent / "plugins" / "nightshift" / "board" / "static"
 MADE = "<!-- Made from the models by `make docs`; changes here are overwritten. -->\n"
 _KINDS = {"integer": "whole number", "number": "number", "boolean": "`true`, `false`", "string": "text"}
 _TEXT = ["string", "number", "boolean"]
@@ -37,6 +40,7 @@ def files() -> dict[Path, str]:
         made[DOCS / "schemas" / f"{name}.json"] = f"{json.dumps(schema(), indent=2, ensure_ascii=False)}\n"
         made[DOCS / "reference" / f"{name}.md"] = "".join(_configuration(name, schema()))
     made[DOCS / "reference" / "connections.md"] = "".join(_connections())
+    made[BOARD / "types.js"] = types_js()
     return made
 
 

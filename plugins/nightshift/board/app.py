@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from importlib.resources import files
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
@@ -58,6 +58,24 @@ class Board:
         return answer(request, await cell_detail(index.lake, index, config, who, source, report, night))
 
 
+class Fresh(StaticFiles):
+    """Files that a browser asks about each time: modules of two versions must not meet in one page."""
+
+    def file_response(self, *arguments: Any, **options: Any) -> Response:
+        """Answer with a file."""
+        found = super().file_response(*arguments, **options)
+        found.headers["cache-control"] = "no-cache"
+        found.headers["x-content-type-options"] = "nosniff"
+        return found
+
+
+def page() -> Response:
+    """Show the page for hosts without Airflow's UI: where the board is."""
+    text = files(__package__).joinpath("static/index.html").read_bytes()
+    policy = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+    return Response(text, media_type="text/html", headers={"content-security-policy": policy})
+
+
 def create_app() -> FastAPI:
     """Return the board as an ASGI application, to be mounted at :data:`~nightshift.board.MOUNT`."""
     app = FastAPI(title="Nightshift", docs_url=None, redoc_url=None, openapi_url=None)
@@ -68,7 +86,8 @@ def create_app() -> FastAPI:
     ):
         app.add_api_route(f"/api/{path}", route, methods=["GET"], response_model=model, dependencies=guard)
     static = files(__package__).joinpath("static")
-    app.mount("/static", StaticFiles(directory=str(static), check_dir=False))
+    app.mount("/static", Fresh(directory=str(static)))
+    app.add_api_route("/", page, methods=["GET"], response_class=Response)
     app.add_exception_handler(AnyHTTPException, problem)
     app.add_exception_handler(RequestValidationError, problem)
     app.add_exception_handler(Exception, broken)

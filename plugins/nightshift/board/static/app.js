@@ -1,0 +1,79 @@
+/** The board as a whole: its head, its views, and what a tab or a card shows instead. */
+
+import { Button, Fragment, RouterLink, h, useEffect, useState } from "./host.js";
+import { refresh, useAnswer } from "./api.js";
+import { Connections } from "./connections.js";
+import { Incidents } from "./incidents.js";
+import { Jobs } from "./jobs.js";
+import { Nights } from "./nights.js";
+import { OverviewView } from "./overview.js";
+import { Glyph } from "./parts.js";
+import { VIEWS, usePlace } from "./place.js";
+import { Promotions } from "./promotions.js";
+import { Tab } from "./tab.js";
+import { shortly, useZone } from "./time.js";
+
+const NAMES = {
+  overview: "Overview", nights: "Nights", promotions: "Promotions", jobs: "Jobs", connections: "Connections", incidents: "Incidents",
+};
+
+/**
+ * The component that Airflow renders, as a page or as a tab of a DAG, of a run, of a task.
+ *
+ * @param {{dagId?: string, runId?: string}} props
+ */
+export function Nightshift({ dagId, runId }) {
+  const place = usePlace();
+  if (dagId !== undefined) return h("div", { className: "ns ns-tab" }, h(Tab, { dagId, runId, place }));
+  return h("div", { className: "ns ns-page" }, h(Head, { place }), h("div", { className: "ns-view" }, h(View, { place })));
+}
+
+/** @param {{place: import("./place.js").Place}} props */
+function View({ place }) {
+  switch (place.view) {
+    case "nights": return h(Nights, { place });
+    case "promotions": return h(Promotions, { place });
+    case "jobs": return h(Jobs);
+    case "connections": return h(Connections);
+    case "incidents": return h(Incidents);
+    default: return h(OverviewView, { place });
+  }
+}
+
+/** @param {{place: import("./place.js").Place}} props */
+function Head({ place }) {
+  const answer = useAnswer("overview");
+  const { data } = answer;
+  const badges = { jobs: data?.jobs ?? 0, incidents: data?.incidents_open ?? 0, connections: data?.connections_failing?.length ?? 0 };
+  return h(
+    "header", { className: "ns-top" },
+    h("div", { className: "ns-title" }, h("h1", null, "Nightshift"), h(Freshness, { answer })),
+    h("nav", { "aria-label": "Views of Nightshift" }, VIEWS.map((view) => h(
+      RouterLink,
+      { key: view, to: { search: place.to(view) }, "aria-current": view === place.view ? "page" : undefined, className: "ns-nav" },
+      NAMES[view], badges[view] > 0 && h("span", { className: `ns-badge${view === "jobs" ? "" : " ns-badge-bad"}` }, badges[view]),
+    ))),
+  );
+}
+
+/** When the page was last told something, and by which clock times are shown. */
+function Freshness({ answer }) {
+  const timeZone = useZone();
+  const [now, setNow] = useState(Date.now);
+  useEffect(() => {
+    const clock = setInterval(() => setNow(Date.now()), 5000);
+    return () => clearInterval(clock);
+  }, []);
+  const [asking, setAsking] = useState(false);
+  const ask = () => {
+    setAsking(true);
+    refresh().finally(() => setAsking(false));
+  };
+  const old = answer.failure !== null || (answer.seen > 0 && now - answer.seen > 120_000);
+  return h(
+    Fragment, null,
+    h("span", { className: old ? "ns-fresh ns-late" : "ns-fresh ns-mute" },
+      answer.seen > 0 ? `${old ? "last heard of" : "seen"} ${shortly(answer.seen, timeZone)}` : "not seen yet", ` · times in ${timeZone}`),
+    h(Button, { size: "xs", variant: "ghost", onClick: ask, loading: asking, "aria-label": "Look again" }, h(Glyph, { of: "again" })),
+  );
+}

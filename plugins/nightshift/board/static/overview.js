@@ -1,0 +1,114 @@
+/** The first view: the newest night, the line, promotions and figures at a glance, what needs somebody, and both grids. */
+
+import { Fragment, RouterLink, h } from "./host.js";
+import { useAnswer } from "./api.js";
+import { figureText } from "./figures.js";
+import { Nights } from "./nights.js";
+import { CELLS, Glyph, Part, joined, stateOf } from "./parts.js";
+import { Presses } from "./press.js";
+import { Lanes, Wait } from "./promotions.js";
+import { Time, count, nightShortly, number } from "./time.js";
+
+const GOOD = ["published", "rebuilt", "empty"];
+
+/** @param {{place: import("./place.js").Place}} props */
+export function OverviewView({ place }) {
+  const answer = useAnswer("overview");
+  return h(
+    Fragment, null,
+    h(Part, { answer, rows: 2 }, (data) => h(Tiles, { data, place })),
+    h(Nights, { place, tools: false, beside: answer.data ? h(Needs, { data: answer.data, place }) : null }),
+    h(Lanes, { place }),
+  );
+}
+
+/** A tile that leads to its view. */
+const Tile = ({ title, to, value, tone = "", children }) =>
+  h(
+    RouterLink, { to: { search: to }, className: `ns-tile ns-tile-link${tone ? ` ns-edge-${tone}` : ""}` },
+    h("span", { className: "ns-mute" }, title), h("b", null, value), h("span", { className: "ns-tile-more" }, children),
+  );
+
+/** @param {{data: import("./types.js").Overview, place: import("./place.js").Place}} props */
+function Tiles({ data, place }) {
+  const { night, promotions, line, figures, incidents_open: incidents } = data;
+  return h(
+    "div", { className: "ns-tiles" },
+    night && h(NightTile, { night, to: place.to("nights") }),
+    promotions && h(
+      Tile,
+      {
+        title: "Promotions", to: place.to("promotions"), value: `${number(promotions.under_way)} under way`,
+        tone: promotions.failed.length > 0 ? "bad" : "",
+      },
+      promotions.failed.length > 0
+        ? h("span", { className: "ns-bad" }, `failed: ${promotions.failed.join(", ")}`)
+        : promotions.waiting.length > 0 ? promotions.waiting[0].text : "nothing waits",
+    ),
+    line && h(
+      Tile, { title: "Line", to: place.to("promotions"), value: line.moving ? "moving" : "stopped", tone: line.moving ? "" : "late" },
+      h(NextStop, { line }),
+    ),
+    incidents !== null && h(
+      Tile,
+      { title: "Incidents", to: place.to("incidents"), value: incidents === 0 ? "none" : `${number(incidents)} open`, tone: incidents > 0 ? "bad" : "" },
+      incidents === 0 ? "nothing is late or unsound" : "what to do is with each",
+    ),
+    figures !== null && figures.length > 0 && h(
+      Tile, { title: figures[0].label, to: place.to("promotions"), value: figureText(figures[0]) },
+      joined(figures.slice(1, 4).map((figure) => `${figure.label.toLowerCase()} ${figureText(figure)}`)),
+    ),
+    h(Presses, { presses: data.presses, quiet: true }),
+  );
+}
+
+/** @param {{night: import("./types.js").NightTile, to: string}} props */
+function NightTile({ night, to }) {
+  const good = GOOD.reduce((sum, state) => sum + (night.states[state] ?? 0), 0);
+  const others = Object.keys(night.states).filter((state) => !GOOD.includes(state) && night.states[state] > 0);
+  const worst = others.map((state) => stateOf(CELLS, state).tone);
+  const tone = worst.includes("bad") ? "bad" : worst.includes("late") ? "late" : "";
+  return h(
+    Tile, { title: `Night of ${nightShortly(night.night)}`, to, value: `${number(good)} of ${number(night.reports)}`, tone },
+    others.length === 0 && (night.reports > 0 ? "all published" : "no report is configured"),
+    joined(others.map((state) => h(
+      "span", { className: `ns-${stateOf(CELLS, state).tone}` }, h(Glyph, { of: stateOf(CELLS, state).glyph }), ` ${night.states[state]} ${stateOf(CELLS, state).name}`,
+    ))),
+    night.late_since && h(Fragment, null, " since ", h(Time, { at: night.late_since })),
+  );
+}
+
+/** @param {{line: import("./types.js").LineTile}} props */
+function NextStop({ line }) {
+  const [hold] = line.holds;
+  const freeze = line.freezes.find((one) => one.on) ?? line.freezes[0];
+  if (hold) return h(Fragment, null, `by ${hold.by}`, hold.until && h(Fragment, null, " until ", h(Time, { at: hold.until })));
+  if (!freeze) return "no freeze is near";
+  return freeze.on
+    ? h(Fragment, null, `${freeze.name} until `, h(Time, { at: freeze.ends }))
+    : h(Fragment, null, `${freeze.name} from `, h(Time, { at: freeze.begins }));
+}
+
+/** What needs somebody, the worst first; each line leads to where it can be done. */
+function Needs({ data, place }) {
+  const lines = [
+    data.jobs_in_doubt > 0 && ["bad", "question", `${count(data.jobs_in_doubt, "job")} of which only a person can tell how it stands`, "jobs"],
+    ...(data.connections_failing ?? []).map((one) => ["bad", "cross", `The connection ${one} fails`, "connections"]),
+    ...(data.promotions?.failed ?? []).map((one) => ["bad", "cross", `The last promotion of ${one} failed`, "promotions"]),
+  ].filter(Boolean);
+  const waiting = (data.promotions?.waiting ?? []).filter((wait) => wait.kind === "approval" || wait.kind === "person");
+  return h(
+    "aside", { className: "ns-panel", "aria-label": "What needs somebody" },
+    h("h3", null, "Needs somebody"),
+    lines.length + waiting.length === 0
+      ? h("p", { className: "ns-mute" }, h(Glyph, { of: "check" }), " Nothing. Sleep well.")
+      : h(
+        "ul", { className: "ns-needs-list" },
+        lines.map(([tone, glyph, text, view]) => h(
+          "li", { key: text, className: `ns-${tone}` }, h(Glyph, { of: glyph }), h(RouterLink, { to: { search: place.to(view) }, className: "ns-link" }, text),
+        )),
+        waiting.map((wait, at) => h("li", { key: at }, h(Wait, { wait, now: data.now }))),
+      ),
+    h("p", { className: "ns-mute ns-hint" }, "A cell of the grid opens here: what is known of that night, and what can be pressed."),
+  );
+}
