@@ -40,7 +40,9 @@ def shares(reports: int) -> tuple[int, int, int]:
 
 
 def sizes(*, reports: int, applications: int) -> list[int]:
-    """Return the number of tasks of each DAG: four nightly ones, the one that renews Token Flex's sign-in, the promotions."""
+    """Return the number of tasks of each DAG: four nightly ones, the one that renews Token Flex's sign-in, the
+    promotions.
+    """
     flexnet, exports, results = shares(reports)
     nightly = [1 + TASKS_A_REPORT * flexnet, 1 + TASKS_AN_EXPORT * exports, 1 + TASKS_A_REPORT * results, 1 + TASKS_OF_THE_TREE]  # fmt: skip
     return [*nightly, 1, *([TASKS_AN_APPLICATION] * applications)]

@@ -1,7 +1,7 @@
 """What one run of one program costs, seen from outside: wall, processor, peak memory, and what the origin saw of it.
 
-The runner stays small (no heavy imports): Linux counts the memory of the process that starts a program into the program's
-own peak, so no figure here can be below the runner's own, about 20 MB.
+The runner stays small (no heavy imports): Linux counts the memory of the process that starts a program into the
+program's own peak, so no figure here can be below the runner's own, about 20 MB.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""The vendor of the benchmarks: FlexNet's paged reports, a CSV of any size and jobs to wait for, at a cost far below its
-clients'.
+"""The vendor of the benchmarks: FlexNet's paged reports, a CSV of any size and jobs to wait for, at a cost far below
+its clients'.
 
 It runs in a process of its own, pinned to a core of its own where there are two. ``/control`` sets what it serves and
 returns the counters since the call before; a control request counts nowhere.

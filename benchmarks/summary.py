@@ -23,8 +23,10 @@ class Summary:
     :param runs: trials that count
     :param wall: seconds from start to exit
     :param start_up: the same with the small run; ``None`` where there was none
-    :param rate: units a second, net of the start-up; ``None`` where the run was too short to tell, or brings nothing home
-    :param ratio: that rate as a multiple of the baseline's in the same run; the same number of units divided by both times
+    :param rate: units a second, net of the start-up; ``None`` where the run was too short to tell, or brings nothing
+        home
+    :param ratio: that rate as a multiple of the baseline's in the same run; the same number of units divided by both
+        times
     :param cpu: seconds of processor
     :param cpu_rate: units a second of processor, net of the start-up; steadier than ``rate`` where the machine is busy
     :param cpu_ratio: as ``ratio``, of processor

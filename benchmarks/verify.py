@@ -1,4 +1,5 @@
-"""Count what a contender brought home, from what it left behind and not from what it says. Runs in a process of its own.
+"""Count what a contender brought home, from what it left behind and not from what it says. Runs in a process of its
+own.
 
 Every row has a key of its own, and so has every wait: their number and that of the distinct ones together tell loss and
 repetition. A CSV is compared block by block, byte by byte.

@@ -1,7 +1,7 @@
 """# Configuration
 
-No DAG: what is wrong with `reports.yaml` and `promotions.yaml` is the import error of this file. The DAGs themselves go on as
-they were before the mistake, so that no typing error ends what runs.
+No DAG: what is wrong with `reports.yaml` and `promotions.yaml` is the import error of this file. The DAGs themselves go
+on as they were before the mistake, so that no typing error ends what runs.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """# Exago catalog
 
-Every night the tree of folders and reports of Exago comes home: **extract** lands the server's answer as received, and its
-rows; **publish** makes them the night of the Delta table `tables/exago/tree`. **changes.compare** says what appeared,
-vanished, moved or changed its type since the night before (in its log and as its XCom `changes`), which becomes the table
-`tables/exago/tree_changes`.
+Every night the tree of folders and reports of Exago comes home: **extract** lands the server's answer as received, and
+its rows; **publish** makes them the night of the Delta table `tables/exago/tree`. **changes.compare** says what
+appeared, vanished, moved or changed its type since the night before (in its log and as its XCom `changes`), which
+becomes the table `tables/exago/tree_changes`.
 
 * Reports that `reports.yaml` names are run and become tables like any other report. **folders** makes declared folders
   that are missing.

@@ -6,7 +6,8 @@ Every night the configured reports of FlexNet Operations come home: **extract** 
 
 * *Trigger* opens a form: a night or a range, which reports, force.
 * *Backfill*: `airflow backfill create --dag-id flexnet_reports --from-date 2026-11-01 --to-date 2026-11-10`
-* What is fetched is configured in `reports.yaml`, section `flexnet`; the connection is of the type *FlexNet Operations*.
+* What is fetched is configured in `reports.yaml`, section `flexnet`; the connection is of the type *FlexNet
+  Operations*.
 """
 
 from __future__ import annotations

@@ -1,1 +1,3 @@
-"""The project's own, never packaged: which reports and applications, the stand-in vendors, the mission on one machine."""
+"""The project's own, never packaged: which reports and applications, the stand-in vendors, the mission on one
+machine.
+"""

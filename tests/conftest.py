@@ -1,4 +1,6 @@
-"""Settings of every test: an Airflow home of their own, no setting of the user's, loopback only. Set before Airflow is imported."""
+"""Settings of every test: an Airflow home of their own, no setting of the user's, loopback only. Set before Airflow is
+imported.
+"""
 
 from __future__ import annotations
 

@@ -196,9 +196,12 @@ class FakeExecutionApi:
         """
         user = None if by is None else {"id": f"id of {by}", "name": by}
         event = {
-            "chosen_options": [option], "params_input": {}, "responded_at": datetime.now(UTC),
-            "responded_by_user": user, "timedout": timed_out,
-        }  # fmt: skip
+            "chosen_options": [option],
+            "params_input": {},
+            "responded_at": datetime.now(UTC),
+            "responded_by_user": user,
+            "timedout": timed_out,
+        }
         return self.run(task, resume=(self._parked.next_method, event))
 
     def fire(self, message: Any) -> Any:
@@ -314,9 +317,10 @@ class FakeExecutionApi:
         # As Airflow's route has it, both ends of the span count.
         after, before = (datetime.fromisoformat(query[name]) if name in query else None for name in ("after", "before"))
         found = [
-            one for one in self.asset_events.get(query["name"], [])
+            one
+            for one in self.asset_events.get(query["name"], [])
             if (after is None or one["timestamp"] >= after) and (before is None or one["timestamp"] <= before)
-        ]  # fmt: skip
+        ]
         found.sort(key=lambda one: one["timestamp"], reverse=query["ascending"] == "false")
         asset = {"name": query["name"], "uri": query["uri"], "group": "asset"}
         rows = [

@@ -1,5 +1,5 @@
-"""Nightshift: the download of an export as a DAG has it, to a landing on the local disk: the vendor's word for the export,
-the signed link, every record counted, every part compressed and hashed, the manifest last.
+"""Nightshift: the download of an export as a DAG has it, to a landing on the local disk: the vendor's word for the
+export, the signed link, every record counted, every part compressed and hashed, the manifest last.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""The clock of a parse: what importing Airflow's SDK costs, then what the DAGs cost, in one process and a moment apart."""
+"""The clock of a parse: what importing Airflow's SDK costs, then what the DAGs cost, in one process and a moment
+apart.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""The event loop of a triggerer, as far as a trigger can tell: one task a trigger, each in a greenback portal as Airflow has
-it, next to a clock that sees how late the loop is.
+"""The event loop of a triggerer, as far as a trigger can tell: one task a trigger, each in a greenback portal as
+Airflow has it, next to a clock that sees how late the loop is.
 
 No other part of Airflow is imported here, so that every contender imports what is its own. What only the loop can see
 goes into ``told.json``; the waits that ended as they had to, into ``events.txt``.

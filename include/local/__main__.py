@@ -1,5 +1,5 @@
-"""``make run``: stand-in vendors, an embedded Airflow, last night's reports, the promotions that depend on them, a summary;
-then the Airflow UI stays up until Ctrl-C. Approvals are given by a person in the UI.
+"""``make run``: stand-in vendors, an embedded Airflow, last night's reports, the promotions that depend on them, a
+summary; then the Airflow UI stays up until Ctrl-C. Approvals are given by a person in the UI.
 
 With ``--once`` approvals of stand-in deployments are given by the program, everything is stopped after the summary, and
 the exit code is 0 when every report was published that its vendor still has for the night, and every promotion ended

@@ -1,4 +1,6 @@
-"""What a person gives to `make run`: `.env`, a port, a night. Whatever cannot be meant is refused before anything starts."""
+"""What a person gives to `make run`: `.env`, a port, a night. Whatever cannot be meant is refused before anything
+starts.
+"""
 
 from __future__ import annotations
 
@@ -80,8 +82,8 @@ def check_writable(place: str) -> None:
         usable = False
     if not usable:
         raise Refused(
-            f"cannot write in {folder}. Copy the checkout to a folder of your own and run there, or set NIGHTSHIFT_LAKE "
-            "where it is the lake that cannot be written."
+            f"cannot write in {folder}. Copy the checkout to a folder of your own and run there, or set "
+            "NIGHTSHIFT_LAKE where it is the lake that cannot be written."
         )
 
 

@@ -138,7 +138,9 @@ class Api:
         return "\n".join(line if isinstance(line, str) else json.dumps(line) for line in content)
 
     def failure(self, dag_id: str, run_id: str, task_id: str, try_number: int = 1) -> tuple[str, str] | None:
-        """Return type and text of the last exception in the log of one attempt of a task; ``None`` where there is none."""
+        """Return type and text of the last exception in the log of one attempt of a task; ``None`` where there is
+        none.
+        """
         for line in reversed(self._log(dag_id, run_id, task_id, try_number)):
             if isinstance(line, dict) and (detail := line.get("error_detail")):
                 return str(detail[0]["exc_type"]), str(detail[0]["exc_value"])

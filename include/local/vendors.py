@@ -94,5 +94,6 @@ class StandIns:
 
 
 if __name__ == "__main__":
-    # The connections of the stand-ins that another host serves, each on a port from a first one on, for `airflow connections import`.
+    # The connections of the stand-ins that another host serves, each on a port from a first one on, for `airflow
+    # connections import`.
     print(json.dumps(standin_connections(ports_from(int(sys.argv[2])), host=sys.argv[1]), indent=2))

@@ -2,7 +2,8 @@
 
 Built from the services' public pages: a workflow of Teams takes a message with Adaptive Cards of at most 28 KB and
 answers 202 with nothing; the Events API v2 of PagerDuty checks every field and answers 202, or 400 with what is wrong;
-Google Chat takes a message of at most 32,000 bytes and answers it back. What is no secret of this stand-in opens nothing.
+Google Chat takes a message of at most 32,000 bytes and answers it back. What is no secret of this stand-in opens
+nothing.
 """
 
 from __future__ import annotations

@@ -142,7 +142,10 @@ class Unreachable(VendorError):
     may be asked again.
     """
 
-    default_advice = "Nothing was lost. Look at the vendor's status page and at the network; once the vendor answers, clear the task."
+    default_advice = (
+        "Nothing was lost. Look at the vendor's status page and at the network; once the vendor answers, clear the "
+        "task."
+    )
 
 
 class RateLimited(VendorError):

@@ -1,5 +1,5 @@
-"""The one Airflow plugin of Nightshift. Every Airflow process imports it, so it imports next to nothing itself: a page is
-built when it is first asked for.
+"""The one Airflow plugin of Nightshift. Every Airflow process imports it, so it imports next to nothing itself: a page
+is built when it is first asked for.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from nightshift.nights.timetable import NightTimetable
 class LazyApp:
     """An ASGI application that is imported and built at its first request.
 
-    :param factory: dotted path of a module, a colon, and the name of a function without arguments that returns the application
+    :param factory: dotted path of a module, a colon, and the name of a function without arguments that returns the
+        application
     """
 
     def __init__(self, factory: str) -> None:
@@ -71,8 +72,9 @@ class NightshiftPlugin(AirflowPlugin):
         {"name": "Nightshift", "bundle_url": _BUNDLE, "destination": "dag", "url_route": "nightshift-dag"},
         {"name": "Night", "bundle_url": _BUNDLE, "destination": "dag_run", "url_route": "nightshift-run"},
     ]
-    # No url_route: the pages open in tabs of their own. Autodesk's sign-in refuses frames, and from within the UI's frame no link leads to a
-    # run: it may open no tab, and Airflow does not work in a frame of its own. Each href is relative, to the base of the UI.
+    # No url_route: the pages open in tabs of their own. Autodesk's sign-in refuses frames, and from within the UI's
+    # frame no link leads to a run: it may open no tab, and Airflow does not work in a frame of its own. Each href is
+    # relative, to the base of the UI.
     external_views: ClassVar[list[dict[str, Any]]] = [
         {"name": "Token Flex sign-in", "href": "nightshift/tokenflex/", "destination": "nav", "category": "admin"},
         {"name": "Promotions", "href": "nightshift/promotions/", "destination": "nav", "category": "browse"},

@@ -38,11 +38,15 @@ def ends_well(target: Any) -> bool:
 
 
 def test_the_server_of_workers_is_warm() -> None:
-    """``multiprocessing`` is silent about a preload that cannot be imported, and each worker then imports Airflow anew."""
+    """``multiprocessing`` is silent about a preload that cannot be imported, and each worker then imports Airflow
+    anew.
+    """
     assert ends_well(is_warm)
 
 
 def test_no_worker_takes_the_event_loop_of_another() -> None:
-    """A loop that the server had made would be one for all: the first worker that closes it takes it from the others."""
+    """A loop that the server had made would be one for all: the first worker that closes it takes it from the
+    others.
+    """
     assert ends_well(closes_its_loop)
     assert ends_well(waits_for_a_thread)

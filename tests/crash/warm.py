@@ -1,7 +1,7 @@
 """Loaded once by the server that workers are forked from: what a first task makes Airflow import is there already.
 
-Nothing of it starts a thread or makes an event loop, which all workers would share, and ``deltalake`` is not among it: it
-does not outlive a fork.
+Nothing of it starts a thread or makes an event loop, which all workers would share, and ``deltalake`` is not among it:
+it does not outlive a fork.
 """
 
 from __future__ import annotations

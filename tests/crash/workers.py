@@ -1,4 +1,6 @@
-"""Workers in processes of their own: they die by SIGKILL or stand still by SIGSTOP where a test wants it, others go on."""
+"""Workers in processes of their own: they die by SIGKILL or stand still by SIGSTOP where a test wants it, others go
+on.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,8 @@ def die() -> None:
 def freeze() -> None:
     """Stop like a worker whose machine stands still; a test lets it go on.
 
-    The signal goes to the thread that asks for it: sent to the process, it may stop another thread first and this one later.
+    The signal goes to the thread that asks for it: sent to the process, it may stop another thread first and this one
+    later.
     """
     signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)
 

@@ -1,6 +1,8 @@
-"""A real Airflow for all flow tests of a session, with a lake and a configuration of its own, and the stand-in vendors beside it.
+"""A real Airflow for all flow tests of a session, with a lake and a configuration of its own, and the stand-in vendors
+beside it.
 
-``tests/conftest.py`` keeps what shares it on one worker of pytest-xdist: so it is started once, whatever runs beside it.
+``tests/conftest.py`` keeps what shares it on one worker of pytest-xdist: so it is started once, whatever runs beside
+it.
 """
 
 from __future__ import annotations
@@ -220,7 +222,9 @@ def airflow(
 
 
 def await_scheduled_run(api: Api, dag_id: str, seconds: float = 300) -> list[dict[str, Any]]:
-    """Wait until the scheduler's own run for last night, which it starts as soon as the DAG is not paused, has ended."""
+    """Wait until the scheduler's own run for last night, which it starts as soon as the DAG is not paused, has
+    ended.
+    """
 
     def ended() -> list[dict[str, Any]]:
         runs = api.runs(dag_id, run_type="scheduled")

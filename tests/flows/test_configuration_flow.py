@@ -40,7 +40,9 @@ portal:
       approval: {users: [admin], hours: 1}
 """
 SEEN = 120
-"""Seconds in which a change of a file is seen: it is parsed again each half minute, twice to be sure, on a busy machine."""
+"""Seconds in which a change of a file is seen: it is parsed again each half minute, twice to be sure, on a busy
+machine.
+"""
 
 
 @pytest.fixture(scope="module")
@@ -151,7 +153,9 @@ def record_of(lake: Path, run_id: str) -> PromotionRecord:
 def test_a_promotion_that_waits_for_its_approval_goes_on_through_mistakes(
     api: Api, folder: Path, lake: Path, flexdeploy: FlexDeployStandIn
 ) -> None:
-    """Through one file that is no YAML, then through the other, which fits no model; ``tests/unit/dags`` has all others."""
+    """Through one file that is no YAML, then through the other, which fits no model; ``tests/unit/dags`` has all
+    others.
+    """
     run_id = asking(api)
     flexdeploy.ledger.clear()
     write(folder, reports=REPORTS.replace("  retries", "\tretries"))

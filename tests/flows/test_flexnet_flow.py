@@ -1,4 +1,6 @@
-"""FlexNet's nights through a real Airflow: schedule, form, backfill, failure. Judged by the vendor's ledger and by the tables."""
+"""FlexNet's nights through a real Airflow: schedule, form, backfill, failure. Judged by the vendor's ledger and by the
+tables.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""No secret in anything that Airflow wrote or answers, or that is in the lake: looked for by its value, after all other flows have left their traces."""
+"""No secret in anything that Airflow wrote or answers, or that is in the lake: looked for by its value, after all other
+flows have left their traces.
+"""
 
 from __future__ import annotations
 
@@ -195,7 +197,8 @@ def test_no_secret_in_what_airflow_answers(lived: Api, tokenflex: KnownTokenFlex
         for one in every(lived, f"/api/v2/dags/{dag}/dagRuns/~/taskInstances/~/xcomEntries")
     ]
     paths = [
-        f"/api/v2/dags/{one['dag_id']}/dagRuns/{quote(one['run_id'], safe='')}/taskInstances/{one['task_id']}/xcomEntries/{one['key']}"
+        f"/api/v2/dags/{one['dag_id']}/dagRuns/{quote(one['run_id'], safe='')}"
+        f"/taskInstances/{one['task_id']}/xcomEntries/{one['key']}"
         for one in entries
     ]
     assert any(path.endswith("/xcomEntries/request_key") for path in paths)

@@ -1,4 +1,6 @@
-"""Token Flex's nights through a real Airflow: lost answers, killed processes, clears, a backfill. Judged by the vendor's ledger, the landed bytes and the table."""
+"""Token Flex's nights through a real Airflow: lost answers, killed processes, clears, a backfill. Judged by the
+vendor's ledger, the landed bytes and the table.
+"""
 
 from __future__ import annotations
 

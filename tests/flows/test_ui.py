@@ -1,4 +1,6 @@
-"""What a person sees: the DAG, its form, the connection form with its Test button, the sign-in page. In a real browser."""
+"""What a person sees: the DAG, its form, the connection form with its Test button, the sign-in page. In a real
+browser.
+"""
 
 from __future__ import annotations
 

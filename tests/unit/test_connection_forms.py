@@ -1,4 +1,6 @@
-"""Whatever a person fills into the form of a connection changes what reaches the vendor, or how the client waits for it."""
+"""Whatever a person fills into the form of a connection changes what reaches the vendor, or how the client waits for
+it.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""What an installed Nightshift is worth without its checkout: the wheel beside plain Airflow, in a folder of strangers."""
+"""What an installed Nightshift is worth without its checkout: the wheel beside plain Airflow, in a folder of
+strangers.
+"""
 
 from __future__ import annotations
 
@@ -83,8 +85,11 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("wheel")
     subprocess.run(
         [UV, "build", "--wheel", "--no-build-isolation", "--python", sys.executable, "--out-dir", out, ROOT],
-        check=True, capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
     (built,) = out.glob("*.whl")
     return built
 
@@ -126,7 +131,7 @@ manager = ProvidersManager()
 plugins, errors = plugins_manager._get_plugins()
 (info,) = [one for one in plugins_manager.get_plugin_info() if one["name"] == "nightshift"]
 print(json.dumps({
-    "types": sorted(name for name in manager.hooks if manager.hooks[name] and manager.hooks[name].package_name == "nightshift"),
+    "types": sorted(name for name, hook in manager.hooks.items() if hook and hook.package_name == "nightshift"),
     "errors": errors,
     "apps": sorted(one["url_prefix"] for one in info["fastapi_apps"]),
     "timetables": [str(one) for one in info.get("timetables", [])],
@@ -155,7 +160,9 @@ print(json.dumps(said))
 
 
 def test_a_dag_of_a_stranger_brings_a_report_home(installed: Installed) -> None:
-    """An operator in a DAG that has nothing of ours but the wheel, and the Test button, against a vendor on a socket."""
+    """An operator in a DAG that has nothing of ours but the wheel, and the Test button, against a vendor on a
+    socket.
+    """
     with FlexNetStandIn() as vendor:
         connection = {"conn_type": "flexnet", "host": vendor.url, "login": "nightshift", "password": "standin-flexnet"}
         told = installed.run(
@@ -273,7 +280,9 @@ def commands(host: str) -> list[str]:
 
 
 def test_the_commands_of_the_installation_page_bring_last_nights_report_home(shell: Shell) -> None:
-    """``nightshift init``, the Test, a run and the pages, with a whole Airflow that has nothing of ours but the wheel."""
+    """``nightshift init``, the Test, a run and the pages, with a whole Airflow that has nothing of ours but the
+    wheel.
+    """
     with FlexNetStandIn() as vendor:
         init, settings, dags, migrate, add, test, standalone, unpause, trigger = commands(vendor.url)
         settings = f"{settings}; {dags}"

@@ -30,8 +30,8 @@ class CamundaOptimizeStandIn(StandIn[CamundaOptimizeSwitches]):
     """An Optimize with nine reports of every kind; see :class:`CamundaOptimizeSwitches` and :data:`faulty.KINDS`.
 
     ``catalog`` is what there is, ``exports.open_contexts()`` how many search contexts are open. An Optimize under a
-    context path is a subclass with another ``root``.
-    Effects in the ledger: ``context_opened`` ``page_read`` ``context_expired`` ``context_lost`` ``report_exported``.
+    context path is a subclass with another ``root``. Effects in the ledger: ``context_opened`` ``page_read``
+    ``context_expired`` ``context_lost`` ``report_exported``.
     """
 
     name = "camunda_optimize"

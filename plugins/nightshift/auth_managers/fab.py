@@ -7,7 +7,8 @@ from airflow.providers.fab.auth_manager.models import User
 
 
 class NightshiftFabAuthManager(FabAuthManager):
-    """FAB's manager, which knows a person by a number; ``approval: {users: [ada]}`` of ``promotions.yaml`` means a name.
+    """FAB's manager, which knows a person by a number; ``approval: {users: [ada]}`` of ``promotions.yaml`` means a
+    name.
 
     The name of the class keeps ``FabAuthManager`` in it: Airflow looks for that word in the setting.
     """

@@ -7,7 +7,9 @@ from airflow.providers.keycloak.auth_manager.user import KeycloakAuthManagerUser
 
 
 class NightshiftKeycloakAuthManager(KeycloakAuthManager):
-    """Keycloak's manager, which knows a person by a random id; ``approval: {users: [ada]}`` of ``promotions.yaml`` means a name."""
+    """Keycloak's manager, which knows a person by a random id; ``approval: {users: [ada]}`` of ``promotions.yaml``
+    means a name.
+    """
 
     def is_authorized_hitl_task(self, *, assigned_users: set[str], user: KeycloakAuthManagerUser) -> bool:
         """Return whether a person is among those who were asked, by name (``preferred_username``)."""

@@ -39,10 +39,11 @@ class CamundaOptimizeHook(VendorHook):
     hook_name = vendor = CAMUNDA_OPTIMIZE.name
     own_extras = CAMUNDA_OPTIMIZE.extras
     advice: ClassVar[Mapping[int, str]] = {
-        400: "Optimize calls the request wrong: a combined report cannot be exported, a page has at most 10000 records, "
-        "a search is kept for at least 60 s.",
+        400: "Optimize calls the request wrong: a combined report cannot be exported, a page has at most 10000 "
+        "records, a search is kept for at least 60 s.",
         401: "The access token is wrong or Optimize has none configured (api.accessToken): correct the connection.",
-        404: "There is no such report: check report_id in reports.yaml, and the host and context path of the connection.",
+        404: "There is no such report: check report_id in reports.yaml, and the host and context path of the "
+        "connection.",
     }
 
     async def authorize(self) -> Mapping[str, str]:
@@ -103,8 +104,8 @@ class CamundaOptimizeHook(VendorHook):
                 method="GET",
                 path=path,
                 status=error.status,
-                advice="Nothing was published. Clear the task to export anew; if it lasts, ask Optimize's log about the "
-                "search.",
+                advice="Nothing was published. Clear the task to export anew; if it lasts, ask Optimize's log about "
+                "the search.",
             ) from None
 
     async def report_ids(self, collection_id: str) -> list[str]:

@@ -146,8 +146,7 @@ def report_content(response: Response, form: Literal["csv", "json"]) -> bytes:
 
 def meaning(response: Response) -> VendorError | None:
     """Return the error that a 500, or a page with 404, really means; ``None`` where it says nothing more (Exago
-    reference,
-    section 5).
+    reference, section 5).
     """
     error, at_the_door = response.context.error, response.context.path.lower().endswith(SESSIONS)
     if response.is_page and (response.status == 404 or (response.status == 500 and at_the_door)):

@@ -90,8 +90,7 @@ class Mark(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def is_of(self, other: Mark) -> bool:
         """Tell whether two marks are of one folder: by its id, else by at least half of what is inside; of a folder
-        that was
-        empty nothing tells.
+        that was empty nothing tells.
         """
         if None not in (self.content_id, other.content_id):
             return self.content_id == other.content_id

@@ -92,8 +92,7 @@ class FlexDeployApi(VendorHook):
 
         The pages of FlexDeploy's own interface are not published: the extra ``request_page`` names them, as
         ``https://fd.example.com/flexdeploy/…{id}`` or as a path under the root. Without it, this is the request in the
-        API,
-        which a browser opens too.
+        API, which a browser opens too.
         """
         template = str(self.extra("request_page", ""))
         if not template:

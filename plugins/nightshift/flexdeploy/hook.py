@@ -152,8 +152,7 @@ class FlexDeployHook(FlexDeployApi):
         """Return how a workflow request stands.
 
         :raises NotFound: the vendor says in its own words that it does not know it; right after a submit that may be so
-            for
-            a moment
+            for a moment
         :raises NotShown: another 404, which says nothing about the request
         :raises BadResponse: the answer names no status; that says nothing about the request
         """

@@ -1,8 +1,8 @@
 """Names instead of ids: resolved by exact comparison, never to the first of several.
 
 FlexDeploy reference, sections 3.1 and 4.5: the vendor's queries find parts of names in any case of letters, and v1
-gives
-neither ids of projects nor names of streams, so these two are asked of v2, which the same servers (6.0 and newer) have.
+gives neither ids of projects nor names of streams, so these two are asked of v2, which the same servers (6.0 and newer)
+have.
 """
 
 from __future__ import annotations

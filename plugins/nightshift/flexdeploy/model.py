@@ -282,8 +282,7 @@ def is_own_word(error: NotFound, request_id: str) -> bool:
     """Tell whether a 404 is FlexDeploy's own word that it has no such workflow request.
 
     Known strings are ``WorkflowRequest not found`` and ``WorkflowRequestId [1] not found`` (section 5). Everything
-    else, the
-    page of an application server that restarts or of a proxy, is no word on the request.
+    else, the page of an application server that restarts or of a proxy, is no word on the request.
     """
     found = _UNKNOWN_REQUEST.search(error.detail)
     return found is not None and all(one in (None, request_id) for one in found.groups())

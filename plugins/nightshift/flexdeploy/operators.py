@@ -25,9 +25,8 @@ class ProjectJobOperator(VendorJobOperator):
     """Have FlexDeploy work on a project, once, and wait until all workflow requests of it have ended.
 
     Only COMPLETED is success. PENDING_APPROVAL and SCHEDULED are waited on for up to ``waiting_timeout``, and do not
-    count
-    against ``job_timeout``. Returns ``outcome``, ``project_id``, ``project_version_id``, ``project_version_name``,
-    ``workflow_request_ids`` and ``url``. A parameter that is ``None`` is left to the vendor.
+    count against ``job_timeout``. Returns ``outcome``, ``project_id``, ``project_version_id``,
+    ``project_version_name``, ``workflow_request_ids`` and ``url``. A parameter that is ``None`` is left to the vendor.
 
     The API cannot be asked for a request whose answer was lost. Without ``marker_flex_field`` the task then stops with
     ``Ambiguous``, whose message says how a person resolves it; with it, it looks among approvals and schedules first.
@@ -42,8 +41,7 @@ class ProjectJobOperator(VendorJobOperator):
     :param inputs: workflow inputs, ``[{"code": …, "value": …}]`` or ``{code: value}``
     :param flex_fields: FlexFields in the same form; codes are not display names
     :param skip_when_nothing: skip the task where FlexDeploy had nothing to do; its answer is returned all the same.
-        What
-        follows then needs a trigger rule such as ``none_failed``
+        What follows then needs a trigger rule such as ``none_failed``
     :param marker_flex_field: code of a FlexField that the task's mark is written to; default: the extra of the
         connection
     :param flexdeploy_conn_id: id of the Airflow connection (templated)
@@ -206,8 +204,7 @@ class FlexDeployDeployOperator(ProjectJobOperator):
         built last; given as a template that comes to nothing, the task fails instead
     :param instance_ids: instances; default: all that the project is configured for
     :param package_details: packages of a partial project, ``[{"packageName": …, "priority": …, "projectVersionId":
-        …}]``,
-        each with either its version or ``"useLatestPackageVersion": true``
+        …}]``, each with either its version or ``"useLatestPackageVersion": true``
     :param force_deploy: deploy even what is there already
     :param exception_to_window: ask for an exception to the deployment window
     :param start_time: ``yyyy-MM-dd'T'HH:mm:ssXXX``, or an aware datetime. The same on each attempt: another is another

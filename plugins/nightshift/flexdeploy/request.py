@@ -76,8 +76,7 @@ class BuildRequest(_Request, frozen=True, kw_only=True, tag="build"):
     """A build; make it with :meth:`of`. Section 3.3.
 
     With ``package_name`` *and* ``project_files`` the vendor changes the stored package; with ``release_id`` it makes a
-    new
-    snapshot.
+    new snapshot.
     """
 
     stream_id: int

@@ -41,11 +41,11 @@ class FlexNetHook(VendorHook):
     own_extras = FLEXNET.extras
     advice: ClassVar[dict[int, str]] = {
         400: "The vendor calls a parameter wrong: check the dates, the filter and the page size of this report.",
-        401: "The login or password is wrong, or the access token has ended: correct the connection (a token lives until "
-        "the date chosen when it was made).",
+        401: "The login or password is wrong, or the access token has ended: correct the connection (a token lives "
+        "until the date chosen when it was made).",
         403: 'The user may not read reports: give its role the permission "Data Api" in FlexNet Operations.',
-        404: "There is no such report, or the host is not the root of a FlexNet Operations site: report-names lists the "
-        "reports this user sees.",
+        404: "There is no such report, or the host is not the root of a FlexNet Operations site: report-names lists "
+        "the reports this user sees.",
     }
 
     def base_host(self, host: str) -> str:

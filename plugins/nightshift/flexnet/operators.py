@@ -32,10 +32,11 @@ class FlexNetExtractOperator(ExtractOperator):
     The pages of an interrupted attempt are gone on with when the vendor's totals still agree; else, and when the report
     changes under the walk (totals that move, rows that come twice), the walk starts over, three times at most.
 
-    :param report: the vendor's group; also the name in the lake What is ``None`` counts as the connection says, and
-    where it does not, as :class:`~nightshift.flexnet.request.ReportRequest`,
-    :class:`~nightshift.flexnet.page.PageNames` and :class:`~nightshift.lake.spec.CsvSpec` have it.
+    What is ``None`` counts as the connection says, and where it does not, as
+    :class:`~nightshift.flexnet.request.ReportRequest`, :class:`~nightshift.flexnet.page.PageNames` and
+    :class:`~nightshift.lake.spec.CsvSpec` have it.
 
+    :param report: the vendor's group; also the name in the lake
     :param mode: ``interactive`` (page count known, pages side by side) or ``batch``
     :param format: ``json`` or ``csv``
     :param page_size: rows a page, 1 to 2500

@@ -140,7 +140,8 @@ def of_status(response: Response, *, advice: Mapping[int, str], detail_keys: Seq
     if (kind := _BY_STATUS.get(status)) is not None:
         return context.error(kind, _PROBLEMS.get(status, "the vendor refused the request") + page, **more)
     if status >= 400:
-        # No vendor documents such a status as a page: it is of something in between, which may have passed the request on.
+        # No vendor documents such a status as a page: it is of something in between, which may have passed the request
+        # on.
         refused = context.unclear if response.is_page and status != 400 else context.error
         return refused(Rejected, f"the vendor calls the request wrong{page}", **more)
     if status >= 300:

@@ -56,14 +56,15 @@ class JobAdapter(ABC):
     """How many ids one ``status`` call asks for at the price of one request; 1 if each id costs a request."""
     gone_ends: ClassVar[bool] = True
     """A job that the vendor says it does not have (any more) is over, and making it anew harms nobody. False: it may
-    have
-    done its work before it was forgotten, so nobody but a person can tell, and it is never made anew on a guess."""
+    have done its work before it was forgotten, so nobody but a person can tell, and it is never made anew on a guess.
+    """
     settle: ClassVar[float] = 30.0
     """Seconds after a request for which ``find`` may not list its job yet."""
     send_within: ClassVar[float] = 10.0
     """Seconds from the intent in which a request may leave; what is held up for longer (a frozen worker, a slow
-    network)
-    is not sent any more. Requests of a :class:`~nightshift.http.hook.VendorHook` keep to it down to the socket."""
+    network) is not sent any more. Requests of a :class:`~nightshift.http.hook.VendorHook` keep to it down to the
+    socket.
+    """
 
     def __init__(self, conn_id: str, **options: Scalar) -> None:
         self.conn_id = conn_id
@@ -86,8 +87,7 @@ class JobAdapter(ABC):
 
     async def ready(self) -> None:
         """Wait for what a request has to wait for (its turn, its credentials): called before the intent is kept, so
-        that
-        the request leaves right after. Default: nothing.
+        that the request leaves right after. Default: nothing.
         """
         return
 
@@ -118,8 +118,7 @@ class JobAdapter(ABC):
         """Tell whether a 404 is the vendor's own word that it has no such job.
 
         A page, a text that any server could send, or nothing at all is not: a proxy, or the vendor while it restarts.
-        By
-        default it is never, so an adapter has to know its vendor's form.
+        By default it is never, so an adapter has to know its vendor's form.
         """
         return False
 

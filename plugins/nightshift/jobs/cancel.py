@@ -1,8 +1,7 @@
 """Ending a job that is not wanted any more, and of two jobs of one task the one that nobody waits for.
 
 Nothing here raises: something else is ending already, and the log says what came of it. A task has a second job only
-where
-a request was on its way for longer, or the vendor's list was later, than anybody waits.
+where a request was on its way for longer, or the vendor's list was later, than anybody waits.
 """
 
 from __future__ import annotations
@@ -117,10 +116,8 @@ class Twins:
         """Cancel a job whose save Airflow refused, where the newer attempt has made one of its own.
 
         The newer one has found this job by its name, or will, and waits for it; only where it had given up looking has
-        it
-        asked for another, whose name is that of the next generation. Where a vendor cannot be asked for a name, the
-        newer
-        attempt asks a person, who is told of this job and may have taken it: it is left alone.
+        it asked for another, whose name is that of the next generation. Where a vendor cannot be asked for a name, the
+        newer attempt asks a person, who is told of this job and may have taken it: it is left alone.
 
         :param following: the intent that the newer attempt has then made
         :returns: whether it was cancelled

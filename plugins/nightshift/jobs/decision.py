@@ -69,8 +69,7 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
     :param found: jobs with the intent's marker; None if the vendor was not asked.
     :param age: seconds since the intent was written.
     :param settle: seconds since the intent after which "none found" is believed: no request of it can leave any more,
-        and
-        the vendor's list is not late any more.
+        and the vendor's list is not late any more.
     :param can_find: the vendor can be asked for a marker.
     :param can_cancel: the vendor can be asked to end a job.
     :param resolution: a person's word.

@@ -1,9 +1,8 @@
 """The task instance that has a job, as Airflow has it: which attempt it is, what a person did to it, and its button.
 
 Of a task that is being ended are told apart: marked success (the job is left alone), replaced by a newer attempt (the
-job is
-that attempt's), and all else (the job is cancelled). Who ended it is not: a run that was marked success marks its
-tasks, too.
+job is that attempt's), and all else (the job is cancelled). Who ended it is not: a run that was marked success marks
+its tasks, too.
 """
 
 from __future__ import annotations

@@ -5,11 +5,9 @@ a person is asked; the vendor never is asked a second time on a guess.
 
 An attempt can also be frozen, given up, and thaw beside its successor. Three rules keep the two from making a job each:
 a request leaves within :attr:`JobAdapter.send_within` of its intent or not at all; a successor believes that there is
-no
-job only when that time and the time for which the vendor's list may be late are over; and whoever learns that there are
-two after all, the thawed attempt by Airflow's refusal of its save, the successor by a later look, cancels the one that
-is
-not waited for.
+no job only when that time and the time for which the vendor's list may be late are over; and whoever learns that there
+are two after all, the thawed attempt by Airflow's refusal of its save, the successor by a later look, cancels the one
+that is not waited for.
 """
 
 from __future__ import annotations

@@ -49,10 +49,10 @@ class VendorJobOperator(BaseOperator):
     """Have a vendor do one job and wait for it.
 
     A vendor's room gives :meth:`adapter` and :meth:`payload`, and may override the other public methods. One task makes
-    at most one job, whatever crashes: a
-    retry goes on with the job of the attempt before. A clear of a task that has succeeded makes the job again; a clear
-    of one that waits cancels the job, where the vendor can, and makes a new one. Where only a person can tell whether
-    a job was made, the task fails with ``Ambiguous`` and its message says how to go on.
+    at most one job, whatever crashes: a retry goes on with the job of the attempt before. A clear of a task that has
+    succeeded makes the job again; a clear of one that waits cancels the job, where the vendor can, and makes a new one.
+    Where only a person can tell whether a job was made, the task fails with ``Ambiguous`` and its message says how to
+    go on.
 
     The job is cancelled, where the vendor can, when the task is killed, marked failed or cleared, when it times out,
     and when its last attempt fails while the job still runs. It is not cancelled when a person marks the task success,
@@ -133,8 +133,7 @@ class VendorJobOperator(BaseOperator):
 
     def skip_reason(self, answer: Immediate) -> str:
         """Return why the task is skipped where the vendor had nothing to do; empty: it succeeds. Its answer is returned
-        in
-        either case.
+        in either case.
         """
         return ""
 

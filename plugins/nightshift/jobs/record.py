@@ -39,8 +39,7 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
     :param id: the vendor's id; None between the intent and the vendor's answer.
     :param refused: the vendor certainly did not take the request (refused, or it never got there).
     :param lost: the request has left, and its attempt knows that the answer was lost; without it an attempt may still
-        be
-        about to send it.
+        be about to send it.
     :param named: a person named this job; whether it is this task's is looked at once more when it has ended.
     :param done: our attempt has fetched the job's result and hands it to Airflow.
     :param max_tries: Airflow's ``max_tries`` of the latest attempt. A clear raises it; a retry does not.

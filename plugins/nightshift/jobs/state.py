@@ -110,8 +110,7 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
     :param payload_hash: of what is asked for (:func:`payload_hash`); a job for another payload is another job.
     :param at: when, seconds since the epoch.
     :param name: exactly what the vendor was given as the job's name, where it has a place for one; empty in an intent
-        of
-        an earlier version.
+        of an earlier version.
     """
 
     marker: str
@@ -166,8 +165,7 @@ class StateStore(Protocol):
 
 class TaskState(Generic[_Model]):
     """What a task keeps for its next attempt under one key: a model, or a plain JSON value, written whole and checked
-    when
-    it is read.
+    when it is read.
 
     Airflow ties a write to the attempt that makes it: once a newer attempt exists, a write of the older one fails.
 

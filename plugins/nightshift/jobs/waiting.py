@@ -22,8 +22,8 @@ _JITTER = 0.2
 _GROWTH = 0.25
 _GONE_BELIEVED_AFTER = 30.0
 """Seconds for which the vendor has to say that there is no such job, poll after poll: right after a submit some do not
-know
-it yet."""
+know it yet.
+"""
 
 
 class Phase(StrEnum):

@@ -1,5 +1,5 @@
-"""What is recorded with a commit of a night in the table's own log, and the names of a night's transactions. Loads neither
-Arrow nor Delta.
+"""What is recorded with a commit of a night in the table's own log, and the names of a night's transactions. Loads
+neither Arrow nor Delta.
 """
 
 from __future__ import annotations

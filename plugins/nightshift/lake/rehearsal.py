@@ -1,5 +1,5 @@
-"""What a publish would change, found out by doing all of it but the commit: read, cast, checked, and put beside what the
-table has.
+"""What a publish would change, found out by doing all of it but the commit: read, cast, checked, and put beside what
+the table has.
 """
 
 from __future__ import annotations

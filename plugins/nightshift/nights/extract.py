@@ -100,8 +100,8 @@ class ExtractOperator(BaseAsyncOperator):
     def manifest_of(self, entries: Iterable[PageEntry], progress: Progress, context: Context, **more: Any) -> Manifest:
         """Return the manifest of these pages.
 
-        :param more: what only this source knows: ``format``, ``window``, ``request``, ``vendor_totals``, ``model``, ``notes``;
-            ``finished`` is now where it does not say otherwise
+        :param more: what only this source knows: ``format``, ``window``, ``request``, ``vendor_totals``, ``model``,
+            ``notes``; ``finished`` is now where it does not say otherwise
         """
         about = {
             "source": self.source,

@@ -1,7 +1,7 @@
 """Nights published again from the landing, each rehearsed first: what would change is known before anything does.
 
-What is published how is asked of the tasks that do it every night, so that there is no second way. Nothing is asked of a
-vendor, and no event is sent: no promotion begins of a replay.
+What is published how is asked of the tasks that do it every night, so that there is no second way. Nothing is asked of
+a vendor, and no event is sent: no promotion begins of a replay.
 """
 
 from __future__ import annotations

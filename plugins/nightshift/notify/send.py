@@ -1,4 +1,6 @@
-"""Send a message through channels: side by side, each with a limit of time, so that one that hangs holds up no other."""
+"""Send a message through channels: side by side, each with a limit of time, so that one that hangs holds up no
+other.
+"""
 
 from __future__ import annotations
 

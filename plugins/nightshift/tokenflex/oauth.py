@@ -180,8 +180,7 @@ class _TokenResponse(msgspec.Struct):
 
 def pair_of(response: Response, *, issued: float, lapses: float) -> TokenPair:
     """Read an answer of the token endpoint, whatever the spelling of what is not needed: a refresh token is good for
-    one
-    use, so that an answer that is thrown away costs the grant.
+    one use, so that an answer that is thrown away costs the grant.
 
     An answer that has a new refresh token and no access token is kept as well: its access token counts as ended, and
     the next renewal brings another.
@@ -212,8 +211,7 @@ def text_of(raw: msgspec.Raw | bytes) -> str:
 
 def seconds_of(raw: msgspec.Raw | bytes) -> float:
     """Return the life that an answer names, a number or the text of one, in seconds; the shortest that is documented
-    where
-    it names none that can be true: not a number, nothing or less, or more than a day.
+    where it names none that can be true: not a number, nothing or less, or more than a day.
 
     >>> seconds_of(b"3599"), seconds_of(b'"3599"'), seconds_of(b"null"), seconds_of(b"1e400"), seconds_of(b"-1")
     (3599.0, 3599.0, 1800, 1800, 1800)

@@ -249,9 +249,8 @@ class RenewTokensOperator(BaseAsyncOperator):
 
     Nothing due, or nobody has granted access: the task is skipped. A run that a person triggered renews at once; so
     does one that a task started, of the connection whose access token Autodesk refused before its end. There must be
-    one such task at a time in an Airflow: see
-    :mod:`nightshift.tokenflex.renewal`. The result, and the extra of the outlet assets' events, name connections and
-        times, never a token.
+    one such task at a time in an Airflow: see :mod:`nightshift.tokenflex.renewal`. The result, and the extra of the
+    outlet assets' events, name connections and times, never a token.
 
     :raises VendorError: a connection could not be renewed; the message says until when everything goes on working and
         what to do

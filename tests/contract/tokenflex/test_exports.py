@@ -16,13 +16,12 @@ from include.standins.tokenflex import BEARER, TokenFlexStandIn, vendor_fault
 from include.standins.tokenflex.switches import Columns, Header, Quoting
 from nightshift.lake.landing import Landing
 from nightshift.lake.store import Lake
-from nightshift.tokenflex.adapter import TokenFlexExportAdapter
 from nightshift.tokenflex.configuration import UsageExport
 from nightshift.tokenflex.landing_operators import TokenFlexDownloadExportOperator, TokenFlexPublishExportOperator
-from nightshift.tokenflex.operators import TokenFlexRequestExportOperator
 from nightshift.tokenflex.sensors import TokenFlexExportSensor
 from tests.contract.tokenflex.conftest import CONTRACT, airflow
 from tests.execution_api import FakeExecutionApi, TaskRun
+from tests.unit.tokenflex.export_tasks import QuickRequest
 
 StartVendor = Callable[..., TokenFlexStandIn]
 NIGHT = (datetime.now(UTC).date() - timedelta(days=8)).isoformat()
@@ -33,15 +32,6 @@ EXPORT = UsageExport(
     metrics=("tokensConsumed", "usageHours"),
     fields=("usageDate", "userName", "productName", "chargedItemID", "sessionStartDate"),
 )
-
-
-class QuickAdapter(TokenFlexExportAdapter):
-    settle = 0.5
-    send_within = 1.0
-
-
-class QuickRequest(TokenFlexRequestExportOperator):
-    adapter_type = QuickAdapter
 
 
 def request(api: FakeExecutionApi) -> TaskRun:
@@ -157,7 +147,8 @@ def test_one_export_is_made_whatever_becomes_of_the_request(vendor_with: StartVe
     vendor.faults.add(fault)
     api = airflow(vendor)
     run = request(api)
-    # Only of a request that never arrived does the list say nothing: the next attempt asks, when no late entry can come.
+    # Only of a request that never arrived does the list say nothing: the next attempt asks, when no late entry can
+    # come.
     assert (run.state == "up_for_retry") == (fault.kind is FaultKind.DROP_BEFORE), run.error
     if run.state == "up_for_retry":
         run = request(api)

@@ -1,4 +1,6 @@
-"""One attempt of a task of the vendor Acme in a process of its own, and its adapters that die or stand still with it."""
+"""One attempt of a task of the vendor Acme in a process of its own, and its adapters that die or stand still with
+it.
+"""
 
 from __future__ import annotations
 

@@ -97,7 +97,9 @@ def test_frozen_with_the_answer_the_successor_takes_the_job_and_it_is_left_alone
 def test_frozen_with_the_answer_under_a_list_that_is_later_than_the_look_its_own_job_is_cancelled(
     vendor: Acme, tmp_path: Path
 ) -> None:
-    """The successor cannot see the first job and makes its own; the thawed attempt learns that and cancels the first."""
+    """The successor cannot see the first job and makes its own; the thawed attempt learns that and cancels the
+    first.
+    """
     vendor.list_late = True
     first = start(attempt, vendor.url, tmp_path, 1, kind=FreezesWithTheAnswer)
     stands_still(first)

@@ -1,4 +1,6 @@
-"""One attempt of a Token Flex task in a process of its own, which a test kills or which stands still where it is told to."""
+"""One attempt of a Token Flex task in a process of its own, which a test kills or which stands still where it is told
+to.
+"""
 
 from __future__ import annotations
 
@@ -27,8 +29,8 @@ def api_of(folder: Path, url: str) -> FakeExecutionApi:
 def freeze_at(point: str) -> None:
     """Let this process stand still at a point, once.
 
-    :param point: ``authorize`` (between the intent and the request), ``body`` (connected, the body about to be written) or
-        ``answer`` (before the answer is noted)
+    :param point: ``authorize`` (between the intent and the request), ``body`` (connected, the body about to be written)
+        or ``answer`` (before the answer is noted)
     """
     from nightshift.http.transport import TimelyBody
     from nightshift.tokenflex.hook import TokenFlexHook

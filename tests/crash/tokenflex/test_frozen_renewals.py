@@ -1,5 +1,5 @@
-"""A renewing worker is frozen with SIGSTOP, others renew or grant meanwhile, and it thaws: nothing newer is overwritten, no
-refresh token is used twice, and what only it has been given is not lost.
+"""A renewing worker is frozen with SIGSTOP, others renew or grant meanwhile, and it thaws: nothing newer is
+overwritten, no refresh token is used twice, and what only it has been given is not lost.
 """
 
 from __future__ import annotations

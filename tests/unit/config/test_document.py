@@ -18,10 +18,41 @@ from nightshift.settings import read_section
 from nightshift.tokenflex.configuration import TokenFlex
 
 TEXTS = [
-    "0110000917", "007", "1.10", "1e3", "1_000", "0x1F", "0o17", "0b101", "22:00", "1:30", "190:20:30", "yes", "no", "on", "off",
-    "y", "n", "true", "False", "2026-11-21", "2026-11-21T10:00:00Z", "2026-13-45", ".inf", "-.Inf", ".nan", "NaN", "+5", "-0", "1.", "=",
-    "12345678901234567890123", "0.1000000000000000055", "None", "Nullify",
-]  # fmt: skip
+    "0110000917",
+    "007",
+    "1.10",
+    "1e3",
+    "1_000",
+    "0x1F",
+    "0o17",
+    "0b101",
+    "22:00",
+    "1:30",
+    "190:20:30",
+    "yes",
+    "no",
+    "on",
+    "off",
+    "y",
+    "n",
+    "true",
+    "False",
+    "2026-11-21",
+    "2026-11-21T10:00:00Z",
+    "2026-13-45",
+    ".inf",
+    "-.Inf",
+    ".nan",
+    "NaN",
+    "+5",
+    "-0",
+    "1.",
+    "=",
+    "12345678901234567890123",
+    "0.1000000000000000055",
+    "None",
+    "Nullify",
+]
 
 
 def document(folder: Path, text: str) -> Document:
@@ -42,11 +73,27 @@ def test_nothing_is_none_and_in_quotes_a_text(tmp_path: Path, text: str) -> None
 @pytest.mark.parametrize(
     ("text", "value"),
     [
-        ("3", 3), ("-3", -3), ("0", 0), ("2.50", 2.5), ("1e3", 1000.0), ("true", True), ("FALSE", False), ("yes", "yes"), ("007", "007"),
-        ("1_000", "1_000"), ("0x1F", "0x1F"), ("22:00", "22:00"), ("2026-11-21", "2026-11-21"), (".inf", ".inf"), ("'3'", "3"), ("'true'", "true"),
-        ("~", None), ("[1, 'x', {a: 2}]", [1, "x", {"a": 2}]), ("12345678901234567890123", 12345678901234567890123),
+        ("3", 3),
+        ("-3", -3),
+        ("0", 0),
+        ("2.50", 2.5),
+        ("1e3", 1000.0),
+        ("true", True),
+        ("FALSE", False),
+        ("yes", "yes"),
+        ("007", "007"),
+        ("1_000", "1_000"),
+        ("0x1F", "0x1F"),
+        ("22:00", "22:00"),
+        ("2026-11-21", "2026-11-21"),
+        (".inf", ".inf"),
+        ("'3'", "3"),
+        ("'true'", "true"),
+        ("~", None),
+        ("[1, 'x', {a: 2}]", [1, "x", {"a": 2}]),
+        ("12345678901234567890123", 12345678901234567890123),
     ],
-)  # fmt: skip
+)
 def test_what_goes_to_a_vendor_as_it_is_is_what_it_is_in_json(tmp_path: Path, text: str, value: object) -> None:
     found = as_json(document(tmp_path, f"a: {text}\n").values["a"])
     assert (found, type(found)) == (value, type(value))
@@ -71,13 +118,27 @@ def test_a_contract_is_the_digits_that_were_written(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("field", "written", "value"),
     [
-        ("page_size", "0100", 100), ("page_size", "1e3", 1000), ("page_size", "2.5e3", 2500),
-        ("page_size", "1_000", 1000), ("checks", "{band: {nights: 1e1}}", 10), ("page_size", "'250'", 250), ("empty_as_null", "yes", True), ("empty_as_null", "off", False),
-        ("empty_as_null", "true", True), ("key", "[007, no, 1.10]", ("007", "no", "1.10")), ("night_column", "on", "on"), ("types", "{no: date}", {"no": "date"}),
-        ("schema_rules", "{allow_lost_columns: yes}", True), ("schema_rules", "{allow_lost_columns: [on, 007]}", ("on", "007")),
-        ("query", "{id: 7, code: 007, on: yes, deep: [{x: true}, 2.5]}", {"id": 7, "code": "007", "on": "yes", "deep": [{"x": True}, 2.5]}),
+        ("page_size", "0100", 100),
+        ("page_size", "1e3", 1000),
+        ("page_size", "2.5e3", 2500),
+        ("page_size", "1_000", 1000),
+        ("checks", "{band: {nights: 1e1}}", 10),
+        ("page_size", "'250'", 250),
+        ("empty_as_null", "yes", True),
+        ("empty_as_null", "off", False),
+        ("empty_as_null", "true", True),
+        ("key", "[007, no, 1.10]", ("007", "no", "1.10")),
+        ("night_column", "on", "on"),
+        ("types", "{no: date}", {"no": "date"}),
+        ("schema_rules", "{allow_lost_columns: yes}", True),
+        ("schema_rules", "{allow_lost_columns: [on, 007]}", ("on", "007")),
+        (
+            "query",
+            "{id: 7, code: 007, on: yes, deep: [{x: true}, 2.5]}",
+            {"id": 7, "code": "007", "on": "yes", "deep": [{"x": True}, 2.5]},
+        ),
     ],
-)  # fmt: skip
+)
 def test_the_model_says_what_a_word_is(tmp_path: Path, field: str, written: str, value: object) -> None:
     (tmp_path / "reports.yaml").write_text(f"flexnet:\n  reports:\n    - name: 2026\n      {field}: {written}\n")
     section = read_section("flexnet", FlexNet, folder=tmp_path)
@@ -92,27 +153,49 @@ def test_the_model_says_what_a_word_is(tmp_path: Path, field: str, written: str,
 @pytest.mark.parametrize(
     ("path", "written", "value"),
     [
-        ("project", "on", "on"), ("stream", "1.10", "1.10"), ("stream", "2026-11-21", "2026-11-21"), ("description", "2026", "2026"),
-        ("build.environment", "no", "no"), ("build.inputs", "{A: yes, B: 010, on: a, 'null': ''}", {"A": "yes", "B": "010", "on": "a", "null": ""}),
-        ("build.related_tickets", "[17, 1e3]", ("17", "1e3")), ("build.workflow_version", "1.10", "1.10"), ("stages.0.name", "on", "on"),
-        ("stages.0.approval", "{users: [007]}", ("007",)), ("stages.0.window.opens", "9:05", "09:05"), ("stages.0.window.opens", "22:00", "22:00"),
+        ("project", "on", "on"),
+        ("stream", "1.10", "1.10"),
+        ("stream", "2026-11-21", "2026-11-21"),
+        ("description", "2026", "2026"),
+        ("build.environment", "no", "no"),
+        ("build.inputs", "{A: yes, B: 010, on: a, 'null': ''}", {"A": "yes", "B": "010", "on": "a", "null": ""}),
+        ("build.related_tickets", "[17, 1e3]", ("17", "1e3")),
+        ("build.workflow_version", "1.10", "1.10"),
+        ("stages.0.name", "on", "on"),
+        ("stages.0.approval", "{users: [007]}", ("007",)),
+        ("stages.0.window.opens", "9:05", "09:05"),
+        ("stages.0.window.opens", "22:00", "22:00"),
     ],
-)  # fmt: skip
+)
 def test_so_it_is_in_promotions(tmp_path: Path, path: str, written: str, value: object) -> None:
     parts: dict[str, str] = {
-        "project": "project: a/b", "stream": "stream: main", "description": "description: x", "build.environment": "environment: DEV",
-        "build.inputs": "inputs: {}", "build.related_tickets": "related_tickets: []", "build.workflow_version": "workflow_version: v",
-        "stages.0.name": "name: n", "stages.0.approval": "approval: {}", "stages.0.window.opens": "opens: 10:00",
-    }  # fmt: skip
+        "project": "project: a/b",
+        "stream": "stream: main",
+        "description": "description: x",
+        "build.environment": "environment: DEV",
+        "build.inputs": "inputs: {}",
+        "build.related_tickets": "related_tickets: []",
+        "build.workflow_version": "workflow_version: v",
+        "stages.0.name": "name: n",
+        "stages.0.approval": "approval: {}",
+        "stages.0.window.opens": "opens: 10:00",
+    }
     parts[path] = f"{path.rpartition('.')[2]}: {written}"
     (tmp_path / "promotions.yaml").write_text(
         "a:\n  {project}\n  {stream}\n  {description}\n  build:\n    {environment}\n    {inputs}\n    {tickets}\n    {version}\n"
         "  stages:\n  - environment: TEST\n    {name}\n    {approval}\n    window:\n      timezone: UTC\n      {opens}\n      closes: 23:00\n".format(
-            project=parts["project"], stream=parts["stream"], description=parts["description"], environment=parts["build.environment"],
-            inputs=parts["build.inputs"], tickets=parts["build.related_tickets"], version=parts["build.workflow_version"],
-            name=parts["stages.0.name"], approval=parts["stages.0.approval"], opens=parts["stages.0.window.opens"],
+            project=parts["project"],
+            stream=parts["stream"],
+            description=parts["description"],
+            environment=parts["build.environment"],
+            inputs=parts["build.inputs"],
+            tickets=parts["build.related_tickets"],
+            version=parts["build.workflow_version"],
+            name=parts["stages.0.name"],
+            approval=parts["stages.0.approval"],
+            opens=parts["stages.0.window.opens"],
         )
-    )  # fmt: skip
+    )
     found: Any = read_applications(tmp_path)["a"]
     assert isinstance(found, Application), found
     for step in path.split("."):
@@ -141,15 +224,34 @@ BROKEN = [
     ("b: !!python/object:os.system {}\n", 3, "the tag !!python/object:os.system means nothing here; leave it out"),
     ("b:\n  x: !!int '3'\n", 4, "b.x: the tag !!int means nothing here; leave it out"),
     ("b: !secret x\n", 3, "b: the tag !secret means nothing here; leave it out"),
-    ("b:\n  x: https://ada:hunter22@example.com/\n", 4, "b.x: is a URL with a password in it; use a connection of Airflow"),
+    (
+        "b:\n  x: https://ada:hunter22@example.com/\n",
+        4,
+        "b.x: is a URL with a password in it; use a connection of Airflow",
+    ),
     ("b:\n  x: [socks5://:hunter22@example.com/]\n", 4, "b.x[0]: is a URL with a password in it"),
     *[
-        (f"b:\n  {name}: hunter22\n", 4, f"b.{name}: looks like a secret, and this file is not kept like one; use a connection of Airflow")
-        for name in ("password", "Password", "DB_PASSWORD", "db-passwd", "api_key", "apiKey", "accessToken", "client_secret", "TOKEN", "pwd")
+        (
+            f"b:\n  {name}: hunter22\n",
+            4,
+            f"b.{name}: looks like a secret, and this file is not kept like one; use a connection of Airflow",
+        )
+        for name in (
+            "password",
+            "Password",
+            "DB_PASSWORD",
+            "db-passwd",
+            "api_key",
+            "apiKey",
+            "accessToken",
+            "client_secret",
+            "TOKEN",
+            "pwd",
+        )
     ],
     ("b:\n  password: 12345\n", 4, "b.password: looks like a secret"),
     ("b: " + "[" * 2000 + "]" * 2000 + "\n", 3, "lists and mappings stand more than 100 deep inside of each other"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("section", "line", "told"), BROKEN)

@@ -27,9 +27,25 @@ def test_a_path_has_names_and_positions(path: str, parts: tuple[str | int, ...])
 
 @pytest.mark.parametrize(
     "path",
-    ["", ".", ".a", "$a", "$..a", "a..b", "a.", "$[*]", "a[-1]", "a[01]", "a[1:2]", "a[?x]", "a b", "$['']", "ä",
-     "x" * (LONGEST + 1)],
-)  # fmt: skip
+    [
+        "",
+        ".",
+        ".a",
+        "$a",
+        "$..a",
+        "a..b",
+        "a.",
+        "$[*]",
+        "a[-1]",
+        "a[01]",
+        "a[1:2]",
+        "a[?x]",
+        "a b",
+        "$['']",
+        "ä",
+        "x" * (LONGEST + 1),
+    ],
+)
 def test_what_may_mean_several_values_or_none_is_no_path(path: str) -> None:
     with pytest.raises(ValueError, match="is not a path into JSON"):
         parts_of(path)

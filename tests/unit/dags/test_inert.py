@@ -59,7 +59,13 @@ portal:
       inputs: {{"{T}": "{T}"}}
       flex_fields: {{"{T}": "{T}"}}
       workflow_version: "{T}"
-      before: [{{name: stop, project: "{T}", environment: "{T}", inputs: {{"{T}": "{T}"}}, flex_fields: {{"{T}": "{T}"}}, workflow_version: "{T}"}}]
+      before:
+      - name: stop
+        project: "{T}"
+        environment: "{T}"
+        inputs: {{"{T}": "{T}"}}
+        flex_fields: {{"{T}": "{T}"}}
+        workflow_version: "{T}"
       after: [{{name: start, project: "{T}"}}]
       exago: {{connection: "{T}", live: "{T}/l", candidate: "{T}/c", archive: "{T}/a"}}
 """

@@ -1,4 +1,6 @@
-"""What parsing the DAGs loads: Airflow parses every file again and again, and no client or table library is needed for it."""
+"""What parsing the DAGs loads: Airflow parses every file again and again, and no client or table library is needed for
+it.
+"""
 
 from __future__ import annotations
 

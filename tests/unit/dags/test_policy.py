@@ -97,24 +97,60 @@ def test_parsing_does_not_load_the_heavy_libraries() -> None:
 
 MISTAKES = [
     # What is written into which file, and what is told first; the DAGs stay.
-    ("reports.yaml", "page_size", "page_sise", "reports.yaml:4: flexnet.reports[0].page_sise: unknown field; did you mean 'page_size'?"),
+    (
+        "reports.yaml",
+        "page_size",
+        "page_sise",
+        "reports.yaml:4: flexnet.reports[0].page_sise: unknown field; did you mean 'page_size'?",
+    ),
     ("reports.yaml", "      page_size", "\t page_size", "reports.yaml:4: a tab indents this line"),
-    ("reports.yaml", "flexnet:", "flexnett:", "reports.yaml:1: flexnett: is not a source of reports; did you mean 'flexnet'?"),
-    ("reports.yaml", "name: a", "name: 'a", "reports.yaml:3: not valid YAML: the quote that opens in this line is not closed; close it"),
-    ("reports.yaml", "start: 2026-01-01", "start: 2026-13-01", "reports.yaml:5: flexnet.start: is not a day; give YYYY-MM-DD (found '2026-13-01')"),
-    ("reports.yaml", "start: 2026-01-01", "schedule: '@hourly'", "reports.yaml:5: flexnet.schedule: unknown field; nights are fixed"),
-    ("reports.yaml", "start: 2026-01-01", "password: hunter22", "reports.yaml:5: flexnet.password: looks like a secret"),
+    (
+        "reports.yaml",
+        "flexnet:",
+        "flexnett:",
+        "reports.yaml:1: flexnett: is not a source of reports; did you mean 'flexnet'?",
+    ),
+    (
+        "reports.yaml",
+        "name: a",
+        "name: 'a",
+        "reports.yaml:3: not valid YAML: the quote that opens in this line is not closed; close it",
+    ),
+    (
+        "reports.yaml",
+        "start: 2026-01-01",
+        "start: 2026-13-01",
+        "reports.yaml:5: flexnet.start: is not a day; give YYYY-MM-DD (found '2026-13-01')",
+    ),
+    (
+        "reports.yaml",
+        "start: 2026-01-01",
+        "schedule: '@hourly'",
+        "reports.yaml:5: flexnet.schedule: unknown field; nights are fixed",
+    ),
+    (
+        "reports.yaml",
+        "start: 2026-01-01",
+        "password: hunter22",
+        "reports.yaml:5: flexnet.password: looks like a secret",
+    ),
     ("reports.yaml", None, "", "reports.yaml:1: is empty"),
     ("reports.yaml", None, "- flexnet\n", "reports.yaml:1: expected sections such as 'name:' at the top, found a list"),
     ("promotions.yaml", "stream", "straem", "promotions.yaml:3: portal.straem: unknown field; did you mean 'stream'?"),
-    ("promotions.yaml", "flexnet/a", "flexnet/b", "promotions.yaml:4: portal.after[0]: is not a report that reports.yaml configures; did you mean 'flexnet/a'?"),
+    (
+        "promotions.yaml",
+        "flexnet/a",
+        "flexnet/b",
+        "promotions.yaml:4: portal.after[0]: is not a report that reports.yaml configures; did you mean 'flexnet/a'?",
+    ),
     ("promotions.yaml", "  stream", "\tstream", "promotions.yaml:3: a tab indents this line"),
     ("promotions.yaml", None, "", "promotions.yaml:1: is empty"),
     ("promotions.yaml", None, None, "promotions.yaml: cannot be read (No such file or directory)."),
-]  # fmt: skip
+]
 GOOD = {
     "reports.yaml": "flexnet:\n  reports:\n    - name: a\n      page_size: 3\n  start: 2026-01-01\nexago:\n",
-    "promotions.yaml": "portal:\n  project: a/b\n  stream: main\n  after: [flexnet/a]\n  build: {environment: DEV}\n  stages: [{environment: DEV}]\n",
+    "promotions.yaml": "portal:\n  project: a/b\n  stream: main\n  after: [flexnet/a]\n"
+    "  build: {environment: DEV}\n  stages: [{environment: DEV}]\n",
 }
 
 
@@ -218,6 +254,7 @@ def test_a_file_with_the_other_ending_is_told_where_there_is_no_other(tmp_path: 
     (tmp_path / "reports.yml").write_text(GOOD["reports.yaml"])
     (tmp_path / "promotions.yml").write_text(GOOD["promotions.yaml"])
     assert all_mistakes(tmp_path) == [
-        f"{tmp_path}/{name}.yaml: cannot be read (No such file or directory). There is a {name}.yml; rename it to {name}.yaml."
+        f"{tmp_path}/{name}.yaml: cannot be read (No such file or directory). "
+        f"There is a {name}.yml; rename it to {name}.yaml."
         for name in ("reports", "promotions")
     ]

@@ -46,8 +46,11 @@ def test_each_service_says_whether_it_is_well(services: dict[str, Any]) -> None:
     assert {name for name, service in services.items() if "healthcheck" not in service} == ONE_SHOT
     for service in services.values():
         assert set(service.get("healthcheck", {"test": 1, "interval": 1, "timeout": 1, "retries": 1})) >= {
-            "test", "interval", "timeout", "retries",
-        }  # fmt: skip
+            "test",
+            "interval",
+            "timeout",
+            "retries",
+        }
 
 
 def test_each_service_comes_back_and_one_shots_do_not(services: dict[str, Any]) -> None:
@@ -114,9 +117,13 @@ def test_all_of_airflow_shares_one_environment(compose: dict[str, Any], services
 def test_each_service_has_the_keys_that_it_needs_and_no_other(services: dict[str, Any]) -> None:
     fernet, jwt, api = (frozenset({key}) for key in KEYS)
     needed = {
-        "api-server": fernet | jwt | api, "scheduler": fernet | jwt, "triggerer": fernet, "dag-processor": fernet,
-        "init": fernet | api, "standins-connections": fernet,
-    }  # fmt: skip
+        "api-server": fernet | jwt | api,
+        "scheduler": fernet | jwt,
+        "triggerer": fernet,
+        "dag-processor": fernet,
+        "init": fernet | api,
+        "standins-connections": fernet,
+    }
     for name, service in services.items():
         environment = service.get("environment") or {}
         assert {key for key in KEYS if environment.get(key)} == needed.get(name, frozenset()), name
@@ -150,12 +157,15 @@ def test_airflow_waits_for_init_and_init_for_its_database(services: dict[str, An
         assert services[name]["depends_on"] == {"init": {"condition": "service_completed_successfully"}}, name
     assert services["standins-connections"]["depends_on"]["standins"]["condition"] == "service_healthy"
     assert services["init"]["depends_on"] == {
-        "postgres": {"condition": "service_healthy"}, "redis": {"condition": "service_healthy"},
-    }  # fmt: skip
+        "postgres": {"condition": "service_healthy"},
+        "redis": {"condition": "service_healthy"},
+    }
 
 
 def test_volumes_are_named_and_used(compose: dict[str, Any], services: dict[str, Any]) -> None:
-    mounted = {re.sub(r"\$\{\w+:-([^}]+)\}", r"\1", v).split(":")[0] for s in services.values() for v in s.get("volumes", [])}  # fmt: skip
+    mounted = {
+        re.sub(r"\$\{\w+:-([^}]+)\}", r"\1", v).split(":")[0] for s in services.values() for v in s.get("volumes", [])
+    }
     assert mounted == {*compose["volumes"], "./include/config"}
 
 
@@ -204,8 +214,13 @@ def config(request: pytest.FixtureRequest, checkout: Path):
     def run(*options: str, **environment: str) -> subprocess.CompletedProcess[str]:
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "DOCKER_CONFIG") if name in os.environ}
         return subprocess.run(
-            [*tool, "--profile", "standins", "config", *options], cwd=checkout, env={**kept, **environment}, text=True, capture_output=True, check=False,
-        )  # fmt: skip
+            [*tool, "--profile", "standins", "config", *options],
+            cwd=checkout,
+            env={**kept, **environment},
+            text=True,
+            capture_output=True,
+            check=False,
+        )
 
     return run
 

@@ -28,8 +28,13 @@ def make(root: Path, tmp_path: Path):
 def test_every_secret_is_made_and_none_is_told(make, tmp_path: Path) -> None:
     made, told = make()
     assert set(made) == {
-        "POSTGRES_PASSWORD", "REDIS_PASSWORD", "FERNET_KEY", "JWT_SECRET", "API_SECRET_KEY", "ADMIN_PASSWORD",
-    }  # fmt: skip
+        "POSTGRES_PASSWORD",
+        "REDIS_PASSWORD",
+        "FERNET_KEY",
+        "JWT_SECRET",
+        "API_SECRET_KEY",
+        "ADMIN_PASSWORD",
+    }
     assert (tmp_path / ".env").stat().st_mode & 0o777 == 0o600
     assert not [value for value in made.values() if value in told]
     assert len(set(made.values())) == len(made)

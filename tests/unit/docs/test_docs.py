@@ -142,7 +142,8 @@ def test_every_message_of_the_runbook_is_one_of_ours() -> None:
 
 
 CITED = re.compile(
-    r"(FlexNet|Token Flex|Camunda Optimize|Exago|FlexDeploy)\s+reference,\s+sections?\s+((?:\d+(?:\.\d+)?(?:,\s+|\s+and\s+|\s+to\s+)?)+)"
+    r"(FlexNet|Token Flex|Camunda Optimize|Exago|FlexDeploy)\s+reference,\s+sections?\s+"
+    r"((?:\d+(?:\.\d+)?(?:,\s+|\s+and\s+|\s+to\s+)?)+)"
 )
 
 

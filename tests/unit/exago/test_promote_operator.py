@@ -177,7 +177,9 @@ def test_a_stranger_in_the_way_of_both_directions_is_left_alone_and_told(
 def test_two_promotions_on_the_same_subtree_are_refused(
     server: Vendor, api: FakeExecutionApi, before: set[str], lake: Path
 ) -> None:
-    """The second one comes while the first is in the middle of a step, and once more after the first was killed there."""
+    """The second one comes while the first is in the middle of a step, and once more after the first was killed
+    there.
+    """
     for line in ("Fin/live/a", "Fin/next/b"):
         server.put(line)
     server.script["rename"] = [(400, b"{}")]

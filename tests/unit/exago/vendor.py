@@ -31,8 +31,8 @@ VERBS = {
 
 class Script(Faults):
     """What happens to the calls of each verb, in order, the rest being ordinary: ``drop`` (done, its answer lost),
-    ``lost``
-    (not done), ``session dies``, ``(status, body)`` for another answer; a callable runs first, as another user.
+    ``lost`` (not done), ``session dies``, ``(status, body)`` for another answer; a callable runs first, as another
+    user.
     """
 
     def __init__(self, vendor: Vendor) -> None:

@@ -24,18 +24,33 @@ from nightshift.flexdeploy.request import (
 
 PLACE = {"environment_id": 11101}
 SNAKE = {
-    "environmentId": "environment_id", "forceBuild": "force_build", "workflowVersionOverride": "workflow_version_override",
-    "streamId": "stream_id", "projectFiles": "project_files", "packageName": "package_name", "flexFields": "flex_fields",
-    "relatedTickets": "related_tickets", "releaseId": "release_id", "instanceIds": "instance_ids", "inputs": "inputs",
-    "forceDeploy": "force_deploy", "exceptionToWindow": "exception_to_window", "startTime": "start_time",
-}  # fmt: skip
+    "environmentId": "environment_id",
+    "forceBuild": "force_build",
+    "workflowVersionOverride": "workflow_version_override",
+    "streamId": "stream_id",
+    "projectFiles": "project_files",
+    "packageName": "package_name",
+    "flexFields": "flex_fields",
+    "relatedTickets": "related_tickets",
+    "releaseId": "release_id",
+    "instanceIds": "instance_ids",
+    "inputs": "inputs",
+    "forceDeploy": "force_deploy",
+    "exceptionToWindow": "exception_to_window",
+    "startTime": "start_time",
+}
 DOCUMENTED_BUILD: dict[str, Any] = {
-    "environmentId": 11101, "forceBuild": True, "workflowVersionOverride": None, "streamId": 11210,
+    "environmentId": 11101,
+    "forceBuild": True,
+    "workflowVersionOverride": None,
+    "streamId": 11210,
     "inputs": [{"code": "input1", "value": "xyz"}, {"code": "input2", "value": "123"}],
     "projectFiles": [{"path": "/java/a.java"}, {"path": "/java/b.java", "scmRevision": "1515"}],
-    "packageName": "ALM150", "relatedTickets": None, "flexFields": [{"code": "Build FlexField", "value": 10}],
+    "packageName": "ALM150",
+    "relatedTickets": None,
+    "flexFields": [{"code": "Build FlexField", "value": 10}],
     "releaseId": 27003,
-}  # fmt: skip
+}
 
 
 def snake(body: dict[str, Any]) -> dict[str, Any]:
@@ -45,27 +60,36 @@ def snake(body: dict[str, Any]) -> dict[str, Any]:
 def test_the_documented_build_is_sent_in_the_types_of_the_vendors_table() -> None:
     body = body_of(BuildRequest.of(**snake(DOCUMENTED_BUILD)), 10004)
     assert body == {
-        "environmentId": 11101, "forceBuild": True, "streamId": 11210,
+        "environmentId": 11101,
+        "forceBuild": True,
+        "streamId": 11210,
         "inputs": [{"code": "input1", "value": "xyz"}, {"code": "input2", "value": "123"}],
         "projectFiles": [{"path": "/java/a.java"}, {"path": "/java/b.java", "scmRevision": 1515}],
-        "packageName": "ALM150", "flexFields": [{"code": "Build FlexField", "value": "10"}], "releaseId": "27003",
-    }  # fmt: skip
+        "packageName": "ALM150",
+        "flexFields": [{"code": "Build FlexField", "value": "10"}],
+        "releaseId": "27003",
+    }
 
 
 def test_a_deployment_names_its_project_in_the_body_and_reads_true_and_false_as_text() -> None:
     given = {"instance_ids": [100001], "force_deploy": "true", "project_version_id": "29201"}
     assert body_of(DeployRequest.of(environment_id="12345", **given), 10004) == {
-        "environmentId": 12345, "instanceIds": [100001], "forceDeploy": True, "projectVersionId": 29201,
+        "environmentId": 12345,
+        "instanceIds": [100001],
+        "forceDeploy": True,
+        "projectVersionId": 29201,
         "projectId": 10004,
-    }  # fmt: skip
+    }
     assert "forceDeploy" not in body_of(DeployRequest.of(environment_id=1, force_deploy="false"), 1)
 
 
 def test_a_utility_run_takes_codes_with_values_as_an_object_too() -> None:
     request = ExecuteRequest.of(environment_id=10045, inputs={"INPUT1": "Test", "INPUT2": 1234, "FLAG": True})
     assert body_of(request, 1)["inputs"] == [
-        {"code": "INPUT1", "value": "Test"}, {"code": "INPUT2", "value": "1234"}, {"code": "FLAG", "value": "true"},
-    ]  # fmt: skip
+        {"code": "INPUT1", "value": "Test"},
+        {"code": "INPUT2", "value": "1234"},
+        {"code": "FLAG", "value": "true"},
+    ]
 
 
 @pytest.mark.parametrize(
@@ -146,10 +170,17 @@ def test_a_start_time_has_an_offset_and_whole_seconds(given: Any, sent: str) -> 
 @pytest.mark.parametrize(
     "given",
     [
-        "2026-11-21", "2026-11-21T10:00:00", "2026-11-21 10:00:00Z", "2026-11-21T10:00:00.5Z", "2026-11-21T10:00:00+0100",
-        "2026-13-21T10:00:00Z", "", 5, datetime(2026, 11, 21),  # noqa: DTZ001
+        "2026-11-21",
+        "2026-11-21T10:00:00",
+        "2026-11-21 10:00:00Z",
+        "2026-11-21T10:00:00.5Z",
+        "2026-11-21T10:00:00+0100",
+        "2026-13-21T10:00:00Z",
+        "",
+        5,
+        datetime(2026, 11, 21),  # noqa: DTZ001
     ],
-)  # fmt: skip
+)
 def test_another_time_is_refused(given: Any) -> None:
     with pytest.raises(Rejected, match="start_time"):
         start_time("start_time", given)

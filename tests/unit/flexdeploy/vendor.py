@@ -1,4 +1,6 @@
-"""The stand-in of FlexDeploy as the tests of this room use it: quick, and with answers that no site of its own gives."""
+"""The stand-in of FlexDeploy as the tests of this room use it: quick, and with answers that no site of its own
+gives.
+"""
 
 from __future__ import annotations
 

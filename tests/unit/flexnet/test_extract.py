@@ -106,9 +106,16 @@ def test_a_night_lands_with_a_manifest_that_says_all(bench, reading: DateTo) -> 
     assert {column.name for column in manifest.model} >= {"usageId"}
     assert PASSWORD not in manifest.to_json().decode()
     assert run.result | {"seconds": 0} == {
-        "source": "flexnet", "report": "usage", "night": NIGHT, "extract": manifest.extract, "rows": 430, "pages": 9, "bytes": manifest.bytes,
-        "sha256": manifest.sha256, "seconds": 0,
-    }  # fmt: skip
+        "source": "flexnet",
+        "report": "usage",
+        "night": NIGHT,
+        "extract": manifest.extract,
+        "rows": 430,
+        "pages": 9,
+        "bytes": manifest.bytes,
+        "sha256": manifest.sha256,
+        "seconds": 0,
+    }
 
 
 def test_neighbouring_nights_share_no_row_however_date_to_is_read(bench) -> None:

@@ -50,10 +50,13 @@ def test_json_that_is_read(body: bytes, rows: int, key: tuple[str, ...]) -> None
         (b'{"data":[1,2]}', "rows that are no objects"),
         (b'{"data":[[1],[2]]}', "rows that are no objects"),
         (b'{"data":[{"a":' + DEEP + b"}]}", "nested too deep"),
-        ('{"data":[{"a":"Müller"}]}'.encode("latin-1"), r"not in UTF-8, as JSON has to be \(byte 0xfc at 16; .*ISO-8859-1"),
+        (
+            '{"data":[{"a":"Müller"}]}'.encode("latin-1"),
+            r"not in UTF-8, as JSON has to be \(byte 0xfc at 16; .*ISO-8859-1",
+        ),
         ('{"data":[]}'.encode("utf-16"), "not in UTF-8"),
     ],
-)  # fmt: skip
+)
 def test_json_that_is_refused_by_name(body: bytes, says: str) -> None:
     with pytest.raises(BadResponse, match=says) as caught:
         json_page(body, charset="ISO-8859-1")

@@ -19,8 +19,13 @@ def test_parameters_are_the_vendors_names_and_nothing_that_was_not_given() -> No
         query={"accountId": {"$eq": "test"}},
     )
     assert request.params(3) == {
-        "mode": "interactive", "limitRecords": "500", "dateFrom": "2026-11-20", "dateTo": "2026-11-21", "query": '{"accountId":{"$eq":"test"}}', "pageNumber": "3",
-    }  # fmt: skip
+        "mode": "interactive",
+        "limitRecords": "500",
+        "dateFrom": "2026-11-20",
+        "dateTo": "2026-11-21",
+        "query": '{"accountId":{"$eq":"test"}}',
+        "pageNumber": "3",
+    }
     assert ReportRequest(group="account").params(1) == {"limitRecords": "2500", "pageNumber": "1"}
 
 
@@ -64,9 +69,19 @@ def test_what_the_vendor_would_refuse_is_refused_here_by_name(given: dict[str, A
 
 def test_all_documented_operators_pass() -> None:
     query = {
-        "a": {"$eq": 1}, "b": {"$ne": None}, "c": {"$sw": "x"}, "d": {"$ew": "x"}, "e": {"$con": "x"}, "f": {"$in": [1]}, "g": {"$nin": ["x"]}, "h": {"$gt": 1, "$lt": 5},
-        "i": {"$gte": 1}, "j": {"$lte": 2.5}, "k": {"$btw": ["2026-11-01 00:00:00.000", "2026-11-02 00:00:00.000"]}, "$or": {"l": {"$eq": "x"}, "$and": {"m": {"$eq": "y"}}},
-    }  # fmt: skip
+        "a": {"$eq": 1},
+        "b": {"$ne": None},
+        "c": {"$sw": "x"},
+        "d": {"$ew": "x"},
+        "e": {"$con": "x"},
+        "f": {"$in": [1]},
+        "g": {"$nin": ["x"]},
+        "h": {"$gt": 1, "$lt": 5},
+        "i": {"$gte": 1},
+        "j": {"$lte": 2.5},
+        "k": {"$btw": ["2026-11-01 00:00:00.000", "2026-11-02 00:00:00.000"]},
+        "$or": {"l": {"$eq": "x"}, "$and": {"m": {"$eq": "y"}}},
+    }
     assert json.loads(ReportRequest(group="usage", query=query).params(1)["query"]) == query
 
 

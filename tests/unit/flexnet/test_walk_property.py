@@ -31,13 +31,17 @@ from nightshift.lake.store import Lake
 NIGHT, AFTER = "2026-11-20", "2026-11-21"
 KINDS = {
     "refused": [Fault(kind=FaultKind.STATUS, status=status) for status in (400, 404, 406, 409, 410, 413, 503)],
-    "broken": [Fault(kind=FaultKind.HTML_200), Fault(kind=FaultKind.EMPTY_200), Fault(kind=FaultKind.TRUNCATED, at_bytes=25)],
+    "broken": [
+        Fault(kind=FaultKind.HTML_200),
+        Fault(kind=FaultKind.EMPTY_200),
+        Fault(kind=FaultKind.TRUNCATED, at_bytes=25),
+    ],
     "empty": [Fault(kind=faulty.PAGE_CUT)],
     "cut": [Fault(kind=faulty.TAIL_CUT, detail={"bytes": n}) for n in (1, 2, 3, 9)],
     "short": [Fault(kind=faulty.PAGE_CUT, detail={"keep": n}) for n in (1, 3)],
     "unlinked": [Fault(kind=faulty.LINK_LOST)],
     "miscounted": [Fault(kind=faulty.TOTALS_OFF, detail={"add": n}) for n in (-7, -1, 1, 30)],
-}  # fmt: skip
+}
 
 
 class Case:
@@ -122,14 +126,28 @@ async def walked(case: Case, lake: Lake, extract: str) -> Manifest:
     async with FlexNetHook("flexnet_knows" if case.knows_links else "flexnet_blind") as hook:
         hook.backoff.first = 0.0
         request = hook.request_of(
-            "usage", mode=case.mode, format="csv" if case.csv else "json", page_size=case.size, key=case.key,
-            date_from=NIGHT, date_to=AFTER,
-        )  # fmt: skip
+            "usage",
+            mode=case.mode,
+            format="csv" if case.csv else "json",
+            page_size=case.size,
+            key=case.key,
+            date_from=NIGHT,
+            date_to=AFTER,
+        )
         walk = await steady_walk(hook, request, folder, case.in_flight)
     manifest = Manifest.of(
-        walk.entries, source="flexnet", report="usage", night=NIGHT, extract=extract, connection="c", attempt=1, started="",
-        finished="", format="csv" if case.csv else "json", vendor_totals=walk.vendor_totals,
-    )  # fmt: skip
+        walk.entries,
+        source="flexnet",
+        report="usage",
+        night=NIGHT,
+        extract=extract,
+        connection="c",
+        attempt=1,
+        started="",
+        finished="",
+        format="csv" if case.csv else "json",
+        vendor_totals=walk.vendor_totals,
+    )
     await folder.complete(manifest)
     return manifest
 

@@ -109,11 +109,23 @@ async def test_a_proxy_that_wants_a_login(other: Scripted, connect: MakeHook) ->
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("timeout", "soon"), ("timeout", 0), ("timeout", True), ("connect_timeout", -1), ("read_timeout", []), ("headers", ["a"]),
-        ("headers", {"a": {"b": 1}}), ("headers", {"a": "x\r\ny"}), ("verify", 7), ("proxy", "socks5://x"), ("proxies", {"http": 1}),
-        ("requests_per_minute", "many"), ("max_connections", 1.5), ("trust_env", "perhaps"), ("verify_ssl", {}),
+        ("timeout", "soon"),
+        ("timeout", 0),
+        ("timeout", True),
+        ("connect_timeout", -1),
+        ("read_timeout", []),
+        ("headers", ["a"]),
+        ("headers", {"a": {"b": 1}}),
+        ("headers", {"a": "x\r\ny"}),
+        ("verify", 7),
+        ("proxy", "socks5://x"),
+        ("proxies", {"http": 1}),
+        ("requests_per_minute", "many"),
+        ("max_connections", 1.5),
+        ("trust_env", "perhaps"),
+        ("verify_ssl", {}),
     ],
-)  # fmt: skip
+)
 async def test_a_wrong_extra_is_named(connect: MakeHook, name: str, value: Any) -> None:
     with pytest.raises(Rejected, match=f"extra '{name}'"):
         async with connect(conn={"extra": {name: value}}):

@@ -53,8 +53,8 @@ def test_the_sentence() -> None:
         advice="Wait.",
     )
     assert (
-        str(error)
-        == 'Acme: too many requests (GET /x, status 429, attempt 2). The answer says: "slow down". It asks to wait 60 s. Wait.'
+        str(error) == 'Acme: too many requests (GET /x, status 429, attempt 2). The answer says: "slow down". '
+        "It asks to wait 60 s. Wait."
     )
     assert str(Rejected("days must be 1 to 30")) == f"days must be 1 to 30. {Rejected.default_advice}"
     assert str(Unreachable(advice="")) == "unreachable."
@@ -74,10 +74,19 @@ FAIL, RETRY, DEFAULT = RetryAction.FAIL, RetryAction.RETRY, RetryAction.DEFAULT
 @pytest.mark.parametrize(
     ("kind", "action"),
     [
-        ("AuthFailed", FAIL), ("Forbidden", FAIL), ("NotFound", FAIL), ("Rejected", FAIL), ("Ambiguous", FAIL), ("JobFailed", FAIL),
-        ("RateLimited", RETRY), ("Unreachable", RETRY), ("BadResponse", RETRY), ("JobTimedOut", DEFAULT), ("VendorError", DEFAULT),
+        ("AuthFailed", FAIL),
+        ("Forbidden", FAIL),
+        ("NotFound", FAIL),
+        ("Rejected", FAIL),
+        ("Ambiguous", FAIL),
+        ("JobFailed", FAIL),
+        ("RateLimited", RETRY),
+        ("Unreachable", RETRY),
+        ("BadResponse", RETRY),
+        ("JobTimedOut", DEFAULT),
+        ("VendorError", DEFAULT),
     ],
-)  # fmt: skip
+)
 def test_what_airflow_does(kind: str, action: RetryAction) -> None:
     decision = VendorRetryPolicy().evaluate(getattr(errors, kind)("x", advice="Do this."), 1, 3)
     assert decision.action is action

@@ -54,8 +54,14 @@ def test_what_is_known_is_read(kind: str) -> None:
 @pytest.mark.parametrize("kind", sorted(TYPES))
 @pytest.mark.parametrize(
     ("given", "meant"),
-    [("timout", "timeout"), ("Timeout", "timeout"), ("verfy", "verify"), ("request_per_minute", "requests_per_minute"), ("proxys", "proxy")],
-)  # fmt: skip
+    [
+        ("timout", "timeout"),
+        ("Timeout", "timeout"),
+        ("verfy", "verify"),
+        ("request_per_minute", "requests_per_minute"),
+        ("proxys", "proxy"),
+    ],
+)
 def test_a_slip_is_refused_with_the_nearest(kind: str, given: str, meant: str) -> None:
     with pytest.raises(Rejected) as caught:
         check_names({given: "hunter22"}, hook_of(kind).own_extras, vendor="Vendor")

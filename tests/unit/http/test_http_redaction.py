@@ -156,7 +156,9 @@ def _survivors(text: str, spelled: str) -> list[str]:
 
 @pytest.mark.parametrize("spelling", sorted(_spelled(SECRET)))
 def test_no_piece_of_a_known_secret_survives_any_cut(spelling: str) -> None:
-    """The secret at every offset of what a vendor says, around the end of what a message keeps; and cut by the vendor."""
+    """The secret at every offset of what a vendor says, around the end of what a message keeps; and cut by the
+    vendor.
+    """
     remember(SECRET)
     spelled = _spelled(SECRET)[spelling]
     # base64 depends on its neighbours at both ends: a few characters there belong to no secret alone.

@@ -133,7 +133,9 @@ async def test_clear_refusals_are_not_repeated(
 async def test_a_page_under_a_status_that_no_vendor_documents_is_of_something_in_between(
     vendor: Scripted, connect: MakeHook, method: str, status: int, kind: type[VendorError]
 ) -> None:
-    """It may have passed the request on before it answered; a status that means one thing only proves that it did not."""
+    """It may have passed the request on before it answered; a status that means one thing only proves that it did
+    not.
+    """
     vendor.plays(answer(status, b"<html>blocked</html>", Content_Type="text/html"))
     async with connect() as hook:
         with pytest.raises(kind):

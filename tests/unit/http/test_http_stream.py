@@ -175,7 +175,9 @@ OWN_NAMES = {"authorization", "x-api-key", "x-tenant", "cookie"}
 async def test_what_is_ours_goes_home_only(
     vendor: Scripted, other: Scripted, connect: MakeHook, path: list[str], credentials: bool | None
 ) -> None:
-    """Each hop of a download: the connection's headers and the caller's reach the vendor's own origin, and nobody else."""
+    """Each hop of a download: the connection's headers and the caller's reach the vendor's own origin, and nobody
+    else.
+    """
     at = {"home": vendor, "other": other}
     for here in at.values():
         here.scripts = []

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,8 @@ T = 1_000_000.0
 
 
 def watch(now: float = T, **changes: object) -> Watch:
-    return Watch(WaitPlan(**{"job_id": "7", "started": T, "deadline": T + 3600, "seed": 5, **changes}), now)  # type: ignore[arg-type]
+    given: dict[str, Any] = {"job_id": "7", "started": T, "deadline": T + 3600, "seed": 5, **changes}
+    return Watch(WaitPlan(**given), now)
 
 
 def status(state: JobState, **more: object) -> JobStatus:

@@ -42,11 +42,19 @@ async def land_night(
         rows = counts[number - 1] if counts else len(page)
         entries.append(await folder.write(number, body, rows))
     manifest = Manifest.of(
-        entries, source="flexnet", report=report, night=night, extract=extract, connection="flexnet_default", attempt=1,
-        started=f"{night}T01:00:00+00:00", finished=finished or f"{night}T01:10:00+00:00", format=format,
+        entries,
+        source="flexnet",
+        report=report,
+        night=night,
+        extract=extract,
+        connection="flexnet_default",
+        attempt=1,
+        started=f"{night}T01:00:00+00:00",
+        finished=finished or f"{night}T01:10:00+00:00",
+        format=format,
         vendor_totals=VendorTotals(rows=totals[0], pages=totals[1]),
         model=None if model is None else [Column(name=name, type=kind) for name, kind in model.items()],
-    )  # fmt: skip
+    )
     await folder.complete(manifest)
     return manifest
 

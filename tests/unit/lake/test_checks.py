@@ -22,7 +22,17 @@ ENTRY = PageEntry(number=1, name="page-00001.json.zst", rows=10, bytes=1, sha256
 
 
 def manifest(**more: Any) -> Manifest:
-    words = {"source": "s", "report": "r", "night": "2026-11-21", "extract": "x", "connection": "c", "attempt": 1, "started": "", "finished": "", "format": "json"}  # fmt: skip
+    words = {
+        "source": "s",
+        "report": "r",
+        "night": "2026-11-21",
+        "extract": "x",
+        "connection": "c",
+        "attempt": 1,
+        "started": "",
+        "finished": "",
+        "format": "json",
+    }
     return Manifest.of([ENTRY], **{**words, **more})
 
 
@@ -101,9 +111,14 @@ def test_what_is_wrong_with_a_key(found: KeyFindings, says: str) -> None:
 @pytest.mark.parametrize(
     ("rows", "before", "ok"),
     [
-        (0, 4, True), (50, 5, True), (49, 5, False), (200, 5, True), (201, 5, False), (0, 30, False),
+        (0, 4, True),
+        (50, 5, True),
+        (49, 5, False),
+        (200, 5, True),
+        (201, 5, False),
+        (0, 30, False),
     ],
-)  # fmt: skip
+)
 def test_the_band_is_judged_on_a_long_enough_history(rows: int, before: int, ok: bool) -> None:
     history = {f"2026-10-{day:02d}": 100 for day in range(1, before + 1)}
     later = {"2026-11-22": 1, "2026-11-21": 1}

@@ -1,4 +1,6 @@
-"""Any table of texts in any dialect, landed in parts and read again, is what Python's own CSV reader reads, or a typed error."""
+"""Any table of texts in any dialect, landed in parts and read again, is what Python's own CSV reader reads, or a typed
+error.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,7 @@ import asyncio
 import csv
 import io
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -46,7 +48,8 @@ def landed_and_read(body: bytes, spec: CsvSpec, size: int) -> tuple[int, list[di
         async with await here.open_stream(part_bytes=size, **dialect) as stream:  # type: ignore[arg-type]
             for at in range(0, len(body), 5):
                 await stream.write(body[at : at + 5])
-        return sum(e.rows for e in stream.entries), [(await here.read(e.number), e.rows) for e in stream.entries]  # type: ignore[misc]
+        entries: Sequence[Any] = stream.entries
+        return sum(one.rows for one in entries), [(await here.read(one.number), one.rows) for one in entries]
 
     with tempfile.TemporaryDirectory() as folder:
         counted, pages = asyncio.run(land(folder))
@@ -143,7 +146,8 @@ def test_any_text_is_read_as_a_csv_reader_does_or_refused(text: str, charset: st
         except (Incomplete, UnreadablePage):
             return
     if counted != len(found):
-        # The check rows_read refuses such a night by name; a blank header, or an open quote at the very end, comes to this.
+        # The check rows_read refuses such a night by name; a blank header, or an open quote at the very end, comes to
+        # this.
         return
     assert counted == max(0, len(wanted) - 1)
     assert [[value or "" for value in row.values()] for row in found] == [

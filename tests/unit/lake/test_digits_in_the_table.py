@@ -1,4 +1,6 @@
-"""What the vendor's digits say is what the table says, whatever the order of nights, or the value is named and nothing changes."""
+"""What the vendor's digits say is what the table says, whatever the order of nights, or the value is named and nothing
+changes.
+"""
 
 from __future__ import annotations
 

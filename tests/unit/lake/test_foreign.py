@@ -1,4 +1,6 @@
-"""Tables that another engine has touched: published into exactly, or refused with the reason, in one attempt and unchanged."""
+"""Tables that another engine has touched: published into exactly, or refused with the reason, in one attempt and
+unchanged.
+"""
 
 from __future__ import annotations
 
@@ -103,15 +105,27 @@ async def test_a_column_that_needs_a_value_gets_one_or_the_night_is_refused(lake
 REFUSED: dict[str, tuple[list[dict[str, Any]], dict[str, str], str]] = {
     "append-only": (PLAIN, {"delta.appendOnly": "true"}, "only takes appends"),
     "mapped": (PLAIN, {"delta.columnMapping.mode": "name"}, "mapped columns"),
-    "invariant": ([field("id", "long", **{"delta.invariants": '{"expression":{"expression":"id > 5"}}'}), *PLAIN[1:]], {}, "invariant"),
-    "generated": ([*PLAIN, field("g", "long", **{"delta.generationExpression": "id + 1"})], {}, "'g', which is generated"),
+    "invariant": (
+        [field("id", "long", **{"delta.invariants": '{"expression":{"expression":"id > 5"}}'}), *PLAIN[1:]],
+        {},
+        "invariant",
+    ),
+    "generated": (
+        [*PLAIN, field("g", "long", **{"delta.generationExpression": "id + 1"})],
+        {},
+        "'g', which is generated",
+    ),
     "identity": ([*PLAIN, field("g", "long", **{"delta.identity.start": 1})], {}, "'g', which is an identity"),
     "ntz": ([field("id", "timestamp_ntz"), *PLAIN[1:]], {}, "'id' timestamp_ntz"),
-    "nested": ([field("id", {"type": "array", "elementType": "long", "containsNull": True}), *PLAIN[1:]], {}, "'id' array"),
+    "nested": (
+        [field("id", {"type": "array", "elementType": "long", "containsNull": True}), *PLAIN[1:]],
+        {},
+        "'id' array",
+    ),
     "binary": ([field("id", "binary"), *PLAIN[1:]], {}, "'id' binary"),
     "varchar": ([field("id", "string", __CHAR_VARCHAR_TYPE_STRING="varchar(3)"), *PLAIN[1:]], {}, r"'id' VARCHAR\(3\)"),
     "night": ([*PLAIN[:2], field("night", "string")], {}, "'night' as string, not as DATE"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("what", REFUSED)
@@ -135,15 +149,26 @@ async def test_another_partition_is_refused(lake: Lake) -> None:
     [
         ({"minReaderVersion": 1, "minWriterVersion": 9}, "writer version 9"),
         ({"minReaderVersion": 1, "minWriterVersion": 6}, "refused, though no other writer came first"),
-        ({"minReaderVersion": 1, "minWriterVersion": 7, "writerFeatures": ["clustering", "domainMetadata"]}, "feature clustering"),
-        ({"minReaderVersion": 1, "minWriterVersion": 7, "writerFeatures": ["rowTracking"]}, "feature rowTracking"),
-        ({"minReaderVersion": 1, "minWriterVersion": 7, "writerFeatures": ["neverHeardOf"]}, "DROP FEATURE neverHeardOf"),
         (
-            {"minReaderVersion": 3, "minWriterVersion": 7, "readerFeatures": ["neverHeardOf"], "writerFeatures": ["neverHeardOf"]},
+            {"minReaderVersion": 1, "minWriterVersion": 7, "writerFeatures": ["clustering", "domainMetadata"]},
+            "feature clustering",
+        ),
+        ({"minReaderVersion": 1, "minWriterVersion": 7, "writerFeatures": ["rowTracking"]}, "feature rowTracking"),
+        (
+            {"minReaderVersion": 1, "minWriterVersion": 7, "writerFeatures": ["neverHeardOf"]},
+            "DROP FEATURE neverHeardOf",
+        ),
+        (
+            {
+                "minReaderVersion": 3,
+                "minWriterVersion": 7,
+                "readerFeatures": ["neverHeardOf"],
+                "writerFeatures": ["neverHeardOf"],
+            },
             "'neverHeardOf' is not supported",
         ),
     ],
-)  # fmt: skip
+)
 async def test_a_version_or_feature_that_is_not_known_is_refused(
     lake: Lake, protocol: dict[str, Any], told: str
 ) -> None:

@@ -125,12 +125,12 @@ def csv_text(rows: int) -> bytes:
 
 
 async def feed(
-    folder: object, text: bytes, *, chunk: int, stop: int | None = None, resume: bool = True, **dialect: Any
-) -> list[object]:
+    folder: Any, text: bytes, *, chunk: int, stop: int | None = None, resume: bool = True, **dialect: Any
+) -> list[Any]:
     class Cut(Exception):
         pass
 
-    stream = await folder.open_stream(**{"part_bytes": 3 << 20, "resume": resume, **dialect})  # type: ignore[attr-defined]
+    stream = await folder.open_stream(**{"part_bytes": 3 << 20, "resume": resume, **dialect})
     try:
         async with stream:
             for at in range(stream.received, len(text) if stop is None else stop, chunk):
@@ -150,7 +150,7 @@ async def test_a_big_download_lands_as_parts_that_end_with_a_record(lake: Lake) 
     assert b"".join(parts) == text
     assert len(parts) > 3
     assert all(part.endswith(b"disk\r\n") for part in parts)
-    assert [entry.rows for entry in entries] == [part.count(b" disk\r\n") for part in parts]  # type: ignore[attr-defined]
+    assert [entry.rows for entry in entries] == [part.count(b" disk\r\n") for part in parts]
 
 
 async def test_an_interrupted_download_goes_on_behind_its_last_part(lake: Lake) -> None:

@@ -1,4 +1,6 @@
-"""A store that ignores conditional writes is found by one try, and nothing is built on it: a real S3 server behind a proxy."""
+"""A store that ignores conditional writes is found by one try, and nothing is built on it: a real S3 server behind a
+proxy.
+"""
 
 from __future__ import annotations
 
@@ -111,9 +113,12 @@ def lake(proxy: Proxy, request: pytest.FixtureRequest) -> Iterator[Lake]:
     words = {"region_name": "us-east-1", "aws_access_key_id": "key", "aws_secret_access_key": "hush"}
     boto3.client("s3", endpoint_url=proxy.url, **words).create_bucket(Bucket=name)
     options = {
-        "aws_access_key_id": "key", "aws_secret_access_key": "hush", "aws_region": "us-east-1",
-        "aws_endpoint": proxy.url, "aws_allow_http": "true",
-    }  # fmt: skip
+        "aws_access_key_id": "key",
+        "aws_secret_access_key": "hush",
+        "aws_region": "us-east-1",
+        "aws_endpoint": proxy.url,
+        "aws_allow_http": "true",
+    }
     proxy.requests.clear()
     yield Lake.from_url(f"s3://{name}/x", options)
     probing._fit.clear()
@@ -151,9 +156,14 @@ async def test_a_store_that_does_not_know_the_condition_is_refused(lake: Lake, p
 
 def test_a_store_that_is_not_there_just_now_is_not_called_unfit() -> None:
     options = {
-        "aws_access_key_id": "key", "aws_secret_access_key": "hush", "aws_region": "us-east-1", "aws_allow_http": "true",
-        "aws_endpoint": "http://127.0.0.1:9", "timeout": "2s", "connect_timeout": "1s",
-    }  # fmt: skip
+        "aws_access_key_id": "key",
+        "aws_secret_access_key": "hush",
+        "aws_region": "us-east-1",
+        "aws_allow_http": "true",
+        "aws_endpoint": "http://127.0.0.1:9",
+        "timeout": "2s",
+        "connect_timeout": "1s",
+    }
     with pytest.raises(Exception, match=r"127\.0\.0\.1:9") as found:  # the library's own, which a retry may cure
         probe(Lake.from_url("s3://nowhere/x", options))
     assert not isinstance(found.value, LakeError)

@@ -51,8 +51,8 @@ async def test_the_newer_extract_stays(lake: Lake) -> None:
     assert (done.version, done.checks) == (first.version, first.checks)
     assert told(lake) == {NIGHT: "newer"}
     assert said == [
-        f"Night {NIGHT} stays as it is: the table has an extract of it that was finished at {at(2)}, this one (older) at "
-        f"{at(1)}. Publish with force to replace it all the same"
+        f"Night {NIGHT} stays as it is: the table has an extract of it that was finished at {at(2)}, this one "
+        f"(older) at {at(1)}. Publish with force to replace it all the same"
     ]
 
 

@@ -58,8 +58,15 @@ def test_one_odd_value_does_not_spoil_its_page() -> None:
 
 @pytest.mark.parametrize(
     ("kind", "value", "shown"),
-    [("int64", 1 << 63, str(1 << 63)), ("int64", "", ""), ("float64", "x", "x"), ("bool", 2, "2"), ("timestamp", 1.5, "1.5"), ("date", [], "[]")],
-)  # fmt: skip
+    [
+        ("int64", 1 << 63, str(1 << 63)),
+        ("int64", "", ""),
+        ("float64", "x", "x"),
+        ("bool", 2, "2"),
+        ("timestamp", 1.5, "1.5"),
+        ("date", [], "[]"),
+    ],
+)
 def test_a_value_that_does_not_fit_is_named(kind: str, value: Any, shown: str) -> None:
     with pytest.raises(CastError, match="the landed night is untouched") as found:
         read({"a": kind}, [json_page([{}]), json_page([{"a": None}, {"a": value}])])

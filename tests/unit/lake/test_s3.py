@@ -37,9 +37,12 @@ def bucket(endpoint: str, request: pytest.FixtureRequest) -> Lake:
     )
     client.create_bucket(Bucket=name)
     options = {
-        "aws_access_key_id": "key", "aws_secret_access_key": "hush", "aws_region": "us-east-1",
-        "aws_endpoint": endpoint, "aws_allow_http": "true",
-    }  # fmt: skip
+        "aws_access_key_id": "key",
+        "aws_secret_access_key": "hush",
+        "aws_region": "us-east-1",
+        "aws_endpoint": endpoint,
+        "aws_allow_http": "true",
+    }
     return Lake.from_url(f"s3://my_aws@{name}/some/prefix", options)
 
 

@@ -43,9 +43,14 @@ def test_a_specification_that_cannot_work_is_refused(wrong: dict[str, object], s
 
 def test_a_specification_goes_through_json_unchanged() -> None:
     spec = PublishSpec(
-        key=("a",), types={"b": "decimal(9,2)"}, timezone="Europe/Berlin", night_column="d", nights=("2026-11-21",),
-        promote={"variables": {"orderId": "string"}}, csv=CsvSpec(charset="latin1", delimiter=";"),
-    )  # fmt: skip
+        key=("a",),
+        types={"b": "decimal(9,2)"},
+        timezone="Europe/Berlin",
+        night_column="d",
+        nights=("2026-11-21",),
+        promote={"variables": {"orderId": "string"}},
+        csv=CsvSpec(charset="latin1", delimiter=";"),
+    )
     assert PublishSpec.model_validate(spec.model_dump(mode="json")) == spec
 
 

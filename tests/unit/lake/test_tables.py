@@ -41,8 +41,11 @@ async def test_a_night_is_published(lake: Lake) -> None:
     assert (done.rows, done.nights, done.added, done.already) == (3, {NIGHT: 3}, ("id", "v"), False)
     assert done.bytes == sum(path.stat().st_size for path in files(lake))
     assert [(check.name, check.ok) for check in done.checks] == [
-        ("vendor_totals", True), ("rows_read", True), ("rows_published", True), ("unique_key", True),
-    ]  # fmt: skip
+        ("vendor_totals", True),
+        ("rows_read", True),
+        ("rows_published", True),
+        ("unique_key", True),
+    ]
     assert any("3 rows read" in line for line in said)
     assert table_schema(lake, "flexnet", "entitlement") == [
         Column(name="id", type="int64"),
@@ -193,7 +196,8 @@ async def test_a_column_that_the_vendor_names_and_a_csv_header_no_longer_does_is
 async def test_keys_that_a_float_makes_one_stay_two(lake: Lake, kind: str | None) -> None:
     """They were one, and a row was dropped as identical."""
     model = {"id": kind, "x": "string"} if kind else None
-    page = b'[{"id": 9007199254740992, "x": "a"}, {"id": 9007199254740993, "x": "a"}, {"id": 9007199254740993.0, "x": "b"}]'
+    first, second = b'{"id": 9007199254740992, "x": "a"}', b'{"id": 9007199254740993, "x": "a"}'
+    page = b"[" + first + b", " + second + b', {"id": 9007199254740993.0, "x": "b"}]'
     with pytest.raises(Unsound, match="unique_key: 1 rows have the key"):
         publish(lake, await land_night(lake, [page], counts=[3], model=model), KEYED)
     page = page.replace(b"993.0", b"995")
@@ -256,9 +260,11 @@ async def test_rows_go_to_the_night_of_their_own_date(lake: Lake) -> None:
     await put(lake, [{"id": 9}], night="2026-11-18")
     spec = PublishSpec(key=("id",), night_column="at", nights=("2026-11-20", "2026-11-21"), timezone="Europe/Berlin")
     rows = [
-        {"id": 1, "at": "2026-11-19T23:30:00Z"}, {"id": 1, "at": "2026-11-20T23:30:00Z"},
-        {"id": 2, "at": "2026-11-21T22:59:59Z"}, {"id": 3, "at": "2026-11-21T23:00:00Z"},
-    ]  # fmt: skip
+        {"id": 1, "at": "2026-11-19T23:30:00Z"},
+        {"id": 1, "at": "2026-11-20T23:30:00Z"},
+        {"id": 2, "at": "2026-11-21T22:59:59Z"},
+        {"id": 3, "at": "2026-11-21T23:00:00Z"},
+    ]
     done = await put(lake, rows, spec)
     assert (done.nights, done.outside) == ({"2026-11-20": 1, "2026-11-21": 2}, 1)
     assert ids(lake) == [("2026-11-18", 9), ("2026-11-20", 1), ("2026-11-21", 1), ("2026-11-21", 2)]

@@ -81,7 +81,9 @@ def test_schedule_backfill_and_a_key_given_by_hand_agree(name: str, first: date,
 
 
 def test_a_backfill_has_no_night_that_is_not_over() -> None:
-    """Airflow's scheduler goes on after the latest night of all runs but manual ones: the night's own run would be lost."""
+    """Airflow's scheduler goes on after the latest night of all runs but manual ones: the night's own run would be
+    lost.
+    """
     timetable = NightTimetable("Asia/Tokyo")
     last = last_night(ZoneInfo("Asia/Tokyo"), datetime.now(UTC))
     now = datetime.now(UTC)

@@ -155,7 +155,9 @@ def test_a_lost_column_or_a_changed_type_stops_the_report_and_loses_nothing(flow
 
 
 def test_a_backfill_into_an_empty_lake_is_no_drift_of_the_configured_types(flow) -> None:
-    """Each night was refused because the one before it, which no table had yet, was compared without the configuration."""
+    """Each night was refused because the one before it, which no table had yet, was compared without the
+    configuration.
+    """
     f = flow()
     types = {"quantity": "string", "usageDate": "string", "ofAnotherReport": "date"}
     extracts = [f.extract(night) for night in (BEFORE, NIGHT)]

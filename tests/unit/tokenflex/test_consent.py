@@ -289,7 +289,8 @@ async def test_the_test_button_says_what_a_person_has_to_do_first(
     assert not good
     assert words.startswith(f"Failed. Token Flex: nobody has granted access for '{CONN}' yet. ")
     assert words.endswith(
-        "Nothing was sent. Save the connection; then a person grants access once: in Airflow open Admin, Token Flex sign-in."
+        "Nothing was sent. Save the connection; then a person grants access once: "
+        "in Airflow open Admin, Token Flex sign-in."
     )
 
 

@@ -16,9 +16,15 @@ from airflow import plugins_manager
 import airflow.sdk, http
 before = set(sys.modules)
 plugins, errors = plugins_manager._get_plugins()
-LIGHT = ("nightshift.plugin", "nightshift.nights", "nightshift.fields", "nightshift.nights.bounds", "nightshift.nights.timetable")
+LIGHT = (
+    "nightshift.plugin", "nightshift.nights", "nightshift.fields",
+    "nightshift.nights.bounds", "nightshift.nights.timetable",
+)
 # Airflow's timetables import some of the models of its API themselves.
-heavy = ("nightshift.", "aiohttp", "fastapi", "airflow.api_fastapi.app", "airflow.api_fastapi.core_api.app", "airflow.providers.http")
+heavy = (
+    "nightshift.", "aiohttp", "fastapi",
+    "airflow.api_fastapi.app", "airflow.api_fastapi.core_api.app", "airflow.providers.http",
+)
 print(json.dumps({{
     "plugins": [one.name for one in plugins if one.name == "nightshift"],
     "errors": errors,

@@ -162,8 +162,8 @@ def test_conditions_are_built_half_open_and_joined() -> None:
         *days("usageDate", "2026-02-28", date(2026, 2, 28)),
     )
     assert (
-        built
-        == "(contractYear = 1 or contractYear = 2) and userName LIKE 'bob%' and usageDate >= '2026-02-28' and usageDate < '2026-03-01'"
+        built == "(contractYear = 1 or contractYear = 2) and userName LIKE 'bob%' and "
+        "usageDate >= '2026-02-28' and usageDate < '2026-03-01'"
     )
     assert Condition("productLineCode", "in", ["ACD", "RVT"]).text() == "productLineCode IN ('ACD', 'RVT')"
     assert all_of(None, "") is None

@@ -80,7 +80,9 @@ class Vendor(TokenFlexStandIn):
         return made
 
     def fault(self, where: str, *what: Any) -> None:
-        """Spoil the next calls of a kind, in order: a status, ``(status, headers, body)``, ``drop`` or ``drop_after``."""
+        """Spoil the next calls of a kind, in order: a status, ``(status, headers, body)``, ``drop`` or
+        ``drop_after``.
+        """
         method, path = WHERE[where]
         for one in what:
             if isinstance(one, str):
