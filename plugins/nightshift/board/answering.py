@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import logging
+from collections.abc import Awaitable, Callable
+from functools import wraps
 from typing import Any
 
 from fastapi import HTTPException, Request
@@ -40,6 +43,20 @@ def answer(request: Request, found: Answer) -> Response:
     if now is not None:
         body = b'{"now":"%s",%s' % (now.isoformat().encode(), body[1:])
     return Response(body, media_type="application/json", headers=headers)
+
+
+def answered(route: Callable[..., Awaitable[Answer]]) -> Callable[..., Awaitable[Response]]:
+    """Return a route that answers by :func:`answer`, with the parameters of one that returns what is to be answered."""
+
+    @wraps(route)
+    async def handle(request: Request, **given: Any) -> Response:
+        return answer(request, await route(**given))
+
+    own = inspect.signature(route, eval_str=True)
+    asks = inspect.Parameter("request", inspect.Parameter.KEYWORD_ONLY, annotation=Request)
+    given = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in own.parameters.values()]
+    vars(handle)["__signature__"] = own.replace(parameters=[asks, *given], return_annotation=Response)
+    return handle
 
 
 def trouble(part: BoardPart, error: Exception, of: str = "") -> Trouble:

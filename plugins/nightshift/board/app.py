@@ -3,77 +3,183 @@
 from __future__ import annotations
 
 import asyncio
-from importlib.resources import files
-from typing import Annotated, Any
+from datetime import UTC, datetime
+from typing import Annotated
 
-from fastapi import Depends, FastAPI, Query, Request
+from fastapi import Depends, FastAPI, HTTPException, Query
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
-from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException as AnyHTTPException
 
-from nightshift.board import nights
-from nightshift.board.answering import answer, broken, problem
+from nightshift.board import figures, nights
+from nightshift.board.answering import answered, broken, pressed, problem, trouble
 from nightshift.board.cell import cell_detail
-from nightshift.board.configured import configured, dag_of
-from nightshift.board.models import CellDetail, NightsGrid
-from nightshift.board.people import PersonDep, person
+from nightshift.board.configured import Configured, configured, dag_of
+from nightshift.board.holds import hold_lines, hold_press, lift, may_hold, put
+from nightshift.board.incidents import incidents
+from nightshift.board.models import (
+    Answer,
+    BoardPart,
+    CellDetail,
+    FiguresAnswer,
+    HoldLine,
+    HoldRequest,
+    HoldsAnswer,
+    IncidentsAnswer,
+    Lanes,
+    LiftRequest,
+    NightsGrid,
+    TimeLine,
+    Trouble,
+)
+from nightshift.board.pages import page, static_files
+from nightshift.board.people import Person, PersonDep, person
+from nightshift.board.promotions import Promotions, cursor, promotion_dag_of
 from nightshift.fields import Day
 from nightshift.lake.store import Lake
 from nightshift.nights.index import NightIndex
 from nightshift.nights.place import lake_of_this_deployment
+from nightshift.promotion.holds import holds
+
+
+class Seen:
+    """What one person may see of a lake.
+
+    :param sources: those whose DAGs the person may read
+    :param applications: likewise
+    """
+
+    def __init__(self, who: Person, config: Configured, dags: set[str]) -> None:
+        self.who, self.config, self.dags = who, config, dags
+        self.sources = [name for name in config.sources if dag_of(name) in dags]
+        self.applications = [name for name in config.applications if promotion_dag_of(name) in dags]
+
+
+async def seen(who: PersonDep) -> Seen:
+    """Return what the person may see."""
+    config = await asyncio.to_thread(configured)
+    dags = [*map(dag_of, config.sources), *map(promotion_dag_of, config.applications)]
+    return Seen(who, config, await who.readable(dags))
+
+
+SeenDep = Annotated[Seen, Depends(seen)]
 
 
 class Board:
-    """What the process keeps from one request to the next: the index of the lake as it was read last."""
+    """What the process keeps from one request to the next: what it has read of the lake last."""
 
     def __init__(self) -> None:
         self._lake: Lake | None = None
         self._index: NightIndex | None = None
+        self._promotions: Promotions | None = None
 
-    async def index(self) -> NightIndex:
-        """Return the index of the lake that the deployment has now."""
+    async def lake(self) -> tuple[Lake, NightIndex, Promotions]:
+        """Return the lake that the deployment has now, and what is kept of it."""
         lake = await asyncio.to_thread(lake_of_this_deployment)
-        if self._index is None or lake != self._lake:
-            self._lake, self._index = lake, NightIndex(lake)
-        return self._index
+        if self._index is None or self._promotions is None or lake != self._lake:
+            self._lake, self._index, self._promotions = lake, NightIndex(lake), Promotions(lake)
+        return lake, self._index, self._promotions
 
-    async def grid(
+    async def nights(
         self,
-        request: Request,
-        who: PersonDep,
+        it: SeenDep,
         count: Annotated[int, Query(ge=1, le=nights.MOST_NIGHTS)] = nights.COUNT,
         until: Day | None = None,
-    ) -> Response:
+    ) -> Answer:
         """Answer with reports by nights."""
-        config = await asyncio.to_thread(configured)
-        dags = await who.readable([dag_of(name) for name in config.sources])
-        found = await nights.nights_grid(await self.index(), config, dags, count=count, until=until)
-        return answer(request, found)
+        _, index, _ = await self.lake()
+        return await nights.nights_grid(index, it.config, it.dags, count=count, until=until)
 
-    async def cell(self, request: Request, who: PersonDep, source: str, report: str, night: Day) -> Response:
+    async def cell(self, it: SeenDep, source: str, report: str, night: Day) -> Answer:
         """Answer with one night of one report."""
-        config = await asyncio.to_thread(configured)
-        index = await self.index()
-        return answer(request, await cell_detail(index.lake, index, config, who, source, report, night))
+        lake, index, _ = await self.lake()
+        return await cell_detail(lake, index, it.config, it.who, source, report, night)
 
+    async def lanes(self, it: SeenDep) -> Answer:
+        """Answer with the lanes of all applications."""
+        _, _, promotions = await self.lake()
+        (lanes, troubles), (held, more), may = await asyncio.gather(
+            promotions.lanes(it.config, it.dags), self._holds(it), may_hold(it.who, it.config.applications)
+        )
+        stopped = {lane.application: _of(held, lane.application) for lane in lanes}
+        return Lanes(
+            now=datetime.now(UTC),
+            lanes=tuple(
+                lane.model_copy(
+                    update={"holds": stopped[lane.application], "presses": (hold_press(lane.application, may),)}
+                )
+                for lane in lanes
+            ),
+            holds=held,
+            presses=(hold_press(None, may),),
+            troubles=(*it.config.troubles, *troubles, *more),
+        )
 
-class Fresh(StaticFiles):
-    """Files that a browser asks about each time: modules of two versions must not meet in one page."""
+    async def time_line(self, it: SeenDep, application: str, before: str | None = None) -> Answer:
+        """Answer with the promotions of one application."""
+        if application not in it.applications:
+            raise HTTPException(404, f"There is no application {application}, or none that you may read.")
+        try:
+            at = cursor(before)
+        except ValueError:
+            raise HTTPException(422, "before: is no moment") from None
+        _, _, promotions = await self.lake()
+        application_or_mistake = it.config.applications[application]
+        (lane, troubles), (lines, more, others), (held, broken_holds), may = await asyncio.gather(
+            promotions.lane(application, application_or_mistake),
+            promotions.time_line(application, application_or_mistake, at),
+            self._holds(it),
+            may_hold(it.who, [application]),
+        )
+        update = {"holds": _of(held, application), "presses": (hold_press(application, may),)}
+        return TimeLine(
+            now=datetime.now(UTC),
+            lane=lane.model_copy(update=update),
+            promotions=lines,
+            before=more.isoformat() if more else None,
+            troubles=(*troubles, *others, *broken_holds),
+        )
 
-    def file_response(self, *arguments: Any, **options: Any) -> Response:
-        """Answer with a file."""
-        found = super().file_response(*arguments, **options)
-        found.headers["cache-control"] = "no-cache"
-        found.headers["x-content-type-options"] = "nosniff"
-        return found
+    async def figures(
+        self, it: SeenDep, days: Annotated[int, Query(ge=1, le=figures.MOST_DAYS)] = figures.DAYS
+    ) -> Answer:
+        """Answer with the figures of the release team."""
+        lake, _, _ = await self.lake()
+        return await figures.figures(lake, it.applications, days=days)
 
+    async def incidents(self, it: SeenDep) -> Answer:
+        """Answer with the incidents of what the person may see."""
+        lake, _, _ = await self.lake()
+        return await incidents(lake, it.sources)
 
-def page() -> Response:
-    """Show the page for hosts without Airflow's UI: where the board is."""
-    text = files(__package__).joinpath("static/index.html").read_bytes()
-    policy = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
-    return Response(text, media_type="text/html", headers={"content-security-policy": policy})
+    async def holds(self, it: SeenDep) -> Answer:
+        """Answer with the holds that stand, and what may be pressed."""
+        held, troubles = await self._holds(it)
+        may = await may_hold(it.who, it.config.applications)
+        presses = (hold_press(None, may), *(hold_press(name, may) for name in it.applications))
+        return HoldsAnswer(now=datetime.now(UTC), holds=held, presses=presses, troubles=troubles)
+
+    async def hold(self, it: SeenDep, asked: HoldRequest) -> Answer:
+        """Stop the line."""
+        lake, _, _ = await self.lake()
+        if asked.application is not None and asked.application not in it.applications:
+            raise HTTPException(404, f"There is no application {asked.application}, or none that you may see.")
+        await put(lake, it.who, asked, list(it.config.applications))
+        return await self.holds(it)
+
+    async def lift(self, it: SeenDep, asked: LiftRequest) -> Answer:
+        """Let the line move again."""
+        lake, _, _ = await self.lake()
+        await lift(lake, it.who, asked, list(it.config.applications))
+        return await self.holds(it)
+
+    async def _holds(self, it: Seen) -> tuple[tuple[HoldLine, ...], tuple[Trouble, ...]]:
+        try:
+            lake, _, _ = await self.lake()
+            found, may = await asyncio.gather(holds(lake), may_hold(it.who, it.config.applications))
+        except Exception as error:
+            return (), (trouble(BoardPart.HOLDS, error),)
+        return hold_lines(found, may, it.applications), ()
 
 
 def create_app() -> FastAPI:
@@ -81,14 +187,30 @@ def create_app() -> FastAPI:
     app = FastAPI(title="Nightshift", docs_url=None, redoc_url=None, openapi_url=None)
     board, guard = Board(), [Depends(person)]
     for path, route, model in (
-        ("nights", board.grid, NightsGrid),
+        ("nights", board.nights, NightsGrid),
         ("nights/{source}/{report}/{night}", board.cell, CellDetail),
+        ("promotions", board.lanes, Lanes),
+        ("promotions/{application}", board.time_line, TimeLine),
+        ("figures", board.figures, FiguresAnswer),
+        ("incidents", board.incidents, IncidentsAnswer),
+        ("holds", board.holds, HoldsAnswer),
     ):
-        app.add_api_route(f"/api/{path}", route, methods=["GET"], response_model=model, dependencies=guard)
-    static = files(__package__).joinpath("static")
-    app.mount("/static", Fresh(directory=str(static)))
+        app.add_api_route(f"/api/{path}", answered(route), methods=["GET"], response_model=model, dependencies=guard)
+    for path, press in (("holds", board.hold), ("holds/lift", board.lift)):
+        app.add_api_route(
+            f"/api/{path}",
+            answered(press),
+            methods=["POST"],
+            response_model=HoldsAnswer,
+            dependencies=[*guard, Depends(pressed)],
+        )
+    app.mount("/static", static_files())
     app.add_api_route("/", page, methods=["GET"], response_class=Response)
     app.add_exception_handler(AnyHTTPException, problem)
     app.add_exception_handler(RequestValidationError, problem)
     app.add_exception_handler(Exception, broken)
     return app
+
+
+def _of(held: tuple[HoldLine, ...], application: str) -> tuple[HoldLine, ...]:
+    return tuple(one for one in held if one.application in (None, application))

@@ -530,6 +530,7 @@ class TimeLine(Answer):
 class FigureLine(Answer):
     """One figure of the release team, and what it is made of.
 
+    :param stage: the stage that it is of; the stages of that name of all applications together
     :param value: ``null``: nothing to make it of
     :param unit: ``count``, ``ratio`` (0 to 1), or ``seconds``
     :param text: value and unit in words
@@ -537,6 +538,7 @@ class FigureLine(Answer):
     """
 
     key: str
+    stage: str = ""
     label: str
     value: float | None = None
     unit: Literal["count", "ratio", "seconds"]

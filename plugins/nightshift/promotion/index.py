@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -24,6 +24,7 @@ from nightshift.lake.errors import Damaged
 from nightshift.promotion.record import PromotionRecord, PromotionStep, Running, Version
 from nightshift.promotion.rules.delivery import Delivery, deliveries_of
 from nightshift.promotion.rules.progress import build_of, built, deployed, ended_in_doubt, passed
+from nightshift.promotion.standing import Standing, standing_of
 from nightshift.promotion.timeline import Timeline, timeline_of
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ log = logging.getLogger(__name__)
 FORMAT = 2
 TIMELINE = "timeline"
 """Name of the object beside the index that holds what has happened in each stage, for the figures."""
+STANDING = "standing"
+"""Name of the object beside the index that says how it stands with each stage, for the board."""
 AT_ONCE = 100
 """Records that are read at the same time; after each such lot the index is written, so that a long first look loses
 little.
@@ -153,7 +156,9 @@ async def read_index(records: Records) -> Index:
     if not changed and summaries.keys() != kept.keys():
         await _save(records, summaries)
     if changed or summaries.keys() != kept.keys():
-        await _save_timeline(records, timeline_of(summaries.values(), (str(error) for _, error in damaged)))
+        unread = [str(error) for _, error in damaged]
+        await _save_timeline(records, timeline_of(summaries.values(), unread))
+        await _save_standing(records, _standing(list(summaries.values()), unread))
     order = sorted(summaries, key=lambda name: (listed[name].changed, name), reverse=True)
     return Index(tuple(summaries[name] for name in order), tuple(damaged))
 
@@ -180,6 +185,25 @@ async def read_timeline(records: Records, *, as_kept: bool = False) -> Timeline:
     return timeline
 
 
+async def read_standing(records: Records) -> Standing:
+    """Return how it stands with an application, from all its records; it is kept for :func:`kept_standing`."""
+    index = await read_index(records)
+    standing = _standing(index.summaries, [str(error) for _, error in index.damaged])
+    if standing != await kept_standing(records):
+        await _save_standing(records, standing)
+    return standing
+
+
+async def kept_standing(records: Records) -> Standing | None:
+    """Return how it stood with an application when somebody last read its index; ``None``: nobody has. One small object."""
+    kept = await records.read_beside(STANDING)
+    return None if kept is None else Standing.from_json(kept)
+
+
+def _standing(summaries: Sequence[RecordSummary], unread: Iterable[str]) -> Standing:
+    return standing_of(summaries, doubted(summaries), unread)
+
+
 async def _read(records: Records, one: Listed) -> RecordSummary | Damaged | None:
     try:
         record = await records.read_named(one.name)
@@ -197,10 +221,18 @@ async def _save(records: Records, summaries: Mapping[str, RecordSummary]) -> Non
 
 
 async def _save_timeline(records: Records, timeline: Timeline) -> None:
+    await _save_beside(records, timeline.to_json(), TIMELINE)
+
+
+async def _save_standing(records: Records, standing: Standing) -> None:
+    await _save_beside(records, standing.to_json(), STANDING)
+
+
+async def _save_beside(records: Records, text: bytes, what: str) -> None:
     try:
-        await records.write_beside(timeline.to_json(), TIMELINE)
+        await records.write_beside(text, what)
     except Exception as error:
-        log.warning("The timeline of the promotions could not be written: %s", type(error).__name__)
+        log.warning("The %s of the promotions could not be written: %s", what, type(error).__name__)
 
 
 def _decoded(text: bytes | None) -> dict[str, RecordSummary]:

@@ -1,0 +1,89 @@
+"""The figures of the release team, as lines that say what they are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from nightshift.board.models import BoardPart, FigureLine, FiguresAnswer, Link, Trouble
+from nightshift.board.presses import run_path
+from nightshift.board.promotions import promotion_dag_of
+from nightshift.promotion.figures import Figures, Measured, StageFigures, read_figures
+
+if TYPE_CHECKING:
+    from nightshift.lake.store import Lake
+
+DAYS = 28
+MOST_DAYS = 366
+MADE_OF = 50
+"""Runs that a figure is made of, shown at most."""
+
+
+async def figures(lake: Lake, applications: Collection[str], *, days: int = DAYS) -> FiguresAnswer:
+    """Return the figures of the last days."""
+    now = datetime.now(UTC)
+    since = now - timedelta(days=days)
+    found = await read_figures(lake, applications, since=since, until=now, as_kept=True)
+    troubles = [Trouble(part=BoardPart.FIGURES, of=name, text=text) for name, text in found.unknown.items()]
+    lines = [line for stage in found.together for line in _lines(found, stage)]
+    return FiguresAnswer(now=now, days=days, since=since, figures=tuple(lines), troubles=tuple(troubles))
+
+
+def _lines(found: Figures, together: StageFigures) -> Iterator[FigureLine]:
+    stage = together.stage
+    mine = [
+        (promotion_dag_of(name), one)
+        for name, stages in found.applications.items()
+        for one in stages
+        if one.stage == stage
+    ]
+    yield FigureLine(
+        key="deployments",
+        stage=stage,
+        label="Deployments",
+        value=together.deployments,
+        unit="count",
+        text=f"{together.deployments}, {together.per_week:.1f} a week",
+    )
+    share = together.failed_share
+    yield FigureLine(
+        key="failed",
+        stage=stage,
+        label="Failed",
+        value=share,
+        unit="ratio",
+        text="nothing to judge" if share is None else f"{together.failed} ({share:.0%})",
+        made_of=_links((dag, run) for dag, one in mine for run in one.failed_runs),
+    )
+    yield FigureLine(
+        key="lead_time",
+        stage=stage,
+        label="Lead time",
+        value=together.lead_time.median,
+        unit="seconds",
+        text=f"median of {together.lead_time.n}",
+        made_of=_longest((dag, one) for dag, figure in mine for one in figure.lead_time.made_of),
+    )
+    yield FigureLine(
+        key="time_to_restore",
+        stage=stage,
+        label="Restored in",
+        value=together.time_to_restore.median,
+        unit="seconds",
+        text=f"median of {together.time_to_restore.n}"
+        + "".join(f"; {one.application} not since {one.since:%Y-%m-%d %H:%M} UTC" for one in together.not_restored),
+        made_of=_longest((dag, one) for dag, figure in mine for one in figure.time_to_restore.made_of),
+    )
+
+
+def _links(runs: Iterable[tuple[str, str]]) -> tuple[Link, ...]:
+    return tuple(Link(label=run, href=run_path(dag, run)) for dag, run in runs)[:MADE_OF]
+
+
+def _longest(found: Iterable[tuple[str, Measured]]) -> tuple[Link, ...]:
+    by_length = sorted(found, key=lambda one: one[1].seconds, reverse=True)
+    return tuple(
+        Link(label=f"{one.version}: {timedelta(seconds=round(one.seconds))}", href=run_path(dag, one.run_id))
+        for dag, one in by_length[:MADE_OF]
+    )

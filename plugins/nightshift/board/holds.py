@@ -1,0 +1,153 @@
+"""The line: who stopped it, and the press that stops it or lets it move again."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
+from airflow.models.log import Log
+from airflow.utils.session import create_session
+from fastapi import HTTPException
+
+from nightshift.board import MOUNT
+from nightshift.board.models import ApiCall, Ask, HoldLine, HoldRequest, LiftRequest, Press, PressKind
+from nightshift.board.people import Person
+from nightshift.board.promotions import promotion_dag_of
+from nightshift.promotion import holds
+
+if TYPE_CHECKING:
+    from nightshift.lake.store import Lake
+    from nightshift.promotion.holds import Hold
+
+NEEDS = "permission to trigger the promotions that it stops"
+_API = f"{MOUNT.removeprefix('/')}/api/holds"
+_WHY = Ask(name="reason", label="Why")
+
+
+async def may_hold(who: Person, applications: Iterable[str]) -> dict[str, bool]:
+    """Return application → whether the person may stop it."""
+    names = list(applications)
+    found = await asyncio.gather(*(who.may(promotion_dag_of(name), "POST", DagAccessEntity.RUN) for name in names))
+    return dict(zip(names, found, strict=True))
+
+
+def hold_lines(found: Iterable[Hold], may: Mapping[str, bool], seen: Collection[str]) -> tuple[HoldLine, ...]:
+    """Return the holds that concern what the person may see.
+
+    :param may: application → whether the person may stop it, of all that are configured
+    :param seen: applications that the person may see
+    """
+    return tuple(
+        HoldLine(
+            id=one.id,
+            application=one.application,
+            by=one.by,
+            reason=one.reason if not one.damage else f"{one.reason}: {one.damage}",
+            since=one.since,
+            until=one.until,
+            lift=_lift(one, _allowed(one.application, may)),
+        )
+        for one in found
+        if one.application is None or one.application in seen
+    )
+
+
+def hold_press(application: str | None, may: Mapping[str, bool]) -> Press:
+    """Return the press that stops the line.
+
+    :param application: ``None``: all of them
+    """
+    whom = application or "all applications"
+    return Press(
+        kind=PressKind.HOLD,
+        label=f"Hold {application}" if application else "Stop the line",
+        says=f"Nothing that changes a stage of {whom} begins any more, until the hold ends or somebody lifts it. What "
+        "FlexDeploy is at work on ends by itself; builds go on.",
+        calls=(
+            ApiCall(
+                method="POST", path=_API, body=_body(application=application, reason="${reason}", until="${until}")
+            ),
+        ),
+        asks=(_WHY, Ask(name="until", label="Until", kind="moment", optional=True)),
+        allowed=_allowed(application, may),
+        needs=NEEDS,
+        danger=True,
+    )
+
+
+async def put(lake: Lake, who: Person, asked: HoldRequest, configured: Sequence[str]) -> None:
+    """Put a hold, in the person's own name.
+
+    :raises HTTPException: 403: the person may not; 404: no such application; 422: what was asked for makes no hold
+    """
+    if asked.application is not None and asked.application not in configured:
+        raise HTTPException(404, f"There is no application {asked.application}, or none that you may see.")
+    await _refuse(who, asked.application, configured)
+    try:
+        found = await holds.hold(
+            lake, application=asked.application, by=who.name, reason=asked.reason, until=asked.until
+        )
+    except ValueError as error:
+        raise HTTPException(422, str(error)) from None
+    await asyncio.to_thread(_audit, "nightshift_hold", who, found)
+
+
+async def lift(lake: Lake, who: Person, asked: LiftRequest, configured: Sequence[str]) -> None:
+    """Lift a hold, in the person's own name.
+
+    :raises HTTPException: 403: the person may not; 404: no such hold
+    """
+    found = next((one for one in await holds.every_hold(lake) if one.id == asked.id), None)
+    if found is None:
+        raise HTTPException(404, "There is no such hold.")
+    await _refuse(who, found.application, configured)
+    lifted = await holds.lift(lake, asked.id, by=who.name, reason=asked.reason)
+    await asyncio.to_thread(_audit, "nightshift_lift", who, lifted, asked.reason)
+
+
+async def _refuse(who: Person, application: str | None, configured: Sequence[str]) -> None:
+    concerned = configured if application is None else [application]
+    if not _allowed(application, await may_hold(who, concerned)):
+        raise HTTPException(403, f"Nothing was changed: it takes the {NEEDS}.")
+
+
+def _allowed(application: str | None, may: Mapping[str, bool]) -> bool:
+    return all(may.values()) and bool(may) if application is None else may.get(application, False)
+
+
+def _lift(one: Hold, allowed: bool) -> Press:
+    whom = one.application or "all applications"
+    return Press(
+        kind=PressKind.LIFT,
+        label="Lift",
+        says=f"What waits for this hold of {whom} goes on at once. Other holds, freezes and windows count as before.",
+        calls=(ApiCall(method="POST", path=f"{_API}/lift", body=_body(id=one.id, reason="${reason}")),),
+        asks=(_WHY,),
+        allowed=allowed,
+        needs=NEEDS,
+        danger=True,
+    )
+
+
+def _body(**fields: Any) -> dict[str, Any]:
+    return fields
+
+
+def _audit(event: str, who: Person, one: Hold, why: str = "") -> None:
+    """Write who did what into Airflow's own audit log, beside the objects in the lake that say the same."""
+    until: datetime | None = one.until
+    extra = {
+        "hold": one.id,
+        "application": one.application,
+        "reason": why or one.reason,
+        "until": until and until.isoformat(),
+    }
+    dag_id = promotion_dag_of(one.application) if one.application else None
+    with create_session() as session:
+        session.add(
+            Log(event=event, owner=who.name, owner_display_name=who.name, extra=json.dumps(extra), dag_id=dag_id)
+        )
