@@ -96,7 +96,12 @@ async def test_a_step_taken_since_is_seen_though_nothing_was_kept_of_it(ada: Any
     ("steps", "more", "wanted"),
     [
         ([deploy("DEV", ONE, 61, StepState.STARTED)], {"outcome": None}, StageState.DEPLOYING),
-        ([deploy("DEV", ONE, 61, StepState.FAILED)], {"outcome": PromotionOutcome.FAILED}, StageState.FAILED),
+        (
+            [deploy("DEV", ONE, 61, StepState.FAILED, requests=(501,))],
+            {"outcome": PromotionOutcome.FAILED},
+            StageState.FAILED,
+        ),
+        ([deploy("DEV", ONE, 61, StepState.FAILED)], {"outcome": PromotionOutcome.FAILED}, StageState.NEVER),
         (
             [deploy("DEV", ONE, 61, StepState.FAILED, asked=T)],
             {"outcome": PromotionOutcome.FAILED},
