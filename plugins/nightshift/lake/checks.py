@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from statistics import median
 
+from nightshift.lake.bands import in_band
 from nightshift.lake.extract import CLAIMED_ROWS, ON_TWO_PAGES, Manifest
 from nightshift.lake.spec import Band, PublishSpec
 
@@ -172,22 +172,8 @@ def unique_key(key: Sequence[str], found: KeyFindings) -> CheckResult:
 
 
 def band(rule: Band, night: str, rows: int, history: Mapping[str, int]) -> CheckResult:
-    """Compare the row count of a night with the median of the nights before it; no verdict on too short a history."""
-    before = [count for earlier, count in sorted(history.items()) if earlier < night][-rule.nights :]
-    if len(before) < rule.history:
-        return CheckResult(
-            "band", True, f"{night}: not judged, {len(before)} of {rule.history} earlier nights are there"
-        )
-    middle = median(before)
-    low, high = rule.low * middle, rule.high * middle
-    ok = low <= rows <= high
-    advice = "" if ok else ". If the vendor is right, widen checks.band for this night and publish again"
-    return CheckResult(
-        "band",
-        ok,
-        f"{night}: {rows} rows, {low:g} to {high:g} expected after {len(before)} nights with a median of "
-        f"{middle:g}{advice}",
-    )
+    """Compare the row count of a night with that of nights before it; no verdict on too short a history."""
+    return CheckResult("band", *in_band(rule, night, rows, history))
 
 
 def failed(results: Sequence[CheckResult]) -> str:

@@ -74,16 +74,22 @@ class Column(Frozen):
 class Band(Frozen):
     """How far the row count of a night may be from the median of the nights before it.
 
-    :param nights: how many earlier nights count, at most
+    :param nights: how many earlier nights count, at most; with a season: of the same weekday
     :param low: smallest share of their median that is sound
     :param high: largest multiple of their median that is sound
     :param history: with fewer earlier nights than this there is no verdict
+    :param season: ``weekday`` compares with the same weekday, and at a month's end with earlier months' ends as well
+    :param month_end: with a season: how many days at the end of a month are one
+    :param holidays: days that are not judged, and that nothing is compared with
     """
 
     nights: int = Field(default=14, ge=1, le=400)
     low: float = Field(default=0.5, ge=0)
     high: float = Field(default=2.0, gt=0)
     history: int = Field(default=5, ge=1)
+    season: Literal["none", "weekday"] = "none"
+    month_end: int = Field(default=1, ge=0, le=10)
+    holidays: tuple[Day, ...] = ()
 
     @model_validator(mode="after")
     def _sound(self) -> Band:
