@@ -139,7 +139,7 @@ class ExagoEnsureFoldersOperator(BaseAsyncOperator):
         *,
         folders: Sequence[str],
         dry_run: Any = False,
-        list_lag: float = LIST_LAG,
+        list_lag: float | None = None,
         exago_conn_id: str = DEFAULT_CONN,
         **kwargs: Any,
     ) -> None:
@@ -147,7 +147,7 @@ class ExagoEnsureFoldersOperator(BaseAsyncOperator):
         self.folders = list(folders)
         # Takes the place of Airflow's method of that name, which only renders templates and which nothing here calls.
         self.dry_run = dry_run
-        self.list_lag = list_lag
+        self.list_lag = LIST_LAG if list_lag is None else list_lag
         self.exago_conn_id = exago_conn_id
 
     async def aexecute(self, context: Context) -> dict[str, Any]:

@@ -132,11 +132,11 @@ class ExagoCompareTreesOperator(ExagoExtractOperator):
     template_fields: Sequence[str] = (*ExtractOperator.template_fields, "tree_extract")
 
     def __init__(
-        self, *, tree_extract: Any, report: str = CHANGES, nights_looked_back: int = NIGHTS_LOOKED_BACK, **kwargs: Any
+        self, *, tree_extract: Any, report: str = CHANGES, nights_looked_back: int | None = None, **kwargs: Any
     ) -> None:
         super().__init__(report=report, **kwargs)
         self.tree_extract = tree_extract
-        self.nights_looked_back = nights_looked_back
+        self.nights_looked_back = NIGHTS_LOOKED_BACK if nights_looked_back is None else nights_looked_back
 
     async def extract(self, folder: ExtractFolder, progress: Progress, context: Context) -> Manifest:
         """Compare."""
@@ -195,26 +195,26 @@ class ExagoReportExtractOperator(ExagoExtractOperator):
         *,
         path: str | None = None,
         report_id: str | None = None,
-        format: Form = FORM,  # noqa: A002 - the vendor's word
+        format: Form | None = None,  # noqa: A002 - the vendor's word
         filters: Sequence[Mapping[str, Any]] = (),
         sorts: Sequence[Mapping[str, Any]] = (),
         data_type: str | None = DATA_TYPE,
-        data_key: str = DATA_KEY,
+        data_key: str | None = None,
         csv: Mapping[str, Any] | None = None,
-        seconds: float = MINUTES * 60,
+        seconds: float | None = None,
         dated: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.path = path
         self.report_id = report_id
-        self.format = format
+        self.format: Form = format or FORM
         self.filters = [dict(one) for one in filters]
         self.sorts = [dict(one) for one in sorts]
         self.data_type = data_type
-        self.data_key = data_key
+        self.data_key = data_key or DATA_KEY
         self.csv = dict(csv or {})
-        self.seconds = seconds
+        self.seconds = MINUTES * 60 if seconds is None else seconds
         self.dated = dated
         if not (dated or names_night(self.filters)):
             self.horizon_days = 1

@@ -106,7 +106,7 @@ class ExagoPromoteFolderOperator(BaseAsyncOperator):
         night: Any,
         allow_empty: bool = False,
         dry_run: Any = False,
-        list_lag: float = LIST_LAG,
+        list_lag: float | None = None,
         exago_conn_id: str = DEFAULT_CONN,
         **kwargs: Any,
     ) -> None:
@@ -118,7 +118,7 @@ class ExagoPromoteFolderOperator(BaseAsyncOperator):
         self.allow_empty = allow_empty
         # Takes the place of Airflow's method of that name, which only renders templates and which nothing here calls.
         self.dry_run = dry_run
-        self.list_lag = list_lag
+        self.list_lag = LIST_LAG if list_lag is None else list_lag
         self.exago_conn_id = exago_conn_id
 
     async def aexecute(self, context: Context) -> dict[str, Any]:

@@ -58,7 +58,7 @@ class TokenFlexRequestExportOperator(BaseOperator):
 
     :param contract: contract number (templated)
     :param night: the night, ``YYYY-MM-DD`` (templated); with ``date_field`` it bounds the usage that is asked for
-    :param look_back: nights before it that are asked for as well, because usage arrives late
+    :param look_back: nights before it that are asked for as well, because usage arrives late; default: none
     :param date_field: field that the nights are compared with, ``None`` for no bounds
     :param fields: names to group by
     :param metrics: numbers over that grouping
@@ -86,7 +86,7 @@ class TokenFlexRequestExportOperator(BaseOperator):
         *,
         contract: str,
         night: Any = None,
-        look_back: int = 0,
+        look_back: int | None = None,
         date_field: str | None = DATE_FIELD,
         fields: Sequence[str] = (),
         metrics: Sequence[str] = (),
@@ -96,7 +96,7 @@ class TokenFlexRequestExportOperator(BaseOperator):
         file_name: str = "usage",
         other_names: Sequence[str] = (),
         skip_rules: Sequence[str] = (),
-        queue_timeout: timedelta | float = timedelta(hours=QUEUE_HOURS),
+        queue_timeout: timedelta | float | None = None,
         delete_replaced: bool = False,
         tokenflex_conn_id: str = DEFAULT_CONN,
         **kwargs: Any,
@@ -107,7 +107,7 @@ class TokenFlexRequestExportOperator(BaseOperator):
         self.night = night
         self.conditions = [dict(one) for one in conditions]
         self.file_name = file_name
-        self.queue_timeout = seconds(queue_timeout)
+        self.queue_timeout = seconds(timedelta(hours=QUEUE_HOURS) if queue_timeout is None else queue_timeout)
         self.delete_replaced = delete_replaced
         self.tokenflex_conn_id = tokenflex_conn_id
         self.request = ExportRequest(
@@ -116,7 +116,7 @@ class TokenFlexRequestExportOperator(BaseOperator):
             metrics=tuple(metrics),
             where=where,
             date_field=date_field,
-            look_back=look_back,
+            **({} if look_back is None else {"look_back": look_back}),
             other_names=tuple(other_names),
             skip_rules=tuple(skip_rules),
         )

@@ -67,7 +67,7 @@ class TokenFlexExportSensor(VendorJobSensor):
         contract: str,
         request_key: str,
         requested_by: str | None = None,
-        vendor_retries: int = VENDOR_RETRIES,
+        vendor_retries: int | None = None,
         tokenflex_conn_id: str = DEFAULT_CONN,
         look: timedelta | float = 0.0,
         poll_first: float = 12.0,
@@ -76,7 +76,7 @@ class TokenFlexExportSensor(VendorJobSensor):
         super().__init__(conn_id=tokenflex_conn_id, job_id=request_key, look=look, poll_first=poll_first, **kwargs)
         self.contract = contract
         self.requested_by = requested_by
-        self.vendor_retries = vendor_retries
+        self.vendor_retries = VENDOR_RETRIES if vendor_retries is None else vendor_retries
 
     def adapter(self) -> AdapterSpec:
         """Name the adapter."""
