@@ -16,6 +16,7 @@ _OWN: Mapping[str, tuple[str, ...]] = {
         "nights.night",
         "nights.extract",
         "nights.publish",
+        "nights.maintenance",
         "jobs.operators",
         "promotion.begin_operator",
         "promotion.approval_operator",

@@ -201,9 +201,9 @@ class AirflowApi:
         except AirflowRefused as error:
             if named and error.status not in (401, 403):
                 raise
-            who = f"{self._who.user!r} is not let in" if named else "nobody is named"
+            who = f"does not let {self._who.user!r} in" if named else "lets nobody in without a name"
             raise AirflowRefused(
-                f"Airflow at {self.url} gives no token: {who} ({error.status}). Give NIGHTSHIFT_AIRFLOW_TOKEN, or "
+                f"Airflow at {self.url} {who} ({error.status}). Give NIGHTSHIFT_AIRFLOW_TOKEN, or "
                 "NIGHTSHIFT_AIRFLOW_USER and NIGHTSHIFT_AIRFLOW_PASSWORD.",
                 error.status,
             ) from None

@@ -15,7 +15,9 @@ from rich.syntax import Syntax
 from rich.table import Table
 
 from nightshift.cli.check import config
+from nightshift.cli.doctor.command import doctor
 from nightshift.cli.hold import hold
+from nightshift.cli.jobs import jobs
 from nightshift.cli.nights import nights
 from nightshift.cli.project import SETTINGS, WRITES, Fate, Needs, PlannedFile, Project
 from nightshift.cli.promotions import promotions
@@ -35,6 +37,8 @@ app = typer.Typer(
 app.add_typer(config, name="config")
 app.add_typer(nights, name="nights")
 app.add_typer(hold, name="hold")
+app.add_typer(jobs, name="jobs")
+app.command()(doctor)
 app.command()(promotions)
 app.command()(replay)
 Source = StrEnum("Source", {name: name for name in SOURCES})  # type: ignore[misc]

@@ -23,7 +23,7 @@ from nightshift.settings import PROMOTIONS, REPORTS
 from nightshift.sources import SOURCES
 
 DAGS = "nightshift_dags"
-_NO_NIGHTS = ("configuration", "promotion", "nightshift_watch")
+_NO_NIGHTS = ("configuration", "promotion", "nightshift_watch", "nightshift_maintenance")
 SETTINGS = "airflow.env"
 POOLS = "pools.json"
 _WRITTEN = ".init.json"
@@ -94,7 +94,7 @@ class Needs:
         rooms = "|".join(
             [
                 "configuration",
-                *(["watch"] if self.sections else []),
+                *(["watch", r"nights\.maintenance"] if self.sections else []),
                 *self.sections,
                 *(["promotion"] if self.applications else []),
             ]

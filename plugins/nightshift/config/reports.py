@@ -10,7 +10,7 @@ import difflib
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self
 from zoneinfo import ZoneInfo
 
 from pydantic import Field, model_validator
@@ -18,6 +18,7 @@ from pydantic import Field, model_validator
 from nightshift.config.due import NEVER, Due, DueTime
 from nightshift.config.in_force import ConfigFile, is_removed
 from nightshift.config.reading import REPORTS, open_file, read_section
+from nightshift.config.scalars import Duration, between, lasting
 from nightshift.fields import Day, Frozen, Name, TimeZone, nearest, refuse_twice
 from nightshift.lake.spec import Checks, ColumnType, CsvSpec, PublishSpec, SchemaRules
 from nightshift.sources import SOURCES, VENDORS
@@ -32,6 +33,22 @@ class Section(Frozen):
     """A part of the configuration."""
 
 
+class Maintenance(Section):
+    """What the DAG ``nightshift_maintenance`` keeps of a source.
+
+    :param keep_versions: how long every version of a table stays readable; files that no version of that time has are
+        deleted
+    :param keep_superseded: how long an extract of the landing stays that a newer, complete one took the place of, or
+        that was never completed; ``null``: for ever
+    :param keep_landing: how long the last extract of a night stays, from which it can be published again without the
+        vendor; it goes only where the table has the night as it was published. ``null``: for ever
+    """
+
+    keep_versions: Annotated[Duration, between("7d", "366d")] = lasting("30d")
+    keep_superseded: Annotated[Duration, between("2d", "366d")] | None = lasting("30d")
+    keep_landing: Annotated[Duration, between("7d", "366d")] | None = None
+
+
 class Source(Section):
     """What all sources have.
 
@@ -41,6 +58,7 @@ class Source(Section):
     :param pool: Airflow pool of every task that talks to the vendor
     :param retries: how often Airflow tries a task again
     :param start: first night that a backfill may ask for
+    :param maintenance: how long what is kept
     :param due: time of the day after a night by which its reports have to be there, such as ``06:00``; see
         :mod:`nightshift.watch`. Default: nobody waits for them
     :param due_timezone: zone of ``due``; default: that of ``timezone``
@@ -52,6 +70,7 @@ class Source(Section):
     pool: str = "default_pool"
     retries: int = Field(default=3, ge=0, le=20)
     start: Day = "2020-01-01"
+    maintenance: Maintenance = Maintenance()
     due: DueTime | None = None
     due_timezone: TimeZone | None = None
 

@@ -23,6 +23,7 @@ __all__ = ["ExtractFolder", "Landing", "Manifest", "PageEntry", "VendorTotals"]
 
 MANIFEST = "manifest.json"
 PAGE_LIMIT = 1 << 30
+_NIGHT = re.compile(r"night=(\d{4}-\d{2}-\d{2})")
 
 
 @dataclass(frozen=True)
@@ -215,6 +216,18 @@ class ExtractFolder:
     async def put_packed(self, name: str, packed: bytes) -> None:
         """Write an object that is compressed already."""
         await objects.awrite(self.objects, name, packed)
+
+
+def landed_nights(lake: Lake, source: str, report: str) -> list[str]:
+    """Return the nights of a report that something is landed of, complete or not, the oldest first. Blocks.
+
+    :raises ValueError: a name that is not safe as a part of a path
+    """
+    import obstore
+
+    listed = obstore.list_with_delimiter(lake.objects("raw", segment(source, "source"), segment(report, "report")))
+    names = [prefix.rstrip("/").rpartition("/")[2] for prefix in listed["common_prefixes"]]
+    return sorted(found[1] for name in names if (found := _NIGHT.fullmatch(name)))
 
 
 def format_of(body: bytes) -> Format:

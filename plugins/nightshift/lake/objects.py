@@ -12,6 +12,7 @@ import asyncio
 import re
 import secrets
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import IO, TYPE_CHECKING, Any
 
@@ -186,16 +187,43 @@ def _was_tried(store: ObjectStore) -> bool:
     return True
 
 
-def _is_kept(store: ObjectStore) -> bool:
+@dataclass(frozen=True)
+class Tried:
+    """What came of a try.
+
+    :param is_kept: of two writers that wanted an object not to exist, the second was refused
+    :param written: when the first one wrote, by the clock of the store
+    """
+
+    is_kept: bool
+    written: datetime
+
+
+def try_condition(lake: Lake) -> Tried:
+    """Try it now, whatever was found before, also in a folder of this machine. Blocks; leaves nothing behind.
+
+    :raises Exception: the store cannot be reached, or not be written
+    """
+    return _tried(lake.objects(*FOLDER))
+
+
+def _tried(store: ObjectStore) -> Tried:
     import obstore
 
     name = f"try-{secrets.token_hex(8)}"
     create(store, name, b"first")
     try:
-        is_kept = not create(store, name, b"second") and read(store, name) == b"first"
+        refused = not create(store, name, b"second")
+        found = obstore.get(store, name)
+        return Tried(refused and bytes(found.bytes()) == b"first", found.meta["last_modified"])
     finally:
         obstore.delete(store, name)
-    if is_kept:
+
+
+def _is_kept(store: ObjectStore) -> bool:
+    import obstore
+
+    if is_kept := _tried(store).is_kept:
         verdict = f'{{"conditional_writes":true,"tried":"{datetime.now(UTC).isoformat()}"}}'
         obstore.put(store, VERDICT, verdict.encode(), mode="overwrite", use_multipart=False)
     return is_kept

@@ -177,6 +177,20 @@ def rebuild(lake: Lake, source: str, report: str) -> TableHistory | None:
     return _update(lake, (source, report), None)
 
 
+async def stale_reports(lake: Lake, sources: Mapping[str, Collection[str]]) -> list[str]:
+    """Return the reports (``<source>/<report>``) of which the index does not say what the table says now.
+
+    :param sources: source → its reports
+    """
+    store = await asyncio.to_thread(lake.objects)
+    found = []
+    for source, report in ((source, report) for source, reports in sources.items() for report in reports):
+        history, table = await _read_one(store, (source, report)), TableLog(lake, source, report, store)
+        if not await (table.bears_out(history) if history else _is_missing(table)):
+            found.append(f"{source}/{report}")
+    return found
+
+
 def _update(lake: Lake, one: _Report, before: TableHistory | None) -> TableHistory | None:
     history = history_of(lake, *one, before)
     store = lake.objects()

@@ -7,15 +7,14 @@ a vendor, and no event is sent: no promotion begins of a replay.
 from __future__ import annotations
 
 import asyncio
-import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
 from typing import TYPE_CHECKING
 
 from nightshift.fields import night_of
-from nightshift.lake.landing import Landing
+from nightshift.lake.landing import Landing, landed_nights
 from nightshift.nights.bounds import DAY
 from nightshift.nights.flow import nightly_dag
 from nightshift.nights.index import record_published
@@ -29,8 +28,6 @@ if TYPE_CHECKING:
     from nightshift.lake.spec import PublishSpec
     from nightshift.lake.store import Lake
     from nightshift.lake.tables import Published
-
-_NIGHT = re.compile(r"night=(\d{4}-\d{2}-\d{2})")
 
 
 @dataclass(frozen=True)
@@ -112,12 +109,3 @@ def replays(lake: Lake, publisher: PublishNightOperator, first: date, last: date
                 yield Replay(lake, manifest, spec)
         elif nights := tuple(one for one in spec.nights if first <= night_of(one) <= last):
             yield Replay(lake, manifest, spec.model_copy(update={"nights": nights}))
-
-
-def landed_nights(lake: Lake, source: str, report: str) -> Sequence[str]:
-    """Return the nights of a report that something is landed of, the oldest first. Blocks."""
-    import obstore
-
-    listed = obstore.list_with_delimiter(lake.objects("raw", source, report))
-    names = [prefix.rstrip("/").rpartition("/")[2] for prefix in listed["common_prefixes"]]
-    return sorted(found[1] for name in names if (found := _NIGHT.fullmatch(name)))

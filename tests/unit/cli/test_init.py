@@ -76,15 +76,33 @@ def test_the_dag_files_are_those_of_the_checkout_and_no_more_than_asked_for(in_a
 @pytest.mark.parametrize(
     ("options", "files"),
     [
-        (["-s", "flexnet"], {"configuration.py", "nightshift_watch.py", "flexnet_reports.py"}),
+        (
+            ["-s", "flexnet"],
+            {"configuration.py", "nightshift_maintenance.py", "nightshift_watch.py", "flexnet_reports.py"},
+        ),
         (
             ["-s", "tokenflex"],
-            {"configuration.py", "nightshift_watch.py", "tokenflex_exports.py", "tokenflex_token.py"},
+            {
+                "configuration.py",
+                "nightshift_maintenance.py",
+                "nightshift_watch.py",
+                "tokenflex_exports.py",
+                "tokenflex_token.py",
+            },
         ),
-        (["-s", "camunda_optimize"], {"configuration.py", "nightshift_watch.py", "camunda_reports.py"}),
+        (
+            ["-s", "camunda_optimize"],
+            {"configuration.py", "nightshift_maintenance.py", "nightshift_watch.py", "camunda_reports.py"},
+        ),
         (
             ["-s", "exago", "-a", "portal"],
-            {"configuration.py", "nightshift_watch.py", "exago_catalog.py", "promotion.py"},
+            {
+                "configuration.py",
+                "nightshift_maintenance.py",
+                "nightshift_watch.py",
+                "exago_catalog.py",
+                "promotion.py",
+            },
         ),
     ],
 )

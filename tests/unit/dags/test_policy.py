@@ -171,6 +171,7 @@ def test_a_mistake_is_told_first_and_ends_no_dag(
         "exago_catalog",
         "promote_portal",
         "tokenflex_token",
+        "nightshift_maintenance",
         "nightshift_watch",
     }
     if wrong is None:
@@ -227,7 +228,7 @@ def test_a_mistake_that_was_there_from_the_start_is_told_and_breaks_no_other_dag
     (tmp_path / "reports.yaml").write_text("flexnet:\n  reports:\n    - name: a\n      page_sise: 3\nexago:\n")
     monkeypatch.setenv("NIGHTSHIFT_CONFIG", str(tmp_path))
     bag = DagBag(ROOT / "dags")
-    assert set(bag.dags) == {"exago_catalog", "tokenflex_token", "nightshift_watch"}
+    assert set(bag.dags) == {"exago_catalog", "tokenflex_token", "nightshift_maintenance", "nightshift_watch"}
     (text,) = bag.import_errors.values()
     assert text.startswith(f"Mistake: {tmp_path}/reports.yaml:4: flexnet.reports[0].page_sise: unknown field")
 

@@ -1,0 +1,1 @@
+"""``nightshift doctor``: what is looked at, a module a place, and how it is told."""

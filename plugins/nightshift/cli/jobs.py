@@ -1,0 +1,215 @@
+"""``nightshift jobs``: what waits at the vendors now, by Airflow's REST API, and a person's word on one in doubt."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nightshift.cli.airflow_api import (
+    AirflowApi,
+    AirflowRefused,
+    AirflowUrl,
+    AirflowUser,
+    Credentials,
+    TokenFile,
+    run_path,
+)
+from nightshift.cli.hold import Reason, Yes, who
+from nightshift.cli.terminal import AsJson, Exit, confirmed, out, print_json, print_rows, styled, telling
+
+if TYPE_CHECKING:
+    from nightshift.jobs.record import JobRecord
+
+jobs = typer.Typer(help="Jobs at the vendors: exports, builds, deployments.")
+WAITING = ("deferred", "running", "queued", "up_for_retry", "up_for_reschedule")
+AT_ONCE = 8
+FAILED_DAYS = 7
+TAG = "nightshift"
+
+
+@dataclass(frozen=True)
+class JobSeen:
+    """A task that has a job at a vendor.
+
+    :param task_state: Airflow's word for the task
+    :param unread: why the record of the job cannot be read
+    """
+
+    dag_id: str
+    run_id: str
+    task_id: str
+    map_index: int
+    task_state: str
+    record: JobRecord | None
+    unread: str = ""
+
+    @property
+    def is_in_doubt(self) -> bool:
+        """Whether nobody knows if the vendor has the job: it was intended, and no answer came."""
+        found = self.record
+        return bool(self.unread) or (found is not None and found.id is None and not found.refused and not found.done)
+
+    @property
+    def seconds(self) -> float | None:
+        """For how long it has been there."""
+        found = self.record
+        began = found.intent.at if found is not None and found.intent is not None else None
+        return None if began is None else max(datetime.now(UTC).timestamp() - began, 0.0)
+
+
+@jobs.callback(invoke_without_command=True)
+def show(
+    context: typer.Context,
+    airflow_url: AirflowUrl = "",
+    airflow_user: AirflowUser = "",
+    token_file: TokenFile = None,
+    failed: Annotated[
+        bool, typer.Option("--failed", help=f"Tasks that failed in the last {FAILED_DAYS} days, too.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show what waits at the vendors. Exit code: 0 all is known, 1 a job is in doubt, 3 Airflow cannot be asked."""
+    if context.invoked_subcommand is not None:
+        return
+    with telling():
+
+        async def read() -> list[JobSeen]:
+            async with AirflowApi(airflow_url, Credentials.found(airflow_user, token_file)) as api:
+                return await jobs_seen(api, with_failed=failed)
+
+        found = asyncio.run(read())
+    if as_json:
+        print_json({"version": 1, "jobs": [_shape(one) for one in found]})
+    elif found:
+        print_rows(["task", "run", "task is", "job", "state", "for", "at the vendor"], map(_row, found))
+    else:
+        out().print(styled("Nothing waits at a vendor", "green"))
+    raise typer.Exit(Exit.WRONG if any(one.is_in_doubt for one in found) else Exit.FINE)
+
+
+@jobs.command()
+def resolve(
+    dag_id: Annotated[str, typer.Argument(help="DAG of the task.")],
+    run_id: Annotated[str, typer.Argument(help="Its run.")],
+    task_id: Annotated[str, typer.Argument(help="The task.")],
+    reason: Reason,
+    adopt: Annotated[
+        str | None, typer.Option("--adopt", help="The vendor's id of the job that is this task's.")
+    ] = None,
+    resubmit: Annotated[bool, typer.Option("--resubmit", help="There is none; ask the vendor again.")] = False,
+    over: Annotated[bool, typer.Option("--over", help="Whatever there was is over, and none is wanted.")] = False,
+    map_index: Annotated[int, typer.Option(help="Of a mapped task.")] = -1,
+    airflow_url: AirflowUrl = "",
+    airflow_user: AirflowUser = "",
+    token_file: TokenFile = None,
+    yes: Yes = False,
+) -> None:
+    """Say what becomes of a job in doubt; then the task is cleared, and looks for itself whether that can be.
+
+    It is recorded with your name in Airflow and on this machine. An id is taken only if the vendor's answer bears it out.
+    """
+    from nightshift.jobs.record import RESOLUTION_KEY, Resolution
+    from nightshift.jobs.state import to_json
+
+    try:
+        word = Resolution(adopt=adopt, resubmit=resubmit, over=over, by=who(), why=reason)
+    except ValueError:
+        raise typer.BadParameter("give one of --adopt ID, --resubmit and --over") from None
+    with telling():
+        if not confirmed(f"{word.kind} for {dag_id} {task_id} of {run_id}, and clear the task?", yes=yes):
+            raise typer.Exit(Exit.WRONG)
+
+        async def write() -> None:
+            async with AirflowApi(airflow_url, Credentials.found(airflow_user, token_file)) as api:
+                me = await api.get("/ui/auth/me")
+                told = {**to_json(word), "by": f"{me['username']} ({who()})"}
+                path = f"{run_path(dag_id, run_id, task_id)}/state-store/{RESOLUTION_KEY}"
+                query = None if map_index < 0 else {"map_index": map_index}
+                await api.send("PUT", path, body={"value": told}, query=query)
+                cleared = {
+                    "dry_run": False,
+                    "only_failed": False,
+                    "include_downstream": True,
+                    "dag_run_id": run_id,
+                    "task_ids": [task_id if map_index < 0 else [task_id, map_index]],
+                }
+                await api.send("POST", f"/api/v2/dags/{dag_id}/clearTaskInstances", body=cleared)
+
+        asyncio.run(write())
+    out().print(
+        styled(f"{word.kind}: told to {task_id}, which was cleared and looks at it anew", "yellow"), soft_wrap=True
+    )
+
+
+async def jobs_seen(api: AirflowApi, *, with_failed: bool = False) -> list[JobSeen]:
+    """Return the tasks of our DAGs that have a job at a vendor, the oldest first."""
+    ours = {str(one["dag_id"]) async for one in api.every("/api/v2/dags", "dags", tags=TAG)}
+    path, key = "/api/v2/dags/~/dagRuns/~/taskInstances", "task_instances"
+    tasks = [one async for one in api.every(path, key, state=list(WAITING)) if one["dag_id"] in ours]
+    if with_failed:
+        since = (datetime.now(UTC) - timedelta(days=FAILED_DAYS)).isoformat()
+        failed = api.every(path, key, state="failed", end_date_gte=since)
+        tasks += [one async for one in failed if one["dag_id"] in ours]
+    gate = asyncio.Semaphore(AT_ONCE)
+
+    async def seen(task: dict[str, Any]) -> JobSeen | None:
+        async with gate:
+            return await _job_of(api, task)
+
+    found = [one for one in await asyncio.gather(*map(seen, tasks)) if one is not None]
+    return sorted(found, key=lambda one: -(one.seconds or 0))
+
+
+async def _job_of(api: AirflowApi, task: dict[str, Any]) -> JobSeen | None:
+    """Return the job of a task, ``None`` where it has none."""
+    import msgspec
+
+    from nightshift.jobs.record import RECORD_KEY, JobRecord
+
+    where = (task["dag_id"], task["dag_run_id"], task["task_id"], task["map_index"], task["state"])
+    query = {} if task["map_index"] < 0 else {"map_index": task["map_index"]}
+    try:
+        told = await api.get(f"{run_path(*where[:3])}/state-store/{RECORD_KEY}", **query)
+    except AirflowRefused as error:
+        if error.status == 404:
+            return None
+        raise
+    try:
+        return JobSeen(*where, msgspec.convert(told["value"], JobRecord))
+    except msgspec.ValidationError as error:
+        return JobSeen(*where, None, f"its record cannot be read: {error}")
+
+
+def _row(one: JobSeen) -> Sequence[object]:
+    from nightshift.promotion.figures import duration_words
+
+    record = one.record
+    name = record.id if record is not None and record.id else "?"
+    status = record.status if record is not None else None
+    state = styled("in doubt", "red") if one.is_in_doubt else "" if status is None else status.label()
+    url = (status.url if status is not None else None) or one.unread
+    seconds = "" if one.seconds is None else duration_words(one.seconds)
+    return [f"{one.dag_id} {one.task_id}", one.run_id, one.task_state, name, state, seconds, url]
+
+
+def _shape(one: JobSeen) -> dict[str, Any]:
+    record, status = one.record, one.record.status if one.record is not None else None
+    return {
+        "dag_id": one.dag_id,
+        "run_id": one.run_id,
+        "task_id": one.task_id,
+        "map_index": one.map_index,
+        "task_state": one.task_state,
+        "job": record.id if record is not None else None,
+        "state": str(status.state) if status is not None else None,
+        "vendor_state": status.vendor_state if status is not None else None,
+        "url": status.url if status is not None else None,
+        "seconds": one.seconds,
+        "in_doubt": one.is_in_doubt,
+        "unread": one.unread or None,
+    }

@@ -1,0 +1,289 @@
+"""Care of a table and its landing: small files of a night become few, files that nothing needs are deleted.
+
+All of it is safe beside a publish and may be killed at any moment: a commit is whole or not there, and what is deleted
+is what no version of the table within its retention has, or an extract that another one took the place of.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from deltalake.exceptions import CommitFailedError
+from deltalake.transaction import CommitProperties
+from deltalake.writer.properties import WriterProperties
+
+from nightshift.fields import night_of
+from nightshift.lake import objects
+from nightshift.lake.delta import NightTable
+from nightshift.lake.extract import Manifest
+from nightshift.lake.landing import MANIFEST, Landing, landed_nights
+from nightshift.lake.store import Lake
+
+if TYPE_CHECKING:
+    from obstore.store import ObjectStore
+
+    from nightshift.lake.snapshot import PublishedNight, Snapshot
+
+SHORTEST_RETENTION = timedelta(days=7)
+"""A version of a table stays readable for as long: a reader that began with it, or a publish whose files are not
+committed yet, must not lose them."""
+SHORTEST_SUPERSEDED = timedelta(days=2)
+"""An extract that may still be worked on is younger: a run ends after 20 hours, and may be cleared."""
+FILES_OF_A_NIGHT = 4
+"""Files of a night from which on they are put together."""
+TARGET_BYTES = 256 << 20
+ATTEMPTS = 5
+NEVER = datetime.min.replace(tzinfo=UTC)
+Say = Callable[[str], object]
+
+
+@dataclass(frozen=True)
+class Compacted:
+    """What was put together.
+
+    :param nights: the nights
+    :param given_up: nights that another writer changed each time; the next run looks again
+    """
+
+    nights: tuple[str, ...] = ()
+    files_before: int = 0
+    files_now: int = 0
+    given_up: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Removed:
+    """What was deleted.
+
+    :param objects: how many
+    :param bytes: their size
+    :param extracts: of the landing, each ``<night>/<extract>``
+    """
+
+    objects: int = 0
+    bytes: int = 0
+    extracts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class LandingRules:
+    """What of the landing goes.
+
+    :param superseded: extracts that another, newer and complete one took the place of, and those that were never
+        completed, go when nothing of them was written for so long; ``None``: never
+    :param nights: nights that ended before so long go, as far as the table has them as they were published; ``None``:
+        never
+    """
+
+    superseded: timedelta | None = None
+    nights: timedelta | None = None
+
+    def __post_init__(self) -> None:
+        if self.superseded is not None and self.superseded < SHORTEST_SUPERSEDED:
+            raise ValueError(f"an extract may be worked on for {SHORTEST_SUPERSEDED}, so superseded is that at least")
+        if self.nights is not None and self.nights < SHORTEST_RETENTION:
+            raise ValueError(f"nights of the landing are kept for {SHORTEST_RETENTION} at least")
+
+
+def compact(lake: Lake, source: str, report: str, say: Say = lambda text: None) -> Compacted:
+    """Put the files of each night with many of them together, a commit a night. Blocks.
+
+    A publish has one file a night up to 256 MB, so there is something to do only where another engine wrote, or a night
+    is of many gigabytes. Rows, and what is known of the night, stay as they are.
+    """
+    table = NightTable(lake, source, report)
+    now = table.snapshot()
+    many = _with_many_files(now) if now else {}
+    done: list[str] = []
+    given_up: list[str] = []
+    before = after = 0
+    for night in many:
+        result = _compact_night(table, night, say)
+        if result is None:
+            given_up.append(night)
+        elif result[0]:
+            done.append(night)
+            before, after = before + result[0], after + result[1]
+    return Compacted(tuple(done), before, after, tuple(given_up))
+
+
+def _with_many_files(now: Snapshot) -> dict[str, int]:
+    count: dict[str, int] = {}
+    for _, night in now.files():
+        if night is not None:
+            count[night] = count.get(night, 0) + 1
+    return {night: files for night, files in sorted(count.items()) if files >= FILES_OF_A_NIGHT}
+
+
+def _compact_night(table: NightTable, night: str, say: Say) -> tuple[int, int] | None:
+    """Return how many files were put together into how many; ``None`` where other writers came first each time."""
+    for attempt in range(ATTEMPTS):
+        now = table.snapshot()
+        if now is None:
+            return 0, 0
+        try:
+            found: Mapping[str, Any] = now.table.optimize.compact(
+                partition_filters=[("night", "=", night)],
+                target_size=TARGET_BYTES,
+                max_concurrent_tasks=1,
+                writer_properties=WriterProperties(compression="ZSTD", compression_level=1),
+                # Of a commit that was tried again by the library, nobody has looked whether its files are still there.
+                commit_properties=CommitProperties(max_commit_retries=0),
+            )
+        except CommitFailedError as error:
+            say(f"{table.name}, night {night}: another writer came first ({str(error)[:120]})")
+            time.sleep(0.05 * 2**attempt)
+            continue
+        if found["numFilesRemoved"]:
+            say(f"{table.name}, night {night}: {found['numFilesRemoved']} files are now {found['numFilesAdded']}")
+        return found["numFilesRemoved"], found["numFilesAdded"]
+    return None
+
+
+def vacuum(lake: Lake, source: str, report: str, keep: timedelta, *, dry_run: bool = False) -> Removed:
+    """Delete files of the table that no version younger than ``keep`` has, and those of a publish that died. Blocks.
+
+    :param keep: how long every version stays readable
+    :param dry_run: only say what would go
+    :raises ValueError: a shorter time than :data:`SHORTEST_RETENTION`
+    """
+    if keep < SHORTEST_RETENTION:
+        raise ValueError(
+            f"a version of a table stays readable for {SHORTEST_RETENTION.days} days at least, not for {keep}: whoever "
+            "reads it, and a publish whose files are not committed yet, would lose them"
+        )
+    table = NightTable(lake, source, report)
+    now = table.snapshot()
+    if now is None:
+        return Removed()
+    hours = -(-int(keep.total_seconds()) // 3600)
+    names = set(now.table.vacuum(hours, dry_run=True, full=True))
+    sizes = {name: size for name, (size, _) in _sizes(table).items() if name in names}
+    if names and not dry_run:
+        now.table.vacuum(
+            hours, dry_run=False, full=True, commit_properties=CommitProperties(max_commit_retries=ATTEMPTS)
+        )
+    return Removed(len(names), sum(sizes.values()))
+
+
+def _sizes(table: NightTable) -> dict[str, tuple[int, datetime]]:
+    import obstore
+
+    listed = (entry for batch in obstore.list(table.objects()) for entry in batch)
+    return {entry["path"]: (entry["size"], entry["last_modified"]) for entry in listed}
+
+
+@dataclass
+class _Extract:
+    """What lies in the folder of one extract."""
+
+    name: str
+    objects: dict[str, int] = field(default_factory=dict)
+    changed: datetime = NEVER
+    manifest: Manifest | None = None
+    is_damaged: bool = False
+
+    @property
+    def size(self) -> int:
+        return sum(self.objects.values())
+
+
+def tidy_landing(
+    lake: Lake, source: str, report: str, rules: LandingRules, *, at: datetime, dry_run: bool = False
+) -> Removed:
+    """Delete extracts of a report that nothing needs. Blocks.
+
+    What is never deleted: the newest complete extract of a night, and the one that the table has the night from, unless
+    the whole night is older than ``rules.nights`` and the table has it as it was published; an extract whose manifest
+    cannot be read; and anything younger than the rules say. The manifest goes first, so that no reader finds half an
+    extract.
+
+    :param at: the present
+    """
+    table = NightTable(lake, source, report).snapshot()
+    store = lake.objects("raw", source, report)
+    gone: list[str] = []
+    count = size = 0
+    for night in landed_nights(lake, source, report):
+        extracts = _extracts_of(store, night)
+        for extract in _Night(night, extracts, table, Landing(lake, source, report, night)).to_delete(rules, at):
+            gone.append(f"{night}/{extract.name}")
+            count, size = count + len(extract.objects), size + extract.size
+            if not dry_run:
+                names = sorted(extract.objects, key=lambda name: not name.endswith(f"/{MANIFEST}"))
+                objects.delete(store, names[:1])
+                objects.delete(store, names[1:])
+    return Removed(count, size, tuple(gone))
+
+
+def _extracts_of(store: ObjectStore, night: str) -> list[_Extract]:
+    """Return what lies in the folders of a night's extracts; what is none of these is not looked at."""
+    import obstore
+
+    found: dict[str, _Extract] = {}
+    for batch in obstore.list(store, prefix=f"night={night}"):
+        for entry in batch:
+            if place := re.fullmatch(r"night=[^/]+/([^/]+)/[^/]+", entry["path"]):
+                extract = found.setdefault(place[1], _Extract(place[1]))
+                extract.objects[entry["path"]] = entry["size"]
+                extract.changed = max(extract.changed, entry["last_modified"])
+    return list(found.values())
+
+
+@dataclass
+class _Night:
+    """One night of the landing, beside what the table has of it."""
+
+    night: str
+    extracts: Sequence[_Extract]
+    table: Snapshot | None
+    landing: Landing
+
+    def to_delete(self, rules: LandingRules, at: datetime) -> list[_Extract]:
+        """Return what nothing needs; most nights have one extract and are not looked at any closer."""
+        is_old = rules.nights is not None and night_of(self.night) < (at - rules.nights).date()
+        if not is_old and (rules.superseded is None or len(self.extracts) < 2):
+            return []
+        for extract in self.extracts:
+            _read_manifest(self.landing, extract)
+        published = self._published()
+        if is_old and published is not None and published.sound:
+            return [one for one in self.extracts if not one.is_damaged]
+        if rules.superseded is None:
+            return []
+        old = at - rules.superseded
+        return [one for one in self._superseded(published) if one.changed < old]
+
+    def _superseded(self, published: PublishedNight | None) -> list[_Extract]:
+        complete = [(one.manifest.finished, one) for one in self.extracts if one.manifest is not None]
+        if not complete:
+            # Nothing took its place: what is landed of the night is all there is.
+            return []
+        _, newest = max(complete, key=lambda one: (one[0], one[1].name))
+        kept = {newest.name, published.extract if published is not None else None}
+        if published is not None and published.extract is None:
+            # The log does not say any more of which extract the night is: none that may be it goes.
+            kept |= {one.name for finished, one in complete if finished == published.finished}
+        return [one for one in self.extracts if one.name not in kept and not one.is_damaged]
+
+    def _published(self) -> PublishedNight | None:
+        if self.table is None:
+            return None
+        return self.table.published(self.landing.source, self.landing.report, self.night)
+
+
+def _read_manifest(landing: Landing, extract: _Extract) -> None:
+    from nightshift.lake.errors import LakeError
+
+    if not any(name.endswith(f"/{MANIFEST}") for name in extract.objects):
+        return
+    try:
+        extract.manifest = asyncio.run(landing.manifest(extract.name))
+    except (LakeError, ValueError):
+        extract.is_damaged = True

@@ -1,0 +1,92 @@
+"""The task that takes care of a source's tables and landing, run as Airflow runs it."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from airflow.sdk import DAG
+
+from nightshift.config.reports import Maintenance
+from nightshift.lake.store import Lake
+from nightshift.nights.maintenance import MaintenanceOperator, maintenance_dag
+from tests.execution_api import FakeExecutionApi, TaskRun
+from tests.published import publish_night
+
+NIGHT = "2026-06-01"
+OLD = (datetime.now(UTC) - timedelta(days=90)).timestamp()
+
+
+@pytest.fixture
+def lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lake:
+    monkeypatch.setenv("NIGHTSHIFT_LAKE", str(tmp_path / "lake"))
+    found = Lake.from_url(str(tmp_path / "lake"))
+    for extract in ("one", "other"):
+        publish_night(found, "flexnet/entitlement", NIGHT, extract=extract)
+    for path in (tmp_path / "lake/raw").rglob("*"):
+        os.utime(path, (OLD, OLD))
+    return found
+
+
+def run(*reports: str, dry_run: bool = False) -> TaskRun:
+    with DAG("nightshift_maintenance", schedule=None):
+        task = MaintenanceOperator(
+            task_id="flexnet",
+            source="flexnet",
+            reports=reports,
+            rules=Maintenance().model_dump(mode="json"),
+            dry_run=str(dry_run),
+        )
+    return FakeExecutionApi().run(task)
+
+
+def test_what_was_done_is_returned_and_a_dry_run_does_nothing(lake: Lake, tmp_path: Path) -> None:
+    folder = tmp_path / f"lake/raw/flexnet/entitlement/night={NIGHT}"
+    planned = run("entitlement", dry_run=True)
+    assert planned.state == "success"
+    assert (folder / "one/manifest.json").exists()
+    done = run("entitlement")
+    assert done.result == planned.result
+    told = done.result["entitlement"]["landing"]
+    assert (told["objects"], told["extracts"]) == (2, [f"{NIGHT}/one"])
+    assert not (folder / "one/manifest.json").exists()
+    assert (folder / "other/manifest.json").exists()
+
+
+def test_one_report_that_cannot_be_cared_for_keeps_no_other_from_it(lake: Lake, tmp_path: Path) -> None:
+    publish_night(lake, "flexnet/device", NIGHT)
+    (tmp_path / "lake/tables/flexnet/device/_delta_log/00000000000000000001.json").write_text("{")
+    done = run("device", "entitlement")
+    assert done.state == "failed"
+    assert "1 of 2 reports" in str(done.error)
+    assert "flexnet/device" in str(done.error)
+    assert not (tmp_path / f"lake/raw/flexnet/entitlement/night={NIGHT}/one/manifest.json").exists()
+
+
+def test_the_dag_has_a_task_a_source_and_none_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NIGHTSHIFT_CONFIG", str(tmp_path))
+    monkeypatch.setenv("NIGHTSHIFT_KEPT", str(tmp_path / "kept"))
+    assert maintenance_dag(doc_md=None) is None
+    (tmp_path / "reports.yaml").write_text(
+        "flexnet:\n  maintenance: {keep_landing: 400h}\n  reports: [{name: a}]\ncamunda_optimize:\n  reports: [{name: b, report_id: c}]\n"
+    )
+    dag = maintenance_dag(doc_md=None)
+    assert dag is not None
+    tasks = {task.task_id: task for task in dag.tasks}
+    assert set(tasks) == {"flexnet", "camunda_optimize"}
+    assert (tasks["flexnet"].reports, tasks["flexnet"].rules["keep_landing"]) == (["a"], "400h")
+    assert Maintenance.model_validate(tasks["flexnet"].rules).keep_landing == timedelta(hours=400)
+
+
+@pytest.mark.parametrize("rule", ["keep_versions: 6d", "keep_superseded: 47h", "keep_landing: 1d"])
+def test_a_retention_that_would_take_what_is_needed_is_a_mistake(
+    rule: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from nightshift.config.reports import mistakes_of_reports
+
+    monkeypatch.setenv("NIGHTSHIFT_KEPT", str(tmp_path / "kept"))
+    (tmp_path / "reports.yaml").write_text(f"flexnet:\n  maintenance: {{{rule}}}\n  reports: [{{name: a}}]\n")
+    (mistake,) = mistakes_of_reports(tmp_path)
+    assert "must be from" in mistake
