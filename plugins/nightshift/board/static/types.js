@@ -118,6 +118,7 @@
 /**
  * @typedef {object} FigureLine
  * @property {string} key
+ * @property {string} stage
  * @property {string} label
  * @property {number | null} value
  * @property {"count" | "ratio" | "seconds"} unit
