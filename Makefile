@@ -3,7 +3,7 @@ PY := .venv/bin/python
 PYTHONS := 3.11 3.12 3.13 3.14
 export PYTHON
 .DEFAULT_GOAL := help
-.PHONY: help setup running run airflow test test-matrix test-next lint types docs hooks bench lock clean
+.PHONY: help setup running run airflow test test-matrix test-next lint types docs hooks stories bench lock clean
 
 help:  ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -37,6 +37,9 @@ docs: setup  ## the site, into site/, its reference pages and the schemas made f
 
 hooks: setup  ## run the linters before each commit (pre-commit, with the tools of the lock)
 	@$(PY) -m pre_commit install
+
+stories: setup  ## promotions told from fresh seeds, with kills, clears and people, judged by the vendor's ledger (ARGS="--seed 7", "--minutes 5", "--mutants")
+	@PYTHONPATH=plugins:. $(PY) -m tests.stories $(ARGS)
 
 bench: setup  ## side by side with peers (each in an environment of its own)
 	@$(PY) -m benchmarks $(ARGS)

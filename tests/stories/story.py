@@ -1,0 +1,299 @@
+"""A story: promotions of one application, told by a seed, with everything that happens to them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from functools import cache
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from include.standins import Fault, FaultKind
+from include.standins.flexdeploy import LOGIN, PASSWORD, FlexDeployStandIn
+from include.standins.flexdeploy.faulty import vendor_fault
+from include.standins.flexdeploy.planted import PORTAL, RESTART
+from nightshift.config.promotions import Application
+from nightshift.errors import Ambiguous
+from nightshift.jobs.record import RESOLUTION_KEY
+from nightshift.lake.store import Lake
+from nightshift.promotion.flow import promotion_dag
+from nightshift.promotion.record import PromotionRecord
+from nightshift.promotion.store import Records
+from tests.crash.promotion.night import Airflow
+from tests.stories.airflow import Fate, MiniAirflow, Run
+from tests.stories.clock import StoryClock
+from tests.stories.promises import broken
+from tests.stories.world import Answer, World
+
+NAME = "portal"
+MOST_STEPS = 220
+CALM = 140
+"""Steps after which nothing bad happens any more: from then on everything has to come to its end."""
+STARTS = r"/(build|deploy|execute)$"
+FATES = (Fate.KILLED_BEFORE, Fate.KILLED_AFTER, Fate.FROZEN_BEFORE, Fate.FROZEN_AFTER)
+PEOPLE = ("ann", "ben", "cid")
+
+
+@cache
+def dag_of(tickets: tuple[str, ...]) -> Any:
+    """The DAG of the application, with the change tickets that are configured for its stage TEST."""
+    utility = {"name": "stop", "project_id": RESTART, "inputs": {"SERVICE": "portal"}}
+    config = Application.model_validate(
+        {
+            "project_id": PORTAL,
+            "stream_id": PORTAL + 400,
+            "build": {"environment_id": 11001, "force": True},
+            "stages": [
+                {"environment_id": 11001, "name": "DEV"},
+                {
+                    "environment_id": 11002,
+                    "name": "TEST",
+                    "approval": {"users": list(PEOPLE)},
+                    "before": [utility],
+                    "change_tickets": list(tickets),
+                },
+            ],
+            "roll_back": {"approval": {"users": list(PEOPLE)}},
+        }
+    )
+    return promotion_dag(NAME, config, doc_md=None)
+
+
+class BrokenPromise(AssertionError):
+    """A story broke a promise.
+
+    :param promises: names of those that were broken
+    """
+
+    def __init__(self, promises: dict[str, list[str]]) -> None:
+        super().__init__("; ".join(f"{name}: {', '.join(how)}" for name, how in promises.items()))
+        self.promises = promises
+
+
+class Stuck(AssertionError):
+    """A story does not end although nothing holds it."""
+
+
+class Story:
+    """Promotions, told by a seed.
+
+    :param vendor: the stand-in
+    :param folder: an empty folder for the lake
+    """
+
+    def __init__(self, vendor: FlexDeployStandIn, folder: Path, seed: int, clock: StoryClock) -> None:
+        self.random = Random(seed)
+        self.vendor, self.clock = vendor, clock
+        os.environ["NIGHTSHIFT_LAKE"] = str(folder / "lake")
+        lake = Airflow(vendor.url, folder)
+        lake.ran_before()
+        self.records = Records(Lake.from_url(str(folder / "lake")), NAME)
+        self.tickets: tuple[str, ...] = ("CHG-1",)
+        self.airflow = MiniAirflow(dag_of(self.tickets), clock)
+        self.world = World(vendor)
+        self.told: list[str] = []
+        self.calm = False
+        self.asked_with: dict[tuple[str, str], tuple[str, ...]] = {}
+        self.known: set[int] = set()
+        for name, night, by in (("a", "2026-11-21", None), ("b", "2026-11-22", None), ("c", None, "ann")):
+            if name == "c" and self.random.random() < 0.6:
+                continue
+            self.airflow.runs[name] = Run(name, night, by, {"version_id": None, "force_build": False})
+            self.world.started_by[name] = by
+        long = self.random.random() < 0.6
+        vendor.turn(build_seconds=0.0, deploy_seconds=600.0 if long else 0.0, utility_seconds=120.0 if long else 0.0)
+
+    def tell(self) -> None:
+        """Tell it to its end.
+
+        :raises BrokenPromise: a promise did not hold
+        :raises Stuck: it has no end
+        """
+        for number in range(MOST_STEPS):
+            self.calm = self.calm or number >= CALM
+            if self.calm:
+                self._thaw_all()
+            runs = [one for one in self.airflow.runs.values() if one.alive and self.airflow.next_task(one)]
+            if not runs:
+                self._thaw_all()
+                if not any(one.alive and self.airflow.next_task(one) for one in self.airflow.runs.values()):
+                    break
+                continue
+            self._step(self.random.choice(runs))
+            if not self.calm:
+                self._happen()
+        self._judge()
+        if any(one.alive and self.airflow.next_task(one) for one in self.airflow.runs.values()):
+            raise Stuck("\n".join(self.told[-12:]))
+
+    def connections(self) -> dict[str, Any]:
+        """The connections of this Airflow."""
+        flexdeploy = {"conn_type": "flexdeploy", "host": self.vendor.url, "login": LOGIN, "password": PASSWORD}
+        return {"flexdeploy_default": {**flexdeploy, "extra": '{"paths": {}}'}}
+
+    # What the runs do.
+
+    def _step(self, run: Run) -> None:
+        task = self.airflow.next_task(run)
+        assert task is not None
+        parked = run.parked.get(task)
+        if parked is None:
+            self._fault(task)
+            state, error = self.airflow.attempt(run, task, self._fate())
+        elif parked.question:
+            answered = self._answer(run, task)
+            if answered is None:
+                return
+            state, error = answered
+        else:
+            self._move(self.random.choice([5.0, 60.0, 600.0]))
+            event = self.airflow.fired(parked)
+            if event is None:
+                return
+            state, error = self.airflow.resume(run, task, event, self._fate())
+        self._tell(f"{run.name} {task}: {state} {error or ''}")
+        self._note(run)
+        if state == "parked" and run.parked[task].question:
+            self.asked_with[run.name, task] = self.tickets
+        if state == "failed" and error is not None:
+            self._failed(run, task, error)
+        if self.airflow.next_task(run) is None:
+            run.alive = False
+
+    def _note(self, run: Run) -> None:
+        self.vendor.faults.clear()
+        new = self.world.look(run.name)
+        if new:
+            self._tell(
+                f"    FlexDeploy: {', '.join(f'{one.kind} {one.request} {one.stage} {one.version}' for one in new)}"
+            )
+        if (record := self.record(run.name)) is not None:
+            self.known |= {number for step in record.steps for number in step.requests}
+        for store in run.stores.values():
+            job = (store.get("nightshift_job") or {}).get("id")
+            self.known |= {int(number) for number in job.split(",")} if job else set()
+
+    def _failed(self, run: Run, task: str, error: BaseException) -> None:
+        """Do what Airflow does, and what a person does who reads the message."""
+        if isinstance(error, Ambiguous) and (self.calm or self.random.random() < 0.7):
+            unknown = [one for one in self.world.made.values() if one.request not in self.known and one.run == run.name]
+            word = {"adopt": str(unknown[-1].request)} if unknown else {"resubmit": True}
+            self._move(60)
+            run.stores[task][RESOLUTION_KEY] = {**word, "by": "ann", "why": "I looked"}
+            self.airflow.clear(run, task)
+            self._tell(f"{run.name} {task}: ann says {word}")
+        elif self.airflow.may_try_again(run, task, error) and self.random.random() < 0.8:
+            del run.states[task]
+            self._move(60)
+
+    def _answer(self, run: Run, task: str) -> tuple[str, BaseException | None] | None:
+        if not self.calm and self.random.random() < 0.4:
+            self._move(600)
+            return None
+        option = "Reject" if self.random.random() < 0.12 else "Approve"
+        by = self.random.choice(PEOPLE)
+        version = self.world.newest_build(run.name)
+        now = self.clock.now
+        self.world.answers.append(
+            Answer(
+                run=run.name,
+                task=task,
+                by=by,
+                option=option,
+                at=now.timestamp(),
+                after=self.world.seen,
+                version=version,
+                tickets=self.asked_with.get((run.name, task), ()),
+            )
+        )
+        self._tell(f"{run.name} {task}: {by} says {option} of {version}")
+        event = {
+            "chosen_options": [option],
+            "params_input": {},
+            "responded_at": now,
+            "responded_by_user": {"id": by, "name": by},
+        }
+        return self.airflow.resume(run, task, event, self._fate())
+
+    def record(self, run: str) -> PromotionRecord | None:
+        return asyncio.run(self.records.read(run))
+
+    # What happens to them.
+
+    def _fate(self) -> tuple[Fate, int | str] | None:
+        if self.calm or self.random.random() > 0.3:
+            return None
+        return self.random.choice(FATES), "submit" if self.random.random() < 0.4 else self.random.randint(1, 9)
+
+    def _fault(self, task: str) -> None:
+        """Let FlexDeploy lose an answer, or fail at what it is asked for."""
+        if self.calm:
+            return
+        chance = self.random.random()
+        if chance < 0.06:
+            self.vendor.faults.add(Fault(kind=FaultKind.ACCEPT_THEN_DROP, method="POST", path=STARTS))
+        elif chance < 0.09:
+            self.vendor.faults.add(Fault(kind=FaultKind.STATUS, method="POST", path=STARTS, status=503))
+        elif chance < 0.15 and task.endswith(("deploy", "stop")):
+            self.vendor.faults.add(vendor_fault("run_fails"))
+
+    def _happen(self) -> None:
+        chance = self.random.random()
+        runs = list(self.airflow.runs.values())
+        one = self.random.choice(runs)
+        if chance < 0.12 and self.airflow.frozen:
+            self._thaw(self.random.choice(self.airflow.frozen))
+        elif chance < 0.14:
+            one.alive = False
+            self._tell(f"{one.name} is marked failed")
+        elif chance < 0.18:
+            begun = [task for task in self.airflow.order() if one.states.get(task) and task != "close"]
+            if begun:
+                task = self.random.choice(begun)
+                self.airflow.clear(one, task)
+                self._tell(f"{one.name} is cleared from {task}")
+        elif chance < 0.21:
+            self._mark(one)
+        elif chance < 0.26:
+            self.tickets = ("CHG-2",) if self.tickets == ("CHG-1",) else ("CHG-1",)
+            self.airflow.dag = dag_of(self.tickets)
+            self._tell(f"configured: {self.tickets}")
+        elif chance < 0.30:
+            seconds = self.random.choice([-90.0, 3600.0, 86400.0])
+            self._move(seconds)
+            self._tell(f"the clock moves by {seconds}")
+        else:
+            self._move(self.random.choice([0.0, 1.0, 20.0]))
+
+    def _mark(self, run: Run) -> None:
+        """Mark a task as a success, as anybody can at any time: the next one, or one that failed."""
+        failed = [task for task, state in run.states.items() if state == "failed" and task != "close"]
+        task = self.random.choice(failed) if failed else self.airflow.next_task(run)
+        if task in (None, "begin", "close"):
+            return
+        run.parked.pop(task, None)
+        if failed:
+            self.airflow.clear(run, task)
+        run.states[task] = "success"
+        self._tell(f"{run.name} {task} is marked success")
+
+    def _thaw(self, one: Any) -> None:
+        self._tell(f"{one.words} goes on")
+        self.airflow.thaw(one)
+        self._note(one.run)
+
+    def _thaw_all(self) -> None:
+        for one in list(self.airflow.frozen):
+            self._thaw(one)
+
+    def _move(self, seconds: float) -> None:
+        self.clock.move(seconds)
+        self.vendor.settle()
+
+    def _tell(self, line: str) -> None:
+        self.told.append(f"{self.clock.now:%d %H:%M:%S} {line}"[:240])
+
+    def _judge(self) -> None:
+        if found := broken(self.world):
+            raise BrokenPromise(found)

@@ -1,0 +1,65 @@
+"""Processes that tell stories: what each is begun with, and what it hands back."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import ExitStack
+from typing import Any
+
+# Before Airflow is imported: an Airflow home of its own, no setting of the user's.
+import tests.conftest  # noqa: F401
+from tests.stories.teller import Teller, telling
+
+_open = ExitStack()
+_tellers: list[Teller] = []
+
+
+def begin() -> None:
+    """Begin a process; what it opens ends with it."""
+    quiet()
+    _tellers.append(_open.enter_context(telling()))
+
+
+def told(seed: int) -> tuple[int, str]:
+    """Tell the story of a seed; return what is wrong with it, empty where nothing is."""
+    try:
+        _tellers[0].tell(seed)
+    except Exception as error:
+        return seed, f"{type(error).__name__}: {error}"
+    return seed, ""
+
+
+def hunted(number: int, first: int) -> tuple[int, int | None, str]:
+    """Tell stories with a mutant switched on; return after how many it was found, and how."""
+    import pytest
+
+    from tests.stories.mutants import MOST, MUTANTS
+    from tests.stories.story import BrokenPromise
+
+    one = MUTANTS[number]
+    with pytest.MonkeyPatch.context() as patch:
+        one.switch_on(patch)
+        for told_before in range(MOST):
+            try:
+                _tellers[0].tell(first + told_before)
+            except BrokenPromise as broken:
+                if one.promise in broken.promises:
+                    return number, told_before + 1, broken.promises[one.promise][0]
+            except Exception:
+                # A mutant may do more than break its promise.
+                continue
+    return number, None, ""
+
+
+def quiet() -> None:
+    """Keep what operators log to themselves: a story tells what matters."""
+    import structlog
+
+    logging.disable(logging.CRITICAL)
+    structlog.configure(processors=[_drop], cache_logger_on_first_use=False)
+
+
+def _drop(*_: Any) -> Any:
+    import structlog
+
+    raise structlog.DropEvent
