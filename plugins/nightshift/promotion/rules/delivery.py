@@ -9,10 +9,25 @@ from enum import StrEnum
 import msgspec
 
 from nightshift.flexdeploy.vocabulary import WorkOutcome
-from nightshift.promotion.record import PromotionRecord, PromotionStep, StepKind, StepState
+from nightshift.promotion.record import (
+    CHANGES_A_STAGE,
+    PromotionRecord,
+    PromotionStep,
+    StepKind,
+    StepState,
+    VerdictWord,
+)
 from nightshift.promotion.rules.progress import NOT_HERE
 
-_BEFORE = frozenset({StepKind.APPROVAL, StepKind.WINDOW, StepKind.ROLL_BACK_APPROVAL, StepKind.ROLL_BACK})
+_NOT_AFTER_A_DEPLOYMENT = frozenset(
+    {
+        StepKind.APPROVAL,
+        StepKind.WINDOW,
+        StepKind.ROLL_BACK_APPROVAL,
+        StepKind.ROLL_BACK,
+        StepKind.ROLL_BACK_VERIFICATION,
+    }
+)
 """Kinds of steps that say nothing of what was deployed."""
 
 
@@ -21,7 +36,7 @@ class DeliveryVerdict(StrEnum):
 
     GOOD = "good"
     FAILED = "failed"
-    """Its deployment failed, or what had to follow it in the stage, or it was rolled back."""
+    """Its deployment failed, or what had to follow it in the stage; or it was refuted later, or rolled back."""
     OPEN = "open"
     """Deployed; what has to follow it in the stage has not ended."""
     DOUBT = "doubt"
@@ -61,18 +76,19 @@ def deliveries_of(record: PromotionRecord) -> Iterator[Delivery]:
 
     A stage has one deployment and one roll-back at most in a record, whatever was cleared: a task that is done again
     takes the place of what it was before. What FlexDeploy never began (skipped, refused, rejected there, still in the
-    queue) is none.
+    queue) is none. A verdict that refuted a deployment stays, whatever was cleared since; where the checks hold again,
+    the stage is told to be good again from then on.
     """
     for number, step in enumerate(record.steps):
-        if step.stage is None or step.kind not in (StepKind.DEPLOY, StepKind.ROLL_BACK):
+        if step.stage is None or step.kind not in CHANGES_A_STAGE:
             continue
         if (verdict := _own_verdict(record, step)) is None:
             continue
-        failed = step.ended if verdict is DeliveryVerdict.FAILED else None
-        if step.kind is StepKind.DEPLOY and verdict is DeliveryVerdict.GOOD:
-            verdict, failed = _verdict_of_stage(record, step, record.steps[number + 1 :])
+        failed, again = (step.ended if verdict is DeliveryVerdict.FAILED else None), None
+        if verdict is DeliveryVerdict.GOOD:
+            verdict, failed, again = _verdict_of_stage(record, step, record.steps[number + 1 :])
         version = step.version or (record.version if step.kind is StepKind.DEPLOY else None)
-        yield Delivery(
+        delivery = Delivery(
             stage=step.stage,
             version_id=None if version is None else version.id,
             version="" if version is None else version.name or f"id {version.id}",
@@ -81,6 +97,10 @@ def deliveries_of(record: PromotionRecord) -> Iterator[Delivery]:
             at=step.ended or step.started,
             failed=failed,
         )
+        yield delivery
+        if again is not None:
+            good = {"kind": DeliveryKind.ALREADY_THERE, "verdict": DeliveryVerdict.GOOD, "at": again, "failed": None}
+            yield msgspec.structs.replace(delivery, **good)
 
 
 def _kind(step: PromotionStep) -> DeliveryKind:
@@ -106,19 +126,51 @@ def _own_verdict(record: PromotionRecord, step: PromotionStep) -> DeliveryVerdic
 
 
 def _verdict_of_stage(
-    record: PromotionRecord, deploy: PromotionStep, after: tuple[PromotionStep, ...]
-) -> tuple[DeliveryVerdict, datetime | None]:
-    """Return how a stage fared after its deployment, and when it failed.
+    record: PromotionRecord, deployment: PromotionStep, after: tuple[PromotionStep, ...]
+) -> tuple[DeliveryVerdict, datetime | None, datetime | None]:
+    """Return how a stage fared after a deployment or a roll-back that ended well, when it failed, and since when it is
+    good again.
 
-    :param after: the steps behind the deployment, in the order in which they first began
+    :param after: the steps behind it, in the order in which they first began
     """
-    steps = [step for step in after if step.stage == deploy.stage]
-    back = [step.started for step in steps if step.kind is StepKind.ROLL_BACK and step.state is StepState.DONE]
-    back = [began for began in back if began >= (deploy.ended or deploy.started)]
-    follow = [step for step in steps if step.kind not in _BEFORE]
+    since = deployment.ended or deployment.started
+    steps = [step for step in after if step.stage == deployment.stage]
+    if deployment.kind is StepKind.ROLL_BACK:
+        follow, back = [step for step in steps if step.kind is StepKind.ROLL_BACK_VERIFICATION], list[datetime]()
+    else:
+        follow = [step for step in steps if step.kind not in _NOT_AFTER_A_DEPLOYMENT]
+        done = [step for step in steps if step.kind is StepKind.ROLL_BACK and step.state is StepState.DONE]
+        back = [step.started for step in done if step.started >= since]
+    refuted, verified = _checked(record, deployment, since)
     bad = [step.ended or step.started for step in follow if step.state is StepState.FAILED]
-    if bad or back:
-        return DeliveryVerdict.FAILED, min(bad or back)
-    if any(step.state is StepState.STARTED for step in follow):
-        return (DeliveryVerdict.OPEN if record.closed is None else DeliveryVerdict.DOUBT), None
-    return DeliveryVerdict.GOOD, None
+    known = min([*bad, *refuted, *back], default=None)
+    open_end = any(step.state is StepState.STARTED for step in follow) or _lacks(record, deployment)
+    if known is not None:
+        # Checked anew after a clear, and found good: what follows it is told by the steps.
+        again = verified if not bad and not back and not open_end and verified and verified > max(refuted) else None
+        return DeliveryVerdict.FAILED, known, again
+    if open_end:
+        return (DeliveryVerdict.OPEN if record.closed is None else DeliveryVerdict.DOUBT), None, None
+    return DeliveryVerdict.GOOD, None, None
+
+
+def _checked(
+    record: PromotionRecord, deployment: PromotionStep, since: datetime
+) -> tuple[list[datetime], datetime | None]:
+    """Return when a deployment was refuted, and when it was verified last."""
+    about = (deployment.stage, deployment.version.id if deployment.version else None, deployment.kind)
+    kinds = {True: StepKind.ROLL_BACK, False: StepKind.DEPLOY}
+    found = [
+        one
+        for one in record.verdicts
+        if (one.stage, one.version.id, kinds[one.kind is StepKind.ROLL_BACK_VERIFICATION]) == about and one.at >= since
+    ]
+    refuted = [one.at for one in found if one.word is VerdictWord.REFUTED]
+    return refuted, max((one.at for one in found if one.word is VerdictWord.VERIFIED), default=None)
+
+
+def _lacks(record: PromotionRecord, deployment: PromotionStep) -> bool:
+    """Whether something that has to verify it has not been done."""
+    name = deployment.stage if deployment.kind is StepKind.DEPLOY else f"roll_back.{deployment.stage}"
+    steps = [record.step(task) for task in record.due.get(name or "", ())]
+    return any(step is None or step.state is StepState.SKIPPED for step in steps)
