@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from nightshift.notify.message import Message, Severity
+from nightshift.notify.message import Event, Message, Severity
 from nightshift.watch.incident import Family, Incident, IncidentKind, Outcome, Update
 
 _STATES = {
@@ -37,7 +37,8 @@ def title_of(incident: Incident) -> str:
 
 def told_at_open(incident: Incident) -> str:
     """Return the first line on an incident."""
-    return _sentence(title_of(incident), incident.cause)
+    # That the DAG is paused says the title.
+    return _sentence(title_of(incident), "" if incident.kind is IncidentKind.PAUSED else incident.cause)
 
 
 def told_at_update(before: Incident, now: Incident) -> str:
@@ -99,7 +100,8 @@ def what_to_press(incident: Incident) -> str:
 
 def text_of(incident: Incident) -> str:
     """Return all that a message says below its title, a line each."""
-    lines = [incident.updates[-1].text if incident.updates else ""]
+    newest = incident.updates[-1] if incident.updates else None
+    lines = [newest.text if newest is not None and newest.event is not Event.OPENED else ""]
     if incident.is_open:
         lines.append(f"Since: {moment(incident.since)}")
         if incident.cause:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from docs.reference import files
+from nightshift.config.notify import channels_in_force
 from nightshift.config.promotions import read_applications
 from nightshift.config.reading import read_section
 from nightshift.config.reports import model_of
@@ -72,7 +73,8 @@ def test_what_is_made_from_the_models_is_as_they_are(path: Path) -> None:
     ],
 )
 def test_every_example_of_configuration_is_taken(page: Path, file: str, text: str, tmp_path: Path) -> None:
-    name = "promotions.yaml" if "stages:" in text else "reports.yaml"
+    name = "notify.yaml" if re.search(r"^  to: ", text, re.MULTILINE) else "reports.yaml"
+    name = "promotions.yaml" if "stages:" in text else name
     if page.parent.name == "docs" or page.parent.name == "sources":
         assert file == f'title="{name}"'
     reports = dict(re.findall(r"(\w+)/(\w+)", "".join(re.findall(r"^  after: (.*)$", text, re.MULTILINE))))
@@ -83,6 +85,10 @@ def test_every_example_of_configuration_is_taken(page: Path, file: str, text: st
         found = read_applications(tmp_path)
         assert found
         assert not [str(one) for one in found.values() if isinstance(one, Exception)]
+    elif name == "notify.yaml":
+        mistakes: list[str] = []
+        assert channels_in_force(tmp_path, mistakes=mistakes)
+        assert mistakes == []
     else:
         assert any(read_section(one, model_of(one), folder=tmp_path) is not None for one in SOURCES)
 

@@ -216,3 +216,18 @@ def test_the_order_of_reports_decides_nothing(order: tuple[int, ...]) -> None:
 def test_nothing_new_changes_nothing() -> None:
     known = follow(look("06:00", nights(USAGE)))
     assert decide(look("06:05", nights(USAGE)), known) == ()
+
+
+def test_a_message_says_everything_once() -> None:
+    (one,) = decide(look("06:00", nights(USAGE), reasons={USAGE: QUEUED}, promotions={"portal": [USAGE]}), ())
+    assert title_of(one) == f"{USAGE}, night {NIGHT}, is stuck"
+    assert text_of(one).splitlines() == [
+        "Since: 2026-11-28 06:00 UTC",
+        "Likely cause: the task usage.extract is queued",
+        "Waiting for it: portal",
+        f"What to do: Look at the pool and the executor that flexnet_reports, run of {NIGHT}, waits for: free slots, living "
+        "workers.",
+    ]
+    assert one.updates[0].text == f"{USAGE}, night {NIGHT}, is stuck (the task usage.extract is queued)"
+    (paused,) = decide(look("06:00", nights(USAGE), reasons={USAGE: PAUSED}), ())
+    assert paused.updates[0].text == f"{USAGE}, night {NIGHT}, is missing: the DAG is paused"
