@@ -46,11 +46,18 @@ def answer(request: Request, found: Answer) -> Response:
 
 
 def answered(route: Callable[..., Awaitable[Answer]]) -> Callable[..., Awaitable[Response]]:
-    """Return a route that answers by :func:`answer`, with the parameters of one that returns what is to be answered."""
+    """Return a route that answers by :func:`answer`, with the parameters of one that returns what is to be answered; what
+    nobody expected is answered with 503.
+    """
 
     @wraps(route)
     async def handle(request: Request, **given: Any) -> Response:
-        return answer(request, await route(**given))
+        try:
+            return answer(request, await route(**given))
+        except HTTPException:
+            raise
+        except Exception as error:
+            return _broken(error)
 
     own = inspect.signature(route, eval_str=True)
     asks = inspect.Parameter("request", inspect.Parameter.KEYWORD_ONLY, annotation=Request)
@@ -93,8 +100,7 @@ async def problem(request: Request, error: Any) -> Response:
     return _problem(error.status_code, str(error.detail or ""), error.headers or {})
 
 
-async def broken(request: Request, error: Exception) -> Response:
-    """Answer what nobody expected."""
+def _broken(error: Exception) -> Response:
     told = trouble(BoardPart.AIRFLOW, error)
     body = Problem(status=503, title="Broken", detail=told.text, advice="Look again in a minute.")
     return Response(body.model_dump_json(), status_code=503, media_type="application/json")

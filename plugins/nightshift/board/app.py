@@ -12,26 +12,31 @@ from fastapi.responses import Response
 from starlette.exceptions import HTTPException as AnyHTTPException
 
 from nightshift.board import figures, nights
-from nightshift.board.answering import answered, broken, pressed, problem, trouble
+from nightshift.board.answering import answered, pressed, problem, trouble
 from nightshift.board.cell import cell_detail
 from nightshift.board.configured import Configured, configured, dag_of
+from nightshift.board.connections import connections
 from nightshift.board.holds import hold_lines, hold_press, lift, may_hold, put
 from nightshift.board.incidents import incidents
+from nightshift.board.jobs import jobs
 from nightshift.board.models import (
-    Answer,
     BoardPart,
     CellDetail,
+    ConnectionsAnswer,
     FiguresAnswer,
     HoldLine,
     HoldRequest,
     HoldsAnswer,
     IncidentsAnswer,
+    JobsAnswer,
     Lanes,
     LiftRequest,
     NightsGrid,
+    Overview,
     TimeLine,
     Trouble,
 )
+from nightshift.board.overview import Parts, overview
 from nightshift.board.pages import page, static_files
 from nightshift.board.people import Person, PersonDep, person
 from nightshift.board.promotions import Promotions, cursor, promotion_dag_of
@@ -85,17 +90,17 @@ class Board:
         it: SeenDep,
         count: Annotated[int, Query(ge=1, le=nights.MOST_NIGHTS)] = nights.COUNT,
         until: Day | None = None,
-    ) -> Answer:
+    ) -> NightsGrid:
         """Answer with reports by nights."""
         _, index, _ = await self.lake()
         return await nights.nights_grid(index, it.config, it.dags, count=count, until=until)
 
-    async def cell(self, it: SeenDep, source: str, report: str, night: Day) -> Answer:
+    async def cell(self, it: SeenDep, source: str, report: str, night: Day) -> CellDetail:
         """Answer with one night of one report."""
         lake, index, _ = await self.lake()
         return await cell_detail(lake, index, it.config, it.who, source, report, night)
 
-    async def lanes(self, it: SeenDep) -> Answer:
+    async def lanes(self, it: SeenDep) -> Lanes:
         """Answer with the lanes of all applications."""
         _, _, promotions = await self.lake()
         (lanes, troubles), (held, more), may = await asyncio.gather(
@@ -115,7 +120,7 @@ class Board:
             troubles=(*it.config.troubles, *troubles, *more),
         )
 
-    async def time_line(self, it: SeenDep, application: str, before: str | None = None) -> Answer:
+    async def time_line(self, it: SeenDep, application: str, before: str | None = None) -> TimeLine:
         """Answer with the promotions of one application."""
         if application not in it.applications:
             raise HTTPException(404, f"There is no application {application}, or none that you may read.")
@@ -142,24 +147,48 @@ class Board:
 
     async def figures(
         self, it: SeenDep, days: Annotated[int, Query(ge=1, le=figures.MOST_DAYS)] = figures.DAYS
-    ) -> Answer:
+    ) -> FiguresAnswer:
         """Answer with the figures of the release team."""
         lake, _, _ = await self.lake()
         return await figures.figures(lake, it.applications, days=days)
 
-    async def incidents(self, it: SeenDep) -> Answer:
+    async def jobs(self, it: SeenDep) -> JobsAnswer:
+        """Answer with what waits at the vendors."""
+        return JobsAnswer(now=datetime.now(UTC), jobs=await jobs(it.who, it.dags))
+
+    async def connections(self, it: SeenDep) -> ConnectionsAnswer:
+        """Answer with the connections that the person's DAGs use."""
+        lake, _, _ = await self.lake()
+        return await connections(lake, it.config, it.who, it.dags)
+
+    async def overview(self, it: SeenDep) -> Overview:
+        """Answer with each part at a glance."""
+        return await overview(
+            it.who.name,
+            Parts(
+                nights=self.nights(it, count=1),
+                promotions=self.lanes(it),
+                holds=self.holds(it),
+                figures=self.figures(it, days=figures.DAYS),
+                jobs=self.jobs(it),
+                connections=self.connections(it),
+                incidents=self.incidents(it),
+            ),
+        )
+
+    async def incidents(self, it: SeenDep) -> IncidentsAnswer:
         """Answer with the incidents of what the person may see."""
         lake, _, _ = await self.lake()
         return await incidents(lake, it.sources)
 
-    async def holds(self, it: SeenDep) -> Answer:
+    async def holds(self, it: SeenDep) -> HoldsAnswer:
         """Answer with the holds that stand, and what may be pressed."""
         held, troubles = await self._holds(it)
         may = await may_hold(it.who, it.config.applications)
         presses = (hold_press(None, may), *(hold_press(name, may) for name in it.applications))
         return HoldsAnswer(now=datetime.now(UTC), holds=held, presses=presses, troubles=troubles)
 
-    async def hold(self, it: SeenDep, asked: HoldRequest) -> Answer:
+    async def hold(self, it: SeenDep, asked: HoldRequest) -> HoldsAnswer:
         """Stop the line."""
         lake, _, _ = await self.lake()
         if asked.application is not None and asked.application not in it.applications:
@@ -167,7 +196,7 @@ class Board:
         await put(lake, it.who, asked, list(it.config.applications))
         return await self.holds(it)
 
-    async def lift(self, it: SeenDep, asked: LiftRequest) -> Answer:
+    async def lift(self, it: SeenDep, asked: LiftRequest) -> HoldsAnswer:
         """Let the line move again."""
         lake, _, _ = await self.lake()
         await lift(lake, it.who, asked, list(it.config.applications))
@@ -187,11 +216,14 @@ def create_app() -> FastAPI:
     app = FastAPI(title="Nightshift", docs_url=None, redoc_url=None, openapi_url=None)
     board, guard = Board(), [Depends(person)]
     for path, route, model in (
+        ("overview", board.overview, Overview),
         ("nights", board.nights, NightsGrid),
         ("nights/{source}/{report}/{night}", board.cell, CellDetail),
         ("promotions", board.lanes, Lanes),
         ("promotions/{application}", board.time_line, TimeLine),
         ("figures", board.figures, FiguresAnswer),
+        ("jobs", board.jobs, JobsAnswer),
+        ("connections", board.connections, ConnectionsAnswer),
         ("incidents", board.incidents, IncidentsAnswer),
         ("holds", board.holds, HoldsAnswer),
     ):
@@ -208,7 +240,6 @@ def create_app() -> FastAPI:
     app.add_api_route("/", page, methods=["GET"], response_class=Response)
     app.add_exception_handler(AnyHTTPException, problem)
     app.add_exception_handler(RequestValidationError, problem)
-    app.add_exception_handler(Exception, broken)
     return app
 
 

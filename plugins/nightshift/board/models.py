@@ -504,12 +504,14 @@ class Lanes(Answer):
     """All applications whose DAG the person may read.
 
     :param holds: those of all applications
+    :param freezes: those that are on, or come next
     :param presses: the hold of all applications
     """
 
     now: AwareDatetime
     lanes: tuple[Lane, ...] = ()
     holds: tuple[HoldLine, ...] = ()
+    freezes: tuple[FreezeLine, ...] = ()
     presses: tuple[Press, ...] = ()
     troubles: tuple[Trouble, ...] = ()
 

@@ -22,6 +22,7 @@ from nightshift.http import faults
 from nightshift.http.address import Address, Params
 from nightshift.http.client_settings import ClientSettings, check_names, read_settings
 from nightshift.http.connection_test import run_check
+from nightshift.http.health import CallLog
 from nightshift.http.pacing import Pacer, pacer_of
 from nightshift.http.redirects import OwnHeaders, check_target, follow
 from nightshift.http.request import SAFE_METHODS, Request, body_of, headers_of
@@ -106,6 +107,7 @@ class VendorHook(HttpAsyncHook):
         self._transport: Transport | None = None
         self._pacer: Pacer | None = None
         self._has_turn = False
+        self._calls = CallLog(self.conn_id)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(conn_id={self.conn_id!r})"
@@ -130,6 +132,8 @@ class VendorHook(HttpAsyncHook):
             transport, self._transport = self._transport, None
             self._gate = asyncio.Lock()
             await transport.close()
+            if not isinstance(next(iter(raised[1:2]), None), asyncio.CancelledError):
+                await self._calls.keep()
 
     def _complete(self, error: object) -> None:
         """Name the connection in an error of this vendor that leaves the block, wherever in it it was raised."""
@@ -429,6 +433,17 @@ class VendorHook(HttpAsyncHook):
         return await follow(self._live(), request, context, self.address, own, self._turn)
 
     async def _repeat(self, request: Request, once: Callable[[RequestContext, Mapping[str, str]], Awaitable[T]]) -> T:
+        try:
+            found = await self._until_it_holds(request, once)
+        except VendorError as error:
+            self._calls.failed(error)
+            raise
+        self._calls.good()
+        return found
+
+    async def _until_it_holds(
+        self, request: Request, once: Callable[[RequestContext, Mapping[str, str]], Awaitable[T]]
+    ) -> T:
         renewed = not request.credentials
         for attempt in itertools.count(1):
             authorization = await self.authorize() if request.credentials else {}

@@ -1,0 +1,143 @@
+"""Jobs: what Airflow's own tables tell of what waits at the vendors, and a person's word on what nobody else can tell."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from airflow.models.dagrun import DagRun
+from airflow.models.task_state_store import TaskStateStoreModel
+from airflow.models.taskinstance import TaskInstance
+from airflow.models.trigger import Trigger
+from airflow.utils.session import create_session
+
+from nightshift.board.models import JobsAnswer
+from nightshift.flexdeploy.adapter import FlexDeployAdapter
+from nightshift.jobs.adapter import AdapterSpec
+from nightshift.jobs.record import RECORD_KEY, RESOLUTION_KEY, JobRecord, Resolution
+from nightshift.jobs.state import Intent, JobState, JobStatus, RunIdentity, from_json, to_json
+from nightshift.jobs.triggers import VendorJobTrigger
+from nightshift.jobs.waiting import WaitPlan
+from nightshift.lake.store import Lake
+from tests.unit.board.conftest import Runs, browser
+
+DAG, TASK = "promote_portal", "TEST.deploy"
+
+
+@pytest.fixture
+def waits(runs: Runs) -> Iterator[Runs]:
+    yield runs
+    with create_session() as session:
+        session.query(TaskStateStoreModel).delete()
+        session.query(Trigger).delete()
+
+
+def remembered(runs: Runs, state: str, record: JobRecord, *, dag_id: str = DAG, plan: WaitPlan | None = None) -> str:
+    """Put a task that has a job where Airflow keeps it."""
+    run_id = runs.add(dag_id, "2026-11-27", {TASK: state}, state="running")
+    with create_session() as session:
+        run = session.query(DagRun).filter_by(run_id=run_id).one()
+        session.add(
+            TaskStateStoreModel(
+                dag_run_id=run.id, dag_id=dag_id, run_id=run_id, task_id=TASK, map_index=-1, key=RECORD_KEY,
+                value=json.dumps(to_json(record)),
+            )
+        )  # fmt: skip
+        if plan is not None:
+            path = f"{FlexDeployAdapter.__module__}.{FlexDeployAdapter.__qualname__}"
+            spec = AdapterSpec(path=path, conn_id="flexdeploy_default", options={})
+            trigger = Trigger.from_object(VendorJobTrigger.of(spec, plan, cancel_on_kill=True))
+            session.add(trigger)
+            session.flush()
+            session.query(TaskInstance).filter_by(run_id=run_id).update({"trigger_id": trigger.id})
+    return run_id
+
+
+def asked(at: float, **more: Any) -> JobRecord:
+    run = RunIdentity(dag_id=DAG, run_id="r", task_id=TASK)
+    intent = Intent(marker=run.marker(1), generation=1, payload_hash="x", at=at, attempt=1, run=run)
+    return JobRecord(intent=intent, **more)
+
+
+async def found(client: Any) -> JobsAnswer:
+    answer = await client.get("api/jobs")
+    assert answer.status_code == 200, answer.text
+    return JobsAnswer.model_validate_json(answer.content)
+
+
+async def test_anonymous_gets_nothing(app: Any, lake: Lake) -> None:
+    async with browser(app) as client:
+        assert (await client.get("api/jobs")).status_code == 401
+
+
+async def test_a_job_that_is_waited_for(ada: Any, lake: Lake, waits: Runs) -> None:
+    began = time.time() - 100
+    status = JobStatus(id="1048", state=JobState.WAITING, vendor_state="PENDING_APPROVAL", url="https://fd.test/1048")
+    plan = WaitPlan(job_id="1048", started=began, deadline=began + 3600, cap=20.0)
+    run_id = remembered(waits, "deferred", asked(began, id="1048", status=status), plan=plan)
+    job = (await found(ada)).jobs[0]
+    assert (job.vendor, job.connection, job.subject) == (
+        "FlexDeploy",
+        "flexdeploy_default",
+        "portal TEST, night 2026-11-27",
+    )
+    assert (job.job_id, job.state, job.vendor_state, job.interval) == ("1048", "waiting", "PENDING_APPROVAL", 20.0)
+    assert job.deadline is not None
+    assert job.waiting_seconds is not None
+    assert 99 < job.waiting_seconds < 200
+    assert job.links[0].href == "https://fd.test/1048"
+    press = job.presses[0]
+    assert (press.kind, press.allowed, press.danger) == ("cancel", True, True)
+    assert "asked to cancel job 1048" in press.says
+    call = press.calls[0]
+    assert (call.method, call.body) == ("PATCH", {"new_state": "failed", "note": "${why}"})
+    assert call.path == f"api/v2/dags/{DAG}/dagRuns/{run_id}/taskInstances/{TASK}"
+
+
+async def test_what_only_a_person_can_tell(ada: Any, lake: Lake, waits: Runs) -> None:
+    from airflow.api_fastapi.core_api.datamodels.task_instances import ClearTaskInstancesBody
+
+    run_id = remembered(waits, "failed", asked(time.time() - 60, lost=True))
+    job = (await found(ada)).jobs[0]
+    assert "the answer was lost" in job.doubt
+    assert [one.kind for one in job.presses] == ["adopt", "resubmit", "over"]
+    for press in job.presses:
+        put, clear = press.calls
+        assert put.path == f"api/v2/dags/{DAG}/dagRuns/{run_id}/taskInstances/{TASK}/state-store/{RESOLUTION_KEY}"
+        said = json.loads(json.dumps(put.body["value"]).replace("${job}", "1048").replace("${why}", "seen"))
+        word = from_json(Resolution, said)
+        assert (word.kind, word.by, word.why) == (press.kind, "ada", "seen")
+        assert ClearTaskInstancesBody.model_validate(clear.body).task_ids == [TASK]
+
+
+async def test_who_may_only_look_may_not_press(app: Any, lake: Lake, waits: Runs) -> None:
+    remembered(waits, "failed", asked(time.time(), lost=True))
+    async with browser(app, "eve", "VIEWER") as eve:
+        assert [press.allowed for press in (await found(eve)).jobs[0].presses] == [False] * 3
+
+
+async def test_another_teams_jobs_are_not_there(app: Any, ada: Any, lake: Lake, waits: Runs) -> None:
+    remembered(waits, "deferred", asked(time.time(), id="7"), dag_id="promote_secret_one")
+    async with browser(app, "eve", "VIEWER") as eve:
+        assert (await found(eve)).jobs == ()
+    assert [one.job_id for one in (await found(ada)).jobs] == ["7"]
+
+
+@pytest.mark.parametrize(
+    ("state", "record"),
+    [
+        ("success", asked(1.0, id="1")),
+        ("failed", asked(1.0, refused=True)),
+        ("failed", asked(1.0, id="1", status=JobStatus(id="1", state=JobState.FAILED))),
+        ("running", asked(1.0, id="1", done=True)),
+        ("running", JobRecord()),
+    ],
+)
+async def test_what_waits_no_more_is_not_there(
+    ada: Any, lake: Lake, waits: Runs, state: str, record: JobRecord
+) -> None:
+    remembered(waits, state, record)
+    assert (await found(ada)).jobs == ()
