@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
+from include.standins.flexdeploy.applications import Applications
 from include.standins.flexdeploy.engine import Engine
 from include.standins.flexdeploy.faulty import FAULTS
 from include.standins.flexdeploy.people import LOGIN, PASSWORD
@@ -35,7 +36,8 @@ class FlexDeployStandIn(Users):
     for), ``build_unneeded``, ``deploy_unneeded`` (200, nothing started), ``request_moved`` (each state),
     ``request_ended`` (key: the request; status, project, environment, version), ``version_live`` (key: the
     environment's code; project, instance, package, version, request), ``approval_decided``, ``schedule_cancelled``,
-    ``schedule_run``, ``request_aborted``.
+    ``schedule_run``, ``request_aborted``, ``probe_answered`` (by what was deployed, see
+    :mod:`~include.standins.flexdeploy.applications`).
     """
 
     name = "flexdeploy"
@@ -56,7 +58,13 @@ class FlexDeployStandIn(Users):
         self.engine = Engine(self.site, self.running, lambda: self.switches, self._done)
         self.starting = Starting(self)
         requests = RequestApi(self, self.starting)
-        apis = (SiteApi(self), requests, TaskApi(self), SecondApi(self, self.starting, requests))
+        apis = (
+            SiteApi(self),
+            requests,
+            TaskApi(self),
+            SecondApi(self, self.starting, requests),
+            Applications(self),
+        )
         return [route for api in apis for route in api.routes()]
 
     async def started(self) -> None:

@@ -130,6 +130,11 @@ class FlexDeploySwitches(Switches, frozen=True, kw_only=True):
 
     **Generations.** ``v1``, ``v2``: whether the server has them. ``tokens``: API tokens, from 6.0 on.
 
+    **What was deployed** (:mod:`~include.standins.flexdeploy.applications`). ``bad_versions``: ids that answer 503.
+    ``bad_after_seconds``, ``bad_after_calls``: every deployment turns bad so long after it was first asked, or after so
+    many answers; in ``bad_environments`` only, where any are named by their codes. ``health_signs_in``: the endpoints
+    want a login.
+
     At the start only: ``documented_site``: the projects of the vendor's page instead of the default ones;
     ``first_request_id``. Paths that no source has, under the context path, empty: not there; a person at the vendor's
     site would fill them in: ``approve_path`` (assumed: mirrors reject), ``run_path`` and ``cancel_path`` of scheduled
@@ -173,6 +178,12 @@ class FlexDeploySwitches(Switches, frozen=True, kw_only=True):
     v1: bool = True
     v2: bool = True
     tokens: bool = True
+
+    bad_versions: list[int] = msgspec.field(default_factory=list)
+    bad_after_seconds: float | None = None
+    bad_after_calls: int | None = None
+    bad_environments: list[str] = msgspec.field(default_factory=list)
+    health_signs_in: bool = False
 
     documented_site: bool = False
     first_request_id: int = 12001

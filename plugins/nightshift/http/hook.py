@@ -140,10 +140,14 @@ class VendorHook(HttpAsyncHook):
         if isinstance(error, VendorError) and error.vendor == self.vendor:
             error.complete(connection=self.conn_id)
 
-    async def _open(self) -> None:
+    async def resolved(self) -> Any:
+        """Return the Airflow connection."""
         from airflow.providers.common.compat.connection import get_async_connection
 
-        connection = await get_async_connection(self.conn_id, hook=self)
+        return await get_async_connection(self.conn_id, hook=self)
+
+    async def _open(self) -> None:
+        connection = await self.resolved()
         self._extras = {**secret.extras_of(connection, vendor=self.vendor), **self._overrides}
         await secret.mask(secret.secrets_of(connection, self._extras))
         check_names(self._extras, self.own_extras, vendor=self.vendor)

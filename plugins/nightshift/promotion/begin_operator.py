@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator, Context
@@ -14,12 +14,14 @@ from nightshift.errors import RateLimited, Unreachable
 from nightshift.flexdeploy.lookup import check_names
 from nightshift.nights.night import unknown_keys
 from nightshift.nights.place import lake_of_this_deployment
-from nightshift.nights.ready import published_report
+from nightshift.promotion.due import due_in, tasks_due
 from nightshift.promotion.form import FORM, PromotionRequest, night_of
 from nightshift.promotion.index import doubts_at, has_passed, read_index, running
 from nightshift.promotion.plan import plan_of, wanted_of
 from nightshift.promotion.queue import Queue, QueuePosition
-from nightshift.promotion.record import PromotionOutcome, PromotionRecord, ReportSeen, Version, now
+from nightshift.promotion.record import PromotionOutcome, PromotionRecord, Version, now
+from nightshift.promotion.reports_seen import seen
+from nightshift.promotion.revoked import revocation_of, words_of
 from nightshift.promotion.rules.night import IN_VAIN, lacking, promoted_before
 from nightshift.promotion.store import Records
 from nightshift.promotion.turns import Turns
@@ -27,15 +29,11 @@ from nightshift.retries import VendorRetryPolicy
 
 if TYPE_CHECKING:
     from nightshift.config.promotions import Application
-    from nightshift.lake.snapshot import PublishedNight
-    from nightshift.lake.store import Lake
 
 PAUSE, PAUSE_AGAIN = 3.0, 20.0
 """Seconds between the looks of the trigger, and after a wake-up that was in vain."""
 LONGEST_WAIT = timedelta(hours=1)
 """After that Airflow ends a wait that its triggerer has lost; a retry takes it up again."""
-NEWEST = 30
-"""Nights of a report that are looked at for the one that was published last, where no night is asked for."""
 
 
 class PromotionBeginOperator(BaseOperator):
@@ -120,8 +118,9 @@ class PromotionBeginOperator(BaseOperator):
         lake = lake_of_this_deployment()
         records = Records(lake, self.application)
         record = await self._record(context, records, request, night)
-        record = record.changed(reports=reports, stages=tuple(stages))
-        if why := await self._out_of_order(records, request):
+        due = due_in(tasks_due(self.config), stages)
+        record = record.changed(reports=reports, stages=tuple(stages), due=due)
+        if why := await self._out_of_order(records, request) or await self._revoked(records, record):
             raise AirflowFailException(why)
         if look_up_names:
             await self._check_names(record)
@@ -222,6 +221,15 @@ class PromotionBeginOperator(BaseOperator):
             "reason in the field Emergency."
         )
 
+    async def _revoked(self, records: Records, record: PromotionRecord) -> str:
+        """Return why a version that was given goes to no stage; empty where it may."""
+        if record.version is None or (said := await revocation_of(records, record.version, record)) is None:
+            return ""
+        return (
+            f"{words_of(said, record.version)}. Nothing was deployed. Build a version that is put right; where this one "
+            "may go on all the same, give From stage, and the reason in the field Emergency."
+        )
+
     async def _planned(self, records: Records, request: PromotionRequest, record: PromotionRecord) -> PromotionRecord:
         before, doubts = await running(records, self._stages()), await doubts_at(records, but=record.run_id)
         plan = plan_of(self.config, request, record, before, doubts)
@@ -238,39 +246,3 @@ class PromotionBeginOperator(BaseOperator):
 
     def _stages(self) -> list[str]:
         return [stage.label for stage in self.config.stages]
-
-
-def seen(lake: Lake, reports: Sequence[str], night: str | None) -> list[ReportSeen]:
-    """Return each report as it stands in the lake for a night; without a night, for its newest one. Blocks.
-
-    :param lake: the lake
-    :param reports: ``<source>/<report>``
-    :param night: the night
-    """
-    return [_seen(lake, name, night) for name in reports]
-
-
-def _seen(lake: Lake, name: str, night: str | None) -> ReportSeen:
-    from nightshift.lake.tables import night_rows
-
-    if night is not None:
-        found = published_report(lake, name, night)
-    else:
-        source, _, report = name.partition("/")
-        nights = sorted(night_rows(lake, source, report), reverse=True)[:NEWEST]
-        found = next((one for each in nights if (one := published_report(lake, name, each))), None)
-    return ReportSeen(name=name) if found is None else _report(name, found)
-
-
-def _report(name: str, found: PublishedNight) -> ReportSeen:
-    # When it was committed may be lost with an old log; that it was committed is not.
-    published = found.published or f"{found.night}T00:00:00+00:00"
-    return ReportSeen(
-        name=name,
-        night=found.night,
-        published=datetime.fromisoformat(published),
-        rows=found.rows,
-        table_version=found.version,
-        checks={check.name: check.detail for check in found.checks},
-        failed=tuple(check.name for check in found.checks if not check.ok),
-    )

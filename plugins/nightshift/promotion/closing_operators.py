@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseAsyncOperator
@@ -12,14 +12,19 @@ from nightshift.errors import NotFound, NotShown
 from nightshift.flexdeploy.vocabulary import ENDED
 from nightshift.nights.place import lake_of_this_deployment
 from nightshift.promotion.index import doubts_at, keep_index, running
-from nightshift.promotion.record import Offer, PromotionOutcome, PromotionRecord
-from nightshift.promotion.rules.progress import in_flight, is_settled, outcome_of, roll_back_of, stage_lines
+from nightshift.promotion.record import Offer, PromotionOutcome, PromotionRecord, StepState, Version
+from nightshift.promotion.revoked import revocation_of, words_of
+from nightshift.promotion.rules.progress import approval_of, in_flight, is_settled, other_terms, outcome_of, stage_lines
+from nightshift.promotion.rules.way_back import response, roll_back_of
 from nightshift.promotion.store import Records
 from nightshift.promotion.turns import Turns
 from nightshift.retries import VendorRetryPolicy
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+
+    from nightshift.config.stages import OnFailure
+    from nightshift.promotion.terms import Terms
 
 FAILED_TASK = frozenset({"failed", "upstream_failed"})
 BAD_OUTCOMES = frozenset({PromotionOutcome.FAILED, PromotionOutcome.ROLLED_BACK})
@@ -31,16 +36,31 @@ class RollBackOfferOperator(BaseAsyncOperator):
     What is offered goes into the record, where no mark, no XCom and no other run can change it. Returns it as well, for
     people.
 
+    Where the configuration says that a stage is rolled back without a question, and its approval was of that rule, the
+    offer says so; else a person is asked.
+
     :param application: name of the application
     :param conn_id: id of FlexDeploy's connection
+    :param on_failure: stage → what follows where it fails
+    :param terms: stage → what its approval has to be of
     """
 
     ui_color = "#f5dcdc"
 
-    def __init__(self, *, application: str, conn_id: str, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        application: str,
+        conn_id: str,
+        on_failure: Mapping[str, OnFailure],
+        terms: Mapping[str, Terms],
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**{"retry_policy": VendorRetryPolicy(), **kwargs})
         self.application = application
         self.conn_id = conn_id
+        self.on_failure = on_failure
+        self.terms = terms
 
     async def aexecute(self, context: Context) -> dict[str, Any]:
         """Look at the record, and at what FlexDeploy still does."""
@@ -55,12 +75,36 @@ class RollBackOfferOperator(BaseAsyncOperator):
             raise AirflowSkipException("No stage failed after its deployment had begun: nothing to roll back.")
         if found.to is None:
             raise AirflowSkipException(f"Nothing can be brought back: {found.why}.")
+        said = self.on_failure.get(found.stage, "offer")
+        if said == "stop":
+            raise AirflowSkipException(f"{found.stage} stays as it is, by on_failure: stop. {found.why}.")
         await self._wait_for_the_vendor(record)
         version = found.to.version
-        self.log.info("%s can be rolled back to %s: %s", found.stage, version, found.why)
+        rule, why = response(
+            said,
+            found.bad,
+            revoked=await self._revoked(records, record, version),
+            unapproved=self._unapproved(record, found.stage),
+        )
+        self.log.info("%s can be rolled back to %s (%s): %s", found.stage, version, why, found.why)
         offer = Offer(stage=found.stage, version=version, why=found.why)
+        if rule == "roll_back":
+            offer = offer.changed(rule="roll_back", by=self._approver(record, found.stage))
         await records.write(record.changed(offer=offer))
         return offer.model_dump()
+
+    async def _revoked(self, records: Records, record: PromotionRecord, version: Version) -> str:
+        # Nobody has pardoned the version from before: the emergency of this promotion is of its own version.
+        said = await revocation_of(records, version, record.changed(form={}))
+        return "" if said is None else words_of(said, version)
+
+    def _unapproved(self, record: PromotionRecord, stage: str) -> str:
+        terms = self.terms[stage]
+        return other_terms(record, approval_of(terms.asks), terms.digest(record, record.version))
+
+    def _approver(self, record: PromotionRecord, stage: str) -> str | None:
+        step = record.step(approval_of(self.terms[stage].asks))
+        return step.by if step is not None and step.state is StepState.DONE else None
 
     async def _wait_for_the_vendor(self, record: PromotionRecord) -> None:
         """Refuse to offer anything while the failed deployment may still be at work.

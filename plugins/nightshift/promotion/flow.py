@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
 import pendulum
-from airflow.sdk import DAG, BaseOperator, PartitionedAssetTimetable, TaskGroup
+from airflow.sdk import DAG, BaseOperator, PartitionedAssetTimetable, TaskGroup, chain
 
 from nightshift.config.promotions import Application
-from nightshift.config.stages import Stage
+from nightshift.config.stages import OnFailure, Stage
 from nightshift.config.steps import UtilityStep
 from nightshift.nights.ready import ready_asset
 from nightshift.parsing import give_form, render_outputs_only
-from nightshift.promotion.approval_operator import PromotionApprovalOperator, RollBackApprovalOperator
+from nightshift.promotion.approval_operator import PromotionApprovalOperator
 from nightshift.promotion.begin_operator import PromotionBeginOperator
 from nightshift.promotion.closing_operators import PromotionCloseOperator, RollBackOfferOperator
 from nightshift.promotion.form import promotion_form
@@ -24,8 +25,10 @@ from nightshift.promotion.job_operators import (
     PromotionRollBackOperator,
     PromotionUtilityOperator,
 )
+from nightshift.promotion.rule_operator import RollBackRuleOperator
 from nightshift.promotion.step_operators import PromotionFoldersOperator, PromotionWindowOperator
 from nightshift.promotion.terms import Terms, terms_of
+from nightshift.promotion.verification_flow import Checks
 from nightshift.retries import VendorRetryPolicy
 
 RUN_LIMIT = timedelta(days=60)
@@ -111,6 +114,7 @@ class _Chain:
             "job_timeout": timedelta(hours=config.deploy_hours),
             "waiting_timeout": timedelta(days=config.waiting_days),
         }
+        self.checks = Checks(self.shared, self.job)
 
     def declare(self) -> None:
         """Declare all tasks."""
@@ -130,9 +134,12 @@ class _Chain:
             trigger_rule="all_done",
             **self.shared,
         )
-        if self.config.roll_back is not None:
-            last = self._roll_back(last)
-        last >> close
+        follows = {stage.label: self.config.on_failure_of(stage) for stage in self.config.stages}
+        if set(follows.values()) == {"stop"}:
+            last >> close
+            return
+        for end in self._roll_back(last, follows):
+            end >> close
 
     def _build(self) -> BaseOperator:
         build = self.config.build
@@ -187,6 +194,7 @@ class _Chain:
                 )
             )
             tasks += [self._utility(stage, step, supersedable=False) for step in stage.after]
+            tasks += self.checks.of_stage(stage, at)
             if stage.exago is not None:
                 tasks.append(
                     PromotionFoldersOperator(
@@ -216,19 +224,21 @@ class _Chain:
     def _deployment(self, stage: Stage) -> dict[str, Any]:
         return {**self.config.what, **stage.where, **stage.parameters}
 
-    def _roll_back(self, last: BaseOperator) -> BaseOperator:
+    def _roll_back(self, last: BaseOperator, follows: Mapping[str, OnFailure]) -> list[BaseOperator]:
         approval = self.config.roll_back.approval if self.config.roll_back is not None else None
         with TaskGroup("roll_back", tooltip="The way back, where a stage fails"):
             offer = RollBackOfferOperator(
                 task_id="offer",
                 doc_md="Say what could be brought back.",
                 conn_id=self.config.connection,
+                on_failure=follows,
+                terms=self.terms,
                 trigger_rule="all_done",
                 **self.shared,
             )
-            approve = RollBackApprovalOperator(
+            approve = RollBackRuleOperator(
                 task_id="approve",
-                doc_md="Ask a person.",
+                doc_md="Ask a person, where the configuration has not said that it is brought back.",
                 stages=self.labels,
                 ways=self._ways_back(),
                 approvers={stage.label: stage.approval.users for stage in self.config.stages if stage.approval},
@@ -244,8 +254,12 @@ class _Chain:
                 **self.job,
                 **self.shared,
             )
-        last >> offer >> approve >> deploy
-        return deploy
+            last >> offer >> approve >> deploy
+            back = [stage for stage in self.config.stages if follows[stage.label] != "stop"]
+            branches = self.checks.of_roll_backs(back)
+        for branch in branches:
+            chain(deploy, *branch)
+        return [deploy, *(branch[-1] for branch in branches)]
 
     def _ways_back(self) -> dict[str, Terms]:
         """Return stage → the terms of a roll-back of it."""

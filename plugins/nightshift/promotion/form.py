@@ -58,8 +58,9 @@ def promotion_form(application: str, stages: Sequence[str]) -> dict[str, Param]:
             type=["null", "string"],
             maxLength=LONGEST,
             title="Emergency",
-            description="The reason why From stage takes a Version that has not run in the stage before it. It is "
-            "shown in every question, and kept. Empty: no stage gets such a version.",
+            description="The reason why From stage takes a Version that has not got through the stage before it, or "
+            "whose verification was revoked. It is shown in every question, and kept. Empty: no stage gets such a "
+            "version.",
         ),
         "dry_run": Param(
             False,

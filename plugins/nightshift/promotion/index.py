@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-FORMAT = 2
+FORMAT = 3
 TIMELINE = "timeline"
 """Name of the object beside the index that holds what has happened in each stage, for the figures."""
 STANDING = "standing"
@@ -67,6 +67,7 @@ class RecordSummary(msgspec.Struct, frozen=True, array_like=True):
     :param built: the version that it built itself: id, name, and when
     :param build_began: when that build began
     :param deliveries: what it brought to each stage and how that is judged, for the figures
+    :param verdicts: id of each version that was checked, and what a check said of it
     """
 
     mark: str
@@ -82,6 +83,7 @@ class RecordSummary(msgspec.Struct, frozen=True, array_like=True):
     built: Deployment | None
     build_began: datetime | None
     deliveries: tuple[Delivery, ...]
+    verdicts: tuple[tuple[int, str], ...]
 
     @classmethod
     def of(cls, record: PromotionRecord, mark: str) -> RecordSummary:
@@ -106,6 +108,7 @@ class RecordSummary(msgspec.Struct, frozen=True, array_like=True):
             else _deployment("", build.version, build.ended or build.started),
             build_began=None if build is None else build.started,
             deliveries=tuple(deliveries_of(record)),
+            verdicts=tuple(sorted({(one.version.id, str(one.word)) for one in record.verdicts})),
         )
 
 

@@ -60,7 +60,7 @@ class PromotionJobOperator(VendorJobOperator):
     :param terms: what the approval before the step has to be of
     """
 
-    kind: ClassVar[StepKind]
+    kind: StepKind
     request_type: ClassVar[type[JobRequest]]
     operator_extra_links = (WorkflowRequestLink(),)
     job_link: ClassVar[WorkflowRequestLink] = WorkflowRequestLink()
@@ -157,6 +157,7 @@ class PromotionJobOperator(VendorJobOperator):
             stage=stage,
             supersedable=self.supersedable and is_new,
             terms=terms if is_new or self._is_to_be_requested_again(context) else None,
+            is_new=is_new,
         )
         record = await (recorder.read() if resumed else recorder.begin())
         try:

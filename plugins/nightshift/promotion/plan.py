@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from nightshift.config.scalars import duration_text
 from nightshift.flexdeploy.lookup import Wanted
 from nightshift.promotion.form import PromotionRequest
 from nightshift.promotion.record import PromotionRecord, PromotionStep, Running, Version
@@ -57,7 +58,7 @@ def wanted_of(config: Application, record: PromotionRecord) -> list[Wanted]:
                     instances=tuple(step.instance_ids),
                     utility=True,
                 )
-                for step in (*stage.before, *stage.after)
+                for step in (*stage.before, *stage.after, *(stage.verify.utilities if stage.verify else ()))
             ]
     return found
 
@@ -75,6 +76,10 @@ def _stage_plan(stage: Stage, version: Version | None) -> str:
     parts += [f"run {step.name}" for step in stage.before]
     parts.append(f"deploy {version or 'what is built'}")
     parts += [f"run {step.name}" for step in stage.after]
+    checks = ", ".join(stage.verify.names) if stage.verify else ""
+    parts += [f"verify by {checks}"] if checks else []
+    if stage.soak is not None:
+        parts.append(f"soak {duration_text(stage.soak)}{', verify again' if checks else ''}")
     if stage.exago:
         parts.append(f"Exago folder {stage.exago.candidate} to {stage.exago.live}")
     return f"{stage.label}: {', '.join(parts)}"

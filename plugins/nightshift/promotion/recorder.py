@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Collection, Coroutine
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow.sdk.exceptions import AirflowSkipException
 
@@ -13,8 +13,18 @@ from nightshift.errors import Rejected
 from nightshift.lake.errors import Contended
 from nightshift.nights.place import lake_of_this_deployment
 from nightshift.promotion.queue import newer_waiting
-from nightshift.promotion.record import PromotionRecord, PromotionStep, RecordedResolution, StepKind, StepState, now
+from nightshift.promotion.record import (
+    PromotionRecord,
+    PromotionStep,
+    RecordedResolution,
+    StepKind,
+    StepState,
+    Verdict,
+    now,
+)
+from nightshift.promotion.revoked import VersionRevoked, revocation_of, words_of
 from nightshift.promotion.rules.progress import NOTHING_DONE, approval_of, held_back, other_terms, unfinished
+from nightshift.promotion.rules.verification import BEGINS_A_STAGE, begun_again, deployment_in, unverified_before
 from nightshift.promotion.store import Records
 from nightshift.promotion.turns import Turns
 
@@ -25,6 +35,7 @@ if TYPE_CHECKING:
     from nightshift.promotion.turns import Turn
 
 
+T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 _CHANGES = 5
@@ -49,6 +60,7 @@ class StepRecorder:
     :param stage: label of its stage, of the steps that belong to one
     :param supersedable: the step may be left undone for a newer night
     :param terms: what the approval before the step has to be of; ``None`` where it is not to be compared
+    :param is_new: nothing of the step may be underway at a vendor; else it is waited for, whatever was said since
     """
 
     def __init__(
@@ -60,6 +72,7 @@ class StepRecorder:
         stage: str | None = None,
         supersedable: bool = False,
         terms: Terms | None = None,
+        is_new: bool = True,
     ) -> None:
         lake = lake_of_this_deployment()
         ti = context["ti"]
@@ -69,6 +82,7 @@ class StepRecorder:
         self.stage = stage
         self.supersedable = supersedable
         self.terms = terms
+        self.is_new = is_new
         self.dag_id, self.run_id, self.task_id, self.attempt = ti.dag_id, ti.run_id, ti.task_id, ti.try_number
         self.upstream: Collection[str] = context["task"].get_flat_relative_ids(upstream=True)
         self._context = context
@@ -77,12 +91,14 @@ class StepRecorder:
         """Begin, or begin again: decide whether the step is to be done, make sure of the turn, and write it down.
 
         :raises AirflowSkipException: it is not to be done; the record says why
-        :raises StepUnfinished: a step before this one was marked, and how it ended is not known
+        :raises StepUnfinished: a step before this one was marked, and how it ended is not known; or a stage before is
+            not verified and soaked
+        :raises VersionRevoked: the verification of the version was revoked; nothing was asked of a vendor
         :raises TurnLost: another promotion has had a turn since; nothing was asked of a vendor
         :raises NotApproved: what was approved is not what would be done; nothing was asked of a vendor
         """
         record = await self.read()
-        if open_end := unfinished(record, kind=self.kind, stage=self.stage, upstream=self.upstream):
+        if open_end := self._open_end(record):
             raise StepUnfinished(
                 f"{self.task_id} is not begun: {open_end}",
                 advice=f"Nothing was asked of a vendor. Clear {open_end.partition(' ')[0]} with all that follows: it "
@@ -99,8 +115,34 @@ class StepRecorder:
         if why:
             await self.skip(record, why)
         self._compare_terms(record)
+        await self._refuse_revoked(record)
         await self._with_turn(record)
-        return await self._change(lambda now_there: now_there.with_step(self._begun(now_there)))
+        return await self._change(self._with_begun)
+
+    def _open_end(self, record: PromotionRecord) -> str:
+        """Return the task that has to be cleared before this one may begin, and why; empty where it may."""
+        if found := unfinished(record, kind=self.kind, stage=self.stage, upstream=self.upstream):
+            return found
+        if held_back(record, kind=self.kind, stage=self.stage, upstream=self.upstream):
+            return ""
+        return unverified_before(record, kind=self.kind, stage=self.stage, task=self.task_id)
+
+    async def _refuse_revoked(self, record: PromotionRecord) -> None:
+        there = self.stage is not None and deployment_in(record, self.stage) is not None
+        if self.kind not in BEGINS_A_STAGE or not self.is_new or (there and self.kind is StepKind.UTILITY):
+            return
+        if record.version is None or (said := await revocation_of(self.records, record.version, record)) is None:
+            return
+        raise VersionRevoked(
+            f"{self.task_id} is not begun: {words_of(said, record.version)}",
+            advice="Nothing was asked of a vendor. Build a version that is put right. Where this one may go on all the "
+            f"same, start a run with Version {record.version.id}, From stage {self.stage} and the reason in the field "
+            "Emergency.",
+        )
+
+    def _with_begun(self, record: PromotionRecord) -> PromotionRecord:
+        begun = begun_again(record, self.task_id, self.kind, self.stage)
+        return begun.with_step(self._begun(begun))
 
     def _begun(self, record: PromotionRecord) -> PromotionStep:
         """Return the step as it begins; whoever finds this run dead has to know what the attempt before had asked."""
@@ -157,17 +199,26 @@ class StepRecorder:
 
         return await self._change(noted)
 
-    async def end(self, state: StepState, *, changes: dict[str, Any] | None = None, **more: Any) -> PromotionRecord:
+    async def end(
+        self,
+        state: StepState,
+        *,
+        changes: dict[str, Any] | None = None,
+        verdict: Verdict | None = None,
+        **more: Any,
+    ) -> PromotionRecord:
         """Write down how the step ended.
 
         :param changes: fields of the record that change with it
+        :param verdict: what it says of a deployment
         """
 
         def ended(record: PromotionRecord) -> PromotionRecord:
             step = record.step(self.task_id) or self._new_step(StepState.STARTED)
             if self._is_replaced(step):
                 return record
-            return record.with_step(step.end(state, **more)).changed(**(changes or {}))
+            said = record.verdicts if verdict is None else (*record.verdicts, verdict)
+            return record.with_step(step.end(state, **more)).changed(verdicts=said, **(changes or {}))
 
         return await self._change(ended)
 
@@ -252,6 +303,6 @@ class StepRecorder:
         )
 
 
-def run_now(awaitable: Any) -> Any:
-    """Run an awaitable of the keeper from a synchronous operator."""
-    return asyncio.run(awaitable)
+def run_now(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine of the keeper from a synchronous operator."""
+    return asyncio.run(work)

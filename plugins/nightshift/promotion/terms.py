@@ -70,5 +70,7 @@ def configured(config: Application, stage: Stage) -> dict[str, Any]:
         "connection": config.connection,
         **config.what,
         **({"packages": [one.model_dump(mode="json") for one in config.packages]} if config.packages else {}),
-        **stage.model_dump(mode="json", exclude={"approval", "name"}, exclude_defaults=True),
+        **stage.model_dump(mode="json", exclude={"approval", "name", "on_failure"}, exclude_defaults=True),
+        # An approval is of what is done without another question, too.
+        **({"on_failure": "roll_back"} if config.on_failure_of(stage) == "roll_back" else {}),
     }

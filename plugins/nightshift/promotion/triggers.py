@@ -13,6 +13,7 @@ import msgspec
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from nightshift.nights.place import alake_of_this_deployment
+from nightshift.promotion.rules.verification import reported_failure
 from nightshift.promotion.store import Records
 from nightshift.promotion.turns import Turns
 
@@ -152,3 +153,39 @@ class TurnTrigger(BaseTrigger):
         record = await Records(lake, self.application).read(latest.run_id)
         ended = record is not None and record.closed is not None and record.turn == latest.number
         return "its turn" if ended else ""
+
+
+class SoakTrigger(BaseTrigger):
+    """Wait until a moment, or until a person reports that what a promotion brought to a stage is bad; the task then
+    looks for itself.
+
+    :param until: the moment, seconds since the epoch
+    :param interval: seconds between two looks into the record; one that fails says nothing
+    """
+
+    def __init__(self, application: str, run_id: str, stage: str, until: float, interval: float = 30.0) -> None:
+        super().__init__()
+        self.application = application
+        self.run_id = run_id
+        self.stage = stage
+        self.until = until
+        self.interval = interval
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Name the class and its arguments, in plain JSON types."""
+        names = ("application", "run_id", "stage", "until", "interval")
+        return f"{type(self).__module__}.{type(self).__qualname__}", {name: getattr(self, name) for name in names}
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Look again and again."""
+        while (left := self.until - time.time()) > 0:
+            await asyncio.sleep(min(self.interval, left))
+            try:
+                record = await Records(await alake_of_this_deployment(), self.application).read(self.run_id)
+            except Exception as error:
+                log.warning("The record of %s could not be read: %s", self.run_id, type(error).__name__)
+                continue
+            if record is not None and reported_failure(record, self.stage) is not None:
+                yield TriggerEvent({"why": "a failure was reported"})
+                return
+        yield TriggerEvent({"why": "it has soaked"})

@@ -12,7 +12,7 @@ MINUTE = timedelta(minutes=1)
 OLD, NEW = Version(id=30001, name="1.0.1"), Version(id=40001, name="1.0.2")
 KINDS = {
     "build": StepKind.BUILD, "approve": StepKind.APPROVAL, "window": StepKind.WINDOW, "deploy": StepKind.DEPLOY, "exago": StepKind.FOLDERS,
-    "restart": StepKind.UTILITY, "stop": StepKind.UTILITY,
+    "restart": StepKind.UTILITY, "stop": StepKind.UTILITY, "soak": StepKind.SOAK, "probe": StepKind.VERIFICATION, "smoke": StepKind.VERIFICATION,
 }  # fmt: skip
 BACK = {"approve": StepKind.ROLL_BACK_APPROVAL, "deploy": StepKind.ROLL_BACK}
 

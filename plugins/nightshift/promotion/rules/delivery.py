@@ -17,7 +17,7 @@ from nightshift.promotion.record import (
     StepState,
     VerdictWord,
 )
-from nightshift.promotion.rules.progress import NOT_HERE
+from nightshift.promotion.rules.way_back import NOT_HERE
 
 _NOT_AFTER_A_DEPLOYMENT = frozenset(
     {

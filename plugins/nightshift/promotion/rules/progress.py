@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
 
 from nightshift.promotion.doubts import AMBIGUOUS
+from nightshift.promotion.due import back_of
 from nightshift.promotion.record import (
     CHANGES_A_STAGE,
     JOBS,
@@ -17,13 +17,11 @@ from nightshift.promotion.record import (
     StepState,
     Version,
 )
+from nightshift.promotion.rules.verification import deployment_in, unverified
 
 NOTHING_DONE = frozenset({PromotionOutcome.SKIPPED, PromotionOutcome.DRY_RUN})
 """Outcomes that are known before the first step."""
-NOT_HERE = frozenset({"rejected", "ambiguous"})
-"""Outcomes of a failed deployment that leave nothing to roll back: it never ran, or nobody knows whether it did."""
-_WAY_BACK = frozenset({StepKind.ROLL_BACK, StepKind.ROLL_BACK_APPROVAL})
-_STAGE_KINDS = frozenset({StepKind.DEPLOY, StepKind.UTILITY, StepKind.FOLDERS})
+_WAY_BACK = frozenset({StepKind.ROLL_BACK, StepKind.ROLL_BACK_APPROVAL, StepKind.ROLL_BACK_VERIFICATION})
 
 
 def held_back(record: PromotionRecord, *, kind: StepKind, stage: str | None, upstream: Collection[str]) -> str:
@@ -33,8 +31,8 @@ def held_back(record: PromotionRecord, *, kind: StepKind, stage: str | None, ups
     """
     if record.outcome in NOTHING_DONE:
         return record.reason or f"the promotion is {record.outcome}"
-    if kind in (StepKind.ROLL_BACK_APPROVAL, StepKind.ROLL_BACK):
-        return _no_way_back(record, kind)
+    if kind in _WAY_BACK:
+        return _no_way_back(record, kind, stage)
     if record.superseded_by:
         return f"{record.superseded_by}, of a newer night, has taken its place"
     if kind is StepKind.BUILD:
@@ -52,8 +50,10 @@ def held_back(record: PromotionRecord, *, kind: StepKind, stage: str | None, ups
     return ""
 
 
-def _no_way_back(record: PromotionRecord, kind: StepKind) -> str:
+def _no_way_back(record: PromotionRecord, kind: StepKind, stage: str | None) -> str:
     """Return why there is nothing to roll back, or why it may not be: the approval has to be of this very offer."""
+    if kind is StepKind.ROLL_BACK_VERIFICATION:
+        return "" if deployment_in(record, back_of(stage or "")) else f"nothing was brought back to {stage}"
     if (offer := record.offer) is None:
         return "no way back is offered"
     if kind is StepKind.ROLL_BACK_APPROVAL:
@@ -89,7 +89,7 @@ def unfinished(record: PromotionRecord, *, kind: StepKind, stage: str | None, up
         return ""
     if any(step.state is StepState.REJECTED for step in record.steps_of({StepKind.APPROVAL}, upstream)):
         return ""
-    for step in record.steps_of(JOBS | {StepKind.FOLDERS}, upstream):
+    for step in record.steps_of(JOBS | {StepKind.FOLDERS, StepKind.SOAK}, upstream):
         if step.state in (StepState.STARTED, StepState.FAILED) and (step.stage is None or step.stage in record.stages):
             which = f" (workflow request {', '.join(map(str, step.requests))})" if step.requests else ""
             return f"{step.task}{which} was marked in Airflow, and its record says {step.outcome or step.state}"
@@ -113,44 +113,6 @@ def _unapproved(step: PromotionStep | None, what: str, version: Version | None =
     if version is not None and step.version != version:
         return f"{what} was approved for {step.version}, not for {version}; clear its approval to ask again"
     return ""
-
-
-@dataclass(frozen=True)
-class WayBack:
-    """A stage that failed, and what to bring back there.
-
-    :param to: what ran there before; ``None``: nothing can be brought back
-    :param why: what failed; where nothing can be brought back, why not
-    """
-
-    stage: str
-    to: Running | None
-    why: str
-
-
-def roll_back_of(record: PromotionRecord) -> WayBack | None:
-    """Return what a failed promotion leaves to roll back; ``None`` where no stage failed after its deployment began."""
-    for stage in record.stages:
-        steps = [step for step in record.steps if step.stage == stage and step.kind in _STAGE_KINDS]
-        bad = next((step for step in steps if step.state in (StepState.FAILED, StepState.STARTED)), None)
-        deploy = next(
-            (step for step in steps if step.kind is StepKind.DEPLOY and step.state is not StepState.SKIPPED), None
-        )
-        if bad is None or deploy is None:
-            continue
-        if deploy.state is StepState.DONE and deploy.outcome == "already_deployed":
-            return WayBack(stage, None, f"{bad.words}; {stage} ran {deploy.version} before and still does")
-        if deploy.state is StepState.FAILED and (deploy.outcome in NOT_HERE or not deploy.requests):
-            return None
-        if not deploy.requests and deploy.state is StepState.STARTED:
-            return WayBack(stage, None, f"{bad.words}; nobody knows whether FlexDeploy was asked to deploy")
-        before = record.before.get(stage)
-        if before is None:
-            return WayBack(stage, None, f"{bad.words}; no record tells what ran in {stage} before")
-        if record.version is not None and before.version.id == record.version.id:
-            return WayBack(stage, None, f"{bad.words}; {before.version} is what ran in {stage} before, too")
-        return WayBack(stage, before, bad.words)
-    return None
 
 
 def outcome_of(record: PromotionRecord, failed: Collection[str]) -> tuple[PromotionOutcome, str]:
@@ -187,14 +149,22 @@ def outcome_of(record: PromotionRecord, failed: Collection[str]) -> tuple[Promot
             held = deploy is not None and deploy.state is StepState.SKIPPED
             words = deploy.words if deploy else f"{record.version} was not deployed to {stage} by this promotion"
             return PromotionOutcome.REJECTED if held else PromotionOutcome.FAILED, words
+        if why := unverified(record, stage):
+            return PromotionOutcome.FAILED, why
     return PromotionOutcome.PROMOTED, f"{record.version} through {' → '.join(record.stages)}"
 
 
 def _is_rolled_back(record: PromotionRecord) -> bool:
-    """Whether a roll-back followed what failed, and not what failed before a clear."""
-    bad = [step.started for step in record.steps if step.state in (StepState.FAILED, StepState.STARTED)]
+    """Whether a roll-back followed what failed, and not what failed before a clear, and holds."""
+    bad = [
+        step.started
+        for step in record.steps
+        if step.state in (StepState.FAILED, StepState.STARTED) and step.kind is not StepKind.ROLL_BACK_VERIFICATION
+    ]
     done = (step for step in record.steps_of({StepKind.ROLL_BACK}) if step.state is StepState.DONE)
-    return any(all(step.started >= one for one in bad) for step in done)
+    return any(
+        all(step.started >= one for one in bad) and not unverified(record, back_of(step.stage or "")) for step in done
+    )
 
 
 def stage_lines(
@@ -251,9 +221,6 @@ def in_flight(record: PromotionRecord) -> list[PromotionStep]:
     ]
 
 
-_BACK = frozenset({StepKind.ROLL_BACK, StepKind.ROLL_BACK_APPROVAL})
-
-
 def deployed(record: PromotionRecord) -> dict[str, Running]:
     """Return stage → what this promotion brought there last."""
     found: dict[str, Running] = {}
@@ -266,21 +233,19 @@ def deployed(record: PromotionRecord) -> dict[str, Running]:
 
 
 def passed(record: PromotionRecord) -> Iterator[tuple[str, Version]]:
-    """Yield stage and version where a version got through the stage: deployed, and nothing else of the stage failed
-    since.
+    """Yield stage and version where a version got through the stage: deployed, verified and soaked as it was due, and
+    nothing else of the stage failed since.
     """
     bad = {
         step.stage
         for step in record.steps
-        if step.state in (StepState.STARTED, StepState.FAILED) and step.kind not in _BACK
+        if step.state in (StepState.STARTED, StepState.FAILED) and step.kind not in _WAY_BACK
     }
     for step in record.steps_of(CHANGES_A_STAGE):
-        if (
-            step.state is StepState.DONE
-            and step.stage
-            and step.version
-            and (step.kind in _BACK or step.stage not in bad)
-        ):
+        if step.state is not StepState.DONE or not step.stage or not step.version:
+            continue
+        back = step.kind in _WAY_BACK
+        if (back or step.stage not in bad) and not unverified(record, back_of(step.stage) if back else step.stage):
             yield step.stage, step.version
 
 

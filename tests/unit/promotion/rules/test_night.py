@@ -9,8 +9,8 @@ import pytest
 from deltalake import DeltaTable
 
 from nightshift.lake.store import Lake
-from nightshift.promotion.begin_operator import seen
 from nightshift.promotion.record import ReportSeen
+from nightshift.promotion.reports_seen import seen
 from nightshift.promotion.rules.night import lacking
 from tests.published import publish_night
 

@@ -15,7 +15,8 @@ from nightshift.promotion.record import (
     StepState,
     Version,
 )
-from nightshift.promotion.rules.progress import held_back, in_doubt, in_flight, outcome_of, roll_back_of, stage_lines
+from nightshift.promotion.rules.progress import held_back, in_doubt, in_flight, outcome_of, stage_lines
+from nightshift.promotion.rules.way_back import roll_back_of
 from tests.unit.promotion.records import NEW, OFFER, OLD, T, approved, deploy, ran, record, step
 
 FAILED, STARTED, SKIPPED, REJECTED = StepState.FAILED, StepState.STARTED, StepState.SKIPPED, StepState.REJECTED

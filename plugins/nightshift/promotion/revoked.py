@@ -1,0 +1,88 @@
+"""What all records say of a version's verification, and the word of a person that it is bad."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nightshift.errors import Rejected
+from nightshift.lake.errors import Contended
+from nightshift.promotion.index import read_index
+from nightshift.promotion.record import PromotionRecord, StepKind, Verdict, VerdictWord, Version, now
+from nightshift.promotion.rules.revocation import Said, revocation
+from nightshift.promotion.rules.verification import deployment_in
+
+if TYPE_CHECKING:
+    from nightshift.promotion.store import Records
+
+LONGEST = 1000
+"""Characters of a reason at most."""
+_TRIES = 5
+
+
+class VersionRevoked(Rejected):
+    """The verification of a version was revoked, and nobody has said since that it may go on."""
+
+
+async def revocation_of(records: Records, version: Version | None, record: PromotionRecord) -> Said | None:
+    """Return the verdict by which a version goes to no stage, as the records themselves have it; ``None``: it may.
+
+    :param record: of the promotion that asks, as it is now; its *Emergency* pardons what was said before it
+    :raises Damaged: a record that may tell otherwise cannot be read
+    """
+    if version is None:
+        return None
+    about = {
+        one.run_id: {word for number, word in one.verdicts if number == version.id}
+        for one in (await read_index(records)).whole()
+        if one.run_id != record.run_id
+    }
+    said = [Said(record.run_id, verdict) for verdict in record.verdicts]
+    refuted = {one.verdict.word for one in said if one.verdict.version.id == version.id}.union(*about.values())
+    if VerdictWord.REFUTED not in refuted:
+        return None
+    for run_id in (run_id for run_id, words in about.items() if words):
+        other = await records.read(run_id)
+        said += [Said(run_id, verdict) for verdict in other.verdicts] if other is not None else []
+    return revocation(said, version.id, pardoned=record.opened if record.form.get("emergency") else None)
+
+
+def words_of(said: Said, version: Version) -> str:
+    """Return why a version goes nowhere, for people."""
+    return f"the verification of {version} was revoked: {said.verdict.words} (run {said.run_id})"
+
+
+async def report(records: Records, run_id: str, stage: str, *, by: str, why: str) -> Verdict:
+    """Write down that a person found what a promotion brought to a stage to be bad, also hours or weeks later.
+
+    A soak that is underway ends with it, and the version goes to no stage any more.
+
+    :param by: the person, as Airflow or the machine knows them
+    :raises ValueError: nobody, no reason or one of more than :data:`LONGEST` characters, or this promotion brought
+        nothing to that stage
+    """
+    by, why = by.strip(), " ".join(why.split())
+    if not by or not why or len(why) > LONGEST:
+        raise ValueError(f"a failure is reported by somebody who says why, in at most {LONGEST} characters")
+    for left in reversed(range(_TRIES)):
+        record = await records.read(run_id)
+        deploy = None if record is None else deployment_in(record, stage)
+        if record is None or deploy is None or deploy.version is None:
+            raise ValueError(f"run {run_id} has brought nothing to {stage}")
+        verdict = Verdict(
+            task=stage,
+            kind=StepKind.VERIFICATION,
+            stage=stage,
+            version=deploy.version,
+            word=VerdictWord.REFUTED,
+            at=now(),
+            seen=why,
+            by=by,
+        )
+        try:
+            await records.write(record.changed(verdicts=(*record.verdicts, verdict)))
+        except Contended:
+            if not left:
+                raise
+        else:
+            return verdict
+    raise AssertionError("unreachable")
