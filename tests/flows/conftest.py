@@ -54,6 +54,7 @@ camunda_optimize:
     - {name: invoice_instances, report_id: e6c5abb1-6a18-44e7-8480-d562d511ba62, key: [processInstanceId]}
 exago:
   settle_hours: 0
+  due: "00:01"
 """
 PROMOTIONS = """
 portal:

@@ -9,7 +9,7 @@ join it, and when it is over; what else changes is written down only.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -144,6 +144,38 @@ def decide(look: Observed, known: Sequence[Incident]) -> tuple[Incident, ...]:
     before = {one.id: one for one in known}
     told = (_told(before.get(one.id), one, look) for one in changes.values())
     return tuple(one for one in told if one is not None)
+
+
+def doubled(created: Collection[str], known: Sequence[Incident], now: datetime) -> tuple[Incident, ...]:
+    """Return the incidents of ours that are of the same reports as one that another watcher has opened meanwhile,
+    closed.
+
+    Who opens one writes it, looks again, and tells people only then: so of two that open at the same moment at least
+    one sees the other, and gives way. Where both do, the next look opens it again.
+
+    :param created: ids of those that were opened by us, in this look
+    :param known: all incidents, as they are in the lake now
+    """
+    others = {
+        (member.report, one.night, one.family)
+        for one in known
+        if one.is_open and one.id not in created
+        for member in one.troubled
+    }
+    ours = [one for one in known if one.id in created and one.is_open]
+    return tuple(
+        _with(
+            one.model_copy(
+                update={"closed": now, "outcome": Outcome.DOUBLED, "revision": one.revision + 1, "press": ""}
+            ),
+            now,
+            Event.CLOSED,
+            "another watcher has opened one for the same",
+            told=False,
+        )
+        for one in ours
+        if any((member.report, one.night, one.family) in others for member in one.troubled)
+    )
 
 
 def trouble(one: ExpectedNight, look: Observed) -> tuple[Family, Member] | None:

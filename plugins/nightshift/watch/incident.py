@@ -59,6 +59,8 @@ class Outcome(StrEnum):
     """It is too long ago to be watched; it never came."""
     DROPPED = "dropped"
     """Nobody waits for it any more: the configuration has changed."""
+    DOUBLED = "doubled"
+    """Another watcher has opened one for the same at the same moment; nobody is told of this one."""
 
 
 class Member(Recorded):

@@ -17,7 +17,7 @@ from nightshift.fields import night_of
 from nightshift.nights.bounds import DAY
 from nightshift.nights.index import NightIndex
 from nightshift.watch.airflow import AirflowView, reasons
-from nightshift.watch.decide import Key, NightSeen, Observed, Reason, Sight, decide
+from nightshift.watch.decide import Key, NightSeen, Observed, Reason, Sight, decide, doubled
 from nightshift.watch.expected import (
     ExpectedNight,
     WatchedReport,
@@ -180,12 +180,15 @@ class _Watch:
     async def _decided(self, observed: Observed, remembered: Remembered) -> tuple[str, ...]:
         """Write what changes; return what was not written by another at the same time."""
         known = await self._known(remembered)
-        changed = []
-        for incident in decide(observed, known):
-            if await self.incidents.write(incident):
-                changed.append(incident.id)
-                log.info("%s", incident.updates[-1].text if incident.updates else incident.id)
-        return tuple(changed)
+        written = [one for one in decide(observed, known) if await self.incidents.write(one)]
+        if created := {one.id for one in written if one.revision == 1}:
+            for one in doubled(created, await self._known(remembered), self.now):
+                await self.incidents.write(one)
+                created.discard(one.id)
+        changed = [one for one in written if one.revision > 1 or one.id in created]
+        for one in changed:
+            log.info("%s", one.updates[-1].text if one.updates else one.id)
+        return tuple(one.id for one in changed)
 
     async def _known(self, remembered: Remembered) -> tuple[Incident, ...]:
         last = min([self.now, *remembered.looked.values()])

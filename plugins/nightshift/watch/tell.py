@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from nightshift.notify.send import SECONDS, deliver
-from nightshift.watch.incident import Delivery, Incident, Update
+from nightshift.watch.incident import Delivery, Incident, Outcome, Update
 from nightshift.watch.words import message_of
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def pending(incident: Incident, channel: str, now: datetime) -> Update | None:
     An older one that never got through is not sent any more: the newest says how it stands.
     """
     told = [update for update in incident.updates if update.told]
-    if not told:
+    if not told or incident.outcome is Outcome.DOUBLED:
         return None
     newest = told[-1]
     known = {one.update: one for one in incident.notified if one.channel == channel}

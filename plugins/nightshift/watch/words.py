@@ -28,6 +28,8 @@ def title_of(incident: Incident) -> str:
         return f"{what} {'are' if many else 'is'} there"
     if incident.outcome is Outcome.EXPIRED:
         return f"{what} never came"
+    if incident.outcome is Outcome.DOUBLED:
+        return f"{what} is told by another incident"
     if incident.outcome is Outcome.DROPPED:
         return f"{what} {'are' if many else 'is'} no longer waited for"
     if incident.family is Family.ALTERED:

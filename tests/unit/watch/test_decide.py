@@ -7,8 +7,9 @@ import itertools
 import pytest
 
 from nightshift.notify.message import Event
-from nightshift.watch.decide import NightSeen, Reason, Sight, decide
+from nightshift.watch.decide import NightSeen, Reason, Sight, decide, doubled
 from nightshift.watch.incident import Family, Incident, IncidentKind, Outcome
+from nightshift.watch.tell import pending
 from nightshift.watch.words import text_of, title_of
 from tests.unit.watch.looks import NIGHT, at, look, nights
 
@@ -231,3 +232,17 @@ def test_a_message_says_everything_once() -> None:
     assert one.updates[0].text == f"{USAGE}, night {NIGHT}, is stuck (the task usage.extract is queued)"
     (paused,) = decide(look("06:00", nights(USAGE), reasons={USAGE: PAUSED}), ())
     assert paused.updates[0].text == f"{USAGE}, night {NIGHT}, is missing: the DAG is paused"
+
+
+def test_of_two_watchers_that_open_one_for_the_same_one_gives_way() -> None:
+    """One saw two reports missing, and so one incident of the source; the other, a moment later, only one of them."""
+    source = decide(look("06:00", nights(USAGE, "flexnet/user")), ())
+    alone = decide(look("06:00", nights(USAGE)), ())
+    known = (*source, *alone)
+    assert doubled([], known, at("06:00")) == ()
+    assert doubled({one.id for one in source}, source, at("06:00")) == ()
+    (gone,) = doubled({one.id for one in alone}, known, at("06:00"))
+    assert (gone.id, gone.outcome, gone.revision) == (alone[0].id, Outcome.DOUBLED, 2)
+    assert pending(gone, "team", at("06:00")) is None
+    other = decide(look("06:00", nights("flexnet/device")), ())
+    assert doubled({one.id for one in other}, (*source, *other), at("06:00")) == ()
