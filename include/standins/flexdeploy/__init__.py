@@ -15,10 +15,10 @@ place; other people are in :data:`PEOPLE`. Projects and environments are in the 
 from __future__ import annotations
 
 from include.standins.flexdeploy.faulty import FAULTS, vendor_fault
-from include.standins.flexdeploy.people import LOGIN, PASSWORD, PEOPLE, TOKEN
 from include.standins.flexdeploy.requests import FINAL, ExecutionState, Kind, State
 from include.standins.flexdeploy.running import Live
 from include.standins.flexdeploy.server import FlexDeployStandIn
+from include.standins.flexdeploy.service import LOGIN, PASSWORD, PEOPLE, TOKEN
 from include.standins.flexdeploy.switches import Changes, FlexDeploySwitches, Window
 
 __all__ = [

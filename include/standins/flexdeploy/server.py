@@ -11,11 +11,11 @@ from typing import Any, ClassVar
 from include.standins.flexdeploy.applications import Applications
 from include.standins.flexdeploy.engine import Engine
 from include.standins.flexdeploy.faulty import FAULTS
-from include.standins.flexdeploy.people import LOGIN, PASSWORD
 from include.standins.flexdeploy.planted import documented, planted
 from include.standins.flexdeploy.request_api import RequestApi, TaskApi
 from include.standins.flexdeploy.running import Running, Source
 from include.standins.flexdeploy.second_api import SecondApi
+from include.standins.flexdeploy.service import LOGIN, PASSWORD
 from include.standins.flexdeploy.site_api import SiteApi
 from include.standins.flexdeploy.starting import Starting
 from include.standins.flexdeploy.switches import FlexDeploySwitches
@@ -28,7 +28,7 @@ TICK_SECONDS = 0.05
 class FlexDeployStandIn(Users):
     """FlexDeploy as Flexagon runs it; see :class:`FlexDeploySwitches` and :mod:`~include.standins.flexdeploy.faulty`.
 
-    ``url`` ends with the context path. People are :data:`~people.PEOPLE`; projects, environments and so on are in
+    ``url`` ends with the context path. People are :data:`~service.PEOPLE`; projects, environments and so on are in
     :mod:`~planted`. What users do is in :class:`~users.Users`: approve, reject, abort, commit, start something of their
     own; ``runs_in`` says what really runs.
 

@@ -25,8 +25,9 @@ import msgspec
 from nightshift.errors import AuthFailed, Rejected, Unreachable
 from nightshift.http.hook import VendorHook
 from nightshift.tokenflex import tokens
-from nightshift.tokenflex.oauth import fingerprint, sign_in_as_client
-from nightshift.tokenflex.renewal import SCHEDULE_MINUTES, WARN_DAYS, when
+from nightshift.tokenflex.oauth import TokenPair, fingerprint, sign_in_as_client
+from nightshift.tokenflex.renewal import SCHEDULE_MINUTES, WARN_DAYS, lost, when
+from nightshift.tokenflex.vocabulary import PAGE
 
 log = logging.getLogger(__name__)
 
@@ -34,9 +35,6 @@ MARGIN_SECONDS = 60.0
 """An access token with less left is looked up anew: clocks differ, and a request takes time."""
 WAIT_SECONDS = 90.0
 LOOK_SECONDS = 2.0
-
-_DAY = 86400.0
-_PAGE = "in Airflow open Admin, Token Flex sign-in"
 
 
 class SignInMethod(StrEnum):
@@ -148,12 +146,10 @@ def _gate(hook: VendorHook) -> asyncio.Lock:
 
 
 async def _fetch(hook: VendorHook, method: SignInMethod, *, refused: str) -> Held:
-    return await (_own(hook) if method is SignInMethod.TWO_LEGGED else _granted(hook, refused=refused))
-
-
-async def _own(hook: VendorHook) -> Held:
-    pair = await sign_in_as_client(hook)
-    return await _hold(hook, pair.access_token, pair.ends)
+    if method is SignInMethod.TWO_LEGGED:
+        pair = await sign_in_as_client(hook)
+        return await _hold(hook, pair)
+    return await _granted(hook, refused=refused)
 
 
 async def _granted(hook: VendorHook, *, refused: str) -> Held:
@@ -167,19 +163,14 @@ async def _granted(hook: VendorHook, *, refused: str) -> Held:
             raise AuthFailed(
                 f"nobody has granted access for the Airflow connection {hook.conn_id!r} yet",
                 vendor=hook.vendor,
-                advice=f"A person must do it once: {_PAGE}. Then clear the task.",
+                advice=f"A person must do it once: {PAGE}. Then clear the task.",
             )
         now = time.time()
         if chain.pair.ends > now and fingerprint(chain.pair.access_token) != refused:
             _warn(hook, chain, now)
-            return await _hold(hook, chain.pair.access_token, chain.pair.ends)
+            return await _hold(hook, chain.pair)
         if chain.lost:
-            words = chain.journal.words if chain.journal else ""
-            raise AuthFailed(
-                f"the access of {hook.conn_id!r}, granted by {chain.grant.granted_by}, cannot be renewed: {words}",
-                vendor=hook.vendor,
-                advice=f"A person must grant access anew: {_PAGE}. Then clear the task; nothing was lost.",
-            )
+            raise lost(hook.conn_id, chain)
         if not told and chain.pair.ends > now:
             await tokens.ask_for_renewal(hook.conn_id, refused)
             told = True
@@ -201,7 +192,7 @@ def _late(hook: VendorHook, chain: tokens.Chain) -> Unreachable:
 
 
 def _warn(hook: VendorHook, chain: tokens.Chain, now: float) -> None:
-    if (left := (chain.pair.lapses - now) / _DAY) < WARN_DAYS:
+    if (left := chain.pair.days_left(now)) < WARN_DAYS:
         log.warning(
             "%s: the grant of %s lapses on %s, in %.1f days, and was last renewed at %s: is the DAG tokenflex_token "
             "paused or failing?",
@@ -213,9 +204,9 @@ def _warn(hook: VendorHook, chain: tokens.Chain, now: float) -> None:
         )
 
 
-async def _hold(hook: VendorHook, token: str, ends: float) -> Held:
-    await hook.keep_secret(token)
-    held = _held[_key(hook)] = Held(token, ends)
+async def _hold(hook: VendorHook, pair: TokenPair) -> Held:
+    await hook.keep_secret(pair.access_token)
+    held = _held[_key(hook)] = Held(pair.access_token, pair.ends)
     return held
 
 

@@ -18,7 +18,7 @@ from nightshift.http.credentials import basic
 from nightshift.http.hook import VendorHook
 from nightshift.http.response import Response
 from nightshift.tokenflex.source import TOKENFLEX
-from nightshift.tokenflex.vocabulary import DEFAULT_CONN
+from nightshift.tokenflex.vocabulary import DEFAULT_CONN, PAGE, SIGN_IN
 
 HOST = "https://developer.api.autodesk.com"
 AUTH_PATH = "/authentication/v2"
@@ -37,7 +37,7 @@ _SPENT = re.compile(
 class GrantSpent(AuthFailed):
     """Autodesk does not accept the refresh token or the code any more: ended, used before, or revoked."""
 
-    default_advice = "A person must grant access anew: in Airflow open Admin, Token Flex sign-in."
+    default_advice = f"A person must grant access anew: {PAGE}."
 
 
 class TokenPair(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,6 +55,10 @@ class TokenPair(msgspec.Struct, frozen=True, kw_only=True):
     issued: float
     ends: float
     lapses: float
+
+    def days_left(self, now: float) -> float:
+        """Return how many days after ``now`` the refresh token ends; negative where it has ended."""
+        return (self.lapses - now) / _DAY
 
     def __repr__(self) -> str:
         return f"TokenPair(issued={self.issued:.0f}, ends={self.ends:.0f}, lapses={self.lapses:.0f})"
@@ -97,7 +101,7 @@ class SignInHook(VendorHook):
     default_conn_name = DEFAULT_CONN
     conn_type = TOKENFLEX.type
     hook_name = TOKENFLEX.name
-    vendor: ClassVar[str] = "Token Flex sign-in"
+    vendor: ClassVar[str] = SIGN_IN
 
     def base_host(self, host: str) -> str:
         """Return Autodesk's own host where the connection names none."""

@@ -28,12 +28,10 @@ from nightshift.http.timely import SendWindow, sent_within
 from nightshift.tokenflex import tokens
 from nightshift.tokenflex.oauth import GrantSpent, SignInHook, fingerprint, refresh
 from nightshift.tokenflex.tokens import Chain, Journal, Part, RefreshOutcome, Renewed
+from nightshift.tokenflex.vocabulary import PAGE, SIGN_IN
 
 log = logging.getLogger(__name__)
 
-VENDOR = "Token Flex sign-in"
-PAGE = "Admin, Token Flex sign-in"
-"""Where a person grants access, in Airflow."""
 SCHEDULE_MINUTES = 10
 DUE_SECONDS = 1500.0
 """Renew when an access token has less than this left: 25 of 60 minutes, so that two runs may fail before it ends."""
@@ -46,8 +44,6 @@ FRESH_SECONDS = 30.0
 """An access token that is refused at this age is not made good by another one."""
 SAVE_PAUSES = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 30.0, 30.0)
 """Seconds between the attempts to save an answer, two minutes in all."""
-
-_DAY = 86400.0
 
 
 class RenewalStep(StrEnum):
@@ -97,7 +93,7 @@ async def renew(conn_id: str, *, by: str, force: bool = False, refused: str = ""
     window = SendWindow(SEND_SECONDS)
     chain = await tokens.read_chain(conn_id)
     if chain is None:
-        log.info("Nobody has granted access for the connection %s yet: in Airflow open %s", conn_id, PAGE)
+        log.info("Nobody has granted access for the connection %s yet: %s", conn_id, PAGE)
         return None
     step = decide(chain, time.time(), force=force, refused=refused)
     if step is RenewalStep.KEEP:
@@ -105,7 +101,7 @@ async def renew(conn_id: str, *, by: str, force: bool = False, refused: str = ""
         log.info("%s: %s; nothing is due", conn_id, good)
         return None
     if step is RenewalStep.GIVE_UP:
-        raise _lost(conn_id, chain, chain.journal.words if chain.journal else "")
+        raise lost(conn_id, chain)
     recovering = step is RenewalStep.RECOVER
     if recovering and (before := chain.journal) is not None:
         asked = f"the attempt {before.by} asked Autodesk for new tokens at {when(before.asked_at)}"
@@ -149,7 +145,7 @@ class _Renewal:
             except AirflowNotFoundException:
                 raise Rejected(
                     f"there is access granted for the Airflow connection {self.conn_id!r}, but no such connection",
-                    vendor=VENDOR,
+                    vendor=SIGN_IN,
                     advice="Make the connection again, or delete the Variable "
                     f"{tokens.key_of(self.conn_id, Part.GRANT)!r} to forget the grant.",
                 ) from None
@@ -248,14 +244,14 @@ class _Renewal:
         if stored is not None and stored.journal not in (self.note, self.before):
             raise self._not_asked("Autodesk refused the refresh token while another attempt is renewing it")
         words = _how_it_was_lost(self.before) if self.before else "Autodesk refused the stored refresh token"
-        lost = msgspec.structs.replace(self.note, outcome=RefreshOutcome.LOST, words=words)
-        await tokens.write_from_task(self.conn_id, Part.JOURNAL, lost)
-        raise _lost(self.conn_id, self.chain, words, error)
+        note = msgspec.structs.replace(self.note, outcome=RefreshOutcome.LOST, words=words)
+        await tokens.write_from_task(self.conn_id, Part.JOURNAL, note)
+        raise lost(self.conn_id, msgspec.structs.replace(self.chain, journal=note), error)
 
     def _not_asked(self, problem: str) -> Unreachable:
         return Unreachable(
             f"{problem} (connection {self.conn_id!r})",
-            vendor=VENDOR,
+            vendor=SIGN_IN,
             advice="Nothing was asked and no token was used up: the next run of the DAG tokenflex_token, within "
             f"{SCHEDULE_MINUTES} minutes, looks anew.",
         )
@@ -275,13 +271,18 @@ def _how_it_was_lost(before: Journal) -> str:
     )
 
 
-def _lost(conn_id: str, chain: Chain, words: str, error: GrantSpent | None = None) -> GrantSpent:
+def lost(conn_id: str, chain: Chain, error: GrantSpent | None = None) -> GrantSpent:
+    """Return the error of a chain that Autodesk has ended.
+
+    :param error: its refusal, where it was heard just now
+    """
+    words = chain.journal.words if chain.journal else ""
     left = f"The access token is still good until {when(chain.pair.ends)}. " if chain.pair.ends > time.time() else ""
     return (error or GrantSpent()).replaced(
         problem=f"the access of connection {conn_id!r}, granted by {chain.grant.granted_by}, cannot be renewed: "
         f"{words}",
-        vendor=VENDOR,
-        advice=f"{left}A person must grant access anew: in Airflow open {PAGE}. No report is lost: nights that fail "
+        vendor=SIGN_IN,
+        advice=f"{left}A person must grant access anew: {PAGE}. No report is lost: nights that fail "
         "until then run again by a clear.",
     )
 
@@ -293,7 +294,7 @@ def _as_passing(error: Ambiguous) -> Unreachable:
         "token in it, which is lost then",
         advice=f"The next run of the DAG tokenflex_token, within {SCHEDULE_MINUTES} minutes, or clearing the task asks "
         "once more with the stored refresh token, which is good if the question had not arrived. If Autodesk refuses "
-        f"it, a person must grant access anew: in Airflow open {PAGE}.",
+        f"it, a person must grant access anew: {PAGE}.",
     )
 
 
@@ -301,7 +302,7 @@ def _with_end(error: VendorError, conn_id: str, chain: Chain) -> VendorError:
     """Return the error with how much time there is left to put it right."""
     now, ends, lapses = time.time(), when(chain.pair.ends), when(chain.pair.lapses)
     access = f"Consumers can work until {ends}" if chain.pair.ends > now else f"Consumers wait since {ends}"
-    days = max((chain.pair.lapses - now) / _DAY, 0.0)
+    days = max(chain.pair.days_left(now), 0.0)
     if days < WARN_DAYS:
         what = "put this right before then, or a person must sign in again"
         log.error("%s: the grant lapses in %.1f days; %s: %s", conn_id, days, what, error.problem)

@@ -17,6 +17,7 @@ import msgspec
 from nightshift.errors import AuthFailed, Forbidden, RateLimited, Unreachable, VendorError
 from nightshift.nesting import shallow
 from nightshift.retry_after import retry_after
+from nightshift.tokenflex.vocabulary import PAGE
 
 if TYPE_CHECKING:
     from nightshift.http.response import Response
@@ -36,7 +37,6 @@ DETAIL_KEYS = (
 QUEUE_WAIT = 60.0
 """Seconds to wait where a 429 does not say: 50 exports may be pending, and one has to end first."""
 
-_GRANT = "in Airflow open Admin, Token Flex sign-in"
 _ENTITLE = "Have Autodesk entitle the client id of the Airflow connection to the Token Flex API, then clear the task."
 _GATEWAY: Mapping[str, tuple[type[VendorError], str, str]] = {
     "AUTH-001": (Forbidden, "the client id is not entitled to this API", _ENTITLE),
@@ -49,12 +49,12 @@ _GATEWAY: Mapping[str, tuple[type[VendorError], str, str]] = {
     "AUTH-004": (
         AuthFailed,
         "the scope is not one that this client id may have",
-        f"Grant access anew with data:read and data:write: {_GRANT}.",
+        f"Grant access anew with data:read and data:write: {PAGE}.",
     ),
     "AUTH-010": (
         Forbidden,
         "the access token lacks a scope",
-        f"An export needs data:read and data:write. Grant access anew with both: {_GRANT}; then clear the task.",
+        f"An export needs data:read and data:write. Grant access anew with both: {PAGE}; then clear the task.",
     ),
 }
 

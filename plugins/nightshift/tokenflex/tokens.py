@@ -27,6 +27,7 @@ import msgspec
 
 from nightshift.errors import Rejected, Unreachable
 from nightshift.tokenflex.oauth import TokenPair, fingerprint
+from nightshift.tokenflex.vocabulary import PAGE, SIGN_IN
 
 log = logging.getLogger(__name__)
 
@@ -168,9 +169,8 @@ def decode(text: str, kind: type[S], key: str) -> S:
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise Rejected(
             f"the Airflow Variable {key!r} does not hold what Nightshift wrote there",
-            vendor="Token Flex sign-in",
-            advice="If somebody edited it, delete it; then grant access anew: in Airflow open Admin, Token Flex "
-            "sign-in.",
+            vendor=SIGN_IN,
+            advice=f"If somebody edited it, delete it; then grant access anew: {PAGE}.",
         ) from None
 
 
@@ -301,6 +301,6 @@ async def _keys(prefix: str) -> list[str] | None:
 def _unsure(problem: str) -> Unreachable:
     return Unreachable(
         problem,
-        vendor="Token Flex sign-in",
+        vendor=SIGN_IN,
         advice="Nothing was asked at Autodesk and nothing was lost. Look at Airflow's API server, then clear the task.",
     )

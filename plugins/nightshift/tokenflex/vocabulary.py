@@ -14,6 +14,10 @@ from nightshift.errors import Rejected
 from nightshift.tokenflex.source import TOKENFLEX
 
 VENDOR = "Token Flex"
+SIGN_IN = "Token Flex sign-in"
+"""What the errors of the sign-in name as the vendor."""
+PAGE = f"in Airflow open Admin, {SIGN_IN}"
+"""Where a person grants access."""
 DEFAULT_CONN = TOKENFLEX.default_connection
 EXPORT_ADAPTER = "nightshift.tokenflex.adapter.TokenFlexExportAdapter"
 """Named, not imported: a DAG is parsed without an HTTP client."""

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from include.standins import Entry, FaultKind
-from include.standins.flexdeploy.people import TOKEN
 from include.standins.flexdeploy.planted import FORMS, SPRING
+from include.standins.flexdeploy.service import TOKEN
 from nightshift.errors import Ambiguous, AuthFailed, BadResponse, NotFound, NotShown, Rejected, Unreachable
 from nightshift.flexdeploy.hook import FlexDeployHook
 from nightshift.flexdeploy.request import BuildRequest, DeployRequest, ExecuteRequest

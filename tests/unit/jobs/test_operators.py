@@ -378,7 +378,7 @@ def test_refused_credentials_fail_the_task_and_leave_the_job_alone(vendor: Acme,
 
 def test_time_spent_waiting_for_a_person_does_not_count(vendor: Acme, api: FakeExecutionApi) -> None:
     vendor.script = ("approval",)
-    task = job_task(job_timeout=0.5, waiting_timeout=60.0, execution_timeout=timedelta(seconds=0.4))
+    task = job_task(job_timeout=2.0, waiting_timeout=60.0, execution_timeout=timedelta(seconds=1.5))
     first = api.run(task)
     parked = api.fire(first.message)
     assert parked["kind"] == "parked"
@@ -500,7 +500,7 @@ def test_a_negative_time_is_refused() -> None:
 
 def test_a_timeout_on_the_worker_cancels_the_job(vendor: Acme, api: FakeExecutionApi) -> None:
     vendor.script = ("running",)
-    run = api.run(job_task(deferrable=False, execution_timeout=timedelta(seconds=0.3)))
+    run = api.run(job_task(deferrable=False, execution_timeout=timedelta(seconds=1.5)))
     assert run.state == "up_for_retry"
     assert vendor.jobs["job-1"].cancels == 1
 

@@ -31,6 +31,7 @@ from nightshift.tokenflex.consent import MOUNT, page, store
 from nightshift.tokenflex.consent.store import CONSENT_SECONDS, Consent, Notice, Ticket, seal, unseal
 from nightshift.tokenflex.oauth import Pkce, SignInHook, authorize_url, exchange_code, scope_of
 from nightshift.tokenflex.tokens import Grant
+from nightshift.tokenflex.vocabulary import SIGN_IN
 
 log = logging.getLogger(__name__)
 
@@ -94,9 +95,7 @@ async def may_grant(request: Request, user: GetUserDep) -> None:
 
 def create_app() -> CallbackShield:
     """Return the page as an ASGI application, to be mounted at :data:`~nightshift.tokenflex.consent.MOUNT`."""
-    app = FastAPI(
-        title="Token Flex sign-in", docs_url=None, redoc_url=None, openapi_url=None, dependencies=[Depends(may_grant)]
-    )
+    app = FastAPI(title=SIGN_IN, docs_url=None, redoc_url=None, openapi_url=None, dependencies=[Depends(may_grant)])
     app.add_api_route("/", show, methods=["GET"], response_class=HTMLResponse)
     app.add_api_route("/connections/{connection_id}/grant", start, methods=["POST"], response_class=RedirectResponse)
     app.add_api_route("/callback", finish, methods=["GET"], response_class=RedirectResponse)
@@ -181,7 +180,7 @@ async def _grant(consent: Consent, code: str, name: str) -> Grant:
     if not pair.refresh_token:
         raise BadResponse(
             "Autodesk gave no refresh token, so the access would end within the hour",
-            vendor="Token Flex sign-in",
+            vendor=SIGN_IN,
             advice="Check that the app at Autodesk is of a type for three-legged sign-in. Nothing was stored.",
         )
     return Grant(grant_id=secrets.token_hex(8), granted_by=name, granted_at=time.time(), scope=scope, pair=pair)
@@ -206,7 +205,7 @@ async def _row(connection: Any, user: Any) -> page.ConnectionRow:
 
 async def _allowed(user: Any, conn_id: str | None) -> bool:
     team = None
-    if conn_id is not None and conf.getboolean("core", "multi_team"):
+    if conn_id is not None and store.by_team():
         team = await asyncio.to_thread(Connection.get_team_name, conn_id)
     details = ConnectionDetails(conn_id=conn_id, team_name=team)
     return bool(

@@ -19,8 +19,6 @@ from nightshift.tokenflex.consent.store import Notice
 from nightshift.tokenflex.renewal import WARN_DAYS, when
 from nightshift.tokenflex.tokens import Chain
 
-_DAY = 86400.0
-
 
 class GrantState(StrEnum):
     """How it stands with the access of one connection."""
@@ -68,7 +66,7 @@ def grant_state(chain: Chain | None, now: float) -> GrantState:
         return GrantState.LOST
     if chain.pair.lapses <= now:
         return GrantState.LAPSED
-    if chain.pair.lapses - now < WARN_DAYS * _DAY:
+    if chain.pair.days_left(now) < WARN_DAYS:
         return GrantState.LAPSING
     return GrantState.LATE if chain.pair.ends <= now else GrantState.GOOD
 

@@ -29,6 +29,7 @@ from nightshift.tokenflex import tokens
 from nightshift.tokenflex.auth import SignInMethod, sign_in_method, sign_in_method_of
 from nightshift.tokenflex.oauth import Pkce
 from nightshift.tokenflex.tokens import DESCRIPTIONS, PREFIX, Grant, Part, decode, encode, key_of
+from nightshift.tokenflex.vocabulary import PAGE, SIGN_IN
 
 log = logging.getLogger(__name__)
 
@@ -99,7 +100,7 @@ def start(consent: Consent) -> str:
     if not encrypted():
         raise Rejected(
             "Airflow has no Fernet key, so the tokens would be stored in clear text",
-            vendor="Token Flex sign-in",
+            vendor=SIGN_IN,
             advice="Set AIRFLOW__CORE__FERNET_KEY in all parts of Airflow, restart it, and try again.",
         )
     _sweep()
@@ -178,8 +179,7 @@ async def saved_twin(hook: VendorHook) -> str:
         "client id",
         vendor=hook.vendor,
         connection=next(iter(alike), ""),
-        advice="Nothing was sent. Save the connection; then a person grants access once: in Airflow open Admin, Token "
-        "Flex sign-in.",
+        advice=f"Nothing was sent. Save the connection; then a person grants access once: {PAGE}.",
     )
 
 
