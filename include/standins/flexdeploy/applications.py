@@ -12,9 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from include.standins.flexdeploy.people import person_of
 from include.standins.flexdeploy.running import Live
-from include.standins.flexdeploy.service import Service
+from include.standins.flexdeploy.service import Service, person_of
 from include.standins.routing import Request, Response, Route
 
 
