@@ -48,11 +48,6 @@ class NightshiftPlugin(AirflowPlugin):
             "app": LazyApp("nightshift.tokenflex.consent.app:create_app"),
         },
         {
-            "name": "Promotions",
-            "url_prefix": "/nightshift/promotions",
-            "app": LazyApp("nightshift.promotion.page.app:create_app"),
-        },
-        {
             "name": "Nightshift",
             "url_prefix": "/nightshift/board",
             "app": LazyApp("nightshift.board.app:create_app"),
@@ -72,10 +67,7 @@ class NightshiftPlugin(AirflowPlugin):
         {"name": "Nightshift", "bundle_url": _BUNDLE, "destination": "dag", "url_route": "nightshift-dag"},
         {"name": "Night", "bundle_url": _BUNDLE, "destination": "dag_run", "url_route": "nightshift-run"},
     ]
-    # No url_route: the pages open in tabs of their own. Autodesk's sign-in refuses frames, and from within the UI's
-    # frame no link leads to a run: it may open no tab, and Airflow does not work in a frame of its own. Each href is
-    # relative, to the base of the UI.
+    # No url_route: the page opens in a tab of its own, because Autodesk's sign-in refuses frames.
     external_views: ClassVar[list[dict[str, Any]]] = [
         {"name": "Token Flex sign-in", "href": "nightshift/tokenflex/", "destination": "nav", "category": "admin"},
-        {"name": "Promotions", "href": "nightshift/promotions/", "destination": "nav", "category": "browse"},
     ]

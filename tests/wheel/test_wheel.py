@@ -139,7 +139,7 @@ print(json.dumps({
 """)
     assert told["types"] == sorted(ROOMS)
     assert told["errors"] == {}
-    assert told["apps"] == ["/nightshift/promotions", "/nightshift/tokenflex"]
+    assert told["apps"] == ["/nightshift/board", "/nightshift/tokenflex"]
     assert any("NightTimetable" in one for one in told["timetables"])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -16,6 +17,7 @@ from nightshift.board.answering import answered, pressed, problem, trouble
 from nightshift.board.cell import cell_detail
 from nightshift.board.configured import Configured, configured, dag_of
 from nightshift.board.connections import connections
+from nightshift.board.freezes import freeze_lines, unknown_freezes
 from nightshift.board.holds import hold_lines, hold_press, lift, may_hold, put
 from nightshift.board.incidents import incidents
 from nightshift.board.jobs import jobs
@@ -29,6 +31,7 @@ from nightshift.board.models import (
     HoldsAnswer,
     IncidentsAnswer,
     JobsAnswer,
+    Lane,
     Lanes,
     LiftRequest,
     NightsGrid,
@@ -40,6 +43,7 @@ from nightshift.board.overview import Parts, overview
 from nightshift.board.pages import page, static_files
 from nightshift.board.people import Person, PersonDep, person
 from nightshift.board.promotions import Promotions, cursor, promotion_dag_of
+from nightshift.config.freezes import FreezeRules
 from nightshift.fields import Day
 from nightshift.lake.store import Lake
 from nightshift.nights.index import NightIndex
@@ -106,18 +110,14 @@ class Board:
         (lanes, troubles), (held, more), may = await asyncio.gather(
             promotions.lanes(it.config, it.dags), self._holds(it), may_hold(it.who, it.config.applications)
         )
-        stopped = {lane.application: _of(held, lane.application) for lane in lanes}
+        now, rules = datetime.now(UTC), it.config.freezes
         return Lanes(
-            now=datetime.now(UTC),
-            lanes=tuple(
-                lane.model_copy(
-                    update={"holds": stopped[lane.application], "presses": (hold_press(lane.application, may),)}
-                )
-                for lane in lanes
-            ),
+            now=now,
+            lanes=tuple(_stopped(lane, held, rules, may, now) for lane in lanes),
             holds=held,
+            freezes=freeze_lines(rules.freezes, now),
             presses=(hold_press(None, may),),
-            troubles=(*it.config.troubles, *troubles, *more),
+            troubles=(*it.config.troubles, *troubles, *more, *unknown_freezes(rules)),
         )
 
     async def time_line(self, it: SeenDep, application: str, before: str | None = None) -> TimeLine:
@@ -136,13 +136,13 @@ class Board:
             self._holds(it),
             may_hold(it.who, [application]),
         )
-        update = {"holds": _of(held, application), "presses": (hold_press(application, may),)}
+        now, rules = datetime.now(UTC), it.config.freezes
         return TimeLine(
-            now=datetime.now(UTC),
-            lane=lane.model_copy(update=update),
+            now=now,
+            lane=_stopped(lane, held, rules, may, now),
             promotions=lines,
             before=more.isoformat() if more else None,
-            troubles=(*troubles, *others, *broken_holds),
+            troubles=(*troubles, *others, *broken_holds, *unknown_freezes(rules)),
         )
 
     async def figures(
@@ -243,5 +243,15 @@ def create_app() -> FastAPI:
     return app
 
 
-def _of(held: tuple[HoldLine, ...], application: str) -> tuple[HoldLine, ...]:
-    return tuple(one for one in held if one.application in (None, application))
+def _stopped(
+    lane: Lane, held: tuple[HoldLine, ...], rules: FreezeRules, may: Mapping[str, bool], now: datetime
+) -> Lane:
+    """Return a lane with what stops it, and the press that does."""
+    name, stages = lane.application, [one.label for one in lane.stages]
+    return lane.model_copy(
+        update={
+            "holds": tuple(one for one in held if one.application in (None, name)),
+            "freezes": freeze_lines(rules.freezes, now, application=name, stages=stages),
+            "presses": (hold_press(name, may),),
+        }
+    )

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 from nightshift.board.models import BoardPart, Trouble
-from nightshift.config.promotions import Application, read_applications
+from nightshift.config.freezes import FreezeRules
+from nightshift.config.promotions import Application, promotions_in_force, read_applications
 from nightshift.config.reports import Source, mistakes_of_reports, source_in_force
 from nightshift.settings import PROMOTIONS, REPORTS, ConfigError, config_folder
 from nightshift.sources import SOURCES
@@ -20,16 +20,13 @@ class Configured:
     """The sources of reports and the applications.
 
     :param applications: by name; one with a mistake is its error
+    :param freezes: those that count
     """
 
     sources: Mapping[str, Source] = field(default_factory=dict)
     applications: Mapping[str, Application | ConfigError] = field(default_factory=dict)
+    freezes: FreezeRules = field(default_factory=FreezeRules)
     troubles: tuple[Trouble, ...] = ()
-
-    @property
-    def zones(self) -> dict[str, ZoneInfo]:
-        """Source → the zone whose midnight ends its night."""
-        return {name: source.zone for name, source in self.sources.items()}
 
     def reports(self, sources: set[str] | None = None) -> dict[str, tuple[str, ...]]:
         """Return source → its reports, of some sources only where they are given."""
@@ -75,4 +72,4 @@ def _read(folder: Path, reports: tuple[int, int], promotions: tuple[int, int]) -
     except ConfigError as error:
         mistakes.append((PROMOTIONS, str(error)))
     troubles = tuple(Trouble(part=BoardPart.CONFIGURATION, of=of, text=text) for of, text in mistakes)
-    return Configured(sources, applications, troubles)
+    return Configured(sources, applications, promotions_in_force(folder).freezes, troubles)

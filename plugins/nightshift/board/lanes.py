@@ -241,7 +241,7 @@ def _wait_of(record: PromotionRecord, step: PromotionStep, configured: Stage | N
         text=f"{what}: {step.detail}" if step.detail else what,
         whom=approval.users if approval is not None else (),
         since=step.started,
-        until=getattr(step, "until", None) or _hours(step, approval.hours if approval is not None else None),
+        until=step.until or _hours(step, approval.hours if approval is not None else None),
         link=link or next(iter(web_link("FlexDeploy", step.url)), None) or Link(label="Task", href=page),
     )
 
@@ -254,8 +254,7 @@ def _soak_end(record: PromotionRecord | None, label: str, configured: Stage | No
     step = next(_steps(record, label, StepKind.SOAK), None) if record is not None else None
     if step is None:
         return None
-    until: datetime | None = getattr(step, "until", None)
-    return until or (step.started + configured.soak if configured is not None and configured.soak else None)
+    return step.until or (step.started + configured.soak if configured is not None and configured.soak else None)
 
 
 def _deploying(step: PromotionStep, record: PromotionRecord) -> str:

@@ -214,7 +214,7 @@ class NightOperator(BaseBranchOperator):
         form = {"reports": context["params"].get("reports"), "force": bool(context["params"].get("force"))}
         runs: list[str] = []
         for night in nights:
-            run_id = f"range__{night}__{mark}"
+            run_id = f"{night}__range__{mark}"
             answer = SUPERVISOR_COMMS.send(
                 TriggerDagRun(
                     dag_id=self.dag_id,

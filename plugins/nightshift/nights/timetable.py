@@ -115,10 +115,14 @@ class NightTimetable(Timetable):
     def generate_run_id(
         self, *, run_type: Any, run_after: pendulum.DateTime, data_interval: DataInterval | None, **extra: Any
     ) -> str:
-        """Return an id that names the night where it is known; a night may be backfilled more than once."""
+        """Return an id that begins with the night where it is known; a night may be backfilled more than once.
+
+        Airflow's own views show a run by its id and by the moment it runs after, which is of the day after the night.
+        """
         key = extra.get("partition_key")
         at = datetime.now(UTC) if run_type == "backfill" else run_after
-        return str(run_type.generate_run_id(suffix=f"{key}__{at.isoformat()}" if key else at.isoformat()))
+        own = str(run_type.generate_run_id(suffix=at.isoformat()))
+        return f"{key}__{own}" if key else own
 
     def _decode_partition_date(self, partition_key: str) -> datetime:
         try:

@@ -64,7 +64,11 @@ def promotion_dag(name: str, config: Application, *, doc_md: str | None) -> DAG:
 def _empty_dag(name: str, config: Application, doc_md: str | None) -> DAG:
     about = "\n\n".join(
         text
-        for text in (config.description, f"![What runs where](nightshift/promotions/{name}/versions.svg)", doc_md)
+        for text in (
+            config.description,
+            f"[What runs where](plugin/nightshift?view=promotions&application={name})",
+            doc_md,
+        )
         if text
     )
     return DAG(

@@ -30,15 +30,15 @@ LONGEST = 1000
 
 def promotion_form(application: str, stages: Sequence[str]) -> dict[str, Param]:
     """Return the form of an application."""
-    page = f"nightshift/promotions/{application}"
+    board = f"plugin/nightshift?view=promotions&application={application}"
     return {
         "version_id": Param(
             None,
             type=["null", "integer"],
             minimum=1,
             title="Version",
-            description_md="Promote this version (FlexDeploy's projectVersionId) instead of building one.\n\n![What "
-            f"runs where now]({page}/versions.svg)",
+            description_md="Promote this version (FlexDeploy's projectVersionId) instead of building one. "
+            f"[What runs where now]({board})",
         ),
         "force_build": Param(
             False, type=["null", "boolean"], title="Force build", description="Build even where nothing has changed."

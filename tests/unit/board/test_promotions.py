@@ -243,3 +243,29 @@ async def test_figures_say_what_they_are_made_of(ada: Any, lake: Lake) -> None:
     assert lines["DEV", "failed"]["value"] == 1
     assert lines["DEV", "failed"]["made_of"][0]["label"] == run_of(1)
     assert (await ada.get("api/figures", params={"days": 0})).status_code == 422
+
+
+async def test_a_freeze_that_is_on_and_one_that_comes_are_told(ada: Any, lake: Lake, config: Path) -> None:
+    now = datetime.now(UTC)
+    days = [f"{now + timedelta(days=number):%Y-%m-%d}" for number in (-1, 1, 5, 6, 60, 61)]
+    freezes = f"""
+freezes:
+  - {{name: now, reason: <year end>, timezone: UTC, from: {days[0]}, to: {days[1]}, stages: [PROD]}}
+  - {{name: later, reason: audit, timezone: UTC, from: {days[2]}, to: {days[3]}, applications: [secret_one]}}
+  - {{name: far, reason: audit, timezone: UTC, from: {days[4]}, to: {days[5]}}}
+"""
+    (config / "promotions.yaml").write_text((config / "promotions.yaml").read_text() + freezes)
+    found = await lanes(ada)
+    assert [(one.name, one.on, one.text) for one in found.freezes] == [
+        ("now", True, "<year end> (PROD)"),
+        ("later", False, "audit (secret_one)"),
+    ]
+    assert [[one.name for one in each.freezes] for each in found.lanes] == [["now"], ["now", "later"]]
+
+
+async def test_where_nobody_knows_what_is_frozen_the_line_is_not_said_to_move(
+    ada: Any, lake: Lake, config: Path
+) -> None:
+    (config / "promotions.yaml").write_text((config / "promotions.yaml").read_text() + "freezes: [{name: x}]\n")
+    assert "holds" in {one.part for one in (await lanes(ada)).troubles}
+    assert (await ada.get("api/overview")).json()["line"] is None

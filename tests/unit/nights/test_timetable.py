@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 import pendulum
 import pytest
+from airflow.configuration import conf
 from airflow.exceptions import AirflowTimetableInvalid, InvalidPartitionKeyError
 from airflow.sdk import DAG
 from airflow.serialization.serialized_objects import DagSerialization
@@ -151,12 +153,16 @@ def test_ids_of_runs() -> None:
         kind: timetable.generate_run_id(run_type=kind, run_after=at, data_interval=None, partition_key="2026-11-21")
         for kind in (DagRunType.SCHEDULED, DagRunType.BACKFILL_JOB)
     }
-    assert ids[DagRunType.SCHEDULED] == "scheduled__2026-11-21__2026-11-22T00:00:00+00:00"
+    assert ids[DagRunType.SCHEDULED] == "2026-11-21__scheduled__2026-11-22T00:00:00+00:00"
     again = timetable.generate_run_id(
         run_type=DagRunType.BACKFILL_JOB, run_after=at, data_interval=None, partition_key="2026-11-21"
     )
-    assert ids[DagRunType.BACKFILL_JOB].startswith("backfill__2026-11-21__")
+    assert ids[DagRunType.BACKFILL_JOB].startswith("2026-11-21__backfill__")
     assert again != ids[DagRunType.BACKFILL_JOB], "a night may be filled again beside the run before"
+    # Airflow takes an id by this pattern, and refuses one that begins as another kind of run.
+    pattern = conf.get("scheduler", "allowed_run_id_pattern")
+    assert all(re.match(pattern, one) for one in (*ids.values(), "2026-11-21__range__0a1b2c3d"))
+    assert {DagRunType.from_run_id(one) for one in ids.values()} == {DagRunType.MANUAL}
     manual = timetable.generate_run_id(run_type=DagRunType.MANUAL, run_after=at, data_interval=None)
     assert manual == "manual__2026-11-22T00:00:00+00:00"
 
