@@ -37,7 +37,7 @@ def short_window(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(FlexDeployAdapter, "send_within", 3.0)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ["build"])
 def test_killed_before_the_request_nothing_is_started_until_a_person_says_so(
     vendor: Vendor, tmp_path: Path, kind: str
 ) -> None:
