@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from nightshift.board.models import IncidentLine, IncidentsAnswer, Link
 from nightshift.watch.incidents import Incident, Incidents, restored
+from nightshift.watch.memory import Memory
+from nightshift.watch.words import title_of
 
 if TYPE_CHECKING:
     from nightshift.lake.store import Lake
@@ -24,20 +26,23 @@ async def incidents(lake: Lake, sources: Collection[str]) -> IncidentsAnswer:
     found = await Incidents(lake).read((now.date() - timedelta(days=DAYS)).isoformat())
     mine = [one for one in found if one.subject.name.partition("/")[0] in sources]
     mine.sort(key=lambda one: (not one.is_open, -one.opened.timestamp()))
+    looked = (await Memory(lake).read()).looked
     return IncidentsAnswer(
-        now=now, incidents=tuple(_line(one) for one in mine), mean_seconds_to_restore=restored(mine).mean
+        now=now,
+        incidents=tuple(_line(one) for one in mine),
+        mean_seconds_to_restore=restored(mine).mean,
+        watched=max(looked.values(), default=None),
     )
 
 
 def _line(one: Incident) -> IncidentLine:
     last = one.updates[-1] if one.updates else None
-    names = ", ".join(member.report for member in one.troubled or one.members)
     return IncidentLine(
         id=one.id,
         kind=str(one.kind),
         subject=one.subject.name,
         night=one.night,
-        title=f"{one.kind}: night {one.night} of {names or one.subject.name}",
+        title=title_of(one),
         cause=one.cause,
         advice=one.press,
         since=one.since,

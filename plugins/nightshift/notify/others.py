@@ -23,9 +23,9 @@ def mail(message: Message, connection: str, recipients: Sequence[str]) -> None:
     from airflow.providers.smtp.hooks.smtp import SmtpHook
 
     lines = [*message.text.splitlines(), *([message.link] if message.link else [])]
-    thread = f"<{message.key}@nightshift>"
-    own = f"<{message.key}.{message.number}@nightshift>"
-    headers = {"Message-ID": own, "X-Nightshift-Key": message.key, "Auto-Submitted": "auto-generated"}
+    key = re.sub(r"[^\w.+-]", "-", message.key, flags=re.ASCII)
+    thread, own = f"<{key}@nightshift>", f"<{key}.{message.number}@nightshift>"
+    headers = {"Message-ID": own, "X-Nightshift-Key": key, "Auto-Submitted": "auto-generated"}
     if message.event is not Event.OPENED or message.number > 1:
         headers |= {"References": thread, "In-Reply-To": thread}
     with SmtpHook(smtp_conn_id=connection) as smtp:

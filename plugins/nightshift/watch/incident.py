@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, computed_field
 
 from nightshift.fields import Day
 from nightshift.notify.message import Event
@@ -189,21 +189,25 @@ class Incident(Recorded):
         """The reports that are not right again; all of them where it is over without."""
         return tuple(one for one in self.members if one.until is None)
 
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def kind(self) -> IncidentKind:
         """The gravest of what is wrong, or was."""
         return max((one.kind for one in self.troubled or self.members), key=gravity)
 
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def cause(self) -> str:
         """The likely causes, each once; empty: nobody knows."""
         return "; ".join(dict.fromkeys(one.cause for one in self.troubled or self.members if one.cause))
 
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def since(self) -> AwareDatetime:
         """When the first of its reports was due, or went wrong."""
         return min(one.since for one in self.members)
 
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def until(self) -> AwareDatetime | None:
         """When the last of its reports was right again; ``None`` where one never was."""

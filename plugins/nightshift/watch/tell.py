@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -54,14 +55,19 @@ async def tell_all(
     :param seconds: how long one message may take
     """
     gate = asyncio.Semaphore(AT_ONCE)
+    hanging: set[str] = set()
 
     async def one(incident: Incident, update: Update, name: str) -> Delivery | None:
         async with gate:
-            number = await incidents.claim(incident, update.number, name, now)
+            # One that hangs would hold up this look, message by message; the next one tries again.
+            number = None if name in hanging else await incidents.claim(incident, update.number, name, now)
             if number is None:
                 return None
             message = message_of(incident, update, base_url)
+            began = time.monotonic()
             error = await deliver(message, name, channels[name], seconds=seconds)
+            if error is not None and time.monotonic() - began >= seconds:
+                hanging.add(name)
             await incidents.note(incident.id, update.number, name, number, now, error=error)
             sent = now if error is None else None
             return Delivery(update=update.number, channel=name, attempts=number, sent=sent, error=error or "")

@@ -269,6 +269,7 @@
  * @property {string} now
  * @property {Array<Lane>} lanes
  * @property {Array<HoldLine>} holds
+ * @property {Array<FreezeLine>} freezes
  * @property {Array<Press>} presses
  * @property {Array<Trouble>} troubles
  */
