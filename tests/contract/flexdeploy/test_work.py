@@ -78,7 +78,7 @@ def test_nothing_to_do_has_a_name(vendor_with: StartVendor, nothing: str) -> Non
     vendor = vendor_with(nothing=nothing, changes=Changes.COMMITS)
     unchanged = airflow().run(build())
     assert (unchanged.state, unchanged.result["outcome"]) == ("skipped", "no_changes")
-    there = airflow("deploy").run(deploy(20000 + PORTAL))
+    there = airflow("deploy").run(deploy(20000 + PORTAL, force_deploy=False))
     assert (there.state, there.result["outcome"]) == ("skipped", "already_deployed")
     assert (made(vendor, "build_made"), made(vendor)) == (0, 0)
 
