@@ -123,10 +123,8 @@ def not_shown(adapter: JobAdapter, event: JobEvent) -> Ambiguous:
         detail=event.error,
         advice="Nothing was asked for again: the job may have been done. Look at the vendor. If it is there, clear "
         f"this task: it looks at it anew. If not, open the tab Task State Store, add the key {RESOLUTION_KEY!r} with "
-        "the value "
-        '{"resubmit": true, "by": "<your name>", "why": "<what you saw>"} to have it made again, '
-        'or {"over": true, …} where '
-        "it is not wanted any more; then clear this task.",
+        'the value {"resubmit": true, "by": "<your name>", "why": "<what you saw>"} to have it made again, or '
+        '{"over": true, …} where it is not wanted any more; then clear this task.',
     )
 
 
@@ -184,8 +182,7 @@ def unlike(adapter: JobAdapter, job_id: str, why: str) -> Rejected:
         f"job {job_id} is not this task's: {why}",
         vendor=adapter.vendor,
         advice=f"Nothing was adopted, and nothing asked for again. Correct the key {RESOLUTION_KEY!r} in the tab Task "
-        "State "
-        'Store, or put {"resubmit": true, "by": …, "why": …} there if there is no such job; then clear the task.',
+        'State Store, or put {"resubmit": true, "by": …, "why": …} there if there is no such job; then clear the task.',
     )
 
 
