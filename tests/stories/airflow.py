@@ -315,13 +315,15 @@ class MiniAirflow:
                 return name
         return None
 
-    def clear(self, run: Run, task: str) -> None:
-        """Clear a task with all that follows, as a person does; the run goes on."""
-        for name in (task, *self.dag.get_task(task).get_flat_relative_ids(upstream=False)):
+    def clear(self, run: Run, task: str) -> list[str]:
+        """Clear a task with all that follows, as a person does; the run goes on. Return what was cleared."""
+        cleared = [task, *self.dag.get_task(task).get_flat_relative_ids(upstream=False)]
+        for name in cleared:
             run.states.pop(name, None)
             run.parked.pop(name, None)
             run.max_tries[name] = run.tries.get(name, 0) + MAX_TRIES
         run.alive = True
+        return cleared
 
     def attempt(self, run: Run, task: str, fate: tuple[Fate, int | str] | None) -> tuple[str, BaseException | None]:
         """Run the next attempt of a task, in its state after that; ``lost``: Airflow does not hear of it any more."""

@@ -11,13 +11,13 @@ import pytest
 from nightshift.http.timely import SendWindow
 from nightshift.jobs import once
 from nightshift.jobs.decision import AskPerson, Decision, Look, Situation, Submit, decide
-from nightshift.promotion import recorder
+from nightshift.promotion import recorder, soak_operator
 from nightshift.promotion.job_operators import PromotionBuildOperator, PromotionDeployOperator
 from nightshift.promotion.record import PromotionRecord, Version
 from nightshift.promotion.rules import progress
 from tests.stories import promises
 
-MOST = 300
+MOST = 200
 """Stories within which a mutant has to be found."""
 
 
@@ -36,7 +36,7 @@ class Mutant:
 
 
 MUTANTS: list[Mutant] = []
-TWICE, ORDER, BUILT = list(promises.PROMISES)[:3]
+TWICE, ORDER, BUILT, CLOSED, VERIFIED, PEOPLE = promises.PROMISES
 
 
 def mutant(name: str, promise: str) -> Callable[[Callable[[pytest.MonkeyPatch], None]], None]:
@@ -87,6 +87,26 @@ def _newest(patch: pytest.MonkeyPatch) -> None:
 @mutant("an approval that was marked counts as given", BUILT)
 def _marked(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(progress, "_unapproved", lambda *_: "")
+
+
+@mutant("a check that failed and was marked counts as passed", VERIFIED)
+def _unverified(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(recorder, "unverified_before", lambda *_, **__: "")
+    _blind(patch, "its record says")
+
+
+@mutant("the soak is over at once", VERIFIED)
+def _no_soak(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(soak_operator, "soak_end", lambda record, stage, length, deployed: deployed)
+
+
+@mutant("nobody asks whether a person found a version to be bad", VERIFIED)
+def _not_reported(patch: pytest.MonkeyPatch) -> None:
+    async def nothing(*_: Any) -> None:
+        return None
+
+    patch.setattr(soak_operator, "reported_failure", lambda *_: None)
+    patch.setattr(recorder, "revocation_of", nothing)
 
 
 def _blind(patch: pytest.MonkeyPatch, to: str) -> None:

@@ -3,28 +3,34 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import os
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, NamedTuple
 
 from include.standins import Fault, FaultKind
 from include.standins.flexdeploy import LOGIN, PASSWORD, FlexDeployStandIn
 from include.standins.flexdeploy.faulty import vendor_fault
 from include.standins.flexdeploy.planted import PORTAL, RESTART
+from nightshift.config.freezes import Freeze, FreezeRules
 from nightshift.config.promotions import Application
 from nightshift.errors import Ambiguous
 from nightshift.jobs.record import RESOLUTION_KEY
+from nightshift.lake.errors import Contended
 from nightshift.lake.store import Lake
 from nightshift.promotion.flow import promotion_dag
+from nightshift.promotion.holds import hold, lift
 from nightshift.promotion.record import PromotionRecord
+from nightshift.promotion.revoked import report
 from nightshift.promotion.store import Records
 from tests.crash.promotion.night import Airflow
-from tests.stories.airflow import Fate, MiniAirflow, Run
+from tests.stories.airflow import Fate, MiniAirflow, Parked, Run
 from tests.stories.clock import StoryClock
 from tests.stories.promises import broken
-from tests.stories.world import Answer, World
+from tests.stories.world import STAGES, Answer, Closed, Rules, World
 
 NAME = "portal"
 MOST_STEPS = 220
@@ -32,32 +38,87 @@ CALM = 140
 """Steps after which nothing bad happens any more: from then on everything has to come to its end."""
 STARTS = r"/(build|deploy|execute)$"
 FATES = (Fate.KILLED_BEFORE, Fate.KILLED_AFTER, Fate.FROZEN_BEFORE, Fate.FROZEN_AFTER)
-PEOPLE = ("ann", "ben", "cid")
+PEOPLE = ("ann", "ben", "cid", "dan")
+SOAK = 7200.0
+FREEZE = Freeze.model_validate(
+    {
+        "name": "audit",
+        "reason": "the auditors are here",
+        "timezone": "UTC",
+        "from": "2026-11-23 09:00",
+        "to": "2026-11-23 15:00",
+        "stages": ["TEST"],
+        "override": ["dan"],
+    }
+)
+GATES = importlib.util.find_spec("nightshift.promotion.gate") is not None
+"""Whether holds and freezes are looked at."""
+
+
+class Shape(NamedTuple):
+    """What is configured in a story.
+
+    :param tickets: change tickets of the stage TEST
+    :param force: deploy even what is there
+    :param full: with verification, soak, several approvers and freezes, not just the ten lines
+    """
+
+    tickets: tuple[str, ...]
+    force: bool
+    full: bool
+
+    @property
+    def rules(self) -> Rules:
+        if not self.full:
+            return Rules()
+        if not GATES:
+            return Rules(verified=True, soak=SOAK, rolled_back_by_rule=("DEV",))
+        return Rules(at_least=2, not_requester=True, verified=True, soak=SOAK, rolled_back_by_rule=("DEV",))
 
 
 @cache
-def dag_of(tickets: tuple[str, ...]) -> Any:
-    """The DAG of the application, with the change tickets that are configured for its stage TEST."""
-    utility = {"name": "stop", "project_id": RESTART, "inputs": {"SERVICE": "portal"}}
+def dag_of(shape: Shape) -> Any:
+    """The DAG of the application."""
+    at: dict[str, dict[str, Any]] = {
+        "DEV": {"environment_id": 11001, "name": "DEV", "force": shape.force},
+        "TEST": {
+            "environment_id": 11002,
+            "name": "TEST",
+            "approval": {"users": list(PEOPLE)},
+            "before": [{"name": "stop", "project_id": RESTART, "inputs": {"SERVICE": "portal"}}],
+            "change_tickets": list(shape.tickets),
+            "force": shape.force,
+        },
+    }
+    more: dict[str, Any] = {}
+    if shape.full:
+        at["DEV"] |= {"verify": {"probes": [_probe("DEV")]}, "soak": "2h", "on_failure": "roll_back"}
+        at["TEST"] |= {"verify": {"probes": [_probe("TEST")]}}
+        if GATES:
+            at["TEST"]["approval"] |= {"at_least": 2, "not_requester": True}
     config = Application.model_validate(
         {
             "project_id": PORTAL,
             "stream_id": PORTAL + 400,
             "build": {"environment_id": 11001, "force": True},
-            "stages": [
-                {"environment_id": 11001, "name": "DEV"},
-                {
-                    "environment_id": 11002,
-                    "name": "TEST",
-                    "approval": {"users": list(PEOPLE)},
-                    "before": [utility],
-                    "change_tickets": list(tickets),
-                },
-            ],
+            "stages": [at["DEV"], at["TEST"]],
             "roll_back": {"approval": {"users": list(PEOPLE)}},
+            **more,
         }
     )
-    return promotion_dag(NAME, config, doc_md=None)
+    freezes: dict[str, Any] = {"freezes": FreezeRules((FREEZE,))} if shape.full and GATES else {}
+    return promotion_dag(NAME, config, **freezes, doc_md=None)
+
+
+def _probe(stage: str) -> dict[str, Any]:
+    path = f"/apps/{stage}/{PORTAL}/health"
+    return {
+        "connection": "portal",
+        "path": path,
+        "expect": {"$.versionId": "${version_id}"},
+        "tries": 3,
+        "every": "30s",
+    }
 
 
 class BrokenPromise(AssertionError):
@@ -88,10 +149,12 @@ class Story:
         os.environ["NIGHTSHIFT_LAKE"] = str(folder / "lake")
         lake = Airflow(vendor.url, folder)
         lake.ran_before()
-        self.records = Records(Lake.from_url(str(folder / "lake")), NAME)
-        self.tickets: tuple[str, ...] = ("CHG-1",)
-        self.airflow = MiniAirflow(dag_of(self.tickets), clock)
-        self.world = World(vendor)
+        self.lake = Lake.from_url(str(folder / "lake"))
+        self.records = Records(self.lake, NAME)
+        self.bad: set[int] = set()
+        self.shape = Shape(("CHG-1",), self.random.random() < 0.5, self.random.random() < 0.7)
+        self.airflow = MiniAirflow(dag_of(self.shape), clock)
+        self.world = World(vendor, self.shape.rules)
         self.told: list[str] = []
         self.calm = False
         self.asked_with: dict[tuple[str, str], tuple[str, ...]] = {}
@@ -101,8 +164,11 @@ class Story:
                 continue
             self.airflow.runs[name] = Run(name, night, by, {"version_id": None, "force_build": False})
             self.world.started_by[name] = by
+        if self.shape.full and GATES:
+            since, until = (datetime(2026, 11, 23, hour, tzinfo=UTC).timestamp() for hour in (9, 15))
+            self.world.closed.append(Closed("frozen (audit)", ("TEST",), 0, since, until))
         long = self.random.random() < 0.6
-        vendor.turn(build_seconds=0.0, deploy_seconds=600.0 if long else 0.0, utility_seconds=120.0 if long else 0.0)
+        vendor.turn(build_seconds=0.0, deploy_seconds=3600.0 if long else 0.0, utility_seconds=600.0 if long else 0.0)
 
     def tell(self) -> None:
         """Tell it to its end.
@@ -114,6 +180,7 @@ class Story:
             self.calm = self.calm or number >= CALM
             if self.calm:
                 self._thaw_all()
+                self._let_go()
             runs = [one for one in self.airflow.runs.values() if one.alive and self.airflow.next_task(one)]
             if not runs:
                 self._thaw_all()
@@ -130,7 +197,10 @@ class Story:
     def connections(self) -> dict[str, Any]:
         """The connections of this Airflow."""
         flexdeploy = {"conn_type": "flexdeploy", "host": self.vendor.url, "login": LOGIN, "password": PASSWORD}
-        return {"flexdeploy_default": {**flexdeploy, "extra": '{"paths": {}}'}}
+        return {
+            "flexdeploy_default": {**flexdeploy, "extra": '{"paths": {}}'},
+            "portal": {"conn_type": "http", "host": self.vendor.url},
+        }
 
     # What the runs do.
 
@@ -141,21 +211,15 @@ class Story:
         if parked is None:
             self._fault(task)
             state, error = self.airflow.attempt(run, task, self._fate())
-        elif parked.question:
-            answered = self._answer(run, task)
-            if answered is None:
-                return
-            state, error = answered
         else:
-            self._move(self.random.choice([5.0, 60.0, 600.0]))
-            event = self.airflow.fired(parked)
+            event = self._event(run, task, parked)
             if event is None:
                 return
             state, error = self.airflow.resume(run, task, event, self._fate())
         self._tell(f"{run.name} {task}: {state} {error or ''}")
         self._note(run)
         if state == "parked" and run.parked[task].question:
-            self.asked_with[run.name, task] = self.tickets
+            self.asked_with[run.name, task] = self.shape.tickets
         if state == "failed" and error is not None:
             self._failed(run, task, error)
         if self.airflow.next_task(run) is None:
@@ -187,34 +251,53 @@ class Story:
             del run.states[task]
             self._move(60)
 
-    def _answer(self, run: Run, task: str) -> tuple[str, BaseException | None] | None:
+    def _event(self, run: Run, task: str, parked: Parked) -> Any:
+        """Return what a task that waits is woken by; ``None``: nothing yet."""
+        if parked.question and parked.until is not None and self.clock.now.timestamp() >= parked.until:
+            self._tell(f"{run.name} {task}: nobody answers in time")
+            return {**self._said("Reject", None), "timedout": True}
+        if parked.question:
+            return self._answer(run, task)
+        self._move(self.random.choice([5.0, 60.0, 600.0, 1800.0]))
+        if parked.trigger.serialize()[1].get("asked") and (self.calm or self.random.random() < 0.2):
+            # Only Airflow's answer says who it is; here it is somebody who is named.
+            self.world.overridden.append((run.name, task.partition(".")[0], self.world.seen))
+            self._tell(f"{run.name} {task}: dan overrides the freeze")
+            return self._said("Override the freeze", "dan", reason="it burns")
+        return self.airflow.fired(parked)
+
+    def _answer(self, run: Run, task: str) -> Any:
+        """Let somebody answer, at some time."""
         if not self.calm and self.random.random() < 0.4:
             self._move(600)
             return None
-        option = "Reject" if self.random.random() < 0.12 else "Approve"
+        option = "Reject" if self.random.random() < 0.08 else "Approve"
         by = self.random.choice(PEOPLE)
         version = self.world.newest_build(run.name)
-        now = self.clock.now
         self.world.answers.append(
             Answer(
                 run=run.name,
                 task=task,
                 by=by,
                 option=option,
-                at=now.timestamp(),
+                at=self.clock.now.timestamp(),
                 after=self.world.seen,
                 version=version,
                 tickets=self.asked_with.get((run.name, task), ()),
             )
         )
         self._tell(f"{run.name} {task}: {by} says {option} of {version}")
-        event = {
+        return self._said(option, by, reason=self.random.choice(["", "I looked"]))
+
+    def _said(self, option: str, by: str | None, **fields: str) -> dict[str, Any]:
+        """Return an answer as Airflow hands it to the task."""
+        return {
             "chosen_options": [option],
-            "params_input": {},
-            "responded_at": now,
-            "responded_by_user": {"id": by, "name": by},
+            "params_input": fields,
+            "responded_at": self.clock.now,
+            "responded_by_user": None if by is None else {"id": by, "name": by},
+            "timedout": by is None,
         }
-        return self.airflow.resume(run, task, event, self._fate())
 
     def record(self, run: str) -> PromotionRecord | None:
         return asyncio.run(self.records.read(run))
@@ -251,20 +334,63 @@ class Story:
             begun = [task for task in self.airflow.order() if one.states.get(task) and task != "close"]
             if begun:
                 task = self.random.choice(begun)
-                self.airflow.clear(one, task)
+                cleared = self.airflow.clear(one, task)
+                self.world.cleared += [(one.name, name, self.world.seen) for name in cleared]
                 self._tell(f"{one.name} is cleared from {task}")
         elif chance < 0.21:
             self._mark(one)
         elif chance < 0.26:
-            self.tickets = ("CHG-2",) if self.tickets == ("CHG-1",) else ("CHG-1",)
-            self.airflow.dag = dag_of(self.tickets)
-            self._tell(f"configured: {self.tickets}")
-        elif chance < 0.30:
+            self.shape = self.shape._replace(tickets=("CHG-2",) if self.shape.tickets == ("CHG-1",) else ("CHG-1",))
+            self.airflow.dag = dag_of(self.shape)
+            self._tell(f"configured: {self.shape.tickets}")
+        elif chance < 0.29:
+            self._health()
+        elif chance < 0.32 and GATES:
+            self._hold()
+        elif chance < 0.36:
             seconds = self.random.choice([-90.0, 3600.0, 86400.0])
             self._move(seconds)
             self._tell(f"the clock moves by {seconds}")
         else:
             self._move(self.random.choice([0.0, 1.0, 20.0]))
+
+    def _health(self) -> None:
+        """Let a version turn bad, or be well again; or let a person say that one is bad."""
+        there = [one for one in self.world.deploys() if one.stage == "DEV"]
+        if not there or not self.shape.full:
+            return
+        one = self.random.choice(there[-2:])
+        if self.random.random() < 0.3:
+            try:
+                asyncio.run(report(self.records, one.run, "DEV", by="dan", why="it is slow"))
+            except (ValueError, Contended):
+                return
+            version = self.world.newest_build(one.run)
+            if version is not None:
+                self.world.reported.append((version, "DEV", self.world.seen, self.clock.now.timestamp()))
+            self._tell(f"dan reports {version} in DEV")
+            return
+        self.bad ^= {one.version}
+        self.vendor.turn(bad_versions=sorted(self.bad))
+        self._tell(f"bad by now: {sorted(self.bad)}")
+
+    def _hold(self) -> None:
+        """Stop the line, or lift what stops it."""
+        now = self.clock.now
+        standing = [one for one in self.world.closed if one.hold_id and one.lifted is None]
+        if standing:
+            self._lift(standing[0])
+            return
+        found = asyncio.run(hold(self.lake, application=NAME, by="ann", reason="a fire", until=None))
+        self.world.closed.append(
+            Closed(f"held ({found.id})", STAGES, self.world.seen, now.timestamp(), hold_id=found.id)
+        )
+        self._tell("ann stops the line")
+
+    def _lift(self, one: Closed) -> None:
+        asyncio.run(lift(self.lake, one.hold_id, by="ben", reason="it is out"))
+        one.lifted, one.until = self.world.seen, None
+        self._tell("ben lets the line go on")
 
     def _mark(self, run: Run) -> None:
         """Mark a task as a success, as anybody can at any time: the next one, or one that failed."""
@@ -290,6 +416,12 @@ class Story:
     def _move(self, seconds: float) -> None:
         self.clock.move(seconds)
         self.vendor.settle()
+
+    def _let_go(self) -> None:
+        """End all that a person has put in the way."""
+        for one in self.world.closed:
+            if one.hold_id and one.lifted is None:
+                self._lift(one)
 
     def _tell(self, line: str) -> None:
         self.told.append(f"{self.clock.now:%d %H:%M:%S} {line}"[:240])

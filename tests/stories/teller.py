@@ -11,7 +11,7 @@ from pathlib import Path
 from include.standins.flexdeploy import FlexDeployStandIn, FlexDeploySwitches
 from tests.stories.airflow import ExecutionApi, mortal
 from tests.stories.clock import StoryClock, virtual_time
-from tests.stories.story import Story
+from tests.stories.story import BrokenPromise, Story
 
 
 class Teller:
@@ -42,6 +42,22 @@ class Teller:
                 for one in list(story.airflow.frozen):
                     story.airflow.thaw(one)
         return story
+
+    def hunt(self, promise: str, first: int, most: int) -> tuple[int, str] | None:
+        """Tell stories until one breaks a promise; return after how many, and how. ``None``: none did.
+
+        :param first: the seed to begin with
+        """
+        for number in range(most):
+            try:
+                self.tell(first + number)
+            except BrokenPromise as broken:
+                if promise in broken.promises:
+                    return number + 1, broken.promises[promise][0]
+            except Exception:
+                # Whatever breaks a promise on purpose may break more.
+                continue
+        return None
 
 
 @contextmanager

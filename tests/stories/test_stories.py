@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.stories.mutants import MUTANTS
 from tests.stories.teller import Teller, telling
 
 STORIES = int(os.environ.get("STORIES", "32"))
@@ -16,6 +17,15 @@ STORIES = int(os.environ.get("STORIES", "32"))
 def teller() -> Iterator[Teller]:
     with telling() as teller:
         yield teller
+
+
+@pytest.mark.parametrize("name", ["what may have been asked for is asked for again", "the soak is over at once"])
+def test_a_promise_that_is_broken_on_purpose_is_found(teller: Teller, name: str) -> None:
+    """A few of them; ``make stories ARGS=--mutants`` looks for all."""
+    [mutant] = [one for one in MUTANTS if one.name == name]
+    with pytest.MonkeyPatch.context() as patch:
+        mutant.switch_on(patch)
+        assert teller.hunt(mutant.promise, 1, 60) is not None
 
 
 @pytest.mark.parametrize("seed", range(STORIES))

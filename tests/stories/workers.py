@@ -29,26 +29,16 @@ def told(seed: int) -> tuple[int, str]:
     return seed, ""
 
 
-def hunted(number: int, first: int) -> tuple[int, int | None, str]:
-    """Tell stories with a mutant switched on; return after how many it was found, and how."""
+def hunted(number: int, first: int) -> tuple[int, tuple[int, str] | None]:
+    """Tell stories with a mutant switched on; return its number, after how many it was found, and how."""
     import pytest
 
     from tests.stories.mutants import MOST, MUTANTS
-    from tests.stories.story import BrokenPromise
 
     one = MUTANTS[number]
     with pytest.MonkeyPatch.context() as patch:
         one.switch_on(patch)
-        for told_before in range(MOST):
-            try:
-                _tellers[0].tell(first + told_before)
-            except BrokenPromise as broken:
-                if one.promise in broken.promises:
-                    return number, told_before + 1, broken.promises[one.promise][0]
-            except Exception:
-                # A mutant may do more than break its promise.
-                continue
-    return number, None, ""
+        return number, _tellers[0].hunt(one.promise, first, MOST)
 
 
 def quiet() -> None:

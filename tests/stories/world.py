@@ -43,6 +43,7 @@ class Ended:
     number: int
     request: int
     status: str
+    at: float
 
 
 @dataclass(frozen=True)
@@ -64,17 +65,75 @@ class Answer:
     tickets: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Probed:
+    """What an application answered to a request to it."""
+
+    number: int
+    stage: str
+    version: int
+    good: bool
+    at: float
+
+
+@dataclass
+class Closed:
+    """A time in which nothing may change: a hold, or a freeze.
+
+    :param stages: the stages that it concerns
+    :param after: number of the last effect before it was told; ``0``: it was known all along
+    :param since: seconds since the epoch, when it began
+    :param until: when it ended, as far as it has
+    """
+
+    words: str
+    stages: tuple[str, ...]
+    after: int
+    since: float
+    until: float | None = None
+    lifted: int | None = None
+    """Number of the last effect before it was lifted."""
+    hold_id: str = ""
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What is configured for all promotions of a story.
+
+    :param at_least: people who have to approve TEST
+    :param verified: DEV has a probe
+    :param soak: seconds that a version has to stay in DEV
+    :param rolled_back_by_rule: stages where the version from before is brought back without a question
+    """
+
+    at_least: int = 1
+    not_requester: bool = False
+    verified: bool = False
+    soak: float = 0.0
+    rolled_back_by_rule: tuple[str, ...] = ()
+
+
 @dataclass
 class World:
     """All that is true, from the vendor's ledger and from the story itself.
 
     :param vendor: the stand-in
+    :param rules: what is configured
     """
 
     vendor: FlexDeployStandIn
+    rules: Rules = Rules()
+    probed: list[Probed] = field(default_factory=list)
+    closed: list[Closed] = field(default_factory=list)
+    overridden: list[tuple[str, str, int]] = field(default_factory=list)
+    """Run, stage and number of the last effect before a freeze was overridden for them."""
+    reported: list[tuple[int, str, int, float]] = field(default_factory=list)
+    """Version and stage that a person found to be bad, number of the last effect before, and when."""
     made: dict[int, Made] = field(default_factory=dict)
     ended: dict[int, Ended] = field(default_factory=dict)
     answers: list[Answer] = field(default_factory=list)
+    cleared: list[tuple[str, str, int]] = field(default_factory=list)
+    """Run, task and number of the last effect before a person cleared it."""
     started_by: dict[str, str | None] = field(default_factory=dict)
     """Run → the person who started it."""
 
@@ -104,7 +163,10 @@ class World:
                 new.append(one)
             elif effect.kind == "request_ended":
                 request = int(effect.key)
-                self.ended[request] = Ended(effect.number, request, effect.detail["status"])
+                self.ended[request] = Ended(effect.number, request, effect.detail["status"], effect.at)
+            elif effect.kind == "probe_answered":
+                good = effect.detail["status"] == 200
+                self.probed.append(Probed(effect.number, effect.key, effect.detail["version"], good, effect.at))
         return new
 
     # What follows from it.
@@ -123,8 +185,10 @@ class World:
         """Return the run that built a version."""
         return next((one.run for one in self.builds() if one.version == version), None)
 
-    def newest_build(self, run: str) -> int | None:
-        return max((one.version for one in self.builds(run)), default=None)
+    def newest_build(self, run: str, before: int | None = None) -> int | None:
+        """Return the version that a run built last, before an effect where one is given."""
+        built = (one.version for one in self.builds(run) if before is None or one.number < before)
+        return max(built, default=None)
 
     def completed(self, one: Made, before: int | None = None) -> bool:
         """Whether something was done and ended well, before an effect where one is given."""
