@@ -6,7 +6,10 @@ from typing import Any
 
 import pytest
 
+from include.standins.faults import Fault
+from nightshift.promotion.doubts import doubts_in
 from nightshift.promotion.record import PromotionOutcome, StepState
+from nightshift.promotion.rules.progress import in_doubt
 from tests.unit.promotion.play import Play, Run
 from tests.unit.promotion.test_job_operators import begun, through
 
@@ -98,3 +101,27 @@ def test_a_deployment_that_was_marked_before_it_began_was_never_made(play: Play)
     marked(run, "DEV.deploy")
     assert "DEV.deploy was marked in Airflow before it had begun" in str(run.do("TEST.deploy").error)
     assert play.deployments() == []
+
+
+@pytest.mark.parametrize(
+    ("status", "content_type", "doubted"),
+    [
+        (400, "text/plain", []),
+        (403, "application/json", []),
+        (404, "text/plain", []),
+        (460, "text/html", ["DEV.deploy"]),
+    ],
+)
+def test_what_flexdeploy_refused_holds_nothing_in_doubt(
+    play: Play, status: int, content_type: str, doubted: list[str]
+) -> None:
+    """A page of something in between is another matter: it may have passed the request on."""
+    play.vendor.faults.add(
+        Fault(kind="status", method="POST", path="/deploy$", status=status, body="no", content_type=content_type)
+    )
+    run = begun(play)
+    through(run, "build")
+    assert run.do("DEV.deploy").state == "failed"
+    assert run.step("DEV.deploy").state is StepState.FAILED
+    assert [step.task for step in in_doubt(run.record)] == doubted
+    assert [step.task for step in doubts_in(run.record)] == doubted
