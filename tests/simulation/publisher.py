@@ -42,9 +42,13 @@ def task_of(one: Publish, waiting: Any, dag: Any = None) -> Any:
     several = {"nights": one.nights, "night_column": "day"} if len(one.nights) > 1 else {}
     with dag or DAG("reports", schedule=None):
         return PublishNightOperator(
-            task_id=one.report.replace("/", "."), spec=PublishSpec(**several).model_dump(mode="json"), source=source, report=report,
-            extract={"source": source, "report": report, "night": one.night, "extract": "first"}, waiting=waiting,
-        )  # fmt: skip
+            task_id=one.report.replace("/", "."),
+            spec=PublishSpec(**several).model_dump(mode="json"),
+            source=source,
+            report=report,
+            extract={"source": source, "report": report, "night": one.night, "extract": "first"},
+            waiting=waiting,
+        )
 
 
 async def _land(lake: Any, one: Publish) -> None:

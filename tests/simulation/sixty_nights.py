@@ -29,9 +29,12 @@ FIRST = date(2026, 9, 1)
 def settle(folder: Path) -> None:
     """Say where everything is, before Airflow is imported."""
     os.environ.update(
-        AIRFLOW_HOME=str(folder / "airflow"), AIRFLOW__CORE__UNIT_TEST_MODE="True", AIRFLOW__CORE__LOAD_EXAMPLES="False",
-        AIRFLOW__DATABASE__SQL_ALCHEMY_CONN=f"sqlite:///{folder}/airflow.db", NIGHTSHIFT_LAKE=str(folder / "lake"),
-    )  # fmt: skip
+        AIRFLOW_HOME=str(folder / "airflow"),
+        AIRFLOW__CORE__UNIT_TEST_MODE="True",
+        AIRFLOW__CORE__LOAD_EXAMPLES="False",
+        AIRFLOW__DATABASE__SQL_ALCHEMY_CONN=f"sqlite:///{folder}/airflow.db",
+        NIGHTSHIFT_LAKE=str(folder / "lake"),
+    )
     (folder / "airflow").mkdir(parents=True, exist_ok=True)
 
 
@@ -121,9 +124,14 @@ class Database:
         if run is None:
             dag = SerializedDagModel.get("reports", session=session).dag
             run = dag.create_dagrun(
-                run_id=run_id, run_after=datetime.now(UTC), run_type=DagRunType.MANUAL, state=DagRunState.RUNNING,
-                triggered_by=DagRunTriggeredByType.TEST, partition_key=one.night, session=session,
-            )  # fmt: skip
+                run_id=run_id,
+                run_after=datetime.now(UTC),
+                run_type=DagRunType.MANUAL,
+                state=DagRunState.RUNNING,
+                triggered_by=DagRunTriggeredByType.TEST,
+                partition_key=one.night,
+                session=session,
+            )
             session.flush()
         return run.get_task_instance(one.report.replace("/", "."), session=session)
 
@@ -169,7 +177,9 @@ def application(name: str) -> Any:
 
 
 def begin(dag_id: str, night: str, run_id: str) -> str:
-    """Run the first task of a promotion that the scheduler started, and let the promotion end; return what became of it."""
+    """Run the first task of a promotion that the scheduler started, and let the promotion end; return what became of
+    it.
+    """
     import asyncio
 
     from nightshift.lake.store import Lake
@@ -243,10 +253,16 @@ def main(folder: Path, seed: int) -> dict[str, Any]:
     promoted = Counter((dag_id, night) for dag_id, night, what in outcomes if what == "promoted")
     pending, every = database.pending()
     return {
-        "complete": sorted(nights - incomplete), "together": together, "pending": pending, "partitions": every,
-        "promoted": {f"promote_{name}": sorted(n for (d, n) in promoted if d == f"promote_{name}") for name in APPLICATIONS},
-        "most": max(promoted.values(), default=0), "others": dict(Counter(what for _, _, what in outcomes if what != "promoted")),
-    }  # fmt: skip
+        "complete": sorted(nights - incomplete),
+        "together": together,
+        "pending": pending,
+        "partitions": every,
+        "promoted": {
+            f"promote_{name}": sorted(n for (d, n) in promoted if d == f"promote_{name}") for name in APPLICATIONS
+        },
+        "most": max(promoted.values(), default=0),
+        "others": dict(Counter(what for _, _, what in outcomes if what != "promoted")),
+    }
 
 
 if __name__ == "__main__":

@@ -1,10 +1,11 @@
-"""Every way in which one job can come to be made, enumerated: the real :class:`~nightshift.jobs.once.SubmitOnce` and its
-record, against a vendor and a task state store in memory, in a time of its own.
+"""Every way in which one job can come to be made, enumerated: the real :class:`~nightshift.jobs.once.SubmitOnce` and
+its record, against a vendor and a task state store in memory, in a time of its own.
 
-At each effect of an attempt (a request that leaves, an answer that comes, a pause, a write of the state store) something
-may go wrong: the worker dies, it freezes and thaws beside its successor, the request or its answer is lost, the vendor
-refuses, the list is late, the write fails before or after it counts. All combinations of up to a number of such faults
-are tried, one after the other, by depth-first search over the choices; a run is named by its choices and can be had again.
+At each effect of an attempt (a request that leaves, an answer that comes, a pause, a write of the state store)
+something may go wrong: the worker dies, it freezes and thaws beside its successor, the request or its answer is lost,
+the vendor refuses, the list is late, the write fails before or after it counts. All combinations of up to a number of
+such faults are tried, one after the other, by depth-first search over the choices; a run is named by its choices and
+can be had again.
 
 What must hold once an attempt that nothing disturbs has come to its end, and all that were frozen have thawed:
 

@@ -18,8 +18,13 @@ def test_each_complete_night_is_promoted_once_and_nothing_is_left_waiting(tmp_pa
     path = os.pathsep.join([str(ROOT / "plugins"), str(ROOT), os.environ.get("PYTHONPATH", "")])
     done = subprocess.run(
         [sys.executable, "-m", "tests.simulation.sixty_nights", str(tmp_path), "7"],
-        env={**os.environ, "PYTHONPATH": path}, cwd=ROOT, capture_output=True, text=True, timeout=550, check=False,
-    )  # fmt: skip
+        env={**os.environ, "PYTHONPATH": path},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=550,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr[-4000:]
     seen = json.loads(done.stdout.splitlines()[-1])
     assert len(seen["complete"]) == 40

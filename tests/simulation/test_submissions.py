@@ -1,5 +1,5 @@
-"""Every crash between every two effects of one submission, every answer and every order of two attempts, up to a number of
-faults; and the proof that the search finds what it is there to find.
+"""Every crash between every two effects of one submission, every answer and every order of two attempts, up to a number
+of faults; and the proof that the search finds what it is there to find.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""kill -9 at each request of a promotion of folders, and SIGSTOP after each of its saves: the tree is as planned or as before."""
+"""kill -9 at each request of a promotion of folders, and SIGSTOP after each of its saves: the tree is as planned or as
+before.
+"""
 
 from __future__ import annotations
 
@@ -24,8 +26,8 @@ from tests.unit.exago.vendor import Vendor
 def attempt(folder: Path, conn: dict[str, Any], saves: int = 0) -> None:
     """Run the first attempt in this process; what came of it is written to ``ended``.
 
-    :param saves: stand still once it has saved so many times; then its requests have to leave within half a second of what
-        they follow from
+    :param saves: stand still once it has saved so many times; then its requests have to leave within half a second of
+        what they follow from
     """
     os.environ["AIRFLOW_CONN_EXAGO_DEFAULT"] = json.dumps(conn)
     api = api_in(folder, conn)

@@ -1,4 +1,6 @@
-"""A worker of its own process that is killed with SIGKILL, or stands still with SIGSTOP, at a chosen point of an attempt."""
+"""A worker of its own process that is killed with SIGKILL, or stands still with SIGSTOP, at a chosen point of an
+attempt.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,7 @@ POINTS: dict[str, tuple[str, str, int]] = {
     "before_record": ("nightshift.promotion.store:Records.write", "before", 1),
     "left": ("nightshift.promotion.turns:Turns.leave", "after", 1),
     "entered": ("nightshift.promotion.turns:Turns.enter", "after", 1),
-}  # fmt: skip
+}
 """Point → the call at which the worker dies, whether before or after it, and at which of these calls."""
 
 

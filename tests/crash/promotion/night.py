@@ -1,4 +1,6 @@
-"""Promotions of one application, task by task, as Airflow would run them; all that outlives a killed worker is in a folder."""
+"""Promotions of one application, task by task, as Airflow would run them; all that outlives a killed worker is in a
+folder.
+"""
 
 from __future__ import annotations
 
@@ -141,13 +143,21 @@ class Airflow:
             api = OneTask(
                 connections={
                     "flexdeploy_default": {
-                        "conn_type": "flexdeploy", "host": self.url, "login": LOGIN, "password": PASSWORD,
+                        "conn_type": "flexdeploy",
+                        "host": self.url,
+                        "login": LOGIN,
+                        "password": PASSWORD,
                         "extra": json.dumps(extra),
                     }
                 },
-                conf=about["conf"], dag_id=self.dag_id, run_id=run, logical_date=None,
-                partition_key=about["night"], max_tries=MAX_TRIES, task_store=FileStore(self.folder / "store" / f"{run} {name}"),
-            )  # fmt: skip
+                conf=about["conf"],
+                dag_id=self.dag_id,
+                run_id=run,
+                logical_date=None,
+                partition_key=about["night"],
+                max_tries=MAX_TRIES,
+                task_store=FileStore(self.folder / "store" / f"{run} {name}"),
+            )
             api.night, api.task_id = self, name
             self.tasks[run, name] = api
         api = self.tasks[run, name]
@@ -232,10 +242,26 @@ class Airflow:
         """Leave the record of an earlier promotion, so that there is something to roll back to."""
         at = datetime.now(UTC).replace(microsecond=0) - timedelta(days=1)
         steps = tuple(
-            PromotionStep(task=f"{stage}.deploy", kind=StepKind.DEPLOY, stage=stage, state=StepState.DONE, started=at, ended=at, version=version)
+            PromotionStep(
+                task=f"{stage}.deploy",
+                kind=StepKind.DEPLOY,
+                stage=stage,
+                state=StepState.DONE,
+                started=at,
+                ended=at,
+                version=version,
+            )
             for stage in ("DEV", "TEST")
-        )  # fmt: skip
-        record = PromotionRecord(application=NAME, dag_id=f"promote_{NAME}", run_id=BEFORE, opened=at, version=version, stages=("DEV", "TEST"), steps=steps)  # fmt: skip
+        )
+        record = PromotionRecord(
+            application=NAME,
+            dag_id=f"promote_{NAME}",
+            run_id=BEFORE,
+            opened=at,
+            version=version,
+            stages=("DEV", "TEST"),
+            steps=steps,
+        )
         self.write(record.changed(closed=at, outcome=PromotionOutcome.PROMOTED))
 
 

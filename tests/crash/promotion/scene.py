@@ -105,8 +105,15 @@ def scene(
     asyncio.run(airflow.turns.take(Waiter(run_id=RUN, night=night, opened=at), None))
     before = {stage: Running(version=OLD, since=at, run_id=BEFORE) for stage in ("DEV", "TEST")}
     record = PromotionRecord(
-        application=NAME, dag_id=f"promote_{NAME}", run_id=RUN, night=night, opened=at, turn=1, stages=("DEV", "TEST"), before=before
-    )  # fmt: skip
+        application=NAME,
+        dag_id=f"promote_{NAME}",
+        run_id=RUN,
+        night=night,
+        opened=at,
+        turn=1,
+        stages=("DEV", "TEST"),
+        before=before,
+    )
     if kind != "build":
         record = record.changed(version=version, steps=tuple(_steps(kind, version, at)))
     if kind == "roll_back":

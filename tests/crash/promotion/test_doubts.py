@@ -1,4 +1,6 @@
-"""Work of which nobody knows whether FlexDeploy did it: it holds its application, and only its very request is adopted."""
+"""Work of which nobody knows whether FlexDeploy did it: it holds its application, and only its very request is
+adopted.
+"""
 
 from __future__ import annotations
 
@@ -78,7 +80,9 @@ def test_a_deployment_in_doubt_holds_the_next_promotion_until_a_person_says_what
 def test_only_the_very_request_is_adopted(
     vendor: FlexDeployStandIn, version: Version, tmp_path: Path, named: str
 ) -> None:
-    """A build of that version in that environment, and a deployment that somebody else made, are no deployment of ours."""
+    """A build of that version in that environment, and a deployment that somebody else made, are no deployment of
+    ours.
+    """
     play = scene(vendor, tmp_path, "deploy", version)
     vendor.faults.add(Fault(kind=FaultKind.DROP_BEFORE, method="POST", path=STARTS))
     assert isinstance(play.retry().error, Ambiguous)

@@ -1,6 +1,7 @@
 """SIGSTOP at each await between intent, request and save; another attempt, or another promotion, goes on; then SIGCONT.
 
-Whatever the thawed attempt does, FlexDeploy has one deployment, and the record is the one of the attempt that took over.
+Whatever the thawed attempt does, FlexDeploy has one deployment, and the record is the one of the attempt that took
+over.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""kill -9 in the checks of a deployment and in its soak: one run of a utility at most, and nothing goes on unverified."""
+"""kill -9 in the checks of a deployment and in its soak: one run of a utility at most, and nothing goes on
+unverified.
+"""
 
 from __future__ import annotations
 

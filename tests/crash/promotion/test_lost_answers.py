@@ -1,4 +1,6 @@
-"""Lost and odd answers, and what people do at FlexDeploy meanwhile: nothing is asked for twice, nothing is lost in silence."""
+"""Lost and odd answers, and what people do at FlexDeploy meanwhile: nothing is asked for twice, nothing is lost in
+silence.
+"""
 
 from __future__ import annotations
 
@@ -55,12 +57,16 @@ def test_a_lost_answer_is_asked_for_at_a_person(
     assert (len(made), list(play.state().requests)) == (1, made)
 
 
-@pytest.mark.parametrize("fault", [
-    vendor_fault("odd_status", detail={"status": "ON_HOLD"}, times=2),
-    vendor_fault("request_unseen", times=2),
-    vendor_fault("null_pointer", method="GET", path="/workflowrequest/", times=2),
-    Fault(kind=FaultKind.HTML_200, method="GET", path="/workflowrequest/", times=2),
-], ids=["odd_status", "unseen", "null_pointer", "html"])  # fmt: skip
+@pytest.mark.parametrize(
+    "fault",
+    [
+        vendor_fault("odd_status", detail={"status": "ON_HOLD"}, times=2),
+        vendor_fault("request_unseen", times=2),
+        vendor_fault("null_pointer", method="GET", path="/workflowrequest/", times=2),
+        Fault(kind=FaultKind.HTML_200, method="GET", path="/workflowrequest/", times=2),
+    ],
+    ids=["odd_status", "unseen", "null_pointer", "html"],
+)
 @pytest.mark.parametrize("killed", [False, True])
 def test_odd_answers_to_polls_are_no_verdict(
     vendor: FlexDeployStandIn, version: Version, tmp_path: Path, fault: Fault, killed: bool
@@ -183,10 +189,19 @@ def test_no_way_back_is_offered_while_the_failed_deployment_goes_on(
 
 RESTART = (
     Fault(kind=FaultKind.DROP_BEFORE, method="GET", path="/workflowrequest/", times=4),
-    Fault(kind=FaultKind.STATUS, method="GET", path="/workflowrequest/", status=503, body="<html>Starting</html>", times=6),
-    Fault(kind=FaultKind.STATUS, method="GET", path="/workflowrequest/", status=404, body="<html>HTTP Status 404</html>", times=4),
+    Fault(
+        kind=FaultKind.STATUS, method="GET", path="/workflowrequest/", status=503, body="<html>Starting</html>", times=6
+    ),
+    Fault(
+        kind=FaultKind.STATUS,
+        method="GET",
+        path="/workflowrequest/",
+        status=404,
+        body="<html>HTTP Status 404</html>",
+        times=4,
+    ),
     vendor_fault("request_unseen", times=2),
-)  # fmt: skip
+)
 """What an application server shows while it restarts: no connection, its page, a page of its own for a path that is not
 deployed yet; then FlexDeploy without its data."""
 
@@ -213,8 +228,15 @@ def test_what_is_not_shown_is_in_doubt_and_never_made_again_on_a_guess(
     hidden = (
         vendor_fault("request_unseen", times=None)
         if shown == "own_word"
-        else Fault(kind=FaultKind.STATUS, method="GET", path="/workflowrequest/", status=404, body="<html>404</html>", times=None)
-    )  # fmt: skip
+        else Fault(
+            kind=FaultKind.STATUS,
+            method="GET",
+            path="/workflowrequest/",
+            status=404,
+            body="<html>404</html>",
+            times=None,
+        )
+    )
     vendor.faults.add(hidden)
     run = play.retry(job_timeout=0.5)
     assert (run.state, type(run.error)) == ("failed", Ambiguous), run.error

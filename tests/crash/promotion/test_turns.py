@@ -42,9 +42,14 @@ def may_act(airflow: Airflow, *runs: str) -> list[str]:
     """Return the runs whose next step would be done: there must never be two."""
     latest = asyncio.run(airflow.turns.latest())
     return [
-        run for run in runs
-        if latest and latest.run_id == run and airflow.has_record(run) and airflow.record(run).turn == latest.number and airflow.record(run).closed is None
-    ]  # fmt: skip
+        run
+        for run in runs
+        if latest
+        and latest.run_id == run
+        and airflow.has_record(run)
+        and airflow.record(run).turn == latest.number
+        and airflow.record(run).closed is None
+    ]
 
 
 @pytest.mark.parametrize("point", BEGIN_POINTS)
@@ -134,8 +139,8 @@ def test_close_is_killed(vendor: FlexDeployStandIn, version: Version, tmp_path: 
     play = scene(vendor, tmp_path, WHOLE, version)
     airflow = play.airflow
     airflow.start("b")
-    # The server that workers are forked from may have run a loop of its own for other tests; one that was forked from such
-    # a server was seen to wait for the lake for ever.
+    # The server that workers are forked from may have run a loop of its own for other tests; one that was forked from
+    # such a server was seen to wait for the lake for ever.
     play.killed(point, step="close", fresh=True)
     assert has_turn(airflow, "b") is (point != "before_record")
     assert len(may_act(airflow, "r", "b")) == 1
