@@ -50,6 +50,7 @@ from airflow.sdk._shared.module_loading import import_string
 from airflow.sdk.api import client as sdk_client
 from airflow.sdk.api.datamodels._generated import TaskInstance
 from airflow.sdk.definitions.retry_policy import RetryAction
+from airflow.sdk.execution_time.comms import GetHITLDetailResponse
 from airflow.sdk.execution_time.supervisor import (
     InProcessSupervisorComms,
     InProcessTestSupervisor,
@@ -75,7 +76,17 @@ if not hasattr(InProcessSupervisorComms, "asend"):
     InProcessSupervisorComms.asend = _asend
 
 _CONNECTION = dict.fromkeys(("schema", "login", "password", "port", "extra", "host", "conn_type"))
+_UNANSWERED: dict[str, Any] = dict.fromkeys(("responded_by_user", "responded_at", "chosen_options", "params_input"))
 _START = "2026-11-22T02:00:00Z"
+
+
+class _TriggererComms(InProcessSupervisorComms):
+    """What a triggerer answers besides what a worker's supervisor does: how a question was answered."""
+
+    def send(self, msg: Any) -> Any:
+        if isinstance(msg, GetHITLDetailResponse):
+            return self.supervisor.client.hitl.get_detail_response(msg.ti_id)
+        return super().send(msg)
 
 
 @dataclass(frozen=True)
@@ -139,6 +150,8 @@ class FakeExecutionApi:
         self._resume: tuple[str, Any] | None = None
         self._rescheduled: list[datetime] = []
         self._parked: Any = None
+        self.response: dict[str, Any] = _UNANSWERED
+        """What Airflow holds of an answer, for a trigger that asks."""
         self._shown: Any = None
 
     def run(
@@ -188,16 +201,20 @@ class FakeExecutionApi:
             self._resume = (outcome.msg.next_method, serialize({**kwargs, "event": event}))
         raise AssertionError(f"{task.task_id} deferred more than {max_hops} times")
 
-    def answer(self, task: Any, option: str, *, by: str | None = None, timed_out: bool = False) -> TaskRun:
+    def answer(
+        self, task: Any, option: str, *, by: str | None = None, timed_out: bool = False, reason: str | None = None
+    ) -> TaskRun:
         """
         Answer the question that a task is parked with, or is deferred with.
 
         :param by: name of the person; nobody where Airflow answers with the defaults, because the time is over.
+        :param reason: what the person writes into the field of that name of the question's form.
         """
         user = None if by is None else {"id": f"id of {by}", "name": by}
+        form = {} if reason is None else {"reason": reason}
         event = {
             "chosen_options": [option],
-            "params_input": {},
+            "params_input": form,
             "responded_at": datetime.now(UTC),
             "responded_by_user": user,
             "timedout": timed_out,
@@ -242,7 +259,7 @@ class FakeExecutionApi:
             process_log=None,  # type: ignore[arg-type]
             client=self._client(),
         )
-        supervisor.comms = InProcessSupervisorComms(supervisor=supervisor)
+        supervisor.comms = _TriggererComms(supervisor=supervisor)
         return set_supervisor_comms(supervisor.comms)
 
     def _once(self, task: Any, map_index: int) -> Any:
@@ -294,7 +311,10 @@ class FakeExecutionApi:
             return self._events_of(request.url.params)
         if root == "task-reschedules":
             return httpx.Response(200, json=self._rescheduled[0].isoformat() if self._rescheduled else None)
+        if root == "hitlDetails" and method == "GET":
+            return _ok({**self.response, "response_received": self.response["responded_at"] is not None})
         if root == "hitlDetails":
+            self.response = _UNANSWERED
             # As Airflow's route has it: the first question of a task stays, through every retry and clear of it.
             if body not in self.questions[-1:]:
                 self.questions.append(body)

@@ -167,6 +167,9 @@ class FreezeRules:
         return tuple(one for one in self.freezes if one.concerns(application, stage))
 
 
+NO_FREEZES = FreezeRules()
+
+
 def freezes_of(
     file: ConfigFile, stages: Mapping[str, Collection[str]], rules: Rules[Freezes] | None = None
 ) -> FreezeRules:

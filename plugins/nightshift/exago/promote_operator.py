@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseAsyncOperator, Context
@@ -92,6 +92,7 @@ class ExagoPromoteFolderOperator(BaseAsyncOperator):
     :param dry_run: show the plan and change nothing (templated)
     :param list_lag: seconds that the server's list may be old
     :param exago_conn_id: id of the Airflow connection
+    :param last_look: made right before a new plan is begun with; what it raises leaves everything as it is
     """
 
     ui_color = "#f5dcdc"
@@ -108,6 +109,7 @@ class ExagoPromoteFolderOperator(BaseAsyncOperator):
         dry_run: Any = False,
         list_lag: float | None = None,
         exago_conn_id: str = DEFAULT_CONN,
+        last_look: Callable[[], Awaitable[object]] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -120,6 +122,7 @@ class ExagoPromoteFolderOperator(BaseAsyncOperator):
         self.dry_run = dry_run
         self.list_lag = LIST_LAG if list_lag is None else list_lag
         self.exago_conn_id = exago_conn_id
+        self.last_look = last_look
 
     async def aexecute(self, context: Context) -> dict[str, Any]:
         """Plan or go on, until it is as planned or as before."""
@@ -157,7 +160,10 @@ class ExagoPromoteFolderOperator(BaseAsyncOperator):
             if record is not None and self._is_promoted(record, tree):
                 self.log.info("This promotion was carried out before; nothing to do")
                 return self._result(record, [])
-            record = attempt.keep(FolderRecord(self._planned(tree)))
+            plan = self._planned(tree)
+            if self.last_look is not None:
+                await self.last_look()
+            record = attempt.keep(FolderRecord(plan))
         record, tree = await attempt.to_the_end(record)
         found = remarks(record, tree)
         if record.direction is Direction.BEFORE:
@@ -197,6 +203,12 @@ class ExagoPromoteFolderOperator(BaseAsyncOperator):
             "plan": [str(step) for step in plan.steps],
             "remarks": found,
         }
+
+
+def is_underway(context: Context) -> bool:
+    """Return whether a promotion of this task stands half-way, as far as was kept."""
+    kept = TaskState(context["task_state_store"], STATE_KEY, FolderRecord).load_if_sound()
+    return kept is not None and kept.is_underway
 
 
 class _Attempt:

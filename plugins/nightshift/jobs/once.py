@@ -69,6 +69,7 @@ class SubmitOnce:
     :param clock: seconds since the epoch.
     :param sleep: waits while a vendor's list may be late.
     :param stopped: the task was told to stop: nothing new is asked for any more.
+    :param last_look: made right before the vendor is asked; what it raises keeps the request from leaving.
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class SubmitOnce:
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         stopped: Callable[[], bool] = lambda: False,
+        last_look: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self._adapter = adapter
         self._store = store
@@ -89,6 +91,7 @@ class SubmitOnce:
         self._clock = clock
         self._sleep = sleep
         self._stopped = stopped
+        self._last_look = last_look
         self._hash = payload_hash(attempt.payload)
         self._lost: VendorError | Exception | None = None
         self._pause = _FIRST_LOOK
@@ -170,6 +173,9 @@ class SubmitOnce:
         if self._stopped():
             raise stopped(self._adapter, None)
         now, window = self._clock(), SendWindow(self._adapter.send_within)
+        # Inside of the window: what is held up after this look does not leave either.
+        if self._last_look is not None:
+            await self._last_look()
         intent = self._intent(_generation(seen), at=now)
         record = self._store.save(
             JobRecord(

@@ -156,7 +156,14 @@ class VendorJobOperator(BaseOperator):
             payload=self.payload(context),
         )
         before = store.load()
-        made = await SubmitOnce(adapter, store, attempt, self.log, stopped=lambda: self._killed).secure()
+        made = await SubmitOnce(
+            adapter,
+            store,
+            attempt,
+            self.log,
+            stopped=lambda: self._killed,
+            last_look=lambda: self.before_request(context),
+        ).secure()
         cleared = before is not None and ti.max_tries > before.max_tries
         if before is None or not cleared or not isinstance(made, JobRecord) or made.id != before.id:
             return made
@@ -165,6 +172,9 @@ class VendorJobOperator(BaseOperator):
         return store.save(
             made.changed(anchor=at, attempt_at=at, waiting_since=None if made.waiting_since is None else at)
         )
+
+    async def before_request(self, context: Context) -> None:
+        """Look once more, right before the vendor is asked for a job; what is raised keeps the request from leaving."""
 
     async def before_wait(self, context: Context, record: JobRecord) -> None:
         """Take note of the job as it stands, before each wait for it."""

@@ -10,6 +10,7 @@ from typing import Any
 import pendulum
 from airflow.sdk import DAG, BaseOperator, PartitionedAssetTimetable, TaskGroup, chain
 
+from nightshift.config.freezes import NO_FREEZES, FreezeRules
 from nightshift.config.promotions import Application
 from nightshift.config.stages import OnFailure, Stage
 from nightshift.config.steps import UtilityStep
@@ -44,7 +45,7 @@ def dag_id_of(application: str) -> str:
     return f"promote_{re.sub('[^A-Za-z0-9_.-]', '_', application)[:200]}"
 
 
-def promotion_dag(name: str, config: Application, *, doc_md: str | None) -> DAG:
+def promotion_dag(name: str, config: Application, freezes: FreezeRules = NO_FREEZES, *, doc_md: str | None) -> DAG:
     """Return the DAG of an application.
 
     It runs for a night as soon as all reports in ``after`` are published for it, in whatever order that happens: the
@@ -52,10 +53,14 @@ def promotion_dag(name: str, config: Application, *, doc_md: str | None) -> DAG:
     that completes the night says so (:mod:`nightshift.nights.ready`). Or when a person starts it with the form.
 
     :param config: its part of ``promotions.yaml``
+    :param freezes: the freezes that count
     :param doc_md: what the UI says about every such DAG
     """
+    if freezes.unknown:
+        mistake = f"**Nothing is brought to any stage: nobody knows what is frozen.**\n\n```\n{freezes.unknown}\n```"
+        doc_md = f"{mistake}\n\n{doc_md or ''}"
     with _empty_dag(name, config, doc_md) as dag:
-        _Chain(name, config).declare()
+        _Chain(name, config, freezes).declare()
     render_outputs_only(dag)
     give_form(dag, promotion_form(name, [stage.label for stage in config.stages]))
     return dag
@@ -104,8 +109,9 @@ def _arrow(config: Application) -> str:
 class _Chain:
     """The tasks of one application, one after the other."""
 
-    def __init__(self, name: str, config: Application) -> None:
+    def __init__(self, name: str, config: Application, freezes: FreezeRules) -> None:
         self.config = config
+        self.freezes = freezes
         self.labels = [stage.label for stage in config.stages]
         self.terms = terms_of(config)
         self.supersedable = config.newer == "supersede"
@@ -114,6 +120,7 @@ class _Chain:
         self.step: dict[str, Any] = {**self.shared, "trigger_rule": "none_failed"}
         self.job: dict[str, Any] = {
             "conn_id": config.connection,
+            "freezes": freezes,
             "execution_timeout": timedelta(hours=config.deploy_hours),
             "job_timeout": timedelta(hours=config.deploy_hours),
             "waiting_timeout": timedelta(days=config.waiting_days),
@@ -179,6 +186,7 @@ class _Chain:
                         doc_md="Wait for the window.",
                         window=stage.window,
                         supersedable=self.supersedable,
+                        freezes=self.freezes,
                         **at,
                     )
                 )
@@ -208,6 +216,7 @@ class _Chain:
                             "exago_conn_id": stage.exago.connection,
                             **stage.exago.model_dump(exclude={"connection"}),
                         },
+                        freezes=self.freezes,
                         **at,
                     )
                 )

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
-
-from airflow.sdk.exceptions import TaskDeferred
 
 from nightshift.errors import BadResponse, Rejected
 from nightshift.flexdeploy.request import BuildRequest, DeployRequest, ExecuteRequest
@@ -17,7 +16,8 @@ from nightshift.promotion.form import PromotionRequest
 from nightshift.promotion.index import last_built
 from nightshift.promotion.job_step import PromotionJobOperator, version_of
 from nightshift.promotion.record import PromotionRecord, StepKind, StepState, Version
-from nightshift.promotion.rules.window import is_open, next_opening
+from nightshift.promotion.rules.gate import next_go
+from nightshift.promotion.rules.window import is_open
 from nightshift.promotion.store import Records
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from nightshift.config.promotions import Package
     from nightshift.config.stages import DeploymentWindow
     from nightshift.jobs.adapter import Immediate
+    from nightshift.promotion.gate import Gate
     from nightshift.promotion.terms import Terms
 
 START_KEY = "promotion_start_time"
@@ -162,13 +163,18 @@ class PromotionDeployOperator(PromotionJobOperator):
         returned = super().conclude_immediate(context, answer)
         return {**returned, "project_version_id": version.id, "project_version_name": version.name}
 
+    async def gate(self, context: Context) -> Gate:
+        """Return what has to let the deployment go; a window that FlexDeploy waits for is not in its way here."""
+        gate, window = await super().gate(context), self.window
+        return gate if window is None or window.outside == "start_time" else replace(gate, window=window)
+
     def window_opened(self, context: Context, event: Any = None) -> Any:
-        """Go on after the wait for the window."""
+        """Go on after a wait that an earlier version of this task began."""
         return self.execute(context)
 
     def _start_time(self, context: Context) -> str | None:
-        """Wait for the window, or return the time at which it opens, for FlexDeploy."""
-        if self.window is None:
+        """Return when the window opens, for FlexDeploy to begin then: not within a freeze."""
+        if self.window is None or self.window.outside != "start_time":
             return None
         kept = TaskState(context["task_state_store"], START_KEY, str)
         if self.was_requested(context):
@@ -178,13 +184,14 @@ class PromotionDeployOperator(PromotionJobOperator):
         at = datetime.now(UTC)
         if is_open(self.window, at):
             return None
-        opens = next_opening(self.window, at)
-        if self.window.outside == "start_time":
-            return kept.save(opens.astimezone(self.window.zone).replace(microsecond=0).isoformat(timespec="seconds"))
-        from airflow.providers.standard.triggers.temporal import DateTimeTrigger
-
-        self.log.info("The window of %s is closed; waiting until %s without a worker", self.stage, opens.isoformat())
-        raise TaskDeferred(trigger=DateTimeTrigger(moment=opens), method_name="window_opened")
+        freezes = self.freezes.of(self.application, self.stage or "")
+        if (opens := next_go(at, freezes=freezes, window=self.window)) is None:
+            raise Rejected(
+                f"the window of {self.stage} is closed, and within a year none opens in which it is not frozen",
+                vendor=VENDOR,
+                advice="Nothing was deployed. Change the window or the freezes in promotions.yaml, then clear this task.",
+            )
+        return kept.save(opens.astimezone(self.window.zone).replace(microsecond=0).isoformat(timespec="seconds"))
 
 
 class PromotionRollBackOperator(PromotionDeployOperator):

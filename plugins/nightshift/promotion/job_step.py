@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import time
 from collections.abc import Mapping
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
 
+from nightshift.config.freezes import NO_FREEZES, FreezeRules
 from nightshift.errors import Ambiguous, JobFailed, JobTimedOut
 from nightshift.flexdeploy.fields import ids_of
 from nightshift.flexdeploy.job import ProjectJob, WorkflowRequestLink, nothing_started
@@ -20,6 +22,7 @@ from nightshift.jobs.state import TERMINAL, JobState, TaskState
 from nightshift.jobs.verdicts import unlike
 from nightshift.nights.place import lake_of_this_deployment
 from nightshift.promotion.doubts import AMBIGUOUS
+from nightshift.promotion.gate import Barred, Gate
 from nightshift.promotion.record import PromotionRecord, RecordedResolution, StepKind, StepState, Version, now
 from nightshift.promotion.recorder import StepRecorder
 from nightshift.promotion.store import holder_of
@@ -58,6 +61,7 @@ class PromotionJobOperator(VendorJobOperator):
     :param stage: label of the stage
     :param supersedable: the step may be left undone for a newer night
     :param terms: what the approval before the step has to be of
+    :param freezes: the freezes that count
     """
 
     kind: StepKind
@@ -75,6 +79,7 @@ class PromotionJobOperator(VendorJobOperator):
         stage: str | None = None,
         supersedable: bool = False,
         terms: Terms | None = None,
+        freezes: FreezeRules = NO_FREEZES,
         poll_first: float = 3.0,
         **kwargs: Any,
     ) -> None:
@@ -84,6 +89,7 @@ class PromotionJobOperator(VendorJobOperator):
         self.stage = stage
         self.supersedable = supersedable
         self.terms = terms
+        self.freezes = freezes
         self._attempt: StepAttempt | None = None
         # A mistake shows when the DAG is parsed.
         self.job_of(self.parameters)
@@ -104,6 +110,21 @@ class PromotionJobOperator(VendorJobOperator):
     async def stage_of(self, context: Context) -> tuple[str | None, Terms | None]:
         """Return the stage that the step is of, and what its approval has to be of."""
         return self.stage, self.terms
+
+    async def gate(self, context: Context) -> Gate:
+        """Return what has to let the step go before anything new is asked for."""
+        stage, terms = await self.stage_of(context)
+        return Gate(self.application, stage, self.freezes, terms)
+
+    def gate_opened(self, context: Context, event: Any = None) -> Any:
+        """Go on after a wait at the gate: look again, whatever has ended it."""
+        asyncio.run(self._answered(context, event))
+        return self.execute(context)
+
+    async def _answered(self, context: Context, event: Any) -> None:
+        stage, terms = await self.stage_of(context)
+        recorder = StepRecorder(context, self.application, kind=self.kind, stage=stage, terms=terms)
+        await (await self.gate(context)).answered(context, recorder, event)
 
     # What a job is.
 
@@ -160,6 +181,8 @@ class PromotionJobOperator(VendorJobOperator):
             is_new=is_new,
         )
         record = await (recorder.read() if resumed else recorder.begin())
+        if is_new:
+            record = await (await self.gate(context)).go(context, recorder, record)
         try:
             job = self.job_of(self.wanted(context, record))
         except Exception as error:
@@ -180,10 +203,16 @@ class PromotionJobOperator(VendorJobOperator):
             self.log.info("Workflow request %s was asked for by an earlier attempt; going on with it.", record.id)
             begun = record.attempt_at if record.attempt == ti.try_number else time.time()
             return store.save(record.changed(attempt=ti.try_number, attempt_at=begun, ending=Ending.VERDICT))
-        await self._write_down(adapter, decision)
         recorder = self.attempt.recorder
+        before = (await recorder.read()).step(recorder.task_id)
+        await self._write_down(adapter, decision)
         try:
             made = await self.attempt.job.secure(context, adapter, store, super().secure_job)
+        except Barred as barred:
+            # Not asked: what was open before is open still, and nothing else.
+            await recorder.note(asked=None if before is None else before.asked)
+            gate = await self.gate(context)
+            raise await gate.wait(context, recorder, await recorder.read(), barred.barrier) from None
         except BaseException:
             left = store.load()
             if left is None or left.intent is None or left.refused:
@@ -192,6 +221,13 @@ class PromotionJobOperator(VendorJobOperator):
         if not isinstance(made, JobRecord):
             await recorder.note(asked=None)
         return made
+
+    async def before_request(self, context: Context) -> None:
+        """Look at the gate once more: a hold or a freeze may have begun since.
+
+        :raises Barred: something stands in the way
+        """
+        await (await self.gate(context)).let_go(self.attempt.recorder)
 
     async def before_wait(self, context: Context, record: JobRecord) -> None:
         """Tell the record which workflow requests are waited for."""

@@ -5,9 +5,10 @@ nothing.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
@@ -16,6 +17,8 @@ from nightshift.promotion.record import Offer, PromotionRecord, PromotionStep, R
 from nightshift.promotion.rules.progress import built
 
 if TYPE_CHECKING:
+    from nightshift.promotion.record import Version
+    from nightshift.promotion.rules.freeze import FreezeNow
     from nightshift.promotion.terms import Terms
 
 
@@ -79,6 +82,43 @@ def roll_back_summary(
         terms_line(terms.digest(record, offer.version)),
     ]
     return f"{record.application}: {offer.stage} failed, bring back {visible(offer.version)}?", "\n".join(lines)
+
+
+def freeze_summary(
+    record: PromotionRecord,
+    stage: str,
+    version: Version | None,
+    terms: Terms,
+    frozen: Sequence[FreezeNow],
+    digest: str,
+) -> tuple[str, str, str]:
+    """Return subject and body of the question whether freezes are overridden for a stage, and the digest of all that it
+    shows.
+
+    :param digest: that of the terms
+    """
+    request = PromotionRequest.of(record.form)
+    shown = json.dumps([digest, *sorted((one.freeze.name, one.since.isoformat()) for one in frozen)])
+    line = hashlib.sha256(shown.encode()).hexdigest()[:16]
+    lines = [
+        f"**{stage}** of **{record.application}** is frozen:",
+        "",
+        *(
+            f"* {code(one.freeze.name)} until {_time(one.until)}: {code(one.freeze.reason)}; "
+            f"{', '.join(map(code, one.freeze.override)) or 'nobody'} may override it"
+            for one in frozen
+        ),
+        "",
+        f"*Override* lets {code(version)} go there now, in this promotion alone, with a reason that is kept. It is of "
+        "this, and of nothing else:",
+        "",
+        *_emergency(request),
+        *term_lines(stage, terms.stages[stage], request),
+        "Without it, the step waits until the freeze ends.",
+        "",
+        terms_line(line),
+    ]
+    return f"{record.application}: {stage} is frozen, override for {visible(version)}?", "\n".join(lines), line
 
 
 def terms_line(digest: str) -> str:

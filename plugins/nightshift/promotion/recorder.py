@@ -14,6 +14,7 @@ from nightshift.lake.errors import Contended
 from nightshift.nights.place import lake_of_this_deployment
 from nightshift.promotion.queue import newer_waiting
 from nightshift.promotion.record import (
+    FreezeOverride,
     PromotionRecord,
     PromotionStep,
     RecordedResolution,
@@ -198,6 +199,10 @@ class StepRecorder:
             return record if self._is_replaced(step) else record.with_step(step.changed(**more))
 
         return await self._change(noted)
+
+    async def override(self, given: Collection[FreezeOverride]) -> PromotionRecord:
+        """Write down that a person has overridden freezes for this promotion."""
+        return await self._change(lambda record: record.changed(overrides=(*record.overrides, *given)))
 
     async def end(
         self,

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseAsyncOperator, BaseOperator
-from airflow.sdk.exceptions import TaskDeferred
 
-from nightshift.exago.promote_operator import HALF_WAY, ExagoPromoteFolderOperator
+from nightshift.config.freezes import NO_FREEZES, FreezeRules
+from nightshift.exago.promote_operator import HALF_WAY, ExagoPromoteFolderOperator, is_underway
+from nightshift.promotion.gate import Barred, Gate
 from nightshift.promotion.record import StepKind, StepState
 from nightshift.promotion.recorder import StepRecorder, run_now
-from nightshift.promotion.rules.window import is_open, next_opening
 from nightshift.retries import VendorRetryPolicy
 
 if TYPE_CHECKING:
@@ -23,13 +22,14 @@ if TYPE_CHECKING:
 
 
 class PromotionWindowOperator(BaseOperator):
-    """Wait, deferred, until the window of a stage is open.
+    """Wait, deferred, until the window of a stage is open, and no hold and no freeze is in the way.
 
     :param application: name of the application
     :param stage: label of the stage
     :param window: its window
-    :param supersedable: end the wait when a newer night waits for its turn
+    :param supersedable: end the wait when a newer night waits
     :param terms: what the approval before it has to be of
+    :param freezes: the freezes that count
     """
 
     ui_color = "#dfe7f5"
@@ -42,6 +42,7 @@ class PromotionWindowOperator(BaseOperator):
         window: DeploymentWindow,
         supersedable: bool = False,
         terms: Terms | None = None,
+        freezes: FreezeRules = NO_FREEZES,
         **kwargs: Any,
     ) -> None:
         super().__init__(**{"retry_policy": VendorRetryPolicy(), **kwargs})
@@ -50,10 +51,31 @@ class PromotionWindowOperator(BaseOperator):
         self.window = window
         self.supersedable = supersedable
         self.terms = terms
+        self.freezes = freezes
 
     def execute(self, context: Context) -> None:
-        """Look at the clock; wait where the window is closed."""
-        recorder = StepRecorder(
+        """Look at the gate; wait where it is closed."""
+        run_now(self._pass(context))
+
+    def gate_opened(self, context: Context, event: Any = None) -> None:
+        """Look again, whatever has ended the wait."""
+        run_now(self._gate().answered(context, self._recorder(context), event))
+        self.execute(context)
+
+    def look_again(self, context: Context, event: Any = None) -> None:
+        """Go on after a wait that an earlier version of this task began."""
+        self.execute(context)
+
+    async def _pass(self, context: Context) -> None:
+        recorder = self._recorder(context)
+        await self._gate().go(context, recorder, await recorder.begin())
+        await recorder.end(StepState.DONE, outcome="open")
+
+    def _gate(self) -> Gate:
+        return Gate(self.application, self.stage, self.freezes, self.terms, self.window)
+
+    def _recorder(self, context: Context) -> StepRecorder:
+        return StepRecorder(
             context,
             self.application,
             kind=StepKind.WINDOW,
@@ -61,24 +83,6 @@ class PromotionWindowOperator(BaseOperator):
             supersedable=self.supersedable,
             terms=self.terms,
         )
-        record = run_now(recorder.begin())
-        at = datetime.now(UTC)
-        if is_open(self.window, at):
-            run_now(recorder.end(StepState.DONE, outcome="open"))
-            return
-        from nightshift.promotion.triggers import SupersedeTrigger
-
-        opens = next_opening(self.window, at)
-        self.log.info("The window of %s is closed; waiting until %s without a worker", self.stage, opens.isoformat())
-        run_now(recorder.note(detail=f"opens {opens.isoformat()}"))
-        night = record.night if self.supersedable else None
-        raise TaskDeferred(
-            trigger=SupersedeTrigger(self.application, night, opens.timestamp()), method_name="look_again"
-        )
-
-    def look_again(self, context: Context, event: Any = None) -> None:
-        """Look again: the window is open, or a newer night waits."""
-        self.execute(context)
 
 
 class PromotionFoldersOperator(BaseAsyncOperator):
@@ -89,32 +93,57 @@ class PromotionFoldersOperator(BaseAsyncOperator):
     :param parameters: of :class:`nightshift.exago.promote_operator.ExagoPromoteFolderOperator`, which does it, but the
         night
     :param terms: what the approval before it has to be of
+    :param freezes: the freezes that count
     """
 
     ui_color = ExagoPromoteFolderOperator.ui_color
 
     def __init__(
-        self, *, application: str, stage: str, parameters: Mapping[str, Any], terms: Terms | None = None, **kwargs: Any
+        self,
+        *,
+        application: str,
+        stage: str,
+        parameters: Mapping[str, Any],
+        terms: Terms | None = None,
+        freezes: FreezeRules = NO_FREEZES,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.application = application
         self.stage = stage
         self.parameters = dict(parameters)
         self.terms = terms
+        self.freezes = freezes
 
     async def aexecute(self, context: Context) -> dict[str, Any]:
         """Promote the folder, and tell the record."""
-        recorder = StepRecorder(context, self.application, kind=StepKind.FOLDERS, stage=self.stage, terms=self.terms)
+        recorder, gate = self._recorder(context), Gate(self.application, self.stage, self.freezes, self.terms)
         record = await recorder.begin()
+        # Half-way, users may be without the folder: such a promotion goes on, whoever holds what.
+        if not is_underway(context):
+            record = await gate.go(context, recorder, record)
         night = record.night or record.opened.date().isoformat()
-        folders = ExagoPromoteFolderOperator(task_id=self.task_id, night=night, **self.parameters)
+        folders = ExagoPromoteFolderOperator(
+            task_id=self.task_id, night=night, last_look=lambda: gate.let_go(recorder), **self.parameters
+        )
         try:
             returned = await folders.aexecute(context)
+        except Barred as barred:
+            raise await gate.wait(context, recorder, await recorder.read(), barred.barrier) from None
         except BaseException as error:
             await recorder.end(StepState.FAILED, outcome=type(error).__name__, detail=str(error))
             raise
         await recorder.end(StepState.DONE, outcome=returned["outcome"], detail="; ".join(returned.get("remarks", ())))
         return returned
+
+    def gate_opened(self, context: Context, event: Any = None) -> Any:
+        """Look again, whatever has ended the wait."""
+        gate = Gate(self.application, self.stage, self.freezes, self.terms)
+        run_now(gate.answered(context, self._recorder(context), event))
+        return self.execute(context)
+
+    def _recorder(self, context: Context) -> StepRecorder:
+        return StepRecorder(context, self.application, kind=StepKind.FOLDERS, stage=self.stage, terms=self.terms)
 
     def on_kill(self) -> None:
         """Say what a person who ends the task must know."""

@@ -8,14 +8,17 @@ import time
 from collections.abc import AsyncIterator
 from enum import StrEnum
 from typing import Any
+from uuid import UUID
 
 import msgspec
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from nightshift.nights.place import alake_of_this_deployment
+from nightshift.promotion.holds import holds
 from nightshift.promotion.rules.verification import reported_failure
 from nightshift.promotion.store import Records
 from nightshift.promotion.turns import Turns
+from nightshift.settings import PROMOTIONS, ConfigError, config_folder
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +28,8 @@ class Why(StrEnum):
 
     MOMENT = "moment"
     NEWER_NIGHT = "newer_night"
+    CHANGED = "changed"
+    """Somebody has held or lifted something, or has changed the configuration."""
 
 
 class WaitOver(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -43,33 +48,48 @@ class WaitOver(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class SupersedeTrigger(BaseTrigger):
-    """Wait until a moment, or until a newer night waits for its turn; one event (:class:`WaitOver`).
+    """Wait until a moment, until a newer night waits for its turn, or until what stands in the way changes; one event
+    (:class:`WaitOver`).
 
-    A look at the lake that fails says nothing about either, and is made again.
+    A look at the lake that fails says nothing about any of it, and is made again.
 
+    :param night: the night that a newer one takes the place of; ``None``: none does
     :param until: the moment, seconds since the epoch; ``None``: there is none
     :param interval: seconds between two looks
+    :param holds: ids of the holds that stood when the wait began; ``None``: nobody looks for holds, nor at the
+        configuration
+    :param asked: id of the task instance that has asked people meanwhile; an answer that came before the wait had begun
+        is its event, as Airflow would have given it
     """
 
-    def __init__(self, application: str, night: str | None, until: float | None, interval: float = 15.0) -> None:
+    def __init__(
+        self,
+        application: str,
+        night: str | None,
+        until: float | None,
+        interval: float = 15.0,
+        holds: list[str] | None = None,
+        asked: str | None = None,
+    ) -> None:
         super().__init__()
         self.application = application
         self.night = night
         self.until = until
         self.interval = interval
+        self.holds = holds
+        self.asked = asked
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Name the class and its arguments, in plain JSON types."""
-        arguments = {
-            "application": self.application,
-            "night": self.night,
-            "until": self.until,
-            "interval": self.interval,
-        }
-        return f"{type(self).__module__}.{type(self).__qualname__}", arguments
+        names = ("application", "night", "until", "interval", "holds", "asked")
+        return f"{type(self).__module__}.{type(self).__qualname__}", {name: getattr(self, name) for name in names}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Look again and again."""
+        if (answered := await self._answered()) is not None:
+            yield answered
+            return
+        configured = _configured() if self.holds is not None else None
         while True:
             if self.until is not None and time.time() >= self.until:
                 yield _event(WaitOver(Why.MOMENT))
@@ -77,10 +97,15 @@ class SupersedeTrigger(BaseTrigger):
             if (newer := await self._newer()) is not None:
                 yield _event(WaitOver(Why.NEWER_NIGHT, newer))
                 return
+            if self.holds is not None and (_configured() != configured or await self._held_otherwise(self.holds)):
+                yield _event(WaitOver(Why.CHANGED))
+                return
             left = self.interval if self.until is None else min(self.interval, self.until - time.time())
             await asyncio.sleep(max(0.1, left))
 
     async def _newer(self) -> str | None:
+        if self.night is None:
+            return None
         try:
             turns = Turns(await alake_of_this_deployment(), self.application)
             waiting = await turns.waiting()
@@ -88,6 +113,49 @@ class SupersedeTrigger(BaseTrigger):
             log.warning("The turns of %s could not be read: %s", self.application, type(error).__name__)
             return None
         return next((one.run_id for one in waiting if one.is_newer_than(self.night)), None)
+
+    async def _held_otherwise(self, before: list[str]) -> bool:
+        try:
+            standing = await holds(await alake_of_this_deployment(), application=self.application)
+        except Exception as error:
+            log.warning("The holds of %s could not be read: %s", self.application, type(error).__name__)
+            return False
+        return {one.id for one in standing} != set(before)
+
+    async def _answered(self) -> TriggerEvent | None:
+        """Return the answer that came while the task that asks was still on its worker: Airflow keeps it, and tells
+        nobody.
+        """
+        if self.asked is None:
+            return None
+        from airflow.sdk.execution_time.hitl import get_hitl_detail_content_detail
+
+        try:
+            found = await asyncio.to_thread(get_hitl_detail_content_detail, ti_id=UUID(self.asked))
+            if not found.response_received:
+                return None
+        except Exception as error:
+            log.warning("The question of %s could not be read: %s", self.application, type(error).__name__)
+            return None
+        user = found.responded_by_user
+        return TriggerEvent(
+            {
+                "chosen_options": list(found.chosen_options or []),
+                "params_input": found.params_input or {},
+                "responded_at": found.responded_at,
+                "responded_by_user": None if user is None else {"id": user.id, "name": user.name},
+                "timedout": user is None,
+            }
+        )
+
+
+def _configured() -> tuple[int, int] | None:
+    """Return what tells one content of ``promotions.yaml`` from another, on this machine."""
+    try:
+        found = (config_folder() / PROMOTIONS).stat()
+    except (ConfigError, OSError):
+        return None
+    return found.st_mtime_ns, found.st_size
 
 
 def _event(over: WaitOver) -> TriggerEvent:

@@ -12,6 +12,7 @@ from airflow.sdk.definitions.param import ParamsDict
 
 from include.standins.flexdeploy import LOGIN, PASSWORD, FlexDeployStandIn
 from include.standins.flexdeploy.planted import DEV, PORTAL, PROD, RESTART, TEST
+from nightshift.config.freezes import NO_FREEZES, Freeze, FreezeRules
 from nightshift.config.promotions import Application
 from nightshift.lake.store import Lake
 from nightshift.promotion.flow import promotion_dag
@@ -93,9 +94,12 @@ class Run:
                     task.parameters = {**task.parameters, key: value}
         return task
 
-    def answer(self, name: str, option: str, *, by: str | None = "ann", timed_out: bool = False) -> TaskRun:
+    def answer(
+        self, name: str, option: str, *, by: str | None = "ann", timed_out: bool = False, reason: str | None = None
+    ) -> TaskRun:
         """Let a person answer the question that a task has asked; or nobody."""
-        return self._seen(name, self.api(name).answer(self.task(name), option, by=by, timed_out=timed_out))
+        api = self.api(name)
+        return self._seen(name, api.answer(self.task(name), option, by=by, timed_out=timed_out, reason=reason))
 
     def resume(self, name: str, event: Any, **changes: Any) -> TaskRun:
         """Go on after a deferral, with the event of its trigger."""
@@ -146,6 +150,7 @@ class Play:
         self.config = application
         self.lake = Lake.from_url(str(path))
         self.records, self.turns = Records(self.lake, NAME), Turns(self.lake, NAME)
+        self.freezes = NO_FREEZES
         self.airflow: dict[str, str] = {}
         """Run id → state."""
         self.connections: dict[str, Any] = {
@@ -157,12 +162,18 @@ class Play:
 
     def new_dag(self) -> Any:
         """Return the DAG anew: Airflow writes a run's conf into the form of the DAG object that its worker has."""
-        dag = promotion_dag(NAME, self.config, doc_md=None)
+        dag = promotion_dag(NAME, self.config, self.freezes, doc_md=None)
         for task in dag.tasks:
             if hasattr(task, "poll_first"):
                 # A look that outlasts the stand-in's work: such a task is done in one go.
                 task.poll_first, task.poll_cap, task.look = 0.02, 0.05, 30.0
         return dag
+
+    def freeze(self, *freezes: dict[str, Any], unknown: str = "") -> None:
+        """Let somebody edit the freezes of promotions.yaml."""
+        self.freezes = FreezeRules(tuple(Freeze.model_validate(one) for one in freezes), unknown)
+        self.dag = self.new_dag()
+        self.dag.params = ParamsDict()
 
     def start(
         self,
