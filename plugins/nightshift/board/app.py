@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException as AnyHTTPException
 
 from nightshift.board import figures, nights
 from nightshift.board.answering import answered, pressed, problem, trouble
+from nightshift.board.answers import answers_image
 from nightshift.board.cell import cell_detail
 from nightshift.board.configured import Configured, configured, dag_of
 from nightshift.board.connections import connections
@@ -202,6 +203,13 @@ class Board:
         await lift(lake, it.who, asked, list(it.config.applications))
         return await self.holds(it)
 
+    async def answers(self, it: SeenDep, application: str, run_id: str, task: str) -> Response:
+        """Answer with who has answered a question so far, as an image for Airflow's own view of it."""
+        if application not in it.applications:
+            raise HTTPException(404, f"There is no application {application}, or none that you may read.")
+        lake, _, _ = await self.lake()
+        return await answers_image(lake, application, run_id, task)
+
     async def _holds(self, it: Seen) -> tuple[tuple[HoldLine, ...], tuple[Trouble, ...]]:
         try:
             lake, _, _ = await self.lake()
@@ -236,6 +244,13 @@ def create_app() -> FastAPI:
             response_model=HoldsAnswer,
             dependencies=[*guard, Depends(pressed)],
         )
+    app.add_api_route(
+        "/questions/{application}/{run_id}/{task}.svg",
+        board.answers,
+        methods=["GET"],
+        response_class=Response,
+        dependencies=guard,
+    )
     app.mount("/static", static_files())
     app.add_api_route("/", page, methods=["GET"], response_class=Response)
     app.add_exception_handler(AnyHTTPException, problem)

@@ -4,17 +4,30 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any, ClassVar
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk.exceptions import AirflowFailException, TaskAwaitingInput, TaskDeferred
 
+from nightshift.jobs.state import TaskState
 from nightshift.nights.place import lake_of_this_deployment
+from nightshift.notify.message import Event, Message, Severity
+from nightshift.notify.send import tell
+from nightshift.promotion.asking import Person, person_of, reason_form, reason_of, shown_question
 from nightshift.promotion.index import doubts_at, running
-from nightshift.promotion.question import roll_back_summary, stage_summary, terms_line
-from nightshift.promotion.record import PromotionRecord, StepKind, StepState, Version
+from nightshift.promotion.question import quorum_lines, roll_back_summary, stage_summary, terms_line
+from nightshift.promotion.record import (
+    PromotionRecord,
+    PromotionStep,
+    RecordedAnswer,
+    StepKind,
+    StepState,
+    Version,
+    now,
+)
 from nightshift.promotion.recorder import StepRecorder, run_now
+from nightshift.promotion.rules.people import Quorum, Tally, tally
 from nightshift.promotion.rules.progress import in_doubt
 from nightshift.promotion.store import Records
 from nightshift.promotion.terms import Terms
@@ -23,11 +36,14 @@ from nightshift.retries import VendorRetryPolicy
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
-    from airflow.sdk.execution_time.comms import CreateHITLDetailPayload
 
     from nightshift.promotion.question import Doubts
 
 NOBODY = "nobody in time"
+REMINDERS_KEY = "promotion_reminders"
+"""Key of the task state store that counts the reminders of a question."""
+BY_PERSON = frozenset({"manual", "backfill"})
+"""Types of runs that a person has started."""
 
 
 class PromotionApprovalOperator(ApprovalOperator):
@@ -39,7 +55,10 @@ class PromotionApprovalOperator(ApprovalOperator):
     :param stage: label of the stage
     :param stages: labels of all stages
     :param users: ids of the Airflow users who may answer; empty: everybody who may answer for the DAG
-    :param hours: how long an answer is waited for
+    :param at_least: how many different people have to approve
+    :param not_requester: the answer of whoever started the run does not count
+    :param remind: how often people are reminded
+    :param hours: how long answers are waited for
     :param on_timeout: what no answer means: ``reject``, ``fail`` or ``approve``
     :param supersedable: end the wait when a newer night waits for its turn
     :param terms: what an answer allows
@@ -68,6 +87,7 @@ class PromotionApprovalOperator(ApprovalOperator):
         options: dict[str, Any] = {
             "subject": f"{application}: {stage or 'roll-back'}",
             "response_timeout": timedelta(hours=hours),
+            "params": reason_form(needed=False),
             "defaults": defaults,
             "assigned_users": _assigned(users),
             "retry_policy": VendorRetryPolicy(),
@@ -79,59 +99,191 @@ class PromotionApprovalOperator(ApprovalOperator):
         self.at_least = at_least
         self.not_requester = not_requester
         self.remind = remind
+        self.hours = hours
         self.on_timeout = on_timeout
         self.supersedable = supersedable
         self.terms = terms
 
-    def execute(self, context: Context) -> None:
+    def execute(self, context: Context) -> Any:
         """Ask, and wait without a worker.
 
-        :raises AirflowFailException: Airflow would show another question than this one
+        :raises AirflowFailException: Airflow would show another question than this one, or too few may answer
         """
         recorder, record = run_now(self._begin(context))
+        step = record.step(recorder.task_id)
+        tally = self._tally(context, step)
+        if tally.is_approved or tally.no is not None:
+            # Of an attempt that was lost before Airflow heard of it.
+            return self._conclude(context, recorder, tally)
+        self._refuse_too_few(context, recorder)
         self._refuse_another_question(context, recorder, record)
-        try:
-            super().execute(context)
-        except TaskAwaitingInput as parked:
-            if not self.supersedable or record.night is None:
-                raise
-            # Airflow's own wait for an answer ends with the answer only; as a deferral the task can be answered all the
-            # same, and a trigger can end it for a newer night.
-            until = None if parked.timeout is None else time.time() + parked.timeout.total_seconds()
-            raise TaskDeferred(
-                trigger=SupersedeTrigger(self.application, record.night, until), method_name=parked.method_name
-            ) from None
+        raise self._parked(context, recorder, record)
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
-        """Go on with the answer, or with what no answer means."""
+        """Go on with an answer, or with what too few mean; ask again where more are needed."""
         if (over := WaitOver.of(event)) is not None:
-            if over.why is Why.NEWER_NIGHT:
+            if over.why is not Why.MOMENT:
                 return self.execute(context)
+            if self._is_to_remind(context):
+                return self._remind(context)
             event = self._unanswered()
-        if event.get("timedout") and self.on_timeout == "fail":
-            event = self._unanswered()
-        # Before anything else: on a rejection Airflow's operator skips what follows by an exception.
-        answer = self._record_answer(run_now(self._recorder(context)), event)
-        super().execute_complete(context, event)
-        return answer
+        recorder = run_now(self._recorder(context))
+        person = person_of(event)
+        if "error" in event or event.get("timedout") or person is None:
+            return self._unanswered_end(context, recorder, event)
+        word: Literal["yes", "no"] = "yes" if event["chosen_options"][0] == self.APPROVE else "no"
+        if word == "yes":
+            self._refuse_other_terms(recorder, person.name)
+        record = run_now(self._note_answer(recorder, person, word, reason_of(event)))
+        tally = self._tally(context, record.step(recorder.task_id))
+        if tally.is_approved or tally.no is not None:
+            return self._conclude(context, recorder, tally)
+        self.log.info("Asking on: %s", "; ".join(tally.lines))
+        return self.execute(context)
 
-    def _record_answer(self, recorder: StepRecorder, event: Mapping[str, Any]) -> dict[str, Any]:
-        """Write the answer into the record and return it.
-
-        :raises AirflowFailException: nobody answered, and that means that the promotion fails
+    def _conclude(self, context: Context, recorder: StepRecorder, tally: Tally) -> dict[str, Any]:
+        """Write down how it ended, before anything else: on a rejection Airflow's operator skips what follows by an
+        exception.
         """
-        if "error" in event:
-            run_now(recorder.end(StepState.FAILED, outcome="timed_out", by=NOBODY))
+        answer, by = self.APPROVE, ", ".join(tally.agreed)
+        if tally.no is not None:
+            answer, by = self.REJECT, tally.no.name
+        reason = tally.no.reason if tally.no is not None else ""
+        state = StepState.REJECTED if tally.no is not None else StepState.DONE
+        run_now(recorder.end(state, outcome=answer, by=by, until=None, detail=reason))
+        self.log.info("%s by %s%s", answer, by, f": {reason}" if reason else "")
+        return self._told_airflow(context, answer, by)
+
+    def _unanswered_end(self, context: Context, recorder: StepRecorder, event: Mapping[str, Any]) -> dict[str, Any]:
+        """End without enough answers.
+
+        :raises AirflowFailException: that means that the promotion fails
+        """
+        if "error" in event or self.on_timeout == "fail":
+            run_now(recorder.end(StepState.FAILED, outcome="timed_out", by=NOBODY, until=None))
             raise AirflowFailException(
-                f"Nobody answered within {self.response_timeout}. Nothing was deployed to {recorder.stage}. Clear this "
-                "task to ask again."
+                f"Nobody answered within {timedelta(hours=self.hours)}. Nothing was deployed to {recorder.stage}. Clear "
+                "this task to ask again."
+                if self.at_least == 1
+                else f"Too few answered within {timedelta(hours=self.hours)}. Nothing was deployed to {recorder.stage}. "
+                "Clear this task to ask again."
             )
-        answer, by = event["chosen_options"][0], _name(event.get("responded_by_user")) or NOBODY
+        answer = event["chosen_options"][0]
         if answer == self.APPROVE:
-            self._refuse_other_terms(recorder, by)
-        run_now(recorder.end(StepState.DONE if answer == self.APPROVE else StepState.REJECTED, outcome=answer, by=by))
-        self.log.info("%s by %s", answer, by)
+            self._refuse_other_terms(recorder, NOBODY)
+        state = StepState.DONE if answer == self.APPROVE else StepState.REJECTED
+        run_now(recorder.end(state, outcome=answer, by=NOBODY, until=None))
+        self.log.info("%s by %s", answer, NOBODY)
+        return self._told_airflow(context, answer, NOBODY)
+
+    def _told_airflow(self, context: Context, answer: str, by: str) -> dict[str, Any]:
+        from airflow.sdk.timezone import utcnow
+
+        said: dict[str, Any] = {"chosen_options": [answer], "params_input": {}, "responded_at": utcnow()}
+        super().execute_complete(context, {**said, "responded_by_user": None, "timedout": False})
         return {"answer": answer, "by": by}
+
+    def _parked(
+        self, context: Context, recorder: StepRecorder, record: PromotionRecord
+    ) -> TaskAwaitingInput | TaskDeferred:
+        """Return the wait for an answer: Airflow's own, which an answer or its time ends; or that of a trigger, which a
+        reminder or a newer night ends as well, and in which the task can be answered all the same.
+        """
+        step = record.step(recorder.task_id)
+        left = max(0.0, (step.until - datetime.now(UTC)).total_seconds()) if step is not None and step.until else 0.0
+        night = record.night if self.supersedable else None
+        if night is None and self.remind is None:
+            return TaskAwaitingInput(method_name="execute_complete", timeout=timedelta(seconds=round(left)))
+        until = time.time() + left
+        if self.remind is not None:
+            until = min(until, time.time() + self.remind.total_seconds())
+        return TaskDeferred(
+            trigger=SupersedeTrigger(self.application, night, until, asked=str(context["ti"].id)),
+            method_name="execute_complete",
+        )
+
+    def _is_to_remind(self, context: Context) -> bool:
+        """Whether the wait has ended for a reminder, and not for good."""
+        if self.remind is None:
+            return False
+        recorder = run_now(self._recorder(context))
+        step = run_now(recorder.read()).step(recorder.task_id)
+        return step is not None and step.until is not None and datetime.now(UTC) < step.until
+
+    def _remind(self, context: Context) -> Any:
+        """Remind people, and wait on; whoever cannot be told keeps nobody from answering."""
+        recorder, record = run_now(self._begin(context))
+        step = record.step(recorder.task_id)
+        lines = self._tally(context, step).lines
+        until = f"Until {step.until:%Y-%m-%d %H:%M} UTC. " if step is not None and step.until else ""
+        whom = ", ".join(one["name"] for one in self.assigned_users or ())
+        reminder = Message(
+            key=f"{recorder.dag_id}/{recorder.run_id}/{recorder.task_id}",
+            number=self._reminded(context),
+            topic="promotions",
+            event=Event.UPDATED,
+            title=f"{self.subject} waits for an answer",
+            text=f"{until}{f'Asked: {whom}. ' if whom else ''}{'; '.join(lines)}",
+            severity=Severity.WARNING,
+            source=self.application,
+            link=self._link(context),
+        )
+        for problem in tell(reminder):
+            self.log.warning("Not everybody was reminded: %s", problem)
+        self._refuse_another_question(context, recorder, record)
+        raise self._parked(context, recorder, record)
+
+    def _reminded(self, context: Context) -> int:
+        """Count the reminders of this task, from 1."""
+        kept = TaskState(context["task_state_store"], REMINDERS_KEY, int)
+        return kept.save((kept.load_if_sound() or 0) + 1)
+
+    def _link(self, context: Context) -> str | None:
+        try:
+            return str(self.generate_link_to_ui(task_instance=context["ti"]))
+        except ValueError:
+            return None
+
+    async def _note_answer(
+        self, recorder: StepRecorder, person: Person, word: Literal["yes", "no"], reason: str
+    ) -> PromotionRecord:
+        """Write an answer into the record, as of the question that was shown."""
+        step = (await recorder.read()).step(recorder.task_id)
+        shown = (step.terms if step is not None else None) or ""
+        answer = RecordedAnswer(person=person.id, name=person.name, word=word, reason=reason, at=now(), terms=shown)
+        before = step.answers if step is not None else ()
+        record = await recorder.note(answers=(*before, answer))
+        self.log.info("%s by %s%s", word, person.name, f": {reason}" if reason else "")
+        return record
+
+    def _tally(self, context: Context, step: PromotionStep | None) -> Tally:
+        if step is None or step.terms is None:
+            return Tally(self.at_least)
+        return tally(step.answers, self._quorum(context), step.terms)
+
+    def _quorum(self, context: Context) -> Quorum:
+        strict = self.at_least > 1 or self.not_requester
+        return Quorum(self.at_least, requester_of(context) if self.not_requester else None, strict)
+
+    def _refuse_too_few(self, context: Context, recorder: StepRecorder) -> None:
+        """Ask nobody where those who may answer can never be enough.
+
+        :raises AirflowFailException: they cannot
+        """
+        users = [one["id"] for one in self.assigned_users or ()]
+        run = context["dag_run"]
+        why = ""
+        if self.not_requester and run.run_type in BY_PERSON and requester_of(context) is None:
+            why = "Airflow does not say who started this run, so nobody knows whose answer does not count"
+        elif missing := self._quorum(context).missing_people(users):
+            why = f"{missing} more would have to be named than {', '.join(users)}, without whoever asked for it"
+        if not why:
+            return
+        run_now(recorder.end(StepState.FAILED, outcome="not_asked", detail=why))
+        raise AirflowFailException(
+            f"Nobody was asked and nothing was deployed to {recorder.stage}: {why}. Name more people in the approval in "
+            "promotions.yaml, or let somebody else start the run."
+        )
 
     def summarize(self, record: PromotionRecord, now_running: Mapping[str, Any], doubts: Doubts) -> tuple[str, str]:
         """Return subject and body of the question."""
@@ -149,13 +301,24 @@ class PromotionApprovalOperator(ApprovalOperator):
         recorder = await self._recorder(context)
         record = await recorder.begin()
         version = self.version_in(record)
-        record = await recorder.note(version=version, terms=self.own_terms(record).digest(record, version))
+        step = record.step(recorder.task_id)
+        asked_before = step is not None and step.until is not None
+        record = await recorder.note(
+            version=version,
+            terms=self.own_terms(record).digest(record, version),
+            until=step.until if step is not None and asked_before else now() + timedelta(hours=self.hours),
+        )
         now_running = await running(recorder.records, self.stages)
         others = await doubts_at(recorder.records, but=record.run_id)
         doubts = {**others, **{one.stage: one for one in in_doubt(record) if one.stage}}
         # Airflow's operator takes its question from these; all else of it is what it was when its DAG was parsed.
         self.subject, self.body = self.summarize(record, now_running, doubts)
         self.assigned_users = self.answerers(recorder.stage)
+        if self.at_least > 1 or self.not_requester:
+            self.body = f"{self.body}\n\n{quorum_lines(record, recorder.task_id, self._quorum(context))}"
+        if self.not_requester and self.assigned_users:
+            who = requester_of(context)
+            self.assigned_users = [one for one in self.assigned_users if who not in (one["id"], one["name"])]
         return recorder, record
 
     def _refuse_another_question(self, context: Context, recorder: StepRecorder, record: PromotionRecord) -> None:
@@ -164,9 +327,15 @@ class PromotionApprovalOperator(ApprovalOperator):
 
         :raises AirflowFailException: it shows another one; nothing is asked
         """
-        from airflow.sdk.execution_time.task_runner import SUPERVISOR_COMMS
-
-        shown: Any = SUPERVISOR_COMMS.send(self._question(context))
+        shown = shown_question(
+            context,
+            subject=self.subject,
+            body=self.body,
+            options=self.options,
+            users=self.assigned_users or (),
+            form=self.serialized_params,
+            defaults=self.defaults,
+        )
         digest = self.own_terms(record).digest(record, self.version_in(record))
         assigned = {one["id"] for one in self.assigned_users or ()}
         here = {getattr(one, "id", None) for one in shown.assigned_users or ()}
@@ -177,23 +346,6 @@ class PromotionApprovalOperator(ApprovalOperator):
             "Nobody was asked and nothing was deployed: this task asked before, and Airflow keeps that question, "
             f"which is for something else than {self.version_in(record)} as it would be deployed now. Start a run with "
             f"{_as_form(record, recorder.stage)} in the form: it asks anew."
-        )
-
-    def _question(self, context: Context) -> CreateHITLDetailPayload:
-        # Airflow's client comes with it, which the parsing of DAGs does not pay for.
-        from airflow.sdk.api.datamodels._generated import HITLUser
-        from airflow.sdk.execution_time.comms import CreateHITLDetailPayload
-
-        users = [HITLUser(id=one["id"], name=one["name"]) for one in self.assigned_users or ()]
-        return CreateHITLDetailPayload(
-            ti_id=context["ti"].id,
-            options=self.options,
-            subject=self.subject,
-            body=self.body,
-            defaults=self.defaults,
-            multiple=self.multiple,
-            params=self.serialized_params,
-            assigned_users=users,
         )
 
     def _refuse_other_terms(self, recorder: StepRecorder, by: str) -> None:
@@ -297,11 +449,8 @@ def _as_form(record: PromotionRecord, stage: str | None) -> str:
     return f"{version}{first}"
 
 
-def _name(user: Any) -> str | None:
-    """Return the name of a user as Airflow tells it: an object or a mapping with ``name`` and ``id``."""
-    if user is None:
-        return None
-    found = (
-        user if isinstance(user, Mapping) else {"name": getattr(user, "name", None), "id": getattr(user, "id", None)}
-    )
-    return found.get("name") or found.get("id")
+def requester_of(context: Context) -> str | None:
+    """Return who started the run, or its backfill, as Airflow tells; ``None``: nobody did."""
+    run = context["dag_run"]
+    name = getattr(run, "triggering_user_name", None) if run.run_type in BY_PERSON else None
+    return name or None

@@ -19,6 +19,7 @@ from nightshift.promotion.rules.progress import built
 if TYPE_CHECKING:
     from nightshift.promotion.record import Version
     from nightshift.promotion.rules.freeze import FreezeNow
+    from nightshift.promotion.rules.people import Quorum
     from nightshift.promotion.terms import Terms
 
 
@@ -82,6 +83,25 @@ def roll_back_summary(
         terms_line(terms.digest(record, offer.version)),
     ]
     return f"{record.application}: {offer.stage} failed, bring back {visible(offer.version)}?", "\n".join(lines)
+
+
+def quorum_lines(record: PromotionRecord, task: str, quorum: Quorum) -> str:
+    """Return who has to answer a question, and where it is seen who has answered what so far: Airflow keeps the text of a
+    question as it was first asked.
+    """
+    many = (
+        f"**{quorum.at_least} different people** have to approve"
+        if quorum.at_least > 1
+        else "One person has to approve"
+    )
+    but = f", and not {code(quorum.requester)}, who asked for it" if quorum.requester else ""
+    picture = (
+        f"nightshift/board/questions/{quote(record.application)}/{quote(record.run_id, safe='')}/{quote(task)}.svg"
+    )
+    return (
+        f"{many}{but}. A no needs a reason: without one it stands in the way until it is given or changed.\n\n"
+        f"![Who has answered what so far]({picture})"
+    )
 
 
 def freeze_summary(

@@ -85,6 +85,7 @@ class StepRecorder:
         self.terms = terms
         self.is_new = is_new
         self.dag_id, self.run_id, self.task_id, self.attempt = ti.dag_id, ti.run_id, ti.task_id, ti.try_number
+        self.cleared = ti.max_tries
         self.upstream: Collection[str] = context["task"].get_flat_relative_ids(upstream=True)
         self._context = context
 
@@ -152,6 +153,9 @@ class StepRecorder:
             return step
         if was.attempt > self.attempt:
             raise self._lost()
+        if was.cleared == step.cleared:
+            # A clear asks anew; a retry goes on with what people have said.
+            step = step.changed(answers=was.answers, until=was.until)
         return step.changed(requests=was.requests, url=was.url, version=was.version, asked=was.asked, said=was.said)
 
     async def read(self) -> PromotionRecord:
@@ -280,7 +284,13 @@ class StepRecorder:
 
     def _new_step(self, state: StepState) -> PromotionStep:
         return PromotionStep(
-            task=self.task_id, kind=self.kind, stage=self.stage, state=state, started=now(), attempt=self.attempt
+            task=self.task_id,
+            kind=self.kind,
+            stage=self.stage,
+            state=state,
+            started=now(),
+            attempt=self.attempt,
+            cleared=self.cleared,
         )
 
     async def _with_turn(self, record: PromotionRecord) -> PromotionRecord:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -25,10 +25,12 @@ class Terms:
 
     :param asks: label of the stage whose approval asks for it
     :param stages: label → all that is configured for it: of the stage that asks, and of those after it that ask nobody
+    :param quorum: how many have to agree and who may not, where that is more than one person
     """
 
     asks: str
     stages: Mapping[str, Mapping[str, Any]]
+    quorum: Mapping[str, Any] = field(default_factory=dict)
 
     def of(self, record: PromotionRecord) -> dict[str, Mapping[str, Any]]:
         """Return what is configured for those of the stages that a promotion goes through."""
@@ -41,6 +43,8 @@ class Terms:
             "configured": dict(self.of(record)),
             "form": record.form,
             "version": None if version is None else version.id,
+            # What one approved is not approved where two are asked for since.
+            **({"quorum": dict(self.quorum)} if self.quorum else {}),
         }
         text = json.dumps(allowed, sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
@@ -59,7 +63,9 @@ def terms_of(config: Application) -> dict[str, Terms]:
             groups.append([])
         groups[-1].append(stage)
     for group in groups:
-        terms = Terms(group[0].label, {stage.label: configured(config, stage) for stage in group})
+        asks = group[0].approval
+        quorum = asks.model_dump(include={"at_least", "not_requester"}, exclude_defaults=True) if asks else {}
+        terms = Terms(group[0].label, {stage.label: configured(config, stage) for stage in group}, quorum)
         found |= dict.fromkeys(terms.stages, terms)
     return found
 

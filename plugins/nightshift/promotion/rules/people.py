@@ -1,15 +1,17 @@
-"""Whether the people whom an approval names can be told from others when they answer."""
+"""Who has to answer, whether they can be told from others, and whether enough of them have agreed."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
 from airflow.sdk import conf
 
 from nightshift.config.document import Location
 from nightshift.config.freezes import Freezes
 from nightshift.config.promotions import Application
+from nightshift.promotion.record import RecordedAnswer
 
 _BY_ID: Mapping[str, tuple[str, str, str]] = {
     "FabAuthManager": (
@@ -63,3 +65,83 @@ def problems_of(application: Application) -> Iterator[tuple[Location, str]]:
             yield ("stages", number, "approval", "users"), problem
     if application.roll_back and (problem := people_problem(application.roll_back.approval.users, auth_manager)):
         yield ("roll_back", "approval", "users"), problem
+
+
+@dataclass(frozen=True)
+class Quorum:
+    """What an approval asks for.
+
+    :param at_least: how many different people
+    :param requester: name of the person whose answer does not count; ``None``: everybody's does
+    :param is_strict: a no needs a reason, as :attr:`nightshift.config.approvals.Approval.is_strict` says
+    """
+
+    at_least: int = 1
+    requester: str | None = None
+    is_strict: bool = False
+
+    def missing_people(self, users: Iterable[str]) -> int:
+        """Return how many people more would have to be named; those named are ``users``, nobody: everybody may."""
+        named = set(users)
+        return max(0, self.at_least - len(named - {self.requester})) if named else 0
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Who has answered what so far, of what counts.
+
+    :param agreed: names of the people whose last word is a yes, in the order of their answers
+    :param no: the no that ends it
+    :param unexplained: names of those whose last word is a no without a reason: it stands in the way
+    :param left_out: names of those whose answer does not count
+    """
+
+    at_least: int
+    agreed: tuple[str, ...] = ()
+    no: RecordedAnswer | None = None
+    unexplained: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def is_approved(self) -> bool:
+        """Whether enough have agreed, and nobody objects."""
+        return self.no is None and not self.unexplained and len(self.agreed) >= self.at_least
+
+    @property
+    def lines(self) -> list[str]:
+        """Who has answered what, a line each."""
+        found = [f"{len(self.agreed)} of {self.at_least} approved{': ' if self.agreed else ''}{', '.join(self.agreed)}"]
+        if self.no is not None:
+            found.append(f"rejected by {self.no.name}: {self.no.reason or 'no reason was given'}")
+        found += [f"{name} said no without a reason: give one, or change it" for name in self.unexplained]
+        found += [f"the answer of {name}, who asked for it, does not count" for name in self.left_out]
+        return found
+
+
+def tally(answers: Iterable[RecordedAnswer], quorum: Quorum, terms: str) -> Tally:
+    """Return who has agreed to these terms, and who has not.
+
+    A person counts once, with the last answer; the first no that is explained ends it.
+
+    :param terms: digest of what would be done now; an answer to anything else does not count
+    """
+    last: dict[str, RecordedAnswer] = {}
+    left_out: dict[str, str] = {}
+    no: RecordedAnswer | None = None
+    for one in answers:
+        if one.terms != terms:
+            continue
+        if quorum.requester is not None and quorum.requester in (one.person, one.name):
+            left_out[one.person] = one.name
+            continue
+        last.pop(one.person, None)
+        last[one.person] = one
+        if no is None and one.word == "no" and (one.reason or not quorum.is_strict):
+            no = one
+    return Tally(
+        quorum.at_least,
+        agreed=tuple(one.name for one in last.values() if one.word == "yes"),
+        no=no,
+        unexplained=tuple(one.name for one in last.values() if one.word == "no" and one is not no),
+        left_out=tuple(left_out.values()),
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -12,7 +13,8 @@ import pytest
 from airflow.api_fastapi.auth.managers.base_auth_manager import BaseAuthManager
 
 from nightshift.configuration import all_mistakes
-from nightshift.promotion.rules.people import people_problem
+from nightshift.promotion.record import RecordedAnswer
+from nightshift.promotion.rules.people import Quorum, people_problem, tally
 
 SIMPLE = "airflow.api_fastapi.auth.managers.simple.simple_auth_manager.SimpleAuthManager"
 FAB = "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager"
@@ -87,3 +89,65 @@ def test_ours_know_people_by_their_names(
     assert ours.is_authorized_hitl_task(None, assigned_users={"ada"}, user=Person()) is True
     assert ours.is_authorized_hitl_task(None, assigned_users={"7", "grace"}, user=Person()) is False
     monkeypatch.delitem(sys.modules, module)
+
+
+def said(person: str, word: str = "yes", reason: str = "", terms: str = "t") -> RecordedAnswer:
+    at = datetime(2026, 11, 20, tzinfo=UTC)
+    return RecordedAnswer.model_validate(
+        {"person": person, "name": person.title(), "word": word, "reason": reason, "at": at, "terms": terms}
+    )
+
+
+ONE, TWO = Quorum(), Quorum(2, is_strict=True)
+NOT_EVE = Quorum(1, requester="eve", is_strict=True)
+
+
+@pytest.mark.parametrize(
+    ("answers", "quorum", "agreed", "rejected_by", "is_approved"),
+    [
+        ([], ONE, [], None, False),
+        ([said("ann")], ONE, ["Ann"], None, True),
+        ([said("ann")], TWO, ["Ann"], None, False),
+        ([said("ann"), said("ann")], TWO, ["Ann"], None, False),
+        ([said("ann"), said("bob")], TWO, ["Ann", "Bob"], None, True),
+        ([said("ann", terms="old"), said("bob")], TWO, ["Bob"], None, False),
+        ([said("ann", "no")], ONE, [], "Ann", False),
+        ([said("ann", "no", "late")], TWO, [], "Ann", False),
+        ([said("ann", "no", "late"), said("bob"), said("eve")], TWO, ["Bob", "Eve"], "Ann", False),
+        ([said("ann", "no", "late"), said("ann")], TWO, ["Ann"], "Ann", False),
+        ([said("ann", "no"), said("bob"), said("eve")], TWO, ["Bob", "Eve"], None, False),
+        ([said("ann", "no"), said("bob"), said("ann")], TWO, ["Bob", "Ann"], None, True),
+        ([said("ann", "no"), said("ann", "no", "late")], TWO, [], "Ann", False),
+        ([said("ann"), said("bob"), said("bob", "no")], TWO, ["Ann"], None, False),
+        ([said("ann", "no", "late", terms="old"), said("bob"), said("eve")], TWO, ["Bob", "Eve"], None, True),
+        ([said("eve")], NOT_EVE, [], None, False),
+        ([said("eve", "no", "mine")], NOT_EVE, [], None, False),
+        ([said("eve"), said("ann")], NOT_EVE, ["Ann"], None, True),
+    ],
+)
+def test_a_stage_is_approved_by_enough_different_people_and_by_nobody_against(
+    answers: list[RecordedAnswer], quorum: Quorum, agreed: list[str], rejected_by: str | None, is_approved: bool
+) -> None:
+    found = tally(answers, quorum, "t")
+    assert list(found.agreed) == agreed
+    assert (found.no and found.no.name) == rejected_by
+    assert found.is_approved is is_approved
+
+
+def test_it_is_said_who_has_answered_what() -> None:
+    found = tally([said("ann"), said("bob", "no"), said("eve")], Quorum(2, requester="eve", is_strict=True), "t")
+    assert found.lines == [
+        "1 of 2 approved: Ann",
+        "Bob said no without a reason: give one, or change it",
+        "the answer of Eve, who asked for it, does not count",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("quorum", "users", "missing"),
+    [(TWO, ["ann", "bob"], 0), (TWO, [], 0), (Quorum(2, "ann"), ["ann", "bob"], 1), (Quorum(1, "ann"), ["ann"], 1)],
+)
+def test_it_is_known_before_anybody_is_asked_whether_enough_may_answer(
+    quorum: Quorum, users: list[str], missing: int
+) -> None:
+    assert quorum.missing_people(users) == missing
