@@ -125,7 +125,8 @@ class _Chain:
             "job_timeout": timedelta(hours=config.deploy_hours),
             "waiting_timeout": timedelta(days=config.waiting_days),
         }
-        self.checks = Checks(self.shared, self.job)
+        # A check brings nothing to a stage, so that no freeze concerns it; a hold stops it all the same.
+        self.checks = Checks(self.shared, {**self.job, "freezes": NO_FREEZES})
 
     def declare(self) -> None:
         """Declare all tasks."""
