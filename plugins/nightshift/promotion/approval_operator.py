@@ -10,13 +10,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk.exceptions import AirflowFailException, TaskAwaitingInput, TaskDeferred
 
-from nightshift.jobs.state import TaskState
-from nightshift.nights.place import lake_of_this_deployment
-from nightshift.notify.message import Event, Message, Severity
-from nightshift.notify.send import tell
 from nightshift.promotion.asking import Person, person_of, reason_form, reason_of, shown_question
 from nightshift.promotion.index import doubts_at, running
-from nightshift.promotion.question import quorum_lines, roll_back_summary, stage_summary, terms_line
+from nightshift.promotion.question import quorum_lines, stage_summary, terms_line
 from nightshift.promotion.record import (
     PromotionRecord,
     PromotionStep,
@@ -27,9 +23,9 @@ from nightshift.promotion.record import (
     now,
 )
 from nightshift.promotion.recorder import StepRecorder, run_now
+from nightshift.promotion.reminder import remind
 from nightshift.promotion.rules.people import Quorum, Tally, tally
 from nightshift.promotion.rules.progress import in_doubt
-from nightshift.promotion.store import Records
 from nightshift.promotion.terms import Terms
 from nightshift.promotion.triggers import SupersedeTrigger, WaitOver, Why
 from nightshift.retries import VendorRetryPolicy
@@ -40,8 +36,6 @@ if TYPE_CHECKING:
     from nightshift.promotion.question import Doubts
 
 NOBODY = "nobody in time"
-REMINDERS_KEY = "promotion_reminders"
-"""Key of the task state store that counts the reminders of a question."""
 BY_PERSON = frozenset({"manual", "backfill"})
 """Types of runs that a person has started."""
 
@@ -89,7 +83,7 @@ class PromotionApprovalOperator(ApprovalOperator):
             "response_timeout": timedelta(hours=hours),
             "params": reason_form(needed=False),
             "defaults": defaults,
-            "assigned_users": _assigned(users),
+            "assigned_users": assigned(users),
             "retry_policy": VendorRetryPolicy(),
         }
         super().__init__(**{**options, **kwargs})
@@ -214,29 +208,17 @@ class PromotionApprovalOperator(ApprovalOperator):
         """Remind people, and wait on; whoever cannot be told keeps nobody from answering."""
         recorder, record = run_now(self._begin(context))
         step = record.step(recorder.task_id)
-        lines = self._tally(context, step).lines
-        until = f"Until {step.until:%Y-%m-%d %H:%M} UTC. " if step is not None and step.until else ""
-        whom = ", ".join(one["name"] for one in self.assigned_users or ())
-        reminder = Message(
-            key=f"{recorder.dag_id}/{recorder.run_id}/{recorder.task_id}",
-            number=self._reminded(context),
-            topic="promotions",
-            event=Event.UPDATED,
-            title=f"{self.subject} waits for an answer",
-            text=f"{until}{f'Asked: {whom}. ' if whom else ''}{'; '.join(lines)}",
-            severity=Severity.WARNING,
-            source=self.application,
+        remind(
+            context,
+            self.application,
+            self.subject,
+            answered=self._tally(context, step).lines,
+            users=[one["name"] for one in self.assigned_users or ()],
+            until=step.until if step is not None else None,
             link=self._link(context),
         )
-        for problem in tell(reminder):
-            self.log.warning("Not everybody was reminded: %s", problem)
         self._refuse_another_question(context, recorder, record)
         raise self._parked(context, recorder, record)
-
-    def _reminded(self, context: Context) -> int:
-        """Count the reminders of this task, from 1."""
-        kept = TaskState(context["task_state_store"], REMINDERS_KEY, int)
-        return kept.save((kept.load_if_sound() or 0) + 1)
 
     def _link(self, context: Context) -> str | None:
         try:
@@ -397,48 +379,8 @@ class PromotionApprovalOperator(ApprovalOperator):
         }
 
 
-class RollBackApprovalOperator(PromotionApprovalOperator):
-    """Ask a person whether a failed stage is to run the version from before again: what the record offers.
-
-    Those who may approve the stage answer; where it names nobody, those that ``roll_back`` names.
-
-    :param ways: stage → what an answer allows
-    :param approvers: stage → ids of the users who may approve it
-    """
-
-    kind = StepKind.ROLL_BACK_APPROVAL
-
-    def __init__(self, *, ways: Mapping[str, Terms], approvers: Mapping[str, Sequence[str]], **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.ways = ways
-        self.approvers = approvers
-
-    def summarize(self, record: PromotionRecord, now_running: Mapping[str, Any], doubts: Doubts) -> tuple[str, str]:
-        """Return subject and body of the question."""
-        if record.offer is None:
-            raise LookupError("the record offers no way back, so there is nothing to ask for")
-        return roll_back_summary(record, record.offer, now_running, self.own_terms(record), doubts)
-
-    def version_in(self, record: PromotionRecord) -> Version | None:
-        """Return the version that is brought back."""
-        return None if record.offer is None else record.offer.version
-
-    def own_terms(self, record: PromotionRecord) -> Terms:
-        """Return what an answer allows."""
-        label = record.offer.stage if record.offer else ""
-        return self.ways.get(label) or Terms(label, {})
-
-    async def stage_of(self, context: Context) -> str | None:
-        """Return the stage that is offered."""
-        record = await Records(lake_of_this_deployment(), self.application).read(context["ti"].run_id)
-        return record.offer.stage if record is not None and record.offer is not None else None
-
-    def answerers(self, stage: str | None) -> Any:
-        """Return those who may approve the stage."""
-        return _assigned(self.approvers.get(stage or "", ())) or self.assigned_users
-
-
-def _assigned(users: Sequence[str]) -> list[dict[str, str]] | None:
+def assigned(users: Sequence[str]) -> list[dict[str, str]] | None:
+    """Return people as Airflow's operator takes them; ``None``: whoever may act on the DAG."""
     return [{"id": user, "name": user} for user in users] or None
 
 

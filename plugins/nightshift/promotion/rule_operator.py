@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from nightshift.nights.place import lake_of_this_deployment
-from nightshift.promotion.approval_operator import RollBackApprovalOperator
 from nightshift.promotion.record import StepState
 from nightshift.promotion.recorder import run_now
+from nightshift.promotion.roll_back_approval import RollBackApprovalOperator
 from nightshift.promotion.store import Records
 
 if TYPE_CHECKING:

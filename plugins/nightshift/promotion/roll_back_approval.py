@@ -1,0 +1,59 @@
+"""The approval of a roll-back by people in the Airflow UI."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from nightshift.nights.place import lake_of_this_deployment
+from nightshift.promotion.approval_operator import PromotionApprovalOperator, assigned
+from nightshift.promotion.question import roll_back_summary
+from nightshift.promotion.record import PromotionRecord, StepKind, Version
+from nightshift.promotion.store import Records
+from nightshift.promotion.terms import Terms
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from nightshift.promotion.question import Doubts
+
+
+class RollBackApprovalOperator(PromotionApprovalOperator):
+    """Ask a person whether a failed stage is to run the version from before again: what the record offers.
+
+    Those who may approve the stage answer; where it names nobody, those that ``roll_back`` names.
+
+    :param ways: stage → what an answer allows
+    :param approvers: stage → ids of the users who may approve it
+    """
+
+    kind = StepKind.ROLL_BACK_APPROVAL
+
+    def __init__(self, *, ways: Mapping[str, Terms], approvers: Mapping[str, Sequence[str]], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.ways = ways
+        self.approvers = approvers
+
+    def summarize(self, record: PromotionRecord, now_running: Mapping[str, Any], doubts: Doubts) -> tuple[str, str]:
+        """Return subject and body of the question."""
+        if record.offer is None:
+            raise LookupError("the record offers no way back, so there is nothing to ask for")
+        return roll_back_summary(record, record.offer, now_running, self.own_terms(record), doubts)
+
+    def version_in(self, record: PromotionRecord) -> Version | None:
+        """Return the version that is brought back."""
+        return None if record.offer is None else record.offer.version
+
+    def own_terms(self, record: PromotionRecord) -> Terms:
+        """Return what an answer allows."""
+        label = record.offer.stage if record.offer else ""
+        return self.ways.get(label) or Terms(label, {})
+
+    async def stage_of(self, context: Context) -> str | None:
+        """Return the stage that is offered."""
+        record = await Records(lake_of_this_deployment(), self.application).read(context["ti"].run_id)
+        return record.offer.stage if record is not None and record.offer is not None else None
+
+    def answerers(self, stage: str | None) -> Any:
+        """Return those who may approve the stage."""
+        return assigned(self.approvers.get(stage or "", ())) or self.assigned_users
