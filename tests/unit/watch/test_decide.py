@@ -246,3 +246,14 @@ def test_of_two_watchers_that_open_one_for_the_same_one_gives_way() -> None:
     assert pending(gone, "team", at("06:00")) is None
     other = decide(look("06:00", nights("flexnet/device")), ())
     assert doubled({one.id for one in other}, (*source, *other), at("06:00")) == ()
+
+
+def test_a_report_that_is_gone_again_is_in_its_incident_once() -> None:
+    """Somebody drops the table again while the other report is still missing."""
+    both = nights("flexnet/a", "flexnet/b")
+    (one,) = follow(
+        look("06:00", both),
+        look("06:10", both, {"flexnet/a": NightSeen(Sight.SOUND, at("06:05"))}),
+        look("06:20", both),
+    )
+    assert [(member.report, member.until) for member in one.members] == [("flexnet/b", None), ("flexnet/a", None)]
