@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from docs.board_types import types_js
+from docs.commands import commands
 from nightshift.cli.schema import SCHEMAS, described
 from nightshift.http.client_settings import ClientSettings
 from nightshift.provider import get_provider_info
@@ -40,6 +41,7 @@ def files() -> dict[Path, str]:
         made[DOCS / "schemas" / f"{name}.json"] = f"{json.dumps(schema(), indent=2, ensure_ascii=False)}\n"
         made[DOCS / "reference" / f"{name}.md"] = "".join(_configuration(name, schema()))
     made[DOCS / "reference" / "connections.md"] = "".join(_connections())
+    made[DOCS / "reference" / "commands.md"] = "".join([MADE, *commands()])
     made[BOARD / "types.js"] = types_js()
     return made
 

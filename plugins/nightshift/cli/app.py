@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -23,6 +24,8 @@ from nightshift.cli.project import SETTINGS, WRITES, Fate, Needs, PlannedFile, P
 from nightshift.cli.promotions import promotions
 from nightshift.cli.replay import replay
 from nightshift.cli.schema import SCHEMAS
+from nightshift.cli.terminal import logs_beside
+from nightshift.cli.watch import watch
 from nightshift.config.document import ConfigError
 from nightshift.config.scalars import name_problem
 from nightshift.provider import get_provider_info
@@ -41,6 +44,7 @@ app.add_typer(jobs, name="jobs")
 app.command()(doctor)
 app.command()(promotions)
 app.command()(replay)
+app.command()(watch)
 Source = StrEnum("Source", {name: name for name in SOURCES})  # type: ignore[misc]
 ConfigFile = StrEnum("ConfigFile", {name: name for name in SCHEMAS})  # type: ignore[misc]
 _FATES = {
@@ -52,9 +56,26 @@ _FATES = {
 }
 
 
+def main() -> None:
+    """Run a command, and end the process where it ends.
+
+    Threads of the object store may outlive their work by a moment; an interpreter that takes itself apart meanwhile
+    aborts the process, and with it the exit code.
+    """
+    code: object = 0
+    try:
+        app()
+    except SystemExit as ended:
+        code = ended.code
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code if isinstance(code, int) else int(code is not None))
+
+
 @app.callback()
-def _commands() -> None:
-    """Keep ``nightshift <command>`` the form, however few commands there are."""
+def _commands(context: typer.Context) -> None:
+    """Say what goes wrong beside the result of a command, never in it."""
+    context.with_resource(logs_beside())
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""``nightshift config check``: what is wrong with both configuration files, before Airflow sees them."""
+"""``nightshift config check``: what is wrong with the configuration files, before Airflow sees them."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from typing import Annotated, Any
 import typer
 
 from nightshift.cli.terminal import AsJson, Exit, out, plain, print_json, styled, telling
-from nightshift.settings import PROMOTIONS, REPORTS, config_folder
+from nightshift.config.reading import NOTIFY, PROMOTIONS, REPORTS, config_folder
 
-config = typer.Typer(no_args_is_help=True, help="The configuration: reports.yaml and promotions.yaml.")
+config = typer.Typer(no_args_is_help=True, help="The configuration: reports.yaml, promotions.yaml and notify.yaml.")
 _PLACE = re.compile(r"(?P<file>[^\n]+?\.ya?ml):(?:(?P<line>\d+):)? ?(?:(?P<field>[^\s:]+): )?(?P<text>.*)", re.DOTALL)
 Folder = Annotated[
     Path | None,
@@ -33,7 +33,7 @@ def check(folder: Folder = None, as_json: AsJson = False) -> None:
         where = folder or config_folder()
         found = mistakes_in(where)
     if as_json:
-        files = [str(where / name) for name in (REPORTS, PROMOTIONS) if (where / name).exists()]
+        files = [str(where / name) for name in (REPORTS, PROMOTIONS, NOTIFY) if (where / name).exists()]
         print_json({"version": 1, "ok": not found, "files": files, "mistakes": [_parts(one) for one in found]})
     elif found:
         for one in found:

@@ -7,9 +7,10 @@ terminal.
 from __future__ import annotations
 
 import json
+import logging
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
 from enum import IntEnum
@@ -27,7 +28,6 @@ from nightshift.redaction import redact
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object for programs, see docs/cli.md.")]
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-_NOT_HERE = ("NIGHTSHIFT_LAKE", "NIGHTSHIFT_CONFIG")
 
 
 class Exit(IntEnum):
@@ -109,6 +109,32 @@ def telling() -> Iterator[None]:
         fail(f"{_last_line(error)} Run it again; where it stays, look at `nightshift doctor`.", Exit.NOT_KNOWN)
 
 
+class _ForPeople(logging.Handler):
+    """Writes log lines beside the result, not into it."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one."""
+        err().print(plain(redact(f"{record.levelname.lower()}: {record.getMessage()}")), soft_wrap=True)
+
+
+@contextmanager
+def logs_beside() -> Iterator[None]:
+    """Let warnings go to the terminal for people: Airflow writes its log where the result goes."""
+    ours = logging.getLogger("nightshift")
+    before, handler = (ours.propagate, ours.level), _ForPeople(logging.WARNING)
+    ours.addHandler(handler)
+    ours.propagate = False
+    streams = [one for one in logging.root.handlers if getattr(one, "stream", None) in (sys.stdout, sys.__stdout__)]
+    moved = [(one, one.setStream(sys.stderr)) for one in streams if isinstance(one, logging.StreamHandler)]
+    try:
+        yield
+    finally:
+        for one, stream in moved:
+            one.setStream(stream)
+        ours.removeHandler(handler)
+        ours.propagate, ours.level = before
+
+
 def confirmed(question: str, *, yes: bool) -> bool:
     """Ask a person; without a terminal nobody answers, and that is no.
 
@@ -134,16 +160,6 @@ def night_option(text: str | None) -> date | None:
         raise typer.BadParameter(f"{text!r} is no night; give YYYY-MM-DD") from None
 
 
-def bytes_words(size: int) -> str:
-    """Return a size for people."""
-    found = float(size)
-    for unit in ("B", "kB", "MB", "GB"):
-        if found < 1000:
-            return f"{found:.0f} {unit}" if unit == "B" else f"{found:.1f} {unit}"
-        found /= 1000
-    return f"{found:.1f} TB"
-
-
 def _last_line(error: Exception) -> str:
     words = redact(str(error)).strip().splitlines() or [""]
     return f"{type(error).__name__}: {words[0][:500]}".rstrip(": ") + "."
@@ -153,6 +169,3 @@ def _as_json(value: Any) -> Any:
     if isinstance(value, date | datetime):
         return value.isoformat()
     raise TypeError(f"{type(value).__name__} is no JSON")
-
-
-Say = Callable[[str], object]

@@ -30,6 +30,7 @@ from nightshift.http.response import Download, RequestContext, Response
 from nightshift.http.timely import window_now
 from nightshift.http.transport import Transport
 from nightshift.known_secrets import remember
+from nightshift.metrics import Metric, count, took
 from nightshift.redaction import safe_url
 
 T = TypeVar("T")
@@ -466,6 +467,8 @@ class VendorHook(HttpAsyncHook):
                 what = f"{error.method} {error.path}: {error.problem} ({error.status or 'no answer'})"
                 next_one = f"attempt {attempt + 1} of {self.backoff.attempts} in {wait:.1f} s"
                 self.log.warning("%s: %s; %s", self.vendor, what, next_one)
+                count(Metric.HTTP_RETRIES, vendor=self.conn_type, error=type(error).__name__)
+                took(Metric.HTTP_WAIT, wait, vendor=self.conn_type)
                 await asyncio.sleep(wait)
         raise AssertionError("unreachable")
 

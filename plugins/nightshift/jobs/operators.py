@@ -22,6 +22,7 @@ from nightshift.jobs.record import Ending, JobRecord, JobStore
 from nightshift.jobs.state import FAILED, TERMINAL, JobState, JobStatus
 from nightshift.jobs.verdicts import failed, not_shown, refused, stopped, timed_out, unlike
 from nightshift.jobs.waiting import EventKind, JobEvent, Phase, WaitPlan, Watch
+from nightshift.metrics import Metric, count, took
 from nightshift.retries import VendorRetryPolicy
 
 if TYPE_CHECKING:
@@ -234,6 +235,7 @@ class VendorJobOperator(BaseOperator):
                 await self.before_wait(context, record)
                 event = await self._wait(record, adapter)
             record = self._take_note(store, record, event)
+            self._measure(adapter, record, event)
             if event.kind is EventKind.ENDED:
                 if not self._redo(record, event):
                     return await self._finish(context, adapter, store, record, event), ""
@@ -292,6 +294,12 @@ class VendorJobOperator(BaseOperator):
                 anchor=record.anchor + waited, attempt_at=record.attempt_at + waited, waiting_since=None
             )
         return store.save(record)
+
+    def _measure(self, adapter: JobAdapter, record: JobRecord, event: JobEvent) -> None:
+        state = "unknown" if record.status is None else str(record.status.state)
+        count(Metric.JOBS, vendor=adapter.vendor, event=str(event.kind), state=state)
+        if event.kind is EventKind.ENDED and record.intent is not None:
+            took(Metric.JOBS_DURATION, max(event.at - record.intent.at, 0.0), vendor=adapter.vendor, state=state)
 
     def _redo(self, record: JobRecord, event: JobEvent) -> bool:
         if record.ending is Ending.AGAIN_IF_CANCELLED:

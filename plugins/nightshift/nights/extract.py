@@ -16,6 +16,7 @@ from airflow.sdk import BaseAsyncOperator, Context
 from nightshift.errors import BeyondHorizon, VendorError
 from nightshift.lake.extract import Manifest, Progress, describe
 from nightshift.lake.landing import Landing
+from nightshift.metrics import Metric, count, took
 from nightshift.nights.place import lake_of_this_deployment
 from nightshift.retries import VendorRetryPolicy
 
@@ -87,6 +88,13 @@ class ExtractOperator(BaseAsyncOperator):
             manifest.bytes,
             seconds,
         )
+        for metric, number in (
+            (Metric.EXTRACT_ROWS, manifest.rows),
+            (Metric.EXTRACT_BYTES, manifest.bytes),
+            (Metric.EXTRACT_PAGES, manifest.pages),
+        ):
+            count(metric, number, source=self.source, report=self.report)
+        took(Metric.EXTRACT_DURATION, seconds, source=self.source, report=self.report)
         return describe(manifest, seconds)
 
     @abstractmethod

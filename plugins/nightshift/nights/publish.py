@@ -5,6 +5,7 @@ vendor.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -17,9 +18,11 @@ from nightshift.lake.columns import drift
 from nightshift.lake.errors import LakeError, SchemaDrift
 from nightshift.lake.landing import Landing
 from nightshift.lake.spec import PublishSpec
+from nightshift.metrics import Metric, count, took
 from nightshift.nights.bounds import DAY
 from nightshift.nights.failures import NightFailure
 from nightshift.nights.index import record_failure, record_published
+from nightshift.nights.lineage import PublishLineage
 from nightshift.nights.place import lake_of_this_deployment, report_asset
 from nightshift.nights.ready import Waiting, emit_ready, nights_to_look_at, published_report
 from nightshift.retries import VendorRetryPolicy
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
     from nightshift.lake.snapshot import Snapshot
     from nightshift.lake.spec import Column
     from nightshift.lake.store import Lake
+    from nightshift.lake.tables import Published
 
 
 NIGHTS_LOOKED_BACK = 7
@@ -147,6 +151,7 @@ class PublishNightOperator(BaseOperator):
         self.source = source
         self.report = report
         self.force = force
+        self._lineage: PublishLineage | None = None
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Publish; return what the asset event carries."""
@@ -159,14 +164,17 @@ class PublishNightOperator(BaseOperator):
         def look(table: Snapshot | None) -> None:
             new.extend(new_columns(landing, manifest, table.columns if table else None, spec, self.log.info))
 
+        began = time.monotonic()
         try:
             published = publish(landing.lake, manifest, spec, force=bool(self.force), say=self.log.info, look=look)
         except LakeError as error:
+            count(Metric.PUBLISH_REFUSED, source=self.source, report=self.report, error=type(error).__name__)
             failure = NightFailure.of(error, context)
             record_failure(landing.lake, manifest.source, manifest.report, manifest.night, failure)
             raise
         nights = sorted(published.nights) or [manifest.night]
         record_published(landing.lake, manifest.source, manifest.report, nights)
+        self._tell_others(landing.lake, manifest, published, time.monotonic() - began)
         event = context["outlet_events"][self.asset]
         event.extra = extra = {
             "night": manifest.night,
@@ -194,6 +202,19 @@ class PublishNightOperator(BaseOperator):
     def spec_for(self, manifest: Manifest) -> PublishSpec:
         """Return how this extract is published; a source may know more than its configuration says."""
         return PublishSpec.model_validate(self.spec)
+
+    def get_openlineage_facets_on_complete(self, ti: Any) -> Any:
+        """Return what OpenLineage is told of this publish; asked by its provider, where that is installed."""
+        return None if self._lineage is None else self._lineage.facets()
+
+    def _tell_others(self, lake: Lake, manifest: Manifest, published: Published, seconds: float) -> None:
+        """Send the numbers of this publish, and keep what OpenLineage may ask for."""
+        of = {"source": self.source, "report": self.report}
+        if not published.already:
+            count(Metric.PUBLISH_ROWS, published.rows, **of)
+            count(Metric.PUBLISH_BYTES, published.bytes, **of)
+        took(Metric.PUBLISH_DURATION, seconds, **of)
+        self._lineage = PublishLineage(lake, manifest, published)
 
     def _emit_ready(self, context: Context, lake: Lake, nights: Sequence[str]) -> None:
         """Emit the event of each application for which a night is complete now; what was published is in the lake

@@ -34,7 +34,7 @@ async def health(api: AirflowApi) -> list[Finding]:
             beat = next((value for key, value in told.items() if key.startswith("latest_") and value), None)
             found += [ok(name, "healthy")] if beat is None or name == "metadatabase" else _fresh(name, str(beat))
         elif status is not None or name != "dag_processor":
-            found.append(bad(name, f"is {status}", "Start it, and look into its log."))
+            found.append(bad(name, f"is {status or 'not there'}", "Start it, and look into its log."))
     version = (await api.get("/api/v2/version"))["version"]
     found.append(ok("Airflow", f"{version} at {api.url}"))
     return found + await _provider(api)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 SKEW = timedelta(minutes=2)
 SECONDS = 20.0
 _NOT_HERE = (
-    "Make it under Admin, Connections, or give AIRFLOW_CONN_{name} to every process of Airflow; "
+    "Make it under Admin, Connections, or as an environment variable of every process of Airflow; "
     "docs/reference/connections.md has its fields."
 )
 
@@ -96,10 +96,10 @@ def _tested_here(about: str, conn_id: str, kind: str, *, is_stored: bool, asked:
             fix = "Set AIRFLOW__CORE__TEST_CONNECTION=Enabled for the API server, or press Test in the UI."
             return [warn(about, "is in Airflow, which does not test it for you, and is not on this machine", fix)]
         if not asked:
-            fix = "Let Airflow be asked (--airflow-url), or give it here, as AIRFLOW_CONN_… for instance."
+            fix = "Let Airflow be asked (--airflow-url), or give it here, as an environment variable for instance."
             return [warn(about, "is not on this machine, and Airflow was not asked", fix)]
         text = f"is neither in Airflow nor on this machine ({type(error).__name__})"
-        return [bad(about, text, _NOT_HERE.format(name=conn_id.upper()))]
+        return [bad(about, text, _NOT_HERE)]
     if found.conn_type != kind:
         return [bad(about, f"is of the type {found.conn_type!r}, not {kind!r}", "Make it anew with its type.")]
     hook: VendorHook = VENDORS[kind].load(VENDORS[kind].hook)(conn_id)

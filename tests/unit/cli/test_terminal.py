@@ -1,0 +1,110 @@
+"""What every command keeps to: exit codes, one sentence instead of a traceback, no secret, no control character."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from nightshift.cli.terminal import CannotTell, Exit, plain, telling
+from nightshift.config.document import ConfigError
+from nightshift.known_secrets import remember
+from nightshift.lake.errors import UnfitStore
+from nightshift.lake.store import Lake
+from tests.unit.cli.conftest import Run
+
+ROOT = Path(__file__).resolve().parents[3]
+MAIN = "from nightshift.cli.app import main; main()"
+
+
+def test_the_process_ends_with_the_code_of_the_command_and_all_that_it_printed() -> None:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "plugins")}
+
+    def ended(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-c", MAIN, *words], env=environment, capture_output=True, text=True, timeout=120
+        )
+
+    schema = ended("schema", "reports")
+    assert (schema.returncode, schema.stdout.rstrip()[-1]) == (0, "}")
+    assert ended("config", "check", "/nowhere").returncode == Exit.WRONG
+    assert ended("no-such-command").returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (ConfigError("reports.yaml:3: is wrong"), Exit.WRONG),
+        (CannotTell("Airflow is away"), Exit.NOT_KNOWN),
+        (UnfitStore("The lake cannot be written"), Exit.NOT_KNOWN),
+        (ZeroDivisionError("division by zero"), Exit.NOT_KNOWN),
+        (KeyboardInterrupt(), Exit.NOT_KNOWN),
+    ],
+)
+def test_whatever_goes_wrong_is_one_sentence_and_a_code(
+    error: BaseException, code: Exit, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(typer.Exit) as ended, telling():
+        raise error
+    assert ended.value.exit_code == code
+    told = capsys.readouterr().err
+    assert told.startswith("nightshift: ")
+    assert "Traceback" not in told
+
+
+def test_no_secret_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    remember("hunter2-hunter2")
+    with pytest.raises(typer.Exit), telling():
+        raise RuntimeError("refused: hunter2-hunter2")
+    assert "hunter2" not in capsys.readouterr().err
+
+
+def test_what_would_move_the_cursor_or_turn_a_line_around_is_shown_as_what_it_is() -> None:
+    assert plain("a\x1b[31mb\u202ec\x00") == "a\ufffd[31mb\ufffdc\ufffd"
+    assert plain("two\nlines\tö") == "two\nlines\tö"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        (),
+        ("doctor",),
+        ("config", "check"),
+        ("nights",),
+        ("promotions",),
+        ("jobs",),
+        ("replay",),
+        ("watch",),
+        ("hold", "set"),
+    ],
+)
+def test_every_command_helps(words: tuple[str, ...], run: Run) -> None:
+    found = run(*words, "--help")
+    assert found.exit_code == 0
+    assert "Usage" in found.stdout
+
+
+def test_what_is_logged_meanwhile_is_beside_the_result(monkeypatch: pytest.MonkeyPatch, lake: Lake, run: Run) -> None:
+    """A warning of ours, and one of Airflow's, whose log goes where a result goes."""
+    from nightshift.nights import index
+
+    def read(*given: Any, **named: Any) -> Any:
+        logging.getLogger("nightshift.nights").warning("the index is stale")
+        logging.getLogger("airflow.something").warning("and Airflow says so, too")
+        return found(*given, **named)
+
+    found = index.read
+    monkeypatch.setattr(index, "read", read)
+    handler = logging.StreamHandler(sys.stdout)
+    monkeypatch.setattr(logging.root, "handlers", [*logging.root.handlers, handler])
+    told = run("nights", "--json")
+    assert json.loads(told.stdout)["version"] == 1
+    assert "warning: the index is stale" in told.stderr
+    assert logging.getLogger("nightshift").propagate
