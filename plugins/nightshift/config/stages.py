@@ -28,6 +28,8 @@ Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 OnFailure = Literal["offer", "roll_back", "stop"]
 TAKEN_STAGES = frozenset({"build", "begin", "close", "roll_back"})
 """Task ids of a promotion that no stage may take."""
+TAKEN_BY_CHECKS = frozenset({"verify", "soak", "verify_again"})
+"""Task ids and groups of a stage with a verification or a soak, which no step of it may take."""
 
 
 class DeploymentWindow(Section):
@@ -121,7 +123,10 @@ class Stage(AtEnvironment):
             raise ValueError(f"{self.label!r} cannot be a task id ({problem}); give the stage a name")
         if self.label in TAKEN_STAGES:
             raise ValueError(f"{self.label!r} is a task of the promotion itself; give the stage another name")
-        check_once("step", [step.name for step in (*self.before, *self.after)])
+        names = [step.name for step in (*self.before, *self.after)]
+        check_once("step", names)
+        if (self.verify or self.soak) and (taken := sorted(TAKEN_BY_CHECKS.intersection(names))):
+            raise ValueError(f"step {taken[0]!r} has the name of what verifies or soaks the stage; give it another one")
         if self.before and self.window is not None and self.window.outside == "start_time":
             raise ValueError(
                 "before does not go with window.outside: start_time: FlexDeploy waits with the deployment only, and "

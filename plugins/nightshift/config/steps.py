@@ -10,8 +10,8 @@ from pydantic import AfterValidator, BaseModel, Field, field_validator, model_va
 from nightshift.config.reports import Section
 from nightshift.config.scalars import Id, Pairs, Text, Word
 
-TAKEN_STEPS = frozenset({"approve", "deploy", "window", "exago", "soak", "verify", "verify_again"})
-"""Task ids and task groups of a stage that no utility step may take."""
+TAKEN_STEPS = frozenset({"approve", "deploy", "window", "exago"})
+"""Task ids of a stage that no utility step may take."""
 
 
 def check_one(part: BaseModel, name: str, *, required: bool = True) -> None:

@@ -100,6 +100,8 @@ class Execution(msgspec.Struct, frozen=True, kw_only=True):
     status: str = ""
     kind: str | None = None
     instance_id: str | None = None
+    project_id: int | None = None
+    environment_id: int | None = None
     project_version_id: int | None = None
     started: str | None = None
     aborted_by: str | None = None
@@ -109,6 +111,11 @@ class Execution(msgspec.Struct, frozen=True, kw_only=True):
     def succeeded(self) -> bool:
         """Whether it has ended well."""
         return self.status.strip().lower() in ("success", "succeeded", "completed")
+
+    def is_deployment_to(self, project: int, environment: int) -> bool:
+        """Whether it deployed a project to an environment."""
+        there = (self.project_id, self.environment_id) == (project, environment)
+        return there and "DEPLOY" in (self.kind or "").upper() and (self.request_id or "").isdigit()
 
     @property
     def words(self) -> str:
@@ -128,6 +135,8 @@ class Execution(msgspec.Struct, frozen=True, kw_only=True):
             status=_text(row.get("executionStatus")) or "",
             kind=_text(row.get("workflowType")),
             instance_id=_text(_first(row, "instanceId", "targetId")),
+            project_id=_number(row.get("projectId")),
+            environment_id=_number(row.get("environmentId")),
             project_version_id=_number(row.get("projectVersionId")),
             started=_text(_first(row, "startTime", "createdOn")),
             aborted_by=_text(row.get("abortedBy")),

@@ -126,7 +126,8 @@ class _Chain:
             "waiting_timeout": timedelta(days=config.waiting_days),
         }
         # A check brings nothing to a stage, so that no freeze concerns it; a hold stops it all the same.
-        self.checks = Checks(self.shared, {**self.job, "freezes": NO_FREEZES})
+        job = {**self.job, "freezes": NO_FREEZES}
+        self.checks = Checks(self.shared, job, next(iter(config.what.values())))
 
     def declare(self) -> None:
         """Declare all tasks."""

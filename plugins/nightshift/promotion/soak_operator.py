@@ -10,12 +10,13 @@ from airflow.sdk.exceptions import AirflowFailException, TaskDeferred
 
 from nightshift.config.scalars import duration_text
 from nightshift.nights.place import lake_of_this_deployment
+from nightshift.promotion.deployed import deployed_by, overtaken
 from nightshift.promotion.holds import holds
 from nightshift.promotion.record import StepKind, StepState, VerdictWord
 from nightshift.promotion.recorder import StepRecorder, run_now
 from nightshift.promotion.rules.verification import reported_failure, soak_end
 from nightshift.promotion.triggers import SoakTrigger
-from nightshift.promotion.verification_operators import Look, conclude, deployed_by, overtaken, verdict_of
+from nightshift.promotion.verification_operators import Look, conclude, verdict_of
 from nightshift.retries import VendorRetryPolicy
 
 if TYPE_CHECKING:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator, TaskGroup
 
 from nightshift.config.verification import NEXT_NIGHT
+from nightshift.flexdeploy.lookup import Named
+from nightshift.promotion.deployed import Place
 from nightshift.promotion.due import AGAIN, FIRST, SOAK
 from nightshift.promotion.record import StepKind
 from nightshift.promotion.soak_operator import SoakOperator
@@ -22,11 +24,13 @@ class Checks:
 
     :param shared: what all tasks of the application have
     :param job: what all tasks have that FlexDeploy works for
+    :param project: id or path of the project that is deployed
     """
 
-    def __init__(self, shared: Mapping[str, Any], job: Mapping[str, Any]) -> None:
+    def __init__(self, shared: Mapping[str, Any], job: Mapping[str, Any], project: int | str) -> None:
         self._shared = dict(shared)
         self._job = dict(job)
+        self._project = project
 
     def of_stage(self, stage: Stage, at: Mapping[str, Any]) -> list[BaseOperator]:
         """Declare the tasks of a stage, within its task group, and return them in their order.
@@ -68,17 +72,17 @@ class Checks:
         verify = stage.verify
         if verify is None:
             return []
+        environment: int | str = next(iter(stage.where.values()))
+        named = Named(project=self._project, environment=environment)
+        at = {**at, "kind": kind, "place": Place(self._job["conn_id"], named)}
         tasks: list[BaseOperator] = [
-            ProbeOperator(
-                task_id=prefix + probe.name, doc_md=f"Ask {probe.name} over HTTP.", probe=probe, kind=kind, **at
-            )
+            ProbeOperator(task_id=prefix + probe.name, doc_md=f"Ask {probe.name} over HTTP.", probe=probe, **at)
             for probe in verify.probes
         ]
         tasks += [
             UtilityVerificationOperator(
                 task_id=prefix + step.name,
                 doc_md=f"Run {step.name}, which has to end well.",
-                kind=kind,
                 parameters={**step.what, **(step.where or stage.where), **step.parameters},
                 **self._job,
                 **at,
@@ -91,7 +95,6 @@ class Checks:
                     task_id=prefix + NEXT_NIGHT,
                     doc_md="Wait for the reports of the first night that began after the deployment.",
                     next_night=verify.next_night,
-                    kind=kind,
                     **at,
                 )
             )

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -18,13 +18,11 @@ from nightshift.errors import JobFailed, Rejected
 from nightshift.flexdeploy.vocabulary import RequestState
 from nightshift.jobs.state import TaskState
 from nightshift.nights.place import lake_of_this_deployment
-from nightshift.promotion.due import back_of
-from nightshift.promotion.index import running
+from nightshift.promotion.deployed import Deployed, Place, deployed_by, overtaken
 from nightshift.promotion.job_operators import PromotionUtilityOperator
-from nightshift.promotion.record import StepKind, StepState, Verdict, VerdictWord, Version, now
+from nightshift.promotion.record import StepKind, StepState, Verdict, VerdictWord, now
 from nightshift.promotion.recorder import StepRecorder, run_now
 from nightshift.promotion.rules.next_night import first_night, judged, next_look, nights_over
-from nightshift.promotion.rules.verification import deployment_in
 from nightshift.retries import VendorRetryPolicy
 
 if TYPE_CHECKING:
@@ -32,46 +30,12 @@ if TYPE_CHECKING:
 
     from nightshift.config.verification import NextNight, Probe
     from nightshift.jobs.operators import Ended
-    from nightshift.promotion.record import PromotionRecord
-    from nightshift.promotion.store import Records
     from nightshift.promotion.terms import Terms
 
 TRIES_KEY = "verification_tries"
 """Key of the task state store that holds how often a probe has asked."""
 HEARTBEAT = 6.0
 """Seconds that a wait without a worker lasts at least: Airflow loses one that ends within the worker's last heartbeat."""
-
-
-class Deployed(NamedTuple):
-    """What is looked at: a version, since when it runs in the stage, and by which run."""
-
-    stage: str
-    version: Version
-    since: datetime
-    run_id: str
-
-
-def deployed_by(record: PromotionRecord, kind: StepKind, stage: str) -> Deployed:
-    """Return what a promotion, or its roll-back, brought to a stage.
-
-    :raises Rejected: the record tells of nothing
-    """
-    name = back_of(stage) if kind is StepKind.ROLL_BACK_VERIFICATION else stage
-    step = deployment_in(record, name)
-    if step is None or step.version is None or step.ended is None:
-        raise Rejected(
-            f"the record tells of nothing that was brought to {stage}",
-            advice=f"Nothing was looked at. Clear {stage}.deploy with all that follows.",
-        )
-    return Deployed(stage, step.version, step.ended, record.run_id)
-
-
-async def overtaken(records: Records, here: Deployed) -> str:
-    """Return what else was deployed to the stage since, as the records tell; empty where nothing was."""
-    found = (await running(records, [here.stage]))[here.stage]
-    if found is None or (found.run_id == here.run_id and found.version == here.version):
-        return ""
-    return f"run {found.run_id} brought {found.version} to {here.stage} at {found.since:%Y-%m-%d %H:%M} UTC"
 
 
 @dataclass(frozen=True)
@@ -99,18 +63,27 @@ class VerificationOperator(BaseOperator):
     :param application: name of the application
     :param stage: label of the stage
     :param kind: first, second, or after a roll-back
+    :param place: where FlexDeploy deploys for the stage
     :param terms: what the approval before it has to be of
     """
 
     ui_color = "#e3f0d8"
 
     def __init__(
-        self, *, application: str, stage: str, kind: StepKind, terms: Terms | None = None, **kwargs: Any
+        self,
+        *,
+        application: str,
+        stage: str,
+        kind: StepKind,
+        place: Place | None = None,
+        terms: Terms | None = None,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**{"retry_policy": VendorRetryPolicy(), **kwargs})
         self.application = application
         self.stage = stage
         self.kind = kind
+        self.place = place
         self.terms = terms
         self.patience = 10.0
         """Seconds that the worker itself waits for the next look, all in all."""
@@ -151,7 +124,8 @@ class VerificationOperator(BaseOperator):
         until = time.monotonic() + self.patience
         while True:
             look = await self.look(context, here)
-            if why := await overtaken(recorder.records, here):
+            # FlexDeploy is asked once there is something to say.
+            if why := await overtaken(recorder.records, here, self.place if look.word is not None else None):
                 return Look(VerdictWord.OVERTAKEN, why)
             if look.word is not None or look.again is None:
                 return look
@@ -295,13 +269,15 @@ class UtilityVerificationOperator(PromotionUtilityOperator):
     person asks for, whatever crashes.
 
     :param kind: first, second, or after a roll-back
+    :param place: where FlexDeploy deploys for the stage
     """
 
     ui_color = VerificationOperator.ui_color
 
-    def __init__(self, *, kind: StepKind, **kwargs: Any) -> None:
+    def __init__(self, *, kind: StepKind, place: Place | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.kind = kind
+        self.place = place
 
     async def after_job(self, context: Context, returned: Mapping[str, Any]) -> None:
         """Tell the record that it ended well, if what it ran against is still there.
@@ -313,7 +289,7 @@ class UtilityVerificationOperator(PromotionUtilityOperator):
         requests = tuple(returned.get("workflow_request_ids", ()))
         seen = f"workflow request {', '.join(map(str, requests))} ended well"
         look = Look(VerdictWord.VERIFIED, seen)
-        if why := await overtaken(recorder.records, here):
+        if why := await overtaken(recorder.records, here, self.place):
             look = Look(VerdictWord.OVERTAKEN, why)
         await conclude(recorder, verdict_of(recorder, here, look), requests=requests, url=returned.get("url"))
 
@@ -326,7 +302,7 @@ class UtilityVerificationOperator(PromotionUtilityOperator):
         recorder = self.attempt.recorder
         here = deployed_by(await recorder.read(), self.kind, str(self.stage))
         look = Look(VerdictWord.REFUTED, str(error))
-        if why := await overtaken(recorder.records, here):
+        if why := await overtaken(recorder.records, here, self.place):
             look = Look(VerdictWord.OVERTAKEN, why)
         verdict = verdict_of(recorder, here, look)
         await recorder.end(

@@ -153,3 +153,11 @@ def test_a_plain_stage_has_none_of_it() -> None:
     stage = Stage.model_validate({"environment_id": 4})
     assert (stage.verify, stage.soak, stage.on_failure) == (None, None, None)
     assert stage.model_dump(mode="json", exclude_defaults=True) == {"environment_id": 4}
+
+
+@pytest.mark.parametrize("name", ["verify", "soak", "verify_again"])
+def test_a_step_may_not_have_the_name_of_a_check_and_may_where_there_is_none(name: str) -> None:
+    step = {"environment_id": 4, "after": [{"name": name, "project_id": 1}]}
+    assert Stage.model_validate(step).after[0].name == name
+    with pytest.raises(ValidationError, match="has the name of what verifies or soaks the stage"):
+        Stage.model_validate({**step, "soak": "1h"})

@@ -81,3 +81,26 @@ def test_a_server_that_does_not_tell_is_no_mistake(play: Play, status: int) -> N
 def test_what_is_right_is_found(play: Play) -> None:
     done = play.start("r1", N1).do("begin")
     assert done.state == "success", (done.error, DEV, PORTAL)
+
+
+def test_what_verifies_and_soaks_a_stage_is_planned_and_its_utilities_are_looked_up(
+    play_of: Callable[..., Play],
+) -> None:
+    verify = {"probes": [{"url": "https://portal.example.com/health"}], "utilities": [{**RESTART_IT, "name": "smoke"}]}
+    run = play_of(stage("DEV", verify=verify, soak="4h"), stage("TEST", soak="1d")).start("r1", N1)
+    assert run.do("begin").state == "success"
+    assert "DEV: deploy what is built, verify by probe, smoke, soak 4h, verify again" in run.record.plan
+    assert "TEST: deploy what is built, soak 1d" in run.record.plan
+    assert run.record.due["DEV"] == (
+        "DEV.verify.probe",
+        "DEV.verify.smoke",
+        "DEV.soak",
+        "DEV.verify_again.probe",
+        "DEV.verify_again.smoke",
+    )
+    assert run.record.due["TEST"] == ("TEST.soak",)
+    lost = {"utilities": [{**RESTART_IT, "name": "smoke", "environment": "NOWHERE"}]}
+    play = play_of(stage("DEV", verify=lost))
+    done = play.start("r2", N1).do("begin")
+    assert "DEV.smoke: there is no environment 'NOWHERE'" in str(done.error)
+    assert play.asked() == 0

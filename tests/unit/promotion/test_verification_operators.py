@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from include.standins.faults import Fault
-from include.standins.flexdeploy import LOGIN, PASSWORD, vendor_fault
-from include.standins.flexdeploy.planted import PORTAL
+from include.standins.flexdeploy import LOGIN, PASSWORD, Kind, vendor_fault
+from include.standins.flexdeploy.planted import DEV, PORTAL
 from nightshift.promotion.record import PromotionOutcome, StepKind, StepState, VerdictWord
+from tests.crash.workers import until
 from tests.unit.promotion.play import N1, OLD_VERSION, RESTART_IT, Play, Run, stage
 
 HEALTH = f"/apps/DEV/{PORTAL}/health"
@@ -132,7 +134,7 @@ def test_an_attempt_after_one_that_died_goes_on_with_its_tries_and_a_clear_begin
 
 
 def test_credentials_come_from_a_connection_of_airflows_own_type_and_are_shown_nowhere(
-    checked: Callable[..., Run], vendor: Any, caplog: pytest.LogCaptureFixture
+    checked: Callable[..., Run], vendor: Any, capfd: pytest.CaptureFixture[str]
 ) -> None:
     vendor.turn(health_signs_in=True)
     run = checked(probe(vendor.url, connection="portal", path=f"{HEALTH}?token=s3cr3t-in-the-query"))
@@ -142,7 +144,7 @@ def test_credentials_come_from_a_connection_of_airflows_own_type_and_are_shown_n
     }  # fmt: skip
     done = run.do("DEV.verify.probe")
     assert (done.state, done.error) == ("success", None)
-    told = f"{run.record.to_json()!r} {caplog.text} {done.result}"
+    told = f"{run.record.to_json()!r} {''.join(capfd.readouterr())} {done.result}"
     assert not [one for one in ("s3cr3t", "k3y-of", PASSWORD) if one in told]
     run.play.connections["portal"]["password"] = "wrong"
     run.clear("DEV.verify.probe")
@@ -176,6 +178,25 @@ def test_what_somebody_else_deployed_meanwhile_is_not_verified_and_not_rolled_ba
     assert (done.state, run.record.verdicts[0].word) == ("failed", VerdictWord.OVERTAKEN)
     assert f"run r9 brought 1.0.1 (id {OLD_VERSION}) to DEV" in str(done.error)
     assert run.do("roll_back.offer").state == "skipped"
+
+
+@pytest.mark.parametrize("by_utility", [False, True])
+def test_what_flexdeploy_itself_says_was_deployed_since_counts_where_it_lists_it(
+    checked: Callable[..., Run], vendor: Any, by_utility: bool
+) -> None:
+    more = {"utilities": [RESTART_IT]} if by_utility else {}
+    run = checked(*(() if by_utility else (probe(vendor.url, expect={}),)), **more)
+    check = "DEV.verify.restart" if by_utility else "DEV.verify.probe"
+    listed = {"paths": {"recent_executions": "GET /rest/v1/workflowexecution"}}
+    run.play.connections["flexdeploy_default"]["extra"] = json.dumps(listed)
+    assert run.do(check).state == "success"
+    run.clear(check)
+    body = {"environmentId": DEV, "projectVersionId": OLD_VERSION, "forceDeploy": True, "projectId": PORTAL}
+    [request] = vendor.start_as_user(Kind.DEPLOY, PORTAL, **body)
+    until(lambda: vendor.state(request) == "COMPLETED")
+    done = run.do(check)
+    assert (done.state, run.record.verdicts[-1].word) == ("failed", VerdictWord.OVERTAKEN)
+    assert f"workflow request {request} brought version {OLD_VERSION} to DEV" in str(done.error)
 
 
 def test_a_utility_verifies_by_ending_well(checked: Callable[..., Run]) -> None:

@@ -1,0 +1,90 @@
+"""What a promotion brought to a stage, and whether somebody else has deployed there since."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, NamedTuple
+
+from nightshift.errors import Rejected
+from nightshift.flexdeploy.lookup import Named, resolve
+from nightshift.promotion.due import back_of
+from nightshift.promotion.index import running
+from nightshift.promotion.record import PromotionRecord, StepKind, Version
+from nightshift.promotion.rules.verification import deployment_in
+
+if TYPE_CHECKING:
+    from nightshift.promotion.store import Records
+
+
+class Place(NamedTuple):
+    """Where FlexDeploy deploys for a stage.
+
+    :param conn_id: id of the Airflow connection
+    :param named: the project and the environment
+    """
+
+    conn_id: str
+    named: Named
+
+
+class Deployed(NamedTuple):
+    """A version that was brought to a stage.
+
+    :param since: when the deployment had ended
+    :param requests: its workflow requests; none where it was there already
+    """
+
+    stage: str
+    version: Version
+    since: datetime
+    run_id: str
+    requests: tuple[int, ...]
+
+
+def deployed_by(record: PromotionRecord, kind: StepKind, stage: str) -> Deployed:
+    """Return what a promotion, or its roll-back, brought to a stage.
+
+    :param kind: what the step does that looks at it
+    :raises Rejected: the record tells of nothing
+    """
+    step = deployment_in(record, back_of(stage) if kind is StepKind.ROLL_BACK_VERIFICATION else stage)
+    if step is None or step.version is None or step.ended is None:
+        raise Rejected(
+            f"the record tells of nothing that was brought to {stage}",
+            advice=f"Nothing was looked at. Clear {stage}.deploy with all that follows.",
+        )
+    return Deployed(stage, step.version, step.ended, record.run_id, step.requests)
+
+
+async def overtaken(records: Records, here: Deployed, place: Place | None = None) -> str:
+    """Return what else was deployed to the stage since, by the records or FlexDeploy's own list; empty where nothing
+    was.
+
+    :param place: where FlexDeploy is asked, if its connection names the route of its latest executions
+    :raises VendorError: FlexDeploy would tell, and does not answer
+    """
+    found = (await running(records, [here.stage]))[here.stage]
+    if found is not None and (found.run_id, found.version.id) != (here.run_id, here.version.id):
+        return f"run {found.run_id} brought {found.version} to {here.stage} at {found.since:%Y-%m-%d %H:%M} UTC"
+    return "" if place is None or not here.requests else await _by_flexdeploy(here, place)
+
+
+async def _by_flexdeploy(here: Deployed, place: Place) -> str:
+    from nightshift.flexdeploy.hook import FlexDeployHook
+    from nightshift.flexdeploy.routes import Call
+
+    async with FlexDeployHook(place.conn_id) as hook:
+        if hook.routes.get(Call.RECENT_EXECUTIONS) is None:
+            return ""
+        ids = await resolve(hook, place.named)
+        later = [
+            one
+            for one in await hook.recent_executions(ids.project)
+            if one.is_deployment_to(ids.project, ids.environment)
+            and one.succeeded
+            and int(one.request_id or 0) > max(here.requests)
+        ]
+    newest = max(later, key=lambda one: int(one.request_id or 0), default=None)
+    if newest is None or newest.project_version_id in (None, here.version.id):
+        return ""
+    return f"workflow request {newest.request_id} brought version {newest.project_version_id} to {here.stage}"
