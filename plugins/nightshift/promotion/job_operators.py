@@ -163,6 +163,18 @@ class PromotionDeployOperator(PromotionJobOperator):
         returned = super().conclude_immediate(context, answer)
         return {**returned, "project_version_id": version.id, "project_version_name": version.name}
 
+    async def after_job(self, context: Context, returned: Mapping[str, Any]) -> None:
+        """Tell the record how it ended. What is there already after a clear was brought there by this very promotion, and
+        stays told so: it can be brought back, and is counted.
+        """
+        recorder = self.attempt.recorder
+        before, here = (await recorder.read()).step(recorder.task_id), version_of(returned)
+        is_there = returned.get("outcome") == WorkOutcome.ALREADY_DEPLOYED and here is not None
+        if is_there and before is not None and before.requests and before.version == here:
+            brought = {"outcome": str(WorkOutcome.DEPLOYED), "url": before.url}
+            returned = {**returned, **brought, "workflow_request_ids": before.requests}
+        await super().after_job(context, returned)
+
     async def gate(self, context: Context) -> Gate:
         """Return what has to let the deployment go; a window that FlexDeploy waits for is not in its way here."""
         gate, window = await super().gate(context), self.window

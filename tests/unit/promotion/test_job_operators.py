@@ -204,6 +204,17 @@ def test_what_is_there_already_counts_as_running_there(play: Play) -> None:
     assert (told["outcome"], told["standing"]) == ("promoted", [f"DEV: id {OLD_VERSION}", f"TEST: id {OLD_VERSION}"])
 
 
+def test_what_this_promotion_brought_stays_its_own_after_a_clear(play: Play) -> None:
+    run = begun(play)
+    through(run, "build", "DEV.deploy")
+    before = run.step("DEV.deploy")
+    run.clear("DEV.deploy")
+    done = run.do("DEV.deploy")
+    assert (done.state, done.result["outcome"], len(play.deployments())) == ("skipped", "already_deployed", 1)
+    after = run.step("DEV.deploy")
+    assert (after.outcome, after.requests, after.url) == ("deployed", before.requests, before.url)
+
+
 def test_a_deployment_of_another_version_than_the_one_asked_for_is_an_error(play: Play) -> None:
     run = begun(play)
     through(run, "build")
