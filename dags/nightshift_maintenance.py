@@ -7,8 +7,9 @@ Once a week it takes care of the tables and of the landing, a task a source:
 * extracts of the landing are deleted that a newer, complete one took the place of `keep_superseded` ago, and, where
   `keep_landing` says so, those of old nights that the table has as they were published.
 
-How long what is kept is configured in `reports.yaml`, under `maintenance` of a source. It deletes, so it stays paused until
-somebody wants it. *Trigger* opens a form: `dry_run` only says what would go. What was done is in the log and in the result.
+How long what is kept is configured in `reports.yaml`, under `maintenance` of a source. It deletes, so it stays paused
+until somebody wants it. *Trigger* opens a form: `dry_run` only says what would go. What was done is in the log and in
+the result.
 """
 
 from __future__ import annotations

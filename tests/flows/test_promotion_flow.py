@@ -1,4 +1,6 @@
-"""Promotions through a real Airflow: nights, approvals, roll-back, supersede. Judged by FlexDeploy's ledger and by the records."""
+"""Promotions through a real Airflow: nights, approvals, roll-back, supersede. Judged by FlexDeploy's ledger and by the
+records.
+"""
 
 from __future__ import annotations
 
@@ -125,8 +127,8 @@ def test_four_vendors_nights_lead_to_a_deployment_in_the_last_stage(
     api.unpause("promote_portal")
     for dag_id in NIGHTLY:
         api.unpause(dag_id)
-        # The scheduler's own run for last night, which it makes once; FlexNet's was before this test, so another vendor's
-        # publish is the one that completes the night.
+        # The scheduler's own run for last night, which it makes once; FlexNet's was before this test, so another
+        # vendor's publish is the one that completes the night.
         assert {run["state"] for run in await_scheduled_run(api, dag_id, 300)} == {"success"}, dag_id
     run_id = run_for(api, "portal", night(1))
     question = answer(api, "portal", run_id, "Approve")

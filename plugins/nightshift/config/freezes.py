@@ -1,4 +1,6 @@
-"""The models of ``freezes`` in ``promotions.yaml``: when nothing is brought to a stage, whatever is approved and open."""
+"""The models of ``freezes`` in ``promotions.yaml``: when nothing is brought to a stage, whatever is approved and
+open.
+"""
 
 from __future__ import annotations
 
@@ -72,8 +74,8 @@ class Freeze(Section):
         calendar, whatever the clocks do meanwhile
     :param applications: whom it concerns; none named: all
     :param stages: names of the stages that it concerns; none named: all
-    :param override: people who may override it for one stage of one promotion, as they sign in to Airflow; nobody named:
-        nobody may
+    :param override: people who may override it for one stage of one promotion, as they sign in to Airflow; nobody
+        named: nobody may
     """
 
     name: Text
@@ -139,8 +141,8 @@ class Freezes(RootModel[tuple[Freeze, ...]]):
     def _a_list(cls, given: Any) -> Any:
         if not isinstance(given, list | tuple):
             raise ValueError(
-                "is the list of freezes: '- ' before each, or [] for none; an application cannot be called freezes, give "
-                "it another name"
+                "is the list of freezes: '- ' before each, or [] for none; an application cannot be called freezes, "
+                "give it another name"
             )
         return given
 
@@ -175,8 +177,8 @@ def freezes_of(
 ) -> FreezeRules:
     """Return the freezes that count: those of the file, or, while a mistake is in them, those of before.
 
-    A mistake never opens the gate: where there is one and nothing was kept of before, nothing is brought anywhere; where
-    the key is gone, what it said still counts.
+    A mistake never opens the gate: where there is one and nothing was kept of before, nothing is brought anywhere;
+    where the key is gone, what it said still counts.
 
     :param file: ``promotions.yaml``; is given what is wrong with them
     :param stages: application → its stages, as far as they are known

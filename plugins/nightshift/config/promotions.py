@@ -49,8 +49,7 @@ class Build(AtEnvironment):
     :param package_name: package of a partial build
     :param project_files: files of a partial build; together with ``package_name`` FlexDeploy *changes* that package
     :param unchanged: what follows where FlexDeploy says that nothing has changed: ``stop``, or go on with the version
-        that
-        the records of this application say was built last
+        that the records of this application say was built last
     """
 
     force: bool = False
@@ -110,8 +109,7 @@ class RollBack(Section):
     """The offer, when a stage fails, to deploy the version from before again.
 
     :param approval: the approval before it; waits 24 hours where it does not say otherwise. Where the approval of the
-        stage that
-        failed names users, those answer, and not the ones that are named here
+        stage that failed names users, those answer, and not the ones that are named here
     """
 
     approval: Approval = Approval(hours=24)
@@ -270,8 +268,8 @@ def promotions_in_force(
     freeze_rules: Rules[Freezes] | None = None,
     with_gone: bool = False,
 ) -> PromotionsInForce:
-    """Return what counts: each application and the freezes, as they stand in ``promotions.yaml``, or as they stood before
-    a mistake.
+    """Return what counts: each application and the freezes, as they stand in ``promotions.yaml``, or as they stood
+    before a mistake.
 
     :param folder: the configuration folder; default :func:`nightshift.settings.config_folder`
     :param rules: says what is wrong with an application that fits its model

@@ -1,4 +1,5 @@
-"""Rules of what comes again, as RFC 5545 (section 3.3.10) writes them, in local time: ``FREQ=YEARLY;BYMONTH=12;BYDAY=-1FR``.
+"""Rules of what comes again, as RFC 5545 (section 3.3.10) writes them, in local time:
+``FREQ=YEARLY;BYMONTH=12;BYDAY=-1FR``.
 
 Of days only: what comes again within a day is no rule here. A rule cannot be asked without end: one that never comes
 would be searched for until the calendar's last year.

@@ -40,11 +40,9 @@ class PromotionBeginOperator(BaseOperator):
     """Decide what is promoted, wait until no other promotion of the application is underway, and write the record.
 
     A run for a night goes on only if the lake says that every report that the application depends on is published for
-    that
-    night and that all of its checks hold, whatever event started the run. A night that was promoted before is not
-    promoted
-    again by itself; a person's run always is. While it waits for its turn it holds no worker. Returns ``night``,
-    ``stages``, ``plan`` and ``outcome`` (``None``: the promotion goes on).
+    that night and that all of its checks hold, whatever event started the run. A night that was promoted before is not
+    promoted again by itself; a person's run always is. While it waits for its turn it holds no worker. Returns
+    ``night``, ``stages``, ``plan`` and ``outcome`` (``None``: the promotion goes on).
 
     :param application: name of the application
     :param config: its part of ``promotions.yaml``
@@ -226,8 +224,8 @@ class PromotionBeginOperator(BaseOperator):
         if record.version is None or (said := await revocation_of(records, record.version, record)) is None:
             return ""
         return (
-            f"{words_of(said, record.version)}. Nothing was deployed. Build a version that is put right; where this one "
-            "may go on all the same, give From stage, and the reason in the field Emergency."
+            f"{words_of(said, record.version)}. Nothing was deployed. Build a version that is put right; where this "
+            "one may go on all the same, give From stage, and the reason in the field Emergency."
         )
 
     async def _planned(self, records: Records, request: PromotionRequest, record: PromotionRecord) -> PromotionRecord:

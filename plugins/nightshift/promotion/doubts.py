@@ -3,8 +3,7 @@ ended.
 
 Two promotions never overlap; so the next one does not begin while nobody knows whether the one before still changes a
 stage. FlexDeploy's own word ends a doubt by itself (:mod:`nightshift.promotion.queue` asks for it); else a person does,
-in
-the task state store of the task (:class:`nightshift.jobs.record.Resolution`) or with :func:`settle`.
+in the task state store of the task (:class:`nightshift.jobs.record.Resolution`) or with :func:`settle`.
 """
 
 from __future__ import annotations
@@ -70,8 +69,7 @@ async def doubts_of(records: Records, turns: Turns) -> list[Doubt]:
     """Return what holds an application.
 
     Nobody begins while something is in doubt; so only the newest turn that was used can have left a doubt. It reads
-    that
-    turn and its record, and one pair more for each turn after it that was taken and never used.
+    that turn and its record, and one pair more for each turn after it that was taken and never used.
     """
     turn = await turns.latest()
     while turn is not None:
@@ -86,8 +84,7 @@ async def settle(records: Records, run_id: str, task: str, *, by: str, why: str)
     """Write down that a person has looked: what was in doubt is over at FlexDeploy, one way or the other.
 
     The application is free for the next promotion then. What runs in the stage stays told as in doubt, until something
-    is
-    deployed there.
+    is deployed there.
 
     :param task: id of the task in doubt, such as ``TEST.deploy``
     :raises ValueError: nobody or nothing is named, or the step is not in doubt

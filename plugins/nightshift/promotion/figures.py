@@ -135,8 +135,8 @@ class StageFigures(_Figure):
 class Figures(_Figure):
     """The figures of a release team.
 
-    What counts is what ended from ``since`` on and before ``until``; the records before are looked at for when a version
-    was built and whether a stage stood well.
+    What counts is what ended from ``since`` on and before ``until``; the records before are looked at for when a
+    version was built and whether a stage stood well.
 
     :param applications: application → its stages, in the order in which they are deployed to
     :param together: stages of the same name, of all applications
@@ -193,8 +193,8 @@ async def read_figures(
 ) -> Figures:
     """Return the figures of applications.
 
-    :param as_kept: believe what was kept when a promotion of the application last began or ended, instead of listing its
-        records: a read of one object an application
+    :param as_kept: believe what was kept when a promotion of the application last began or ended, instead of listing
+        its records: a read of one object an application
     :raises ValueError: no time lies between the two
     """
     from nightshift.promotion.store import Records

@@ -49,8 +49,7 @@ def promotion_dag(name: str, config: Application, freezes: FreezeRules = NO_FREE
     """Return the DAG of an application.
 
     It runs for a night as soon as all reports in ``after`` are published for it, in whatever order that happens: the
-    publish
-    that completes the night says so (:mod:`nightshift.nights.ready`). Or when a person starts it with the form.
+    publish that completes the night says so (:mod:`nightshift.nights.ready`). Or when a person starts it with the form.
 
     :param config: its part of ``promotions.yaml``
     :param freezes: the freezes that count

@@ -1,7 +1,8 @@
 """The holds in the lake: ``claims/holds/<id>.json``, and ``claims/holds/<id>.lift-….json`` for the end of one.
 
-Objects are only ever created, so that two people who press at once both count, a lift never undoes another hold, and who
-did what stays to be read. A hold is whatever stands there: what cannot be read stops all applications, and is named.
+Objects are only ever created, so that two people who press at once both count, a lift never undoes another hold, and
+who did what stays to be read. A hold is whatever stands there: what cannot be read stops all applications, and is
+named.
 """
 
 from __future__ import annotations
@@ -53,8 +54,8 @@ async def hold(
     :param by: the person, as Airflow or the machine knows them; never what somebody typed as another's name
     :param until: when it ends by itself; ``None``: when it is lifted
     :param at: the present; default: the clock's
-    :raises ValueError: nobody, no reason, a reason of more than :data:`LONGEST` characters, an end that is past or has no
-        zone, or no name of an application
+    :raises ValueError: nobody, no reason, a reason of more than :data:`LONGEST` characters, an end that is past or has
+        no zone, or no name of an application
     """
     at = _present(at)
     if application is not None:

@@ -1,12 +1,9 @@
 """What the records of an application tell: what runs in each stage, what got through it, what was built.
 
 A summary of each record is kept beside them, so that nobody has to read a thousand. It is derived, and believed no
-further
-than to what it was made of: it names every record with the mark that the store gave its content (the ETag). Whoever
-wants to
-know lists the folder, reads the records that are new or have another mark, leaves out those that are gone, and writes
-it
-again. So it is right whoever wrote it last; what is decided, is decided on the record itself.
+further than to what it was made of: it names every record with the mark that the store gave its content (the ETag).
+Whoever wants to know lists the folder, reads the records that are new or have another mark, leaves out those that are
+gone, and writes it again. So it is right whoever wrote it last; what is decided, is decided on the record itself.
 """
 
 from __future__ import annotations
@@ -167,7 +164,9 @@ async def read_index(records: Records) -> Index:
 
 
 async def keep_index(records: Records) -> None:
-    """Bring what is kept of the records up to date, for whoever shows it; where that fails, it is done when it is read."""
+    """Bring what is kept of the records up to date, for whoever shows it; where that fails, it is done when it is
+    read.
+    """
     try:
         await read_index(records)
     except Exception as error:
@@ -198,7 +197,9 @@ async def read_standing(records: Records) -> Standing:
 
 
 async def kept_standing(records: Records) -> Standing | None:
-    """Return how it stood with an application when somebody last read its index; ``None``: nobody has. One small object."""
+    """Return how it stood with an application when somebody last read its index; ``None``: nobody has. One small
+    object.
+    """
     kept = await records.read_beside(STANDING)
     return None if kept is None else Standing.from_json(kept)
 

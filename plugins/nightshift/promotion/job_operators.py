@@ -37,8 +37,7 @@ class PromotionBuildOperator(PromotionJobOperator):
     """Build the version that the promotion brings through all its stages.
 
     :param unchanged: what follows where nothing has changed: ``stop``, or ``last_built`` for the version that the
-        records
-        of the application say was built last
+        records of the application say was built last
     """
 
     kind = StepKind.BUILD

@@ -191,8 +191,9 @@ class PromotionJobOperator(VendorJobOperator):
         self._attempt = StepAttempt(recorder, record, job)
 
     async def secure_job(self, context: Context, adapter: JobAdapter, store: JobStore) -> JobRecord | Immediate:
-        """Go on with the request that there is, however it has ended meanwhile: a retry asks for none after a failure or
-        a person's no, as no attempt does that sees it end. A clear does, and so does what our own stop has cancelled.
+        """Go on with the request that there is, however it has ended meanwhile: a retry asks for none after a failure
+        or a person's no, as no attempt does that sees it end. A clear does, and so does what our own stop has
+        cancelled.
 
         Else FlexDeploy is asked; until its answer is known, the record says that it may have been.
         """

@@ -1,6 +1,5 @@
 """What a person needs to decide: the question in words, as Markdown. Whatever others wrote stands in it as it is, and
-does
-nothing.
+does nothing.
 """
 
 from __future__ import annotations
@@ -238,8 +237,7 @@ def code(text: object) -> str:
     """Return a text as a code span, in which Markdown knows no links, images, HTML, emphasis or addresses.
 
     What cannot be seen (line breaks, controls, marks that turn the direction of writing) is shown as its escape. Not
-    for a
-    cell of a table: there a ``|`` would still end the cell.
+    for a cell of a table: there a ``|`` would still end the cell.
     """
     shown = visible(text)
     if not shown:

@@ -176,8 +176,7 @@ class StepRecorder:
         """Write down that a vendor may be asked from now on, and what a person said of what it was asked before.
 
         :raises TurnLost: this attempt was given up meanwhile: a later one keeps the record, or another promotion has
-            had a
-            turn; nothing was asked of a vendor
+            had a turn; nothing was asked of a vendor
         """
         if await self._turn(await self.read()) is None:
             raise self._lost()

@@ -20,7 +20,8 @@ BY_RULE = "on_failure: roll_back"
 
 
 class RollBackRuleOperator(RollBackApprovalOperator):
-    """Ask whether a failed stage is rolled back, unless the record's offer is one of the rule ``on_failure: roll_back``.
+    """Ask whether a failed stage is rolled back, unless the record's offer is one of the rule ``on_failure:
+    roll_back``.
 
     Then it writes down who approved that rule: whoever approved the stage, as whose terms it was shown.
     """

@@ -70,8 +70,8 @@ class SoakOperator(BaseOperator):
         if (reported := reported_failure(record, self.stage)) is not None:
             await recorder.end(StepState.FAILED, outcome=str(reported.word), version=here.version, detail=reported.seen)
             raise AirflowFailException(
-                f"{here.version} does not hold in {self.stage}: {reported.words}. Nothing goes on with it. What follows "
-                "is what on_failure of the stage says."
+                f"{here.version} does not hold in {self.stage}: {reported.words}. Nothing goes on with it. What "
+                "follows is what on_failure of the stage says."
             )
         if why := await overtaken(recorder.records, here):
             await conclude(recorder, verdict_of(recorder, here, Look(VerdictWord.OVERTAKEN, why)))

@@ -1,4 +1,5 @@
-"""How it stands with an application, in a few lines: what its records tell of each stage, and which of them to look into.
+"""How it stands with an application, in a few lines: what its records tell of each stage, and which of them to look
+into.
 
 It is derived from the summaries of the records and kept beside them, so that a page of fifty applications reads fifty
 small objects. It is believed for what to look at; what a page says of a stage, it reads in the record that brought it.

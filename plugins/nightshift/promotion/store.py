@@ -2,8 +2,7 @@
 read.
 
 Object stores compare the tag of an object themselves (``If-Match``). A folder has no such call: there, the comparison
-and
-the write are made under a lock of the file system, which is held for a moment and given up with its process.
+and the write are made under a lock of the file system, which is held for a moment and given up with its process.
 """
 
 from __future__ import annotations
@@ -80,8 +79,7 @@ class Records:
     """The records of one application.
 
     What was read here is written back only as long as nobody else has written it since: a worker that was frozen
-    between the
-    two, and thaws when a newer one keeps the record, overwrites nothing.
+    between the two, and thaws when a newer one keeps the record, overwrites nothing.
 
     :param application: its name in ``promotions.yaml``
     """

@@ -1,8 +1,7 @@
 """What an approval allows: all that FlexDeploy and Exago are asked for until somebody is asked again.
 
 A question shows its terms, and the record keeps their digest with the answer. A step compares the digest with that of
-what
-it would do now, so that an answer is never taken for more, or for anything else, than was shown.
+what it would do now, so that an answer is never taken for more, or for anything else, than was shown.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What has happened in each stage of an application, by time: what the figures of any period are counted from.
 
-It is derived from the summaries of the records and kept beside them, in a form that a server reads at a glance: times in
-seconds since the epoch, and runs by their place in one list.
+It is derived from the summaries of the records and kept beside them, in a form that a server reads at a glance: times
+in seconds since the epoch, and runs by their place in one list.
 """
 
 from __future__ import annotations
@@ -208,8 +208,8 @@ def _lead_times(deliveries: Iterable[tuple[int, Delivery]], built: Mapping[int, 
 def _stretches(deliveries: Sequence[tuple[int, Delivery]]) -> tuple[list[Took], list[FailedStretch]]:
     """Return what ended each outage, and the outages.
 
-    Failures without a good version between them are one. A failure that is known only when a newer good version is there
-    already was none of what ran.
+    Failures without a good version between them are one. A failure that is known only when a newer good version is
+    there already was none of what ran.
     """
     restored, found = list[Took](), list[FailedStretch]()
     failures: list[tuple[int, float]] = []

@@ -1,12 +1,9 @@
 """Whose turn it is: two promotions of one application never overlap.
 
 The turns of an application are numbered objects that are only ever created, never changed, so that exactly one of
-several
-runs gets the next one, on every store. A run has the turn when the newest one is its own and the run of the one before
-has
-closed its record. Runs that wait leave a note beside them: by it they are ordered, and an older promotion sees that a
-newer
-night waits.
+several runs gets the next one, on every store. A run has the turn when the newest one is its own and the run of the one
+before has closed its record. Runs that wait leave a note beside them: by it they are ordered, and an older promotion
+sees that a newer night waits.
 """
 
 from __future__ import annotations

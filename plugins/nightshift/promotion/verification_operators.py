@@ -35,7 +35,9 @@ if TYPE_CHECKING:
 TRIES_KEY = "verification_tries"
 """Key of the task state store that holds how often a probe has asked."""
 HEARTBEAT = 6.0
-"""Seconds that a wait without a worker lasts at least: Airflow loses one that ends within the worker's last heartbeat."""
+"""Seconds that a wait without a worker lasts at least: Airflow loses one that ends within the worker's last
+heartbeat.
+"""
 
 
 @dataclass(frozen=True)

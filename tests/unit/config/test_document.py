@@ -182,8 +182,10 @@ def test_so_it_is_in_promotions(tmp_path: Path, path: str, written: str, value: 
     }
     parts[path] = f"{path.rpartition('.')[2]}: {written}"
     (tmp_path / "promotions.yaml").write_text(
-        "a:\n  {project}\n  {stream}\n  {description}\n  build:\n    {environment}\n    {inputs}\n    {tickets}\n    {version}\n"
-        "  stages:\n  - environment: TEST\n    {name}\n    {approval}\n    window:\n      timezone: UTC\n      {opens}\n      closes: 23:00\n".format(
+        "a:\n  {project}\n  {stream}\n  {description}\n  build:\n    {environment}\n"
+        "    {inputs}\n    {tickets}\n    {version}\n"
+        "  stages:\n  - environment: TEST\n    {name}\n    {approval}\n    window:\n"
+        "      timezone: UTC\n      {opens}\n      closes: 23:00\n".format(
             project=parts["project"],
             stream=parts["stream"],
             description=parts["description"],

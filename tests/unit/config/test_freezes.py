@@ -44,7 +44,8 @@ def test_a_file_without_freezes_stays_as_it_is(folder: Path) -> None:
 def test_a_freeze_is_of_whom_it_names(folder: Path) -> None:
     found = read(
         folder,
-        f"freezes:\n- {YEAR_END}\n- {{name: quarter, reason: r, timezone: UTC, from: 2026-03-31, rrule: FREQ=YEARLY;BYMONTH=3, duration: 2d, applications: [portal], stages: [PROD]}}",
+        f"freezes:\n- {YEAR_END}\n- {{name: quarter, reason: r, timezone: UTC, from: 2026-03-31, "
+        "rrule: FREQ=YEARLY;BYMONTH=3, duration: 2d, applications: [portal], stages: [PROD]}",
     )
     assert found.mistakes == []
     assert list(found.applications) == ["portal", "billing"]

@@ -120,9 +120,14 @@ portal:
 """,
     )
     assert portal.build.parameters == {
-        "force_build": True, "inputs": {"INPUT": "1.10", "EMPTY": ""}, "flex_fields": {"FF": "x"}, "related_tickets": ["ABC-1"],
-        "workflow_version_override": "1.0", "package_name": "PKG", "project_files": [{"path": "/a"}, {"path": "/b", "scmRevision": 1515}],
-    }  # fmt: skip
+        "force_build": True,
+        "inputs": {"INPUT": "1.10", "EMPTY": ""},
+        "flex_fields": {"FF": "x"},
+        "related_tickets": ["ABC-1"],
+        "workflow_version_override": "1.0",
+        "package_name": "PKG",
+        "project_files": [{"path": "/a"}, {"path": "/b", "scmRevision": 1515}],
+    }
     assert [package.detail(40001) for package in portal.packages] == [
         {"packageName": "PKG", "projectVersionId": 40001},
         {"packageName": "OTHER", "priority": 0, "projectVersionId": 40001},
@@ -130,12 +135,18 @@ portal:
     (stage,) = portal.stages
     assert stage.label == "acceptance"
     assert stage.parameters == {
-        "instance_ids": [1, 2], "force_deploy": True, "exception_to_window": True, "workflow_version_override": "2.0",
-        "inputs": {"A": "b"}, "change_tickets": ["CHG1"],
-    }  # fmt: skip
+        "instance_ids": [1, 2],
+        "force_deploy": True,
+        "exception_to_window": True,
+        "workflow_version_override": "2.0",
+        "inputs": {"A": "b"},
+        "change_tickets": ["CHG1"],
+    }
     assert stage.before[0].parameters == {
-        "instance_ids": [3], "inputs": {"SERVICE": "x"}, "workflow_version_override": "3.0",
-    }  # fmt: skip
+        "instance_ids": [3],
+        "inputs": {"SERVICE": "x"},
+        "workflow_version_override": "3.0",
+    }
     # The operators take it as it is.
     BuildRequest.of(environment_id=1, stream_id=1, **portal.build.parameters)
     DeployRequest.of(environment_id=1, package_details=[p.detail(1) for p in portal.packages], **stage.parameters)
@@ -172,8 +183,12 @@ def test_what_was_read_does_not_change(read: Read) -> None:
 def test_reports_are_known_from_a_file_with_mistakes(tmp_path: Path) -> None:
     (tmp_path / "reports.yaml").write_text(REPORTS)
     assert reports_known(tmp_path) == {
-        "flexnet/entitlement", "flexnet/usage", "tokenflex/desktop_usage", "exago/tree", "exago/tree_changes",
-    }  # fmt: skip
+        "flexnet/entitlement",
+        "flexnet/usage",
+        "tokenflex/desktop_usage",
+        "exago/tree",
+        "exago/tree_changes",
+    }
     (tmp_path / "reports.yaml").write_text(
         "exago: {reports: [{name: sales}]}\ncamunda_optimize: {reports: [{name: i}]}\n"
     )
@@ -193,13 +208,17 @@ def test_without_a_file_no_promotion_is_configured(tmp_path: Path) -> None:
 def test_a_mistake_breaks_its_own_application_only(read: Read) -> None:
     found = read(
         SOUND
-        + SOUND.replace("portal:", "twice:") + "  project: Other\n"
-        + SOUND.replace("portal:", "field:") + "  nwer: wait\n"
-        + SOUND.replace("portal:", "date:") + "  waiting_days: 2026-13-45\n"
+        + SOUND.replace("portal:", "twice:")
+        + "  project: Other\n"
+        + SOUND.replace("portal:", "field:")
+        + "  nwer: wait\n"
+        + SOUND.replace("portal:", "date:")
+        + "  waiting_days: 2026-13-45\n"
         + "../up: {}\nempty:\n"
-        + SOUND.replace("portal:", "again:") + SOUND.replace("portal:", "again:")
+        + SOUND.replace("portal:", "again:")
+        + SOUND.replace("portal:", "again:")
         + SOUND.replace("portal:", "last:")
-    )  # fmt: skip
+    )
     broken = {name: str(error) for name, error in found.items() if isinstance(error, ConfigError)}
     assert list(found) == ["portal", "twice", "field", "date", "../up", "empty", "again", "last"]
     assert list(broken) == ["twice", "field", "date", "../up", "empty", "again"]

@@ -66,10 +66,17 @@ class Run:
         """Return Airflow as a task of this run sees it now."""
         if name not in self.apis:
             self.apis[name] = FakeExecutionApi(
-                connections=self.play.connections, conf=self.conf, dag_id=f"promote_{NAME}", run_id=self.run_id,
-                logical_date=None, partition_key=self.night, max_tries=MAX_TRIES, run_type=self.run_type,
-                triggering_user=self.by, other_runs=self.play.airflow,
-            )  # fmt: skip
+                connections=self.play.connections,
+                conf=self.conf,
+                dag_id=f"promote_{NAME}",
+                run_id=self.run_id,
+                logical_date=None,
+                partition_key=self.night,
+                max_tries=MAX_TRIES,
+                run_type=self.run_type,
+                triggering_user=self.by,
+                other_runs=self.play.airflow,
+            )
         api = self.apis[name]
         api.xcoms = self.xcoms
         api.task_states = {self.run_id: self.states}

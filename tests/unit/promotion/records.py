@@ -11,9 +11,17 @@ T = datetime(2026, 11, 20, 22, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 OLD, NEW = Version(id=30001, name="1.0.1"), Version(id=40001, name="1.0.2")
 KINDS = {
-    "build": StepKind.BUILD, "approve": StepKind.APPROVAL, "window": StepKind.WINDOW, "deploy": StepKind.DEPLOY, "exago": StepKind.FOLDERS,
-    "restart": StepKind.UTILITY, "stop": StepKind.UTILITY, "soak": StepKind.SOAK, "probe": StepKind.VERIFICATION, "smoke": StepKind.VERIFICATION,
-}  # fmt: skip
+    "build": StepKind.BUILD,
+    "approve": StepKind.APPROVAL,
+    "window": StepKind.WINDOW,
+    "deploy": StepKind.DEPLOY,
+    "exago": StepKind.FOLDERS,
+    "restart": StepKind.UTILITY,
+    "stop": StepKind.UTILITY,
+    "soak": StepKind.SOAK,
+    "probe": StepKind.VERIFICATION,
+    "smoke": StepKind.VERIFICATION,
+}
 BACK = {"approve": StepKind.ROLL_BACK_APPROVAL, "deploy": StepKind.ROLL_BACK}
 
 
@@ -42,9 +50,15 @@ OFFER = Offer(stage="TEST", version=OLD, why="TEST.deploy failed: disk full")
 
 def record(*steps: PromotionStep, run_id: str = "r", **more: Any) -> PromotionRecord:
     given: dict[str, Any] = {
-        "application": "portal", "dag_id": "promote_portal", "night": "2026-11-20", "opened": T, "turn": 1,
-        "stages": ("DEV", "TEST", "PROD"), "version": NEW, "before": dict.fromkeys(("DEV", "TEST", "PROD")),
-    }  # fmt: skip
+        "application": "portal",
+        "dag_id": "promote_portal",
+        "night": "2026-11-20",
+        "opened": T,
+        "turn": 1,
+        "stages": ("DEV", "TEST", "PROD"),
+        "version": NEW,
+        "before": dict.fromkeys(("DEV", "TEST", "PROD")),
+    }
     return PromotionRecord(run_id=run_id, steps=steps, **{**given, **more})
 
 

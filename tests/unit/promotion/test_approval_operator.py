@@ -94,8 +94,10 @@ def test_a_rejection_ends_the_promotion_and_leaves_what_it_brought(play_of: Call
     assert run.step("PROD.deploy").detail == "TEST was rejected by ann"
     told = run.do("close").result
     assert (told["outcome"], "by ann" in told["reason"], told["standing"][0]) == (
-        "rejected", True, f"DEV: {run.record.version}",
-    )  # fmt: skip
+        "rejected",
+        True,
+        f"DEV: {run.record.version}",
+    )
     assert [code for code, _ in play.deployments()] == ["DEV"]
 
 
@@ -147,9 +149,12 @@ def test_an_approval_is_for_one_version_only(play_of: Callable[..., Play]) -> No
 
 
 FULL = {
-    "inputs": {"RESTART_SERVER": "Y", "COMMENT": "nightly"}, "flex_fields": {"OWNER": "licensing"}, "change_tickets": ["CHG-1"],
-    "after": [RESTART_IT], "instance_ids": [12001],
-}  # fmt: skip
+    "inputs": {"RESTART_SERVER": "Y", "COMMENT": "nightly"},
+    "flex_fields": {"OWNER": "licensing"},
+    "change_tickets": ["CHG-1"],
+    "after": [RESTART_IT],
+    "instance_ids": [12001],
+}
 
 
 def test_everything_that_is_asked_for_is_shown_as_configured_or_as_the_form_changes_it(
@@ -157,9 +162,15 @@ def test_everything_that_is_asked_for_is_shown_as_configured_or_as_the_form_chan
 ) -> None:
     play = play_of(stage("DEV"), stage("TEST", approval={}, **FULL), stage("PROD", inputs={"COMMENT": "live"}))
     run = asked(
-        play, night=None, by="ann", inputs={"COMMENT": "by hand", "SKIP_TESTS": "Y"}, change_tickets=["CHG-2"],
-        build_inputs={"FLAVOUR": "hot"}, related_tickets=["ISS-9"], force_build=True,
-    )  # fmt: skip
+        play,
+        night=None,
+        by="ann",
+        inputs={"COMMENT": "by hand", "SKIP_TESTS": "Y"},
+        change_tickets=["CHG-2"],
+        build_inputs={"FLAVOUR": "hot"},
+        related_tickets=["ISS-9"],
+        force_build=True,
+    )
     body = question(run)["body"]
     test, prod = body.split("**PROD** (")
     for line in (
@@ -211,7 +222,8 @@ def test_an_answer_holds_for_what_was_shown_only(
         done = run.do("TEST.deploy")
         assert done.state == "failed"
         assert "what ann approved in TEST.approve is not what would be done now" in str(done.error)
-        assert f"with the version {run.record.version.id} and From stage TEST in the form" in str(done.error)  # type: ignore[union-attr]
+        assert run.record.version is not None
+        assert f"with the version {run.record.version.id} and From stage TEST in the form" in str(done.error)
     assert [code for code, _ in play.deployments()] == ["DEV"]
     # Put back as it was, the answer holds again, or the question is the one that Airflow still shows.
     configured_anew(play, stage("DEV"), stage("TEST", approval={}, inputs={"X": "1"}))
@@ -247,7 +259,8 @@ def test_airflow_keeps_the_first_question_of_a_task_so_another_is_not_asked_unde
     assert "Nobody was asked and nothing was deployed: this task asked before, and Airflow keeps that question" in str(
         done.error
     )
-    assert f"Start a run with Version {run.record.version.id} and From stage TEST in the form" in str(done.error)  # type: ignore[union-attr]
+    assert run.record.version is not None
+    assert f"Start a run with Version {run.record.version.id} and From stage TEST in the form" in str(done.error)
     assert run.do("TEST.deploy").state == "skipped"
     assert [code for code, _ in play.deployments()] == ["DEV", "DEV"]
 

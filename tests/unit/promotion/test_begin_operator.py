@@ -40,9 +40,17 @@ def past(
         version=version,
     )
     return PromotionRecord(
-        application=NAME, dag_id=f"promote_{NAME}", run_id=run_id, night=night, opened=now(), turn=1, closed=now(),
-        outcome=outcome, version=version, steps=(step,) if deployed else (),
-    )  # fmt: skip
+        application=NAME,
+        dag_id=f"promote_{NAME}",
+        run_id=run_id,
+        night=night,
+        opened=now(),
+        turn=1,
+        closed=now(),
+        outcome=outcome,
+        version=version,
+        steps=(step,) if deployed else (),
+    )
 
 
 def begun(run: Run) -> dict[str, Any]:
@@ -98,8 +106,8 @@ def test_an_event_opens_nothing_that_the_lake_does_not_tell(play_of: Callable[..
     done = play.start("r1", N2).do("begin")
     assert done.state == "failed"
     assert (
-        f"The night {N2} is not complete: tokenflex/usage is not sound (unchanged: 12 rows were published, the table has 0 now"
-        in str(done.error)
+        f"The night {N2} is not complete: tokenflex/usage is not sound (unchanged: 12 rows were published, the table "
+        "has 0 now" in str(done.error)
     )
     assert (play.latest_turn(), play.asked()) == (None, 0)
 
@@ -135,8 +143,10 @@ def test_a_version_can_be_given_and_some_stages_only(play_of: Callable[..., Play
     assert (run.record.version, run.record.by) == (Version(id=40001), "ann")
     assert run.record.form == {"version_id": 40001, "from_stage": "TEST", "to_stage": "TEST"}
     assert [line for line in told["plan"] if line.startswith("now in")] == [
-        "now in DEV: 1.0.2 (id 40001)", "now in TEST: not known", "now in PROD: not known"
-    ]  # fmt: skip
+        "now in DEV: 1.0.2 (id 40001)",
+        "now in TEST: not known",
+        "now in PROD: not known",
+    ]
 
 
 @pytest.mark.parametrize("dry_run", [False, True])
@@ -149,8 +159,8 @@ def test_a_stage_takes_no_version_that_has_not_got_through_the_one_before(
     before = {"TEST": "DEV", "PROD": "TEST"}[first]
     done = play.start(version_id=version, from_stage=first, dry_run=dry_run).do("begin")
     assert done.state == "failed"
-    why = f"no record tells that version {version} has got through {before}, so {first} does not take it. Nothing was deployed."
-    assert why in str(done.error)
+    why = f"no record tells that version {version} has got through {before}, so {first} does not take it"
+    assert f"{why}. Nothing was deployed." in str(done.error)
     assert (play.latest_turn(), play.asked()) == (None, 0)
 
 

@@ -109,8 +109,15 @@ def test_all_goes_well(play_of: Callable[..., Play]) -> None:
     assert play.deployments() == [(code, version.id) for code in ORDER]
     assert [one["environmentCode"] for one in play.made("utility_run")] == ["TEST", "TEST"]
     assert [step.task for step in run.record.steps] == [
-        "build", "DEV.deploy", "TEST.approve", "TEST.stop", "TEST.deploy", "TEST.restart", "PROD.approve", "PROD.deploy",
-    ]  # fmt: skip
+        "build",
+        "DEV.deploy",
+        "TEST.approve",
+        "TEST.stop",
+        "TEST.deploy",
+        "TEST.restart",
+        "PROD.approve",
+        "PROD.deploy",
+    ]
     assert {run.states[f"roll_back.{name}"] for name in ("offer", "approve", "deploy")} == {"skipped"}
     kept_its_promises(play, run)
 

@@ -69,9 +69,13 @@ def test_the_form_reaches_flexdeploy(play_of: Callable[..., Play]) -> None:
         build={"inputs": {"input1": "a", "input2": "b"}, "related_tickets": ["A-1"]},
     )
     run = begun(
-        play, force_build=True, related_tickets=["A-2"], build_inputs={"input2": "c"}, change_tickets=["CHG2"],
+        play,
+        force_build=True,
+        related_tickets=["A-2"],
+        build_inputs={"input2": "c"},
+        change_tickets=["CHG2"],
         inputs={"RESTART_SERVER": "Y"},
-    )  # fmt: skip
+    )
     through(run, "build", "DEV.deploy")
     [built], [deployed] = play.made("build_made"), play.made("deploy_made")
     assert (built["force"], list(built["tickets"])) == (True, ["A-1", "A-2"])
@@ -274,8 +278,9 @@ def test_packages_of_a_partial_project_go_in_the_version_that_was_built(play_of:
     version = run.record.version
     assert version is not None
     assert {(one["package"], one["version"]) for one in play.made("deploy_made")} == {
-        ("LEDGER", version.id), ("INVOICES", version.id),
-    }  # fmt: skip
+        ("LEDGER", version.id),
+        ("INVOICES", version.id),
+    }
     assert len(run.step("DEV.deploy").requests) == 2
 
 
@@ -286,11 +291,14 @@ def test_a_utility_project_runs_around_the_deployment(play_of: Callable[..., Pla
     through(run, "build", "DEV.stop", "DEV.deploy", "DEV.restart")
     ran = play.made("utility_run")
     assert [(one["environmentCode"], list(one["inputs"])) for one in ran] == [
-        ("TEST", [{"code": "SERVICE", "value": "portal"}]), ("DEV", [{"code": "SERVICE", "value": "portal"}]),
-    ]  # fmt: skip
+        ("TEST", [{"code": "SERVICE", "value": "portal"}]),
+        ("DEV", [{"code": "SERVICE", "value": "portal"}]),
+    ]
     assert [(one.task, one.kind) for one in run.record.steps[1:]] == [
-        ("DEV.stop", StepKind.UTILITY), ("DEV.deploy", StepKind.DEPLOY), ("DEV.restart", StepKind.UTILITY),
-    ]  # fmt: skip
+        ("DEV.stop", StepKind.UTILITY),
+        ("DEV.deploy", StepKind.DEPLOY),
+        ("DEV.restart", StepKind.UTILITY),
+    ]
 
 
 def window(opens: datetime, **more: Any) -> dict[str, Any]:

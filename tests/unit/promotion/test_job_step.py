@@ -1,4 +1,6 @@
-"""What people mark in Airflow is no outcome: the record says how a step ended, and holds the next stage until it does."""
+"""What people mark in Airflow is no outcome: the record says how a step ended, and holds the next stage until it
+does.
+"""
 
 from __future__ import annotations
 

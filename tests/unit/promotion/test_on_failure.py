@@ -71,8 +71,10 @@ def test_it_comes_back_by_itself_and_is_verified_like_any_deployment(bad: Callab
     assert ("TEST.verify.probe" if fails == "probe" else "TEST.deploy") in step.detail
     verdict = run.record.verdicts[-1]
     assert (verdict.kind, verdict.version.id, verdict.word) == (
-        StepKind.ROLL_BACK_VERIFICATION, OLD_VERSION, VerdictWord.VERIFIED,
-    )  # fmt: skip
+        StepKind.ROLL_BACK_VERIFICATION,
+        OLD_VERSION,
+        VerdictWord.VERIFIED,
+    )
     assert "The promotion was rolled back" in str(run.do("close").error)
     assert run.record.outcome is PromotionOutcome.ROLLED_BACK
 

@@ -11,10 +11,33 @@ from nightshift.promotion.question import code, link, visible
 
 READER = MarkdownIt("gfm-like", {"linkify": False}).enable("table")
 NASTY = [
-    "`", "``x", "a`b``c```", " lead", "trail ", "  ", "`both`", "[a](javascript:alert(1))", "![x](http://evil.example/p.png)",
-    "<script>alert(1)</script>", "**bold** _em_", "line\nbreak", "\r\n# title", "a|b", "\\", "\\`", "https://evil.example/?a=b",
-    "www.evil.example", "ann@evil.example", "\u202etxt.exe", "\x00\x1b[2J", "&lt;&#60;", "~~x~~", "1. one", "> quote", "é漢🙂",
-]  # fmt: skip
+    "`",
+    "``x",
+    "a`b``c```",
+    " lead",
+    "trail ",
+    "  ",
+    "`both`",
+    "[a](javascript:alert(1))",
+    "![x](http://evil.example/p.png)",
+    "<script>alert(1)</script>",
+    "**bold** _em_",
+    "line\nbreak",
+    "\r\n# title",
+    "a|b",
+    "\\",
+    "\\`",
+    "https://evil.example/?a=b",
+    "www.evil.example",
+    "ann@evil.example",
+    "\u202etxt.exe",
+    "\x00\x1b[2J",
+    "&lt;&#60;",
+    "~~x~~",
+    "1. one",
+    "> quote",
+    "é漢🙂",
+]
 
 
 def spans(line: str) -> list[tuple[str, str]]:
@@ -27,8 +50,10 @@ def spans(line: str) -> list[tuple[str, str]]:
 @pytest.mark.parametrize("text", NASTY)
 def test_a_text_is_shown_as_it_is_and_does_nothing(text: str) -> None:
     assert spans(f"* before {code(text)} after") == [
-        ("text", "before "), ("code_inline", visible(text)), ("text", " after")
-    ]  # fmt: skip
+        ("text", "before "),
+        ("code_inline", visible(text)),
+        ("text", " after"),
+    ]
 
 
 @given(st.text(min_size=1))

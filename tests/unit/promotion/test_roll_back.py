@@ -151,9 +151,14 @@ def test_the_way_back_is_that_of_the_stage_that_failed(play_of: Callable[..., Pl
     """Neither another stage's inputs nor its window go with it."""
     closed = {"timezone": "UTC", "opens": "03:00", "closes": "03:01", "outside": "start_time"}
     play = play_of(
-        stage("DEV", inputs={"COMMENT": "dev"}, change_tickets=["DEV-1"], window={**closed, "opens": "00:00", "closes": "23:59"}),
+        stage(
+            "DEV",
+            inputs={"COMMENT": "dev"},
+            change_tickets=["DEV-1"],
+            window={**closed, "opens": "00:00", "closes": "23:59"},
+        ),
         stage("TEST", inputs={"RESTART_SERVER": "Y"}, change_tickets=["TEST-1"], instance_ids=[12001]),
-    )  # fmt: skip
+    )
     settled(play)
     run = failed(play, vendor_fault("run_fails", path="/deploy$"))
     run.do("roll_back.offer")
@@ -251,9 +256,10 @@ def test_each_good_end_has_its_word_and_gives_up_the_turn(play: Play) -> None:
     told = nights.do("close").result
     version = nights.record.version
     assert told == {
-        "outcome": "promoted", "reason": f"{version} through DEV → TEST",
+        "outcome": "promoted",
+        "reason": f"{version} through DEV → TEST",
         "standing": [f"DEV: {version}", f"TEST: {version}"],
-    }  # fmt: skip
+    }
     assert nights.record.closed is not None
     assert play.start("r2", N2).do("begin").state == "success"
 

@@ -87,8 +87,9 @@ def test_the_next_stage_waits_for_the_soak_and_the_second_verification(soaking: 
     assert run.do("DEV.verify_again.probe").state == "success"
     assert run.do("TEST.deploy").state == "success"
     assert [(one.kind, one.word) for one in run.record.verdicts] == [
-        (StepKind.VERIFICATION, VerdictWord.VERIFIED), (StepKind.SECOND_VERIFICATION, VerdictWord.VERIFIED),
-    ]  # fmt: skip
+        (StepKind.VERIFICATION, VerdictWord.VERIFIED),
+        (StepKind.SECOND_VERIFICATION, VerdictWord.VERIFIED),
+    ]
     assert run.do("close").result["outcome"] == "promoted"
 
 

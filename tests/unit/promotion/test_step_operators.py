@@ -115,8 +115,11 @@ def exago() -> Iterator[ExagoStandIn]:
 def with_folders(play_of: Callable[..., Play], exago: ExagoStandIn) -> Run:
     play = play_of(stage("DEV", exago=FOLDERS))
     play.connections["exago_default"] = {
-        "conn_type": "exago", "host": exago.url, "login": USER_ID, "password": REST_KEY
-    }  # fmt: skip
+        "conn_type": "exago",
+        "host": exago.url,
+        "login": USER_ID,
+        "password": REST_KEY,
+    }
     run = begun(play)
     through(run, "build", "DEV.deploy")
     return run

@@ -16,9 +16,30 @@ from tests.unit.promotion.records import MINUTE, T, record
 from tests.unit.promotion.shelf import Shelf
 
 STRANGE = [
-    "manual__2026-11-20T22:00:00+00:00", "a/b", "a\\b", "../../etc/passwd", "..", ".", "", " ", "a b", "a%2Fb", "nächtlich",
-    "x" * 300, "x" * 201, "x" * 202, "a?b", "a#b", "a*b", "CON", "-rf", ".hidden", "a\nb", "a/b.json", "a-b",
-]  # fmt: skip
+    "manual__2026-11-20T22:00:00+00:00",
+    "a/b",
+    "a\\b",
+    "../../etc/passwd",
+    "..",
+    ".",
+    "",
+    " ",
+    "a b",
+    "a%2Fb",
+    "nächtlich",
+    "x" * 300,
+    "x" * 201,
+    "x" * 202,
+    "a?b",
+    "a#b",
+    "a*b",
+    "CON",
+    "-rf",
+    ".hidden",
+    "a\nb",
+    "a/b.json",
+    "a-b",
+]
 
 
 def test_a_usual_run_id_is_its_name() -> None:

@@ -64,8 +64,11 @@ def test_a_probe_verifies_the_version_that_was_deployed(checked: Callable[..., R
     )
     [verdict] = run.record.verdicts
     assert (verdict.task, verdict.stage, verdict.version, verdict.word) == (
-        "DEV.verify.probe", "DEV", version, VerdictWord.VERIFIED,
-    )  # fmt: skip
+        "DEV.verify.probe",
+        "DEV",
+        version,
+        VerdictWord.VERIFIED,
+    )
     assert (verdict.tries, verdict.status, verdict.by) == (1, 200, None)
     assert verdict.seen == f'status 200; $.version is "{version.name}"; $.versionId is {version.id}'
     assert run.do("TEST.deploy").state == "success"
@@ -87,12 +90,16 @@ def test_between_tries_there_is_no_worker_and_a_failed_try_is_no_verdict(
 @pytest.mark.parametrize(
     ("fault", "status", "seen"),
     [
-        (Fault(kind="status", path=HEALTH, status=500, times=None), 500, "status 500 instead of 200, at the last of 3 tries"),
+        (
+            Fault(kind="status", path=HEALTH, status=500, times=None),
+            500,
+            "status 500 instead of 200, at the last of 3 tries",
+        ),
         (Fault(kind="reset", path=HEALTH, times=None), None, "the connection was closed without an answer"),
         (Fault(kind="html_200", path=HEALTH, times=None), 200, "the answer is an HTML page where JSON is due"),
         (Fault(kind="hold", path=HEALTH, times=None), None, "no answer in time"),
     ],
-)  # fmt: skip
+)
 def test_when_the_tries_are_used_up_it_does_not_hold(
     checked: Callable[..., Run], vendor: Any, fault: Fault, status: int | None, seen: str
 ) -> None:
@@ -139,9 +146,12 @@ def test_credentials_come_from_a_connection_of_airflows_own_type_and_are_shown_n
     vendor.turn(health_signs_in=True)
     run = checked(probe(vendor.url, connection="portal", path=f"{HEALTH}?token=s3cr3t-in-the-query"))
     run.play.connections["portal"] = {
-        "conn_type": "http", "host": vendor.url, "login": LOGIN, "password": PASSWORD,
+        "conn_type": "http",
+        "host": vendor.url,
+        "login": LOGIN,
+        "password": PASSWORD,
         "extra": '{"X-Api-Key": "k3y-of-the-header", "verify": true, "headers": {"X-More": "1"}}',
-    }  # fmt: skip
+    }
     done = run.do("DEV.verify.probe")
     assert (done.state, done.error) == ("success", None)
     told = f"{run.record.to_json()!r} {''.join(capfd.readouterr())} {done.result}"
@@ -169,10 +179,16 @@ def test_what_somebody_else_deployed_meanwhile_is_not_verified_and_not_rolled_ba
 ) -> None:
     run = checked(probe(vendor.url))
     mine = run.record
-    other = mine.changed(run_id="r9", steps=tuple(
-        step.changed(version=step.version.changed(id=OLD_VERSION, name="1.0.1"), ended=step.ended.replace(year=2099))
-        for step in mine.steps if step.kind is StepKind.DEPLOY and step.version and step.ended
-    ))  # fmt: skip
+    other = mine.changed(
+        run_id="r9",
+        steps=tuple(
+            step.changed(
+                version=step.version.changed(id=OLD_VERSION, name="1.0.1"), ended=step.ended.replace(year=2099)
+            )
+            for step in mine.steps
+            if step.kind is StepKind.DEPLOY and step.version and step.ended
+        ),
+    )
     run.play.put(other)
     done = run.do("DEV.verify.probe")
     assert (done.state, run.record.verdicts[0].word) == ("failed", VerdictWord.OVERTAKEN)
@@ -231,7 +247,8 @@ def test_one_that_was_marked_a_success_in_airflow_is_none(checked: Callable[...,
     assert "Clear DEV.verify.probe with all that follows" in str(done.error)
     assert run.play.deployments() == [("DEV", run.record.version.id)]  # type: ignore[union-attr]
     run.end("success")
-    second = run.play.start("r2", run_type="manual", version_id=run.record.version.id, from_stage="TEST")  # type: ignore[union-attr]
+    assert run.record.version is not None
+    second = run.play.start("r2", run_type="manual", version_id=run.record.version.id, from_stage="TEST")
     refused = second.do("begin")
     assert "has got through DEV" in str(refused.error)
 

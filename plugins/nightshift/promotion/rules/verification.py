@@ -1,7 +1,8 @@
 """Whether a stage is verified and soaked: what its record has to say before anything goes on.
 
 The tasks that are due are in the record since the promotion began. Each has to be done for the version that was
-deployed, in their order; where one of them, or the deployment, is done again, those after it have to be done again, too.
+deployed, in their order; where one of them, or the deployment, is done again, those after it have to be done again,
+too.
 """
 
 from __future__ import annotations

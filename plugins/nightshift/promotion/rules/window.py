@@ -1,9 +1,8 @@
 """When a stage may be deployed to: the times of its window, in its own time zone.
 
 A window is open from the instant it opens up to, and without, the instant it closes. Where a clock change leaves the
-local
-time out, its instant is that of the change; where the local time comes twice, a window opens the first time and closes
-the second.
+local time out, its instant is that of the change; where the local time comes twice, a window opens the first time and
+closes the second.
 """
 
 from __future__ import annotations

@@ -42,13 +42,16 @@ def told(*steps: PromotionStep, **more: Any) -> list[tuple[str, str, str, str]]:
         ((deploy("TEST"), step("TEST.restart", 3, STARTED)), [("TEST", "1.0.2", "deployed", "doubt")]),
         ((deploy("TEST"), BACK), [("TEST", "1.0.2", "deployed", "failed"), ("TEST", "1.0.1", "rolled_back", "good")]),
         # Deployed anew after the roll-back, by a clear.
-        ((deploy("TEST", minute=20), BACK), [("TEST", "1.0.2", "deployed", "good"), ("TEST", "1.0.1", "rolled_back", "good")]),
+        (
+            (deploy("TEST", minute=20), BACK),
+            [("TEST", "1.0.2", "deployed", "good"), ("TEST", "1.0.1", "rolled_back", "good")],
+        ),
         (
             (deploy("TEST", state=FAILED, outcome="failed", version=None), BACK.changed(state=FAILED)),
             [("TEST", "1.0.2", "deployed", "failed"), ("TEST", "1.0.1", "rolled_back", "failed")],
         ),
     ],
-)  # fmt: skip
+)
 def test_what_counts_and_how_it_is_judged(
     steps: tuple[PromotionStep, ...], expected: list[tuple[str, str, str, str]]
 ) -> None:

@@ -58,17 +58,24 @@ def report(name: str, *, published: bool = True, failed: tuple[str, ...] = ()) -
     [
         ({}, None, ""),
         ({29: [report("flexnet/a"), report("tokenflex/b")]}, 29, "flexnet/a 12 rows, version 3, tokenflex/b 12 rows"),
-        ({29: [report("flexnet/a"), report("tokenflex/b", published=False)]}, None, "tokenflex/b is not published for it"),
+        (
+            {29: [report("flexnet/a"), report("tokenflex/b", published=False)]},
+            None,
+            "tokenflex/b is not published for it",
+        ),
         ({29: [report("flexnet/a", failed=("rows",))]}, None, "flexnet/a is not sound (rows: no rows)"),
         ({29: [report("flexnet/a", published=False)], 30: [report("flexnet/a")]}, 30, "night 2026-11-30 (UTC)"),
         # Half of one night and half of another are no night.
         (
-            {29: [report("flexnet/a"), report("b/b", published=False)], 30: [report("flexnet/a", published=False), report("b/b")]},
+            {
+                29: [report("flexnet/a"), report("b/b", published=False)],
+                30: [report("flexnet/a", published=False), report("b/b")],
+            },
             None,
             "night 2026-11-29 (UTC): b/b is not published for it; night 2026-11-30 (UTC): flexnet/a is not published",
         ),
     ],
-)  # fmt: skip
+)
 def test_all_reports_are_there_and_sound_for_one_and_the_same_night(
     lake: dict[int, list[ReportSeen]], night: int | None, words: str
 ) -> None:

@@ -19,7 +19,11 @@ from nightshift.promotion.rules.people import Quorum, people_problem, tally
 SIMPLE = "airflow.api_fastapi.auth.managers.simple.simple_auth_manager.SimpleAuthManager"
 FAB = "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager"
 KEYCLOAK = "airflow.providers.keycloak.auth_manager.keycloak_auth_manager.KeycloakAuthManager"
-OURS = ("nightshift.auth_managers.fab.NightshiftFabAuthManager", "deploy.auth_manager.NightshiftFabAuthManager", "nightshift.auth_managers.keycloak.NightshiftKeycloakAuthManager")  # fmt: skip
+OURS = (
+    "nightshift.auth_managers.fab.NightshiftFabAuthManager",
+    "deploy.auth_manager.NightshiftFabAuthManager",
+    "nightshift.auth_managers.keycloak.NightshiftKeycloakAuthManager",
+)
 ACCOUNT = "e6c5abb1-6a18-44e7-8480-d562d511ba62"
 
 
@@ -31,11 +35,21 @@ ACCOUNT = "e6c5abb1-6a18-44e7-8480-d562d511ba62"
         ("acme.auth.AcmeAuthManager", ("ada",), ""),
         (FAB, (), ""),
         (FAB, ("7", "12"), ""),
-        (FAB, ("7", "ada"), f"'ada' could never answer: FabAuthManager knows people by the number of their row, not as they sign in. Set AIRFLOW__CORE__AUTH_MANAGER to {OURS[0]}"),
+        (
+            FAB,
+            ("7", "ada"),
+            "'ada' could never answer: FabAuthManager knows people by the number of their row, not as they sign in. "
+            f"Set AIRFLOW__CORE__AUTH_MANAGER to {OURS[0]}",
+        ),
         (KEYCLOAK, (ACCOUNT,), ""),
-        (KEYCLOAK, ("ada",), f"'ada' could never answer: KeycloakAuthManager knows people by the id of their account, not as they sign in. Set AIRFLOW__CORE__AUTH_MANAGER to {OURS[2]}"),
+        (
+            KEYCLOAK,
+            ("ada",),
+            "'ada' could never answer: KeycloakAuthManager knows people by the id of their account, not as they sign "
+            f"in. Set AIRFLOW__CORE__AUTH_MANAGER to {OURS[2]}",
+        ),
     ],
-)  # fmt: skip
+)
 def test_who_could_never_answer_is_told(auth_manager: str, users: tuple[str, ...], told: str) -> None:
     assert (people_problem(users, auth_manager) or "").startswith(told)
     assert bool(people_problem(users, auth_manager)) == bool(told)
@@ -44,7 +58,8 @@ def test_who_could_never_answer_is_told(auth_manager: str, users: tuple[str, ...
 def test_the_mistake_has_file_and_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "reports.yaml").write_text("{}")
     (tmp_path / "promotions.yaml").write_text(
-        "portal:\n  project: a/b\n  stream: main\n  build: {environment: DEV}\n  roll_back:\n    approval: {users: [grace]}\n"
+        "portal:\n  project: a/b\n  stream: main\n  build: {environment: DEV}\n  roll_back:\n"
+        "    approval: {users: [grace]}\n"
         "  stages:\n    - environment: DEV\n    - environment: TEST\n      approval:\n        users: [ada]\n"
     )
     assert all_mistakes(tmp_path) == []
@@ -69,10 +84,18 @@ class Person:
 @pytest.mark.parametrize(
     ("module", "name", "theirs"),
     [
-        ("nightshift.auth_managers.fab", "NightshiftFabAuthManager", {FAB: BaseAuthManager, "airflow.providers.fab.auth_manager.models.User": Person}),
-        ("nightshift.auth_managers.keycloak", "NightshiftKeycloakAuthManager", {KEYCLOAK: BaseAuthManager, "airflow.providers.keycloak.auth_manager.user.KeycloakAuthManagerUser": Person}),
+        (
+            "nightshift.auth_managers.fab",
+            "NightshiftFabAuthManager",
+            {FAB: BaseAuthManager, "airflow.providers.fab.auth_manager.models.User": Person},
+        ),
+        (
+            "nightshift.auth_managers.keycloak",
+            "NightshiftKeycloakAuthManager",
+            {KEYCLOAK: BaseAuthManager, "airflow.providers.keycloak.auth_manager.user.KeycloakAuthManagerUser": Person},
+        ),
     ],
-)  # fmt: skip
+)
 def test_ours_know_people_by_their_names(
     monkeypatch: pytest.MonkeyPatch, module: str, name: str, theirs: dict[str, Any]
 ) -> None:

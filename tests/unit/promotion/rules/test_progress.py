@@ -127,11 +127,14 @@ RESTART_BAD = step("TEST.restart", 5, FAILED, outcome="failed", detail="no route
         ((deploy("TEST", **BAD),), {"before": {"TEST": ran(NEW)}}, "TEST", None, "is what ran in TEST before, too"),
         (
             (deploy("TEST", outcome="already_deployed", requests=()), RESTART_BAD),
-            {}, "TEST", None, "TEST ran 1.0.2 (id 40001) before and still does",
+            {},
+            "TEST",
+            None,
+            "TEST ran 1.0.2 (id 40001) before and still does",
         ),
         ((deploy("TEST", state=STARTED, requests=()),), {}, "TEST", None, "nobody knows whether FlexDeploy was asked"),
     ],
-)  # fmt: skip
+)
 def test_what_is_left_to_roll_back(
     steps: tuple[PromotionStep, ...], more: dict[str, Any], stage: str, to: Version | None, why: str
 ) -> None:

@@ -48,7 +48,7 @@ def said(
         ([said(1, GOOD, version=OLD), said(2, BAD, SECOND, version=OLD)], None),
         ([said(1, GOOD, version=OLD), said(2, BAD, run="b")], None),
     ],
-)  # fmt: skip
+)
 @pytest.mark.parametrize("turned", [False, True])
 def test_what_held_and_fails_is_revoked(words: list[Said], revoked_at: int | None, turned: bool) -> None:
     found = revocation(reversed(words) if turned else words, NEW.id)

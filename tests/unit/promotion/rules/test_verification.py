@@ -49,12 +49,15 @@ ALL = (check(PROBE), check(SMOKE), check(SOAK), check(AGAIN))
         (checked(check(PROBE)), f"{SMOKE} was marked"),
         (checked(*ALL[:3]), f"{AGAIN} was marked"),
         (checked(check(PROBE, state=StepState.FAILED), *ALL[1:]), f"{PROBE} is not through: its record says refuted"),
-        (checked(*ALL[:2], check(SOAK, state=StepState.STARTED), ALL[3]), f"{SOAK} is not through: its record says started"),
+        (
+            checked(*ALL[:2], check(SOAK, state=StepState.STARTED), ALL[3]),
+            f"{SOAK} is not through: its record says started",
+        ),
         (checked(*ALL[:3], check(AGAIN, state=StepState.SKIPPED, detail=DONE_AGAIN)), f"{AGAIN} is not through"),
         (checked(check(PROBE, version=OLD), *ALL[1:]), f"{PROBE} looked at {OLD}, and DEV got {NEW}"),
         (checked(check(PROBE, version=None), *ALL[1:]), f"{PROBE} looked at None"),
     ],
-)  # fmt: skip
+)
 def test_a_stage_is_verified_by_all_that_is_due_for_what_it_got(found: PromotionRecord, why: str) -> None:
     said = unverified(found, "DEV")
     assert said.startswith(why)

@@ -115,10 +115,12 @@ clocks = st.builds("{:02}:{:02}".format, st.integers(0, 23), st.integers(0, 59))
 # Weeks with clock changes in either half of the world, and quiet ones.
 times = st.builds(
     lambda start, minutes, seconds: at(start) + timedelta(minutes=minutes, seconds=seconds),
-    st.sampled_from(["2026-03-26T00:00+00:00", "2026-10-22T00:00+00:00", "2026-04-02T00:00+00:00", "2026-07-01T00:00+00:00"]),
+    st.sampled_from(
+        ["2026-03-26T00:00+00:00", "2026-10-22T00:00+00:00", "2026-04-02T00:00+00:00", "2026-07-01T00:00+00:00"]
+    ),
     st.integers(0, 6 * 24 * 60),
     st.integers(0, 59),
-)  # fmt: skip
+)
 
 
 @settings(max_examples=25, deadline=None)
