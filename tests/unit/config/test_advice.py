@@ -23,7 +23,6 @@ WORD = re.compile(r"(?<![\w/.{-])[a-z]+(?:_[a-z]+)+(?![\w/-])")
 OTHERS = {
     "google_cloud_platform": "a connection type of Airflow",
     "tokenflex_token": "a DAG",
-    "asset_partition_dag_run": "a table of Airflow",
     "nightshift_maintenance": "a DAG",
     "nightshift_watch": "a DAG",
     "three_legged": "a value of the extra auth",

@@ -4,11 +4,12 @@ proxy.
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import logging
 import threading
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
@@ -185,3 +186,14 @@ def test_a_folder_needs_no_trial(tmp_path: object) -> None:
     lake = Lake.from_url(str(tmp_path))
     probe(lake)
     assert not any(True for batch in lake.objects().list() for _ in batch)
+
+
+def test_a_try_is_made_each_time_and_leaves_nothing_behind(lake: Lake, proxy: Proxy) -> None:
+    """A store that has begun to ignore the condition is found, whatever was found before."""
+    before = datetime.now(UTC) - timedelta(seconds=2)
+    tried = probing.try_condition(lake)
+    assert tried.is_kept
+    assert before < tried.written < datetime.now(UTC) + timedelta(seconds=2)
+    proxy.drops = True
+    assert not probing.try_condition(lake).is_kept
+    assert asyncio.run(probing.anames(lake.objects("claims"))) == []

@@ -139,8 +139,5 @@ async def partitions(api: AirflowApi) -> list[Finding]:
         whose[str(one["dag_id"])] = whose.get(str(one["dag_id"]), 0) + 1
     most = ", ".join(f"{name} {count}" for name, count in sorted(whose.items(), key=lambda one: -one[1])[:3])
     text = f"{len(pending)} in Airflow ({most}); it evaluates the {MOST_EVALUATED} oldest and no others"
-    fix = (
-        "Nightshift's own DAGs leave none. Let the DAGs that do wait for one asset, and delete the old rows of "
-        "asset_partition_dag_run."
-    )
+    fix = "Nightshift's own DAGs leave none now. See 'Partitions that wait for ever' in docs/operations.md."
     return [bad(about, text, fix) if len(pending) >= MOST_EVALUATED else warn(about, text, fix)]

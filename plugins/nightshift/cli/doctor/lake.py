@@ -22,20 +22,27 @@ def writes(lake: Lake) -> Iterator[Finding]:
     """Write on the condition that nothing is there, twice, read it back, and look at the clock of the store."""
     began = time.monotonic()
     tried = objects.try_condition(lake)
-    seconds = time.monotonic() - began
-    if not tried.is_kept:
+    yield from judged(lake.url, tried, time.monotonic() - began, datetime.now(UTC))
+
+
+def judged(url: str, tried: objects.Tried, seconds: float, now: datetime) -> Iterator[Finding]:
+    """Return what a try means.
+
+    :param seconds: how long it took
+    """
+    if tried.is_kept:
+        yield ok("conditional writes", f"tried in {url}: the second of two writers was refused")
+    else:
         yield bad(
             "conditional writes",
-            f"the store of {lake.url} ignores the condition that an object does not exist: two writers would both succeed",
+            f"the store of {url} ignores the condition that an object does not exist: two writers would both succeed",
             "Take a store that keeps If-None-Match (AWS S3, Google Cloud Storage, Azure, MinIO, R2), or pass the header on.",
         )
-    else:
-        yield ok("conditional writes", f"tried in {lake.url}: the second of two writers was refused")
     if seconds > SLOW:
         yield warn(
             "speed of the lake", f"four small requests took {seconds:.1f} s", "Look at the network to the store."
         )
-    skew = abs(datetime.now(UTC) - tried.written)
+    skew = abs(now - tried.written)
     if skew > SKEW + timedelta(seconds=seconds):
         yield bad(
             "clock of the lake",

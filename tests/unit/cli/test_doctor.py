@@ -1,0 +1,88 @@
+"""What the doctor makes of what it sees, where no Airflow is needed to see it."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from include.standins.flexnet import LOGIN, PASSWORD, FlexNetStandIn
+from nightshift.cli.doctor.finding import Level
+from nightshift.cli.doctor.lake import judged
+from nightshift.lake.objects import Tried
+from nightshift.lake.store import Lake
+from tests.published import publish_night
+from tests.unit.cli.conftest import Run
+
+NOW = datetime(2026, 11, 28, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("kept", "skew", "seconds", "levels"),
+    [
+        (True, 0, 0.1, {"conditional writes": "ok", "clock of the lake": "ok"}),
+        (False, 0, 0.1, {"conditional writes": "bad", "clock of the lake": "ok"}),
+        (True, 29, 0.1, {"conditional writes": "ok", "clock of the lake": "ok"}),
+        (True, 31, 0.1, {"conditional writes": "ok", "clock of the lake": "bad"}),
+        (True, -31, 0.1, {"conditional writes": "ok", "clock of the lake": "bad"}),
+        (True, 31, 6.0, {"conditional writes": "ok", "clock of the lake": "ok", "speed of the lake": "warn"}),
+    ],
+)
+def test_what_a_try_of_the_lake_means(kept: bool, skew: float, seconds: float, levels: dict[str, str]) -> None:
+    found = list(judged("s3://lake", Tried(kept, NOW + timedelta(seconds=skew)), seconds, NOW))
+    assert {one.about: str(one.level) for one in found} == levels
+    assert all(one.fix for one in found if one.level is not Level.OK)
+
+
+def findings(run: Run) -> dict[str, dict[str, str]]:
+    found = run("doctor", "--no-airflow", "--json")
+    assert PASSWORD not in found.output
+    return {one["about"]: one for one in json.loads(found.stdout)["findings"]}
+
+
+def test_a_connection_of_this_machine_is_tested_by_the_vendors_hook(
+    run: Run, lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert findings(run)["connection flexnet_default"]["level"] == "warn"
+    with FlexNetStandIn() as vendor:
+        named = {"conn_type": "flexnet", "host": vendor.url, "login": LOGIN, "password": PASSWORD}
+        monkeypatch.setenv("AIRFLOW_CONN_FLEXNET_DEFAULT", json.dumps(named))
+        found = findings(run)["connection flexnet_default"]
+        assert (found["level"], "tested from this machine" in found["text"]) == ("ok", True)
+        monkeypatch.setenv("AIRFLOW_CONN_FLEXNET_DEFAULT", json.dumps({**named, "password": "another-one"}))
+        refused = findings(run)["connection flexnet_default"]
+        assert refused["level"] == "bad"
+        assert "Login refused" in refused["text"]
+        assert "another-one" not in str(refused)
+        monkeypatch.setenv("AIRFLOW_CONN_FLEXNET_DEFAULT", json.dumps({**named, "conn_type": "http"}))
+        assert "is of the type 'http'" in findings(run)["connection flexnet_default"]["text"]
+
+
+def test_an_index_that_is_behind_and_a_mistake_are_found(run: Run, lake: Lake, config: Path) -> None:
+    assert findings(run)["index of the nights"]["level"] == "ok"
+    publish_night(lake, "flexnet/entitlement", "2026-11-20")
+    behind = findings(run)["index of the nights"]
+    assert (behind["level"], "flexnet/entitlement" in behind["text"]) == ("warn", True)
+    assert run("nights", "rebuild-index").exit_code == 0
+    assert findings(run)["index of the nights"]["level"] == "ok"
+    (config / "reports.yaml").write_text("flexnet:\n  reports: [{nmae: entitlement}]\n")
+    wrong = run("doctor", "--no-airflow")
+    assert wrong.exit_code == 1
+    assert "did you mean 'name'?" in wrong.stdout
+
+
+def test_a_lake_that_cannot_be_reached_is_bad_and_the_rest_is_looked_at(
+    run: Run, config: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("NIGHTSHIFT_LAKE", str(tmp_path / "file/lake"))
+    found = findings(run)
+    assert found["lake"]["level"] == "bad"
+    assert found["configuration"]["level"] == "ok"
+
+
+def test_strict_ends_with_1_for_what_warns(run: Run, lake: Lake) -> None:
+    assert run("doctor", "--no-airflow").exit_code == 0
+    assert run("doctor", "--no-airflow", "--strict").exit_code == 1
