@@ -8,8 +8,11 @@ import secrets
 import sys
 import time
 from itertools import count, islice
+from pathlib import Path
 
 from tests.stories import workers
+
+PAGE = Path(__file__).resolve().parents[2] / "docs/promotions.md"
 
 
 def main() -> int:
@@ -19,7 +22,7 @@ def main() -> int:
         return _one(arguments.seed)
     first = secrets.randbelow(2**40) if arguments.seed is None else arguments.seed
     if arguments.mutants:
-        return _mutants(first, arguments.jobs, arguments.only)
+        return _mutants(first, arguments.jobs, arguments.only, is_written=arguments.write)
     until = time.monotonic() + 60 * arguments.minutes if arguments.minutes else None
     seeds = count(first) if until else iter(range(first, first + arguments.count))
     told, failed, began = 0, 0, time.monotonic()
@@ -44,24 +47,31 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, help="one story again, with all that happened in it")
     parser.add_argument("--mutants", action="store_true", help="break each promise on purpose: do stories find it?")
     parser.add_argument("--only", default="", help="of the mutants, those whose name has this in it")
+    parser.add_argument("--write", action="store_true", help="write what was found of the mutants into the docs")
     parser.add_argument("--jobs", type=int, default=2, help="processes (default 2)")
     return parser.parse_args()
 
 
-def _mutants(first: int, jobs: int, only: str) -> int:
+def _mutants(first: int, jobs: int, only: str, *, is_written: bool) -> int:
     """Break each promise on purpose, and say after how many stories that was seen; 1 where one was not."""
     from tests.stories.mutants import MOST, MUTANTS
 
-    print(f"mutants, each told from seed {first} on until it is found, {MOST} stories at most\n", flush=True)
-    print("| promise | what is turned round | found in story | seen |\n| --- | --- | --- | --- |", flush=True)
-    missed, chosen = 0, [number for number, one in enumerate(MUTANTS) if only in one.name]
+    print(f"mutants, each told from seed {first} on until it is found, {MOST} stories at most", flush=True)
+    lines = ["| promise | what is turned round | found in story | seen |", "| --- | --- | --- | --- |"]
+    chosen = [number for number, one in enumerate(MUTANTS) if only in one.name]
+    missed, began = 0, time.monotonic()
     with multiprocessing.get_context("spawn").Pool(jobs, workers.begin) as pool:
         hunts = [pool.apply_async(workers.hunted, (number, first)) for number in chosen]
         for hunt in hunts:
             number, found = hunt.get()
             missed += found is None
             after, how = found or ("none", "")
-            print(f"| {MUTANTS[number].promise} | {MUTANTS[number].name} | {after} | {how} |", flush=True)
+            lines.append(f"| {MUTANTS[number].promise} | {MUTANTS[number].name} | {after} | {how} |")
+            print(lines[-1], flush=True)
+    print(f"{len(chosen)} mutants in {time.monotonic() - began:.0f} s, {missed} of them not found", flush=True)
+    if is_written:
+        before, mark, rest = PAGE.read_text().partition("<!-- mutants -->\n")
+        PAGE.write_text(before + mark + "\n".join(lines) + "\n" + rest[rest.index("<!-- /mutants -->") :])
     return 1 if missed else 0
 
 

@@ -19,6 +19,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+import obstore
+import obstore.exceptions
 from airflow.sdk.exceptions import (
     AirflowFailException,
     AirflowSkipException,
@@ -48,6 +50,8 @@ CHANGING = (
     (FlexDeployAdapter, "cancel"),
 )
 """What changes the lake or FlexDeploy."""
+LAKE_CALLS = ("get_async", "put_async", "delete_async", "list", "head", "put")
+"""What our code calls of the client of object stores."""
 
 
 class Fate(StrEnum):
@@ -57,6 +61,8 @@ class Fate(StrEnum):
     KILLED_AFTER = "killed after"
     FROZEN_BEFORE = "frozen before"
     FROZEN_AFTER = "frozen after"
+    LAKE_AWAY = "lake away"
+    """From a call on, the lake cannot be reached by this attempt."""
 
 
 class Lost(BaseException):
@@ -72,6 +78,7 @@ class Life:
     def __init__(self, fate: tuple[Fate, int | str] | None = None) -> None:
         self.fate = fate
         self.changes = 0
+        self.lake_calls = 0
         self.dead = False
         self.frozen, self.thawed = threading.Event(), threading.Event()
 
@@ -89,6 +96,12 @@ class Life:
             self._die()
         if self._is(Fate.FROZEN_AFTER, call):
             self._stand_still()
+
+    def lake(self) -> None:
+        """Count a call of the lake."""
+        self.lake_calls += 1
+        if self.fate is not None and self.fate[0] is Fate.LAKE_AWAY and self.lake_calls >= int(self.fate[1]):
+            raise obstore.exceptions.GenericError("the lake is away")
 
     def _is(self, fate: Fate, call: str) -> bool:
         return self.fate in ((fate, self.changes), (fate, call))
@@ -137,13 +150,26 @@ def mortal() -> Iterator[None]:
 
         return changed
 
+    def reached(call: Callable[..., Any]) -> Callable[..., Any]:
+        def called(*args: Any, **kwargs: Any) -> Any:
+            if (life := LIFE.get()) is not None:
+                life.lake()
+            return call(*args, **kwargs)
+
+        return called
+
     for owner, name, change in real:
         setattr(owner, name, mortal_one(name, change))
+    calls = {name: getattr(obstore, name) for name in LAKE_CALLS}
+    for name, call in calls.items():
+        setattr(obstore, name, reached(call))
     FlexDeployAdapter.status, look, operators.look = counted, operators.look, _no_look  # type: ignore[assignment, method-assign]
     try:
         yield
     finally:
         FlexDeployAdapter.status, operators.look = status, look  # type: ignore[method-assign]
+        for name, call in calls.items():
+            setattr(obstore, name, call)
         for owner, name, change in real:
             setattr(owner, name, change)
 
@@ -397,7 +423,7 @@ class MiniAirflow:
             LIFE.set(life)
             ended.append(self._outcome(run, task, life, go))
 
-        if fate is None or fate[0] in (Fate.KILLED_BEFORE, Fate.KILLED_AFTER):
+        if fate is None or fate[0] not in (Fate.FROZEN_BEFORE, Fate.FROZEN_AFTER):
             copy_context().run(live)
             return self._heard(run, task, *ended[0])
         thread = threading.Thread(target=copy_context().run, args=(live,), daemon=True)

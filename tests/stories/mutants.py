@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
+from nightshift.config.freezes import FreezeRules
 from nightshift.http.timely import SendWindow
 from nightshift.jobs import once
 from nightshift.jobs.decision import AskPerson, Decision, Look, Situation, Submit, decide
-from nightshift.promotion import recorder, soak_operator
+from nightshift.promotion import approval_operator, gate, recorder, soak_operator
+from nightshift.promotion.gate import Gate
 from nightshift.promotion.job_operators import PromotionBuildOperator, PromotionDeployOperator
 from nightshift.promotion.record import PromotionRecord, Version
 from nightshift.promotion.rules import progress
@@ -107,6 +110,52 @@ def _not_reported(patch: pytest.MonkeyPatch) -> None:
 
     patch.setattr(soak_operator, "reported_failure", lambda *_: None)
     patch.setattr(recorder, "revocation_of", nothing)
+
+
+@mutant("nobody looks for a hold", CLOSED)
+def _not_held(patch: pytest.MonkeyPatch) -> None:
+    async def nothing(*_: Any, **__: Any) -> tuple[()]:
+        return ()
+
+    patch.setattr(gate, "holds", nothing)
+
+
+@mutant("a freeze ends before it begins", CLOSED)
+def _not_frozen(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(FreezeRules, "of", lambda *_: ())
+
+
+@mutant("the gate is looked at when a step begins, and not again before FlexDeploy is asked", CLOSED)
+def _looked_once(patch: pytest.MonkeyPatch) -> None:
+    async def go(*_: Any) -> None:
+        return None
+
+    patch.setattr(Gate, "let_go", go)
+
+
+@mutant("one yes is enough", PEOPLE)
+def _one_yes(patch: pytest.MonkeyPatch) -> None:
+    _quorum(patch, at_least=1)
+
+
+@mutant("the yes of who asked for it counts", PEOPLE)
+def _own_yes(patch: pytest.MonkeyPatch) -> None:
+    _quorum(patch, requester=None)
+
+
+@mutant("an approval holds for whatever is configured by now", PEOPLE)
+def _other_terms(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(recorder, "other_terms", lambda *_: "")
+    patch.setattr(approval_operator.PromotionApprovalOperator, "_refuse_other_terms", lambda *_: None)
+
+
+def _quorum(patch: pytest.MonkeyPatch, **changes: Any) -> None:
+    real = approval_operator.tally
+
+    def counted(answers: Any, quorum: Any, terms: str) -> Any:
+        return real(answers, dataclasses.replace(quorum, **changes), terms)
+
+    patch.setattr(approval_operator, "tally", counted)
 
 
 def _blind(patch: pytest.MonkeyPatch, to: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import os
 from datetime import UTC, datetime
 from functools import cache
@@ -15,7 +14,7 @@ from include.standins import Fault, FaultKind
 from include.standins.flexdeploy import LOGIN, PASSWORD, FlexDeployStandIn
 from include.standins.flexdeploy.faulty import vendor_fault
 from include.standins.flexdeploy.planted import PORTAL, RESTART
-from nightshift.config.freezes import Freeze, FreezeRules
+from nightshift.config.freezes import NO_FREEZES, Freeze, FreezeRules
 from nightshift.config.promotions import Application
 from nightshift.errors import Ambiguous
 from nightshift.jobs.record import RESOLUTION_KEY
@@ -51,8 +50,6 @@ FREEZE = Freeze.model_validate(
         "override": ["dan"],
     }
 )
-GATES = importlib.util.find_spec("nightshift.promotion.gate") is not None
-"""Whether holds and freezes are looked at."""
 
 
 class Shape(NamedTuple):
@@ -71,8 +68,6 @@ class Shape(NamedTuple):
     def rules(self) -> Rules:
         if not self.full:
             return Rules()
-        if not GATES:
-            return Rules(verified=True, soak=SOAK, rolled_back_by_rule=("DEV",))
         return Rules(at_least=2, not_requester=True, verified=True, soak=SOAK, rolled_back_by_rule=("DEV",))
 
 
@@ -94,8 +89,7 @@ def dag_of(shape: Shape) -> Any:
     if shape.full:
         at["DEV"] |= {"verify": {"probes": [_probe("DEV")]}, "soak": "2h", "on_failure": "roll_back"}
         at["TEST"] |= {"verify": {"probes": [_probe("TEST")]}}
-        if GATES:
-            at["TEST"]["approval"] |= {"at_least": 2, "not_requester": True}
+        at["TEST"]["approval"] |= {"at_least": 2, "not_requester": True}
     config = Application.model_validate(
         {
             "project_id": PORTAL,
@@ -106,8 +100,7 @@ def dag_of(shape: Shape) -> Any:
             **more,
         }
     )
-    freezes: dict[str, Any] = {"freezes": FreezeRules((FREEZE,))} if shape.full and GATES else {}
-    return promotion_dag(NAME, config, **freezes, doc_md=None)
+    return promotion_dag(NAME, config, FreezeRules((FREEZE,)) if shape.full else NO_FREEZES, doc_md=None)
 
 
 def _probe(stage: str) -> dict[str, Any]:
@@ -164,7 +157,7 @@ class Story:
                 continue
             self.airflow.runs[name] = Run(name, night, by, {"version_id": None, "force_build": False})
             self.world.started_by[name] = by
-        if self.shape.full and GATES:
+        if self.shape.full:
             since, until = (datetime(2026, 11, 23, hour, tzinfo=UTC).timestamp() for hour in (9, 15))
             self.world.closed.append(Closed("frozen (audit)", ("TEST",), 0, since, until))
         long = self.random.random() < 0.6
@@ -305,8 +298,10 @@ class Story:
     # What happens to them.
 
     def _fate(self) -> tuple[Fate, int | str] | None:
-        if self.calm or self.random.random() > 0.3:
+        if self.calm or self.random.random() > 0.35:
             return None
+        if self.random.random() < 0.15:
+            return Fate.LAKE_AWAY, self.random.randint(1, 12)
         return self.random.choice(FATES), "submit" if self.random.random() < 0.4 else self.random.randint(1, 9)
 
     def _fault(self, task: str) -> None:
@@ -337,17 +332,17 @@ class Story:
                 cleared = self.airflow.clear(one, task)
                 self.world.cleared += [(one.name, name, self.world.seen) for name in cleared]
                 self._tell(f"{one.name} is cleared from {task}")
-        elif chance < 0.21:
+        elif chance < 0.24:
             self._mark(one)
-        elif chance < 0.26:
+        elif chance < 0.28:
             self.shape = self.shape._replace(tickets=("CHG-2",) if self.shape.tickets == ("CHG-1",) else ("CHG-1",))
             self.airflow.dag = dag_of(self.shape)
             self._tell(f"configured: {self.shape.tickets}")
-        elif chance < 0.29:
+        elif chance < 0.32:
             self._health()
-        elif chance < 0.32 and GATES:
+        elif chance < 0.35:
             self._hold()
-        elif chance < 0.36:
+        elif chance < 0.39:
             seconds = self.random.choice([-90.0, 3600.0, 86400.0])
             self._move(seconds)
             self._tell(f"the clock moves by {seconds}")
