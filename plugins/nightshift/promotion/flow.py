@@ -26,7 +26,7 @@ from nightshift.promotion.job_operators import (
     PromotionRollBackOperator,
     PromotionUtilityOperator,
 )
-from nightshift.promotion.rule_operator import RollBackRuleOperator
+from nightshift.promotion.roll_back_approval import RollBackApprovalOperator
 from nightshift.promotion.step_operators import PromotionFoldersOperator, PromotionWindowOperator
 from nightshift.promotion.terms import Terms, terms_of
 from nightshift.promotion.verification_flow import Checks
@@ -250,7 +250,7 @@ class _Chain:
                 trigger_rule="all_done",
                 **self.shared,
             )
-            approve = RollBackRuleOperator(
+            approve = RollBackApprovalOperator(
                 task_id="approve",
                 doc_md="Ask a person, where the configuration has not said that it is brought back.",
                 stages=self.labels,

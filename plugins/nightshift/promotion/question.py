@@ -14,6 +14,7 @@ from urllib.parse import quote, urlsplit
 from nightshift.promotion.form import PromotionRequest
 from nightshift.promotion.record import Offer, PromotionRecord, PromotionStep, ReportSeen, Running, StepKind
 from nightshift.promotion.rules.progress import built
+from nightshift.promotion.rules.verification import proofs
 
 if TYPE_CHECKING:
     from nightshift.promotion.record import Version
@@ -49,6 +50,7 @@ def stage_summary(
         *(line for label, found in terms.of(record).items() for line in term_lines(label, found, request)),
         f"*Reject* ends this promotion; what it brought to {_through(record, stage) or 'no stage yet'} stays there.",
         *_stages(now_running, doubts),
+        *_proofs(record),
         *_reports(record),
         "",
         terms_line(terms.digest(record, version)),
@@ -205,6 +207,15 @@ def _stages(now_running: Mapping[str, Running | None], doubts: Doubts) -> Iterat
         since = f" since {_time(running.since)}" if running else ""
         doubt = f"; **in doubt**: {code(doubts[stage].words)}" if stage in doubts else ""
         yield f"* {stage}: {code(running.version) if running else 'not known'}{since}{doubt}"
+
+
+def _proofs(record: PromotionRecord) -> Iterator[str]:
+    if not (found := proofs(record)):
+        return
+    yield from ("", "What was verified in the stages before:", "")
+    for stage, proof in found.items():
+        lacks = f"**{code(proof.lacks)}**" if proof.lacks else ""
+        yield f"* {stage}: {'; '.join(part for part in (*map(code, proof.seen), lacks) if part)}"
 
 
 def _reports(record: PromotionRecord) -> Iterator[str]:

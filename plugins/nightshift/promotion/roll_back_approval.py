@@ -1,14 +1,16 @@
-"""The approval of a roll-back by people in the Airflow UI."""
+"""The approval of a roll-back: by people in the Airflow UI, or by the rule ``on_failure: roll_back``."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from nightshift.errors import Rejected
 from nightshift.nights.place import lake_of_this_deployment
 from nightshift.promotion.approval_operator import PromotionApprovalOperator, assigned
 from nightshift.promotion.question import roll_back_summary
-from nightshift.promotion.record import PromotionRecord, StepKind, Version
+from nightshift.promotion.record import PromotionRecord, StepKind, StepState, Version
+from nightshift.promotion.recorder import run_now
 from nightshift.promotion.store import Records
 from nightshift.promotion.terms import Terms
 
@@ -18,10 +20,15 @@ if TYPE_CHECKING:
     from nightshift.promotion.question import Doubts
 
 
+BY_RULE = "on_failure: roll_back"
+"""Outcome of an approval that nobody was asked for."""
+
+
 class RollBackApprovalOperator(PromotionApprovalOperator):
     """Ask a person whether a failed stage is to run the version from before again: what the record offers.
 
-    Those who may approve the stage answer; where it names nobody, those that ``roll_back`` names.
+    Those who may approve the stage answer; where it names nobody, those that ``roll_back`` names. Where the offer is one
+    of the rule ``on_failure: roll_back``, nobody is asked: it is written down who approved the rule, with the stage.
 
     :param ways: stage → what an answer allows
     :param approvers: stage → ids of the users who may approve it
@@ -33,6 +40,30 @@ class RollBackApprovalOperator(PromotionApprovalOperator):
         super().__init__(**kwargs)
         self.ways = ways
         self.approvers = approvers
+
+    def execute(self, context: Context) -> Any:
+        """Write down the rule, or ask."""
+        record = run_now(Records(lake_of_this_deployment(), self.application).read(context["ti"].run_id))
+        if record is None or record.offer is None or record.offer.rule != "roll_back":
+            return super().execute(context)
+        return run_now(self._by_rule(context))
+
+    async def _by_rule(self, context: Context) -> dict[str, Any]:
+        recorder = await self._recorder(context)
+        record: PromotionRecord = await recorder.begin()
+        offer, version = record.offer, self.version_in(record)
+        if offer is None or offer.rule != "roll_back":
+            raise Rejected("the offer to roll back has changed meanwhile", advice="Clear this task: it looks again.")
+        await recorder.end(
+            StepState.DONE,
+            outcome=BY_RULE,
+            by=offer.by,
+            version=version,
+            terms=self.own_terms(record).digest(record, version),
+            detail=offer.why,
+        )
+        self.log.info("%s is brought back by %s, approved by %s", version, BY_RULE, offer.by or "the configuration")
+        return {"answer": BY_RULE, "by": offer.by}
 
     def summarize(self, record: PromotionRecord, now_running: Mapping[str, Any], doubts: Doubts) -> tuple[str, str]:
         """Return subject and body of the question."""

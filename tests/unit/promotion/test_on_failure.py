@@ -83,6 +83,7 @@ def test_whoever_approved_the_stage_approved_the_rule(bad: Callable[..., Run]) -
     run = bad(approval={"users": ["ann"]})
     [question] = run.apis["TEST.approve"].questions
     assert "* on failure: `roll_back`" in question["body"]
+    assert "What was verified in the stages before:" not in question["body"]
     rolled_back(run)
     assert run.step("roll_back.approve").by == "ann"
 

@@ -21,10 +21,10 @@ from tests.unit.promotion.play import N1, N2, Play, Run, stage
 def soaking(play_of: Callable[..., Play], vendor: Any) -> Callable[..., Run]:
     """Bring a version to DEV, verify it, and let it soak."""
 
-    def of(soak: str = "4h", **dev: Any) -> Run:
+    def of(soak: str = "4h", test: dict[str, Any] | None = None, **dev: Any) -> Run:
         url = f"{vendor.url}/apps/DEV/{PORTAL}/health"
         verify = {"probes": [{"url": url, "expect": {"version": "${version}"}, "tries": 1}]}
-        play = play_of(stage("DEV", verify=verify, soak=soak, **dev), stage("TEST"))
+        play = play_of(stage("DEV", verify=verify, soak=soak, **dev), stage("TEST", **(test or {})))
         run = play.start("r1", N1, run_type="manual")
         for name in ("begin", "build", "DEV.deploy", "DEV.verify.probe"):
             assert run.do(name).state == "success", run.parked[name].error
@@ -188,3 +188,18 @@ def test_a_revoked_version_is_not_built_upon(soaking: Callable[..., Run], vendor
     before = run.play.deployments()
     assert "was revoked" in str(second.do("DEV.deploy").error)
     assert run.play.deployments() == before
+
+
+def test_the_question_of_the_next_stage_tells_what_was_seen(soaking: Callable[..., Run]) -> None:
+    run = soaking("1s", test={"approval": {}})
+    past(run, 1)
+    for name in ("DEV.soak", "DEV.verify_again.probe"):
+        assert run.do(name).state == "success"
+    assert run.do("TEST.approve").state == "awaiting_input"
+    [question] = run.apis["TEST.approve"].questions
+    version = run.record.version
+    assert version is not None
+    [line] = [line for line in question["body"].splitlines() if line.startswith("* DEV: `DEV.verify.probe verified")]
+    assert f'status 200; version is "{version.name}"' in line
+    assert "`soaked until " in line
+    assert "`DEV.verify_again.probe verified" in line
