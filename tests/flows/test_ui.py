@@ -4,9 +4,11 @@ browser.
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -97,6 +99,43 @@ def test_a_person_approves_in_the_browser(airflow: LocalAirflow, api: Api, page:
     assert [one["run_id"] for one in told["promotions"]][:1] == [run_id]
 
 
+def test_the_board_shows_the_night_and_publishes_it_again(airflow: LocalAirflow, api: Api, page: Any) -> None:
+    (run,) = api.runs("flexnet_reports", run_type="scheduled", limit="1")
+    night, publish = (
+        run["partition_key"],
+        f"/api/v2/dags/flexnet_reports/dagRuns/{quote(run['dag_run_id'])}/taskInstances/account.publish",
+    )
+    page.goto(f"{airflow.url}/plugin/nightshift?view=nights&cell=flexnet/account/{night}")
+    panel = page.get_by_role("complementary")
+    panel.get_by_text("published", exact=True).first.wait_for()
+    page.get_by_role("gridcell", name=re.compile(f"flexnet account, night ... {night}: published, 150 rows")).wait_for()
+    panel.get_by_role("button", name="Publish again from the landing").click()
+    dialog = page.get_by_role("dialog").or_(page.get_by_role("alertdialog"))
+    dialog.get_by_text("the vendor is not asked").wait_for()
+    dialog.get_by_role("button", name="Publish again from the landing").click()
+    dialog.get_by_text("Done", exact=True).wait_for()
+    again = until(
+        lambda: (found := api.call("GET", publish))["try_number"] > 1 and found["state"] == "success" and found,
+        "published again",
+        180,
+    )
+    assert again["try_number"] == 2
+
+
+def test_the_tabs_of_a_dag_and_of_a_run_show_their_own(airflow: LocalAirflow, api: Api, page: Any) -> None:
+    page.goto(f"{airflow.url}/dags/flexnet_reports/plugin/nightshift-dag")
+    page.get_by_role("grid").wait_for()
+    reports = page.locator("[data-report]").evaluate_all("lines => lines.map(line => line.dataset.report)")
+    assert reports == ["entitlement", "account", "usage"]
+    (run,) = api.runs("flexnet_reports", run_type="scheduled", limit="1")
+    page.goto(f"{airflow.url}/dags/flexnet_reports/runs/{quote(run['dag_run_id'])}/plugin/nightshift-run")
+    page.get_by_role("heading", name=re.compile(f"Night ... {run['partition_key']}")).wait_for()
+    page.get_by_role("article", name="usage").get_by_text("published", exact=True).first.wait_for()
+    page.goto(f"{airflow.url}/dags/promote_portal/plugin/nightshift-dag")
+    page.get_by_role("article", name="portal").wait_for()
+    assert page.locator("article.ns-lane").count() == 1
+
+
 def test_what_runs_where_is_for_those_who_are_signed_in(airflow: LocalAirflow) -> None:
     for path in ("overview", "promotions", "promotions/portal"):
         assert ask(f"{airflow.url}/nightshift/board/api/{path}", timeout=30).status == 401
@@ -112,5 +151,6 @@ def test_the_test_button_answers(api: Api) -> None:
 def test_the_plugin_is_whole(api: Api) -> None:
     plugins = {plugin["name"]: plugin for plugin in api.call("GET", "/api/v2/plugins")["plugins"]}
     assert plugins["nightshift"]["external_views"]
+    assert {one["destination"] for one in plugins["nightshift"]["react_apps"]} == {"nav", "dag", "dag_run"}
     assert api.call("GET", "/api/v2/plugins/importErrors")["import_errors"] == []
     assert api.call("GET", "/api/v2/importErrors")["import_errors"] == []

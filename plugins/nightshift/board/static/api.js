@@ -66,7 +66,7 @@ export function shared(old, fresh) {
 }
 
 /** An answer that has not changed, at a later time. */
-const at = (data, date) => (date && data?.now ? { ...data, now: new Date(date).toISOString() } : data);
+const at = (data, date) => (date && Object.hasOwn(data ?? {}, "now") ? { ...data, now: new Date(date).toISOString() } : data);
 
 class Store {
   constructor(path) {
@@ -235,7 +235,7 @@ export async function send(call, answers) {
     });
   }
   if (!answer.ok) throw new Refused(failure(answer.status, body));
-  if (body?.status === false) {
+  if (Object.hasOwn(body ?? {}, "status") && body.status === false) {
     throw new Refused({ status: answer.status, title: "It did not work", detail: String(body.message ?? ""), advice: "" });
   }
   return body;

@@ -1,6 +1,6 @@
 /** The board as a whole: its head, its views, and what a tab or a card shows instead. */
 
-import { Button, Fragment, RouterLink, h, useEffect, useState } from "./host.js";
+import { Button, Fragment, RouterLink, h, useEffect, useLayoutEffect, useLocation, useNavigate, useState } from "./host.js";
 import { refresh, useAnswer } from "./api.js";
 import { Connections } from "./connections.js";
 import { Incidents } from "./incidents.js";
@@ -23,9 +23,26 @@ const NAMES = {
  * @param {{dagId?: string, runId?: string}} props
  */
 export function Nightshift({ dagId, runId }) {
+  useSettledHost();
   const place = usePlace();
   if (dagId !== undefined) return h("div", { className: "ns ns-tab" }, h(Tab, { dagId, runId, place }));
   return h("div", { className: "ns ns-page" }, h(Head, { place }), h("div", { className: "ns-view" }, h(View, { place })));
+}
+
+let settled = false;
+
+/**
+ * Airflow renders what it has just loaded as one kind of element and, from its next rendering on, as another, so that
+ * all of it is made anew and the focus is lost: have that happen now, before anybody is in it.
+ */
+function useSettledHost() {
+  const navigate = useNavigate();
+  const location = useLocation();
+  useLayoutEffect(() => {
+    if (settled) return;
+    settled = true;
+    navigate(location, { replace: true, state: location.state });
+  }, [navigate, location]);
 }
 
 /** @param {{place: import("./place.js").Place}} props */

@@ -16,7 +16,7 @@ export const {
   useSyncExternalStore,
 } = React;
 export const { Alert, Button, Dialog, Input, NativeSelect, Portal, Skeleton, Spinner, Textarea } = Chakra;
-export const { Link: RouterLink, useSearchParams } = Router;
+export const { Link: RouterLink, useLocation, useNavigate, useSearchParams } = Router;
 
 /** Paths under the base of the UI that are no view of its router. */
 const SERVED = /^(nightshift|api|auth|static|pluginsv2|execution|ui)(\/|$)/;

@@ -63,7 +63,7 @@ function Confirm({ press, onClose }) {
         sent += 1;
         setState({ ...NOTHING, stage: "sending", done: sent });
       }
-      setState({ ...NOTHING, stage: "done", said: typeof answer?.message === "string" ? answer.message : "" });
+      setState({ ...NOTHING, stage: "done", said: Object.hasOwn(answer ?? {}, "message") ? String(answer.message) : "" });
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
       setState({ ...NOTHING, stage: "failed", done: sent, why: error.why });
@@ -96,7 +96,7 @@ function Confirm({ press, onClose }) {
           ),
           h(
             Dialog.Footer, null,
-            h(Button, { variant: "outline", onClick: onClose, disabled: busy }, stage === "done" ? "Close" : "Cancel"),
+            h(Button, { variant: "outline", onClick: onClose, disabled: busy }, stage === "done" ? "Close" : "Back"),
             stage !== "done" && h(
               Button,
               {

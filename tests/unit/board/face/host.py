@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import airflow
 import uvicorn
 from pydantic import BaseModel
 from starlette.applications import Starlette
@@ -22,6 +23,7 @@ import nightshift.board
 from nightshift.board import MOUNT
 
 STATIC = Path(nightshift.board.__file__).parent / "static"
+UI = Path(airflow.__file__).parent / "ui" / "dist"
 
 
 @dataclass
@@ -88,7 +90,7 @@ class NoCopy(StaticFiles):
         return answer
 
 
-def in_front_of(airflow: Any, laid: Laid) -> Starlette:
+def in_front_of(api_server: Any, laid: Laid) -> Starlette:
     """Return an application that answers for the board's data itself and passes on everything else."""
     changes = ["POST", "PUT", "PATCH", "DELETE"]
     return Starlette(
@@ -96,8 +98,10 @@ def in_front_of(airflow: Any, laid: Laid) -> Starlette:
             Route(f"{MOUNT}/api/{{path:path}}", laid.read, methods=["GET"]),
             Route(f"{MOUNT}/api/{{path:path}}", laid.take, methods=changes),
             Mount(f"{MOUNT}/static", NoCopy(directory=STATIC)),
+            # As they are: Airflow packs its seven megabytes anew for each browser.
+            Mount("/static", StaticFiles(directory=UI)),
             Route("/api/v2/{path:path}", laid.take, methods=changes),
-            Mount("/", airflow),
+            Mount("/", api_server),
         ]
     )
 
