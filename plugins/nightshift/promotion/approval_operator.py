@@ -116,10 +116,8 @@ class PromotionApprovalOperator(ApprovalOperator):
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
         """Go on with an answer, or with what too few mean; ask again where more are needed."""
         if (over := WaitOver.of(event)) is not None:
-            if over.why is not Why.MOMENT:
-                return self.execute(context)
-            if self._is_to_remind(context):
-                return self._remind(context)
+            if over.why is not Why.MOMENT or self._is_to_remind(context):
+                raise self._waits_on(context, reminding=over.why is Why.MOMENT)
             event = self._unanswered()
         recorder = run_now(self._recorder(context))
         person = person_of(event)
@@ -204,21 +202,24 @@ class PromotionApprovalOperator(ApprovalOperator):
         step = run_now(recorder.read()).step(recorder.task_id)
         return step is not None and step.until is not None and datetime.now(UTC) < step.until
 
-    def _remind(self, context: Context) -> Any:
-        """Remind people, and wait on; whoever cannot be told keeps nobody from answering."""
-        recorder, record = run_now(self._begin(context))
+    def _waits_on(self, context: Context, *, reminding: bool) -> TaskAwaitingInput | TaskDeferred:
+        """Return the wait for an answer to the question that is there. It is not asked again: that would take an answer
+        away that has come since the wait before was over; the next one finds it.
+        """
+        recorder = run_now(self._recorder(context))
+        record = run_now(recorder.begin())
         step = record.step(recorder.task_id)
-        remind(
-            context,
-            self.application,
-            self.subject,
-            answered=self._tally(context, step).lines,
-            users=[one["name"] for one in self.assigned_users or ()],
-            until=step.until if step is not None else None,
-            link=self._link(context),
-        )
-        self._refuse_another_question(context, recorder, record)
-        raise self._parked(context, recorder, record)
+        if reminding:
+            remind(
+                context,
+                self.application,
+                self.subject,
+                answered=self._tally(context, step).lines,
+                users=[one["name"] for one in self._people(context, recorder.stage) or ()],
+                until=step.until if step is not None else None,
+                link=self._link(context),
+            )
+        return self._parked(context, recorder, record)
 
     def _link(self, context: Context) -> str | None:
         try:
@@ -295,12 +296,9 @@ class PromotionApprovalOperator(ApprovalOperator):
         doubts = {**others, **{one.stage: one for one in in_doubt(record) if one.stage}}
         # Airflow's operator takes its question from these; all else of it is what it was when its DAG was parsed.
         self.subject, self.body = self.summarize(record, now_running, doubts)
-        self.assigned_users = self.answerers(recorder.stage)
+        self.assigned_users = self._people(context, recorder.stage)
         if self.at_least > 1 or self.not_requester:
             self.body = f"{self.body}\n\n{quorum_lines(record, recorder.task_id, self._quorum(context))}"
-        if self.not_requester and self.assigned_users:
-            who = requester_of(context)
-            self.assigned_users = [one for one in self.assigned_users if who not in (one["id"], one["name"])]
         return recorder, record
 
     def _refuse_another_question(self, context: Context, recorder: StepRecorder, record: PromotionRecord) -> None:
@@ -360,6 +358,10 @@ class PromotionApprovalOperator(ApprovalOperator):
     def answerers(self, stage: str | None) -> Any:
         """Return who may answer, as Airflow's operator takes it."""
         return self.assigned_users
+
+    def _people(self, context: Context, stage: str | None) -> Any:
+        found, who = self.answerers(stage), requester_of(context) if self.not_requester else None
+        return [one for one in found if who not in (one["id"], one["name"])] if found and who else found
 
     async def _recorder(self, context: Context) -> StepRecorder:
         stage = await self.stage_of(context)

@@ -59,8 +59,8 @@ def promotion_form(application: str, stages: Sequence[str]) -> dict[str, Param]:
             maxLength=LONGEST,
             title="Emergency",
             description="The reason why From stage takes a Version that has not got through the stage before it, or "
-            "whose verification was revoked. It is shown in every question, and kept. Empty: no stage gets such a "
-            "version.",
+            "whose verification was revoked. It is shown in every question, and kept. It overrides no freeze and "
+            "lifts no hold. Empty: no stage gets such a version.",
         ),
         "dry_run": Param(
             False,

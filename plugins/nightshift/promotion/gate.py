@@ -53,10 +53,14 @@ class Barred(Rejected):
 
 
 class _Shown(msgspec.Struct, frozen=True):
-    """What a question has shown: the terms, and the freezes with their beginnings."""
+    """What a question has shown: the terms, and the freezes with their beginnings.
+
+    :param cleared: Airflow's ``max_tries`` then: after a clear it is asked again
+    """
 
     terms: str
     freezes: list[tuple[str, datetime]]
+    cleared: int
 
 
 @dataclass(frozen=True)
@@ -121,7 +125,10 @@ class Gate:
         """Write down what stands in the way, ask who may override it, and return the wait."""
         log.info("%s waits without a worker: %s", recorder.task_id, found.words)
         await recorder.note(detail=found.words, until=found.until)
-        asked = self._ask(context, record, version_at(recorder.kind, record), found)
+        asked, hint = self._ask(context, record, version_at(recorder.kind, record), found)
+        if hint:
+            log.warning("%s", hint)
+            await recorder.note(detail=f"{found.words}. {hint}")
         latest = time.time() + LONGEST_WAIT
         until = latest if found.until is None else min(latest, found.until.timestamp())
         from nightshift.promotion.triggers import SupersedeTrigger
@@ -139,9 +146,13 @@ class Gate:
 
     async def answered(self, context: Context, recorder: StepRecorder, event: Any) -> None:
         """Take note of an answer to the question, if the event is one and it counts."""
-        person, kept = person_of(event), self._kept(context)
-        shown = kept.load_if_sound()
-        if person is None or shown is None or not isinstance(event, Mapping) or OVERRIDE not in event["chosen_options"]:
+        if not isinstance(event, Mapping) or "chosen_options" not in event:
+            return
+        kept = self._kept(context)
+        shown, person = kept.load_if_sound(), person_of(event)
+        # From here on it is asked again where it has to be: the answer that is there has been told.
+        kept.forget()
+        if person is None or shown is None or OVERRIDE not in event["chosen_options"]:
             return
         reason = reason_of(event)
         if not reason:
@@ -166,13 +177,19 @@ class Gate:
             log.info("%s overrides the freeze %s for %s: %s", one.name, one.freeze, one.stage, one.reason)
         await recorder.override(given)
 
-    def _ask(self, context: Context, record: PromotionRecord, version: Version | None, found: Barrier) -> bool:
-        """Ask who may override the freezes; return whether anybody is asked."""
+    def _ask(
+        self, context: Context, record: PromotionRecord, version: Version | None, found: Barrier
+    ) -> tuple[bool, str]:
+        """Ask who may override the freezes; return whether anybody is asked, and why not where somebody could be."""
         users = sorted({user for one in found.frozen for user in one.freeze.override})
         if not users or self.terms is None or self.stage is None:
-            return False
+            return False, ""
         digest = self._digest(record, version)
-        shown = _Shown(digest, [(one.freeze.name, one.since) for one in found.frozen if one.freeze.override])
+        frozen = [(one.freeze.name, one.since) for one in found.frozen if one.freeze.override]
+        shown = _Shown(digest, frozen, context["ti"].max_tries)
+        if self._kept(context).load_if_sound() == shown:
+            # To ask again would take an answer away that has come since the wait before was over; the next one finds it.
+            return True, ""
         subject, body, line = freeze_summary(record, self.stage, version, self.terms, found.frozen, digest)
         there = shown_question(
             context,
@@ -184,11 +201,16 @@ class Gate:
         )
         if terms_line(line) in (there.body or ""):
             self._kept(context).save(shown)
-            return True
+            return True, ""
         # Airflow keeps the first question of a task: an answer to that one says nothing of this freeze.
         self._kept(context).forget()
-        log.warning("Airflow still shows an older question of this task, so its answer overrides nothing")
-        return False
+        which = (
+            f"Version {version.id} and From stage {self.stage}" if version is not None else f"From stage {self.stage}"
+        )
+        return False, (
+            "Airflow still shows an older question of this task, whose answer overrides nothing; start a run with "
+            f"{which} in the form: it asks anew"
+        )
 
     def _digest(self, record: PromotionRecord, version: Version | None) -> str:
         return self.terms.only(self.stage).digest(record, version) if self.terms is not None and self.stage else ""

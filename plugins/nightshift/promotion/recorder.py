@@ -155,7 +155,7 @@ class StepRecorder:
             raise self._lost()
         if was.cleared == step.cleared:
             # A clear asks anew; a retry goes on with what people have said.
-            step = step.changed(answers=was.answers, until=was.until)
+            step = step.changed(answers=was.answers, until=was.until, terms=was.terms)
         return step.changed(requests=was.requests, url=was.url, version=was.version, asked=was.asked, said=was.said)
 
     async def read(self) -> PromotionRecord:

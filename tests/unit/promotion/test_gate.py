@@ -22,6 +22,13 @@ from tests.unit.promotion.test_roll_back import BROKEN, failed, settled
 
 HOUR = timedelta(hours=1)
 NOW = datetime.now(UTC)
+ANSWERED = {
+    "responded_by_user": {"id": "eve", "name": "eve"},
+    "responded_at": NOW.isoformat(),
+    "chosen_options": ["Override the freeze"],
+    "params_input": {"reason": "outage"},
+}
+"""What Airflow holds of an answer that it has told nobody of yet."""
 STAGE = {"before": [{**RESTART_IT, "name": "stop"}], "after": [RESTART_IT]}
 
 
@@ -297,11 +304,29 @@ def test_an_override_opens_no_hold_and_an_emergency_neither(play_of: Callable[..
 def test_an_answer_that_came_before_the_wait_began_is_not_lost(play_of: Callable[..., Play]) -> None:
     """Airflow resumes nobody who is still on a worker: the trigger asks once."""
     run = frozen(play_of)
-    run.apis["DEV.deploy"].response = {
-        "responded_by_user": {"id": "eve", "name": "eve"},
-        "responded_at": datetime.now(UTC).isoformat(),
-        "chosen_options": ["Override the freeze"],
-        "params_input": {"reason": "outage"},
-    }
+    run.apis["DEV.deploy"].response = ANSWERED
     assert run.resume("DEV.deploy", woken(run, "DEV.deploy")).state == "success"
     assert [one.name for one in run.record.overrides] == ["eve"]
+
+
+def test_an_answer_that_came_while_the_wait_was_woken_is_not_lost(play_of: Callable[..., Play]) -> None:
+    """Asking again would take it away."""
+    run = frozen(play_of)
+    run.apis["DEV.deploy"].response = ANSWERED
+    assert run.resume("DEV.deploy", {"why": Why.CHANGED, "run_id": None}).state == "deferred"
+    assert run.resume("DEV.deploy", woken(run, "DEV.deploy")).state == "success"
+
+
+def test_an_answer_that_was_told_and_did_not_count_is_asked_for_again(play_of: Callable[..., Play]) -> None:
+    run = frozen(play_of)
+    run.apis["DEV.deploy"].response = {**ANSWERED, "params_input": {"reason": ""}}
+    assert run.answer("DEV.deploy", "Override the freeze", by="eve", reason="").state == "deferred"
+    assert run.apis["DEV.deploy"].response["responded_at"] is None
+
+
+def test_a_clear_asks_anew_whether_a_freeze_is_overridden(play_of: Callable[..., Play]) -> None:
+    run = frozen(play_of)
+    run.apis["DEV.deploy"].response = ANSWERED
+    run.clear("DEV.deploy")
+    assert run.do("DEV.deploy").state == "deferred"
+    assert run.apis["DEV.deploy"].response["responded_at"] is None

@@ -240,6 +240,21 @@ def test_people_are_reminded_while_it_waits_and_the_wait_goes_on(
     assert run.answer("TEST.approve", "Approve", by="bob").state == "success"
 
 
+def test_an_answer_that_came_while_people_were_reminded_is_not_lost(play_of: Callable[..., Play]) -> None:
+    run = asked(of(play_of, {"remind": "1m"}))
+    api = run.apis["TEST.approve"]
+    api.response = {
+        "responded_by_user": {"id": "ann", "name": "ann"},
+        "responded_at": datetime.now(UTC).isoformat(),
+        "chosen_options": ["Approve"],
+        "params_input": {},
+    }
+    assert run.resume("TEST.approve", {"why": "moment", "run_id": None}).state == "deferred"
+    with api.comms():
+        event = fired(run)
+    assert run.resume("TEST.approve", event).result == {"answer": "Approve", "by": "ann"}
+
+
 def test_a_reminder_that_reaches_nobody_keeps_nobody_from_answering(play_of: Callable[..., Play]) -> None:
     run = asked(of(play_of, {"remind": "1m"}))
     assert run.states["TEST.approve"] == "deferred"
