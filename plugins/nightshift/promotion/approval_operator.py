@@ -103,7 +103,7 @@ class PromotionApprovalOperator(ApprovalOperator):
 
         :raises AirflowFailException: Airflow would show another question than this one, or too few may answer
         """
-        recorder, record = run_now(self._begin(context))
+        recorder, record, is_new = run_now(self._begin(context))
         step = record.step(recorder.task_id)
         tally = self._tally(context, step)
         if tally.is_approved or tally.no is not None:
@@ -111,7 +111,7 @@ class PromotionApprovalOperator(ApprovalOperator):
             return self._conclude(context, recorder, tally)
         self._refuse_too_few(context, recorder)
         self._refuse_another_question(context, recorder, record)
-        raise self._parked(context, recorder, record)
+        raise self._parked(context, recorder, record, left=timedelta(hours=self.hours) if is_new else None)
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
         """Go on with an answer, or with what too few mean; ask again where more are needed."""
@@ -176,21 +176,24 @@ class PromotionApprovalOperator(ApprovalOperator):
         return {"answer": answer, "by": by}
 
     def _parked(
-        self, context: Context, recorder: StepRecorder, record: PromotionRecord
+        self, context: Context, recorder: StepRecorder, record: PromotionRecord, *, left: timedelta | None = None
     ) -> TaskAwaitingInput | TaskDeferred:
         """Return the wait for an answer: Airflow's own, which an answer or its time ends; or that of a trigger, which a
         reminder or a newer night ends as well, and in which the task can be answered all the same.
+
+        :param left: how long it waits; default: what is left of its time
         """
         step = record.step(recorder.task_id)
-        left = max(0.0, (step.until - datetime.now(UTC)).total_seconds()) if step is not None and step.until else 0.0
+        if left is None:
+            until = step.until if step is not None and step.until is not None else datetime.now(UTC)
+            left = max(timedelta(), until - datetime.now(UTC))
         night = record.night if self.supersedable else None
         if night is None and self.remind is None:
-            return TaskAwaitingInput(method_name="execute_complete", timeout=timedelta(seconds=round(left)))
-        until = time.time() + left
-        if self.remind is not None:
-            until = min(until, time.time() + self.remind.total_seconds())
+            return TaskAwaitingInput(method_name="execute_complete", timeout=left)
+        wait = left if self.remind is None else min(left, self.remind)
+        moment = time.time() + wait.total_seconds()
         return TaskDeferred(
-            trigger=SupersedeTrigger(self.application, night, until, asked=str(context["ti"].id)),
+            trigger=SupersedeTrigger(self.application, night, moment, asked=str(context["ti"].id)),
             method_name="execute_complete",
         )
 
@@ -280,7 +283,8 @@ class PromotionApprovalOperator(ApprovalOperator):
         """Return what an answer allows."""
         return self.terms or Terms(str(self.stage), {})
 
-    async def _begin(self, context: Context) -> tuple[StepRecorder, PromotionRecord]:
+    async def _begin(self, context: Context) -> tuple[StepRecorder, PromotionRecord, bool]:
+        """Begin, and return whether nobody has been asked yet since the task was made or cleared."""
         recorder = await self._recorder(context)
         record = await recorder.begin()
         version = self.version_in(record)
@@ -299,7 +303,7 @@ class PromotionApprovalOperator(ApprovalOperator):
         self.assigned_users = self._people(context, recorder.stage)
         if self.at_least > 1 or self.not_requester:
             self.body = f"{self.body}\n\n{quorum_lines(record, recorder.task_id, self._quorum(context))}"
-        return recorder, record
+        return recorder, record, not asked_before
 
     def _refuse_another_question(self, context: Context, recorder: StepRecorder, record: PromotionRecord) -> None:
         """Make sure that Airflow shows this question: it keeps the text of the first one through every clear of its
