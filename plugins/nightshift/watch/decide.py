@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from nightshift.notify.message import Event
@@ -29,6 +29,8 @@ from nightshift.watch.incident import (
 )
 from nightshift.watch.words import told_at_close, told_at_open, told_at_update, what_to_press
 
+NO_MORE_ATTEMPTS = timedelta(hours=1)
+"""After that long without another attempt one that failed counts as the last."""
 FINAL = frozenset({IncidentKind.FAILED, IncidentKind.UNSOUND, IncidentKind.DRIFTED})
 """What does not pass by itself, so that another cause of it is worth a message."""
 
@@ -46,6 +48,8 @@ class Sight(StrEnum):
     """It was not published: the columns do not fit."""
     FAILED = "failed"
     """It was not brought home, or not published, for another reason."""
+    FAILING = "failing"
+    """An attempt has failed, and another may come."""
     BEGUN = "begun"
     """Something of it is landed."""
     NOTHING = "nothing"
@@ -193,12 +197,23 @@ def trouble(one: ExpectedNight, look: Observed) -> tuple[Family, Member] | None:
             return Family.ABSENT, Member(report=report, kind=_KINDS[seen.sight], cause=seen.why, since=since)
     if due is None or look.now < due:
         return None
-    plain = Reason(IncidentKind.LATE if seen.sight is Sight.BEGUN else IncidentKind.MISSING, seen.why)
+    plain = Reason(_unasked(seen, look.now), seen.why)
     reason = look.reasons.get(one.key, plain)
     # Airflow knows which task has failed, the lake what it has said.
     words = [reason.cause, *([seen.why] if reason.kind is IncidentKind.FAILED else [])]
     cause = ": ".join(dict.fromkeys(word for word in words if word))
     return Family.ABSENT, Member(report=report, kind=reason.kind, cause=cause, since=due)
+
+
+def _unasked(seen: NightSeen, now: datetime) -> IncidentKind:
+    """Return what a night that is due is called where Airflow tells nothing of it."""
+    match seen.sight:
+        case Sight.FAILING:
+            given_up = seen.at is None or now - seen.at >= NO_MORE_ATTEMPTS
+            return IncidentKind.FAILED if given_up else IncidentKind.LATE
+        case Sight.BEGUN:
+            return IncidentKind.LATE
+    return IncidentKind.MISSING
 
 
 def _followed(

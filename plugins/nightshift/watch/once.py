@@ -17,7 +17,7 @@ from nightshift.fields import night_of
 from nightshift.nights.bounds import DAY
 from nightshift.nights.index import NightIndex
 from nightshift.watch.airflow import AirflowView, reasons
-from nightshift.watch.decide import Key, NightSeen, Observed, Reason, Sight, decide, doubled
+from nightshift.watch.decide import Key, Observed, Reason, Sight, decide, doubled
 from nightshift.watch.expected import (
     ExpectedNight,
     WatchedReport,
@@ -140,8 +140,11 @@ class _Watch:
         lake = await look_at(NightIndex(self.lake), self.reports, self.first, self.now)
         expected = expected_nights(self.reports, await self._first(remembered, lake), self.now)
         seen = {one.key: lake.seen(one) for one in expected}
-        absent = [one for one in expected if self._is_due(one) and seen[one.key].sight in (Sight.NOTHING, Sight.BEGUN)]
-        seen |= self._with_failures(await landed(self.lake, absent), seen)
+        absent = [
+            one for one in expected if self._is_due(one) and seen[one.key].sight in (Sight.NOTHING, Sight.FAILING)
+        ]
+        # What an attempt has said that failed says more than what it has landed.
+        seen |= await landed(self.lake, [one for one in absent if seen[one.key].sight is Sight.NOTHING])
         causes: dict[Key, Reason] = {}
         if airflow is not None and absent:
             causes = await asyncio.to_thread(reasons, airflow, absent)
@@ -197,7 +200,3 @@ class _Watch:
 
     def _is_due(self, one: ExpectedNight) -> bool:
         return one.due is not None and one.due <= self.now
-
-    def _with_failures(self, found: Mapping[Key, NightSeen], seen: Mapping[Key, NightSeen]) -> dict[Key, NightSeen]:
-        """Return what the landing shows, with the words of a task that failed where there are any."""
-        return {key: seen[key] if seen[key].sight is Sight.BEGUN else one for key, one in found.items()}

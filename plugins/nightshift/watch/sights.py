@@ -31,8 +31,8 @@ _SIGHTS = {
     FailureKind.VALUES: Sight.FAILED,
     FailureKind.LANDING: Sight.FAILED,
     # What else failed may pass at the next attempt: it is the cause when the night is late.
-    FailureKind.VENDOR: Sight.BEGUN,
-    FailureKind.OTHER: Sight.BEGUN,
+    FailureKind.VENDOR: Sight.FAILING,
+    FailureKind.OTHER: Sight.FAILING,
 }
 
 
@@ -90,7 +90,7 @@ def seen_of(cell: Cell) -> NightSeen:
     if cell.failure is None:
         return NightSeen(Sight.NOTHING)
     words = redact_words(cell.failure.text, MOST_WORDS)
-    return NightSeen(_SIGHTS.get(cell.failure.kind, Sight.BEGUN), _moment(cell.failure.at), words)
+    return NightSeen(_SIGHTS.get(cell.failure.kind, Sight.FAILING), _moment(cell.failure.at), words)
 
 
 async def landed(lake: Lake, nights: Iterable[ExpectedNight]) -> dict[Key, NightSeen]:

@@ -22,6 +22,8 @@ from nightshift.errors import AuthFailed, BadResponse, Rejected, Unreachable
 from nightshift.flexnet.operators import FlexNetExtractOperator
 from nightshift.lake.landing import Landing, Manifest
 from nightshift.lake.store import Lake
+from nightshift.nights.failures import FailureKind
+from nightshift.nights.index import read
 from tests.execution_api import FakeExecutionApi, TaskRun
 
 TODAY = datetime.now(UTC).date()
@@ -214,6 +216,12 @@ def test_a_wrong_password_fails_at_once(bench) -> None:
     assert isinstance(run.error, AuthFailed)
     assert "certainly-not" not in str(run.error)
     assert len(b.vendor.ledger.requests()) == 1
+    told = read(Lake.from_url(str(b.lake)), nights=[NIGHT], sources={"flexnet": ["usage"]}).cell(
+        "flexnet", "usage", NIGHT
+    )
+    assert told.failure is not None, "why the night is not there is told by the lake as well"
+    assert (told.failure.kind, told.failure.task_id) == (FailureKind.VENDOR, "extract")
+    assert told.failure.text == str(run.error)
 
 
 def test_a_night_beyond_the_horizon_comes_from_the_landing_or_fails_with_words(bench) -> None:

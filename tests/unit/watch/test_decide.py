@@ -44,6 +44,10 @@ def follow(*looks, known: tuple[Incident, ...] = ()) -> tuple[Incident, ...]:
         ("05:59", None, PAUSED, None, None),
         ("09:00", SOUND, None, None, None),
         ("09:00", SOUND, PAUSED, None, None),
+        ("05:59", NightSeen(Sight.FAILING, at("04:05"), "401"), None, None, None),
+        ("06:00", NightSeen(Sight.FAILING, at("04:05"), "401"), None, IncidentKind.FAILED, "06:00"),
+        ("06:00", NightSeen(Sight.FAILING, at("05:30"), "503"), None, IncidentKind.LATE, "06:00"),
+        ("06:00", NightSeen(Sight.FAILING, at("04:05"), "503"), QUEUED, IncidentKind.STUCK, "06:00"),
         # What does not pass by itself is told at once, and counts from when it happened.
         ("04:10", NightSeen(Sight.DRIFTED, at("04:05"), "lost: SKU"), None, IncidentKind.DRIFTED, "04:05"),
         ("04:10", NightSeen(Sight.UNSOUND, at("04:05"), "band"), None, IncidentKind.UNSOUND, "04:05"),

@@ -177,10 +177,11 @@ def test_what_publish_has_refused_is_told_at_once(
 
 
 def test_what_may_pass_at_the_next_attempt_is_the_cause_once_it_is_late(look: Look, lake: Lake) -> None:
-    fail(lake, "flexnet/usage", FailureKind.VENDOR, "FlexNet: 503", "04:05")
+    fail(lake, "flexnet/usage", FailureKind.VENDOR, "FlexNet: 503", "05:30")
     assert look("05:59").open == ()
-    causes = {one.subject.name: (one.kind, one.cause) for one in look("06:00").open}
-    assert causes["flexnet/usage"] == (IncidentKind.LATE, "FlexNet: 503")
+    for now, kind in (("06:00", IncidentKind.LATE), ("06:30", IncidentKind.FAILED)):
+        causes = {one.subject.name: (one.kind, one.cause) for one in look(now).open}
+        assert causes["flexnet/usage"] == (kind, "FlexNet: 503")
 
 
 def test_what_is_landed_and_not_published_is_late_and_not_missing(look: Look, lake: Lake) -> None:
