@@ -37,7 +37,7 @@ def is_taken(body: bytes) -> bool:
         return False
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     shape=st.text(st.sampled_from("[{"), min_size=1, max_size=8),
     text=st.sampled_from(TRICKS),

@@ -75,7 +75,7 @@ numbers = count()
 @example(rows=6, limit=5, most=5, strict=False, faults=[(Fault(kind=faulty.ID_MISSING), 1)])
 @example(rows=11, limit=5, most=10, strict=True, faults=[(Fault(kind=faulty.ID_MISSING), 2)])
 @example(rows=11, limit=5, most=10, strict=True, faults=[(Fault(kind=faulty.PAGE_EMPTY), 3)])
-@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=100, suppress_health_check=list(HealthCheck))
 def test_all_records_or_a_named_failure(
     vendor: CamundaOptimizeStandIn,
     tmp_path_factory: pytest.TempPathFactory,

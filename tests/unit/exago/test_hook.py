@@ -179,7 +179,7 @@ async def test_config_session_and_identity(server: Vendor, connect: Callable[...
 
 
 @given(names=st.lists(NAMES, min_size=1, max_size=3))
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_names_are_encoded_level_by_level_exactly_once(server: Vendor, names: list[str]) -> None:
     server.clear()
     async with ExagoHook() as hook:

@@ -109,7 +109,7 @@ def test_the_first_promotion_has_nothing_to_archive() -> None:
 
 
 @given(st.lists(st.sampled_from(["done", "lost", "killed", "refused"]), max_size=8))
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 def test_it_ends_as_planned_or_as_before(events: list[str]) -> None:
     world = World(BEFORE)
     end, _, stuck = follow(world, planned(world), events)
@@ -119,7 +119,7 @@ def test_it_ends_as_planned_or_as_before(events: list[str]) -> None:
 
 
 @given(st.integers(0, 12), st.lists(st.sampled_from(["done", "refused"]), max_size=4))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_every_record_that_was_ever_kept_leads_to_an_end(at: int, events: list[str]) -> None:
     """A killed attempt leaves an older record and a newer tree: what was asked for may be done or not."""
     world = World(BEFORE)
@@ -150,7 +150,7 @@ OTHERS = st.sampled_from(
 
 
 @given(st.integers(0, 8), OTHERS, st.lists(st.sampled_from(["done", "lost", "refused"]), max_size=4))
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 def test_another_user_renames_in_between(at: int, rename: tuple[str, str], events: list[str]) -> None:
     world = World(BEFORE)
     record = planned(world)

@@ -54,7 +54,7 @@ def test_a_tree_of_any_depth_is_read() -> None:
 
 
 @given(trees(), trees())
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_the_changes_lead_from_one_tree_to_the_other(before: Tree, after: Tree) -> None:
     changes = compare(before, after)
     state = {entry.key: entry.type for entry in before}
@@ -70,13 +70,13 @@ def test_the_changes_lead_from_one_tree_to_the_other(before: Tree, after: Tree) 
 
 
 @given(trees())
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_nothing_changes_from_a_tree_to_itself(tree: Tree) -> None:
     assert compare(tree, tree) == ()
 
 
 @given(trees(), st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_folder_that_moved_alone_is_said_to_have_moved(tree: Tree, data: st.DataObject) -> None:
     if not tree.folders:
         return

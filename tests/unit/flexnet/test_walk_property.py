@@ -169,7 +169,7 @@ numbers = count()
 
 
 @given(st.composite(Case)())
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, suppress_health_check=list(HealthCheck))
 def test_all_rows_or_a_named_failure(
     vendor: FlexNetStandIn, tmp_path_factory: pytest.TempPathFactory, case: Case
 ) -> None:

@@ -187,7 +187,7 @@ def test_a_secret_that_the_window_cuts_does_not_show() -> None:
             assert not _survivors(shown, SECRET)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     secret=st.text(st.characters(min_codepoint=33, max_codepoint=0x24F), min_size=10, max_size=60),
     head=st.text(max_size=400),

@@ -65,9 +65,8 @@ async def test_a_wait_is_answered_within_an_interval_of_being_ready(vendor: Acme
     ready = vendor.add("done")
     spec = AdapterSpec.of(BulkAdapter, "acme")
     others = [asyncio.create_task(follow(spec, watch(job.id, first=0.3, cap=0.3), LOG)) for job in slow]
-    began = time.monotonic()
     await follow(spec, watch(ready.id, first=0.3, cap=0.3), LOG)
-    assert time.monotonic() - began < 0.5
+    assert vendor.requests["bulk"] <= 2
     for other in others:
         other.cancel()
     await asyncio.gather(*others, return_exceptions=True)

@@ -206,7 +206,7 @@ KINDS = st.sampled_from(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(data=st.data(), kind=KINDS, zone=ZONES)
 def test_the_column_and_the_values_agree_or_both_refuse(data: st.DataObject, kind: str, zone: str) -> None:
     values = st.one_of(TIMES, TIMES, JUNK) if kind in ("date", "timestamp") else st.one_of(NUMBERS, NUMBERS, JUNK)
@@ -215,7 +215,7 @@ def test_the_column_and_the_values_agree_or_both_refuse(data: st.DataObject, kin
     assert by_column == one_by_one
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(texts=st.lists(NUMBERS, min_size=1, max_size=4), kind=st.sampled_from(["int64", "float64", "decimal(38,9)"]))
 def test_a_number_is_what_its_digits_say_or_refused(texts: list[str], kind: str) -> None:
     try:

@@ -80,7 +80,7 @@ dialects = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(
     rows=st.lists(st.tuples(value, value, value), max_size=7),
     dialect=dialects,
@@ -128,7 +128,7 @@ def test_every_table_comes_through(
     assert [[row[name] or "" for name in NAMES] for row in found] == wanted
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(
     text=st.text(st.sampled_from('ab,"\n\r é'), max_size=24),
     charset=st.sampled_from(CHARSETS[:6]),

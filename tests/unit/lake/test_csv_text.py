@@ -49,7 +49,7 @@ def fed(counter: RecordCounter, text: bytes, size: int) -> tuple[int, list[int]]
     return ends, cuts
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 @given(
     text=st.text(st.sampled_from("ab,;\"'\n\r \té"), max_size=30),
     quote=st.sampled_from("\"'"),

@@ -50,7 +50,7 @@ def number(value: Any) -> Decimal:
 
 
 @pytest.mark.parametrize(("shape", "body_of"), [("json", json_of), ("csv", csv_of)])
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     nights=NIGHTS, model=st.sampled_from([None, "int64", "float64", "decimal(38,4)", "string"]), allowed=st.booleans()
 )

@@ -139,7 +139,7 @@ async def test_an_older_extract_that_comes_in_between_is_replaced(lake: Lake) ->
     assert (done.already, done.overruled) == (False, {})
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     extracts=st.lists(st.sets(st.sampled_from(NIGHTS), min_size=1), min_size=2, max_size=5),
     data=st.data(),

@@ -260,7 +260,7 @@ def test_csv_of_another_charset_and_delimiter() -> None:
 text = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\x00"), max_size=8)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(rows=st.lists(st.tuples(text, text, text), min_size=1, max_size=8), delimiter=st.sampled_from(",;\t|"))
 def test_every_csv_dialect_comes_through(rows: list[tuple[str, str, str]], delimiter: str) -> None:
     out = io.StringIO(newline="")

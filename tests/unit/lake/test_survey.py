@@ -120,13 +120,13 @@ def number(value: Any) -> Decimal:
     return Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(values=st.lists(NUMBERS, min_size=1, max_size=4))
 def test_what_json_digits_say_is_what_the_column_says(values: list[str]) -> None:
     assert [number(value) for value in published(rows_of(*values))] == [Decimal(value) for value in values]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(values=st.lists(NUMBERS, min_size=1, max_size=4))
 def test_what_csv_digits_say_is_what_the_column_says_and_no_two_plain_texts_are_one(values: list[str]) -> None:
     found = published(lines_of(*values), is_csv=True)

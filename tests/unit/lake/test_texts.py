@@ -66,7 +66,7 @@ async def test_a_csv_column_of_any_name_is_published_night_after_night(lake: Lak
         assert (row[table_name(name.strip())], row["id"]) == (extract, 1)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     row=st.dictionaries(names, st.text(characters, max_size=5) | st.none() | st.integers(-9, 9), min_size=1, max_size=5)
 )
@@ -136,7 +136,7 @@ async def test_a_byte_order_mark_says_the_character_set_of_json(lake: Lake, char
     assert [row["value"] for row in read_table(lake)] == [7]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(body=st.text(st.sampled_from('[]{}",:\\u0dc8a1e.\x00 é\ufeff'), max_size=20), mark=st.binary(max_size=2))
 def test_no_body_ends_in_an_error_that_is_not_ours(body: str, mark: bytes) -> None:
     with tempfile.TemporaryDirectory() as folder:

@@ -46,7 +46,7 @@ def test_where_a_night_begins(zone: str, night: str, begins: str) -> None:
     assert begin_of(date.fromisoformat(night), ZoneInfo(zone)) == datetime.fromisoformat(begins).replace(tzinfo=UTC)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.sampled_from(ZONES), st.dates(date(1850, 1, 1), date(2200, 1, 1)))
 def test_after_its_end_no_clock_shows_a_night_again_and_before_it_one_does(name: str, night: date) -> None:
     zone = ZoneInfo(name)
@@ -57,7 +57,7 @@ def test_after_its_end_no_clock_shows_a_night_again_and_before_it_one_does(name:
     assert begin_of(night, zone) <= end
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.sampled_from(ZONES), st.integers(-2_200_000_000, 4_100_000_000))
 def test_last_night_is_the_latest_that_is_over(name: str, seconds: int) -> None:
     zone, now = ZoneInfo(name), datetime.fromtimestamp(seconds, UTC)

@@ -38,7 +38,7 @@ def runs(timetable: Any, first: date, count: int) -> Iterator[DagRunInfo]:
         yield info
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.sampled_from(ZONES), st.integers(1900, 2100))
 @example("Africa/Cairo", 2026)
 @example("America/Santiago", 2026)
@@ -65,7 +65,7 @@ def test_a_year_of_nights(name: str, year: int) -> None:
     assert dates == sorted(set(dates)), "two partitions with one date are one partition to Airflow"
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.sampled_from(ZONES), st.dates(date(1900, 1, 1), date(2026, 1, 1)), st.integers(0, 40))
 @example("Africa/Cairo", date(2025, 4, 20), 10)
 @example("Pacific/Apia", date(2011, 12, 25), 10)

@@ -35,7 +35,7 @@ def looked(number: int, seen, reasons, waited_for):
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(ONE_LOOK, min_size=1, max_size=7))
 def test_what_is_promised_of_incidents(looks) -> None:
     kept: dict[str, Incident] = {}
