@@ -10,7 +10,7 @@ import typer
 
 from nightshift.cli.airflow_api import AirflowUrl
 from nightshift.cli.check import mistakes_in
-from nightshift.cli.terminal import AsJson, err, out, print_json, styled, telling
+from nightshift.cli.terminal import AsJson, CannotTell, err, out, print_json, styled, telling
 from nightshift.settings import config_folder
 
 LOOK = 2
@@ -24,6 +24,9 @@ def watch(
     every: Annotated[
         int | None, typer.Option(min=SHORTEST, help="Look again after so many seconds, until it is ended.")
     ] = None,
+    test: Annotated[
+        str, typer.Option(metavar="CHANNEL", help="Send a test through a channel of notify.yaml, and look at nothing.")
+    ] = "",
     as_json: AsJson = False,
 ) -> None:
     """Look once at all nights, write down what is late, missing or unsound, and tell people, as the DAG does.
@@ -32,6 +35,9 @@ def watch(
     DAG nightshift_watch stands still. Any number may look at once: each message is sent by one. Exit code: 0 all is on
     time, 1 an incident is open, 2 somebody should look though none is.
     """
+    if test:
+        with telling():
+            raise typer.Exit(_test(test))
     while True:
         with telling():
             code = _look(airflow_url, as_json)
@@ -39,6 +45,19 @@ def watch(
             raise typer.Exit(code)
         err().print(f"looks again in {every} s")
         time.sleep(every)
+
+
+def _test(channel: str) -> int:
+    from nightshift.notify.send import try_channel_of
+
+    try:
+        problem = try_channel_of(channel)
+    except LookupError as error:
+        raise CannotTell(str(error.args[0])) from None
+    if problem is not None:
+        raise CannotTell(f"the channel {channel} did not take it: {problem}")
+    out().print(styled(f"the channel {channel} has taken a test, opened and closed", "green"), soft_wrap=True)
+    return 0
 
 
 def _look(airflow_url: str, as_json: bool) -> int:

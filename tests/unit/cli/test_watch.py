@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from include.standins.webhooks import ROUTING_KEY, WebHooksStandIn
 from nightshift.lake.store import Lake
 from nightshift.watch.incidents import read
 from tests.published import publish_night
@@ -51,6 +52,24 @@ def test_a_mistake_that_keeps_everybody_from_waiting_is_no_night_on_time(run: Ru
     found = run("watch")
     assert found.exit_code == 2
     assert "did you mean 'name'?" in found.stdout
+
+
+def test_a_channel_is_tried_by_its_name(run: Run, config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with WebHooksStandIn() as hooks:
+        given = {"conn_type": "http", "host": hooks.url, "password": ROUTING_KEY}
+        monkeypatch.setenv("AIRFLOW_CONN_PAGER", json.dumps(given))
+        monkeypatch.setenv("AIRFLOW_CONN_WRONG", json.dumps({**given, "password": "f" * 32}))
+        (config / "notify.yaml").write_text(
+            "on_call: {to: pagerduty, connection: pager}\nwrong: {to: pagerduty, connection: wrong}\n"
+        )
+        done = run("watch", "--test", "on_call")
+        assert (done.exit_code, list(hooks.alerts.values())) == (0, ["resolved"])
+        refused = run("watch", "--test", "wrong")
+    assert refused.exit_code == 3
+    assert "the channel wrong did not take it: PagerDuty" in refused.stderr
+    assert "ffffffff" not in refused.output
+    unknown = run("watch", "--test", "oncall")
+    assert (unknown.exit_code, "did you mean 'on_call'?" in unknown.stderr) == (3, True)
 
 
 def opened(lake: Lake) -> list[str]:
