@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import quote
 
 import typer
 
@@ -108,6 +109,7 @@ def resolve(
     airflow_user: AirflowUser = "",
     token_file: TokenFile = None,
     yes: Yes = False,
+    as_json: AsJson = False,
 ) -> None:
     """Say what becomes of a job in doubt; then the task is cleared, and looks for itself whether that can be.
 
@@ -138,12 +140,14 @@ def resolve(
                     "dag_run_id": run_id,
                     "task_ids": [task_id if map_index < 0 else [task_id, map_index]],
                 }
-                await api.send("POST", f"/api/v2/dags/{dag_id}/clearTaskInstances", body=cleared)
+                await api.send("POST", f"/api/v2/dags/{quote(dag_id, safe='')}/clearTaskInstances", body=cleared)
 
         asyncio.run(write())
-    out().print(
-        styled(f"{word.kind}: told to {task_id}, which was cleared and looks at it anew", "yellow"), soft_wrap=True
-    )
+    if as_json:
+        print_json({"version": 1, "resolved": word.kind, "dag_id": dag_id, "run_id": run_id, "task_id": task_id})
+    else:
+        text = f"{word.kind}: told to {task_id}, which was cleared and looks at it anew"
+        out().print(styled(text, "yellow"), soft_wrap=True)
 
 
 async def jobs_seen(api: AirflowApi, *, with_failed: bool = False) -> list[JobSeen]:
