@@ -23,6 +23,7 @@ from nightshift.cli.nights import nights
 from nightshift.cli.project import SETTINGS, WRITES, Fate, Needs, PlannedFile, Project
 from nightshift.cli.promotions import promotions
 from nightshift.cli.replay import replay
+from nightshift.cli.revoke import revoke
 from nightshift.cli.schema import SCHEMAS
 from nightshift.cli.terminal import logs_beside
 from nightshift.cli.watch import watch
@@ -44,6 +45,7 @@ app.add_typer(jobs, name="jobs")
 app.command()(doctor)
 app.command()(promotions)
 app.command()(replay)
+app.command()(revoke)
 app.command()(watch)
 Source = StrEnum("Source", {name: name for name in SOURCES})  # type: ignore[misc]
 ConfigFile = StrEnum("ConfigFile", {name: name for name in SCHEMAS})  # type: ignore[misc]
