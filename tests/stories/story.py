@@ -26,8 +26,9 @@ from nightshift.promotion.record import PromotionRecord
 from nightshift.promotion.revoked import report
 from nightshift.promotion.store import Records
 from tests.crash.promotion.night import Airflow
-from tests.stories.airflow import Fate, MiniAirflow, Parked, Run
+from tests.stories.airflow import MiniAirflow, Parked, Run
 from tests.stories.clock import StoryClock
+from tests.stories.fates import Fate
 from tests.stories.promises import broken
 from tests.stories.world import STAGES, Answer, Closed, Rules, World
 

@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from include.standins.flexdeploy import FlexDeployStandIn, FlexDeploySwitches
-from tests.stories.airflow import ExecutionApi, mortal
+from tests.stories.airflow import ExecutionApi
 from tests.stories.clock import StoryClock, virtual_time
+from tests.stories.fates import mortal
 from tests.stories.story import BrokenPromise, Story
 
 
