@@ -7,7 +7,8 @@ When every report that the application depends on is published for a night, it i
   are shown as skipped.
 * *Trigger* opens a form: promote a version by its id, from stage to stage, tickets, inputs, a dry run that only plans.
 * A stage that fails stops the promotion; **roll_back** offers to deploy the version from before, behind an approval.
-* Nothing goes while somebody holds the line or a freeze of `promotions.yaml` is in force: it waits, and says until when and why.
+* Nothing goes while somebody holds the line or a freeze of `promotions.yaml` is in force: it waits, and says until when
+  and why.
 * Two promotions of one application never overlap: the second waits in **begin**.
 * What was done is in the lake: `promotions/<application>/<run>.json`. What is promoted is configured in
   `promotions.yaml`.

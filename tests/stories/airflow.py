@@ -1,8 +1,8 @@
 """Airflow as far as a promotion needs it: runs, attempts, retries, deferrals, questions, clears; in one process.
 
-The operators and triggers are the real ones, and so are the lake and FlexDeploy's HTTP. An attempt can be killed or stand
-still at any of its changes: from a kill on it can change nothing any more, neither in the lake nor at FlexDeploy; what
-stands still goes on when the story thaws it, and finds that Airflow has given it up.
+The operators and triggers are the real ones, and so are the lake and FlexDeploy's HTTP. An attempt can be killed or
+stand still at any of its changes: from a kill on it can change nothing any more, neither in the lake nor at FlexDeploy;
+what stands still goes on when the story thaws it, and finds that Airflow has given it up.
 """
 
 from __future__ import annotations

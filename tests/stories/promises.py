@@ -101,7 +101,9 @@ def no_stage_without_its_verification_and_soak(world: World) -> Iterator[str]:
 
 
 def no_approval_by_too_few_or_for_anything_else(world: World) -> Iterator[str]:
-    """TEST gets a version when enough people have said yes to it, none of them who asked for it, and to these tickets."""
+    """TEST gets a version when enough people have said yes to it, none of them who asked for it, and to these
+    tickets.
+    """
     for one in world.deploys():
         if one.stage != "TEST" or is_roll_back(world, one):
             continue

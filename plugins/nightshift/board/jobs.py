@@ -98,7 +98,15 @@ def jobs_seen(dag_ids: Collection[str]) -> list[JobSeen]:
     ended = and_(ti.state == "failed", kept.updated_at >= datetime.now(UTC) - DOUBTS)
     query = (
         select(
-            ti.dag_id, ti.run_id, ti.task_id, ti.map_index, ti.state, ti.try_number, kept.value, kept.updated_at, Trigger,
+            ti.dag_id,
+            ti.run_id,
+            ti.task_id,
+            ti.map_index,
+            ti.state,
+            ti.try_number,
+            kept.value,
+            kept.updated_at,
+            Trigger,
             DagRun.partition_key,
         )
         .join(kept, same)
@@ -107,7 +115,7 @@ def jobs_seen(dag_ids: Collection[str]) -> list[JobSeen]:
         .where(kept.key == RECORD_KEY, ti.dag_id.in_(sorted(dag_ids)), or_(ti.state.in_(sorted(ACTIVE)), ended))
         .order_by(kept.updated_at.desc())
         .limit(MOST)
-    )  # fmt: skip
+    )
     with create_session() as session:
         found = [_seen(row) for row in session.execute(query)]
     return [one for one in found if one is not None and (one.state in ACTIVE or one.is_in_doubt)]

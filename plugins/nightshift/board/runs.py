@@ -68,11 +68,22 @@ def runs_of_nights(
     with create_session() as session:
         runs = session.execute(
             select(
-                DagRun.id, DagRun.dag_id, DagRun.run_id, DagRun.run_type, DagRun._state, DagRun.partition_key,
-                DagRun.conf, DagRun.run_after, DagRun.logical_date, DagRun.start_date, DagRun.end_date,
+                DagRun.id,
+                DagRun.dag_id,
+                DagRun.run_id,
+                DagRun.run_type,
+                DagRun._state,
+                DagRun.partition_key,
+                DagRun.conf,
+                DagRun.run_after,
+                DagRun.logical_date,
+                DagRun.start_date,
+                DagRun.end_date,
                 DagRun.triggering_user_name,
-            ).where(_may_be_of(dag_ids, nights)).order_by(DagRun.run_after.desc(), DagRun.id.desc())
-        ).all()  # fmt: skip
+            )
+            .where(_may_be_of(dag_ids, nights))
+            .order_by(DagRun.run_after.desc(), DagRun.id.desc())
+        ).all()
         nights_of = {run.id: _night_of(run, zones[run.dag_id]) for run in runs}
         kept = [run for run in runs if nights_of[run.id] in wanted]
         tasks = _tasks(session, dag_ids, kept, whole=whole)

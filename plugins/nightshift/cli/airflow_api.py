@@ -1,8 +1,8 @@
 """Airflow's REST API, as the person or the machine that runs a command may use it.
 
 Credentials come from the environment or a file, never from the command line, where every process of the machine reads
-them: ``NIGHTSHIFT_AIRFLOW_TOKEN``, or ``NIGHTSHIFT_AIRFLOW_USER`` and ``NIGHTSHIFT_AIRFLOW_PASSWORD``, for which Airflow
-gives a token (``POST /auth/token``). They are sent to the address that was named and follow no redirect.
+them: ``NIGHTSHIFT_AIRFLOW_TOKEN``, or ``NIGHTSHIFT_AIRFLOW_USER`` and ``NIGHTSHIFT_AIRFLOW_PASSWORD``, for which
+Airflow gives a token (``POST /auth/token``). They are sent to the address that was named and follow no redirect.
 """
 
 from __future__ import annotations

@@ -113,7 +113,8 @@ def resolve(
 ) -> None:
     """Say what becomes of a job in doubt; then the task is cleared, and looks for itself whether that can be.
 
-    It is recorded with your name in Airflow and on this machine. An id is taken only if the vendor's answer bears it out.
+    It is recorded with your name in Airflow and on this machine. An id is taken only if the vendor's answer bears it
+    out.
     """
     from nightshift.jobs.record import RESOLUTION_KEY, Resolution
     from nightshift.jobs.state import to_json

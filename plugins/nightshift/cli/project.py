@@ -1,4 +1,6 @@
-"""What ``nightshift init`` puts into an Airflow project: which files, what becomes of each, and what they need of Airflow."""
+"""What ``nightshift init`` puts into an Airflow project: which files, what becomes of each, and what they need of
+Airflow.
+"""
 
 from __future__ import annotations
 
@@ -104,7 +106,9 @@ class Needs:
 
     @property
     def dag_ids(self) -> list[str]:
-        """The DAGs that run every night, or keep a sign-in alive, and are paused at first; each file is named as its DAG."""
+        """The DAGs that run every night, or keep a sign-in alive, and are paused at first; each file is named as its
+        DAG.
+        """
         return [one.stem for one in self.templates if one.stem not in _NO_NIGHTS]
 
 

@@ -1,8 +1,8 @@
 """How many rows a night should have, by the nights before it. Pure.
 
 A plain band compares with the median of the nights before. Where work has a week, Sundays look like a loss to it and
-Mondays like a doubling; so with ``season: weekday`` a night is compared with the same weekday of the weeks before, and at
-the end of a month with the same day before earlier months' ends as well: it is sound where one of both takes it. The
+Mondays like a doubling; so with ``season: weekday`` a night is compared with the same weekday of the weeks before, and
+at the end of a month with the same day before earlier months' ends as well: it is sound where one of both takes it. The
 band is never narrower than how far the nights it compares with lie apart themselves.
 """
 

@@ -2,10 +2,10 @@
 hundred tables for a page.
 
 ``nights/<source>/<report>.json`` holds the report's :class:`~nightshift.lake.history.TableHistory`. It is written by
-publish after its commit, and is believed only where the table's own log bears it out: a stale, damaged or missing one is
-made up for from the table, and written again. Two that write it at once write what they read of the table, so the one
-that comes last loses nothing that a reader would not find. ``nights/<source>/<report>/failed-<night>.json`` holds the
-newest :class:`~nightshift.nights.failures.NightFailure` of a night that is not published.
+publish after its commit, and is believed only where the table's own log bears it out: a stale, damaged or missing one
+is made up for from the table, and written again. Two that write it at once write what they read of the table, so the
+one that comes last loses nothing that a reader would not find. ``nights/<source>/<report>/failed-<night>.json`` holds
+the newest :class:`~nightshift.nights.failures.NightFailure` of a night that is not published.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""What OpenLineage is told of a publish: the landed extract it has read, the table it has written, its columns, rows and
-checks. Its provider asks for it where it is installed; without it nothing here is imported.
+"""What OpenLineage is told of a publish: the landed extract it has read, the table it has written, its columns, rows
+and checks. Its provider asks for it where it is installed; without it nothing here is imported.
 """
 
 from __future__ import annotations

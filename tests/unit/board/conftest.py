@@ -125,9 +125,17 @@ class Runs:
             session.flush()
             for task_id, one in tasks.items():
                 row = {
-                    "id": uuid4(), "task_id": task_id, "dag_id": dag_id, "run_id": run_id, "map_index": -1, "state": one,
-                    "pool": "default_pool", "pool_slots": 1, "try_number": 1, "span_status": "not_started",
-                }  # fmt: skip
+                    "id": uuid4(),
+                    "task_id": task_id,
+                    "dag_id": dag_id,
+                    "run_id": run_id,
+                    "map_index": -1,
+                    "state": one,
+                    "pool": "default_pool",
+                    "pool_slots": 1,
+                    "try_number": 1,
+                    "span_status": "not_started",
+                }
                 session.execute(TaskInstance.__table__.insert().values(**row))
         return run_id
 

@@ -44,9 +44,14 @@ def record(
     """Return the record of a promotion that had a turn; still underway where it has no outcome."""
     opened = T + number * 60 * MINUTE
     given: dict[str, Any] = {
-        "night": f"2026-11-{19 + number}", "run_id": run_of(number), "turn": number, "stages": STAGES, "opened": opened,
-        "closed": opened + 50 * MINUTE if outcome else None, "before": dict.fromkeys(STAGES),
-    }  # fmt: skip
+        "night": f"2026-11-{19 + number}",
+        "run_id": run_of(number),
+        "turn": number,
+        "stages": STAGES,
+        "opened": opened,
+        "closed": opened + 50 * MINUTE if outcome else None,
+        "before": dict.fromkeys(STAGES),
+    }
     return PromotionRecord(
         application="portal", dag_id="promote_portal", outcome=outcome, steps=steps, **{**given, **more}
     )

@@ -42,10 +42,15 @@ def remembered(runs: Runs, state: str, record: JobRecord, *, dag_id: str = DAG, 
         run = session.query(DagRun).filter_by(run_id=run_id).one()
         session.add(
             TaskStateStoreModel(
-                dag_run_id=run.id, dag_id=dag_id, run_id=run_id, task_id=TASK, map_index=-1, key=RECORD_KEY,
+                dag_run_id=run.id,
+                dag_id=dag_id,
+                run_id=run_id,
+                task_id=TASK,
+                map_index=-1,
+                key=RECORD_KEY,
                 value=json.dumps(to_json(record)),
             )
-        )  # fmt: skip
+        )
         if plan is not None:
             path = f"{FlexDeployAdapter.__module__}.{FlexDeployAdapter.__qualname__}"
             spec = AdapterSpec(path=path, conn_id="flexdeploy_default", options={})

@@ -24,8 +24,8 @@ def doctor(
 ) -> None:
     """Look at everything that a night needs, and say what to fix: settings, lake, connections, pools, DAGs, clocks.
 
-    Exit code: 0 nothing is bad, 1 something is. Secrets are never shown; the only thing written is a small object in the
-    lake, which is deleted again.
+    Exit code: 0 nothing is bad, 1 something is. Secrets are never shown; the only thing written is a small object in
+    the lake, which is deleted again.
     """
     findings = [one for about, look in _looks_here() for one in looked(about, look)]
     findings += asyncio.run(_asked(airflow_url, airflow_user, token_file, with_airflow))

@@ -1,7 +1,7 @@
 """The vendors' connections: whether they are there and of the right type, and what their Test says.
 
-The Test is asked of Airflow, whose own connection it is then, with what is stored there; where Airflow does not test, or
-has no such connection, of the vendor's hook on this machine.
+The Test is asked of Airflow, whose own connection it is then, with what is stored there; where Airflow does not test,
+or has no such connection, of the vendor's hook on this machine.
 """
 
 from __future__ import annotations
