@@ -116,6 +116,10 @@ def test_the_wheel_has_the_provider_and_nothing_of_the_project(wheel: Path) -> N
     assert {name for name in names if name.startswith("nightshift/cli/dags/")} == {
         f"nightshift/cli/dags/{one.name}" for one in (ROOT / "dags").glob("*.py")
     }
+    static = ROOT / "plugins" / "nightshift" / "board" / "static"
+    assert {name for name in names if name.startswith("nightshift/board/static/")} == {
+        f"nightshift/board/static/{one.name}" for one in static.iterdir()
+    }
     entry_points = next(name for name in names if name.endswith("entry_points.txt"))
     told = zipfile.ZipFile(wheel).read(entry_points).decode()
     assert "nightshift.provider:get_provider_info" in told

@@ -68,7 +68,7 @@ function Head({ place }) {
     h("nav", { "aria-label": "Views of Nightshift" }, VIEWS.map((view) => h(
       RouterLink,
       { key: view, to: { search: place.to(view) }, "aria-current": view === place.view ? "page" : undefined, className: "ns-nav" },
-      NAMES[view], badges[view] > 0 && h("span", { className: `ns-badge${view === "jobs" ? "" : " ns-badge-bad"}` }, badges[view]),
+      NAMES[view], badges[view] > 0 && " ", badges[view] > 0 && h("span", { className: `ns-badge${view === "jobs" ? "" : " ns-badge-bad"}` }, badges[view]),
     ))),
   );
 }

@@ -128,12 +128,16 @@ const Bones = ({ rows }) =>
     Array.from({ length: rows }, (_, index) => h(Skeleton, { key: index, height: "28px" })),
   );
 
-/** What throws while it is rendered takes its own part with it and no other. */
+/** What throws while it is rendered takes its own part with it and no other, until there is another answer. */
 class Fence extends Component {
   state = { error: null };
 
   static getDerivedStateFromError(error) {
     return { error };
+  }
+
+  componentDidUpdate({ of }) {
+    if (of !== this.props.of && this.state.error !== null) this.setState({ error: null });
   }
 
   render() {
@@ -146,6 +150,9 @@ class Fence extends Component {
     });
   }
 }
+
+/** Within the fence, where what it throws is caught. */
+const Drawn = ({ draw, data }) => draw(data);
 
 /**
  * A part of the board, alone in what may be wrong with it.
@@ -161,7 +168,7 @@ export function Part({ answer, rows = 3, children }) {
   return h(
     Fragment, null,
     failure && h(Broken, { failure, again: answer.reload, kept: data !== undefined }),
-    data === undefined ? loading && h(Bones, { rows }) : h(Fence, null, data.troubles && h(Troubles, { troubles: data.troubles }), children(data)),
+    data === undefined ? loading && h(Bones, { rows }) : h(Fence, { of: data }, data.troubles && h(Troubles, { troubles: data.troubles }), h(Drawn, { draw: children, data })),
   );
 }
 

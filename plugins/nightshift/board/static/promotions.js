@@ -27,7 +27,7 @@ export function Lanes({ place, only, title = "Promotions" }) {
       const lanes = only ? data.lanes.filter(only) : data.lanes;
       return h(
         Fragment, null,
-        h(Holds, { holds: data.holds, now: data.now }),
+        h(Holds, { holds: data.holds.filter((hold) => hold.application === null), now: data.now }),
         lanes.length === 0
           ? h(
             Empty, { title: "No application yet", glyph: "queue" },
@@ -84,7 +84,7 @@ function Lane({ lane, now, place }) {
     h(
       "div", { className: "ns-lane-body" },
       lane.mistake && h("p", { className: "ns-why ns-bad" }, h(Glyph, { of: "cross" }), lane.mistake),
-      h(Holds, { holds: lane.holds, now }),
+      h(Holds, { holds: lane.holds.filter((hold) => hold.application !== null), now }),
       lane.doubts.map((doubt, at) => h("p", { key: at, className: "ns-why ns-bad" }, h(Glyph, { of: "question" }), doubt)),
       h("ol", { className: "ns-stages" }, lane.stages.map((stage) => h(Stage, { key: stage.label, stage, now }))),
       h(UnderWay, { lane, now }),

@@ -1,0 +1,235 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from nightshift.board.models import (
+    BoardPart,
+    ConnectionsAnswer,
+    FiguresAnswer,
+    IncidentsAnswer,
+    JobsAnswer,
+    Lanes,
+    NightsGrid,
+    TimeLine,
+)
+from tests.unit.board.face.conftest import OpenPage, show
+from tests.unit.board.face.host import Host
+from tests.unit.board.face.laid_operations import overview, trouble
+from tests.unit.board.face.laid_promotions import time_line
+from tests.unit.board.face.moments import LAST, NOW, ago, nights
+
+VIEWS = ("overview", "nights", "promotions", "jobs", "connections", "incidents")
+SHOWN = ".ns-section [role=grid], .ns-card, .ns-stage"
+BOARD = "/plugin/nightshift"
+
+
+def test_the_first_view_shows_everything_at_a_glance(host: Host, open_page: OpenPage) -> None:
+    page = open_page(host.url)
+    page.goto("/")
+    page.get_by_role("link", name="Nightshift", exact=True).click()
+    page.get_by_role("heading", name="Nightshift", level=1).wait_for()
+    for told in ("9 of 11", "1 late", "2 under way", "moving", "year end from", "1 open", "9 h 20 min"):
+        page.locator(".ns-tiles").get_by_text(told).first.wait_for()
+    needs = page.get_by_role("complementary", name="What needs somebody")
+    for told in (
+        "1 job of which only a person",
+        "tokenflex_default fails",
+        "approval 1 of 2: ada said yes (alan or grace)",
+    ):
+        needs.get_by_text(told).wait_for()
+    answer = needs.get_by_role("link", name="Answer")
+    assert answer.get_attribute("href") == "/dags/promote_usage_portal/runs/r7/tasks/TEST.approve/required_actions"
+    page.get_by_role("link", name="Jobs 2").click()
+    page.get_by_role("heading", name="Jobs at the vendors").wait_for()
+    assert page.get_by_role("link", name="Jobs 2").get_attribute("aria-current") == "page"
+
+
+def test_a_lane_tells_what_runs_where_and_what_comes_next(host: Host, open_page: OpenPage) -> None:
+    page = open_page(host.url)
+    page.goto(f"{BOARD}?view=promotions")
+    lane = page.get_by_role("article", name="license_portal")
+    lane.get_by_text("the night lacks tokenflex/desktop_usage").wait_for()
+    dev, test, prod = (lane.get_by_role("listitem").filter(has_text=label).first for label in ("DEV", "TEST", "PROD"))
+    for stage, told in (
+        (dev, ("1.0.42", "verified", "night")),
+        (test, ("soaking, 2 h", "approved by ada")),
+        (prod, ("1.0.40", "2 behind", "1.0.42 comes next", "soak, then the window 22:00 to 04:00")),
+    ):
+        for one in told:
+            stage.get_by_text(one).first.wait_for()
+    assert "rolled back to 7.2.4" in page.get_by_role("article", name="finance_sync").inner_text()
+    assert "nothing yet" in page.get_by_role("article", name="usage_portal").inner_text()
+
+
+def test_the_time_line_goes_back_page_by_page(host: Host, open_page: OpenPage) -> None:
+    page = open_page(host.url)
+    page.goto(f"{BOARD}?view=promotions")
+    page.get_by_role("article", name="usage_portal").get_by_role("button", name="Time line").click()
+    line = page.get_by_role("list", name="Promotions, newest first")
+    line.get_by_text("ada: looked at the diff").wait_for()
+    assert [one.strip() for one in line.locator("summary .ns-chip").all_inner_texts()] == [
+        "under way",
+        "promoted",
+        "rolled back",
+    ]
+    first = time_line()
+    host.laid.answers["promotions/usage_portal"] = TimeLine(now=NOW, lane=first.lane, promotions=first.promotions[2:])
+    page.get_by_role("button", name="Earlier promotions").click()
+    page.get_by_role("list", name="Earlier promotions").get_by_text("2.9").wait_for()
+    assert page.get_by_role("button", name="Earlier promotions").count() == 0
+    page.reload()
+    page.get_by_role("list", name="Promotions, newest first").wait_for()
+
+
+def test_figures_are_opened_to_what_they_are_made_of(host: Host, open_page: OpenPage) -> None:
+    page = open_page(host.url)
+    page.goto(f"{BOARD}?view=promotions")
+    page.get_by_text("made of 18 entries").click()
+    page.get_by_role("link", name="license_portal 17").first.wait_for()
+
+
+def test_connections_tell_the_sign_in_and_its_end(host: Host, open_page: OpenPage) -> None:
+    page = open_page(host.url)
+    page.goto(f"{BOARD}?view=connections")
+    token = page.get_by_role("article", name="tokenflex_default")
+    for told in ("failing", "5 requests a minute", "ends soon", "ada", "in 2 d"):
+        token.get_by_text(told).first.wait_for()
+    assert (
+        token.get_by_role("link", name="Sign in at Autodesk").get_attribute("href")
+        == f"{host.url}/nightshift/tokenflex/"
+    )
+    assert "there is none" in page.get_by_role("article", name="fd_prod").inner_text()
+
+
+def test_incidents_tell_cause_advice_and_how_long_it_took(host: Host, open_page: OpenPage) -> None:
+    page = open_page(host.url)
+    page.goto(f"{BOARD}?view=incidents")
+    for told in (
+        "Autodesk still works",
+        "license_portal, finance_sync",
+        "Wait, or ask Autodesk",
+        "restored in 41 min",
+        "the watch looked 2 min ago",
+    ):
+        page.get_by_text(told).first.wait_for()
+
+
+def test_nothing_at_all_says_what_would_be_there(host: Host, open_page: OpenPage) -> None:
+    days = nights(30)
+    host.laid.answers |= {
+        "overview": overview(
+            night=None,
+            promotions=None,
+            line=None,
+            figures=None,
+            jobs=0,
+            jobs_in_doubt=0,
+            connections_failing=(),
+            incidents_open=0,
+        ),
+        "nights": NightsGrid(now=NOW, nights=days, newest=days[-1]),
+        "promotions": Lanes(now=NOW),
+        "figures": FiguresAnswer(now=NOW, days=28, since=ago(days=28)),
+        "jobs": JobsAnswer(now=NOW),
+        "connections": ConnectionsAnswer(now=NOW),
+        "incidents": IncidentsAnswer(now=NOW),
+    }
+    page = open_page(host.url)
+    for view, told in {
+        "nights": "No report yet",
+        "promotions": "No application yet",
+        "jobs": "Nothing waits at a vendor",
+        "connections": "No connection",
+        "incidents": "The watch has not looked yet",
+        "overview": "No report yet",
+    }.items():
+        show(page, f"view={view}")
+        page.get_by_text(told).first.wait_for()
+
+
+def test_each_part_is_broken_alone(host: Host, open_page: OpenPage) -> None:
+    problem = {
+        "status": 503,
+        "title": "The lake cannot be read",
+        "detail": "It did not answer.",
+        "advice": "Look at NIGHTSHIFT_LAKE.",
+    }
+    host.laid.answers["promotions"] = (503, problem)
+    host.laid.answers["overview"] = overview(
+        troubles=(trouble(BoardPart.FIGURES, "A record is not JSON.", "finance_sync"),)
+    )
+    page = open_page(host.url)
+    page.goto(BOARD)
+    page.get_by_role("grid").wait_for()
+    page.get_by_role("alert").get_by_text("Look at NIGHTSHIFT_LAKE.").wait_for()
+    page.get_by_text("figures: finance_sync").wait_for()
+    del host.laid.answers["promotions"]
+    host.laid.answers["promotions"] = Lanes(now=NOW)
+    page.get_by_role("button", name="Try again").click()
+    page.get_by_text("No application yet").wait_for()
+    host.laid.answers["nights"] = (503, problem)
+    page.get_by_role("button", name="Look again").click()
+    page.get_by_text("What you see is the last good answer.").wait_for()
+    assert page.get_by_role("gridcell").count() == 330
+
+
+def test_a_view_that_cannot_be_drawn_leaves_the_others_alone(host: Host, open_page: OpenPage) -> None:
+    host.laid.answers["promotions"] = (
+        200,
+        {"now": NOW.isoformat(), "lanes": 7, "holds": [], "presses": [], "troubles": []},
+    )
+    page = open_page(host.url, may_fail=True)
+    page.goto(BOARD)
+    page.get_by_role("grid").wait_for()
+    page.get_by_text("This part cannot be shown").wait_for()
+
+
+def test_anonymous_and_forbidden(host: Host, open_page: OpenPage) -> None:
+    for status, told in ((401, "Sign in to Airflow again"), (403, "Ask an administrator")):
+        host.laid.answers |= dict.fromkeys(("overview", "nights", "promotions"), (status, {}))
+        page = open_page(host.url)
+        page.goto(BOARD)
+        page.get_by_text(told).first.wait_for()
+        host.laid.asked.clear()
+        page.get_by_role("link", name="Promotions", exact=True).click()
+        page.get_by_text(told).first.wait_for()
+        assert "promotions" not in host.laid.asked
+
+
+def test_times_are_in_the_zone_that_is_chosen_in_airflow(host: Host, open_page: OpenPage) -> None:
+    page = open_page(host.url, zone="Asia/Tokyo")
+    page.goto(f"{BOARD}?view=incidents")
+    page.get_by_text("times in Asia/Tokyo").wait_for()
+    title = page.locator("time").first.get_attribute("title")
+    assert title.endswith("Asia/Tokyo")
+    page.evaluate(
+        "localStorage.setItem('timezone', '\"UTC\"'); dispatchEvent(new StorageEvent('local-storage', {key: 'timezone'}))"
+    )
+    page.get_by_text("times in UTC").wait_for()
+    assert page.locator("time").first.get_attribute("title").endswith("UTC")
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_axe_finds_nothing(host: Host, open_page: OpenPage, dark: bool) -> None:
+    page = open_page(host.url, dark=dark)
+    axe = Axe()
+    more = {"overview": f"&cell=tokenflex/desktop_usage/{LAST}", "promotions": "&application=usage_portal"}
+    for view in VIEWS:
+        show(page, f"view={view}{more.get(view, '')}")
+        page.locator(SHOWN).first.wait_for()
+        page.wait_for_load_state("networkidle")
+        assert violations(axe, page, ".ns") == [], view
+    page.goto(f"{BOARD}?view=promotions")
+    page.get_by_role("button", name="Stop the line").click()
+    page.get_by_role("alertdialog").get_by_label("Reason").wait_for()
+    assert violations(axe, page, ".ns-dialog") == []
+
+
+def violations(axe: Axe, page: Any, part: str) -> list[tuple[str, str]]:
+    """Return what axe-core finds, and where."""
+    answer = axe.run(page, context=part, options={"resultTypes": ["violations", "passes"]}).response
+    assert len(answer["passes"]) > 10, "axe has looked at something"
+    return [(one["id"], node["html"][:200]) for one in answer["violations"] for node in one["nodes"]]
