@@ -153,7 +153,13 @@ def note_of(
     )
 
 
-NOTHING_TO_SAY = CellNote()
+def _says_more(cell: Cell, state: CellState, runs: Sequence[RunSeen], due: datetime | None) -> bool:
+    """Say whether there is anything to say of a cell besides its state and rows: of most there is not."""
+    entry = cell.entry
+    told = entry is not None and bool(entry.rebuilt or entry.added or entry.widened)
+    late = due is not None and (state is CellState.LATE or entry is None or (moment(cell.at) or due) > due)
+    going_on = any(run.is_going_on for run in runs)
+    return told or late or going_on or cell.failure is not None or state is CellState.UNSOUND
 
 
 def _row(grid: Grid, runs: _Runs, config: Configured, source: str, report: str, now: datetime) -> ReportRow:
@@ -168,9 +174,8 @@ def _row(grid: Grid, runs: _Runs, config: Configured, source: str, report: str, 
         states.append(state)
         rows.append(cell.rows)
         shades.append(round(cell.rows / cell.usual, 3) if cell.rows is not None and cell.usual else None)
-        note = note_of(cell, state, seen, group, at, now)
-        if note != NOTHING_TO_SAY:
-            notes[night] = note
+        if _says_more(cell, state, seen, at):
+            notes[night] = note_of(cell, state, seen, group, at, now)
     return ReportRow(
         source=source,
         report=report,

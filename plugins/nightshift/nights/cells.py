@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from statistics import median
 
 from nightshift.lake.history import NightEntry, TableHistory
@@ -36,6 +37,13 @@ class CellState(StrEnum):
     UNPROVEN = "unproven"
     """The table has changed since it was last looked at, and that could not be made up for yet."""
     NEVER = "never"
+
+
+@lru_cache(maxsize=4096)
+def same_weekdays(night: str) -> tuple[str, ...]:
+    """Return the nights of the same weekday in the weeks before, the newest first."""
+    day = date.fromisoformat(night)
+    return tuple((day - timedelta(weeks=number)).isoformat() for number in range(1, WEEKS + 1))
 
 
 GOOD = frozenset({CellState.PUBLISHED, CellState.REBUILT, CellState.EMPTY})
@@ -130,9 +138,8 @@ class ReportNights:
         """Return the median rows of the same weekday in the weeks before, and of how many nights it is."""
         if self.history is None:
             return None, 0
-        day = date.fromisoformat(night)
-        before = ((day - timedelta(weeks=number)).isoformat() for number in range(1, WEEKS + 1))
-        rows = [entry.rows for one in before if (entry := self.history.nights.get(one)) is not None]
+        nights = self.history.nights
+        rows = [nights[one].rows for one in same_weekdays(night) if one in nights]
         return (float(median(rows)), len(rows)) if rows else (None, 0)
 
     def last_good(self, before: str) -> str | None:
