@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated
@@ -51,8 +52,11 @@ from nightshift.nights.index import NightIndex
 from nightshift.nights.place import lake_of_this_deployment
 from nightshift.promotion.holds import holds
 
+MOST_FIGURES = 50
+"""Figures, of so many sets of applications, that a process keeps."""
 
-class Seen:
+
+class Visible:
     """What one person may see of a lake.
 
     :param sources: those whose DAGs the person may read
@@ -65,14 +69,14 @@ class Seen:
         self.applications = [name for name in config.applications if promotion_dag_of(name) in dags]
 
 
-async def seen(who: PersonDep) -> Seen:
+async def visible(who: PersonDep) -> Visible:
     """Return what the person may see."""
     config = await asyncio.to_thread(configured)
     dags = [*map(dag_of, config.sources), *map(promotion_dag_of, config.applications)]
-    return Seen(who, config, await who.readable(dags))
+    return Visible(who, config, await who.readable(dags))
 
 
-SeenDep = Annotated[Seen, Depends(seen)]
+VisibleDep = Annotated[Visible, Depends(visible)]
 
 
 class Board:
@@ -82,6 +86,7 @@ class Board:
         self._lake: Lake | None = None
         self._index: NightIndex | None = None
         self._promotions: Promotions | None = None
+        self._figures: dict[tuple[object, ...], tuple[Lake, float, FiguresAnswer]] = {}
 
     async def lake(self) -> tuple[Lake, NightIndex, Promotions]:
         """Return the lake that the deployment has now, and what is kept of it."""
@@ -92,7 +97,7 @@ class Board:
 
     async def nights(
         self,
-        it: SeenDep,
+        it: VisibleDep,
         count: Annotated[int, Query(ge=1, le=nights.MOST_NIGHTS)] = nights.COUNT,
         until: Day | None = None,
     ) -> NightsGrid:
@@ -100,12 +105,12 @@ class Board:
         _, index, _ = await self.lake()
         return await nights.nights_grid(index, it.config, it.dags, count=count, until=until)
 
-    async def cell(self, it: SeenDep, source: str, report: str, night: Day) -> CellDetail:
+    async def cell(self, it: VisibleDep, source: str, report: str, night: Day) -> CellDetail:
         """Answer with one night of one report."""
         lake, index, _ = await self.lake()
         return await cell_detail(lake, index, it.config, it.who, source, report, night)
 
-    async def lanes(self, it: SeenDep) -> Lanes:
+    async def lanes(self, it: VisibleDep) -> Lanes:
         """Answer with the lanes of all applications."""
         _, _, promotions = await self.lake()
         (lanes, troubles), (held, more), may = await asyncio.gather(
@@ -121,7 +126,7 @@ class Board:
             troubles=(*it.config.troubles, *troubles, *more, *unknown_freezes(rules)),
         )
 
-    async def time_line(self, it: SeenDep, application: str, before: str | None = None) -> TimeLine:
+    async def time_line(self, it: VisibleDep, application: str, before: str | None = None) -> TimeLine:
         """Answer with the promotions of one application."""
         if application not in it.applications:
             raise HTTPException(404, f"There is no application {application}, or none that you may read.")
@@ -147,22 +152,28 @@ class Board:
         )
 
     async def figures(
-        self, it: SeenDep, days: Annotated[int, Query(ge=1, le=figures.MOST_DAYS)] = figures.DAYS
+        self, it: VisibleDep, days: Annotated[int, Query(ge=1, le=figures.MOST_DAYS)] = figures.DAYS
     ) -> FiguresAnswer:
         """Answer with the figures of the release team."""
         lake, _, _ = await self.lake()
-        return await figures.figures(lake, it.applications, days=days)
+        key = (days, *it.applications)
+        kept = self._figures.get(key)
+        if kept is None or kept[0] != lake or time.monotonic() - kept[1] > figures.FRESH:
+            if len(self._figures) > MOST_FIGURES:
+                self._figures.clear()
+            self._figures[key] = kept = lake, time.monotonic(), await figures.figures(lake, it.applications, days=days)
+        return kept[2]
 
-    async def jobs(self, it: SeenDep) -> JobsAnswer:
+    async def jobs(self, it: VisibleDep) -> JobsAnswer:
         """Answer with what waits at the vendors."""
         return JobsAnswer(now=datetime.now(UTC), jobs=await jobs(it.who, it.dags))
 
-    async def connections(self, it: SeenDep) -> ConnectionsAnswer:
+    async def connections(self, it: VisibleDep) -> ConnectionsAnswer:
         """Answer with the connections that the person's DAGs use."""
         lake, _, _ = await self.lake()
         return await connections(lake, it.config, it.who, it.dags)
 
-    async def overview(self, it: SeenDep) -> Overview:
+    async def overview(self, it: VisibleDep) -> Overview:
         """Answer with each part at a glance."""
         return await overview(
             it.who.name,
@@ -177,19 +188,19 @@ class Board:
             ),
         )
 
-    async def incidents(self, it: SeenDep) -> IncidentsAnswer:
+    async def incidents(self, it: VisibleDep) -> IncidentsAnswer:
         """Answer with the incidents of what the person may see."""
         lake, _, _ = await self.lake()
         return await incidents(lake, it.sources)
 
-    async def holds(self, it: SeenDep) -> HoldsAnswer:
+    async def holds(self, it: VisibleDep) -> HoldsAnswer:
         """Answer with the holds that stand, and what may be pressed."""
         held, troubles = await self._holds(it)
         may = await may_hold(it.who, it.config.applications)
         presses = (hold_press(None, may), *(hold_press(name, may) for name in it.applications))
         return HoldsAnswer(now=datetime.now(UTC), holds=held, presses=presses, troubles=troubles)
 
-    async def hold(self, it: SeenDep, asked: HoldRequest) -> HoldsAnswer:
+    async def hold(self, it: VisibleDep, asked: HoldRequest) -> HoldsAnswer:
         """Stop the line."""
         lake, _, _ = await self.lake()
         if asked.application is not None and asked.application not in it.applications:
@@ -197,20 +208,20 @@ class Board:
         await put(lake, it.who, asked, list(it.config.applications))
         return await self.holds(it)
 
-    async def lift(self, it: SeenDep, asked: LiftRequest) -> HoldsAnswer:
+    async def lift(self, it: VisibleDep, asked: LiftRequest) -> HoldsAnswer:
         """Let the line move again."""
         lake, _, _ = await self.lake()
         await lift(lake, it.who, asked, list(it.config.applications))
         return await self.holds(it)
 
-    async def answers(self, it: SeenDep, application: str, run_id: str, task: str) -> Response:
+    async def answers(self, it: VisibleDep, application: str, run_id: str, task: str) -> Response:
         """Answer with who has answered a question so far, as an image for Airflow's own view of it."""
         if application not in it.applications:
             raise HTTPException(404, f"There is no application {application}, or none that you may read.")
         lake, _, _ = await self.lake()
         return await answers_image(lake, application, run_id, task)
 
-    async def _holds(self, it: Seen) -> tuple[tuple[HoldLine, ...], tuple[Trouble, ...]]:
+    async def _holds(self, it: Visible) -> tuple[tuple[HoldLine, ...], tuple[Trouble, ...]]:
         try:
             lake, _, _ = await self.lake()
             found, may = await asyncio.gather(holds(lake), may_hold(it.who, it.config.applications))

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 DAYS = 28
 MOST_DAYS = 366
+FRESH = 60.0
+"""Seconds for which figures are told again: they are of weeks."""
 MADE_OF = 50
 """Runs that a figure is made of, shown at most."""
 

@@ -26,13 +26,15 @@ from nightshift.promotion.standing import Standing
 from nightshift.promotion.store import Records
 
 DAG = "promote_"
-FRESH = 60.0
+FRESH = 120.0
 """Seconds after which all records of an application that is looked at are looked at again."""
 PATIENCE = 5.0
 """Seconds that an application nobody has looked at yet is waited for."""
 SECONDS = 15.0
 """A lake that takes longer for one application is told to be slow; a page does not hang."""
 LOOKS_AT_ONCE = 2
+PAUSE = 0.5
+"""Seconds before a look that nobody waits for: what is asked for meanwhile goes first."""
 READS_AT_ONCE = 64
 PAGE = 30
 
@@ -119,13 +121,14 @@ class Promotions:
             return look
         if not at_once and time.monotonic() - self._looked.get(name, -FRESH) < FRESH:
             return None
-        self._looks[name] = look = asyncio.ensure_future(self._looked_at(store, name))
+        self._looks[name] = look = asyncio.ensure_future(self._looked_at(store, name, 0.0 if at_once else PAUSE))
         # What a look that nobody waits for runs into, whoever waits for the next one is told.
         look.add_done_callback(lambda done: done.cancelled() or done.exception())
         return look
 
-    async def _looked_at(self, store: Records, name: str) -> Standing:
+    async def _looked_at(self, store: Records, name: str, pause: float) -> Standing:
         async with self._looking:
+            await asyncio.sleep(pause)
             found = await read_standing(store)
         self._looked[name] = time.monotonic()
         return found

@@ -18,8 +18,7 @@ from nightshift.errors import BeyondHorizon, VendorError
 from nightshift.lake.extract import Manifest, Progress, describe
 from nightshift.lake.landing import Landing
 from nightshift.metrics import Metric, count, took
-from nightshift.nights.failures import NightFailure
-from nightshift.nights.index import record_failure
+from nightshift.nights.index import record_error
 from nightshift.nights.place import lake_of_this_deployment
 from nightshift.retries import VendorRetryPolicy
 
@@ -77,8 +76,8 @@ class ExtractOperator(BaseAsyncOperator):
             manifest = await self.extract(folder, progress, context)
         except VendorError as error:
             error.complete(report=f"{self.report}, night {self.night}")
-            failure = NightFailure.of(error, context)
-            await asyncio.to_thread(record_failure, landing.lake, self.source, self.report, self.night, failure)
+            where = landing.lake, self.source, self.report, self.night
+            await asyncio.to_thread(record_error, *where, error, context)
             raise
         await folder.complete(manifest)
         context["task_state_store"].delete(STATE_KEY)

@@ -26,9 +26,20 @@ from nightshift.nights.failures import NightFailure
 from nightshift.redaction import redact
 
 if TYPE_CHECKING:
+    from airflow.sdk import Context
     from obstore.store import ObjectStore
 
-__all__ = ["Cell", "CellState", "Grid", "NightIndex", "read", "rebuild", "record_failure", "record_published"]
+__all__ = [
+    "Cell",
+    "CellState",
+    "Grid",
+    "NightIndex",
+    "read",
+    "rebuild",
+    "record_error",
+    "record_failure",
+    "record_published",
+]
 
 log = logging.getLogger(__name__)
 
@@ -170,6 +181,16 @@ def record_failure(lake: Lake, source: str, report: str, night: str, failure: Ni
         asyncio.run(objects.awrite(lake.objects(), _failure_name(source, report, night), body))
     except Exception as error:
         log.warning("Why the night failed could not be kept for the board (%s)", type(error).__name__)
+
+
+def record_error(lake: Lake, source: str, report: str, night: str, error: BaseException, context: Context) -> None:
+    """Keep what an error of a task says of a night that is not there. Blocks. Never raises."""
+    try:
+        failure = NightFailure.of(error, context)
+    except Exception as unknown:
+        log.warning("Why the night failed could not be told (%s)", type(unknown).__name__)
+    else:
+        record_failure(lake, source, report, night, failure)
 
 
 def rebuild(lake: Lake, source: str, report: str) -> TableHistory | None:

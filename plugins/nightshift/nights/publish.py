@@ -20,8 +20,7 @@ from nightshift.lake.landing import Landing
 from nightshift.lake.spec import PublishSpec
 from nightshift.metrics import Metric, count, took
 from nightshift.nights.bounds import DAY
-from nightshift.nights.failures import NightFailure
-from nightshift.nights.index import record_failure, record_published
+from nightshift.nights.index import record_error, record_published
 from nightshift.nights.lineage import PublishLineage
 from nightshift.nights.place import lake_of_this_deployment, report_asset
 from nightshift.nights.ready import Waiting, emit_ready, nights_to_look_at, published_report
@@ -169,8 +168,7 @@ class PublishNightOperator(BaseOperator):
             published = publish(landing.lake, manifest, spec, force=bool(self.force), say=self.log.info, look=look)
         except LakeError as error:
             count(Metric.PUBLISH_REFUSED, source=self.source, report=self.report, error=type(error).__name__)
-            failure = NightFailure.of(error, context)
-            record_failure(landing.lake, manifest.source, manifest.report, manifest.night, failure)
+            record_error(landing.lake, manifest.source, manifest.report, manifest.night, error, context)
             raise
         nights = sorted(published.nights) or [manifest.night]
         record_published(landing.lake, manifest.source, manifest.report, nights)
