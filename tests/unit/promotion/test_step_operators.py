@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from include.standins.exago import REST_KEY, USER_ID, ExagoStandIn, ExagoSwitches
+from include.standins.faults import Fault, FaultKind
 from nightshift.config.stages import DeploymentWindow
+from nightshift.promotion.holds import hold, lift
 from nightshift.promotion.record import StepKind, StepState
 from nightshift.promotion.triggers import SupersedeTrigger
-from tests.unit.promotion.play import N1, N2, Play, Run, stage
+from tests.unit.promotion.play import N1, N2, NAME, Play, Run, stage
 from tests.unit.promotion.test_job_operators import LATER, NOW_OPEN, begun, through, window
 
 FOLDERS = {"live": "Sales/Live", "candidate": "Sales/Candidate", "archive": "Sales/Archive"}
@@ -145,3 +148,28 @@ def test_a_folder_that_cannot_be_promoted_fails_the_stage(play_of: Callable[...,
     assert (done.state, exago.live.paths()) == ("failed", before)
     assert (run.step("DEV.exago").state, run.step("DEV.exago").outcome) == (StepState.FAILED, type(done.error).__name__)
     assert "is there already" in run.step("DEV.exago").detail
+
+
+def test_a_hold_that_begins_while_the_folders_are_looked_at_leaves_them_as_they_are(
+    play_of: Callable[..., Play], exago: ExagoStandIn
+) -> None:
+    before = exago.live.paths()
+    run = with_folders(play_of, exago)
+    play, pressed = run.play, []
+
+    def press() -> None:
+        exago.ledger.wait_for_request(fault=FaultKind.HOLD_ANSWER)
+        given = {"application": NAME, "by": "ann", "reason": "outage", "until": None}
+        pressed.append(asyncio.run(hold(play.lake, **given)))
+        exago.release()
+
+    exago.faults.add(Fault(kind=FaultKind.HOLD_ANSWER, method="GET"))
+    person = threading.Thread(target=press)
+    person.start()
+    done = run.do("DEV.exago", list_lag=0.3)
+    person.join(30)
+    assert (done.state, exago.live.paths()) == ("deferred", before), done.error
+    assert "outage" in run.step("DEV.exago").detail
+    asyncio.run(lift(play.lake, pressed[0].id, by="bob", reason="over"))
+    assert run.resume("DEV.exago", {"why": "changed", "run_id": None}, list_lag=0.3).state == "success"
+    assert exago.live.paths() != before
