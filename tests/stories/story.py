@@ -146,6 +146,8 @@ class Story:
         self.lake = Lake.from_url(str(folder / "lake"))
         self.records = Records(self.lake, NAME)
         self.bad: set[int] = set()
+        self.rough = self.random.choice([0.25, 0.5, 1.0])
+        """How much happens: some stories have to come as far as the last stage."""
         self.shape = Shape(("CHG-1",), self.random.random() < 0.5, self.random.random() < 0.7)
         self.airflow = MiniAirflow(dag_of(self.shape), clock)
         self.world = World(vendor, self.shape.rules)
@@ -299,7 +301,7 @@ class Story:
     # What happens to them.
 
     def _fate(self) -> tuple[Fate, int | str] | None:
-        if self.calm or self.random.random() > 0.35:
+        if self.calm or self.random.random() > 0.35 * self.rough:
             return None
         if self.random.random() < 0.15:
             return Fate.LAKE_AWAY, self.random.randint(1, 12)
@@ -318,7 +320,7 @@ class Story:
             self.vendor.faults.add(vendor_fault("run_fails"))
 
     def _happen(self) -> None:
-        chance = self.random.random()
+        chance = self.random.random() / self.rough
         runs = list(self.airflow.runs.values())
         one = self.random.choice(runs)
         if chance < 0.12 and self.airflow.frozen:

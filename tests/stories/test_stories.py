@@ -19,7 +19,10 @@ def teller() -> Iterator[Teller]:
         yield teller
 
 
-@pytest.mark.parametrize("name", ["what may have been asked for is asked for again", "the soak is over at once"])
+FEW = ("what may have been asked for is asked for again", "the soak is over at once", "one yes is enough")
+
+
+@pytest.mark.parametrize("name", FEW)
 def test_a_promise_that_is_broken_on_purpose_is_found(teller: Teller, name: str) -> None:
     """A few of them; ``make stories ARGS=--mutants`` looks for all."""
     [mutant] = [one for one in MUTANTS if one.name == name]
