@@ -98,12 +98,15 @@ def in_front_of(api_server: Any, laid: Laid) -> Starlette:
             Route(f"{MOUNT}/api/{{path:path}}", laid.read, methods=["GET"]),
             Route(f"{MOUNT}/api/{{path:path}}", laid.take, methods=changes),
             Mount(f"{MOUNT}/static", NoCopy(directory=STATIC)),
-            # As they are: Airflow packs its seven megabytes anew for each browser.
-            Mount("/static", StaticFiles(directory=UI)),
             Route("/api/v2/{path:path}", laid.take, methods=changes),
-            Mount("/", api_server),
+            Mount("/", with_ui_files(api_server)),
         ]
     )
+
+
+def with_ui_files(api_server: Any) -> Starlette:
+    """Return the API server with the files of its UI as they are: it packs seven megabytes anew for each browser."""
+    return Starlette(routes=[Mount("/static", StaticFiles(directory=UI)), Mount("/", api_server)])
 
 
 class Serving:
