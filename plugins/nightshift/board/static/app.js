@@ -23,26 +23,33 @@ const NAMES = {
  * @param {{dagId?: string, runId?: string}} props
  */
 export function Nightshift({ dagId, runId }) {
-  useSettledHost();
+  const ready = useSettledHost();
   const place = usePlace();
+  if (!ready) return h("div", { className: "ns", "aria-busy": true });
   if (dagId !== undefined) return h("div", { className: "ns ns-tab" }, h(Tab, { dagId, runId, place }));
   return h("div", { className: "ns ns-page" }, h(Head, { place }), h("div", { className: "ns-view" }, h(View, { place })));
 }
 
 let settled = false;
+const PATIENCE = 1500;
 
 /**
  * Airflow renders what it has just loaded as one kind of element and, from its next rendering on, as another, so that
- * all of it is made anew and the focus is lost: have that happen now, before anybody is in it.
+ * all of it is made anew and the focus is lost: have that happen now, before there is anything for somebody to be in.
+ *
+ * @returns {boolean} whether it has happened, or will not
  */
 function useSettledHost() {
   const navigate = useNavigate();
   const location = useLocation();
+  const [ready, setReady] = useState(settled);
   useLayoutEffect(() => {
     if (settled) return;
     settled = true;
     navigate(location, { replace: true, state: location.state });
+    setTimeout(() => setReady(true), PATIENCE);
   }, [navigate, location]);
+  return ready;
 }
 
 /** @param {{place: import("./place.js").Place}} props */
