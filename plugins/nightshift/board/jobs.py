@@ -67,8 +67,12 @@ class JobSeen:
     @property
     def is_in_doubt(self) -> bool:
         """Whether only a person can tell whether there is a job: it was asked for, and the answer was lost."""
-        record = self.record
-        return self.state not in ACTIVE and record.intent is not None and record.id is None and not record.refused
+        return self.state not in ACTIVE and self.record.is_unanswered
+
+    @property
+    def is_left(self) -> bool:
+        """Whether the task has failed while its job, which is known, may go on: nobody looks at it any more."""
+        return self.state not in ACTIVE and self.record.is_open
 
 
 async def jobs(who: Person, dag_ids: Collection[str]) -> tuple[JobLine, ...]:
@@ -118,7 +122,7 @@ def jobs_seen(dag_ids: Collection[str]) -> list[JobSeen]:
     )
     with create_session() as session:
         found = [_seen(row) for row in session.execute(query)]
-    return [one for one in found if one is not None and (one.state in ACTIVE or one.is_in_doubt)]
+    return [one for one in found if one is not None and (one.state in ACTIVE or one.is_in_doubt or one.is_left)]
 
 
 def _seen(row: Any) -> JobSeen | None:
@@ -201,9 +205,16 @@ def _subject(one: JobSeen) -> str:
 
 
 def _doubt(one: JobSeen, room: str) -> str:
+    vendor = VENDORS[room].name if room in VENDORS else room
+    if one.is_left:
+        status = one.record.status
+        last = f"last seen {status.label()}" if status is not None else "never seen"
+        return (
+            f"The task has failed, and nobody has seen job {one.record.id} end ({last}): it may go on at {vendor}, unless "
+            "the task's log says that it was cancelled. Look there; then press what is so."
+        )
     if not one.is_in_doubt or one.record.intent is None:
         return ""
-    vendor = VENDORS[room].name if room in VENDORS else room
     asked = datetime.fromtimestamp(one.record.intent.at, UTC)
     return (
         f"{vendor} was asked for a job at {asked:%Y-%m-%d %H:%M} UTC, and the answer was lost. Nothing is asked for again "
@@ -229,6 +240,12 @@ def _presses(one: JobSeen, by: str, may: bool, room: str) -> tuple[Press, ...]:
             _word(one, by, may, PressKind.RESUBMIT),
             _word(one, by, may, PressKind.OVER),
         )
+    if one.is_left:
+        return (
+            _look_again(one, may),
+            _word(one, by, may, PressKind.RESUBMIT),
+            _word(one, by, may, PressKind.OVER),
+        )
     if one.state not in ACTIVE or one.record.id is None:
         return ()
     return (_cancel(one, may, room),)
@@ -240,7 +257,10 @@ _SAYS = {
         "The task goes on with the job that you name, if the vendor's answer bears out that it is this task's; else it "
         "fails again and nothing is adopted.",
     ),
-    PressKind.RESUBMIT: ("Ask again", "There is no job and one is wanted: the task asks the vendor for a new one."),
+    PressKind.RESUBMIT: (
+        "Ask again",
+        "No job is at work there and one is wanted: the task asks the vendor for a new one.",
+    ),
     PressKind.OVER: (
         "It is over",
         "Whatever there was is over and none is wanted: the task fails, and what it held goes on.",
@@ -265,6 +285,19 @@ def _word(one: JobSeen, by: str, may: bool, kind: PressKind) -> Press:
         allowed=may,
         needs=TASKS,
         danger=kind is not PressKind.ADOPT,
+    )
+
+
+def _look_again(one: JobSeen, may: bool) -> Press:
+    return Press(
+        kind=PressKind.LOOK,
+        label="Look again",
+        says=f"Clears the task: it asks after job {one.record.id} and goes on with it, or takes its result. Only if it "
+        "has ended without one, the task asks for a new job.",
+        calls=(_clear(one),),
+        asks=(_WHY,),
+        allowed=may,
+        needs=TASKS,
     )
 
 

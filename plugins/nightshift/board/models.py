@@ -141,6 +141,7 @@ class PressKind(StrEnum):
     ADOPT = "adopt"
     RESUBMIT = "resubmit"
     OVER = "over"
+    LOOK = "look"
     CANCEL = "cancel"
 
 

@@ -51,9 +51,13 @@ class JobSeen:
 
     @property
     def is_in_doubt(self) -> bool:
-        """Whether nobody knows if the vendor has the job: it was intended, and no answer came."""
+        """Whether only a person can tell how it stands: the answer to the request was lost, or the task has failed and
+        nobody has seen its job end.
+        """
         found = self.record
-        return bool(self.unread) or (found is not None and found.id is None and not found.refused and not found.done)
+        if found is None:
+            return bool(self.unread)
+        return found.is_unanswered or (self.task_state not in WAITING and found.is_open)
 
     @property
     def seconds(self) -> float | None:
@@ -70,11 +74,14 @@ def show(
     airflow_user: AirflowUser = "",
     token_file: TokenFile = None,
     failed: Annotated[
-        bool, typer.Option("--failed", help=f"Tasks that failed in the last {FAILED_DAYS} days, too.")
+        bool, typer.Option("--failed", help=f"All jobs of tasks that failed in the last {FAILED_DAYS} days, too.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show what waits at the vendors. Exit code: 0 all is known, 1 a job is in doubt, 3 Airflow cannot be asked."""
+    """Show what waits at the vendors, and what only a person can tell.
+
+    Exit code: 0 all is known, 1 a job is in doubt, 3 Airflow cannot be asked.
+    """
     if context.invoked_subcommand is not None:
         return
     with telling():
@@ -152,14 +159,16 @@ def resolve(
 
 
 async def jobs_seen(api: AirflowApi, *, with_failed: bool = False) -> list[JobSeen]:
-    """Return the tasks of our DAGs that have a job at a vendor, the oldest first."""
+    """Return the tasks of our DAGs that have a job at a vendor, the oldest first.
+
+    :param with_failed: all those of failed tasks, not only the ones in doubt
+    """
     ours = {str(one["dag_id"]) async for one in api.every("/api/v2/dags", "dags", tags=TAG)}
     path, key = "/api/v2/dags/~/dagRuns/~/taskInstances", "task_instances"
     tasks = [one async for one in api.every(path, key, state=list(WAITING)) if one["dag_id"] in ours]
-    if with_failed:
-        since = (datetime.now(UTC) - timedelta(days=FAILED_DAYS)).isoformat()
-        failed = api.every(path, key, state="failed", end_date_gte=since)
-        tasks += [one async for one in failed if one["dag_id"] in ours]
+    since = (datetime.now(UTC) - timedelta(days=FAILED_DAYS)).isoformat()
+    failed = api.every(path, key, state="failed", end_date_gte=since)
+    tasks += [one async for one in failed if one["dag_id"] in ours]
     gate = asyncio.Semaphore(AT_ONCE)
 
     async def seen(task: dict[str, Any]) -> JobSeen | None:
@@ -167,6 +176,8 @@ async def jobs_seen(api: AirflowApi, *, with_failed: bool = False) -> list[JobSe
             return await _job_of(api, task)
 
     found = [one for one in await asyncio.gather(*map(seen, tasks)) if one is not None]
+    if not with_failed:
+        found = [one for one in found if one.task_state in WAITING or one.is_in_doubt]
     return sorted(found, key=lambda one: -(one.seconds or 0))
 
 
@@ -196,7 +207,8 @@ def _row(one: JobSeen) -> Sequence[object]:
     record = one.record
     name = record.id if record is not None and record.id else "?"
     status = record.status if record is not None else None
-    state = styled("in doubt", "red") if one.is_in_doubt else "" if status is None else status.label()
+    last = "" if status is None else status.label()
+    state = styled(f"in doubt, last {last}" if last else "in doubt", "red") if one.is_in_doubt else last
     url = (status.url if status is not None else None) or one.unread
     seconds = "" if one.seconds is None else duration_words(one.seconds)
     return [f"{one.dag_id} {one.task_id}", one.run_id, one.task_state, name, state, seconds, url]

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from nightshift.jobs.state import Intent, JobStatus, StateStore, TaskState
+from nightshift.jobs.state import ACTIVE, Intent, JobStatus, StateStore, TaskState
 
 RECORD_KEY = "nightshift_job"
 """Key of the task state store that holds the :class:`JobRecord`."""
@@ -70,6 +70,16 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
     status: JobStatus | None = None
     urls: dict[str, str] = {}
     given_up: list[Intent] = []
+
+    @property
+    def is_unanswered(self) -> bool:
+        """Whether a job was asked for and no answer is known: there may be one, or none."""
+        return self.intent is not None and self.id is None and not self.refused and not self.done
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a job that nobody has seen to end."""
+        return self.id is not None and not self.done and (self.status is None or self.status.state in ACTIVE)
 
     def made(self) -> tuple[Intent, str]:
         """Give the intent and the id of a job that was made.

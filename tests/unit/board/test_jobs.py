@@ -118,6 +118,31 @@ async def test_what_only_a_person_can_tell(ada: Any, lake: Lake, waits: Runs) ->
         assert ClearTaskInstancesBody.model_validate(clear.body).task_ids == [TASK]
 
 
+@pytest.mark.parametrize(
+    ("status", "last"),
+    [
+        (JobStatus(id="1048", state=JobState.RUNNING, vendor_state="EXECUTING"), "last seen running (EXECUTING)"),
+        (None, "never seen"),
+    ],
+)
+async def test_a_task_has_failed_while_its_job_may_go_on(
+    ada: Any, lake: Lake, waits: Runs, status: JobStatus | None, last: str
+) -> None:
+    from airflow.api_fastapi.core_api.datamodels.task_instances import ClearTaskInstancesBody
+
+    run_id = remembered(waits, "failed", asked(time.time() - 60, id="1048", status=status))
+    job = (await found(ada)).jobs[0]
+    assert job.job_id == "1048"
+    assert f"nobody has seen job 1048 end ({last}): it may go on at FlexDeploy" in job.doubt
+    look, *others = job.presses
+    assert [one.kind for one in others] == ["resubmit", "over"]
+    assert (look.kind, look.allowed, look.danger, len(look.calls)) == ("look", True, False, 1)
+    clear = look.calls[0]
+    assert (clear.method, clear.path) == ("POST", f"api/v2/dags/{DAG}/clearTaskInstances")
+    assert clear.body["dag_run_id"] == run_id
+    assert ClearTaskInstancesBody.model_validate(clear.body).task_ids == [TASK]
+
+
 async def test_who_may_only_look_may_not_press(app: Any, lake: Lake, waits: Runs) -> None:
     remembered(waits, "failed", asked(time.time(), lost=True))
     async with browser(app, "eve", "VIEWER") as eve:
@@ -137,6 +162,7 @@ async def test_another_teams_jobs_are_not_there(app: Any, ada: Any, lake: Lake, 
         ("success", asked(1.0, id="1")),
         ("failed", asked(1.0, refused=True)),
         ("failed", asked(1.0, id="1", status=JobStatus(id="1", state=JobState.FAILED))),
+        ("failed", asked(1.0, id="1", done=True)),
         ("running", asked(1.0, id="1", done=True)),
         ("running", JobRecord()),
     ],

@@ -175,18 +175,26 @@ def test_jobs_at_the_vendors_and_a_persons_word_on_one_in_doubt(run: Run, server
     keep(server, "device.extract", JobRecord(intent=intent, lost=True))
     task_is(server, "device.extract", "failed")
     found = run("jobs", "--json")
-    assert found.exit_code == 0
-    (one,) = json.loads(found.stdout)["jobs"]
-    assert (one["task_id"], one["job"], one["state"], one["in_doubt"]) == (
-        "entitlement.extract",
-        "4711",
-        "running",
-        False,
-    )
+    assert found.exit_code == 1
+    shown = [(one["task_id"], one["job"], one["state"], one["in_doubt"]) for one in json.loads(found.stdout)["jobs"]]
+    waits = ("entitlement.extract", "4711", "running", False)
+    assert sorted(shown) == [("device.extract", None, None, True), waits]
     assert "running (EXECUTING)" in run("jobs").stdout
-    doubtful = run("jobs", "--failed")
+
+    keep(server, "device.extract", JobRecord(intent=intent, refused=True))
+    found = run("jobs", "--json")
+    assert found.exit_code == 0
+    assert [one["task_id"] for one in json.loads(found.stdout)["jobs"]] == ["entitlement.extract"]
+    assert len(json.loads(run("jobs", "--failed", "--json").stdout)["jobs"]) == 2
+
+    keep(
+        server,
+        "device.extract",
+        JobRecord(intent=intent, id="4712", status=JobStatus(id="4712", state=JobState.QUEUED)),
+    )
+    doubtful = run("jobs")
     assert doubtful.exit_code == 1
-    assert "in doubt" in doubtful.stdout
+    assert "in doubt, last queued" in doubtful.stdout
 
     word = ("jobs", "resolve", DAG, RUN, "device.extract", "--reason", "seen at the vendor", "--yes")
     assert run(*word, "--adopt", "x", "--over").exit_code == 2

@@ -343,7 +343,7 @@
  * @property {boolean} danger
  */
 
-/** @typedef {"run" | "backfill" | "clear_publish" | "force" | "hold" | "lift" | "test" | "adopt" | "resubmit" | "over" | "cancel"} PressKind */
+/** @typedef {"run" | "backfill" | "clear_publish" | "force" | "hold" | "lift" | "test" | "adopt" | "resubmit" | "over" | "look" | "cancel"} PressKind */
 
 /**
  * @typedef {object} Problem
