@@ -33,7 +33,7 @@ from tests.stories.promises import broken
 from tests.stories.world import STAGES, Answer, Closed, Rules, World
 
 NAME = "portal"
-MOST_STEPS = 220
+MOST_STEPS = 1000
 CALM = 140
 """Steps after which nothing bad happens any more: from then on everything has to come to its end."""
 STARTS = r"/(build|deploy|execute)$"
