@@ -34,7 +34,7 @@ TAG = "nightshift"
 
 
 @dataclass(frozen=True)
-class JobSeen:
+class TaskJob:
     """A task that has a job at a vendor.
 
     :param task_state: Airflow's word for the task
@@ -86,7 +86,7 @@ def show(
         return
     with telling():
 
-        async def read() -> list[JobSeen]:
+        async def read() -> list[TaskJob]:
             async with AirflowApi(airflow_url, Credentials.found(airflow_user, token_file)) as api:
                 return await jobs_seen(api, with_failed=failed)
 
@@ -158,7 +158,7 @@ def resolve(
         out().print(styled(text, "yellow"), soft_wrap=True)
 
 
-async def jobs_seen(api: AirflowApi, *, with_failed: bool = False) -> list[JobSeen]:
+async def jobs_seen(api: AirflowApi, *, with_failed: bool = False) -> list[TaskJob]:
     """Return the tasks of our DAGs that have a job at a vendor, the oldest first.
 
     :param with_failed: all those of failed tasks, not only the ones in doubt
@@ -171,7 +171,7 @@ async def jobs_seen(api: AirflowApi, *, with_failed: bool = False) -> list[JobSe
     tasks += [one async for one in failed if one["dag_id"] in ours]
     gate = asyncio.Semaphore(AT_ONCE)
 
-    async def seen(task: dict[str, Any]) -> JobSeen | None:
+    async def seen(task: dict[str, Any]) -> TaskJob | None:
         async with gate:
             return await _job_of(api, task)
 
@@ -181,7 +181,7 @@ async def jobs_seen(api: AirflowApi, *, with_failed: bool = False) -> list[JobSe
     return sorted(found, key=lambda one: -(one.seconds or 0))
 
 
-async def _job_of(api: AirflowApi, task: dict[str, Any]) -> JobSeen | None:
+async def _job_of(api: AirflowApi, task: dict[str, Any]) -> TaskJob | None:
     """Return the job of a task, ``None`` where it has none."""
     import msgspec
 
@@ -196,12 +196,12 @@ async def _job_of(api: AirflowApi, task: dict[str, Any]) -> JobSeen | None:
             return None
         raise
     try:
-        return JobSeen(*where, msgspec.convert(told["value"], JobRecord))
+        return TaskJob(*where, msgspec.convert(told["value"], JobRecord))
     except msgspec.ValidationError as error:
-        return JobSeen(*where, None, f"its record cannot be read: {error}")
+        return TaskJob(*where, None, f"its record cannot be read: {error}")
 
 
-def _row(one: JobSeen) -> Sequence[object]:
+def _row(one: TaskJob) -> Sequence[object]:
     from nightshift.promotion.figures import duration_words
 
     record = one.record
@@ -214,7 +214,7 @@ def _row(one: JobSeen) -> Sequence[object]:
     return [f"{one.dag_id} {one.task_id}", one.run_id, one.task_state, name, state, seconds, url]
 
 
-def _shape(one: JobSeen) -> dict[str, Any]:
+def _shape(one: TaskJob) -> dict[str, Any]:
     record, status = one.record, one.record.status if one.record is not None else None
     return {
         "dag_id": one.dag_id,

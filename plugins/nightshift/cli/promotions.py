@@ -24,7 +24,7 @@ DAYS = 28
 
 
 @dataclass(frozen=True)
-class Lane:
+class ApplicationStatus:
     """How it stands with one application.
 
     :param stages: in the order of the configuration: what runs there, as the records tell
@@ -58,8 +58,8 @@ def promotions(
         names, mistakes = _stages(application)
         lake, now = lake_of_this_deployment(), datetime.now(UTC)
 
-        async def read() -> tuple[list[Lane], Figures]:
-            lanes = [await _lane(lake, name, stages, now, mistakes) for name, stages in names.items()]
+        async def read() -> tuple[list[ApplicationStatus], Figures]:
+            lanes = [await _status_of(lake, name, stages, now, mistakes) for name, stages in names.items()]
             return lanes, await read_figures(lake, names, since=now - timedelta(days=days), until=now)
 
         lanes, figures = asyncio.run(read())
@@ -91,7 +91,9 @@ def _stages(chosen: list[str] | None) -> tuple[dict[str, tuple[str, ...]], dict[
     return stages, {name: str(one) for name, one in found.items() if not isinstance(one, Application)}
 
 
-async def _lane(lake: Lake, name: str, stages: Sequence[str], now: datetime, mistakes: Mapping[str, str]) -> Lane:
+async def _status_of(
+    lake: Lake, name: str, stages: Sequence[str], now: datetime, mistakes: Mapping[str, str]
+) -> ApplicationStatus:
     from nightshift.promotion.holds import holds
     from nightshift.promotion.index import doubted, newest_running, read_index
     from nightshift.promotion.store import Records
@@ -100,7 +102,7 @@ async def _lane(lake: Lake, name: str, stages: Sequence[str], now: datetime, mis
     running = newest_running(index.summaries)
     by_age = sorted(index.summaries, key=lambda one: one.opened, reverse=True)
     newest = [one for number, one in enumerate(by_age) if number == 0 or one.closed is None]
-    return Lane(
+    return ApplicationStatus(
         application=name,
         stages={stage: running.get(stage) for stage in stages or running},
         doubts=doubted(index.summaries),
@@ -110,7 +112,7 @@ async def _lane(lake: Lake, name: str, stages: Sequence[str], now: datetime, mis
     )
 
 
-def _print(lanes: list[Lane], figures: Figures, days: int) -> None:
+def _print(lanes: list[ApplicationStatus], figures: Figures, days: int) -> None:
     rows: list[list[object]] = []
     for lane in lanes:
         for number, (stage, there) in enumerate(lane.stages.items()):
@@ -135,7 +137,7 @@ def _print(lanes: list[Lane], figures: Figures, days: int) -> None:
         out().print(styled(figure.words), soft_wrap=True)
 
 
-def _shape(lane: Lane) -> dict[str, Any]:
+def _shape(lane: ApplicationStatus) -> dict[str, Any]:
     def running(one: Running | None) -> dict[str, Any] | None:
         return None if one is None else one.model_dump(mode="json")
 

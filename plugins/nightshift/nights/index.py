@@ -52,7 +52,7 @@ MOST_FAILURES = 1_000
 _Report = tuple[str, str]
 
 
-class _Kept(msgspec.Struct, frozen=True):
+class _KeptHistory(msgspec.Struct, frozen=True):
     format: int
     digest: str
     history: msgspec.Raw
@@ -248,7 +248,7 @@ def _failure_name(source: str, report: str, night: str) -> str:
 
 def _encoded(history: TableHistory) -> bytes:
     body = msgspec.json.encode(history)
-    return msgspec.json.encode(_Kept(FORMAT, hashlib.sha256(body).hexdigest(), msgspec.Raw(body)))
+    return msgspec.json.encode(_KeptHistory(FORMAT, hashlib.sha256(body).hexdigest(), msgspec.Raw(body)))
 
 
 def _decoded(text: bytes | None, one: _Report) -> TableHistory | None:
@@ -256,7 +256,7 @@ def _decoded(text: bytes | None, one: _Report) -> TableHistory | None:
     if text is None:
         return None
     try:
-        kept = msgspec.json.decode(text, type=_Kept)
+        kept = msgspec.json.decode(text, type=_KeptHistory)
         if kept.format != FORMAT or hashlib.sha256(bytes(kept.history)).hexdigest() != kept.digest:
             return None
         history = msgspec.json.decode(kept.history, type=TableHistory)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk.exceptions import AirflowFailException, TaskAwaitingInput, TaskDeferred
 
-from nightshift.promotion.asking import Person, person_of, reason_form, reason_of, shown_question
+from nightshift.promotion.asking import Responder, person_of, reason_form, reason_of, shown_question
 from nightshift.promotion.index import doubts_at, running
 from nightshift.promotion.question import quorum_lines, stage_summary, terms_line
 from nightshift.promotion.record import (
@@ -231,7 +231,7 @@ class PromotionApprovalOperator(ApprovalOperator):
             return None
 
     async def _note_answer(
-        self, recorder: StepRecorder, person: Person, word: Literal["yes", "no"], reason: str
+        self, recorder: StepRecorder, person: Responder, word: Literal["yes", "no"], reason: str
     ) -> PromotionRecord:
         """Write an answer into the record, as of the question that was shown."""
         step = (await recorder.read()).step(recorder.task_id)

@@ -22,14 +22,14 @@ REASON = "reason"
 """The one field of the form beside a question."""
 
 
-class Person(NamedTuple):
+class Responder(NamedTuple):
     """Who answered: the id and the name at Airflow's auth manager."""
 
     id: str
     name: str
 
 
-def person_of(event: Any) -> Person | None:
+def person_of(event: Any) -> Responder | None:
     """Return who answered; ``None``: nobody did, in time."""
     user = event.get("responded_by_user") if isinstance(event, Mapping) else None
     if user is None:
@@ -38,7 +38,7 @@ def person_of(event: Any) -> Person | None:
         user if isinstance(user, Mapping) else {"name": getattr(user, "name", None), "id": getattr(user, "id", None)}
     )
     person, name = found.get("id"), found.get("name")
-    return Person(str(person or name), str(name or person)) if person or name else None
+    return Responder(str(person or name), str(name or person)) if person or name else None
 
 
 def reason_of(event: Mapping[str, Any]) -> str:

@@ -29,7 +29,7 @@ from nightshift.promotion.job_operators import (
 from nightshift.promotion.roll_back_approval import RollBackApprovalOperator
 from nightshift.promotion.step_operators import PromotionFoldersOperator, PromotionWindowOperator
 from nightshift.promotion.terms import Terms, terms_of
-from nightshift.promotion.verification_flow import Checks
+from nightshift.promotion.verification_flow import VerificationTasks
 from nightshift.retries import VendorRetryPolicy
 
 RUN_LIMIT = timedelta(days=60)
@@ -126,7 +126,7 @@ class _Chain:
         }
         # A check brings nothing to a stage, so that no freeze concerns it; a hold stops it all the same.
         job = {**self.job, "freezes": NO_FREEZES}
-        self.checks = Checks(self.shared, job, next(iter(config.what.values())))
+        self.checks = VerificationTasks(self.shared, job, next(iter(config.what.values())))
 
     def declare(self) -> None:
         """Declare all tasks."""

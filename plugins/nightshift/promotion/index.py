@@ -109,7 +109,7 @@ class RecordSummary(msgspec.Struct, frozen=True, array_like=True):
         )
 
 
-class _Kept(msgspec.Struct, frozen=True):
+class _KeptSummaries(msgspec.Struct, frozen=True):
     format: int
     summaries: dict[str, RecordSummary]
 
@@ -218,7 +218,7 @@ async def _read(records: Records, one: Listed) -> RecordSummary | Damaged | None
 
 async def _save(records: Records, summaries: Mapping[str, RecordSummary]) -> None:
     try:
-        await records.write_beside(msgspec.json.encode(_Kept(FORMAT, dict(summaries))))
+        await records.write_beside(msgspec.json.encode(_KeptSummaries(FORMAT, dict(summaries))))
     except Exception as error:
         # Whoever looks next reads the same records again.
         log.warning("The index of the promotions could not be written: %s", type(error).__name__)
@@ -243,7 +243,7 @@ def _decoded(text: bytes | None) -> dict[str, RecordSummary]:
     if text is None:
         return {}
     try:
-        kept = msgspec.json.decode(text, type=_Kept)
+        kept = msgspec.json.decode(text, type=_KeptSummaries)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return {}
     return kept.summaries if kept.format == FORMAT else {}

@@ -16,7 +16,7 @@ from nightshift.promotion.record import StepKind, StepState, VerdictWord
 from nightshift.promotion.recorder import StepRecorder, run_now
 from nightshift.promotion.rules.verification import reported_failure, soak_end
 from nightshift.promotion.triggers import SoakTrigger
-from nightshift.promotion.verification_operators import Look, conclude, verdict_of
+from nightshift.promotion.verification_operators import Observation, conclude, verdict_of
 from nightshift.retries import VendorRetryPolicy
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class SoakOperator(BaseOperator):
                 "follows is what on_failure of the stage says."
             )
         if why := await overtaken(recorder.records, here):
-            await conclude(recorder, verdict_of(recorder, here, Look(VerdictWord.OVERTAKEN, why)))
+            await conclude(recorder, verdict_of(recorder, here, Observation(VerdictWord.OVERTAKEN, why)))
         until = soak_end(record, self.stage, self.length, here.since)
         wait, why = await self._wait(until)
         if wait is None:

@@ -25,7 +25,7 @@ LONGEST_MONTH = 31 * 86400
 _Event = TypeVar("_Event")
 
 
-class Deployed(NamedTuple):
+class JudgedDeployment(NamedTuple):
     """A deployment that is judged, or not yet."""
 
     at: float
@@ -67,7 +67,7 @@ class StageTimeline(msgspec.Struct, frozen=True, array_like=True):
     :param doubts: when a deployment began of which nobody knows how it ended, and its run
     """
 
-    deployed: tuple[Deployed, ...] = ()
+    deployed: tuple[JudgedDeployment, ...] = ()
     lead_times: tuple[Took, ...] = ()
     restored: tuple[Took, ...] = ()
     rolled_back: tuple[tuple[float, int], ...] = ()
@@ -176,7 +176,7 @@ def _stage(
     doubt = DeliveryVerdict.DOUBT
     events = StageTimeline(
         deployed=tuple(
-            Deployed(_seconds(one.at), run, one.verdict)
+            JudgedDeployment(_seconds(one.at), run, one.verdict)
             for run, one in deliveries
             if one.kind is DeliveryKind.DEPLOYED and one.verdict is not doubt
         ),

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from nightshift.config.stages import Stage
 
 
-class Checks:
+class VerificationTasks:
     """Declares the checks of the stages of one application; their ids are those of :mod:`nightshift.promotion.due`.
 
     :param shared: what all tasks of the application have

@@ -41,7 +41,7 @@ heartbeat.
 
 
 @dataclass(frozen=True)
-class Look:
+class Observation:
     """One look at what is deployed.
 
     :param word: what it said; ``None``: nothing yet
@@ -90,7 +90,7 @@ class VerificationOperator(BaseOperator):
         self.patience = 10.0
         """Seconds that the worker itself waits for the next look, all in all."""
 
-    async def look(self, context: Context, here: Deployed) -> Look:
+    async def look(self, context: Context, here: Deployed) -> Observation:
         """Look once."""
         raise NotImplementedError(f"{type(self).__name__} does not look")
 
@@ -121,14 +121,14 @@ class VerificationOperator(BaseOperator):
         self.log.info("%s", verdict.words)
         return {"verdict": str(verdict.word), "seen": verdict.seen, "version": verdict.version.model_dump()}
 
-    async def _looked(self, context: Context, recorder: StepRecorder, here: Deployed) -> Look:
+    async def _looked(self, context: Context, recorder: StepRecorder, here: Deployed) -> Observation:
         """Look until there is a verdict; defer where that takes longer than the worker waits."""
         until = time.monotonic() + self.patience
         while True:
             look = await self.look(context, here)
             # FlexDeploy is asked once there is something to say.
             if why := await overtaken(recorder.records, here, self.place if look.word is not None else None):
-                return Look(VerdictWord.OVERTAKEN, why)
+                return Observation(VerdictWord.OVERTAKEN, why)
             if look.word is not None or look.again is None:
                 return look
             left = (look.again - datetime.now(UTC)).total_seconds()
@@ -141,7 +141,7 @@ class VerificationOperator(BaseOperator):
             await asyncio.sleep(max(0.0, left))
 
 
-def verdict_of(recorder: StepRecorder, here: Deployed, look: Look) -> Verdict:
+def verdict_of(recorder: StepRecorder, here: Deployed, look: Observation) -> Verdict:
     """Return the verdict of a task."""
     return Verdict(
         task=recorder.task_id,
@@ -199,7 +199,7 @@ class ProbeOperator(VerificationOperator):
         super().__init__(**kwargs)
         self.probe = probe
 
-    async def look(self, context: Context, here: Deployed) -> Look:
+    async def look(self, context: Context, here: Deployed) -> Observation:
         """Make one try."""
         from nightshift.promotion.probe import ask
 
@@ -214,10 +214,10 @@ class ProbeOperator(VerificationOperator):
         self.log.info("%s, try %s of %s: %s", self.task_id, number, self.probe.tries, seen)
         more = {"tries": number, "status": status}
         if fits:
-            return Look(VerdictWord.VERIFIED, seen, more=more)
+            return Observation(VerdictWord.VERIFIED, seen, more=more)
         if number >= self.probe.tries:
-            return Look(VerdictWord.REFUTED, f"{seen}, at the last of {number} tries", more=more)
-        return Look(None, seen, again=began + self.probe.every)
+            return Observation(VerdictWord.REFUTED, f"{seen}, at the last of {number} tries", more=more)
+        return Observation(None, seen, again=began + self.probe.every)
 
 
 class NextNightOperator(VerificationOperator):
@@ -230,7 +230,7 @@ class NextNightOperator(VerificationOperator):
         super().__init__(**kwargs)
         self.next_night = next_night
 
-    async def look(self, context: Context, here: Deployed) -> Look:
+    async def look(self, context: Context, here: Deployed) -> Observation:
         """Look into the lake, at each night that is over."""
         from nightshift.promotion.reports_seen import seen
 
@@ -243,11 +243,11 @@ class NextNightOperator(VerificationOperator):
         )
         if night is not None:
             tables = {one.name: one.table_version for one in reports if one.table_version is not None}
-            return Look(VerdictWord.VERIFIED, words, more={"night": night.isoformat(), "tables": tables})
+            return Observation(VerdictWord.VERIFIED, words, more={"night": night.isoformat(), "tables": tables})
         words = words or f"the night {first}, the first that begins after the deployment, is not over yet"
         if at >= last:
-            return Look(VerdictWord.REFUTED, f"{words}, at {last:%Y-%m-%d %H:%M} UTC, when it had to be there")
-        return Look(None, words, again=next_look(first, zones.values(), at, self.next_night.every, last))
+            return Observation(VerdictWord.REFUTED, f"{words}, at {last:%Y-%m-%d %H:%M} UTC, when it had to be there")
+        return Observation(None, words, again=next_look(first, zones.values(), at, self.next_night.every, last))
 
 
 def _zone_of(report: str) -> ZoneInfo:
@@ -290,9 +290,9 @@ class UtilityVerificationOperator(PromotionUtilityOperator):
         here = deployed_by(await recorder.read(), self.kind, str(self.stage))
         requests = tuple(returned.get("workflow_request_ids", ()))
         seen = f"workflow request {', '.join(map(str, requests))} ended well"
-        look = Look(VerdictWord.VERIFIED, seen)
+        look = Observation(VerdictWord.VERIFIED, seen)
         if why := await overtaken(recorder.records, here, self.place):
-            look = Look(VerdictWord.OVERTAKEN, why)
+            look = Observation(VerdictWord.OVERTAKEN, why)
         await conclude(recorder, verdict_of(recorder, here, look), requests=requests, url=returned.get("url"))
 
     async def after_failure(self, context: Context, error: BaseException, ended: Ended) -> None:
@@ -303,9 +303,9 @@ class UtilityVerificationOperator(PromotionUtilityOperator):
             return
         recorder = self.attempt.recorder
         here = deployed_by(await recorder.read(), self.kind, str(self.stage))
-        look = Look(VerdictWord.REFUTED, str(error))
+        look = Observation(VerdictWord.REFUTED, str(error))
         if why := await overtaken(recorder.records, here, self.place):
-            look = Look(VerdictWord.OVERTAKEN, why)
+            look = Observation(VerdictWord.OVERTAKEN, why)
         verdict = verdict_of(recorder, here, look)
         await recorder.end(
             StepState.FAILED,

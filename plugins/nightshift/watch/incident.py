@@ -121,7 +121,7 @@ class Update(Recorded):
     told: bool = True
 
 
-class Delivery(Recorded):
+class Notification(Recorded):
     """How a message reached a channel, or did not.
 
     :param update: number of the update
@@ -172,7 +172,7 @@ class Incident(Recorded):
     outcome: Outcome | None = None
     updates: tuple[Update, ...] = ()
     revision: int = Field(default=1, ge=1)
-    notified: tuple[Delivery, ...] = ()
+    notified: tuple[Notification, ...] = ()
 
     @property
     def source(self) -> str:

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 from pydantic import AwareDatetime, ValidationError
 
 from nightshift.lake import objects
-from nightshift.watch.incident import Delivery, Incident, IncidentKind, Outcome, Recorded
+from nightshift.watch.incident import Incident, IncidentKind, Notification, Outcome, Recorded
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
@@ -158,7 +158,7 @@ class Incidents:
         body = await objects.aread(self._store, f"{name}/{_revision(max(listed.revisions))}")
         if body is None:
             return None
-        told = [self._delivery(name, *key, attempts) for key, attempts in sorted(listed.attempts.items())]
+        told = [self._notification(name, *key, attempts) for key, attempts in sorted(listed.attempts.items())]
         notified = tuple(await asyncio.gather(*told))
         try:
             return Incident.model_validate_json(body).model_copy(update={"notified": notified})
@@ -172,15 +172,15 @@ class Incidents:
             )
             return None
 
-    async def _delivery(self, name: str, update: int, channel: str, attempts: dict[int, set[str]]) -> Delivery:
+    async def _notification(self, name: str, update: int, channel: str, attempts: dict[int, set[str]]) -> Notification:
         last = max(attempts)
         sent = next((number for number, known in attempts.items() if ".sent" in known), None)
         if sent is not None:
             taken = await self._attempt(name, update, channel, sent, ".sent")
-            return Delivery(update=update, channel=channel, attempts=last, sent=taken.at if taken else None)
+            return Notification(update=update, channel=channel, attempts=last, sent=taken.at if taken else None)
         failed = max((number for number, known in attempts.items() if ".failed" in known), default=None)
         why = await self._attempt(name, update, channel, failed, ".failed") if failed is not None else None
-        return Delivery(
+        return Notification(
             update=update,
             channel=channel,
             attempts=last,

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from nightshift.notify.send import SECONDS, deliver
-from nightshift.watch.incident import Delivery, Incident, Outcome, Update
+from nightshift.watch.incident import Incident, Notification, Outcome, Update
 from nightshift.watch.words import message_of
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ async def tell_all(
     *,
     base_url: str | None = None,
     seconds: float = SECONDS,
-) -> list[Delivery]:
+) -> list[Notification]:
     """Tell every channel what it has to be told, side by side; return what was tried here.
 
     :param known: the incidents, as they are in the lake
@@ -57,7 +57,7 @@ async def tell_all(
     gate = asyncio.Semaphore(AT_ONCE)
     hanging: set[str] = set()
 
-    async def one(incident: Incident, update: Update, name: str) -> Delivery | None:
+    async def one(incident: Incident, update: Update, name: str) -> Notification | None:
         async with gate:
             # One that hangs would hold up this look, message by message; the next one tries again.
             number = None if name in hanging else await incidents.claim(incident, update.number, name, now)
@@ -70,7 +70,7 @@ async def tell_all(
                 hanging.add(name)
             await incidents.note(incident.id, update.number, name, number, now, error=error)
             sent = now if error is None else None
-            return Delivery(update=update.number, channel=name, attempts=number, sent=sent, error=error or "")
+            return Notification(update=update.number, channel=name, attempts=number, sent=sent, error=error or "")
 
     wanted = [(each, pending(each, name, now), name) for each in known for name in channels]
     done = await asyncio.gather(*(one(each, update, name) for each, update, name in wanted if update is not None))

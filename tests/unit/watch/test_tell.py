@@ -12,7 +12,7 @@ from include.standins.faults import Fault, FaultKind
 from include.standins.webhooks import BEARER, ROUTING_KEY, WebHooksStandIn
 from nightshift.config.notify import Channel
 from nightshift.lake.store import Lake
-from nightshift.watch.incident import Delivery, Outcome
+from nightshift.watch.incident import Notification, Outcome
 from nightshift.watch.incidents import Incidents
 from nightshift.watch.tell import AT_ONCE, LATE_NEWS, pending, tell_all
 from tests.unit.watch.looks import at
@@ -23,13 +23,13 @@ from tests.unit.watch.test_incidents import NOW, incident
     ("known", "is_due"),
     [
         ((), True),
-        ((Delivery(update=1, channel="team", attempts=1, sent=NOW),), False),
-        ((Delivery(update=1, channel="team", attempts=6, given_up=True),), False),
-        ((Delivery(update=1, channel="team", attempts=2, error="503"),), True),
-        ((Delivery(update=1, channel="other", attempts=1, sent=NOW),), True),
+        ((Notification(update=1, channel="team", attempts=1, sent=NOW),), False),
+        ((Notification(update=1, channel="team", attempts=6, given_up=True),), False),
+        ((Notification(update=1, channel="team", attempts=2, error="503"),), True),
+        ((Notification(update=1, channel="other", attempts=1, sent=NOW),), True),
     ],
 )
-def test_what_a_channel_has_to_be_told(known: tuple[Delivery, ...], is_due: bool) -> None:
+def test_what_a_channel_has_to_be_told(known: tuple[Notification, ...], is_due: bool) -> None:
     assert (pending(incident(notified=known), "team", NOW) is not None) is is_due
 
 
@@ -37,7 +37,7 @@ def test_what_is_over_is_no_news_for_a_channel_that_never_heard_of_it() -> None:
     over = incident(closed=NOW, outcome=Outcome.RESTORED)
     assert pending(over, "team", NOW + LATE_NEWS) is not None
     assert pending(over, "team", at("09:00")) is None
-    heard = over.model_copy(update={"notified": (Delivery(update=1, channel="team", attempts=1, error="503"),)})
+    heard = over.model_copy(update={"notified": (Notification(update=1, channel="team", attempts=1, error="503"),)})
     assert pending(heard, "team", at("09:00")) is not None
 
 
