@@ -74,7 +74,7 @@ def holidays(day: date, number: int, rng: random.Random) -> float:
 
 
 def heavy_tails(day: date, number: int, rng: random.Random) -> float:
-    """Return those of one that goes up and down by itself: one night in fifteen is off by more than two and a half times."""
+    """Return those of one that goes up and down by itself: one night in fifteen is off by more than 2.5 times."""
     return 10_000 * _noise(rng, 0.5)
 
 
@@ -147,7 +147,8 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=SEEDS, help="reports of each kind")
     options = parser.parse_args()
     print(
-        f"| rows of a night | band | false alarms a year | {' | '.join(FAULTS)} |\n| --- | --- | --- {'| --- ' * len(FAULTS)}|"
+        f"| rows of a night | band | false alarms a year | {' | '.join(FAULTS)} |\n"
+        f"| --- | --- | --- {'| --- ' * len(FAULTS)}|"
     )
     for kind, rule, tally in measured(options.seeds):
         found = " | ".join(f"{100 * (tally.seen or {})[name] / tally.faults:.0f} %" for name in FAULTS)

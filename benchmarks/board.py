@@ -2,7 +2,8 @@
 promotions each and a stage that was never deployed, over a lake in a folder; each view cold (the first request of the
 process) and warm. Ends with 1 where a view takes 300 ms or more.
 
-The tables are made as their log alone, which is all that the board reads of them; the records as a promotion writes them.
+The tables are made as their log alone, which is all that the board reads of them; the records as a promotion
+writes them.
 """
 
 from __future__ import annotations
@@ -79,10 +80,18 @@ def write_table(log: Path, nights: list[str]) -> None:
         actions: list[dict[str, Any]] = [
             *(first if version == 0 else ()),
             *({"txn": {"appId": f"nightshift/{night}{name}", "version": number}} for name, number in names.items()),
-            {"add": {"path": f"night={night}/{version:016x}-0.parquet", "partitionValues": {"night": night}, "size": 9_000,
-                     "modificationTime": at, "dataChange": True, "stats": json.dumps({"numRecords": rows})}},
+            {
+                "add": {
+                    "path": f"night={night}/{version:016x}-0.parquet",
+                    "partitionValues": {"night": night},
+                    "size": 9_000,
+                    "modificationTime": at,
+                    "dataChange": True,
+                    "stats": json.dumps({"numRecords": rows}),
+                }
+            },
             {"commitInfo": {"timestamp": at, "nightshift": json.dumps(note)}},
-        ]  # fmt: skip
+        ]
         (log / f"{version:020d}.json").write_text("\n".join(map(json.dumps, actions)))
 
 
@@ -104,17 +113,31 @@ def write_records(folder: Path, application: str) -> None:
         version = Version(id=number + 1, name=f"1.{number}")
         steps = tuple(
             PromotionStep(
-                task=f"{stage}.deploy", kind=StepKind.DEPLOY, stage=stage, state=StepState.DONE, started=opened,
-                ended=opened + timedelta(minutes=at), version=version, requests=(number,), outcome="deployed",
+                task=f"{stage}.deploy",
+                kind=StepKind.DEPLOY,
+                stage=stage,
+                state=StepState.DONE,
+                started=opened,
+                ended=opened + timedelta(minutes=at),
+                version=version,
+                requests=(number,),
+                outcome="deployed",
             )
             for at, stage in enumerate(("DEV", "TEST"), 1)
-        )  # fmt: skip
+        )
         run_id = f"asset_triggered__{opened.isoformat()}_{number:04d}"
         record = PromotionRecord(
-            application=application, dag_id=f"promote_{application}", run_id=run_id, opened=opened, turn=number + 1,
-            closed=opened + timedelta(minutes=5), outcome=PromotionOutcome.PROMOTED, stages=("DEV", "TEST"),
-            version=version, steps=steps,
-        )  # fmt: skip
+            application=application,
+            dag_id=f"promote_{application}",
+            run_id=run_id,
+            opened=opened,
+            turn=number + 1,
+            closed=opened + timedelta(minutes=5),
+            outcome=PromotionOutcome.PROMOTED,
+            stages=("DEV", "TEST"),
+            version=version,
+            steps=steps,
+        )
         (folder / f"{run_id}.json").write_bytes(record.to_json())
 
 

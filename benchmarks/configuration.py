@@ -44,21 +44,30 @@ def sizes(*, reports: int, applications: int) -> list[int]:
     promotions.
     """
     flexnet, exports, results = shares(reports)
-    nightly = [1 + TASKS_A_REPORT * flexnet, 1 + TASKS_AN_EXPORT * exports, 1 + TASKS_A_REPORT * results, 1 + TASKS_OF_THE_TREE]  # fmt: skip
+    nightly = [
+        1 + TASKS_A_REPORT * flexnet,
+        1 + TASKS_AN_EXPORT * exports,
+        1 + TASKS_A_REPORT * results,
+        1 + TASKS_OF_THE_TREE,
+    ]
     return [*nightly, 1, *([TASKS_AN_APPLICATION] * applications)]
 
 
 def _export(number: int) -> dict[str, object]:
     return {
-        "name": f"export{number}", "category": "DESKTOP_PRODUCT", "fields": ["usageDate"], "metrics": ["tokensConsumed"],
-    }  # fmt: skip
+        "name": f"export{number}",
+        "category": "DESKTOP_PRODUCT",
+        "fields": ["usageDate"],
+        "metrics": ["tokensConsumed"],
+    }
 
 
 def _application(number: int, reports: list[str]) -> dict[str, object]:
     restart = {"name": "restart", "project": "Ops/Restart", "inputs": {"SERVICE": f"app{number}"}}
     window = {"timezone": "Europe/Berlin", "opens": "22:00", "closes": "04:00"}
     return {
-        "project": f"Folder/Sub/Project{number}", "stream": "main",
+        "project": f"Folder/Sub/Project{number}",
+        "stream": "main",
         "after": [*reports, "tokenflex/export0", "camunda_optimize/result0", "exago/tree"],
         "build": {"environment": "DEV"},
         "stages": [
@@ -66,4 +75,4 @@ def _application(number: int, reports: list[str]) -> dict[str, object]:
             {"environment": "TEST", "approval": {"hours": 24}},
             {"environment": "PROD", "approval": {"users": ["ada", "grace"]}, "window": window, "after": [restart]},
         ],
-    }  # fmt: skip
+    }

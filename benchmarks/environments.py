@@ -85,6 +85,6 @@ def _uv(*arguments: str, of: str) -> None:
                 print(f"bench:   {line.rstrip()}", flush=True)
     if running.returncode:
         raise MissingPeer(
-            f"The environment of {of} could not be made: uv {arguments[0]} ended with {running.returncode} (its message is "
-            f"above). Is a package index reachable? Or leave this peer out with --only."
+            f"The environment of {of} could not be made: uv {arguments[0]} ended with {running.returncode} (its "
+            f"message is above). Is a package index reachable? Or leave this peer out with --only."
         )

@@ -88,16 +88,25 @@ class Jobs:
 def _workflow_request(number: str, ended: bool) -> bytes:
     return json.dumps(
         {
-            "workflowRequestId": int(number), "workflowRequestStatus": "COMPLETED" if ended else "SUBMITTED",
-            "projectId": 10402, "projectVersionId": 55019, "projectVersionName": "1.4.2", "environmentId": 11,
-            "requestedBy": "nightshift", "requestedStartTime": "2026-11-21T02:00:00.000Z", "flexFields": [],
+            "workflowRequestId": int(number),
+            "workflowRequestStatus": "COMPLETED" if ended else "SUBMITTED",
+            "projectId": 10402,
+            "projectVersionId": 55019,
+            "projectVersionName": "1.4.2",
+            "environmentId": 11,
+            "requestedBy": "nightshift",
+            "requestedStartTime": "2026-11-21T02:00:00.000Z",
+            "flexFields": [],
         }
-    ).encode()  # fmt: skip
+    ).encode()
 
 
 def _export(key: str, ended: bool, root: str) -> dict[str, str | None]:
     return {
-        "requestKey": key, "requestStatus": "Download" if ended else "Requested", "downloadFileName": "bench.csv",
-        "downloadUrl": f"{root}{CSV}?sig=0" if ended else None, "exportRequestDate": key.partition("#")[0],
+        "requestKey": key,
+        "requestStatus": "Download" if ended else "Requested",
+        "downloadFileName": "bench.csv",
+        "downloadUrl": f"{root}{CSV}?sig=0" if ended else None,
+        "exportRequestDate": key.partition("#")[0],
         "readFlag": "N",
-    }  # fmt: skip
+    }

@@ -66,8 +66,15 @@ class OriginProcess:
     def __init__(self, page_rows: int, fields: int, core: int | None) -> None:
         pin = [] if core is None else ["--core", str(core)]
         self.command = [
-            sys.executable, "-m", "benchmarks.origin", "--rows", str(page_rows), "--fields", str(fields), *pin
-        ]  # fmt: skip
+            sys.executable,
+            "-m",
+            "benchmarks.origin",
+            "--rows",
+            str(page_rows),
+            "--fields",
+            str(fields),
+            *pin,
+        ]
 
     def __enter__(self) -> Self:
         self.process = subprocess.Popen(self.command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
@@ -98,8 +105,13 @@ class OriginProcess:
 
 
 def measure(
-    command: Sequence[str], *, log: Path, origin: OriginProcess | None = None, environ: Mapping[str, str] | None = None, limit: float = 3600,
-) -> Cost:  # fmt: skip
+    command: Sequence[str],
+    *,
+    log: Path,
+    origin: OriginProcess | None = None,
+    environ: Mapping[str, str] | None = None,
+    limit: float = 3600,
+) -> Cost:
     """Run a program to its end.
 
     :param command: the program and its arguments

@@ -40,9 +40,12 @@ class Counters:
     def report(self) -> dict[str, float]:
         """Return the counters, and the processor time of the origin itself."""
         return {
-            "connections": self.connections, "requests": self.requests, "most_open": self.most_open,
-            "most_in_flight": self.most_in_flight, "origin_cpu": round(_cpu() - self.cpu_before, 3),
-        }  # fmt: skip
+            "connections": self.connections,
+            "requests": self.requests,
+            "most_open": self.most_open,
+            "most_in_flight": self.most_in_flight,
+            "origin_cpu": round(_cpu() - self.cpu_before, 3),
+        }
 
 
 @dataclass

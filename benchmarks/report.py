@@ -67,17 +67,27 @@ def verdict_lines(verdicts: Sequence[Verdict]) -> str:
 
 
 def write(
-    case: Case, trials: Sequence[Trial], summaries: Sequence[Summary], verdicts: Sequence[Verdict], settings: dict[str, Any]
-) -> Path:  # fmt: skip
+    case: Case,
+    trials: Sequence[Trial],
+    summaries: Sequence[Summary],
+    verdicts: Sequence[Verdict],
+    settings: dict[str, Any],
+) -> Path:
     """Write all of a run to ``benchmarks/results`` and return the file, named by the time of day in UTC."""
     now = datetime.now(UTC)
     environments = sorted({step.environment for one in case.contenders for step in one.steps})
     content = {
-        "case": case.name, "unit": case.unit, "baseline": case.baseline, "date": now.isoformat(timespec="seconds"),
-        "machine": machine(), "settings": settings, "peers": {name: version_of(name) for name in environments},
-        "verdicts": [asdict(one) for one in verdicts], "summaries": [asdict(one) for one in summaries],
+        "case": case.name,
+        "unit": case.unit,
+        "baseline": case.baseline,
+        "date": now.isoformat(timespec="seconds"),
+        "machine": machine(),
+        "settings": settings,
+        "peers": {name: version_of(name) for name in environments},
+        "verdicts": [asdict(one) for one in verdicts],
+        "summaries": [asdict(one) for one in summaries],
         "trials": [asdict(one) for one in trials],
-    }  # fmt: skip
+    }
     folder = HERE / "results"
     folder.mkdir(exist_ok=True)
     path = folder / f"{now:%Y-%m-%dT%H%M%SZ}-{case.name}.json"
@@ -91,9 +101,12 @@ def machine() -> dict[str, Any]:
     info = Path("/proc/cpuinfo")
     models = [line.partition(":")[2].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
     return {
-        "processor": models[0] if models else platform.processor(), "cores": os.cpu_count(), "system": platform.release(),
-        "python": platform.python_version(), "load": [round(load, 2) for load in os.getloadavg()],
-    }  # fmt: skip
+        "processor": models[0] if models else platform.processor(),
+        "cores": os.cpu_count(),
+        "system": platform.release(),
+        "python": platform.python_version(),
+        "load": [round(load, 2) for load in os.getloadavg()],
+    }
 
 
 def _aligned(row: Sequence[str], widths: Sequence[int]) -> str:

@@ -109,13 +109,18 @@ class Rounds:
         found = json.loads(done.stdout)
         if found != {"units": units, "distinct": units}:
             raise Failed(
-                f"It left {found['units']} {self.case.unit}, {found['distinct']} of them distinct, where {units} belong."
+                f"It left {found['units']} {self.case.unit}, {found['distinct']} of them distinct, "
+                f"where {units} belong."
             )
 
 
 def encoded(job: Job) -> str:
     """Return a job as its script takes it, with the parameters of the vendor's request for the first page."""
     request = {
-        "mode": "interactive", "limitRecords": job.settings["page_rows"], "dateFrom": NIGHT, "dateTo": NIGHT, "pageNumber": 1,
-    }  # fmt: skip
+        "mode": "interactive",
+        "limitRecords": job.settings["page_rows"],
+        "dateFrom": NIGHT,
+        "dateTo": NIGHT,
+        "pageNumber": 1,
+    }
     return json.dumps({**asdict(job), "out": str(job.out), "night": NIGHT, "request": request})

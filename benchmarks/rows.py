@@ -68,13 +68,27 @@ def page(pieces: Sequence[bytes], number: int, head: Callable[[int], bytes], tai
 
 def _row(i: int, n: int) -> list[object]:
     return [
-        f"ENT-<page>-{n:04d}", f"Product {i % 97}", f"{i % 9}.{i % 7}.{i % 5}", f"Account {i % 4093:05d}", i % 500, i % 333,
-        "2026-01-01", "2027-01-01", "DEPLOYED" if i % 3 else "TEST", f"PN-{i % 1009:06d}",
+        f"ENT-<page>-{n:04d}",
+        f"Product {i % 97}",
+        f"{i % 9}.{i % 7}.{i % 5}",
+        f"Account {i % 4093:05d}",
+        i % 500,
+        i % 333,
+        "2026-01-01",
+        "2027-01-01",
+        "DEPLOYED" if i % 3 else "TEST",
+        f"PN-{i % 1009:06d}",
         f"2026-09-{1 + i % 28:02d}T0{i % 9}:11:{i % 60:02d}Z",
         {"region": ("emea", "apac", "amer")[i % 3], "tier": i % 4, "note": "x" * (i % 40)},
-        f"A-{i % 4093:05d}", f"PO-{i % 7919:07d}", i % 12, round((i % 9973) * 1.07, 2), ("EUR", "USD", "JPY")[i % 3], i % 5 == 0,
-        f"user{i % 6007}@customer{i % 211}.example" if i % 11 else None, f"{_random_text(i)}-<page>",
-    ]  # fmt: skip
+        f"A-{i % 4093:05d}",
+        f"PO-{i % 7919:07d}",
+        i % 12,
+        round((i % 9973) * 1.07, 2),
+        ("EUR", "USD", "JPY")[i % 3],
+        i % 5 == 0,
+        f"user{i % 6007}@customer{i % 211}.example" if i % 11 else None,
+        f"{_random_text(i)}-<page>",
+    ]
 
 
 def _random_text(i: int) -> str:

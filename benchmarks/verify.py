@@ -90,11 +90,15 @@ def counted(keys: Callable[[Path], Iterable[bytes]]) -> Callable[[Path], tuple[i
 
 
 SINKS: dict[str, Callable[[Path], tuple[int, int]]] = {
-    "text": counted(text_keys), "landing": counted(landing_keys), "parquet": counted(parquet_keys),
-    "table": counted(table_keys), "csv": lambda out: csv_rows.count(text_csv(out)),
-    "csv-landing": lambda out: csv_rows.count(landing_csv(out)), "events": events,
+    "text": counted(text_keys),
+    "landing": counted(landing_keys),
+    "parquet": counted(parquet_keys),
+    "table": counted(table_keys),
+    "csv": lambda out: csv_rows.count(text_csv(out)),
+    "csv-landing": lambda out: csv_rows.count(landing_csv(out)),
+    "events": events,
     "tasks": tasks,
-}  # fmt: skip
+}
 
 
 def _column(paths: Iterable[Path]) -> Iterator[bytes]:

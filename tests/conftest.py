@@ -35,7 +35,8 @@ os.environ.update(
     AWS_EC2_METADATA_DISABLED="true",
     NIGHTSHIFT_LAKE=str(HOME / "lake"),
 )
-# A busy machine is no failed example: no test is timed. The rest is as Hypothesis has it, with fixed seeds where CI is set.
+# A busy machine is no failed example: no test is timed. The rest is as Hypothesis has it, with fixed seeds where CI is
+# set.
 settings.register_profile("nightshift", settings.get_profile(settings.get_current_profile_name()), deadline=None)
 settings.load_profile("nightshift")
 

@@ -25,15 +25,22 @@ def parse(*, reports: int, applications: int) -> Case:
     """
     few = {"reports": configuration.LEAST_REPORTS, "applications": 1}
     setup = Setup(
-        name="all", title=f"{reports} reports, {applications} applications",
+        name="all",
+        title=f"{reports} reports, {applications} applications",
         settings={"reports": reports, "applications": applications},
         units=sum(configuration.sizes(reports=reports, applications=applications)),
-        small=few, small_units=sum(configuration.sizes(**few)),
-    )  # fmt: skip
+        small=few,
+        small_units=sum(configuration.sizes(**few)),
+    )
     return Case(
-        name="parse", unit="tasks", baseline=FLOOR, contenders=CONTENDERS, setups=(setup,), verdicts=verdicts,
+        name="parse",
+        unit="tasks",
+        baseline=FLOOR,
+        contenders=CONTENDERS,
+        setups=(setup,),
+        verdicts=verdicts,
         columns=COLUMNS,
-    )  # fmt: skip
+    )
 
 
 CONTENDERS = (

@@ -35,18 +35,26 @@ def waits(*, counts: Sequence[int], interval: float) -> Case:
     largest = max(counts)
     setups = [
         setup(
-            str(count), f"{count:,} waits, each polled every {interval:g} s", count,
-            everyone if count == largest else everyone - {IDLE}, interval,
+            str(count),
+            f"{count:,} waits, each polled every {interval:g} s",
+            count,
+            everyone if count == largest else everyone - {IDLE},
+            interval,
         )
         for count in counts
-    ]  # fmt: skip
+    ]
     setups.append(
         setup("restart", f"{largest:,} waits that begin at once, as after a restart", largest, everyone - {IDLE}, 0.0)
     )
     return Case(
-        name="waits", unit="waits", baseline=BASELINE, contenders=CONTENDERS, setups=tuple(setups), verdicts=verdicts,
+        name="waits",
+        unit="waits",
+        baseline=BASELINE,
+        contenders=CONTENDERS,
+        setups=tuple(setups),
+        verdicts=verdicts,
         columns=COLUMNS,
-    )  # fmt: skip
+    )
 
 
 CONTENDERS = (

@@ -34,6 +34,11 @@ def write(responses: list[Any]) -> int:
 
 
 extract = HttpOperator(
-    task_id="extract", method="GET", endpoint=ENDPOINT, data=job["request"], pagination_function=following, response_filter=write
-)  # fmt: skip
+    task_id="extract",
+    method="GET",
+    endpoint=ENDPOINT,
+    data=job["request"],
+    pagination_function=following,
+    response_filter=write,
+)
 print(extract.execute({}))

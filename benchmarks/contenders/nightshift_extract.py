@@ -18,8 +18,12 @@ from benchmarks.contenders.task_context import context  # noqa: E402
 from nightshift.flexnet.operators import FlexNetExtractOperator  # noqa: E402 - reads its settings at import
 
 operator = FlexNetExtractOperator(
-    task_id="extract", report="entitlement", night=job["night"], key=["EntitlementID"], page_size=job["settings"]["page_rows"]
-)  # fmt: skip
+    task_id="extract",
+    report="entitlement",
+    night=job["night"],
+    key=["EntitlementID"],
+    page_size=job["settings"]["page_rows"],
+)
 extract = asyncio.run(operator.aexecute(context()))
 Path(job["out"], "extract.json").write_text(json.dumps(extract))
 print(extract)

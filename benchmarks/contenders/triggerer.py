@@ -82,9 +82,14 @@ class Loop:
         clock.cancel()
         late = sorted(self.late)
         return {
-            "loop_s": wall, "user_s": user, "kernel_s": kernel, "clock_s": sum(idle) * wall,
-            "late_p50_ms": _share(late, 0.5), "late_p99_ms": _share(late, 0.99), "late_max_ms": late[-1] * 1000,
-        }  # fmt: skip
+            "loop_s": wall,
+            "user_s": user,
+            "kernel_s": kernel,
+            "clock_s": sum(idle) * wall,
+            "late_p50_ms": _share(late, 0.5),
+            "late_p99_ms": _share(late, 0.99),
+            "late_max_ms": late[-1] * 1000,
+        }
 
     async def _waits(self, make: Callable[[int], Trigger], began: float) -> None:
         count, spread = int(self.settings["waits"]), self.settings["spread_s"]

@@ -139,7 +139,8 @@ def mortal() -> Iterator[None]:
     calls = {name: getattr(obstore, name) for name in LAKE_CALLS}
     for name, call in calls.items():
         setattr(obstore, name, reached(call))
-    FlexDeployAdapter.status, look, operators.look = counted, operators.look, _no_look  # type: ignore[assignment, method-assign]
+    look = operators.look
+    FlexDeployAdapter.status, operators.look = counted, _no_look  # type: ignore[assignment, method-assign]
     try:
         yield
     finally:

@@ -1,4 +1,4 @@
-"""What was deployed, as it answers itself: the applications' own health endpoints, which are no part of FlexDeploy's API.
+"""What was deployed, as it answers itself: the applications' own health endpoints, no part of FlexDeploy's API.
 
 They are public, unless the switch ``health_signs_in`` wants a login, and lie under the context path for convenience::
 

@@ -1,4 +1,4 @@
-"""How the board answers: JSON with an ETag, errors as JSON that say what to do, and headers that keep other sites out."""
+"""How the board answers: JSON with an ETag, errors as JSON that say what to do, and headers that keep others out."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ def answer(request: Request, found: Answer) -> Response:
 
 
 def answered(route: Callable[..., Awaitable[Answer]]) -> Callable[..., Awaitable[Response]]:
-    """Return a route that answers by :func:`answer`, with the parameters of one that returns what is to be answered; what
-    nobody expected is answered with 503.
+    """Return a route that answers by :func:`answer`, with the parameters of one that returns what is to be answered;
+    what nobody expected is answered with 503.
     """
 
     @wraps(route)

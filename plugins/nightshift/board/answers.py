@@ -1,4 +1,4 @@
-"""Who has answered what to a question so far, as an image: Airflow keeps the text of a question as it was first asked."""
+"""Who has answered what to a question so far, as an image: Airflow keeps a question's text as it was first asked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Connections: how it stands with those that the configuration names, from what the tasks saw, and who has signed in."""
+"""Connections: how those of the configuration stand, from what the tasks saw, and who has signed in."""
 
 from __future__ import annotations
 

@@ -210,15 +210,15 @@ def _doubt(one: JobSeen, room: str) -> str:
         status = one.record.status
         last = f"last seen {status.label()}" if status is not None else "never seen"
         return (
-            f"The task has failed, and nobody has seen job {one.record.id} end ({last}): it may go on at {vendor}, unless "
-            "the task's log says that it was cancelled. Look there; then press what is so."
+            f"The task has failed, and nobody has seen job {one.record.id} end ({last}): it may go on at {vendor}, "
+            "unless the task's log says that it was cancelled. Look there; then press what is so."
         )
     if not one.is_in_doubt or one.record.intent is None:
         return ""
     asked = datetime.fromtimestamp(one.record.intent.at, UTC)
     return (
-        f"{vendor} was asked for a job at {asked:%Y-%m-%d %H:%M} UTC, and the answer was lost. Nothing is asked for again "
-        f"on a guess. Look there for a job with the marker {one.record.intent.marker}, or one made at that time."
+        f"{vendor} was asked for a job at {asked:%Y-%m-%d %H:%M} UTC, and the answer was lost. Nothing is asked for "
+        f"again on a guess. Look there for a job with the marker {one.record.intent.marker}, or one made at that time."
     )
 
 
@@ -269,7 +269,7 @@ _SAYS = {
 
 
 def _word(one: JobSeen, by: str, may: bool, kind: PressKind) -> Press:
-    """Return the press by which a person says how it stands: through the state store of the task, as its message says."""
+    """Return the press by which a person says how it stands: through the task's state store, as its message says."""
     label, says = _SAYS[kind]
     said = {"adopt": "${job}"} if kind is PressKind.ADOPT else {str(kind): True}
     key = dag_path(one.dag_id, "dagRuns", one.run_id, "taskInstances", one.task_id, "state-store", RESOLUTION_KEY)

@@ -140,8 +140,8 @@ def note_of(
         text = failure.text
     elif state is CellState.UNSOUND and entry is not None:
         text = (
-            f"{entry.committed} rows were published, the table has {entry.rows} now: something else changed it. Publish "
-            "the night again."
+            f"{entry.committed} rows were published, the table has {entry.rows} now: something else changed it. "
+            "Publish the night again."
         )
     return CellNote(
         late_since=late,

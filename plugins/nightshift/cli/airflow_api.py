@@ -154,8 +154,8 @@ class AirflowApi:
                 return await self._answer(answer, method, path)
         except (aiohttp.ClientError, TimeoutError) as error:
             raise AirflowAway(
-                f"Airflow at {self.url} cannot be asked ({type(error).__name__}: {str(error)[:200]}). What needs the lake "
-                "alone works without. Give --airflow-url, or NIGHTSHIFT_AIRFLOW_URL, and look whether it runs."
+                f"Airflow at {self.url} cannot be asked ({type(error).__name__}: {str(error)[:200]}). What needs the "
+                "lake alone works without. Give --airflow-url, or NIGHTSHIFT_AIRFLOW_URL, and look whether it runs."
             ) from None
 
     async def every(self, path: str, key: str, **query: Any) -> AsyncIterator[dict[str, Any]]:

@@ -32,7 +32,10 @@ _WRITTEN = ".init.json"
 _PACKAGE = Path(__file__).resolve().parents[1]
 _HEADS = {
     REPORTS: "# Which reports Nightshift brings home every night: a section a source.\n",
-    PROMOTIONS: "# Which applications are built and deployed when the reports of a night are there: promote_<name> is the DAG of each.\n",
+    PROMOTIONS: (
+        "# Which applications are built and deployed when the reports of a night are there: promote_<name> is the DAG "
+        "of each.\n"
+    ),
 }
 
 

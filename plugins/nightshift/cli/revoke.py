@@ -60,7 +60,7 @@ def _running(lake: Lake, application: str, stage: str) -> Running:
     found = asyncio.run(running(Records(lake, application), [stage]))[stage]
     if found is None:
         raise CannotTell(
-            f"no record tells what runs in {stage} of {application}. Nothing was changed; `nightshift promotions` names "
-            "the stages."
+            f"no record tells what runs in {stage} of {application}. Nothing was changed; `nightshift promotions` "
+            "names the stages."
         )
     return found

@@ -1,7 +1,8 @@
 """How it stands with a connection, from what the tasks saw: its last good call and its last error, two small objects in
 the lake, ``health/<connection>/good.json`` and ``health/<connection>/error.json``.
 
-A task writes at its end, once, whatever it sent; it is never an error of the task. Nothing is decided by it: it is shown.
+A task writes at its end, once, whatever it sent; it is never an error of the task. Nothing is decided by it:
+it is shown.
 """
 
 from __future__ import annotations

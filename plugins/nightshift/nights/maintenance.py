@@ -66,7 +66,8 @@ class MaintenanceOperator(BaseOperator):
         if failed:
             raise AirflowFailException(
                 f"{len(failed)} of {len(self.reports)} reports could not be taken care of: {'; '.join(failed)[:2000]}. "
-                "Nothing that is needed was deleted, and the others are done. Put right what it says, then clear this task."
+                "Nothing that is needed was deleted, and the others are done. Put right what it says, then clear this "
+                "task."
             )
         return done
 

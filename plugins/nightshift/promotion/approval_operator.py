@@ -154,11 +154,11 @@ class PromotionApprovalOperator(ApprovalOperator):
         if "error" in event or self.on_timeout == "fail":
             run_now(recorder.end(StepState.FAILED, outcome="timed_out", by=NOBODY, until=None))
             raise AirflowFailException(
-                f"Nobody answered within {timedelta(hours=self.hours)}. Nothing was deployed to {recorder.stage}. Clear "
-                "this task to ask again."
-                if self.at_least == 1
-                else f"Too few answered within {timedelta(hours=self.hours)}. Nothing was deployed to {recorder.stage}. "
+                f"Nobody answered within {timedelta(hours=self.hours)}. Nothing was deployed to {recorder.stage}. "
                 "Clear this task to ask again."
+                if self.at_least == 1
+                else f"Too few answered within {timedelta(hours=self.hours)}. Nothing was deployed to "
+                f"{recorder.stage}. Clear this task to ask again."
             )
         answer = event["chosen_options"][0]
         if answer == self.APPROVE:
@@ -267,8 +267,8 @@ class PromotionApprovalOperator(ApprovalOperator):
             return
         run_now(recorder.end(StepState.FAILED, outcome="not_asked", detail=why))
         raise AirflowFailException(
-            f"Nobody was asked and nothing was deployed to {recorder.stage}: {why}. Name more people in the approval in "
-            "promotions.yaml, or let somebody else start the run."
+            f"Nobody was asked and nothing was deployed to {recorder.stage}: {why}. Name more people in the approval "
+            "in promotions.yaml, or let somebody else start the run."
         )
 
     def summarize(self, record: PromotionRecord, now_running: Mapping[str, Any], doubts: Doubts) -> tuple[str, str]:

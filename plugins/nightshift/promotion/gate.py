@@ -1,8 +1,8 @@
 """The gate before whatever changes something: a hold, a freeze and the window are looked at, and waited for without a
 worker.
 
-Whoever may override a freeze is asked meanwhile, in Airflow, by the task that waits. An emergency opens nothing here: it
-lets a version skip a stage, and no more.
+Whoever may override a freeze is asked meanwhile, in Airflow, by the task that waits. An emergency opens nothing here:
+it lets a version skip a stage, and no more.
 """
 
 from __future__ import annotations
@@ -188,7 +188,8 @@ class Gate:
         frozen = [(one.freeze.name, one.since) for one in found.frozen if one.freeze.override]
         shown = _Shown(digest, frozen, context["ti"].max_tries)
         if self._kept(context).load_if_sound() == shown:
-            # To ask again would take an answer away that has come since the wait before was over; the next one finds it.
+            # To ask again would take an answer away that has come since the wait before was over. The next one finds
+            # it.
             return True, ""
         subject, body, line = freeze_summary(record, self.stage, version, self.terms, found.frozen, digest)
         there = shown_question(

@@ -163,8 +163,8 @@ class PromotionDeployOperator(PromotionJobOperator):
         return {**returned, "project_version_id": version.id, "project_version_name": version.name}
 
     async def after_job(self, context: Context, returned: Mapping[str, Any]) -> None:
-        """Tell the record how it ended. What is there already after a clear was brought there by this very promotion, and
-        stays told so: it can be brought back, and is counted.
+        """Tell the record how it ended. What is there already after a clear was brought there by this very
+        promotion, and stays told so: it can be brought back, and is counted.
         """
         recorder = self.attempt.recorder
         before, here = (await recorder.read()).step(recorder.task_id), version_of(returned)
@@ -200,7 +200,8 @@ class PromotionDeployOperator(PromotionJobOperator):
             raise Rejected(
                 f"the window of {self.stage} is closed, and within a year none opens in which it is not frozen",
                 vendor=VENDOR,
-                advice="Nothing was deployed. Change the window or the freezes in promotions.yaml, then clear this task.",
+                advice="Nothing was deployed. Change the window or the freezes in promotions.yaml, then clear this "
+                "task.",
             )
         return kept.save(opens.astimezone(self.window.zone).replace(microsecond=0).isoformat(timespec="seconds"))
 

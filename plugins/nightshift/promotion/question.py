@@ -87,8 +87,8 @@ def roll_back_summary(
 
 
 def quorum_lines(record: PromotionRecord, task: str, quorum: Quorum) -> str:
-    """Return who has to answer a question, and where it is seen who has answered what so far: Airflow keeps the text of a
-    question as it was first asked.
+    """Return who has to answer a question, and where it is seen who has answered what so far: Airflow keeps the text of
+    a question as it was first asked.
     """
     many = (
         f"**{quorum.at_least} different people** have to approve"

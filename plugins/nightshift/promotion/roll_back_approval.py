@@ -27,8 +27,9 @@ BY_RULE = "on_failure: roll_back"
 class RollBackApprovalOperator(PromotionApprovalOperator):
     """Ask a person whether a failed stage is to run the version from before again: what the record offers.
 
-    Those who may approve the stage answer; where it names nobody, those that ``roll_back`` names. Where the offer is one
-    of the rule ``on_failure: roll_back``, nobody is asked: it is written down who approved the rule, with the stage.
+    Those who may approve the stage answer; where it names nobody, those that ``roll_back`` names. Where the offer is
+    one of the rule ``on_failure: roll_back``, nobody is asked: it is written down who approved the rule, with the
+    stage.
 
     :param ways: stage → what an answer allows
     :param approvers: stage → ids of the users who may approve it

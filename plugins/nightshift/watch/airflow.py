@@ -1,5 +1,5 @@
-"""Why a night that is due is not there, as far as Airflow tells. It is asked for the likely cause only: that the night is
-not there is the lake's word, and stands also where Airflow does not answer.
+"""Why a night that is due is not there, as far as Airflow tells. It is asked for the likely cause only: that the
+night is not there is the lake's word, and stands also where Airflow does not answer.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""What the watch remembers from look to look, in the lake under ``watch/``: since when each report is waited for, and when
-somebody looked last.
+"""What the watch remembers from look to look, in the lake under ``watch/``: since when each report is waited for, and
+when somebody looked last.
 """
 
 from __future__ import annotations

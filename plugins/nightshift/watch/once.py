@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 REMEMBERED = 30
-"""Nights before those that are watched whose incidents are still known, to be closed after the watch itself stood still."""
+"""Nights before the watched ones whose incidents are still known, to be closed after the watch itself stood still."""
 SILENT = timedelta(minutes=30)
 """After that long without a look of the DAG the command says that the DAG stands still."""
 

@@ -20,8 +20,8 @@ MINUTES = 5
 class WatchOperator(BaseOperator):
     """Look once at all nights: write down what is wrong, and tell people; see :func:`nightshift.watch.once.watch_once`.
 
-    It asks Airflow for the likely cause of what is late, through its own supervisor. Returns what it has found. It fails
-    where a report could not be looked at, so that nobody takes a watch that sees nothing for nights on time.
+    It asks Airflow for the likely cause of what is late, through its own supervisor. Returns what it has found. It
+    fails where a report could not be looked at, so that nobody takes a watch that sees nothing for nights on time.
     """
 
     ui_color = "#f5e6d9"

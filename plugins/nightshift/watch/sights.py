@@ -1,5 +1,5 @@
-"""What the lake shows of the nights that have to be there: the index of the nights, and the landing of those that are not
-in it. No run of Airflow is asked, and no table is opened whose index is borne out by its log.
+"""What the lake shows of the nights that have to be there: the index of the nights, and the landing of those that are
+not in it. No run of Airflow is asked, and no table is opened whose index is borne out by its log.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def seen_of(cell: Cell) -> NightSeen:
 
 
 async def landed(lake: Lake, nights: Iterable[ExpectedNight]) -> dict[Key, NightSeen]:
-    """Return what the landing has of nights that are not in their tables; those of which it has nothing are left out."""
+    """Return what the landing has of nights that are not in their tables; those without anything are left out."""
     store = await asyncio.to_thread(lake.objects)
     newest = sorted(nights, key=lambda one: one.night, reverse=True)[:MOST_LANDINGS]
     found = await asyncio.gather(*(_landing(store, one) for one in newest))

@@ -1,4 +1,4 @@
-"""The board as the API server mounts it, over a lake and a configuration in folders of their own and Airflow's own tables."""
+"""The board as the API server mounts it, over a lake and a configuration of its own and Airflow's tables."""
 
 from __future__ import annotations
 

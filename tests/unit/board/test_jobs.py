@@ -1,4 +1,4 @@
-"""Jobs: what Airflow's own tables tell of what waits at the vendors, and a person's word on what nobody else can tell."""
+"""Jobs: what Airflow's tables tell of what waits at the vendors, and a person's word on what nobody else can tell."""
 
 from __future__ import annotations
 

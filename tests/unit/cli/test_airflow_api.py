@@ -92,7 +92,8 @@ def test_half_complete_partitions_are_counted_by_dag(run: Run, server: Server) -
     rows = [(DAG, f"{NIGHT}-{number}", NIGHT, NIGHT) for number in range(500)]
     with closing(sqlite3.connect(server.home / "airflow.db")) as database, database:
         database.executemany(
-            "INSERT INTO asset_partition_dag_run (target_dag_id, partition_key, created_at, updated_at) VALUES (?, ?, ?, ?)",
+            "INSERT INTO asset_partition_dag_run (target_dag_id, partition_key, created_at, updated_at) "
+            "VALUES (?, ?, ?, ?)",
             rows,
         )
     try:

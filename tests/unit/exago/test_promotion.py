@@ -1,4 +1,4 @@
-"""The promotion as a decision: whatever fails, is lost, is killed or done by others, it ends as planned or as before."""
+"""A promotion as a decision: whatever fails, is lost, is killed or done by others, it ends as planned or as before."""
 
 from __future__ import annotations
 

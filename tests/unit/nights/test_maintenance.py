@@ -70,7 +70,8 @@ def test_the_dag_has_a_task_a_source_and_none_without(tmp_path: Path, monkeypatc
     monkeypatch.setenv("NIGHTSHIFT_KEPT", str(tmp_path / "kept"))
     assert maintenance_dag(doc_md=None) is None
     (tmp_path / "reports.yaml").write_text(
-        "flexnet:\n  maintenance: {keep_landing: 400h}\n  reports: [{name: a}]\ncamunda_optimize:\n  reports: [{name: b, report_id: c}]\n"
+        "flexnet:\n  maintenance: {keep_landing: 400h}\n  reports: [{name: a}]\n"
+        "camunda_optimize:\n  reports: [{name: b, report_id: c}]\n"
     )
     dag = maintenance_dag(doc_md=None)
     assert dag is not None

@@ -1,4 +1,4 @@
-"""Nothing is asked of FlexDeploy while somebody holds the line or a stage is frozen, and each step says why it waits."""
+"""Nothing is asked of FlexDeploy while somebody holds the line or a stage is frozen, and each says why it waits."""
 
 from __future__ import annotations
 

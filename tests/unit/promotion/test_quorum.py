@@ -1,4 +1,4 @@
-"""Several people agree, not the one who asked, and each no has its reason: what of all that lets a stage be deployed."""
+"""Several people agree, not the one who asked, and each no has its reason: what of it lets a stage be deployed."""
 
 from __future__ import annotations
 

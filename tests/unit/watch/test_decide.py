@@ -230,8 +230,8 @@ def test_a_message_says_everything_once() -> None:
         "Since: 2026-11-28 06:00 UTC",
         "Likely cause: the task usage.extract is queued",
         "Waiting for it: portal",
-        f"What to do: Look at the pool and the executor that flexnet_reports, run of {NIGHT}, waits for: free slots, living "
-        "workers.",
+        f"What to do: Look at the pool and the executor that flexnet_reports, run of {NIGHT}, waits for: free slots, "
+        "living workers.",
     ]
     assert one.updates[0].text == f"{USAGE}, night {NIGHT}, is stuck (the task usage.extract is queued)"
     (paused,) = decide(look("06:00", nights(USAGE), reasons={USAGE: PAUSED}), ())

@@ -32,7 +32,8 @@ def settings() -> Iterator[Finding]:
         yield warn(
             "min_heartbeat_interval",
             f"is {seconds} s as this process sees it: up to 3 of 10 deferred tasks that end fast fail",
-            "Set AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL=1 in every process of Airflow, as airflow.env of init has it.",
+            "Set AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL=1 in every process of Airflow, as airflow.env of init has "
+            "it.",
         )
     else:
         yield ok("min_heartbeat_interval", f"{seconds} s")

@@ -36,7 +36,8 @@ def judged(url: str, tried: objects.Tried, seconds: float, now: datetime) -> Ite
         yield bad(
             "conditional writes",
             f"the store of {url} ignores the condition that an object does not exist: two writers would both succeed",
-            "Take a store that keeps If-None-Match (AWS S3, Google Cloud Storage, Azure, MinIO, R2), or pass the header on.",
+            "Take a store that keeps If-None-Match (AWS S3, Google Cloud Storage, Azure, MinIO, R2), or pass the "
+            "header on.",
         )
     if seconds > SLOW:
         yield warn(
@@ -67,7 +68,8 @@ def index(lake: Lake) -> Iterator[Finding]:
     if stale:
         yield warn(
             "index of the nights",
-            f"does not say what the tables of {', '.join(stale)} say; whoever looks makes up for it, which takes longer",
+            f"does not say what the tables of {', '.join(stale)} say; whoever looks makes up for it, which takes "
+            "longer",
             "Run `nightshift nights rebuild-index`.",
         )
     else:

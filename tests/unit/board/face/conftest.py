@@ -82,7 +82,7 @@ def host(hosted: Host) -> Iterator[Host]:
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
-    """A browser for the tests of a module: while it is there, the event loop of its driver is, and no other can begin."""
+    """A browser for the tests of a module: as long as it is there, the event loop of its driver is, and no other."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:

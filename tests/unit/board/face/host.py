@@ -1,4 +1,6 @@
-"""Airflow's own UI and API in this process, with the plugin; the board's data are the real routes' or answers that a test lays down."""
+"""Airflow's own UI and API in this process, with the plugin; the board's data are the real routes' or answers that a
+test lays down.
+"""
 
 from __future__ import annotations
 

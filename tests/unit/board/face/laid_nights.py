@@ -1,4 +1,6 @@
-"""Answers about nights: four sources in which everything has happened that can, a great many reports, and one night with all there is to it."""
+"""Answers about nights: four sources in which everything has happened that can, a great many reports, and one night
+with all there is to it.
+"""
 
 from __future__ import annotations
 

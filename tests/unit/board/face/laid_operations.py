@@ -70,7 +70,8 @@ def jobs(*, allowed: bool = True) -> JobsAnswer:
         state=JobState.UNKNOWN,
         asked=ago(hours=2),
         attempt=2,
-        doubt="The answer to the request was lost, and FlexDeploy cannot list what it was given. Look there, then say how it is.",
+        doubt="The answer to the request was lost, and FlexDeploy cannot list what it was given. Look there, then say "
+        "how it is.",
         presses=(
             press(
                 PressKind.ADOPT,

@@ -37,7 +37,10 @@ def test_what_has_not_changed_is_not_sent_again(host: Host, open_page: OpenPage)
 
 def test_nobody_is_asked_while_nobody_looks(host: Host, open_page: OpenPage) -> None:
     page = open_jobs(host, open_page)
-    look = "seen => { Object.defineProperty(document, 'visibilityState', {value: seen, configurable: true}); document.dispatchEvent(new Event('visibilitychange')) }"
+    look = """seen => {
+        Object.defineProperty(document, 'visibilityState', {value: seen, configurable: true});
+        document.dispatchEvent(new Event('visibilitychange'));
+    }"""
     page.evaluate(look, "hidden")
     page.clock.run_for(120_000)
     assert asked(host) == [200]

@@ -225,6 +225,9 @@ def test_nothing_is_wider_than_the_window(host: Host, open_page: OpenPage, width
         show(page, f"view={view}")
         page.locator(".ns-section [role=grid], .ns-card, .ns-stage").first.wait_for()
         wide = page.evaluate(
-            "[document.documentElement.scrollWidth, document.querySelector('.ns-page').scrollWidth - document.querySelector('.ns-page').clientWidth]"
+            """() => {
+                const page = document.querySelector('.ns-page');
+                return [document.documentElement.scrollWidth, page.scrollWidth - page.clientWidth];
+            }"""
         )
         assert wide == [width, 0], view

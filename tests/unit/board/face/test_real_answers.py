@@ -1,4 +1,4 @@
-"""The board with the answers of the real routes: what is in the lake, for whom, and a lake with nothing or that is broken."""
+"""The board with the real routes' answers: what is in the lake, for whom, and a lake that is empty or broken."""
 
 from __future__ import annotations
 

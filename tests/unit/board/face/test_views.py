@@ -206,7 +206,8 @@ def test_times_are_in_the_zone_that_is_chosen_in_airflow(host: Host, open_page: 
     title = page.locator("time").first.get_attribute("title")
     assert title.endswith("Asia/Tokyo")
     page.evaluate(
-        "localStorage.setItem('timezone', '\"UTC\"'); dispatchEvent(new StorageEvent('local-storage', {key: 'timezone'}))"
+        "localStorage.setItem('timezone', '\"UTC\"');"
+        "dispatchEvent(new StorageEvent('local-storage', {key: 'timezone'}))"
     )
     page.get_by_text("times in UTC").wait_for()
     assert page.locator("time").first.get_attribute("title").endswith("UTC")
