@@ -89,6 +89,10 @@ class _TriggererComms(InProcessSupervisorComms):
         return super().send(msg)
 
 
+# By this name it is known for what a task talks through.
+_TriggererComms.__name__ = InProcessSupervisorComms.__name__
+
+
 @dataclass(frozen=True)
 class TaskRun:
     """How one attempt of a task ended."""
