@@ -50,14 +50,14 @@ from nightshift.fields import Day
 from nightshift.lake.store import Lake
 from nightshift.nights.index import NightIndex
 from nightshift.nights.place import lake_of_this_deployment
-from nightshift.promotion.holds import holds
+from nightshift.promotion.holds import Hold, holds
 
 MOST_FIGURES = 50
 """Figures, of so many sets of applications, that a process keeps."""
 
 
 class Visible:
-    """What one person may see of a lake.
+    """What one person may see of a lake, for one request: its parts ask for the same, and it is found out once.
 
     :param sources: those whose DAGs the person may read
     :param applications: likewise
@@ -67,6 +67,20 @@ class Visible:
         self.who, self.config, self.dags = who, config, dags
         self.sources = [name for name in config.sources if dag_of(name) in dags]
         self.applications = [name for name in config.applications if promotion_dag_of(name) in dags]
+        self._may_hold: asyncio.Task[dict[str, bool]] | None = None
+        self._holds: asyncio.Task[tuple[Hold, ...]] | None = None
+
+    async def may_hold(self) -> Mapping[str, bool]:
+        """Return application → whether the person may stop it."""
+        if self._may_hold is None:
+            self._may_hold = asyncio.ensure_future(may_hold(self.who, self.config.applications))
+        return await self._may_hold
+
+    async def holds(self, lake: Lake) -> tuple[Hold, ...]:
+        """Return the holds that stand, as they were when the request first asked."""
+        if self._holds is None:
+            self._holds = asyncio.ensure_future(holds(lake))
+        return await self._holds
 
 
 async def visible(who: PersonDep) -> Visible:
@@ -114,7 +128,7 @@ class Board:
         """Answer with the lanes of all applications."""
         _, _, promotions = await self.lake()
         (lanes, troubles), (held, more), may = await asyncio.gather(
-            promotions.lanes(it.config, it.dags), self._holds(it), may_hold(it.who, it.config.applications)
+            promotions.lanes(it.config, it.dags), self._holds(it), it.may_hold()
         )
         now, rules = datetime.now(UTC), it.config.freezes
         return Lanes(
@@ -140,7 +154,7 @@ class Board:
             promotions.lane(application, application_or_mistake),
             promotions.time_line(application, application_or_mistake, at),
             self._holds(it),
-            may_hold(it.who, [application]),
+            it.may_hold(),
         )
         now, rules = datetime.now(UTC), it.config.freezes
         return TimeLine(
@@ -196,7 +210,7 @@ class Board:
     async def holds(self, it: VisibleDep) -> HoldsAnswer:
         """Answer with the holds that stand, and what may be pressed."""
         held, troubles = await self._holds(it)
-        may = await may_hold(it.who, it.config.applications)
+        may = await it.may_hold()
         presses = (hold_press(None, may), *(hold_press(name, may) for name in it.applications))
         return HoldsAnswer(now=datetime.now(UTC), holds=held, presses=presses, troubles=troubles)
 
@@ -224,7 +238,7 @@ class Board:
     async def _holds(self, it: Visible) -> tuple[tuple[HoldLine, ...], tuple[Trouble, ...]]:
         try:
             lake, _, _ = await self.lake()
-            found, may = await asyncio.gather(holds(lake), may_hold(it.who, it.config.applications))
+            found, may = await asyncio.gather(it.holds(lake), it.may_hold())
         except Exception as error:
             return (), (trouble(BoardPart.HOLDS, error),)
         return hold_lines(found, may, it.applications), ()

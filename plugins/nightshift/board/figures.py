@@ -26,7 +26,7 @@ async def figures(lake: Lake, applications: Collection[str], *, days: int = DAYS
     """Return the figures of the last days."""
     now = datetime.now(UTC)
     since = now - timedelta(days=days)
-    found = await read_figures(lake, applications, since=since, until=now, as_kept=True)
+    found = await read_figures(lake, applications, since=since, until=now, as_kept=True, most=MADE_OF)
     troubles = [Trouble(part=BoardPart.FIGURES, of=name, text=text) for name, text in found.unknown.items()]
     lines = [line for stage in found.together for line in _lines(found, stage)]
     return FiguresAnswer(now=now, days=days, since=since, figures=tuple(lines), troubles=tuple(troubles))

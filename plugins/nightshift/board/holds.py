@@ -30,9 +30,9 @@ _WHY = Ask(name="reason", label="Why")
 
 async def may_hold(who: Person, applications: Iterable[str]) -> dict[str, bool]:
     """Return application → whether the person may stop it."""
-    names = list(applications)
-    found = await asyncio.gather(*(who.may(promotion_dag_of(name), "POST", DagAccessEntity.RUN) for name in names))
-    return dict(zip(names, found, strict=True))
+    dags = {name: promotion_dag_of(name) for name in applications}
+    may = await who.may_each(list(dags.values()), "POST", DagAccessEntity.RUN)
+    return {name: may[dag_id] for name, dag_id in dags.items()}
 
 
 def hold_lines(found: Iterable[Hold], may: Mapping[str, bool], seen: Collection[str]) -> tuple[HoldLine, ...]:

@@ -34,7 +34,11 @@ class Person:
 
     async def may(self, dag_id: str, method: str, entity: DagAccessEntity) -> bool:
         """Say whether the person may do something with a DAG."""
-        return await asyncio.to_thread(self._may, dag_id, method, entity)
+        return (await self.may_each([dag_id], method, entity))[dag_id]
+
+    async def may_each(self, dag_ids: Collection[str], method: str, entity: DagAccessEntity) -> dict[str, bool]:
+        """Return DAG → whether the person may do something with it."""
+        return await asyncio.to_thread(self._may_each, dag_ids, method, entity)
 
     async def may_connection(self, conn_id: str, method: str) -> bool:
         """Say whether the person may do something with a connection."""
@@ -47,10 +51,15 @@ class Person:
             allowed |= manager.filter_authorized_dag_ids(dag_ids=set(ids), user=self.user, method="GET", team_name=team)
         return allowed
 
-    def _may(self, dag_id: str, method: Any, entity: DagAccessEntity) -> bool:
-        details = DagDetails(id=dag_id, team_name=_teams([dag_id]).get(dag_id))
-        manager = get_auth_manager()
-        return bool(manager.is_authorized_dag(method=method, access_entity=entity, details=details, user=self.user))
+    def _may_each(self, dag_ids: Collection[str], method: Any, entity: DagAccessEntity) -> dict[str, bool]:
+        teams, manager = _teams(dag_ids), get_auth_manager()
+        details = [DagDetails(id=dag_id, team_name=teams.get(dag_id)) for dag_id in dag_ids]
+        return {
+            str(one.id): bool(
+                manager.is_authorized_dag(method=method, access_entity=entity, details=one, user=self.user)
+            )
+            for one in details
+        }
 
     def _may_connection(self, conn_id: str, method: Any) -> bool:
         team = Connection.get_team_name(conn_id) if conf.getboolean("core", "multi_team") else None

@@ -121,15 +121,15 @@ class Promotions:
             return look
         if not at_once and time.monotonic() - self._looked.get(name, -FRESH) < FRESH:
             return None
-        self._looks[name] = look = asyncio.ensure_future(self._looked_at(store, name, 0.0 if at_once else PAUSE))
+        self._looks[name] = look = asyncio.ensure_future(self._looked_at(store, name, at_once=at_once))
         # What a look that nobody waits for runs into, whoever waits for the next one is told.
         look.add_done_callback(lambda done: done.cancelled() or done.exception())
         return look
 
-    async def _looked_at(self, store: Records, name: str, pause: float) -> Standing:
+    async def _looked_at(self, store: Records, name: str, *, at_once: bool) -> Standing:
         async with self._looking:
-            await asyncio.sleep(pause)
-            found = await read_standing(store)
+            await asyncio.sleep(0.0 if at_once else PAUSE)
+            found = await read_standing(store, anew=at_once)
         self._looked[name] = time.monotonic()
         return found
 

@@ -11,6 +11,7 @@ import asyncio
 import re
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date, timedelta
+from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -71,7 +72,7 @@ class NightEntry(msgspec.Struct, frozen=True, array_like=True):
         return self.rows == self.committed
 
 
-class TableHistory(msgspec.Struct, frozen=True):
+class TableHistory(msgspec.Struct, frozen=True, dict=True):
     """The nights of a table at one version.
 
     :param proof: mark of the log entry of that version
@@ -83,6 +84,11 @@ class TableHistory(msgspec.Struct, frozen=True):
     version: int
     proof: str
     nights: dict[str, NightEntry]
+
+    @cached_property
+    def usual(self) -> dict[str, tuple[float | None, int]]:
+        """Night → what is usual for it, of those that somebody has asked about: it is true as long as the history."""
+        return {}
 
 
 class TableLog:

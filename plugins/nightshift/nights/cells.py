@@ -138,9 +138,12 @@ class ReportNights:
         """Return the median rows of the same weekday in the weeks before, and of how many nights it is."""
         if self.history is None:
             return None, 0
-        nights = self.history.nights
-        rows = [nights[one].rows for one in same_weekdays(night) if one in nights]
-        return (float(median(rows)), len(rows)) if rows else (None, 0)
+        known = self.history.usual
+        if night not in known:
+            nights = self.history.nights
+            rows = [nights[one].rows for one in same_weekdays(night) if one in nights]
+            known[night] = (float(median(rows)), len(rows)) if rows else (None, 0)
+        return known[night]
 
     def last_good(self, before: str) -> str | None:
         """Return the newest night before this one that is there and sound."""

@@ -13,8 +13,9 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -47,9 +48,21 @@ FOLDER = "nights"
 FORMAT = 1
 TABLES_AT_ONCE = 2
 """Tables that are opened at the same time to make up for what the index lacks."""
+_FAILED = re.compile(rf"{FOLDER}/(?P<source>[^/]+)/(?P<report>[^/]+)/failed-(?P<night>[0-9-]{{10}})\.json")
 MOST_FAILURES = 1_000
 """Objects of failures that are read for one page, the newest nights first."""
 _Report = tuple[str, str]
+
+
+class _Listing(NamedTuple):
+    """What there is of the index.
+
+    :param marks: object → its mark
+    :param failures: report → night → the object of its failure
+    """
+
+    marks: Mapping[str, str]
+    failures: Mapping[_Report, Mapping[str, str]]
 
 
 class _KeptHistory(msgspec.Struct, frozen=True):
@@ -79,17 +92,17 @@ class NightIndex:
             in this answer. ``None``: it is waited for
         """
         store = await asyncio.to_thread(self.lake.objects)
-        marks = await _listed(store)
+        listing, asked = await _listed(store), frozenset(nights)
         wanted = [(source, report) for source, reports in sources.items() for report in reports]
         rows = await asyncio.gather(
-            *(self._row(store, marks, one, set(nights), patience=patience) for one in dict.fromkeys(wanted))
+            *(self._row(store, listing, one, asked, patience=patience) for one in dict.fromkeys(wanted))
         )
         return Grid(tuple(nights), {(row.source, row.report): row for row in rows})
 
     async def _row(
         self,
         store: ObjectStore,
-        marks: Mapping[str, str],
+        listing: _Listing,
         one: _Report,
         nights: Collection[str],
         *,
@@ -97,8 +110,8 @@ class NightIndex:
     ) -> ReportNights:
         source, report = one
         try:
-            history = await self._history(store, marks, one)
-            failures = await self._failures_of(store, marks, one, nights)
+            history = await self._history(store, listing.marks, one)
+            failures = await self._failures_of(store, listing, one, nights)
             table = TableLog(self.lake, source, report, store)
             if await (table.bears_out(history) if history else _is_missing(table)):
                 return ReportNights(source, report, history, failures)
@@ -125,9 +138,10 @@ class NightIndex:
         return kept[1]
 
     async def _failures_of(
-        self, store: ObjectStore, marks: Mapping[str, str], one: _Report, nights: Collection[str]
+        self, store: ObjectStore, listing: _Listing, one: _Report, nights: Collection[str]
     ) -> dict[str, NightFailure]:
-        names = {night: name for night in nights if (name := _failure_name(*one, night)) in marks}
+        marks, there = listing.marks, listing.failures.get(one, {})
+        names = {night: name for night, name in there.items() if night in nights}
         found = {}
         for night in sorted(names, reverse=True)[:MOST_FAILURES]:
             name = names[night]
@@ -230,12 +244,17 @@ async def _is_missing(table: TableLog) -> bool:
     return not await table.exists()
 
 
-async def _listed(store: ObjectStore) -> dict[str, str]:
-    """Return every object of the index with its mark."""
+async def _listed(store: ObjectStore) -> _Listing:
+    """Return every object of the index."""
     import obstore
 
     found = [entry async for batch in obstore.list(store, prefix=FOLDER, chunk_size=1000) for entry in batch]
-    return {entry["path"]: objects.mark_of(entry) for entry in found}
+    marks = {entry["path"]: objects.mark_of(entry) for entry in found}
+    failures: dict[_Report, dict[str, str]] = {}
+    for name in marks:
+        if failed := _FAILED.fullmatch(name):
+            failures.setdefault((failed["source"], failed["report"]), {})[failed["night"]] = name
+    return _Listing(marks, failures)
 
 
 def _name_of(source: str, report: str) -> str:

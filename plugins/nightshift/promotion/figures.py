@@ -25,13 +25,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from nightshift.promotion.index import RecordSummary, read_timeline
 from nightshift.promotion.rules.delivery import DeliveryVerdict
-from nightshift.promotion.timeline import Timeline, Took, timeline_of
+from nightshift.promotion.timeline import Durations, Timeline, timeline_of
 
 if TYPE_CHECKING:
     from nightshift.lake.store import Lake
@@ -165,9 +166,12 @@ def figures_of(records: Iterable[PromotionRecord], *, since: datetime, until: da
     return figures_of_timelines({name: timeline_of(one) for name, one in found.items()}, since=since, until=until)
 
 
-def figures_of_timelines(applications: Mapping[str, Timeline], *, since: datetime, until: datetime) -> Figures:
+def figures_of_timelines(
+    applications: Mapping[str, Timeline], *, since: datetime, until: datetime, most: int | None = None
+) -> Figures:
     """Return the figures of applications, by what has happened in each.
 
+    :param most: so many of the times that a spread is made of are named, the longest ones; default: all
     :raises ValueError: no time lies between the two
     """
     if since >= until:
@@ -182,19 +186,26 @@ def figures_of_timelines(applications: Mapping[str, Timeline], *, since: datetim
     return Figures(
         since=since,
         until=until,
-        applications={name: tuple(_figures([one], period) for one in stages) for name, stages in counted.items()},
-        together=tuple(_figures(stages, period, is_sum=True) for stages in together.values()),
+        applications={name: tuple(_figures([one], period, most) for one in stages) for name, stages in counted.items()},
+        together=tuple(_figures(stages, period, 0) for stages in together.values()),
         unknown={name: one.unread[0] for name, one in sorted(applications.items()) if one.unread},
     )
 
 
 async def read_figures(
-    lake: Lake, applications: Iterable[str], *, since: datetime, until: datetime, as_kept: bool = False
+    lake: Lake,
+    applications: Iterable[str],
+    *,
+    since: datetime,
+    until: datetime,
+    as_kept: bool = False,
+    most: int | None = None,
 ) -> Figures:
     """Return the figures of applications.
 
     :param as_kept: believe what was kept when a promotion of the application last began or ended, instead of listing
         its records: a read of one object an application
+    :param most: see :func:`figures_of_timelines`
     :raises ValueError: no time lies between the two
     """
     from nightshift.promotion.store import Records
@@ -207,7 +218,7 @@ async def read_figures(
 
     names = list(dict.fromkeys(applications))
     found = dict(zip(names, await asyncio.gather(*map(one_of, names)), strict=True))
-    return await asyncio.to_thread(figures_of_timelines, found, since=since, until=until)
+    return await asyncio.to_thread(figures_of_timelines, found, since=since, until=until, most=most)
 
 
 @dataclass(frozen=True)
@@ -230,9 +241,9 @@ class _Counted:
     failed_runs: Sequence[str]
     roll_backs: int
     in_doubt: Sequence[str]
-    lead_times: Sequence[Measured]
-    without_lead_time: int
-    restored: Sequence[Measured]
+    lead_times: Durations
+    restored: Durations
+    runs: Sequence[str]
     outages: Sequence[StageOutage]
 
 
@@ -242,14 +253,14 @@ def _counted(application: str, timeline: Timeline, period: _Period) -> Iterator[
     for stage, events in timeline.between(period.since, period.until).items():
         yield _Counted(
             label=stage,
-            deployments=len(events.deployed),
-            open=sum(one.verdict is DeliveryVerdict.OPEN for one in events.deployed),
-            failed_runs=[runs[one.run] for one in events.deployed if one.verdict is DeliveryVerdict.FAILED],
-            roll_backs=len(events.rolled_back),
-            in_doubt=[runs[run] for _, run in events.doubts],
-            lead_times=list(_measured(runs, events.lead_times)),
-            without_lead_time=sum(one.seconds is None for one in events.lead_times),
-            restored=list(_measured(runs, events.restored)),
+            deployments=len(events.deployed.at),
+            open=events.deployed.count(DeliveryVerdict.OPEN),
+            failed_runs=[runs[run] for run in events.deployed.runs_of(DeliveryVerdict.FAILED)],
+            roll_backs=len(events.rolled_back.at),
+            in_doubt=[runs[run] for run in events.doubts.run],
+            lead_times=events.lead_times,
+            restored=events.restored,
+            runs=runs,
             outages=[
                 StageOutage(
                     application=application,
@@ -262,14 +273,11 @@ def _counted(application: str, timeline: Timeline, period: _Period) -> Iterator[
         )
 
 
-def _measured(runs: Sequence[str], found: Iterable[Took]) -> Iterator[Measured]:
-    for one in found:
-        if one.seconds is not None:
-            yield Measured(run_id=runs[one.run], version=one.version, seconds=one.seconds)
+def _figures(stages: Sequence[_Counted], period: _Period, most: int | None) -> StageFigures:
+    """Return the figures of a stage.
 
-
-def _figures(stages: Sequence[_Counted], period: _Period, *, is_sum: bool = False) -> StageFigures:
-    """Return the figures of a stage; of several applications without what they are made of."""
+    :param most: so many of the times that a spread is made of are named; 0: nothing that the figures are made of is
+    """
     deployments = sum(stage.deployments for stage in stages)
     failed = [run for stage in stages for run in stage.failed_runs]
     judged = deployments - sum(stage.open for stage in stages)
@@ -279,27 +287,39 @@ def _figures(stages: Sequence[_Counted], period: _Period, *, is_sum: bool = Fals
         per_week=deployments / period.weeks,
         failed=len(failed),
         failed_share=len(failed) / judged if judged else None,
-        failed_runs=() if is_sum else tuple(failed),
+        failed_runs=() if most == 0 else tuple(failed),
         roll_backs=sum(stage.roll_backs for stage in stages),
         in_doubt=tuple(run for stage in stages for run in stage.in_doubt),
-        lead_time=_spread(chain.from_iterable(stage.lead_times for stage in stages), is_sum=is_sum),
-        without_lead_time=sum(stage.without_lead_time for stage in stages),
-        time_to_restore=_spread(chain.from_iterable(stage.restored for stage in stages), is_sum=is_sum),
+        lead_time=_spread([(stage.runs, stage.lead_times) for stage in stages], most),
+        without_lead_time=sum(stage.lead_times.seconds.count(None) for stage in stages),
+        time_to_restore=_spread([(stage.runs, stage.restored) for stage in stages], most),
         not_restored=tuple(chain.from_iterable(stage.outages for stage in stages)),
     )
 
 
-def _spread(measured: Iterable[Measured], *, is_sum: bool) -> Spread:
-    found = sorted(measured, key=lambda one: one.seconds, reverse=True)
-    if not found:
+def _spread(measured: Sequence[tuple[Sequence[str], Durations]], most: int | None) -> Spread:
+    seconds = sorted(one for _, found in measured for one in found.seconds if one is not None)
+    if not seconds:
         return Spread()
-    seconds = [one.seconds for one in reversed(found)]
     return Spread(
         n=len(seconds),
         median=statistics.median(seconds),
         p90=seconds[math.ceil(0.9 * len(seconds)) - 1],
-        made_of=() if is_sum else tuple(found),
+        made_of=() if most == 0 else tuple(_longest(measured, most)),
     )
+
+
+def _longest(measured: Sequence[tuple[Sequence[str], Durations]], most: int | None) -> Iterator[Measured]:
+    """Yield the longest times; of two that are as long, the older one first."""
+    times = [
+        (took, runs[run], version)
+        for runs, found in measured
+        for took, run, version in zip(found.seconds, found.run, found.versions, strict=True)
+        if took is not None
+    ]
+    times.sort(key=itemgetter(0), reverse=True)
+    for took, run_id, version in times[:most]:
+        yield Measured(run_id=run_id, version=version, seconds=took)
 
 
 def _spread_words(spread: Spread) -> str:

@@ -9,6 +9,7 @@ gone, and writes it again. So it is right whoever wrote it last; what is decided
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -120,10 +121,12 @@ class Index:
 
     :param summaries: what each tells, the one that was changed last first
     :param damaged: those that cannot be read, each with when it was changed
+    :param made_of: digest of the names and marks of all records; empty: some were not read
     """
 
     summaries: tuple[RecordSummary, ...] = ()
     damaged: tuple[tuple[datetime, Damaged], ...] = field(default=())
+    made_of: str = ""
 
     def whole(self) -> tuple[RecordSummary, ...]:
         """Return what all records tell.
@@ -140,7 +143,10 @@ async def read_index(records: Records) -> Index:
 
     Lists the folder, and reads the index and the records that have changed since it was written.
     """
-    listed = {one.name: one for one in await records.listed()}
+    return await _index_of(records, {one.name: one for one in await records.listed()})
+
+
+async def _index_of(records: Records, listed: Mapping[str, Listed]) -> Index:
     kept = _decoded(await records.read_beside())
     summaries = {name: one for name, one in kept.items() if name in listed and one.mark == listed[name].mark}
     changed = sorted(listed.keys() - summaries.keys(), key=lambda name: listed[name].changed, reverse=True)
@@ -155,12 +161,13 @@ async def read_index(records: Records) -> Index:
         await _save(records, summaries)
     if not changed and summaries.keys() != kept.keys():
         await _save(records, summaries)
+    made_of = _digest(listed.values()) if summaries.keys() == listed.keys() else ""
     if changed or summaries.keys() != kept.keys():
         unread = [str(error) for _, error in damaged]
         await _save_timeline(records, timeline_of(summaries.values(), unread))
-        await _save_standing(records, _standing(list(summaries.values()), unread))
+        await _save_standing(records, _standing(list(summaries.values()), unread, made_of))
     order = sorted(summaries, key=lambda name: (listed[name].changed, name), reverse=True)
-    return Index(tuple(summaries[name] for name in order), tuple(damaged))
+    return Index(tuple(summaries[name] for name in order), tuple(damaged), made_of)
 
 
 async def keep_index(records: Records) -> None:
@@ -187,11 +194,20 @@ async def read_timeline(records: Records, *, as_kept: bool = False) -> Timeline:
     return timeline
 
 
-async def read_standing(records: Records) -> Standing:
-    """Return how it stands with an application, from all its records; it is kept for :func:`kept_standing`."""
-    index = await read_index(records)
-    standing = _standing(index.summaries, [str(error) for _, error in index.damaged])
-    if standing != await kept_standing(records):
+async def read_standing(records: Records, *, anew: bool = False) -> Standing:
+    """Return how it stands with an application, from all its records; it is kept for :func:`kept_standing`.
+
+    What is kept is told again where it was made of the very records that are there now, and nobody changed it since.
+
+    :param anew: something speaks against what is kept: it is made anew
+    """
+    listed = {one.name: one for one in await records.listed()}
+    kept = await kept_standing(records)
+    if kept is not None and kept.made_of and not anew and kept == _sealed(kept, _digest(listed.values())):
+        return kept
+    index = await _index_of(records, listed)
+    standing = _standing(index.summaries, [str(error) for _, error in index.damaged], index.made_of)
+    if standing != kept:
         await _save_standing(records, standing)
     return standing
 
@@ -204,8 +220,21 @@ async def kept_standing(records: Records) -> Standing | None:
     return None if kept is None else Standing.from_json(kept)
 
 
-def _standing(summaries: Sequence[RecordSummary], unread: Iterable[str]) -> Standing:
-    return standing_of(summaries, doubted(summaries), unread)
+def _standing(summaries: Sequence[RecordSummary], unread: Iterable[str], made_of: str) -> Standing:
+    return _sealed(standing_of(summaries, doubted(summaries), unread), made_of)
+
+
+def _sealed(standing: Standing, made_of: str) -> Standing:
+    """Return a standing with the digest of itself and of the records that it was made of."""
+    plain = msgspec.structs.replace(standing, made_of="")
+    seal = hashlib.sha256(made_of.encode() + plain.to_json()).hexdigest() if made_of else ""
+    return msgspec.structs.replace(plain, made_of=seal)
+
+
+def _digest(listed: Iterable[Listed]) -> str:
+    """Return what tells one state of the records of an application from another, as it is told by this release."""
+    marks = [str(FORMAT), *sorted(f"{one.name}\n{one.mark}" for one in listed)]
+    return hashlib.sha256("\n".join(marks).encode()).hexdigest()
 
 
 async def _read(records: Records, one: Listed) -> RecordSummary | Damaged | None:

@@ -18,7 +18,7 @@ from nightshift.promotion.record import Version
 if TYPE_CHECKING:
     from nightshift.promotion.index import RecordSummary
 
-FORMAT = 1
+FORMAT = 2
 VERSIONS = 30
 """Versions of a stage that are remembered, the newest."""
 OPEN = 20
@@ -54,6 +54,8 @@ class Standing(msgspec.Struct, frozen=True):
     :param last: the promotion that ended last
     :param last_turn: the promotion that had the newest turn
     :param unread: why some records are missing in this
+    :param made_of: digest of this and of the names and marks of all records that it was made of; empty: some were not
+        read
     """
 
     stages: Mapping[str, StageStanding] = {}
@@ -62,6 +64,7 @@ class Standing(msgspec.Struct, frozen=True):
     last: str | None = None
     last_turn: str | None = None
     unread: tuple[str, ...] = ()
+    made_of: str = ""
     format: int = FORMAT
 
     def to_json(self) -> bytes:

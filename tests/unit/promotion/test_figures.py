@@ -21,7 +21,7 @@ from nightshift.promotion.figures import (
 from nightshift.promotion.index import TIMELINE, RecordSummary, keep_index, read_index
 from nightshift.promotion.record import PromotionOutcome, PromotionRecord, PromotionStep, StepState, Version
 from nightshift.promotion.store import Records
-from nightshift.promotion.timeline import Timeline, timeline_of
+from nightshift.promotion.timeline import FORMAT, Timeline, timeline_of
 from tests.unit.promotion.records import MINUTE, T, deploy, record, step
 from tests.unit.promotion.shelf import Shelf
 
@@ -240,7 +240,7 @@ async def test_what_is_kept_is_read_alone_and_is_as_new_as_the_index(shelf: Shel
     assert await kept() == 1
     await read_index(shelf.records)
     assert await kept() == 2
-    (shelf.folder / TIMELINE).write_bytes(b'{"format":2}')
+    (shelf.folder / TIMELINE).write_bytes(b'{"format":%d}' % (FORMAT + 1))
     assert await kept() == 2
     (shelf.folder / "r2.json").unlink()
     await keep_index(shelf.records)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from nightshift.lake.store import Lake
-from nightshift.promotion.index import RecordSummary, doubted, newest_running, read_index
+from nightshift.promotion.index import STANDING, RecordSummary, doubted, newest_running, read_index, read_standing
 from nightshift.promotion.record import PromotionOutcome, PromotionRecord, StepState, Version
 from nightshift.promotion.store import BESIDE, Records
 from tests.unit.promotion.records import MINUTE, NEW, T, deploy, record, step
@@ -146,3 +146,25 @@ def test_processes_that_write_at_once_leave_it_as_right_as_the_records(tmp_path:
         assert (await read_index(records)).summaries == await without_index(records)
 
     asyncio.run(both())
+
+
+async def test_what_is_kept_of_the_stages_is_told_again_as_long_as_the_records_are_the_same(shelf: Shelf) -> None:
+    for number in (1, 2):
+        await shelf.put(numbered(number), minute=number)
+    first = await read_standing(shelf.records)
+    assert first.stages["TEST"].run_id == "r2"
+    (shelf.folder / BESIDE).write_bytes(b"nobody looks here")
+    assert await read_standing(shelf.records) == first
+    assert (shelf.folder / BESIDE).read_bytes() == b"nobody looks here"
+    kept = shelf.folder / STANDING
+    kept.write_bytes(kept.read_bytes().replace(b'"last":"r2"', b'"last":"r1"'))
+    assert await read_standing(shelf.records) == first, "what somebody changed is none of what was kept"
+    assert (shelf.folder / BESIDE).read_bytes() != b"nobody looks here"
+    shelf.touch("r2", 7)
+    assert (await read_standing(shelf.records)).made_of != first.made_of, "another content may be there"
+    (shelf.folder / "r2.json").unlink()
+    assert (await read_standing(shelf.records)).stages["TEST"].run_id == "r1"
+    shelf.damage("r1")
+    for _ in range(2):
+        found = await read_standing(shelf.records)
+        assert (found.made_of, len(found.unread)) == ("", 1), "what could not be read is looked at again"
