@@ -6,6 +6,7 @@ import json
 import os
 import shlex
 import sys
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -25,7 +26,7 @@ from nightshift.cli.promotions import promotions
 from nightshift.cli.replay import replay
 from nightshift.cli.revoke import revoke
 from nightshift.cli.schema import SCHEMAS
-from nightshift.cli.terminal import logs_beside
+from nightshift.cli.terminal import Exit, logs_beside, telling
 from nightshift.cli.watch import watch
 from nightshift.config.document import ConfigError
 from nightshift.config.scalars import name_problem
@@ -61,17 +62,35 @@ _FATES = {
 def main() -> None:
     """Run a command, and end the process where it ends.
 
-    Threads of the object store may outlive their work by a moment; an interpreter that takes itself apart meanwhile
-    aborts the process, and with it the exit code.
+    The object store offers no way to end its threads. One that still reports to Python while the interpreter takes
+    itself apart would abort the process, and with it the exit code; so the interpreter does not.
     """
+    os._exit(ended_with(app))
+
+
+def ended_with(command: Callable[[], object]) -> int:
+    """Run a command to its end, and until all that it printed has left; return the exit code."""
     code: object = 0
     try:
-        app()
+        with telling():
+            command()
     except SystemExit as ended:
         code = ended.code
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code if isinstance(code, int) else int(code is not None))
+    except typer.Exit as ended:
+        code = ended.exit_code
+    except BrokenPipeError:
+        code = Exit.WRONG
+    code = code if isinstance(code, int) else int(code is not None)
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except BrokenPipeError:
+        # Whoever read it has seen enough, and nobody is there to be told.
+        return code or Exit.WRONG
+    except OSError as error:
+        os.write(2, f"nightshift: the result could not be written ({error.strerror}).\n".encode())
+        return Exit.NOT_KNOWN
+    return code
 
 
 @app.callback()

@@ -101,7 +101,8 @@ def telling() -> Iterator[None]:
         fail(str(error), Exit.NOT_KNOWN)
     except (LakeError, VendorError) as error:
         fail(str(error), Exit.NOT_KNOWN)
-    except (typer.Exit, typer.Abort, typer.BadParameter):
+    except (typer.Exit, typer.Abort, typer.BadParameter, BrokenPipeError):
+        # A pipe of ours: those to the lake, a vendor or Airflow come as errors of their clients.
         raise
     except KeyboardInterrupt:
         fail("interrupted; what was done before is done.", Exit.NOT_KNOWN)

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import typer
 
+from nightshift.cli.app import ended_with
 from nightshift.cli.terminal import CannotTell, Exit, plain, telling
 from nightshift.config.document import ConfigError
 from nightshift.known_secrets import remember
@@ -24,18 +25,61 @@ ROOT = Path(__file__).resolve().parents[3]
 MAIN = "from nightshift.cli.app import main; main()"
 
 
-def test_the_process_ends_with_the_code_of_the_command_and_all_that_it_printed() -> None:
+def process(*words: str, stdout: Any = subprocess.PIPE) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "plugins")}
+    arguments = [sys.executable, "-c", MAIN, *words]
+    return subprocess.run(
+        arguments, env=environment, stdout=stdout, stderr=subprocess.PIPE, text=True, timeout=120, check=False
+    )
 
-    def ended(*words: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-c", MAIN, *words], env=environment, capture_output=True, text=True, timeout=120
-        )
 
-    schema = ended("schema", "reports")
+def test_the_process_ends_with_the_code_of_the_command_and_all_that_it_printed() -> None:
+    schema = process("schema", "reports")
     assert (schema.returncode, schema.stdout.rstrip()[-1]) == (0, "}")
-    assert ended("config", "check", "/nowhere").returncode == Exit.WRONG
-    assert ended("no-such-command").returncode == 2
+    assert process("config", "check", "/nowhere").returncode == Exit.WRONG
+    assert process("no-such-command").returncode == 2
+
+
+def test_a_reader_that_has_seen_enough_is_no_error_to_be_told() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    ended = process("schema", "notify", stdout=writer)
+    os.close(writer)
+    assert ended.returncode == Exit.WRONG
+    assert "nightshift: " not in ended.stderr
+
+
+def test_a_result_that_cannot_be_written_is_no_success() -> None:
+    with open("/dev/full", "w") as full:
+        ended = process("schema", "notify", stdout=full)
+    assert ended.returncode == Exit.NOT_KNOWN
+    told = ended.stderr.splitlines()[-1]
+    assert told.startswith("nightshift: ")
+    assert "No space left on device" in told
+
+
+@pytest.mark.parametrize(
+    ("ends", "code"),
+    [
+        (None, 0),
+        (SystemExit(), 0),
+        (SystemExit(4), 4),
+        (SystemExit("no"), 1),
+        (typer.Exit(3), 3),
+        (KeyboardInterrupt(), Exit.NOT_KNOWN),
+        (ZeroDivisionError("division by zero"), Exit.NOT_KNOWN),
+        (BrokenPipeError(), Exit.WRONG),
+    ],
+)
+def test_every_end_of_a_command_has_its_code(
+    ends: BaseException | None, code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def command() -> None:
+        if ends is not None:
+            raise ends
+
+    assert ended_with(command) == code
+    assert "Traceback" not in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
