@@ -20,6 +20,7 @@ from nightshift.errors import Ambiguous
 from nightshift.jobs.record import RESOLUTION_KEY
 from nightshift.lake.errors import Contended
 from nightshift.lake.store import Lake
+from nightshift.promotion.doubts import doubts_in
 from nightshift.promotion.flow import promotion_dag
 from nightshift.promotion.holds import hold, lift
 from nightshift.promotion.record import PromotionRecord
@@ -177,6 +178,7 @@ class Story:
             if self.calm:
                 self._thaw_all()
                 self._let_go()
+                self._settle()
             runs = [one for one in self.airflow.runs.values() if one.alive and self.airflow.next_task(one)]
             if not runs:
                 self._thaw_all()
@@ -246,6 +248,19 @@ class Story:
         elif self.airflow.may_try_again(run, task, error) and self.random.random() < 0.8:
             del run.states[task]
             self._move(60)
+
+    def _settle(self) -> None:
+        """Say how it ended where a run that is over has left it in doubt, as a person does who reads why others wait."""
+        for run in self.airflow.runs.values():
+            record = None if run.alive else self.record(run.name)
+            for step in [] if record is None else doubts_in(record):
+                unknown = [
+                    one for one in self.world.made.values() if one.request not in self.known and one.run == run.name
+                ]
+                word = {"adopt": str(unknown[-1].request)} if unknown else {"over": True}
+                run.stores[step.task][RESOLUTION_KEY] = {**word, "by": "ann", "why": "I looked"}
+                self.airflow.clear(run, step.task)
+                self._tell(f"{run.name} {step.task}: ann says {word}")
 
     def _event(self, run: Run, task: str, parked: Parked) -> Any:
         """Return what a task that waits is woken by; ``None``: nothing yet."""
