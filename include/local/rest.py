@@ -181,9 +181,9 @@ class Api:
         parked = ("awaiting_input", "deferred")
         return [one for one in found["hitl_details"] if one["task_instance"]["state"] in parked]
 
-    def answer(self, dag_id: str, run_id: str, task_id: str, option: str) -> None:
-        """Answer an approval: ``Approve`` or ``Reject``."""
-        body = {"chosen_options": [option], "params_input": {}}
+    def answer(self, dag_id: str, run_id: str, task_id: str, option: str, **fields: str) -> None:
+        """Answer a question: an approval by ``Approve`` or ``Reject``; with fields of its form, such as ``reason``."""
+        body = {"chosen_options": [option], "params_input": fields}
         path = f"{self._run_path(dag_id, run_id)}/taskInstances/{quote(task_id)}/-1/hitlDetails"
         self.call("PATCH", path, body, tries=1)
 

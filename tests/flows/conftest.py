@@ -7,6 +7,7 @@ it.
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -57,6 +58,20 @@ exago:
   due: "00:01"
 """
 PROMOTIONS = """
+freezes:
+  - {name: audit, reason: the auditors are here, timezone: UTC, from: 2026-01-01, to: 2035-12-31, applications: [bank], stages: [TEST], override: [cid]}
+bank:
+  project_id: 10107
+  stream_id: 10507
+  build: {environment: DEV}
+  on_failure: roll_back
+  stages:
+    - environment: DEV
+      verify: {probes: [{connection: toolbox, path: /apps/DEV/10107/health, expect: {$.versionId: "${version_id}"}, tries: 2, every: 1s}]}
+      soak: 8s
+    - environment: TEST
+      approval: {users: [ann, ben, cid], at_least: 2, not_requester: true, hours: 1}
+      verify: {probes: [{connection: toolbox, path: /apps/TEST/10107/health, expect: {$.status: up}, tries: 2, every: 1s}]}
 portal:
   project: Licensing/Portal/LicensePortal
   stream: main
@@ -87,6 +102,8 @@ hurry:
     - environment: TEST
       approval: {hours: 1}
 """
+PEOPLE = {"ann": "ann-signs-in", "ben": "ben-signs-in", "cid": "cid-signs-in"}
+"""People beside ``admin``, with their passwords."""
 LAST_OF_ALL = "test_no_secrets.py"
 WORKER_SILENCE = "60"
 """Seconds without a heartbeat after which Airflow takes a worker for dead (its default is 300)."""
@@ -207,11 +224,16 @@ def airflow(
     environment = {
         "NIGHTSHIFT_LAKE": str(lake_folder),
         "NIGHTSHIFT_CONFIG": str(config),
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(["admin:admin", *(f"{name}:op" for name in PEOPLE)]),
         "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": WORKER_SILENCE,
         # Nothing changes in these files, and to parse all of them takes a core for seconds.
         "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "600",
     }
-    with LocalAirflow(tmp_path_factory.mktemp("airflow"), free_port(), environment, parallelism=8) as running:
+    local = LocalAirflow(tmp_path_factory.mktemp("airflow"), free_port(), environment, parallelism=8)
+    passwords = local.home / "simple_auth_manager_passwords.json.generated"
+    passwords.write_text(json.dumps({"admin": local.password, **PEOPLE}))
+    with local as running:
+        running.api.put_connection("toolbox", **connection_fields(conn_type="http", host=flexdeploy.url))
         running.api.put_connection("flexnet_default", **connect(flexnet))
         running.api.put_connection("tokenflex_default", **connect_tokenflex(tokenflex))
         running.api.put_connection("flexdeploy_default", **connect_flexdeploy(flexdeploy))
@@ -250,6 +272,12 @@ def until(look: Callable[[], T], what: str, seconds: float = 120, pause: float =
 @pytest.fixture
 def api(airflow: LocalAirflow) -> Api:
     return airflow.api
+
+
+@pytest.fixture
+def api_of(airflow: LocalAirflow) -> Callable[[str], Api]:
+    """Return the API as one of :data:`PEOPLE` uses it."""
+    return lambda name: Api(airflow.url, name, PEOPLE[name])
 
 
 def connect(vendor: FlexNetStandIn, password: str = "standin-flexnet") -> dict[str, object]:
