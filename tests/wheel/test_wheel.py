@@ -302,8 +302,8 @@ def test_the_commands_of_the_installation_page_bring_last_nights_report_home(she
             night = (datetime.now(UTC) - timedelta(days=1)).date().isoformat()
             table = shell.folder / "lake/tables/flexnet/entitlement"
             until(lambda: bool(list(table.glob(f"night={night}/*.parquet"))), f"night {night} is published")
-            pages = {page: status(shell.api, f"/nightshift/{page}/") for page in ("promotions", "tokenflex")}
-            assert pages == {"promotions": (401, 200), "tokenflex": (401, 200)}
+            pages = {page: status(shell.api, f"/nightshift/{page}") for page in ("board/api/overview", "tokenflex/")}
+            assert pages == {"board/api/overview": (401, 200), "tokenflex/": (401, 200)}
 
 
 def standalone_with(shell: Shell, settings: str, line: str) -> str:
