@@ -223,9 +223,9 @@ class Story:
         if self.airflow.next_task(run) is None:
             run.alive = False
 
-    def _note(self, run: Run) -> None:
+    def _note(self, run: Run, *, given_up: bool = False) -> None:
         self.vendor.faults.clear()
-        new = self.world.look(run.name)
+        new = self.world.look(run.name, given_up=given_up)
         if new:
             self._tell(
                 f"    FlexDeploy: {', '.join(f'{one.kind} {one.request} {one.stage} {one.version}' for one in new)}"
@@ -420,7 +420,7 @@ class Story:
     def _thaw(self, one: Any) -> None:
         self._tell(f"{one.words} goes on")
         self.airflow.thaw(one)
-        self._note(one.run)
+        self._note(one.run, given_up=True)
 
     def _thaw_all(self) -> None:
         for one in list(self.airflow.frozen):

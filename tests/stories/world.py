@@ -140,8 +140,11 @@ class World:
     def __post_init__(self) -> None:
         self.seen = max((one.number for one in self.vendor.ledger.effects()), default=0)
 
-    def look(self, run: str) -> list[Made]:
-        """Take note of what FlexDeploy did since the last look; whatever is new was asked for by a run."""
+    def look(self, run: str, *, given_up: bool = False) -> list[Made]:
+        """Take note of what FlexDeploy did since the last look; whatever is new was asked for by a run.
+
+        :param given_up: by an attempt that has a successor: what its probes see is no verdict
+        """
         self.vendor.settle()
         new = []
         for effect in self.vendor.ledger.effects(since=self.seen):
@@ -164,7 +167,7 @@ class World:
             elif effect.kind == "request_ended":
                 request = int(effect.key)
                 self.ended[request] = Ended(effect.number, request, effect.detail["status"], effect.at)
-            elif effect.kind == "probe_answered":
+            elif effect.kind == "probe_answered" and not given_up:
                 good = effect.detail["status"] == 200
                 self.probed.append(Probed(effect.number, effect.key, effect.detail["version"], good, effect.at))
         return new

@@ -119,7 +119,8 @@ class Queue:
             except Contended:
                 log.info("Waiting: run %s has just written its record", turn.run_id)
                 return False
-        if doubts := doubts_in(record):
+        # Its own doubt holds nobody but others: the step that left it takes it up again, or asks.
+        if turn.run_id != self._context["ti"].run_id and (doubts := doubts_in(record)):
             log.warning("Waiting: %s.", "; ".join(Doubt(record.run_id, step).words for step in doubts))
             return False
         return True

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from include.standins import Fault
+from nightshift.errors import Ambiguous
 from nightshift.promotion.record import PromotionOutcome, StepState
 from nightshift.promotion.triggers import TurnTrigger
 from nightshift.promotion.turns import Waiter
@@ -150,6 +152,24 @@ def test_a_promotion_that_was_closed_takes_a_new_turn_when_begin_is_cleared(play
     play.put(two.record.close(PromotionOutcome.PROMOTED))
     goes_on(one)
     assert (play.latest_turn(), one.record.turn, one.record.outcome, one.record.closed) == ((3, "r1"), 3, None, None)
+
+
+def test_a_doubt_holds_the_others_and_not_the_promotion_that_can_end_it(play: Play) -> None:
+    """Its own deployment is not made twice: the step that left the doubt asks a person once more."""
+    page = Fault(kind="status", method="POST", path="/deploy$", status=460, body="no", content_type="text/html")
+    one, two = play.start("r1", N1, version_id=OLD_VERSION), play.start("r2", N2)
+    goes_on(one)
+    play.vendor.faults.add(page)
+    assert one.do("DEV.deploy").state == "failed"
+    play.vendor.faults.clear()
+    play.put(one.record.close(PromotionOutcome.FAILED))
+    waits(two)
+    one.clear("begin")
+    one.parked.clear()
+    goes_on(one)
+    waits(two)
+    assert isinstance(one.do("DEV.deploy").error, Ambiguous)
+    assert play.made("deploy_made") == []
 
 
 def test_a_second_attempt_keeps_the_turn_of_the_first(play: Play) -> None:
