@@ -76,7 +76,8 @@ def start_run(api: Api, flow: Flow, night: str | None) -> str:
                 if run.get("partition_key") == wanted:
                     return str(run["dag_run_id"])
             time.sleep(0.5)
-    return api.trigger(flow.dag_id, partition_key=wanted)
+    at = datetime.now(UTC).isoformat()
+    return api.trigger(flow.dag_id, partition_key=wanted, run_id=f"{wanted}__manual__{at}")
 
 
 def follow(api: Api, flow: Flow, say: Callable[[str], None]) -> None:

@@ -56,12 +56,12 @@ async def cell_detail(
     )
     nights = grid.reports[source, report]
     states = {
-        one: overlaid(nights.cell(one), seen.get((dag_id, one), ()), group, due_at(section, report, one), now)
+        one: overlaid(nights.cell(one), seen.get((dag_id, one), ()), group, due_at(section, nights, one, now), now)
         for one in around
     }
     runs = await asyncio.to_thread(runs_of_nights, [dag_id], [night], {dag_id: section.zone}, whole=True)
     here = runs.get((dag_id, night), [])
-    cell, due = nights.cell(night), due_at(section, report, night)
+    cell, due = nights.cell(night), due_at(section, nights, night, now)
     checks, extract, more = await _from_lake(lake, nights, cell)
     place = CellPlace(
         source=source,
@@ -70,7 +70,7 @@ async def cell_detail(
         branch=next((name for name in section.branches if group == name or group.startswith(f"{name}.")), report),
         night=night,
         publish=f"{group}.publish",
-        run_id=next((run.run_id for run in here if f"{group}.publish" in run.tasks and not run.is_going_on), None),
+        run_id=next((run.run_id for run in here if not run.is_going_on and _has_published(run, group)), None),
         gap=gap_of(states, night),
         runs=frozenset(run.run_id for run in here),
     )
@@ -103,6 +103,13 @@ async def cell_detail(
         presses=await cell_presses(who, place, states[night]),
         troubles=(*troubles, *broken, *more),
     )
+
+
+def _has_published(run: RunSeen, group: str) -> bool:
+    """Whether its publish can be cleared with effect: a run that left the report out, or did not bring it home, would
+    skip it again.
+    """
+    return run.tasks.get(f"{group}.extract") == "success" and f"{group}.publish" in run.tasks
 
 
 async def _from_lake(

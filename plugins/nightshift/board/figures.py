@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from nightshift.board.models import BoardPart, FigureLine, FiguresAnswer, Link, Trouble
 from nightshift.board.presses import run_path
 from nightshift.board.promotions import promotion_dag_of
-from nightshift.promotion.figures import Figures, Measured, StageFigures, read_figures
+from nightshift.promotion.figures import Figures, Measured, Spread, StageFigures, duration_words, read_figures
 
 if TYPE_CHECKING:
     from nightshift.lake.store import Lake
@@ -43,16 +43,16 @@ def _lines(found: Figures, together: StageFigures) -> Iterator[FigureLine]:
     yield FigureLine(
         key="deployments",
         stage=stage,
-        label="Deployments",
+        label=f"Deployments to {stage}",
         value=together.deployments,
         unit="count",
-        text=f"{together.deployments}, {together.per_week:.1f} a week",
+        text=f"{together.deployments} ({together.per_week:.1f} a week)",
     )
     share = together.failed_share
     yield FigureLine(
         key="failed",
         stage=stage,
-        label="Failed",
+        label=f"Failed in {stage}",
         value=share,
         unit="ratio",
         text="nothing to judge" if share is None else f"{together.failed} ({share:.0%})",
@@ -61,22 +61,28 @@ def _lines(found: Figures, together: StageFigures) -> Iterator[FigureLine]:
     yield FigureLine(
         key="lead_time",
         stage=stage,
-        label="Lead time",
+        label=f"Build to {stage}",
         value=together.lead_time.median,
         unit="seconds",
-        text=f"median of {together.lead_time.n}",
+        text=_median(together.lead_time, "nothing to measure"),
         made_of=_longest((dag, one) for dag, figure in mine for one in figure.lead_time.made_of),
     )
+    open_ends = [f"{one.application} not since {one.since:%Y-%m-%d %H:%M} UTC" for one in together.not_restored]
+    restored = _median(together.time_to_restore, "" if open_ends else "nothing to restore")
     yield FigureLine(
         key="time_to_restore",
         stage=stage,
-        label="Restored in",
+        label=f"Restored in {stage}",
         value=together.time_to_restore.median,
         unit="seconds",
-        text=f"median of {together.time_to_restore.n}"
-        + "".join(f"; {one.application} not since {one.since:%Y-%m-%d %H:%M} UTC" for one in together.not_restored),
+        text="; ".join(filter(None, [restored, *open_ends])),
         made_of=_longest((dag, one) for dag, figure in mine for one in figure.time_to_restore.made_of),
     )
+
+
+def _median(spread: Spread, none: str) -> str:
+    """Return the middle of the times that were measured, and of how many it is."""
+    return none if spread.median is None else f"{duration_words(spread.median)} (median of {spread.n})"
 
 
 def _links(runs: Iterable[tuple[str, str]]) -> tuple[Link, ...]:

@@ -115,10 +115,18 @@ def has_failed(runs: Sequence[RunSeen], group: str) -> bool:
     )
 
 
-def due_at(source: Source, report: str, night: str) -> datetime | None:
-    """Return when a night of a report is to be there; ``None``: no such promise."""
-    due, since = source.due_of(report), source.since_of(report)
-    if due is None or (since is not None and night < since):
+def due_at(source: Source, nights: ReportNights, night: str, now: datetime) -> datetime | None:
+    """Return when a night of a report is to be there; ``None``: no such promise.
+
+    Nobody promised a night from before the report came home for the first time, unless the configuration says since
+    when; of one that never came, nobody waits for more than the last night that is over.
+    """
+    due, begins = source.due_of(nights.report), source.since_of(nights.report)
+    if due is None:
+        return None
+    if begins is None:
+        begins = min(nights.history.nights if nights.history else (), default=None)
+    if night < (begins or last_night(source.zone, now).isoformat()):
         return None
     return due.after(end_of(date.fromisoformat(night), source.zone))
 
@@ -169,7 +177,7 @@ def _row(grid: Grid, runs: _Runs, config: Configured, source: str, report: str, 
     states, rows, shades, notes = [], [], [], {}
     for night in grid.nights:
         cell, seen = nights.cell(night), runs.get((dag_id, night), ())
-        at = due_at(section, report, night) if due else None
+        at = due_at(section, nights, night, now) if due else None
         state = overlaid(cell, seen, group, at, now)
         states.append(state)
         rows.append(cell.rows)

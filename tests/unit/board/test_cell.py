@@ -18,6 +18,7 @@ from tests.unit.board.test_nights import FAILED, GROUP, night
 from tests.unit.nights.publishing import published
 
 PATH = f"api/nights/flexnet/{GROUP}"
+UNSOUND = {"night": "success", f"{GROUP}.extract": "success", f"{GROUP}.publish": "failed"}
 
 
 async def detail(client: Any, day: str) -> CellDetail:
@@ -67,7 +68,7 @@ async def test_what_is_pressed_is_what_the_dag_takes(ada: Any, lake: Lake, runs:
     from airflow.api_fastapi.core_api.datamodels.task_instances import ClearTaskInstancesBody
 
     await published(lake, night(4), 3)
-    run_id = runs.add("flexnet_reports", night(1), FAILED, state="failed")
+    run_id = runs.add("flexnet_reports", night(1), UNSOUND, state="failed")
     found = await detail(ada, night(1))
     utc = {"zone": ZoneInfo("UTC"), "now": datetime.now(UTC)}
     run, backfill, clear, force = found.presses
@@ -84,6 +85,19 @@ async def test_what_is_pressed_is_what_the_dag_takes(ada: Any, lake: Lake, runs:
     assert all(one.allowed for one in found.presses)
 
 
+async def test_only_a_run_that_brought_the_report_home_can_publish_it_again(ada: Any, lake: Lake, runs: Runs) -> None:
+    """Airflow would skip a publish whose extract did not succeed, and say that the press has worked."""
+    for count, states in enumerate(("skipped", "failed", "upstream_failed")):
+        runs.add(
+            "flexnet_reports", night(), dict.fromkeys(UNSOUND, states), state="failed", run_id=f"{night()}__{count}"
+        )
+    kinds = [one.kind for one in (await detail(ada, night())).presses]
+    assert PressKind.CLEAR_PUBLISH not in kinds
+    home = runs.add("flexnet_reports", night(), UNSOUND, state="failed", run_id=f"{night()}__home")
+    runs.add("flexnet_reports", night(), dict.fromkeys(UNSOUND, "skipped"), run_id=f"{night()}__later")
+    assert press(await detail(ada, night()), PressKind.CLEAR_PUBLISH).calls[0].body["dag_run_id"] == home
+
+
 async def test_two_who_press_at_once_make_one_run(ada: Any, lake: Lake, runs: Runs) -> None:
     ids = [press(await detail(ada, night()), PressKind.RUN).calls[0].body["dag_run_id"] for _ in range(2)]
     assert ids[0] == ids[1]
@@ -92,7 +106,7 @@ async def test_two_who_press_at_once_make_one_run(ada: Any, lake: Lake, runs: Ru
 
 
 async def test_a_viewer_sees_what_he_may_not_press(eve: Any, lake: Lake, runs: Runs) -> None:
-    runs.add("flexnet_reports", night(), FAILED, state="failed")
+    runs.add("flexnet_reports", night(), UNSOUND, state="failed")
     found = await detail(eve, night())
     assert [one.allowed for one in found.presses] == [False] * len(found.presses)
     assert all("permission" in one.needs for one in found.presses)

@@ -240,7 +240,11 @@ async def test_figures_say_what_they_are_made_of(ada: Any, lake: Lake) -> None:
     found = (await ada.get("api/figures")).json()
     lines = {(one["stage"], one["key"]): one for one in found["figures"]}
     assert lines["DEV", "deployments"]["value"] == 1
+    assert lines["DEV", "deployments"]["text"].startswith("1 (")
     assert lines["DEV", "failed"]["value"] == 1
+    assert lines["DEV", "failed"]["text"] == "1 (100%)"
+    assert lines["DEV", "lead_time"]["text"] == "nothing to measure"
+    assert lines["DEV", "time_to_restore"]["text"].startswith("portal not since")
     assert lines["DEV", "failed"]["made_of"][0]["label"] == run_of(1)
     assert (await ada.get("api/figures", params={"days": 0})).status_code == 422
 

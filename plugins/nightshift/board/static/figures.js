@@ -1,6 +1,6 @@
 /** The figures of the release team, each with what it is made of. */
 
-import { Fragment, h } from "./host.js";
+import { h } from "./host.js";
 import { useAnswer } from "./api.js";
 import { Links, Part, Section } from "./parts.js";
 import { count, duration, number } from "./time.js";
@@ -16,16 +16,22 @@ export function figureText(figure) {
   return figure.unit === "ratio" ? `${Math.round(figure.value * 100)} %` : number(figure.value);
 }
 
+/** The stages that figures are of, in their order. @param {import("./types.js").FigureLine[]} figures */
+export const stagesOf = (figures) => [...new Set(figures.map((figure) => figure.stage))];
+
+/** @param {import("./types.js").FigureLine[]} figures @param {string} stage */
+export const figuresOf = (figures, stage) => figures.filter((figure) => figure.stage === stage);
+
 export function Figures() {
   const answer = useAnswer(`figures?days=${DAYS}`, SLOWLY);
   return h(
     Section, { title: "Figures", id: "ns-figures", aside: h("span", { className: "ns-mute" }, `the last ${DAYS} days`) },
-    h(Part, { answer, rows: 2 }, ({ figures }) => h(
-      "div", { className: "ns-tiles" },
-      figures.length === 0
-        ? h("p", { className: "ns-mute" }, "There was no deployment to make figures of.")
-        : figures.map((figure) => h(Figure, { key: figure.key, figure })),
-    )),
+    h(Part, { answer, rows: 2 }, ({ figures }) => figures.length === 0
+      ? h("p", { className: "ns-mute" }, "There was no deployment to make figures of.")
+      : stagesOf(figures).map((stage) => h(
+        "div", { key: stage, className: "ns-tiles ns-figures" },
+        figuresOf(figures, stage).map((figure) => h(Figure, { key: figure.key, figure })),
+      ))),
   );
 }
 
@@ -38,5 +44,4 @@ const Figure = ({ figure }) =>
       "details", { className: "ns-more" }, h("summary", null, `made of ${count(figure.made_of.length, "entry", "entries")}`),
       h(Links, { links: figure.made_of }),
     ),
-    figure.made_of.length === 0 && h(Fragment, null, h("span", { className: "ns-mute" }, "made of nothing yet")),
   );

@@ -2,7 +2,7 @@
 
 import { Fragment, RouterLink, h } from "./host.js";
 import { useAnswer } from "./api.js";
-import { figureText } from "./figures.js";
+import { figureText, figuresOf, stagesOf } from "./figures.js";
 import { Nights } from "./nights.js";
 import { CELLS, Glyph, Part, joined, stateOf } from "./parts.js";
 import { Presses } from "./press.js";
@@ -32,6 +32,8 @@ const Tile = ({ title, to, value, tone = "", children }) =>
 /** @param {{data: import("./types.js").Overview, place: import("./place.js").Place}} props */
 function Tiles({ data, place }) {
   const { night, promotions, line, figures, incidents_open: incidents } = data;
+  // Those of the last stage tell most.
+  const last = figuresOf(figures ?? [], stagesOf(figures ?? []).at(-1) ?? "");
   return h(
     "div", { className: "ns-tiles" },
     night && h(NightTile, { night, to: place.to("nights") }),
@@ -54,9 +56,9 @@ function Tiles({ data, place }) {
       { title: "Incidents", to: place.to("incidents"), value: incidents === 0 ? "none" : `${number(incidents)} open`, tone: incidents > 0 ? "bad" : "" },
       incidents === 0 ? "nothing is late or unsound" : "what to do is with each",
     ),
-    figures !== null && figures.length > 0 && h(
-      Tile, { title: figures[0].label, to: place.to("promotions"), value: figureText(figures[0]) },
-      joined(figures.slice(1, 4).map((figure) => `${figure.label.toLowerCase()} ${figureText(figure)}`)),
+    last.length > 0 && h(
+      Tile, { title: last[0].label, to: place.to("promotions"), value: figureText(last[0]) },
+      joined(last.slice(1, 4).map((figure) => `${figure.label}: ${figureText(figure)}`)),
     ),
     h(Presses, { presses: data.presses, quiet: true }),
   );
