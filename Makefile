@@ -3,7 +3,7 @@ PY := .venv/bin/python
 PYTHONS := 3.11 3.12 3.13 3.14
 export PYTHON
 .DEFAULT_GOAL := help
-.PHONY: help setup running run airflow test test-matrix test-next lint types docs hooks stories bench lock clean
+.PHONY: help setup running run airflow test test-matrix test-next lint types docs hooks stories bench results lock clean
 
 help:  ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -43,6 +43,9 @@ stories: setup  ## promotions told from fresh seeds, with kills, clears and peop
 
 bench: setup  ## side by side with peers (each in an environment of its own)
 	@$(PY) -m benchmarks $(ARGS)
+
+results: setup  ## benchmarks/RESULTS.md, from what the proofs have written
+	@$(PY) -m benchmarks.proofs $(ARGS)
 
 running:
 	@bin/setup run
