@@ -39,7 +39,8 @@ def test_a_proof_takes_the_place_of_its_last_one(tmp_path: Path) -> None:
     keep(PROOF, tmp_path)
     (kept,) = read(tmp_path)
     assert kept.proof == PROOF
-    assert kept.commit and kept.machine["cores"]
+    assert kept.commit
+    assert kept.machine["cores"]
 
 
 def test_a_row_that_does_not_fit_is_refused(tmp_path: Path) -> None:
