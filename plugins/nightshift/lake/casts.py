@@ -26,6 +26,7 @@ SURE_DIGITS = 15
 _NO_VALUE = msgspec.Raw(b"null")
 _COMMA = ord(",")
 _WORDS = frozenset({"nan", "inf", "infinity"})
+_MINUS_ZERO = re.compile(rb"-0[,\]]")
 _floats_of = msgspec.json.Decoder(list[float | None]).decode
 _ARROW = {
     "string": pa.string(),
@@ -153,6 +154,8 @@ def same_number(value: float, text: str) -> bool:
 def _floats(raws: Sequence[msgspec.Raw | None]) -> pa.Array | None:
     """Return JSON numbers as floats; ``None`` where one is no number, or no float."""
     inside = b"[%b]" % joined(raws)
+    if b"-0" in inside and _MINUS_ZERO.search(inside):
+        return None  # the decoder reads a whole number, which has no zero below zero
     try:
         values = _floats_of(inside)
     except msgspec.ValidationError:

@@ -232,6 +232,12 @@ def test_a_number_in_a_text_column_is_its_own_text(value: float) -> None:
     assert from_raw([raw], "string", "UTC", False).to_pylist() == [repr(value)]
 
 
+def test_a_zero_below_zero_is_the_same_float_beside_others_and_in_every_spelling() -> None:
+    for spelled in ("-0", "-0.0", '"-0"', "-0e1"):
+        raws = [msgspec.Raw(text.encode()) for text in ("1.5", spelled, "-0.5")]
+        assert repr(from_raw(raws, "float64", "UTC", False).to_pylist()) == "[1.5, -0.0, -0.5]"
+
+
 @given(value=st.integers(-(1 << 70), 1 << 70))
 def test_an_integer_comes_through_or_is_an_error(value: int) -> None:
     fits = -(1 << 63) <= value < 1 << 63
