@@ -66,6 +66,7 @@ class NightshiftPlugin(AirflowPlugin):
         },
         {"name": "Nightshift", "bundle_url": _BUNDLE, "destination": "dag", "url_route": "nightshift-dag"},
         {"name": "Night", "bundle_url": _BUNDLE, "destination": "dag_run", "url_route": "nightshift-run"},
+        {"name": "Nightshift card", "bundle_url": _BUNDLE, "destination": "dashboard", "url_route": "nightshift-card"},
     ]
     # No url_route: the page opens in a tab of its own, because Autodesk's sign-in refuses frames.
     external_views: ClassVar[list[dict[str, Any]]] = [

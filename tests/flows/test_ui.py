@@ -156,6 +156,6 @@ def test_the_test_button_answers(api: Api) -> None:
 def test_the_plugin_is_whole(api: Api) -> None:
     plugins = {plugin["name"]: plugin for plugin in api.call("GET", "/api/v2/plugins")["plugins"]}
     assert plugins["nightshift"]["external_views"]
-    assert {one["destination"] for one in plugins["nightshift"]["react_apps"]} == {"nav", "dag", "dag_run"}
+    assert {one["destination"] for one in plugins["nightshift"]["react_apps"]} == {"nav", "dag", "dag_run", "dashboard"}
     assert api.call("GET", "/api/v2/plugins/importErrors")["import_errors"] == []
     assert api.call("GET", "/api/v2/importErrors")["import_errors"] == []

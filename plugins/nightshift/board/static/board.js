@@ -1,6 +1,6 @@
 /**
- * The ES module that Airflow's UI loads for the board: a page in the navigation, and a tab of DAGs and runs. There is no
- * build step, and nothing of React or Chakra is shipped: the host has them.
+ * The ES module that Airflow's UI loads for the board: a page in the navigation, a tab of DAGs and runs, and a card on
+ * the first page. There is no build step, and nothing of React or Chakra is shipped: the host has them.
  */
 
 import { missing, style } from "./host.js";
@@ -12,7 +12,8 @@ if (missing.length > 0) {
   );
 }
 
-const [{ Nightshift }] = await Promise.all([import("./app.js"), style()]);
+const [{ Nightshift }, { NightshiftCard }] = await Promise.all([import("./app.js"), import("./card.js"), style()]);
 
 // Airflow looks a component up by the name of its entry in the plugin, and reads this module once for all entries.
 for (const name of ["Nightshift", "Night", "AirflowPlugin"]) globalThis[name] = Nightshift;
+globalThis["Nightshift card"] = NightshiftCard;

@@ -16,31 +16,37 @@ export function OverviewView({ place }) {
   const answer = useAnswer("overview");
   return h(
     Fragment, null,
-    h(Part, { answer, rows: 2 }, (data) => h(Tiles, { data, place })),
+    h(Part, { answer, rows: 2 }, (data) => h(Tiles, { data, way: (view) => ({ search: place.to(view) }) })),
     h(Nights, { place, tools: false, beside: answer.data ? h(Needs, { data: answer.data, place }) : null }),
     h(Lanes, { place }),
   );
 }
 
-/** A tile that leads to its view. */
+/**
+ * A tile that leads to its view.
+ *
+ * @param {{title: string, to: import("./place.js").Way, value: any, tone?: string, children?: any}} props
+ */
 const Tile = ({ title, to, value, tone = "", children }) =>
   h(
-    RouterLink, { to: { search: to }, className: `ns-tile ns-tile-link${tone ? ` ns-edge-${tone}` : ""}` },
+    RouterLink, { to, className: `ns-tile ns-tile-link${tone ? ` ns-edge-${tone}` : ""}` },
     h("span", { className: "ns-mute" }, title), h("b", null, value), h("span", { className: "ns-tile-more" }, children),
   );
 
-/** @param {{data: import("./types.js").Overview, place: import("./place.js").Place}} props */
-function Tiles({ data, place }) {
+/**
+ * @param {{data: import("./types.js").Overview, way: (view: string) => import("./place.js").Way, presses?: boolean}} props
+ */
+export function Tiles({ data, way, presses = true }) {
   const { night, promotions, line, figures, incidents_open: incidents } = data;
   // Those of the last stage tell most.
   const last = figuresOf(figures ?? [], stagesOf(figures ?? []).at(-1) ?? "");
   return h(
     "div", { className: "ns-tiles" },
-    night && h(NightTile, { night, to: place.to("nights") }),
+    night && h(NightTile, { night, to: way("nights") }),
     promotions && h(
       Tile,
       {
-        title: "Promotions", to: place.to("promotions"), value: `${number(promotions.under_way)} under way`,
+        title: "Promotions", to: way("promotions"), value: `${number(promotions.under_way)} under way`,
         tone: promotions.failed.length > 0 ? "bad" : "",
       },
       promotions.failed.length > 0
@@ -48,23 +54,23 @@ function Tiles({ data, place }) {
         : promotions.waiting.length > 0 ? promotions.waiting[0].text : "nothing waits",
     ),
     line && h(
-      Tile, { title: "Line", to: place.to("promotions"), value: line.moving ? "moving" : "stopped", tone: line.moving ? "" : "late" },
+      Tile, { title: "Line", to: way("promotions"), value: line.moving ? "moving" : "stopped", tone: line.moving ? "" : "late" },
       h(NextStop, { line }),
     ),
     incidents !== null && h(
       Tile,
-      { title: "Incidents", to: place.to("incidents"), value: incidents === 0 ? "none" : `${number(incidents)} open`, tone: incidents > 0 ? "bad" : "" },
+      { title: "Incidents", to: way("incidents"), value: incidents === 0 ? "none" : `${number(incidents)} open`, tone: incidents > 0 ? "bad" : "" },
       incidents === 0 ? "nothing is late or unsound" : "what to do is with each",
     ),
     last.length > 0 && h(
-      Tile, { title: last[0].label, to: place.to("promotions"), value: figureText(last[0]) },
+      Tile, { title: last[0].label, to: way("promotions"), value: figureText(last[0]) },
       joined(last.slice(1, 4).map((figure) => `${figure.label}: ${figureText(figure)}`)),
     ),
-    h(Presses, { presses: data.presses, quiet: true }),
+    presses && h(Presses, { presses: data.presses, quiet: true }),
   );
 }
 
-/** @param {{night: import("./types.js").NightTile, to: string}} props */
+/** @param {{night: import("./types.js").NightTile, to: import("./place.js").Way}} props */
 function NightTile({ night, to }) {
   const good = GOOD.reduce((sum, state) => sum + (night.states[state] ?? 0), 0);
   const others = Object.keys(night.states).filter((state) => !GOOD.includes(state) && night.states[state] > 0);

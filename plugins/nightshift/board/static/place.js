@@ -5,6 +5,14 @@ import { useCallback, useMemo, useSearchParams } from "./host.js";
 export const VIEWS = ["overview", "nights", "promotions", "jobs", "connections", "incidents"];
 const SLASH = "/";
 
+/** Where the board is in Airflow's router. */
+export const BOARD = "/plugin/nightshift";
+
+/** @typedef {{pathname?: string, search: string}} Way what a link of the router leads to */
+
+/** The query of a view. @param {string} view one of `VIEWS` */
+export const queryOf = (view) => (view === VIEWS[0] ? "?" : `?view=${view}`);
+
 /**
  * @typedef {object} Place
  * @property {string} view one of `VIEWS`
@@ -27,7 +35,7 @@ export function usePlace() {
   const application = query.get("application");
   return useMemo(() => ({
     view: VIEWS.includes(asked) ? asked : VIEWS[0],
-    to: (view) => (view === VIEWS[0] ? "?" : `?view=${view}`),
+    to: queryOf,
     cell: [cellOf(cell), (to) => set("cell", to && [to.source, to.report, to.night].join(SLASH))],
     application: [application, (to) => set("application", to)],
   }), [asked, cell, application, set]);

@@ -5,6 +5,7 @@ import { Refused, airflow, useAnswer } from "./api.js";
 import { Night, pathOf } from "./night.js";
 import { Nights } from "./nights.js";
 import { Broken, Empty, Part, Section } from "./parts.js";
+import { BOARD } from "./place.js";
 import { Lanes } from "./promotions.js";
 import { Promotion, TimeLineOf } from "./timeline.js";
 import { nightName } from "./time.js";
@@ -32,7 +33,7 @@ export function Tab({ dagId, runId, place }) {
   if (failure) return h(Broken, { failure, again: () => Promise.all([nights.reload(), lanes.reload()]) });
   return h(
     Empty, { title: "Nothing of Nightshift" }, `${dagId} brings no report home and promotes no application. `,
-    h(RouterLink, { to: "/plugin/nightshift", className: "ns-link" }, "The board"), " shows those that do.",
+    h(RouterLink, { to: BOARD, className: "ns-link" }, "The board"), " shows those that do.",
   );
 }
 

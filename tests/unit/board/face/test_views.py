@@ -47,6 +47,27 @@ def test_the_first_view_shows_everything_at_a_glance(host: Host, open_page: Open
     assert page.get_by_role("link", name="Jobs 2").get_attribute("aria-current") == "page"
 
 
+def test_airflows_first_page_has_a_card(host: Host, open_page: OpenPage) -> None:
+    page = open_page(host.url)
+    page.goto("/")
+    card = page.get_by_role("region", name="Nightshift")
+    for told in ("9 of 11", "2 under way", "moving", "1 open"):
+        card.get_by_text(told).first.wait_for()
+    assert card.get_by_role("button").count() == 0, "nothing is pressed here"
+    card.get_by_role("link", name="Promotions").click()
+    page.get_by_role("link", name="Promotions", exact=True).and_(page.locator("[aria-current]")).wait_for()
+    page.get_by_role("article", name="license_portal").wait_for()
+
+
+def test_who_may_not_see_the_board_sees_no_card(host: Host, open_page: OpenPage) -> None:
+    host.laid.answers["overview"] = (403, {"status": 403, "title": "No", "detail": "No.", "advice": "Ask."})
+    page = open_page(host.url, may_fail=True)
+    with page.expect_response(lambda answer: answer.url.endswith("/board/api/overview")):
+        page.goto("/")
+    page.get_by_role("heading", name="Welcome").wait_for()
+    assert page.locator(".ns-home").count() == 0
+
+
 def test_a_lane_tells_what_runs_where_and_what_comes_next(host: Host, open_page: OpenPage) -> None:
     page = open_page(host.url)
     page.goto(f"{BOARD}?view=promotions")
