@@ -4,9 +4,11 @@ imported.
 
 from __future__ import annotations
 
+import gc
 import os
 import tempfile
 from collections.abc import Iterator
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +50,22 @@ def no_secrets_of_other_tests() -> Iterator[None]:
     from nightshift.known_secrets import forget_all
 
     forget_all()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Collect no garbage while tests are collected, which makes much that stays; never look through that again."""
+    gc.disable()
+    yield
+    gc.freeze()
+    gc.enable()
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Where only tests with an Airflow are asked for, the thousands of others are not even imported."""
+    if config.getoption("markexpr") != "airflow" or not fnmatch(collection_path.name, "test_*.py"):
+        return None
+    return None if "mark.airflow" in collection_path.read_text(encoding="utf-8") else True
 
 
 @pytest.hookimpl(optionalhook=True)

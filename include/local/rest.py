@@ -159,21 +159,25 @@ class Api:
         :param timeout: seconds after which it is given up
         :raises TimeoutError: the run has not ended by then
         """
+        for run in self._until_ended(dag_id, run_id, timeout, interval):
+            yield run, self.tasks(dag_id, run_id)
+
+    def wait(self, dag_id: str, run_id: str, *, timeout: float = 300) -> dict[str, Any]:
+        """Wait until a run has ended and return it."""
+        for run in self._until_ended(dag_id, run_id, timeout, 0.5):
+            ended = run
+        return ended
+
+    def _until_ended(self, dag_id: str, run_id: str, timeout: float, interval: float) -> Iterator[dict[str, Any]]:
         until = time.monotonic() + timeout
         while True:
-            run, tasks = self.run(dag_id, run_id), self.tasks(dag_id, run_id)
-            yield run, tasks
+            run = self.run(dag_id, run_id)
+            yield run
             if run["state"] in FINAL:
                 return
             if time.monotonic() > until:
                 raise TimeoutError(f"{dag_id} {run_id} is still {run['state']} after {timeout:.0f} s")
             time.sleep(interval)
-
-    def wait(self, dag_id: str, run_id: str, *, timeout: float = 300) -> dict[str, Any]:
-        """Wait until a run has ended and return it."""
-        for run, _ in self.follow(dag_id, run_id, timeout=timeout, interval=0.5):
-            ended = run
-        return ended
 
     def questions(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
         """Return the approvals of a run that wait for an answer."""
