@@ -3,7 +3,7 @@ PY := .venv/bin/python
 PYTHONS := 3.11 3.12 3.13 3.14
 export PYTHON
 .DEFAULT_GOAL := help
-.PHONY: help setup running run airflow test test-matrix test-next lint types docs hooks stories bench results lock clean
+.PHONY: help setup running clustering run airflow cluster test test-matrix test-next lint types docs hooks stories bench results lock clean
 
 help:  ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -13,6 +13,9 @@ run: running  ## last night's reports and a promotion, on stand-in vendors and a
 
 airflow: running  ## a command of Airflow with the settings of `make run` (ARGS="backfill create --help")
 	@exec $(PY) -m include.local.command $(ARGS)
+
+cluster: clustering  ## the same mission on PostgreSQL, Redis, Celery, two schedulers, two triggerers and an S3 server, all processes of this machine (ONCE=1, NIGHT, PORT)
+	@exec .venvs/cluster/bin/python -m include.local --cluster $(if $(ONCE),--once) $(if $(NIGHT),--night "$(NIGHT)") $(if $(PORT),--port "$(PORT)")
 
 test: setup  ## all tests, fast ones first (ARGS: passed to pytest)
 	@$(PY) -m pytest -m "not airflow" -n 3 --dist loadfile $(ARGS)
@@ -50,6 +53,9 @@ results: setup  ## benchmarks/RESULTS.md, from what the proofs have written
 running:
 	@bin/setup run
 
+clustering: setup
+	@$(PY) -m include.local.cluster.environment
+
 setup:  ## build .venv for development (PYTHON=python3.13: with that interpreter)
 	@bin/setup dev
 
@@ -59,6 +65,7 @@ lock: setup  ## resolve the locks anew from requirements*.txt
 	@.venv/bin/uv pip compile -q --universal --generate-hashes --python-version 3.11 --no-header -c requirements-dev.lock -o requirements-setup.lock requirements-setup.txt
 	@.venv/bin/uv pip compile -q --universal --generate-hashes --python-version 3.11 --no-header --upgrade -o requirements-docs.lock requirements-docs.txt
 	@.venv/bin/uv pip compile -q --universal --generate-hashes --python-version 3.12 --no-header -c requirements-dev.lock $(addprefix --no-emit-package ,deprecated packaging pathspec pluggy typing-extensions wrapt) -o requirements-image.lock requirements-image.txt
+	@.venv/bin/uv pip compile -q --universal --generate-hashes --python-version 3.11 --no-header -c requirements-dev.lock $$(sed -n 's/^\([a-z0-9-]*\)==.*/--no-emit-package \1/p' requirements-dev.lock) -o requirements-cluster.lock requirements-cluster.txt
 
 clean:  ## remove the environments, what was downloaded, the local Airflow and the local lake
 	rm -rf .venv .venv.lock .venvs .local lake site .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis benchmarks/.venvs

@@ -63,7 +63,7 @@ def main() -> int:
     try:
         read_dotenv()
         home = Path(options.home).resolve()
-        airflow = LocalAirflow(home / "airflow", port_of(options.port), {"NIGHTSHIFT_LAKE": lake_url()})
+        airflow = _airflow(home, port_of(options.port), cluster=options.cluster)
         for place in (str(home), lake_url()):
             check_writable(place)
         held.enter_context(held_alone(home))
@@ -76,7 +76,7 @@ def main() -> int:
         if any(not _is_real(one.config.connection) for one in promotions):
             standins.append("flexdeploy")
         vendors = StandIns(standins, airflow.home.parent)
-    except (ConfigError, Refused) as error:
+    except (ConfigError, Refused, NotStarted) as error:
         if str(error) not in told:
             print(f"nightshift: {error}", file=sys.stderr)
         return 2
@@ -94,6 +94,19 @@ def main() -> int:
         airflow.stop()
         vendors.stop()
         held.close()
+
+
+def _airflow(home: Path, port: int, *, cluster: bool) -> LocalAirflow:
+    """Return the Airflow of the mission, not started: the embedded one, or the many processes of a cluster, whose lake
+    is in its own S3 server.
+    """
+    if not cluster:
+        return LocalAirflow(home / "airflow", port, {"NIGHTSHIFT_LAKE": lake_url()})
+    from include.local.cluster.airflow import ClusterAirflow
+
+    found = ClusterAirflow(home / "cluster", port)
+    os.environ.update(found.lake)
+    return found
 
 
 def _mission(
@@ -240,6 +253,7 @@ def _options() -> argparse.Namespace:
         prog="make run", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--once", action="store_true", help="stop everything after the summary")
+    parser.add_argument("--cluster", action="store_true", help="on PostgreSQL, Redis, Celery and S3 (make cluster)")
     parser.add_argument("--night", help="a night other than the last one, YYYY-MM-DD")
     parser.add_argument("--port", help="port of the Airflow UI (default: PORT of the environment or of .env, 8080)")
     parser.add_argument("--home", default=str(HOME), help="folder of the embedded Airflow (default .local)")
