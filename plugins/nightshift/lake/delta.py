@@ -8,6 +8,7 @@ succeed, and its rows are there twice. On object stores the log entry is put on 
 from __future__ import annotations
 
 import json
+import logging
 import random
 import re
 import time
@@ -31,7 +32,11 @@ from nightshift.lake.widening import OtherNights
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
+log = logging.getLogger(__name__)
+
 ATTEMPTS = 40
+CHECKPOINT_EVERY = 10
+"""Commits after which a checkpoint is written. An open reads the checkpoint, and each entry since."""
 LONGEST_WAIT = 2.0
 REFUSALS = 3
 _DELTA = {
@@ -159,11 +164,24 @@ class NightTable:
                 continue
             after = self.snapshot(now.version + 1)
             if after is not None and after.holds(what.content, what.nights):
+                self._keep_short(after)
                 return Commit(after, overruled)
         raise Contended(
             f"{self.name}: other writers came first {ATTEMPTS} times. Nothing was committed; the landed night is "
             "untouched. Publish again, and limit with a pool how many nights of one report are published at a time."
         )
+
+    def _keep_short(self, now: Snapshot) -> None:
+        """Put what the log says so far into one file now and then, so that whoever opens the table reads few entries.
+
+        A checkpoint is derived from the log: where it cannot be written, the next one says the same.
+        """
+        if now.version % CHECKPOINT_EVERY:
+            return
+        try:
+            now.table.create_checkpoint()
+        except (DeltaError, OSError) as error:
+            log.warning("No checkpoint of %s could be written (%s); the next one will be", self.name, error)
 
     def _refusal(self, now: Snapshot, what: Replacement) -> str:
         """Commit at exactly one version above ``now``; return why it was refused, nothing where it was not."""

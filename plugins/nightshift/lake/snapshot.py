@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -13,6 +14,7 @@ from nightshift.lake import objects
 from nightshift.lake.checks import CheckResult
 from nightshift.lake.commit_note import CommitNote, NightMark, iso_of, transaction
 from nightshift.lake.spec import NIGHT, Column, decimal_of
+from nightshift.lake.transactions import numbers_of
 
 if TYPE_CHECKING:
     import deltalake
@@ -126,7 +128,7 @@ class Snapshot:
 
     def mark(self, night: str) -> NightMark | None:
         """Return what the transactions of a night say; ``None`` where it was never published."""
-        of = self.table.transaction_version
+        of = self._transaction
         content, rows, version = (of(transaction(night, what)) for what in ("", "rows", "version"))
         if content is None or rows is None or version is None:
             return None
@@ -135,14 +137,24 @@ class Snapshot:
             content=content, rows=rows, version=version, finished=None if finished is None else iso_of(finished)
         )
 
+    def _transaction(self, name: str) -> int | None:
+        if (known := self._transactions) is not None:
+            return known.get(name)
+        found: int | None = self.table.transaction_version(name)
+        return found
+
+    @cached_property
+    def _transactions(self) -> Mapping[str, int] | None:
+        return numbers_of(self.table, self._store)
+
     def newer(self, nights: Collection[str], finished: int | None) -> dict[str, str]:
         """Return those of these nights that are of an extract that was finished later, with when that was, ISO 8601.
 
         :param finished: when an extract was finished, microseconds since 1970; of one that does not say, none is newer
         """
-        marks = {night: self.table.transaction_version(transaction(night, "finished")) for night in nights}
         if finished is None:
             return {}
+        marks = {night: self._transaction(transaction(night, "finished")) for night in nights}
         return {night: iso_of(there) for night, there in marks.items() if there is not None and there > finished}
 
     def holds(self, content: int, nights: Mapping[str, int | None] | Mapping[str, int]) -> bool:
