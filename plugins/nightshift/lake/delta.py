@@ -24,7 +24,9 @@ from nightshift.lake.columns import same_storage
 from nightshift.lake.commit_note import NOTE, CommitNote, transaction
 from nightshift.lake.errors import Contended, SchemaDrift
 from nightshift.lake.foreign import Stored, refuse_foreign, stored_by
-from nightshift.lake.snapshot import KIND, PublishedNight, Snapshot, kind_of
+from nightshift.lake.published import PublishedNight
+from nightshift.lake.recent import recent_night
+from nightshift.lake.snapshot import KIND, Snapshot, kind_of
 from nightshift.lake.spec import NIGHT, Column
 from nightshift.lake.store import Lake
 from nightshift.lake.widening import OtherNights
@@ -297,10 +299,13 @@ def table_schema(lake: Lake, source: str, report: str) -> list[Column] | None:
 def published_night(lake: Lake, source: str, report: str, night: str) -> PublishedNight | None:
     """Return what the table says of a night; ``None`` where it was never published. Blocks.
 
-    Reads the table's log from its last checkpoint on and one commit, however many nights the table has; no data. Call
-    it in a running task, or in a thread of a process that never forks afterwards: it loads Arrow and Delta.
+    Reads the newest entries of the table's log, and only where they do not tell of the night all that its last
+    checkpoint has; no data. Call it in a running task, or in a thread of a process that never forks afterwards: it
+    loads Arrow and Delta.
 
     :raises ValueError: a name that is not safe as a part of a path
     """
+    if (recent := recent_night(lake, source, report, night)) is not None:
+        return recent
     snapshot = NightTable(lake, source, report).snapshot()
     return snapshot.published(source, report, night) if snapshot is not None else None

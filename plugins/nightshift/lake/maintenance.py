@@ -28,7 +28,8 @@ from nightshift.lake.store import Lake
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
-    from nightshift.lake.snapshot import PublishedNight, Snapshot
+    from nightshift.lake.published import PublishedNight
+    from nightshift.lake.snapshot import Snapshot
 
 SHORTEST_RETENTION = timedelta(days=7)
 """A version of a table stays readable for as long: a reader that began with it, or a publish whose files are not

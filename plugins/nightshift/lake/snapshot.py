@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from nightshift.lake import objects
-from nightshift.lake.checks import CheckResult
 from nightshift.lake.commit_note import CommitNote, NightMark, iso_of, transaction
+from nightshift.lake.published import PublishedNight, published_of
 from nightshift.lake.spec import NIGHT, Column, decimal_of
 from nightshift.lake.transactions import numbers_of
 
@@ -35,43 +34,6 @@ _KINDS = {
     "byte": "int64",
     "float": "float64",
 }
-
-
-@dataclass(frozen=True)
-class PublishedNight:
-    """A night that was published: it is in the table, and everything that was to be checked held when it was committed.
-
-    :param source: connection type of the source
-    :param report: name of the report
-    :param night: the night, ``YYYY-MM-DD``
-    :param extract: name of the extract that it is; ``None`` where the table's log was cleaned up meanwhile
-    :param finished: when the last page of that extract was there, ISO 8601; ``None`` where an earlier version published
-        it
-    :param published: when it was committed, ISO 8601; from its files where the log was cleaned up, ``None`` where those
-        are none either
-    :param rows: its rows as they were committed
-    :param version: version of the table that brought it
-    :param checks: the verdicts of its commit, as far as they are known, and ``unchanged``: that the table still has as
-        many rows of the night as were committed
-    :param checks_known: whether the verdicts of its commit could be read. Where the log was cleaned up they cannot be;
-        that there was a commit says that all of them held
-    """
-
-    source: str
-    report: str
-    night: str
-    extract: str | None
-    finished: str | None
-    published: str | None
-    rows: int
-    version: int
-    checks: tuple[CheckResult, ...]
-    checks_known: bool
-
-    @property
-    def sound(self) -> bool:
-        """Whether every check passed, and nobody changed the number of rows since."""
-        return all(check.ok for check in self.checks)
 
 
 class Snapshot:
@@ -186,23 +148,8 @@ class Snapshot:
         mark = self.mark(night)
         if mark is None:
             return None
-        note, here = self.note(night), self.nights().get(night, 0)
-        detail = f"{here} rows, as published"
-        if here != mark.rows:
-            detail = f"{mark.rows} rows were published, the table has {here} now: something else changed it. "
-            detail += "Publish the night again"
-        unchanged = CheckResult("unchanged", here == mark.rows, detail)
-        return PublishedNight(
-            source=source,
-            report=report,
-            night=night,
-            extract=note.extract if note else None,
-            finished=mark.finished,
-            published=(note.committed if note else None) or self.written(night),
-            rows=mark.rows,
-            version=mark.version,
-            checks=(*(CheckResult(*check) for check in (note.checks if note else ())), unchanged),
-            checks_known=note is not None,
+        return published_of(
+            source, report, night, mark, self.note(night), self.nights().get(night, 0), self.written(night)
         )
 
 

@@ -36,7 +36,8 @@ from nightshift.lake.extract import CHARSET, DATA_KEY, DELIMITER, QUOTE, Manifes
 from nightshift.lake.foreign import Stored, refuse_columns, refuse_foreign, stored_by
 from nightshift.lake.landing import Landing
 from nightshift.lake.pages import LandedPages
-from nightshift.lake.snapshot import PublishedNight, Snapshot
+from nightshift.lake.published import PublishedNight
+from nightshift.lake.snapshot import Snapshot
 from nightshift.lake.spec import NIGHT, Column, CsvSpec, PublishSpec
 from nightshift.lake.staging import StagedFile, Stager, rows_by_night
 from nightshift.lake.statistics import names_first, statistics_of

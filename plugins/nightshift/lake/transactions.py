@@ -16,13 +16,16 @@ from nightshift.lake import objects
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
+LOG = "_delta_log"
 AT_ONCE = 8
 LONGEST_TAIL = 500
 """Log entries that are read here, at most: without a checkpoint for as long, something is amiss."""
 _Action = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
-class _LastCheckpoint(msgspec.Struct):
+class LastCheckpoint(msgspec.Struct):
+    """The hint where the newest checkpoint is."""
+
     version: int
     parts: int | None = None
     v2Checkpoint: Any = None  # noqa: N815 - Delta's name
@@ -42,7 +45,7 @@ def transactions_at(store: ObjectStore, version: int) -> dict[str, int] | None:
 
     :param store: of the table's folder
     """
-    checkpoint = _last_checkpoint(store)
+    checkpoint = last_checkpoint(store)
     found: dict[str, int] | None = {}
     first = 0
     if checkpoint is not None:
@@ -65,16 +68,20 @@ def transactions_of(entry: bytes) -> dict[str, int]:
     return {one.appId: one.version for one in map(_transaction.decode, texts)}
 
 
-def _last_checkpoint(store: ObjectStore) -> _LastCheckpoint | None:
-    text = objects.read(store, "_delta_log/_last_checkpoint")
-    return None if text is None else msgspec.json.decode(text, type=_LastCheckpoint)
+def last_checkpoint(store: ObjectStore, log: str = LOG) -> LastCheckpoint | None:
+    """Return the hint where the newest checkpoint is; ``None`` where there is none. Blocks.
+
+    :param log: the folder of the log, as the store calls it
+    """
+    text = objects.read(store, f"{log}/_last_checkpoint")
+    return None if text is None else msgspec.json.decode(text, type=LastCheckpoint)
 
 
 def _of_checkpoint(store: ObjectStore, version: int) -> dict[str, int] | None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    body = objects.read(store, f"_delta_log/{version:020d}.checkpoint.parquet")
+    body = objects.read(store, f"{LOG}/{version:020d}.checkpoint.parquet")
     if body is None:
         return None
     columns = pq.ParquetFile(pa.BufferReader(body)).read(columns=["txn.appId", "txn.version"])
@@ -88,7 +95,7 @@ def _entries(store: ObjectStore, versions: Sequence[int]) -> list[bytes] | None:
     if len(versions) > LONGEST_TAIL:
         return None
     with ThreadPoolExecutor(AT_ONCE) as readers:
-        found = list(readers.map(lambda version: objects.read(store, f"_delta_log/{version:020d}.json"), versions))
+        found = list(readers.map(lambda version: objects.read(store, f"{LOG}/{version:020d}.json"), versions))
     return None if any(entry is None for entry in found) else [entry for entry in found if entry is not None]
 
 

@@ -22,7 +22,7 @@ from nightshift.config.promotions import reports_awaited
 from nightshift.settings import PROMOTIONS, ConfigError, config_folder
 
 if TYPE_CHECKING:
-    from nightshift.lake.snapshot import PublishedNight
+    from nightshift.lake.published import PublishedNight
     from nightshift.lake.store import Lake
 
 Look = Callable[[str, str], "PublishedNight | None"]

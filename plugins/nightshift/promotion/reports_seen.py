@@ -10,7 +10,7 @@ from nightshift.nights.ready import published_report
 from nightshift.promotion.record import ReportSeen
 
 if TYPE_CHECKING:
-    from nightshift.lake.snapshot import PublishedNight
+    from nightshift.lake.published import PublishedNight
     from nightshift.lake.store import Lake
 
 NEWEST = 30
