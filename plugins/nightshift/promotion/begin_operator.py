@@ -134,7 +134,8 @@ class PromotionBeginOperator(BaseOperator):
                 return await self._written(
                     records, record.close(PromotionOutcome.SUPERSEDED, "a newer night came first")
                 )
-        record = record.changed(turn=queue.number)
+        # What a person said in the form was said then, not when the turn came: it pardons nothing that was found since.
+        record = record.changed(turn=queue.number, opened=min(record.opened, queue.opened or record.opened))
         if why := await self._in_vain(context, records, record):
             returned = await self._written(records, record.close(PromotionOutcome.SKIPPED, why))
             await queue.turns.leave(record.run_id)

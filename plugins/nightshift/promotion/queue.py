@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from datetime import datetime
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +44,8 @@ class Queue:
         self.config = config
         self.number: int | None = None
         """Number of the turn, once it is ours."""
+        self.opened: datetime | None = None
+        """When this run first said that it waits."""
         self.newer: Waiter | None = None
         """The newer night that takes the place of this run."""
         self._context = context
@@ -50,6 +53,7 @@ class Queue:
     async def look(self, record: PromotionRecord) -> QueuePosition:
         """Look once, and take the turn if it is there to take."""
         me = await self.turns.enter(Waiter(run_id=record.run_id, night=record.night, opened=record.opened))
+        self.opened = me.opened
         others = await self._others(me)
         if self.config.newer == "supersede" and (newer := [one for one in others if one.is_newer_than(me.night)]):
             self.newer = newer[-1]

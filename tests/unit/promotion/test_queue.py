@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+import time_machine
 
 from include.standins import Fault
 from nightshift.errors import Ambiguous
 from nightshift.promotion.record import PromotionOutcome, StepState
+from nightshift.promotion.revoked import report
 from nightshift.promotion.triggers import TurnTrigger
 from nightshift.promotion.turns import Waiter
 from tests.unit.promotion.play import N1, N2, N3, NAME, OLD_VERSION, Play, Run
@@ -233,3 +236,25 @@ def test_the_wait_ends_when_there_is_something_to_see(play: Play, looked: Callab
     assert looked("r3", supersedable=True) == "time to look"
     play.put(one.record.close(PromotionOutcome.PROMOTED))
     assert (looked("r2"), looked("r3")) == ("its turn", "time to look")
+
+
+def test_an_emergency_that_waited_pardons_nothing_that_was_found_meanwhile(play: Play) -> None:
+    with time_machine.travel(datetime(2026, 11, 23, 9, tzinfo=UTC)) as clock:
+        first = play.start("r1", N1)
+        goes_on(first)
+        for name in ("build", "DEV.deploy"):
+            first.do(name, follow=True)
+        version = first.record.version
+        assert version is not None
+        fire = {"version_id": version.id, "from_stage": "TEST", "emergency": "it burns"}
+        again = play.start("d", run_type="manual", by="ann", **fire)
+        waits(again)
+        clock.shift(3600)
+        asyncio.run(report(play.records, "r1", "DEV", by="dan", why="it is slow"))
+        play.put(first.record.close(PromotionOutcome.FAILED))
+        clock.shift(3600)
+        goes_on(again)
+        done = again.do("TEST.deploy")
+    assert done.state == "failed"
+    assert "was revoked: DEV refuted by dan" in str(done.error)
+    assert [step.task for step in again.record.steps] == []
