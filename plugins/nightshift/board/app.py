@@ -35,9 +35,12 @@ from nightshift.board.models import (
     JobsAnswer,
     Lane,
     Lanes,
+    LaneStage,
     LiftRequest,
     NightsGrid,
     Overview,
+    Revoked,
+    RevokeRequest,
     TimeLine,
     Trouble,
 )
@@ -45,7 +48,9 @@ from nightshift.board.overview import Parts, overview
 from nightshift.board.pages import page, static_files
 from nightshift.board.people import Person, PersonDep, person
 from nightshift.board.promotions import Promotions, cursor, promotion_dag_of
+from nightshift.board.revoking import revoke
 from nightshift.config.freezes import FreezeRules
+from nightshift.config.promotions import Application
 from nightshift.fields import Day
 from nightshift.lake.store import Lake
 from nightshift.nights.index import NightIndex
@@ -228,6 +233,14 @@ class Board:
         await lift(lake, it.who, asked, list(it.config.applications))
         return await self.holds(it)
 
+    async def revoke(self, it: VisibleDep, asked: RevokeRequest) -> Revoked:
+        """Revoke what runs in a stage."""
+        if asked.application not in it.applications:
+            raise HTTPException(404, f"There is no application {asked.application}, or none that you may see.")
+        lake, _, _ = await self.lake()
+        dag_id, configured = promotion_dag_of(asked.application), it.config.applications[asked.application]
+        return await revoke(lake, it.who, asked, dag_id, configured if isinstance(configured, Application) else None)
+
     async def answers(self, it: VisibleDep, application: str, run_id: str, task: str) -> Response:
         """Answer with who has answered a question so far, as an image for Airflow's own view of it."""
         if application not in it.applications:
@@ -261,12 +274,16 @@ def create_app() -> FastAPI:
         ("holds", board.holds, HoldsAnswer),
     ):
         app.add_api_route(f"/api/{path}", answered(route), methods=["GET"], response_model=model, dependencies=guard)
-    for path, press in (("holds", board.hold), ("holds/lift", board.lift)):
+    for path, press, told in (
+        ("holds", board.hold, HoldsAnswer),
+        ("holds/lift", board.lift, HoldsAnswer),
+        ("revoke", board.revoke, Revoked),
+    ):
         app.add_api_route(
             f"/api/{path}",
             answered(press),
             methods=["POST"],
-            response_model=HoldsAnswer,
+            response_model=told,
             dependencies=[*guard, Depends(pressed)],
         )
     app.add_api_route(
@@ -293,5 +310,11 @@ def _stopped(
             "holds": tuple(one for one in held if one.application in (None, name)),
             "freezes": freeze_lines(rules.freezes, now, application=name, stages=stages),
             "presses": (hold_press(name, may),),
+            "stages": tuple(_with_revoke(one, allowed=may.get(name, False)) for one in lane.stages),
         }
     )
+
+
+def _with_revoke(stage: LaneStage, *, allowed: bool) -> LaneStage:
+    revoke = stage.revoke and stage.revoke.model_copy(update={"allowed": allowed})
+    return stage.model_copy(update={"revoke": revoke})

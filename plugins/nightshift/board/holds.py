@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
-from airflow.models.log import Log
-from airflow.utils.session import create_session
 from fastapi import HTTPException
 
 from nightshift.board import MOUNT
+from nightshift.board.audit import write_down
 from nightshift.board.models import ApiCall, Ask, HoldLine, HoldRequest, LiftRequest, Press, PressKind
 from nightshift.board.people import Person
 from nightshift.board.promotions import promotion_dag_of
@@ -138,7 +136,6 @@ def _body(**fields: Any) -> dict[str, Any]:
 
 
 def _audit(event: str, who: Person, one: Hold, why: str = "") -> None:
-    """Write who did what into Airflow's own audit log, beside the objects in the lake that say the same."""
     until: datetime | None = one.until
     extra = {
         "hold": one.id,
@@ -146,8 +143,4 @@ def _audit(event: str, who: Person, one: Hold, why: str = "") -> None:
         "reason": why or one.reason,
         "until": until and until.isoformat(),
     }
-    dag_id = promotion_dag_of(one.application) if one.application else None
-    with create_session() as session:
-        session.add(
-            Log(event=event, owner=who.name, owner_display_name=who.name, extra=json.dumps(extra), dag_id=dag_id)
-        )
+    write_down(event, who, promotion_dag_of(one.application) if one.application else None, extra)

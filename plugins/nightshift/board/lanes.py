@@ -18,6 +18,7 @@ from nightshift.board.models import (
     WaitLine,
 )
 from nightshift.board.presses import run_path
+from nightshift.board.revoking import revoke_press
 from nightshift.config.promotions import Application
 from nightshift.config.stages import Stage
 from nightshift.promotion.doubts import Doubt, doubts_in
@@ -64,7 +65,7 @@ def lane_of(
     )
     before = [None, *labels[:-1]]
     lines = [
-        _stage(label, stages.get(label), standing, records, under_way, previous)
+        _stage(label, stages.get(label), standing, records, under_way, previous, configured)
         for label, previous in zip(labels, before, strict=True)
     ]
     last = records.get(standing.last) if standing.last else None
@@ -125,6 +126,7 @@ def _stage(
     records: Mapping[str, PromotionRecord],
     under_way: Sequence[PromotionRecord],
     previous: str | None,
+    application: Application | None,
 ) -> LaneStage:
     here = _running(label, standing, records, under_way)
     brought = records.get(here.run_id) if here else None
@@ -144,6 +146,7 @@ def _stage(
         behind=standing.behind(label, previous) if previous is not None else 0,
         coming=_version(coming.version) if coming else None,
         waiting=_waiting_here(coming, label, configured) if coming else None,
+        revoke=revoke_press(brought, label, here.version, application) if here and brought else None,
         links=_stage_links(brought, label),
     )
 

@@ -137,6 +137,7 @@ class PressKind(StrEnum):
     FORCE = "force"
     HOLD = "hold"
     LIFT = "lift"
+    REVOKE = "revoke"
     TEST = "test"
     ADOPT = "adopt"
     RESUBMIT = "resubmit"
@@ -394,6 +395,7 @@ class LaneStage(Answer):
     :param behind: how many versions newer ones the stage before it has had since
     :param waiting: what the version that comes next waits for here
     :param coming: the version that comes next
+    :param revoke: says that what runs here is bad; ``null``: that is known already, or nothing runs here
     """
 
     label: str
@@ -408,6 +410,7 @@ class LaneStage(Answer):
     behind: int = 0
     coming: VersionShown | None = None
     waiting: WaitLine | None = None
+    revoke: Press | None = None
     links: tuple[Link, ...] = ()
 
 
@@ -744,6 +747,28 @@ class LiftRequest(Answer):
 
     id: str = Field(min_length=1, max_length=200)
     reason: str = Field(min_length=1, max_length=1000)
+
+
+# -- Revocations -----------------------------------------------------------------------------------------------------
+
+
+class RevokeRequest(Answer):
+    """Say that what runs in a stage is bad.
+
+    :param run_id: the promotion that brought it, and ``version_id`` what it brought: what the person saw
+    """
+
+    application: str = Field(min_length=1, max_length=200)
+    stage: str = Field(min_length=1, max_length=200)
+    run_id: str = Field(min_length=1, max_length=500)
+    version_id: int
+    reason: str = Field(min_length=1, max_length=1000)
+
+
+class Revoked(Answer):
+    """What was revoked, and what follows."""
+
+    message: str
 
 
 # -- Overview --------------------------------------------------------------------------------------------------------

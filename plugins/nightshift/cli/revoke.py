@@ -29,18 +29,22 @@ def revoke(
     with telling():
         from nightshift.config.promotions import applications_in_force
         from nightshift.nights.place import lake_of_this_deployment
-        from nightshift.promotion.revoked import report
+        from nightshift.promotion.revoked import report, what_follows
         from nightshift.promotion.store import Records
 
         known = applications_in_force(with_gone=True)
         if application not in known:
             raise typer.BadParameter(f"{application!r} is no application{nearest(application, known)}")
         lake = lake_of_this_deployment()
-        here = _running(lake, application, stage)
-        if not confirmed(f"Revoke {here.version} of {application}? It goes to no stage any more.", yes=yes):
+        here, records = _running(lake, application, stage), Records(lake, application)
+        record = asyncio.run(records.read(here.run_id))
+        follows = "" if record is None else what_follows(record, stage, known[application])
+        if not confirmed(
+            f"Revoke {here.version} of {application}? It goes to no stage any more. {follows}".strip(), yes=yes
+        ):
             raise typer.Exit(Exit.WRONG)
         try:
-            told = asyncio.run(report(Records(lake, application), here.run_id, stage, by=who(), why=reason))
+            told = asyncio.run(report(records, here.run_id, stage, by=who(), why=reason))
         except ValueError as error:
             raise CannotTell(f"{error}. Nothing was changed.") from None
     if as_json:

@@ -199,6 +199,10 @@ class Application(OfProject):
         """Return what follows where a stage fails."""
         return stage.on_failure or self.on_failure or ("stop" if self.roll_back is None else "offer")
 
+    def on_failure_at(self, label: str) -> OnFailure | None:
+        """Return what follows where a stage fails, by its label; ``None``: there is no such stage."""
+        return next((self.on_failure_of(stage) for stage in self.stages if stage.label == label), None)
+
     @property
     def named(self) -> str:
         """The project for people: its path, or ``project 10101``."""

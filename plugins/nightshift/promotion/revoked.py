@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING
 
 from nightshift.errors import Rejected
 from nightshift.lake.errors import Contended
+from nightshift.promotion.due import SOAK
 from nightshift.promotion.index import read_index
-from nightshift.promotion.record import PromotionRecord, StepKind, Verdict, VerdictWord, Version, now
+from nightshift.promotion.record import PromotionRecord, StepKind, StepState, Verdict, VerdictWord, Version, now
 from nightshift.promotion.rules.revocation import Said, revocation
 from nightshift.promotion.rules.verification import deployment_in
 
 if TYPE_CHECKING:
+    from nightshift.config.promotions import Application
     from nightshift.promotion.store import Records
 
 LONGEST = 1000
@@ -49,6 +51,33 @@ async def revocation_of(records: Records, version: Version | None, record: Promo
 def words_of(said: Said, version: Version) -> str:
     """Return why a version goes nowhere, for people."""
     return f"the verification of {version} was revoked: {said.verdict.words} (run {said.run_id})"
+
+
+def what_follows(record: PromotionRecord, stage: str, application: Application | None) -> str:
+    """Return what follows in a stage whose version a person finds to be bad, in words.
+
+    Only a soak that is underway ends with it, and on_failure follows. Later nothing is brought back by itself: what ran
+    there before may be weeks old, and nobody has approved that it comes back now.
+
+    :param record: of the promotion that brought the version
+    :param application: as it is configured; ``None``: that cannot be read
+    """
+    on_failure = application.on_failure_at(stage) if application is not None else None
+    soak = record.step(f"{stage}.{SOAK}")
+    if record.closed is None and soak is not None and soak.state is StepState.STARTED:
+        return f"Its soak in {stage} ends, and {_FOLLOWS.get(on_failure or '', 'on_failure of the stage follows')}."
+    went_on = "it goes on no further" if record.closed is None else "its promotion has ended"
+    return (
+        f"{stage} goes on running it: {went_on}, and nothing is brought back by itself. To bring another version there, "
+        f"trigger {record.dag_id} with Version and From stage {stage}."
+    )
+
+
+_FOLLOWS = {
+    "offer": "a person is asked whether the version from before is brought back",
+    "roll_back": "the version from before is brought back at once, or asked for where nobody has approved that",
+    "stop": "the stage stays as it is",
+}
 
 
 async def report(records: Records, run_id: str, stage: str, *, by: str, why: str) -> Verdict:

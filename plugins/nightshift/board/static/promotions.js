@@ -117,6 +117,7 @@ function Stage({ stage, now }) {
     stage.text && h("div", { className: tone === "bad" ? "ns-bad" : "ns-mute" }, stage.text),
     (stage.coming || stage.waiting) && h(Coming, { stage, now }),
     h(Links, { links: stage.links }),
+    stage.revoke && h(PressButton, { press: stage.revoke, size: "xs" }),
   );
 }
 

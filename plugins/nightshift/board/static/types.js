@@ -261,6 +261,7 @@
  * @property {number} behind
  * @property {VersionShown | null} coming
  * @property {WaitLine | null} waiting
+ * @property {Press | null} revoke
  * @property {Array<Link>} links
  */
 
@@ -343,7 +344,7 @@
  * @property {boolean} danger
  */
 
-/** @typedef {"run" | "backfill" | "clear_publish" | "force" | "hold" | "lift" | "test" | "adopt" | "resubmit" | "over" | "look" | "cancel"} PressKind */
+/** @typedef {"run" | "backfill" | "clear_publish" | "force" | "hold" | "lift" | "revoke" | "test" | "adopt" | "resubmit" | "over" | "look" | "cancel"} PressKind */
 
 /**
  * @typedef {object} Problem
@@ -389,6 +390,20 @@
  * @property {Array<number | null>} shade
  * @property {Record<string, CellNote>} notes
  * @property {Array<string>} waited_for_by
+ */
+
+/**
+ * @typedef {object} RevokeRequest
+ * @property {string} application
+ * @property {string} stage
+ * @property {string} run_id
+ * @property {number} version_id
+ * @property {string} reason
+ */
+
+/**
+ * @typedef {object} Revoked
+ * @property {string} message
  */
 
 /**

@@ -15,6 +15,7 @@ from nightshift.board.models import (
     Lanes,
     LaneStage,
     Link,
+    Press,
     PressKind,
     PromotionLine,
     StageState,
@@ -80,7 +81,13 @@ def lanes(*, allowed: bool = True) -> Lanes:
         dag_id="promote_finance_sync",
         description="release · ticket CHG-20417",
         stages=(
-            stage("DEV", StageState.VERIFIED, "7.3.0", since=ago(hours=5)),
+            stage(
+                "DEV",
+                StageState.VERIFIED,
+                "7.3.0",
+                since=ago(hours=5),
+                revoke=revoke_press("DEV", 105, allowed=allowed),
+            ),
             stage(
                 "TEST",
                 StageState.VERIFICATION_FAILED,
@@ -124,6 +131,26 @@ def lanes(*, allowed: bool = True) -> Lanes:
         presses=(hold_press("usage_portal", allowed=allowed),),
     )
     return Lanes(now=NOW, lanes=(license_portal, finance_sync, usage_portal), presses=(hold_press(allowed=allowed),))
+
+
+def revoke_press(label: str, version_id: int, *, allowed: bool) -> Press:
+    """Return the press that revokes what runs in a stage of finance_sync."""
+    body = {
+        "application": "finance_sync",
+        "stage": label,
+        "run_id": "r3",
+        "version_id": version_id,
+        "reason": "${reason}",
+    }
+    return press(
+        PressKind.REVOKE,
+        "Revoke 7.3.0",
+        "7.3.0 goes to no stage of finance_sync any more. Nothing is brought back by itself.",
+        allowed=allowed,
+        danger=True,
+        asks=(Ask(name="reason", label="Reason"),),
+        calls=(ApiCall(method="POST", path="nightshift/board/api/revoke", body=body),),
+    )
 
 
 def hold(application: str | None = None, *, allowed: bool = True) -> HoldLine:

@@ -117,6 +117,31 @@ def test_one_application_is_held_and_the_hold_is_lifted(host: Host, open_page: O
     assert host.laid.sent[-1][1:] == ("nightshift/board/api/holds/lift", {"id": "h1", "reason": "it moved"})
 
 
+def test_a_version_is_revoked_with_a_reason_once_the_person_has_read_what_follows(
+    host: Host, open_page: OpenPage
+) -> None:
+    done = {"message": "7.3.0 is revoked. DEV goes on running it: nothing is brought back by itself."}
+    host.laid.refusals["nightshift/board/api/revoke"] = (200, done)
+    page = open_page(host.url)
+    page.goto("/plugin/nightshift?view=promotions")
+    page.get_by_role("article", name="finance_sync").get_by_role("button", name="Revoke 7.3.0").click()
+    dialog = page.get_by_role("alertdialog")
+    dialog.get_by_text("7.3.0 goes to no stage of finance_sync any more.").wait_for()
+    revoke = dialog.get_by_role("button", name="Revoke 7.3.0")
+    expect(revoke).to_be_disabled()
+    dialog.get_by_label("Reason").fill("invoices are empty")
+    revoke.click()
+    dialog.get_by_text("DEV goes on running it").wait_for()
+    body = {
+        "application": "finance_sync",
+        "stage": "DEV",
+        "run_id": "r3",
+        "version_id": 105,
+        "reason": "invoices are empty",
+    }
+    assert host.laid.sent == [("POST", "nightshift/board/api/revoke", body)]
+
+
 def test_a_job_in_doubt_is_adopted_with_its_id_and_a_reason(host: Host, open_page: OpenPage) -> None:
     page = open_page(host.url)
     page.goto("/plugin/nightshift?view=jobs")
