@@ -9,11 +9,14 @@ from xml.sax.saxutils import escape, quoteattr
 
 from fastapi.responses import Response
 
+from nightshift.promotion.record import StepKind
+from nightshift.promotion.rules.people import Quorum, tally
 from nightshift.promotion.store import Records
 
 if TYPE_CHECKING:
+    from nightshift.config.promotions import Application
     from nightshift.lake.store import Lake
-    from nightshift.promotion.record import PromotionStep
+    from nightshift.promotion.record import PromotionRecord, PromotionStep
 
 WIDTH, ROOM, LINE = 300, 42, 16
 """Airflow's Markdown shows no image wider; characters of a line, and its height."""
@@ -25,24 +28,46 @@ _STYLE = (
 )
 
 
-def lines_of(step: PromotionStep) -> list[str]:
-    """Return who has answered what to a question, a line each."""
-    found = []
+def lines_of(step: PromotionStep, quorum: Quorum | None) -> list[str]:
+    """Return how many more have to approve, and who has answered what to a question, a line each.
+
+    :param quorum: what the approval asks for; ``None``: its configuration cannot be read
+    """
+    found = [] if quorum is None or not quorum.is_strict else tally(step.answers, quorum, step.terms or "").lines[:1]
     for one in step.answers:
         why = f": {one.reason}" if one.reason else ""
         counts = "" if one.terms == step.terms else " (to something else, so it does not count)"
         found.append(f"{one.name}: {one.word}{why}, {one.at:%Y-%m-%d %H:%M} UTC{counts}")
-    return found or ["Nobody has answered yet."]
+    return found if step.answers else [*found, "Nobody has answered yet."]
 
 
-async def answers_image(lake: Lake, application: str, run_id: str, task: str) -> Response:
-    """Return the image; whatever is wrong is a text in it."""
+def quorum_of(application: Application | None, record: PromotionRecord, step: PromotionStep) -> Quorum | None:
+    """Return what the approval of a step asks for, as it is configured."""
+    if application is None:
+        return None
+    if step.kind is StepKind.ROLL_BACK_APPROVAL:
+        asks = application.roll_back.approval if application.roll_back else None
+    else:
+        asks = next((one.approval for one in application.stages if one.label == step.stage), None)
+    return None if asks is None else Quorum(asks.at_least, record.by if asks.not_requester else None, asks.is_strict)
+
+
+async def answers_image(
+    lake: Lake, name: str, run_id: str, task: str, application: Application | None = None
+) -> Response:
+    """Return the image; whatever is wrong is a text in it.
+
+    :param name: of the application
+    :param application: as it is configured; ``None``: that cannot be read
+    """
     try:
-        record = await Records(lake, application).read(run_id)
+        record = await Records(lake, name).read(run_id)
     except Exception as error:
         return image([f"The record of this promotion cannot be read ({type(error).__name__})."])
     step = None if record is None else record.step(task)
-    return image(["Nobody has been asked yet."] if step is None else lines_of(step))
+    if record is None or step is None:
+        return image(["Nobody has been asked yet."])
+    return image(lines_of(step, quorum_of(application, record, step)))
 
 
 def image(texts: list[str]) -> Response:

@@ -246,7 +246,9 @@ class Board:
         if application not in it.applications:
             raise HTTPException(404, f"There is no application {application}, or none that you may read.")
         lake, _, _ = await self.lake()
-        return await answers_image(lake, application, run_id, task)
+        configured = it.config.applications[application]
+        found = configured if isinstance(configured, Application) else None
+        return await answers_image(lake, application, run_id, task, found)
 
     async def _holds(self, it: Visible) -> tuple[tuple[HoldLine, ...], tuple[Trouble, ...]]:
         try:

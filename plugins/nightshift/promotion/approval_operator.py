@@ -302,7 +302,8 @@ class PromotionApprovalOperator(ApprovalOperator):
         self.subject, self.body = self.summarize(record, now_running, doubts)
         self.assigned_users = self._people(context, recorder.stage)
         if self.at_least > 1 or self.not_requester:
-            self.body = f"{self.body}\n\n{quorum_lines(record, recorder.task_id, self._quorum(context))}"
+            # First: whoever opens the question sees at a glance how many are asked, and who has answered.
+            self.body = f"{quorum_lines(record, recorder.task_id, self._quorum(context))}\n\n{self.body}"
         return recorder, record, not asked_before
 
     def _refuse_another_question(self, context: Context, recorder: StepRecorder, record: PromotionRecord) -> None:

@@ -52,6 +52,16 @@ async def test_it_shows_who_has_answered_what(lake: Lake, ada: Any) -> None:
     )
 
 
+async def test_it_says_at_a_glance_how_many_more_have_to(lake: Lake, ada: Any, config: Path) -> None:
+    file = config / "promotions.yaml"
+    several = "approval: {hours: 24, users: [ann, bob, eve], at_least: 3}"
+    file.write_text(file.read_text().replace("approval: {hours: 24}", several))
+    await put(lake)
+    assert texts((await ada.get(PLACE)).text) == "0 of 3 approved; 3 more have to Nobody has answered yet."
+    await put(lake, said("ann"), said("bob", word="no"))
+    assert texts((await ada.get(PLACE)).text).startswith("1 of 3 approved: ann; 2 more have to ann: yes")
+
+
 async def test_it_says_that_nobody_has_answered_or_was_asked(lake: Lake, ada: Any) -> None:
     assert texts((await ada.get(PLACE)).text) == "Nobody has been asked yet."
     await put(lake)

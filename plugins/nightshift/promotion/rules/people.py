@@ -110,7 +110,10 @@ class Tally:
     @property
     def lines(self) -> list[str]:
         """Who has answered what, a line each."""
-        found = [f"{len(self.agreed)} of {self.at_least} approved{': ' if self.agreed else ''}{', '.join(self.agreed)}"]
+        missing = 0 if self.no is not None else max(0, self.at_least - len(self.agreed))
+        more = f"; {missing} more {'has' if missing == 1 else 'have'} to" if missing else ""
+        who = f": {', '.join(self.agreed)}" if self.agreed else ""
+        found = [f"{len(self.agreed)} of {self.at_least} approved{who}{more}"]
         if self.no is not None:
             found.append(f"rejected by {self.no.name}: {self.no.reason or 'no reason was given'}")
         found += [f"{name} said no without a reason: give one, or change it" for name in self.unexplained]

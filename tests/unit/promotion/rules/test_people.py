@@ -160,7 +160,7 @@ def test_a_stage_is_approved_by_enough_different_people_and_by_nobody_against(
 def test_it_is_said_who_has_answered_what() -> None:
     found = tally([said("ann"), said("bob", "no"), said("eve")], Quorum(2, requester="eve", is_strict=True), "t")
     assert found.lines == [
-        "1 of 2 approved: Ann",
+        "1 of 2 approved: Ann; 1 more has to",
         "Bob said no without a reason: give one, or change it",
         "the answer of Eve, who asked for it, does not count",
     ]
