@@ -250,6 +250,10 @@ class FakeExecutionApi:
         """Rebuild the trigger of a ``DeferTask`` message from what was serialised."""
         return import_string(message.classpath)(**deserialize(message.trigger_kwargs))
 
+    def take_up(self, try_number: int = 1) -> None:
+        """Have an attempt that another process has deferred, so that it can be resumed."""
+        self._attempt, self._try_number = uuid.uuid4(), try_number
+
     def clear(self) -> None:
         """Do what a person's clear does: a new set of retries on top of the tries so far; the state store stays."""
         self.max_tries = self._try_number + self._retries

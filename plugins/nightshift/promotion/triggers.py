@@ -174,15 +174,22 @@ class TurnTrigger(BaseTrigger):
     :param supersedable: wake the task when a newer night waits
     :param interval: seconds between two looks
     :param longest: seconds after which the task is woken in any case
+    :param gives_way: how waits that 0.1.0 deferred say ``supersedable``
     """
 
     def __init__(
-        self, application: str, run_id: str, supersedable: bool = False, interval: float = 3.0, longest: float = 300.0
+        self,
+        application: str,
+        run_id: str,
+        supersedable: bool = False,
+        interval: float = 3.0,
+        longest: float = 300.0,
+        gives_way: bool = False,
     ) -> None:
         super().__init__()
         self.application = application
         self.run_id = run_id
-        self.supersedable = supersedable
+        self.supersedable = supersedable or gives_way
         self.interval = interval
         self.longest = longest
 
