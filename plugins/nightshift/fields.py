@@ -51,7 +51,7 @@ def night_of(text: str) -> date:
     """
     try:
         day = date.fromisoformat(text)
-    except ValueError:
+    except (ValueError, TypeError):  # a form that another program fills in may have a number there
         day = None
     if day is None or day.isoformat() != text:
         raise ValueError(f"{text!r} is not a night; give a day as YYYY-MM-DD.")

@@ -17,6 +17,7 @@ import msgspec
 from nightshift.errors import VendorError
 from nightshift.exago.paths import VENDOR, ContentPath
 from nightshift.lake import objects
+from nightshift.lake.errors import Damaged
 
 if TYPE_CHECKING:
     from nightshift.lake.store import Lake
@@ -99,7 +100,17 @@ class Claims:
 
     async def _all(self) -> list[tuple[str, Claim]]:
         bodies = [(name, await objects.aread(self._store, name)) for name in sorted(await objects.anames(self._store))]
-        return [(name, msgspec.json.decode(body, type=Claim)) for name, body in bodies if body is not None]
+        return [(name, self._read(name, body)) for name, body in bodies if body is not None]
+
+    def _read(self, name: str, body: bytes) -> Claim:
+        try:
+            return msgspec.json.decode(body, type=Claim)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise Damaged(
+                f"{'/'.join(self._folder)}/{name} is not the claim that it was ({error}). Nothing was changed: it may "
+                "be of a promotion that is underway. Restore the object, or delete it when no promotion of folders "
+                "runs, then clear the task."
+            ) from None
 
 
 def _name_of(owner: str) -> str:

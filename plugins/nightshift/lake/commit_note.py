@@ -65,12 +65,17 @@ class CommitNote(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def of_commit(cls, log: bytes) -> CommitNote | None:
-        """Return the note of a commit's log entry, ``None`` where it is not one of ours."""
-        for line in log.splitlines():
-            commit = json.loads(line).get("commitInfo")
-            if commit and NOTE in commit:
-                found = json.loads(commit[NOTE]) | {"committed": iso_of(1000 * int(commit.get("timestamp", 0)))}
-                return msgspec.convert(found, cls)
+        """Return the note of a commit's log entry, ``None`` where it is not one of ours, or no longer as we wrote it:
+        what it said then counts as not known.
+        """
+        try:
+            for line in log.splitlines():
+                commit = json.loads(line).get("commitInfo")
+                if commit and NOTE in commit:
+                    found = json.loads(commit[NOTE]) | {"committed": iso_of(1000 * int(commit.get("timestamp", 0)))}
+                    return msgspec.convert(found, cls)
+        except (ValueError, TypeError, AttributeError, OverflowError, RecursionError):
+            return None
         return None
 
 

@@ -8,11 +8,14 @@ sees that a newer night waits.
 
 from __future__ import annotations
 
+import contextlib
+import re
 from typing import TYPE_CHECKING
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from nightshift.lake import objects
+from nightshift.lake.errors import Damaged
 from nightshift.lake.store import segment
 from nightshift.promotion.store import names_in, object_name, read_object
 
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
 
 KEPT = 50
 """Old turns that are kept, for a person who wants to know."""
+_TURN = re.compile(r"(\d{8})\.json", re.ASCII)
 
 
 class Waiter(BaseModel):
@@ -62,15 +66,15 @@ class Turns:
     """
 
     def __init__(self, lake: Lake, application: str) -> None:
-        path = ("claims", "promotions", segment(application, "application"))
+        self._path = ("claims", "promotions", segment(application, "application"))
         self._lake = lake
-        self._turns = lake.objects(*path, "turns")
-        self._waiting = lake.objects(*path, "waiting")
+        self._turns = lake.objects(*self._path, "turns")
+        self._waiting = lake.objects(*self._path, "waiting")
 
     async def latest(self) -> Turn | None:
         """Return the newest turn."""
-        newest = max((name for name, _ in await names_in(self._turns)), default=None)
-        return None if newest is None else await self._turn(int(newest.removesuffix(".json")))
+        numbers = [int(found[1]) for name, _ in await names_in(self._turns) if (found := _TURN.fullmatch(name))]
+        return await self._turn(max(numbers)) if numbers else None
 
     async def before(self, turn: Turn) -> Turn | None:
         """Return the turn before one."""
@@ -97,9 +101,11 @@ class Turns:
         """
         name = object_name(waiter.run_id)
         if text := await read_object(self._waiting, name):
-            first = Waiter.model_validate_json(text)
-            if first.night == waiter.night:
-                return first
+            # What nobody can read any more says nothing, and it is this run's own: it is written anew.
+            with contextlib.suppress(ValidationError):
+                first = Waiter.model_validate_json(text)
+                if first.night == waiter.night:
+                    return first
         await objects.awrite(self._waiting, name, waiter.model_dump_json().encode())
         return waiter
 
@@ -110,15 +116,29 @@ class Turns:
     async def waiting(self) -> list[Waiter]:
         """Return the runs that said that they wait, in their order. Some may have ended without taking their note
         away.
+
+        :raises Damaged: a note cannot be read
         """
-        texts = [await read_object(self._waiting, name) for name, _ in await names_in(self._waiting)]
-        return sorted((Waiter.model_validate_json(text) for text in texts if text), key=lambda one: one.order)
+        notes = [(name, await read_object(self._waiting, name)) for name, _ in await names_in(self._waiting)]
+        return sorted((self._read(text, "waiting", name) for name, text in notes if text), key=lambda one: one.order)
 
     async def _turn(self, number: int) -> Turn | None:
         text = await read_object(self._turns, _numbered(number)) if number > 0 else None
         if text is None:
             return None
-        return Turn(number=number, **Waiter.model_validate_json(text).model_dump())
+        return Turn(number=number, **self._read(text, "turns", _numbered(number)).model_dump())
+
+    def _read(self, text: bytes, folder: str, name: str) -> Waiter:
+        try:
+            return Waiter.model_validate_json(text)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            what = "turn" if folder == "turns" else "note of a run that waits"
+            raise Damaged(
+                f"{'/'.join((*self._path, folder, name))} is not the {what} that it was: "
+                f"{'.'.join(map(str, first['loc']))}: {first['msg']}. Nothing began on its word. Look which promotion "
+                "of this application runs; restore the object, or, when none does, delete it, then clear the task."
+            ) from None
 
 
 def _numbered(number: int) -> str:

@@ -16,7 +16,7 @@ import logging
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from statistics import fmean, median
 from typing import TYPE_CHECKING
 
@@ -43,6 +43,7 @@ ATTEMPTS = 6
 PAUSES = (timedelta(0), timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=15), timedelta(minutes=60))
 """How long after an attempt that failed the next one is made; the last pause for all further ones."""
 AT_ONCE = 50
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 _REVISION = re.compile(r"r(\d{6})\.json")
 _ATTEMPT = re.compile(r"u(\d{6})\.([A-Za-z0-9_-]+)\.(\d{2})(\.sent|\.failed)?\.json")
 
@@ -191,7 +192,11 @@ class Incidents:
 
     async def _attempt(self, name: str, update: int, channel: str, number: int, what: str = "") -> Telling | None:
         body = await objects.aread(self._store, f"{name}/{_attempt(update, channel, number, what)}")
-        return None if body is None else Telling.model_validate_json(body)
+        try:
+            return None if body is None else Telling.model_validate_json(body)
+        except ValidationError:
+            # That it is there says what came of the attempt; only when is lost.
+            return Telling(at=_LONG_AGO, error="what was written of it cannot be read")
 
 
 def read(lake: Lake, since: str | None = None) -> tuple[Incident, ...]:

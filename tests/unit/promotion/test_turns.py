@@ -11,6 +11,7 @@ from threading import Barrier
 
 import pytest
 
+from nightshift.lake.errors import Damaged
 from nightshift.lake.store import Lake
 from nightshift.promotion.turns import KEPT, Turn, Turns, Waiter
 from tests.unit.promotion.records import T
@@ -114,6 +115,18 @@ async def test_saying_it_again_changes_nothing_and_leaving_twice_is_no_error(tur
     assert len(await turns.waiting()) == 2
     for _ in range(2):
         await turns.leave("manual / strange")
+    assert [one.run_id for one in await turns.waiting()] == ["one"]
+
+
+async def test_what_cannot_be_read_stops_with_where_it_is_and_what_to_do(turns: Turns, tmp_path: Path) -> None:
+    await turns.take(waiter("one"), None)
+    await turns.enter(waiter("one"))
+    for folder, look in (("turns", turns.latest), ("waiting", turns.waiting)):
+        (path,) = (tmp_path / "claims" / "promotions" / "portal" / folder).glob("*.json")
+        path.write_text('{"run_id": "one"')
+        with pytest.raises(Damaged, match=rf"claims/promotions/portal/{folder}/{path.name}.*then clear the task\.$"):
+            await look()
+    assert (await turns.enter(waiter("one"))).run_id == "one"
     assert [one.run_id for one in await turns.waiting()] == ["one"]
 
 

@@ -75,6 +75,20 @@ async def test_one_of_many_watchers_tells_a_channel(lake: Lake) -> None:
     assert await Incidents(lake).claim(found, 1, "team", NOW + timedelta(days=1)) is None
 
 
+@pytest.mark.parametrize("what", [".sent", ".failed"])
+async def test_what_came_of_an_attempt_counts_though_its_record_cannot_be_read(
+    lake: Lake, tmp_path: Path, what: str
+) -> None:
+    await Incidents(lake).write(incident())
+    assert await Incidents(lake).claim(incident(), 1, "team", NOW) == 1
+    await Incidents(lake).note(incident().id, 1, "team", 1, NOW, error=None if what == ".sent" else "503")
+    (path,) = (tmp_path / "lake" / "incidents").rglob(f"*{what}.json")
+    path.write_text('{"at": "yes')
+    (found,) = await Incidents(lake).read()
+    assert (found.notified[0].sent is not None) == (what == ".sent")
+    assert await Incidents(lake).claim(found, 1, "team", NOW) == (None if what == ".sent" else 2)
+
+
 async def test_who_died_after_the_claim_is_followed_by_another_after_a_while(lake: Lake) -> None:
     await Incidents(lake).write(incident())
     assert await Incidents(lake).claim(incident(), 1, "team", NOW) == 1
