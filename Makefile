@@ -3,7 +3,7 @@ PY := .venv/bin/python
 PYTHONS := 3.11 3.12 3.13 3.14
 export PYTHON
 .DEFAULT_GOAL := help
-.PHONY: help setup running clustering run airflow cluster test test-matrix test-next lint types docs hooks stories bench results lock clean
+.PHONY: help setup running clustering run airflow cluster test test-matrix test-next lint types docs hooks stories faults fuzz bench results lock clean
 
 help:  ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -43,6 +43,12 @@ hooks: setup  ## run the linters before each commit (pre-commit, with the tools 
 
 stories: setup  ## promotions told from fresh seeds, with kills, clears and people, judged by the vendor's ledger (ARGS="--seed 7", "--minutes 5", "--mutants")
 	@PYTHONPATH=plugins:. $(PY) -m tests.stories $(ARGS)
+
+faults: setup  ## every fault of every stand-in against every operator and sensor (ARGS="--only FlexDeploy --verbose")
+	@PYTHONPATH=plugins:. $(PY) -m tests.faults $(ARGS)
+
+fuzz: setup  ## 100,000 made-up inputs for everything that reads what others wrote (ARGS="--seed 7 --count 20000 --only csv --jobs 4 --minutes 5", "--case FILE")
+	@PYTHONPATH=plugins:. $(PY) -m tests.fuzz $(ARGS)
 
 bench: setup  ## side by side with peers (each in an environment of its own)
 	@$(PY) -m benchmarks $(ARGS)

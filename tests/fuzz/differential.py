@@ -186,9 +186,16 @@ def page_outcome(decode: Decoder, body: bytes) -> Outcome:
 def pages_agree(decoders: Mapping[str, Decoder], body: bytes) -> Outcome:
     """Decode a page by every decoder.
 
+    One that finds an unknown column at once, and one that reads the page to its end first, may refuse it for different
+    reasons: what the column is of is looked for in another walk.
+
     :raises Disagreement: two tables differ, or one decoder refuses what another takes
     """
-    return same({name: lambda decode=decode: page_outcome(decode, body) for name, decode in decoders.items()})
+    came = {name: page_outcome(decode, body) for name, decode in decoders.items()}
+    unknown = ("refused", "NewColumns")
+    if unknown in came.values() and all(one[0] == "refused" for one in came.values()):
+        return unknown
+    return same({name: lambda one=one: one for name, one in came.items()})
 
 
 def csv_agrees(body: bytes, columns: Sequence[Target], spec: PublishSpec) -> Outcome | None:
