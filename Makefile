@@ -3,7 +3,7 @@ PY := .venv/bin/python
 PYTHONS := 3.11 3.12 3.13 3.14
 export PYTHON
 .DEFAULT_GOAL := help
-.PHONY: help setup running clustering run airflow cluster test test-matrix test-next lint types docs hooks stories faults fuzz bench results lock clean
+.PHONY: help setup running clustering run airflow cluster test test-matrix test-next lint types docs hooks stories faults fuzz bench year results lock clean
 
 help:  ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -52,6 +52,9 @@ fuzz: setup  ## 100,000 made-up inputs for everything that reads what others wro
 
 bench: setup  ## side by side with peers (each in an environment of its own)
 	@$(PY) -m benchmarks $(ARGS)
+
+year: setup  ## 400 nights of 20 reports and 10 applications in some minutes: what the last cost beside the tenth, what is left behind (ARGS="--nights 100 --reports 5")
+	@$(PY) -m benchmarks.year $(ARGS)
 
 results: setup  ## benchmarks/RESULTS.md, from what the proofs have written
 	@$(PY) -m benchmarks.proofs $(ARGS)

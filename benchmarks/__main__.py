@@ -40,6 +40,7 @@ def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--mb", type=int, help="csv: size of the file, MiB (default 512)")
     parser.add_argument("--waits", help="waits: how many at a time, comma-separated (default 100,1000,5000)")
     parser.add_argument("--interval", type=float, help="waits: seconds between two polls of a wait (default 15)")
+    parser.add_argument("--minutes", type=float, default=0.0, help="waits: the largest number alone, for so long")
     parser.add_argument("--reports", type=int, default=100, help="parse: reports, 10 or more (default 100)")
     parser.add_argument("--applications", type=int, default=50, help="parse: applications (default 50)")
     parser.add_argument("--runs", type=int, help="times that each contender runs (default 3)")
@@ -91,7 +92,7 @@ def all_cases(chosen: argparse.Namespace) -> list[Case]:
     made = (
         paged(pages=chosen.pages, page_rows=chosen.rows, large=large),
         csv(mb=chosen.mb, large=large),
-        waits(counts=chosen.waits, interval=chosen.interval),
+        waits(counts=chosen.waits, interval=chosen.interval, minutes=chosen.minutes),
         parse(reports=chosen.reports, applications=chosen.applications),
     )
     return [case for case in made if not chosen.cases or case.name in chosen.cases]
@@ -133,7 +134,7 @@ def run(case: Case, origin: OriginProcess, scratch: Path, chosen: argparse.Names
         summaries += summarize(case, setup, trials)
         print(f"\n{report.table(case, setup, summaries)}\n", flush=True)
     verdicts = case.verdicts(summaries)
-    names = ("pages", "rows", "fields", "mb", "waits", "interval", "reports", "applications", "runs")
+    names = ("pages", "rows", "fields", "mb", "waits", "interval", "minutes", "reports", "applications", "runs")
     path = report.write(case, trials, summaries, verdicts, {name: getattr(chosen, name) for name in names})
     load = ", ".join(f"{load:.1f}" for load in os.getloadavg())
     print(f"{report.verdict_lines(verdicts)}\n\nbench: load {load}; written to {path}")

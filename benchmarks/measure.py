@@ -110,7 +110,7 @@ def measure(
     log: Path,
     origin: OriginProcess | None = None,
     environ: Mapping[str, str] | None = None,
-    limit: float = 3600,
+    limit: float = 7200,
 ) -> Cost:
     """Run a program to its end.
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from benchmarks.cases.paged import UNSEEN, one
 from benchmarks.contest import NOTHING, Case, Column, Role, Setup, Verdict
@@ -16,15 +17,21 @@ PLAIN = "session-a-poll"
 IDLE = "idle-loop"
 MOST_CPU_MS = 0.4
 MOST_LATE_MS = 20.0
+MOST_GROWTH_MB_H = 10.0
+LEAST_POLLS = 0.99
+LEAST_SECONDS = 600
+"""Below that a slope of memory says nothing."""
 PEERS = "http_operator"
+LONG = "long"
 
 
-def waits(*, counts: Sequence[int], interval: float) -> Case:
+def waits(*, counts: Sequence[int], interval: float, minutes: float = 0.0) -> Case:
     """Return the case.
 
     :param counts: how many waits at a time, in each setup
     :param interval: seconds between the polls of one wait; the waits come over one interval, their jobs take one
         and a half
+    :param minutes: the largest count alone, whose jobs take so long; 0: all counts
     """
     everyone = frozenset(contender.name for contender in CONTENDERS)
 
@@ -33,6 +40,21 @@ def waits(*, counts: Sequence[int], interval: float) -> Case:
         return Setup(name=name, title=title, settings=settings, units=count, contenders=who)
 
     largest = max(counts)
+    if minutes:
+        who = frozenset({OURS, LIST, IDLE})
+        long = setup(
+            LONG, f"{largest:,} waits for {minutes:g} minutes, each polled every {interval:g} s", largest, who, interval
+        )
+        settings = {**long.settings, "jobs_s": 60 * minutes}
+        return Case(
+            name="waits",
+            unit="waits",
+            baseline=IDLE,
+            contenders=tuple(one for one in CONTENDERS if one.name in who),
+            setups=(replace(long, settings=settings),),
+            verdicts=judged_long,
+            columns=(*COLUMNS, *LONG_COLUMNS),
+        )
     setups = [
         setup(
             str(count),
@@ -102,6 +124,51 @@ COLUMNS = (
     Column("RSS MB", lambda summary: f"{summary.rss_mb:.0f}"),
     Column("origin CPU s", lambda summary: f"{summary.origin_cpu:.2f}"),
 )
+
+
+LONG_COLUMNS = (
+    Column("of those due, %", lambda summary: f"{100 * answered(summary):.1f}" if polls(summary) else ""),
+    Column("missed", lambda summary: f"{summary.told.get('missed', 0):,.0f}"),
+    Column("grows MB/h", lambda summary: f"{summary.told['grows_mb_h']:.1f}"),
+)
+
+
+def answered(summary: Summary) -> float:
+    """Return the polls that were answered, by those that were due: one an interval from the beginning of a wait to the
+    end of its job.
+    """
+    return (polls(summary) - summary.told.get("missed", 0)) / summary.told["due"]
+
+
+def judged_long(summaries: Sequence[Summary]) -> list[Verdict]:
+    """Judge waits that go on for long."""
+    found = {summary.contender: summary for summary in summaries}
+    return [
+        verdict for name in (OURS, LIST) if name in found for verdict in _endured(name, found[name], found.get(IDLE))
+    ]
+
+
+def _endured(name: str, mine: Summary, idle: Summary | None) -> Iterator[Verdict]:
+    cost, late, grows = cpu_ms(mine) or 0.0, mine.told["late_p99_ms"], mine.told["grows_mb_h"]
+    rest = "" if idle is None else f" (a loop with nothing to do: {idle.told['late_p99_ms']:.1f} ms)"
+    yield Verdict(
+        target=f"{name}: ≤ {MOST_CPU_MS} ms of processor a poll", seen=f"{cost:.3f} ms", met=cost <= MOST_CPU_MS
+    )
+    yield Verdict(
+        target=f"{name}: the loop is late by ≤ {MOST_LATE_MS:g} ms (p99)",
+        seen=f"{late:.1f} ms{rest}",
+        met=late <= MOST_LATE_MS,
+    )
+    yield Verdict(
+        target=f"{name}: ≥ {LEAST_POLLS:.0%} of the polls that were due are answered",
+        seen=f"{answered(mine):.1%}, {mine.told.get('missed', 0):,.0f} missed",
+        met=answered(mine) >= LEAST_POLLS,
+    )
+    yield Verdict(
+        target=f"{name}: memory grows by ≤ {MOST_GROWTH_MB_H:g} MB an hour",
+        seen=f"{grows:.1f} MB/h",
+        met=grows <= MOST_GROWTH_MB_H if mine.told["loop_s"] >= LEAST_SECONDS else None,
+    )
 
 
 def verdicts(summaries: Sequence[Summary]) -> list[Verdict]:

@@ -17,7 +17,7 @@ AGE = 8
 """Intervals for which a job has run before: enough for its polls to grow no rarer."""
 
 PATIENCE = 12
-"""Intervals after which a wait gives up."""
+"""Intervals after the end of its job after which a wait gives up."""
 
 SOON = 0.1
 
@@ -29,14 +29,15 @@ def run(loop: Loop, spec: AdapterSpec, job_id: Callable[[int], str]) -> None:
     :param job_id: returns the vendor's id of the n-th job
     """
     interval = loop.settings["interval_s"]
+    patience = PATIENCE * interval + loop.settings["jobs_s"]
 
     def make(number: int) -> VendorJobTrigger:
         now, every = time.time(), SOON if number == WARM_UP else interval
-        started, deadline = now - AGE * every, now + PATIENCE * interval
+        started, deadline = now - AGE * every, now + patience
         plan = WaitPlan(job_id=job_id(number), started=started, deadline=deadline, first=every, cap=every, seed=number)
         return VendorJobTrigger.of(spec, plan, cancel_on_kill=True)
 
-    loop.run(make, polls)
+    loop.run(make, polls, lambda payload: JobEvent.from_event(payload).misses)
 
 
 def polls(payload: Any) -> int:

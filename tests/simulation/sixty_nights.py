@@ -13,10 +13,12 @@ import os
 import random
 import sys
 from collections import Counter
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+from benchmarks.year.metadata import REPORTS as REPORTS_DAG
+from benchmarks.year.metadata import Metadata
 from include.standins.flexdeploy import FlexDeployStandIn
 from include.standins.flexdeploy.planted import DEV, PORTAL
 
@@ -53,112 +55,20 @@ def publishes(draw: random.Random) -> tuple[list[Any], set[str]]:
     return found, incomplete
 
 
-class Database:
-    """Airflow's metadata database, and its own code on it."""
+def metadata() -> Metadata:
+    """Return an Airflow that has the DAGs of the promotions, and one that publishes."""
+    from airflow.sdk import DAG, PartitionedAtRuntime
 
-    def __init__(self) -> None:
-        from airflow.dag_processing.collection import update_dag_parsing_results_in_db
-        from airflow.models.dag import DagModel
-        from airflow.models.dagbundle import DagBundleModel
-        from airflow.sdk import DAG, PartitionedAtRuntime
-        from airflow.serialization.serialized_objects import LazyDeserializedDAG
-        from airflow.utils.db import initdb
-        from airflow.utils.session import create_session
-        from sqlalchemy import update
+    from nightshift.nights.ready import Waiting
+    from nightshift.promotion.flow import promotion_dag
+    from tests.simulation.publisher import Publish, task_of
 
-        from nightshift.nights.ready import Waiting
-        from nightshift.promotion.flow import promotion_dag
-        from tests.simulation.publisher import Publish, task_of
-
-        initdb()
-        dags = [promotion_dag(name, application(name), doc_md=None) for name in APPLICATIONS]
-        reports = DAG("reports", schedule=PartitionedAtRuntime())
-        for report in REPORTS:
-            after = Waiting({name: after for name, after in APPLICATIONS.items() if report in after})
-            task_of(Publish(report, FIRST.isoformat()), after, reports)
-        for dag in (*dags, reports):
-            dag.fileloc, dag.relative_fileloc = __file__, "sixty_nights.py"
-        with create_session() as session:
-            session.add(DagBundleModel(name="simulation"))
-        lazy = [LazyDeserializedDAG.from_dag(dag) for dag in (*dags, reports)]
-        errors: dict[Any, str] = {}
-        with create_session() as session:
-            update_dag_parsing_results_in_db("simulation", None, lazy, errors, 0.0, set(), session)
-        if errors:
-            raise RuntimeError(str(errors))
-        with create_session() as session:
-            session.execute(update(DagModel).values(is_paused=False))
-        self._runner: Any = None
-
-    def emit(self, one: Any, sent: dict[str, Any]) -> None:
-        """Do what Airflow's API server does when a task has ended well."""
-        from airflow.api_fastapi.execution_api.datamodels.asset import AssetProfile
-        from airflow.models.taskinstance import TaskInstance
-        from airflow.utils.session import create_session
-
-        with create_session() as session:
-            ti = self._instance(one, session)
-            outlets = [AssetProfile.model_validate(outlet) for outlet in sent["outlets"]]
-            TaskInstance.register_asset_changes_in_db(ti, outlets, sent["events"], session=session)
-
-    def schedule(self) -> None:
-        """Do what the scheduler does in one loop for partitions."""
-        from airflow.jobs.job import Job
-        from airflow.jobs.scheduler_job_runner import SchedulerJobRunner
-        from airflow.utils.session import create_session
-
-        with create_session() as session:
-            if self._runner is None:
-                self._runner = SchedulerJobRunner(Job())
-            self._runner._create_dagruns_for_partitioned_asset_dags(session)
-
-    def _instance(self, one: Any, session: Any) -> Any:
-        from airflow.models.dagrun import DagRun
-        from airflow.models.serialized_dag import SerializedDagModel
-        from airflow.utils.state import DagRunState
-        from airflow.utils.types import DagRunTriggeredByType, DagRunType
-        from sqlalchemy import select
-
-        run_id = f"manual__{one.night}"
-        run = session.scalar(select(DagRun).where(DagRun.dag_id == "reports", DagRun.run_id == run_id))
-        if run is None:
-            dag = SerializedDagModel.get("reports", session=session).dag
-            run = dag.create_dagrun(
-                run_id=run_id,
-                run_after=datetime.now(UTC),
-                run_type=DagRunType.MANUAL,
-                state=DagRunState.RUNNING,
-                triggered_by=DagRunTriggeredByType.TEST,
-                partition_key=one.night,
-                session=session,
-            )
-            session.flush()
-        return run.get_task_instance(one.report.replace("/", "."), session=session)
-
-    def runs(self) -> list[tuple[str, str, str]]:
-        """Return DAG, night and run id of each promotion that the scheduler started, in order."""
-        from airflow.models.dagrun import DagRun
-        from airflow.utils.session import create_session
-        from sqlalchemy import select
-
-        with create_session() as session:
-            rows = session.execute(
-                select(DagRun.dag_id, DagRun.partition_key, DagRun.run_id)
-                .where(DagRun.dag_id.like("promote_%"))
-                .order_by(DagRun.id)
-            )
-            return [tuple(row) for row in rows]
-
-    def pending(self) -> tuple[int, int]:
-        """Return how many partitions wait for more, and how many there are in all."""
-        from airflow.models.asset import AssetPartitionDagRun
-        from airflow.utils.session import create_session
-        from sqlalchemy import func, select
-
-        with create_session() as session:
-            waiting = select(func.count()).where(AssetPartitionDagRun.created_dag_run_id.is_(None))
-            every = select(func.count()).select_from(AssetPartitionDagRun)
-            return int(session.scalar(waiting) or 0), int(session.scalar(every) or 0)
+    dags = [promotion_dag(name, application(name), doc_md=None) for name in APPLICATIONS]
+    reports = DAG(REPORTS_DAG, schedule=PartitionedAtRuntime())
+    for report in REPORTS:
+        after = Waiting({name: after for name, after in APPLICATIONS.items() if report in after})
+        task_of(Publish(report, FIRST.isoformat()), after, reports)
+    return Metadata([*dags, reports])
 
 
 def application(name: str) -> Any:
@@ -215,7 +125,7 @@ def main(folder: Path, seed: int) -> dict[str, Any]:
     answers, meeting = processes.Queue(), processes.Barrier(2)
     inboxes = [processes.Queue() for _ in range(2)]
     workers = [processes.Process(target=publisher.main, args=(box, answers, APPLICATIONS, meeting)) for box in inboxes]
-    database, together = Database(), 0
+    database, together = metadata(), 0
     for one in workers:
         one.daemon = True
         one.start()
@@ -234,7 +144,7 @@ def main(folder: Path, seed: int) -> dict[str, Any]:
             for one, sent in found:
                 if "error" in sent:
                     raise RuntimeError(f"{one}: {sent['error']}")
-                database.emit(one, sent)
+                database.emit(one.report.replace("/", "."), one.night, sent["outlets"], sent["events"])
                 if draw.random() < 0.5:
                     database.schedule()
         database.schedule()
@@ -249,14 +159,14 @@ def main(folder: Path, seed: int) -> dict[str, Any]:
         os.environ["AIRFLOW_CONN_FLEXDEPLOY_DEFAULT"] = json.dumps(
             {"conn_type": "flexdeploy", "host": vendor.url, "login": "nightshift", "password": "standin-flexdeploy"}
         )
-        outcomes = [(dag_id, night, begin(dag_id, night, run_id)) for dag_id, night, run_id in database.runs()]
+        outcomes = [(dag_id, night, begin(dag_id, night, run_id)) for dag_id, night, run_id in database.started()]
     promoted = Counter((dag_id, night) for dag_id, night, what in outcomes if what == "promoted")
-    pending, every = database.pending()
+    pending = sum(database.pending().values())
     return {
         "complete": sorted(nights - incomplete),
         "together": together,
         "pending": pending,
-        "partitions": every,
+        "partitions": database.partitions(),
         "promoted": {
             f"promote_{name}": sorted(n for (d, n) in promoted if d == f"promote_{name}") for name in APPLICATIONS
         },

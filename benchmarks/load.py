@@ -1,0 +1,340 @@
+"""A night of many reports in a real Airflow, beside dlt and HttpOperator: ``python -m benchmarks.load``.
+
+One Airflow (LocalExecutor) for all; the contenders run one after the other, with the same parallelism and pool. The
+origin is the benchmarks' own. What each left behind is counted. As many tasks that do nothing tell Airflow's own share.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from benchmarks.environments import ROOT, prepare, python_of
+from benchmarks.measure import OriginProcess
+from benchmarks.proofs import Figure, Proof, Table, keep
+from include.local.airflow import LocalAirflow, connection_fields, free_port, session_members
+
+PAGE_ROWS = 1000
+LOOKS_EVERY = 0.5
+LONGEST = 7200.0
+TICKS = os.sysconf("SC_CLK_TCK")
+SCHEDULER = "scheduler"
+
+
+@dataclass(frozen=True)
+class Contender:
+    """Who brings the night home.
+
+    :param dag_id: its DAG
+    :param rows: counts what it left behind; ``None``: it brings nothing
+    """
+
+    name: str
+    dag_id: str
+    rows: Callable[[Path], int] | None
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What one night cost, of all processes of the Airflow.
+
+    :param wall: seconds from the trigger to the end of the run
+    :param cpu: seconds of processor
+    :param scheduler_cpu: of which the scheduler's own, without its tasks
+    :param largest_mb: peak resident memory of the largest process
+    :param sum_mb: peak of all together, what they share counted once
+    """
+
+    name: str
+    tasks: int
+    wall: float
+    cpu: float
+    scheduler_cpu: float
+    largest_mb: float
+    sum_mb: float
+    rows: int
+
+
+class Watched:
+    """The processes of a session, looked at again and again while the context is open."""
+
+    def __init__(self, leader: int) -> None:
+        self._leader = leader
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._look, daemon=True)
+        self.largest = self.most = 0.0
+
+    def __enter__(self) -> Watched:
+        self._began = self._cpu()
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+        after = self._cpu()
+        self.cpu = sum(after.values()) - sum(self._began.values())
+        self.scheduler_cpu = after.get(SCHEDULER, 0.0) - self._began.get(SCHEDULER, 0.0)
+
+    def _look(self) -> None:
+        while not self._ended.wait(LOOKS_EVERY):
+            every = [_memory(pid) for pid in session_members(self._leader)]
+            self.largest = max([self.largest, *(own for own, _ in every)])
+            self.most = max(self.most, sum(share for _, share in every))
+
+    def _cpu(self) -> dict[str, float]:
+        """Return seconds of processor: of the scheduler itself, and of everything else with the children that ended."""
+        found = {SCHEDULER: 0.0, "": 0.0}
+        for pid in session_members(self._leader):
+            with contextlib.suppress(OSError):
+                fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+                own, ended = sum(map(int, fields[11:13])) / TICKS, sum(map(int, fields[13:15])) / TICKS
+                is_scheduler = b"airflow\0scheduler" in Path(f"/proc/{pid}/cmdline").read_bytes()
+                found[SCHEDULER if is_scheduler else ""] += own
+                found[""] += ended
+        return found
+
+
+def _memory(pid: int) -> tuple[float, float]:
+    """Return a process's resident memory, and its share of it where it has it together with others, MiB."""
+    with contextlib.suppress(OSError, ValueError):
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+        sizes = {name: int(rest.split()[0]) / 1024 for name, _, rest in (line.partition(":") for line in lines[1:])}
+        return sizes.get("Rss", 0.0), sizes.get("Pss", 0.0)
+    return 0.0, 0.0
+
+
+def table_rows(out: Path) -> int:
+    """Return the rows in the Delta tables, by the statistics of their files."""
+    from deltalake import DeltaTable
+
+    tables = sorted((out / "lake" / "tables" / "flexnet").iterdir())
+    return sum(
+        sum(DeltaTable(str(one)).get_add_actions(flatten=True).column("num_records").to_pylist()) for one in tables
+    )
+
+
+def parquet_rows(out: Path) -> int:
+    """Return the rows in the Parquet files that dlt has written."""
+    import pyarrow.parquet as pq
+
+    paths = [path for path in (out / "dlt").rglob("entitlement/*.parquet") if "table" in path.parts]
+    return sum(pq.ParquetFile(path).metadata.num_rows for path in paths)
+
+
+def text_rows(out: Path) -> int:
+    """Return the lines that HttpOperator has written."""
+    return sum(path.read_bytes().count(b"\n") for path in (out / "http").glob("*.ndjson"))
+
+
+CONTENDERS = (
+    Contender("nightshift", "flexnet_reports", table_rows),
+    Contender("dlt", "load_dlt", parquet_rows),
+    Contender("HttpOperator", "load_http", text_rows),
+    Contender("tasks that do nothing", "load_nothing", None),
+)
+
+
+def arguments(given: Sequence[str] | None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.load", description=__doc__)
+    parser.add_argument("--reports", type=int, default=100)
+    parser.add_argument("--rows", type=int, default=25_000, help="rows a report; 250000 is the night of 25 million")
+    parser.add_argument("--parallelism", type=int, default=4, help="tasks at a time, whoever runs them")
+    parser.add_argument("--only", help="names of contenders, comma-separated")
+    parser.add_argument("--scratch", type=Path, help="folder for what is made meanwhile (default: a temporary one)")
+    parser.add_argument("--no-keep", action="store_true", help="do not write the proof")
+    chosen = parser.parse_args(given)
+    if chosen.rows < PAGE_ROWS or chosen.rows % PAGE_ROWS:
+        parser.error(f"--rows is a multiple of {PAGE_ROWS}")
+    return chosen
+
+
+def main(given: Sequence[str] | None = None) -> int:
+    """Bring the night home by each contender; 1 where one has lost a row."""
+    chosen = arguments(given)
+    wanted = set(chosen.only.split(",")) if chosen.only else {one.name for one in CONTENDERS}
+    contenders = [one for one in CONTENDERS if one.name in wanted]
+    scratch = Path(tempfile.mkdtemp(prefix="nightshift-load-", dir=chosen.scratch))
+    began = time.monotonic()
+    try:
+        if "dlt" in wanted:
+            prepare("dlt")
+        seen = list(nights(contenders, chosen, scratch))
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    proof = proof_of(seen, chosen, time.monotonic() - began)
+    for figure in proof.figures:
+        print(
+            f"{ {True: 'met', False: 'MISSED', None: ''}[figure.met]:6} {figure.what}: {figure.value} ({figure.target})"
+        )
+    if not chosen.no_keep and len(contenders) == len(CONTENDERS):
+        print(f"load: kept in {keep(proof)}")
+    return int(any(figure.met is False and "rows" in figure.what for figure in proof.figures))
+
+
+def nights(contenders: Sequence[Contender], chosen: argparse.Namespace, scratch: Path) -> Iterator[Seen]:
+    """Yield what the night cost each contender, one after the other, in one Airflow."""
+    with OriginProcess(PAGE_ROWS, 20, None) as origin:
+        origin.control({"pages": chosen.rows // PAGE_ROWS})
+        airflow = airflow_of(chosen, scratch, origin.url)
+        with airflow:
+            leader = airflow._process
+            assert leader is not None
+            for one in contenders:
+                seen = night(one, airflow, leader.pid, scratch)
+                print(
+                    f"load: {seen.name}: {seen.wall:.0f} s, CPU {seen.cpu:.0f} s (scheduler {seen.scheduler_cpu:.0f}), "
+                    f"largest {seen.largest_mb:.0f} MB, all {seen.sum_mb:.0f} MB, {seen.rows:,} rows",
+                    flush=True,
+                )
+                yield seen
+
+
+def airflow_of(chosen: argparse.Namespace, scratch: Path, origin: str) -> LocalAirflow:
+    """Return the Airflow of all contenders, not started yet."""
+    config, dags = scratch / "config", scratch / "dags"
+    config.mkdir()
+    dags.mkdir()
+    shutil.copy(ROOT / "dags" / "flexnet_reports.py", dags)
+    (dags / "load.py").write_text("# airflow DAG\nfrom benchmarks.contenders.load_dags import *  # noqa: F403\n")
+    reports = [
+        {"name": f"report{number:03d}", "key": ["EntitlementID"], "page_size": PAGE_ROWS}
+        for number in range(chosen.reports)
+    ]
+    (config / "reports.yaml").write_text(json.dumps({"flexnet": {"settle_hours": 0, "reports": reports}}))
+    load = {
+        "reports": chosen.reports,
+        "out": str(scratch),
+        "origin": origin,
+        "request": {"pageNumber": "1", "limitRecords": str(PAGE_ROWS), "mode": "batch"},
+        "dlt": f"{python_of('dlt')} {ROOT / 'benchmarks' / 'contenders' / 'dlt_rest_api.py'}",
+    }
+    environment = {
+        "NIGHTSHIFT_CONFIG": str(config),
+        "NIGHTSHIFT_KEPT": str(scratch / "kept"),
+        "NIGHTSHIFT_LAKE": str(scratch / "lake"),
+        "NIGHTSHIFT_LOAD": json.dumps(load),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW_CONN_LOAD_HTTP": json.dumps(connection_fields(conn_type="http", host=origin)),
+        "AIRFLOW_CONN_FLEXNET_DEFAULT": json.dumps(
+            connection_fields(conn_type="flexnet", host=origin, login="bench", password="bench")
+        ),
+    }
+    home = scratch / "airflow"
+    return LocalAirflow(home, free_port(), environment, dags=dags, parallelism=chosen.parallelism)
+
+
+def night(one: Contender, airflow: LocalAirflow, leader: int, scratch: Path) -> Seen:
+    """Bring the night home by one contender.
+
+    :raises RuntimeError: its run has not ended well
+    """
+    api = airflow.api
+    _await_dag(airflow, one.dag_id)
+    api.unpause(one.dag_id)
+    yesterday = (datetime.now(UTC) - timedelta(days=1)).date().isoformat()
+    began = time.monotonic()
+    with Watched(leader) as watched:
+        run_id = api.trigger(one.dag_id, partition_key=yesterday if one.name == "nightshift" else None)
+        run = api.wait(one.dag_id, run_id, timeout=LONGEST)
+        wall = time.monotonic() - began
+    tasks = api.tasks(one.dag_id, run_id)
+    if run["state"] != "success":
+        broken = [task["task_id"] for task in tasks if task["state"] == "failed"][:3]
+        raise RuntimeError(f"{one.name} has not brought the night home: {broken}; see {airflow.home / 'logs'}")
+    api.call("PATCH", f"/api/v2/dags/{one.dag_id}", {"is_paused": True})
+    rows = _counted(one, scratch)
+    return Seen(one.name, len(tasks), wall, watched.cpu, watched.scheduler_cpu, watched.largest, watched.most, rows)
+
+
+def _await_dag(airflow: LocalAirflow, dag_id: str) -> None:
+    until = time.monotonic() + 600
+    while time.monotonic() < until:
+        found = airflow.api.call("GET", f"/api/v2/dags?dag_id_pattern={dag_id}")
+        if found["dags"]:
+            return
+        time.sleep(1)
+    raise RuntimeError(f"{dag_id} was not parsed; see {airflow.log_file}")
+
+
+def _counted(one: Contender, scratch: Path) -> int:
+    """Count in a process of its own: what counts is no small program."""
+    if one.rows is None:
+        return 0
+    code = f"import sys, pathlib, benchmarks.load as load; print(load.{one.rows.__name__}(pathlib.Path(sys.argv[1])))"
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(scratch)], cwd=ROOT, check=True, capture_output=True, text=True
+    )
+    return int(done.stdout)
+
+
+def proof_of(seen: Sequence[Seen], chosen: argparse.Namespace, seconds: float) -> Proof:
+    """Return the proof."""
+    expected = chosen.reports * chosen.rows
+    by_name = {one.name: one for one in seen}
+    idle = by_name.get("tasks that do nothing")
+    figures = [
+        Figure(what=f"rows of {one.name}", value=f"{one.rows:,}", target=f"{expected:,}", met=one.rows == expected)
+        for one in seen
+        if one is not idle
+    ]
+    ours = by_name.get("nightshift")
+    if ours is not None:
+        figures += [
+            Figure(what="nightshift, wall", value=f"{ours.wall:.0f} s, {ours.rows / ours.wall:,.0f} rows/s"),
+            Figure(what="nightshift, largest process", value=f"{ours.largest_mb:.0f} MB"),
+            *(
+                Figure(what=f"{other.name} / nightshift, wall", value=f"{other.wall / ours.wall:.1f}")
+                for other in seen
+                if other not in (ours, idle)
+            ),
+        ]
+        if idle is not None:
+            figures.append(Figure(what="Airflow's own share of the processor time", value=f"{idle.cpu / ours.cpu:.0%}"))
+    rows = tuple(
+        (
+            one.name,
+            str(one.tasks),
+            f"{one.wall:.0f}",
+            f"{one.cpu:.0f}",
+            f"{one.scheduler_cpu:.0f}",
+            f"{one.largest_mb:.0f}",
+            f"{one.sum_mb:.0f}",
+            f"{one.rows / one.wall:,.0f}",
+            f"{one.rows / one.cpu:,.0f}",
+        )
+        for one in seen
+    )
+    head = ("", "tasks", "wall, s", "CPU, s", "scheduler's, s", "largest, MB", "all, MB", "rows/s", "rows/CPU s")
+    return Proof(
+        name="load",
+        title="A night under load",
+        command=f"python -m benchmarks.load --reports {chosen.reports} --rows {chosen.rows}",
+        says=(
+            f"{chosen.reports} reports of {chosen.rows:,} rows, {expected:,} in all, in one real Airflow with LocalExecutor, "
+            f"{chosen.parallelism} tasks at a time, by each contender in turn: nightshift to Delta tables (extract and "
+            "publish), dlt to Parquet in a task a report, HttpOperator to NDJSON in a task a report; as many tasks that "
+            "do nothing are what Airflow itself costs. CPU and memory are of all processes of that Airflow; the rows are "
+            f"counted in what each left. {seconds:.0f} s in all."
+            + ("" if chosen.rows >= 250_000 else " Scaled: the night to design for has 250,000 rows a report.")
+        ),
+        figures=tuple(figures),
+        tables=(Table(title="By contender", head=head, rows=rows),),
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
