@@ -17,9 +17,8 @@ airflow: running  ## a command of Airflow with the settings of `make run` (ARGS=
 cluster: clustering  ## the same mission on PostgreSQL, Redis, Celery, two schedulers, two triggerers and an S3 server, all processes of this machine (ONCE=1, NIGHT, PORT)
 	@exec .venvs/cluster/bin/python -m include.local --cluster $(if $(ONCE),--once) $(if $(NIGHT),--night "$(NIGHT)") $(if $(PORT),--port "$(PORT)")
 
-test: setup  ## all tests, fast ones first (ARGS: passed to pytest)
-	@$(PY) -m pytest -m "not airflow" -n 3 --dist loadfile $(ARGS)
-	@$(PY) -m pytest -m airflow -n 2 --dist loadfile $(ARGS)
+test: setup  ## all tests: those with an Airflow, and the fast ones beside them (ARGS: passed to pytest)
+	@$(PY) -m tests $(ARGS)
 
 test-matrix:  ## the fast tests on each Python of PYTHONS that is here, in environments of their own (ARGS: passed to pytest)
 	@bin/test-matrix $(PYTHONS) -- $(ARGS)

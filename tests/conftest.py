@@ -68,6 +68,17 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return None if "mark.airflow" in collection_path.read_text(encoding="utf-8") else True
 
 
+SHARE_AN_AIRFLOW = {
+    "test_flexnet_flow.py": "nights and promotions",
+    "test_promotion_flow.py": "nights and promotions",
+    "test_no_secrets.py": "nights and promotions",
+    "test_configuration_flow.py": "mistakes",
+}
+"""File → the Airflow that its tests are in. The other files of ``tests/flows`` are in one as well; each has its share of
+the time.
+"""
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Keep the tests of a file on one worker, and those of all files that share an Airflow on one as well."""
@@ -76,7 +87,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     class WithOneAirflow(LoadFileScheduling):
         def _split_scope(self, nodeid: str) -> str:
             file = str(super()._split_scope(nodeid))
-            alone = file.endswith("/test_configuration_flow.py")
-            return "tests/flows" if file.startswith("tests/flows/") and not alone else file
+            folder, _, name = file.rpartition("/")
+            return SHARE_AN_AIRFLOW.get(name, folder) if folder == "tests/flows" else file
 
     return WithOneAirflow(config, log) if config.getvalue("dist") == "loadfile" else None

@@ -119,6 +119,9 @@ class LocalAirflow:
             # have its stored password sent somewhere by it, so that it is off in production.
             "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
             "AIRFLOW__CORE__PARALLELISM": str(self.parallelism),
+            # On a machine with much else to do, a task that does not get its DAG file read in half a minute finds no DAG.
+            "AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT": str(START_SECONDS),
+            "AIRFLOW__DAG_PROCESSOR__DAG_FILE_PROCESSOR_TIMEOUT": str(START_SECONDS),
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
             "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
             "AIRFLOW__API__HOST": "127.0.0.1",
@@ -150,7 +153,7 @@ class LocalAirflow:
         _ = self.password
         environment = self.environment()
         say("preparing Airflow's database")
-        self._airflow("db", "migrate", environment=environment)
+        self._airflow("db", "migrate", environment=environment, timeout=START_SECONDS)
         with contextlib.closing(sqlite3.connect(self.database)) as database:
             # Readers then do not wait for writers; a scheduler, a triggerer, an API and six workers share this file.
             database.execute("PRAGMA journal_mode=WAL")
