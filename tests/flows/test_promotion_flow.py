@@ -127,6 +127,7 @@ def test_four_vendors_nights_lead_to_a_deployment_in_the_last_stage(
     api.unpause("promote_portal")
     for dag_id in NIGHTLY:
         api.unpause(dag_id)
+    for dag_id in NIGHTLY:
         # The scheduler's own run for last night, which it makes once; FlexNet's was before this test, so another
         # vendor's publish is the one that completes the night.
         assert {run["state"] for run in await_scheduled_run(api, dag_id, 300)} == {"success"}, dag_id
