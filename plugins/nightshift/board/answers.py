@@ -29,11 +29,11 @@ _STYLE = (
 
 
 def lines_of(step: PromotionStep, quorum: Quorum | None) -> list[str]:
-    """Return how many more have to approve, and who has answered what to a question, a line each.
+    """Return how many more have to approve, what stands in the way, and who has answered what to a question, a line each.
 
     :param quorum: what the approval asks for; ``None``: its configuration cannot be read
     """
-    found = [] if quorum is None or not quorum.is_strict else tally(step.answers, quorum, step.terms or "").lines[:1]
+    found = [] if quorum is None or not quorum.is_strict else tally(step.answers, quorum, step.terms or "").lines
     for one in step.answers:
         why = f": {one.reason}" if one.reason else ""
         counts = "" if one.terms == step.terms else " (to something else, so it does not count)"

@@ -268,9 +268,11 @@ class PromotionJobOperator(VendorJobOperator):
         await self._attempt.recorder.end(StepState.FAILED, outcome=_outcome_of(error), detail=str(error))
 
     def was_requested(self, context: Context) -> bool:
-        """Whether FlexDeploy may have been asked by an attempt before this one; a clear begins anew."""
+        """Whether FlexDeploy may have taken what an attempt before this one asked for; a clear begins anew, and so does
+        whoever was refused.
+        """
         record = JobStore(context["task_state_store"]).load()
-        return record is not None and record.max_tries >= context["ti"].max_tries
+        return record is not None and not record.refused and record.max_tries >= context["ti"].max_tries
 
     def _may_be_underway(self, context: Context) -> bool:
         """Whether FlexDeploy may still be at work for an attempt before a clear."""

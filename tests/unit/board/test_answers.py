@@ -59,7 +59,9 @@ async def test_it_says_at_a_glance_how_many_more_have_to(lake: Lake, ada: Any, c
     await put(lake)
     assert texts((await ada.get(PLACE)).text) == "0 of 3 approved; 3 more have to Nobody has answered yet."
     await put(lake, said("ann"), said("bob", word="no"))
-    assert texts((await ada.get(PLACE)).text).startswith("1 of 3 approved: ann; 2 more have to ann: yes")
+    assert texts((await ada.get(PLACE)).text).startswith(
+        "1 of 3 approved: ann; 2 more have to bob said no without a reason: give one, or change it ann: yes"
+    )
 
 
 async def test_it_says_that_nobody_has_answered_or_was_asked(lake: Lake, ada: Any) -> None:

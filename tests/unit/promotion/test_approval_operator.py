@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 from airflow.sdk.definitions.param import ParamsDict
 
+from include.standins import Fault
 from nightshift.promotion.record import PromotionOutcome, StepState
+from nightshift.promotion.revoked import report
 from nightshift.promotion.triggers import SupersedeTrigger, WaitOver
 from tests.unit.promotion.play import N1, N2, NAME, OLD_VERSION, REPORTS, RESTART_IT, Play, Run, config, stage
 
@@ -202,6 +204,26 @@ def configured_anew(play: Play, *stages: dict[str, Any], **more: Any) -> None:
     play.config = config(*stages, **more)
     play.dag = play.new_dag()
     play.dag.params = ParamsDict()
+
+
+@pytest.mark.parametrize("what", ["configured", "reported"])
+def test_what_flexdeploy_refused_is_asked_for_again_only_if_it_may_be_still(
+    play_of: Callable[..., Play], vendor: Any, what: str
+) -> None:
+    play = play_of(stage("DEV"), stage("TEST", approval={}, inputs={"X": "1"}))
+    run = asked(play, night=None)
+    run.answer("TEST.approve", "Approve", by="ann")
+    vendor.faults.add(Fault(kind="status", method="POST", path="/deploy$", status=403))
+    assert run.do("TEST.deploy").state != "success"
+    vendor.faults.clear()
+    if what == "configured":
+        configured_anew(play, stage("DEV"), stage("TEST", approval={}, inputs={"X": "2"}))
+    else:
+        asyncio.run(report(play.records, run.run_id, "DEV", by="dan", why="it is slow"))
+    done = run.do("TEST.deploy")
+    words = "is not what would be done now" if what == "configured" else "was revoked: DEV refuted by dan"
+    assert (done.state, words in str(done.error)) == ("failed", True), done.error
+    assert [code for code, _ in play.deployments()] == ["DEV"]
 
 
 @pytest.mark.parametrize("at", ["question", "deploy"])
