@@ -7,6 +7,7 @@ import multiprocessing
 import secrets
 import sys
 import time
+from collections.abc import Sequence
 from itertools import count, islice
 from pathlib import Path
 
@@ -20,9 +21,9 @@ def main() -> int:
     arguments = _arguments()
     if arguments.seed is not None and not arguments.mutants:
         return _one(arguments.seed)
-    first = secrets.randbelow(2**40) if arguments.seed is None else arguments.seed
+    first = next((one for one in (arguments.seed, arguments.first) if one is not None), secrets.randbelow(2**40))
     if arguments.mutants:
-        return _mutants(first, arguments.jobs, arguments.only, is_written=arguments.write)
+        return _mutants(first, arguments)
     until = time.monotonic() + 60 * arguments.minutes if arguments.minutes else None
     seeds = count(first) if until else iter(range(first, first + arguments.count))
     told, failed, began = 0, 0, time.monotonic()
@@ -36,7 +37,10 @@ def main() -> int:
                     print(f"seed {seed}: {trouble}\n  again: make stories ARGS='--seed {seed}'", flush=True)
             if until and time.monotonic() > until:
                 break
-    print(f"{told} stories in {time.monotonic() - began:.0f} s, {failed} of them broken", flush=True)
+    took = time.monotonic() - began
+    print(f"{told} stories in {took:.0f} s, {failed} of them broken", flush=True)
+    if arguments.keep:
+        _keep_told(first, told, took, failed)
     return 1 if failed else 0
 
 
@@ -44,35 +48,74 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make stories", description=__doc__)
     parser.add_argument("--count", type=int, default=1000, help="how many stories, from fresh seeds (default 1000)")
     parser.add_argument("--minutes", type=float, help="as many as there is time for, instead")
-    parser.add_argument("--seed", type=int, help="one story again, with all that happened in it")
+    parser.add_argument("--seed", type=int, help="one story again, with all that happened in it; of mutants, the first")
+    parser.add_argument("--first", type=int, help="the seed that stories begin with, instead of a fresh one")
     parser.add_argument("--mutants", action="store_true", help="break each promise on purpose: do stories find it?")
     parser.add_argument("--only", default="", help="of the mutants, those whose name has this in it")
     parser.add_argument("--write", action="store_true", help="write what was found of the mutants into the docs")
+    parser.add_argument("--keep", action="store_true", help="keep what was seen for benchmarks/RESULTS.md")
     parser.add_argument("--jobs", type=int, default=2, help="processes (default 2)")
     return parser.parse_args()
 
 
-def _mutants(first: int, jobs: int, only: str, *, is_written: bool) -> int:
+def _mutants(first: int, arguments: argparse.Namespace) -> int:
     """Break each promise on purpose, and say after how many stories that was seen; 1 where one was not."""
     from tests.stories.mutants import MOST, MUTANTS
 
     print(f"mutants, each told from seed {first} on until it is found, {MOST} stories at most", flush=True)
-    lines = ["| promise | what is turned round | found in story | seen |", "| --- | --- | --- | --- |"]
-    chosen = [number for number, one in enumerate(MUTANTS) if only in one.name]
+    head = ("promise", "what is turned round", "found in story", "seen")
+    rows: list[tuple[str, ...]] = []
+    chosen = [number for number, one in enumerate(MUTANTS) if arguments.only in one.name]
     missed, began = 0, time.monotonic()
-    with multiprocessing.get_context("spawn").Pool(jobs, workers.begin) as pool:
+    with multiprocessing.get_context("spawn").Pool(arguments.jobs, workers.begin) as pool:
         hunts = [pool.apply_async(workers.hunted, (number, first)) for number in chosen]
         for hunt in hunts:
             number, found = hunt.get()
             missed += found is None
             after, how = found or ("none", "")
-            lines.append(f"| {MUTANTS[number].promise} | {MUTANTS[number].name} | {after} | {how} |")
-            print(lines[-1], flush=True)
+            rows.append((MUTANTS[number].promise, MUTANTS[number].name, str(after), how))
+            print(_line(rows[-1]), flush=True)
     print(f"{len(chosen)} mutants in {time.monotonic() - began:.0f} s, {missed} of them not found", flush=True)
-    if is_written:
+    if arguments.write:
         before, mark, rest = PAGE.read_text().partition("<!-- mutants -->\n")
-        PAGE.write_text(before + mark + "\n".join(lines) + "\n" + rest[rest.index("<!-- /mutants -->") :])
+        lines = "\n".join([_line(head), _line(["---"] * len(head)), *map(_line, rows)])
+        PAGE.write_text(f"{before}{mark}{lines}\n{rest[rest.index('<!-- /mutants -->') :]}")
+    if arguments.keep:
+        _keep_mutants(first, rows, missed, head)
     return 1 if missed else 0
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _keep_told(first: int, told: int, took: float, failed: int) -> None:
+    from benchmarks.proofs import Figure, Proof, keep
+
+    figures = (
+        Figure(what="stories", value=f"{told:,}", target="1,000 or more", met=told >= 1000),
+        Figure(what="stories with a broken promise or without an end", value=str(failed), target="0", met=not failed),
+        Figure(what="stories a minute", value=f"{60 * told / took:.0f}"),
+    )
+    says = (
+        f"Promotions of one application or two, from seed {first} on: attempts that are killed, slow or stand still at "
+        "any of their writes, lost answers, failed deployments, clears, marks, holds, a freeze, revoked versions, "
+        "builds by others, clocks that jump. Judged by FlexDeploy's ledger and by what people said, never by our record."
+    )
+    keep(Proof(name="stories", title="Stories", command="make stories ARGS=--keep", says=says, figures=figures))
+
+
+def _keep_mutants(first: int, rows: Sequence[tuple[str, ...]], missed: int, head: tuple[str, ...]) -> None:
+    from benchmarks.proofs import Figure, Proof, Table, keep
+
+    found = Figure(
+        what="broken on purpose and found", value=f"{len(rows) - missed} of {len(rows)}", target="all", met=not missed
+    )
+    says = f"Each promise broken on purpose, one decision of ours at a time, and told from seed {first} on until seen."
+    command = f"make stories ARGS='--mutants --seed {first} --keep'"
+    table = Table(title="Decisions turned round", head=head, rows=tuple(rows))
+    title = "Stories, with promises broken on purpose"
+    keep(Proof(name="mutants", title=title, command=command, says=says, figures=(found,), tables=(table,)))
 
 
 def _one(seed: int) -> int:

@@ -12,7 +12,7 @@ import copy
 import json
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextvars import copy_context
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,7 +27,7 @@ from airflow.sdk.exceptions import (
 
 from tests.execution_api import FakeExecutionApi, httpx
 from tests.stories.clock import OURS, StillWaiting, StoryClock, really_sleep
-from tests.stories.fates import LIFE, POLLS, Fate, Life, Lost
+from tests.stories.fates import FROZEN, LIFE, POLLS, SLOW, Fate, Life, Lost
 
 MAX_TRIES = 2
 """Retries of a task, as ``promotions.yaml`` has it by default."""
@@ -152,13 +152,14 @@ class Instance:
 class ExecutionApi(FakeExecutionApi):
     """What operators ask Airflow for over HTTP. A question keeps its first text through every clear of its task."""
 
-    airflow: MiniAirflow
+    airflows: Sequence[MiniAirflow]
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         if request.url.path.lstrip("/").startswith("hitlDetails"):
             given = json.loads(request.content)
-            key = self.airflow.instances[uuid.UUID(str(given["ti_id"]))]
-            shown = self.airflow.questions.setdefault(key, given)
+            asking = uuid.UUID(str(given["ti_id"]))
+            airflow = next(one for one in self.airflows if asking in one.instances)
+            shown = airflow.questions.setdefault(airflow.instances[asking], given)
             return httpx.Response(201, json={**shown, "ti_id": given["ti_id"]})
         return super().__call__(request)
 
@@ -176,6 +177,8 @@ class MiniAirflow:
         self.instances: dict[uuid.UUID, tuple[str, str]] = {}
         self.questions: dict[tuple[str, str], dict[str, Any]] = {}
         self.frozen: list[Frozen] = []
+        self.meanwhile: Callable[[Run, str], None] = lambda run, task: None
+        """What happens while an attempt is slow."""
         self._ordered: Any = None
         self._order: list[str] = []
 
@@ -285,14 +288,21 @@ class MiniAirflow:
             LIFE.set(life)
             ended.append(self._outcome(run, task, life, go))
 
-        if fate is None or fate[0] not in (Fate.FROZEN_BEFORE, Fate.FROZEN_AFTER):
+        if fate is None or fate[0] not in FROZEN | SLOW:
             copy_context().run(live)
             return self._heard(run, task, *ended[0])
         thread = threading.Thread(target=copy_context().run, args=(live,), daemon=True)
         thread.start()
         while thread.is_alive() and not life.frozen.is_set():
             thread.join(0.001)
-        if life.frozen.is_set() and not ended:
+        if life.frozen.is_set() and not ended and fate[0] in SLOW:
+            number = run.tries[task]
+            self.meanwhile(run, task)
+            life.thawed.set()
+            thread.join(PATIENCE)
+            if run.tries[task] != number:
+                return "lost", None
+        elif life.frozen.is_set() and not ended:
             self.frozen.append(Frozen(run, task, life, thread, f"{run.name} {task} {fate}"))
             return "lost", None
         return self._heard(run, task, *ended[0])

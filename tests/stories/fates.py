@@ -37,8 +37,15 @@ class Fate(StrEnum):
     KILLED_AFTER = "killed after"
     FROZEN_BEFORE = "frozen before"
     FROZEN_AFTER = "frozen after"
+    SLOW_BEFORE = "slow before"
+    """It stands still while the story goes on around it, and then goes on itself; Airflow has not given it up."""
+    SLOW_AFTER = "slow after"
     LAKE_AWAY = "lake away"
     """From a call on, the lake cannot be reached by this attempt."""
+
+
+FROZEN = frozenset({Fate.FROZEN_BEFORE, Fate.FROZEN_AFTER})
+SLOW = frozenset({Fate.SLOW_BEFORE, Fate.SLOW_AFTER})
 
 
 class Lost(BaseException):
@@ -64,13 +71,13 @@ class Life:
         self.changes += 1
         if self._is(Fate.KILLED_BEFORE, call):
             self._die()
-        if self._is(Fate.FROZEN_BEFORE, call):
+        if self._is(Fate.FROZEN_BEFORE, call) or self._is(Fate.SLOW_BEFORE, call):
             self._stand_still()
 
     def after(self, call: str) -> None:
         if self._is(Fate.KILLED_AFTER, call):
             self._die()
-        if self._is(Fate.FROZEN_AFTER, call):
+        if self._is(Fate.FROZEN_AFTER, call) or self._is(Fate.SLOW_AFTER, call):
             self._stand_still()
 
     def lake(self) -> None:

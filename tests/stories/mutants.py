@@ -9,18 +9,22 @@ from typing import Any
 
 import pytest
 
+from include.standins.flexdeploy import FlexDeployStandIn
 from nightshift.config.freezes import FreezeRules
 from nightshift.http.timely import SendWindow
 from nightshift.jobs import once
 from nightshift.jobs.decision import AskPerson, Decision, Look, Situation, Submit, decide
-from nightshift.promotion import approval_operator, gate, recorder, soak_operator
+from nightshift.jobs.record import RECORD_KEY
+from nightshift.promotion import approval_operator, begin_operator, gate, probe, recorder, soak_operator
 from nightshift.promotion.gate import Gate
-from nightshift.promotion.job_operators import PromotionBuildOperator, PromotionDeployOperator
+from nightshift.promotion.job_operators import PromotionDeployOperator
+from nightshift.promotion.job_step import PromotionJobOperator
 from nightshift.promotion.record import PromotionRecord, Version
-from nightshift.promotion.rules import progress
+from nightshift.promotion.rules import progress, way_back
+from nightshift.promotion.rules.people import Tally
 from tests.stories import promises
 
-MOST = 200
+MOST = 300
 """Stories within which a mutant has to be found."""
 
 
@@ -63,6 +67,17 @@ def _leaves_late(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(SendWindow, "left", property(lambda _: 1e9))
 
 
+@mutant("a retry forgets what the attempt before it had asked for", TWICE)
+def _forgotten(patch: pytest.MonkeyPatch) -> None:
+    secure = PromotionJobOperator.secure_job
+
+    async def forgetful(self: Any, context: Any, adapter: Any, store: Any) -> Any:
+        context["task_state_store"].delete(RECORD_KEY)
+        return await secure(self, context, adapter, store)
+
+    patch.setattr(PromotionJobOperator, "secure_job", forgetful)
+
+
 @mutant("a task that was marked before it began counts as done", ORDER)
 def _never_begun(patch: pytest.MonkeyPatch) -> None:
     _blind(patch, "before it had begun")
@@ -73,23 +88,61 @@ def _failed_before(patch: pytest.MonkeyPatch) -> None:
     _blind(patch, "its record says")
 
 
-@mutant("the newest version is deployed, not the pinned one", BUILT)
+@mutant("whoever gives a version and a stage is believed", ORDER)
+def _any_stage(patch: pytest.MonkeyPatch) -> None:
+    async def fine(*_: Any) -> str:
+        return ""
+
+    patch.setattr(begin_operator.PromotionBeginOperator, "_out_of_order", fine)
+
+
+@mutant("the newest version at FlexDeploy is deployed, not the pinned one", BUILT)
 def _newest(patch: pytest.MonkeyPatch) -> None:
-    newest: list[Version] = []
-    built, pinned = PromotionBuildOperator.changes, PromotionDeployOperator.version_in
+    vendors: list[FlexDeployStandIn] = []
+    entered = FlexDeployStandIn.__enter__
 
-    def changes(self: Any, record: PromotionRecord, returned: Any) -> dict[str, Any]:
-        found = built(self, record, returned)
-        newest[:] = [found["version"]]
-        return found
+    def enter(self: FlexDeployStandIn) -> FlexDeployStandIn:
+        vendors[:] = [self]
+        return entered(self)
 
-    patch.setattr(PromotionBuildOperator, "changes", changes)
-    patch.setattr(PromotionDeployOperator, "version_in", lambda *given: (newest or [pinned(*given)])[0])
+    def newest(self: Any, record: PromotionRecord) -> Version:
+        site, project = vendors[0].site, next(iter(self.parameters.values()))
+        found = next(iter(site.versions_of(project)))
+        return Version(id=found.id, name=found.name)
+
+    patch.setattr(FlexDeployStandIn, "__enter__", enter)
+    patch.setattr(PromotionDeployOperator, "version_in", newest)
 
 
 @mutant("an approval that was marked counts as given", BUILT)
 def _marked(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(progress, "_unapproved", lambda *_: "")
+
+
+@mutant("an approval of an earlier version counts", BUILT)
+def _earlier_version(patch: pytest.MonkeyPatch) -> None:
+    real = progress._unapproved
+    patch.setattr(progress, "_unapproved", lambda step, what, version=None: real(step, what))
+    patch.setattr(recorder, "other_terms", lambda *_: "")
+
+
+@mutant("a roll-back whose approval was marked counts as approved", BUILT)
+def _marked_back(patch: pytest.MonkeyPatch) -> None:
+    real = progress._unapproved
+    patch.setattr(
+        progress, "_unapproved", lambda step, what, *more: "" if what == "the roll-back" else real(step, what, *more)
+    )
+
+
+@mutant("what ran in another stage is brought back", BUILT)
+def _other_stage(patch: pytest.MonkeyPatch) -> None:
+    real = way_back._brought_back
+
+    def brought_back(record: PromotionRecord, stage: str, *more: Any) -> Any:
+        to, why = real(record, stage, *more)
+        return to and next(found for label, found in record.before.items() if label != stage), why
+
+    patch.setattr(way_back, "_brought_back", brought_back)
 
 
 @mutant("a check that failed and was marked counts as passed", VERIFIED)
@@ -112,12 +165,52 @@ def _not_reported(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(recorder, "revocation_of", nothing)
 
 
+@mutant("a clear takes nothing back of what was verified before it", VERIFIED)
+def _nothing_back(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(recorder, "begun_again", lambda record, *_: record)
+
+
+@mutant("what a probe sees is not compared", VERIFIED)
+def _blind_probe(patch: pytest.MonkeyPatch) -> None:
+    ask = probe.ask
+
+    async def fits(*given: Any) -> tuple[bool, int | None, str]:
+        return (True, *(await ask(*given))[1:])
+
+    patch.setattr(probe, "ask", fits)
+
+
+@mutant("an emergency pardons what was found after it", VERIFIED)
+def _pardoned(patch: pytest.MonkeyPatch) -> None:
+    real = recorder.revocation_of
+
+    async def revocation(records: Any, version: Any, record: PromotionRecord) -> Any:
+        return None if record.form.get("emergency") else await real(records, version, record)
+
+    patch.setattr(recorder, "revocation_of", revocation)
+
+
 @mutant("nobody looks for a hold", CLOSED)
 def _not_held(patch: pytest.MonkeyPatch) -> None:
     async def nothing(*_: Any, **__: Any) -> tuple[()]:
         return ()
 
     patch.setattr(gate, "holds", nothing)
+
+
+@mutant("a hold of all applications holds none", CLOSED)
+def _not_all(patch: pytest.MonkeyPatch) -> None:
+    holds = gate.holds
+
+    async def own(*given: Any, **more: Any) -> Any:
+        return tuple(one for one in await holds(*given, **more) if one.application is not None)
+
+    patch.setattr(gate, "holds", own)
+
+
+@mutant("an override without a reason counts", CLOSED)
+def _no_reason(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(gate, "reason_of", lambda _: "whatever")
 
 
 @mutant("a freeze ends before it begins", CLOSED)
@@ -147,6 +240,21 @@ def _own_yes(patch: pytest.MonkeyPatch) -> None:
 def _other_terms(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(recorder, "other_terms", lambda *_: "")
     patch.setattr(approval_operator.PromotionApprovalOperator, "_refuse_other_terms", lambda *_: None)
+
+
+@mutant("a person who says yes twice counts twice", PEOPLE)
+def _twice_the_same(patch: pytest.MonkeyPatch) -> None:
+    real = approval_operator.tally
+
+    def counted(answers: Any, *more: Any) -> Tally:
+        return real([one.changed(person=f"{one.person} {number}") for number, one in enumerate(answers)], *more)
+
+    patch.setattr(approval_operator, "tally", counted)
+
+
+@mutant("a no without a reason is no word at all", PEOPLE)
+def _unheard(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Tally, "is_approved", property(lambda self: self.no is None and len(self.agreed) >= self.at_least))
 
 
 def _quorum(patch: pytest.MonkeyPatch, **changes: Any) -> None:

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from itertools import pairwise
 
-from tests.stories.world import Made, World
+from tests.stories.world import Closed, Made, World
 
 
 def no_version_twice(world: World) -> Iterator[str]:
     """No version twice in a stage by one promotion: but after the first one failed, another version came between, or a
     person cleared the deployment when it had ended.
     """
-    for stage in {one.stage for one in world.deploys()}:
-        deploys = [one for one in world.deploys() if one.stage == stage]
-        for first, second in pairwise(deploys):
+    for stage in world.rules:
+        for first, second in pairwise(world.deploys(stage)):
             if (first.run, first.version) != (second.run, second.version):
                 continue
             end = world.ended.get(first.request)
@@ -27,99 +26,134 @@ def no_version_twice(world: World) -> Iterator[str]:
 def _cleared(world: World, one: Made, since: int) -> bool:
     """Whether a person cleared a deployment after a moment and before it was made again."""
     task = f"{one.stage}.deploy"
-    return any((run, name) == (one.run, task) and since <= at < one.number for run, name, at in world.cleared)
+    return any((each.run, each.task) == (one.run, task) and since <= each.after < one.number for each in world.cleared)
 
 
 def no_stage_out_of_order(world: World) -> Iterator[str]:
     """No stage before the one before it has the version."""
     for one in world.deploys():
-        if one.stage != "TEST" or is_roll_back(world, one):
+        before = world.before(one.stage)
+        if before is None or is_roll_back(world, one) or _is_emergency(world, one):
             continue
-        through = (
-            first
-            for first in world.deploys()
-            if (first.stage, first.version) == ("DEV", one.version) and world.completed(first, one.number)
-        )
-        if next(through, None) is None:
-            yield f"{one.run} deployed {one.version} to TEST before it was in DEV ({one.request})"
+        if not any(each.version == one.version and world.completed(each, one.number) for each in world.deploys(before)):
+            yield f"{one.run} deployed {one.version} to {one.stage} before it was in {before} ({one.request})"
 
 
 def nothing_but_what_was_built_and_approved(world: World) -> Iterator[str]:
-    """Nothing is deployed but what this promotion built, approved for that stage; or brought back, approved as well."""
+    """Nothing is deployed but what this promotion built, or a person gave it, approved for that stage; or brought back,
+    approved as well.
+    """
     for one in world.deploys():
+        rule = world.rules[one.stage]
         if is_roll_back(world, one):
-            if one.stage not in world.rules.rolled_back_by_rule and not approved(world, one, "roll_back.approve"):
+            if not rule.back_by_rule and not approved(world, one, "roll_back.approve"):
                 yield f"{one.run} brought {one.version} back to {one.stage} and nobody had approved it ({one.request})"
-        elif world.built_by(one.version) != one.run:
+        elif not world.is_own(one):
             yield f"{one.run} deployed {one.version} to {one.stage}, which it did not build ({one.request})"
-        elif one.stage == "TEST" and not approved(world, one, "TEST.approve"):
-            yield f"{one.run} deployed {one.version} to TEST and nobody had approved it ({one.request})"
+        elif rule.asks is not None and not approved(world, one, f"{rule.asks}.approve"):
+            yield f"{one.run} deployed {one.version} to {one.stage} and nobody had approved it ({one.request})"
 
 
 def no_change_inside_a_freeze_or_a_hold(world: World) -> Iterator[str]:
     """Nothing is asked of FlexDeploy that changes a stage while the line is held or the stage is frozen."""
     for one in world.in_stage():
         for closed in world.closed:
-            if one.stage not in closed.stages or one.number <= closed.after:
-                continue
-            if one.at < closed.since + UNDERWAY or (closed.until is not None and one.at >= closed.until):
-                continue
-            if closed.lifted is not None and one.number > closed.lifted:
-                continue
-            if closed.after == 0 and any(
-                (run, stage) == (one.run, one.stage) and after < one.number for run, stage, after in world.overridden
-            ):
-                continue
-            yield f"{one.run}: {one.kind} in {one.stage} ({one.request}) although {closed.words}"
+            if _is_shut(closed, one) and not _is_overridden(world, closed, one):
+                yield f"{one.run}: {one.kind} in {one.stage} ({one.request}) although {closed.words}"
+
+
+def _is_shut(closed: Closed, one: Made) -> bool:
+    if one.stage not in closed.stages or one.number <= closed.after or one.at < closed.since + UNDERWAY:
+        return False
+    if closed.until is not None and one.at >= closed.until:
+        return False
+    return closed.lifted is None or one.number <= closed.lifted
+
+
+def _is_overridden(world: World, closed: Closed, one: Made) -> bool:
+    return not closed.hold_id and any(
+        (run, stage) == (one.run, one.stage) and after < one.number for run, stage, after in world.overridden
+    )
 
 
 def no_stage_without_its_verification_and_soak(world: World) -> Iterator[str]:
-    """Nothing comes to TEST before the version was seen to be good in DEV, and again after its soak, and still is."""
-    if not world.rules.verified:
-        return
+    """Nothing comes to a stage before the version was seen to be good in the stages before, and again after the soak,
+    and still is; and no version comes anywhere that a person found to be bad.
+    """
     for one in world.in_stage():
-        version = world.newest_build(one.run, one.number) if one.kind == "utility_run" else one.version
-        if one.stage != "TEST" or version is None or (one.kind == "deploy_made" and is_roll_back(world, one)):
+        version = world.version_of(one.run, one.number) if one.kind == "utility_run" else one.version
+        if version is None or (one.kind == "deploy_made" and is_roll_back(world, one)):
             continue
-        there = [each for each in world.deploys() if (each.stage, each.version) == ("DEV", version)]
-        ends = [world.ended[each.request] for each in there if world.completed(each, one.number)]
-        if not ends:
-            continue
-        end = max(ends, key=lambda each: each.number)
-        seen = [
-            each
-            for each in world.probed
-            if (each.stage, each.version) == ("DEV", version) and end.number < each.number < one.number
-        ]
-        if not seen or not seen[-1].good:
-            yield f"{one.run}: {one.kind} in TEST ({one.request}), and {version} was not seen to be good in DEV"
-        elif world.rules.soak and seen[-1].at < end.at + world.rules.soak - CLOCKS:
-            yield f"{one.run}: {one.kind} in TEST ({one.request}), and {version} has not soaked in DEV"
-        for number, stage, after, at in world.reported:
-            if (number, stage) == (version, "DEV") and after < one.number and one.at > at + UNDERWAY:
-                yield f"{one.run}: {one.kind} in TEST ({one.request}), and {version} was reported to be bad in DEV"
+        for stage in _before(world, one):
+            if world.rules[stage].verified and (why := _unseen(world, one, stage, version)):
+                yield f"{one.run}: {one.kind} in {one.stage} ({one.request}), and {version} {why} in {stage}"
+        given = world.given.get(one.run)
+        for said in world.reported:
+            pardoned = given is not None and given.emergency and said.at <= given.at
+            if said.version == version and said.after < one.number and one.at > said.at + UNDERWAY and not pardoned:
+                yield (
+                    f"{one.run}: {one.kind} in {one.stage} ({one.request}), and {version} was reported to be bad in "
+                    f"{said.stage}"
+                )
+
+
+def _before(world: World, one: Made) -> list[str]:
+    """Return the stages that a version has to be through: of an emergency, without those before its first one."""
+    labels = list(world.rules)
+    given = world.given.get(one.run)
+    first = labels.index(given.from_stage) if given is not None and given.emergency else 0
+    return labels[first : labels.index(one.stage)]
+
+
+def _unseen(world: World, one: Made, stage: str, version: int) -> str:
+    """Return why a version was not seen to be good in a stage; empty where it was."""
+    there = [each for each in world.deploys(stage) if each.version == version and world.completed(each, one.number)]
+    if not there:
+        return ""
+    given = world.given.get(one.run)
+    elsewhere = given is not None and given.from_stage != next(iter(world.rules))
+    # What an earlier promotion has seen may have been brought back since, which does not soak again.
+    ends = sorted(world.ended[each.request].number for each in there)
+    end = world.ended[next(r.request for r in there if world.ended[r.request].number == ends[0 if elsewhere else -1])]
+    seen = [
+        each
+        for each in world.probed
+        if (each.stage, each.version) == (stage, version) and end.number < each.number < one.number
+    ]
+    if elsewhere:
+        seen = [each for each in seen if each.good]
+    if not seen or not seen[-1].good:
+        return "was not seen to be good"
+    return "has not soaked" if seen[-1].at < end.at + world.rules[stage].soak - CLOCKS else ""
 
 
 def no_approval_by_too_few_or_for_anything_else(world: World) -> Iterator[str]:
-    """TEST gets a version when enough people have said yes to it, none of them who asked for it, and to these
-    tickets.
+    """A stage gets a version when enough people have said yes to it, none of them who asked for it, nobody no, and to
+    these tickets.
     """
     for one in world.deploys():
-        if one.stage != "TEST" or is_roll_back(world, one):
+        rule = world.rules[one.stage]
+        if rule.asks is None or is_roll_back(world, one):
             continue
+        task = f"{rule.asks}.approve"
         said = [
             each
             for each in world.answers
-            if (each.run, each.task, each.version) == (one.run, "TEST.approve", one.version) and each.after < one.number
+            if (each.run, each.task, each.version) == (one.run, task, one.version) and each.after < one.number
         ]
-        last = {each.by: each for each in said}
-        asked = world.started_by.get(one.run) if world.rules.not_requester else None
-        yes = [each for each in last.values() if each.option == "Approve" and each.by != asked]
+        # A clear asks anew: a no of before stands in no one's way.
+        asked_anew = max((each.turn for each in world.cleared if (each.run, each.task) == (one.run, task)), default=0)
+        requester = world.started_by.get(one.run) if rule.not_requester else None
+        last = {each.by: each for each in said if each.by != requester}
+        yes = [each for each in last.values() if each.option == "Approve"]
         shown = [each for each in yes if each.tickets == one.tickets]
-        if len(yes) < world.rules.at_least:
-            yield f"{one.run} deployed {one.version} to TEST ({one.request}) by {len(yes)} of {world.rules.at_least}"
-        elif len(shown) < world.rules.at_least:
-            yield f"{one.run} deployed {one.version} to TEST with {one.tickets} ({one.request}), and that was not shown"
+        what = f"{one.run} deployed {one.version} to {one.stage}"
+        if len(yes) < rule.at_least:
+            yield f"{what} ({one.request}) by {len(yes)} of {rule.at_least}"
+        elif len(shown) < rule.at_least:
+            yield f"{what} with {one.tickets} ({one.request}), and that was not shown"
+        elif against := [each.by for each in last.values() if each.option != "Approve" and each.turn > asked_anew]:
+            yield f"{what} ({one.request}) against the word of {', '.join(against)}"
 
 
 UNDERWAY = 35.0
@@ -130,21 +164,26 @@ CLOCKS = 900.0
 
 def is_roll_back(world: World, one: Made) -> bool:
     """Whether a deployment brings back what ran in its stage before this promotion."""
-    return world.built_by(one.version) != one.run and one.version == before(world, one)
+    return not world.is_own(one) and one.version == before(world, one)
 
 
 def before(world: World, one: Made) -> int:
     """Return the version that ran in the stage before this promotion changed it."""
-    first = min((each for each in world.deploys() if (each.run, each.stage) == (one.run, one.stage)), key=_number)
+    first = min((each for each in world.deploys(one.stage) if each.run == one.run), key=_number)
     return world.ran_before(one.stage, first.number)
 
 
 def approved(world: World, one: Made, task: str) -> bool:
     """Whether the last answers before a deployment allow it."""
     asked = [each for each in world.answers if (each.run, each.task) == (one.run, task) and each.after < one.number]
-    if task == "TEST.approve":
+    if task != "roll_back.approve":
         asked = [each for each in asked if each.version == one.version]
     return bool(asked) and asked[-1].option == "Approve"
+
+
+def _is_emergency(world: World, one: Made) -> bool:
+    given = world.given.get(one.run)
+    return given is not None and bool(given.emergency) and given.from_stage == one.stage
 
 
 def _number(one: Made) -> int:

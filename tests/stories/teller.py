@@ -33,15 +33,14 @@ class Teller:
         with tempfile.TemporaryDirectory(prefix="story-") as folder, FlexDeployStandIn(switches=switches) as vendor:
             story = Story(vendor, Path(folder), seed, self.clock)
             self.api.connections = story.connections()
-            self.api.airflow = story.airflow
+            self.api.airflows = [line.airflow for line in story.lines]
             try:
                 story.tell()
             except BaseException as error:
                 error.add_note("\n".join((f"seed {seed}", *story.told)))
                 raise
             finally:
-                for one in list(story.airflow.frozen):
-                    story.airflow.thaw(one)
+                story.thaw_all()
         return story
 
     def hunt(self, promise: str, first: int, most: int) -> tuple[int, str] | None:
