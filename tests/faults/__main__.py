@@ -1,27 +1,24 @@
 """``python -m tests.faults``: the whole matrix, by ``make faults``; a line for each cell that is not as it should be.
 
-``--only``: operators, by the beginning of their names. ``--jobs``: processes. ``--verbose``: a line for every cell.
+``--only``: operators, by the beginning of their names. ``--jobs``: processes. ``--minutes``: begin nothing more after
+so long; the proof says how much of the matrix was done. ``--verbose``: a line for every cell.
 """
 
 from __future__ import annotations
 
 import argparse
-import logging
 import multiprocessing
-import os
 import sys
 import time
-import warnings
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 
 import tests.conftest  # noqa: F401 - a home of its own for Airflow, no setting of the user's
-from tests.faults.matrix import Broken, Ended, Length, Verdict, meet, meetings, undisturbed
+from tests.faults.lots import PARTS, lot, quietly
+from tests.faults.matrix import Ended, Length, Verdict
 from tests.faults.scenes import SCENES, Scene
 
-PARTS = 4
-"""Into how many lots the meetings of an operator are divided."""
 NO_CALL = "no call that it makes is one that the fault is for"
 
 
@@ -29,29 +26,41 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description="Every fault against every operator.")
     parser.add_argument("--only", nargs="*", default=[""])
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--minutes", type=float, default=None)
     parser.add_argument("--verbose", action="store_true")
     given = parser.parse_args()
     scenes = [scene for scene in SCENES if scene.name.startswith(tuple(given.only))]
     began = time.monotonic()
-    cells, broken = run([scene for scene in scenes if not scene.silent], given.jobs, given.verbose)
+    cells, broken, share = run([one for one in scenes if not one.silent], given.jobs, given.minutes, given.verbose)
     took = time.monotonic() - began
     met = [one for one in cells if one.verdict is not Verdict.NEVER]
     print(*broken, sep="\n")
-    print(f"{len(cells)} meetings, {len(met)} met, {len(broken)} not as they should be, {took:.0f} s")
+    print(
+        f"{len(cells)} meetings, {len(met)} met, {len(broken)} not as they should be, {share:.0%} of the matrix, {took:.0f} s"
+    )
     if given.only == [""]:
-        _prove(cells, broken, took)
+        _prove(cells, broken, share, took)
     return bool(broken)
 
 
-def run(scenes: Sequence[Scene], jobs: int, verbose: bool = False) -> tuple[list[Ended], list[str]]:
-    """Let all operators meet all faults, in processes of their own."""
+def run(
+    scenes: Sequence[Scene], jobs: int, minutes: float | None = None, verbose: bool = False
+) -> tuple[list[Ended], list[str], float]:
+    """Let all operators meet all faults, in processes of their own; return also which part of it was done."""
     cells: list[Ended] = []
     broken: list[str] = []
+    lots = [(scene.name, part) for part in range(PARTS) for scene in scenes]
+    ends = None if minutes is None else time.monotonic() + 60 * minutes
+    done = 0
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, mp_context=context, initializer=_quietly, max_tasks_per_child=4) as pool:
-        lots = [pool.submit(_lot, scene.name, part) for part in range(PARTS) for scene in scenes]
-        for done in as_completed(lots):
-            came, wrong = done.result()
+    with ProcessPoolExecutor(jobs, mp_context=context, initializer=quietly) as pool:
+        waiting = iter(lots)
+        running = {pool.submit(lot, *one) for one, _ in zip(waiting, range(jobs + 1), strict=False)}
+        while running:
+            ended = next(as_completed(running))
+            running.discard(ended)
+            came, wrong = ended.result()
+            done += 1
             cells += came
             broken += wrong
             for one in came if verbose else ():
@@ -59,43 +68,24 @@ def run(scenes: Sequence[Scene], jobs: int, verbose: bool = False) -> tuple[list
                 print(f"{one.scene} {one.trouble} {one.length} {one.call}: {one.verdict}{error}", flush=True)
             for line in wrong:
                 print(line, flush=True)
-    return cells, broken
+            if (ends is None or time.monotonic() < ends) and (one := next(waiting, None)) is not None:
+                running.add(pool.submit(lot, *one))
+    return cells, broken, done / len(lots)
 
 
-def _quietly() -> None:
-    logging.disable(logging.CRITICAL)
-    warnings.simplefilter("ignore")
-    sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: SIM115 - what tasks log
-
-
-def _lot(name: str, part: int) -> tuple[list[Ended], list[str]]:
-    scene = next(one for one in SCENES if one.name == name)
-    truth = undisturbed(scene)
-    cells: list[Ended] = []
-    broken: list[str] = []
-    for number, (trouble, length, call) in enumerate(meetings(scene)):
-        if number % PARTS == part:
-            try:
-                cells.append(meet(scene, trouble, length, call, truth))
-            except Broken as wrong:
-                broken.append(str(wrong))
-            except Exception as error:  # noqa: BLE001, RUF100 - a line of the report, not its end
-                where = f"{name}, {trouble.name} {length} at {call.route if call else 'any call'}"
-                broken.append(f"{where}: the harness: {type(error).__name__}: {str(error)[:300]}")
-    return cells, broken
-
-
-def _cell(ended: Iterable[Ended]) -> str:
+def _cell(ended: Sequence[Ended]) -> str:
     """Return what a cell shows: what came of the fault once, and for good."""
     came: dict[Length, list[str]] = defaultdict(list)
     for one in ended:
         if one.verdict is not Verdict.NEVER:
             came[one.length].append(one.error or str(one.verdict))
     shown = [", ".join(sorted(set(came[length]))) for length in Length if came[length]]
-    return " → ".join(dict.fromkeys(shown)) if shown else "cannot meet"
+    if not shown:
+        return "cannot meet" if ended else ""
+    return " → ".join(dict.fromkeys(shown))
 
 
-def _prove(cells: Sequence[Ended], broken: Sequence[str], took: float) -> None:
+def _prove(cells: Sequence[Ended], broken: Sequence[str], share: float, took: float) -> None:
     from benchmarks.proofs import Figure, Proof, Table, keep
 
     met = [one for one in cells if one.verdict is not Verdict.NEVER]
@@ -108,7 +98,7 @@ def _prove(cells: Sequence[Ended], broken: Sequence[str], took: float) -> None:
         rows = tuple(
             (
                 trouble,
-                *(_cell(one for one in here if (one.scene, one.trouble) == (name, trouble)) for name in names),
+                *(_cell([one for one in here if (one.scene, one.trouble) == (name, trouble)]) for name in names),
             )
             for trouble in dict.fromkeys(one.trouble for one in here)
         )
@@ -121,7 +111,9 @@ def _prove(cells: Sequence[Ended], broken: Sequence[str], took: float) -> None:
         here = [one for one in cells if one.scene == scene.name]
         never = sorted({one.trouble for one in here} - {one.trouble for one in met if one.scene == scene.name})
         counts = [sum(one.verdict is verdict for one in here) for verdict in Verdict]
-        longest = max((one for one in here if one.verdict is not Verdict.NEVER), key=lambda one: one.seconds)
+        if not (here_met := [one for one in here if one.verdict is not Verdict.NEVER]):
+            continue
+        longest = max(here_met, key=lambda one: one.seconds)
         summary.append(
             (
                 scene.name,
@@ -150,6 +142,7 @@ def _prove(cells: Sequence[Ended], broken: Sequence[str], took: float) -> None:
                 f"between tries; they are run through at 50 times their speed. {took:.0f} seconds."
             ),
             figures=(
+                Figure(what="of the matrix", value=f"{share:.0%}", target="100%", met=share >= 1),
                 Figure(what="meetings", value=f"{len(met):,}"),
                 Figure(what="recovered", value=f"{sum(one.verdict is Verdict.RECOVERED for one in met):,}"),
                 Figure(what="refused with a typed error and advice", value=f"{len(refused):,}"),

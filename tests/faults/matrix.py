@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -122,7 +123,7 @@ class Ended:
 
 
 @dataclass
-class _World:
+class World:
     """What there is in the end."""
 
     effects: Counter[str] = field(default_factory=Counter)
@@ -190,6 +191,7 @@ def _taken_up() -> Iterator[set[str]]:
         Request.fault = plain  # type: ignore[method-assign]
 
 
+@cache
 def calls_of(scene: Scene) -> list[Call]:
     """Return the calls that an operator makes where nothing is wrong, a route once, in order."""
     with tempfile.TemporaryDirectory() as folder, scene.start() as vendor:
@@ -202,7 +204,7 @@ def calls_of(scene: Scene) -> list[Call]:
         return list(found.values())
 
 
-def undisturbed(scene: Scene) -> _World:
+def undisturbed(scene: Scene) -> World:
     """Return what there is where nothing is wrong."""
     with tempfile.TemporaryDirectory() as folder, scene.start() as vendor:
         ended, world = _run(scene, vendor, Path(folder), ())
@@ -210,7 +212,7 @@ def undisturbed(scene: Scene) -> _World:
         return world
 
 
-def meet(scene: Scene, trouble: Trouble, length: Length, call: Call | None, truth: _World) -> Ended:
+def meet(scene: Scene, trouble: Trouble, length: Length, call: Call | None, truth: World) -> Ended:
     """Let an operator meet a fault, and judge what came of it.
 
     :param call: the call that is disturbed; ``None``: any
@@ -240,7 +242,7 @@ def meet(scene: Scene, trouble: Trouble, length: Length, call: Call | None, trut
         return where
 
 
-def _run(scene: Scene, vendor: Any, folder: Path, faults: Sequence[Fault]) -> tuple[Ended, _World]:
+def _run(scene: Scene, vendor: Any, folder: Path, faults: Sequence[Fault]) -> tuple[Ended, World]:
     lake = folder / "lake"
     os.environ["NIGHTSHIFT_LAKE"] = str(lake)
     api = scene.airflow(vendor)
@@ -250,7 +252,7 @@ def _run(scene: Scene, vendor: Any, folder: Path, faults: Sequence[Fault]) -> tu
     said = io.StringIO()
     with hurried() as waits, contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
         run, tries, between = _to_the_end(api, task)
-        world = _World(effects(vendor), landed(lake))
+        world = World(effects(vendor), landed(lake))
         if run.state == "success" and scene.table:
             world.refused = publish(scene, api, run.result)
         world.table, world.keys = table_of(lake, scene.table) if scene.table else (None, None)
@@ -311,7 +313,7 @@ def _typed(scene: Scene, ended: Ended, error: Exception | None) -> None:
             raise Broken(f"{scene.name}: {ended.error} says a secret: {ended.message}")
 
 
-def _judge(scene: Scene, trouble: Trouble, ended: Ended, world: _World, truth: _World) -> None:
+def _judge(scene: Scene, trouble: Trouble, ended: Ended, world: World, truth: World) -> None:
     where = f"{scene.name}, {trouble.name} {ended.length} at {ended.call or 'any call'} ({ended.error or 'green'})"
     twice = {kind: number for kind, number in world.effects.items() if number > truth.effects[kind]}
     if twice and trouble.name != "other_user":

@@ -10,7 +10,7 @@ import pytest
 from include.standins.faults import FaultKind
 from nightshift.sources import VENDORS
 from tests.faults.hurry import SPEED, hurried
-from tests.faults.matrix import Broken, Call, Length, Trouble, Verdict, calls_of, meet, troubles, undisturbed
+from tests.faults.matrix import Broken, Length, Trouble, Verdict, calls_of, meet, troubles, undisturbed
 from tests.faults.scenes import SCENES, Scene, public_operators
 
 QUICK = ("FlexNetExtractOperator", "TokenFlexRequestExportOperator", "ExagoEnsureFoldersOperator")
@@ -37,11 +37,6 @@ def _truth(scene: Scene):
     return undisturbed(scene)
 
 
-@cache
-def _calls(scene: Scene) -> list[Call]:
-    return calls_of(scene)
-
-
 _SCENES = {scene.name: scene for scene in SCENES}
 _GENERAL = [
     (scene, trouble)
@@ -55,7 +50,7 @@ _GENERAL = [
 
 @pytest.mark.parametrize(("scene", "trouble"), _GENERAL, ids=lambda one: one.name)
 def test_what_may_happen_to_any_vendor(scene: Scene, trouble: Trouble) -> None:
-    call = _calls(scene)[-1]
+    call = calls_of(scene)[-1]
     ended = meet(scene, trouble, Length.ONCE, call, _truth(scene))
     assert ended.verdict is not Verdict.NEVER
 
@@ -67,7 +62,7 @@ def test_what_may_happen_to_any_vendor(scene: Scene, trouble: Trouble) -> None:
 )
 def test_what_only_this_vendor_does(trouble: Trouble) -> None:
     for scene in (one for one in SCENES if one.vendor == trouble.vendor and not one.silent):
-        for call in _calls(scene)[::-1] if trouble.fault.path is None else (None,):
+        for call in calls_of(scene)[::-1] if trouble.fault.path is None else (None,):
             if meet(scene, trouble, Length.ONCE, call, _truth(scene)).verdict is not Verdict.NEVER:
                 return
     assert trouble.name == "query_status", "no operator can meet it"
@@ -80,7 +75,7 @@ def test_an_answer_that_is_taken_for_another_is_found() -> None:
     assert truth.table is not None
     other = type(truth)(truth.effects, truth.landed, truth.table[1:], truth.keys, None)
     with pytest.raises(Broken, match="the table is not that of an undisturbed run"):
-        meet(scene, trouble, Length.ONCE, _calls(scene)[-1], other)
+        meet(scene, trouble, Length.ONCE, calls_of(scene)[-1], other)
 
 
 def test_a_hurried_loop_waits_a_part_of_what_it_is_told() -> None:
