@@ -131,7 +131,8 @@ class OneByOne(JsonPages):
 
     def _from_raw(self, column: Target, raws: Sequence[msgspec.Raw | None]) -> pa.Array:
         if column.kind == "json":
-            return super()._from_raw(column, raws)
+            written = [None if raw is None or bytes(raw) == b"null" else bytes(raw).decode() for raw in raws]
+            return pa.array(written, pa.string())
         texts = [text_of(raw) for raw in raws]
         found = by_value(texts, column.kind, self._spec.timezone, self._spec.empty_as_null)
         if column.origin in self._guessed and (column.kind in ("int64", "float64") or column.kind[:7] == "decimal"):

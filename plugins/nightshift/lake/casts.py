@@ -114,8 +114,7 @@ def by_value(texts: Sequence[str | None], kind: str, zone: str, empty_as_null: b
 def from_raw(raws: Sequence[msgspec.Raw | None], kind: str, zone: str, empty_as_null: bool) -> pa.Array:
     """Cast a column of JSON values, each the vendor's own text; see :func:`from_text`."""
     if kind == "json":
-        texts = [None if raw is None or (text := str(raw, "utf-8")) == "null" else text for raw in raws]
-        return pa.array(texts, pa.string())
+        return _as_written(raws)
     if kind == "float64" and (floats := _floats(raws)) is not None:
         return floats
     texts = [text_of(raw) for raw in raws]
@@ -138,6 +137,16 @@ def joined(raws: Sequence[msgspec.Raw | None]) -> bytes:
         return b",".join(raws)  # type: ignore[arg-type]
     except TypeError:
         return b",".join([_NO_VALUE if raw is None else raw for raw in raws])
+
+
+def _as_written(raws: Sequence[msgspec.Raw | None]) -> pa.Array:
+    """Return JSON values as their texts, null as no value, without an object for each."""
+    there = [_NO_VALUE if raw is None else raw for raw in raws]
+    ends = np.zeros(len(there) + 1, np.int32)
+    np.cumsum(np.fromiter(map(len, there), np.int32, len(there)), out=ends[1:])
+    texts = pa.StringArray.from_buffers(len(there), pa.py_buffer(ends), pa.py_buffer(b"".join(there)))
+    absent = pc.equal(texts, "null")
+    return pc.if_else(absent, pa.scalar(None, pa.string()), texts) if pc.any(absent).as_py() else texts
 
 
 def same_number(value: float, text: str) -> bool:

@@ -5,7 +5,7 @@ are not; and where the JSON is that cannot be read.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -17,7 +17,7 @@ from nightshift.lake.csv_text import marked
 from nightshift.lake.errors import CastError, UnreadablePage
 from nightshift.lake.spec import PublishSpec
 from nightshift.lake.times import epoch_ms
-from nightshift.nesting import shallow
+from nightshift.nesting import MAX_DEPTH, is_shallow, openings, shallow
 
 _FIELD = {
     "string": str | None,
@@ -28,6 +28,8 @@ _FIELD = {
 }
 
 
+_AROUND = b"[[["
+"""As many brackets as stand around a row's value in a page."""
 _PADDED = re.compile(rb'"-?0[0-9]')
 _STARTS = re.compile(rb"\s*\[")
 
@@ -73,7 +75,7 @@ class JsonPages:
         :raises UnreadablePage: not JSON, or not rows
         :raises CastError: a value does not fit its column
         """
-        found = self._rows(number, body)
+        found, values = self._rows(number, body)
         if found is None:
             if rows:
                 raise UnreadablePage(
@@ -82,7 +84,6 @@ class JsonPages:
                 )
             return
         if found:
-            values = dict(zip(self._fields, zip(*map(msgspec.structs.astuple, found), strict=True), strict=False))
             arrays = [self._column(number, body, column, values[column.origin]) for column in self._plain]
             if self._unseen:
                 self._see(body, arrays)
@@ -115,17 +116,17 @@ class JsonPages:
             **{f"i{at}": name for at, name in enumerate(self._ignored)},
         }
         row = msgspec.defstruct("Row", fields, rename=names, forbid_unknown_fields=True, gc=False)
-        return decoder_of(row, self._spec.data_key)
+        return _decoder_of_text(row, self._spec.data_key)
 
     def _one_by_one(self) -> Callable[[bytes], list[Any] | None]:
         """Return a decoder for names that no compiled one takes: every row as names and values."""
         self._loose |= set(self._fields)
         row = msgspec.defstruct("Row", [(field, Any, None) for field in self._fields.values()], gc=False)
-        decode = decoder_of(dict[str, msgspec.Raw], self._spec.data_key)
+        decode = _decoder_of_text(dict[str, msgspec.Raw], self._spec.data_key)
         known = {*self._fields, *self._ignored}
 
-        def decoded(body: bytes) -> list[Any] | None:
-            found = decode(body)
+        def decoded(text: bytes) -> list[Any] | None:
+            found = decode(text)
             if found is None:
                 return None
             if new := {name for values in found for name in values} - known:
@@ -137,11 +138,19 @@ class JsonPages:
     def _typed(self, name: str) -> Any:
         return _FIELD[next(column.kind for column in self._plain if column.origin == name)]
 
-    def _rows(self, number: int, body: bytes) -> list[Any] | None:
+    def _rows(self, number: int, body: bytes) -> tuple[list[Any] | None, Mapping[str, Sequence[Any]]]:
+        """Return the rows, and their values by column."""
         try:
+            text = text_of_page(body)
             while True:
                 try:
-                    return self._decode(body)
+                    found = self._decode(text)
+                    rows = found or ()
+                    values = dict(
+                        zip(self._fields, zip(*map(msgspec.structs.astuple, rows), strict=True), strict=False)
+                    )
+                    self._refuse_deep(text, len(rows), values)
+                    return found, values
                 except msgspec.ValidationError as error:
                     if "unknown field" in str(error):
                         raise NewColumns(str(error)) from None
@@ -152,6 +161,17 @@ class JsonPages:
                     self._decode = self._compiled()
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
             raise unreadable(self._report, number, body, self._spec.data_key, error) from None
+
+    def _refuse_deep(self, text: bytes, rows: int, values: Mapping[str, Sequence[Any]]) -> None:
+        """Look at the brackets of the values that are kept as they are, where a page has few but theirs and the rows':
+        the decoder takes no others.
+
+        :raises RecursionError: as :func:`~nightshift.nesting.shallow`
+        """
+        kept = _AROUND + b",".join(joined(values[name]) for name in self._loose if name in values)
+        others = openings(text) - openings(kept) - rows
+        if others > MAX_DEPTH // 2 or not is_shallow(kept):
+            shallow(text)
 
     def _fits(self, name: str, body: bytes) -> bool:
         try:
@@ -229,14 +249,14 @@ def decoder_of(row: Any, data_key: str) -> Callable[[bytes], list[Any] | None]:
 
     It raises ``msgspec.DecodeError``, ``RecursionError`` for what is nested too deep, and ``UnicodeDecodeError``.
     """
+    decode = _decoder_of_text(row, data_key)
+    return lambda body: decode(shallow(text_of_page(body)))
+
+
+def _decoder_of_text(row: Any, data_key: str) -> Callable[[bytes], list[Any] | None]:
     bare = msgspec.json.Decoder(list[row]).decode
     keyed = _keyed(row, data_key)
-
-    def decode(body: bytes) -> list[Any] | None:
-        text = shallow(text_of_page(body))
-        return bare(text) if _STARTS.match(text) else keyed(text)
-
-    return decode
+    return lambda text: bare(text) if _STARTS.match(text) else keyed(text)
 
 
 def _keyed(row: Any, data_key: str) -> Callable[[bytes], list[Any] | None]:

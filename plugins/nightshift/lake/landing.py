@@ -246,11 +246,14 @@ def unpack(packed: bytes, where: str) -> bytes:
     import zstandard
 
     try:
+        size = zstandard.frame_content_size(packed)
+        if 0 <= size <= PAGE_LIMIT:
+            return zstandard.ZstdDecompressor().decompress(packed)
         with zstandard.ZstdDecompressor().stream_reader(packed) as reader:
             body = reader.read(PAGE_LIMIT + 1)
-        if len(body) <= PAGE_LIMIT and zstandard.frame_content_size(packed) in (-1, len(body)):
+        if len(body) <= PAGE_LIMIT and size < 0:
             return body
-        problem = f"it holds {len(body)} bytes, its frame says {zstandard.frame_content_size(packed)}"
+        problem = f"it holds {len(body)} bytes, its frame says {size}"
     except zstandard.ZstdError as error:
         problem = str(error)
     raise Damaged(f"{where} is damaged ({problem}). Nothing was published from it. Extract the night again.")

@@ -16,6 +16,7 @@ from nightshift.lake.errors import CastError, SchemaDrift, UnreadablePage
 from nightshift.lake.json_pages import JsonPages, NewColumns
 from nightshift.lake.spec import Column, CsvSpec, PublishSpec
 from nightshift.lake.survey import Survey
+from nightshift.nesting import MAX_DEPTH, is_shallow
 from tests.unit.lake.conftest import json_page
 
 SPEC = PublishSpec()
@@ -268,3 +269,24 @@ def test_every_csv_dialect_comes_through(rows: list[tuple[str, str, str]], delim
     spec = PublishSpec(csv=CsvSpec(delimiter=delimiter))
     found = read(dict.fromkeys("xyz", "string"), [out.getvalue().encode()], spec, CsvPages)
     assert [tuple(row.values()) for row in found] == rows
+
+
+def nest(levels: int) -> str:
+    return "[" * levels + "]" * levels
+
+
+@pytest.mark.parametrize("around", ['{{"data":[{rows}]}}', "[{rows}]", '{{"header":{deep},"data":[{rows}]}}'])
+@pytest.mark.parametrize("rows", [1, MAX_DEPTH + 1])
+@pytest.mark.parametrize("levels", [5, MAX_DEPTH - 4, MAX_DEPTH - 3, MAX_DEPTH - 2, MAX_DEPTH])
+@pytest.mark.parametrize("row", ['{{"id":1,"a":{deep}}}', '{{"id":1,"a":{deep},"a":2}}', '{{"id":1,"a":"[[{{"}}'])
+def test_a_page_is_refused_for_its_depth_wherever_it_is_the_deepest(
+    around: str, rows: int, levels: int, row: str
+) -> None:
+    plain = row.format(deep='{"x":[1]}')
+    deepest = [*[plain] * (rows - 1), row.format(deep=nest(levels))]
+    body = around.format(rows=",".join(deepest), deep=nest(levels)).encode()
+    if is_shallow(body):
+        assert len(read({"id": "int64", "a": "json"}, [body])) == rows
+    else:
+        with pytest.raises(UnreadablePage, match="nested too deep"):
+            read({"id": "int64", "a": "json"}, [body])
