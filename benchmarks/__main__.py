@@ -13,11 +13,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks import configuration, report, rows
+from benchmarks.before import beside, checkout
 from benchmarks.cases.csv import csv
 from benchmarks.cases.paged import paged
 from benchmarks.cases.parse import parse
 from benchmarks.cases.waits import waits
-from benchmarks.contest import Case
+from benchmarks.contest import Case, Run
 from benchmarks.environments import CURL, MissingPeer, prepare
 from benchmarks.measure import OriginProcess
 from benchmarks.rounds import Rounds, Trial
@@ -46,6 +47,10 @@ def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--runs", type=int, help="times that each contender runs (default 3)")
     parser.add_argument("--only", help="names of contenders, comma-separated")
     parser.add_argument("--setups", help="names of setups, comma-separated")
+    parser.add_argument(
+        "--against", help="a commit or a checkout of Nightshift that runs beside this one, as the baseline"
+    )
+    parser.add_argument("--proof", action="store_true", help="keep the figures beside their targets for RESULTS.md")
     parser.add_argument("--scratch", type=Path, help="folder for what is made meanwhile (default: a temporary one)")
     chosen = parser.parse_args(given)
     if strange := set(chosen.cases) - set(CASES):
@@ -67,19 +72,29 @@ def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
 def main() -> int:
     """Run the chosen cases; 1 when a contender failed or left too little or too much, 2 when a choice is wrong."""
     chosen = arguments()
-    failed = False
+    failed, runs = False, list[Run]()
     with contextlib.ExitStack() as open_:
         scratch = Path(tempfile.mkdtemp(prefix="nightshift-bench-", dir=chosen.scratch))
         open_.callback(shutil.rmtree, scratch, ignore_errors=True)
         cores = sorted(os.sched_getaffinity(0))
         core = cores[0] if len(cores) > 1 else None
         try:
-            cases = narrowed(all_cases(chosen), chosen.only, chosen.setups)
+            cases = all_cases(chosen)
+            if chosen.against:
+                before = open_.enter_context(checkout(chosen.against, scratch / "before"))
+                cases = [beside(case, before, chosen.against) for case in cases]
+            cases = narrowed(cases, chosen.only, chosen.setups)
             origin = open_.enter_context(OriginProcess(chosen.rows, chosen.fields, core))
             if core is not None:
                 os.sched_setaffinity(0, {cores[1]})
             for case in cases:
-                failed |= not run(case, origin, scratch, chosen)
+                done = run(case, origin, scratch, chosen)
+                failed |= done.failed
+                runs.append(done)
+            if chosen.proof:
+                from benchmarks.speed import kept  # not before all is measured: the runner's memory is in every figure
+
+                print(f"bench: kept in {kept(runs)}")
         except (LookupError, MissingPeer) as error:
             print(f"bench: {error}", file=sys.stderr)
             return 2
@@ -118,8 +133,8 @@ def narrowed(cases: Sequence[Case], only: str | None, setups: str | None) -> lis
     return [case for case in cut if case.contenders and case.setups]
 
 
-def run(case: Case, origin: OriginProcess, scratch: Path, chosen: argparse.Namespace) -> bool:
-    """Run a case, print its tables, write its results; return whether every trial counts."""
+def run(case: Case, origin: OriginProcess, scratch: Path, chosen: argparse.Namespace) -> Run:
+    """Run a case, print its tables, write its results."""
     for environment in sorted({step.environment for one in case.contenders for step in one.steps}):
         prepare(environment)
         if environment == CURL and shutil.which(CURL) is None:
@@ -138,7 +153,7 @@ def run(case: Case, origin: OriginProcess, scratch: Path, chosen: argparse.Names
     path = report.write(case, trials, summaries, verdicts, {name: getattr(chosen, name) for name in names})
     load = ", ".join(f"{load:.1f}" for load in os.getloadavg())
     print(f"{report.verdict_lines(verdicts)}\n\nbench: load {load}; written to {path}")
-    return not any(trial.problem for trial in trials)
+    return Run(case, summaries, verdicts, any(trial.problem for trial in trials))
 
 
 def _named(names: str | None, kind: str, there: Sequence[str]) -> set[str]:

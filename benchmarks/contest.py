@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
-from benchmarks.environments import HERE, python_of
+from benchmarks.environments import ROOT, python_of
 
 NOTHING = "nothing"
 """The sink of a step that brings nothing home and is run for its memory or its time alone."""
@@ -45,6 +46,7 @@ class Step:
     :param command: returns the whole command line
     :param sink: what it leaves in the folder, and so how its units are counted afterwards (:mod:`benchmarks.verify`)
     :param makes: what that is, for the table
+    :param root: checkout whose script and code run
     """
 
     name: str
@@ -53,12 +55,13 @@ class Step:
     makes: str
     script: str | None = None
     command: Callable[[Job], list[str]] | None = None
+    root: Path = ROOT
 
     def command_line(self, job: Job, encoded: str) -> list[str]:
         """Return the command line of the step for a job."""
         if self.command is not None:
             return self.command(job)
-        return [python_of(self.environment), str(HERE / "contenders" / str(self.script)), encoded]
+        return [python_of(self.environment), str(self.root / "benchmarks" / "contenders" / str(self.script)), encoded]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,3 +143,17 @@ class Case:
     setups: tuple[Setup, ...]
     verdicts: Callable[..., list[Verdict]]
     columns: tuple[Column, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Run:
+    """What came out of a case.
+
+    :param summaries: see :class:`benchmarks.summary.Summary`
+    :param failed: whether a trial does not count
+    """
+
+    case: Case
+    summaries: Sequence[Any]
+    verdicts: Sequence[Verdict]
+    failed: bool

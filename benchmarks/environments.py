@@ -53,13 +53,14 @@ def prepare(environment: str) -> None:
     stamp.write_text(wanted)
 
 
-def environ_of(environment: str, home: Path) -> dict[str, str]:
+def environ_of(environment: str, home: Path, root: Path = ROOT) -> dict[str, str]:
     """Return what is added to the variables of a contender's process.
 
     :param environment: as :func:`python_of`
     :param home: folder for Airflow's own files, the same in all runs
+    :param root: checkout whose code runs
     """
-    path = [ROOT, ROOT / "plugins"] if environment == OWN else [ROOT]
+    path = [root, root / "plugins"] if environment == OWN else [root]
     return {
         "PYTHONPATH": os.pathsep.join(map(str, path)),
         "AIRFLOW_HOME": str(home),

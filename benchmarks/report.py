@@ -46,7 +46,16 @@ ALWAYS = (
 
 
 def table(case: Case, setup: Setup, summaries: Iterable[Summary]) -> str:
-    """Return the table of a setup, fastest first; the steps of a contender stand under it."""
+    """Return the table of a setup, as a person reads it."""
+    mine = [one for one in summaries if one.setup == setup.name]
+    rows = cells(case, setup, mine)
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    told = [_aligned(row, widths) for row in rows]
+    return "\n".join([f"{setup.title} ({_runs(mine)})", told[0], "-" * len(told[0]), *told[1:]])
+
+
+def cells(case: Case, setup: Setup, summaries: Iterable[Summary]) -> list[tuple[str, ...]]:
+    """Return the head and the rows of a setup's table, fastest first; the steps of a contender stand under it."""
     mine = [one for one in summaries if one.setup == setup.name]
     wholes = [one for one in mine if not one.step]
     if case.columns is None:
@@ -54,10 +63,7 @@ def table(case: Case, setup: Setup, summaries: Iterable[Summary]) -> str:
     columns = case.columns or transport(case)
     header = ("contender", *(column.title for column in columns))
     lines = [one for whole in wholes for one in mine if one.contender == whole.contender]
-    rows = [header, *((_name(one), *(column.cell(one) for column in columns)) for one in lines)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    told = [_aligned(row, widths) for row in rows]
-    return "\n".join([f"{setup.title} ({_runs(mine)})", told[0], "-" * len(told[0]), *told[1:]])
+    return [header, *((_name(one), *(column.cell(one) for column in columns)) for one in lines)]
 
 
 def verdict_lines(verdicts: Sequence[Verdict]) -> str:

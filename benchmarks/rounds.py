@@ -85,7 +85,7 @@ class Rounds:
                     step.command_line(job, encoded(job)),
                     log=self.scratch / f"{contender.name}-{step.name}.log",
                     origin=self.origin,
-                    environ=environ_of(step.environment, self.scratch / f"airflow-{step.environment}"),
+                    environ=environ_of(step.environment, self.scratch / f"airflow-{step.environment}", step.root),
                 )
                 told = out / TOLD
                 costs.append(replace(cost, told=json.loads(told.read_bytes())) if told.is_file() else cost)

@@ -127,10 +127,10 @@ def verdicts(summaries: Sequence[Summary]) -> list[Verdict]:
         return Verdict(target=title, seen=seen, met=min(found.rate, found.cpu_rate or 0) >= least)
 
     told = [
-        ratio("fast", 10, "no latency"),
+        ratio("fast", 20, "no latency"),
         ratio("latency", 8, "with latency", patience=True),
         rate("extract", 300_000, "≥ 300,000 rows/s to the landing on one core"),
-        rate("publish", 100_000, "≥ 100,000 rows/s from the landing to the table"),
+        rate("publish", 250_000, "≥ 250,000 rows/s from the landing to the table on one core"),
     ]
     connections = [(found, setup) for setup in ("fast", "latency") if (found := find(setup, step="extract"))]
     told += [
