@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Self
 from nightshift.lake import objects
 from nightshift.lake.csv_text import marked, unit_of
 from nightshift.lake.errors import Damaged, Incomplete, NoExtract
-from nightshift.lake.extract import LEVEL, Format, Manifest, PageEntry, VendorTotals, page_name
+from nightshift.lake.extract import Format, Manifest, PageEntry, VendorTotals, compressor, page_name
 from nightshift.lake.store import Lake, night_segment, segment
 
 if TYPE_CHECKING:
@@ -260,10 +260,7 @@ def unpack(packed: bytes, where: str) -> bytes:
 
 
 def _pack(body: bytes, compress: bool) -> tuple[bytes, str]:
-    import zstandard
-
-    packed = zstandard.ZstdCompressor(level=LEVEL, write_checksum=True).compress(body) if compress else b""
-    return packed, hashlib.sha256(body).hexdigest()
+    return compressor().compress(body) if compress else b"", hashlib.sha256(body).hexdigest()
 
 
 def _number(name: str) -> int:

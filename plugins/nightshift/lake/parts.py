@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from nightshift.lake.csv_text import RecordCounter
 from nightshift.lake.errors import Incomplete
-from nightshift.lake.extract import LEVEL, PageEntry, page_name
+from nightshift.lake.extract import PageEntry, compressor, page_name
 
 if TYPE_CHECKING:
     from nightshift.lake.landing import ExtractFolder
@@ -116,13 +116,11 @@ class PartStream:
 
 class _Part:
     def __init__(self, number: int) -> None:
-        import zstandard
-
         self.number = number
         self.bytes = 0
         self.records = 0
         self._hash = hashlib.sha256()
-        self._squeeze = zstandard.ZstdCompressor(level=LEVEL, write_checksum=True).compressobj()
+        self._squeeze = compressor().compressobj()
         self._out: list[bytes] = []
 
     def add(self, block: bytes, ends: int) -> None:
