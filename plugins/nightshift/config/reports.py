@@ -42,11 +42,13 @@ class Maintenance(Section):
         that was never completed; ``null``: for ever
     :param keep_landing: how long the last extract of a night stays, from which it can be published again without the
         vendor; it goes only where the table has the night as it was published. ``null``: for ever
+    :param keep_incidents: how long an incident stays of which nothing more has become known; ``null``: for ever
     """
 
     keep_versions: Annotated[Duration, between("7d", "366d")] = lasting("30d")
     keep_superseded: Annotated[Duration, between("2d", "366d")] | None = lasting("30d")
     keep_landing: Annotated[Duration, between("7d", "366d")] | None = None
+    keep_incidents: Annotated[Duration, between("90d", "366d")] | None = lasting("366d")
 
 
 class Source(Section):

@@ -64,7 +64,7 @@ class Removed:
 
     :param objects: how many
     :param bytes: their size
-    :param extracts: of the landing, each ``<night>/<extract>``
+    :param extracts: of the landing, each ``<night>/<extract>``; or incidents
     """
 
     objects: int = 0

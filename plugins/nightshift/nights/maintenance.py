@@ -63,6 +63,8 @@ class MaintenanceOperator(BaseOperator):
             except Exception as error:
                 self.log.warning("%s/%s could not be taken care of", self.source, report, exc_info=error)
                 failed.append(f"{self.source}/{report}: {redact(str(error)) or type(error).__name__}")
+        if rules.keep_incidents is not None:
+            self._incidents(lake, rules.keep_incidents, dry_run=dry_run)
         if failed:
             raise AirflowFailException(
                 f"{len(failed)} of {len(self.reports)} reports could not be taken care of: {'; '.join(failed)[:2000]}. "
@@ -70,6 +72,13 @@ class MaintenanceOperator(BaseOperator):
                 "task."
             )
         return done
+
+    def _incidents(self, lake: Lake, keep: timedelta, *, dry_run: bool) -> None:
+        from nightshift.lake.incident_retention import delete_old_incidents
+
+        gone = delete_old_incidents(lake, self.source, keep, at=datetime.now(UTC), dry_run=dry_run)
+        would = "would be " if dry_run else ""
+        self.log.info("%s: %d incidents, %d bytes, %sdeleted", self.source, len(gone.extracts), gone.bytes, would)
 
 
 def take_care(
