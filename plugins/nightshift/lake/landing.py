@@ -23,6 +23,8 @@ __all__ = ["ExtractFolder", "Landing", "Manifest", "PageEntry", "VendorTotals"]
 
 MANIFEST = "manifest.json"
 PAGE_LIMIT = 1 << 30
+STEP = 1 << 12
+"""Packed bytes that are unpacked at a time, where nothing says how many they become."""
 _NIGHT = re.compile(r"night=(\d{4}-\d{2}-\d{2})")
 
 
@@ -241,22 +243,38 @@ def unpack(packed: bytes, where: str) -> bytes:
     """Decompress a landed object.
 
     :param where: its name, for the message
-    :raises Damaged: it cannot be decompressed, or would grow beyond 1 GiB
+    :raises Damaged: it cannot be decompressed, ends before its end, or would grow beyond 1 GiB
     """
     import zstandard
 
     try:
         size = zstandard.frame_content_size(packed)
-        if 0 <= size <= PAGE_LIMIT:
+        if size < 0:
+            return _streamed(packed)
+        if size <= PAGE_LIMIT:
             return zstandard.ZstdDecompressor().decompress(packed)
-        with zstandard.ZstdDecompressor().stream_reader(packed) as reader:
-            body = reader.read(PAGE_LIMIT + 1)
-        if len(body) <= PAGE_LIMIT and size < 0:
-            return body
-        problem = f"it holds {len(body)} bytes, its frame says {size}"
+        problem = f"its frame says that it holds {size} bytes"
     except zstandard.ZstdError as error:
         problem = str(error)
     raise Damaged(f"{where} is damaged ({problem}). Nothing was published from it. Extract the night again.")
+
+
+def _streamed(packed: bytes) -> bytes:
+    """Decompress a frame that does not say how long its text is, of which the first half reads like a whole one.
+
+    :raises zstandard.ZstdError: it is damaged, or ends before its end
+    """
+    import zstandard
+
+    frame, parts, size = zstandard.ZstdDecompressor().decompressobj(), [], 0
+    for at in range(0, len(packed), STEP):
+        parts.append(frame.decompress(packed[at : at + STEP]))
+        size += len(parts[-1])
+        if size > PAGE_LIMIT:
+            raise zstandard.ZstdError(f"it holds more than {PAGE_LIMIT} bytes")
+    if not frame.eof:
+        raise zstandard.ZstdError(f"it ends after {size} bytes, in the middle")
+    return b"".join(parts)
 
 
 def _pack(body: bytes, compress: bool) -> tuple[bytes, str]:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 from typing import TYPE_CHECKING, Any, Self
 
 from nightshift.lake.csv_text import RecordCounter
-from nightshift.lake.errors import Incomplete
+from nightshift.lake.errors import Damaged, Incomplete
 from nightshift.lake.extract import PageEntry, compressor, page_name
 
 if TYPE_CHECKING:
     from nightshift.lake.landing import ExtractFolder
 
 __all__ = ["PartStream", "RecordCounter", "landed_parts"]
+
+log = logging.getLogger(__name__)
 
 BLOCK = 1 << 20
 RECORD_LIMIT = 4
@@ -139,15 +142,18 @@ class _Part:
 
 
 async def landed_parts(folder: ExtractFolder, counter: RecordCounter) -> list[PageEntry]:
-    """Return the entries of the parts that an interrupted download landed, up to the first gap.
-
-    :raises Damaged: a part cannot be read
+    """Return the entries of the parts that an interrupted download landed, up to the first that is missing or damaged:
+    from there on the file is fetched again.
     """
     entries: list[PageEntry] = []
     for number in await folder.landed():
         if number != len(entries) + 1:
             break
-        body = await folder.read(number)
+        try:
+            body = await folder.read(number)
+        except Damaged as damage:
+            log.warning("The download goes on from part %d: %s", number, damage)
+            break
         before = counter.records
         await asyncio.to_thread(counter.feed, body)
         records = counter.records - before + counter.open_record

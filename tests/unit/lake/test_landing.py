@@ -190,3 +190,21 @@ async def test_parts_of_any_charset_and_line_end_are_gone_on_with(lake: Lake, ch
     assert entries[: len(before)] == before
     assert b"".join([await folder.read(number) for number in await folder.landed()]) == text
     assert sum(entry.rows for entry in entries) == 200_000  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("harm", ["a bit is turned", "the half is missing"])
+async def test_a_download_goes_on_before_a_part_that_is_damaged(lake: Lake, harm: str) -> None:
+    text = csv_text(120_000)
+    folder = Landing(lake, "tokenflex", "usage", NIGHT).extract("x")
+    before = await feed(folder, text, chunk=65_536, stop=5 << 20, part_bytes=1 << 20)
+    assert len(before) >= 2
+    part = raw(lake, "flexnet", "usage").parent.parent / "tokenflex/usage" / f"night={NIGHT}" / "x" / before[-1].name
+    packed = bytearray(part.read_bytes())
+    packed[len(packed) // 2] ^= 16
+    part.write_bytes(packed if harm == "a bit is turned" else packed[: len(packed) // 2])
+    with pytest.raises(Damaged, match=before[-1].name):
+        await folder.read(len(before))
+    entries = await feed(folder, text, chunk=65_536, part_bytes=1 << 20)
+    assert entries[: len(before) - 1] == before[:-1]
+    assert b"".join([await folder.read(number) for number in await folder.landed()]) == text
+    assert sum(entry.rows for entry in entries) == 120_000  # type: ignore[attr-defined]
