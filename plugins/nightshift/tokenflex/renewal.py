@@ -42,6 +42,8 @@ COMPARE_SECONDS = 5.0
 """A comparison with what is stored counts for so many seconds."""
 FRESH_SECONDS = 30.0
 """An access token that is refused at this age is not made good by another one."""
+AHEAD_SECONDS = 300.0
+"""A pair that was asked for in so far a future was asked for by a clock that was wrong."""
 SAVE_PAUSES = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 30.0, 30.0)
 """Seconds between the attempts to save an answer, two minutes in all."""
 
@@ -69,7 +71,11 @@ def decide(chain: Chain, now: float, *, force: bool = False, refused: str = "") 
     if chain.journal is not None and chain.journal.outcome is RefreshOutcome.ASKED:
         return RenewalStep.RECOVER
     is_refused = fingerprint(chain.pair.access_token) in (refused, chain.refused)
-    if is_refused and now - chain.pair.issued >= FRESH_SECONDS:
+    age = now - chain.pair.issued
+    if is_refused and not 0 <= age < FRESH_SECONDS:
+        return RenewalStep.RENEW
+    if age < -AHEAD_SECONDS:
+        # The clock of the worker that asked was ahead, so the pair ends sooner than it says.
         return RenewalStep.RENEW
     if force or chain.pair.ends - now < DUE_SECONDS:
         return RenewalStep.RENEW
