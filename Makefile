@@ -3,7 +3,7 @@ PY := .venv/bin/python
 PYTHONS := 3.11 3.12 3.13 3.14
 export PYTHON
 .DEFAULT_GOAL := help
-.PHONY: help setup running clustering run airflow cluster test test-matrix test-next lint types docs hooks stories faults fuzz bench year results lock clean
+.PHONY: help setup running clustering run airflow cluster test test-matrix test-next lint types docs hooks stories simulate faults fuzz bench year results lock clean
 
 help:  ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -48,6 +48,9 @@ faults: setup  ## every fault of every stand-in against every operator and senso
 
 fuzz: setup  ## 100,000 made-up inputs for everything that reads what others wrote (ARGS="--seed 7 --count 20000 --only csv --jobs 4 --minutes 5", "--case FILE")
 	@PYTHONPATH=plugins:. $(PY) -m tests.fuzz $(ARGS)
+
+simulate: setup  ## universes from fresh seeds: the provider and its vendors in virtual time, on a network, a store and workers that fail (ARGS="--seed 7", "--minutes 5", "--mutants only")
+	@PYTHONPATH=plugins:. $(PY) -m tests.simulation.world $(ARGS)
 
 bench: setup  ## side by side with peers (each in an environment of its own)
 	@$(PY) -m benchmarks $(ARGS)

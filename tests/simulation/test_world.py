@@ -1,0 +1,60 @@
+"""Two hundred universes, the seeds that have found something, and the proof that a seed is one universe."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.simulation.world.teller import Teller, telling
+
+ROOT = Path(__file__).parents[2]
+SEEDS = range(200)
+LOTS = 8
+FOUND = {
+    37: "a refused token was held for fresh, because a clock that was ahead had dated it into the future",
+    48: "a download could not go on after a landed part had lost a bit, however often its task was cleared",
+}
+"""Seeds in which the provider once broke a promise, and what it was."""
+
+
+@pytest.fixture(scope="module")
+def teller() -> Iterator[Teller]:
+    from tests.stories.workers import quiet
+
+    quiet()
+    with telling() as one:
+        yield one
+
+
+@pytest.mark.parametrize("lot", range(LOTS))
+def test_no_promise_is_broken(teller: Teller, lot: int) -> None:
+    told = [teller.tell(seed) for seed in SEEDS[lot::LOTS]]
+    assert [(one.seed, one.world, one.trouble) for one in told if one.trouble] == []
+
+
+@pytest.mark.parametrize("seed", FOUND)
+def test_what_was_found_stays_right(teller: Teller, seed: int) -> None:
+    assert teller.tell(seed).trouble == ""
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_a_seed_is_one_universe_in_every_process(teller: Teller, seed: int) -> None:
+    here = teller.tell(seed)
+    assert teller.tell(seed).digest == here.digest
+    path = os.pathsep.join([str(ROOT / "plugins"), str(ROOT), os.environ.get("PYTHONPATH", "")])
+    there = subprocess.run(
+        [sys.executable, "-m", "tests.simulation.world", "--seed", str(seed)],
+        env={**os.environ, "PYTHONPATH": path, "PYTHONHASHSEED": str(seed + 7)},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert there.returncode == 0, there.stdout + there.stderr[-2000:]
+    assert f"trace {here.digest}" in there.stdout
