@@ -44,6 +44,10 @@ def writer(path: Path) -> Any:
     return write
 
 
+def nothing() -> None:
+    """Do nothing."""
+
+
 def declare(load: dict[str, Any], into: dict[str, Any]) -> None:
     """Declare the DAGs.
 
@@ -70,7 +74,7 @@ def declare(load: dict[str, Any], into: dict[str, Any]) -> None:
         for number in range(load["reports"]):
             before = None
             for step in range(TASKS_A_REPORT):
-                task = PythonOperator(task_id=f"report_{number:03d}.{step}", python_callable=int)
+                task = PythonOperator(task_id=f"report_{number:03d}.{step}", python_callable=nothing)
                 before = task if before is None else before >> task
 
 

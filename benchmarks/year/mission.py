@@ -25,6 +25,8 @@ ROWS = 3
 LATE, NEVER, AGAIN = 0.05, 0.01, 0.03
 """How likely it is that a night of a report comes after it was due, that it never comes, and that it is fetched
 again some nights later."""
+KEPT = "90d"
+"""How long the landing and the incidents are kept."""
 SCOUTED = 30
 """Nights after which a night may be fetched again, at most."""
 VIEWS = ("nights?count=90", "promotions", "promotions/app_00", "figures", "incidents", "overview")
@@ -324,15 +326,19 @@ def metadata_of(plan: Plan) -> Metadata:
 
 
 def take_care_of_all(plan: Plan) -> None:
-    """Do what the weekly maintenance does for each source."""
+    """Do what the weekly maintenance does for each source, with a retention of a quarter of a year."""
     from nightshift.config.reports import Maintenance
+    from nightshift.lake.incident_retention import delete_old_incidents
     from nightshift.nights.maintenance import take_care
     from nightshift.nights.place import lake_of_this_deployment
 
-    lake = lake_of_this_deployment()
+    lake, rules = lake_of_this_deployment(), Maintenance.model_validate({"keep_landing": KEPT, "keep_incidents": KEPT})
     for name in plan.names:
         source, _, report = name.partition("/")
-        take_care(lake, source, report, Maintenance(), dry_run=False, say=lambda text: None)
+        take_care(lake, source, report, rules, dry_run=False, say=lambda text: None)
+    for source in sorted({name.partition("/")[0] for name in plan.names}):
+        if rules.keep_incidents is not None:
+            delete_old_incidents(lake, source, rules.keep_incidents, at=datetime.now(UTC))
 
 
 class Board:

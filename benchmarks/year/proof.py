@@ -10,7 +10,7 @@ MOST = 1.3
 KINDS = {"cpu": "CPU", "requests": "requests", "bytes read": "bytes read", "listed": "names listed"}
 SAYS = (
     "{nights} nights of {reports} reports and {applications} applications in a compressed clock, by the provider's own "
-    "publish, promotions, watch, board and weekly maintenance, on an object store that counts every request and on "
+    "publish, promotions, watch, board and maintenance (landing and incidents kept for 90 days, versions for 30), on an object store that counts every request and on "
     "Airflow's own asset manager and scheduler code. Every fifth report has a look-back of three nights; 5 % come after "
     "they are due, 1 % never, 3 % are fetched again within a month. Three rows a night: it is the growth that is "
     "measured. Each figure is the last ten nights by nights 6 to 15; {promoted} promotions, {seconds:.0f} s."

@@ -20,7 +20,8 @@ from benchmarks.year.mission import Board, Plan, Year, configure, metadata_of, q
 DAY = 86400
 TENTH = range(5, 15)
 """The nights whose mean is called that of the tenth."""
-FOLDERS = ("raw", "tables", "nights", "promotions", "claims", "incidents", "watch")
+CARE_EVERY = 21
+"""Nights from one maintenance to the next; it runs each week in life, and does the same."""
 
 
 @dataclass
@@ -80,7 +81,7 @@ def pass_year(plan: Plan, folder: Path, *, say: Callable[[str], None], bare: boo
             if board is not None and number in costs.nights:
                 board.ask(number)
             clock.put_forward(DAY)
-            if number % 7 == 6 and not bare:
+            if number % CARE_EVERY == CARE_EVERY - 1 and not bare:
                 take_care_of_all(plan)
             if number % 20 == 19 or number == plan.nights - 1:
                 say(f"{number + 1} nights after {time.monotonic() - began:.0f} s")
