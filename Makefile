@@ -3,7 +3,7 @@ PY := .venv/bin/python
 PYTHONS := 3.11 3.12 3.13 3.14
 export PYTHON
 .DEFAULT_GOAL := help
-.PHONY: help setup running clustering run airflow cluster test test-matrix test-next lint types docs hooks stories simulate faults fuzz bench year results lock clean
+.PHONY: help setup running clustering run airflow cluster test test-matrix test-next lint types docs hooks stories simulate faults fuzz crash bench year results lock clean
 
 help:  ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -51,6 +51,9 @@ fuzz: setup  ## 100,000 made-up inputs for everything that reads what others wro
 
 simulate: setup  ## universes from fresh seeds: the provider and its vendors in virtual time, on a network, a store and workers that fail (ARGS="--seed 7", "--minutes 5", "--mutants only")
 	@PYTHONPATH=plugins:. $(PY) -m tests.simulation.world $(ARGS)
+
+crash: clustering  ## processes and stores of a cluster killed, frozen and restarted at named points (ARGS="--seed 7 --count 20 --only task", "--proof")
+	@PYTHONPATH=plugins:. .venvs/cluster/bin/python -m tests.cluster $(ARGS)
 
 bench: setup  ## side by side with peers (each in an environment of its own)
 	@$(PY) -m benchmarks $(ARGS)

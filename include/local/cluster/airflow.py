@@ -25,12 +25,13 @@ SLOTS = 3
 QUEUES = {"worker-1": "default", "worker-2": PUBLISH}
 JOBS = {"scheduler": "SchedulerJob", "triggerer": "TriggererJob", "dag-processor": "DagProcessorJob"}
 """Component → what Airflow's database calls it."""
-TWICE = ("scheduler", "triggerer")
+COPIED = ("scheduler", "triggerer")
 
 
 class ClusterAirflow(LocalAirflow):
     """An Airflow of many processes, with the same interface as the embedded one.
 
+    :param copies: how many schedulers, and how many triggerers
     :param queues: worker → the queues that it serves
     """
 
@@ -43,10 +44,12 @@ class ClusterAirflow(LocalAirflow):
         dags: Path = ROOT / "dags",
         parallelism: int = 32,
         slots: int = SLOTS,
+        copies: int = 2,
         queues: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(home, port, environment, dags=dags, parallelism=parallelism)
         self.slots = slots
+        self.copies = copies
         self.queues = dict(queues or QUEUES)
         self.logs = home / "processes"
         self.log_file = self.logs / "api-server.log"
@@ -129,14 +132,14 @@ class ClusterAirflow(LocalAirflow):
         return [str(run_id) for (run_id,) in self.postgresql.rows(query, dag_id)]
 
     def _processes(self) -> dict[str, Service]:
-        twice = [
-            self._part(f"{name}-{number}", name, ready=partial(self._alive, name, 2))
-            for name in TWICE
-            for number in (1, 2)
+        copied = [
+            self._part(f"{name}-{number}", name, ready=partial(self._alive, name, self.copies))
+            for name in COPIED
+            for number in range(1, self.copies + 1)
         ]
         found = [
             self._part("api-server", "api-server", ready=self._api_is_healthy),
-            *twice,
+            *copied,
             self._part("dag-processor", "dag-processor", ready=partial(self._alive, "dag-processor", 1)),
             *(self._worker(name, queues) for name, queues in self.queues.items()),
         ]
