@@ -3,7 +3,7 @@ PY := .venv/bin/python
 PYTHONS := 3.11 3.12 3.13 3.14
 export PYTHON
 .DEFAULT_GOAL := help
-.PHONY: help setup running clustering run airflow cluster test test-matrix test-next lint types docs hooks stories simulate faults fuzz crash bench year results lock clean
+.PHONY: help setup running clustering run airflow cluster test test-matrix test-next lint types docs hooks stories simulate faults fuzz crash decisions secrets bench year results lock clean
 
 help:  ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -54,6 +54,12 @@ simulate: setup  ## universes from fresh seeds: the provider and its vendors in 
 
 crash: clustering  ## processes and stores of a cluster killed, frozen and restarted at named points (ARGS="--seed 7 --count 20 --only task", "--proof")
 	@PYTHONPATH=plugins:. .venvs/cluster/bin/python -m tests.cluster $(ARGS)
+
+decisions: setup  ## every situation, crash, answer and order of attempts of the decisions, enumerated; and what is wrong on purpose
+	@PYTHONPATH=plugins:. $(PY) -m tests.simulation.exhausted
+
+secrets: setup  ## the whole mission with canaries for secrets, and the search of all that it left (ARGS="--folder /tmp/left")
+	@PYTHONPATH=plugins:. $(PY) -m tests.canaries $(ARGS)
 
 bench: setup  ## side by side with peers (each in an environment of its own)
 	@$(PY) -m benchmarks $(ARGS)

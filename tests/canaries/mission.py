@@ -1,0 +1,572 @@
+"""The whole mission with canaries for secrets, in an Airflow of its own that logs at DEBUG: what goes well, and each way
+in which a secret could come into an error.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode, urljoin
+
+from include.local.airflow import LocalAirflow, connection_fields, free_port
+from include.local.rest import Api, ApiError
+from include.standins import Fault, FaultKind, webhooks
+from include.standins.camunda_optimize.switches import TOKEN as CAMUNDA_TOKEN
+from include.standins.exago.switches import REST_KEY, USER_ID
+from include.standins.flexdeploy import PASSWORD as FLEXDEPLOY_PASSWORD
+from include.standins.flexdeploy import Changes, FlexDeploySwitches
+from include.standins.flexnet import PASSWORD as FLEXNET_PASSWORD
+from include.standins.flexnet import FlexNetSwitches
+from include.standins.flexnet.switches import TOKEN as FLEXNET_TOKEN
+from include.standins.tokenflex import BEARER, RateLimit, TokenFlexSwitches, vendor_fault
+from nightshift.tokenflex.consent import MOUNT
+from tests.canaries.places import Texts, every, texts_of_database, texts_of_folder
+from tests.canaries.search import canary
+from tests.canaries.vendors import Camunda, Ear, Exago, FlexDeploy, FlexNet, Listening, TokenFlex, WebHooks, basic
+from tests.contract.standins.client import Answer, ask
+
+ROOT = Path(__file__).resolve().parents[2]
+PROMOTION = "promote_portal"
+NIGHTLY = {
+    "flexnet": "flexnet_reports",
+    "tokenflex": "tokenflex_exports",
+    "camunda_optimize": "camunda_reports",
+    "exago": "exago_catalog",
+}
+BROKEN = "breaks_in_a_hook"
+REPORTS = """
+flexnet:
+  settle_hours: 0
+  retries: 0
+  reports: [{name: account, key: [AccountID], page_size: 100}]
+tokenflex:
+  contract: "110000917988"
+  settle_hours: 0
+  retries: 0
+  exports:
+    - {name: desktop_usage, category: DESKTOP_PRODUCT, fields: [usageDate, productName, userName], metrics: [tokensConsumed]}
+camunda_optimize:
+  retries: 0
+  reports: [{name: invoice_instances, report_id: e6c5abb1-6a18-44e7-8480-d562d511ba62, key: [processInstanceId]}]
+exago:
+  settle_hours: 0
+  retries: 0
+  due: "00:01"
+"""
+PROMOTIONS = """
+portal:
+  project: Licensing/Portal/LicensePortal
+  stream: main
+  build: {environment: DEV}
+  stages:
+    - environment: DEV
+      verify: {probes: [{connection: toolbox, path: /apps/DEV/10101/health, tries: 3, every: 1s}]}
+    - environment: TEST
+      approval: {users: [admin], hours: 1}
+"""
+NOTIFY = """
+team: {to: teams, connection: teams_nights}
+chat: {to: google_chat, connection: chat_nights}
+ours: {to: webhook, connection: receiver}
+on_call: {to: pagerduty, connection: pagerduty_nights}
+wrong: {to: teams, connection: teams_wrong}
+"""
+BREAKS = '''
+"""Something of ours that is broken, inside of each vendor's hook, where every secret is a local variable."""
+import asyncio, importlib, logging
+from airflow.sdk import dag, task
+from nightshift.sources import VENDORS
+
+def broken(hook_type, spoken):
+    class Broken(hook_type):
+        async def authorize(self):
+            password, headers = self.password, dict(await super().authorize())
+            logging.getLogger("nightshift.broken").debug("sends %s as %r", headers, self.extras)
+            if spoken:
+                raise RuntimeError(f"cannot send {password} with {headers}")
+            return headers[password]
+    return Broken
+
+@dag(dag_id="breaks_in_a_hook", schedule=None, is_paused_upon_creation=False)
+def breaks():
+    for name, vendor in VENDORS.items():
+        for spoken in (False, True):
+            @task(task_id=f"{name}_{'spoken' if spoken else 'local'}", retries=0)
+            def of(name=name, spoken=spoken):
+                module, _, kind = VENDORS[name].named(VENDORS[name].hook).rpartition(".")
+                hook_type = broken(getattr(importlib.import_module(module), kind), spoken)
+                async def call():
+                    async with hook_type(VENDORS[name].default_connection) as hook:
+                        await hook.request("GET", "/anything")
+                asyncio.run(call())
+            of()
+breaks()
+'''
+
+
+@dataclass
+class Mission:
+    """What was made for one mission, and what it has left.
+
+    :ivar canaries: secret → what it is
+    :ivar told: pages, answers and outputs, with where they are from
+    :ivar failed: runs that had to fail and did
+    :ivar trouble: why it did not come to its end
+    """
+
+    folder: Path
+    ear: Ear = field(default_factory=Ear)
+    canaries: dict[str, str] = field(default_factory=dict)
+    told: list[tuple[str, bytes]] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+    succeeded: list[str] = field(default_factory=list)
+    trouble: str = ""
+
+    def new(self, what: str, *, marked: bool = True, length: int = 30) -> str:
+        """Return a new canary."""
+        value = canary(marked=marked, length=length)
+        self.canaries[value] = what
+        return value
+
+    @property
+    def wanted(self) -> list[tuple[str, str]]:
+        """Each secret with what it is: canaries, and what was heard."""
+        heard = ((what, value) for value, what in self.ear.heard.items())
+        return [*((what, value) for value, what in self.canaries.items()), *heard]
+
+    def texts(self) -> Iterator[tuple[str, Texts]]:
+        """Give all places: kind of the place, texts."""
+        home = self.folder / "airflow"
+        yield "logs and files of Airflow", (one for one in texts_of_folder(home) if "passwords.json" not in one[0])
+        yield "tables of the metadata database", texts_of_database(home / "airflow.db")
+        yield "lake", texts_of_folder(self.folder / "lake")
+        yield "pages, answers and terminals", iter(self.told)
+
+
+class Vendors:
+    """The stand-ins of a mission, each with the canaries that open it."""
+
+    def __init__(self, mission: Mission) -> None:
+        ear = mission.ear
+        self.flexnet = FlexNet(ear, switches=FlexNetSwitches(rows_a_day={"account": 150}))
+        quick = TokenFlexSwitches(processing_seconds=0.2, rate_limit=RateLimit.OFF, auto_allow=True)
+        self.tokenflex = TokenFlex(ear, switches=quick)
+        self.camunda, self.exago = Camunda(ear), Exago(ear)
+        switches = FlexDeploySwitches(
+            changes=Changes.ALWAYS, build_seconds=0.2, deploy_seconds=0.2, utility_seconds=0.2, health_signs_in=True
+        )
+        self.flexdeploy = FlexDeploy(ear, switches=switches)
+        self.webhooks = WebHooks(ear)
+
+    @property
+    def all(self) -> tuple[Listening, ...]:
+        """All of them."""
+        return (self.flexnet, self.tokenflex, self.camunda, self.exago, self.flexdeploy, self.webhooks)
+
+
+def connections(mission: Mission, vendors: Vendors, *, right: bool) -> dict[str, dict[str, Any]]:
+    """Return the connections of the vendors, with canaries that open them, or that do not."""
+    word = "" if right else "wrong "
+    new = mission.new
+    password, header = new(f"FlexNet's {word}password"), new(f"FlexNet's {word}gateway key", marked=False)
+    secret = new(f"Token Flex's {word}client secret")
+    token = new(f"Camunda's {word}token", marked=False)
+    key = new(f"Exago's {word}REST key")
+    flexdeploy, cookie = new(f"FlexDeploy's {word}password"), new(f"FlexDeploy's {word}cookie", marked=False)
+    probe, api_key = new(f"the probe's {word}password"), new(f"the probe's {word}API key", marked=False)
+    if right:
+        vendors.flexnet.knows(basic("nightshift", password), basic("nightshift", FLEXNET_PASSWORD))
+        vendors.tokenflex.knows(basic("nightshift", quote(secret, safe="")), basic("nightshift", "standin-tokenflex"))
+        vendors.camunda.knows(f"Bearer {token}", f"Bearer {CAMUNDA_TOKEN}")
+        vendors.exago.knows(basic(USER_ID, key), basic(USER_ID, REST_KEY))
+        for login, one in (("nightshift", flexdeploy), ("prober", probe)):
+            vendors.flexdeploy.knows(basic(login, one), basic("nightshift", FLEXDEPLOY_PASSWORD))
+    flex = {"auth": "three_legged", "requests_per_minute": 6000}
+    return {
+        "flexnet_default": connection_fields(
+            conn_type="flexnet",
+            host=vendors.flexnet.url,
+            login="nightshift",
+            password=password,
+            extra={"headers": {"X-Gateway-Key": header}},
+        ),
+        "tokenflex_default": connection_fields(
+            conn_type="tokenflex", host=vendors.tokenflex.url, login="nightshift", password=secret, extra=flex
+        ),
+        "camunda_optimize_default": connection_fields(
+            conn_type="camunda_optimize", host=vendors.camunda.url, password=token
+        ),
+        "exago_default": connection_fields(conn_type="exago", host=vendors.exago.url, login=USER_ID, password=key),
+        "flexdeploy_default": connection_fields(
+            conn_type="flexdeploy",
+            host=vendors.flexdeploy.url,
+            login="nightshift",
+            password=flexdeploy,
+            extra={"headers": {"Cookie": f"route={cookie}"}},
+        ),
+        "toolbox": connection_fields(
+            conn_type="http",
+            host=vendors.flexdeploy.url,
+            login="prober",
+            password=probe,
+            extra={"X-Api-Key": api_key},
+        ),
+    }
+
+
+def tokens(mission: Mission, vendors: Vendors) -> dict[str, dict[str, Any]]:
+    """Return connections whose secret is an extra, and one with a proxy that needs a password."""
+    flexnet, bearer = mission.new("FlexNet's token", marked=False), mission.new("Token Flex's bearer", marked=False)
+    vendors.flexnet.knows(f"Bearer {flexnet}", f"Bearer {FLEXNET_TOKEN}")
+    vendors.tokenflex.knows(f"Bearer {bearer}", f"Bearer {BEARER}")
+    proxy = quote(mission.new("a proxy's password"), safe="")
+    return {
+        "flexnet_token": connection_fields(conn_type="flexnet", host=vendors.flexnet.url, extra={"token": flexnet}),
+        "tokenflex_bearer": connection_fields(
+            conn_type="tokenflex", host=vendors.tokenflex.url, extra={"auth": "bearer", "token": bearer}
+        ),
+        "camunda_proxied": connection_fields(
+            conn_type="camunda_optimize",
+            host=vendors.camunda.url,
+            password=mission.new("Camunda's token behind a proxy", marked=False),
+            extra={"proxy": f"http://proxied:{proxy}@127.0.0.1:9"},
+        ),
+    }
+
+
+def receivers(mission: Mission, vendors: Vendors) -> dict[str, dict[str, Any]]:
+    """Return the connections of the channels, each with a secret of its own."""
+    vendor = vendors.webhooks
+    webhooks.SIGNATURE = mission.new("Teams' signature", marked=False)
+    webhooks.CHAT_KEY = mission.new("Google Chat's key", marked=False)
+    webhooks.CHAT_TOKEN = mission.new("Google Chat's token", marked=False)
+    webhooks.BEARER = mission.new("the receiver's token", marked=False)
+    webhooks.ROUTING_KEY = mission.new("PagerDuty's integration key", marked=False, length=32)
+    wrong = vendor.teams_url.replace(webhooks.SIGNATURE, mission.new("a wrong signature of Teams", marked=False))
+    http = {"conn_type": "http"}
+    return {
+        "teams_nights": connection_fields(**http, password=vendor.teams_url),
+        "teams_wrong": connection_fields(**http, password=wrong),
+        "chat_nights": connection_fields(**http, password=vendor.chat_url),
+        "receiver": connection_fields(**http, host=f"{vendor.url}/receiver", password=webhooks.BEARER),
+        "pagerduty_nights": connection_fields(**http, host=vendor.url, password=webhooks.ROUTING_KEY),
+    }
+
+
+def wrong_extras(mission: Mission, vendors: Vendors) -> dict[str, dict[str, Any]]:
+    """Return connections with extras that are refused, each with a secret in it."""
+
+    def extra(**given: Any) -> dict[str, Any]:
+        return connection_fields(
+            conn_type="flexnet", host=vendors.flexnet.url, login="nightshift", password="of no weight", extra=given
+        )
+
+    new = mission.new
+    return {
+        "extra_mistyped": extra(tokn=new("a token under a mistyped name", marked=False)),
+        "extra_of_no_use": extra(my_secret=new("a secret that nobody reads")),
+        "extra_of_the_wrong_type": extra(timeout=new("a secret in the place of a number")),
+        "extra_headers": extra(headers=[new("a header in a list")]),
+        "extra_line": extra(headers={"X-Key": f"{new('a header of two lines', marked=False)}\n"}),
+        "extra_proxy": extra(proxy=f"ftp://proxied:{new('the password of no proxy', marked=False)}@127.0.0.1"),
+        "extra_verify": extra(proxy=f"http://u:{new('an unchecked proxy', marked=False)}@127.0.0.1:9", verify=False),
+    }
+
+
+class Browser:
+    """A person who is signed in to Airflow, in front of the sign-in page; follows no redirect."""
+
+    def __init__(self, mission: Mission, airflow: LocalAirflow, api: Api) -> None:
+        self._mission = mission
+        self.page = f"{airflow.url}{MOUNT}/"
+        self._headers = {"Authorization": f"Bearer {api.token()}"}
+
+    def get(self, url: str) -> Answer:
+        """Read a page."""
+        answer = ask(url, headers=self._headers, timeout=60)
+        self._mission.told.append((f"page {url.partition('?')[0]}", answer.body))
+        return answer
+
+    def grant(self, connection: str) -> str:
+        """Grant access for a connection and return what the page says at the end."""
+        shown = self.get(self.page).body.decode()
+        [ticket] = re.findall(
+            rf'connections/{connection}/grant".*?name="ticket" value="([^"]+)"', shown, flags=re.DOTALL
+        )
+        headers = {**self._headers, "Content-Type": "application/x-www-form-urlencoded"}
+        form = urlencode({"ticket": ticket}).encode()
+        begun = ask(f"{self.page}connections/{connection}/grant", method="POST", headers=headers, body=form, timeout=60)
+        agreed = ask(begun.headers["Location"], timeout=30)
+        ended = self.get(agreed.headers["Location"])
+        return self.get(urljoin(f"{self.page}callback", ended.headers["Location"])).body.decode()
+
+
+def night(days_ago: int) -> str:
+    """Return the night of so many days ago."""
+    return (datetime.now(UTC).date() - timedelta(days=days_ago)).isoformat()
+
+
+class Flight:
+    """One mission that runs.
+
+    :param say: told what is going on
+    """
+
+    def __init__(self, mission: Mission, vendors: Vendors, airflow: LocalAirflow, say: Callable[[str], None]) -> None:
+        self.mission, self.vendors, self.airflow, self.say = mission, vendors, airflow, say
+        self.api = airflow.api
+        self.browser = Browser(mission, airflow, self.api)
+        self._nights = iter(range(2, 40))
+
+    def fly(self) -> None:
+        """Let everything happen, and read everything that can be read."""
+        self._await_dags()
+        self._connect(tokens(self.mission, self.vendors), receivers(self.mission, self.vendors))
+        self.say("connections whose extras are wrong, and the Test button")
+        wrong = wrong_extras(self.mission, self.vendors)
+        self._test({**wrong, **tokens(self.mission, self.vendors)})
+        self.say("every vendor refuses the sign-in")
+        refused = connections(self.mission, self.vendors, right=False)
+        self._connect(refused)
+        self._test(refused)
+        self._nightly("failed")
+        self._promote("failed")
+        self.say("a person grants access; every vendor quotes the request in a 500 first")
+        right = connections(self.mission, self.vendors, right=True)
+        self._connect(right)
+        self._quote(500, times=1)
+        self._test(right)
+        self._quote(500, times=1)
+        self.browser.grant("tokenflex_default")
+        self._silence()
+        assert "is granted" in self.browser.grant("tokenflex_default")
+        self._run("tokenflex_token", "success")
+        self._quote(500, 429, 503, times=1)
+        self._nightly(None)
+        self._silence()
+        self.say("a night that goes well, and a promotion")
+        self.vendors.tokenflex.faults.add(
+            vendor_fault("url_expired"), Fault(kind=FaultKind.RESET_BODY, origin="download", at_bytes=2000, after=1)
+        )
+        self._nightly("success")
+        self._promote("success")
+        self.say("every vendor quotes the request in each answer until it is given up")
+        self._quote(400, times=8)
+        self._nightly("failed")
+        self._quote(400, times=8)
+        self._promote("failed")
+        self._quote(401, times=8)
+        self._nightly("failed")
+        self._silence()
+        self.say("something of ours breaks inside of each hook; the watch tells every channel")
+        self._run(BROKEN, "failed")
+        self.vendors.webhooks.statuses = [500, 500, 400, 404]
+        self._run("nightshift_watch", None)
+        self._run("nightshift_watch", None)
+        self.say("pages, answers and the command line")
+        self._read()
+
+    def _await_dags(self) -> None:
+        wanted = [*NIGHTLY.values(), PROMOTION, BROKEN, "tokenflex_token", "nightshift_watch"]
+        for _ in range(240):
+            if not (missing := [one for one in wanted if not self._is_there(one)]):
+                break
+            time.sleep(0.5)
+        else:
+            raise AssertionError(f"not there: {missing}")
+        for dag_id in wanted:
+            # The scheduler's own run for last night would take from a vendor what another run is to meet.
+            if dag_id not in NIGHTLY.values():
+                self.api.unpause(dag_id)
+
+    def _is_there(self, dag_id: str) -> bool:
+        try:
+            self.api.call("GET", f"/api/v2/dags/{dag_id}")
+        except ApiError:
+            return False
+        return True
+
+    def _connect(self, *groups: Mapping[str, Mapping[str, Any]]) -> None:
+        for group in groups:
+            for connection_id, fields in group.items():
+                self.api.put_connection(connection_id, **fields)
+
+    def _test(self, group: Mapping[str, Mapping[str, Any]]) -> None:
+        for connection_id, fields in group.items():
+            try:
+                answer = self.api.call(
+                    "POST", "/api/v2/connections/test", {"connection_id": connection_id, **fields}, tries=1
+                )
+            except ApiError as error:
+                answer = error.body
+            self.mission.told.append((f"test of {connection_id}", repr(answer).encode()))
+
+    def _quote(self, *statuses: int, times: int) -> None:
+        """Let each vendor quote what it is asked for next."""
+        for one in (self.vendors.tokenflex, self.vendors.flexdeploy):
+            # Whether a job was made after an answer of 500 is in doubt, and holds all that comes after it.
+            one.quotes = lambda request: (
+                not request.path.endswith("/authorize")
+                and (request.method == "GET" or request.path.endswith("/token") or max(statuses) < 500)
+            )
+        for one in self.vendors.all:
+            one.statuses = [*statuses] * times
+
+    def _silence(self) -> None:
+        for one in self.vendors.all:
+            one.statuses = []
+
+    def _run(self, dag_id: str, state: str | None, **more: Any) -> str:
+        run_id = self.api.trigger(dag_id, **more)
+        return self._ended(dag_id, run_id, state)
+
+    def _ended(self, dag_id: str, run_id: str, state: str | None) -> str:
+        found = self.api.wait(dag_id, run_id, timeout=400)["state"]
+        if state is not None and found != state:
+            tasks = {one["task_id"]: one["state"] for one in self.api.tasks(dag_id, run_id)}
+            bad = next((name for name, one in tasks.items() if one == "failed"), None)
+            why = self.api.failure(dag_id, run_id, bad) if bad else None
+            raise AssertionError(f"{dag_id} {run_id} is {found} and not {state}: {tasks} {why}")
+        (self.mission.failed if found == "failed" else self.mission.succeeded).append(f"{dag_id} {run_id}")
+        return run_id
+
+    def _nightly(self, state: str | None) -> None:
+        the_night = night(next(self._nights))
+        for dag_id in NIGHTLY.values():
+            self.api.unpause(dag_id)
+        runs = {dag_id: self.api.trigger(dag_id, partition_key=the_night) for dag_id in NIGHTLY.values()}
+        for dag_id, run_id in runs.items():
+            self._ended(dag_id, run_id, state)
+
+    def _promote(self, state: str) -> None:
+        run_id = self.api.trigger(PROMOTION)
+        answered = 0.0
+        for run, _ in self.api.follow(PROMOTION, run_id, timeout=400):
+            answered += 1
+            for question in self.api.questions(PROMOTION, run_id):
+                task = question["task_instance"]["task_id"]
+                self.mission.told.append((f"question {task}", json.dumps(question).encode()))
+                if answered % 6 == 5:
+                    with suppress(ApiError):
+                        self.api.answer(PROMOTION, run_id, task, "Approve", reason="")
+            if run["state"] == state:
+                break
+        self._ended(PROMOTION, run_id, state)
+
+    # What can be read.
+
+    def _read(self) -> None:
+        api, told = self.api, self.mission.told
+        for what in (
+            "connections",
+            "variables",
+            "eventLogs",
+            "dags",
+            "importErrors",
+            "assets",
+            "assets/events",
+            "jobs",
+        ):
+            told += [(f"API {what}", repr(one).encode()) for one in every(api, f"/api/v2/{what}")]
+        for path in ("dags/~/dagRuns", "dags/~/dagRuns/~/taskInstances", "dags/~/dagRuns/~/hitlDetails"):
+            told += [(f"API {path}", repr(one).encode()) for one in every(api, f"/api/v2/{path}")]
+        for one in every(api, "/api/v2/dags/~/dagRuns/~/taskInstances"):
+            where = f"/api/v2/dags/{one['dag_id']}/dagRuns/{quote(one['dag_run_id'], safe='')}/taskInstances"
+            self._get(f"{where}/{quote(one['task_id'])}/logs/{max(1, one['try_number'])}?full_content=true")
+            for entry in every(api, f"{where}/{quote(one['task_id'])}/xcomEntries"):
+                self._get(f"{where}/{quote(one['task_id'])}/xcomEntries/{quote(entry['key'])}")
+        self._board()
+        self.browser.get(self.browser.page)
+        for vendor in self.vendors.all:
+            entries = [repr(one) for one in (*vendor.ledger.requests(), *vendor.ledger.effects())]
+            told.append((f"ledger of {vendor.name}", "\n".join(entries).encode()))
+        self._terminal()
+
+    def _board(self) -> None:
+        board = "/nightshift/board/api"
+        for path in ("overview", "nights", "promotions", "promotions/portal", "figures", "jobs", "connections"):
+            self._get(f"{board}/{path}")
+        for path in ("incidents", "holds", f"nights/flexnet/account/{night(3)}", f"nights/exago/tree/{night(3)}"):
+            self._get(f"{board}/{path}")
+        self._get("/nightshift/board/api/nights/nobody/nothing/2026-01-01")
+
+    def _get(self, path: str) -> None:
+        try:
+            answer = json.dumps(self.api.call("GET", path, tries=1), ensure_ascii=False)
+        except ApiError as error:
+            answer = error.body
+        self.mission.told.append((f"API {path}", answer.encode()))
+
+    def _terminal(self) -> None:
+        environment = {
+            **self.airflow.environment(),
+            "NIGHTSHIFT_AIRFLOW_URL": self.airflow.url,
+            "NIGHTSHIFT_AIRFLOW_USER": "admin",
+            "NIGHTSHIFT_AIRFLOW_PASSWORD": self.airflow.password,
+        }
+        for words in (
+            "doctor --json",
+            "doctor",
+            "nights --json",
+            "jobs --json",
+            "jobs",
+            "promotions --json",
+            "promotions",
+            "config check --json",
+            "watch --json",
+            "hold list --json",
+        ):
+            done = subprocess.run(
+                [str(Path(sys.executable).parent / "nightshift"), *words.split()],
+                env=environment,
+                capture_output=True,
+                timeout=300,
+                check=False,
+                stdin=subprocess.DEVNULL,
+            )
+            self.mission.told.append((f"nightshift {words}", done.stdout + done.stderr))
+
+
+def fly(folder: Path, say: Callable[[str], None] = print) -> Mission:
+    """Let the mission happen, and stop everything; what it left is in the folder and in the mission."""
+    mission = Mission(folder)
+    config, dags = folder / "config", folder / "dags"
+    for path in (config, dags, folder / "lake"):
+        path.mkdir(parents=True)
+    for name, text in (("reports", REPORTS), ("promotions", PROMOTIONS), ("notify", NOTIFY)):
+        (config / f"{name}.yaml").write_text(text)
+    for path in sorted((ROOT / "dags").glob("*.py")):
+        shutil.copy(path, dags)
+    (dags / "breaks.py").write_text(BREAKS)
+    environment = {
+        "NIGHTSHIFT_LAKE": str(folder / "lake"),
+        "NIGHTSHIFT_CONFIG": str(config),
+        "AIRFLOW__LOGGING__LOGGING_LEVEL": "DEBUG",
+        "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "600",
+    }
+    with ExitStack() as stack:
+        vendors = Vendors(mission)
+        for vendor in vendors.all:
+            stack.enter_context(vendor)  # type: ignore[arg-type]
+        airflow = LocalAirflow(folder / "airflow", free_port(), environment, dags=dags, parallelism=6)
+        say("starting an Airflow that logs at DEBUG")
+        stack.enter_context(airflow)
+        mission.canaries[airflow.password] = "the password of Airflow's admin"
+        flight = Flight(mission, vendors, airflow, say)
+        try:
+            flight.fly()
+        except (AssertionError, TimeoutError, ApiError, KeyboardInterrupt) as error:
+            # What there is by then is searched all the same.
+            mission.trouble = f"{type(error).__name__}: {error}"
+            say(f"the mission did not come to its end: {mission.trouble}")
+    return mission
