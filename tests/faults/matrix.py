@@ -92,12 +92,24 @@ class Trouble:
 
 @dataclass(frozen=True)
 class Call:
-    """A call of an operator: one route of its vendor."""
+    """A call of an operator: one route of its vendor.
+
+    :param example: a path that was called
+    """
 
     route: str
     method: str
     path: str
     origin: str
+    example: str = ""
+
+    def is_for(self, fault: Fault) -> bool:
+        """Say whether a fault that says for which calls it is may be for this one."""
+        return (
+            fault.method in (None, self.method)
+            and fault.origin in (None, self.origin)
+            and re.search(fault.path or "", self.example) is not None
+        )
 
 
 @dataclass(frozen=True)
@@ -200,7 +212,9 @@ def calls_of(scene: Scene) -> list[Call]:
         for entry in vendor.ledger.requests():
             path = re.sub(r"\\\{[^}]*\\\}", "[^/]+", re.escape(entry.route.partition(" ")[2]).replace(r"\*\}", r"\}"))
             where = path + "$" if "no route" not in entry.route else re.escape(entry.path)
-            found.setdefault((entry.route, entry.origin), Call(entry.route, entry.method, where, entry.origin))
+            found.setdefault(
+                (entry.route, entry.origin), Call(entry.route, entry.method, where, entry.origin, entry.path)
+            )
         return list(found.values())
 
 
