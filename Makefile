@@ -52,7 +52,7 @@ fuzz: setup  ## 100,000 made-up inputs for everything that reads what others wro
 simulate: setup  ## universes from fresh seeds: the provider and its vendors in virtual time, on a network, a store and workers that fail (ARGS="--seed 7", "--minutes 5", "--mutants only")
 	@PYTHONPATH=plugins:. $(PY) -m tests.simulation.world $(ARGS)
 
-crash: clustering  ## processes and stores of a cluster killed, frozen and restarted at named points (ARGS="--seed 7 --count 20 --only task", "--proof")
+crash: clustering  ## processes and stores of a cluster killed, frozen and restarted at named points (ARGS="--seed 7 --count 20 --only task")
 	@PYTHONPATH=plugins:. .venvs/cluster/bin/python -m tests.cluster $(ARGS)
 
 decisions: setup  ## every situation, crash, answer and order of attempts of the decisions, enumerated; and what is wrong on purpose
