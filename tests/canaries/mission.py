@@ -1,6 +1,5 @@
-"""The whole mission with canaries for secrets, in an Airflow of its own that logs at DEBUG: what goes well, and each way
-in which a secret could come into an error.
-"""
+"""The whole mission with canaries for secrets, in an Airflow of its own that logs at DEBUG: what goes well, and
+each way in which a secret could come into an error."""
 
 from __future__ import annotations
 
@@ -54,7 +53,10 @@ tokenflex:
   settle_hours: 0
   retries: 0
   exports:
-    - {name: desktop_usage, category: DESKTOP_PRODUCT, fields: [usageDate, productName, userName], metrics: [tokensConsumed]}
+    - name: desktop_usage
+      category: DESKTOP_PRODUCT
+      fields: [usageDate, productName, userName]
+      metrics: [tokensConsumed]
 camunda_optimize:
   retries: 0
   reports: [{name: invoice_instances, report_id: e6c5abb1-6a18-44e7-8480-d562d511ba62, key: [processInstanceId]}]

@@ -1,6 +1,5 @@
-"""A vendor that quotes a request in its error, header, body and link, plain, packed or cut: no piece of a secret gets into
-a message or a log line, whatever the status.
-"""
+"""A vendor that quotes a request in its error, header, body and link, plain, packed or cut: no piece of a secret
+gets into a message or a log line, whatever the status."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Decisions that are enumerated: none breaks a promise, and what is wrong on purpose is found. Deeper: ``make decisions``."""
+"""Decisions that are enumerated: none breaks a promise, and what is wrong on purpose is found. Deeper: ``make
+decisions``."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Write the state that a release leaves behind, by its own code: task states, records, claims, landing, tables, deferred
-triggers, XComs, tokens.
+"""Write the state that a release leaves behind, by its own code: task states, records, claims, landing, tables,
+deferred triggers, XComs, tokens.
 
 Run from a checkout of this release, with the code of the other one in a worktree of its own::
 

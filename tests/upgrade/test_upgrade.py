@@ -1,5 +1,5 @@
-"""What the release before has left, this release goes on with: its task states, deferred waits, records, claims, landing,
-tables and tokens. Judged by the stand-ins' ledgers and the bytes in the lake.
+"""What the release before has left, this release goes on with: its task states, deferred waits, records, claims,
+landing, tables and tokens. Judged by the stand-ins' ledgers and the bytes in the lake.
 
 The fixtures were written by that release's own code, see ``make.py``.
 """

@@ -15,8 +15,9 @@ from tests.simulation.submissions import Broken
 
 Mutant = tuple[tuple[Any, str, Any], ...]
 FOUND = (
-    "A worker that is frozen between the last look and the write of a renewed pair of Token Flex tokens, and thaws after "
-    "a person has granted access anew and that grant was renewed, could put the older pair in the place of the newer one; Variables cannot be written on a condition, so it is not put right but written down in docs/limits.md.",
+    "A worker that is frozen between the last look and the write of a renewed pair of Token Flex tokens, and thaws "
+    "after a person has granted access anew and that grant was renewed, could put the older pair in the place of the "
+    "newer one; Variables cannot be written on a condition, so it is not put right but written down in docs/limits.md.",
 )
 
 

@@ -1,4 +1,5 @@
-"""Attempts that are run step by step, each from one effect to the next: dead, frozen and thawed where the search wants.
+"""Attempts that are run step by step, each from one effect to the next: dead, frozen and thawed where the search
+wants.
 
 An attempt is a greenlet, so that synchronous code is stopped in the middle as well as coroutines are.
 """

@@ -1,12 +1,12 @@
-"""Publishes of one table, side by side: every order of two and three publishers, every crash between two effects, every
-answer of the store to a commit. The real :meth:`~nightshift.lake.delta.NightTable.replace` and its reading of a
-:class:`~nightshift.lake.snapshot.Snapshot`, on a log in memory.
+"""Publishes of one table, side by side: every order of two and three publishers, every crash between two effects,
+every answer of the store to a commit. The real :meth:`~nightshift.lake.delta.NightTable.replace` and its reading of
+a :class:`~nightshift.lake.snapshot.Snapshot`, on a log in memory.
 
 What must hold, whenever a publisher reports, and once all have ended:
 
 * each night is of one extract, whole: never rows of two, never a half;
 * it is of the extract that was finished last of those that were reported published, unless one was forced;
-* who reports a commit finds it in the log; who was overtaken, a newer one; who died leaves the table as it was, or whole.
+* who reports a commit finds it in the log; who was overtaken, a newer one; who died leaves the table whole.
 """
 
 from __future__ import annotations
@@ -295,7 +295,7 @@ def explore(*, faults: int, switches: int, most: int | None = None) -> dict[str,
         for name, extracts in SCENES.items():
             ROWS.update({add.path: 10 + one.content for one in extracts for add in one.adds})
             counts[name] = explore_all(
-                lambda choices, extracts=extracts: run_one(choices, extracts, faults=faults, switches=switches),  # type: ignore[misc]
+                lambda choices, extracts=extracts: run_one(choices, extracts, faults=faults, switches=switches),
                 most=most,
             )
     return counts

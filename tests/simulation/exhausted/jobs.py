@@ -1,6 +1,5 @@
-"""Every situation that :func:`nightshift.jobs.decision.decide` can be asked about: each record, each word of the vendor,
-each list of jobs, each age and each kind of vendor. Judged by promises, not by a second way to decide.
-"""
+"""Every situation that :func:`nightshift.jobs.decision.decide` can be asked about: each record, each word of the
+vendor, each list of jobs, each age and each kind of vendor. Judged by promises, not by a second way to decide."""
 
 from __future__ import annotations
 

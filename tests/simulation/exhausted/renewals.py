@@ -1,5 +1,5 @@
-"""Every way in which the one use of a refresh token can go: the real :func:`~nightshift.tokenflex.renewal.renew` against
-Airflow's Variables and Autodesk in memory, in a time of its own.
+"""Every way in which the one use of a refresh token can go: the real :func:`~nightshift.tokenflex.renewal.renew`
+against Airflow's Variables and Autodesk in memory, in a time of its own.
 
 At each read and write of a Variable, each question and each answer an attempt may be killed, or frozen so long that its
 successor has begun, and thaw at any effect of that one; a write may fail before or after it counts; the question or its
@@ -334,7 +334,7 @@ def explore(*, faults: int, most: int | None = None) -> dict[str, int]:
     :raises Broken: one broke a promise
     """
     return {
-        name: explore_all(lambda choices, revokes=revokes: run_one(choices, faults=faults, revokes=revokes), most=most)  # type: ignore[misc]
+        name: explore_all(lambda choices, revokes=revokes: run_one(choices, faults=faults, revokes=revokes), most=most)
         for name, revokes in (("a second use is refused", False), ("a second use ends the chain", True))
     }
 
