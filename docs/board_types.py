@@ -11,7 +11,7 @@ from pydantic.json_schema import models_json_schema
 from nightshift.board import models
 
 HEAD = (
-    "/**\n * The answers of the board's routes. Made from nightshift/board/models.py by `make docs`; changes here are "
+    "/**\n * The answers of the board's routes. Made from nightshift/board/models by `make docs`; changes here are "
     "overwritten.\n */\n"
 )
 _KINDS = {"integer": "number", "number": "number", "string": "string", "boolean": "boolean", "null": "null"}

@@ -1,5 +1,5 @@
 /**
- * The answers of the board's routes. Made from nightshift/board/models.py by `make docs`; changes here are overwritten.
+ * The answers of the board's routes. Made from nightshift/board/models by `make docs`; changes here are overwritten.
  */
 
 /**

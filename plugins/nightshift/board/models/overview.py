@@ -1,0 +1,61 @@
+"""The overview: one tile a part."""
+
+from __future__ import annotations
+
+from pydantic import AwareDatetime, Field
+
+from nightshift.board.models.answers import Answer, Press, Trouble
+from nightshift.board.models.promotions import FigureLine, FreezeLine, HoldLine, WaitLine
+from nightshift.nights.cells import CellState
+
+
+class NightTile(Answer):
+    """The newest night at a glance: how many of its reports are in which state."""
+
+    night: str
+    reports: int
+    states: dict[CellState, int]
+    late_since: AwareDatetime | None = None
+
+
+class PromotionTile(Answer):
+    """Promotions at a glance.
+
+    :param waiting: what those under way wait for, the oldest first
+    """
+
+    under_way: int
+    waiting: tuple[WaitLine, ...] = ()
+    failed: tuple[str, ...] = ()
+
+
+class LineTile(Answer):
+    """Whether the line moves: holds and freezes that are on, and the next freeze."""
+
+    moving: bool
+    holds: tuple[HoldLine, ...] = ()
+    freezes: tuple[FreezeLine, ...] = ()
+
+
+class Overview(Answer):
+    """The first view. A tile that is ``null`` is broken, and a :class:`Trouble` says why, or is not for this person.
+
+    :param refresh: seconds until the front end should ask again
+    :param user: the person's name, as Airflow has it
+    """
+
+    now: AwareDatetime
+    user: str
+    version: str
+    refresh: int = 20
+    timezones: dict[str, str] = Field(default_factory=dict)
+    night: NightTile | None = None
+    promotions: PromotionTile | None = None
+    line: LineTile | None = None
+    figures: tuple[FigureLine, ...] | None = None
+    jobs: int | None = None
+    jobs_in_doubt: int = 0
+    connections_failing: tuple[str, ...] | None = None
+    incidents_open: int | None = None
+    presses: tuple[Press, ...] = ()
+    troubles: tuple[Trouble, ...] = ()
