@@ -98,6 +98,14 @@ def installed() -> Iterator[None]:
     def urandom(count: int) -> bytes:
         return _random_bytes(count) if Current.universe is not None else really_urandom(count)
 
+    really_sleep = time.sleep
+
+    def sleep(seconds: float) -> None:
+        if Current.universe is None:
+            really_sleep(seconds)
+        else:
+            Current.universe.loop.sleep_blocking(seconds)
+
     async def start_connection(*args: Any, **given: Any) -> Any:
         return await Current.get().network.start_connection(*args, **given)
 
@@ -110,7 +118,7 @@ def installed() -> Iterator[None]:
         put(SecretsMasker, "add_mask", lambda self, secret, name=None: None)
         put(files, "grouped", exports.grouped_once)
         put(asyncio, "run", lambda coroutine, **_: Current.get().loop.run_blocking(coroutine))
-        put(time, "sleep", lambda seconds: Current.get().loop.sleep_blocking(seconds))
+        put(time, "sleep", sleep)
         put(os, "urandom", urandom)
         put(random, "_urandom", urandom)
         put(backoff.random, "Random", SeededRandom)

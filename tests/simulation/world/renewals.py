@@ -40,8 +40,9 @@ BODY = "the store has what Autodesk gave"
 class Variables:
     """Airflow's Variables, as a task reaches them: late, and failing at times."""
 
-    def __init__(self, universe: Universe) -> None:
+    def __init__(self, universe: Universe, airflow: Airflow) -> None:
         self._universe = universe
+        self._airflow = airflow
         self.kept: dict[str, str] = {}
         self.history: list[tuple[float, str, str]] = []
         self.fails = 0.0
@@ -55,6 +56,8 @@ class Variables:
         loop, random = self._universe.loop, self._universe.random
         wait = 0.002 + 0.05 * random.random() ** 2
         if loop.blocks:
+            if process.name.startswith("renew"):
+                self._airflow.befall(f"variable {what}", self._airflow.fates.at_write / 2)
             loop.sleep_blocking(wait)
         drawn = random.random()
         if drawn < self.fails / 2:
@@ -149,7 +152,7 @@ class RenewalWorld:
         self.universe = universe
         self.airflow = Airflow(universe, Random(f"{universe.seed} fates"))
         self.vendor = Vendor(universe, seed=7, switches=TokenFlexSwitches())
-        self.variables = universe.variables = Variables(universe)
+        self.variables = universe.variables = Variables(universe, self.airflow)
         self._calm_since = float("inf")
 
     async def story(self) -> None:
