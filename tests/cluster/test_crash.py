@@ -1,4 +1,4 @@
-"""A few cases of the crash matrix, of a fresh seed, on a whole cluster."""
+"""A few cases of the crash matrix on a whole cluster: of a fresh seed, in CI of one that stays."""
 
 from __future__ import annotations
 
@@ -15,11 +15,13 @@ from include.local.cluster.stores import missing
 pytestmark = [pytest.mark.airflow, pytest.mark.timeout(1200)]
 CHEAP = ("task", "freeze", "postgresql", "redis", "s3")
 """Victims that are back within seconds, which those are not that load Airflow anew."""
+STEADY = 11
+"""Seed where nobody is there to look at a failure; all others are for `make crash` and people."""
 
 
 @pytest.mark.skipif(bool(missing()), reason=missing())
 def test_what_is_struck_at_its_points_ends_as_if_nothing_had_been() -> None:
-    seed = random.SystemRandom().randrange(1_000_000)
+    seed = STEADY if os.environ.get("CI") else random.SystemRandom().randrange(1_000_000)
     arguments = ["--seed", str(seed), "--count", "4", "--small", "--flow", "flexnet", "--flow", "camunda_optimize"]
     for victim in CHEAP:
         arguments += ["--only", victim]
