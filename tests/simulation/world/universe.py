@@ -7,6 +7,7 @@ import gc
 import hashlib
 import random
 from collections.abc import Coroutine
+from contextvars import Context
 from random import Random
 from typing import Any, TypeVar
 
@@ -85,7 +86,8 @@ class Universe:
         random.seed(self.seed)
         Current.universe = self
         try:
-            return self.loop.run_until_complete(self._bounded(story, within))
+            # In a context of its own: code that is let go of may leave that of a dead process behind.
+            return Context().run(self.loop.run_until_complete, self._bounded(story, within))
         finally:
             self.is_over = True
             self._bury()
