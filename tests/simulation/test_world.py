@@ -18,6 +18,7 @@ LOTS = 8
 FOUND = {
     37: "a refused token was held for fresh, because a clock that was ahead had dated it into the future",
     48: "a download could not go on after a landed part had lost a bit, however often its task was cleared",
+    30026: "a torn manifest of one night stopped the nights after it, which looked there for the columns before",
 }
 """Seeds in which the provider once broke a promise, and what it was."""
 

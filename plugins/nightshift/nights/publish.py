@@ -15,7 +15,7 @@ from airflow.sdk import BaseOperator, Context
 
 from nightshift.fields import night_of
 from nightshift.lake.columns import drift
-from nightshift.lake.errors import LakeError, SchemaDrift
+from nightshift.lake.errors import Damaged, LakeError, SchemaDrift
 from nightshift.lake.landing import Landing
 from nightshift.lake.spec import PublishSpec
 from nightshift.metrics import Metric, count, took
@@ -54,17 +54,22 @@ def new_columns(
     if manifest.model is None:
         log(f"The vendor names no columns of {report}; its rows are watched as they are read")
         return ()
-    found = drift(manifest.model, asyncio.run(_model_before(landing)), table, spec)
+    found = drift(manifest.model, asyncio.run(_model_before(landing, log)), table, spec)
     if not found.ok:
         raise SchemaDrift(f"{report}, night {manifest.night}: {found.text}")
     log(found.text)
     return found.added
 
 
-async def _model_before(landing: Landing) -> Sequence[Column] | None:
+async def _model_before(landing: Landing, log: Callable[[str], None]) -> Sequence[Column] | None:
     night = night_of(landing.night)
     for days in range(1, NIGHTS_LOOKED_BACK + 1):
-        before = await replace(landing, night=(night - days * DAY).isoformat()).latest()
+        try:
+            before = await replace(landing, night=(night - days * DAY).isoformat()).latest()
+        except Damaged as damaged:
+            # It fails its own night; this one is compared with the table, and with the night before that.
+            log(f"An earlier night tells no columns: {damaged}")
+            continue
         if before is not None and before.model is not None:
             return before.model
     return None

@@ -312,3 +312,16 @@ def test_what_an_advice_says_to_set_counts_to_the_table(
     run = f.publish(extract)
     assert run.state == "success", run.error
     assert len(f.rows()) == ROWS["usage"]
+
+
+def test_another_nights_damaged_manifest_stops_that_night_alone(flow) -> None:
+    """It was read for the columns that the night before had, and stopped a week of nights."""
+    f = flow()
+    before = f.extract(BEFORE)
+    (manifest,) = f.lake.glob(f"raw/flexnet/usage/night={BEFORE}/*/manifest.json")
+    manifest.write_bytes(manifest.read_bytes()[:100])
+    assert f.publish(f.extract(NIGHT)).state == "success"
+    assert {row["night"].isoformat() for row in f.rows()} == {NIGHT}
+    refused = f.publish(before)
+    assert refused.state == "failed"
+    assert str(before["extract"]) in str(refused.error)
