@@ -103,8 +103,10 @@ class Gate:
         """Look once more, right before something is changed.
 
         :raises Barred: something stands in the way by now
+        :raises VersionRevoked: the version has been found to be bad by now
         """
         record = await recorder.read()
+        await recorder.refuse_revoked(record)
         if (found := await self.look(record, version_at(recorder.kind, record))) is not None:
             raise Barred(found)
 

@@ -25,6 +25,7 @@ from nightshift.promotion.doubts import AMBIGUOUS
 from nightshift.promotion.gate import Barred, Gate
 from nightshift.promotion.record import PromotionRecord, RecordedResolution, StepKind, StepState, Version, now
 from nightshift.promotion.recorder import StepRecorder
+from nightshift.promotion.revoked import VersionRevoked
 from nightshift.promotion.store import holder_of
 
 if TYPE_CHECKING:
@@ -209,11 +210,13 @@ class PromotionJobOperator(VendorJobOperator):
         await self._write_down(adapter, decision)
         try:
             made = await self.attempt.job.secure(context, adapter, store, super().secure_job)
-        except Barred as barred:
+        except (Barred, VersionRevoked) as refused:
             # Not asked: what was open before is open still, and nothing else.
             await recorder.note(asked=None if before is None else before.asked)
+            if isinstance(refused, VersionRevoked):
+                raise
             gate = await self.gate(context)
-            raise await gate.wait(context, recorder, await recorder.read(), barred.barrier) from None
+            raise await gate.wait(context, recorder, await recorder.read(), refused.barrier) from None
         except BaseException:
             left = store.load()
             if left is None or left.intent is None or left.refused:
@@ -224,9 +227,10 @@ class PromotionJobOperator(VendorJobOperator):
         return made
 
     async def before_request(self, context: Context) -> None:
-        """Look at the gate once more: a hold or a freeze may have begun since.
+        """Look at the gate once more: a hold or a freeze may have begun since, and the version been found to be bad.
 
         :raises Barred: something stands in the way
+        :raises VersionRevoked: the version is bad
         """
         await (await self.gate(context)).let_go(self.attempt.recorder)
 

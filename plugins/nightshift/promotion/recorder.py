@@ -117,7 +117,8 @@ class StepRecorder:
         if why:
             await self.skip(record, why)
         self._compare_terms(record)
-        await self._refuse_revoked(record)
+        if self.is_new:
+            await self.refuse_revoked(record)
         await self._with_turn(record)
         return await self._change(self._with_begun)
 
@@ -129,9 +130,13 @@ class StepRecorder:
             return ""
         return unverified_before(record, kind=self.kind, stage=self.stage, task=self.task_id)
 
-    async def _refuse_revoked(self, record: PromotionRecord) -> None:
+    async def refuse_revoked(self, record: PromotionRecord) -> None:
+        """Refuse to ask anything of a vendor for a version that was found to be bad.
+
+        :raises VersionRevoked: its verification was revoked; nothing was asked of a vendor
+        """
         there = self.stage is not None and deployment_in(record, self.stage) is not None
-        if self.kind not in BEGINS_A_STAGE or not self.is_new or (there and self.kind is StepKind.UTILITY):
+        if self.kind not in BEGINS_A_STAGE or (there and self.kind is StepKind.UTILITY):
             return
         if record.version is None or (said := await revocation_of(self.records, record.version, record)) is None:
             return

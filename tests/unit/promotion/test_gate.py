@@ -15,6 +15,7 @@ import pytest
 from include.standins.faults import Fault, FaultKind
 from nightshift.promotion.holds import Hold, hold, lift
 from nightshift.promotion.record import StepState
+from nightshift.promotion.revoked import VersionRevoked, report
 from nightshift.promotion.triggers import SupersedeTrigger, Why
 from tests.unit.promotion.play import NAME, OLD_VERSION, RESTART_IT, Play, Run, stage
 from tests.unit.promotion.test_job_operators import LATER, begun, through, window
@@ -137,6 +138,29 @@ def test_a_hold_that_begins_after_the_first_look_is_seen_right_before_flexdeploy
     lifted(play, pressed[0])
     assert run.resume("DEV.deploy", woken(run, "DEV.deploy")).state == "success"
     assert len(play.made("deploy_made")) == 1
+
+
+def test_a_version_that_is_reported_after_the_first_look_goes_nowhere(play_of: Callable[..., Play]) -> None:
+    """Somebody finds it to be bad while the task looks up the names at FlexDeploy."""
+    play = play_of(stage("DEV"), stage("TEST"))
+    run = begun(play)
+    through(run, "build", "DEV.deploy")
+    asked = play.asked()
+
+    def find() -> None:
+        play.vendor.ledger.wait_for_request(fault=FaultKind.HOLD_ANSWER)
+        asyncio.run(report(play.records, run.run_id, "DEV", by="ann", why="invoices are empty"))
+        play.vendor.release()
+
+    play.vendor.faults.add(Fault(kind=FaultKind.HOLD_ANSWER, method="GET"))
+    person = threading.Thread(target=find)
+    person.start()
+    done = run.do("TEST.deploy", project="Licensing/Portal/LicensePortal", project_id=None)
+    person.join(30)
+    assert isinstance(done.error, VersionRevoked), done.error
+    assert "DEV refuted by ann" in str(done.error)
+    assert play.asked() == asked
+    assert (run.step("TEST.deploy").asked, run.step("TEST.deploy").requests) == (None, ())
 
 
 def test_a_hold_stops_a_roll_back_too(play: Play) -> None:
