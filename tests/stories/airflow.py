@@ -213,7 +213,8 @@ class MiniAirflow:
             run.states.pop(name, None)
             run.parked.pop(name, None)
             run.max_tries[name] = run.tries.get(name, 0) + MAX_TRIES
-        run.alive = True
+        # Where what comes before has failed, Airflow ends the run again at once.
+        run.alive = self.next_task(run) is not None
         return cleared
 
     def attempt(self, run: Run, task: str, fate: tuple[Fate, int | str] | None) -> tuple[str, BaseException | None]:
