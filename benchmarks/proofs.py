@@ -22,7 +22,20 @@ from benchmarks.report import machine
 FOLDER = HERE / "results" / "proofs"
 PAGE = HERE / "RESULTS.md"
 MARKS = {True: "met", False: "**missed**", None: ""}
-ORDER = ("simulation", "decisions", "stories", "crash", "faults", "fuzz", "secrets", "upgrade", "year", "load", "speed")
+COMMANDS = {
+    "simulation": "make simulate",
+    "decisions": "make decisions",
+    "stories": 'make stories ARGS="--keep"',
+    "mutants": 'make stories ARGS="--mutants --keep"',
+    "crash": "make crash",
+    "faults": "make faults",
+    "fuzz": "make fuzz",
+    "secrets": "make secrets",
+    "year": "make year",
+    "load": "python -m benchmarks.load",
+    "speed": 'make bench ARGS="paged csv --proof"',
+}
+"""Proofs in their order, and what a person types to have each."""
 INTRODUCTION = """# Results
 
 Made by `make results` from what the commands below wrote; each can be run again. A figure stands beside its target, and what is missed stands here as plainly as what is met.
@@ -112,8 +125,8 @@ def commit() -> str:
 def read(folder: Path = FOLDER) -> list[Kept]:
     """Return all proofs, the ones that attack first."""
     found = [msgspec.json.decode(path.read_bytes(), type=Kept) for path in sorted(folder.glob("*.json"))]
-    places = {name: number for number, name in enumerate(ORDER)}
-    return sorted(found, key=lambda one: (places.get(one.proof.name, len(ORDER)), one.proof.name))
+    places = {name: number for number, name in enumerate(COMMANDS)}
+    return sorted(found, key=lambda one: (places.get(one.proof.name, len(COMMANDS)), one.proof.name))
 
 
 def page(proofs: Sequence[Kept]) -> str:
@@ -123,11 +136,14 @@ def page(proofs: Sequence[Kept]) -> str:
 
 def _summary(proofs: Sequence[Kept]) -> Iterator[str]:
     figures = [figure for one in proofs for figure in one.proof.figures if figure.met is not None]
-    yield f"{sum(1 for one in figures if one.met)} of {len(figures)} targets are met."
+    yield f"{sum(1 for one in figures if one.met)} of {len(figures)} targets are met.\n"
     for one in proofs:
         missed = [figure for figure in one.proof.figures if figure.met is False]
         for figure in missed:
-            yield f"\n* Missed in {one.proof.title.lower()}: {figure.what} {figure.value}, to be {figure.target}."
+            yield f"* Missed in {one.proof.title.lower()}: {figure.what} {figure.value}, to be {figure.target}."
+    there = {one.proof.name for one in proofs}
+    if left := [f"`{command}`" for name, command in COMMANDS.items() if name not in there]:
+        yield f"* Not run whole yet, so that nothing is told of it here: {', '.join(left)}."
     yield ""
 
 
