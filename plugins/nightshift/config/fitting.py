@@ -93,7 +93,9 @@ def _explain(document: Document, section: str, model: type[BaseModel], found: di
         case "too_short":
             return f"{where}: must have at least {found['ctx']['min_length']}, a line with '- ' for each"
         case "model_type" | "dict_type":
-            return f"{where}: must be names with their values, 'name: value' a line (found {_shown(found['input'])})"
+            wanted = f"{where}: must be names with their values, 'name: value' a line"
+            # A text in the place of a whole channel may be its address, with a secret in it.
+            return wanted if len(at) == 1 else f"{wanted} (found {_shown(found['input'])})"
         case "value_error" if isinstance(found["input"], Mapping):
             return f"{where}: {_lowered(found['msg'])}"
         case _:

@@ -30,16 +30,20 @@ class Pair(msgspec.Struct, frozen=True, omit_defaults=True):
     value: str | None = None
 
 
+MOST_DIGITS = 40
+"""Of an id that comes as text: no server has longer ones, and Python reads no text of thousands."""
+
+
 def identifier(field: str, value: Any) -> int:
     """Return an id: a whole number above 0, also as text, as a template gives it.
 
     :raises Rejected: it is something else; an empty text or ``None`` never means "any"
     """
     text = value.strip() if isinstance(value, str) else value
-    if isinstance(text, str) and text.isascii() and text.isdigit():
+    if isinstance(text, str) and text.isascii() and text.isdigit() and len(text) <= MOST_DIGITS:
         text = int(text)
     if isinstance(text, bool) or not isinstance(text, int) or text < 1:
-        raise broken(field, f"is {value!r}, but an id is a whole number above 0; a name is not an id")
+        raise broken(field, f"is {value!r:.100}, but an id is a whole number above 0; a name is not an id")
     return text
 
 
