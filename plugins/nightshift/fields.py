@@ -44,6 +44,17 @@ def refuse_twice(what: str, names: Iterable[str], why: str = "") -> None:
         raise ValueError(f"{what} {twice[0]!r} is listed twice{why and f'; {why}'}")
 
 
+_WHOLE = re.compile(r"[0-9]{1,40}")
+
+
+def whole_number(text: object) -> int | None:
+    """Return the whole number that a text is, of at most forty digits; ``None``: it is none.
+
+    ``str.isdigit`` takes digits that ``int`` does not, such as ``²``, and of thousands of digits ``int`` takes none.
+    """
+    return int(text) if isinstance(text, str) and _WHOLE.fullmatch(text) else None
+
+
 def night_of(text: str) -> date:
     """Read a day, as the nights of keys and forms are.
 

@@ -23,7 +23,7 @@ from pydantic import (
     WithJsonSchema,
 )
 
-from nightshift.fields import Name, TimeZone
+from nightshift.fields import Name, TimeZone, whole_number
 
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?")
 _SWITCHES = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
@@ -113,7 +113,7 @@ def is_switch(given: Any) -> bool:
 
 
 def _identifier(given: Any) -> int:
-    number = int(given) if isinstance(given, str) and given.isascii() and given.isdigit() else given
+    number = whole_number(given) if isinstance(given, str) else given
     if isinstance(number, bool) or not isinstance(number, int) or number < 1:
         raise ValueError("an id is a whole number above 0; a name is not an id")
     return number

@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from nightshift.fields import whole_number
 from nightshift.flexdeploy.vocabulary import broken
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:Z|[+-]\d\d:\d\d)\Z", re.ASCII)
@@ -30,21 +31,15 @@ class Pair(msgspec.Struct, frozen=True, omit_defaults=True):
     value: str | None = None
 
 
-MOST_DIGITS = 40
-"""Of an id that comes as text: no server has longer ones, and Python reads no text of thousands."""
-
-
 def identifier(field: str, value: Any) -> int:
     """Return an id: a whole number above 0, also as text, as a template gives it.
 
     :raises Rejected: it is something else; an empty text or ``None`` never means "any"
     """
-    text = value.strip() if isinstance(value, str) else value
-    if isinstance(text, str) and text.isascii() and text.isdigit() and len(text) <= MOST_DIGITS:
-        text = int(text)
-    if isinstance(text, bool) or not isinstance(text, int) or text < 1:
+    number = whole_number(value.strip()) if isinstance(value, str) else value
+    if isinstance(number, bool) or not isinstance(number, int) or number < 1:
         raise broken(field, f"is {value!r:.100}, but an id is a whole number above 0; a name is not an id")
-    return text
+    return number
 
 
 def identifiers(field: str, values: Any) -> tuple[int, ...]:

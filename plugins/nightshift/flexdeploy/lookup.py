@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from nightshift.errors import BadResponse, Forbidden, NotFound, RateLimited, Rejected, Unreachable, VendorError
+from nightshift.fields import whole_number
 from nightshift.flexdeploy.fields import identifier, text
 from nightshift.flexdeploy.vocabulary import VENDOR, ApiVersion
 
@@ -325,7 +326,7 @@ def _ids(given: Any) -> set[int]:
     if not isinstance(given, list):
         return set()
     plain = [one.get("instanceId", one.get("id")) if isinstance(one, Mapping) else one for one in given]
-    found = {int(str(one)) for one in plain if str(one).isdigit()}
+    found = {number for one in plain if (number := whole_number(str(one))) is not None}
     return found if len(found) == len(plain) else set()
 
 

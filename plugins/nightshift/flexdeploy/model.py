@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from nightshift.errors import NotFound, VendorError
+from nightshift.fields import whole_number
 from nightshift.flexdeploy.vocabulary import RequestState, Work
 from nightshift.http.response import Response
 
@@ -52,7 +53,7 @@ class WorkflowRequest(msgspec.Struct, frozen=True, kw_only=True):
         """
         if not isinstance(row, Mapping):
             number = _text(row)
-            return cls(id=number) if number and number.isdigit() else None
+            return cls(id=number) if number and whole_number(number) is not None else None
         number = _text(_first(row, "workflowRequestId", "id"))
         if not number:
             return None
@@ -115,7 +116,7 @@ class Execution(msgspec.Struct, frozen=True, kw_only=True):
     def is_deployment_to(self, project: int, environment: int) -> bool:
         """Whether it deployed a project to an environment."""
         there = (self.project_id, self.environment_id) == (project, environment)
-        return there and "DEPLOY" in (self.kind or "").upper() and (self.request_id or "").isdigit()
+        return there and "DEPLOY" in (self.kind or "").upper() and whole_number(self.request_id) is not None
 
     @property
     def words(self) -> str:
@@ -197,8 +198,7 @@ def _text(value: Any) -> str | None:
 
 
 def _number(value: Any) -> int | None:
-    text = _text(value)
-    return int(text) if text and text.isascii() and text.isdigit() else None
+    return whole_number(_text(value))
 
 
 def _flex_fields(value: Any) -> tuple[tuple[str, str], ...]:

@@ -10,6 +10,7 @@ from typing import Any, Protocol, Self, cast
 
 import msgspec
 
+from nightshift.fields import whole_number
 from nightshift.flexdeploy import fields
 from nightshift.flexdeploy.fields import Pair
 from nightshift.flexdeploy.model import Row
@@ -193,9 +194,9 @@ def _packages(field: str, values: Any) -> tuple[PackageDetail, ...]:
 
 
 def _number(field: str, value: Any) -> int:
-    number = int(value) if isinstance(value, str) and value.strip().isdigit() else value
+    number = whole_number(value.strip()) if isinstance(value, str) else value
     if isinstance(number, bool) or not isinstance(number, int) or number < 0:
-        raise broken(field, f"is {value!r}, but must be a whole number")
+        raise broken(field, f"is {value!r:.100}, but must be a whole number")
     return number
 
 

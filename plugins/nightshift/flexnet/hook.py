@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from pydantic import ValidationError
 
 from nightshift.errors import VendorError
+from nightshift.fields import whole_number
 from nightshift.flexnet import model
 from nightshift.flexnet.page import PageNames, ReportPage, read_csv_page, read_json_page
 from nightshift.flexnet.pages import IN_FLIGHT, Landed, ReportPages
@@ -65,8 +66,8 @@ class FlexNetHook(VendorHook):
         :raises Rejected: a parameter is outside what the vendor documents
         """
         chosen = self.chosen("mode", "page_size", **given)
-        if isinstance(size := chosen.get("page_size"), str) and size.isdigit():
-            chosen["page_size"] = int(size)
+        if (size := whole_number(chosen.get("page_size"))) is not None:
+            chosen["page_size"] = size
         return ReportRequest(group=group, **{**USUAL, **chosen})
 
     async def report_page(

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from nightshift.errors import BadResponse
+from nightshift.fields import whole_number
 from nightshift.flexnet.source import FLEXNET
 from nightshift.http.json_text import NotJson, decoded
 from nightshift.lake.csv_text import RecordCounter, marked
@@ -274,8 +275,8 @@ def _decoder(data_key: str, key: tuple[str, ...]) -> Callable[[bytes], tuple[Map
 def _count(header: Mapping[str, Any], keys: tuple[str, ...]) -> int | None:
     for key in keys:
         value = header.get(key)
-        if isinstance(value, str) and value.isdigit():
-            value = int(value)
+        if isinstance(value, str):
+            value = whole_number(value)
         if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
             return value
     return None

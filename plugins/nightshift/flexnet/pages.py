@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urljoin, urlsplit
 
 from nightshift.errors import BadResponse, NotFound, Rejected
+from nightshift.fields import whole_number
 from nightshift.flexnet.ending import BEYOND, NextPage, has_more, is_cut_between, is_same, next_page, repeats
 from nightshift.flexnet.page import Missing, ReportPage, Unsteady, bad_page
 from nightshift.flexnet.request import MAX_PAGES, ReportRequest
@@ -252,10 +253,10 @@ class ReportPages:
                 urlsplit(link).hostname,
             )
             return
-        given = dict(parse_qsl(urlsplit(link).query)).get("pageNumber", "")
-        if given.isdigit() and int(given) != page.number + 1:
-            what = "a loop" if int(given) <= page.number else "pages between them would be left out"
-            raise self._bad(page.number, f"links to page {int(given)} as the next one: {what}")
+        given = whole_number(dict(parse_qsl(urlsplit(link).query)).get("pageNumber"))
+        if given is not None and given != page.number + 1:
+            what = "a loop" if given <= page.number else "pages between them would be left out"
+            raise self._bad(page.number, f"links to page {given} as the next one: {what}")
 
     def _state(self) -> tuple[ReportPage, ReportPage]:
         assert self._first is not None  # noqa: S101 - the first page is taken before any other is asked for

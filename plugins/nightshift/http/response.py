@@ -9,6 +9,7 @@ from typing import Any, TypeVar, overload
 import msgspec
 
 from nightshift.errors import Ambiguous, BadResponse, VendorError
+from nightshift.fields import whole_number
 from nightshift.nesting import shallow
 from nightshift.redaction import WINDOW, redact
 
@@ -186,7 +187,7 @@ class Download(msgspec.Struct, frozen=True, eq=False):
     def size(self) -> int | None:
         """Bytes that the vendor announces; ``None`` where it does not, or where the body is compressed."""
         announced = self.headers.get("Content-Length", "")
-        return int(announced) if announced.isdigit() and "Content-Encoding" not in self.headers else None
+        return whole_number(announced) if "Content-Encoding" not in self.headers else None
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self.chunks

@@ -90,17 +90,17 @@ def _newest(store: ObjectStore, log: str) -> Sequence[int]:
 def _of_night(entry: bytes, night: str) -> list[_Action]:
     """Return the actions of a log entry on files of a night, or on files of which it does not say the night."""
     lines = (line for line in entry.splitlines() if b'"add"' in line or b'"remove"' in line)
-    return [one for one in map(_action.decode, lines) if night in _nights(one)]
+    return [one for one in map(_action.decode, lines) if any(_may_be_of(file, night) for file in (one.add, one.remove))]
 
 
-def _nights(one: _Action) -> set[str | None]:
-    found: set[str | None] = set()
-    for file in (one.add, one.remove):
-        if file is not None and file.partitionValues is not None:
-            found.add(file.partitionValues.get(NIGHT))
-        elif file is not None:
-            found |= set(re.findall(rf"\b{NIGHT}=([0-9-]+)/", file.path))
-    return found
+def _may_be_of(file: _File | None, night: str) -> bool:
+    if file is None:
+        return False
+    if file.partitionValues is not None:
+        return file.partitionValues.get(NIGHT) == night
+    # The log of a removed file need not say its partition, and its path neither.
+    named = re.search(rf"\b{NIGHT}=([0-9-]+)/", file.path)
+    return named is None or named[1] == night
 
 
 def _told(

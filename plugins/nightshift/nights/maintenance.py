@@ -63,17 +63,23 @@ class MaintenanceOperator(BaseOperator):
             except Exception as error:
                 self.log.warning("%s/%s could not be taken care of", self.source, report, exc_info=error)
                 failed.append(f"{self.source}/{report}: {redact(str(error)) or type(error).__name__}")
-        if rules.keep_incidents is not None:
+        what = f"{len(failed)} of {len(self.reports)} reports"
+        try:
             self._incidents(lake, rules.keep_incidents, dry_run=dry_run)
+        except Exception as error:
+            self.log.warning("The incidents of %s could not be taken care of", self.source, exc_info=error)
+            failed.append(f"incidents: {redact(str(error)) or type(error).__name__}")
+            what += f" and the incidents of {self.source}"
         if failed:
             raise AirflowFailException(
-                f"{len(failed)} of {len(self.reports)} reports could not be taken care of: {'; '.join(failed)[:2000]}. "
-                "Nothing that is needed was deleted, and the others are done. Put right what it says, then clear this "
-                "task."
+                f"{what} could not be taken care of: {'; '.join(failed)[:2000]}. Nothing that is needed was deleted, and "
+                "the others are done. Put right what it says, then clear this task."
             )
         return done
 
-    def _incidents(self, lake: Lake, keep: timedelta, *, dry_run: bool) -> None:
+    def _incidents(self, lake: Lake, keep: timedelta | None, *, dry_run: bool) -> None:
+        if keep is None:
+            return
         from nightshift.lake.incident_retention import delete_old_incidents
 
         gone = delete_old_incidents(lake, self.source, keep, at=datetime.now(UTC), dry_run=dry_run)

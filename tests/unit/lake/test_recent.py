@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import asyncio
+import json
 from collections.abc import Awaitable, Callable
 from datetime import date, timedelta
 from pathlib import Path
@@ -92,6 +94,15 @@ async def test_what_another_engine_did_to_other_nights_says_nothing_of_this_one(
     recent, whole = told(lake, NIGHTS[1])
     assert recent == whole is not None
     assert maintenance.compact(lake, "flexnet", "entitlement").nights == ()
+
+
+def test_a_file_that_was_removed_without_a_word_on_its_night_may_be_of_this_one(lake: Lake) -> None:
+    asyncio.run(brought(lake, NIGHTS[0]))
+    log = Path(lake.url.removeprefix("file://"), "tables/flexnet/entitlement/_delta_log")
+    version = len(list(log.glob("*.json")))
+    remove = {"path": "ab/part-0.parquet", "dataChange": True, "deletionTimestamp": 1}
+    (log / f"{version:020d}.json").write_text(json.dumps({"remove": remove}))
+    assert recent_night(lake, "flexnet", "entitlement", NIGHTS[0]) is None
 
 
 def test_no_table_is_none(lake: Lake) -> None:

@@ -65,6 +65,20 @@ def test_one_report_that_cannot_be_cared_for_keeps_no_other_from_it(lake: Lake, 
     assert not (tmp_path / f"lake/raw/flexnet/entitlement/night={NIGHT}/one/manifest.json").exists()
 
 
+def test_incidents_that_cannot_be_cared_for_keep_no_report_from_it_and_are_told(
+    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object, **__: object) -> None:
+        raise OSError("the store is away")
+
+    monkeypatch.setattr("nightshift.lake.incident_retention.delete_old_incidents", away)
+    done = run("entitlement")
+    assert done.state == "failed"
+    assert "0 of 1 reports and the incidents of flexnet" in str(done.error)
+    assert "the store is away" in str(done.error)
+    assert not (tmp_path / f"lake/raw/flexnet/entitlement/night={NIGHT}/one/manifest.json").exists()
+
+
 def test_the_dag_has_a_task_a_source_and_none_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NIGHTSHIFT_CONFIG", str(tmp_path))
     monkeypatch.setenv("NIGHTSHIFT_KEPT", str(tmp_path / "kept"))
