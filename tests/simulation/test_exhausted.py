@@ -9,7 +9,7 @@ import pytest
 
 from tests.simulation.exhausted import commits, jobs, queues, renewals
 from tests.simulation.exhausted.__main__ import Mutant, is_found
-from tests.simulation.submissions import Broken
+from tests.simulation.exhausted.world import Broken
 
 
 def test_every_situation_of_a_job(capsys: pytest.CaptureFixture[str]) -> None:

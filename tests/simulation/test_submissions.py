@@ -15,7 +15,8 @@ from nightshift.jobs import once
 from nightshift.jobs.cancel import Twins
 from nightshift.jobs.decision import AskPerson, Decision, Look, Situation, Submit, decide
 from nightshift.jobs.record import JobRecord, JobStore
-from tests.simulation.submissions import Broken, Choices, Window, World, explore, run_one, time_of_its_own
+from tests.simulation.exhausted.submissions import World, explore, run_one, time_of_its_own
+from tests.simulation.exhausted.world import Broken, Choices, Window
 
 FAULTS = 2
 

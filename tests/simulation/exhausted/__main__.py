@@ -9,9 +9,8 @@ from contextlib import ExitStack
 from typing import Any
 from unittest import mock
 
-from tests.simulation import submissions
-from tests.simulation.exhausted import commits, jobs, queues, renewals
-from tests.simulation.submissions import Broken
+from tests.simulation.exhausted import commits, jobs, queues, renewals, submissions
+from tests.simulation.exhausted.world import Broken
 
 Mutant = tuple[tuple[Any, str, Any], ...]
 FOUND = (

@@ -9,13 +9,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Collection, Coroutine, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 from unittest import mock
 
 from greenlet import GreenletExit, getcurrent, greenlet
 
-from tests.simulation.submissions import Broken, Choices
+from tests.simulation.exhausted.world import Broken, Choices
 
 T = TypeVar("T")
 MOST_STEPS = 2000
@@ -87,34 +86,6 @@ class Actor(Generic[T]):
             raise
         except Exception as error:
             self.error = error
-
-
-@dataclass
-class World:
-    """What every world has: choices, faults that are left, a time, what happened.
-
-    :param faults: how many may still happen
-    """
-
-    choices: Choices
-    faults: int
-    now: float = 1_000_000.0
-    happened: list[str] = field(default_factory=list)
-
-    def fault(self, *kinds: str) -> str:
-        """Return what goes wrong here; empty: nothing."""
-        if not self.faults:
-            return ""
-        which = self.choices.pick(len(kinds) + 1)
-        if not which:
-            return ""
-        self.faults -= 1
-        self.happened.append(kinds[which - 1])
-        return kinds[which - 1]
-
-    def broken(self, what: str) -> Broken:
-        """Return the error of a promise that was broken, with the run that leads there."""
-        return Broken(f"{what}; choices {self.choices.taken}: {self.happened}")
 
 
 def explore(run_one: Callable[[Choices], object], *, most: int | None = None) -> int:

@@ -27,9 +27,9 @@ from nightshift.lake.delta import Commit, NightTable, Overtaken, Replacement
 from nightshift.lake.snapshot import Snapshot
 from nightshift.lake.spec import NIGHT, Column
 from nightshift.lake.tables import Publishing
-from tests.simulation.exhausted.actors import Actor, World, effect, patched
+from tests.simulation.exhausted.actors import Actor, effect, patched
 from tests.simulation.exhausted.actors import explore as explore_all
-from tests.simulation.submissions import Choices
+from tests.simulation.exhausted.world import Choices, DisturbedWorld
 
 N1, N2 = "2026-11-20", "2026-11-21"
 COLUMNS = (Column(name="id", type="string"),)
@@ -48,7 +48,7 @@ class State:
 
 
 @dataclass
-class Log(World):
+class Log(DisturbedWorld):
     """The table's log: a state a version; an entry is put on the condition that it is not there."""
 
     versions: list[State] = field(default_factory=lambda: [State()])

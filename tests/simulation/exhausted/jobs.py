@@ -19,7 +19,7 @@ from nightshift.jobs.decision import (
 )
 from nightshift.jobs.record import Ending, JobRecord, Resolution
 from nightshift.jobs.state import ACTIVE, SUCCEEDED, Intent, JobState, JobStatus, RunIdentity
-from tests.simulation.submissions import Broken
+from tests.simulation.exhausted.world import Broken
 
 RUN = RunIdentity(dag_id="d", run_id="r", task_id="t")
 INTENT = Intent(marker=RUN.marker(1), generation=1, payload_hash="h", at=100.0, attempt=1, run=RUN)

@@ -26,9 +26,9 @@ from nightshift.promotion.queue import Queue, QueuePosition
 from nightshift.promotion.record import PromotionOutcome, PromotionRecord
 from nightshift.promotion.recorder import StepRecorder, TurnLost
 from nightshift.promotion.turns import Turn, Turns
-from tests.simulation.exhausted.actors import Actor, World, drive, effect, patched
+from tests.simulation.exhausted.actors import Actor, drive, effect, patched
 from tests.simulation.exhausted.actors import explore as explore_all
-from tests.simulation.submissions import Choices
+from tests.simulation.exhausted.world import Choices, DisturbedWorld
 
 OPENED = datetime(2026, 11, 28, tzinfo=UTC)
 MOST_LOOKS = 40
@@ -39,7 +39,7 @@ class Ended(Exception):
 
 
 @dataclass
-class Hall(World):
+class Hall(DisturbedWorld):
     """The lake, Airflow and FlexDeploy of one application.
 
     :ivar objects: name → content of the objects

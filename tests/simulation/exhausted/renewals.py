@@ -18,11 +18,9 @@ import asyncio
 import time
 import types
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any
 
 import msgspec
 from greenlet import getcurrent
@@ -32,9 +30,9 @@ from nightshift.tokenflex import renewal, tokens
 from nightshift.tokenflex.oauth import GrantSpent, TokenPair
 from nightshift.tokenflex.renewal import RenewalStep, renew
 from nightshift.tokenflex.tokens import Chain, Grant, Part, RefreshOutcome
-from tests.simulation.exhausted.actors import Actor, World, drive, effect, patched
+from tests.simulation.exhausted.actors import Actor, drive, effect, patched
 from tests.simulation.exhausted.actors import explore as explore_all
-from tests.simulation.submissions import Choices
+from tests.simulation.exhausted.world import CURRENT, Choices, DisturbedWorld, Window, sent_within
 
 CONN = "tokenflex_default"
 LONG = 400.0
@@ -45,7 +43,7 @@ DAY = 86400.0
 
 
 @dataclass
-class Autodesk(World):
+class Autodesk(DisturbedWorld):
     """Autodesk, Airflow's Variables, and the time of one run.
 
     :param revokes: whether the second use of a refresh token ends the chain
@@ -102,7 +100,7 @@ class Autodesk(World):
     def asked(self, pair: TokenPair) -> TokenPair:
         """Answer a question for the next pair."""
         effect("before the question")
-        if _window.get().is_over:
+        if CURRENT.get().is_over:
             raise Unreachable("held up", vendor="Autodesk")
         token = pair.refresh_token
         stored = self.stored().pair.refresh_token
@@ -137,32 +135,6 @@ class Autodesk(World):
             raise Ambiguous("no answer", vendor="Autodesk")
         effect("before the answer")
         return following
-
-
-class Window:
-    """A span of the world's time."""
-
-    world: ClassVar[Autodesk]
-
-    def __init__(self, seconds: float) -> None:
-        self.seconds, self._ends = seconds, self.world.now + seconds
-
-    @property
-    def is_over(self) -> bool:
-        """Whether it has closed."""
-        return self.world.now >= self._ends
-
-
-_window: ContextVar[Window] = ContextVar("renewal_window")
-
-
-@contextmanager
-def _sent_within(window: Window) -> Iterator[None]:
-    token = _window.set(window)
-    try:
-        yield
-    finally:
-        _window.reset(token)
 
 
 class _NoHook:
@@ -221,7 +193,7 @@ def _changes(world: Autodesk) -> tuple[tuple[Any, str, Any], ...]:
         (renewal, "asyncio", loop),
         (renewal, "SignInHook", _NoHook),
         (renewal, "SendWindow", Window),
-        (renewal, "sent_within", _sent_within),
+        (renewal, "sent_within", sent_within),
         (renewal, "time", types.SimpleNamespace(**{**vars(time), "time": lambda: world.now})),
     )
 

@@ -21,7 +21,7 @@ import types
 from collections.abc import Callable, Coroutine, Generator, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any
 from unittest import mock
 
 from nightshift.errors import Ambiguous, Unreachable
@@ -29,6 +29,7 @@ from nightshift.jobs.adapter import Cancelled, Immediate, JobAdapter
 from nightshift.jobs.once import Attempt, SubmitOnce
 from nightshift.jobs.record import JobRecord, JobStore
 from nightshift.jobs.state import FAILED, Intent, JobState, JobStatus, RunIdentity
+from tests.simulation.exhausted.world import CURRENT, Broken, Choices, DisturbedWorld, Window, sent_within
 
 RUN = RunIdentity(dag_id="dag", run_id="run", task_id="task")
 SETTLE = 30.0
@@ -36,36 +37,6 @@ SETTLE = 30.0
 WINDOW = 10.0
 """Seconds in which a request may leave."""
 MOST_STEPS = 400
-
-
-class Choices:
-    """Depth-first search over a tree of choices: the same calls in the same order, each time with the next answers."""
-
-    def __init__(self, path: Sequence[int] = ()) -> None:
-        self._path = [(one, one + 1) for one in path]
-        self._at = 0
-
-    def pick(self, count: int) -> int:
-        """Return one of ``count`` answers."""
-        if self._at == len(self._path):
-            self._path.append((0, count))
-        self._at += 1
-        return self._path[self._at - 1][0]
-
-    def advance(self) -> bool:
-        """Go on to the next combination; false where there is none."""
-        self._at = 0
-        while self._path:
-            taken, count = self._path.pop()
-            if taken + 1 < count:
-                self._path.append((taken + 1, count))
-                return True
-        return False
-
-    @property
-    def taken(self) -> tuple[int, ...]:
-        """The answers of this run, by which it can be had again."""
-        return tuple(one for one, _ in self._path[: self._at])
 
 
 @types.coroutine
@@ -91,31 +62,14 @@ class Job:
 
 
 @dataclass
-class World:
-    """The vendor, the store and the time of one run.
+class World(DisturbedWorld):
+    """The vendor and the store of one run."""
 
-    :param faults: how many may still happen
-    """
-
-    choices: Choices
-    faults: int
-    can_find: bool
+    can_find: bool = True
     now: float = 1000.0
     jobs: list[Job] = field(default_factory=list)
     kept: dict[str, Any] = field(default_factory=dict)
     newest: int = 0
-    happened: list[str] = field(default_factory=list)
-
-    def fault(self, *kinds: str) -> str:
-        """Return what goes wrong here; empty: nothing."""
-        if not self.faults:
-            return ""
-        which = self.choices.pick(len(kinds) + 1)
-        if not which:
-            return ""
-        self.faults -= 1
-        self.happened.append(kinds[which - 1])
-        return kinds[which - 1]
 
     @property
     def alive(self) -> list[Job]:
@@ -163,20 +117,6 @@ class Store:
             raise Refused
 
 
-class Window:
-    """A window in which a request may leave, in the time of a world."""
-
-    world: ClassVar[World]
-
-    def __init__(self, seconds: float) -> None:
-        self.seconds, self._ends = seconds, self.world.now + seconds
-
-    @property
-    def is_over(self) -> bool:
-        """Whether it has closed."""
-        return self.world.now >= self._ends
-
-
 class Adapter(JobAdapter):
     """The vendor as one attempt sees it."""
 
@@ -197,7 +137,7 @@ class Adapter(JobAdapter):
     async def submit(self, intent: Intent, payload: Any) -> JobStatus | Immediate:
         """Make a job, unless something is in the way."""
         await effect("before the request")
-        if _window.get().is_over:
+        if CURRENT.get().is_over:
             raise Unreachable("held up", vendor="Acme")
         wrong = self._world.fault("the vendor refuses", "the request is lost", "the answer is lost", "the list is late")
         if wrong == "the vendor refuses":
@@ -237,18 +177,6 @@ class Adapter(JobAdapter):
         await effect("before a cancel")
         self._world.jobs[int(job_id) - 1].cancels += 1
         return Cancelled()
-
-
-_window: contextvars.ContextVar[Window] = contextvars.ContextVar("window")
-
-
-@contextmanager
-def _sent_within(window: Window) -> Iterator[None]:
-    token = _window.set(window)
-    try:
-        yield
-    finally:
-        _window.reset(token)
 
 
 class _Quiet:
@@ -291,16 +219,12 @@ class _Runner:
         self.is_over = True
 
 
-class Broken(AssertionError):
-    """A promise was broken; the message tells which, and the choices that lead there."""
-
-
 def run_one(choices: Choices, *, faults: int, can_find: bool) -> World:
     """Let one run happen: attempts until one is neither killed nor frozen, and then one that nothing disturbs.
 
     :raises Broken: a promise was broken
     """
-    world = World(choices, faults, can_find)
+    world = World(choices, faults, can_find=can_find)
     frozen: list[_Runner] = []
     Window.world = world
     while world.faults and world.newest < faults + 1:
@@ -381,7 +305,7 @@ def time_of_its_own() -> Iterator[None]:
     """Let the windows of requests be of the world's time."""
     with (
         mock.patch("nightshift.jobs.once.SendWindow", Window),
-        mock.patch("nightshift.jobs.once.sent_within", _sent_within),
+        mock.patch("nightshift.jobs.once.sent_within", sent_within),
         # There is no event loop here, and no time that passes by itself.
         mock.patch("nightshift.jobs.cancel.asyncio.timeout", return_value=_Null()),
     ):
