@@ -1,17 +1,19 @@
-"""No secret in anything that Airflow wrote or answers, or that is in the lake: looked for by its value, after all other
-flows have left their traces.
+"""No secret in anything that Airflow wrote or answers, or that is in the lake: looked for by its value, in pieces and in
+every spelling, after all other flows have left their traces. The whole mission, with canaries everywhere: `make secrets`.
 """
 
 from __future__ import annotations
 
 import base64
+import json
 import re
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote, quote_plus, urlencode, urljoin
+from urllib.parse import quote, urlencode, urljoin
 
 import pytest
 
@@ -22,72 +24,39 @@ from include.standins.flexdeploy import PASSWORD as FLEXDEPLOY_PASSWORD
 from include.standins.flexnet import PASSWORD as FLEXNET_PASSWORD
 from include.standins.tokenflex import BEARER, CLIENTS, vendor_fault
 from nightshift.tokenflex.consent import MOUNT
+from tests.canaries.places import every, texts_of_database, texts_of_folder
+from tests.canaries.search import Search, canary
 from tests.contract.standins.client import Answer, ask
 from tests.flows.conftest import KnownTokenFlex, await_scheduled_run, connect_tokenflex
 from tests.flows.test_tokenflex_flow import DAG, EXPORT, night
 
-WRONG_SECRET = "mistyped-tokenflex-secret"
-WRONG_PASSWORD = "not-this-one"
+WRONG_SECRET, WRONG_PASSWORD = canary(), "not-this-one"
+BOARD = ("overview", "nights", "promotions", "figures", "jobs", "connections", "incidents", "holds")
 CREDENTIALS = {
     "FlexNet's password": ("nightshift", FLEXNET_PASSWORD),
     "FlexDeploy's password": ("nightshift", FLEXDEPLOY_PASSWORD),
-    "FlexNet's wrong password": ("nightshift", WRONG_PASSWORD),
-    "Token Flex's wrong client secret": ("nightshift-service", WRONG_SECRET),
     **{f"client secret of {one.id}": (one.id, one.secret) for one in CLIENTS if one.secret},
 }
 
 
-# How a value is looked for.
+def search(vendor: KnownTokenFlex) -> Search:
+    """Return the search for every secret: each piece of what is random, and the rest whole."""
+    given = (("a code, verifier, token or signature", value) for value in vendor.given)
+    mistyped = [("a wrong secret", WRONG_SECRET)]
+    known = [
+        ("the bearer token", BEARER),
+        ("a wrong password", WRONG_PASSWORD),
+        *((what, secret) for what, (_, secret) in CREDENTIALS.items()),
+    ]
+    headers = [
+        (what, base64.b64encode(f"{login}:{secret}".encode()).decode()) for what, (login, secret) in CREDENTIALS.items()
+    ]
+    return Search([*given, *mistyped], whole=[*known, *headers])
 
 
-def shapes(value: str) -> set[bytes]:
-    """Return a value as it may stand in a text: plain, and as a part of a URL or form."""
-    return {text.encode() for text in (value, quote(value, safe=""), quote_plus(value))}
-
-
-def wanted(vendor: KnownTokenFlex) -> dict[bytes, str]:
-    """Return every secret, in every shape, with what it is."""
-    found = {shape: "a code, token or signature" for value in vendor.given for shape in shapes(value)}
-    found |= dict.fromkeys(shapes(BEARER), "the bearer token")
-    for what, (login, secret) in CREDENTIALS.items():
-        found |= dict.fromkeys([*shapes(secret), base64.b64encode(f"{login}:{secret}".encode())], what)
-    return found
-
-
-def texts_of_database(path: Path) -> Iterator[tuple[str, bytes]]:
-    """Give each value of each table, put together again: in the file a long one lies in pieces."""
-    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
-        names = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-        for name in names:
-            cursor = database.execute(f'SELECT * FROM "{name}"')
-            columns = [column[0] for column in cursor.description]
-            for row in cursor:
-                for column, value in zip(columns, row, strict=True):
-                    if isinstance(value, str | bytes):
-                        yield f"{name}.{column}", value.encode() if isinstance(value, str) else value
-
-
-def texts_of_folder(folder: Path) -> Iterator[tuple[str, bytes]]:
-    for path in sorted(folder.rglob("*")):
-        if path.is_file():
-            yield str(path.relative_to(folder)), path.read_bytes()
-
-
-def every(api: Api, path: str) -> Iterator[dict[str, Any]]:
-    """Give each entry of a list, page by page: Airflow answers with 100 at most."""
-    seen = 0
-    while True:
-        answer = api.call("GET", f"{path}?limit=100&offset={seen}")
-        [entries] = [part for part in answer.values() if isinstance(part, list)]
-        yield from entries
-        seen += len(entries)
-        if not entries or seen >= answer["total_entries"]:
-            return
-
-
-def leaks(texts: Iterable[tuple[str, bytes]], secrets: Mapping[bytes, str]) -> list[str]:
-    """Return where a secret is and what it is, never the secret."""
-    return [f"{where}: {what}" for where, text in texts for secret, what in secrets.items() if secret in text]
+def leaks(texts: Iterable[tuple[str, bytes]], vendor: KnownTokenFlex) -> list[str]:
+    """Return where a secret is, what it is and how it is written, never the secret."""
+    return [str(one) for one in search(vendor).look(texts)]
 
 
 # What leaves traces: a wrong secret, a person's sign-in, a renewal, a night with broken links.
@@ -161,7 +130,7 @@ def test_no_secret_in_what_airflow_wrote(lived: Api, airflow: LocalAirflow, toke
     written = list(texts_of_folder(airflow.home))
     assert {"airflow.log", "airflow.db"} <= {where for where, _ in written}
     assert any(f"{EXPORT}.download" in where and text for where, text in written)
-    assert leaks(written, wanted(tokenflex)) == []
+    assert leaks(written, tokenflex) == []
 
 
 @pytest.mark.airflow
@@ -169,7 +138,7 @@ def test_no_secret_in_any_table_of_airflow(lived: Api, airflow: LocalAirflow, to
     stored = list(texts_of_database(airflow.database))
     seen = {where.partition(".")[0] for where, _ in stored}
     assert {"xcom", "rendered_task_instance_fields", "log", "task_instance", "variable", "connection"} <= seen
-    assert leaks(stored, wanted(tokenflex)) == []
+    assert leaks(stored, tokenflex) == []
 
 
 @pytest.mark.airflow
@@ -203,7 +172,7 @@ def test_no_secret_in_what_airflow_answers(lived: Api, tokenflex: KnownTokenFlex
     ]
     assert any(path.endswith("/xcomEntries/request_key") for path in paths)
     answers = [*listed, *((path, lived.call("GET", path)) for path in paths)]
-    assert leaks(((where, repr(answer).encode()) for where, answer in answers), wanted(tokenflex)) == []
+    assert leaks(((where, repr(answer).encode()) for where, answer in answers), tokenflex) == []
 
 
 @pytest.mark.airflow
@@ -211,26 +180,31 @@ def test_no_secret_in_the_lake(lived: Api, lake_folder: Path, tokenflex: KnownTo
     texts = list(texts_of_folder(lake_folder))
     manifests = [where for where, _ in texts if where.endswith("manifest.json")]
     assert any(f"night={night(56)}" in where for where in manifests)
-    assert leaks(texts, wanted(tokenflex)) == []
+    assert leaks(texts, tokenflex) == []
 
 
-@pytest.mark.parametrize("secret", ["Zm9v-planted_value~/+", "standin-tokenflex-service"])
-def test_the_search_finds_what_is_planted(tmp_path: Path, secret: str) -> None:
+@pytest.mark.airflow
+def test_no_secret_on_the_board_or_in_a_terminal(lived: Api, airflow: LocalAirflow, tokenflex: KnownTokenFlex) -> None:
+    answers = [(f"board {path}", repr(lived.call("GET", f"/nightshift/board/api/{path}")).encode()) for path in BOARD]
+    environment = {**airflow.environment(), "NIGHTSHIFT_AIRFLOW_URL": airflow.url}
+    environment |= {"NIGHTSHIFT_AIRFLOW_USER": "admin", "NIGHTSHIFT_AIRFLOW_PASSWORD": airflow.password}
+    program = str(Path(sys.executable).parent / "nightshift")
+    for words in (["doctor", "--json"], ["jobs", "--json"]):
+        done = subprocess.run([program, *words], env=environment, capture_output=True, timeout=120, check=False)
+        assert json.loads(done.stdout), done.stderr.decode()
+        answers.append((" ".join(words), done.stdout + done.stderr))
+    assert leaks(answers, tokenflex) == []
+
+
+def test_what_the_flows_use_is_found_where_it_is_planted() -> None:
     vendor = KnownTokenFlex()
     vendor.given.add("Zm9v-planted_value~/+")
-    home, padding = tmp_path / "home", "x" * 9000
-    (home / "logs").mkdir(parents=True)
-    (home / "logs" / "attempt=1.log").write_text(f"GET /file?sig={quote(secret, safe='')}&other=1")
-    basic = base64.b64encode(f"nightshift-service:{secret}".encode()).decode()
-    (home / "airflow.log").write_text(f"Authorization: Basic {basic}")
-    with closing(sqlite3.connect(home / "airflow.db")) as database:
-        database.execute("CREATE TABLE xcom (value TEXT)")
-        database.execute("INSERT INTO xcom VALUES (?)", [f"{padding}{secret}{padding}"])
-        database.commit()
-    files = leaks(texts_of_folder(home), wanted(vendor))
-    assert any(line.startswith("logs/attempt=1.log: ") for line in files)
-    assert any(line.startswith("airflow.log: ") for line in files) == (secret == "standin-tokenflex-service")
-    assert any(
-        line.startswith("xcom.value: ") for line in leaks(texts_of_database(home / "airflow.db"), wanted(vendor))
-    )
-    assert not any(secret in line for line in files)
+    basic = base64.b64encode(f"nightshift:{FLEXDEPLOY_PASSWORD}".encode()).decode()
+    texts = [
+        ("a link", b"GET /file?sig=planted_value%7E%2F%2B&other=1"),
+        ("a header", f"Authorization: Basic {basic}".encode()),
+        ("a log", json.dumps({"text": WRONG_SECRET}).encode()),
+    ]
+    found = leaks(texts, vendor)
+    assert {line.partition(":")[0] for line in found} == {where for where, _ in texts}
+    assert not any(secret in line for line in found for secret in (WRONG_SECRET, FLEXDEPLOY_PASSWORD, "planted"))
