@@ -117,6 +117,7 @@ class FakeExecutionApi:
     :param xcoms: (task id, key) → value, for upstream tasks.
     :param conf: the run's conf.
     :param partition_key: the run's partition key; its logical date is then None, as Airflow has it.
+    :param run_after: since when the run may begin: of a person's, when it was started.
     :param max_tries: the task's ``retries``, as the metadata database holds them; a clear raises it.
     :param task_store: where the task state store lives; a :class:`FileStore` outlives this process.
     """
@@ -129,6 +130,7 @@ class FakeExecutionApi:
     run_id: str = "r"
     logical_date: str | None = _START
     partition_key: str | None = None
+    run_after: str = _START
     max_tries: int = 0
     task_store: MutableMapping[str, Any] = field(default_factory=dict)
     asset_store: dict[tuple[str | None, str | None], Any] = field(default_factory=dict)
@@ -387,7 +389,7 @@ class FakeExecutionApi:
             "logical_date": date,
             "data_interval_start": date,
             "data_interval_end": date,
-            "run_after": _START,
+            "run_after": self.run_after,
             "start_date": _START,
             "end_date": None,
             "run_type": self.run_type,

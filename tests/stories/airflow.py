@@ -15,6 +15,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from contextvars import copy_context
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from airflow.sdk.exceptions import (
@@ -83,6 +84,7 @@ class Run:
     """A run, and what Airflow knows of it."""
 
     name: str
+    run_after: datetime
     night: str | None = None
     asked_by: str | None = None
     """Who started it by hand; ``None``: the night did."""

@@ -73,7 +73,7 @@ class Line:
                 "emergency": given.emergency or None,
             }
             self.world.given[name] = given
-        self.airflow.runs[name] = Run(name, night, by, params)
+        self.airflow.runs[name] = Run(name, datetime.now(UTC), night, by, params)
         self.world.started_by[name] = by
 
     def configure(self, shape: Shape) -> None:

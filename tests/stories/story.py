@@ -185,8 +185,12 @@ class Story:
 
     def _resolve(self, line: Line, run: Run, task: str, otherwise: dict[str, Any]) -> None:
         """Say what became of work: which request it is, where FlexDeploy has one that nobody knows."""
-        made = line.world.made.values()
-        unknown = [one for one in made if one.request not in line.known and one.run == run.name]
+        version = line.world.version_of(run.name)
+        unknown = [
+            one
+            for one in line.world.made.values()
+            if one.request not in line.known and one.run == run.name and (task == "build" or one.version == version)
+        ]
         word = {"adopt": str(unknown[-1].request)} if unknown else otherwise
         run.stores[task][RESOLUTION_KEY] = {**word, "by": "ann", "why": "I looked"}
         line.airflow.clear(run, task)

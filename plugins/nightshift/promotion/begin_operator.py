@@ -176,14 +176,17 @@ class PromotionBeginOperator(BaseOperator):
             return known.changed(
                 closed=None, outcome=None, reason="", superseded_by=None, form=request.as_json(), version=given
             )
+        by_person = run.run_type == "manual"
+        # What a person says in the form is said then, however long this task has been queued or has failed since.
+        opened = min(now(), run.run_after) if by_person else now()
         return PromotionRecord(
             application=self.application,
             dag_id=self.dag_id,
             run_id=run.run_id,
             night=night,
-            by=getattr(run, "triggering_user_name", None) if run.run_type == "manual" else None,
+            by=getattr(run, "triggering_user_name", None) if by_person else None,
             form=request.as_json(),
-            opened=now(),
+            opened=opened,
             version=given,
         )
 

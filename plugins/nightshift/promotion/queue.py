@@ -65,7 +65,9 @@ class Queue:
             return await self._after(latest, await self.turns.before(latest))
         if latest is not None and not await self._is_free(latest):
             return QueuePosition.WAITS
-        if older := [one for one in others if one.order < me.order]:
+        older = [one for one in others if one.order < me.order]
+        # What it left in doubt itself holds the older ones as well, and only it can end that.
+        if older and not (latest is not None and latest.run_id == me.run_id and doubts_in(record)):
             log.info("Waiting: run %s is first", older[0].run_id)
             return QueuePosition.WAITS
         turn = await self.turns.take(me, latest)
@@ -109,7 +111,7 @@ class Queue:
         closed = record is not None and record.closed is not None and record.turn == turn.number
         # One that was given up may have been cleared at that very moment: only Airflow knows.
         by_itself = closed and record is not None and record.outcome is not PromotionOutcome.ABANDONED
-        if not by_itself and turn.run_id != self._context["ti"].run_id and not await self._is_idle(turn):
+        if not by_itself and turn.run_id != self._context["ti"].run_id and not await self._is_idle(turn, closed=closed):
             log.info("Waiting: run %s is underway", turn.run_id)
             return False
         if record is None:
@@ -129,13 +131,16 @@ class Queue:
             return False
         return True
 
-    async def _is_idle(self, turn: Turn) -> bool:
-        """Whether nothing of a run can act: it has ended, or it was cleared and waits for a turn again."""
+    async def _is_idle(self, turn: Turn, *, closed: bool) -> bool:
+        """Whether nothing of a run can act: it has ended, or it was cleared and waits for a turn again.
+
+        :param closed: its record is closed, so that this turn is used up and it waits for another one
+        """
         if self._is_over(turn):
             return True
         latest = await self.turns.latest()
         waits = any(one.run_id == turn.run_id for one in await self.turns.waiting())
-        return waits and latest is not None and latest.run_id != turn.run_id
+        return waits and latest is not None and (closed or latest.run_id != turn.run_id)
 
     async def _still_working(self, record: PromotionRecord) -> str:
         """Return a workflow request of a run that has not ended; empty where all have."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,7 @@ class Run:
     conf: dict[str, Any]
     run_type: str
     by: str | None
+    started: datetime
     apis: dict[str, FakeExecutionApi] = field(default_factory=dict)
     xcoms: dict[tuple[str, str], Any] = field(default_factory=dict)
     states: dict[str, str] = field(default_factory=dict)
@@ -73,6 +75,7 @@ class Run:
                 logical_date=None,
                 partition_key=self.night,
                 max_tries=MAX_TRIES,
+                run_after=self.started.isoformat(),
                 run_type=self.run_type,
                 triggering_user=self.by,
                 other_runs=self.play.airflow,
@@ -195,7 +198,7 @@ class Play:
         """Start a run: of a night, as the nights themselves do, or a person's."""
         kind = run_type or ("asset_triggered" if night else "manual")
         self.airflow[run_id] = "running"
-        return Run(self, run_id, night, conf, kind, by)
+        return Run(self, run_id, night, conf, kind, by, datetime.now(UTC))
 
     def publish(self, *nights: str) -> None:
         """Publish nights of all reports that the application depends on."""

@@ -175,6 +175,39 @@ def test_a_doubt_holds_the_others_and_not_the_promotion_that_can_end_it(play: Pl
     assert play.made("deploy_made") == []
 
 
+def test_one_that_was_given_up_and_cleared_waits_behind_the_older_nights_and_they_do_not_wait_for_it(
+    play: Play,
+) -> None:
+    older, one = play.start("r1", N1), play.start("r2", N2)
+    goes_on(one)
+    waits(older)
+    one.end()
+    # Somebody takes it for given up; before the older night looks again, a person clears it.
+    play.put(one.record.close(PromotionOutcome.ABANDONED))
+    one.clear("begin")
+    one.parked.clear()
+    waits(one)
+    goes_on(older)
+    waits(one)
+    play.put(older.record.close(PromotionOutcome.PROMOTED))
+    goes_on(one)
+
+
+def test_one_whose_doubt_holds_older_nights_goes_before_them(play: Play) -> None:
+    page = Fault(kind="status", method="POST", path="/deploy$", status=460, body="no", content_type="text/html")
+    older, one = play.start("r1", N1), play.start("r2", N2, version_id=OLD_VERSION)
+    goes_on(one)
+    play.vendor.faults.add(page)
+    assert one.do("DEV.deploy").state == "failed"
+    play.vendor.faults.clear()
+    play.put(one.record.close(PromotionOutcome.FAILED))
+    waits(older)
+    one.clear("begin")
+    one.parked.clear()
+    goes_on(one)
+    waits(older)
+
+
 def test_a_second_attempt_keeps_the_turn_of_the_first(play: Play) -> None:
     one = play.start("r1", N1)
     goes_on(one)
@@ -238,7 +271,8 @@ def test_the_wait_ends_when_there_is_something_to_see(play: Play, looked: Callab
     assert (looked("r2"), looked("r3")) == ("its turn", "time to look")
 
 
-def test_an_emergency_that_waited_pardons_nothing_that_was_found_meanwhile(play: Play) -> None:
+@pytest.mark.parametrize("waited", ["in the queue", "for a first attempt"])
+def test_an_emergency_that_waited_pardons_nothing_that_was_found_meanwhile(play: Play, waited: str) -> None:
     with time_machine.travel(datetime(2026, 11, 23, 9, tzinfo=UTC)) as clock:
         first = play.start("r1", N1)
         goes_on(first)
@@ -248,13 +282,13 @@ def test_an_emergency_that_waited_pardons_nothing_that_was_found_meanwhile(play:
         assert version is not None
         fire = {"version_id": version.id, "from_stage": "TEST", "emergency": "it burns"}
         again = play.start("d", run_type="manual", by="ann", **fire)
-        waits(again)
+        if waited == "in the queue":
+            waits(again)
         clock.shift(3600)
         asyncio.run(report(play.records, "r1", "DEV", by="dan", why="it is slow"))
         play.put(first.record.close(PromotionOutcome.FAILED))
         clock.shift(3600)
-        goes_on(again)
-        done = again.do("TEST.deploy")
+        done = again.do("begin") if waited == "for a first attempt" else again.resume("begin", {"why": "its turn"})
     assert done.state == "failed"
     assert "was revoked: DEV refuted by dan" in str(done.error)
-    assert [step.task for step in again.record.steps] == []
+    assert play.latest_turn() == (1, "r1")
