@@ -14,6 +14,7 @@ from nightshift.errors import RateLimited, Unreachable
 from nightshift.flexdeploy.lookup import check_names
 from nightshift.nights.night import unknown_keys
 from nightshift.nights.place import lake_of_this_deployment
+from nightshift.promotion.deployed import ran_before
 from nightshift.promotion.due import due_in, tasks_due
 from nightshift.promotion.form import FORM, PromotionRequest, night_of
 from nightshift.promotion.index import doubts_at, has_passed, read_index, running
@@ -233,7 +234,8 @@ class PromotionBeginOperator(BaseOperator):
         )
 
     async def _planned(self, records: Records, request: PromotionRequest, record: PromotionRecord) -> PromotionRecord:
-        before, doubts = await running(records, self._stages()), await doubts_at(records, but=record.run_id)
+        doubts = await doubts_at(records, but=record.run_id)
+        before = await ran_before(await running(records, self._stages()), doubts, self.config.connection)
         plan = plan_of(self.config, request, record, before, doubts)
         for line in plan:
             self.log.info("Plan: %s", line)

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
-from nightshift.errors import Rejected
+from nightshift.errors import Rejected, VendorError
 from nightshift.flexdeploy.lookup import Named, resolve
+from nightshift.flexdeploy.vocabulary import FAILED, SUCCEEDED
 from nightshift.promotion.due import back_of
 from nightshift.promotion.index import running
-from nightshift.promotion.record import PromotionRecord, StepKind, Version
+from nightshift.promotion.record import PromotionRecord, PromotionStep, Running, StepKind, Version
 from nightshift.promotion.rules.verification import deployment_in
+from nightshift.promotion.rules.way_back import SURE
 
 if TYPE_CHECKING:
+    from nightshift.flexdeploy.model import WorkflowRequest
+    from nightshift.promotion.doubts import Doubt
     from nightshift.promotion.store import Records
+
+log = logging.getLogger(__name__)
 
 
 class Place(NamedTuple):
@@ -54,6 +62,44 @@ def deployed_by(record: PromotionRecord, kind: StepKind, stage: str) -> Deployed
             advice=f"Nothing was looked at. Clear {stage}.deploy with all that follows.",
         )
     return Deployed(stage, step.version, step.ended, record.run_id, step.requests)
+
+
+async def ran_before(
+    before: Mapping[str, Running | None], doubts: Mapping[str, Doubt], conn_id: str
+) -> dict[str, Running | None]:
+    """Return stage → what runs there while other promotions have left it in doubt: their deployment, where FlexDeploy
+    says that it came to a good end; what ran before it, where it failed; ``None`` where nobody knows.
+
+    :param before: stage → what runs there, as the records tell
+    :param doubts: stage → the deployment of another promotion that is not known to have ended well
+    :param conn_id: id of the Airflow connection to FlexDeploy
+    """
+    found = dict(before)
+    for stage in set(before) & set(doubts):
+        run_id, step = doubts[stage].run_id, doubts[stage].step
+        if step.outcome in SURE:
+            continue
+        request = await _last_request(step, conn_id)
+        if request is None or request.state not in FAILED:
+            found[stage] = None
+        if request is not None and request.state in SUCCEEDED and request.project_version_id is not None:
+            version = Version(id=request.project_version_id, name=request.project_version_name)
+            found[stage] = Running(version=version, since=step.ended or step.started, run_id=run_id)
+    return found
+
+
+async def _last_request(step: PromotionStep, conn_id: str) -> WorkflowRequest | None:
+    """Return the last workflow request of a step; ``None`` where there is none, or FlexDeploy does not tell."""
+    from nightshift.flexdeploy.hook import FlexDeployHook
+
+    if not step.requests:
+        return None
+    try:
+        async with FlexDeployHook(conn_id) as hook:
+            return await hook.workflow_request(step.requests[-1])
+    except VendorError as error:
+        log.warning("FlexDeploy does not tell what became of workflow request %s: %s", step.requests[-1], error)
+        return None
 
 
 async def overtaken(records: Records, here: Deployed, place: Place | None = None) -> str:

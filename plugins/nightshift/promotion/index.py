@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from nightshift.lake.errors import Damaged
-from nightshift.promotion.record import PromotionRecord, PromotionStep, Running, Version
+from nightshift.promotion.doubts import Doubt
+from nightshift.promotion.record import PromotionRecord, Running, Version
 from nightshift.promotion.rules.delivery import Delivery, deliveries_of
 from nightshift.promotion.rules.progress import build_of, built, deployed, ended_in_doubt, passed
 from nightshift.promotion.standing import Standing, standing_of
@@ -344,19 +345,17 @@ def _refuse_damage(index: Index, since: Collection[datetime | None]) -> None:
             raise error
 
 
-async def doubts_at(records: Records, *, but: str | None = None) -> dict[str, PromotionStep]:
-    """Return stage → the deployment there that is not known to have ended well, where none ended well since."""
-    return await doubts_in_records(records, (one for one in (await read_index(records)).summaries if one.run_id != but))
-
-
-async def doubts_in_records(records: Records, summaries: Iterable[RecordSummary]) -> dict[str, PromotionStep]:
-    """Return stage → the deployment in doubt, as its own record has it."""
-    found: dict[str, PromotionStep] = {}
+async def doubts_at(records: Records, *, but: str | None = None) -> dict[str, Doubt]:
+    """Return stage → the deployment there that is not known to have ended well, where none ended well since, as its own
+    record has it.
+    """
+    found: dict[str, Doubt] = {}
+    summaries = (one for one in (await read_index(records)).summaries if one.run_id != but)
     for stage, run_id in doubted(summaries).items():
         record = await records.read(run_id)
         for step in ended_in_doubt(record) if record is not None else ():
             if step.stage == stage:
-                found[stage] = step
+                found[stage] = Doubt(run_id, step)
     return found
 
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from nightshift.config.scalars import duration_text
 from nightshift.flexdeploy.lookup import Wanted
+from nightshift.promotion.doubts import Doubt
 from nightshift.promotion.form import PromotionRequest
-from nightshift.promotion.record import PromotionRecord, PromotionStep, Running, Version
+from nightshift.promotion.record import PromotionRecord, Running, Version
 from nightshift.promotion.rules.progress import stage_lines
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ def plan_of(
     request: PromotionRequest,
     record: PromotionRecord,
     before: Mapping[str, Running | None],
-    doubts: Mapping[str, PromotionStep],
+    doubts: Mapping[str, Doubt],
 ) -> tuple[str, ...]:
     """Return what is to be done, a line each, and what runs where now.
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from nightshift.lake.errors import Damaged
+from nightshift.promotion.doubts import Doubt
 from nightshift.promotion.index import CLOCK_SKEW, doubts_at, has_passed, last_built, running
 from nightshift.promotion.record import PromotionRecord, PromotionStep, Running, StepState, Version
 from nightshift.promotion.rules.progress import built, deployed, passed
@@ -175,10 +176,10 @@ async def test_whether_a_version_got_through_a_stage_is_told_by_any_promotion(sh
 async def test_a_stage_is_in_doubt_until_a_deployment_there_ends_well(shelf: Shelf) -> None:
     bad = deploy("TEST", NEW, 5, StepState.FAILED, outcome="failed")
     await shelf.put(record(deploy("DEV", NEW, 1), bad, run_id="one", closed=T + 9 * MINUTE), minute=9)
-    assert await doubts_at(shelf.records) == {"TEST": bad}
+    assert await doubts_at(shelf.records) == {"TEST": Doubt("one", bad)}
     assert await doubts_at(shelf.records, but="one") == {}
     underway = deploy("TEST", V3, 20, StepState.STARTED)
     await shelf.put(record(underway, run_id="two"), minute=21)
-    assert await doubts_at(shelf.records) == {"TEST": bad}
+    assert await doubts_at(shelf.records) == {"TEST": Doubt("one", bad)}
     await shelf.put(record(deploy("TEST", V3, 20), run_id="two"), minute=22)
     assert await doubts_at(shelf.records) == {}

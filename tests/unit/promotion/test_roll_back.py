@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -15,6 +16,7 @@ from nightshift.promotion.record import (
     PromotionOutcome,
     PromotionRecord,
     PromotionStep,
+    RecordedResolution,
     StepKind,
     StepState,
     Version,
@@ -302,3 +304,33 @@ def test_after_a_clear_a_stage_that_fails_again_is_not_taken_for_rolled_back(pla
     closed = run.do("close")
     assert "The promotion failed" in str(closed.error)
     assert "in doubt: TEST.deploy" in str(closed.error)
+
+
+@pytest.mark.parametrize(("ends", "expected"), [("well", "its version"), ("badly", OLD_VERSION), ("unseen", None)])
+def test_what_ran_before_is_what_flexdeploy_tells_of_a_deployment_that_was_marked(
+    play: Play, ends: str, expected: Any
+) -> None:
+    """Its end is in no record: bringing back what ran before that one would bring back another version."""
+    settled(play)
+    play.vendor.turn(deploy_seconds=3600.0 if ends == "badly" else 0.3)
+    one = play.start("r1", N1)
+    for name in ("begin", "build"):
+        assert one.do(name).state == "success"
+    one.do("DEV.deploy", look=0.0)
+    assert one.step("DEV.deploy").state is StepState.STARTED
+    [request] = one.step("DEV.deploy").requests
+    play.put(one.record.close(PromotionOutcome.FAILED))
+    if ends == "badly":
+        play.vendor.abort(request)
+    else:
+        time.sleep(0.4)
+    two = play.start("r2", N2)
+    if ends == "unseen":
+        said = RecordedResolution(word="over", by="ann", why="I looked", at=now())
+        play.put(one.record.with_step(one.step("DEV.deploy").changed(said=said)))
+        play.vendor.faults.add(Fault(kind="status", method="GET", path=f"/{request}$", status=404, body="no", times=None))
+    assert two.do("begin").state == "success"
+    before = two.record.before["DEV"]
+    built = one.record.version
+    assert built is not None
+    assert (before and before.version.id) == (built.id if expected == "its version" else expected)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 
-from nightshift.promotion.doubts import AMBIGUOUS
+from nightshift.promotion.doubts import AMBIGUOUS, Doubt
 from nightshift.promotion.due import back_of
 from nightshift.promotion.record import (
     CHANGES_A_STAGE,
@@ -170,7 +170,7 @@ def _is_rolled_back(record: PromotionRecord) -> bool:
 def stage_lines(
     record: PromotionRecord,
     now_running: Mapping[str, Running | None],
-    doubts: Mapping[str, PromotionStep] | None = None,
+    doubts: Mapping[str, Doubt] | None = None,
 ) -> list[str]:
     """Return a line for each stage: what runs there, as the records tell, and where that is in doubt.
 
@@ -180,7 +180,8 @@ def stage_lines(
     lines = []
     own = {step.stage: step for step in in_doubt(record)}
     for stage, running in now_running.items():
-        bad = own.get(stage) or (doubts or {}).get(stage)
+        other = (doubts or {}).get(stage)
+        bad = own.get(stage) or (other.step if other else None)
         doubt = f"; in doubt: {bad.words}" if bad else ""
         lines.append(f"{stage}: {running.version if running else 'not known'}{doubt}")
     return lines
