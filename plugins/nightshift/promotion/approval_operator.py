@@ -297,7 +297,8 @@ class PromotionApprovalOperator(ApprovalOperator):
         )
         now_running = await running(recorder.records, self.stages)
         others = await doubts_at(recorder.records, but=record.run_id)
-        doubts = {**others, **{one.stage: one for one in in_doubt(record) if one.stage}}
+        doubts = {stage: one.step for stage, one in others.items()}
+        doubts |= {one.stage: one for one in in_doubt(record) if one.stage}
         # Airflow's operator takes its question from these; all else of it is what it was when its DAG was parsed.
         self.subject, self.body = self.summarize(record, now_running, doubts)
         self.assigned_users = self._people(context, recorder.stage)

@@ -328,7 +328,9 @@ def test_what_ran_before_is_what_flexdeploy_tells_of_a_deployment_that_was_marke
     if ends == "unseen":
         said = RecordedResolution(word="over", by="ann", why="I looked", at=now())
         play.put(one.record.with_step(one.step("DEV.deploy").changed(said=said)))
-        play.vendor.faults.add(Fault(kind="status", method="GET", path=f"/{request}$", status=404, body="no", times=None))
+        play.vendor.faults.add(
+            Fault(kind="status", method="GET", path=f"/{request}$", status=404, body="no", times=None)
+        )
     assert two.do("begin").state == "success"
     before = two.record.before["DEV"]
     built = one.record.version
