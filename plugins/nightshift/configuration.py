@@ -14,6 +14,7 @@ from airflow.sdk import DAG
 from nightshift.config.notify import channels_in_force
 from nightshift.config.promotions import promotions_in_force
 from nightshift.config.reports import mistakes_of_reports
+from nightshift.known_secrets import hide
 from nightshift.promotion.rules import people
 from nightshift.settings import NOTIFY, PROMOTIONS, REPORTS, ConfigError, config_folder
 
@@ -63,7 +64,7 @@ def all_mistakes(folder: Path | None = None) -> list[str]:
     found = mistakes_of_reports(folder)
     found += promotions_in_force(folder, rules=people.problems_of, freeze_rules=people.problems_of_freezes).mistakes
     channels_in_force(folder, mistakes=found)
-    return list(dict.fromkeys([*found, *_strangers(folder)]))
+    return list(dict.fromkeys(map(hide, (*found, *_strangers(folder)))))
 
 
 def _strangers(folder: Path) -> list[str]:

@@ -223,7 +223,9 @@ def _plain_rows(body: bytes, spec: CsvSpec) -> list[list[str]] | None:
     if spec.quote in text or '"' in text or "\ufeff" in text:
         return None
     rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=spec.delimiter, quoting=csv.QUOTE_NONE))
-    if len(rows) < 2 or any(len(row) != len(rows[0]) for row in rows) or any(not "".join(row).strip() for row in rows):
+    if len(rows) < 2 or not all(name.strip() for name in rows[0]):
+        return None
+    if any(len(row) != len(rows[0]) for row in rows) or any(not "".join(row).strip() for row in rows):
         return None
     return rows
 

@@ -271,7 +271,7 @@ def _redirect(data: bytes, box: Box) -> None:
     _ask(box, data, FlexNetHook, call)
 
 
-@target("headers.download", _HEADS, VendorError, share=2.0)
+@target("headers.download", _HEADS, VendorError, share=2.0, anywhere=True)
 def _download(data: bytes, box: Box) -> None:
     async def call(hook: Any) -> None:
         # A link of a download may lead anywhere, and takes nothing along.

@@ -57,12 +57,16 @@ CSV_PAGES = [
 ]
 
 
-@target("payloads.json_page", JSON_PAGES, LakeError, NewColumns, made=json_pages(), share=4.0)
+@target("payloads.json_page", JSON_PAGES, LakeError, made=json_pages(), share=4.0)
 def _json(data: bytes, box: Box) -> None:
     body = listed(data, "data")
     pages = JsonPages(PROMOTED, (), SPEC, "r", ("s",), ("i", "f"))
-    for batch in pages.batches(1, body, 0):
-        batch.validate(full=True)
+    try:
+        for batch in pages.batches(1, body, 0):
+            batch.validate(full=True)
+    except NewColumns:
+        # A word between two of our own modules, which nobody is shown.
+        raise Skipped from None
 
 
 @target("differential.json_page", JSON_PAGES, made=json_pages(), share=8.0)

@@ -112,6 +112,7 @@ class Runner:
         began = time.process_time()
         tally.inputs += 1
         try:
+            self.watch.anywhere = target.anywhere
             with self.watch.one():
                 came = target.take(data, self.box)
         except Skipped:

@@ -54,6 +54,7 @@ class Target:
     :param seeds: examples that the byte fuzzer changes
     :param made: inputs that Hypothesis makes up; ``None``: the byte fuzzer's alone
     :param share: how many of a hundred inputs it gets, beside the others
+    :param anywhere: the vendor may send it to any host, so that any may be looked for
     """
 
     name: str
@@ -62,6 +63,7 @@ class Target:
     may: tuple[type[BaseException], ...] = ()
     made: st.SearchStrategy[bytes] | None = None
     share: float = 1.0
+    anywhere: bool = False
     area: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -94,11 +96,12 @@ def target(
     *may: type[BaseException],
     made: st.SearchStrategy[bytes] | None = None,
     share: float = 1.0,
+    anywhere: bool = False,
 ) -> Callable[[Check], Check]:
     """Register a function as a target."""
 
     def registered(check: Check) -> Check:
-        TARGETS[name] = Target(name, check, tuple(seeds), may, made, share)
+        TARGETS[name] = Target(name, check, tuple(seeds), may, made, share, anywhere)
         return check
 
     return registered

@@ -31,6 +31,7 @@ class Watch:
     def __init__(self, folder: Path) -> None:
         self.folder = os.path.realpath(folder)
         self.ports: set[int] = set()
+        self.anywhere = False
         self.seen: list[str] = []
         self._on = False
         sys.addaudithook(self._hook)
@@ -69,9 +70,10 @@ class Watch:
                     self._file(event, path)
         elif event == "socket.connect":
             address = given[1]
-            if isinstance(address, tuple) and (address[0] != "127.0.0.1" or address[1] not in self.ports):
+            near = isinstance(address, tuple) and address[0] == "127.0.0.1" and address[1] in self.ports
+            if isinstance(address, tuple) and not near and not self.anywhere:
                 self.seen.append(f"a connection to {address}")
-        elif event == "socket.getaddrinfo" and given[0] not in ("127.0.0.1", None):
+        elif event == "socket.getaddrinfo" and given[0] not in ("127.0.0.1", None) and not self.anywhere:
             self.seen.append(f"the name {given[0]!r} was looked up")
         elif event in ("subprocess.Popen", "os.system", "os.exec", "os.fork"):
             self.seen.append(event)

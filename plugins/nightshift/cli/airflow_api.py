@@ -90,7 +90,12 @@ class AirflowApi:
 
     def __init__(self, url: str, who: Credentials) -> None:
         self.url = (url or DEFAULT_URL).rstrip("/")
-        if urlsplit(self.url).scheme not in ("http", "https") or not urlsplit(self.url).hostname:
+        try:
+            parts = urlsplit(self.url)
+            sound = parts.scheme in ("http", "https") and bool(parts.hostname)
+        except ValueError:
+            sound = False
+        if not sound:
             raise CannotTell(f"{self.url!r} is no address of Airflow; give --airflow-url http://host:port.")
         self._who = who
         self._session: aiohttp.ClientSession | None = None

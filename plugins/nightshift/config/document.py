@@ -17,6 +17,7 @@ from typing import Any
 import yaml
 
 from nightshift.config.scalars import Plain
+from nightshift.known_secrets import hide
 
 MAX_VALUES = 50_000
 """Values of one section with all aliases written out; a file may cost three times as many."""
@@ -47,7 +48,12 @@ Location = tuple[str | int, ...]
 
 
 class ConfigError(ValueError):
-    """One or more mistakes in a configuration file; the text has a line for each: ``file:line: field: what to do``."""
+    """One or more mistakes in a configuration file; the text has a line for each: ``file:line: field: what to do``. What
+    is known to be secret is not in it, wherever it was typed.
+    """
+
+    def __init__(self, text: str) -> None:
+        super().__init__(hide(text))
 
 
 class NoFileError(ConfigError):
@@ -155,8 +161,8 @@ class _Lines:
     end: int
 
     def cut_from(self, lines: list[str]) -> str:
-        """Return the text with the lines of this section alone, all in their places."""
-        return "\n".join(line if self.begin <= at < self.end else "" for at, line in enumerate(lines))
+        """Return the text with the lines of this section alone, in their places."""
+        return "\n" * self.begin + "\n".join(lines[self.begin : self.end])
 
 
 def _salvage(document: Document, text: str, error: yaml.YAMLError) -> yaml.Node | None:
@@ -180,7 +186,8 @@ def _salvage(document: Document, text: str, error: yaml.YAMLError) -> yaml.Node 
             broken.add(part)
             _note(document, part.name, _not_yaml(document.path, wrong, lines))
     while True:
-        kept = "\n".join("" if any(p.begin <= at < p.end for p in broken) else line for at, line in enumerate(lines))
+        gone = {at for part in broken for at in range(part.begin, part.end)}
+        kept = "\n".join("" if at in gone else line for at, line in enumerate(lines))
         if (wrong := _wrong_in(kept)) is None:
             return _compose(kept)
         at = _line_of(wrong)

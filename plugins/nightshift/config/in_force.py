@@ -100,7 +100,7 @@ class ConfigFile:
             return None
         try:
             if problem:
-                raise ConfigError(f"{self.path}:{self.document.lines[(name,)]}: {name}: {problem}")
+                raise ConfigError(self.mistake_unknown(name, problem))
             found = fit(self.document, name, model, context)
             if mistakes := [self._at((name, *at), wrong) for at, wrong in (rules(found) if rules else ())]:
                 raise ConfigError("\n".join(mistakes))

@@ -138,7 +138,11 @@ def report_content(response: Response, form: Literal["csv", "json"]) -> bytes:
         raise response.refused("has a link instead of the report", advice="Ask for data_type Data.")
     raw = bytes(found.content).strip()
     if raw.startswith(b'"'):
-        return msgspec.json.decode(raw, type=str).encode("utf-8", "surrogatepass").removeprefix(b"\xef\xbb\xbf")
+        try:
+            text = msgspec.json.decode(raw, type=str)
+        except UnicodeDecodeError:
+            raise response.refused(f"has a {form} in ExecuteData that is not UTF-8") from None
+        return text.encode("utf-8", "surrogatepass").removeprefix(b"\xef\xbb\xbf")
     if raw == b"null" or form == "csv":
         raise response.refused(f"has no {form} in ExecuteData")
     return raw

@@ -202,5 +202,5 @@ async def _nothing_landed(number: int) -> bytes | None:
 def _is_known(charset: str) -> bool:
     try:
         return bool(charset and codecs.lookup(charset))
-    except LookupError:
+    except (LookupError, ValueError):
         return False

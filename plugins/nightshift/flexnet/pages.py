@@ -15,6 +15,7 @@ from nightshift.fields import whole_number
 from nightshift.flexnet.ending import BEYOND, NextPage, has_more, is_cut_between, is_same, next_page, repeats
 from nightshift.flexnet.page import Missing, ReportPage, Unsteady, bad_page
 from nightshift.flexnet.request import MAX_PAGES, ReportRequest
+from nightshift.http.address import foreign_host
 
 if TYPE_CHECKING:
     from nightshift.flexnet.hook import FlexNetHook
@@ -242,15 +243,16 @@ class ReportPages:
         to another host.
         """
         own = f"{self._hook.base_url}{self._path}"
-        link = urljoin(own, page.next_url or "")
         try:
+            link = urljoin(own, page.next_url or "")
             self._hook.same_origin(link)
-        except BadResponse:
+        except (ValueError, BadResponse) as error:
+            where = "no URL" if isinstance(error, ValueError) else foreign_host(link)
             self._hook.log.warning(
                 "Page %d of %s links to another host (%s); the link is not followed, pages are asked for by number",
                 page.number,
                 self._request.group,
-                urlsplit(link).hostname,
+                where,
             )
             return
         given = whole_number(dict(parse_qsl(urlsplit(link).query)).get("pageNumber"))

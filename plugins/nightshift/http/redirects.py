@@ -93,24 +93,37 @@ def check_target(request: Request, url: str, context: RequestContext, address: A
 
     :raises BadResponse: naming the host, not the path or query
     """
-    if urlsplit(url).scheme not in ("http", "https"):
+    scheme = _scheme(url)
+    if scheme not in ("http", "https"):
         _refuse(context, f"a link leads to {foreign_host(url)}")
-    if address.scheme == "https" and urlsplit(url).scheme == "http":
+    if address.scheme == "https" and scheme == "http":
         _refuse(context, f"a link leads from https to {foreign_host(url)}")
     if request.credentials and not address.owns(url):
         _refuse(context, f"credentials are wanted for {foreign_host(url)}, which is not {address.origin}")
 
 
 def _target(url: str, location: str, request: Request, context: RequestContext, address: Address, status: int) -> str:
-    target = urljoin(url, location).partition("#")[0]
-    where = foreign_host(target)
-    if urlsplit(url).scheme == "https" and urlsplit(target).scheme != "https":
+    try:
+        target = urljoin(url, location).partition("#")[0]
+    except ValueError:
+        _refuse(context, "a redirect leads to something that is not a URL", status)
+    where, scheme = foreign_host(target), _scheme(target)
+    if _scheme(url) == "https" and scheme != "https":
         _refuse(context, f"a redirect leads from https to {where}", status)
-    if urlsplit(target).scheme not in ("http", "https"):
+    if scheme not in ("http", "https"):
         _refuse(context, f"a redirect leads to {where}", status)
     if not address.owns(target) and (request.credentials or request.whole):
         _refuse(context, f"a redirect leads to {where}, not to {address.origin}", status)
     return target
+
+
+def _scheme(url: str) -> str:
+    """Return the scheme of a URL; empty where it is none."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme if parts.hostname and parts.port != 0 else ""
+    except ValueError:
+        return ""
 
 
 def _origin(url: str) -> tuple[str, str]:

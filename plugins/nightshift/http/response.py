@@ -140,8 +140,10 @@ class Response(msgspec.Struct, frozen=True, eq=False):
             if codecs.lookup(charset).name == "utf-8":
                 charset = "utf-8-sig"
             return self.body.decode(charset)
-        except (LookupError, UnicodeDecodeError) as error:
-            raise self.refused(f"is not text in {charset}: {error}") from None
+        except (LookupError, ValueError) as error:
+            # A name with characters that no header may have is refused by the registry of codecs in words of its own.
+            why = f": {error}" if isinstance(error, UnicodeDecodeError) else ""
+            raise self.refused(f"is not text in {ascii(charset[:40])[1:-1]}{why}") from None
 
     @property
     def beginning(self) -> str:

@@ -249,7 +249,7 @@ def _caster(kind: str, zone: ZoneInfo) -> Callable[[str], Any]:
 
 
 def _number(text: str) -> Decimal:
-    if not re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?", text, re.ASCII):
+    if not re.fullmatch(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,4})?", text, re.ASCII):
         raise ValueError
     return Decimal(text)
 

@@ -86,7 +86,7 @@ class RecordCounter:
         size = (len(block) - skip) // self._unit
         if not size:
             return 0, -1
-        text = np.frombuffer(block, self._dtype, size, skip)
+        text, block = np.frombuffer(block, self._dtype, size, skip), block[skip:] if skip else block
         quotes = np.empty(0, np.int64)
         if self._unit > 1 or self._quote_byte in block:
             quotes = self._quotes(text, block)

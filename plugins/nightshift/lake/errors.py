@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from nightshift.known_secrets import hide
+
 
 class LakeError(Exception):
-    """A failure of the lake, not of a vendor."""
+    """A failure of the lake, not of a vendor. What a vendor sent is quoted without what is known to be secret."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(hide(message))
 
 
 class UnfitStore(LakeError):

@@ -39,8 +39,12 @@ class WebHook(VendorHook):
         """Return the root of the URL, and keep what follows it."""
         secret = (self.password or "").strip()
         url = secret if "://" in secret else host or self.default_url
-        parts = urlsplit(url if "://" in url else f"https://{url}")
-        if not parts.hostname:
+        try:
+            parts = urlsplit(url if "://" in url else f"https://{url}")
+            name = parts.hostname
+        except ValueError:
+            name = None
+        if not name:
             raise Rejected("the Airflow connection has no URL", vendor=self.vendor, advice=_ADVICE)
         self.path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         return f"{parts.scheme}://{parts.netloc}"

@@ -114,6 +114,13 @@ def test_a_text_that_does_not_fit_is_named(kind: str, text: str) -> None:
     assert (found.value.index, found.value.text) == (1, text)
 
 
+def test_a_text_of_a_hundred_thousand_digits_is_refused_at_once() -> None:
+    """A pattern that went back over them at each digit took hours for it."""
+    for kind in ("int64", "float64", "decimal(38,2)"):
+        with pytest.raises(Misfit):
+            by_value(["9" * 100_000 + "x"], kind, "UTC", False)
+
+
 def test_an_empty_text_is_no_value_where_that_is_allowed() -> None:
     assert from_text(pa.array(["", "1"]), "int64", "UTC", True).to_pylist() == [None, 1]
     assert from_text(pa.array(["", "1.0"]), "int64", "UTC", True).to_pylist() == [None, 1]
