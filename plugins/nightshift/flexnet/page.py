@@ -234,6 +234,12 @@ class Unsteady(BadResponse):
     """Pages that do not belong together: the walk cannot go on, only start over."""
 
 
+class Astray(BadResponse):
+    """A page that leads to another one than the next, or is one that came before: it, or the one before it, may be
+    another page than was asked for.
+    """
+
+
 class Missing(BadResponse):
     """A page that the vendor has promised is refused, again and again."""
 

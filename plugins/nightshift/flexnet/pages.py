@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, urljoin, urlsplit
 from nightshift.errors import BadResponse, NotFound, Rejected
 from nightshift.fields import whole_number
 from nightshift.flexnet.ending import BEYOND, NextPage, has_more, is_cut_between, is_same, next_page, repeats
-from nightshift.flexnet.page import Missing, ReportPage, Unsteady, bad_page
+from nightshift.flexnet.page import Astray, Missing, ReportPage, Unsteady, bad_page
 from nightshift.flexnet.request import MAX_PAGES, ReportRequest
 from nightshift.http.address import foreign_host
 
@@ -266,7 +266,7 @@ class ReportPages:
         return self._first, self._last
 
     def _bad(self, number: int, problem: str) -> BadResponse:
-        return bad_page(number, self._path, problem)
+        return bad_page(number, self._path, problem, Astray)
 
     def _unsteady(self, number: int, problem: str) -> BadResponse:
         return bad_page(number, self._path, problem, Unsteady)

@@ -8,7 +8,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from nightshift.errors import BadResponse
-from nightshift.flexnet.page import Missing, ReportPage, Unsteady
+from nightshift.flexnet.page import Astray, Missing, ReportPage, Unsteady
 from nightshift.lake.errors import Damaged
 from nightshift.lake.extract import VendorTotals
 
@@ -81,8 +81,9 @@ class Walk:
             self._judge()
         except Unsteady as error:
             self.unsteady = error.problem
-        except Missing as error:
-            # Pages of an earlier attempt may promise what the vendor has no more: without them it may come out even.
+        except (Missing, Astray) as error:
+            # Pages of an earlier attempt may promise what the vendor has no more, or be others than they should:
+            # without them it may come out even.
             if not resumed:
                 raise
             self.unsteady = error.problem

@@ -34,10 +34,12 @@ class VendorRetries(msgspec.Struct, frozen=True):
 
     :param export: the vendor's id of the export
     :param count: times
+    :param asked: whether the vendor is known to have been asked the last time
     """
 
     export: str
     count: int
+    asked: bool = True
 
 
 class TokenFlexExportSensor(VendorJobSensor):
@@ -83,7 +85,9 @@ class TokenFlexExportSensor(VendorJobSensor):
         return AdapterSpec.of(EXPORT_ADAPTER, self.conn_id, contract=self.contract)
 
     async def try_again(self, context: Context, error: JobFailed) -> bool:
-        """Have the vendor try the export again, where it still may; the count is kept before it is asked."""
+        """Have the vendor try the export again, where it still may. The count is kept before it is asked; an attempt
+        that ended in between is not counted as one more.
+        """
         from nightshift.tokenflex.hook import TokenFlexHook
 
         if state_of(error.state, ExportState) is not ExportState.ERROR:
@@ -91,15 +95,18 @@ class TokenFlexExportSensor(VendorJobSensor):
         advice = "Nothing was asked of the vendor. Delete that key, then clear the task: the tries are counted anew."
         state = TaskState(context["task_state_store"], RETRIES_KEY, VendorRetries, advice=advice)
         done, most = state.load(), self.vendor_retries
-        count = done.count if done is not None and done.export == self.job_id else 0
-        if count >= most:
-            self.log.error("The vendor tried export %s %d times again: Error each time.", self.job_id, count)
+        if done is None or done.export != self.job_id:
+            done = VendorRetries(self.job_id, 0)
+        if done.asked and done.count >= most:
+            self.log.error("The vendor tried export %s %d times again: Error each time.", self.job_id, done.count)
             raise error.replaced(advice=ADVICE) from None
-        count = state.save(VendorRetries(self.job_id, count + 1)).count
+        count = done.count + done.asked
+        state.save(VendorRetries(self.job_id, count, asked=False))
         again = f"the vendor is asked to try it again ({count} of {most})"
         self.log.warning("Export %s ended in Error; %s.", self.job_id, again)
         async with TokenFlexHook(self.conn_id) as hook:
             await hook.retry_export(self.contract, self.job_id)
+        state.save(VendorRetries(self.job_id, count))
         return True
 
     async def after_job(self, context: Context, job_id: str) -> None:

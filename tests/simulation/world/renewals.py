@@ -264,7 +264,7 @@ class RenewalWorld:
         """
         for line in self.universe.trace:
             moment = float(line.partition(" ")[0])
-            if at - 60.0 <= moment <= at + 400.0 and any(word in line for word in _LOSES):
+            if at - 180.0 <= moment <= at + 400.0 and any(word in line for word in _LOSES):
                 return True
         return False
 

@@ -178,6 +178,7 @@ def installed() -> Iterator[None]:
     def writing(store: Any, name: str, given: Any, more: dict[str, Any]) -> tuple[Callable[[], Any], Callable[[], Any]]:
         body = body_of(given)
         universe = Current.universe
+        page = ""
         rots = universe.store.storage.rots if universe is not None and PROCESS.get() is not None else 0.0
         if universe is not None and rots and universe.random.random() < rots:
             if name.startswith("page-"):
@@ -185,11 +186,15 @@ def installed() -> Iterator[None]:
             elif name == "manifest.json" and b'"page-00001' in body:
                 kind = "csv" if b"page-00001.csv" in body else "json"
                 page = f"page-00001.{kind}.zst"
-                real["put"](store, page, swapped(page, bytes(real["get"](store, page).bytes())), mode="overwrite")
         keep = {"mode": more.get("mode", "overwrite"), "use_multipart": False}
-        return (lambda: real["put"](store, name, body, **keep)), (
-            lambda: real["put"](store, name, body[: len(body) // 2], mode="overwrite", use_multipart=False)
-        )
+
+        def whole() -> Any:
+            done = real["put"](store, name, body, **keep)
+            if page:  # from the manifest on, a page has a digest
+                real["put"](store, page, swapped(page, bytes(real["get"](store, page).bytes())), mode="overwrite")
+            return done
+
+        return whole, (lambda: real["put"](store, name, body[: len(body) // 2], mode="overwrite", use_multipart=False))
 
     def put(store: Any, name: str, given: Any, **more: Any) -> Any:
         whole, half = writing(store, name, given, more)

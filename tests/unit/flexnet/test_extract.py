@@ -172,6 +172,16 @@ def test_totals_that_changed_since_the_landed_pages_start_the_walk_over(bench) -
     assert b.fetched()["1"] == 2
 
 
+def test_a_landed_page_that_was_another_one_does_not_stop_the_retries(bench) -> None:
+    """The vendor ignored the page number once: what is landed as page 3 links to page 2, at every retry."""
+    b = bench(mode="batch", pages_in_flight=1)
+    b.vendor.faults.add(Fault(kind=faulty.PAGE_IGNORED, page=3, times=1))
+    first = b.run()
+    assert first.state == "up_for_retry"
+    assert "page 3 links to page 2 as the next one: a loop" in str(first.error)
+    assert_each_row_once(b, b.run(try_number=2))
+
+
 @pytest.mark.parametrize(
     ("detail", "calls"),
     [({"insert": 3}, 1), ({"delete": 3}, 1), ({"insert": 3, "constant_totals": True}, 6), ({"reorder": True}, 6)],

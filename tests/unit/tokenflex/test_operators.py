@@ -199,7 +199,19 @@ def test_an_export_that_keeps_failing_is_a_failure_after_so_many_tries(vendor: V
     assert run.error.state == "Error"
     assert "clear the task that requests it" in str(run.error)
     assert vendor.retries == 2
-    assert api.task_store[RETRIES_KEY] == {"export": export.key, "count": 2}
+    assert api.task_store[RETRIES_KEY] == {"export": export.key, "count": 2, "asked": True}
+
+
+@pytest.mark.parametrize(("kept", "expected"), [({}, 1), ({"asked": True}, 1), ({"asked": False}, 2)])
+def test_an_attempt_that_ended_before_it_asked_for_a_try_uses_none_up(
+    vendor: Vendor, api: FakeExecutionApi, kept: dict[str, Any], expected: int
+) -> None:
+    """What a release before this one has kept, or an attempt that was not killed, is a try that was asked for."""
+    export = vendor.add(fails=99)
+    api.task_store[RETRIES_KEY] = {"export": export.key, "count": 1, **kept}
+    run = api.run(sensor_task(export.key, vendor_retries=2), follow=True)
+    assert isinstance(run.error, JobFailed)
+    assert vendor.retries == expected
 
 
 def test_an_unknown_state_is_waited_on(vendor: Vendor, api: FakeExecutionApi) -> None:
