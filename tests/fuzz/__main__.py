@@ -22,11 +22,13 @@ from tests.fuzz.targets import every_target
 
 LOT = 60
 PROVEN = 100_000
+COUNT = 102_000
+"""Some are left out: where Hypothesis knows no further one for a target."""
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description="Made-up inputs, judged by properties.")
-    parser.add_argument("--count", type=int, default=PROVEN)
+    parser.add_argument("--count", type=int, default=COUNT)
     parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--only", default="")
     parser.add_argument("--jobs", type=int, default=2)
