@@ -443,7 +443,8 @@ class Flight:
         return run_id
 
     def _nightly(self, state: str | None) -> None:
-        the_night = night(next(self._nights))
+        # Snapshots have no other night than the last.
+        the_night = night(1) if state == "success" else night(next(self._nights))
         for dag_id in NIGHTLY.values():
             self.api.unpause(dag_id)
         runs = {dag_id: self.api.trigger(dag_id, partition_key=the_night) for dag_id in NIGHTLY.values()}

@@ -192,7 +192,10 @@ def pages_agree(decoders: Mapping[str, Decoder], body: bytes) -> Outcome:
 
     :raises Disagreement: two tables differ, or one decoder refuses what another takes
     """
-    came = {name: page_outcome(decode, body) for name, decode in decoders.items()}
+    return _agreed({name: page_outcome(decode, body) for name, decode in decoders.items()})
+
+
+def _agreed(came: Mapping[str, Outcome]) -> Outcome:
     unknown = ("refused", "NewColumns")
     if unknown in came.values() and all(one[0] == "refused" for one in came.values()):
         return unknown
@@ -208,9 +211,7 @@ def csv_agrees(body: bytes, columns: Sequence[Target], spec: PublishSpec) -> Out
     if rows is None:
         return None
     decoders = decoders_of({"arrow": lambda *given: CsvPages(given[0], (), given[1], "r", given[2])}, columns, spec)
-    return same(
-        {"arrow": lambda: page_outcome(decoders["arrow"], body), "python": lambda: _csv_by_value(rows, columns, spec)}
-    )
+    return _agreed({"arrow": page_outcome(decoders["arrow"], body), "python": _csv_by_value(rows, columns, spec)})
 
 
 def _plain_rows(body: bytes, spec: CsvSpec) -> list[list[str]] | None:
