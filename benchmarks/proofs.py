@@ -72,7 +72,7 @@ class Proof:
     :param name: of its file
     :param command: what a person types to have it again
     :param says: what was done and who judged it
-    :param found: what it found in the product and was put right, a sentence each
+    :param found: what it found, a sentence each; put right where it says nothing else
     """
 
     name: str
@@ -157,7 +157,7 @@ def _section(one: Kept) -> Iterator[str]:
         yield f"**{table.title}**\n"
         yield from _table(table.head, table.rows)
     if proof.found:
-        yield "Found, and put right:\n"
+        yield "Found, and put right where nothing else is said:\n"
         yield from (f"* {each}" for each in proof.found)
         yield ""
     yield (

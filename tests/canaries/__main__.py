@@ -14,7 +14,11 @@ from pathlib import Path
 from tests.canaries.mission import Mission, fly
 from tests.canaries.search import SPELLINGS, Found, Search, canary, pieces, spelled
 
-FOUND: tuple[str, ...] = ()
+FOUND: tuple[str, ...] = (
+    "Airflow's task supervisor writes the value of each Variable that a task sets into its own log where Airflow logs at "
+    "DEBUG: a renewed pair of Token Flex tokens as well. It is out of our reach, so it is not put right but told: in "
+    "docs/limits.md, and by nightshift doctor.",
+)
 
 
 def main() -> int:

@@ -10,6 +10,7 @@ import pytest
 
 from include.standins.flexnet import LOGIN, PASSWORD, FlexNetStandIn
 from nightshift.cli.doctor.finding import Level
+from nightshift.cli.doctor.here import settings
 from nightshift.cli.doctor.lake import judged
 from nightshift.lake.objects import Tried
 from nightshift.lake.store import Lake
@@ -34,6 +35,14 @@ def test_what_a_try_of_the_lake_means(kept: bool, skew: float, seconds: float, l
     found = list(judged("s3://lake", Tried(kept, NOW + timedelta(seconds=skew)), seconds, NOW))
     assert {one.about: str(one.level) for one in found} == levels
     assert all(one.fix for one in found if one.level is not Level.OK)
+
+
+@pytest.mark.parametrize(("level", "told"), [("DEBUG", ["warn"]), ("debug", ["warn"]), ("INFO", [])])
+def test_a_log_that_would_hold_tokens_is_warned_of(monkeypatch: pytest.MonkeyPatch, level: str, told: list[str]) -> None:
+    monkeypatch.setenv("AIRFLOW__LOGGING__LOGGING_LEVEL", level)
+    found = [one for one in settings() if one.about == "logging_level"]
+    assert [str(one.level) for one in found] == told
+    assert all("INFO" in one.fix for one in found)
 
 
 def findings(run: Run) -> dict[str, dict[str, str]]:

@@ -37,6 +37,13 @@ def settings() -> Iterator[Finding]:
         )
     else:
         yield ok("min_heartbeat_interval", f"{seconds} s")
+    if conf.get("logging", "logging_level", fallback="INFO").upper() == "DEBUG":
+        yield warn(
+            "logging_level",
+            "is DEBUG as this process sees it: Airflow then writes the value of each Variable that a task sets into the "
+            "log of whoever runs the task, the tokens of a three-legged Token Flex among them",
+            "Set AIRFLOW__LOGGING__LOGGING_LEVEL=INFO where a person has granted access, and delete those logs.",
+        )
 
 
 def versions() -> Iterator[Finding]:
