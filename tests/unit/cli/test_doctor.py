@@ -38,7 +38,9 @@ def test_what_a_try_of_the_lake_means(kept: bool, skew: float, seconds: float, l
 
 
 @pytest.mark.parametrize(("level", "told"), [("DEBUG", ["warn"]), ("debug", ["warn"]), ("INFO", [])])
-def test_a_log_that_would_hold_tokens_is_warned_of(monkeypatch: pytest.MonkeyPatch, level: str, told: list[str]) -> None:
+def test_a_log_that_would_hold_tokens_is_warned_of(
+    monkeypatch: pytest.MonkeyPatch, level: str, told: list[str]
+) -> None:
     monkeypatch.setenv("AIRFLOW__LOGGING__LOGGING_LEVEL", level)
     found = [one for one in settings() if one.about == "logging_level"]
     assert [str(one.level) for one in found] == told
