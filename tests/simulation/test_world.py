@@ -21,6 +21,9 @@ LOTS = 8
 FOUND = {
     37: "a refused token was held for fresh, because a clock that was ahead had dated it into the future",
     48: "a download could not go on after a landed part had lost a bit, however often its task was cleared",
+    152257514919: "an attempt that was killed before it asked the vendor for another try of an export used one up",
+    152257515119: "a landed page that was another one than was asked for stopped every retry",
+    523398790647: "a worker that thawed took the manifest of the extract away that its retry had completed",
     30026: "a torn manifest of one night stopped the nights after it, which looked there for the columns before",
 }
 """Seeds in which the provider once broke a promise, and what it was."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from itertools import pairwise
 
-from tests.stories.world import Closed, Made, World
+from tests.stories.world import Answer, Closed, Made, World
 
 
 def no_version_twice(world: World) -> Iterator[str]:
@@ -152,8 +152,13 @@ def no_approval_by_too_few_or_for_anything_else(world: World) -> Iterator[str]:
             yield f"{what} ({one.request}) by {len(yes)} of {rule.at_least}"
         elif len(shown) < rule.at_least:
             yield f"{what} with {one.tickets} ({one.request}), and that was not shown"
-        elif against := [each.by for each in last.values() if each.option != "Approve" and each.turn > asked_anew]:
+        elif against := [each.by for each in last.values() if _stands(each, asked_anew)]:
             yield f"{what} ({one.request}) against the word of {', '.join(against)}"
+
+
+def _stands(answer: Answer, asked_anew: int) -> bool:
+    """Whether a no is in the way: a person whose answer died with the worker that it woke is asked once more."""
+    return answer.option != "Approve" and answer.heard and answer.turn > asked_anew
 
 
 UNDERWAY = 35.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -136,10 +137,13 @@ class Story:
             self._fault(task)
             state, error = line.airflow.attempt(run, task, self._fate(task))
         else:
+            answers = len(line.world.answers)
             event = self._event(line, run, task, parked)
             if event is None:
                 return
             state, error = line.airflow.resume(run, task, event, self._fate(task))
+            if state == "lost" and len(line.world.answers) > answers:
+                line.world.answers[answers] = replace(line.world.answers[answers], heard=False)
         self.tell_of(f"{run.name} {task}: {state} {error or ''}")
         self.note(line, run)
         if state == "parked" and _asks(run.parked[task]):
@@ -185,11 +189,16 @@ class Story:
 
     def _resolve(self, line: Line, run: Run, task: str, otherwise: dict[str, Any]) -> None:
         """Say what became of work: which request it is, where FlexDeploy has one that nobody knows."""
-        version = line.world.version_of(run.name)
+        # What a person takes for the work of a step is of its kind; a version from before a clear is none of it.
+        name = task.rpartition(".")[2]
+        kind = {"build": "build_made", "deploy": "deploy_made"}.get(name, "utility_run")
+        version = line.world.version_of(run.name) if name == "deploy" and "roll_back" not in task else None
         unknown = [
             one
             for one in line.world.made.values()
-            if one.request not in line.known and one.run == run.name and (task == "build" or one.version == version)
+            if one.request not in line.known
+            and (one.run, one.kind) == (run.name, kind)
+            and version in (None, one.version)
         ]
         word = {"adopt": str(unknown[-1].request)} if unknown else otherwise
         run.stores[task][RESOLUTION_KEY] = {**word, "by": "ann", "why": "I looked"}

@@ -23,6 +23,8 @@ MAX_VALUES = 50_000
 """Values of one section with all aliases written out; a file may cost three times as many."""
 MAX_DEPTH = 100
 """Levels of lists and mappings inside of each other; the parser in C gives up with the process at some ten thousand."""
+MAX_ROUNDS = 100
+"""Sections that are no YAML only beside others; with more the file as a whole is none."""
 _TOO_DEEP = f"lists and mappings stand more than {MAX_DEPTH} deep inside of each other"
 _NULL, _MERGE, _TEXT = (f"tag:yaml.org,2002:{name}" for name in ("null", "merge", "str"))
 _USUAL = frozenset({_NULL, _MERGE, _TEXT, "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"})
@@ -161,8 +163,8 @@ class _Lines:
     end: int
 
     def cut_from(self, lines: list[str]) -> str:
-        """Return the text with the lines of this section alone, in their places."""
-        return "\n" * self.begin + "\n".join(lines[self.begin : self.end])
+        """Return the lines of this section alone."""
+        return "\n".join(lines[self.begin : self.end])
 
 
 def _salvage(document: Document, text: str, error: yaml.YAMLError) -> yaml.Node | None:
@@ -184,8 +186,8 @@ def _salvage(document: Document, text: str, error: yaml.YAMLError) -> yaml.Node 
         # What another section anchors is not known to this one alone; the round below has all of them.
         if (wrong := _wrong_in(part.cut_from(lines))) is not None and "alias" not in str(wrong):
             broken.add(part)
-            _note(document, part.name, _not_yaml(document.path, wrong, lines))
-    while True:
+            _note(document, part.name, _not_yaml(document.path, wrong, lines, part.begin))
+    for _ in range(MAX_ROUNDS):
         gone = {at for part in broken for at in range(part.begin, part.end)}
         kept = "\n".join("" if at in gone else line for at, line in enumerate(lines))
         if (wrong := _wrong_in(kept)) is None:
@@ -196,6 +198,7 @@ def _salvage(document: Document, text: str, error: yaml.YAMLError) -> yaml.Node 
             raise ConfigError(_not_yaml(document.path, error, lines)) from None
         broken.add(lines_of)
         _note(document, lines_of.name, _not_yaml(document.path, wrong, lines))
+    raise ConfigError(_not_yaml(document.path, error, lines)) from None
 
 
 def _wrong_in(text: str) -> yaml.YAMLError | None:
@@ -219,26 +222,33 @@ def _line_of(error: yaml.YAMLError) -> int:
     return mark.line if mark else 0
 
 
-def _not_yaml(path: Path, error: yaml.YAMLError, lines: list[str]) -> str:
+def _not_yaml(path: Path, error: yaml.YAMLError, lines: list[str], begin: int = 0) -> str:
+    """Return what is wrong, and in which line.
+
+    :param begin: the line, from 0, that the text that was read begins with
+    """
+    lines = lines[begin:] if begin else lines
     mark, problem = getattr(error, "problem_mark", None), str(getattr(error, "problem", None) or error)
     if mark is None:
         # A character that YAML does not take is told without a line.
         sign = chr(character) if isinstance(character := getattr(error, "character", None), int) else None
-        at = next((f":{number}" for number, line in enumerate(lines, 1) if sign and sign in line), "")
+        at = next((f":{number}" for number, line in enumerate(lines, begin + 1) if sign and sign in line), "")
         return f"{path}{at}: not valid YAML: {problem.splitlines()[0]}"
     if "nesting depth" in problem:  # the parser in C of PyYAML 6.0.4 has a limit of its own
         problem = _TOO_DEEP
     if "another document" in problem:
-        return f"{path}:{mark.line + 1}: a second document begins here ('---'), and nobody reads it; put all into one"
+        return f"{path}:{begin + mark.line + 1}: a second document begins here ('---'), and nobody reads it; put all into one"
     line = lines[mark.line] if mark.line < len(lines) else ""
     if "\t" in line[: mark.column + 1] and not line[: mark.column + 1].strip():
-        return f"{path}:{mark.line + 1}: a tab indents this line, and YAML takes blanks only; replace it by blanks"
+        return (
+            f"{path}:{begin + mark.line + 1}: a tab indents this line, and YAML takes blanks only; replace it by blanks"
+        )
     context = getattr(error, "context_mark", None)
     if "quoted scalar" in str(getattr(error, "context", "")) and context is not None:
-        return f"{path}:{context.line + 1}: not valid YAML: the quote that opens in this line is not closed; close it"
+        return f"{path}:{begin + context.line + 1}: not valid YAML: the quote that opens in this line is not closed; close it"
     if "flow" in str(getattr(error, "context", "")) and context is not None and context.line < mark.line:
-        return f"{path}:{context.line + 1}: not valid YAML: the bracket that opens in this line is not closed; close it"
-    return f"{path}:{mark.line + 1}: not valid YAML: {problem}"
+        return f"{path}:{begin + context.line + 1}: not valid YAML: the bracket that opens in this line is not closed; close it"
+    return f"{path}:{begin + mark.line + 1}: not valid YAML: {problem}"
 
 
 def _note(document: Document, section: str, mistake: str) -> None:

@@ -29,6 +29,10 @@ _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?")
 _SWITCHES = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 
 
+_MOST_DIGITS = 1000
+"""Of a whole number; Python reads at most some thousands."""
+
+
 class Plain(str):
     """A word that stands in the file without quotes."""
 
@@ -42,7 +46,9 @@ class Plain(str):
         found = _NUMBER.fullmatch(self)
         if found is None:
             return str(self)
-        return int(self) if found[1] is None and found[2] is None else float(self)
+        if found[1] is None and found[2] is None:
+            return int(self) if len(self) <= _MOST_DIGITS else float("inf")
+        return float(self)
 
 
 def as_json(given: Any) -> Any:

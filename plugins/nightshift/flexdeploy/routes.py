@@ -127,7 +127,7 @@ def _object(given: Any) -> Mapping[str, Any]:
     if isinstance(given, str) and given.strip():
         try:
             given = msgspec.json.decode(shallow(given.encode()))
-        except (msgspec.DecodeError, RecursionError):
+        except (msgspec.DecodeError, RecursionError, UnicodeError):
             raise _wrong("is not JSON") from None
     if given is None or given == "":
         return {}

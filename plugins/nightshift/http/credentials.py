@@ -51,7 +51,7 @@ def extras_of(connection: Any, *, vendor: str = "") -> dict[str, Any]:
         return {}
     try:
         extras = msgspec.json.decode(shallow(connection.extra.encode()))
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, RecursionError, UnicodeError):
         extras = None
     if not isinstance(extras, dict):
         raise Rejected(

@@ -20,6 +20,10 @@ class NoExtract(LakeError):
     """The landing has no complete extract under this name."""
 
 
+class Completed(LakeError):
+    """An extract is complete by now: whoever comes late changes nothing of it."""
+
+
 class Damaged(LakeError):
     """A landed object is missing or is not what was received."""
 

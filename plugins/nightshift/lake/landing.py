@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self
 
 from nightshift.lake import objects
 from nightshift.lake.csv_text import marked, unit_of
-from nightshift.lake.errors import Damaged, Incomplete, NoExtract
+from nightshift.lake.errors import Completed, Damaged, Incomplete, NoExtract
 from nightshift.lake.extract import Format, Manifest, PageEntry, VendorTotals, compressor, page_name
 from nightshift.lake.store import Lake, night_segment, segment
 
@@ -208,8 +208,23 @@ class ExtractFolder:
             )
         return manifest
 
+    async def completed(self) -> Manifest | None:
+        """Return the manifest, ``None`` where there is none, or none that can be read."""
+        try:
+            return await self.manifest()
+        except (NoExtract, Damaged):
+            return None
+
     async def discard(self) -> None:
-        """Begin again: remove the manifest first, so that nobody reads a half of it, then every page."""
+        """Begin again: remove the manifest first, so that nobody reads a half of it, then every page.
+
+        :raises Completed: the extract is complete by now, by another attempt; nothing was removed
+        """
+        if await self.completed() is not None:
+            raise Completed(
+                f"{self.path} was completed by a later attempt, so this one, which was held up, leaves it as it is. "
+                "Nothing is to be done."
+            )
         names = sorted(await objects.anames(self.objects), key=lambda name: name != MANIFEST)
         if MANIFEST in names:
             await objects.adelete(self.objects, names.pop(0))

@@ -70,8 +70,12 @@ class ExtractOperator(BaseAsyncOperator):
         if self._is_beyond_horizon() and not self.force:
             return await self.from_landing(landing)
         began = time.monotonic()
-        progress = self._progress(context)
+        progress, goes_on = self._progress(context)
         folder = landing.extract(progress.extract)
+        if goes_on and (manifest := await folder.completed()) is not None:
+            self.log.info("The extract %s was completed by an attempt that did not come to say so", progress.extract)
+            context["task_state_store"].delete(STATE_KEY)
+            return describe(manifest, time.monotonic() - began)
         try:
             manifest = await self.extract(folder, progress, context)
         except VendorError as error:
@@ -132,23 +136,18 @@ class ExtractOperator(BaseAsyncOperator):
         context["task_state_store"].set(STATE_KEY, msgspec.to_builtins(progress))
         return progress
 
-    def _progress(self, context: Context) -> Progress:
+    def _progress(self, context: Context) -> tuple[Progress, bool]:
+        """Return what is known of the extract, and whether an attempt before this one has begun it."""
         stored = context["task_state_store"].get(STATE_KEY, None)
         if stored is not None:
             progress = msgspec.convert(stored, Progress)
             if progress.night == self.night:
                 self.log.info("Going on with the extract %s of an interrupted attempt", progress.extract)
-                return progress
+                return progress, True
         now = datetime.now(UTC)
-        return self.remember(
-            context,
-            Progress(
-                extract=f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}",
-                night=self.night,
-                started=now.isoformat(),
-                plan={},
-            ),
-        )
+        extract = f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
+        begun = Progress(extract=extract, night=self.night, started=now.isoformat(), plan={})
+        return self.remember(context, begun), False
 
     def beyond_horizon(self) -> tuple[str, str]:
         """Say why a night beyond the horizon cannot be brought home, and what to do; a source may know better."""

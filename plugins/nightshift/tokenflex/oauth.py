@@ -209,7 +209,10 @@ def text_of(raw: msgspec.Raw | bytes) -> str:
     """
     plain = bytes(raw).strip()
     if plain.startswith(b'"'):
-        return msgspec.json.decode(plain, type=str).strip()
+        try:
+            return msgspec.json.decode(plain, type=str).strip()
+        except UnicodeDecodeError:
+            return ""
     return plain.decode("ascii") if plain.isdigit() else ""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -61,6 +62,7 @@ def test_a_killed_extract_goes_on_where_it_stopped(
     kill(worker)
     assert not list(landed.glob("*/manifest.json"))
     vendor.faults.clear()
+    time.sleep(0.5)  # what was on its way when the worker died arrives all the same
     before = walked(vendor)
     again = attempt(vendor.url, tmp_path, 2, in_flight)
     assert again.state == "success", again.error

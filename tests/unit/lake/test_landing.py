@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from nightshift.lake.errors import Damaged, Incomplete, NoExtract
+from nightshift.lake.errors import Completed, Damaged, Incomplete, NoExtract
 from nightshift.lake.landing import Landing, Manifest, VendorTotals
 from nightshift.lake.store import Lake
 from tests.unit.lake.conftest import NIGHT, land_night
@@ -102,12 +102,23 @@ async def test_a_damaged_page_is_named(lake: Lake) -> None:
         await folder.read(2)
 
 
-async def test_discarding_leaves_nothing(lake: Lake) -> None:
+async def test_discarding_leaves_nothing_of_what_was_not_completed(lake: Lake) -> None:
     manifest = await land_night(lake, [[{"a": 1}], [{"a": 2}]])
     landing = Landing(lake, "flexnet", manifest.report, NIGHT)
+    path = raw(lake, "flexnet", manifest.report, f"night={NIGHT}", "first", "manifest.json")
+    path.write_bytes(path.read_bytes()[:20])
     await landing.extract("first").discard()
     assert await landing.extract("first").landed() == []
     assert await landing.latest() is None
+
+
+async def test_a_worker_that_thaws_after_its_extract_was_completed_takes_nothing_of_it_away(lake: Lake) -> None:
+    manifest = await land_night(lake, [[{"a": 1}], [{"a": 2}]])
+    landing = Landing(lake, "flexnet", manifest.report, NIGHT)
+    with pytest.raises(Completed, match="was completed by a later attempt"):
+        await landing.extract("first").discard()
+    assert await landing.latest() == manifest
+    assert await landing.extract("first").landed() == [1, 2]
 
 
 @pytest.mark.parametrize("change", [b'"version": 2', b'"version": 1, "surprise": 1'])

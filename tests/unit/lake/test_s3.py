@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 from moto.server import ThreadedMotoServer
 
+from nightshift.lake.errors import Completed
 from nightshift.lake.landing import Landing
 from nightshift.lake.store import Lake
 from nightshift.lake.tables import night_rows, publish
@@ -55,8 +56,10 @@ async def test_a_night_lands_and_is_published(bucket: Lake) -> None:
     assert (done.rows, done.duplicates) == (2, 1)
     assert sorted(row["id"] for row in read_table(bucket)) == [1, 2]
     assert publish(bucket, manifest, SPEC).already
-    await landing.extract("first").discard()
-    assert await landing.latest() is None
+    with pytest.raises(Completed):
+        await landing.extract("first").discard()
+    await landing.extract("second").discard()
+    assert await landing.latest() == manifest
 
 
 async def test_a_download_lands_in_parts(bucket: Lake) -> None:

@@ -144,8 +144,11 @@ def test_an_approval_is_for_one_version_only(play_of: Callable[..., Play]) -> No
     play = of(play_of)
     run = asked(play)
     run.answer("TEST.approve", "Approve")
-    run.clear("build")
+    run.clear("build", "DEV.deploy")
     assert run.do("build", force_build=True).state == "success"
+    marked = run.do("TEST.deploy")
+    assert "DEV.deploy was marked in Airflow, and what it deployed is" in str(marked.error)
+    assert run.do("DEV.deploy", follow=True).state == "success"
     assert run.do("TEST.deploy").state == "skipped"
     assert "TEST was approved for" in run.step("TEST.deploy").detail
 

@@ -93,12 +93,26 @@ def unfinished(record: PromotionRecord, *, kind: StepKind, stage: str | None, up
         if step.state in (StepState.STARTED, StepState.FAILED) and (step.stage is None or step.stage in record.stages):
             which = f" (workflow request {', '.join(map(str, step.requests))})" if step.requests else ""
             return f"{step.task}{which} was marked in Airflow, and its record says {step.outcome or step.state}"
+    for step in record.steps_of({StepKind.DEPLOY}, upstream):
+        if step.stage in record.stages and (other := _other_version(step, record)):
+            return other
     for task in upstream:
         at, _, name = task.rpartition(".")
         due = record.version is None if task == "build" else name == "deploy" and at in record.stages
         if due and record.step(task) is None:
             return f"{task} was marked in Airflow before it had begun"
     return ""
+
+
+def _other_version(step: PromotionStep, record: PromotionRecord) -> str:
+    """Return why a deployment that is done is none of this version: after a clear another one was built, and its task
+    was marked before it had begun again; empty where it is.
+    """
+    if step.state is not StepState.DONE or step.version is None or record.version is None:
+        return ""
+    if step.version.id == record.version.id:
+        return ""
+    return f"{step.task} was marked in Airflow, and what it deployed is {step.version}, not {record.version}"
 
 
 def approval_of(stage: str) -> str:
@@ -149,6 +163,8 @@ def outcome_of(record: PromotionRecord, failed: Collection[str]) -> tuple[Promot
             held = deploy is not None and deploy.state is StepState.SKIPPED
             words = deploy.words if deploy else f"{record.version} was not deployed to {stage} by this promotion"
             return PromotionOutcome.REJECTED if held else PromotionOutcome.FAILED, words
+        if why := _other_version(deploy, record):
+            return PromotionOutcome.FAILED, why
         if why := unverified(record, stage):
             return PromotionOutcome.FAILED, why
     return PromotionOutcome.PROMOTED, f"{record.version} through {' → '.join(record.stages)}"

@@ -15,7 +15,7 @@ from nightshift.promotion.record import (
     StepState,
     Version,
 )
-from nightshift.promotion.rules.progress import held_back, in_doubt, in_flight, outcome_of, stage_lines
+from nightshift.promotion.rules.progress import held_back, in_doubt, in_flight, outcome_of, stage_lines, unfinished
 from nightshift.promotion.rules.way_back import roll_back_of
 from tests.unit.promotion.records import NEW, OFFER, OLD, T, approved, deploy, ran, record, step
 
@@ -25,6 +25,7 @@ NOBODY = step("TEST.approve", state=REJECTED, outcome="Reject", version=NEW)
 TEST_APPROVAL = (StepKind.APPROVAL, "TEST")
 UPSTREAM = ("begin", "build", "DEV.deploy", "TEST.approve")
 OVER = RecordedResolution(word="over", by="ann", why="stopped by hand", at=T)
+OTHER = deploy("DEV").changed(version=OLD)
 BACK_YES = step("roll_back.approve", 8, by="ann", outcome="Approve", version=OLD, stage="TEST")
 BACK_NO = step("roll_back.approve", 8, REJECTED, by="ann", outcome="Reject", version=OLD, stage="TEST")
 BACK = step("roll_back.deploy", 9, version=OLD, stage="TEST", requests=(12009,), outcome="deployed")
@@ -218,6 +219,12 @@ FAILED_TEST = deploy("TEST", minute=7, outcome="failed", state=FAILED)
             PromotionOutcome.FAILED,
             "DEV.deploy 1.0.2 (id 40001) started",
         ),
+        (
+            record(BUILT, OTHER, approved("TEST"), deploy("TEST", minute=6)),
+            (),
+            PromotionOutcome.FAILED,
+            "DEV.deploy was marked in Airflow, and what it deployed is 1.0.1",
+        ),
     ],
 )
 def test_how_a_promotion_ended(
@@ -225,6 +232,13 @@ def test_how_a_promotion_ended(
 ) -> None:
     found, reason = outcome_of(one, failed)
     assert (found, reason[: len(why)]) == (outcome, why)
+
+
+@pytest.mark.parametrize(("deployed", "why"), [(deploy("DEV"), ""), (OTHER, "what it deployed is 1.0.1")])
+def test_a_stage_that_has_an_earlier_build_lets_no_later_one_pass(deployed: PromotionStep, why: str) -> None:
+    """Cleared, built anew, and marked before it was deployed anew."""
+    found = unfinished(record(BUILT, deployed), kind=StepKind.APPROVAL, stage="TEST", upstream=UPSTREAM)
+    assert (bool(found), why in found) == (bool(why), True)
 
 
 @pytest.mark.parametrize(
