@@ -98,7 +98,9 @@ class SupersedeTrigger(BaseTrigger):
                 yield _event(WaitOver(Why.NEWER_NIGHT, newer))
                 return
             if self.holds is not None and (_configured() != configured or await self._held_otherwise(self.holds)):
-                yield _event(WaitOver(Why.CHANGED))
+                # A hold that has ended by itself since the look at the clock has not been lifted.
+                is_due = self.until is not None and time.time() >= self.until
+                yield _event(WaitOver(Why.MOMENT if is_due else Why.CHANGED))
                 return
             left = self.interval if self.until is None else min(self.interval, self.until - time.time())
             await asyncio.sleep(max(0.1, left))
