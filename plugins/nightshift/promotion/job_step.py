@@ -200,11 +200,13 @@ class PromotionJobOperator(VendorJobOperator):
         """
         record, ti, decision = store.load(), context["ti"], store.resolution()
         stopped = record is not None and self._stopped(context).load_if_sound() == record.id
-        underway = record is not None and record.id is not None and not record.done and record.max_tries >= ti.max_tries
-        if record is not None and underway and decision is None and not stopped:
+        asked = record is not None and record.id is not None and record.max_tries >= ti.max_tries
+        if record is not None and asked and decision is None and not stopped:
             self.log.info("Workflow request %s was asked for by an earlier attempt; going on with it.", record.id)
             begun = record.attempt_at if record.attempt == ti.try_number else time.time()
-            return store.save(record.changed(attempt=ti.try_number, attempt_at=begun, ending=Ending.VERDICT))
+            # Also one that has ended, whatever is configured by now: its attempt died before it could say so.
+            again = record.changed(attempt=ti.try_number, attempt_at=begun, ending=Ending.VERDICT, done=False)
+            return store.save(again)
         recorder = self.attempt.recorder
         before = (await recorder.read()).step(recorder.task_id)
         await self._write_down(adapter, decision)

@@ -12,7 +12,7 @@ from include.standins.faults import Fault
 from nightshift.promotion.doubts import doubts_in
 from nightshift.promotion.record import PromotionOutcome, StepState
 from nightshift.promotion.rules.progress import in_doubt
-from tests.unit.promotion.play import Play, Run
+from tests.unit.promotion.play import N1, Play, Run
 from tests.unit.promotion.test_job_operators import begun, through
 
 
@@ -127,3 +127,15 @@ def test_what_flexdeploy_refused_holds_nothing_in_doubt(
     assert run.step("DEV.deploy").state is StepState.FAILED
     assert [step.task for step in in_doubt(run.record)] == doubted
     assert [step.task for step in doubts_in(run.record)] == doubted
+
+
+def test_a_retry_behind_a_job_that_had_ended_asks_for_nothing_whatever_is_configured_by_now(play: Play) -> None:
+    """The attempt before died between the end of its job and its last word to the record."""
+    run = play.start("r1", N1)
+    for name in ("begin", "build", "DEV.deploy"):
+        assert run.do(name, follow=True).state == "success"
+    step = run.step("DEV.deploy")
+    play.put(run.record.with_step(step.changed(state=StepState.STARTED, ended=None, outcome=None)))
+    assert run.do("DEV.deploy", follow=True, change_tickets=["CHG-9"]).state == "success"
+    assert run.step("DEV.deploy").requests == step.requests
+    assert len(play.made("deploy_made")) == 1
