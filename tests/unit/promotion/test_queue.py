@@ -30,6 +30,15 @@ def goes_on(run: Run) -> None:
     assert done.result["outcome"] is None
 
 
+def left_in_doubt(play: Play, run: Run) -> None:
+    """Let FlexDeploy answer so that nobody knows whether it deploys to DEV, and the promotion fail over it."""
+    page = Fault(kind="status", method="POST", path="/deploy$", status=460, body="no", content_type="text/html")
+    play.vendor.faults.add(page)
+    assert run.do("DEV.deploy").state == "failed"
+    play.vendor.faults.clear()
+    play.put(run.record.close(PromotionOutcome.FAILED))
+
+
 def test_a_run_waits_without_a_worker_until_the_one_before_has_closed(play: Play) -> None:
     one, two = play.start("r1", N1), play.start("r2", N2)
     goes_on(one)
@@ -159,13 +168,9 @@ def test_a_promotion_that_was_closed_takes_a_new_turn_when_begin_is_cleared(play
 
 def test_a_doubt_holds_the_others_and_not_the_promotion_that_can_end_it(play: Play) -> None:
     """Its own deployment is not made twice: the step that left the doubt asks a person once more."""
-    page = Fault(kind="status", method="POST", path="/deploy$", status=460, body="no", content_type="text/html")
     one, two = play.start("r1", N1, version_id=OLD_VERSION), play.start("r2", N2)
     goes_on(one)
-    play.vendor.faults.add(page)
-    assert one.do("DEV.deploy").state == "failed"
-    play.vendor.faults.clear()
-    play.put(one.record.close(PromotionOutcome.FAILED))
+    left_in_doubt(play, one)
     waits(two)
     one.clear("begin")
     one.parked.clear()
@@ -194,13 +199,9 @@ def test_one_that_was_given_up_and_cleared_waits_behind_the_older_nights_and_the
 
 
 def test_one_whose_doubt_holds_older_nights_goes_before_them(play: Play) -> None:
-    page = Fault(kind="status", method="POST", path="/deploy$", status=460, body="no", content_type="text/html")
     older, one = play.start("r1", N1), play.start("r2", N2, version_id=OLD_VERSION)
     goes_on(one)
-    play.vendor.faults.add(page)
-    assert one.do("DEV.deploy").state == "failed"
-    play.vendor.faults.clear()
-    play.put(one.record.close(PromotionOutcome.FAILED))
+    left_in_doubt(play, one)
     waits(older)
     one.clear("begin")
     one.parked.clear()
