@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from include.standins.flexdeploy.planted import DASHBOARD
 from nightshift.errors import Ambiguous
 from nightshift.jobs.record import RESOLUTION_KEY
 from nightshift.lake.store import Lake
-from nightshift.promotion.doubts import doubts_in
+from nightshift.promotion.doubts import doubts_in, may_settle, settle
 from nightshift.promotion.gate import OVERRIDE
 from nightshift.promotion.recorder import StepUnfinished
 from tests.stories.airflow import Parked, Run
@@ -30,6 +31,8 @@ from tests.stories.world import Answer, Ledger
 MOST_STEPS = 1000
 CALM = 140
 """Steps after which nothing bad happens any more: from then on everything has to come to its end."""
+LONGER = 4000.0
+"""Seconds after which FlexDeploy is through with whatever it was at work on."""
 STARTS = r"/(build|deploy|execute)$"
 FATES = (Fate.KILLED_BEFORE, Fate.KILLED_AFTER, Fate.FROZEN_BEFORE, Fate.FROZEN_AFTER)
 SLOW = (Fate.SLOW_BEFORE, Fate.SLOW_AFTER)
@@ -185,7 +188,13 @@ class Story:
             for run in line.airflow.runs.values():
                 record = None if run.alive else line.record(run.name)
                 for step in [] if record is None else doubts_in(record):
-                    self._resolve(line, run, step.task, {"over": True})
+                    # A task behind one that failed does not take the word up: Airflow does not run it.
+                    if RESOLUTION_KEY in run.stores[step.task] and may_settle(record, step):
+                        self.move(LONGER)
+                        asyncio.run(settle(line.records, run.name, step.task, by="ann", why="I looked"))
+                        self.tell_of(f"{run.name} {step.task}: ann says that it is over")
+                    else:
+                        self._resolve(line, run, step.task, {"over": True})
 
     def _resolve(self, line: Line, run: Run, task: str, otherwise: dict[str, Any]) -> None:
         """Say what became of work: which request it is, where FlexDeploy has one that nobody knows."""

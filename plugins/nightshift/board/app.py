@@ -35,12 +35,14 @@ from nightshift.board.models import (
     JobsAnswer,
     Lane,
     Lanes,
-    LaneStage,
     LiftRequest,
     NightsGrid,
     Overview,
+    Press,
     Revoked,
     RevokeRequest,
+    Settled,
+    SettleRequest,
     TimeLine,
     Trouble,
 )
@@ -49,6 +51,7 @@ from nightshift.board.pages import page, static_files
 from nightshift.board.people import Person, PersonDep, person
 from nightshift.board.promotions import Promotions, cursor, promotion_dag_of
 from nightshift.board.revoking import revoke
+from nightshift.board.settling import settle
 from nightshift.config.freezes import FreezeRules
 from nightshift.config.promotions import Application
 from nightshift.fields import Day
@@ -241,6 +244,13 @@ class Board:
         dag_id, configured = promotion_dag_of(asked.application), it.config.applications[asked.application]
         return await revoke(lake, it.who, asked, dag_id, configured if isinstance(configured, Application) else None)
 
+    async def settle(self, it: VisibleDep, asked: SettleRequest) -> Settled:
+        """End a doubt that holds an application."""
+        if asked.application not in it.applications:
+            raise HTTPException(404, f"There is no application {asked.application}, or none that you may see.")
+        lake, _, _ = await self.lake()
+        return await settle(lake, it.who, asked, promotion_dag_of(asked.application))
+
     async def answers(self, it: VisibleDep, application: str, run_id: str, task: str) -> Response:
         """Answer with who has answered a question so far, as an image for Airflow's own view of it."""
         if application not in it.applications:
@@ -280,6 +290,7 @@ def create_app() -> FastAPI:
         ("holds", board.hold, HoldsAnswer),
         ("holds/lift", board.lift, HoldsAnswer),
         ("revoke", board.revoke, Revoked),
+        ("doubts/settle", board.settle, Settled),
     ):
         app.add_api_route(
             f"/api/{path}",
@@ -307,16 +318,17 @@ def _stopped(
 ) -> Lane:
     """Return a lane with what stops it, and the press that does."""
     name, stages = lane.application, [one.label for one in lane.stages]
+    allowed = may.get(name, False)
     return lane.model_copy(
         update={
             "holds": tuple(one for one in held if one.application in (None, name)),
             "freezes": freeze_lines(rules.freezes, now, application=name, stages=stages),
             "presses": (hold_press(name, may),),
-            "stages": tuple(_with_revoke(one, allowed=may.get(name, False)) for one in lane.stages),
+            "stages": tuple(one.model_copy(update={"revoke": _may(one.revoke, allowed)}) for one in lane.stages),
+            "doubts": tuple(one.model_copy(update={"settle": _may(one.settle, allowed)}) for one in lane.doubts),
         }
     )
 
 
-def _with_revoke(stage: LaneStage, *, allowed: bool) -> LaneStage:
-    revoke = stage.revoke and stage.revoke.model_copy(update={"allowed": allowed})
-    return stage.model_copy(update={"revoke": revoke})
+def _may(press: Press | None, allowed: bool) -> Press | None:
+    return press and press.model_copy(update={"allowed": allowed})

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 from nightshift.board.models import (
+    DoubtLine,
     Lane,
     LaneStage,
     Link,
@@ -19,9 +20,10 @@ from nightshift.board.models import (
 )
 from nightshift.board.presses import run_path
 from nightshift.board.revoking import revoke_press
+from nightshift.board.settling import settle_press
 from nightshift.config.promotions import Application
 from nightshift.config.stages import Stage
-from nightshift.promotion.doubts import Doubt, doubts_in
+from nightshift.promotion.doubts import Doubt, doubts_in, may_settle
 from nightshift.promotion.record import (
     VERIFICATIONS,
     PromotionOutcome,
@@ -280,12 +282,12 @@ def _stage_links(record: PromotionRecord | None, label: str) -> tuple[Link, ...]
     )
 
 
-def _doubts(standing: Standing, records: Mapping[str, PromotionRecord]) -> Iterator[str]:
+def _doubts(standing: Standing, records: Mapping[str, PromotionRecord]) -> Iterator[DoubtLine]:
     """Yield what holds the application: only the promotion of the newest turn can have left a doubt."""
     record = records.get(standing.last_turn or "")
     for step in doubts_in(record) if record is not None else ():
-        if record is not None and (record.closed is not None or step.state is StepState.FAILED):
-            yield Doubt(record.run_id, step).words
+        if record is not None and may_settle(record, step):
+            yield DoubtLine(text=Doubt(record.run_id, step).words, settle=settle_press(record, step))
 
 
 def _step(record: PromotionRecord, step: PromotionStep) -> StepLine:

@@ -26,6 +26,7 @@ from nightshift.cli.promotions import promotions
 from nightshift.cli.replay import replay
 from nightshift.cli.revoke import revoke
 from nightshift.cli.schema import SCHEMAS
+from nightshift.cli.settle import settle
 from nightshift.cli.terminal import Exit, logs_beside, telling
 from nightshift.cli.watch import watch
 from nightshift.config.document import ConfigError
@@ -47,6 +48,7 @@ app.command()(doctor)
 app.command()(promotions)
 app.command()(replay)
 app.command()(revoke)
+app.command()(settle)
 app.command()(watch)
 Source = StrEnum("Source", {name: name for name in SOURCES})  # type: ignore[misc]
 ConfigFile = StrEnum("ConfigFile", {name: name for name in SCHEMAS})  # type: ignore[misc]

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nightshift.jobs.record import RESOLUTION_KEY
+from nightshift.lake.errors import Contended
 from nightshift.promotion.record import PromotionRecord, PromotionStep, RecordedResolution, StepKind, StepState, now
 
 if TYPE_CHECKING:
@@ -22,6 +23,9 @@ HOLD = frozenset({StepKind.DEPLOY, StepKind.UTILITY, StepKind.ROLL_BACK})
 """Steps that change a stage. A build in doubt changes none: at worst, FlexDeploy has a version more."""
 AMBIGUOUS = "ambiguous"
 """Outcome of a step of which only a person can tell whether FlexDeploy did it."""
+LONGEST = 1000
+"""Characters of what a person says at most."""
+_TRIES = 5
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,8 @@ class Doubt:
             f"nobody knows whether FlexDeploy did {step.task}{which} of run {self.run_id}{asked}. Look there for "
             f"{what}. Then open that task in Airflow, tab Task State Store, add the key {RESOLUTION_KEY!r} with the "
             'value {"adopt": "<id>", "by": "<your name>", "why": "<what you saw>"} where it is there, {"over": true, '
-            '"by": …, "why": …} where it is not or has ended, and clear the task alone'
+            '"by": …, "why": …} where it is not or has ended, and clear the task alone. Where that task does not run any '
+            "more, `nightshift settle` or the board takes your word that it is over"
         )
 
 
@@ -88,17 +93,32 @@ async def settle(records: Records, run_id: str, task: str, *, by: str, why: str)
 
     :param task: id of the task in doubt, such as ``TEST.deploy``
     :raises ValueError: nobody or nothing is named, or the step is not in doubt
+    :raises Contended: others write the same record again and again
     """
-    if not by.strip() or not why.strip():
-        raise ValueError("a doubt is settled by somebody who says what was seen: give by and why")
-    record = await records.read(run_id)
-    step = record.step(task) if record is not None else None
-    if (
-        record is None
-        or step is None
-        or (step.state is StepState.STARTED and record.closed is None)
-        or not _is_in_doubt(step)
-    ):
-        raise ValueError(f"{task} of {run_id} is not in doubt, or its promotion is still underway")
-    resolution = RecordedResolution(word="over", by=by.strip(), why=why.strip(), at=now())
-    return await records.write(record.with_step(step.changed(said=resolution, asked=None)))
+    by, why = by.strip(), " ".join(why.split())
+    if not by or not why or len(why) > LONGEST:
+        raise ValueError(
+            f"a doubt is settled by somebody who says what was seen: give by and why, in at most {LONGEST} characters"
+        )
+    for left in reversed(range(_TRIES)):
+        record = await records.read(run_id)
+        step = record.step(task) if record is not None else None
+        if record is None or step is None or not _is_in_doubt(step):
+            raise ValueError(f"{task} of {run_id} is not in doubt")
+        if not may_settle(record, step):
+            raise ValueError(
+                f"the promotion of {run_id} is underway by its record: clear its task, or let the next promotion, which "
+                "closes the record of a run that has ended, wait for its turn"
+            )
+        said = RecordedResolution(word="over", by=by, why=why, at=now())
+        try:
+            return await records.write(record.with_step(step.changed(said=said, asked=None)))
+        except Contended:
+            if not left:
+                raise
+    raise AssertionError("unreachable")
+
+
+def may_settle(record: PromotionRecord, step: PromotionStep) -> bool:
+    """Whether nothing of a promotion is at work on a step in doubt any more, so that a person's word can end it."""
+    return record.closed is not None or step.state is StepState.FAILED

@@ -133,10 +133,14 @@ class StepRecorder:
     async def refuse_revoked(self, record: PromotionRecord) -> None:
         """Refuse to ask anything of a vendor for a version that was found to be bad.
 
+        What runs after a deployment still runs: a stage that was stopped for it has to be started again. What runs
+        before one does not, also where the version has been in the stage before a clear.
+
         :raises VersionRevoked: its verification was revoked; nothing was asked of a vendor
         """
-        there = self.stage is not None and deployment_in(record, self.stage) is not None
-        if self.kind not in BEGINS_A_STAGE or (there and self.kind is StepKind.UTILITY):
+        deployed = deployment_in(record, self.stage) if self.stage is not None else None
+        is_after = self.kind is StepKind.UTILITY and deployed is not None and deployed.task in self.upstream
+        if self.kind not in BEGINS_A_STAGE or is_after:
             return
         if record.version is None or (said := await revocation_of(self.records, record.version, record)) is None:
             return

@@ -163,6 +163,24 @@ def test_a_version_that_is_reported_after_the_first_look_goes_nowhere(play_of: C
     assert (run.step("TEST.deploy").asked, run.step("TEST.deploy").requests) == (None, ())
 
 
+def test_only_what_follows_a_deployment_still_runs_for_a_version_that_was_reported(
+    play_of: Callable[..., Play],
+) -> None:
+    """A person clears a utility of a stage that has had its version: what stops the stage for another deployment does
+    not run, what starts it again does.
+    """
+    play = play_of(stage("DEV", **STAGE))
+    run = begun(play)
+    through(run, "build", "DEV.stop", "DEV.deploy")
+    asyncio.run(report(play.records, run.run_id, "DEV", by="ann", why="invoices are empty"))
+    assert run.do("DEV.restart").state == "success"
+    asked = play.asked()
+    run.clear("DEV.stop")
+    done = run.do("DEV.stop")
+    assert isinstance(done.error, VersionRevoked), done.error
+    assert play.asked() == asked
+
+
 def test_a_hold_stops_a_roll_back_too(play: Play) -> None:
     """Whoever stopped the line may know why a roll-back would make it worse; whoever lifts it lets it go."""
     settled(play)

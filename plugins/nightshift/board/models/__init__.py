@@ -63,6 +63,7 @@ from nightshift.board.models.operations import (
 )
 from nightshift.board.models.overview import LineTile, NightTile, Overview, PromotionTile
 from nightshift.board.models.promotions import (
+    DoubtLine,
     FigureLine,
     FiguresAnswer,
     FreezeLine,
@@ -73,6 +74,8 @@ from nightshift.board.models.promotions import (
     PromotionLine,
     Revoked,
     RevokeRequest,
+    Settled,
+    SettleRequest,
     StageState,
     StepLine,
     TimeLine,
@@ -96,6 +99,7 @@ __all__ = [
     "ConnectionLine",
     "ConnectionState",
     "ConnectionsAnswer",
+    "DoubtLine",
     "ExtractLine",
     "FigureLine",
     "FiguresAnswer",
@@ -126,6 +130,8 @@ __all__ = [
     "RevokeRequest",
     "Revoked",
     "Seen",
+    "SettleRequest",
+    "Settled",
     "SignInLine",
     "SignInState",
     "StageState",

@@ -100,6 +100,7 @@ class PressKind(StrEnum):
     HOLD = "hold"
     LIFT = "lift"
     REVOKE = "revoke"
+    SETTLE = "settle"
     TEST = "test"
     ADOPT = "adopt"
     RESUBMIT = "resubmit"

@@ -161,12 +161,23 @@ class FreezeLine(Answer):
     text: str = ""
 
 
+class DoubtLine(Answer):
+    """Work of which nobody knows how it ended.
+
+    :param text: what it is, and how a person ends it
+    :param settle: says that it is over
+    """
+
+    text: str
+    settle: Press
+
+
 class Lane(Answer):
     """An application: its stages in order, and what is under way.
 
     :param after: reports that a night waits for, each ``<source>/<report>``
     :param missing: those that the newest night lacks
-    :param doubts: work of which nobody knows how it ended, each with how a person ends it
+    :param doubts: work of which nobody knows how it ended
     :param mistake: what is wrong with its configuration
     """
 
@@ -180,7 +191,7 @@ class Lane(Answer):
     last: PromotionLine | None = None
     holds: tuple[HoldLine, ...] = ()
     freezes: tuple[FreezeLine, ...] = ()
-    doubts: tuple[str, ...] = ()
+    doubts: tuple[DoubtLine, ...] = ()
     mistake: str = ""
     links: tuple[Link, ...] = ()
     presses: tuple[Press, ...] = ()
@@ -259,5 +270,23 @@ class RevokeRequest(Answer):
 
 class Revoked(Answer):
     """What was revoked, and what follows."""
+
+    message: str
+
+
+class SettleRequest(Answer):
+    """Say that what a promotion left in doubt is over at FlexDeploy.
+
+    :param task: the task in doubt, such as ``TEST.deploy``
+    """
+
+    application: str = Field(min_length=1, max_length=200)
+    run_id: str = Field(min_length=1, max_length=500)
+    task: str = Field(min_length=1, max_length=500)
+    reason: str = Field(min_length=1, max_length=1000)
+
+
+class Settled(Answer):
+    """What is over, and what follows."""
 
     message: str

@@ -85,7 +85,12 @@ function Lane({ lane, now, place }) {
       "div", { className: "ns-lane-body" },
       lane.mistake && h("p", { className: "ns-why ns-bad" }, h(Glyph, { of: "cross" }), lane.mistake),
       h(Holds, { holds: lane.holds.filter((hold) => hold.application !== null), now }),
-      lane.doubts.map((doubt, at) => h("p", { key: at, className: "ns-why ns-bad" }, h(Glyph, { of: "question" }), doubt)),
+      lane.doubts.map(({ text, settle }, at) =>
+        h(
+          "div", { key: at, className: "ns-why ns-bad" },
+          h(Glyph, { of: "question" }), text, " ", h(PressButton, { press: settle, size: "xs" }),
+        ),
+      ),
       h("ol", { className: "ns-stages" }, lane.stages.map((stage) => h(Stage, { key: stage.label, stage, now }))),
       h(UnderWay, { lane, now }),
       h(Links, { links: lane.links }),

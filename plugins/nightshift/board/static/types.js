@@ -105,6 +105,12 @@
  */
 
 /**
+ * @typedef {object} DoubtLine
+ * @property {string} text
+ * @property {Press} settle
+ */
+
+/**
  * @typedef {object} ExtractLine
  * @property {string} path
  * @property {number | null} pages
@@ -241,7 +247,7 @@
  * @property {PromotionLine | null} last
  * @property {Array<HoldLine>} holds
  * @property {Array<FreezeLine>} freezes
- * @property {Array<string>} doubts
+ * @property {Array<DoubtLine>} doubts
  * @property {string} mistake
  * @property {Array<Link>} links
  * @property {Array<Press>} presses
@@ -344,7 +350,7 @@
  * @property {boolean} danger
  */
 
-/** @typedef {"run" | "backfill" | "clear_publish" | "force" | "hold" | "lift" | "revoke" | "test" | "adopt" | "resubmit" | "over" | "look" | "cancel"} PressKind */
+/** @typedef {"run" | "backfill" | "clear_publish" | "force" | "hold" | "lift" | "revoke" | "settle" | "test" | "adopt" | "resubmit" | "over" | "look" | "cancel"} PressKind */
 
 /**
  * @typedef {object} Problem
@@ -415,6 +421,19 @@
  * @property {string} kind
  * @property {string} text
  * @property {Array<Link>} links
+ */
+
+/**
+ * @typedef {object} SettleRequest
+ * @property {string} application
+ * @property {string} run_id
+ * @property {string} task
+ * @property {string} reason
+ */
+
+/**
+ * @typedef {object} Settled
+ * @property {string} message
  */
 
 /**

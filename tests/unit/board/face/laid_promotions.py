@@ -7,6 +7,7 @@ from datetime import timedelta
 from nightshift.board.models import (
     ApiCall,
     Ask,
+    DoubtLine,
     FigureLine,
     FiguresAnswer,
     FreezeLine,
@@ -151,6 +152,21 @@ def revoke_press(label: str, version_id: int, *, allowed: bool) -> Press:
         asks=(Ask(name="reason", label="Reason"),),
         calls=(ApiCall(method="POST", path="nightshift/board/api/revoke", body=body),),
     )
+
+
+def doubt() -> DoubtLine:
+    """Return a deployment of finance_sync that its run left in doubt."""
+    body = {"application": "finance_sync", "run_id": "r3", "task": "TEST.deploy", "reason": "${reason}"}
+    settle = press(
+        PressKind.SETTLE,
+        "TEST.deploy is over",
+        "The next promotion of finance_sync may begin.",
+        allowed=True,
+        danger=True,
+        asks=(Ask(name="reason", label="What you saw"),),
+        calls=(ApiCall(method="POST", path="nightshift/board/api/doubts/settle", body=body),),
+    )
+    return DoubtLine(text="nobody knows whether FlexDeploy did TEST.deploy 7.3.0 of run r3", settle=settle)
 
 
 def hold(application: str | None = None, *, allowed: bool = True) -> HoldLine:

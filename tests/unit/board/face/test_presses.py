@@ -9,7 +9,7 @@ from tests.unit.board.face.conftest import OpenPage
 from tests.unit.board.face.host import Host
 from tests.unit.board.face.laid_nights import cell
 from tests.unit.board.face.laid_operations import connections, jobs
-from tests.unit.board.face.laid_promotions import hold, lanes
+from tests.unit.board.face.laid_promotions import doubt, hold, lanes
 from tests.unit.board.face.moments import LAST, NOW
 
 PANEL = f"/plugin/nightshift?view=nights&cell=flexnet/entitlement/{LAST}"
@@ -140,6 +140,29 @@ def test_a_version_is_revoked_with_a_reason_once_the_person_has_read_what_follow
         "reason": "invoices are empty",
     }
     assert host.laid.sent == [("POST", "nightshift/board/api/revoke", body)]
+
+
+def test_a_doubt_that_holds_an_application_is_ended_by_whoever_looked(host: Host, open_page: OpenPage) -> None:
+    told = lanes()
+    doubted = tuple(
+        one.model_copy(update={"doubts": (doubt(),)}) if one.application == "finance_sync" else one
+        for one in told.lanes
+    )
+    host.laid.answers["promotions"] = told.model_copy(update={"lanes": doubted})
+    host.laid.refusals["nightshift/board/api/doubts/settle"] = (200, {"message": "TEST.deploy of r3 is over."})
+    page = open_page(host.url)
+    page.goto("/plugin/nightshift?view=promotions")
+    lane = page.get_by_role("article", name="finance_sync")
+    lane.get_by_text("nobody knows whether FlexDeploy did TEST.deploy 7.3.0").wait_for()
+    lane.get_by_role("button", name="TEST.deploy is over").click()
+    dialog = page.get_by_role("alertdialog")
+    over = dialog.get_by_role("button", name="TEST.deploy is over")
+    expect(over).to_be_disabled()
+    dialog.get_by_label("What you saw").fill("it is not there")
+    over.click()
+    dialog.get_by_text("TEST.deploy of r3 is over.").wait_for()
+    body = {"application": "finance_sync", "run_id": "r3", "task": "TEST.deploy", "reason": "it is not there"}
+    assert host.laid.sent == [("POST", "nightshift/board/api/doubts/settle", body)]
 
 
 def test_a_job_in_doubt_is_adopted_with_its_id_and_a_reason(host: Host, open_page: OpenPage) -> None:
