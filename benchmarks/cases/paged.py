@@ -79,7 +79,7 @@ def import_airflow(job: Job) -> list[str]:
 
 def one(name: str, role: Role, environment: str, sink: str, makes: str, **what: object) -> Contender:
     """Return a contender of one step."""
-    step = Step(name=name, environment=environment, sink=sink, makes=makes, **what)  # type: ignore[arg-type]
+    step = Step(name=name, environment=environment, sink=sink, makes=makes, **what)  # type: ignore[arg-type]  # Step checks it
     return Contender(name=name, role=role, steps=(step,))
 
 

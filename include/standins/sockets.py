@@ -268,7 +268,7 @@ def _with(response: Response, **changes: object) -> Response:
     fields: dict[str, object] = {**vars(response), **changes}
     if "body" in changes and "length" not in changes:
         fields["length"] = None
-    return Response(**fields)  # type: ignore[arg-type]
+    return Response(**fields)  # type: ignore[arg-type]  # fields of a Response, by their names
 
 
 def _headers(response: Response) -> Mapping[str, str]:

@@ -28,7 +28,7 @@ _PAYLOAD = {"summary", "source", "severity", "timestamp", "component", "group", 
 _MESSAGE = {"text", "cards", "cardsV2", "thread", "fallbackText", "accessoryWidgets"}
 
 
-class WebHooksStandIn(StandIn):  # type: ignore[type-arg]
+class WebHooksStandIn(StandIn):  # type: ignore[type-arg]  # no switches of its own
     """Four receivers; ``taken`` has what each took: service, and body without its secret.
 
     Effects: ``teams_message``, ``chat_message`` (key: the thread), ``json_message``, ``event_trigger`` and

@@ -74,7 +74,7 @@ def main() -> None:
 
 def _open(port: int, application: Callable[..., Iterable[bytes]]) -> BaseWSGIServer:
     server = make_server("127.0.0.1", port, application, threaded=True, request_handler=_Handler)
-    server.daemon_threads = True  # type: ignore[attr-defined]
+    server.daemon_threads = True  # type: ignore[attr-defined]  # of ThreadingMixIn, which its stub leaves out
     return server
 
 

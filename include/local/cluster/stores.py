@@ -13,6 +13,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from include.local import ROOT
 from include.local.airflow import NotStarted, free_port, is_taken
@@ -102,7 +103,7 @@ class PostgreSQL:
         setpriv = shutil.which("setpriv") or "setpriv"
         return [setpriv, f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"]
 
-    def _connect(self, database: str):  # type: ignore[no-untyped-def]
+    def _connect(self, database: str) -> Any:
         import psycopg2
 
         return psycopg2.connect(host="127.0.0.1", port=self.port, user="airflow", dbname=database, connect_timeout=5)

@@ -108,7 +108,7 @@ class ExportFile:
                 if rows and copies:
                     number += 1
                     text = self._lines(rows)
-                    self.blocks.get((self.name, number), lambda text=text: text)  # type: ignore[misc]
+                    self.blocks.get((self.name, number), lambda text=text: text)  # type: ignore[misc]  # a default binds this text
                     yield _Part(len(text), copies, at, first, shortened=bool(first) or not day.copies)
 
     def _block(self, number: int, part: _Part) -> bytes:

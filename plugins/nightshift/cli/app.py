@@ -50,8 +50,8 @@ app.command()(replay)
 app.command()(revoke)
 app.command()(settle)
 app.command()(watch)
-Source = StrEnum("Source", {name: name for name in SOURCES})  # type: ignore[misc]
-ConfigFile = StrEnum("ConfigFile", {name: name for name in SCHEMAS})  # type: ignore[misc]
+Source = StrEnum("Source", {name: name for name in SOURCES})  # type: ignore[misc]  # mypy knows literal members
+ConfigFile = StrEnum("ConfigFile", {name: name for name in SCHEMAS})  # type: ignore[misc]  # likewise
 _FATES = {
     Fate.NEW: "green",
     Fate.UPDATED: "green",

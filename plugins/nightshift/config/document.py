@@ -236,19 +236,19 @@ def _not_yaml(path: Path, error: yaml.YAMLError, lines: list[str], begin: int = 
         return f"{path}{at}: not valid YAML: {problem.splitlines()[0]}"
     if "nesting depth" in problem:  # the parser in C of PyYAML 6.0.4 has a limit of its own
         problem = _TOO_DEEP
+    here = f"{path}:{begin + mark.line + 1}"
     if "another document" in problem:
-        return f"{path}:{begin + mark.line + 1}: a second document begins here ('---'), and nobody reads it; put all into one"
+        return f"{here}: a second document begins here ('---'), and nobody reads it; put all into one"
     line = lines[mark.line] if mark.line < len(lines) else ""
     if "\t" in line[: mark.column + 1] and not line[: mark.column + 1].strip():
-        return (
-            f"{path}:{begin + mark.line + 1}: a tab indents this line, and YAML takes blanks only; replace it by blanks"
-        )
-    context = getattr(error, "context_mark", None)
-    if "quoted scalar" in str(getattr(error, "context", "")) and context is not None:
-        return f"{path}:{begin + context.line + 1}: not valid YAML: the quote that opens in this line is not closed; close it"
-    if "flow" in str(getattr(error, "context", "")) and context is not None and context.line < mark.line:
-        return f"{path}:{begin + context.line + 1}: not valid YAML: the bracket that opens in this line is not closed; close it"
-    return f"{path}:{begin + mark.line + 1}: not valid YAML: {problem}"
+        return f"{here}: a tab indents this line, and YAML takes blanks only; replace it by blanks"
+    if (opened := getattr(error, "context_mark", None)) is not None:
+        there, context = f"{path}:{begin + opened.line + 1}: not valid YAML", str(getattr(error, "context", ""))
+        if "quoted scalar" in context:
+            return f"{there}: the quote that opens in this line is not closed; close it"
+        if "flow" in context and opened.line < mark.line:
+            return f"{there}: the bracket that opens in this line is not closed; close it"
+    return f"{here}: not valid YAML: {problem}"
 
 
 def _note(document: Document, section: str, mistake: str) -> None:
