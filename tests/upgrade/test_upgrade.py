@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import shutil
+import time
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -36,6 +38,9 @@ from tests.unit.promotion.play import N1, N2, N3, Play, Run, config
 
 VERSIONS = [path.name for path in sorted((Path(__file__).parent / "fixtures").iterdir())]
 CONTRACT = "110000917988"
+LEFT = 1795904908.0
+"""Seconds since the epoch when the last of it was written."""
+MOMENT = re.compile(r"\b179[5-7]\d{6}(\.\d+)?\b")
 QUICK = {"ready_seconds": 0.01, "build_seconds": 0.02, "deploy_seconds": 0.02}
 
 
@@ -49,7 +54,13 @@ def left(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def of(left: Path, name: str) -> Any:
-    return json.loads((left / f"{name}.json").read_text())
+    """Return what was left, as if that had been a moment ago: waits have an end, and tokens too."""
+    ago = time.time() - LEFT
+
+    def moved(found: re.Match[str]) -> str:
+        return repr(float(found[0]) + ago)
+
+    return json.loads(MOMENT.sub(moved, (left / f"{name}.json").read_text()))
 
 
 def deferred(kept: dict[str, Any]) -> Any:
