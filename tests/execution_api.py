@@ -225,6 +225,10 @@ class FakeExecutionApi:
             "responded_by_user": user,
             "timedout": timed_out,
         }
+        self.response = {
+            **{name: event[name] for name in _UNANSWERED},
+            "responded_at": event["responded_at"].isoformat(),
+        }
         return self.run(task, resume=(self._parked.next_method, event))
 
     def fire(self, message: Any) -> Any:

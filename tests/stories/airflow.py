@@ -32,6 +32,7 @@ from tests.stories.fates import FROZEN, LIFE, POLLS, SLOW, Fate, Life, Lost
 
 MAX_TRIES = 2
 """Retries of a task, as ``promotions.yaml`` has it by default."""
+ANSWER = ("responded_by_user", "responded_at", "chosen_options", "params_input")
 PATIENCE = 60.0
 """Real seconds after which an attempt that neither ends nor stands still is a mistake of ours."""
 ENDED = frozenset({"success", "skipped", "failed", "upstream_failed"})
@@ -158,11 +159,16 @@ class ExecutionApi(FakeExecutionApi):
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         if request.url.path.lstrip("/").startswith("hitlDetails"):
-            given = json.loads(request.content)
-            asking = uuid.UUID(str(given["ti_id"]))
+            asking = uuid.UUID(request.url.path.rpartition("/")[2])
             airflow = next(one for one in self.airflows if asking in one.instances)
-            shown = airflow.questions.setdefault(airflow.instances[asking], given)
-            return httpx.Response(201, json={**shown, "ti_id": given["ti_id"]})
+            task = airflow.instances[asking]
+            if request.method == "GET":
+                kept = airflow.kept.get(task, dict.fromkeys(ANSWER))
+                return httpx.Response(200, json={**kept, "response_received": kept["responded_at"] is not None})
+            # Who asks again takes the answer away.
+            airflow.kept.pop(task, None)
+            shown = airflow.questions.setdefault(task, json.loads(request.content))
+            return httpx.Response(201, json={**shown, "ti_id": str(asking)})
         return super().__call__(request)
 
 
@@ -178,6 +184,8 @@ class MiniAirflow:
         self.runs: dict[str, Run] = {}
         self.instances: dict[uuid.UUID, tuple[str, str]] = {}
         self.questions: dict[tuple[str, str], dict[str, Any]] = {}
+        self.kept: dict[tuple[str, str], dict[str, Any]] = {}
+        """What Airflow holds of the answers to them."""
         self.frozen: list[Frozen] = []
         self.meanwhile: Callable[[Run, str], None] = lambda run, task: None
         """What happens while an attempt is slow."""
@@ -235,6 +243,12 @@ class MiniAirflow:
             return getattr(operator, parked.method)(context, event, **parked.kwargs)
 
         return self._run(run, task, fate, go_on)
+
+    def keep(self, run: Run, task: str, said: dict[str, Any]) -> dict[str, Any]:
+        """Take an answer, and return the event that it is: Airflow keeps it until the task asks again."""
+        told = {**said, "responded_at": said["responded_at"].isoformat()}
+        self.kept[run.name, task] = {name: told[name] for name in ANSWER}
+        return said
 
     def fired(self, parked: Parked) -> Any:
         """Let a trigger look once; return its event, ``None``: what it waits for is not there."""

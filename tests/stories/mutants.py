@@ -257,6 +257,14 @@ def _unheard(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Tally, "is_approved", property(lambda self: self.no is None and len(self.agreed) >= self.at_least))
 
 
+@mutant("a retry asks again, and takes an answer away that its attempt was lost with", PEOPLE)
+def _asks_again(patch: pytest.MonkeyPatch) -> None:
+    real = approval_operator.PromotionApprovalOperator._ask
+    patch.setattr(
+        approval_operator.PromotionApprovalOperator, "_ask", lambda self, context, **_: real(self, context, again=True)
+    )
+
+
 def _quorum(patch: pytest.MonkeyPatch, **changes: Any) -> None:
     real = approval_operator.tally
 

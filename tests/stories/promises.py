@@ -157,8 +157,8 @@ def no_approval_by_too_few_or_for_anything_else(world: World) -> Iterator[str]:
 
 
 def _stands(answer: Answer, asked_anew: int) -> bool:
-    """Whether a no is in the way: a person whose answer died with the worker that it woke is asked once more."""
-    return answer.option != "Approve" and answer.heard and answer.turn > asked_anew
+    """Whether a no is in the way."""
+    return answer.option != "Approve" and answer.turn > asked_anew
 
 
 UNDERWAY = 35.0

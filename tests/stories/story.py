@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -140,13 +139,10 @@ class Story:
             self._fault(task)
             state, error = line.airflow.attempt(run, task, self._fate(task))
         else:
-            answers = len(line.world.answers)
             event = self._event(line, run, task, parked)
             if event is None:
                 return
             state, error = line.airflow.resume(run, task, event, self._fate(task))
-            if state == "lost" and len(line.world.answers) > answers:
-                line.world.answers[answers] = replace(line.world.answers[answers], heard=False)
         self.tell_of(f"{run.name} {task}: {state} {error or ''}")
         self.note(line, run)
         if state == "parked" and _asks(run.parked[task]):
@@ -216,6 +212,9 @@ class Story:
 
     def _event(self, line: Line, run: Run, task: str, parked: Parked) -> Any:
         """Return what a task that waits is woken by; ``None``: nothing yet."""
+        if parked.trigger is not None and (run.name, task) in line.airflow.kept:
+            # Airflow takes no second answer; who looks for the first one finds it.
+            return line.airflow.fired(parked)
         late = parked.until is not None and self.clock.now.timestamp() >= parked.until
         if _asks(parked) and late:
             self.tell_of(f"{run.name} {task}: nobody answers in time")
@@ -250,7 +249,8 @@ class Story:
             )
         )
         self.tell_of(f"{run.name} {task}: {by} says {option} of {version}")
-        return self._said(option, by, reason=self.random.choice(["", "I looked"]))
+        said = self._said(option, by, reason=self.random.choice(["", "I looked"]))
+        return line.airflow.keep(run, task, said)
 
     def _override(self, line: Line, run: Run, task: str) -> Any:
         """Let somebody override a freeze; who gives no reason overrides nothing."""
@@ -259,7 +259,7 @@ class Story:
             # Only Airflow's answer says who it is; here it is somebody who is named.
             line.world.overridden.append((run.name, task.partition(".")[0], self.ledger.seen))
         self.tell_of(f"{run.name} {task}: dan overrides the freeze because {reason!r}")
-        return self._said(OVERRIDE, "dan", reason=reason)
+        return line.airflow.keep(run, task, self._said(OVERRIDE, "dan", reason=reason))
 
     def _said(self, option: str, by: str | None, **fields: str) -> dict[str, Any]:
         """Return an answer as Airflow hands it to the task."""

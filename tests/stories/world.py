@@ -53,7 +53,6 @@ class Answer:
     :param version: what its run was about then
     :param tickets: what was configured when the question was asked
     :param turn: of the story's words, by which what people do is ordered
-    :param heard: whether the attempt that was woken by it lived long enough to write it down
     """
 
     run: str
@@ -65,7 +64,6 @@ class Answer:
     version: int | None
     tickets: tuple[str, ...]
     turn: int
-    heard: bool = True
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk.exceptions import AirflowFailException, TaskAwaitingInput, TaskDeferred
 
-from nightshift.promotion.asking import Responder, person_of, reason_form, reason_of, shown_question
+from nightshift.promotion.asking import Responder, answered_at, person_of, reason_form, reason_of, shown_question
 from nightshift.promotion.index import doubts_at, running
 from nightshift.promotion.question import quorum_lines, stage_summary, terms_line
 from nightshift.promotion.record import (
@@ -103,14 +103,25 @@ class PromotionApprovalOperator(ApprovalOperator):
 
         :raises AirflowFailException: Airflow would show another question than this one, or too few may answer
         """
+        return self._ask(context)
+
+    def _ask(self, context: Context, *, again: bool = False) -> Any:
+        """Ask, and wait without a worker.
+
+        :param again: the answer that Airflow keeps is in the record, and others are to answer as well
+        """
         recorder, record, is_new = run_now(self._begin(context))
         step = record.step(recorder.task_id)
         tally = self._tally(context, step)
         if tally.is_approved or tally.no is not None:
             # Of an attempt that was lost before Airflow heard of it.
             return self._conclude(context, recorder, tally)
+        if step is not None and step.shown is not None and not again:
+            # Asking takes the answer away that an attempt before this one may have been woken by and lost.
+            raise self._parked(context, recorder, record, looking=True)
         self._refuse_too_few(context, recorder)
         self._refuse_another_question(context, recorder, record)
+        record = run_now(recorder.note(shown=now()))
         raise self._parked(context, recorder, record, left=timedelta(hours=self.hours) if is_new else None)
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
@@ -126,12 +137,12 @@ class PromotionApprovalOperator(ApprovalOperator):
         word: Literal["yes", "no"] = "yes" if event["chosen_options"][0] == self.APPROVE else "no"
         if word == "yes":
             self._refuse_other_terms(recorder, person.name)
-        record = run_now(self._note_answer(recorder, person, word, reason_of(event)))
+        record = run_now(self._note_answer(recorder, person, word, event))
         tally = self._tally(context, record.step(recorder.task_id))
         if tally.is_approved or tally.no is not None:
             return self._conclude(context, recorder, tally)
         self.log.info("Asking on: %s", "; ".join(tally.lines))
-        return self.execute(context)
+        return self._ask(context, again=True)
 
     def _conclude(self, context: Context, recorder: StepRecorder, tally: Tally) -> dict[str, Any]:
         """Write down how it ended, before anything else: on a rejection Airflow's operator skips what follows by an
@@ -176,19 +187,26 @@ class PromotionApprovalOperator(ApprovalOperator):
         return {"answer": answer, "by": by}
 
     def _parked(
-        self, context: Context, recorder: StepRecorder, record: PromotionRecord, *, left: timedelta | None = None
+        self,
+        context: Context,
+        recorder: StepRecorder,
+        record: PromotionRecord,
+        *,
+        left: timedelta | None = None,
+        looking: bool = False,
     ) -> TaskAwaitingInput | TaskDeferred:
         """Return the wait for an answer: Airflow's own, which an answer or its time ends; or that of a trigger, which a
         reminder or a newer night ends as well, and in which the task can be answered all the same.
 
         :param left: how long it waits; default: what is left of its time
+        :param looking: an answer may be there that no attempt has written down: a trigger looks for it first
         """
         step = record.step(recorder.task_id)
         if left is None:
             until = step.until if step is not None and step.until is not None else datetime.now(UTC)
             left = max(timedelta(), until - datetime.now(UTC))
         night = record.night if self.supersedable else None
-        if night is None and self.remind is None:
+        if night is None and self.remind is None and not looking:
             return TaskAwaitingInput(method_name="execute_complete", timeout=left)
         wait = left if self.remind is None else min(left, self.remind)
         moment = time.time() + wait.total_seconds()
@@ -231,13 +249,16 @@ class PromotionApprovalOperator(ApprovalOperator):
             return None
 
     async def _note_answer(
-        self, recorder: StepRecorder, person: Responder, word: Literal["yes", "no"], reason: str
+        self, recorder: StepRecorder, person: Responder, word: Literal["yes", "no"], event: Mapping[str, Any]
     ) -> PromotionRecord:
         """Write an answer into the record, as of the question that was shown."""
         step = (await recorder.read()).step(recorder.task_id)
-        shown = (step.terms if step is not None else None) or ""
-        answer = RecordedAnswer(person=person.id, name=person.name, word=word, reason=reason, at=now(), terms=shown)
-        before = step.answers if step is not None else ()
+        shown, before = (step.terms or "", step.answers) if step is not None else ("", ())
+        reason, at = reason_of(event), answered_at(event) or now()
+        answer = RecordedAnswer(person=person.id, name=person.name, word=word, reason=reason, at=at, terms=shown)
+        if answer in before:
+            # By an attempt that was lost before it could ask the others.
+            return await recorder.read()
         record = await recorder.note(answers=(*before, answer))
         self.log.info("%s by %s%s", word, person.name, f": {reason}" if reason else "")
         return record
@@ -290,9 +311,11 @@ class PromotionApprovalOperator(ApprovalOperator):
         version = self.version_in(record)
         step = record.step(recorder.task_id)
         asked_before = step is not None and step.until is not None
+        terms = self.own_terms(record).digest(record, version)
         record = await recorder.note(
             version=version,
-            terms=self.own_terms(record).digest(record, version),
+            terms=terms,
+            shown=step.shown if step is not None and step.terms == terms else None,
             until=step.until if step is not None and asked_before else now() + timedelta(hours=self.hours),
         )
         now_running = await running(recorder.records, self.stages)

@@ -8,6 +8,7 @@ answered is what Airflow's auth manager said of the request that answered, and n
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow.sdk import Param
@@ -45,6 +46,17 @@ def reason_of(event: Mapping[str, Any]) -> str:
     """Return the reason that was given with an answer; empty where there is none."""
     given = (event.get("params_input") or {}).get(REASON)
     return given.strip()[:LONGEST] if isinstance(given, str) else ""
+
+
+def answered_at(event: Mapping[str, Any]) -> datetime | None:
+    """Return when an answer was given; ``None``: Airflow does not tell."""
+    given = event.get("responded_at")
+    if isinstance(given, str):
+        try:
+            given = datetime.fromisoformat(given)
+        except ValueError:
+            return None
+    return given if isinstance(given, datetime) and given.tzinfo is not None else None
 
 
 def reason_form(*, needed: bool) -> dict[str, Param]:

@@ -11,20 +11,20 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import msgspec
 
 from nightshift.config.freezes import NO_FREEZES, FreezeRules
-from nightshift.errors import Ambiguous, JobFailed, JobTimedOut
+from nightshift.errors import Ambiguous, JobFailed, JobTimedOut, VendorError
 from nightshift.flexdeploy.fields import ids_of
 from nightshift.flexdeploy.job import ProjectJob, WorkflowRequestLink, nothing_started
 from nightshift.flexdeploy.vocabulary import ADAPTER
 from nightshift.jobs.adapter import AdapterSpec
 from nightshift.jobs.operators import Ended, VendorJobOperator
 from nightshift.jobs.record import Ending, JobRecord, JobStore, Resolution
-from nightshift.jobs.state import TERMINAL, JobState, TaskState
+from nightshift.jobs.state import ACTIVE, SUCCEEDED, TERMINAL, JobState, JobStatus, TaskState
 from nightshift.jobs.verdicts import unlike
 from nightshift.nights.place import lake_of_this_deployment
 from nightshift.promotion.doubts import AMBIGUOUS
 from nightshift.promotion.gate import Barred, Gate
 from nightshift.promotion.record import PromotionRecord, RecordedResolution, StepKind, StepState, Version, now
-from nightshift.promotion.recorder import StepRecorder
+from nightshift.promotion.recorder import NotApproved, StepRecorder
 from nightshift.promotion.revoked import VersionRevoked
 from nightshift.promotion.store import holder_of
 
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
     from nightshift.flexdeploy.request import JobRequest
     from nightshift.jobs.adapter import Immediate, JobAdapter
-    from nightshift.jobs.state import JobStatus
     from nightshift.promotion.terms import Terms
 
 STOPPED_KEY = "promotion_stopped"
@@ -196,7 +195,8 @@ class PromotionJobOperator(VendorJobOperator):
         or a person's no, as no attempt does that sees it end. A clear does, and so does what our own stop has
         cancelled.
 
-        Else FlexDeploy is asked; until its answer is known, the record says that it may have been.
+        What a clear found FlexDeploy at work on is gone on with as well, unless that has failed: a version does not come
+        twice. Else FlexDeploy is asked; until its answer is known, the record says that it may have been.
         """
         record, ti, decision = store.load(), context["ti"], store.resolution()
         stopped = record is not None and self._stopped(context).load_if_sound() == record.id
@@ -207,15 +207,25 @@ class PromotionJobOperator(VendorJobOperator):
             # Also one that has ended, whatever is configured by now: its attempt died before it could say so.
             again = record.changed(attempt=ti.try_number, attempt_at=begun, ending=Ending.VERDICT, done=False)
             return store.save(again)
+        if record is not None and decision is None and (status := await self._goes_on(context, adapter, record)):
+            # A clear cancels, maybe after this attempt has begun.
+            ending = Ending.AGAIN_IF_CANCELLED if status.state in ACTIVE else Ending.VERDICT
+            again = record.changed(max_tries=ti.max_tries, attempt=ti.try_number, attempt_at=time.time(), ending=ending)
+
+            async def go_on(context: Context, adapter: JobAdapter, store: JobStore) -> JobRecord | Immediate:
+                return store.save(again)
+
+            self.log.info("Workflow request %s goes on from before the clear; going on with it.", record.id)
+            return await self.attempt.job.secure(context, adapter, store, go_on)
         recorder = self.attempt.recorder
         before = (await recorder.read()).step(recorder.task_id)
         await self._write_down(adapter, decision)
         try:
             made = await self.attempt.job.secure(context, adapter, store, super().secure_job)
-        except (Barred, VersionRevoked) as refused:
+        except (Barred, NotApproved, VersionRevoked) as refused:
             # Not asked: what was open before is open still, and nothing else.
             await recorder.note(asked=None if before is None else before.asked)
-            if isinstance(refused, VersionRevoked):
+            if not isinstance(refused, Barred):
                 raise
             gate = await self.gate(context)
             raise await gate.wait(context, recorder, await recorder.read(), refused.barrier) from None
@@ -229,12 +239,18 @@ class PromotionJobOperator(VendorJobOperator):
         return made
 
     async def before_request(self, context: Context) -> None:
-        """Look at the gate once more: a hold or a freeze may have begun since, and the version been found to be bad.
+        """Look at the gate once more: a hold or a freeze may have begun since, the version been found to be bad, and
+        what FlexDeploy was at work on have ended, so that something else than was approved would be asked for.
 
         :raises Barred: something stands in the way
+        :raises NotApproved: it is not what was approved
         :raises VersionRevoked: the version is bad
         """
-        await (await self.gate(context)).let_go(self.attempt.recorder)
+        recorder = self.attempt.recorder
+        _, terms = await self.stage_of(context)
+        if terms is not None:
+            recorder.refuse_other_terms(await recorder.read(), terms)
+        await (await self.gate(context)).let_go(recorder)
 
     async def before_wait(self, context: Context, record: JobRecord) -> None:
         """Tell the record which workflow requests are waited for."""
@@ -286,6 +302,16 @@ class PromotionJobOperator(VendorJobOperator):
         if record is None or record.done or record.refused:
             return False
         return record.status is None or record.status.state not in TERMINAL
+
+    async def _goes_on(self, context: Context, adapter: JobAdapter, record: JobRecord) -> JobStatus | None:
+        """Return how what was asked for before a clear stands, where nobody has seen it end and it has not failed."""
+        if record.id is None or not self._may_be_underway(context):
+            return None
+        with contextlib.suppress(VendorError):
+            found = (await adapter.status([record.id])).get(record.id)
+            if isinstance(found, JobStatus) and found.state in (ACTIVE - {JobState.CANCELLING}) | SUCCEEDED:
+                return found
+        return None
 
     def _is_to_be_requested_again(self, context: Context) -> bool:
         """Whether a person said that FlexDeploy is to be asked again: with what was approved, and nothing else."""

@@ -181,6 +181,7 @@ class PromotionStep(_Model):
     :param stage: the stage, of the steps that belong to one
     :param outcome: the vendor's or the approver's word: ``built``, ``no_changes``, ``already_deployed``, ``Approve`` …
     :param terms: digest of all that was shown with a question (:mod:`nightshift.promotion.terms`), of approvals
+    :param shown: since when Airflow shows this very question, of approvals
     :param asked: since when FlexDeploy may have been asked for work whose answer is not known; ``None``: nothing is
         open
     :param start_time: when FlexDeploy was asked to begin, of deployments that are scheduled there
@@ -200,6 +201,7 @@ class PromotionStep(_Model):
     by: str | None = None
     version: Version | None = None
     terms: str | None = None
+    shown: AwareDatetime | None = None
     requests: tuple[int, ...] = ()
     asked: AwareDatetime | None = None
     said: RecordedResolution | None = None

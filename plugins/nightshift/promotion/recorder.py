@@ -116,7 +116,8 @@ class StepRecorder:
             why = held_back(record, kind=self.kind, stage=self.stage, upstream=self.upstream)
         if why:
             await self.skip(record, why)
-        self._compare_terms(record)
+        if self.terms is not None:
+            self.refuse_other_terms(record, self.terms)
         if self.is_new:
             await self.refuse_revoked(record)
         await self._with_turn(record)
@@ -164,7 +165,7 @@ class StepRecorder:
             raise self._lost()
         if was.cleared == step.cleared:
             # A clear asks anew; a retry goes on with what people have said.
-            step = step.changed(answers=was.answers, until=was.until, terms=was.terms)
+            step = step.changed(answers=was.answers, until=was.until, terms=was.terms, shown=was.shown)
         return step.changed(requests=was.requests, url=was.url, version=was.version, asked=was.asked, said=was.said)
 
     async def read(self) -> PromotionRecord:
@@ -268,13 +269,16 @@ class StepRecorder:
             await self.records.write(skipped)
         raise AirflowSkipException(f"Not done: {why}.")
 
-    def _compare_terms(self, record: PromotionRecord) -> None:
-        if self.terms is None:
-            return
+    def refuse_other_terms(self, record: PromotionRecord, terms: Terms) -> None:
+        """Do nothing but what was approved.
+
+        :param terms: what would be done
+        :raises NotApproved: that is something else; nothing was asked of a vendor
+        """
         back = self.kind is StepKind.ROLL_BACK
-        task = "roll_back.approve" if back else approval_of(self.terms.asks)
+        task = "roll_back.approve" if back else approval_of(terms.asks)
         version = record.offer.version if back and record.offer else record.version
-        if task not in self.upstream or not (why := other_terms(record, task, self.terms.digest(record, version))):
+        if task not in self.upstream or not (why := other_terms(record, task, terms.digest(record, version))):
             return
         raise NotApproved(
             why,

@@ -86,11 +86,14 @@ class SupersedeTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Look again and again."""
-        if (answered := await self._answered()) is not None:
-            yield answered
-            return
+        is_unheard = self.asked is not None
         configured = _configured() if self.holds is not None else None
         while True:
+            if is_unheard:
+                is_unheard, answered = await self._answered()
+                if answered is not None:
+                    yield answered
+                    return
             if self.until is not None and time.time() >= self.until:
                 yield _event(WaitOver(Why.MOMENT))
                 return
@@ -124,23 +127,21 @@ class SupersedeTrigger(BaseTrigger):
             return False
         return {one.id for one in standing} != set(before)
 
-    async def _answered(self) -> TriggerEvent | None:
-        """Return the answer that came while the task that asks was still on its worker: Airflow keeps it, and tells
-        nobody.
+    async def _answered(self) -> tuple[bool, TriggerEvent | None]:
+        """Return the answer that came while the task that asks was still on its worker, or that its worker was lost
+        with: Airflow keeps it, and tells nobody. And before it, whether that could not be seen.
         """
-        if self.asked is None:
-            return None
         from airflow.sdk.execution_time.hitl import get_hitl_detail_content_detail
 
         try:
-            found = await asyncio.to_thread(get_hitl_detail_content_detail, ti_id=UUID(self.asked))
+            found = await asyncio.to_thread(get_hitl_detail_content_detail, ti_id=UUID(self.asked or ""))
             if not found.response_received:
-                return None
+                return False, None
         except Exception as error:
             log.warning("The question of %s could not be read: %s", self.application, type(error).__name__)
-            return None
+            return True, None
         user = found.responded_by_user
-        return TriggerEvent(
+        return False, TriggerEvent(
             {
                 "chosen_options": list(found.chosen_options or []),
                 "params_input": found.params_input or {},

@@ -156,13 +156,62 @@ def test_a_clear_asks_everybody_again_and_a_retry_nobody_twice(play_of: Callable
     run.answer("TEST.approve", "Approve", by="ann")
     until = run.step("TEST.approve").until
     # The worker was lost: the next attempt goes on with what was said.
-    assert run.do("TEST.approve").state == "awaiting_input"
+    assert run.do("TEST.approve").state == "deferred"
     assert (said(run), run.step("TEST.approve").until) == ([("ann", "yes", "")], until)
     run.clear("TEST.approve")
     assert run.do("TEST.approve").state == "awaiting_input"
     assert said(run) == []
     assert run.answer("TEST.approve", "Approve", by="bob").state == "awaiting_input"
     assert run.answer("TEST.approve", "Approve", by="ann").state == "success"
+
+
+def test_an_answer_that_its_worker_was_lost_with_still_counts(play_of: Callable[..., Play]) -> None:
+    """Airflow keeps it and tells nobody again, and whoever asks again takes it away."""
+    run = asked(of(play_of, {}))
+    api = run.apis["TEST.approve"]
+    api.response = kept("Reject", "bob", datetime.now(UTC), reason="too early")
+    assert run.do("TEST.approve").state == "deferred"
+    done = run.resume("TEST.approve", looked(run))
+    assert (done.state, run.step("TEST.approve").state) == ("success", StepState.REJECTED)
+    assert (said(run), len(api.questions)) == ([("bob", "no", "too early")], 1)
+
+
+def test_an_answer_that_was_written_down_before_its_worker_was_lost_counts_once(play_of: Callable[..., Play]) -> None:
+    run = asked(of(play_of, TWO))
+    assert run.answer("TEST.approve", "Approve", by="ann").state == "awaiting_input"
+    run.apis["TEST.approve"].response = kept("Approve", "ann", run.step("TEST.approve").answers[0].at)
+    assert run.do("TEST.approve").state == "deferred"
+    # It asks the others again, as the attempt before would have.
+    assert run.resume("TEST.approve", looked(run)).state == "awaiting_input"
+    assert said(run) == [("ann", "yes", "")]
+    assert run.apis["TEST.approve"].response["responded_at"] is None
+    assert run.answer("TEST.approve", "Approve", by="bob").state == "success"
+
+
+def test_a_clear_takes_an_answer_to_the_question_of_before_for_none(play_of: Callable[..., Play]) -> None:
+    run = asked(of(play_of, {}))
+    run.apis["TEST.approve"].response = kept("Approve", "ann", datetime.now(UTC))
+    run.clear("TEST.approve")
+    assert run.do("TEST.approve").state == "awaiting_input"
+    assert run.apis["TEST.approve"].response["responded_at"] is None
+
+
+def kept(option: str, by: str, at: datetime, reason: str | None = None) -> dict[str, Any]:
+    """Return what Airflow keeps of an answer."""
+    form = {} if reason is None else {"reason": reason}
+    person = {"id": f"id of {by}", "name": by}
+    return {
+        "responded_by_user": person,
+        "responded_at": at.isoformat(),
+        "chosen_options": [option],
+        "params_input": form,
+    }
+
+
+def looked(run: Run) -> Any:
+    """Let the trigger of the question look, as a triggerer would."""
+    with run.apis["TEST.approve"].comms():
+        return fired(run)
 
 
 def test_an_attempt_that_died_after_the_last_answer_was_written_ends_as_it_was(play_of: Callable[..., Play]) -> None:
