@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -28,6 +29,8 @@ def checkout(named: str, folder: Path) -> Iterator[Path]:
     if (Path(named) / "plugins" / "nightshift").is_dir():
         yield Path(named).resolve()
         return
+    if shutil.which("git") is None:
+        raise MissingPeer(f"{named} cannot be checked out: there is no git on this machine")
     made = subprocess.run(
         ["git", "-C", str(ROOT), "worktree", "add", "--quiet", "--detach", str(folder), named],
         capture_output=True,

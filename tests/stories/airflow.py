@@ -216,13 +216,18 @@ class MiniAirflow:
                 return name
         return None
 
-    def clear(self, run: Run, task: str) -> list[str]:
-        """Clear a task with all that follows, as a person does; the run goes on. Return what was cleared."""
+    def clear(self, run: Run, task: str, *, with_state: bool = False) -> list[str]:
+        """Clear a task with all that follows, as a person does; the run goes on. Return what was cleared.
+
+        :param with_state: empty the task state stores as well, as Airflow 3.4 does unless it is told otherwise
+        """
         cleared = [task, *self.dag.get_task(task).get_flat_relative_ids(upstream=False)]
         for name in cleared:
             run.states.pop(name, None)
             run.parked.pop(name, None)
             run.max_tries[name] = run.tries.get(name, 0) + MAX_TRIES
+            if with_state:
+                run.stores.get(name, {}).clear()
         # Where what comes before has failed, Airflow ends the run again at once.
         run.alive = self.next_task(run) is not None
         return cleared

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from random import Random
 from typing import TYPE_CHECKING
 
 import httpx
@@ -32,6 +33,8 @@ class Happenings:
 
     def __init__(self, story: Story) -> None:
         self.story, self.random = story, story.random
+        # Of their own, so that the seeds of before tell the same.
+        self._whims = Random(f"whims of {story.seed}")
         self._drawn: list[tuple[float, Callable[[Line, Run], None]]] = [
             (0.02, self._fail),
             (0.04, self._clear),
@@ -89,9 +92,10 @@ class Happenings:
             self._cleared(line, run, self.random.choice(begun))
 
     def _cleared(self, line: Line, run: Run, task: str) -> None:
-        cleared, turn = line.airflow.clear(run, task), len(self.story.told)
+        with_state = self._whims.random() < 0.4
+        cleared, turn = line.airflow.clear(run, task, with_state=with_state), len(self.story.told)
         line.world.cleared += [Cleared(run.name, name, line.world.seen, turn) for name in cleared]
-        self.story.tell_of(f"{run.name} is cleared from {task}")
+        self.story.tell_of(f"{run.name} is cleared from {task}{', with its state' if with_state else ''}")
 
     def _mark(self, line: Line, run: Run) -> None:
         """Mark a task as a success, as anybody can at any time: one that failed with what follows cleared, or the next

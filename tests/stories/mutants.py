@@ -257,6 +257,14 @@ def _unheard(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Tally, "is_approved", property(lambda self: self.no is None and len(self.agreed) >= self.at_least))
 
 
+@mutant("what was asked for is known to Airflow alone, which a clear may make forget it", TWICE)
+def _known_to_airflow_alone(patch: pytest.MonkeyPatch) -> None:
+    async def nothing(self: Any, context: Any) -> None:
+        return None
+
+    patch.setattr(PromotionJobOperator, "_restore", nothing)
+
+
 @mutant("a retry asks again, and takes an answer away that its attempt was lost with", PEOPLE)
 def _asks_again(patch: pytest.MonkeyPatch) -> None:
     real = approval_operator.PromotionApprovalOperator._ask

@@ -60,7 +60,7 @@ class Story:
     """
 
     def __init__(self, vendor: FlexDeployStandIn, folder: Path, seed: int, clock: StoryClock) -> None:
-        self.random = Random(seed)
+        self.seed, self.random = seed, Random(seed)
         self.vendor, self.clock = vendor, clock
         os.environ["NIGHTSHIFT_LAKE"] = str(folder / "lake")
         self.folder, self.ledger = folder / "lake", Ledger(vendor)

@@ -23,7 +23,7 @@ from sqlalchemy import and_, or_, select
 from nightshift.board.lanes import web_link
 from nightshift.board.models import ApiCall, Ask, JobLine, JobState, Link, Press, PressKind
 from nightshift.board.people import Person
-from nightshift.board.presses import TASKS, dag_path, run_path
+from nightshift.board.presses import TASKS, clear_call, dag_path, run_path
 from nightshift.board.runs import ACTIVE
 from nightshift.jobs.record import RECORD_KEY, RESOLUTION_KEY, JobRecord
 from nightshift.jobs.state import ACTIVE as ACTIVE_JOBS
@@ -96,9 +96,9 @@ def jobs_seen(dag_ids: Collection[str]) -> list[JobSeen]:
     if not dag_ids:
         return []
     kept, ti = TaskStateStoreModel, TaskInstance
-    same = and_(
-        kept.dag_id == ti.dag_id, kept.run_id == ti.run_id, kept.task_id == ti.task_id, kept.map_index == ti.map_index
-    )
+    # From 3.4 on, a task instance is told by the region that it is in as well.
+    index = ("region_id", "region_index") if hasattr(kept, "region_index") else ("map_index",)
+    same = and_(*(getattr(kept, name) == getattr(ti, name) for name in ("dag_id", "run_id", "task_id", *index)))
     ended = and_(ti.state == "failed", kept.updated_at >= datetime.now(UTC) - DOUBTS)
     query = (
         select(
@@ -303,8 +303,7 @@ def _look_again(one: JobSeen, may: bool) -> Press:
 
 def _clear(one: JobSeen) -> ApiCall:
     task: Any = one.task_id if one.map_index < 0 else [one.task_id, one.map_index]
-    body = {"dry_run": False, "dag_run_id": one.run_id, "task_ids": [task], "only_failed": False, "note": "${why}"}
-    return ApiCall(method="POST", path=dag_path(one.dag_id, "clearTaskInstances"), body=body)
+    return clear_call(one.dag_id, one.run_id, task, note="${why}")
 
 
 def _cancel(one: JobSeen, may: bool, room: str) -> Press:

@@ -8,6 +8,7 @@ Airflow gives a token (``POST /auth/token``). They are sent to the address that 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -129,6 +130,14 @@ class AirflowApi:
         :raises AirflowRefused: any status but 2xx
         """
         return await self.send("GET", path, query=query)
+
+    async def keeping_state(self) -> dict[str, bool]:
+        """Return what a clear has to say so that the task state stays: from 3.4 on, Airflow empties it otherwise, and
+        before it knows no such word.
+        """
+        told = str((await self.get("/api/v2/version"))["version"])
+        found = re.match(r"(\d+)\.(\d+)", told)
+        return {"keep_task_state": True} if found and (int(found[1]), int(found[2])) >= (3, 4) else {}
 
     async def send(
         self,

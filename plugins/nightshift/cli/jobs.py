@@ -147,6 +147,7 @@ def resolve(
                     "include_downstream": True,
                     "dag_run_id": run_id,
                     "task_ids": [task_id if map_index < 0 else [task_id, map_index]],
+                    **await api.keeping_state(),
                 }
                 await api.send("POST", f"/api/v2/dags/{quote(dag_id, safe='')}/clearTaskInstances", body=cleared)
 

@@ -95,7 +95,7 @@ def ambiguous(adapter: JobAdapter, intent: Intent, decision: AskPerson) -> Ambig
             f"and add the key {RESOLUTION_KEY!r} with the value "
             '{"adopt": "<id of the job>", "by": "<your name>", "why": "<what you saw>"} if there is one, '
             '{"resubmit": true, "by": …, "why": …} if there is none and one is wanted, {"over": true, "by": …, '
-            f'"why": …}} if none is wanted any more (or PUT {{"value": …}} to {where}). 3. Clear the task.'
+            f'"why": …}} if none is wanted any more (or PUT {{"value": …}} to {where}). 3. Clear the task; from Airflow 3.4 on, keep its task state.'
         ),
     )
 
@@ -124,7 +124,7 @@ def not_shown(adapter: JobAdapter, event: JobEvent) -> Ambiguous:
         advice="Nothing was asked for again: the job may have been done. Look at the vendor. If it is there, clear "
         f"this task: it looks at it anew. If not, open the tab Task State Store, add the key {RESOLUTION_KEY!r} with "
         'the value {"resubmit": true, "by": "<your name>", "why": "<what you saw>"} to have it made again, or '
-        '{"over": true, …} where it is not wanted any more; then clear this task.',
+        '{"over": true, …} where it is not wanted any more; then clear this task; from Airflow 3.4 on, keep its task state.',
     )
 
 

@@ -50,8 +50,8 @@ class Doubt:
             f"nobody knows whether FlexDeploy did {step.task}{which} of run {self.run_id}{asked}. Look there for "
             f"{what}. Then open that task in Airflow, tab Task State Store, add the key {RESOLUTION_KEY!r} with the "
             'value {"adopt": "<id>", "by": "<your name>", "why": "<what you saw>"} where it is there, {"over": true, '
-            '"by": …, "why": …} where it is not or has ended, and clear the task alone. Where that task does not run any '
-            "more, `nightshift settle` or the board takes your word that it is over"
+            '"by": …, "why": …} where it is not or has ended, and clear the task alone (from Airflow 3.4 on, keep its task '
+            "state). Where that task does not run any more, `nightshift settle` or the board takes your word that it is over"
         )
 
 

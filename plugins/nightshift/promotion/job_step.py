@@ -16,9 +16,10 @@ from nightshift.flexdeploy.fields import ids_of
 from nightshift.flexdeploy.job import ProjectJob, WorkflowRequestLink, nothing_started
 from nightshift.flexdeploy.vocabulary import ADAPTER
 from nightshift.jobs.adapter import AdapterSpec
+from nightshift.jobs.instance import run_identity
 from nightshift.jobs.operators import Ended, VendorJobOperator
 from nightshift.jobs.record import Ending, JobRecord, JobStore, Resolution
-from nightshift.jobs.state import ACTIVE, SUCCEEDED, TERMINAL, JobState, JobStatus, TaskState
+from nightshift.jobs.state import ACTIVE, SUCCEEDED, TERMINAL, Intent, JobState, JobStatus, TaskState
 from nightshift.jobs.verdicts import unlike
 from nightshift.nights.place import lake_of_this_deployment
 from nightshift.promotion.doubts import AMBIGUOUS
@@ -26,7 +27,7 @@ from nightshift.promotion.gate import Barred, Gate
 from nightshift.promotion.record import PromotionRecord, RecordedResolution, StepKind, StepState, Version, now
 from nightshift.promotion.recorder import NotApproved, StepRecorder
 from nightshift.promotion.revoked import VersionRevoked
-from nightshift.promotion.store import holder_of
+from nightshift.promotion.store import Records, holder_of
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -168,6 +169,8 @@ class PromotionJobOperator(VendorJobOperator):
     async def before_job(self, context: Context, *, resumed: bool) -> None:
         """Begin the step in the record, which says whether it is to be done, and read from it what to ask for."""
         self._attempt = None
+        if not resumed:
+            await self._restore(context)
         # What FlexDeploy may be at work on already is waited for, whatever has changed since.
         is_new = not self.was_requested(context) and not self._may_be_underway(context)
         stage, terms = await self.stage_of(context)
@@ -302,6 +305,41 @@ class PromotionJobOperator(VendorJobOperator):
         if record is None or record.done or record.refused:
             return False
         return record.status is None or record.status.state not in TERMINAL
+
+    async def _restore(self, context: Context) -> None:
+        """Take what FlexDeploy was asked for from the record, where Airflow's store has lost it: from 3.4 on a clear
+        empties it, unless whoever clears says otherwise.
+        """
+        store, ti = JobStore(context["task_state_store"]), context["ti"]
+        if ti.try_number == 1 or store.load() is not None:
+            return
+        record = await Records(lake_of_this_deployment(), self.application).read(ti.run_id)
+        step = record.step(ti.task_id) if record is not None else None
+        if step is None or step.state not in (StepState.STARTED, StepState.FAILED):
+            return
+        if step.asked is None and not step.requests:
+            return
+        run, at = run_identity(context), (step.asked or step.started).timestamp()
+        intent = Intent(
+            marker=run.marker(ti.try_number),
+            generation=ti.try_number,
+            payload_hash="",
+            at=at,
+            attempt=step.attempt,
+            run=run,
+        )
+        known = ",".join(map(str, step.requests)) if step.asked is None else None
+        self.log.warning("Airflow's store of this task is empty; going on with what the record of the promotion tells.")
+        store.save(
+            JobRecord(
+                intent=intent,
+                id=known,
+                max_tries=step.cleared,
+                attempt=step.attempt,
+                attempt_at=at,
+                anchor=at,
+            )
+        )
 
     async def _goes_on(self, context: Context, adapter: JobAdapter, record: JobRecord) -> JobStatus | None:
         """Return how what was asked for before a clear stands, where nobody has seen it end and it has not failed."""

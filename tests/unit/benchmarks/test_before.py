@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -47,6 +48,7 @@ def test_what_became_slower_is_told(seconds: float, met: bool) -> None:
     assert verdict.target == "not slower than main, fast"
 
 
+@pytest.mark.skipif(shutil.which("git") is None, reason="no git on this machine")
 def test_a_commit_is_checked_out_for_the_time_of_a_run(tmp_path: Path) -> None:
     with checkout(str(ROOT), tmp_path / "x") as there:
         assert there == ROOT.resolve()

@@ -136,6 +136,10 @@ class Runs:
                     "try_number": 1,
                     "span_status": "not_started",
                 }
+                # From 3.4 on, a task instance is told by the region that it is in.
+                row |= {"region_index": row["map_index"]}
+                there = TaskInstance.__table__.columns.keys()
+                row = {name: value for name, value in row.items() if name in there}
                 session.execute(TaskInstance.__table__.insert().values(**row))
         return run_id
 

@@ -46,7 +46,8 @@ def remembered(runs: Runs, state: str, record: JobRecord, *, dag_id: str = DAG, 
                 dag_id=dag_id,
                 run_id=run_id,
                 task_id=TASK,
-                map_index=-1,
+                # From 3.4 on, it is told by the region that the task is in.
+                **{"region_index" if hasattr(TaskStateStoreModel, "region_index") else "map_index": -1},
                 key=RECORD_KEY,
                 value=json.dumps(to_json(record)),
             )

@@ -4,15 +4,18 @@ does.
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
 
-from include.standins.faults import Fault
+from include.standins.faults import Fault, FaultKind
+from nightshift.errors import Ambiguous
 from nightshift.promotion.doubts import doubts_in
 from nightshift.promotion.record import PromotionOutcome, StepState
 from nightshift.promotion.rules.progress import in_doubt
-from tests.unit.promotion.play import N1, Play, Run
+from tests.unit.promotion.play import N1, Play, Run, stage
+from tests.unit.promotion.test_approval_operator import configured_anew
 from tests.unit.promotion.test_job_operators import begun, through
 
 
@@ -139,3 +142,59 @@ def test_a_retry_behind_a_job_that_had_ended_asks_for_nothing_whatever_is_config
     assert run.do("DEV.deploy", follow=True, change_tickets=["CHG-9"]).state == "success"
     assert run.step("DEV.deploy").requests == step.requests
     assert len(play.made("deploy_made")) == 1
+
+
+@pytest.mark.parametrize("emptied", [False, True], ids=["its store is kept", "its store is emptied"])
+@pytest.mark.parametrize("ended", [False, True], ids=["still underway", "ended meanwhile"])
+def test_a_deployment_that_a_clear_found_underway_is_not_made_again(play: Play, emptied: bool, ended: bool) -> None:
+    """Whatever is configured by now; and from 3.4 on Airflow empties the store of what is cleared."""
+    play.vendor.turn(deploy_seconds=0.05 if ended else 0.4)
+    run = begun(play)
+    through(run, "build")
+    run.do("DEV.deploy", look=0.0)
+    if ended:
+        time.sleep(0.1)
+    run.clear("DEV.deploy")
+    if emptied:
+        run.api("DEV.deploy").task_store.clear()
+    assert run.do("DEV.deploy", follow=True, change_tickets=["CHG-9"]).state == "success"
+    assert len(play.made("deploy_made")) == 1
+
+
+def test_a_deployment_whose_answer_was_lost_is_in_doubt_although_airflow_has_forgotten_it(play: Play) -> None:
+    play.vendor.faults.add(Fault(kind=FaultKind.ACCEPT_THEN_DROP, method="POST", path="/deploy$"))
+    run = begun(play)
+    through(run, "build")
+    assert isinstance(run.do("DEV.deploy").error, Ambiguous)
+    run.clear("DEV.deploy")
+    run.api("DEV.deploy").task_store.clear()
+    assert isinstance(run.do("DEV.deploy").error, Ambiguous)
+    assert len(play.made("deploy_made")) == 1
+
+
+def test_a_deployment_that_had_ended_is_made_again_by_a_clear_that_empties_its_store(play_of: Any) -> None:
+    play = play_of(stage("DEV", force=True))
+    run = begun(play)
+    through(run, "build", "DEV.deploy")
+    run.clear("DEV.deploy")
+    run.api("DEV.deploy").task_store.clear()
+    assert run.do("DEV.deploy", follow=True).state == "success"
+    assert len(play.made("deploy_made")) == 2
+
+
+def test_what_is_asked_for_after_all_is_what_was_approved(play_of: Any) -> None:
+    """FlexDeploy was at work when the task was cleared, and has failed since; something else is configured by now."""
+    play = play_of(stage("DEV"), stage("TEST", approval={}))
+    run = begun(play)
+    through(run, "build", "DEV.deploy")
+    run.do("TEST.approve")
+    run.answer("TEST.approve", "Approve")
+    play.vendor.turn(deploy_seconds=3600.0)
+    run.do("TEST.deploy", look=0.0)
+    [request] = run.step("TEST.deploy").requests
+    run.clear("TEST.deploy")
+    play.vendor.abort(request)
+    configured_anew(play, stage("DEV"), stage("TEST", approval={}, inputs={"X": "2"}))
+    done = run.do("TEST.deploy")
+    assert "is not what would be done now" in str(done.error)
+    assert len(play.made("deploy_made")) == 2
