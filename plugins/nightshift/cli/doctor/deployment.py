@@ -15,6 +15,8 @@ SKEW = timedelta(seconds=30)
 MOST_EVALUATED = 500
 """Half-complete partitions that Airflow 3.3 evaluates in a loop: the oldest of the deployment, and no others."""
 MANY = 100
+PAGE = 100
+"""Partitions of a page."""
 QUEUED_AT_TOKEN_FLEX = 50
 PERMISSIONS = {
     "/api/v2/dags?limit=1": "see DAGs",
@@ -124,15 +126,27 @@ async def pools(api: AirflowApi, wanted: Mapping[str, int]) -> list[Finding]:
     return found
 
 
+async def _pending_partitions(api: AirflowApi) -> tuple[list[Any], int]:
+    """Return what waits, the first :data:`MOST_EVALUATED` at least, and how many there are. From 3.4 on it comes in
+    pages.
+    """
+    path = "/ui/partitioned_dag_runs"
+    found: list[Any] = []
+    while True:
+        told = await api.get(path, has_created_dag_run_id="false", limit=PAGE, offset=len(found))
+        page, number = told["partitioned_dag_runs"], int(told["total"])
+        found += page
+        if not page or len(found) >= min(number, MOST_EVALUATED):
+            return found, number
+
+
 async def partitions(api: AirflowApi) -> list[Finding]:
     """Look for partitions of which Airflow got a part of the events: it keeps them for ever."""
     about = "half-complete partitions"
     try:
-        told = await api.get("/ui/partitioned_dag_runs", has_created_dag_run_id="false")
+        pending, number = await _pending_partitions(api)
     except AirflowRefused as error:
         return [warn(about, f"could not be counted ({error.status})", "Sign in as somebody who may see assets.")]
-    # From 3.4 on it tells of a part, and how many there are.
-    pending, number = told["partitioned_dag_runs"], int(told["total"])
     if number < MANY:
         return [ok(about, f"{number} in Airflow")]
     whose: dict[str, int] = {}
