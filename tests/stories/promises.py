@@ -82,7 +82,7 @@ def no_stage_without_its_verification_and_soak(world: World) -> Iterator[str]:
     """
     for one in world.in_stage():
         version = world.version_of(one.run, one.number) if one.kind == "utility_run" else one.version
-        if version is None or (one.kind == "deploy_made" and is_roll_back(world, one)):
+        if version is None or (one.kind == "deploy_made" and (is_roll_back(world, one) or _is_asked_back(world, one))):
             continue
         for stage in _before(world, one):
             if world.rules[stage].verified and (why := _unseen(world, one, stage, version)):
@@ -95,6 +95,14 @@ def no_stage_without_its_verification_and_soak(world: World) -> Iterator[str]:
                     f"{one.run}: {one.kind} in {one.stage} ({one.request}), and {version} was reported to be bad in "
                     f"{said.stage}"
                 )
+
+
+def _is_asked_back(world: World, one: Made) -> bool:
+    """Whether a person's last word in a promotion was that a version is brought back: also one that the promotion had
+    built itself before it was cleared.
+    """
+    said = [each for each in world.answers if each.run == one.run and each.after < one.number]
+    return bool(said) and (said[-1].task, said[-1].option) == ("roll_back.approve", "Approve")
 
 
 def _before(world: World, one: Made) -> list[str]:
