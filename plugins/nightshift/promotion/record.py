@@ -185,6 +185,7 @@ class PromotionStep(_Model):
     :param asked: since when FlexDeploy may have been asked for work whose answer is not known; ``None``: nothing is
         open
     :param start_time: when FlexDeploy was asked to begin, of deployments that are scheduled there
+    :param brought: what it had brought to its stage before it was begun again, which runs there until it has ended well
     :param answers: what people said so far, of approvals; each counts for the terms that it names only
     :param cleared: Airflow's ``max_tries`` when it was asked: a clear raises it, and asks anew
     :param until: until when it waits, as far as is known: for answers, or for what stands in its way
@@ -207,6 +208,7 @@ class PromotionStep(_Model):
     said: RecordedResolution | None = None
     url: str | None = None
     start_time: str | None = None
+    brought: Running | None = None
     answers: tuple[RecordedAnswer, ...] = ()
     cleared: int = 0
     until: AwareDatetime | None = None

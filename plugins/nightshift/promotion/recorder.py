@@ -14,10 +14,12 @@ from nightshift.lake.errors import Contended
 from nightshift.nights.place import lake_of_this_deployment
 from nightshift.promotion.queue import newer_waiting
 from nightshift.promotion.record import (
+    CHANGES_A_STAGE,
     FreezeOverride,
     PromotionRecord,
     PromotionStep,
     RecordedResolution,
+    Running,
     StepKind,
     StepState,
     Verdict,
@@ -166,7 +168,12 @@ class StepRecorder:
         if was.cleared == step.cleared:
             # A clear asks anew; a retry goes on with what people have said.
             step = step.changed(answers=was.answers, until=was.until, terms=was.terms, shown=was.shown)
-        return step.changed(requests=was.requests, url=was.url, version=was.version, asked=was.asked, said=was.said)
+        brought = was.brought
+        if self.kind in CHANGES_A_STAGE and was.state is StepState.DONE and was.version and was.ended:
+            brought = Running(version=was.version, since=was.ended, run_id=self.run_id)
+        return step.changed(
+            requests=was.requests, url=was.url, version=was.version, asked=was.asked, said=was.said, brought=brought
+        )
 
     async def read(self) -> PromotionRecord:
         """Return the record of this run.

@@ -13,7 +13,7 @@ from include.standins.faults import Fault, FaultKind
 from nightshift.errors import Ambiguous
 from nightshift.promotion.doubts import doubts_in
 from nightshift.promotion.record import PromotionOutcome, StepState
-from nightshift.promotion.rules.progress import in_doubt
+from nightshift.promotion.rules.progress import deployed, in_doubt
 from tests.unit.promotion.play import N1, Play, Run, stage
 from tests.unit.promotion.test_approval_operator import configured_anew
 from tests.unit.promotion.test_job_operators import begun, through
@@ -198,3 +198,22 @@ def test_what_is_asked_for_after_all_is_what_was_approved(play_of: Any) -> None:
     done = run.do("TEST.deploy")
     assert "is not what would be done now" in str(done.error)
     assert len(play.made("deploy_made")) == 2
+
+
+def test_what_a_deployment_had_brought_before_it_was_begun_again_runs_there_until_it_ends_well(
+    play_of: Any,
+) -> None:
+    """It fails the second time: the next promotion has to know what it would bring back."""
+    play = play_of(stage("DEV", force=True))
+    run = begun(play)
+    through(run, "build", "DEV.deploy")
+    there, since = run.step("DEV.deploy").version, run.step("DEV.deploy").ended
+    play.vendor.turn(deploy_seconds=3600.0)
+    run.clear("DEV.deploy")
+    run.do("DEV.deploy", look=0.0)
+    [request] = run.step("DEV.deploy").requests
+    play.vendor.abort(request)
+    assert resumed(run, "DEV.deploy").state == "failed"
+    assert run.step("DEV.deploy").state is StepState.FAILED
+    found = deployed(run.record)["DEV"]
+    assert (found.version, found.since, found.run_id) == (there, since, run.run_id)

@@ -239,13 +239,18 @@ def in_flight(record: PromotionRecord) -> list[PromotionStep]:
 
 
 def deployed(record: PromotionRecord) -> dict[str, Running]:
-    """Return stage → what this promotion brought there last."""
+    """Return stage → what this promotion brought there last; a deployment that was begun again and has not ended well
+    has brought what it had before.
+    """
     found: dict[str, Running] = {}
-    for step in record.steps:
-        if step.kind in CHANGES_A_STAGE and step.state is StepState.DONE and step.stage and step.version and step.ended:
+    for step in record.steps_of(CHANGES_A_STAGE):
+        brought = step.brought
+        if step.state is StepState.DONE and step.version and step.ended:
+            brought = Running(version=step.version, since=step.ended, run_id=record.run_id)
+        if brought is not None and step.stage:
             was = found.get(step.stage)
-            if was is None or was.since <= step.ended:
-                found[step.stage] = Running(version=step.version, since=step.ended, run_id=record.run_id)
+            if was is None or was.since <= brought.since:
+                found[step.stage] = brought
     return found
 
 
