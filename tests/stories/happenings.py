@@ -89,7 +89,10 @@ class Happenings:
     def _clear(self, line: Line, run: Run) -> None:
         begun = [task for task in line.airflow.order() if run.states.get(task) and task != "close"]
         if begun:
-            self._cleared(line, run, self.random.choice(begun))
+            chosen = self.random.choice(begun)
+            # What waits is cleared as well, by whoever has lost patience.
+            waiting = [task for task in run.parked if task != "begin"]
+            self._cleared(line, run, self._whims.choice(waiting) if waiting and self._whims.random() < 0.6 else chosen)
 
     def _cleared(self, line: Line, run: Run, task: str) -> None:
         with_state = self._whims.random() < 0.4

@@ -265,14 +265,6 @@ def _known_to_airflow_alone(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(PromotionJobOperator, "_restore", nothing)
 
 
-@mutant("a retry asks again, and takes an answer away that its attempt was lost with", PEOPLE)
-def _asks_again(patch: pytest.MonkeyPatch) -> None:
-    real = approval_operator.PromotionApprovalOperator._ask
-    patch.setattr(
-        approval_operator.PromotionApprovalOperator, "_ask", lambda self, context, **_: real(self, context, again=True)
-    )
-
-
 def _quorum(patch: pytest.MonkeyPatch, **changes: Any) -> None:
     real = approval_operator.tally
 
