@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import json
+import re
 import threading
 import uuid
 from collections.abc import Callable, Sequence
@@ -248,6 +249,10 @@ class MiniAirflow:
             return getattr(operator, parked.method)(context, event, **parked.kwargs)
 
         return self._run(run, task, fate, go_on)
+
+    def shown(self, run: Run, task: str) -> tuple[str, ...]:
+        """Return the tickets that the question of a task shows: those that its attempt knew of."""
+        return tuple(dict.fromkeys(re.findall(r"CHG-[0-9]+", self.questions[run.name, task]["body"] or "")))
 
     def keep(self, run: Run, task: str, said: dict[str, Any]) -> dict[str, Any]:
         """Take an answer, and return the event that it is: Airflow keeps it until the task asks again."""

@@ -146,7 +146,7 @@ class Story:
         self.tell_of(f"{run.name} {task}: {state} {error or ''}")
         self.note(line, run)
         if state == "parked" and _asks(run.parked[task]):
-            line.asked_with.setdefault((run.name, task), line.shape.tickets)
+            line.asked_with.setdefault((run.name, task), line.airflow.shown(run, task))
         if state == "failed" and error is not None:
             self._failed(line, run, task, error)
         if line.airflow.next_task(run) is None:
