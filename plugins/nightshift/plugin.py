@@ -34,6 +34,8 @@ class LazyApp:
 
 
 _BUNDLE = "nightshift/board/static/board.js"
+_OURS = {"dag.tags.name": ["nightshift"]}
+"""Pages of a DAG are for those with our tag. Airflow looks at it from 3.4 on; before, the pages say that it is none."""
 
 
 class NightshiftPlugin(AirflowPlugin):
@@ -64,8 +66,20 @@ class NightshiftPlugin(AirflowPlugin):
             "icon": "nightshift/board/static/icon.svg",
             "icon_dark_mode": "nightshift/board/static/icon-dark.svg",
         },
-        {"name": "Nightshift", "bundle_url": _BUNDLE, "destination": "dag", "url_route": "nightshift-dag"},
-        {"name": "Night", "bundle_url": _BUNDLE, "destination": "dag_run", "url_route": "nightshift-run"},
+        {
+            "name": "Nightshift",
+            "bundle_url": _BUNDLE,
+            "destination": "dag",
+            "url_route": "nightshift-dag",
+            "applies_to": _OURS,
+        },
+        {
+            "name": "Night",
+            "bundle_url": _BUNDLE,
+            "destination": "dag_run",
+            "url_route": "nightshift-run",
+            "applies_to": _OURS,
+        },
         {"name": "Nightshift card", "bundle_url": _BUNDLE, "destination": "dashboard", "url_route": "nightshift-card"},
     ]
     # No url_route: the page opens in a tab of its own, because Autodesk's sign-in refuses frames.

@@ -39,6 +39,9 @@ def test_the_plugin_names_a_module_that_is_there_and_components_that_it_makes() 
     for entry in NightshiftPlugin.react_apps:
         assert entry["bundle_url"] == "nightshift/board/static/board.js"
         assert f'"{entry["name"]}"' in made
+        # From 3.4 on, Airflow shows what belongs to a DAG at those with this tag alone.
+        is_of_a_dag = entry["destination"] in ("dag", "dag_run")
+        assert entry.get("applies_to") == ({"dag.tags.name": ["nightshift"]} if is_of_a_dag else None)
         for icon in ("icon", "icon_dark_mode"):
             assert (STATIC / entry.get(icon, "icon.svg").rpartition("/")[2]).is_file()
 
