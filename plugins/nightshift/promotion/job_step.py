@@ -307,15 +307,15 @@ class PromotionJobOperator(VendorJobOperator):
         return record.status is None or record.status.state not in TERMINAL
 
     async def _restore(self, context: Context) -> None:
-        """Take what FlexDeploy was asked for from the record, where Airflow's store has lost it: from 3.4 on a clear
-        empties it, unless whoever clears says otherwise.
+        """Take what FlexDeploy was asked for from the record, where a clear has emptied Airflow's store, as it does from
+        3.4 on unless whoever clears says otherwise. Without a clear, an empty store says that nothing was asked for.
         """
         store, ti = JobStore(context["task_state_store"]), context["ti"]
         if ti.try_number == 1 or store.load() is not None:
             return
         record = await Records(lake_of_this_deployment(), self.application).read(ti.run_id)
         step = record.step(ti.task_id) if record is not None else None
-        if step is None or step.state not in (StepState.STARTED, StepState.FAILED):
+        if step is None or step.state not in (StepState.STARTED, StepState.FAILED) or step.cleared >= ti.max_tries:
             return
         if step.asked is None and not step.requests:
             return

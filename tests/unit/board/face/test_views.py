@@ -247,6 +247,8 @@ def test_axe_finds_nothing(host: Host, open_page: OpenPage, dark: bool) -> None:
     page.goto(f"{BOARD}?view=promotions")
     page.get_by_role("button", name="Stop the line").click()
     page.get_by_role("alertdialog").get_by_label("Reason").wait_for()
+    # It fades in, and has no contrast meanwhile.
+    page.evaluate("Promise.allSettled(document.getAnimations().map((one) => one.finished))")
     assert violations(axe, page, ".ns-dialog", dark) == []
 
 
