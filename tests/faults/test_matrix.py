@@ -93,3 +93,14 @@ def test_a_hurried_loop_waits_a_part_of_what_it_is_told() -> None:
         asyncio.run(asyncio.sleep(SPEED))
     assert time.monotonic() - began < SPEED / 5
     assert waits.seconds >= SPEED * 0.9
+
+
+def test_a_long_wait_is_passed_over_and_told_whole() -> None:
+    import asyncio
+    import time
+
+    began = time.monotonic()
+    with hurried() as waits:
+        asyncio.run(asyncio.sleep(3600))
+    assert time.monotonic() - began < 10
+    assert 3590 < waits.seconds < 3700

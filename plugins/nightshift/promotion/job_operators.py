@@ -150,8 +150,8 @@ class PromotionDeployOperator(PromotionJobOperator):
             raise BadResponse(
                 f"workflow request {status.id} deployed version {found}, but {version} was asked for",
                 vendor=VENDOR,
-                advice=f"Look at what runs in {self.attempt.recorder.stage} before anything else is done: "
-                f"{status.url or 'FlexDeploy'}",
+                advice=f"Look at what runs in {self.attempt.recorder.stage}: {status.url or 'FlexDeploy'}. Then clear "
+                f"this task: it asks for {version}.",
             )
         name = returned["project_version_name"] or version.name
         return {**returned, "project_version_id": version.id, "project_version_name": name}

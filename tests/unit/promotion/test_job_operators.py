@@ -236,8 +236,28 @@ def test_a_deployment_of_another_version_than_the_one_asked_for_is_an_error(play
     )
     done = run.do("DEV.deploy")
     assert "deployed version 666, but 1.0.2" in str(done.error)
-    assert "Look at what runs in DEV before anything else is done" in str(done.error)
+    assert "Look at what runs in DEV: " in str(done.error)
+    assert str(done.error).endswith("Then clear this task: it asks for 1.0.2 (id 40001).")
     assert run.step("DEV.deploy").state is StepState.FAILED
+
+
+def test_a_clear_that_builds_anew_while_the_version_before_is_deployed_ends_with_the_new_one(play: Play) -> None:
+    """The task says so, and what its advice promises holds: cleared again, it asks for the new version."""
+    play.vendor.turn(deploy_seconds=0.4)
+    run = play.start("r1", N1, force_build=True)
+    through(run, "begin", "build")
+    first = run.record.version
+    run.do("DEV.deploy", look=0.0)
+    run.clear("build", "DEV.deploy")
+    through(run, "build")
+    assert first != run.record.version
+    failed = run.do("DEV.deploy", follow=True)
+    assert f"deployed version {first.id}, but {run.record.version} was asked for" in str(failed.error)
+    assert len(play.made("deploy_made")) == 1
+    run.clear("DEV.deploy")
+    assert run.do("DEV.deploy", follow=True).state == "success"
+    assert run.step("DEV.deploy").version == run.record.version
+    assert len(play.made("deploy_made")) == 2
 
 
 def test_without_a_version_nothing_is_deployed(play: Play) -> None:
