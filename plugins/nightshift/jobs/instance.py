@@ -74,10 +74,10 @@ def states_of(ti: Any) -> GetTaskStates:
     return GetTaskStates(dag_id=ti.dag_id, task_ids=[ti.task_id], run_ids=[ti.run_id], map_index=ti.map_index)
 
 
-def is_success(task_states: Mapping[str, Mapping[str, Any]]) -> bool:
-    """Tell from the answer whether the task was marked success."""
-    states = [str(getattr(state, "value", state)) for tasks in task_states.values() for state in tasks.values()]
-    return bool(states) and all(state == "success" for state in states)
+def state_in(task_states: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return how the task stands, from the answer; empty where it has no state, as right after a clear."""
+    states = {str(getattr(state, "value", state) or "") for tasks in task_states.values() for state in tasks.values()}
+    return states.pop() if len(states) == 1 else ""
 
 
 def spared(ti: Any, store: StateStore, log: Log) -> str:
@@ -91,7 +91,7 @@ def spared(ti: Any, store: StateStore, log: Log) -> str:
     def fetch() -> str:
         from airflow.sdk.execution_time.task_runner import SUPERVISOR_COMMS
 
-        if is_success(SUPERVISOR_COMMS.send(states_of(ti)).task_states):
+        if state_in(SUPERVISOR_COMMS.send(states_of(ti)).task_states) == "success":
             return "The task was marked success by a person"
         try:
             store.set(ENDED_KEY, ti.try_number)

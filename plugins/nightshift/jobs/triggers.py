@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from typing import Any
@@ -10,10 +11,19 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from nightshift.jobs.adapter import AdapterSpec
 from nightshift.jobs.cancel import cancel_by_spec
-from nightshift.jobs.instance import is_success, states_of
+from nightshift.jobs.instance import state_in, states_of
 from nightshift.jobs.poller import follow
 from nightshift.jobs.state import Scalar, from_json, to_json
 from nightshift.jobs.waiting import WaitPlan, Watch
+
+ASK_PAUSES = (1.0, 4.0, 0.0)
+"""Seconds after each question how the task stands that was not answered: a triggerer is late with its heartbeat where
+Airflow's database or API is.
+"""
+_LEFT_ALONE = {
+    "success": "The task was marked success by a person",
+    "deferred": "The task waits still, in another triggerer or for a newer attempt",
+}
 
 
 class VendorJobTrigger(BaseTrigger):
@@ -73,26 +83,30 @@ class VendorJobTrigger(BaseTrigger):
     async def on_kill(self) -> None:
         """Cancel the job, because a person marked the task failed or cleared it.
 
-        A person who marks the task *success* says that its work counts as done; the job is left alone then. Airflow
-        does not tell a trigger which of the three it was, so the task's state is asked for; in doubt the job is
-        cancelled. Airflow does not call this when a triggerer stops, moves its triggers or lets one time out.
+        Airflow calls this as well when a person marks the task *success*, who says that its work counts as done, and
+        when another triggerer has taken the wait over from one that was late with its heartbeat, where nobody has done
+        anything. It does not tell which of these it was, so the task's state is asked for, and the job is left alone in
+        both; in doubt it is cancelled. Airflow does not call this when a triggerer stops or lets a wait time out.
         """
         job_id = self.plan.job_id
         if not self.cancel_on_kill:
             return
-        if await self._marked_success():
-            self.log.info("The task was marked success by a person: job %s is left alone.", job_id)
+        if why := _LEFT_ALONE.get(await self._state()):
+            self.log.info("%s: job %s is left alone.", why, job_id)
             return
         await cancel_by_spec(self.spec, job_id, "The task was marked failed or cleared while deferred", self.log)
 
-    async def _marked_success(self) -> bool:
+    async def _state(self) -> str:
+        """Return how the task stands by now, empty where Airflow does not say."""
         ti = self.task_instance
         if ti is None:
-            return False
+            return ""
         from airflow.sdk.execution_time.task_runner import SUPERVISOR_COMMS
 
-        try:
-            return is_success((await SUPERVISOR_COMMS.asend(states_of(ti))).task_states)
-        except Exception:
-            self.log.warning("Airflow did not say what became of the task.", exc_info=True)
-            return False
+        for pause in ASK_PAUSES:
+            try:
+                return state_in((await SUPERVISOR_COMMS.asend(states_of(ti))).task_states)
+            except Exception:
+                self.log.warning("Airflow did not say what became of the task.", exc_info=True)
+                await asyncio.sleep(pause)
+        return ""

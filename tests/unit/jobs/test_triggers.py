@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from airflow.triggers.base import TriggerEvent
 
+from nightshift.jobs import triggers
 from nightshift.jobs.adapter import AdapterSpec
 from nightshift.jobs.triggers import VendorJobTrigger
 from nightshift.jobs.waiting import WaitPlan
@@ -85,7 +86,9 @@ class _Instance:
     dag_id, run_id, task_id, map_index = "d", "r", "t", -1
 
 
-@pytest.mark.parametrize(("state", "cancels"), [("success", 0), ("failed", 1), (None, 1)])
+@pytest.mark.parametrize(
+    ("state", "cancels"), [("success", 0), ("failed", 1), (None, 1), ("scheduled", 1), ("deferred", 0)]
+)
 def test_what_a_person_did_decides(vendor: Acme, api: FakeExecutionApi, state: str | None, cancels: int) -> None:
     vendor.script = ("running",)
     killed = api.trigger(api.run(job_task()).message)
@@ -94,3 +97,28 @@ def test_what_a_person_did_decides(vendor: Acme, api: FakeExecutionApi, state: s
     with api.comms():
         asyncio.run(killed.on_kill())
     assert vendor.jobs["job-1"].cancels == cancels
+
+
+@pytest.mark.parametrize(("silences", "cancels"), [(2, 0), (3, 1)])
+def test_airflow_is_asked_again_before_a_job_is_cancelled_in_doubt(
+    vendor: Acme, api: FakeExecutionApi, monkeypatch: pytest.MonkeyPatch, silences: int, cancels: int
+) -> None:
+    """A triggerer is late, and another one takes its waits over, where Airflow itself is not well."""
+    vendor.script = ("running",)
+    killed = api.trigger(api.run(job_task()).message)
+    killed._task_instance = _Instance
+    api.task_states = {"r": {"t": "deferred"}}
+    monkeypatch.setattr(triggers, "ASK_PAUSES", (0.0, 0.0, 0.0))
+    asked = []
+
+    def states_of(ti: Any) -> Any:
+        asked.append(ti)
+        if len(asked) <= silences:
+            raise ConnectionError("nobody answers")
+        return plain(ti)
+
+    plain = triggers.states_of
+    monkeypatch.setattr(triggers, "states_of", states_of)
+    with api.comms():
+        asyncio.run(killed.on_kill())
+    assert (len(asked), vendor.jobs["job-1"].cancels) == (3, cancels)
