@@ -105,8 +105,8 @@ class StepRecorder:
         if open_end := self._open_end(record):
             raise StepUnfinished(
                 f"{self.task_id} is not begun: {open_end}",
-                advice=f"Nothing was asked of a vendor. Clear {open_end.partition(' ')[0]} with all that follows: it "
-                "goes on with what FlexDeploy was asked for, and asks for nothing twice.",
+                advice=f"Nothing was asked of a vendor. Clear {open_end.partition(' ')[0]} with all that follows: what "
+                "FlexDeploy is at work on is gone on with, and not asked for twice.",
             )
         why = held_back(record, kind=self.kind, stage=self.stage, upstream=self.upstream)
         if (

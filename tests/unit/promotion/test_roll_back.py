@@ -336,3 +336,67 @@ def test_what_ran_before_is_what_flexdeploy_tells_of_a_deployment_that_was_marke
     built = one.record.version
     assert built is not None
     assert (before and before.version.id) == (built.id if expected == "its version" else expected)
+
+
+def rolled_back(play_of: Callable[..., Play]) -> tuple[Play, Run]:
+    """Play a promotion whose utility after TEST fails, and that is rolled back for it."""
+    play = play_of(stage("DEV"), stage("TEST", after=[RESTART_IT]), stage("PROD"))
+    settled(play)
+    run = failed(play)
+    play.vendor.faults.add(vendor_fault("run_fails", path="/execute$"))
+    assert run.do("TEST.restart").state == "failed"
+    run.do("roll_back.offer")
+    run.do("roll_back.approve")
+    run.answer("roll_back.approve", "Approve")
+    assert run.do("roll_back.deploy").state == "success"
+    assert "The promotion was rolled back" in str(run.do("close").error)
+    # A person does not clear within the same second.
+    before = timedelta(minutes=1)
+    steps = [
+        step.changed(started=step.started - before, ended=(step.ended or now()) - before) for step in run.record.steps
+    ]
+    play.put(run.record.changed(steps=tuple(steps)))
+    return play, run
+
+
+def test_what_follows_a_roll_back_is_not_done_for_the_version_that_does_not_run_there_any_more(
+    play_of: Callable[..., Play],
+) -> None:
+    play, run = rolled_back(play_of)
+    asked = play.asked()
+    run.clear("TEST.restart", "PROD.deploy", "roll_back.offer", "roll_back.approve", "roll_back.deploy", "close")
+    for task in ("TEST.restart", "PROD.deploy"):
+        error = str(run.do(task).error)
+        assert f"TEST.deploy does not count any more: TEST was rolled back to 1.0.1 (id {OLD_VERSION}) since" in error
+        assert "Clear TEST.deploy with all that follows" in error
+    assert play.asked() == asked
+    run.clear("TEST.deploy", "TEST.restart", "PROD.deploy", "close")
+    for task in ("TEST.deploy", "TEST.restart", "PROD.deploy", "close"):
+        done = run.do(task)
+        assert done.state == "success", (task, done.error)
+    assert run.record.outcome is PromotionOutcome.PROMOTED
+    assert runs_in(play, "TEST") == {run.record.version.id}
+
+
+def test_a_promotion_is_not_promoted_where_a_roll_back_has_followed_what_was_put_right_later(
+    play_of: Callable[..., Play],
+) -> None:
+    """A person approves the roll-back while a utility is in doubt, and says only then that it had ended well."""
+    play, run = rolled_back(play_of)
+    step = run.step("TEST.restart")
+    play.put(run.record.with_step(step.changed(state=StepState.DONE, outcome="completed")))
+    run.states.update({"TEST.restart": "success", "close": None})
+    closed = run.do("close")
+    assert (closed.state, run.record.outcome) == ("failed", PromotionOutcome.ROLLED_BACK)
+    assert f"TEST.deploy does not count any more: TEST was rolled back to 1.0.1 (id {OLD_VERSION})" in str(closed.error)
+
+
+def test_a_roll_back_that_nobody_has_seen_end_leaves_no_green_promotion(play_of: Callable[..., Play]) -> None:
+    play, run = rolled_back(play_of)
+    restart, back = run.step("TEST.restart"), run.step("roll_back.deploy")
+    record = run.record.with_step(restart.changed(state=StepState.DONE, outcome="completed"))
+    play.put(record.with_step(back.changed(state=StepState.STARTED, ended=None)))
+    run.states.update({"TEST.restart": "success", "roll_back.deploy": "success", "close": None})
+    closed = run.do("close")
+    assert (closed.state, run.record.outcome) == ("failed", PromotionOutcome.FAILED)
+    assert "nobody has seen how that ended" in str(closed.error)

@@ -89,6 +89,9 @@ def unfinished(record: PromotionRecord, *, kind: StepKind, stage: str | None, up
         return ""
     if any(step.state is StepState.REJECTED for step in record.steps_of({StepKind.APPROVAL}, upstream)):
         return ""
+    for step in record.steps_of({StepKind.DEPLOY}, upstream):
+        if step.stage in record.stages and step.state is StepState.DONE and (back := _taken_back(record, step)):
+            return back
     for step in record.steps_of(JOBS | {StepKind.FOLDERS, StepKind.SOAK}, upstream):
         if step.state in (StepState.STARTED, StepState.FAILED) and (step.stage is None or step.stage in record.stages):
             which = f" (workflow request {', '.join(map(str, step.requests))})" if step.requests else ""
@@ -113,6 +116,19 @@ def _other_version(step: PromotionStep, record: PromotionRecord) -> str:
     if step.version.id == record.version.id:
         return ""
     return f"{step.task} was marked in Airflow, and what it deployed is {step.version}, not {record.version}"
+
+
+def _taken_back(record: PromotionRecord, deploy: PromotionStep) -> str:
+    """Return why what was deployed may not run any more: a roll-back has followed, whatever else was put right since;
+    empty where it does run.
+    """
+    for step in in_doubt(record):
+        if step.stage == deploy.stage and step.kind is StepKind.ROLL_BACK:
+            return f"{deploy.task} was followed by {step.words}: nobody has seen how that ended"
+    there = deployed(record).get(deploy.stage or "")
+    if there is None or deploy.version is None or there.version.id == deploy.version.id:
+        return ""
+    return f"{deploy.task} does not count any more: {deploy.stage} was rolled back to {there.version} since"
 
 
 def approval_of(stage: str) -> str:
@@ -165,6 +181,8 @@ def outcome_of(record: PromotionRecord, failed: Collection[str]) -> tuple[Promot
             return PromotionOutcome.REJECTED if held else PromotionOutcome.FAILED, words
         if why := _other_version(deploy, record):
             return PromotionOutcome.FAILED, why
+        if why := _taken_back(record, deploy):
+            return PromotionOutcome.FAILED if in_doubt(record) else PromotionOutcome.ROLLED_BACK, why
         if why := unverified(record, stage):
             return PromotionOutcome.FAILED, why
     return PromotionOutcome.PROMOTED, f"{record.version} through {' → '.join(record.stages)}"
@@ -267,6 +285,8 @@ def passed(record: PromotionRecord) -> Iterator[tuple[str, Version]]:
         if step.state is not StepState.DONE or not step.stage or not step.version:
             continue
         back = step.kind in _WAY_BACK
+        if not back and _taken_back(record, step):
+            continue
         if (back or step.stage not in bad) and not unverified(record, back_of(step.stage) if back else step.stage):
             yield step.stage, step.version
 
