@@ -127,7 +127,7 @@ class Campaign:
             tree = tree or one.flow == "exago"
 
     def _answer(self) -> None:
-        """Say yes to what is asked, as a person."""
+        """Say yes to what is asked, as a person; to a roll-back no: what is in doubt is looked at first."""
         if time.monotonic() < self._asked_at + QUESTIONS:
             return
         self._asked_at = time.monotonic()
@@ -138,7 +138,8 @@ class Campaign:
                 task = question["task_instance"]["task_id"]
                 first = self._asked.setdefault((one.dag_id, one.run_id, task), time.monotonic())
                 if time.monotonic() - first > ANSWER_AFTER:
-                    self._done(partial(self.api.answer, one.dag_id, one.run_id, task, "Approve"))
+                    option = "Reject" if task.startswith("roll_back.") else "Approve"
+                    self._done(partial(self.api.answer, one.dag_id, one.run_id, task, option))
 
     # Strikes.
 

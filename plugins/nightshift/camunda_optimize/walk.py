@@ -186,7 +186,7 @@ async def whole_walk(
     :raises ContextLost: four walks lost a page
     """
     for number in range(1, WALKS + 1):
-        await folder.discard()
+        await folder.begin_again()
         walk = ResultWalk(hook, folder, request.report_id, request.limit, strict=strict)
         try:
             await walk.run()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -98,7 +99,7 @@ class ExagoTreeExtractOperator(ExagoExtractOperator):
         if _rows_of(Tree.of(body)) == await held.read(ROWS):
             return found
         self.log.info("The rows of the landed tree are worked out anew from the answer in %s", manifest.extract)
-        folder = landing.extract(f"{manifest.extract}-again")
+        folder = landing.extract(f"{manifest.extract}-again-{secrets.token_hex(4)}")
         entries = await _pages(folder, body)
         again = manifest.model_dump(
             include={"source", "report", "night", "connection", "attempt", "started", "format", "window", "model"}
@@ -110,7 +111,7 @@ class ExagoTreeExtractOperator(ExagoExtractOperator):
 
     async def _land(self, folder: ExtractFolder, body: bytes, progress: Progress, context: Context) -> Manifest:
         tree = Tree.of(body)
-        await folder.discard()
+        await folder.begin_again()
         entries = await _pages(folder, body)
         self.log.info("The tree has %s", tree.size())
         roles = ", ".join(sorted({entry.role for entry in tree if entry.role}))
@@ -149,7 +150,7 @@ class ExagoCompareTreesOperator(ExagoExtractOperator):
         text = summary(changes, since)
         self.log.info("%s", text)
         context["ti"].xcom_push(SHOWN_KEY, text)
-        await folder.discard()
+        await folder.begin_again()
         body = _page([change.row(since) for change in changes])
         entries = [await folder.write(1, body, len(changes))]
         return self.manifest_of(
@@ -249,7 +250,7 @@ class ExagoReportExtractOperator(ExagoExtractOperator):
                 raise await _explained(hook, request.path, error) from None
         seconds = round(time.monotonic() - began, 1)
         self.log.info("The report came in %.1f s: %d bytes", seconds, len(content))
-        await folder.discard()
+        await folder.begin_again()
         entries = await self._land(folder, content)
         return self.manifest_of(entries, progress, context, format=self.format, request=request.noted())
 

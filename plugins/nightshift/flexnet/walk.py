@@ -144,7 +144,7 @@ async def steady_walk(
             return walk
         before = walk.unsteady
         hook.log.warning("%s; starting over", before)
-        await folder.discard()
+        await folder.begin_again()
         await asyncio.sleep(hook.backoff.pause(number))
     raise BadResponse(
         f"the report kept changing while its pages were read, {ROUNDS} times: {before}",

@@ -24,6 +24,10 @@ class Completed(LakeError):
     """An extract is complete by now: whoever comes late changes nothing of it."""
 
 
+class PageTaken(LakeError):
+    """Another attempt at the same extract has landed a page with other content."""
+
+
 class Damaged(LakeError):
     """A landed object is missing or is not what was received."""
 

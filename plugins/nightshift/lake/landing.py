@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
+import secrets
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Self
 
 from nightshift.lake import objects
 from nightshift.lake.csv_text import marked, unit_of
-from nightshift.lake.errors import Completed, Damaged, Incomplete, NoExtract
+from nightshift.lake.errors import Completed, Damaged, Incomplete, NoExtract, PageTaken
 from nightshift.lake.extract import Format, Manifest, PageEntry, VendorTotals, compressor, page_name
 from nightshift.lake.store import Lake, night_segment, segment
 
@@ -59,12 +62,13 @@ class Landing:
         """The folder of the night under the lake, in parts."""
         return ("raw", self.source, self.report, night_segment(self.night))
 
-    def extract(self, extract_id: str) -> ExtractFolder:
+    def extract(self, extract_id: str, renewed: Callable[[str], object] = lambda extract_id: None) -> ExtractFolder:
         """Return the folder of an extract; nothing is written by this.
 
+        :param renewed: see :class:`ExtractFolder`
         :raises ValueError: a name that is not safe as a part of a path
         """
-        return ExtractFolder(self, segment(extract_id, "extract"))
+        return ExtractFolder(self, segment(extract_id, "extract"), renewed)
 
     async def latest(self) -> Manifest | None:
         """Return the manifest of the newest complete extract, by when it finished; ``None`` where there is none.
@@ -89,15 +93,28 @@ class Landing:
 class ExtractFolder:
     """The objects of one extract. A reader trusts nothing in it before its manifest is there.
 
+    Two attempts can be at work in it: a worker that was held up wakes up after the retry has begun. So nothing in it is
+    ever written over. Whoever finds a page of another content takes another folder, and so does whoever begins again;
+    of two manifests the first one counts.
+
     :param landing: the night it belongs to
     :param extract_id: its name
+    :param renewed: is told the name of another folder before anything is written there; what it raises keeps this
+        attempt from writing anything more
     """
 
-    def __init__(self, landing: Landing, extract_id: str) -> None:
+    def __init__(
+        self, landing: Landing, extract_id: str, renewed: Callable[[str], object] = lambda extract_id: None
+    ) -> None:
         self.landing = landing
         self.extract_id = extract_id
-        self.path = "/".join((*landing.path, extract_id))
+        self._renewed = renewed
         self._opened: ObjectStore | None = None
+
+    @property
+    def path(self) -> str:
+        """The folder, under the lake."""
+        return "/".join((*self.landing.path, self.extract_id))
 
     @property
     def objects(self) -> ObjectStore:
@@ -128,11 +145,13 @@ class ExtractFolder:
         :param rows: rows in it
         :param landed: the body was read from this folder, so nothing is written; only its entry is made
         :return: its entry for the manifest
+        :raises PageTaken: another attempt has landed this page, with other content
+        :raises Completed: the extract is complete by now, by another attempt
         """
         name = page_name(number, format_of(body))
         packed, sha256 = await asyncio.to_thread(_pack, body, not landed)
         if not landed:
-            await objects.awrite(self.objects, name, packed)
+            await self.put_packed(name, packed)
         return PageEntry(number=number, name=name, rows=rows, bytes=len(body), sha256=sha256)
 
     async def open_stream(
@@ -155,7 +174,7 @@ class ExtractFolder:
         ... manifest = Manifest.of(stream.entries, format="csv", ...)
 
         :param resume: go on behind the parts that are landed; ``stream.received`` is how many bytes they hold.
-            ``False`` begins again at byte 0
+            ``False`` begins again at byte 0, see :meth:`begin_again`
         :param quote: the character around fields, so that a line break inside a field ends no part
         :param delimiter: the character between fields
         :param charset: character set; a byte order mark at the start of the download overrules it
@@ -164,7 +183,7 @@ class ExtractFolder:
         from nightshift.lake.parts import PartStream, RecordCounter, landed_parts
 
         if not resume:
-            await self.discard()
+            await self.begin_again()
         counter = RecordCounter(quote.encode(), delimiter.encode(), charset)
         return PartStream(self, await landed_parts(self, counter), counter, part_bytes)
 
@@ -172,6 +191,7 @@ class ExtractFolder:
         """Write the manifest, which makes this an extract.
 
         :raises Incomplete: the manifest is of another extract, or pages that it lists are not landed
+        :raises Completed: there is another manifest, of another attempt
         """
         here = (self.landing.source, self.landing.report, self.landing.night, self.extract_id)
         stated = (manifest.source, manifest.report, manifest.night, manifest.extract)
@@ -184,8 +204,13 @@ class ExtractFolder:
                 f"{self.path}: {len(missing)} of {len(listed)} pages are not landed, the first is {missing[0]}. "
                 "The pages that are there were not lost; try the extract again."
             )
+        text = manifest.to_json()
+        if not await objects.acreate(self.objects, MANIFEST, text):
+            there = await self.completed()
+            if there is not None and there.to_json() != text:
+                raise self._by_another()
+            await objects.awrite(self.objects, MANIFEST, text)
         await objects.adelete(self.objects, *sorted(names - listed))
-        await objects.awrite(self.objects, MANIFEST, manifest.to_json())
 
     async def manifest(self) -> Manifest:
         """Return the manifest; see :meth:`Landing.manifest`."""
@@ -215,24 +240,59 @@ class ExtractFolder:
         except (NoExtract, Damaged):
             return None
 
-    async def discard(self) -> None:
-        """Begin again: remove the manifest first, so that nobody reads a half of it, then every page.
+    async def begin_again(self) -> None:
+        """Take another folder where anything is landed in this one, and remove what is landed here.
 
         :raises Completed: the extract is complete by now, by another attempt; nothing was removed
         """
+        left = self.objects
+        if not (names := sorted(await objects.anames(left), key=lambda name: name != MANIFEST)):
+            return
         if await self.completed() is not None:
-            raise Completed(
-                f"{self.path} was completed by a later attempt, so this one, which was held up, leaves it as it is. "
-                "Nothing is to be done."
-            )
-        names = sorted(await objects.anames(self.objects), key=lambda name: name != MANIFEST)
-        if MANIFEST in names:
-            await objects.adelete(self.objects, names.pop(0))
-        await objects.adelete(self.objects, *names)
+            raise self._by_another()
+        extract_id = new_extract_id()
+        self._renewed(extract_id)
+        self.extract_id, self._opened = extract_id, None
+        # A manifest that cannot be read goes first, so that nobody reads a half of the folder.
+        await objects.adelete(left, names[0])
+        await objects.adelete(left, *names[1:])
+
+    async def remove(self, numbers: Collection[int]) -> None:
+        """Remove pages that are to be landed anew."""
+        names = [name for name in await objects.anames(self.objects) if name.startswith("page-")]
+        await objects.adelete(self.objects, *(name for name in names if _number(name) in numbers))
 
     async def put_packed(self, name: str, packed: bytes) -> None:
-        """Write an object that is compressed already."""
-        await objects.awrite(self.objects, name, packed)
+        """Write a page that is compressed already; see :meth:`write`."""
+        if await objects.acreate(self.objects, name, packed):
+            return
+        there = await objects.aread(self.objects, name)
+        if there == packed:
+            return
+        try:
+            same = there is not None and unpack(there, name) == unpack(packed, name)
+        except Damaged:
+            # No attempt has landed this; it has rotted since.
+            await objects.awrite(self.objects, name, packed)
+            return
+        if same:
+            return
+        if await self.completed() is not None:
+            raise self._by_another()
+        raise PageTaken(
+            f"{self.path}/{name} was landed by another attempt meanwhile, with other content. It was not written over. "
+            "Try the extract again: it takes another folder."
+        )
+
+    def _by_another(self) -> Completed:
+        return Completed(
+            f"{self.path} was completed by another attempt meanwhile, so it is left as it is. Nothing is to be done."
+        )
+
+
+def new_extract_id() -> str:
+    """Return the name of a new extract: when it began, and nothing that another one has."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
 
 
 def landed_nights(lake: Lake, source: str, report: str) -> list[str]:

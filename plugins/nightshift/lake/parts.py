@@ -143,16 +143,19 @@ class _Part:
 
 async def landed_parts(folder: ExtractFolder, counter: RecordCounter) -> list[PageEntry]:
     """Return the entries of the parts that an interrupted download landed, up to the first that is missing or damaged:
-    from there on the file is fetched again.
+    from there on the file is fetched again, and what is landed of it is removed: other parts end elsewhere.
     """
     entries: list[PageEntry] = []
-    for number in await folder.landed():
+    landed = await folder.landed()
+    for number in landed:
         if number != len(entries) + 1:
+            await folder.remove(landed[len(entries) :])
             break
         try:
             body = await folder.read(number)
         except Damaged as damage:
             log.warning("The download goes on from part %d: %s", number, damage)
+            await folder.remove(landed[len(entries) :])
             break
         before = counter.records
         await asyncio.to_thread(counter.feed, body)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 import time
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 from zoneinfo import ZoneInfo
 
@@ -15,8 +15,10 @@ import msgspec
 from airflow.sdk import BaseAsyncOperator, Context
 
 from nightshift.errors import BeyondHorizon, VendorError
+from nightshift.lake import objects
+from nightshift.lake.errors import Completed, PageTaken
 from nightshift.lake.extract import Manifest, Progress, describe
-from nightshift.lake.landing import Landing
+from nightshift.lake.landing import Landing, new_extract_id
 from nightshift.metrics import Metric, count, took
 from nightshift.nights.index import record_error
 from nightshift.nights.place import lake_of_this_deployment
@@ -63,6 +65,7 @@ class ExtractOperator(BaseAsyncOperator):
         self.timezone = timezone
         self.horizon_days = horizon_days
         self.force = force
+        self._at: Progress | None = None
 
     async def aexecute(self, context: Context) -> dict[str, Any]:
         """Extract, or take what is landed where the vendor has the night no more."""
@@ -70,20 +73,21 @@ class ExtractOperator(BaseAsyncOperator):
         if self._is_beyond_horizon() and not self.force:
             return await self.from_landing(landing)
         began = time.monotonic()
+        await objects.aprobe(landing.lake)
         progress, goes_on = self._progress(context)
-        folder = landing.extract(progress.extract)
+        folder = landing.extract(progress.extract, renewed=partial(self._renew, context))
         if goes_on and (manifest := await folder.completed()) is not None:
-            self.log.info("The extract %s was completed by an attempt that did not come to say so", progress.extract)
-            context["task_state_store"].delete(STATE_KEY)
-            return describe(manifest, time.monotonic() - began)
+            return self._adopted(manifest, context, began)
         try:
-            manifest = await self.extract(folder, progress, context)
+            manifest = await self._extracted(folder, progress, context)
+        except Completed:
+            # Two attempts were at work: of one that was held up, whatever it says, Airflow hears nothing any more.
+            return self._adopted(await folder.manifest(), context, began)
         except VendorError as error:
             error.complete(report=f"{self.report}, night {self.night}")
             where = landing.lake, self.source, self.report, self.night
             await asyncio.to_thread(record_error, *where, error, context)
             raise
-        await folder.complete(manifest)
         context["task_state_store"].delete(STATE_KEY)
         seconds = time.monotonic() - began
         self.log.info(
@@ -105,6 +109,23 @@ class ExtractOperator(BaseAsyncOperator):
         took(Metric.EXTRACT_DURATION, seconds, source=self.source, report=self.report)
         return describe(manifest, seconds)
 
+    async def _extracted(self, folder: ExtractFolder, progress: Progress, context: Context) -> Manifest:
+        """Bring the extract about; in another folder where another attempt is at work in this one."""
+        try:
+            manifest = await self.extract(folder, progress, context)
+        except PageTaken as taken:
+            self.log.warning("%s", taken)
+            await folder.begin_again()
+            manifest = await self.extract(folder, self._at or progress, context)
+        await folder.complete(manifest)
+        return manifest
+
+    def _adopted(self, manifest: Manifest, context: Context, began: float) -> dict[str, Any]:
+        """Return what the task returns where another attempt has completed its extract."""
+        self.log.info("The extract %s was completed by an attempt that did not come to say so", manifest.extract)
+        context["task_state_store"].delete(STATE_KEY)
+        return describe(manifest, time.monotonic() - began)
+
     @abstractmethod
     async def extract(self, folder: ExtractFolder, progress: Progress, context: Context) -> Manifest:
         """Land every page and return the manifest, which is written after this returns.
@@ -123,7 +144,7 @@ class ExtractOperator(BaseAsyncOperator):
             "source": self.source,
             "report": self.report,
             "night": self.night,
-            "extract": progress.extract,
+            "extract": (self._at or progress).extract,
             "connection": getattr(self, f"{self.source}_conn_id"),
             "attempt": context["ti"].try_number,
             "started": progress.started,
@@ -132,8 +153,17 @@ class ExtractOperator(BaseAsyncOperator):
         return Manifest.of(entries, **{**about, **more})
 
     def remember(self, context: Context, progress: Progress) -> Progress:
-        """Keep the progress where the next attempt finds it."""
+        """Keep the progress where the next attempt finds it, with the folder that the extract goes to by now."""
+        return self._keep(context, msgspec.structs.replace(progress, extract=(self._at or progress).extract))
+
+    def _renew(self, context: Context, extract_id: str) -> None:
+        """Take note of another folder; Airflow refuses it to an attempt that is none any more, which ends it."""
+        assert self._at is not None  # noqa: S101 - there is no folder before it
+        self._keep(context, msgspec.structs.replace(self._at, extract=extract_id))
+
+    def _keep(self, context: Context, progress: Progress) -> Progress:
         context["task_state_store"].set(STATE_KEY, msgspec.to_builtins(progress))
+        self._at = progress
         return progress
 
     def _progress(self, context: Context) -> tuple[Progress, bool]:
@@ -143,11 +173,10 @@ class ExtractOperator(BaseAsyncOperator):
             progress = msgspec.convert(stored, Progress)
             if progress.night == self.night:
                 self.log.info("Going on with the extract %s of an interrupted attempt", progress.extract)
+                self._at = progress
                 return progress, True
-        now = datetime.now(UTC)
-        extract = f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
-        begun = Progress(extract=extract, night=self.night, started=now.isoformat(), plan={})
-        return self.remember(context, begun), False
+        now = datetime.now(UTC).isoformat()
+        return self._keep(context, Progress(extract=new_extract_id(), night=self.night, started=now, plan={})), False
 
     def beyond_horizon(self) -> tuple[str, str]:
         """Say why a night beyond the horizon cannot be brought home, and what to do; a source may know better."""

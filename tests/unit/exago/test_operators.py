@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import zstandard
 
 from nightshift.errors import Rejected
 from nightshift.exago.configuration import Exago
@@ -185,11 +186,11 @@ def test_rows_of_a_past_night_are_worked_out_anew_from_what_was_received(
     server: Vendor, api: FakeExecutionApi, lake: Path
 ) -> None:
     taken = take(api, BEFORE, force=True)
-    folder = Landing(Lake.from_url(str(lake)), "exago", "tree", BEFORE).extract(taken.result["extract"])
-    asyncio.run(folder.write(2, b'{"data": [{"path": "wrong"}]}', 1))
+    folder = lake / "raw" / "exago" / "tree" / f"night={BEFORE}" / taken.result["extract"]
+    (folder / "page-00002.json.zst").write_bytes(zstandard.compress(b'{"data": [{"path": "wrong"}]}'))
     again = take(api, BEFORE)
     assert again.state == "success", again.error
-    assert again.result["extract"] == taken.result["extract"] + "-again"
+    assert again.result["extract"].startswith(taken.result["extract"] + "-again-")
     published = publish(api, again.result, CONFIG.catalog.tree_spec())
     assert published.state == "success", published.error
     assert len(rows(lake, "tree", BEFORE)) == 4

@@ -140,7 +140,7 @@ async def walked(case: Case, lake: Lake, extract: str) -> Manifest:
         source="flexnet",
         report="usage",
         night=NIGHT,
-        extract=extract,
+        extract=folder.extract_id,
         connection="c",
         attempt=1,
         started="",

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from nightshift.lake.errors import Completed, Damaged, Incomplete, NoExtract
+from nightshift.lake.errors import Completed, Damaged, Incomplete, NoExtract, PageTaken
 from nightshift.lake.landing import Landing, Manifest, VendorTotals
 from nightshift.lake.store import Lake
 from tests.unit.lake.conftest import NIGHT, land_night
@@ -102,23 +102,65 @@ async def test_a_damaged_page_is_named(lake: Lake) -> None:
         await folder.read(2)
 
 
-async def test_discarding_leaves_nothing_of_what_was_not_completed(lake: Lake) -> None:
+async def test_beginning_again_takes_another_folder_and_leaves_nothing_in_this_one(lake: Lake) -> None:
     manifest = await land_night(lake, [[{"a": 1}], [{"a": 2}]])
-    landing = Landing(lake, "flexnet", manifest.report, NIGHT)
+    landing, told = Landing(lake, "flexnet", manifest.report, NIGHT), []
     path = raw(lake, "flexnet", manifest.report, f"night={NIGHT}", "first", "manifest.json")
     path.write_bytes(path.read_bytes()[:20])
-    await landing.extract("first").discard()
-    assert await landing.extract("first").landed() == []
-    assert await landing.latest() is None
+    folder = landing.extract("first", told.append)
+    await folder.begin_again()
+    assert told == [folder.extract_id] != ["first"]
+    assert (await folder.landed(), await landing.extract("first").landed(), await landing.latest()) == ([], [], None)
+    await folder.begin_again()
+    assert told == [folder.extract_id], "an empty folder is as good as another"
+
+
+async def test_nothing_is_removed_where_the_other_folder_could_not_be_noted(lake: Lake) -> None:
+    """Airflow takes no note of an attempt that is none any more: the pages are those of the attempt that is."""
+
+    def refused(extract_id: str) -> None:
+        raise PermissionError(extract_id)
+
+    folder = Landing(lake, "flexnet", "usage", NIGHT).extract("x", refused)
+    await folder.write(1, b'{"data": []}', 0)
+    with pytest.raises(PermissionError):
+        await folder.begin_again()
+    assert (folder.extract_id, await folder.landed()) == ("x", [1])
 
 
 async def test_a_worker_that_thaws_after_its_extract_was_completed_takes_nothing_of_it_away(lake: Lake) -> None:
     manifest = await land_night(lake, [[{"a": 1}], [{"a": 2}]])
     landing = Landing(lake, "flexnet", manifest.report, NIGHT)
-    with pytest.raises(Completed, match="was completed by a later attempt"):
-        await landing.extract("first").discard()
+    thawed = landing.extract("first")
+    with pytest.raises(Completed, match="was completed by another attempt"):
+        await thawed.begin_again()
+    with pytest.raises(Completed):
+        await thawed.write(2, b'{"data": [{"a": 3}]}', 1)
+    entries = [await thawed.write(1, await thawed.read(1), 1)]
+    mine = Manifest.of(entries, **manifest.model_dump(exclude={"entries", "rows", "pages", "bytes", "sha256"}))
+    with pytest.raises(Completed):
+        await thawed.complete(mine)
+    await thawed.complete(manifest)  # the answer to its own was lost
     assert await landing.latest() == manifest
     assert await landing.extract("first").landed() == [1, 2]
+
+
+async def test_a_page_of_another_attempt_is_not_written_over(lake: Lake) -> None:
+    folder = Landing(lake, "flexnet", "usage", NIGHT).extract("x")
+    first = await folder.write(1, b'{"data": [1]}', 1)
+    assert await folder.write(1, b'{"data": [1]}', 1) == first
+    with pytest.raises(PageTaken, match=r"x/page-00001\.json\.zst was landed by another attempt"):
+        await folder.write(1, b'{"data": [2]}', 1)
+    assert await folder.read(1) == b'{"data": [1]}'
+
+
+async def test_a_page_that_has_rotted_is_landed_anew(lake: Lake) -> None:
+    folder = Landing(lake, "flexnet", "usage", NIGHT).extract("x")
+    await folder.write(1, b'{"data": [1]}', 1)
+    path = raw(lake, "flexnet", "usage", f"night={NIGHT}", "x", "page-00001.json.zst")
+    path.write_bytes(path.read_bytes()[:-3])
+    await folder.write(1, b'{"data": [1]}', 1)
+    assert await folder.read(1) == b'{"data": [1]}'
 
 
 @pytest.mark.parametrize("change", [b'"version": 2', b'"version": 1, "surprise": 1'])

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 from moto.server import ThreadedMotoServer
 
-from nightshift.lake.errors import Completed
+from nightshift.lake.errors import Completed, PageTaken
 from nightshift.lake.landing import Landing
 from nightshift.lake.store import Lake
 from nightshift.lake.tables import night_rows, publish
@@ -57,8 +57,13 @@ async def test_a_night_lands_and_is_published(bucket: Lake) -> None:
     assert sorted(row["id"] for row in read_table(bucket)) == [1, 2]
     assert publish(bucket, manifest, SPEC).already
     with pytest.raises(Completed):
-        await landing.extract("first").discard()
-    await landing.extract("second").discard()
+        await landing.extract("first").begin_again()
+    half = landing.extract("second")
+    await half.write(1, b'{"data": [1]}', 1)
+    with pytest.raises(PageTaken):
+        await half.write(1, b'{"data": [2]}', 1)
+    await half.begin_again()
+    assert await landing.extract("second").landed() == []
     assert await landing.latest() == manifest
 
 

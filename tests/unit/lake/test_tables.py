@@ -127,12 +127,12 @@ async def test_a_changed_type_is_refused_and_the_table_stays(lake: Lake) -> None
     with pytest.raises(SchemaDrift, match="was int64 and is string"):
         await put(lake, [{"id": "2"}], extract="second", model={"id": "string"})
     with pytest.raises(CastError, match=r"'2\.5' is not int64"):
-        await put(lake, [{"id": 2.5}], extract="second", model={"id": "float64"})
+        await put(lake, [{"id": 2.5}], extract="third", model={"id": "float64"})
     assert ids(lake) == [(NIGHT, 1)]
     allowed = PublishSpec.model_validate({"key": ["id"], "schema_rules": {"allow_type_change": True}})
-    await put(lake, [{"id": "2"}], allowed, extract="second", model={"id": "string"})
+    await put(lake, [{"id": "2"}], allowed, extract="fourth", model={"id": "string"})
     assert ids(lake) == [(NIGHT, 2)]
-    await put(lake, [{"id": 2.5}], allowed, extract="third", model={"id": "float64"})
+    await put(lake, [{"id": 2.5}], allowed, extract="fifth", model={"id": "float64"})
     assert ids(lake) == [(NIGHT, 2.5)]
 
 
@@ -283,7 +283,10 @@ async def test_rows_without_a_night_are_not_dropped_in_silence(lake: Lake) -> No
 
 async def test_a_page_that_was_changed_is_not_published(lake: Lake) -> None:
     manifest = await land_night(lake, [[{"id": 1}], [{"id": 2}]])
-    await land_night(lake, [[{"id": 1}], [{"id": 3}]])
+    other = await land_night(lake, [[{"id": 1}], [{"id": 3}]], extract="second")
+    night = Path(lake.url.removeprefix("file://"), "raw", "flexnet", manifest.report, f"night={NIGHT}")
+    changed, into = (night / one.extract / "page-00002.json.zst" for one in (manifest, other))
+    changed.write_bytes(into.read_bytes())
     with pytest.raises(Damaged, match=r"page-00002\.json\.zst is not what was received"):
         publish(lake, manifest, KEYED)
 

@@ -1,0 +1,155 @@
+"""Two attempts at one extract: a worker that was held up wakes up after its retry has begun."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, ClassVar
+
+import msgspec
+import pytest
+from airflow.sdk import DAG
+
+from nightshift.lake.errors import Completed, Incomplete
+from nightshift.lake.extract import Manifest, Progress
+from nightshift.lake.landing import ExtractFolder, Landing
+from nightshift.lake.store import Lake
+from nightshift.nights.extract import STATE_KEY, ExtractOperator
+from tests.execution_api import FakeExecutionApi
+
+NIGHT = "2026-11-21"
+Play = Callable[["Source", ExtractFolder, Progress, Any], Awaitable[Manifest]]
+
+
+class Source(ExtractOperator):
+    """Plays what a test says, one play an attempt."""
+
+    source: ClassVar[str] = "flexnet"
+    plays: ClassVar[list[Play]] = []
+
+    flexnet_conn_id = "flexnet_default"
+
+    async def extract(self, folder: ExtractFolder, progress: Progress, context: Any) -> Manifest:
+        return await self.plays.pop(0)(self, folder, progress, context)
+
+    async def landed(self, folder: ExtractFolder, progress: Progress, context: Any, *bodies: bytes) -> Manifest:
+        entries = [await folder.write(number, body, 1) for number, body in enumerate(bodies, 1)]
+        return self.manifest_of(entries, progress, context, format="json")
+
+
+@pytest.fixture
+def lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lake:
+    monkeypatch.setenv("NIGHTSHIFT_LAKE", str(tmp_path / "lake"))
+    return Lake.from_url(str(tmp_path / "lake"))
+
+
+@pytest.fixture
+def landing(lake: Lake) -> Landing:
+    return Landing(lake, "flexnet", "usage", NIGHT)
+
+
+def attempts(*plays: Play) -> tuple[FakeExecutionApi, Any]:
+    """Run attempts until the plays are over; return the last."""
+    Source.plays = list(plays)
+    api = FakeExecutionApi(max_tries=5)
+    with DAG("d", schedule=None):
+        task = Source(task_id="usage.extract", report="usage", night=NIGHT)
+    while Source.plays:
+        run = api.run(task)
+    return api, run
+
+
+async def dies(self: Source, folder: ExtractFolder, progress: Progress, context: Any) -> Manifest:
+    await folder.write(1, b'{"data": [1]}', 1)
+    raise ConnectionError("the worker is gone")
+
+
+def refused(extract_id: str) -> None:
+    """Answer as Airflow does an attempt that is none any more."""
+    raise PermissionError(extract_id)
+
+
+def test_what_the_attempt_before_has_completed_is_the_tasks_extract(landing: Landing) -> None:
+    """It wakes up, completes what it was at, and cannot report it: the retry neither fails nor lands it twice."""
+
+    async def begins_again(self: Source, folder: ExtractFolder, progress: Progress, context: Any) -> Manifest:
+        thawed = landing.extract(progress.extract, refused)
+        await thawed.complete(await self.landed(thawed, progress, context, b'{"data": [1]}'))
+        await folder.begin_again()
+        raise AssertionError("it would land it twice")
+
+    api, run = attempts(dies, begins_again)
+    assert run.state == "success", run.error
+    manifest = asyncio.run(landing.latest())
+    assert manifest is not None
+    assert run.result["extract"] == manifest.extract
+    assert STATE_KEY not in api.task_store
+
+
+def test_the_retry_that_comes_second_to_the_manifest_has_the_first_one(landing: Landing) -> None:
+    async def comes_second(self: Source, folder: ExtractFolder, progress: Progress, context: Any) -> Manifest:
+        thawed = landing.extract(progress.extract, refused)
+        await thawed.complete(await self.landed(thawed, progress, context, b'{"data": [1]}'))
+        return await self.landed(folder, progress, context, b'{"data": [1]}')
+
+    _, run = attempts(dies, comes_second)
+    assert (run.state, run.result["rows"]) == ("success", 1)
+
+
+def test_a_page_that_the_attempt_before_lands_meanwhile_is_not_mixed_with_those_of_the_retry(landing: Landing) -> None:
+    """The vendor's rows have changed between the two: each extract is of one attempt, and both can be read."""
+    folders: list[str] = []
+
+    async def meets_it(self: Source, folder: ExtractFolder, progress: Progress, context: Any) -> Manifest:
+        self.remember(context, msgspec.structs.replace(progress, plan={"window": "of attempt 1"}))
+        await landing.extract(progress.extract, refused).write(2, b'{"data": ["old"]}', 1)
+        return await goes_on(self, folder, progress, context)
+
+    async def goes_on(self: Source, folder: ExtractFolder, progress: Progress, context: Any) -> Manifest:
+        folders.append(folder.extract_id)
+        manifest = await self.landed(folder, progress, context, b'{"data": [1]}', b'{"data": ["new"]}')
+        assert progress.plan == {"window": "of attempt 1"}
+        self.remember(context, progress)
+        return manifest
+
+    async def notes(self: Source, folder: ExtractFolder, progress: Progress, context: Any) -> Manifest:
+        found = context["task_state_store"].get(STATE_KEY, None)
+        assert (found["extract"], found["plan"]) == (folder.extract_id, {"window": "of attempt 1"})
+        return await goes_on(self, folder, progress, context)
+
+    _, run = attempts(dies, meets_it, notes)
+    assert run.state == "success", run.error
+    first, second = folders
+    assert first != second == run.result["extract"]
+    assert asyncio.run(landing.extract(second).read(2)) == b'{"data": ["new"]}'
+
+    async def thaws() -> None:
+        """What is left of the first folder is no extract, and the second is not the thawed worker's to touch."""
+        entries = [await landing.extract(second).write(n, await landing.extract(second).read(n), 1) for n in (1, 2)]
+        manifest = (await landing.manifest(second)).model_copy(update={"extract": first})
+        with pytest.raises(Incomplete):
+            await landing.extract(first, refused).complete(manifest)
+        late = Manifest.of(
+            entries[:1],
+            **(await landing.manifest(second)).model_dump(exclude={"entries", "rows", "pages", "bytes", "sha256"}),
+        )
+        with pytest.raises(Completed):
+            await landing.extract(second, refused).complete(late)
+
+    asyncio.run(thaws())
+    assert asyncio.run(landing.latest()) == asyncio.run(landing.manifest(second))
+
+
+def test_an_attempt_that_is_none_any_more_writes_over_nothing(landing: Landing) -> None:
+    """Here the one that was held up finds the retry's page: Airflow refuses it another folder, and that ends it."""
+
+    async def retry_is_quicker(self: Source, folder: ExtractFolder, progress: Progress, context: Any) -> Manifest:
+        folder._renewed = refused
+        await landing.extract(progress.extract).write(1, b'{"data": ["of the retry"]}', 1)
+        return await self.landed(folder, progress, context, b'{"data": [1]}')
+
+    api, run = attempts(retry_is_quicker)
+    assert isinstance(run.error, PermissionError)
+    kept = api.task_store[STATE_KEY]
+    assert asyncio.run(landing.extract(kept["extract"]).read(1)) == b'{"data": ["of the retry"]}'
