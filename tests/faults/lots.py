@@ -36,11 +36,11 @@ def lot(name: str, part: int) -> tuple[list[Ended], list[str]]:
     broken: list[str] = []
     for number, (trouble, length, call) in enumerate(meetings(scene)):
         if number % PARTS == part:
+            where = f"{name}, {trouble.name} {length} at {call.route if call else 'any call'}"
             try:
                 cells.append(meet(scene, trouble, length, call, truth))
             except Broken as wrong:
-                broken.append(str(wrong))
+                broken.append(f"{where}: {wrong}")
             except Exception as error:  # noqa: BLE001, RUF100 - a line of the report, not its end
-                where = f"{name}, {trouble.name} {length} at {call.route if call else 'any call'}"
                 broken.append(f"{where}: the harness: {type(error).__name__}: {str(error)[:300]}")
     return cells, broken
