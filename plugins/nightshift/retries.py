@@ -22,11 +22,11 @@ from nightshift.errors import (
     Unreachable,
     VendorError,
 )
-from nightshift.lake.errors import Contended, Incomplete, LakeError, UnfitStore
+from nightshift.lake.errors import Contended, Incomplete, LakeError, PageTaken, UnfitStore
 
 HOPELESS = (AuthFailed, Forbidden, NotFound, Rejected, Ambiguous, JobFailed)
 PASSING = (RateLimited, Unreachable, BadResponse)
-PASSING_IN_LAKE = (Contended, Incomplete)
+PASSING_IN_LAKE = (Contended, Incomplete, PageTaken)
 
 FIRST_DELAY = 10.0
 LONGEST_DELAY = 600.0

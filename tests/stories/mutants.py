@@ -43,7 +43,7 @@ class Mutant:
 
 
 MUTANTS: list[Mutant] = []
-TWICE, ORDER, BUILT, CLOSED, VERIFIED, PEOPLE = promises.PROMISES
+TWICE, ORDER, BUILT, CLOSED, VERIFIED, PEOPLE, GREEN = promises.PROMISES
 
 
 def mutant(name: str, promise: str) -> Callable[[Callable[[pytest.MonkeyPatch], None]], None]:
@@ -263,6 +263,11 @@ def _known_to_airflow_alone(patch: pytest.MonkeyPatch) -> None:
         return None
 
     patch.setattr(PromotionJobOperator, "_restore", nothing)
+
+
+@mutant("a roll-back is forgotten where what failed was put right later", GREEN)
+def _rolled_back(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(progress, "_taken_back", lambda *_: "")
 
 
 def _quorum(patch: pytest.MonkeyPatch, **changes: Any) -> None:

@@ -164,6 +164,28 @@ def no_approval_by_too_few_or_for_anything_else(world: World) -> Iterator[str]:
             yield f"{what} ({one.request}) against the word of {', '.join(against)}"
 
 
+def no_green_that_is_not_true(world: World) -> Iterator[str]:
+    """A run is green as a promotion where its version is what it brought to each of its stages last, and came there
+    well; nothing of it is underway there.
+    """
+    for claim in world.claimed:
+        for stage in claim.stages:
+            mine = [one for one in world.deploys(stage) if one.run == claim.run and one.number <= claim.after]
+            if open_yet := [one.request for one in mine if not _has_ended(world, one, claim.after)]:
+                yield f"{claim.run} is green, and {stage} is being deployed to: {open_yet}"
+                continue
+            last = max(mine, key=lambda one: world.ended[one.request].number, default=None)
+            there = world.ran_before(stage, claim.after + 1) if last is None else last.version
+            if there != claim.version or (last is not None and not world.completed(last)):
+                what = f"({last.request}, {world.ended[last.request].status})" if last else ""
+                yield f"{claim.run} is green with {claim.version}, and {stage} has {there} {what}".rstrip()
+
+
+def _has_ended(world: World, one: Made, by: int) -> bool:
+    end = world.ended.get(one.request)
+    return end is not None and end.number <= by
+
+
 def _stands(answer: Answer, asked_anew: int) -> bool:
     """Whether a no is in the way."""
     return answer.option != "Approve" and answer.turn > asked_anew
@@ -210,6 +232,7 @@ PROMISES: Mapping[str, Callable[[World], Iterator[str]]] = {
     "no change inside a freeze or a hold": no_change_inside_a_freeze_or_a_hold,
     "no stage without its verification and soak": no_stage_without_its_verification_and_soak,
     "no approval by too few, by the requester, or for anything else": no_approval_by_too_few_or_for_anything_else,
+    "no green that is not true": no_green_that_is_not_true,
 }
 
 

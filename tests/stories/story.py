@@ -17,6 +17,7 @@ from nightshift.jobs.record import RESOLUTION_KEY
 from nightshift.lake.store import Lake
 from nightshift.promotion.doubts import doubts_in, may_settle, settle
 from nightshift.promotion.gate import OVERRIDE
+from nightshift.promotion.record import PromotionOutcome
 from nightshift.promotion.recorder import StepUnfinished
 from tests.stories.airflow import Parked, Run
 from tests.stories.clock import StoryClock
@@ -25,7 +26,7 @@ from tests.stories.happenings import Happenings
 from tests.stories.line import Line
 from tests.stories.promises import broken
 from tests.stories.shapes import PEOPLE, Shape
-from tests.stories.world import Answer, Ledger
+from tests.stories.world import Answer, Claimed, Ledger
 
 MOST_STEPS = 1000
 CALM = 140
@@ -149,6 +150,10 @@ class Story:
             line.asked_with.setdefault((run.name, task), line.airflow.shown(run, task))
         if state == "failed" and error is not None:
             self._failed(line, run, task, error)
+        record = line.record(run.name) if (task, state) == ("close", "success") else None
+        if record is not None and record.outcome is PromotionOutcome.PROMOTED:
+            version = line.world.version_of(run.name)
+            line.world.claimed.append(Claimed(run.name, version, record.stages, self.ledger.seen))
         if line.airflow.next_task(run) is None:
             run.alive = False
 

@@ -81,6 +81,19 @@ class Cleared:
 
 
 @dataclass(frozen=True)
+class Claimed:
+    """A run that has ended green, as a promotion: its version runs in these stages.
+
+    :param after: number of the last effect at FlexDeploy before it
+    """
+
+    run: str
+    version: int | None
+    stages: tuple[str, ...]
+    after: int
+
+
+@dataclass(frozen=True)
 class Probed:
     """What an application answered to a request to it."""
 
@@ -223,6 +236,7 @@ class World:
     ended: dict[int, Ended] = field(default_factory=dict)
     answers: list[Answer] = field(default_factory=list)
     cleared: list[Cleared] = field(default_factory=list)
+    claimed: list[Claimed] = field(default_factory=list)
     started_by: dict[str, str | None] = field(default_factory=dict)
     """Run → the person who started it."""
     given: dict[str, Given] = field(default_factory=dict)

@@ -9,13 +9,14 @@ from typing import Any, ClassVar
 
 import msgspec
 import pytest
-from airflow.sdk import DAG
+from airflow.sdk import DAG, RetryAction
 
-from nightshift.lake.errors import Completed, Incomplete
+from nightshift.lake.errors import Completed, Incomplete, PageTaken
 from nightshift.lake.extract import Manifest, Progress
 from nightshift.lake.landing import ExtractFolder, Landing
 from nightshift.lake.store import Lake
 from nightshift.nights.extract import STATE_KEY, ExtractOperator
+from nightshift.retries import VendorRetryPolicy
 from tests.execution_api import FakeExecutionApi
 
 NIGHT = "2026-11-21"
@@ -153,3 +154,7 @@ def test_an_attempt_that_is_none_any_more_writes_over_nothing(landing: Landing) 
     assert isinstance(run.error, PermissionError)
     kept = api.task_store[STATE_KEY]
     assert asyncio.run(landing.extract(kept["extract"]).read(1)) == b'{"data": ["of the retry"]}'
+
+
+def test_an_attempt_that_met_another_twice_is_tried_again() -> None:
+    assert VendorRetryPolicy().evaluate(PageTaken("two pages"), 1, 3).action is not RetryAction.FAIL
