@@ -55,7 +55,7 @@ def run(
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(jobs, mp_context=context, initializer=quietly) as pool:
         waiting = iter(lots)
-        running = {pool.submit(lot, *one) for one, _ in zip(waiting, range(jobs + 1), strict=False)}
+        running = {pool.submit(lot, *one) for _, one in zip(range(jobs + 1), waiting, strict=False)}
         while running:
             ended = next(as_completed(running))
             running.discard(ended)

@@ -235,7 +235,10 @@ SCENES: tuple[Scene, ...] = (
         TokenFlexRequestExportOperator,
         "tokenflex",
         _token_flex,
-        lambda vendor: _task(_QuickRequest, contract=CONTRACT, night=NIGHT, file_name="desktop", **USAGE),
+        # Its patience with a full queue is counted by the clock of this machine, which does not hurry.
+        lambda vendor: _task(
+            _QuickRequest, contract=CONTRACT, night=NIGHT, file_name="desktop", queue_timeout=2.0, **USAGE
+        ),
         _TOKENFLEX,
     ),
     Scene(

@@ -74,7 +74,7 @@ def run(count: int, seed: int, only: str, jobs: int, minutes: float | None) -> d
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(jobs, mp_context=context, initializer=begin) as pool:
         waiting = iter(lots)
-        running = {pool.submit(lot, seed, *one) for one, _ in zip(waiting, range(jobs + 1), strict=False)}
+        running = {pool.submit(lot, seed, *one) for _, one in zip(range(jobs + 1), waiting, strict=False)}
         while running:
             done = next(as_completed(running))
             running.discard(done)
