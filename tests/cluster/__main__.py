@@ -199,7 +199,15 @@ class Outcome:
         )
 
 
-FOUND: tuple[str, ...] = ()
+FOUND: tuple[str, ...] = (
+    "A worker that had been frozen completed its extract after its retry had begun: the retry failed and a person "
+    "had to clear it; and it could have put its pages in the place of the retry's. Nothing landed is written over "
+    "now, and the retry takes what is complete.",
+    "A triggerer that was late with its heartbeat was told, where another one had taken its waits over, that a "
+    "person had acted: it asked the vendor to cancel a healthy job.",
+    "A promotion whose stage had been rolled back ended green after what had failed before was put right by a "
+    "person's word, although the version before it ran there.",
+)
 
 
 def _options() -> argparse.Namespace:
