@@ -83,6 +83,8 @@ def hurried() -> Iterator[_Waits]:
             return clock.utcnow() + timedelta(seconds=asyncio.get_running_loop().time() - time.monotonic())
 
     waits.seconds, clock = 0.0, temporal.timezone
+    # Airflow's operators take the loop that a thread has already; without one they ask for a new one.
+    asyncio.set_event_loop(None)
     asyncio.new_event_loop = asyncio.events.new_event_loop = new_event_loop
     temporal.timezone = Ahead()  # type: ignore[assignment]
     try:
