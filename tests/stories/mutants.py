@@ -15,11 +15,19 @@ from nightshift.http.timely import SendWindow
 from nightshift.jobs import once
 from nightshift.jobs.decision import AskPerson, Decision, Look, Situation, Submit, decide
 from nightshift.jobs.record import RECORD_KEY
-from nightshift.promotion import approval_operator, begin_operator, gate, probe, recorder, soak_operator
+from nightshift.promotion import (
+    approval_operator,
+    begin_operator,
+    closing_operators,
+    gate,
+    probe,
+    recorder,
+    soak_operator,
+)
 from nightshift.promotion.gate import Gate
 from nightshift.promotion.job_operators import PromotionDeployOperator
 from nightshift.promotion.job_step import PromotionJobOperator
-from nightshift.promotion.record import PromotionRecord, Version
+from nightshift.promotion.record import PromotionOutcome, PromotionRecord, Version
 from nightshift.promotion.rules import progress, way_back
 from nightshift.promotion.rules.people import Tally
 from tests.stories import promises
@@ -265,9 +273,15 @@ def _known_to_airflow_alone(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(PromotionJobOperator, "_restore", nothing)
 
 
-@mutant("a roll-back is forgotten where what failed was put right later", GREEN)
-def _rolled_back(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(progress, "_taken_back", lambda *_: "")
+@mutant("whose tasks are all through is promoted, whatever its record says", GREEN)
+def _all_through(patch: pytest.MonkeyPatch) -> None:
+    real = closing_operators.outcome_of
+
+    def through(record: PromotionRecord, failed: Any) -> tuple[PromotionOutcome, str]:
+        outcome, why = real(record, failed)
+        return (PromotionOutcome.PROMOTED if outcome in closing_operators.BAD_OUTCOMES and not failed else outcome), why
+
+    patch.setattr(closing_operators, "outcome_of", through)
 
 
 def _quorum(patch: pytest.MonkeyPatch, **changes: Any) -> None:
