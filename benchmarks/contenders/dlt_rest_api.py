@@ -12,7 +12,7 @@ os.environ["RUNTIME__DLTHUB_TELEMETRY"] = "false"
 os.environ["RUNTIME__LOG_LEVEL"] = "WARNING"
 
 import dlt  # type: ignore[import-not-found]  # noqa: E402 - in an environment of its own; reads settings at import
-from dlt.sources.rest_api import rest_api_source  # type: ignore[import-not-found]  # noqa: E402
+from dlt.sources.rest_api import rest_api_source  # type: ignore[import-not-found]  # noqa: E402 - as above
 
 source = rest_api_source(
     {

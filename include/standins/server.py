@@ -100,7 +100,7 @@ class StandIn(Generic[S]):
     # What a vendor overrides.
 
     def routes(self) -> Sequence[Route]:
-        raise NotImplementedError
+        raise NotImplementedError  # there is no vendor without its own
 
     def authenticate(self, request: Request) -> str:
         """Return who calls.

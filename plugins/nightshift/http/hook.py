@@ -358,11 +358,11 @@ class VendorHook(HttpAsyncHook):
 
     async def run(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Refuse: the base class would open a connection a request, without time-outs and typed errors."""
-        raise NotImplementedError("use request() or stream() inside 'async with hook:'")
+        raise NotImplementedError("use request() or stream() inside 'async with hook:'")  # Airflow's, see above
 
     def session(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Refuse: the hook itself is the session."""
-        raise NotImplementedError("use request() or stream() inside 'async with hook:'")
+        raise NotImplementedError("use request() or stream() inside 'async with hook:'")  # Airflow's, see above
 
     async def _checked(self) -> str:
         attempts, self.backoff.attempts = self.backoff.attempts, 1

@@ -256,6 +256,8 @@ class ExtractFolder:
         # A manifest that cannot be read goes first, so that nobody reads a half of the folder.
         await objects.adelete(left, names[0])
         await objects.adelete(left, *names[1:])
+        # Nor one that another attempt has written meanwhile: its pages are gone.
+        await objects.adelete(left, MANIFEST)
 
     async def remove(self, numbers: Collection[int]) -> None:
         """Remove pages that are to be landed anew."""

@@ -400,3 +400,5 @@ def test_a_roll_back_that_nobody_has_seen_end_leaves_no_green_promotion(play_of:
     closed = run.do("close")
     assert (closed.state, run.record.outcome) == ("failed", PromotionOutcome.FAILED)
     assert "nobody has seen how that ended" in str(closed.error)
+    # What is to be cleared is the roll-back: another deployment beside it would be a guess.
+    assert "Clear roll_back.deploy with all that follows" in str(run.do("PROD.deploy").error)

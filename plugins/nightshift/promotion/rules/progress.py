@@ -124,7 +124,7 @@ def _taken_back(record: PromotionRecord, deploy: PromotionStep) -> str:
     """
     for step in in_doubt(record):
         if step.stage == deploy.stage and step.kind is StepKind.ROLL_BACK:
-            return f"{deploy.task} was followed by {step.words}: nobody has seen how that ended"
+            return f"{step.words}, after {deploy.task}: nobody has seen how that ended"
     there = deployed(record).get(deploy.stage or "")
     if there is None or deploy.version is None or there.version.id == deploy.version.id:
         return ""
