@@ -145,6 +145,16 @@ async def test_a_worker_that_thaws_after_its_extract_was_completed_takes_nothing
     assert await landing.extract("first").landed() == [1, 2]
 
 
+async def test_a_manifest_that_comes_while_its_pages_are_removed_is_not_left_without_them(lake: Lake) -> None:
+    manifest = await land_night(lake, [[{"a": 1}], [{"a": 2}]])
+    landing = Landing(lake, "flexnet", manifest.report, NIGHT)
+    path = raw(lake, "flexnet", manifest.report, f"night={NIGHT}", "first", "manifest.json")
+    late = path.read_bytes()
+    path.unlink()
+    await landing.extract("first", lambda extract_id: path.write_bytes(late)).begin_again()
+    assert (path.exists(), await landing.latest(), await landing.extract("first").landed()) == (False, None, [])
+
+
 async def test_a_page_of_another_attempt_is_not_written_over(lake: Lake) -> None:
     folder = Landing(lake, "flexnet", "usage", NIGHT).extract("x")
     first = await folder.write(1, b'{"data": [1]}', 1)
