@@ -28,7 +28,7 @@ from nightshift.exago.report import (
 from nightshift.exago.source import CHANGES, EXAGO, TREE
 from nightshift.exago.tree import TREE_COLUMNS, Tree
 from nightshift.fields import nearest
-from nightshift.lake.extract import Progress, describe
+from nightshift.lake.extract import Progress, describe, now_after
 from nightshift.lake.landing import Landing, Manifest, VendorTotals
 from nightshift.lake.spec import CsvSpec
 from nightshift.nights.extract import ExtractOperator
@@ -58,7 +58,7 @@ class ExagoExtractOperator(ExtractOperator):
     def manifest_of(self, entries: Iterable[PageEntry], progress: Progress, context: Context, **more: Any) -> Manifest:
         """Return the manifest of these pages."""
         now = datetime.now(UTC).isoformat()
-        given = {"format": "json", "window": {"taken": now}, "finished": now, **more}
+        given = {"format": "json", "window": {"taken": now}, **more}
         return super().manifest_of(entries, progress, context, **given)
 
 
@@ -104,7 +104,7 @@ class ExagoTreeExtractOperator(ExagoExtractOperator):
         again = manifest.model_dump(
             include={"source", "report", "night", "connection", "attempt", "started", "format", "window", "model"}
         )
-        finished, notes = datetime.now(UTC).isoformat(), {**manifest.notes, "worked_out_from": manifest.extract}
+        finished, notes = now_after(manifest.finished), {**manifest.notes, "worked_out_from": manifest.extract}
         made = Manifest.of(entries, **again, extract=folder.extract_id, finished=finished, notes=notes)
         await folder.complete(made)
         return describe(made, 0.0)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 import msgspec
 from pydantic import Field, ValidationError, model_validator
 
 from nightshift.fields import Day, Frozen
+from nightshift.lake.commit_note import iso_of, microseconds_of
 from nightshift.lake.errors import Damaged
 from nightshift.lake.spec import Column
 
@@ -195,12 +197,26 @@ class Progress(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     :param night: the night
     :param started: when the first attempt began, ISO 8601
     :param plan: what the source decided at the start and must not decide anew, for instance its window
+    :param after: when the newest extract of the night was finished as this one began, ISO 8601; empty where there was
+        none. By the clock of another worker, so it may be to come
     """
 
     extract: str
     night: str
     started: str
     plan: dict[str, Any]
+    after: str = ""
+
+
+def now_after(finished: str) -> str:
+    """Return when an extract is finished that is finished now, ISO 8601: later than another one, also where the clock
+    of its worker was ahead.
+
+    :param finished: when the other one was, ISO 8601; empty where there is none
+    """
+    now, before = datetime.now(UTC), microseconds_of(finished)
+    at = microseconds_of(now.isoformat())
+    return now.isoformat() if before is None or at is None or at > before else iso_of(before + 1)
 
 
 def describe(manifest: Manifest, seconds: float) -> dict[str, Any]:

@@ -16,8 +16,8 @@ from airflow.sdk import BaseAsyncOperator, Context
 
 from nightshift.errors import BeyondHorizon, VendorError
 from nightshift.lake import objects
-from nightshift.lake.errors import Completed, PageTaken
-from nightshift.lake.extract import Manifest, Progress, describe
+from nightshift.lake.errors import Completed, Damaged, PageTaken
+from nightshift.lake.extract import Manifest, Progress, describe, now_after
 from nightshift.lake.landing import Landing, new_extract_id
 from nightshift.metrics import Metric, count, took
 from nightshift.nights.index import record_error
@@ -74,7 +74,7 @@ class ExtractOperator(BaseAsyncOperator):
             return await self.from_landing(landing)
         began = time.monotonic()
         await objects.aprobe(landing.lake)
-        progress, goes_on = self._progress(context)
+        progress, goes_on = await self._progress(context, landing)
         folder = landing.extract(progress.extract, renewed=partial(self._renew, context))
         if goes_on and (manifest := await folder.completed()) is not None:
             return self._adopted(manifest, context, began)
@@ -138,7 +138,8 @@ class ExtractOperator(BaseAsyncOperator):
         """Return the manifest of these pages.
 
         :param more: what only this source knows: ``format``, ``window``, ``request``, ``vendor_totals``, ``model``,
-            ``notes``; ``finished`` is now where it does not say otherwise
+            ``notes``; ``finished`` is now where it does not say otherwise, and never before an extract that was there
+            when this one began
         """
         about = {
             "source": self.source,
@@ -148,7 +149,7 @@ class ExtractOperator(BaseAsyncOperator):
             "connection": getattr(self, f"{self.source}_conn_id"),
             "attempt": context["ti"].try_number,
             "started": progress.started,
-            "finished": datetime.now(UTC).isoformat(),
+            "finished": now_after(progress.after),
         }
         return Manifest.of(entries, **{**about, **more})
 
@@ -166,7 +167,7 @@ class ExtractOperator(BaseAsyncOperator):
         self._at = progress
         return progress
 
-    def _progress(self, context: Context) -> tuple[Progress, bool]:
+    async def _progress(self, context: Context, landing: Landing) -> tuple[Progress, bool]:
         """Return what is known of the extract, and whether an attempt before this one has begun it."""
         stored = context["task_state_store"].get(STATE_KEY, None)
         if stored is not None:
@@ -175,8 +176,19 @@ class ExtractOperator(BaseAsyncOperator):
                 self.log.info("Going on with the extract %s of an interrupted attempt", progress.extract)
                 self._at = progress
                 return progress, True
-        now = datetime.now(UTC).isoformat()
-        return self._keep(context, Progress(extract=new_extract_id(), night=self.night, started=now, plan={})), False
+        try:
+            newest = await landing.latest()
+        except Damaged as damaged:
+            self.log.warning("Whether the clock of this worker is behind is not known: %s", damaged)
+            newest = None
+        begun = Progress(
+            extract=new_extract_id(),
+            night=self.night,
+            started=datetime.now(UTC).isoformat(),
+            plan={},
+            after="" if newest is None else newest.finished,
+        )
+        return self._keep(context, begun), False
 
     def beyond_horizon(self) -> tuple[str, str]:
         """Say why a night beyond the horizon cannot be brought home, and what to do; a source may know better."""

@@ -24,8 +24,6 @@ from airflow.sdk.exceptions import AirflowSkipException, TaskDeferred
 from tests.simulation.world.loop import PROCESS, Killed, Process
 from tests.simulation.world.universe import Broken, Universe
 
-MOST_AHEAD = 7200.0
-"""Seconds that a worker's clock may be ahead of the others, or behind."""
 RETRIES = 3
 CLEARS = 8
 """Clears after which a task that does not end well is a broken promise."""
@@ -192,7 +190,7 @@ class Airflow:
             seconds = random.choice((3.0, 12.0, 45.0, 400.0, 1200.0))
             process.fates.append((step(), lambda: self._freeze(process, seconds)))
         if random.random() < fates.jump:
-            ahead = random.choice((-MOST_AHEAD, -600.0, -30.0, 30.0, 600.0, MOST_AHEAD))
+            ahead = random.choice((-7200.0, -600.0, -30.0, 30.0, 600.0, 7200.0))
             process.fates.append((step(), lambda: self._jump(process, ahead)))
         process.fates.sort(key=lambda fate: fate[0])
 

@@ -28,9 +28,11 @@ from nightshift.jobs.state import JobState, JobStatus, RunIdentity
 from nightshift.jobs.waiting import EventKind, Watch
 from nightshift.lake import delta, landing, objects, pages, tables
 from nightshift.lake.checks import CheckResult
+from nightshift.lake.extract import now_after
 from nightshift.lake.landing import ExtractFolder
 from nightshift.lake.parts import PartStream
 from nightshift.lake.snapshot import Snapshot
+from nightshift.nights import extract as extracting
 from nightshift.tokenflex import adapter as export_adapter
 from nightshift.tokenflex import renewal, tokens
 from nightshift.tokenflex.adapter import TokenFlexExportAdapter
@@ -255,6 +257,11 @@ def _manifest_first(patch: pytest.MonkeyPatch) -> None:
 
     patch.setattr(objects, "awrite", awrite)
     patch.setattr(ExtractFolder, "complete", complete)
+
+
+@mutant("landing", "reports", "which of two extracts is newer is told by the clock alone")
+def _by_the_clock(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(extracting, "now_after", lambda finished: now_after(""))
 
 
 @mutant("landing", "reports", "a page is not compared with its digest")

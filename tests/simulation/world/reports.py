@@ -22,7 +22,7 @@ from nightshift.lake.landing import Landing
 from nightshift.lake.spec import PublishSpec
 from nightshift.lake.store import Lake
 from nightshift.nights.publish import PublishNightOperator
-from tests.simulation.world.airflow import MOST_AHEAD, Airflow
+from tests.simulation.world.airflow import Airflow
 from tests.simulation.world.clock import WorldClock
 from tests.simulation.world.harm import Harm
 from tests.simulation.world.universe import Broken, Universe
@@ -162,8 +162,7 @@ class ReportWorld:
         """Land the first night again, twice, and publish the two in any order."""
         night = self.nights[0]
         old = await self._landed(night)
-        # Which of the two is newer is told by the clocks of their workers, of which one may be ahead and one behind.
-        await asyncio.sleep(2 * MOST_AHEAD + 100.0 if self.airflow.fates.jump else 5.0)
+        await asyncio.sleep(5.0)
         self.vendor.turn(rows_a_day={GROUP: MORE})
         self.vendor.faults.clear()
         new = await self._landed(night)

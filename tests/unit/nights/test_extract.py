@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -20,6 +21,7 @@ from nightshift.retries import VendorRetryPolicy
 from tests.execution_api import FakeExecutionApi
 
 NIGHT = "2026-11-21"
+TOMORROW, NEXT_WEEK = ((datetime.now(UTC) + timedelta(days=days)).isoformat() for days in (1, 7))
 Play = Callable[["Source", ExtractFolder, Progress, Any], Awaitable[Manifest]]
 
 
@@ -154,6 +156,44 @@ def test_an_attempt_that_is_none_any_more_writes_over_nothing(landing: Landing) 
     assert isinstance(run.error, PermissionError)
     kept = api.task_store[STATE_KEY]
     assert asyncio.run(landing.extract(kept["extract"]).read(1)) == b'{"data": ["of the retry"]}'
+
+
+def test_an_extract_is_newer_than_what_was_there_whatever_the_clock_says(landing: Landing) -> None:
+    """The worker of the first one had a clock that was ahead by a day, and the second attempt of the other has it, too:
+    what counts is what was there when it began.
+    """
+
+    async def ahead(self: Source, folder: ExtractFolder, progress: Progress, context: Any) -> Manifest:
+        manifest = await self.landed(folder, progress, context, b'{"data": [1]}')
+        return manifest.model_copy(update={"finished": TOMORROW})
+
+    async def meanwhile(self: Source, folder: ExtractFolder, progress: Progress, context: Any) -> Manifest:
+        another = landing.extract("another")
+        await another.complete(
+            (await self.landed(another, progress, context, b'{"data": [2]}')).model_copy(
+                update={"extract": "another", "finished": NEXT_WEEK}
+            )
+        )
+        raise ConnectionError("the worker is gone")
+
+    async def lands(self: Source, folder: ExtractFolder, progress: Progress, context: Any) -> Manifest:
+        return await self.landed(folder, progress, context, b'{"data": [3]}')
+
+    attempts(ahead)
+    _, run = attempts(meanwhile, lands)
+    finished = asyncio.run(landing.manifest(run.result["extract"])).finished
+    assert TOMORROW < finished < NEXT_WEEK
+
+
+def test_an_extract_does_not_mind_that_another_one_cannot_be_read(landing: Landing) -> None:
+    async def lands(self: Source, folder: ExtractFolder, progress: Progress, context: Any) -> Manifest:
+        return await self.landed(folder, progress, context, b'{"data": [1]}')
+
+    _, first = attempts(lands)
+    folder = Path(landing.lake.url.removeprefix("file://"), *landing.path, first.result["extract"])
+    (folder / "manifest.json").write_bytes(b"{")
+    _, run = attempts(lands)
+    assert run.state == "success", run.error
 
 
 def test_an_attempt_that_met_another_twice_is_tried_again() -> None:
