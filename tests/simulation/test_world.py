@@ -24,6 +24,7 @@ FOUND = {
     152257514919: "an attempt that was killed before it asked the vendor for another try of an export used one up",
     152257515119: "a landed page that was another one than was asked for stopped every retry",
     523398790647: "a worker that thawed took the manifest of the extract away that its retry had completed",
+    566785529853: "an export whose request was lost six attempts ago, and which the list had late, was left there",
     30026: "a torn manifest of one night stopped the nights after it, which looked there for the columns before",
 }
 """Seeds in which the provider once broke a promise, and what it was."""

@@ -45,8 +45,8 @@ _FIRST_LOOK, _LONGEST_LOOK = 5.0, 60.0
 """Seconds between looks for a job; each pause is twice the one before."""
 _LOOK_AT_MOST = 30.0
 """Seconds for which an attempt looks for the job of a request of its own; longer is a matter of the next one."""
-_KEPT = 5
-"""Intents that are remembered as given up."""
+_KEPT = 50
+"""Intents that are remembered as given up: more than a task has attempts, whoever clears it."""
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,6 +10,8 @@ import { Lanes, Wait } from "./promotions.js";
 import { Time, count, nightShortly, number } from "./time.js";
 
 const GOOD = ["published", "rebuilt", "empty"];
+/** Tones of what somebody has to look at. */
+const PRESSING = ["bad", "late", "wait"];
 
 /** @param {{place: import("./place.js").Place}} props */
 export function OverviewView({ place }) {
@@ -60,7 +62,7 @@ export function Tiles({ data, way, presses = true }) {
     incidents !== null && h(
       Tile,
       { title: "Incidents", to: way("incidents"), value: incidents === 0 ? "none" : `${number(incidents)} open`, tone: incidents > 0 ? "bad" : "" },
-      incidents === 0 ? "nothing is late or unsound" : "what to do is with each",
+      incidents === 0 ? "nothing is open" : "what to do is with each",
     ),
     last.length > 0 && h(
       Tile, { title: last[0].label, to: way("promotions"), value: figureText(last[0]) },
@@ -70,17 +72,25 @@ export function Tiles({ data, way, presses = true }) {
   );
 }
 
+/**
+ * The states that reports of a night are in and that are not good, each with how it is shown.
+ *
+ * @param {import("./types.js").NightTile} night
+ */
+const notGood = (night) =>
+  Object.keys(night.states).filter((state) => !GOOD.includes(state) && night.states[state] > 0).map((state) => /** @type {const} */ ([state, stateOf(CELLS, state)]));
+
 /** @param {{night: import("./types.js").NightTile, to: import("./place.js").Way}} props */
 function NightTile({ night, to }) {
   const good = GOOD.reduce((sum, state) => sum + (night.states[state] ?? 0), 0);
-  const others = Object.keys(night.states).filter((state) => !GOOD.includes(state) && night.states[state] > 0);
-  const worst = others.map((state) => stateOf(CELLS, state).tone);
+  const others = notGood(night);
+  const worst = others.map(([, state]) => state.tone);
   const tone = worst.includes("bad") ? "bad" : worst.includes("late") ? "late" : "";
   return h(
     Tile, { title: `Night of ${nightShortly(night.night)}`, to, value: `${number(good)} of ${number(night.reports)}`, tone },
     others.length === 0 && (night.reports > 0 ? "all published" : "no report is configured"),
-    joined(others.map((state) => h(
-      "span", { className: `ns-${stateOf(CELLS, state).tone}` }, h(Glyph, { of: stateOf(CELLS, state).glyph }), ` ${night.states[state]} ${stateOf(CELLS, state).name}`,
+    joined(others.map(([state, { name, tone: of, glyph }]) => h(
+      "span", { className: `ns-${of}` }, h(Glyph, { of: glyph }), ` ${night.states[state]} ${name}`,
     ))),
     night.late_since && h(Fragment, null, " since ", h(Time, { at: night.late_since })),
   );
@@ -99,7 +109,12 @@ function NextStop({ line }) {
 
 /** What needs somebody, the worst first; each line leads to where it can be done. */
 function Needs({ data, place }) {
+  const { night } = data;
   const lines = [
+    data.incidents_open > 0 && ["bad", "bolt", `${count(data.incidents_open, "incident")} open`, "incidents"],
+    ...(night ? notGood(night) : []).filter(([, { tone }]) => PRESSING.includes(tone)).map(([state, { name, tone, glyph }]) => [
+      tone, glyph, `${count(night.states[state], "report")} ${name}, night of ${nightShortly(night.night)}`, "nights",
+    ]),
     data.jobs_in_doubt > 0 && ["bad", "question", `${count(data.jobs_in_doubt, "job")} of which only a person can tell how it stands`, "jobs"],
     ...(data.connections_failing ?? []).map((one) => ["bad", "cross", `The connection ${one} fails`, "connections"]),
     ...(data.promotions?.failed ?? []).map((one) => ["bad", "cross", `The last promotion of ${one} failed`, "promotions"]),
@@ -109,7 +124,9 @@ function Needs({ data, place }) {
     "aside", { className: "ns-panel", "aria-label": "What needs somebody" },
     h("h3", null, "Needs somebody"),
     lines.length + waiting.length === 0
-      ? h("p", { className: "ns-mute" }, h(Glyph, { of: "check" }), " Nothing. Sleep well.")
+      ? h("p", { className: "ns-mute" }, ...(data.troubles.length > 0
+        ? [h(Glyph, { of: "question" }), " Nothing of what can be read."]
+        : [h(Glyph, { of: "check" }), " Nothing. Sleep well."]))
       : h(
         "ul", { className: "ns-needs-list" },
         lines.map(([tone, glyph, text, view]) => h(

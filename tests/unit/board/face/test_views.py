@@ -7,12 +7,15 @@ from axe_playwright_python.sync_playwright import Axe
 
 from nightshift.board.models import (
     BoardPart,
+    CellState,
     ConnectionsAnswer,
     FiguresAnswer,
     IncidentsAnswer,
     JobsAnswer,
     Lanes,
     NightsGrid,
+    NightTile,
+    PromotionTile,
     TimeLine,
 )
 from tests.unit.board.face.conftest import OpenPage, show
@@ -195,6 +198,34 @@ def test_each_part_is_broken_alone(host: Host, open_page: OpenPage) -> None:
     page.get_by_role("button", name="Look again").click()
     page.get_by_text("What you see is the last good answer.").wait_for()
     assert page.get_by_role("gridcell").count() == 330
+
+
+def test_nobody_is_told_to_sleep_well_while_something_is_wrong_or_not_known(host: Host, open_page: OpenPage) -> None:
+    well = {
+        "night": NightTile(night=LAST.isoformat(), reports=2, states={CellState.PUBLISHED: 1, CellState.RUNNING: 1}),
+        "jobs_in_doubt": 0,
+        "connections_failing": (),
+        "incidents_open": 0,
+        "promotions": PromotionTile(under_way=0),
+    }
+    late = NightTile(night=LAST.isoformat(), reports=2, states={CellState.LATE: 1, CellState.UNPROVEN: 1})
+    page = open_page(host.url)
+    needs = page.get_by_role("complementary", name="What needs somebody")
+    for more, told in (
+        ({}, ["Nothing. Sleep well."]),
+        ({"night": late}, ["1 report late", "1 report unproven"]),
+        ({"incidents_open": 2}, ["2 incidents open"]),
+        ({"connections_failing": ("fd_prod",)}, ["The connection fd_prod fails"]),
+        ({"jobs_in_doubt": 1}, ["1 job of which only a person can tell"]),
+        ({"troubles": (trouble(BoardPart.JOBS, "The lake cannot be read."),)}, ["Nothing of what can be read."]),
+    ):
+        host.laid.answers["overview"] = overview(**{**well, **more})
+        page.goto(BOARD)
+        page.reload()
+        for text in told:
+            needs.get_by_text(text).wait_for()
+        assert needs.get_by_text("Sleep well").count() == (not more)
+        assert needs.get_by_role("listitem").count() == (len(told) if more.keys() - {"troubles"} else 0)
 
 
 def test_a_view_that_cannot_be_drawn_leaves_the_others_alone(host: Host, open_page: OpenPage) -> None:
