@@ -87,6 +87,7 @@ async def overview(user: str, parts: Parts) -> Overview:
         jobs_in_doubt=sum(bool(one.doubt) for one in jobs.jobs) if jobs else 0,
         connections_failing=_failing(connections) if connections else None,
         incidents_open=sum(one.closed is None for one in incidents.incidents) if incidents else None,
+        watched=incidents.watched if incidents else None,
         presses=held.presses[:1] if held else (),
         troubles=tuple(dict.fromkeys(troubles)),
     )

@@ -42,6 +42,7 @@ class Overview(Answer):
 
     :param refresh: seconds until the front end should ask again
     :param user: the person's name, as Airflow has it
+    :param watched: when the watch last looked; ``null``: never, or the incidents cannot be read
     """
 
     now: AwareDatetime
@@ -57,5 +58,6 @@ class Overview(Answer):
     jobs_in_doubt: int = 0
     connections_failing: tuple[str, ...] | None = None
     incidents_open: int | None = None
+    watched: AwareDatetime | None = None
     presses: tuple[Press, ...] = ()
     troubles: tuple[Trouble, ...] = ()

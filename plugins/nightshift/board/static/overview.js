@@ -7,11 +7,12 @@ import { Nights } from "./nights.js";
 import { CELLS, Glyph, Part, joined, stateOf } from "./parts.js";
 import { Presses } from "./press.js";
 import { Lanes, Wait } from "./promotions.js";
-import { Time, count, nightShortly, number } from "./time.js";
+import { Time, away, count, nightShortly, number, secondsTo } from "./time.js";
 
 const GOOD = ["published", "rebuilt", "empty"];
 /** Tones of what somebody has to look at. */
 const PRESSING = ["bad", "late", "wait"];
+const UNSEEN_SECONDS = 3600;
 
 /** @param {{place: import("./place.js").Place}} props */
 export function OverviewView({ place }) {
@@ -62,7 +63,8 @@ export function Tiles({ data, way, presses = true }) {
     incidents !== null && h(
       Tile,
       { title: "Incidents", to: way("incidents"), value: incidents === 0 ? "none" : `${number(incidents)} open`, tone: incidents > 0 ? "bad" : "" },
-      incidents === 0 ? "nothing is open" : "what to do is with each",
+      incidents > 0 ? "what to do is with each"
+        : data.watched ? h(Fragment, null, "the watch looked ", away(data.watched, data.now)) : "the watch has not looked yet",
     ),
     last.length > 0 && h(
       Tile, { title: last[0].label, to: way("promotions"), value: figureText(last[0]) },
@@ -107,6 +109,9 @@ function NextStop({ line }) {
     : h(Fragment, null, `${freeze.name} from `, h(Time, { at: freeze.begins }));
 }
 
+/** Whether the watch, which looks every few minutes, has done so. @param {import("./types.js").Overview} data */
+const looksNow = (data) => data.watched !== null && -secondsTo(data.watched, data.now) < UNSEEN_SECONDS;
+
 /** What needs somebody, the worst first; each line leads to where it can be done. */
 function Needs({ data, place }) {
   const { night } = data;
@@ -115,6 +120,9 @@ function Needs({ data, place }) {
     ...(night ? notGood(night) : []).filter(([, { tone }]) => PRESSING.includes(tone)).map(([state, { name, tone, glyph }]) => [
       tone, glyph, `${count(night.states[state], "report")} ${name}, night of ${nightShortly(night.night)}`, "nights",
     ]),
+    data.incidents_open !== null && !looksNow(data) && [
+      "wait", "question", data.watched ? "The watch has not looked for an hour" : "The watch has not looked yet", "incidents",
+    ],
     data.jobs_in_doubt > 0 && ["bad", "question", `${count(data.jobs_in_doubt, "job")} of which only a person can tell how it stands`, "jobs"],
     ...(data.connections_failing ?? []).map((one) => ["bad", "cross", `The connection ${one} fails`, "connections"]),
     ...(data.promotions?.failed ?? []).map((one) => ["bad", "cross", `The last promotion of ${one} failed`, "promotions"]),

@@ -334,6 +334,7 @@
  * @property {number} jobs_in_doubt
  * @property {Array<string> | null} connections_failing
  * @property {number | null} incidents_open
+ * @property {string | null} watched
  * @property {Array<Press>} presses
  * @property {Array<Trouble>} troubles
  */

@@ -222,6 +222,7 @@ def overview(**more: object) -> Overview:
         "jobs_in_doubt": 1,
         "connections_failing": ("tokenflex_default",),
         "incidents_open": 1,
+        "watched": ago(minutes=2),
     }
     return Overview(**{**fields, **more})
 

@@ -217,6 +217,8 @@ def test_nobody_is_told_to_sleep_well_while_something_is_wrong_or_not_known(host
         ({"incidents_open": 2}, ["2 incidents open"]),
         ({"connections_failing": ("fd_prod",)}, ["The connection fd_prod fails"]),
         ({"jobs_in_doubt": 1}, ["1 job of which only a person can tell"]),
+        ({"watched": None}, ["The watch has not looked yet"]),
+        ({"watched": ago(hours=2)}, ["The watch has not looked for an hour"]),
         ({"troubles": (trouble(BoardPart.JOBS, "The lake cannot be read."),)}, ["Nothing of what can be read."]),
     ):
         host.laid.answers["overview"] = overview(**{**well, **more})
