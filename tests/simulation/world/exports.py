@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
+import itertools
 import json
 import os
 from collections import Counter
@@ -23,12 +24,13 @@ import deltalake
 from include.standins import Fault, FaultKind
 from include.standins.tokenflex import BEARER, TokenFlexStandIn, TokenFlexSwitches, vendor_fault
 from include.standins.tokenflex.asked import Asked
-from include.standins.tokenflex.exports import Status
+from include.standins.tokenflex.exports import Export, Status
 from include.standins.tokenflex.table import Source, grouped
 from nightshift.lake.errors import LakeError
 from nightshift.lake.landing import Landing
 from nightshift.lake.spec import PublishSpec
 from nightshift.lake.store import Lake
+from nightshift.tokenflex.adapter import TokenFlexExportAdapter
 from nightshift.tokenflex.landing_operators import TokenFlexDownloadExportOperator, TokenFlexPublishExportOperator
 from nightshift.tokenflex.operators import TokenFlexRequestExportOperator
 from nightshift.tokenflex.sensors import TokenFlexExportSensor
@@ -39,6 +41,7 @@ from tests.simulation.world.universe import Broken, Universe
 CONTRACT = "110000917988"
 NIGHTS = ("2026-11-24", "2026-11-25")
 ONCE = "an export is asked for once"
+TOO_SOON = "what may have been asked for is not asked for again before it must have been seen"
 ONE_LEFT = "each task has one export, and no other is left"
 BYTES = "what is landed is the vendor's file"
 TABLE = "the table has the rows of the vendor's file"
@@ -69,6 +72,12 @@ class ExportWorld:
         self.lake = Lake.from_url(str(folder))
         self.vendor = TokenFlexStandIn(seed=7, switches=self._switches(random))
         self._spoil()
+        self._asked: list[Export] = []
+        """All exports that were ever made, also those that are deleted."""
+        self._note_asked()
+        self._latest = 0.0
+        """Seconds by which a request may be late."""
+        self._jumps = False
         self.publishes = random.random() < 0.25
         self._waited: dict[str, datetime] = {}
         """Night → when its wait was over, and with it the last look for what an earlier request has become."""
@@ -107,6 +116,16 @@ class ExportWorld:
                     kind = random.choice((FaultKind.RESET_BODY, FaultKind.SHORT_BODY))
                     own.add(Fault(kind=kind, origin="download", at_bytes=random.randrange(10, 200)))
 
+    def _note_asked(self) -> None:
+        add = self.vendor.exports.add
+
+        def noted(*given: Any, **more: Any) -> Export:
+            export = add(*given, **more)
+            self._asked.append(export)
+            return export
+
+        self.vendor.exports.add = noted  # type: ignore[method-assign]
+
     async def story(self) -> None:
         """Let it happen."""
         async with self.vendor:
@@ -118,7 +137,9 @@ class ExportWorld:
                 "extra": {"auth": "bearer", "token": BEARER, "requests_per_minute": 30},
             }
             os.environ["AIRFLOW_CONN_TOKENFLEX_DEFAULT"] = json.dumps(connection)
-            Harm.drawn(self.universe.random).strike(self.universe, self.airflow)
+            harm = Harm.drawn(self.universe.random)
+            harm.strike(self.universe, self.airflow)
+            self._latest, self._jumps = harm.weather.late, bool(harm.fates.jump)
             await asyncio.gather(*(self._night(night) for night in self.nights))
             self.airflow.calm()
             await asyncio.sleep(3600.0)
@@ -201,6 +222,9 @@ class ExportWorld:
         for name, times in Counter(str(one.detail["downloadFileName"]) for one in created).items():
             if times > 1:
                 raise Broken(ONCE, f"{name} was asked for {times} times")
+        # How long ago something was asked for is told by the clock of a worker.
+        if not (retried or self.airflow.cleared or self._jumps):
+            self._judge_again()
         # One that the vendor could not make is no export: its task asks for another.
         now = self.vendor.now()
         alive = {
@@ -211,3 +235,15 @@ class ExportWorld:
         left = set() if self.airflow.cleared else {key for key in set(alive) - theirs if self._was_listed(key)}
         if left or not theirs <= set(alive):
             raise Broken(ONE_LEFT, f"there are {sorted(alive.items())}, the tasks have {sorted(theirs)}")
+
+    def _judge_again(self) -> None:
+        """Look at each export that was asked for after another one of its task: the first had failed, or was looked for
+        as long as the vendor's list may be late.
+        """
+        looked_for = TokenFlexExportAdapter.settle - self._latest
+        for night in self.nights:
+            asked = sorted((one for one in self._asked if night in one.asked.file_name), key=lambda one: one.made)
+            for before, after in itertools.pairwise(asked):
+                seconds = (after.made - before.made).total_seconds()
+                if seconds < looked_for and before.status(after.made) is not Status.ERROR:
+                    raise Broken(TOO_SOON, f"{after.asked.file_name} {seconds:.0f} s after {before.asked.file_name}")
