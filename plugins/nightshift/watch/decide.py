@@ -9,6 +9,7 @@ join it, and when it is over; what else changes is written down only.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -107,6 +108,8 @@ class Observed:
     :param reasons: report and night → what Airflow tells of it, where it was asked
     :param first: the first night that is watched at all
     :param promotions: application → the reports that it waits for
+    :param unjudged: sources of which nobody knows what their section says, and reports whose nights cannot be read:
+        what is known of them stays as it is
     """
 
     now: datetime
@@ -115,25 +118,29 @@ class Observed:
     reasons: Mapping[Key, Reason]
     first: str
     promotions: Mapping[str, Sequence[str]]
+    unjudged: Collection[str] = frozenset()
 
     def of(self, key: Key) -> NightSeen:
         """Return what the lake shows of a night."""
         return self.seen.get(key, NightSeen(Sight.NOTHING))
 
 
-def decide(look: Observed, known: Sequence[Incident]) -> tuple[Incident, ...]:
+def decide(look: Observed, known: Sequence[Incident], taken: Collection[str] = ()) -> tuple[Incident, ...]:
     """Return the next revision of every incident that changes, and the first of each that opens.
 
     :param known: the incidents of the nights that are watched, and of some before them, open and closed
+    :param taken: ids that no new incident may have, beside those of the known ones
     """
     expected = {one.key: one for one in look.expected}
-    fresh = {key: found for key, one in expected.items() if (found := trouble(one, look)) is not None}
+    fresh = _fresh(look)
     changes: dict[str, Incident] = {}
     held: set[tuple[str, str, Family]] = set()
     for incident in known:
         if not incident.is_open:
             continue
         held |= {(one.report, incident.night, incident.family) for one in incident.troubled}
+        if incident.source in look.unjudged:
+            continue
         changes[incident.id] = _followed(incident, look, expected, fresh)
     loose = [
         (key, family, member) for key, (family, member) in fresh.items() if (member.report, key[1], family) not in held
@@ -143,11 +150,34 @@ def decide(look: Observed, known: Sequence[Incident]) -> tuple[Incident, ...]:
         if joined is not None:
             changes[joined.id] = _joined(joined, members)
         else:
-            opened = _opened(night, family, members, look, expected, [one.id for one in known])
+            ids = {*taken, *changes, *(one.id for one in known)}
+            opened = _opened(night, family, members, look, expected, ids)
             changes[opened.id] = opened
     before = {one.id: one for one in known}
     told = (_told(before.get(one.id), one, look) for one in changes.values())
     return tuple(one for one in told if one is not None)
+
+
+def uncovered(look: Observed, known: Sequence[Incident]) -> tuple[Incident, ...]:
+    """Return what is wrong and told by no incident, as the incidents that would have to be there.
+
+    :param known: the incidents as they are in the lake after a look; one that another watcher has closed since the look
+        began was told
+    """
+    covered = {
+        (member.report, one.night, one.family)
+        for one in known
+        if one.closed is None or (one.closed >= look.now and one.outcome is not Outcome.DOUBLED)
+        for member in one.members
+        if member.until is None or one.closed is not None
+    }
+    expected = {one.key: one for one in look.expected}
+    loose = [
+        (key, family, member)
+        for key, (family, member) in _fresh(look).items()
+        if (member.report, key[1], family) not in covered
+    ]
+    return tuple(_opened(night, family, members, look, expected, ()) for night, family, members in _grouped(loose))
 
 
 def doubled(created: Collection[str], known: Sequence[Incident], now: datetime) -> tuple[Incident, ...]:
@@ -180,6 +210,11 @@ def doubled(created: Collection[str], known: Sequence[Incident], now: datetime) 
         for one in ours
         if any((member.report, one.night, one.family) in others for member in one.troubled)
     )
+
+
+def _fresh(look: Observed) -> dict[Key, tuple[Family, Member]]:
+    """Return what is wrong with the nights that were looked at."""
+    return {one.key: found for one in look.expected if (found := trouble(one, look)) is not None}
 
 
 def trouble(one: ExpectedNight, look: Observed) -> tuple[Family, Member] | None:
@@ -240,6 +275,8 @@ def _followed(
     changed = incident.model_copy(update={"members": tuple(members)})
     if not changed.troubled:
         return changed.model_copy(update={"closed": look.now, "outcome": Outcome.RESTORED})
+    if any(one.report in look.unjudged for one in changed.troubled):
+        return changed
     if incident.night < look.first:
         return changed.model_copy(update={"closed": look.now, "outcome": Outcome.EXPIRED})
     if not any(_is_waited_for(expected.get((one.report, incident.night)), one) for one in changed.troubled):
@@ -284,14 +321,14 @@ def _opened(
     members: tuple[Member, ...],
     look: Observed,
     expected: Mapping[Key, ExpectedNight],
-    taken: Sequence[str],
+    taken: Collection[str],
 ) -> Incident:
     source = members[0].report.partition("/")[0]
     of = source if len(members) > 1 else members[0].report
     base = f"{night}.{of.replace('/', '.')}.{family}"
-    number = 1 + sum(1 for one in taken if one == base or one.startswith(f"{base}.again-"))
+    names = itertools.chain([base], (f"{base}.again-{number}" for number in itertools.count(2)))
     return Incident(
-        id=base if number == 1 else f"{base}.again-{number}",
+        id=next(name for name in names if name not in taken),
         family=family,
         subject=_subject(members),
         night=night,

@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from statistics import fmean, median
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from nightshift.lake.store import Lake
 
-__all__ = ["Incident", "IncidentKind", "Incidents", "Restored", "read", "restored"]
+__all__ = ["FoundIncidents", "Incident", "IncidentKind", "Incidents", "Restored", "read", "restored"]
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +43,7 @@ ATTEMPTS = 6
 PAUSES = (timedelta(0), timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=15), timedelta(minutes=60))
 """How long after an attempt that failed the next one is made; the last pause for all further ones."""
 AT_ONCE = 50
+_MOST_WORDS = 300
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 _REVISION = re.compile(r"r(\d{6})\.json")
 _ATTEMPT = re.compile(r"u(\d{6})\.([A-Za-z0-9_-]+)\.(\d{2})(\.sent|\.failed)?\.json")
@@ -57,6 +58,20 @@ class Telling(Recorded):
 
     at: AwareDatetime
     error: str = ""
+
+
+@dataclass(frozen=True)
+class FoundIncidents:
+    """What a lake has of incidents.
+
+    :param incidents: those that can be read, the oldest night first, each with whom was told of it
+    :param unreadable: id → why its newest revision cannot be read, and what to do; whether it is open nobody knows
+    :param taken: the ids that anything is kept of
+    """
+
+    incidents: tuple[Incident, ...] = ()
+    unreadable: Mapping[str, str] = field(default_factory=dict)
+    taken: Collection[str] = frozenset()
 
 
 @dataclass
@@ -81,19 +96,21 @@ class Incidents:
         self._lake = lake
         self._store: ObjectStore = lake.objects(FOLDER)
 
-    async def read(self, since: str | None = None) -> tuple[Incident, ...]:
-        """Return the incidents, the oldest night first, each with whom was told of it.
+    async def read(self, since: str | None = None) -> FoundIncidents:
+        """Return the incidents, and which of them cannot be read.
 
         :param since: the first night that counts; default: all there are
         """
         listed = await self._listed(since)
         found: list[Incident] = []
+        unreadable: dict[str, str] = {}
         names = sorted(name for name, one in listed.items() if one.revisions)
         for first in range(0, len(names), AT_ONCE):
             lot = names[first : first + AT_ONCE]
             read = await asyncio.gather(*(self._incident(name, listed[name]) for name in lot))
-            found += [one for one in read if one is not None]
-        return tuple(found)
+            found += [one for one in read if isinstance(one, Incident)]
+            unreadable |= {name: one for name, one in zip(lot, read, strict=True) if isinstance(one, str)}
+        return FoundIncidents(tuple(found), unreadable, frozenset(listed))
 
     async def write(self, incident: Incident) -> bool:
         """Write the next revision of an incident; say whether nobody else has.
@@ -155,23 +172,23 @@ class Incidents:
                     attempts.setdefault(int(tried[3]), set()).add(tried[4] or "")
         return found
 
-    async def _incident(self, name: str, listed: _Listed) -> Incident | None:
-        body = await objects.aread(self._store, f"{name}/{_revision(max(listed.revisions))}")
+    async def _incident(self, name: str, listed: _Listed) -> Incident | str | None:
+        """Return an incident, or why it cannot be read; ``None``: it was deleted meanwhile."""
+        newest = max(listed.revisions)
+        body = await objects.aread(self._store, f"{name}/{_revision(newest)}")
         if body is None:
             return None
         told = [self._notification(name, *key, attempts) for key, attempts in sorted(listed.attempts.items())]
         notified = tuple(await asyncio.gather(*told))
         try:
-            return Incident.model_validate_json(body).model_copy(update={"notified": notified})
+            found = Incident.model_validate_json(body)
         except ValidationError as error:
-            log.warning(
-                "The incident %s/%s cannot be read (%d mistakes) and is left out. Remove the folder, and the next look "
-                "opens it again where it still counts.",
-                FOLDER,
-                name,
-                error.error_count(),
-            )
-            return None
+            wrong = error.errors(include_url=False, include_context=False, include_input=False)[0]
+            return _unreadable(name, ": ".join(filter(None, (".".join(map(str, wrong["loc"])), wrong["msg"]))))
+        if (found.id, found.revision) != (name, newest):
+            # What follows would be written elsewhere, or where another revision is already.
+            return _unreadable(name, f"revision {newest} says that it is revision {found.revision} of {found.id}")
+        return found.model_copy(update={"notified": notified})
 
     async def _notification(self, name: str, update: int, channel: str, attempts: dict[int, set[str]]) -> Notification:
         last = max(attempts)
@@ -200,11 +217,12 @@ class Incidents:
 
 
 def read(lake: Lake, since: str | None = None) -> tuple[Incident, ...]:
-    """Return the incidents of a lake, the oldest night first. Blocks: one listing, and two small objects an incident.
+    """Return the incidents of a lake that can be read, the oldest night first. Blocks: one listing, and two small
+    objects an incident.
 
     :param since: the first night that counts; default: all there are
     """
-    return asyncio.run(Incidents(lake).read(since))
+    return asyncio.run(Incidents(lake).read(since)).incidents
 
 
 class Restored(Recorded):
@@ -231,6 +249,14 @@ def restored(incidents: Iterable[Incident]) -> Restored:
     if not times:
         return Restored(incidents=0)
     return Restored(incidents=len(times), mean=fmean(times), median=median(times), longest=max(times))
+
+
+def _unreadable(name: str, why: str) -> str:
+    return (
+        f"it cannot be read ({why[:_MOST_WORDS]}): a newer release has written it, or it is damaged. What is wrong is "
+        f"told by another; whether this one is open nobody knows. Bring this release up to date, or remove the folder "
+        f"{FOLDER}/{name} of the lake"
+    )
 
 
 def _revision(number: int) -> str:

@@ -17,7 +17,7 @@ from nightshift.fields import night_of
 from nightshift.nights.bounds import DAY
 from nightshift.nights.index import NightIndex
 from nightshift.watch.airflow import AirflowView, reasons
-from nightshift.watch.decide import Key, Observed, Reason, Sight, decide, doubled
+from nightshift.watch.decide import Key, Observed, Reason, Sight, decide, doubled, uncovered
 from nightshift.watch.expected import (
     ExpectedNight,
     WatchedReport,
@@ -27,7 +27,7 @@ from nightshift.watch.expected import (
     watched_reports,
 )
 from nightshift.watch.incident import Incident, Recorded
-from nightshift.watch.incidents import Incidents
+from nightshift.watch.incidents import FOLDER, FoundIncidents, Incidents
 from nightshift.watch.memory import Memory, Remembered, Watcher
 from nightshift.watch.sights import LakeSeen, landed, look_at
 from nightshift.watch.tell import tell_all
@@ -54,7 +54,8 @@ class WatchResult(Recorded):
     :param changed: the ids of those that it has opened, changed or closed
     :param sent: messages that were taken
     :param unsent: messages that were not, each with channel and reason
-    :param blind: reports that could not be looked at, each with the reason
+    :param blind: what could not be looked at, each with the reason: reports, and incidents that cannot be read
+    :param uncovered: what is wrong and told by no incident: its incident could not be written
     :param dag_looked: when the DAG looked last; ``None``: it never has
     :param is_dag_silent: the DAG stands still: Airflow's scheduler is dead, or the DAG is paused or not there
     """
@@ -67,22 +68,25 @@ class WatchResult(Recorded):
     sent: int = 0
     unsent: tuple[str, ...] = ()
     blind: tuple[str, ...] = ()
+    uncovered: tuple[str, ...] = ()
     dag_looked: AwareDatetime | None = None
     is_dag_silent: bool = False
 
     @property
     def exit_code(self) -> int:
-        """0: all is on time; 1: an incident is open; 2: somebody should look although none is: a report could not be
-        looked at, a message was not taken, or the DAG stands still that has looked before.
+        """0: all is on time; 1: an incident is open; 2: somebody should look although none is: something could not be
+        looked at, what is wrong is told by no incident, a message was not taken, or the DAG stands still that has
+        looked before.
         """
         if self.open:
             return 1
         stands_still = self.is_dag_silent and self.dag_looked is not None
-        return 2 if self.blind or self.unsent or stands_still else 0
+        return 2 if self.blind or self.uncovered or self.unsent or stands_still else 0
 
     def lines(self) -> list[str]:
         """Return what a person is told, the gravest first."""
         found = [f"{title_of(one)}; {one.press}" for one in self.open]
+        found += [f"{one}, and no incident tells of it: the next look opens one" for one in self.uncovered]
         found += [f"could not be looked at: {one}" for one in self.blind]
         found += [f"was not told: {one}" for one in self.unsent]
         if self.is_dag_silent:
@@ -150,7 +154,8 @@ class _Watch:
             causes = await asyncio.to_thread(reasons, airflow, absent)
         observed = Observed(self.now, expected, seen, causes, self.first, self.promotions)
         changed = await self._decided(observed, remembered)
-        known = await self._known(remembered)
+        found = await self._found(remembered)
+        known, unreadable = found.incidents, [f"{FOLDER}/{name}: {why}" for name, why in found.unreadable.items()]
         tried = await tell_all(self.incidents, known, channels, self.now, base_url=base_url)
         await self.memory.looked(by, self.now)
         dag = self.now if by == "dag" else remembered.looked.get("dag")
@@ -162,7 +167,8 @@ class _Watch:
             changed=changed,
             sent=sum(1 for one in tried if one.sent is not None),
             unsent=tuple(f"{one.channel}: {one.error}" for one in tried if one.sent is None),
-            blind=tuple(f"{report}: {why}" for report, why in lake.blind.items()),
+            blind=(*(f"{report}: {why}" for report, why in lake.blind.items()), *unreadable),
+            uncovered=tuple(title_of(one) for one in uncovered(observed, known)),
             dag_looked=dag,
             is_dag_silent=dag is None or self.now - dag > SILENT,
         )
@@ -182,10 +188,11 @@ class _Watch:
 
     async def _decided(self, observed: Observed, remembered: Remembered) -> tuple[str, ...]:
         """Write what changes; return what was not written by another at the same time."""
-        known = await self._known(remembered)
-        written = [one for one in decide(observed, known) if await self.incidents.write(one)]
+        found = await self._found(remembered)
+        decided = decide(observed, found.incidents, found.taken)
+        written = [one for one in decided if await self.incidents.write(one)]
         if created := {one.id for one in written if one.revision == 1}:
-            for one in doubled(created, await self._known(remembered), self.now):
+            for one in doubled(created, (await self._found(remembered)).incidents, self.now):
                 await self.incidents.write(one)
                 created.discard(one.id)
         changed = [one for one in written if one.revision > 1 or one.id in created]
@@ -193,7 +200,7 @@ class _Watch:
             log.info("%s", one.updates[-1].text if one.updates else one.id)
         return tuple(one.id for one in changed)
 
-    async def _known(self, remembered: Remembered) -> tuple[Incident, ...]:
+    async def _found(self, remembered: Remembered) -> FoundIncidents:
         last = min([self.now, *remembered.looked.values()])
         since = min(night_of(self.first), last.date()) - REMEMBERED * DAY
         return await self.incidents.read(since.isoformat())

@@ -7,7 +7,7 @@ from typing import Any
 
 import pendulum
 from airflow.sdk import DAG, BaseOperator, Context, conf
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from nightshift.nights.place import lake_of_this_deployment
 from nightshift.retries import VendorRetryPolicy
@@ -21,7 +21,8 @@ class WatchOperator(BaseOperator):
     """Look once at all nights: write down what is wrong, and tell people; see :func:`nightshift.watch.once.watch_once`.
 
     It asks Airflow for the likely cause of what is late, through its own supervisor. Returns what it has found. It
-    fails where a report could not be looked at, so that nobody takes a watch that sees nothing for nights on time.
+    fails where something could not be looked at, or is wrong and told by no incident, so that nobody takes a watch that
+    sees nothing for nights on time.
     """
 
     ui_color = "#f5e6d9"
@@ -35,10 +36,13 @@ class WatchOperator(BaseOperator):
         result = watch_once(lake_of_this_deployment(), by="dag", airflow=TaskView(), base_url=base_url)
         for line in result.lines():
             self.log.info(line)
+        if result.uncovered:
+            # Another watcher was in the way: the next attempt opens the incident.
+            raise AirflowException(f"No incident tells of what is wrong: {'; '.join(result.uncovered)}. Look again.")
         if result.blind:
             raise AirflowFailException(
-                f"{len(result.blind)} reports could not be looked at: {'; '.join(result.blind)}. The others were; the "
-                "next look is in a few minutes."
+                f"{len(result.blind)} could not be looked at: {'; '.join(result.blind)}. All else was; the next look is "
+                "in a few minutes."
             )
         return {
             "open": [one.id for one in result.open],

@@ -7,7 +7,7 @@ import itertools
 import pytest
 
 from nightshift.notify.message import Event
-from nightshift.watch.decide import NightSeen, Reason, Sight, decide, doubled
+from nightshift.watch.decide import NightSeen, Reason, Sight, decide, doubled, uncovered
 from nightshift.watch.incident import Family, Incident, IncidentKind, Outcome
 from nightshift.watch.tell import pending
 from nightshift.watch.words import text_of, title_of
@@ -186,6 +186,49 @@ def test_the_same_trouble_again_is_a_new_incident_with_a_name_of_its_own() -> No
         "2026-11-27.flexnet.usage.altered.again-2",
         "2026-11-27.flexnet.usage.altered.again-3",
     ]
+
+
+@pytest.mark.parametrize(
+    ("taken", "name"),
+    [
+        ((), ""),
+        (("",), ".again-2"),
+        (("", ".again-2"), ".again-3"),
+        (("", ".again-3"), ".again-2"),
+        ((".again-2", ".again-3"), ""),
+    ],
+)
+def test_what_opens_takes_an_id_that_nothing_has(taken: tuple[str, ...], name: str) -> None:
+    base = "2026-11-27.flexnet.usage.absent"
+    (one,) = decide(look("06:00", nights(USAGE)), (), [f"{base}{there}" for there in taken])
+    assert one.id == f"{base}{name}"
+
+
+def test_two_troubles_of_a_source_at_once_are_two_incidents() -> None:
+    """Both are of several reports, and would be called by the source."""
+    names = ["flexnet/a", "flexnet/b", "flexnet/c", "flexnet/d"]
+    found = decide(look("06:00", nights(*names), dict.fromkeys(names[:2], BEGUN)), ())
+    assert {one.id: [member.report for member in one.members] for one in found} == {
+        "2026-11-27.flexnet.absent": names[:2],
+        "2026-11-27.flexnet.absent.again-2": names[2:],
+    }
+
+
+def test_what_no_incident_tells_is_not_over() -> None:
+    missing = look("06:00", nights(USAGE, "exago/tree"))
+    known = decide(missing, ())
+    assert uncovered(missing, known) == ()
+    assert [one.subject.name for one in uncovered(missing, known[:1])] == ["exago/tree"]
+    assert uncovered(look("05:59", nights(USAGE)), ()) == ()
+    # What another has closed meanwhile was told; of two that gave way to each other neither tells.
+    (one,) = known[:1]
+    for closed, outcome, is_covered in (
+        ("06:01", Outcome.RESTORED, True),
+        ("05:50", Outcome.RESTORED, False),
+        ("06:01", Outcome.DOUBLED, False),
+    ):
+        over = one.model_copy(update={"closed": at(closed), "outcome": outcome})
+        assert (uncovered(look("06:00", nights(USAGE)), [over]) == ()) is is_covered
 
 
 def test_a_night_that_is_too_long_ago_is_given_up() -> None:

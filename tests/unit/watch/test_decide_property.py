@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nightshift.notify.message import Event
-from nightshift.watch.decide import NightSeen, Reason, Sight, decide
+from nightshift.watch.decide import NightSeen, Reason, Sight, decide, uncovered
 from nightshift.watch.incident import Incident, IncidentKind, Outcome
 from tests.unit.watch.looks import NIGHT, at, look, nights
 
-REPORTS = ("exago/tree", "flexnet/a", "flexnet/b", "flexnet/c")
+REPORTS = ("exago/tree", "flexnet/a", "flexnet/b", "flexnet/c", "flexnet/d")
 SEEN = st.builds(
     NightSeen, st.sampled_from(Sight), st.none() | st.just(at("05:00")), st.sampled_from(("", "one", "two"))
 )
@@ -50,6 +50,7 @@ def test_what_is_promised_of_incidents(looks) -> None:
             assert before is None or change.updates[: len(before.updates)] == before.updates
             kept[change.id] = change
         assert decide(one, tuple(kept.values())) == (), "the same look again changes nothing"
+        assert uncovered(one, tuple(kept.values())) == (), "what is wrong is told"
         check(tuple(kept.values()))
     last = looked(len(looks), dict.fromkeys(REPORTS, NightSeen(Sight.SOUND, at("05:00"))), {}, set(REPORTS))
     for change in decide(last, tuple(kept.values())):

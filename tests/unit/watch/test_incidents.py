@@ -36,7 +36,7 @@ def incident(night: str = "2026-11-27", report: str = "flexnet/usage", **changes
 
 async def test_what_is_written_is_read_again(lake: Lake) -> None:
     assert await Incidents(lake).write(incident())
-    assert await Incidents(lake).read() == (incident(),)
+    assert (await Incidents(lake).read()).incidents == (incident(),)
 
 
 async def test_of_many_watchers_one_makes_a_change(lake: Lake) -> None:
@@ -45,7 +45,7 @@ async def test_of_many_watchers_one_makes_a_change(lake: Lake) -> None:
     later = incident(revision=2, press="once")
     again = await asyncio.gather(*(Incidents(lake).write(later) for _ in range(20)))
     assert sum(again) == 1
-    (found,) = await Incidents(lake).read()
+    (found,) = (await Incidents(lake).read()).incidents
     assert (found.revision, found.press) == (2, "once")
 
 
@@ -60,7 +60,7 @@ async def test_only_the_newest_revisions_are_kept(lake: Lake, tmp_path: Path) ->
 async def test_a_listing_begins_at_a_night(lake: Lake) -> None:
     for night in ("2026-11-01", "2026-11-20", "2026-11-27"):
         await Incidents(lake).write(incident(night))
-    assert [one.night for one in await Incidents(lake).read("2026-11-20")] == ["2026-11-20", "2026-11-27"]
+    assert [one.night for one in (await Incidents(lake).read("2026-11-20")).incidents] == ["2026-11-20", "2026-11-27"]
 
 
 async def test_one_of_many_watchers_tells_a_channel(lake: Lake) -> None:
@@ -68,7 +68,7 @@ async def test_one_of_many_watchers_tells_a_channel(lake: Lake) -> None:
     claims = await asyncio.gather(*(Incidents(lake).claim(incident(), 1, "team", NOW) for _ in range(20)))
     assert sorted(claims, key=str) == [1, *[None] * 19]
     await Incidents(lake).note(incident().id, 1, "team", 1, NOW, error=None)
-    (found,) = await Incidents(lake).read()
+    (found,) = (await Incidents(lake).read()).incidents
     (told,) = found.notified
     assert (told.channel, told.attempts, told.error) == ("team", 1, "")
     assert told.sent is not None
@@ -84,7 +84,7 @@ async def test_what_came_of_an_attempt_counts_though_its_record_cannot_be_read(
     await Incidents(lake).note(incident().id, 1, "team", 1, NOW, error=None if what == ".sent" else "503")
     (path,) = (tmp_path / "lake" / "incidents").rglob(f"*{what}.json")
     path.write_text('{"at": "yes')
-    (found,) = await Incidents(lake).read()
+    (found,) = (await Incidents(lake).read()).incidents
     assert (found.notified[0].sent is not None) == (what == ".sent")
     assert await Incidents(lake).claim(found, 1, "team", NOW) == (None if what == ".sent" else 2)
 
@@ -92,7 +92,7 @@ async def test_what_came_of_an_attempt_counts_though_its_record_cannot_be_read(
 async def test_who_died_after_the_claim_is_followed_by_another_after_a_while(lake: Lake) -> None:
     await Incidents(lake).write(incident())
     assert await Incidents(lake).claim(incident(), 1, "team", NOW) == 1
-    (found,) = await Incidents(lake).read()
+    (found,) = (await Incidents(lake).read()).incidents
     assert await Incidents(lake).claim(found, 1, "team", NOW + LEASE - timedelta(seconds=1)) is None
     assert await Incidents(lake).claim(found, 1, "team", NOW + LEASE) == 2
 
@@ -101,26 +101,55 @@ async def test_a_channel_that_fails_is_tried_again_with_pauses_and_then_given_up
     await Incidents(lake).write(incident())
     moment = NOW
     for number in range(1, ATTEMPTS + 1):
-        (found,) = await Incidents(lake).read()
+        (found,) = (await Incidents(lake).read()).incidents
         if number > 1:
             pause = PAUSES[min(number - 1, len(PAUSES) - 1)]
             assert await Incidents(lake).claim(found, 1, "team", moment + pause / 2 - timedelta(seconds=5)) is None
             moment += pause + timedelta(seconds=5)
         assert await Incidents(lake).claim(found, 1, "team", moment) == number
         await Incidents(lake).note(found.id, 1, "team", number, moment, error="503, it says")
-    (found,) = await Incidents(lake).read()
+    (found,) = (await Incidents(lake).read()).incidents
     (told,) = found.notified
     assert (told.attempts, told.sent, told.error, told.given_up) == (ATTEMPTS, None, "503, it says", True)
     assert await Incidents(lake).claim(found, 1, "team", moment + timedelta(days=9)) is None
 
 
-async def test_an_object_that_is_no_incident_is_left_out_and_named(lake: Lake, tmp_path: Path, caplog) -> None:
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        ("{", "Invalid JSON"),
+        ('{"id": 7}', "id: Input should be a valid string"),
+        (incident().model_dump_json().replace('"missing"', '"abducted"'), "members.0.kind: Input should be 'late'"),
+        (incident().model_dump_json(), "revision 1 says that it is revision 1 of 2026-11-27.flexnet.usage.absent"),
+        (
+            incident("2026-11-26", "flexnet/device", revision=2).model_dump_json(),
+            "revision 1 says that it is revision 2 of 2026-11-26.flexnet.device.absent",
+        ),
+    ],
+)
+async def test_an_object_that_is_no_incident_is_left_out_and_named(
+    lake: Lake, tmp_path: Path, body: str, why: str
+) -> None:
     await Incidents(lake).write(incident())
-    broken = tmp_path / "lake" / "incidents" / "2026-11-26.flexnet.absent"
+    broken = tmp_path / "lake" / "incidents" / "2026-11-26.flexnet.device.absent"
     broken.mkdir()
-    (broken / "r000001.json").write_text('{"id": 7}')
-    assert await Incidents(lake).read() == (incident(),)
-    assert "2026-11-26.flexnet.absent cannot be read" in caplog.text
+    (broken / "r000001.json").write_text(body)
+    found = await Incidents(lake).read()
+    assert found.incidents == (incident(),)
+    assert list(found.unreadable) == ["2026-11-26.flexnet.device.absent"]
+    assert f"({why}" in found.unreadable["2026-11-26.flexnet.device.absent"]
+    assert "remove the folder incidents/2026-11-26.flexnet.device.absent" in str(found.unreadable)
+    assert found.taken == {incident().id, "2026-11-26.flexnet.device.absent"}
+
+
+async def test_what_is_left_of_an_incident_keeps_its_id(lake: Lake, tmp_path: Path) -> None:
+    """A new one of that id would be taken for told already."""
+    await Incidents(lake).write(incident())
+    await Incidents(lake).claim(incident(), 1, "team", NOW)
+    (revision,) = (tmp_path / "lake" / "incidents").rglob("r*.json")
+    revision.unlink()
+    found = await Incidents(lake).read()
+    assert (found.incidents, dict(found.unreadable), found.taken) == ((), {}, {incident().id})
 
 
 def test_strangers_on_this_machine_read_none(lake: Lake, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ async def test_a_listing_begins_at_a_night(bucket: Lake) -> None:  # noqa: F811
     for night in ("2026-11-01", "2026-11-20", "2026-11-27"):
         assert await Incidents(bucket).write(incident(night))
         assert not await Incidents(bucket).write(incident(night))
-    assert [one.night for one in await Incidents(bucket).read("2026-11-20")] == ["2026-11-20", "2026-11-27"]
+    assert [one.night for one in (await Incidents(bucket).read("2026-11-20")).incidents] == ["2026-11-20", "2026-11-27"]
     # One after the other: the server that stands in for S3 looks and writes in two steps, S3 in one.
     claims = [await Incidents(bucket).claim(incident(), 1, "team", at("06:00")) for _ in range(3)]
     assert claims == [1, None, None]

@@ -254,6 +254,52 @@ def test_a_table_that_cannot_be_read_opens_and_closes_nothing_and_is_named(look:
     assert any(line.startswith("could not be looked at: flexnet/usage") for line in result.lines())
 
 
+def spoil(lake: Lake, name: str, old: str, new: str) -> None:
+    """Change the newest revision of an incident as nobody does who knows of this release."""
+    path = max((Path(lake.url.removeprefix("file://")) / "incidents" / name).glob("r*.json"))
+    body = path.read_text()
+    assert old in body
+    path.write_text(body.replace(old, new))
+
+
+def test_an_incident_that_cannot_be_read_is_named_and_its_trouble_told_by_another(
+    look: Look, lake: Lake, pager: WebHooksStandIn
+) -> None:
+    publish(lake, "flexnet/user")
+    (first,) = look("06:00").open
+    spoil(lake, first.id, '"missing"', '"abducted"')
+    blind = look("06:05")
+    assert [one.id for one in blind.open] == [f"{first.id}.again-2"]
+    assert (blind.exit_code, blind.sent) == (1, 1)
+    (line,) = (one for one in blind.lines() if one.startswith("could not be looked at"))
+    assert line.startswith(f"could not be looked at: incidents/{first.id}: it cannot be read (")
+    assert f"remove the folder incidents/{first.id}" in line
+    publish(lake, "flexnet/usage")
+    over = look("06:10")
+    assert (over.open, over.exit_code, len(over.blind)) == ((), 2, 1)
+    assert [action for action, _ in events(pager)] == ["trigger", "trigger", "resolve"]
+    spoil(lake, first.id, '"abducted"', '"missing"')
+    assert (look("06:15").exit_code, look("06:15").lines()) == (0, ["all 2 nights of 2 reports are on time"])
+
+
+def test_what_is_wrong_and_told_by_no_incident_is_no_night_on_time(
+    look: Look, lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refused(self: Incidents, incident: Any) -> bool:
+        return False
+
+    publish(lake, "flexnet/user")
+    with monkeypatch.context() as patched:
+        patched.setattr(Incidents, "write", refused)
+        found = look("06:00")
+    assert (found.open, found.exit_code) == ((), 2)
+    assert found.lines() == [
+        f"flexnet/usage, night {NIGHT}, is missing: nothing has begun, and no incident tells of it: the next look "
+        "opens one"
+    ]
+    assert look("06:05").uncovered == ()
+
+
 def test_a_report_that_is_new_is_waited_for_from_the_night_underway(look: Look, lake: Lake, folder: Path) -> None:
     (folder / "reports.yaml").write_text("flexnet: {due: '06:00', reports: [{name: usage}]}\n")
     assert look("09:00").exit_code == 0
@@ -299,5 +345,5 @@ def test_a_look_at_nights_on_time_writes_no_incident(look: Look, lake: Lake) -> 
         publish(lake, report)
     result = look("07:00")
     assert result.lines() == ["all 2 nights of 2 reports are on time"]
-    assert asyncio.run(Incidents(lake).read()) == ()
+    assert asyncio.run(Incidents(lake).read()).incidents == ()
     assert WatchResult.model_validate_json(result.model_dump_json()) == result

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from airflow.sdk import DAG
+from airflow.sdk.exceptions import AirflowFailException
 
 from nightshift.lake.store import Lake
-from nightshift.watch.incidents import read
+from nightshift.watch.incidents import Incidents, read
 from nightshift.watch.operator import WatchOperator
 from tests.execution_api import FakeExecutionApi
 from tests.published import publish_night
@@ -50,4 +53,25 @@ def test_it_fails_where_it_sees_nothing(lake: Lake, tmp_path: Path) -> None:
     (tmp_path / "lake/tables/flexnet/usage/_delta_log/00000000000000000000.json").write_text("{")
     done = look()
     assert done.state == "failed"
-    assert "1 reports could not be looked at: flexnet/usage" in str(done.error)
+    assert "1 could not be looked at: flexnet/usage" in str(done.error)
+
+
+def test_it_fails_where_an_incident_cannot_be_read_or_was_not_written(
+    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look()
+    (first, *_) = read(lake)
+    (tmp_path / "lake/incidents" / first.id / "r000001.json").write_text("{")
+    done = look()
+    assert done.state == "failed"
+    assert f"1 could not be looked at: incidents/{first.id}: it cannot be read" in str(done.error)
+
+    async def refused(self: Incidents, incident: Any) -> bool:
+        return False
+
+    monkeypatch.setattr(Incidents, "write", refused)
+    for one in (tmp_path / "lake/incidents").iterdir():
+        shutil.rmtree(one)
+    done = look()
+    assert (done.state, isinstance(done.error, AirflowFailException)) == ("failed", False)
+    assert "No incident tells of what is wrong: flexnet/usage, night" in str(done.error)

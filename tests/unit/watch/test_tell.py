@@ -65,5 +65,5 @@ async def test_a_channel_that_hangs_is_left_for_the_next_look(tmp_path: Path, mo
     assert 1 <= len(hung) <= 2 * AT_ONCE
     assert all("no answer within 1.5 s" in one.error for one in hung)
     assert took < 20
-    kept = await Incidents(lake).read()
+    kept = (await Incidents(lake).read()).incidents
     assert sum(any(one.channel == "pager" for one in each.notified) for each in kept) == len(hung)
