@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -165,6 +166,32 @@ class Report(Section):
         return PublishSpec(**{name: getattr(self, name) for name in shared}, timezone=timezone, **more)
 
 
+@dataclass(frozen=True)
+class SourcesInForce:
+    """The sections of ``reports.yaml``, as one reading of the file finds them.
+
+    :param path: the file
+    :param sources: those that count, as they stand, or as they stood before a mistake
+    :param removed: those that say of themselves that they are gone
+    :param unknown: of which nobody knows what they say, each with why: a mistake is in it and none without was kept, or
+        it is gone and does not say so. The file's own name where it cannot be read at all, and nothing of it was kept
+    :param broken: why the file cannot be read; empty: it can
+    """
+
+    path: Path
+    sources: Mapping[str, Source]
+    removed: frozenset[str]
+    unknown: Mapping[str, str]
+    broken: str = ""
+
+    def why_unknown(self, name: str) -> str:
+        """Return why nobody knows of a source that is in none of these whether it is gone on purpose."""
+        return self.broken or (
+            f"{self.path}: there is no section {name}. Put it back, or confirm that it is gone: "
+            f"'{name}: {{removed: true}}'"
+        )
+
+
 def model_of(source: str) -> type[Source]:
     """Return the model of a source's section, which is imported now."""
     found: type[Source] = VENDORS[source].load(SOURCES[source].model)
@@ -193,6 +220,30 @@ def source_in_force(name: str, *, folder: Path | None = None, counts_gone: bool 
     :return: ``None``: the source is not configured, or never was without a mistake
     """
     return _section(open_file(REPORTS, folder=folder), name, counts_gone=counts_gone)
+
+
+def sources_in_force(folder: Path | None = None) -> SourcesInForce:
+    """Return what counts of ``reports.yaml``, and of what nobody knows what it says.
+
+    :param folder: the configuration folder; default :func:`nightshift.settings.config_folder`
+    """
+    file = open_file(REPORTS, folder=folder)
+    broken = "" if file.document else _first_line(file.mistakes[-1])
+    found: dict[str, Source] = {}
+    unknown: dict[str, str] = {}
+    for name in SOURCES:
+        before = len(file.mistakes)
+        section = _section(file, name)
+        if section is not None:
+            found[name] = section
+        elif len(file.mistakes) > before:
+            unknown[name] = _first_line(file.mistakes[-1])
+    unknown |= {name: file.mistake_gone(name) for name in file.gone if name not in found}
+    if broken and not found:
+        unknown[REPORTS] = broken
+    values = file.document.values if file.document else {}
+    removed = frozenset(name for name, value in values.items() if is_removed(value))
+    return SourcesInForce(file.path, found, removed, unknown, broken)
 
 
 def mistakes_of_reports(folder: Path | None = None) -> list[str]:
@@ -231,6 +282,10 @@ def _section(file: ConfigFile, name: str, *, counts_gone: bool = False) -> Sourc
     counts_gone = counts_gone or any(_meant(unknown) == name for unknown in _unknown(file))
     found_by = VENDORS[name].load(rules) if rules else None
     return file.section(name, model_of(name), rules=found_by, counts_gone=counts_gone)
+
+
+def _first_line(text: str) -> str:
+    return text.partition("\n")[0]
 
 
 def _unknown(file: ConfigFile) -> list[str]:

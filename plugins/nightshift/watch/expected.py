@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from nightshift.config.due import Due
-from nightshift.config.reports import source_in_force
+from nightshift.config.reports import Source
 from nightshift.fields import night_of
 from nightshift.nights.bounds import DAY, end_of, last_night
 from nightshift.sources import SOURCES
@@ -74,29 +73,25 @@ class ExpectedNight:
         return self.of.report, self.night
 
 
-def watched_reports(folder: Path | None = None) -> tuple[WatchedReport, ...]:
+def watched_reports(sources: Mapping[str, Source]) -> tuple[WatchedReport, ...]:
     """Return the reports that count.
 
-    :param folder: the configuration folder; default :func:`nightshift.settings.config_folder`
+    :param sources: the sections of ``reports.yaml`` that count
     """
-    found: list[WatchedReport] = []
-    for name, vendor in SOURCES.items():
-        source = source_in_force(name, folder=folder)
-        for report, group in source.groups.items() if source else ():
-            assert source is not None  # noqa: S101 - for the types
-            found.append(
-                WatchedReport(
-                    source=name,
-                    name=report,
-                    timezone=source.timezone,
-                    due=source.due_of(report),
-                    since=source.since_of(report),
-                    dag_id=vendor.dag_id,
-                    group=group,
-                    pool=source.pool,
-                )
-            )
-    return tuple(found)
+    return tuple(
+        WatchedReport(
+            source=name,
+            name=report,
+            timezone=source.timezone,
+            due=source.due_of(report),
+            since=source.since_of(report),
+            dag_id=SOURCES[name].dag_id,
+            group=group,
+            pool=source.pool,
+        )
+        for name, source in sources.items()
+        for report, group in source.groups.items()
+    )
 
 
 def first_night(report: WatchedReport, now: datetime, *, is_known: bool) -> str:

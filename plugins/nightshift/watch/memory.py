@@ -69,9 +69,9 @@ class Memory:
         """Wait for a report from a night on."""
         await objects.acreate(self._store, f"first/{report}/{night}", b"")
 
-    async def end(self, known: Mapping[str, str], waited_for: Collection[str]) -> None:
-        """Forget the reports that nobody waits for any more: one that comes back later begins anew."""
-        gone = sorted(set(known) - set(waited_for))
+    async def end(self, reports: Collection[str]) -> None:
+        """Forget reports that nobody waits for any more: one that comes back later begins anew."""
+        gone = sorted(reports)
         if gone:
             names = await objects.anames(self._store)
             await objects.adelete(self._store, *(n for n in names for one in gone if n.startswith(f"first/{one}/")))

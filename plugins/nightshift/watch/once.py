@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,14 +13,15 @@ from pydantic import AwareDatetime
 
 from nightshift.config.notify import Channel, channels_about
 from nightshift.config.promotions import reports_awaited
+from nightshift.config.reports import SourcesInForce, sources_in_force
 from nightshift.fields import night_of
+from nightshift.known_secrets import hide
 from nightshift.nights.bounds import DAY
 from nightshift.nights.index import NightIndex
 from nightshift.watch.airflow import AirflowView, reasons
 from nightshift.watch.decide import Key, Observed, Reason, Sight, decide, doubled, uncovered
 from nightshift.watch.expected import (
     ExpectedNight,
-    WatchedReport,
     expected_nights,
     first_night,
     first_watched,
@@ -54,7 +55,8 @@ class WatchResult(Recorded):
     :param changed: the ids of those that it has opened, changed or closed
     :param sent: messages that were taken
     :param unsent: messages that were not, each with channel and reason
-    :param blind: what could not be looked at, each with the reason: reports, and incidents that cannot be read
+    :param blind: what could not be looked at, each with the reason: reports, sources
+        of which nobody knows what their section says, incidents that cannot be read
     :param uncovered: what is wrong and told by no incident: its incident could not be written
     :param dag_looked: when the DAG looked last; ``None``: it never has
     :param is_dag_silent: the DAG stands still: Airflow's scheduler is dead, or the DAG is paused or not there
@@ -125,17 +127,18 @@ def watch_once(
     """
     moment = now or datetime.now(UTC)
     told = channels_about("nights", folder) if channels is None else channels
-    watched, promotions = watched_reports(folder), reports_awaited(folder)[0]
-    return asyncio.run(_Watch(lake, watched, promotions, moment).look(by, airflow, told, base_url))
+    configured, promotions = sources_in_force(folder), reports_awaited(folder)[0]
+    return asyncio.run(_Watch(lake, configured, promotions, moment).look(by, airflow, told, base_url))
 
 
 class _Watch:
     def __init__(
-        self, lake: Lake, reports: Sequence[WatchedReport], promotions: Mapping[str, Sequence[str]], now: datetime
+        self, lake: Lake, configured: SourcesInForce, promotions: Mapping[str, Sequence[str]], now: datetime
     ) -> None:
-        self.lake, self.reports, self.promotions, self.now = lake, reports, promotions, now
+        self.lake, self.configured, self.promotions, self.now = lake, configured, promotions, now
+        self.reports = watched_reports(configured.sources)
         self.memory, self.incidents = Memory(lake), Incidents(lake)
-        self.first = first_watched(reports, now) or now.date().isoformat()
+        self.first = first_watched(self.reports, now) or now.date().isoformat()
 
     async def look(
         self, by: Watcher, airflow: AirflowView | None, channels: Mapping[str, Channel], base_url: str | None
@@ -152,8 +155,12 @@ class _Watch:
         causes: dict[Key, Reason] = {}
         if airflow is not None and absent:
             causes = await asyncio.to_thread(reasons, airflow, absent)
-        observed = Observed(self.now, expected, seen, causes, self.first, self.promotions)
-        changed = await self._decided(observed, remembered)
+        before = await self._found(remembered)
+        unjudged = self._unjudged(remembered, before.incidents)
+        await self._forget(remembered, unjudged)
+        blind = {**unjudged, **lake.blind}
+        observed = Observed(self.now, expected, seen, causes, self.first, self.promotions, blind.keys())
+        changed = await self._decided(observed, before, remembered)
         found = await self._found(remembered)
         known, unreadable = found.incidents, [f"{FOLDER}/{name}: {why}" for name, why in found.unreadable.items()]
         tried = await tell_all(self.incidents, known, channels, self.now, base_url=base_url)
@@ -167,11 +174,25 @@ class _Watch:
             changed=changed,
             sent=sum(1 for one in tried if one.sent is not None),
             unsent=tuple(f"{one.channel}: {one.error}" for one in tried if one.sent is None),
-            blind=(*(f"{report}: {why}" for report, why in lake.blind.items()), *unreadable),
+            blind=(*(f"{of}: {why}" for of, why in blind.items()), *unreadable),
             uncovered=tuple(title_of(one) for one in uncovered(observed, known)),
             dag_looked=dag,
             is_dag_silent=dag is None or self.now - dag > SILENT,
         )
+
+    def _unjudged(self, remembered: Remembered, known: Sequence[Incident]) -> dict[str, str]:
+        """Return the sources of which nobody knows what their section says, each with why. That somebody waited for one
+        is known from the memory and the incidents also where nothing was kept of its section.
+        """
+        told = self.configured
+        waited = {report.partition("/")[0] for report in remembered.first} | {
+            one.source for one in known if one.is_open
+        }
+        lost = waited - told.sources.keys() - told.removed - told.unknown.keys()
+        why = {**told.unknown, **{name: told.why_unknown(name) for name in sorted(lost)}}
+        return {
+            name: f"{hide(text).rstrip('.')}. What is known of its nights stays as it is" for name, text in why.items()
+        }
 
     async def _first(self, remembered: Remembered, lake: LakeSeen) -> dict[str, str]:
         """Return report → the first night that has to be there; what is waited for for the first time begins now."""
@@ -183,12 +204,16 @@ class _Watch:
             elif one.report not in first and one.report not in lake.blind:
                 first[one.report] = first_night(one, self.now, is_known=lake.is_known(one))
                 await self.memory.begin(one.report, first[one.report])
-        await self.memory.end(remembered.first, [one.report for one in self.reports if one.due is not None])
         return first
 
-    async def _decided(self, observed: Observed, remembered: Remembered) -> tuple[str, ...]:
+    async def _forget(self, remembered: Remembered, unjudged: Collection[str]) -> None:
+        """End the memory of what nobody waits for any more."""
+        waited = {one.report for one in self.reports if one.due is not None}
+        known = {one for one in remembered.first if one.partition("/")[0] not in unjudged}
+        await self.memory.end(known - waited)
+
+    async def _decided(self, observed: Observed, found: FoundIncidents, remembered: Remembered) -> tuple[str, ...]:
         """Write what changes; return what was not written by another at the same time."""
-        found = await self._found(remembered)
         decided = decide(observed, found.incidents, found.taken)
         written = [one for one in decided if await self.incidents.write(one)]
         if created := {one.id for one in written if one.revision == 1}:

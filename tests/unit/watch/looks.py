@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 
 from nightshift.config.due import Due
@@ -42,6 +42,7 @@ def look(
     first: str = "2026-11-14",
     promotions: Mapping[str, Sequence[str]] | None = None,
     night: str = NIGHT,
+    unjudged: Collection[str] = (),
 ) -> Observed:
     return Observed(
         now=at(now),
@@ -50,4 +51,5 @@ def look(
         reasons={(name, night): one for name, one in (reasons or {}).items()},
         first=first,
         promotions=promotions or {},
+        unjudged=unjudged,
     )

@@ -244,6 +244,29 @@ def test_what_nobody_waits_for_any_more_is_over() -> None:
     assert one.outcome is Outcome.DROPPED
 
 
+def test_what_nobody_can_judge_stays_as_it_is() -> None:
+    """Neither is a source whose section cannot be read no longer waited for, nor what is wrong with it over."""
+    known = follow(look("06:00", nights(USAGE, "exago/tree"), promotions={"portal": [USAGE]}))
+    for gone in (
+        look("07:00", [], unjudged={"flexnet"}),
+        look("2026-12-20T06:00", [], first="2026-12-06", unjudged={"flexnet"}),
+    ):
+        (one,) = decide(gone, known)
+        assert one.source == "exago"
+    (dropped,) = (one for one in follow(look("07:00", []), known=known) if one.source == "flexnet")
+    assert dropped.outcome is Outcome.DROPPED
+
+
+def test_a_report_that_cannot_be_read_keeps_what_it_shares_open() -> None:
+    names = ["flexnet/a", "flexnet/b"]
+    known = follow(look("06:00", nights(*names)))
+    for now, first in (("07:00", "2026-11-14"), ("2026-12-20T06:00", "2026-12-06")):
+        one_there = {"flexnet/a": SOUND}
+        expected = nights("flexnet/a")
+        (one,) = follow(look(now, expected, one_there, first=first, unjudged={"flexnet/b"}), known=known)
+        assert (one.is_open, [member.report for member in one.troubled]) == (True, ["flexnet/b"])
+
+
 def test_what_depends_on_it_is_named() -> None:
     promotions = {"portal": [USAGE, "exago/tree"], "other": ["exago/tree"]}
     (one,) = decide(look("06:00", nights(USAGE), promotions=promotions), ())

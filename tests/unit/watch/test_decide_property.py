@@ -24,14 +24,21 @@ ONE_LOOK = st.tuples(
     st.fixed_dictionaries(dict.fromkeys(REPORTS, SEEN)),
     st.fixed_dictionaries(dict.fromkeys(REPORTS, REASON)),
     st.sets(st.sampled_from(REPORTS)),
+    st.sets(st.sampled_from(("exago", "flexnet", "flexnet/a", "flexnet/b"))),
 )
 
 
-def looked(number: int, seen, reasons, waited_for):
+def looked(number: int, seen, reasons, waited_for, unjudged):
     moment = at("05:30") + timedelta(minutes=20 * number)
-    expected = [*nights(*sorted(waited_for)), *nights(*sorted(set(REPORTS) - waited_for), due=None)]
+    # Of a source whose section nobody can read no report is known.
+    known = {one for one in REPORTS if one.partition("/")[0] not in unjudged}
+    expected = [*nights(*sorted(known & waited_for)), *nights(*sorted(known - waited_for), due=None)]
     return look(
-        moment.strftime("%Y-%m-%dT%H:%M:%S"), expected, seen, {name: one for name, one in reasons.items() if one}
+        moment.strftime("%Y-%m-%dT%H:%M:%S"),
+        expected,
+        seen,
+        {name: one for name, one in reasons.items() if one},
+        unjudged=unjudged,
     )
 
 
@@ -39,11 +46,14 @@ def looked(number: int, seen, reasons, waited_for):
 @given(st.lists(ONE_LOOK, min_size=1, max_size=7))
 def test_what_is_promised_of_incidents(looks) -> None:
     kept: dict[str, Incident] = {}
-    for number, (seen, reasons, waited_for) in enumerate(looks):
-        one = looked(number, seen, reasons, waited_for)
+    for number, (seen, reasons, waited_for, unjudged) in enumerate(looks):
+        one = looked(number, seen, reasons, waited_for, unjudged)
         changes = decide(one, tuple(kept.values()))
         assert len({change.id for change in changes}) == len(changes)
         for change in changes:
+            assert change.source not in unjudged, "of what nobody knows all stays as it is"
+            given_up = change.outcome in (Outcome.DROPPED, Outcome.EXPIRED)
+            assert not (given_up and {member.report for member in change.troubled} & unjudged)
             before = kept.get(change.id)
             assert change.revision == (before.revision + 1 if before else 1)
             assert before is None or before.is_open, "what is over is over"
@@ -52,7 +62,7 @@ def test_what_is_promised_of_incidents(looks) -> None:
         assert decide(one, tuple(kept.values())) == (), "the same look again changes nothing"
         assert uncovered(one, tuple(kept.values())) == (), "what is wrong is told"
         check(tuple(kept.values()))
-    last = looked(len(looks), dict.fromkeys(REPORTS, NightSeen(Sight.SOUND, at("05:00"))), {}, set(REPORTS))
+    last = looked(len(looks), dict.fromkeys(REPORTS, NightSeen(Sight.SOUND, at("05:00"))), {}, set(REPORTS), set())
     for change in decide(last, tuple(kept.values())):
         kept[change.id] = change
     assert not any(one.is_open for one in kept.values()), "where all is sound nothing is open"

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from nightshift.config.reports import sources_in_force
 from nightshift.watch.expected import LOOK_BACK, expected_nights, first_night, first_watched, watched_reports
 from tests.unit.watch.looks import at, report
 
@@ -52,7 +53,7 @@ def test_the_reports_of_the_configuration(tmp_path: Path) -> None:
         "flexnet: {due: '06:00', timezone: Europe/Berlin, pool: p, reports: [{name: a}, {name: b, due: never}]}\n"
         "exago: {}\n"
     )
-    found = {one.report: one for one in watched_reports(tmp_path)}
+    found = {one.report: one for one in watched_reports(sources_in_force(tmp_path).sources)}
     assert list(found) == ["flexnet/a", "flexnet/b", "exago/tree", "exago/tree_changes"]
     assert (str(found["flexnet/a"].due), found["flexnet/a"].pool) == ("06:00 Europe/Berlin", "p")
     assert found["flexnet/b"].due is None
