@@ -230,6 +230,10 @@ def trouble(one: ExpectedNight, look: Observed) -> tuple[Family, Member] | None:
         case Sight.UNSOUND | Sight.DRIFTED | Sight.FAILED:
             since = min(moment for moment in (seen.at or look.now, due, look.now) if moment is not None)
             return Family.ABSENT, Member(report=report, kind=_KINDS[seen.sight], cause=seen.why, since=since)
+        case Sight.FAILING if due is None and _is_given_up(seen, look.now):
+            # That nobody waits for it makes it no success.
+            since = min(seen.at or look.now, look.now)
+            return Family.ABSENT, Member(report=report, kind=IncidentKind.FAILED, cause=seen.why, since=since)
     if due is None or look.now < due:
         return None
     plain = Reason(_unasked(seen, look.now), seen.why)
@@ -244,11 +248,14 @@ def _unasked(seen: NightSeen, now: datetime) -> IncidentKind:
     """Return what a night that is due is called where Airflow tells nothing of it."""
     match seen.sight:
         case Sight.FAILING:
-            given_up = seen.at is None or now - seen.at >= NO_MORE_ATTEMPTS
-            return IncidentKind.FAILED if given_up else IncidentKind.LATE
+            return IncidentKind.FAILED if _is_given_up(seen, now) else IncidentKind.LATE
         case Sight.BEGUN:
             return IncidentKind.LATE
     return IncidentKind.MISSING
+
+
+def _is_given_up(seen: NightSeen, now: datetime) -> bool:
+    return seen.at is None or now - seen.at >= NO_MORE_ATTEMPTS
 
 
 def _followed(

@@ -122,6 +122,23 @@ def expected_nights(
     )
 
 
+def nights_told(
+    reports: Iterable[WatchedReport], told: Iterable[tuple[str, str]], now: datetime, look_back: int = LOOK_BACK
+) -> tuple[ExpectedNight, ...]:
+    """Return nights of which something wrong is known, as nights that nobody waits for: one from before its report got
+    a ``due`` is not over by that.
+
+    :param told: reports and nights; those that are not watched are left out
+    """
+    wanted = set(told)
+    return tuple(
+        ExpectedNight(report, night.isoformat(), None)
+        for report in reports
+        for night in _nights(report, {report.report: date.min.isoformat()}, now, look_back)
+        if (report.report, night.isoformat()) in wanted
+    )
+
+
 def first_watched(reports: Iterable[WatchedReport], now: datetime, look_back: int = LOOK_BACK) -> str | None:
     """Return the first night that is looked at; ``None`` where there is no report."""
     newest = [report.newest(now) for report in reports]

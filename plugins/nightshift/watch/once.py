@@ -25,6 +25,7 @@ from nightshift.watch.expected import (
     expected_nights,
     first_night,
     first_watched,
+    nights_told,
     watched_reports,
 )
 from nightshift.watch.incident import Incident, Recorded
@@ -50,7 +51,8 @@ class WatchResult(Recorded):
 
     :param at: when it was
     :param reports: reports that are waited for
-    :param nights: nights that were looked at
+    :param nights: nights of them that were looked at
+    :param unawaited: reports that nobody waits for, because they have no ``due``, or ``never``: only what went wrong is told of them
     :param open: the incidents that are open after it
     :param changed: the ids of those that it has opened, changed or closed
     :param sent: messages that were taken
@@ -65,6 +67,7 @@ class WatchResult(Recorded):
     at: AwareDatetime
     reports: int
     nights: int
+    unawaited: int = 0
     open: tuple[Incident, ...] = ()
     changed: tuple[str, ...] = ()
     sent: int = 0
@@ -97,7 +100,13 @@ class WatchResult(Recorded):
                 f"the DAG nightshift_watch has not looked {since}: look whether Airflow's scheduler lives, and whether "
                 "the DAG is unpaused"
             )
-        return found or [f"all {self.nights} nights of {self.reports} reports are on time"]
+        if not found and self.reports:
+            found.append(f"all {self.nights} nights of {self.reports} reports are on time")
+        if self.unawaited:
+            found.append(
+                f"nobody waits for {self.unawaited} reports (no due, or never): if one does not come, nobody is told"
+            )
+        return found or ["there is no report to wait for"]
 
 
 def watch_once(
@@ -156,6 +165,9 @@ class _Watch:
         if airflow is not None and absent:
             causes = await asyncio.to_thread(reasons, airflow, absent)
         before = await self._found(remembered)
+        told = {(one.report, each.night) for each in before.incidents if each.is_open for one in each.troubled}
+        further = nights_told(self.reports, told - seen.keys(), self.now)
+        expected, seen = (*expected, *further), {**{one.key: lake.seen(one) for one in further}, **seen}
         unjudged = self._unjudged(remembered, before.incidents)
         await self._forget(remembered, unjudged)
         blind = {**unjudged, **lake.blind}
@@ -170,6 +182,7 @@ class _Watch:
             at=self.now,
             reports=sum(1 for one in self.reports if one.due is not None),
             nights=sum(1 for one in expected if one.due is not None),
+            unawaited=sum(1 for one in self.reports if one.due is None),
             open=tuple(one for one in known if one.is_open),
             changed=changed,
             sent=sum(1 for one in tried if one.sent is not None),

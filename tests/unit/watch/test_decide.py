@@ -74,6 +74,28 @@ def test_without_due_only_what_is_wrong_is_told() -> None:
     assert [(one.subject.name, one.kind) for one in found] == [("flexnet/user", IncidentKind.DRIFTED)]
 
 
+@pytest.mark.parametrize(
+    ("now", "sight", "when", "since"),
+    [
+        ("05:04", Sight.FAILING, "04:05", None),
+        ("05:05", Sight.FAILING, "04:05", "04:05"),
+        ("05:05", Sight.FAILING, None, "05:05"),
+        ("23:00", Sight.BEGUN, "04:05", None),
+        ("23:00", Sight.NOTHING, None, None),
+        ("23:00", Sight.UNKNOWN, None, None),
+    ],
+)
+def test_without_due_what_is_tried_no_more_has_failed(now: str, sight: Sight, when: str | None, since) -> None:
+    seen = NightSeen(sight, at(when) if when else None, "401 at FlexNet")
+    expected = nights(USAGE, due=None)
+    found = decide(look(now, expected, {USAGE: seen}), ())
+    assert [(one.kind, one.cause, one.since) for one in found] == (
+        [(IncidentKind.FAILED, "401 at FlexNet", at(since))] if since else []
+    )
+    (over,) = follow(look("23:30", expected, {USAGE: SOUND}), known=found) if found else [None]
+    assert over is None or over.outcome is Outcome.RESTORED
+
+
 def test_an_incident_is_updated_not_repeated_and_closes_by_itself() -> None:
     expected = nights(USAGE)
     (one,) = follow(

@@ -7,7 +7,14 @@ from pathlib import Path
 import pytest
 
 from nightshift.config.reports import sources_in_force
-from nightshift.watch.expected import LOOK_BACK, expected_nights, first_night, first_watched, watched_reports
+from nightshift.watch.expected import (
+    LOOK_BACK,
+    expected_nights,
+    first_night,
+    first_watched,
+    nights_told,
+    watched_reports,
+)
 from tests.unit.watch.looks import at, report
 
 
@@ -46,6 +53,18 @@ def test_what_the_configuration_says_counts_more_than_what_was_seen() -> None:
         [report("flexnet/a", since="2026-11-25")], {"flexnet/a": "2026-11-27"}, at("2026-11-28T09:00")
     )
     assert nights[0].night == "2026-11-25"
+
+
+def test_of_a_night_from_before_a_report_was_waited_for_what_is_known_counts() -> None:
+    told = [("flexnet/a", night) for night in ("2026-11-13", "2026-11-14", "2026-11-27", "2026-11-28")]
+    known = [report("flexnet/a"), report("flexnet/b")]
+    found = nights_told(known, [*told, ("flexnet/c", "2026-11-27")], at("2026-11-28T09:00"))
+    assert [(one.of.report, one.night, one.due) for one in found] == [
+        ("flexnet/a", "2026-11-14", None),
+        ("flexnet/a", "2026-11-27", None),
+    ]
+    (late,) = nights_told([report("flexnet/a", since="2026-11-20")], told, at("2026-11-28T09:00"))
+    assert late.night == "2026-11-27"
 
 
 def test_the_reports_of_the_configuration(tmp_path: Path) -> None:

@@ -186,6 +186,40 @@ def test_what_may_pass_at_the_next_attempt_is_the_cause_once_it_is_late(look: Lo
         assert causes["flexnet/usage"] == (kind, "FlexNet: 503")
 
 
+WITHOUT_DUE = "flexnet: {reports: [{name: usage}, {name: user, due: never}]}\n"
+
+
+def test_a_report_without_due_that_fails_every_night_is_told(look: Look, lake: Lake, folder: Path, pager) -> None:
+    (folder / "reports.yaml").write_text(WITHOUT_DUE)
+    quiet = ["nobody waits for 2 reports (no due, or never): if one does not come, nobody is told"]
+    fail(lake, "flexnet/usage", FailureKind.VENDOR, "FlexNet: 401", "04:05")
+    before = look("05:00")
+    assert (before.exit_code, before.lines(), before.unawaited) == (0, quiet, 2)
+    told = look("05:05")
+    assert [(one.kind, one.cause, one.since) for one in told.open] == [
+        (IncidentKind.FAILED, "FlexNet: 401", at("04:05"))
+    ]
+    assert (told.exit_code, told.sent, told.lines()[-1]) == (1, 1, quiet[0])
+    publish(lake, "flexnet/usage")
+    assert look("07:00").lines() == quiet
+    (folder / "reports.yaml").write_text(WITHOUT_DUE.replace("usage", "usage, due: '06:00', since: 2026-11-27"))
+    assert look("07:05").lines() == ["all 1 nights of 1 reports are on time", quiet[0].replace("2", "1")]
+    (folder / "reports.yaml").write_text("flexnet: {removed: true}\n")
+    assert look("07:10").lines() == ["there is no report to wait for"]
+
+
+def test_a_report_that_gets_a_due_has_failed_before_it_all_the_same(look: Look, lake: Lake, folder: Path) -> None:
+    (folder / "reports.yaml").write_text(WITHOUT_DUE)
+    fail(lake, "flexnet/usage", FailureKind.VENDOR, "FlexNet: 401", "04:05")
+    (failed,) = look("2026-11-29T09:00").open
+    (folder / "reports.yaml").write_text(WITHOUT_DUE.replace("usage", "usage, due: '06:00'"))
+    assert [one.id for one in look("2026-11-29T09:05").open] == [failed.id]
+    publish(lake, "flexnet/usage")
+    assert look("2026-11-29T09:10").open == ()
+    (over,) = (one for one in read(lake) if one.id == failed.id)
+    assert over.outcome is Outcome.RESTORED
+
+
 def test_what_is_landed_and_not_published_is_late_and_not_missing(look: Look, lake: Lake) -> None:
     folder = Landing(lake, "flexnet", "usage", NIGHT).extract("first")
     asyncio.run(folder.write(1, b'{"data": []}', 0))
