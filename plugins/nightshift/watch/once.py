@@ -30,7 +30,7 @@ from nightshift.watch.expected import (
 )
 from nightshift.watch.incident import Incident, Recorded
 from nightshift.watch.incidents import FOLDER, FoundIncidents, Incidents
-from nightshift.watch.memory import Memory, Remembered, Watcher
+from nightshift.watch.memory import Memory, Remembered, Unseen, Watcher
 from nightshift.watch.sights import LakeSeen, landed, look_at
 from nightshift.watch.tell import tell_all
 from nightshift.watch.words import title_of
@@ -44,6 +44,8 @@ REMEMBERED = 30
 """Nights before the watched ones whose incidents are still known, to be closed after the watch itself stood still."""
 SILENT = timedelta(minutes=30)
 """After that long without a look of the DAG the command says that the DAG stands still."""
+
+_UNTOLD = ", and no incident tells of it: the next look opens one"
 
 
 class WatchResult(Recorded):
@@ -91,7 +93,7 @@ class WatchResult(Recorded):
     def lines(self) -> list[str]:
         """Return what a person is told, the gravest first."""
         found = [f"{title_of(one)}; {one.press}" for one in self.open]
-        found += [f"{one}, and no incident tells of it: the next look opens one" for one in self.uncovered]
+        found += [f"{one}{_UNTOLD}" for one in self.uncovered]
         found += [f"could not be looked at: {one}" for one in self.blind]
         found += [f"was not told: {one}" for one in self.unsent]
         if self.is_dag_silent:
@@ -170,14 +172,18 @@ class _Watch:
         expected, seen = (*expected, *further), {**{one.key: lake.seen(one) for one in further}, **seen}
         unjudged = self._unjudged(remembered, before.incidents)
         await self._forget(remembered, unjudged)
-        blind = {**unjudged, **lake.blind}
-        observed = Observed(self.now, expected, seen, causes, self.first, self.promotions, blind.keys())
+        blind = {**unjudged, **{of: hide(why) for of, why in lake.blind.items()}}
+        observed = Observed(self.now, expected, seen, causes, self.first, self.promotions, frozenset(blind))
         changed = await self._decided(observed, before, remembered)
         found = await self._found(remembered)
-        known, unreadable = found.incidents, [f"{FOLDER}/{name}: {why}" for name, why in found.unreadable.items()]
+        known = found.incidents
+        blind |= {f"{FOLDER}/{name}": why for name, why in found.unreadable.items()}
+        untold = uncovered(observed, known)
         tried = await tell_all(self.incidents, known, channels, self.now, base_url=base_url)
-        await self.memory.looked(by, self.now)
-        dag = self.now if by == "dag" else remembered.looked.get("dag")
+        unseen = [Unseen(of=of, why=why) for of, why in blind.items()]
+        unseen += [Unseen(of=each.report, why=f"{title_of(one)}{_UNTOLD}") for one in untold for each in one.members]
+        await self.memory.looked(by, self.now, unseen)
+        dag = self.now if by == "dag" else remembered.looked["dag"].at if "dag" in remembered.looked else None
         return WatchResult(
             at=self.now,
             reports=sum(1 for one in self.reports if one.due is not None),
@@ -187,8 +193,8 @@ class _Watch:
             changed=changed,
             sent=sum(1 for one in tried if one.sent is not None),
             unsent=tuple(f"{one.channel}: {one.error}" for one in tried if one.sent is None),
-            blind=(*(f"{of}: {why}" for of, why in blind.items()), *unreadable),
-            uncovered=tuple(title_of(one) for one in uncovered(observed, known)),
+            blind=tuple(f"{of}: {why}" for of, why in blind.items()),
+            uncovered=tuple(title_of(one) for one in untold),
             dag_looked=dag,
             is_dag_silent=dag is None or self.now - dag > SILENT,
         )
@@ -239,7 +245,7 @@ class _Watch:
         return tuple(one.id for one in changed)
 
     async def _found(self, remembered: Remembered) -> FoundIncidents:
-        last = min([self.now, *remembered.looked.values()])
+        last = min([self.now, *(one.at for one in remembered.looked.values())])
         since = min(night_of(self.first), last.date()) - REMEMBERED * DAY
         return await self.incidents.read(since.isoformat())
 

@@ -10,6 +10,7 @@ from nightshift.board.models import BoardPart, IncidentsAnswer, Overview
 from nightshift.lake.store import Lake
 from nightshift.watch.incident import Incident, IncidentKind, Member, Subject
 from nightshift.watch.incidents import Incidents
+from nightshift.watch.memory import Memory, Unseen
 
 NOW = datetime.now(UTC)
 NIGHT = (NOW.date() - timedelta(days=2)).isoformat()
@@ -51,3 +52,33 @@ async def test_an_incident_that_cannot_be_read_is_told_to_who_may_see_what_it_is
         assert all("it cannot be read (" in one.text and "remove the folder" in one.text for one in found.troubles)
         first = Overview.model_validate_json((await client.get("api/overview")).content)
         assert {one.of for one in first.troubles if one.part is BoardPart.INCIDENTS} == set(told)
+
+
+async def test_what_the_last_look_could_not_see_is_told(ada: Any, eve: Any, lake: Lake, tmp_path: Path) -> None:
+    await Memory(lake).looked("dag", NOW - timedelta(minutes=5), [Unseen(of="flexnet/usage", why="an older look")])
+    assert (await incidents(ada)).troubles[0].text == "At the last look of the watch: an older look"
+    seen = ("flexnet/usage", "camunda_optimize/secret", "reports.yaml", "exago")
+    await Memory(lake).looked("command", NOW, [Unseen(of=of, why="it cannot be read") for of in seen])
+    for client, told in ((ada, sorted(seen)), (eve, ["exago", "flexnet/usage", "reports.yaml"])):
+        found = await incidents(client)
+        assert found.watched == NOW
+        assert [one.of for one in found.troubles] == told
+        assert {one.text for one in found.troubles} == {"At the last look of the watch: it cannot be read"}
+    await Memory(lake).looked("dag", NOW + timedelta(minutes=5))
+    assert (await incidents(ada)).troubles == ()
+
+
+async def test_open_incidents_of_a_section_that_is_gone_are_not_passed_over_in_silence(
+    ada: Any, lake: Lake, config: Path
+) -> None:
+    await opened(lake, "flexnet/usage")
+    found = await incidents(ada)
+    assert (len(found.incidents), found.troubles) == (1, ())
+    text = (config / "reports.yaml").read_text()
+    (config / "reports.yaml").write_text(text[text.index("camunda_optimize") :])
+    found = await incidents(ada)
+    assert found.incidents == ()
+    (trouble,) = found.troubles
+    assert (trouble.of, "cannot be shown, open incidents perhaps among it" in trouble.text) == ("flexnet", True)
+    await Memory(lake).looked("dag", NOW, [Unseen(of="flexnet/usage", why="x"), Unseen(of="flexnet", why="is gone")])
+    assert [one.of for one in (await incidents(ada)).troubles] == ["flexnet", "flexnet"]

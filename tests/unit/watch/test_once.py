@@ -22,7 +22,7 @@ from nightshift.nights.index import record_failure, record_published
 from nightshift.watch.airflow import NightRun
 from nightshift.watch.incident import IncidentKind, Outcome
 from nightshift.watch.incidents import LEASE, Incidents, read, restored
-from nightshift.watch.memory import Memory
+from nightshift.watch.memory import LastLook, Memory
 from nightshift.watch.once import SILENT, WatchResult, watch_once
 from tests.published import publish_night
 from tests.unit.watch.looks import NIGHT, at
@@ -274,7 +274,15 @@ def test_an_airflow_that_does_not_answer_changes_nothing(look: Look, airflow: To
     assert (one.kind, one.cause) == (IncidentKind.MISSING, "")
 
 
-def test_a_table_that_cannot_be_read_opens_and_closes_nothing_and_is_named(look: Look, lake: Lake) -> None:
+def last_look(lake: Lake) -> LastLook:
+    last = asyncio.run(Memory(lake).read()).last
+    assert last is not None
+    return last
+
+
+def test_a_table_that_cannot_be_read_opens_and_closes_nothing_and_is_named(
+    look: Look, lake: Lake, folder: Path
+) -> None:
     publish(lake, "flexnet/user")
     look("06:00")
     root = Path(lake.url.removeprefix("file://"))
@@ -288,6 +296,9 @@ def test_a_table_that_cannot_be_read_opens_and_closes_nothing_and_is_named(look:
     assert [one.subject.name for one in result.open] == ["flexnet/usage"]
     assert [one.partition(":")[0] for one in result.blind] == ["flexnet/usage"]
     assert any(line.startswith("could not be looked at: flexnet/usage") for line in result.lines())
+    assert [f"{one.of}: {one.why}" for one in last_look(lake).unseen] == list(result.blind)
+    (folder / "reports.yaml").write_text(KNOWN.replace("usage", "user"))
+    assert look("06:35").blind == last_look(lake).unseen == ()
 
 
 def spoil(lake: Lake, name: str, old: str, new: str) -> None:
@@ -308,6 +319,7 @@ def test_an_incident_that_cannot_be_read_is_named_and_its_trouble_told_by_anothe
     assert [one.id for one in blind.open] == [f"{first.id}.again-2"]
     assert (blind.exit_code, blind.sent) == (1, 1)
     (line,) = (one for one in blind.lines() if one.startswith("could not be looked at"))
+    assert [one.of for one in last_look(lake).unseen] == [f"incidents/{first.id}"]
     assert line.startswith(f"could not be looked at: incidents/{first.id}: it cannot be read (")
     assert f"remove the folder incidents/{first.id}" in line
     publish(lake, "flexnet/usage")
@@ -333,6 +345,7 @@ def test_what_is_wrong_and_told_by_no_incident_is_no_night_on_time(
         f"flexnet/usage, night {NIGHT}, is missing: nothing has begun, and no incident tells of it: the next look "
         "opens one"
     ]
+    assert [f"{one.of}: {one.why}" for one in last_look(lake).unseen] == [f"flexnet/usage: {found.lines()[0]}"]
     assert look("06:05").uncovered == ()
 
 
