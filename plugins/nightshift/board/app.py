@@ -188,7 +188,8 @@ class Board:
 
     async def jobs(self, it: VisibleDep) -> JobsAnswer:
         """Answer with what waits at the vendors."""
-        return JobsAnswer(now=datetime.now(UTC), jobs=await jobs(it.who, it.dags))
+        found, troubles = await jobs(it.who, it.dags)
+        return JobsAnswer(now=datetime.now(UTC), jobs=found, troubles=troubles)
 
     async def connections(self, it: VisibleDep) -> ConnectionsAnswer:
         """Answer with the connections that the person's DAGs use."""

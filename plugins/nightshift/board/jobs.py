@@ -20,8 +20,9 @@ from airflow.models.trigger import Trigger
 from airflow.utils.session import create_session
 from sqlalchemy import and_, or_, select
 
+from nightshift.board.answering import trouble
 from nightshift.board.lanes import web_link
-from nightshift.board.models import ApiCall, Ask, JobLine, JobState, Link, Press, PressKind
+from nightshift.board.models import ApiCall, Ask, BoardPart, JobLine, JobState, Link, Press, PressKind, Trouble
 from nightshift.board.people import Person
 from nightshift.board.presses import TASKS, clear_call, dag_path, run_path
 from nightshift.board.runs import ACTIVE
@@ -46,6 +47,7 @@ class JobSeen:
     :param record: what it keeps of its job
     :param written: when that was written
     :param trigger: arguments of the trigger that waits for it
+    :param unread: what of it cannot be read, and why; empty: all can
     """
 
     dag_id: str
@@ -58,6 +60,7 @@ class JobSeen:
     record: JobRecord
     written: datetime
     trigger: dict[str, Any] | None
+    unread: str = ""
 
     @property
     def plan(self) -> WaitPlan | None:
@@ -66,18 +69,20 @@ class JobSeen:
 
     @property
     def is_in_doubt(self) -> bool:
-        """Whether only a person can tell whether there is a job: it was asked for, and the answer was lost."""
-        return self.state not in ACTIVE and self.record.is_unanswered
+        """Whether only a person can tell whether there is a job: it was asked for, and the answer was lost, or what is
+        kept of it cannot be read.
+        """
+        return bool(self.unread) or (self.state not in ACTIVE and self.record.is_unanswered)
 
     @property
     def is_left(self) -> bool:
         """Whether the task has failed while its job, which is known, may go on: nobody looks at it any more."""
-        return self.state not in ACTIVE and self.record.is_open
+        return not self.unread and self.state not in ACTIVE and self.record.is_open
 
 
-async def jobs(who: Person, dag_ids: Collection[str]) -> tuple[JobLine, ...]:
-    """Return the jobs of the tasks of these DAGs, those in doubt first, then the oldest."""
-    seen = await asyncio.to_thread(jobs_seen, dag_ids)
+async def jobs(who: Person, dag_ids: Collection[str]) -> tuple[tuple[JobLine, ...], tuple[Trouble, ...]]:
+    """Return the jobs of the tasks of these DAGs, those in doubt first, then the oldest; and what is not shown."""
+    seen, is_cut = await asyncio.to_thread(jobs_seen, dag_ids)
     named = sorted({one.dag_id for one in seen})
     may = dict(
         zip(
@@ -87,14 +92,22 @@ async def jobs(who: Person, dag_ids: Collection[str]) -> tuple[JobLine, ...]:
         )
     )
     now = datetime.now(UTC)
-    lines = [_line(one, who.name, may[one.dag_id], now) for one in seen]
-    return tuple(sorted(lines, key=lambda one: (not one.doubt, one.asked or now, one.run_id, one.task_id)))
+    lines, troubles = list[JobLine](), [_cut()] * is_cut
+    for one in seen:
+        try:
+            lines.append(_line(one, who.name, may[one.dag_id], now))
+        except Exception as error:
+            troubles.append(trouble(BoardPart.JOBS, error, f"{one.dag_id} {one.run_id} {one.task_id}"))
+    lines.sort(key=lambda one: (not one.doubt, one.asked or now, one.run_id, one.task_id))
+    return tuple(lines), tuple(troubles)
 
 
-def jobs_seen(dag_ids: Collection[str]) -> list[JobSeen]:
-    """Return the tasks that have a job at a vendor, or may have one that nobody knows of. Blocks: one query."""
+def jobs_seen(dag_ids: Collection[str]) -> tuple[list[JobSeen], bool]:
+    """Return the tasks that have a job at a vendor, or may have one that nobody knows of; and whether there are tasks,
+    the ones that failed first, that were not looked at. Blocks: one query.
+    """
     if not dag_ids:
-        return []
+        return [], False
     kept, ti = TaskStateStoreModel, TaskInstance
     # From 3.4 on, a task instance is told by the region that it is in as well.
     index = ("region_id", "region_index") if hasattr(kept, "region_index") else ("map_index",)
@@ -117,24 +130,39 @@ def jobs_seen(dag_ids: Collection[str]) -> list[JobSeen]:
         .join(DagRun, and_(DagRun.dag_id == ti.dag_id, DagRun.run_id == ti.run_id))
         .outerjoin(Trigger, Trigger.id == ti.trigger_id)
         .where(kept.key == RECORD_KEY, ti.dag_id.in_(sorted(dag_ids)), or_(ti.state.in_(sorted(ACTIVE)), ended))
-        .order_by(kept.updated_at.desc())
-        .limit(MOST)
+        .order_by(ti.state == "failed", kept.updated_at.desc())
+        .limit(MOST + 1)
     )
     with create_session() as session:
         found = [_seen(row) for row in session.execute(query)]
-    return [one for one in found if one is not None and (one.state in ACTIVE or one.is_in_doubt or one.is_left)]
+    is_cut = len(found) > MOST
+    known = [one for one in found[:MOST] if one is not None]
+    return [one for one in known if one.state in ACTIVE or one.is_in_doubt or one.is_left], is_cut
+
+
+def _cut() -> Trouble:
+    text = (
+        f"More than {MOST} tasks have failed in the last {DOUBTS.days} days while they had a job, and those that failed "
+        "first are not looked at: a job of theirs that is in doubt is not here. nightshift jobs looks at them all."
+    )
+    return Trouble(part=BoardPart.JOBS, text=text)
 
 
 def _seen(row: Any) -> JobSeen | None:
+    record, trigger, unread = JobRecord(), None, ""
     try:
         record = from_json(JobRecord, json.loads(row.value))
+    except (ValueError, TypeError) as error:
+        unread = f"its record cannot be read: {redact(str(error))}"
+    try:
         trigger = _waits(row.Trigger)
-    except (ValueError, KeyError, TypeError):
-        return None
-    if record.done or (record.intent is None and record.id is None):
-        return None
-    if record.status is not None and record.status.state not in ACTIVE_JOBS and trigger is None:
-        return None
+    except Exception as error:
+        unread = unread or f"the trigger that waits for it cannot be read ({type(error).__name__})"
+    if not unread:
+        if record.done or (record.intent is None and record.id is None):
+            return None
+        if record.status is not None and record.status.state not in ACTIVE_JOBS and trigger is None:
+            return None
     return JobSeen(
         dag_id=row.dag_id,
         run_id=row.run_id,
@@ -146,6 +174,7 @@ def _seen(row: Any) -> JobSeen | None:
         record=record,
         written=row.updated_at,
         trigger=trigger,
+        unread=unread,
     )
 
 
@@ -154,6 +183,7 @@ def _waits(trigger: Trigger | None) -> dict[str, Any] | None:
     if trigger is None or trigger.classpath.rpartition(".")[2] != VendorJobTrigger.__name__:
         return None
     waits = dict(trigger.kwargs)
+    from_json(WaitPlan, waits["plan"])
     return waits if str(waits["adapter"]).startswith("nightshift.") else None
 
 
@@ -213,6 +243,11 @@ def _doubt(one: JobSeen, room: str) -> str:
             f"The task has failed, and nobody has seen job {one.record.id} end ({last}): it may go on at {vendor}, "
             "unless the task's log says that it was cancelled. Look there; then press what is so."
         )
+    if one.unread:
+        return (
+            f"The task may have a job at {vendor}: {one.unread}. Make sure that none of its jobs is at work there, delete "
+            f"the key {RECORD_KEY} in its Task State Store, then clear the task."
+        )
     if not one.is_in_doubt or one.record.intent is None:
         return ""
     asked = datetime.fromtimestamp(one.record.intent.at, UTC)
@@ -234,6 +269,8 @@ def _links(one: JobSeen) -> tuple[Link, ...]:
 
 
 def _presses(one: JobSeen, by: str, may: bool, room: str) -> tuple[Press, ...]:
+    if one.unread:
+        return ()
     if one.is_in_doubt:
         return (
             _word(one, by, may, PressKind.ADOPT),

@@ -35,7 +35,15 @@ def waits(runs: Runs) -> Iterator[Runs]:
         session.query(Trigger).delete()
 
 
-def remembered(runs: Runs, state: str, record: JobRecord, *, dag_id: str = DAG, plan: WaitPlan | None = None) -> str:
+def remembered(
+    runs: Runs,
+    state: str,
+    record: JobRecord,
+    *,
+    dag_id: str = DAG,
+    plan: WaitPlan | None = None,
+    adapter: str = f"{FlexDeployAdapter.__module__}.{FlexDeployAdapter.__qualname__}",
+) -> str:
     """Put a task that has a job where Airflow keeps it."""
     run_id = runs.add(dag_id, "2026-11-27", {TASK: state}, state="running")
     with create_session() as session:
@@ -53,8 +61,7 @@ def remembered(runs: Runs, state: str, record: JobRecord, *, dag_id: str = DAG, 
             )
         )
         if plan is not None:
-            path = f"{FlexDeployAdapter.__module__}.{FlexDeployAdapter.__qualname__}"
-            spec = AdapterSpec(path=path, conn_id="flexdeploy_default", options={})
+            spec = AdapterSpec(path=adapter, conn_id="flexdeploy_default", options={})
             trigger = Trigger.from_object(VendorJobTrigger.of(spec, plan, cancel_on_kill=True))
             session.add(trigger)
             session.flush()
@@ -142,6 +149,57 @@ async def test_a_task_has_failed_while_its_job_may_go_on(
     assert (clear.method, clear.path) == ("POST", f"api/v2/dags/{DAG}/clearTaskInstances")
     assert clear.body["dag_run_id"] == run_id
     assert ClearTaskInstancesBody.model_validate(clear.body).task_ids == [TASK]
+
+
+@pytest.mark.parametrize("state", ["failed", "deferred"])
+@pytest.mark.parametrize("text", ["{", "[]", '{"intent": 7}', '{"id": {}}'])
+async def test_a_record_that_cannot_be_read_is_in_doubt(
+    ada: Any, lake: Lake, waits: Runs, state: str, text: str
+) -> None:
+    """It may be of a job that is at work: nothing of it is no sign that there is none."""
+    remembered(waits, "failed", asked(time.time() - 60, id="7", status=None))
+    run_id = remembered(waits, state, asked(time.time() - 60, id="1048"))
+    with create_session() as session:
+        session.query(TaskStateStoreModel).filter_by(run_id=run_id).update({"value": text})
+    answer = await found(ada)
+    job = next(one for one in answer.jobs if one.run_id == run_id)
+    assert (len(answer.jobs), answer.troubles) == (2, ())
+    assert "The task may have a job at FlexDeploy: its record cannot be read: " in job.doubt
+    assert f"delete the key {RECORD_KEY} in its Task State Store, then clear the task" in job.doubt
+    assert (job.presses, [one.label for one in job.links]) == ((), ["Task and log", "State"])
+
+
+async def test_a_wait_that_cannot_be_read_is_in_doubt(ada: Any, lake: Lake, waits: Runs) -> None:
+    plan = WaitPlan(job_id="1048", started=1.0, deadline=2.0, cap=20.0)
+    remembered(waits, "deferred", asked(time.time() - 60, id="1048"), plan=plan)
+    with create_session() as session:
+        session.query(Trigger).update({"encrypted_kwargs": "of another Fernet key"})
+    [job] = (await found(ada)).jobs
+    assert (job.job_id, "the trigger that waits for it cannot be read (" in job.doubt) == ("1048", True)
+
+
+async def test_a_job_that_cannot_be_shown_hides_no_other(ada: Any, lake: Lake, waits: Runs) -> None:
+    plan = WaitPlan(job_id="1", started=1.0, deadline=2.0, cap=20.0)
+    remembered(waits, "deferred", asked(1.0, id="1"), plan=plan, adapter="nightshift.flexdeploy.nowhere.Adapter")
+    remembered(waits, "deferred", asked(1.0, id="2"))
+    answer = await found(ada)
+    assert [one.job_id for one in answer.jobs] == ["2"]
+    assert [(one.part, TASK in one.of) for one in answer.troubles] == [("jobs", True)]
+
+
+async def test_that_not_all_were_looked_at_is_told_and_what_is_at_work_is_there(
+    ada: Any, lake: Lake, waits: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from nightshift.board import jobs
+
+    remembered(waits, "deferred", asked(1.0, id="1"))
+    for number in (2, 3):
+        remembered(waits, "failed", asked(1.0, id=str(number), done=True))
+    assert (await found(ada)).troubles == ()
+    monkeypatch.setattr(jobs, "MOST", 2)
+    answer = await found(ada)
+    assert [one.job_id for one in answer.jobs] == ["1"]
+    assert [(one.part, "More than 2 tasks have failed" in one.text) for one in answer.troubles] == [("jobs", True)]
 
 
 async def test_who_may_only_look_may_not_press(app: Any, lake: Lake, waits: Runs) -> None:
