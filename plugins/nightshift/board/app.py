@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from fastapi import Depends, FastAPI, HTTPException, Query
 from fastapi.exceptions import RequestValidationError
@@ -53,30 +53,39 @@ from nightshift.board.promotions import Promotions, cursor, promotion_dag_of
 from nightshift.board.revoking import revoke
 from nightshift.board.settling import settle
 from nightshift.config.freezes import FreezeRules
-from nightshift.config.promotions import Application
 from nightshift.fields import Day
 from nightshift.lake.store import Lake
 from nightshift.nights.index import NightIndex
 from nightshift.nights.place import lake_of_this_deployment
 from nightshift.promotion.holds import Hold, holds
+from nightshift.sources import SOURCES
 
 MOST_FIGURES = 50
 """Figures, of so many sets of applications, that a process keeps."""
 
 
+Told = TypeVar("Told", ConnectionsAnswer, IncidentsAnswer)
+
+
 class Visible:
     """What one person may see of a lake, for one request: its parts ask for the same, and it is found out once.
 
-    :param sources: those whose DAGs the person may read
-    :param applications: likewise
+    :param dags: those of the DAGs of :func:`dags_of` that the person may read
     """
 
     def __init__(self, who: Person, config: Configured, dags: set[str]) -> None:
         self.who, self.config, self.dags = who, config, dags
-        self.sources = [name for name in config.sources if dag_of(name) in dags]
         self.applications = [name for name in config.applications if promotion_dag_of(name) in dags]
+        self._sees_all = dags.issuperset(dags_of(config))
+        self.troubles = config.troubles_for(self.applications, sees_all=self._sees_all)
         self._may_hold: asyncio.Task[dict[str, bool]] | None = None
         self._holds: asyncio.Task[tuple[Hold, ...]] | None = None
+
+    def sees(self, source: str) -> bool:
+        """Say whether the person may see what is told of a source, configured or not; of one that is no source any more,
+        whoever sees all of the others.
+        """
+        return dag_of(source) in self.dags if source in SOURCES else self._sees_all
 
     async def may_hold(self) -> Mapping[str, bool]:
         """Return application → whether the person may stop it."""
@@ -94,8 +103,14 @@ class Visible:
 async def visible(who: PersonDep) -> Visible:
     """Return what the person may see."""
     config = await asyncio.to_thread(configured)
-    dags = [*map(dag_of, config.sources), *map(promotion_dag_of, config.applications)]
-    return Visible(who, config, await who.readable(dags))
+    return Visible(who, config, await who.readable(dags_of(config)))
+
+
+def dags_of(config: Configured) -> list[str]:
+    """Return the DAGs of all sources, also of those whose section has a mistake or is not there: what runs of them goes
+    on; and of the applications.
+    """
+    return [*map(dag_of, SOURCES), *map(promotion_dag_of, config.applications)]
 
 
 VisibleDep = Annotated[Visible, Depends(visible)]
@@ -145,7 +160,7 @@ class Board:
             holds=held,
             freezes=freeze_lines(rules.freezes, now),
             presses=(hold_press(None, may),),
-            troubles=(*it.config.troubles, *troubles, *more, *unknown_freezes(rules)),
+            troubles=(*it.troubles, *troubles, *more, *unknown_freezes(rules)),
         )
 
     async def time_line(self, it: VisibleDep, application: str, before: str | None = None) -> TimeLine:
@@ -157,10 +172,10 @@ class Board:
         except ValueError:
             raise HTTPException(422, "before: is no moment") from None
         _, _, promotions = await self.lake()
-        application_or_mistake = it.config.applications[application]
+        configured = it.config.applications[application]
         (lane, troubles), (lines, more, others), (held, broken_holds), may = await asyncio.gather(
-            promotions.lane(application, application_or_mistake),
-            promotions.time_line(application, application_or_mistake, at),
+            promotions.lane(application, configured, it.config.mistakes.get(application, "")),
+            promotions.time_line(application, configured, at),
             self._holds(it),
             it.may_hold(),
         )
@@ -170,7 +185,7 @@ class Board:
             lane=_stopped(lane, held, rules, may, now),
             promotions=lines,
             before=more.isoformat() if more else None,
-            troubles=(*troubles, *others, *broken_holds, *unknown_freezes(rules)),
+            troubles=(*it.troubles, *troubles, *others, *broken_holds, *unknown_freezes(rules)),
         )
 
     async def figures(
@@ -189,12 +204,12 @@ class Board:
     async def jobs(self, it: VisibleDep) -> JobsAnswer:
         """Answer with what waits at the vendors."""
         found, troubles = await jobs(it.who, it.dags)
-        return JobsAnswer(now=datetime.now(UTC), jobs=found, troubles=troubles)
+        return JobsAnswer(now=datetime.now(UTC), jobs=found, troubles=(*it.troubles, *troubles))
 
     async def connections(self, it: VisibleDep) -> ConnectionsAnswer:
         """Answer with the connections that the person's DAGs use."""
         lake, _, _ = await self.lake()
-        return await connections(lake, it.config, it.who, it.dags)
+        return _beside(await connections(lake, it.config, it.who, it.dags), it.troubles)
 
     async def overview(self, it: VisibleDep) -> Overview:
         """Answer with each part at a glance."""
@@ -214,14 +229,14 @@ class Board:
     async def incidents(self, it: VisibleDep) -> IncidentsAnswer:
         """Answer with the incidents of what the person may see."""
         lake, _, _ = await self.lake()
-        return await incidents(lake, it.sources)
+        return _beside(await incidents(lake, it.sees), it.troubles)
 
     async def holds(self, it: VisibleDep) -> HoldsAnswer:
         """Answer with the holds that stand, and what may be pressed."""
         held, troubles = await self._holds(it)
         may = await it.may_hold()
         presses = (hold_press(None, may), *(hold_press(name, may) for name in it.applications))
-        return HoldsAnswer(now=datetime.now(UTC), holds=held, presses=presses, troubles=troubles)
+        return HoldsAnswer(now=datetime.now(UTC), holds=held, presses=presses, troubles=(*it.troubles, *troubles))
 
     async def hold(self, it: VisibleDep, asked: HoldRequest) -> HoldsAnswer:
         """Stop the line."""
@@ -243,7 +258,7 @@ class Board:
             raise HTTPException(404, f"There is no application {asked.application}, or none that you may see.")
         lake, _, _ = await self.lake()
         dag_id, configured = promotion_dag_of(asked.application), it.config.applications[asked.application]
-        return await revoke(lake, it.who, asked, dag_id, configured if isinstance(configured, Application) else None)
+        return await revoke(lake, it.who, asked, dag_id, configured)
 
     async def settle(self, it: VisibleDep, asked: SettleRequest) -> Settled:
         """End a doubt that holds an application."""
@@ -257,9 +272,7 @@ class Board:
         if application not in it.applications:
             raise HTTPException(404, f"There is no application {application}, or none that you may read.")
         lake, _, _ = await self.lake()
-        configured = it.config.applications[application]
-        found = configured if isinstance(configured, Application) else None
-        return await answers_image(lake, application, run_id, task, found)
+        return await answers_image(lake, application, run_id, task, it.config.applications[application])
 
     async def _holds(self, it: Visible) -> tuple[tuple[HoldLine, ...], tuple[Trouble, ...]]:
         try:
@@ -329,6 +342,11 @@ def _stopped(
             "doubts": tuple(one.model_copy(update={"settle": _may(one.settle, allowed)}) for one in lane.doubts),
         }
     )
+
+
+def _beside(found: Told, troubles: tuple[Trouble, ...]) -> Told:
+    """Return an answer that tells of more troubles."""
+    return found.model_copy(update={"troubles": (*troubles, *found.troubles)})
 
 
 def _may(press: Press | None, allowed: bool) -> Press | None:

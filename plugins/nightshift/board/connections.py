@@ -32,7 +32,6 @@ from nightshift.board.nights import moment
 from nightshift.board.people import Person
 from nightshift.board.presses import run_path
 from nightshift.board.promotions import promotion_dag_of
-from nightshift.config.promotions import Application
 from nightshift.errors import VendorError
 from nightshift.http.health import CallSeen, ConnectionHealth, read_health
 from nightshift.sources import VENDORS
@@ -84,7 +83,7 @@ def _used(config: Configured, dags: set[str]) -> dict[str, tuple[str, list[str]]
         if dag_of(name) in dags:
             add(source.connection, name, dag_of(name))
     for name, application in config.applications.items():
-        if isinstance(application, Application) and promotion_dag_of(name) in dags:
+        if application is not None and promotion_dag_of(name) in dags:
             add(application.connection, _FLEXDEPLOY, promotion_dag_of(name))
             for connection in {stage.exago.connection for stage in application.stages if stage.exago is not None}:
                 add(connection, _EXAGO, promotion_dag_of(name))

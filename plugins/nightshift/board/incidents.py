@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from nightshift.board.configured import configured
 from nightshift.board.models import BoardPart, IncidentLine, IncidentsAnswer, Link, Trouble
 from nightshift.settings import REPORTS
 from nightshift.watch.incidents import FOLDER, Incident, Incidents, restored
@@ -22,53 +20,29 @@ DAYS = 90
 _NAME = re.compile(r"\d{4}-\d\d-\d\d\.([^.]+)\.")
 
 
-async def incidents(lake: Lake, sources: Collection[str]) -> IncidentsAnswer:
+async def incidents(lake: Lake, sees: Callable[[str], bool]) -> IncidentsAnswer:
     """Return the incidents of the nights of the last days.
 
-    :param sources: those whose DAGs the person may read
+    :param sees: whether the person may see what is told of a source
     """
     now = datetime.now(UTC)
     found = await Incidents(lake).read((now.date() - timedelta(days=DAYS)).isoformat())
-    mine = [one for one in found.incidents if one.subject.name.partition("/")[0] in sources]
+    mine = [one for one in found.incidents if sees(one.source)]
     mine.sort(key=lambda one: (not one.is_open, -one.opened.timestamp()))
     last = (await Memory(lake).read()).last
     unseen = {one.of: f"At the last look of the watch: {one.why}" for one in last.unseen} if last else {}
     unseen |= {f"{FOLDER}/{name}": why for name, why in found.unreadable.items()}
-    here = (await asyncio.to_thread(configured)).sources.keys()
-    hidden = {one.source for one in found.incidents if one.is_open} - here
     return IncidentsAnswer(
         now=now,
         incidents=tuple(_line(one) for one in mine),
         mean_seconds_to_restore=restored(mine).mean,
         watched=last.at if last else None,
-        troubles=tuple(_troubles(unseen, hidden, sources, here)),
+        troubles=tuple(
+            Trouble(part=BoardPart.INCIDENTS, of=of, text=why)
+            for of, why in sorted(unseen.items())
+            if (source := _source_of(of)) is None or sees(source)
+        ),
     )
-
-
-def _troubles(
-    unseen: Mapping[str, str], hidden: Collection[str], sources: Collection[str], here: Collection[str]
-) -> Iterator[Trouble]:
-    """Yield what is not shown as a whole, as far as a person may know of it.
-
-    :param unseen: what could not be looked at → why
-    :param hidden: sources with open incidents whose section counts for nothing here, so that nobody may see them
-    :param sources: those whose DAGs the person may read
-    :param here: those whose section counts
-    """
-    hidden = set(hidden)
-    for of, why in sorted(unseen.items()):
-        source = _source_of(of)
-        if source is None or source in sources or (source == of and source not in here):
-            yield Trouble(part=BoardPart.INCIDENTS, of=of, text=why)
-        elif source not in here:
-            hidden.add(source)
-    for source in sorted(hidden):
-        yield Trouble(
-            part=BoardPart.INCIDENTS,
-            of=source,
-            text=f"What is known of {source} cannot be shown, open incidents perhaps among it: without its section of "
-            f"{REPORTS} nobody knows who may see it. Put the section right; nightshift watch tells it meanwhile.",
-        )
 
 
 def _source_of(of: str) -> str | None:

@@ -65,7 +65,7 @@ def lane_of(
     labels = list(stages) or list(
         dict.fromkeys([*standing.stages, *(label for one in under_way for label in one.stages)])
     )
-    before = [None, *labels[:-1]]
+    before = [None, *labels][: len(labels)]
     lines = [
         _stage(label, stages.get(label), standing, records, under_way, previous, configured)
         for label, previous in zip(labels, before, strict=True)

@@ -11,7 +11,6 @@ import asyncio
 import time
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 from nightshift.board.answering import trouble
 from nightshift.board.configured import Configured
@@ -57,12 +56,17 @@ class Promotions:
     async def lanes(self, config: Configured, dags: Collection[str]) -> tuple[tuple[Lane, ...], tuple[Trouble, ...]]:
         """Return the lanes of the applications whose DAGs are given, in the order of the configuration."""
         shown = {name: one for name, one in config.applications.items() if promotion_dag_of(name) in dags}
-        found = await asyncio.gather(*(self.lane(name, one) for name, one in shown.items()))
+        found = await asyncio.gather(
+            *(self.lane(name, one, config.mistakes.get(name, "")) for name, one in shown.items())
+        )
         return tuple(lane for lane, _ in found), tuple(one for _, troubles in found for one in troubles)
 
-    async def lane(self, name: str, configured: Any) -> tuple[Lane, tuple[Trouble, ...]]:
-        """Return one lane. Never raises: what went wrong is told beside it."""
-        application = configured if isinstance(configured, Application) else None
+    async def lane(self, name: str, application: Application | None, mistake: str) -> tuple[Lane, tuple[Trouble, ...]]:
+        """Return one lane. Never raises: what went wrong is told beside it.
+
+        :param application: what counts of it; ``None``: nothing
+        :param mistake: what is wrong with it
+        """
         standing, troubles = Standing(), list[Trouble]()
         records: Mapping[str, PromotionRecord] = {}
         try:
@@ -72,17 +76,20 @@ class Promotions:
         except Exception as error:
             troubles.append(trouble(BoardPart.PROMOTIONS, error, name))
         troubles += [Trouble(part=BoardPart.PROMOTIONS, of=name, text=text) for text in standing.unread[:1]]
-        lane = lane_of(name, promotion_dag_of(name), application, standing, records)
-        mistake = "" if application is not None else str(configured)
+        try:
+            lane = lane_of(name, promotion_dag_of(name), application, standing, records)
+        except Exception as error:
+            troubles.append(trouble(BoardPart.PROMOTIONS, error, name))
+            lane = Lane(application=name, dag_id=promotion_dag_of(name), stages=())
         return lane.model_copy(update={"mistake": mistake}), tuple(troubles)
 
     async def time_line(
-        self, name: str, configured: Any, before: datetime | None
+        self, name: str, configured: Application | None, before: datetime | None
     ) -> tuple[tuple[PromotionLine, ...], datetime | None, tuple[Trouble, ...]]:
         """Return the promotions of an application that were opened before a moment, the newest first, and the moment
         of the next page.
         """
-        stages = {one.label: one for one in configured.stages} if isinstance(configured, Application) else {}
+        stages = {one.label: one for one in configured.stages} if configured is not None else {}
         try:
             async with asyncio.timeout(SECONDS):
                 store = await asyncio.to_thread(Records, self._lake, name)

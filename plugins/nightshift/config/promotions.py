@@ -258,11 +258,17 @@ class PromotionsInForce:
     """What counts of ``promotions.yaml``.
 
     :param mistakes: what is wrong with the file
+    :param unreadable: those of them that are of the file as a whole
+    :param names: all applications, in the order of the file, also those of which nothing counts
+    :param wrong: application, or ``freezes`` → what is wrong with it, whether something counts of it or nothing does
     """
 
     applications: Mapping[str, Application]
     freezes: FreezeRules
     mistakes: list[str] = field(default_factory=list)
+    unreadable: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    wrong: Mapping[str, str] = field(default_factory=dict)
 
 
 def promotions_in_force(
@@ -283,19 +289,29 @@ def promotions_in_force(
     file = open_file(PROMOTIONS, folder=folder)
     context = KnownReports(reports_known(folder))
     found: dict[str, Application] = {}
+    unreadable = tuple(file.mistakes)
+    wrong = {name: file.mistake_gone(name) for name in file.gone if name != FREEZES}
+    gone = list(wrong.values())
     for name in [*file.names, *(file.gone if with_gone else ())]:
         if name == FREEZES:
             continue
+        before = len(file.mistakes)
         application = file.section(
             name, Application, context=context, problem=name_problem(name), rules=rules, counts_gone=with_gone
         )
         if application is not None:
             found[name] = application
+        elif file.document is None:
+            wrong[name] = f"{file.path}: {name}: what it said before cannot be read"
+        if mistakes := file.mistakes[before:]:
+            wrong[name] = "\n".join(mistakes)
+    names = tuple(name for name in dict.fromkeys([*file.names, *file.gone]) if name in found or name in wrong)
     labels = {name: [stage.label for stage in one.stages] for name, one in found.items()}
+    before = len(file.mistakes)
     freezes = freezes_of(file, labels, freeze_rules)
-    return PromotionsInForce(
-        found, freezes, [*file.mistakes, *(file.mistake_gone(name) for name in file.gone if name != FREEZES)]
-    )
+    if mistakes := file.mistakes[before:]:
+        wrong[FREEZES] = "\n".join(mistakes)
+    return PromotionsInForce(found, freezes, [*file.mistakes, *gone], unreadable, names, wrong)
 
 
 def applications_in_force(
