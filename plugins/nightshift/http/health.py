@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from nightshift.errors import NotFound, NotShown, Rejected, TooLarge, VendorError
+from nightshift.errors import NotFound, Rejected, TooLarge, VendorError
 from nightshift.lake import objects
 from nightshift.nights.place import lake_of_this_deployment
 from nightshift.redaction import redact
@@ -30,8 +30,8 @@ log = logging.getLogger(__name__)
 FOLDER = "health"
 LONGEST = 2_000
 """Characters of an error that are kept."""
-ANSWERED = (NotFound, NotShown, Rejected, TooLarge)
-"""Errors of one request, which say that the connection itself is well."""
+ANSWERED = (NotFound, Rejected, TooLarge)
+"""Errors of one request, which say that the connection itself is well, where the vendor has answered with them."""
 PATIENCE = 5.0
 """Seconds that the end of a task waits for it."""
 
@@ -73,12 +73,24 @@ class CallLog:
         """Note that the vendor answered."""
         self._good = datetime.now(UTC).isoformat()
 
-    def failed(self, error: VendorError) -> None:
-        """Note that a request came to nothing; where the vendor only did not like it, the connection is well."""
-        if isinstance(error, ANSWERED):
+    def broken(self, error: VendorError) -> None:
+        """Note what is wrong with the connection, whatever it is called: it could not be opened, or signed in with, or
+        something else answered in the vendor's place.
+        """
+        self._error = (datetime.now(UTC).isoformat(), error)
+
+    def failed(self, error: VendorError, *, at_vendor: bool = True) -> None:
+        """Note that a request came to nothing. Where the vendor only did not like it, the connection is well; where
+        nothing was sent, it is not.
+
+        :param at_vendor: whether it was sent to the vendor's own host
+        """
+        if self._error is not None and self._error[1] is error:
+            return
+        if not isinstance(error, ANSWERED) or error.status is None:
+            self.broken(error)
+        elif at_vendor:
             self.good()
-        else:
-            self._error = (datetime.now(UTC).isoformat(), error)
 
     async def keep(self) -> None:
         """Write what was seen, where this is a task. Never raises, and waits :data:`PATIENCE` at most."""

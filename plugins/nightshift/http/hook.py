@@ -22,7 +22,7 @@ from nightshift.http import faults
 from nightshift.http.address import Address, Params
 from nightshift.http.client_settings import ClientSettings, check_names, read_settings
 from nightshift.http.connection_test import run_check
-from nightshift.http.health import CallLog
+from nightshift.http.health import ANSWERED, CallLog
 from nightshift.http.pacing import Pacer, pacer_of
 from nightshift.http.redirects import OwnHeaders, check_target, follow
 from nightshift.http.request import SAFE_METHODS, Request, body_of, headers_of
@@ -122,6 +122,9 @@ class VendorHook(HttpAsyncHook):
         except BaseException as error:
             self._users -= 1
             self._complete(error)
+            if isinstance(error, VendorError):
+                self._calls.broken(error)
+                await self._calls.keep()
             raise
         return self
 
@@ -438,12 +441,14 @@ class VendorHook(HttpAsyncHook):
         return await follow(self._live(), request, context, self.address, own, self._turn)
 
     async def _repeat(self, request: Request, once: Callable[[RequestContext, Mapping[str, str]], Awaitable[T]]) -> T:
+        at_vendor = self.address.owns(request.url)
         try:
             found = await self._until_it_holds(request, once)
         except VendorError as error:
-            self._calls.failed(error)
+            self._calls.failed(error, at_vendor=at_vendor)
             raise
-        self._calls.good()
+        if at_vendor:
+            self._calls.good()
         return found
 
     async def _until_it_holds(
@@ -451,12 +456,12 @@ class VendorHook(HttpAsyncHook):
     ) -> T:
         renewed = not request.credentials
         for attempt in itertools.count(1):
-            authorization = await self.authorize() if request.credentials else {}
+            authorization = await self._signing_in(self.authorize()) if request.credentials else {}
             context = self._context(request, attempt)
             try:
                 return await once(context, authorization)
             except AuthFailed as error:
-                if renewed or not await self.reauthorize(error):
+                if renewed or not await self._signing_in(self.reauthorize(error)):
                     raise
                 renewed = True
             except VendorError as error:
@@ -472,11 +477,21 @@ class VendorHook(HttpAsyncHook):
                 await asyncio.sleep(wait)
         raise AssertionError("unreachable")
 
+    async def _signing_in(self, asked: Awaitable[T]) -> T:
+        try:
+            return await asked
+        except VendorError as error:
+            self._calls.broken(error)
+            raise
+
     def _judge(self, response: Response, ok: Collection[int], advice: Mapping[int, str]) -> None:
         if (meant := self.diagnose(response)) is not None:
             raise response.context.completed(meant, status=response.status)
         if response.status not in ok:
-            raise faults.of_status(response, advice=advice, detail_keys=self.detail_keys)
+            error = faults.of_status(response, advice=advice, detail_keys=self.detail_keys)
+            if isinstance(error, ANSWERED) and response.is_page:
+                self._calls.broken(error)
+            raise error
 
 
 def _checked(check: Callable[[Response], object], response: Response) -> None:

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from nightshift.errors import AuthFailed, NotFound, Unreachable, VendorError
+from include.standins.scripted import Scripted, answer
+from nightshift.camunda_optimize.hook import CamundaOptimizeHook
+from nightshift.errors import (
+    Ambiguous,
+    AuthFailed,
+    BadResponse,
+    NotFound,
+    Rejected,
+    TooLarge,
+    Unreachable,
+    VendorError,
+)
 from nightshift.http.health import CallLog, read_health
 from nightshift.lake.store import Lake
+from tests.unit.http.acme import AcmeHook, MakeHook
 
 ODD = "acme/../flexnet %2F"
 
@@ -57,8 +70,77 @@ async def test_the_last_of_each_is_kept_with_where_it_was(lake: Lake) -> None:
 
 @pytest.mark.usefixtures("in_task")
 async def test_that_the_vendor_did_not_like_a_request_says_nothing_against_its_connection(lake: Lake) -> None:
-    found = await kept(lake, NotFound("no such export", vendor="Token Flex"))
-    assert (found.good is not None, found.error) == (True, None)
+    for error in (NotFound, Rejected, TooLarge):
+        found = await kept(lake, error("no such export", vendor="Token Flex", status=404))
+        assert (found.good is not None, found.error) == (True, None)
+
+
+@pytest.mark.usefixtures("in_task")
+async def test_what_was_refused_here_is_no_answer_of_the_vendor(lake: Lake) -> None:
+    for error in (NotFound, Rejected, TooLarge, BadResponse, Ambiguous):
+        found = await kept(lake, error("nothing was sent", vendor="Token Flex"))
+        assert (found.good, found.error.kind) == (None, error.__name__)
+
+
+class Spent(AcmeHook):
+    """Asks the vendor for its credentials, and is refused; credentials that cannot even be asked for come to the same."""
+
+    async def authorize(self) -> Any:
+        return await self.request("POST", "/token", credentials=False)
+
+
+class Odd(AcmeHook):
+    async def opening(self) -> None:
+        raise Rejected("the extra 'route' is none", vendor=self.vendor)
+
+
+PAGE = answer(404, b"<html>", Content_Type="text/html")
+
+
+@pytest.mark.usefixtures("in_task")
+@pytest.mark.parametrize(
+    ("hook", "given", "scripts", "problem"),
+    [
+        (CamundaOptimizeHook, {"extra": {"auth_form": "nonsense"}}, [], "the extra auth_form is 'nonsense'"),
+        (CamundaOptimizeHook, {"password": "a\tb"}, [], "the access token is empty or has characters"),
+        (CamundaOptimizeHook, {"extra": {"verify": 7}}, [], "verify"),
+        (Spent, {}, [answer(400, b'{"error": "unauthorized_client"}')], "the vendor calls the request wrong"),
+        (Odd, {}, [], "the extra 'route' is none"),
+        (AcmeHook, {}, [PAGE], "and sends an HTML page"),
+        (AcmeHook, {"host": "http://127.0.0.1:1"}, [], "no connection"),
+    ],
+)
+async def test_a_connection_that_cannot_be_used_is_not_said_to_work(
+    lake: Lake, connect: MakeHook, vendor: Scripted, hook: Any, given: Any, scripts: Any, problem: str
+) -> None:
+    """Whatever was well before; and the error stays until the vendor has answered."""
+    before = await kept(lake, None, connection="acme_default")
+    vendor.scripts = scripts or vendor.scripts
+    extra = json.dumps(given.pop("extra", {}))
+    client = connect(hook, {"password": "swordfish", "extra": extra, **given}, conn_id="acme_default", attempts=1)
+    with pytest.raises(VendorError):
+        async with client:
+            await client.request("GET", "/things")
+    found = (await read_health(lake, ["acme_default"]))["acme_default"]
+    assert problem in found.error.text
+    assert found.error.at > found.good.at >= before.good.at
+
+
+@pytest.mark.usefixtures("in_task")
+async def test_another_host_says_nothing_of_the_connection(lake: Lake, connect: MakeHook, other: Scripted) -> None:
+    """A signed link that is good, or has expired, is of the store that it leads to."""
+    other.scripts = [answer(), answer(400)]
+    async with connect() as client:
+        async with client.stream("GET", f"{other.url}/export") as download:
+            assert [one async for one in download.chunks] == [b"{}"]
+        with pytest.raises(Rejected):
+            async with client.stream("GET", f"{other.url}/export"):
+                pass
+    found = (await read_health(lake, ["acme_default"]))["acme_default"]
+    assert (found.good, found.error) == (None, None)
+    async with connect() as client:
+        await client.request("GET", "/things")
+    assert (await read_health(lake, ["acme_default"]))["acme_default"].good is not None
 
 
 @pytest.mark.usefixtures("in_task")
