@@ -46,7 +46,7 @@ from nightshift.board.models import (
     TimeLine,
     Trouble,
 )
-from nightshift.board.overview import Parts, overview
+from nightshift.board.overview import NIGHTS, Parts, overview
 from nightshift.board.pages import page, static_files
 from nightshift.board.people import Person, PersonDep, person
 from nightshift.board.promotions import Promotions, cursor, promotion_dag_of
@@ -216,7 +216,7 @@ class Board:
         return await overview(
             it.who.name,
             Parts(
-                nights=self.nights(it, count=1),
+                nights=self.nights(it, count=NIGHTS),
                 promotions=self.lanes(it),
                 holds=self.holds(it),
                 figures=self.figures(it, days=figures.DAYS),

@@ -7,6 +7,7 @@ from collections.abc import Awaitable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TypeVar
+from zoneinfo import ZoneInfo
 
 from nightshift import __version__
 from nightshift.board.answering import trouble
@@ -26,10 +27,18 @@ from nightshift.board.models import (
     NightTile,
     Overview,
     PromotionTile,
+    ReportRow,
+    SignInState,
+    SignInTile,
     Trouble,
 )
+from nightshift.nights.bounds import last_night
+from nightshift.nights.cells import GOOD
 
 T = TypeVar("T")
+
+NIGHTS = 3
+"""Nights that an overview is made of: as many as are the newest one somewhere on earth."""
 
 
 @dataclass(frozen=True)
@@ -79,13 +88,14 @@ async def overview(user: str, parts: Parts) -> Overview:
         user=user,
         version=__version__,
         timezones=grid.timezones if grid else {},
-        night=_night(grid) if grid else None,
+        night=night_tile(grid) if grid else None,
         promotions=_promotions(lanes) if lanes else None,
         line=_line(held, lanes) if held and lanes else None,
         figures=figures.figures if figures else None,
         jobs=sum(not one.doubt for one in jobs.jobs) if jobs else None,
         jobs_in_doubt=sum(bool(one.doubt) for one in jobs.jobs) if jobs else 0,
         connections_failing=_failing(connections) if connections else None,
+        sign_ins=_sign_ins(connections) if connections else None,
         incidents_open=sum(one.closed is None for one in incidents.incidents) if incidents else None,
         watched=incidents.watched if incidents else None,
         presses=held.presses[:1] if held else (),
@@ -93,17 +103,34 @@ async def overview(user: str, parts: Parts) -> Overview:
     )
 
 
-def _night(grid: NightsGrid) -> NightTile | None:
+def night_tile(grid: NightsGrid) -> NightTile | None:
+    """Return the newest night at a glance; ``None``: there is no report."""
     if not grid.reports:
         return None
-    states = [one.states[-1] for one in grid.reports]
-    late = [note.late_since for one in grid.reports if (note := one.notes.get(grid.nights[-1])) and note.late_since]
+    newest = [(row, _newest(grid, row)) for row in grid.reports]
+    states = [row.states[at] for row, at in newest]
+    nights = sorted({grid.nights[at] for _, at in newest})
+    late = [since for row, at in newest if (since := _late_since(row, at, grid.nights[at])) is not None]
     return NightTile(
-        night=grid.nights[-1],
+        night=nights[-1],
+        oldest=nights[0] if len(nights) > 1 else None,
         reports=len(states),
         states={state: states.count(state) for state in CellState if state in states},
         late_since=min(late, default=None),
     )
+
+
+def _newest(grid: NightsGrid, row: ReportRow) -> int:
+    """Return the column of a report's own newest night: another source's day may be over already."""
+    over = last_night(ZoneInfo(grid.timezones[row.source]), grid.now).isoformat()
+    return max((at for at, night in enumerate(grid.nights) if night <= over), default=0)
+
+
+def _late_since(row: ReportRow, at: int, night: str) -> datetime | None:
+    """Return since when a night is waited for that is not there; what came late is late no more."""
+    note = row.notes.get(night)
+    is_there = row.states[at] in GOOD or row.rows[at] is not None
+    return None if note is None or is_there else note.late_since
 
 
 def _promotions(lanes: Lanes) -> PromotionTile:
@@ -133,3 +160,15 @@ def _line(held: HoldsAnswer, lanes: Lanes) -> LineTile | None:
 def _failing(found: ConnectionsAnswer) -> tuple[str, ...]:
     bad = (ConnectionState.FAILING, ConnectionState.MISSING)
     return tuple(one.connection for one in found.connections if one.state in bad)
+
+
+def _sign_ins(found: ConnectionsAnswer) -> tuple[SignInTile, ...]:
+    return tuple(
+        SignInTile(connection=one.connection, state=one.sign_in.state, ends=one.sign_in.ends)
+        for one in found.connections
+        if one.sign_in is not None and one.sign_in.state in _NEEDED
+    )
+
+
+_NEEDED = (SignInState.NEVER, SignInState.ENDED, SignInState.UNREADABLE, SignInState.ENDS_SOON)
+"""A sign-in that somebody is needed for."""

@@ -169,11 +169,18 @@ async def test_a_record_that_cannot_be_read_is_in_doubt(
     assert (job.presses, [one.label for one in job.links]) == ((), ["Task and log", "State"])
 
 
-async def test_a_wait_that_cannot_be_read_is_in_doubt(ada: Any, lake: Lake, waits: Runs) -> None:
+@pytest.mark.parametrize(
+    "kwargs", [None, {"adapter": "nightshift.flexdeploy.x"}, {"adapter": "nightshift.flexdeploy.x", "plan": {}}]
+)
+async def test_a_wait_that_cannot_be_read_is_in_doubt(
+    ada: Any, lake: Lake, waits: Runs, kwargs: dict[str, Any] | None
+) -> None:
     plan = WaitPlan(job_id="1048", started=1.0, deadline=2.0, cap=20.0)
     remembered(waits, "deferred", asked(time.time() - 60, id="1048"), plan=plan)
     with create_session() as session:
-        session.query(Trigger).update({"encrypted_kwargs": "of another Fernet key"})
+        path = session.query(Trigger).one().classpath
+        kept = "of another Fernet key" if kwargs is None else Trigger(path, kwargs).encrypted_kwargs
+        session.query(Trigger).update({"encrypted_kwargs": kept})
     [job] = (await found(ada)).jobs
     assert (job.job_id, "the trigger that waits for it cannot be read (" in job.doubt) == ("1048", True)
 

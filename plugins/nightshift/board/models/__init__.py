@@ -61,7 +61,7 @@ from nightshift.board.models.operations import (
     SignInLine,
     SignInState,
 )
-from nightshift.board.models.overview import LineTile, NightTile, Overview, PromotionTile
+from nightshift.board.models.overview import LineTile, NightTile, Overview, PromotionTile, SignInTile
 from nightshift.board.models.promotions import (
     DoubtLine,
     FigureLine,
@@ -134,6 +134,7 @@ __all__ = [
     "Settled",
     "SignInLine",
     "SignInState",
+    "SignInTile",
     "StageState",
     "StepLine",
     "TableLine",

@@ -68,7 +68,9 @@ function View({ place }) {
 function Head({ place }) {
   const answer = useAnswer("overview");
   const { data } = answer;
-  const badges = { jobs: data?.jobs ?? 0, incidents: data?.incidents_open ?? 0, connections: data?.connections_failing?.length ?? 0 };
+  const broken = new Set(data?.connections_failing);
+  for (const one of data?.sign_ins ?? []) if (one.state !== "ends_soon") broken.add(one.connection);
+  const badges = { jobs: data?.jobs ?? 0, incidents: data?.incidents_open ?? 0, connections: broken.size };
   return h(
     "header", { className: "ns-top" },
     h("div", { className: "ns-title" }, h("h1", null, "Nightshift"), h(Freshness, { answer })),

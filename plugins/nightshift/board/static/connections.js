@@ -11,7 +11,7 @@ const STATES = {
   missing: ["late", "question", "there is none"],
 };
 const SIGN_INS = {
-  granted: ["good", "check"], ends_soon: ["late", "clock"], ended: ["bad", "cross"], never: ["late", "question"],
+  granted: ["good", "check"], ends_soon: ["late", "clock"], ended: ["bad", "cross"], never: ["bad", "question"],
   unreadable: ["bad", "question"], not_needed: ["none", ""],
 };
 

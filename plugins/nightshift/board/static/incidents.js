@@ -5,15 +5,27 @@ import { useAnswer } from "./api.js";
 import { Chip, Empty, Facts, Links, Part, Section, joined, words } from "./parts.js";
 import { Time, away, duration, nightShortly, secondsTo } from "./time.js";
 
+const UNSEEN_SECONDS = 3600;
+
+/** Whether the watch, which looks every few minutes, has done so. @param {{watched: string | null, now: string}} data */
+export const looksNow = (data) => data.watched !== null && -secondsTo(data.watched, data.now) < UNSEEN_SECONDS;
+
+/** What to say where it has not. @param {{watched: string | null}} data */
+export const notLooking = (data) => (data.watched ? "The watch has not looked for an hour" : "The watch has not looked yet");
+
+/** Whether it says something that there is no incident. @param {import("./types.js").IncidentsAnswer} data */
+const quiet = (data) => looksNow(data) && data.troubles.length === 0;
+
 export function Incidents() {
   const answer = useAnswer("incidents");
   return h(
     Section, { title: "Incidents", id: "ns-incidents", aside: answer.data && h(Watched, { data: answer.data }) },
     h(Part, { answer, rows: 4 }, (data) => (data.incidents.length === 0
       ? h(
-        Empty, { title: "No incident", glyph: "check" },
-        data.watched ? "The watch looks every few minutes, and found nothing late, missing or unsound."
-          : "The watch has not looked yet: is the DAG nightshift_watch there, and not paused?",
+        Empty, quiet(data) ? { title: "No incident", glyph: "check" } : { title: "No incident is known", glyph: "question" },
+        data.troubles.length > 0 ? "Not all of it can be read; what that is, is told above."
+          : quiet(data) ? "The watch looks every few minutes, and found nothing late, missing or unsound."
+            : `${notLooking(data)}: is the DAG nightshift_watch there, and not paused?`,
       )
       : h("ul", { className: "ns-cards" }, data.incidents.map((one) =>
         h("li", { key: one.id }, h(Incident, { one, now: data.now })))))),

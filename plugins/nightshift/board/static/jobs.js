@@ -17,9 +17,9 @@ export function Jobs() {
   const aside = answer.data && h("span", { className: "ns-mute" }, count(answer.data.jobs.length, "job"));
   return h(
     Section, { title: "Jobs at the vendors", id: "ns-jobs", aside },
-    h(Part, { answer, rows: 4 }, ({ jobs, now }) => (jobs.length === 0
+    h(Part, { answer, rows: 4 }, ({ jobs, now, troubles }) => (jobs.length === 0
       ? h(
-        Empty, { title: "Nothing waits at a vendor", glyph: "check" },
+        Empty, troubles.length > 0 ? { title: "Nothing waits at a vendor of what can be read", glyph: "question" } : { title: "Nothing waits at a vendor", glyph: "check" },
         "Exports, builds and deployments are here from the moment they are asked for until the vendor says how they ended.",
       )
       : h("ul", { className: "ns-cards" }, jobs.map((job) => h("li", { key: keyOf(job) }, h(Job, { job, now })))))),
@@ -43,7 +43,7 @@ function Job({ job, now }) {
     job.text && h("p", { className: "ns-why" }, job.text),
     h(Facts, {
       of: [
-        ["job", job.job_id ? h("code", null, job.job_id) : "the answer to the request was lost"],
+        ["job", job.job_id ? h("code", null, job.job_id) : "its id is not known"],
         ["the vendor says", job.vendor_state && words(job.vendor_state)],
         ["asked", job.asked && h(Fragment, null, h(Time, { at: job.asked }), waited(job))],
         ["last look", job.seen && away(job.seen, now)],

@@ -3,16 +3,31 @@
 import { Fragment, RouterLink, h } from "./host.js";
 import { useAnswer } from "./api.js";
 import { figureText, figuresOf, stagesOf } from "./figures.js";
+import { looksNow, notLooking } from "./incidents.js";
 import { Nights } from "./nights.js";
 import { CELLS, Glyph, Part, joined, stateOf } from "./parts.js";
 import { Presses } from "./press.js";
 import { Lanes, Wait } from "./promotions.js";
-import { Time, away, count, nightShortly, number, secondsTo } from "./time.js";
+import { Time, away, count, nightShortly, number } from "./time.js";
 
 const GOOD = ["published", "rebuilt", "empty"];
 /** Tones of what somebody has to look at. */
 const PRESSING = ["bad", "late", "wait"];
-const UNSEEN_SECONDS = 3600;
+
+/** What is wrong with a sign-in, and how it is shown. */
+const SIGN_INS = {
+  never: ({ connection }) => ["bad", "person", `Nobody has signed in for the connection ${connection}`],
+  ended: ({ connection }) => ["bad", "person", `The sign-in of the connection ${connection} has ended`],
+  unreadable: ({ connection }) => ["bad", "question", `The sign-in of the connection ${connection} cannot be read`],
+  ends_soon: ({ connection, ends }, now) => ["late", "clock", `The sign-in of the connection ${connection} ends ${ends ? away(ends, now) : "soon"}`],
+};
+
+/** Whether parts of the answer are not whole. @param {import("./types.js").Overview} data */
+const isPartial = (data, ...parts) => data.troubles.some((trouble) => parts.includes(trouble.part));
+
+/** The night that the reports are of, or the first and the last of them. @param {import("./types.js").NightTile} night */
+const nightsOf = ({ night, oldest }) =>
+  (oldest ? `nights of ${nightShortly(oldest)} to ${nightShortly(night)}` : `night of ${nightShortly(night)}`);
 
 /** @param {{place: import("./place.js").Place}} props */
 export function OverviewView({ place }) {
@@ -45,7 +60,7 @@ export function Tiles({ data, way, presses = true }) {
   const last = figuresOf(figures ?? [], stagesOf(figures ?? []).at(-1) ?? "");
   return h(
     "div", { className: "ns-tiles" },
-    night && h(NightTile, { night, to: way("nights") }),
+    night && h(NightTile, { night, partial: isPartial(data, "nights", "configuration"), to: way("nights") }),
     promotions && h(
       Tile,
       {
@@ -54,7 +69,8 @@ export function Tiles({ data, way, presses = true }) {
       },
       promotions.failed.length > 0
         ? h("span", { className: "ns-bad" }, `failed: ${promotions.failed.join(", ")}`)
-        : promotions.waiting.length > 0 ? promotions.waiting[0].text : "nothing waits",
+        : promotions.waiting.length > 0 ? promotions.waiting[0].text
+          : isPartial(data, "promotions", "configuration") ? "nothing waits of what can be read" : "nothing waits",
     ),
     line && h(
       Tile, { title: "Line", to: way("promotions"), value: line.moving ? "moving" : "stopped", tone: line.moving ? "" : "late" },
@@ -82,15 +98,15 @@ export function Tiles({ data, way, presses = true }) {
 const notGood = (night) =>
   Object.keys(night.states).filter((state) => !GOOD.includes(state) && night.states[state] > 0).map((state) => /** @type {const} */ ([state, stateOf(CELLS, state)]));
 
-/** @param {{night: import("./types.js").NightTile, to: import("./place.js").Way}} props */
-function NightTile({ night, to }) {
+/** @param {{night: import("./types.js").NightTile, partial: boolean, to: import("./place.js").Way}} props */
+function NightTile({ night, partial, to }) {
   const good = GOOD.reduce((sum, state) => sum + (night.states[state] ?? 0), 0);
   const others = notGood(night);
   const worst = others.map(([, state]) => state.tone);
   const tone = worst.includes("bad") ? "bad" : worst.includes("late") ? "late" : "";
   return h(
-    Tile, { title: `Night of ${nightShortly(night.night)}`, to, value: `${number(good)} of ${number(night.reports)}`, tone },
-    others.length === 0 && (night.reports > 0 ? "all published" : "no report is configured"),
+    Tile, { title: nightsOf(night).replace("n", "N"), to, value: `${number(good)} of ${number(night.reports)}`, tone },
+    others.length === 0 && (night.reports === 0 ? "no report is configured" : partial ? "all published of what can be read" : "all published"),
     joined(others.map(([state, { name, tone: of, glyph }]) => h(
       "span", { className: `ns-${of}` }, h(Glyph, { of: glyph }), ` ${night.states[state]} ${name}`,
     ))),
@@ -109,22 +125,20 @@ function NextStop({ line }) {
     : h(Fragment, null, `${freeze.name} from `, h(Time, { at: freeze.begins }));
 }
 
-/** Whether the watch, which looks every few minutes, has done so. @param {import("./types.js").Overview} data */
-const looksNow = (data) => data.watched !== null && -secondsTo(data.watched, data.now) < UNSEEN_SECONDS;
-
 /** What needs somebody, the worst first; each line leads to where it can be done. */
 function Needs({ data, place }) {
   const { night } = data;
   const lines = [
     data.incidents_open > 0 && ["bad", "bolt", `${count(data.incidents_open, "incident")} open`, "incidents"],
     ...(night ? notGood(night) : []).filter(([, { tone }]) => PRESSING.includes(tone)).map(([state, { name, tone, glyph }]) => [
-      tone, glyph, `${count(night.states[state], "report")} ${name}, night of ${nightShortly(night.night)}`, "nights",
+      tone, glyph, `${count(night.states[state], "report")} ${name}, ${nightsOf(night)}`, "nights",
     ]),
     data.incidents_open !== null && !looksNow(data) && [
-      "wait", "question", data.watched ? "The watch has not looked for an hour" : "The watch has not looked yet", "incidents",
+      "wait", "question", notLooking(data), "incidents",
     ],
     data.jobs_in_doubt > 0 && ["bad", "question", `${count(data.jobs_in_doubt, "job")} of which only a person can tell how it stands`, "jobs"],
     ...(data.connections_failing ?? []).map((one) => ["bad", "cross", `The connection ${one} fails`, "connections"]),
+    ...(data.sign_ins ?? []).map((one) => [...(SIGN_INS[one.state] ?? SIGN_INS.unreadable)(one, data.now), "connections"]),
     ...(data.promotions?.failed ?? []).map((one) => ["bad", "cross", `The last promotion of ${one} failed`, "promotions"]),
   ].filter(Boolean);
   const waiting = (data.promotions?.waiting ?? []).filter((wait) => wait.kind === "approval" || wait.kind === "person");

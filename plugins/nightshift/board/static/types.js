@@ -303,6 +303,7 @@
 /**
  * @typedef {object} NightTile
  * @property {string} night
+ * @property {string | null} oldest
  * @property {number} reports
  * @property {Record<string, number>} states
  * @property {string | null} late_since
@@ -333,6 +334,7 @@
  * @property {number | null} jobs
  * @property {number} jobs_in_doubt
  * @property {Array<string> | null} connections_failing
+ * @property {Array<SignInTile> | null} sign_ins
  * @property {number | null} incidents_open
  * @property {string | null} watched
  * @property {Array<Press>} presses
@@ -448,6 +450,13 @@
  */
 
 /** @typedef {"granted" | "ends_soon" | "ended" | "never" | "unreadable" | "not_needed"} SignInState */
+
+/**
+ * @typedef {object} SignInTile
+ * @property {string} connection
+ * @property {SignInState} state
+ * @property {string | null} ends
+ */
 
 /** @typedef {"never" | "deployed" | "verifying" | "verified" | "verification_failed" | "soaking" | "deploying" | "in_doubt" | "failed" | "rolled_back"} StageState */
 

@@ -16,13 +16,14 @@ from nightshift.board.models import (
     NightsGrid,
     NightTile,
     PromotionTile,
+    SignInTile,
     TimeLine,
 )
 from tests.unit.board.face.conftest import OpenPage, show
 from tests.unit.board.face.host import Host
 from tests.unit.board.face.laid_operations import overview, trouble
 from tests.unit.board.face.laid_promotions import time_line
-from tests.unit.board.face.moments import LAST, NOW, ago, nights
+from tests.unit.board.face.moments import LAST, NOW, ago, nights, soon
 
 VIEWS = ("overview", "nights", "promotions", "jobs", "connections", "incidents")
 SHOWN = ".ns-section [role=grid], .ns-card, .ns-stage"
@@ -217,6 +218,20 @@ def test_nobody_is_told_to_sleep_well_while_something_is_wrong_or_not_known(host
         ({"incidents_open": 2}, ["2 incidents open"]),
         ({"connections_failing": ("fd_prod",)}, ["The connection fd_prod fails"]),
         ({"jobs_in_doubt": 1}, ["1 job of which only a person can tell"]),
+        (
+            {"sign_ins": (SignInTile(connection="one", state="never"), SignInTile(connection="two", state="ended"))},
+            ["Nobody has signed in for the connection one", "The sign-in of the connection two has ended"],
+        ),
+        (
+            {
+                "sign_ins": (
+                    SignInTile(connection="one", state="unreadable"),
+                    SignInTile(connection="two", state="ends_soon", ends=soon(days=2)),
+                )
+            },
+            ["The sign-in of the connection one cannot be read", "The sign-in of the connection two ends in 2 d"],
+        ),
+        ({"night": late.model_copy(update={"oldest": "2000-01-01"})}, ["late, nights of Sat 1 Jan to", "unproven"]),
         ({"watched": None}, ["The watch has not looked yet"]),
         ({"watched": ago(hours=2)}, ["The watch has not looked for an hour"]),
         ({"troubles": (trouble(BoardPart.JOBS, "The lake cannot be read."),)}, ["Nothing of what can be read."]),
@@ -228,6 +243,61 @@ def test_nobody_is_told_to_sleep_well_while_something_is_wrong_or_not_known(host
             needs.get_by_text(text).wait_for()
         assert needs.get_by_text("Sleep well").count() == (not more)
         assert needs.get_by_role("listitem").count() == (len(told) if more.keys() - {"troubles"} else 0)
+
+
+def test_a_sign_in_that_ends_soon_is_late_and_one_that_ended_is_counted(host: Host, open_page: OpenPage) -> None:
+    tiles = [
+        SignInTile(connection=name, state=state)
+        for name, state in (("fd_prod", "ended"), ("one", "never"), ("two", "ends_soon"))
+    ]
+    host.laid.answers["overview"] = overview(connections_failing=("fd_prod",), sign_ins=tuple(tiles))
+    page = open_page(host.url)
+    page.goto(BOARD)
+    needs = page.get_by_role("complementary", name="What needs somebody")
+    assert "ns-bad" in str(needs.get_by_role("listitem").filter(has_text="has ended").get_attribute("class"))
+    assert "ns-late" in str(needs.get_by_role("listitem").filter(has_text="ends soon").get_attribute("class"))
+    page.get_by_role("link", name="Connections 2").wait_for()
+
+
+def test_nothing_is_called_well_beside_what_cannot_be_read(host: Host, open_page: OpenPage) -> None:
+    whole = NightTile(night=LAST.isoformat(), reports=2, states={CellState.PUBLISHED: 2})
+    given = {"night": whole, "promotions": PromotionTile(under_way=0)}
+    mistake = (trouble(BoardPart.CONFIGURATION, "It is not YAML.", "promotions.yaml"),)
+    page = open_page(host.url)
+    for troubles, tiles, empty in (
+        ((), ("all published", "nothing waits"), "Nothing waits at a vendor"),
+        (
+            mistake,
+            ("all published of what can be read", "nothing waits of what can be read"),
+            "Nothing waits at a vendor of what can be read",
+        ),
+    ):
+        host.laid.answers["overview"] = overview(**given, troubles=troubles)
+        host.laid.answers["jobs"] = JobsAnswer(now=NOW, troubles=troubles)
+        page.goto(BOARD)
+        page.reload()
+        for told in tiles:
+            page.locator(".ns-tiles").get_by_text(told, exact=True).wait_for()
+        show(page, "view=jobs")
+        page.get_by_text(empty, exact=True).wait_for()
+        assert page.locator(".ns-empty .ns-g-check").count() == (not troubles)
+
+
+def test_that_nothing_was_found_is_said_only_while_the_watch_looks(host: Host, open_page: OpenPage) -> None:
+    found = "found nothing late, missing or unsound"
+    unread = (trouble(BoardPart.INCIDENTS, "One of them is damaged."),)
+    page = open_page(host.url)
+    for watched, troubles, told in (
+        (ago(minutes=2), (), found),
+        (ago(days=21), (), "The watch has not looked for an hour: is the DAG nightshift_watch there"),
+        (None, (), "The watch has not looked yet: is the DAG nightshift_watch there"),
+        (ago(minutes=2), unread, "Not all of it can be read"),
+    ):
+        host.laid.answers["incidents"] = IncidentsAnswer(now=NOW, watched=watched, troubles=troubles)
+        page.goto(f"{BOARD}?view=incidents")
+        page.reload()
+        page.get_by_text(told).wait_for()
+        assert page.locator(".ns-empty .ns-g-check").count() == page.get_by_text(found).count() == (told == found)
 
 
 def test_a_view_that_cannot_be_drawn_leaves_the_others_alone(host: Host, open_page: OpenPage) -> None:
