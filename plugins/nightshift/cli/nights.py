@@ -9,6 +9,7 @@ import typer
 from rich.text import Text
 
 from nightshift.cli.terminal import AsJson, Exit, night_option, out, print_json, print_rows, styled, telling
+from nightshift.known_secrets import hide
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -37,7 +38,7 @@ def show(
     context: typer.Context,
     count: Annotated[int, typer.Option("--nights", "-n", min=1, max=400, help="How many nights.")] = COUNT,
     until: Annotated[
-        str | None, typer.Option("--until", help="The last one; default: the newest that is over.")
+        str | None, typer.Option("--until", help="The last one; default, and at most: the newest that is over.")
     ] = None,
     source: Annotated[
         list[str] | None, typer.Option("--source", "-s", help="Only this source; may be repeated.")
@@ -45,9 +46,11 @@ def show(
     problems: Annotated[bool, typer.Option("--problems", help="Only reports with a night that is not there.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show the grid. Exit code: 0 the newest night of every report is there and sound or not due yet, 1 one is not.
+    """Show the grid. Exit code: 0 the newest night of every report is there and sound or not due yet, 1 one is not, or
+    reports.yaml has a mistake.
 
-    Told by the lake alone, without Airflow: whether a run is at work is on the board.
+    The newest night of a report is the last one that is over in the zone of its source. Told by the lake alone, without
+    Airflow: whether a run is at work is on the board.
     """
     if context.invoked_subcommand is not None:
         return
@@ -57,23 +60,28 @@ def show(
         from nightshift.nights.bounds import DAY, last_night
         from nightshift.nights.place import lake_of_this_deployment
 
-        sections = _sections(source)
+        sections, mistakes = _sections(source)
         now = datetime.now(UTC)
-        newest = last or max((last_night(one.zone, now) for one in sections.values()), default=now.date() - DAY)
+        over = {name: last_night(one.zone, now) for name, one in sections.items()}
+        newest = max(over.values(), default=now.date() - DAY)
+        newest = min(last or newest, newest)
+        own = {name: min(night, newest).isoformat() for name, night in over.items()}
         shown = [(newest - number * DAY).isoformat() for number in reversed(range(count))]
         grid = index.read(
-            lake_of_this_deployment(), nights=shown, sources={name: tuple(one.groups) for name, one in sections.items()}
+            lake_of_this_deployment(),
+            nights=sorted({*shown, *own.values()}),
+            sources={name: tuple(one.groups) for name, one in sections.items()},
         )
-        rows = [
-            _Row(sections[one.source], one, [one.cell(night) for night in shown], now) for one in grid.reports.values()
-        ]
+        rows = [_Row(sections[one.source], one, shown, own[one.source], now) for one in grid.reports.values()]
         wrong = [row for row in rows if not row.is_well]
         rows = wrong if problems else rows
         if as_json:
-            print_json({"version": 1, "nights": shown, "reports": [row.shape() for row in rows]})
+            told = [row.shape() for row in rows]
+            print_json({"version": 1, "nights": shown, "reports": told, "mistakes": mistakes})
         else:
             _print(shown, rows)
-    raise typer.Exit(Exit.WRONG if wrong else Exit.FINE)
+            _print_mistakes(mistakes, any_source=bool(sections))
+    raise typer.Exit(Exit.WRONG if wrong or mistakes else Exit.FINE)
 
 
 @nights.command("rebuild-index")
@@ -83,35 +91,46 @@ def rebuild_index(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make the index of the nights anew from the tables alone; it holds nothing that they do not tell."""
+    """Make the index of the nights anew from the tables alone; it holds nothing that they do not tell. Exit code: 1 a
+    mistake of reports.yaml may leave reports out.
+    """
     with telling():
         from nightshift.nights.index import rebuild
         from nightshift.nights.place import lake_of_this_deployment
 
         lake, done = lake_of_this_deployment(), []
-        for name, section in _sections(source).items():
+        sections, mistakes = _sections(source)
+        for name, section in sections.items():
             for report in section.groups:
                 history = rebuild(lake, name, report)
                 done.append({"report": f"{name}/{report}", "nights": len(history.nights) if history else 0})
     if as_json:
-        print_json({"version": 1, "rebuilt": done})
+        print_json({"version": 1, "rebuilt": done, "mistakes": mistakes})
     else:
         print_rows(["report", "nights"], [list(one.values()) for one in done])
+        _print_mistakes(mistakes, any_source=bool(sections))
+    raise typer.Exit(Exit.WRONG if mistakes else Exit.FINE)
 
 
 class _Row:
-    """A report in the grid, and which of its nights is late: due, and not there."""
+    """A report in the grid, and which of its nights is late: due, and not there.
 
-    def __init__(self, section: Source, report: ReportNights, cells: Sequence[Cell], now: datetime) -> None:
+    :param shown: the nights of the grid
+    :param own: the newest night of the report, which may be none of the grid's: what it is judged by
+    """
+
+    def __init__(self, section: Source, report: ReportNights, shown: Sequence[str], own: str, now: datetime) -> None:
         self.report = report
         self.name = f"{report.source}/{report.report}"
-        self.cells = cells
-        self.states = [self._state(section, cell, now) for cell in cells]
+        self.cells = [report.cell(night) for night in shown]
+        self.states = [self._state(section, cell, now) for cell in self.cells]
+        self.newest = report.cell(own)
+        self.state = self._state(section, self.newest, now)
 
     @property
     def is_well(self) -> bool:
         """Whether nothing is known to be wrong with the newest night."""
-        return self.states[-1] in ("published", "rebuilt", "empty", "never")
+        return self.state in ("published", "rebuilt", "empty", "never")
 
     def _state(self, section: Source, cell: Cell, now: datetime) -> str:
         from nightshift.fields import night_of
@@ -126,7 +145,12 @@ class _Row:
     def shape(self) -> dict[str, Any]:
         """Return the row for programs."""
         cells = zip(self.cells, self.states, strict=True)
-        return {"report": self.name, "trouble": self.report.trouble or None, "nights": [_shape(*one) for one in cells]}
+        return {
+            "report": self.name,
+            "trouble": self.report.trouble or None,
+            "newest": _shape(self.newest, self.state),
+            "nights": [_shape(*one) for one in cells],
+        }
 
 
 def _shape(cell: Cell, state: str) -> dict[str, Any]:
@@ -135,23 +159,32 @@ def _shape(cell: Cell, state: str) -> dict[str, Any]:
     return {"state": state, **{name: getattr(cell, name) for name in names}, "failure": failure}
 
 
-def _sections(chosen: Sequence[str] | None) -> Mapping[str, Source]:
-    from nightshift.config.reports import source_in_force
+def _sections(chosen: Sequence[str] | None) -> tuple[Mapping[str, Source], list[str]]:
+    """Return the sections that count, and what is wrong with ``reports.yaml``, which may leave some out.
+
+    :param chosen: the sources that are asked for; default: all
+    :raises typer.BadParameter: one of them is no source, or not configured
+    """
+    from nightshift.config.reports import mistakes_of_reports, source_in_force
     from nightshift.fields import nearest
     from nightshift.sources import SOURCES
 
     for name in chosen or ():
         if name not in SOURCES:
             raise typer.BadParameter(f"{name!r} is no source{nearest(name, SOURCES)}", param_hint="--source")
-    found = {name: source_in_force(name) for name in chosen or SOURCES}
-    return {name: one for name, one in found.items() if one is not None}
+    sections = {name: found for name in chosen or SOURCES if (found := source_in_force(name)) is not None}
+    mistakes = [hide(one) for one in mistakes_of_reports(of=chosen or tuple(SOURCES))]
+    absent = [name for name in chosen or () if name not in sections]
+    if absent and not mistakes:
+        raise typer.BadParameter(f"{absent[0]!r} is not in reports.yaml", param_hint="--source")
+    return sections, mistakes
 
 
 def _print(shown: Sequence[str], rows: Sequence[_Row]) -> None:
     head = ["report", *_heads(shown), "rows of the newest", "usual"]
     lines = []
     for row in rows:
-        newest = row.cells[-1]
+        newest = row.newest
         usual = "" if newest.usual is None else f"{newest.usual:.0f}"
         looks = [Text(*_LOOKS[state]) for state in row.states]
         lines.append([row.name, *looks, "" if newest.rows is None else newest.rows, usual])
@@ -163,9 +196,20 @@ def _print(shown: Sequence[str], rows: Sequence[_Row]) -> None:
     for row in rows:
         if row.report.trouble:
             out().print(styled(f"{row.name}: {row.report.trouble}", "yellow"), soft_wrap=True)
-        for cell, state in zip(row.cells, row.states, strict=True):
+        told = list(zip(row.cells, row.states, strict=True))
+        if not row.is_well and row.newest.night not in shown:
+            out().print(styled(f"{row.name}, night {row.newest.night}, its newest: {row.state}", "red"), soft_wrap=True)
+            told.append((row.newest, row.state))
+        for cell, state in told:
             if cell.failure is not None and state in ("failed", "drifted"):
                 out().print(styled(f"{row.name}, night {cell.night}: {cell.failure.text}", "red"), soft_wrap=True)
+
+
+def _print_mistakes(mistakes: Sequence[str], *, any_source: bool) -> None:
+    for one in mistakes:
+        out().print(styled(one, "red"), soft_wrap=True)
+    if not mistakes and not any_source:
+        out().print("reports.yaml has no source: there is nothing to look at")
 
 
 def _heads(shown: Sequence[str]) -> list[str]:

@@ -7,7 +7,7 @@ is read.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -246,18 +246,21 @@ def sources_in_force(folder: Path | None = None) -> SourcesInForce:
     return SourcesInForce(file.path, found, removed, unknown, broken)
 
 
-def mistakes_of_reports(folder: Path | None = None) -> list[str]:
+def mistakes_of_reports(folder: Path | None = None, *, of: Collection[str] = tuple(SOURCES)) -> list[str]:
     """Return what is wrong with ``reports.yaml``.
 
     :param folder: the configuration folder; default :func:`nightshift.settings.config_folder`
+    :param of: the sources whose sections are looked at. What hides all of them, and a section that is no source, which
+        may be one of them, is told in any case
     """
     file = open_file(REPORTS, folder=folder)
-    for name in SOURCES:
+    for name in of:
         _section(file, name)
     for name in _unknown(file):
         file.mistakes.insert(0, file.mistake_unknown(name, f"is not a source of reports{nearest(name, SOURCES)}"))
     meant = {_meant(name) for name in _unknown(file)}
-    return [*file.mistakes, *(file.mistake_gone(name) for name in file.gone if name not in meant)]
+    gone = [name for name in file.gone if name not in meant and (name in of or name not in SOURCES)]
+    return [*file.mistakes, *map(file.mistake_gone, gone)]
 
 
 def reports_known(folder: Path | None = None) -> frozenset[str]:

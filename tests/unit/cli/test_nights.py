@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
+import sys
+from datetime import datetime, tzinfo
 from pathlib import Path
+from typing import Self
 
 import pytest
 
@@ -47,9 +49,95 @@ def test_a_night_that_is_due_and_not_there_is_late(run: Run, config: Path) -> No
     found = run("nights", "--nights", "2", "--until", "2026-11-21", "--json")
     assert found.exit_code == 1
     assert [one["state"] for one in json.loads(found.stdout)["reports"][0]["nights"]] == ["published", "late"]
-    tomorrow = (datetime.now(UTC) + timedelta(days=1)).date().isoformat()
-    assert run("nights", "--nights", "1", "--until", tomorrow).exit_code == 0
     assert "flexnet/device" in run("nights", "--nights", "1", "--until", "2026-11-21", "--problems").stdout
+
+
+def at(moment: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Self:
+            return cls.fromisoformat(moment).astimezone(tz)
+
+    monkeypatch.setattr(sys.modules["nightshift.cli.nights"], "datetime", Clock)
+
+
+TWO_ZONES = """\
+flexnet: {timezone: America/Los_Angeles, due: "06:00", reports: [{name: entitlement, key: [id]}]}
+exago: {timezone: Asia/Tokyo}
+"""
+
+
+@pytest.mark.parametrize("count", ["4", "1"])
+def test_a_report_is_judged_by_its_own_newest_night_not_by_that_of_another_zone(
+    count: str, run: Run, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (config / "reports.yaml").write_text(TWO_ZONES)
+    # In Tokyo the 22nd is over, in Los Angeles the 21st is the last one, and it was due at 14:00 UTC.
+    at("2026-11-22T16:30:00+00:00", monkeypatch)
+    found = run("nights", "--nights", count, "--json")
+    told = {one["report"]: one for one in json.loads(found.stdout)["reports"]}["flexnet/entitlement"]
+    assert told["nights"][-1]["night"] == "2026-11-22"
+    assert told["nights"][-1]["state"] == "never"
+    assert (told["newest"]["night"], told["newest"]["state"]) == ("2026-11-21", "late")
+    assert found.exit_code == 1
+    shown = run("nights", "--nights", count, "--problems").stdout
+    assert "flexnet/entitlement" in shown
+    assert "late" in shown
+    # Before that it is not late.
+    at("2026-11-22T13:30:00+00:00", monkeypatch)
+    assert run("nights", "--nights", count).exit_code == 0
+
+
+def test_the_rows_of_the_newest_are_those_of_the_night_that_is_over_there(
+    run: Run, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (config / "reports.yaml").write_text(TWO_ZONES)
+    at("2026-11-21T16:30:00+00:00", monkeypatch)
+    shown = run("nights", "--nights", "2").stdout
+    (line,) = [one for one in shown.splitlines() if one.startswith("flexnet/entitlement")]
+    assert line.split()[1:] == ["■", "·", "12"]
+
+
+def test_a_night_to_come_is_not_asked_for_in_the_place_of_the_newest(
+    run: Run, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (config / "reports.yaml").write_text(REPORTS.replace("flexnet:", 'flexnet:\n  due: "06:00"'))
+    at("2026-11-22T12:00:00+00:00", monkeypatch)
+    found = run("nights", "--nights", "1", "--until", "2026-12-24", "--json")
+    assert found.exit_code == 1
+    assert json.loads(found.stdout)["nights"] == ["2026-11-21"]
+
+
+def test_a_source_that_a_mistake_leaves_out_is_told(run: Run, config: Path) -> None:
+    (config / "reports.yaml").write_text("flexnet:\n  reports: [{nmae: entitlement}]\nexago: {}\n")
+    for words in (SHOWN, ("nights", "rebuild-index")):
+        found = run(*words, "--json")
+        assert found.exit_code == 1
+        assert "did you mean 'name'?" in json.loads(found.stdout)["mistakes"][0]
+        assert "did you mean 'name'?" in run(*words).stdout
+    # Of another source that one is not asked for.
+    assert run(*SHOWN, "--source", "exago").exit_code == 0
+    assert run(*SHOWN, "--source", "flexnet").exit_code == 1
+
+
+def test_a_section_that_is_gone_or_a_file_that_is_not_there_is_told(run: Run, config: Path) -> None:
+    assert run(*SHOWN).exit_code == 0
+    (config / "reports.yaml").write_text("exago: {}\n")
+    gone = run(*SHOWN)
+    assert (gone.exit_code, "flexnet: is no longer here" in gone.stdout) == (1, True)
+    (config / "reports.yaml").unlink()
+    missing = run(*SHOWN)
+    assert missing.exit_code == 1
+    assert "reports.yaml" in missing.stdout
+    assert "flexnet/device" in missing.stdout
+
+
+def test_a_source_that_nobody_configured_is_refused_by_name(run: Run, config: Path) -> None:
+    found = run("nights", "--source", "exago")
+    assert found.exit_code == 2
+    assert "'exago' is not in reports.yaml" in found.stderr
+    (config / "reports.yaml").write_text("x-nothing: {}\n")
+    assert "has no source" in run("nights").stdout
 
 
 def test_the_index_is_made_anew_from_the_tables(run: Run, tmp_path: Path) -> None:
