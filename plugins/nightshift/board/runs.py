@@ -13,13 +13,12 @@ from airflow.models.taskinstance import TaskInstance
 from airflow.utils.session import create_session
 from sqlalchemy import and_, or_, select
 
+from nightshift.jobs.record import TASKS_AT_WORK
 from nightshift.nights.night import asked_nights
 
 GOING_ON = frozenset({"queued", "running"})
 """States of a run."""
-ACTIVE = frozenset(
-    {"scheduled", "queued", "running", "restarting", "deferred", "awaiting_input", "up_for_retry", "up_for_reschedule"}
-)
+ACTIVE = TASKS_AT_WORK
 FAILED = frozenset({"failed", "upstream_failed"})
 MOST = 20_000
 """Task instances that are looked at for a page, those of the newest runs."""

@@ -173,18 +173,33 @@ class AirflowApi:
             ) from None
 
     async def every(self, path: str, key: str, **query: Any) -> AsyncIterator[dict[str, Any]]:
-        """Return the members of a list, page by page.
+        """Return the members of a list, page by page, however few Airflow lets a page have (``[api]
+        maximum_page_limit``). Where the list changes meanwhile, one may come twice.
 
         :param key: of the answer, which holds the list
+        :raises CannotTell: Airflow says that there are more, and does not give them
         """
-        offset = 0
+        offset, before = 0, 0
+        last: list[Any] = []
         while True:
-            page = (await self.get(path, **query, limit=PAGE, offset=offset))[key]
+            answer = await self.get(path, **query, limit=PAGE, offset=offset)
+            page, total = list(answer[key]), answer.get("total_entries")
+            if offset and total is not None and total < before:
+                # Those that are gone may have moved others onto the pages that were read.
+                offset, before, last = max(offset - (before - total), 0), total, []
+                continue
+            if not page or page == last:
+                break
             for one in page:
                 yield one
-            offset += len(page)
-            if len(page) < PAGE:
+            offset, before, last = offset + len(page), total or 0, page
+            if total is not None and offset >= total:
                 return
+        if total is not None and offset < total:
+            raise CannotTell(
+                f"Airflow at {self.url} gives {offset} of {total} {key.replace('_', ' ')} and no more. Look at its "
+                "setting [api] maximum_page_limit, and at what stands between."
+            )
 
     async def _answer(self, answer: aiohttp.ClientResponse, method: str, path: str) -> Any:
         if 200 <= answer.status < 300:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
@@ -20,14 +20,31 @@ from nightshift.cli.airflow_api import (
     TokenFile,
     run_path,
 )
+from nightshift.cli.expected import dags_expected, sources_in_force
 from nightshift.cli.hold import Reason, Yes, who
-from nightshift.cli.terminal import AsJson, Exit, confirmed, out, print_json, print_rows, styled, telling
+from nightshift.cli.terminal import (
+    AsJson,
+    CannotTell,
+    Exit,
+    confirmed,
+    fail,
+    out,
+    print_json,
+    print_rows,
+    styled,
+    telling,
+)
+from nightshift.config.document import ConfigError
+from nightshift.jobs.record import TASKS_AT_WORK
 
 if TYPE_CHECKING:
     from nightshift.jobs.record import JobRecord
 
 jobs = typer.Typer(help="Jobs at the vendors: exports, builds, deployments.")
-WAITING = ("deferred", "running", "queued", "up_for_retry", "up_for_reschedule")
+CLEARED = "none"
+"""A task that was cleared and is not scheduled again yet, or not as long as its DAG is paused: Airflow has no word."""
+WAITING = TASKS_AT_WORK | {CLEARED}
+ENDED = ("failed", "upstream_failed", "removed")
 AT_ONCE = 8
 FAILED_DAYS = 7
 TAG = "nightshift"
@@ -80,24 +97,33 @@ def show(
 ) -> None:
     """Show what waits at the vendors, and what only a person can tell.
 
-    Exit code: 0 all is known, 1 a job is in doubt, 3 Airflow cannot be asked.
+    Exit code: 0 all is known, 1 a job is in doubt, 3 Airflow cannot be asked, or does not show a DAG that the
+    configuration has.
     """
     if context.invoked_subcommand is not None:
         return
     with telling():
 
-        async def read() -> list[TaskJob]:
+        async def read() -> tuple[list[TaskJob], list[str], str]:
             async with AirflowApi(airflow_url, Credentials.found(airflow_user, token_file)) as api:
-                return await jobs_seen(api, with_failed=failed)
+                ours = await dags_seen(api)
+                unseen = [one for one in _expected() if one not in ours]
+                told = _unseen(api.url, unseen) if unseen else ""
+                if unseen and not ours:
+                    raise CannotTell(told)
+                return await jobs_seen(api, ours, with_failed=failed), unseen, told
 
-        found = asyncio.run(read())
-    if as_json:
-        print_json({"version": 1, "jobs": [_shape(one) for one in found]})
-    elif found:
-        print_rows(["task", "run", "task is", "job", "state", "for", "at the vendor"], map(_row, found))
-    else:
-        out().print(styled("Nothing waits at a vendor", "green"))
-    raise typer.Exit(Exit.WRONG if any(one.is_in_doubt for one in found) else Exit.FINE)
+        found, unseen, told = asyncio.run(read())
+        code = Exit.WRONG if any(one.is_in_doubt for one in found) else Exit.FINE
+        if as_json:
+            print_json({"version": 1, "jobs": [_shape(one) for one in found], "unseen": unseen})
+        elif found:
+            print_rows(["task", "run", "task is", "job", "state", "for", "at the vendor"], map(_row, found))
+        elif not unseen:
+            out().print(styled("Nothing waits at a vendor", "green"))
+        if unseen:
+            fail(told, code or Exit.NOT_KNOWN)
+    raise typer.Exit(code)
 
 
 @jobs.command()
@@ -159,27 +185,57 @@ def resolve(
         out().print(styled(text, "yellow"), soft_wrap=True)
 
 
-async def jobs_seen(api: AirflowApi, *, with_failed: bool = False) -> list[TaskJob]:
-    """Return the tasks of our DAGs that have a job at a vendor, the oldest first.
+async def dags_seen(api: AirflowApi) -> frozenset[str]:
+    """Return our DAGs that this person may see, those that are no longer there as well: their tasks may have jobs."""
+    dags = api.every("/api/v2/dags", "dags", tags=TAG, exclude_stale="false")
+    return frozenset([str(one["dag_id"]) async for one in dags])
 
-    :param with_failed: all those of failed tasks, not only the ones in doubt
+
+def _expected() -> list[str]:
+    """Return the DAGs that the configuration has; none where this machine has no configuration."""
+    try:
+        return dags_expected(sources_in_force())
+    except ConfigError:
+        return []
+
+
+def _unseen(url: str, dag_ids: Sequence[str]) -> str:
+    return (
+        f"Airflow at {url} does not show the DAG{'s' * (len(dag_ids) > 1)} {', '.join(dag_ids)} of the configuration, so "
+        "whether jobs of theirs wait cannot be told. Look whether --airflow-url is the right Airflow, whether you may "
+        "see these DAGs, and whether their files are in its DAG folder (`nightshift doctor`)."
+    )
+
+
+async def jobs_seen(api: AirflowApi, ours: Collection[str], *, with_failed: bool = False) -> list[TaskJob]:
+    """Return the tasks of DAGs that have a job at a vendor, the oldest first.
+
+    :param ours: the DAGs
+    :param with_failed: all those of tasks that have ended otherwise than well, not only the ones in doubt
     """
-    ours = {str(one["dag_id"]) async for one in api.every("/api/v2/dags", "dags", tags=TAG)}
     path, key = "/api/v2/dags/~/dagRuns/~/taskInstances", "task_instances"
-    tasks = [one async for one in api.every(path, key, state=list(WAITING)) if one["dag_id"] in ours]
     since = (datetime.now(UTC) - timedelta(days=FAILED_DAYS)).isoformat()
-    failed = api.every(path, key, state="failed", end_date_gte=since)
-    tasks += [one async for one in failed if one["dag_id"] in ours]
+    tasks: dict[tuple[Any, ...], dict[str, Any]] = {}
+    # In this order: of a task that ends between the two, the end counts.
+    for asked in ({"state": sorted(WAITING)}, {"state": list(ENDED), "updated_at_gte": since}):
+        async for one in api.every(path, key, **asked):
+            if one["dag_id"] in ours and _may_have(one):
+                tasks[one["dag_id"], one["dag_run_id"], one["task_id"], one["map_index"]] = one
     gate = asyncio.Semaphore(AT_ONCE)
 
     async def seen(task: dict[str, Any]) -> TaskJob | None:
         async with gate:
             return await _job_of(api, task)
 
-    found = [one for one in await asyncio.gather(*map(seen, tasks)) if one is not None]
+    found = [one for one in await asyncio.gather(*map(seen, tasks.values())) if one is not None]
     if not with_failed:
         found = [one for one in found if one.task_state in WAITING or one.is_in_doubt]
     return sorted(found, key=lambda one: -(one.seconds or 0))
+
+
+def _may_have(task: dict[str, Any]) -> bool:
+    """Whether a task can have a job: most of those that Airflow has no word for, or never began, have not."""
+    return bool(task["try_number"]) or task["state"] not in (None, "upstream_failed", "removed")
 
 
 async def _job_of(api: AirflowApi, task: dict[str, Any]) -> TaskJob | None:
@@ -188,7 +244,7 @@ async def _job_of(api: AirflowApi, task: dict[str, Any]) -> TaskJob | None:
 
     from nightshift.jobs.record import RECORD_KEY, JobRecord
 
-    where = (task["dag_id"], task["dag_run_id"], task["task_id"], task["map_index"], task["state"])
+    where = (task["dag_id"], task["dag_run_id"], task["task_id"], task["map_index"], task["state"] or CLEARED)
     query = {} if task["map_index"] < 0 else {"map_index": task["map_index"]}
     try:
         told = await api.get(f"{run_path(*where[:3])}/state-store/{RECORD_KEY}", **query)

@@ -16,6 +16,11 @@ RECORD_KEY = "nightshift_job"
 RESOLUTION_KEY = "nightshift_resolve"
 """Key of the task state store where a person says what to do (:class:`Resolution`)."""
 
+TASKS_AT_WORK = frozenset(
+    {"scheduled", "queued", "running", "restarting", "deferred", "awaiting_input", "up_for_retry", "up_for_reschedule"}
+)
+"""Airflow's states of a task that looks after its job, or will; of one in another state nobody does."""
+
 _RETENTION = timedelta(days=90)
 
 

@@ -74,6 +74,8 @@ def serving(home: Path, config: Path, lake: Path) -> Iterator[Server]:
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(home / "passwords.json"),
         "AIRFLOW__API_AUTH__JWT_SECRET": "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
         "AIRFLOW__API__BASE_URL": f"http://127.0.0.1:{port}",
+        # Less than a page of ours: what asks for a list has to ask for all of its pages.
+        "AIRFLOW__API__MAXIMUM_PAGE_LIMIT": "3",
         "NIGHTSHIFT_CONFIG": str(config),
         "NIGHTSHIFT_LAKE": str(lake),
         "NIGHTSHIFT_KEPT": str(home / "kept"),

@@ -8,14 +8,14 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from include.standins.flexnet import LOGIN, PASSWORD, FlexNetStandIn
-from nightshift.jobs.record import RECORD_KEY, RESOLUTION_KEY, JobRecord
+from nightshift.jobs.record import RECORD_KEY, RESOLUTION_KEY, TASKS_AT_WORK, JobRecord
 from nightshift.jobs.state import Intent, JobState, JobStatus, RunIdentity, to_json
 from tests.unit.cli.airflow_server import PEOPLE, Server, serving
 from tests.unit.cli.conftest import Run
@@ -55,6 +55,12 @@ def as_admin(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NIGHTSHIFT_LAKE", str(server.home.parent / "lake"))
 
 
+@contextmanager
+def database(server: Server) -> Iterator[sqlite3.Connection]:
+    with closing(sqlite3.connect(server.home / "airflow.db")) as found, found:
+        yield found
+
+
 def findings(run: Run, *more: str) -> dict[str, dict[str, Any]]:
     found = run("doctor", "--json", *more)
     assert all(secret not in found.output for secret in (*PEOPLE.values(), PASSWORD))
@@ -90,8 +96,8 @@ def test_a_pool_that_is_there_is_measured(slots: int, deferred: bool, level: str
 
 def test_half_complete_partitions_are_counted_by_dag(run: Run, server: Server) -> None:
     rows = [(DAG, f"{NIGHT}-{number}", NIGHT, NIGHT) for number in range(500)]
-    with closing(sqlite3.connect(server.home / "airflow.db")) as database, database:
-        database.executemany(
+    with database(server) as kept:
+        kept.executemany(
             "INSERT INTO asset_partition_dag_run (target_dag_id, partition_key, created_at, updated_at) "
             "VALUES (?, ?, ?, ?)",
             rows,
@@ -99,8 +105,8 @@ def test_half_complete_partitions_are_counted_by_dag(run: Run, server: Server) -
     try:
         found = findings(run)["half-complete partitions"]
     finally:
-        with closing(sqlite3.connect(server.home / "airflow.db")) as database, database:
-            database.execute("DELETE FROM asset_partition_dag_run")
+        with database(server) as kept:
+            kept.execute("DELETE FROM asset_partition_dag_run")
     assert found["level"] == "bad"
     assert f"{DAG} 500" in found["text"]
 
@@ -147,13 +153,20 @@ def test_a_token_of_a_file_is_enough(run: Run, server: Server, monkeypatch: pyte
     assert run("jobs", "--airflow-token-file", str(tmp_path / "token")).exit_code == 0
 
 
-def task_is(server: Server, task_id: str, state: str) -> None:
-    with closing(sqlite3.connect(server.home / "airflow.db")) as database, database:
-        changed = database.execute(
-            "UPDATE task_instance SET state = ?, end_date = datetime('now') WHERE run_id = ? AND task_id = ?",
+def task_is(server: Server, task_id: str, state: str | None) -> None:
+    with database(server) as found:
+        changed = found.execute(
+            "UPDATE task_instance SET state = ?, updated_at = datetime('now') WHERE run_id = ? AND task_id = ?",
             (state, RUN, task_id),
         )
         assert changed.rowcount == 1
+
+
+def forget(server: Server, task_id: str) -> None:
+    server.send("DELETE", f"/api/v2/dags/{DAG}/dagRuns/{RUN}/taskInstances/{task_id}/state-store/{RECORD_KEY}")
+    task_is(server, task_id, None)
+    with database(server) as found:
+        found.execute("UPDATE task_instance SET try_number = 0 WHERE task_id = ?", (task_id,))
 
 
 def keep(server: Server, task_id: str, record: JobRecord) -> None:
@@ -161,28 +174,147 @@ def keep(server: Server, task_id: str, record: JobRecord) -> None:
     server.send("PUT", path, {"value": to_json(record)})
 
 
+def intent() -> Intent:
+    run = RunIdentity(dag_id=DAG, run_id=RUN, task_id="t")
+    return Intent(marker="nightshift-1", generation=1, payload_hash="x", at=1.0, attempt=1, run=run)
+
+
+def at_work() -> JobRecord:
+    return JobRecord(intent=intent(), id="4711", status=JobStatus(id="4711", state=JobState.RUNNING))
+
+
+def shown(run: Run) -> tuple[int, list[tuple[str, str, bool]]]:
+    found = run("jobs", "--json")
+    jobs = json.loads(found.stdout)["jobs"]
+    return found.exit_code, [(one["task_id"], one["task_state"], one["in_doubt"]) for one in jobs]
+
+
+@pytest.mark.parametrize("state", sorted(TASKS_AT_WORK))
+def test_a_job_of_a_task_in_every_state_of_airflow_that_looks_after_it_is_shown(
+    state: str, run: Run, server: Server
+) -> None:
+    keep(server, "entitlement.publish", at_work())
+    task_is(server, "entitlement.publish", state)
+    try:
+        assert shown(run) == (0, [("entitlement.publish", state, False)])
+    finally:
+        forget(server, "entitlement.publish")
+
+
+@pytest.mark.parametrize(
+    ("state", "attempts", "seen"),
+    [
+        (None, 1, (0, [("entitlement.publish", "none", False)])),
+        (None, 0, (0, [])),
+        ("failed", 0, (1, [("entitlement.publish", "failed", True)])),
+        ("upstream_failed", 1, (1, [("entitlement.publish", "upstream_failed", True)])),
+        ("removed", 1, (1, [("entitlement.publish", "removed", True)])),
+        ("success", 1, (0, [])),
+    ],
+)
+def test_a_job_that_nobody_looks_after_is_in_doubt_and_that_of_a_cleared_task_waits(
+    state: str | None, attempts: int, seen: object, run: Run, server: Server
+) -> None:
+    keep(server, "entitlement.publish", at_work())
+    task_is(server, "entitlement.publish", state)
+    with database(server) as found:
+        found.execute("UPDATE task_instance SET try_number = ? WHERE task_id = 'entitlement.publish'", (attempts,))
+    try:
+        assert shown(run) == seen
+    finally:
+        forget(server, "entitlement.publish")
+
+
+def test_a_job_of_a_dag_whose_file_is_gone_is_shown(run: Run, server: Server) -> None:
+    keep(server, "entitlement.publish", at_work())
+    task_is(server, "entitlement.publish", "failed")
+    with database(server) as found:
+        found.execute("UPDATE dag SET is_stale = 1 WHERE dag_id = ?", (DAG,))
+    try:
+        assert shown(run) == (1, [("entitlement.publish", "failed", True)])
+    finally:
+        forget(server, "entitlement.publish")
+        with database(server) as found:
+            found.execute("UPDATE dag SET is_stale = 0 WHERE dag_id = ?", (DAG,))
+
+
+def test_every_page_is_read_however_short_airflow_makes_it(run: Run, server: Server) -> None:
+    """The server gives three of a list at once, so that a list of ours ends on its first page unless all are read."""
+    tasks = [f"{report}.{step}" for report in ("entitlement", "device") for step in ("extract", "publish")]
+    for task in tasks:
+        keep(server, task, at_work())
+        task_is(server, task, "deferred")
+    try:
+        assert sorted(task for task, _, _ in shown(run)[1]) == sorted(tasks)
+    finally:
+        for task in tasks:
+            forget(server, task)
+
+
+PROMOTIONS = """\
+portal:
+  project: Licensing/Portal
+  stream: main
+  build: {environment: DEV}
+  stages: [{environment: DEV}]
+"""
+
+
+def test_a_dag_of_the_configuration_that_airflow_does_not_show_makes_it_unknown(
+    run: Run, server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "reports.yaml").write_text(CONFIG)
+    (tmp_path / "promotions.yaml").write_text(PROMOTIONS)
+    monkeypatch.setenv("NIGHTSHIFT_CONFIG", str(tmp_path))
+    monkeypatch.setenv("NIGHTSHIFT_KEPT", str(tmp_path / "kept"))
+    found = run("jobs")
+    assert (found.exit_code, found.stdout) == (3, "")
+    assert "does not show the DAG promote_portal of the configuration" in found.stderr
+    assert json.loads(run("jobs", "--json").stdout)["unseen"] == ["promote_portal"]
+    keep(server, "entitlement.publish", at_work())
+    task_is(server, "entitlement.publish", "failed")
+    try:
+        doubtful = run("jobs")
+        assert doubtful.exit_code == 1
+        assert "4711" in doubtful.stdout
+        assert "promote_portal" in doubtful.stderr
+    finally:
+        forget(server, "entitlement.publish")
+
+
+def test_no_dag_of_ours_is_unknown_too_unless_nothing_asks_for_one(
+    run: Run, server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with database(server) as found:
+        tags = found.execute("SELECT * FROM dag_tag WHERE name = 'nightshift'").fetchall()
+        found.execute("DELETE FROM dag_tag WHERE name = 'nightshift'")
+    try:
+        unknown = run("jobs")
+        assert (unknown.exit_code, unknown.stdout) == (3, "")
+        assert f"does not show the DAG {DAG}" in unknown.stderr
+        (tmp_path / "reports.yaml").write_text("x-none: {}\n")
+        monkeypatch.setenv("NIGHTSHIFT_CONFIG", str(tmp_path))
+        assert run("jobs").exit_code == 0
+    finally:
+        with database(server) as found:
+            marks = ", ".join("?" * len(tags[0]))
+            found.executemany(f"INSERT INTO dag_tag VALUES ({marks})", tags)
+
+
 def test_jobs_at_the_vendors_and_a_persons_word_on_one_in_doubt(run: Run, server: Server) -> None:
-    intent = Intent(
-        marker="nightshift-1",
-        generation=1,
-        payload_hash="x",
-        at=1.0,
-        attempt=1,
-        run=RunIdentity(dag_id=DAG, run_id=RUN, task_id="t"),
-    )
     status = JobStatus(id="4711", state=JobState.RUNNING, vendor_state="EXECUTING", url="http://vendor.example/4711")
-    keep(server, "entitlement.extract", JobRecord(intent=intent, id="4711", status=status))
+    keep(server, "entitlement.extract", JobRecord(intent=intent(), id="4711", status=status))
     task_is(server, "entitlement.extract", "deferred")
-    keep(server, "device.extract", JobRecord(intent=intent, lost=True))
+    keep(server, "device.extract", JobRecord(intent=intent(), lost=True))
     task_is(server, "device.extract", "failed")
     found = run("jobs", "--json")
     assert found.exit_code == 1
-    shown = [(one["task_id"], one["job"], one["state"], one["in_doubt"]) for one in json.loads(found.stdout)["jobs"]]
+    listed = [(one["task_id"], one["job"], one["state"], one["in_doubt"]) for one in json.loads(found.stdout)["jobs"]]
     waits = ("entitlement.extract", "4711", "running", False)
-    assert sorted(shown) == [("device.extract", None, None, True), waits]
+    assert sorted(listed) == [("device.extract", None, None, True), waits]
     assert "running (EXECUTING)" in run("jobs").stdout
 
-    keep(server, "device.extract", JobRecord(intent=intent, refused=True))
+    keep(server, "device.extract", JobRecord(intent=intent(), refused=True))
     found = run("jobs", "--json")
     assert found.exit_code == 0
     assert [one["task_id"] for one in json.loads(found.stdout)["jobs"]] == ["entitlement.extract"]
@@ -191,7 +323,7 @@ def test_jobs_at_the_vendors_and_a_persons_word_on_one_in_doubt(run: Run, server
     keep(
         server,
         "device.extract",
-        JobRecord(intent=intent, id="4712", status=JobStatus(id="4712", state=JobState.QUEUED)),
+        JobRecord(intent=intent(), id="4712", status=JobStatus(id="4712", state=JobState.QUEUED)),
     )
     doubtful = run("jobs")
     assert doubtful.exit_code == 1

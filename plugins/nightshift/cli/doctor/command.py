@@ -11,6 +11,7 @@ import typer
 from nightshift.cli.airflow_api import AirflowApi, AirflowUrl, AirflowUser, Credentials, TokenFile
 from nightshift.cli.doctor import deployment, here, lake, vendors
 from nightshift.cli.doctor.finding import Finding, Level, bad, looked, show, warn
+from nightshift.cli.expected import dags_expected, sources_in_force
 from nightshift.cli.terminal import AsJson, CannotTell, Exit, print_json
 
 
@@ -100,15 +101,8 @@ async def _looked(about: str, look: Callable[[], Awaitable[list[Finding]]]) -> l
 
 def _expected() -> tuple[list[str], dict[str, int]]:
     """Return the DAGs of the configuration, and its pools with what the vendor takes."""
-    from nightshift.config.promotions import applications_in_force
-    from nightshift.config.reports import source_in_force
-    from nightshift.sources import SOURCES
-
-    sections = {name: found for name in SOURCES if (found := source_in_force(name)) is not None}
-    dags = [SOURCES[name].dag_id for name in sections]
-    dags += ["tokenflex_token"] if "tokenflex" in sections else []
-    dags += [f"promote_{name}" for name in applications_in_force()]
+    sections = sources_in_force()
     pools: dict[str, int] = {}
     for name, section in sections.items():
         pools[section.pool] = deployment.QUEUED_AT_TOKEN_FLEX if name == "tokenflex" else pools.get(section.pool, 0)
-    return dags, pools
+    return dags_expected(sections), pools

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from nightshift.cli.doctor.finding import Finding, bad, ok, warn
+from nightshift.cli.expected import sources_in_force
 from nightshift.lake import objects
 
 if TYPE_CHECKING:
@@ -58,12 +59,9 @@ def index(lake: Lake) -> Iterator[Finding]:
     """Compare the index of the nights with the tables' own logs."""
     import asyncio
 
-    from nightshift.config.reports import source_in_force
     from nightshift.nights.index import stale_reports
-    from nightshift.sources import SOURCES
 
-    sections = {name: found for name in SOURCES if (found := source_in_force(name)) is not None}
-    reports = {name: tuple(one.groups) for name, one in sections.items()}
+    reports = {name: tuple(one.groups) for name, one in sources_in_force().items()}
     stale = asyncio.run(stale_reports(lake, reports))
     if stale:
         yield warn(

@@ -17,6 +17,7 @@ import aiohttp
 
 from nightshift.cli.airflow_api import AirflowApi, AirflowRefused
 from nightshift.cli.doctor.finding import Finding, bad, ok, warn
+from nightshift.cli.expected import sources_in_force
 from nightshift.sources import VENDORS
 
 if TYPE_CHECKING:
@@ -33,11 +34,8 @@ _NOT_HERE = (
 def needed() -> dict[str, str]:
     """Return the connections that the configuration names: id → type."""
     from nightshift.config.promotions import Application, read_applications
-    from nightshift.config.reports import source_in_force
-    from nightshift.sources import SOURCES
 
-    sections = {name: source_in_force(name) for name in SOURCES}
-    found = {one.connection: name for name, one in sections.items() if one is not None}
+    found = {one.connection: name for name, one in sources_in_force().items()}
     for application in read_applications().values():
         if isinstance(application, Application):
             found.setdefault(application.connection, "flexdeploy")
