@@ -197,8 +197,8 @@ class AirflowApi:
                 return
         if total is not None and offset < total:
             raise CannotTell(
-                f"Airflow at {self.url} gives {offset} of {total} {key.replace('_', ' ')} and no more. Look at its "
-                "setting [api] maximum_page_limit, and at what stands between."
+                f"Airflow at {self.url} gives {offset} of {total} {key.replace('_', ' ')} and no more. Look at what stands "
+                "between, and into the log of its API server."
             )
 
     async def _answer(self, answer: aiohttp.ClientResponse, method: str, path: str) -> Any:
