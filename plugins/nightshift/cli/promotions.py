@@ -12,6 +12,7 @@ import typer
 
 from nightshift.cli.terminal import AsJson, Exit, out, print_json, print_rows, styled, telling
 from nightshift.fields import nearest
+from nightshift.known_secrets import hide
 
 if TYPE_CHECKING:
     from nightshift.lake.store import Lake
@@ -27,10 +28,11 @@ DAYS = 28
 class ApplicationStatus:
     """How it stands with one application.
 
-    :param stages: in the order of the configuration: what runs there, as the records tell
+    :param stages: in the order of the configuration, then others that are in doubt: what runs there, as the records
+        tell
     :param doubts: stage → the promotion whose deployment there nobody knows the end of
     :param newest: the promotions that were changed last, those under way among them
-    :param unread: why a record cannot be read, and what is wrong with the configuration
+    :param unread: why a record cannot be read
     """
 
     application: str
@@ -48,52 +50,80 @@ def promotions(
 ) -> None:
     """Show which version is in which stage, what is under way, what is held, and the figures of the release team.
 
-    Told by the records in the lake, without Airflow. Exit code: 0 all is known, 1 a deployment is in doubt, or a record
-    or the configuration cannot be read.
+    Told by the records in the lake, without Airflow, of each application that counts: also of one with a mistake, or
+    that is gone from promotions.yaml. Exit code: 0 all is known, 1 a deployment is in doubt, a record cannot be read,
+    or promotions.yaml has a mistake.
     """
     with telling():
         from nightshift.nights.place import lake_of_this_deployment
         from nightshift.promotion.figures import read_figures
+        from nightshift.promotion.store import applications_in
 
         names, mistakes = _stages(application)
         lake, now = lake_of_this_deployment(), datetime.now(UTC)
 
-        async def read() -> tuple[list[ApplicationStatus], Figures]:
-            lanes = [await _status_of(lake, name, stages, now, mistakes) for name, stages in names.items()]
-            return lanes, await read_figures(lake, names, since=now - timedelta(days=days), until=now)
+        async def read() -> tuple[list[ApplicationStatus], Figures, list[str]]:
+            lanes = [await _status_of(lake, name, stages, now) for name, stages in names.items()]
+            figures = await read_figures(lake, names, since=now - timedelta(days=days), until=now)
+            others = [] if application else [one for one in await applications_in(lake) if one not in names]
+            return lanes, figures, others
 
-        lanes, figures = asyncio.run(read())
+        lanes, figures, unnamed = asyncio.run(read())
+        if unnamed and not names and not mistakes:
+            mistakes = [_unnamed(unnamed)]
     if as_json:
         shown = {
             "version": 1,
             "applications": [_shape(one) for one in lanes],
             "figures": figures.model_dump(mode="json"),
+            "unnamed": unnamed,
+            "mistakes": mistakes,
         }
         print_json(shown)
     else:
         _print(lanes, figures, days)
-    raise typer.Exit(Exit.WRONG if any(one.doubts or one.unread for one in lanes) else Exit.FINE)
+        if unnamed and names:
+            out().print(styled(_unnamed(unnamed), "yellow"), soft_wrap=True)
+        for text in mistakes:
+            out().print(styled(text, "red"), soft_wrap=True)
+    is_known = not mistakes and not any(one.doubts or one.unread for one in lanes)
+    raise typer.Exit(Exit.FINE if is_known else Exit.WRONG)
 
 
-def _stages(chosen: list[str] | None) -> tuple[dict[str, tuple[str, ...]], dict[str, str]]:
-    """Return the stages of each application, and what is wrong with its configuration where something is."""
-    from nightshift.config.promotions import Application, read_applications
+def _unnamed(names: Sequence[str]) -> str:
+    return (
+        f"The lake has records of {', '.join(names)}, which promotions.yaml does not name: nothing of them is shown. Look "
+        "whether NIGHTSHIFT_CONFIG is the right folder."
+    )
 
-    known = read_applications()
+
+def _stages(chosen: list[str] | None) -> tuple[dict[str, tuple[str, ...]], list[str]]:
+    """Return the stages of each application that counts, or would without its mistake, and what is wrong with
+    ``promotions.yaml``.
+
+    :param chosen: the applications that are asked for; mistakes of the others are left out
+    :raises typer.BadParameter: one of them is none
+    """
+    from nightshift.config.freezes import FREEZES
+    from nightshift.config.promotions import promotions_in_force
+    from nightshift.config.scalars import name_problem
+    from nightshift.promotion.rules import people
+
+    told = promotions_in_force(rules=people.problems_of, freeze_rules=people.problems_of_freezes, with_gone=True)
+    known = [name for name in told.names if not name_problem(name)]
     for name in chosen or ():
         if name not in known:
             raise typer.BadParameter(f"{name!r} is no application{nearest(name, known)}", param_hint="APPLICATION")
-    found = {name: known[name] for name in chosen or known}
+    wrong = [text for name, text in told.wrong.items() if not chosen or name in chosen or name == FREEZES]
     stages = {
-        name: tuple(stage.label for stage in one.stages) if isinstance(one, Application) else ()
-        for name, one in found.items()
+        name: tuple(stage.label for stage in told.applications[name].stages) if name in told.applications else ()
+        for name in chosen or known
     }
-    return stages, {name: str(one) for name, one in found.items() if not isinstance(one, Application)}
+    unknown = [told.freezes.unknown] if told.freezes.unknown else []
+    return stages, [hide(one) for one in dict.fromkeys([*told.unreadable, *wrong, *unknown])]
 
 
-async def _status_of(
-    lake: Lake, name: str, stages: Sequence[str], now: datetime, mistakes: Mapping[str, str]
-) -> ApplicationStatus:
+async def _status_of(lake: Lake, name: str, stages: Sequence[str], now: datetime) -> ApplicationStatus:
     from nightshift.promotion.holds import holds
     from nightshift.promotion.index import doubted, newest_running, read_index
     from nightshift.promotion.store import Records
@@ -101,14 +131,15 @@ async def _status_of(
     index = await read_index(await asyncio.to_thread(Records, lake, name))
     running = newest_running(index.summaries)
     by_age = sorted(index.summaries, key=lambda one: one.opened, reverse=True)
+    doubts = doubted(index.summaries)
     newest = [one for number, one in enumerate(by_age) if number == 0 or one.closed is None]
     return ApplicationStatus(
         application=name,
-        stages={stage: running.get(stage) for stage in stages or running},
-        doubts=doubted(index.summaries),
+        stages={stage: running.get(stage) for stage in (*(stages or running), *doubts)},
+        doubts=doubts,
         newest=tuple(newest),
         holds=await holds(lake, application=name, at=now),
-        unread=(*(mistakes[one] for one in (name,) if one in mistakes), *(str(error) for _, error in index.damaged)),
+        unread=tuple(str(error) for _, error in index.damaged),
     )
 
 

@@ -75,6 +75,14 @@ async def names_in(store: Any) -> list[tuple[str, datetime]]:
     return [(entry["path"], entry["last_modified"]) for entry in found if entry["path"].endswith(".json")]
 
 
+async def applications_in(lake: Lake) -> list[str]:
+    """Return the applications that have records, those that are no longer configured as well."""
+    import obstore
+
+    listed = await obstore.list_with_delimiter_async(await asyncio.to_thread(lake.objects, FOLDER))
+    return sorted(prefix.rstrip("/").rpartition("/")[2] for prefix in listed["common_prefixes"])
+
+
 class Records:
     """The records of one application.
 

@@ -75,3 +75,78 @@ def test_nothing_promoted_yet_is_no_error(records: Records, run: Run) -> None:
     found = run("promotions")
     assert found.exit_code == 0
     assert "portal" in found.stdout
+
+
+def shown(run: Run, *words: str) -> tuple[int, dict[str, object], str]:
+    found = run("promotions", *DAYS, *words, "--json")
+    told = json.loads(found.stdout)
+    stages = {
+        lane["application"]: [
+            (one["stage"], (one["running"] or {"version": {}})["version"].get("name")) for one in lane["stages"]
+        ]
+        for lane in told["applications"]
+    }
+    return found.exit_code, stages, "\n".join(told["mistakes"])
+
+
+RUNS = {"portal": [("DEV", "1.0.2"), ("TEST", None)]}
+
+
+@pytest.mark.parametrize(
+    ("text", "mistake"),
+    [
+        (None, "promotions.yaml"),
+        ("other:\n  - [\n", "promotions.yaml"),
+        (PROMOTIONS.replace("portal:", "bank:"), "portal: is no longer here"),
+        (PROMOTIONS.replace("stream:", "straem:"), "did you mean 'stream'?"),
+    ],
+)
+def test_what_is_in_force_is_shown_whatever_the_file_says_now_and_the_mistake_is_told(
+    text: str | None, mistake: str, records: Records, config: Path, run: Run
+) -> None:
+    write(records, deploy("DEV", NEW), run_id="first")
+    assert shown(run) == (0, RUNS, "")
+    (config / "promotions.yaml").unlink()
+    if text is not None:
+        (config / "promotions.yaml").write_text(text)
+    code, stages, mistakes = shown(run)
+    assert (code, stages["portal"]) == (1, RUNS["portal"])
+    assert mistake in mistakes
+    assert mistake in run("promotions").stdout
+    assert shown(run, "portal")[0] == 1
+
+
+def test_a_mistake_of_another_application_is_not_told_of_one_that_is_asked_for(
+    records: Records, config: Path, run: Run
+) -> None:
+    other = PROMOTIONS.replace("portal:", "bank:").replace("stream:", "straem:")
+    (config / "promotions.yaml").write_text(PROMOTIONS + other)
+    assert shown(run, "portal") == (0, {"portal": [("DEV", None), ("TEST", None)]}, "")
+    assert shown(run, "bank")[:2] == (1, {"bank": []})
+    assert shown(run)[0] == 1
+    (config / "promotions.yaml").write_text(PROMOTIONS + "bank: {removed: true}\n")
+    assert shown(run)[:2] == (0, {"portal": [("DEV", None), ("TEST", None)]})
+
+
+def test_records_that_no_configuration_names_are_not_passed_over(
+    records: Records, config: Path, lake: Lake, run: Run
+) -> None:
+    write(records, deploy("DEV", NEW), run_id="first")
+    (config / "promotions.yaml").unlink()
+    unknown = run("promotions")
+    assert unknown.exit_code == 1
+    assert "The lake has records of portal" in unknown.stdout
+    (config / "promotions.yaml").write_text(PROMOTIONS.replace("portal:", "bank:"))
+    found = run("promotions")
+    assert (found.exit_code, "records of portal" in found.stdout) == (0, True)
+
+
+def test_a_stage_in_doubt_is_named_also_where_the_configuration_has_it_no_more(
+    records: Records, config: Path, run: Run
+) -> None:
+    doubt = deploy("TEST", NEW, 5, StepState.FAILED)
+    write(records, doubt, run_id="doubtful", closed=T + 9 * MINUTE, outcome=PromotionOutcome.FAILED)
+    (config / "promotions.yaml").write_text(PROMOTIONS.replace(", {name: TEST, environment: TEST}", ""))
+    found = run("promotions")
+    assert found.exit_code == 1
+    assert "in doubt by doubtful" in found.stdout
