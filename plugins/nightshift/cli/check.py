@@ -51,6 +51,13 @@ def mistakes_in(folder: Path) -> list[str]:
         return [line for one in all_mistakes(folder) for line in _each(one)]
 
 
+def mistakes_in_force() -> list[str]:
+    """Return the mistakes of this deployment's configuration, one a text; what was right once and is gone is one, too."""
+    from nightshift.configuration import all_mistakes
+
+    return [line for one in all_mistakes() for line in _each(one)]
+
+
 def _each(told: str) -> Iterator[str]:
     """Find the single mistakes of a text; a line that names no place goes on with the one before."""
     found = ""

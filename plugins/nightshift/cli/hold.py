@@ -65,11 +65,13 @@ def set_hold(
         raise typer.BadParameter("name one application, or give --all", param_hint="APPLICATION")
     ends = end_of_hold(until, datetime.now(UTC))
     with telling():
-        from nightshift.config.promotions import read_applications
+        from nightshift.config.promotions import promotions_in_force
         from nightshift.nights.place import lake_of_this_deployment
         from nightshift.promotion import holds
 
-        if application is not None and application not in (known := read_applications()):
+        # Whatever mistake the file has, the line can be stopped.
+        known = promotions_in_force(with_gone=True).mistakes_of
+        if application is not None and application not in known:
             raise typer.BadParameter(f"{application!r} is no application{nearest(application, known)}")
         if not confirmed(f"Hold {application or 'ALL applications'}?", yes=yes):
             raise typer.Exit(Exit.WRONG)

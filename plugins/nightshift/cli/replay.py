@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -17,12 +18,14 @@ from nightshift.cli.terminal import (
     confirmed,
     err,
     night_option,
+    out,
     plain,
     print_json,
     print_rows,
     styled,
     telling,
 )
+from nightshift.config.document import ConfigError
 from nightshift.fields import nearest
 from nightshift.lake.errors import LakeError
 from nightshift.redaction import redact
@@ -61,7 +64,8 @@ def replay(
     """Publish nights again from the landing; first say what that would change in rows, columns, sums and bounds.
 
     Without --apply nothing changes. No vendor is asked, and no promotion begins. A night of which the table has a newer
-    extract stays as it is. Exit code: 0 nothing (else) to change, 4 something would change, 1 something is refused.
+    extract stays as it is; nights of which nothing is landed are counted, and no reason to fail. Exit code: 0 nothing
+    (else) to change, 4 something would change, 1 something is refused, or reports.yaml has a mistake.
     """
     since, until = night_option(first), night_option(last)
     if since is None:
@@ -72,26 +76,66 @@ def replay(
         from nightshift.nights.place import lake_of_this_deployment
         from nightshift.nights.replay import publishers, replays
 
+        _refuse_mistakes(reports)
         chosen = _chosen(reports, publishers())
-        lake = lake_of_this_deployment()
-        found = [one for task in chosen for one in replays(lake, task, since, until or since)]
+        lake, until = lake_of_this_deployment(), until or since
+        found = [one for task in chosen for one in replays(lake, task, since, until)]
         if not found:
             raise CannotTell(f"Nothing is landed of {', '.join(reports)} in these nights; extract them first.")
+        left_out = _left_out(chosen, found, since, until)
         done = [Done(one) for one in found]
         _each(done, "rehearse", _rehearse)
         if not as_json:
             _show(done)
+            _show_left_out(left_out)
         changing = [one for one in done if one.rehearsal is not None and one.rehearsal.changes]
         applied = apply and bool(changing) and confirmed(_question(changing), yes=yes)
         if applied:
             _each(changing, "publish", _publish)
         if as_json:
-            print_json({"version": 1, "applied": applied, "extracts": [_shape(one) for one in done]})
+            extracts = [_shape(one) for one in done]
+            print_json({"version": 1, "applied": applied, "extracts": extracts, "left_out": left_out})
         elif applied:
             _show_published(changing)
     if any(one.refused for one in done):
         raise typer.Exit(Exit.WRONG)
     raise typer.Exit(Exit.DIFFERENT if changing and not applied else Exit.FINE)
+
+
+def _refuse_mistakes(names: Sequence[str]) -> None:
+    """Replay nothing by what was right before.
+
+    :raises ConfigError: a section that is asked for has a mistake
+    """
+    from nightshift.config.reports import mistakes_of_reports
+    from nightshift.sources import SOURCES
+
+    if mistakes := mistakes_of_reports(of={name.partition("/")[0] for name in names} & set(SOURCES)):
+        raise ConfigError(
+            "\n".join(
+                [*mistakes, "Nights are replayed by reports.yaml as it stands: put it right. Nothing was changed."]
+            )
+        )
+
+
+def _left_out(
+    chosen: Sequence[PublishNightOperator], found: Sequence[Replay], first: date, last: date
+) -> list[dict[str, Any]]:
+    """Return the reports that have nothing complete in the landing of some of the nights: of how many, and of which."""
+    asked = [(first + timedelta(days=number)).isoformat() for number in range((last - first).days + 1)]
+    left_out = []
+    for name in (f"{task.source}/{task.report}" for task in chosen):
+        there = {night for one in found if one.report == name for night in one.nights}
+        if absent := [night for night in asked if night not in there]:
+            left_out.append({"report": name, "count": len(absent), "first": absent[0], "last": absent[-1]})
+    return left_out
+
+
+def _show_left_out(left_out: Iterable[Mapping[str, Any]]) -> None:
+    for one in left_out:
+        which = f"{one['first']} to {one['last']}" if one["count"] > 1 else one["first"]
+        text = f"{one['report']}: nothing complete is landed of {one['count']} of these nights ({which}): left out"
+        out().print(styled(text, "yellow"), soft_wrap=True)
 
 
 def _chosen(names: Sequence[str], known: dict[str, PublishNightOperator]) -> list[PublishNightOperator]:

@@ -250,16 +250,17 @@ def mistakes_of_reports(folder: Path | None = None, *, of: Collection[str] = tup
     """Return what is wrong with ``reports.yaml``.
 
     :param folder: the configuration folder; default :func:`nightshift.settings.config_folder`
-    :param of: the sources whose sections are looked at. What hides all of them, and a section that is no source, which
-        may be one of them, is told in any case
+    :param of: the sources whose sections are looked at. What hides all of them is told in any case, and so is a section
+        that is no source where it may be one of them
     """
     file = open_file(REPORTS, folder=folder)
     for name in of:
         _section(file, name)
-    for name in _unknown(file):
-        file.mistakes.insert(0, file.mistake_unknown(name, f"is not a source of reports{nearest(name, SOURCES)}"))
-    meant = {_meant(name) for name in _unknown(file)}
-    gone = [name for name in file.gone if name not in meant and (name in of or name not in SOURCES)]
+    unknown = {name: _meant(name) for name in _unknown(file)}
+    for name, meant in unknown.items():
+        if meant in of or set(of) == set(SOURCES):
+            file.mistakes.insert(0, file.mistake_unknown(name, f"is not a source of reports{nearest(name, SOURCES)}"))
+    gone = [name for name in file.gone if name in of and name not in unknown.values()]
     return [*file.mistakes, *map(file.mistake_gone, gone)]
 
 

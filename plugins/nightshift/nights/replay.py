@@ -47,6 +47,11 @@ class Replay:
         """The report, ``<source>/<report>``."""
         return f"{self.manifest.source}/{self.manifest.report}"
 
+    @property
+    def nights(self) -> tuple[str, ...]:
+        """The nights that it publishes again."""
+        return (self.manifest.night,) if self.spec.nights is None else tuple(self.spec.nights)
+
     def rehearse(self, say: Callable[[str], None] = lambda text: None) -> Rehearsal:
         """Return what it would change; the lake is only read. Blocks.
 

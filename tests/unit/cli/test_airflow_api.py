@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from include.standins.flexnet import LOGIN, PASSWORD, FlexNetStandIn
+from nightshift.cli.airflow_api import AirflowApi, AirflowRefused
 from nightshift.jobs.record import RECORD_KEY, RESOLUTION_KEY, TASKS_AT_WORK, JobRecord
 from nightshift.jobs.state import Intent, JobState, JobStatus, RunIdentity, to_json
 from tests.unit.cli.airflow_server import PEOPLE, Server, serving
@@ -109,6 +110,33 @@ def test_half_complete_partitions_are_counted_by_dag(run: Run, server: Server) -
             kept.execute("DELETE FROM asset_partition_dag_run")
     assert found["level"] == "bad"
     assert f"{DAG} 500" in found["text"]
+
+
+def test_a_dag_whose_file_is_gone_is_not_there_and_unpaused(run: Run, server: Server) -> None:
+    with database(server) as kept:
+        kept.execute("UPDATE dag SET is_stale = 1 WHERE dag_id = ?", (DAG,))
+    try:
+        found = findings(run)
+    finally:
+        with database(server) as kept:
+            kept.execute("UPDATE dag SET is_stale = 0 WHERE dag_id = ?", (DAG,))
+    assert (found[f"DAG {DAG}"]["level"], "DAGs" in found) == ("bad", False)
+    assert "in no file any more" in found[f"DAG {DAG}"]["text"]
+
+
+def test_what_one_look_may_not_see_hides_nothing_of_another(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As with an auth manager that lets somebody see DAGs, and neither import errors nor what is installed."""
+    allowed = AirflowApi.send
+
+    async def send(self: AirflowApi, method: str, path: str, **more: Any) -> Any:
+        if path in ("/api/v2/importErrors", "/api/v2/providers"):
+            raise AirflowRefused(f"refuses GET {path}: 403", 403)
+        return await allowed(self, method, path, **more)
+
+    monkeypatch.setattr(AirflowApi, "send", send)
+    found = findings(run)
+    assert (found["scheduler"]["level"], found["DAGs"]["level"]) == ("bad", "ok")
+    assert found["import errors"]["level"] == found["nightshift in Airflow"]["level"] == "warn"
 
 
 def test_who_may_little_is_told_so_and_nothing_else_breaks(

@@ -84,6 +84,23 @@ def test_an_index_that_is_behind_and_a_mistake_are_found(run: Run, lake: Lake, c
     assert "did you mean 'name'?" in wrong.stdout
 
 
+def test_a_section_that_is_gone_is_bad(run: Run, lake: Lake, config: Path) -> None:
+    assert findings(run)["configuration"]["level"] == "ok"
+    (config / "reports.yaml").write_text("exago: {}\n")
+    gone = findings(run)["configuration"]
+    assert (gone["level"], "flexnet: is no longer here" in gone["text"]) == ("bad", True)
+
+
+def test_a_configuration_that_is_nowhere_hides_no_other_finding(
+    run: Run, lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NIGHTSHIFT_CONFIG")
+    monkeypatch.setattr("nightshift.config.reading._CHECKOUT", None)
+    monkeypatch.setenv("NIGHTSHIFT_AIRFLOW_URL", "http://127.0.0.1:9")
+    told = {one["about"]: one["level"] for one in json.loads(run("doctor", "--json").stdout)["findings"]}
+    assert (told["configuration"], told["conditional writes"], told["Airflow"]) == ("bad", "ok", "bad")
+
+
 def test_a_lake_that_cannot_be_reached_is_bad_and_the_rest_is_looked_at(
     run: Run, config: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

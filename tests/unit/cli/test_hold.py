@@ -48,6 +48,16 @@ def test_a_hold_stands_until_it_is_lifted(run: Run, lake: Lake) -> None:
     assert every[0]["lifted"]["reason"] == "there is room"
 
 
+@pytest.mark.parametrize("text", ["portal:\n  - [\n", PROMOTIONS.replace("stream:", "straem:"), "x-none: 1\n"])
+def test_a_mistake_in_the_file_keeps_nobody_from_stopping_the_line(
+    text: str, run: Run, lake: Lake, config: Path
+) -> None:
+    assert run("promotions").exit_code == 0
+    (config / "promotions.yaml").write_text(text)
+    assert run("hold", "set", "portal", "--reason", "disk is full", "--yes").exit_code == 0
+    assert [one for one, _, _ in standing(lake)] == ["portal"]
+
+
 def test_all_applications_are_held_with_an_end(run: Run, lake: Lake) -> None:
     assert run("hold", "set", "--all", "--reason", "freeze", "--until", "4h", "--yes").exit_code == 0
     (one,) = asyncio.run(holds(lake))

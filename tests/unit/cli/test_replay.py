@@ -116,3 +116,39 @@ def test_nights_of_which_nothing_is_landed_are_not_known(run: Run) -> None:
     found = run("replay", "flexnet/entitlement", "--from", "2020-01-01")
     assert found.exit_code == 3
     assert "Nothing is landed" in found.stderr
+
+
+def test_nights_of_which_nothing_is_landed_are_counted_and_no_reason_to_fail(run: Run, lake: Lake) -> None:
+    publish_night(lake, "flexnet/device", NIGHTS[2])
+    # An extract that was begun and never completed is not landed.
+    folder = Path(lake.url.removeprefix("file://")) / "raw/flexnet/entitlement/night=2026-11-21/begun"
+    folder.mkdir(parents=True)
+    (folder / "page-1.json").write_text("[]")
+    words = ("replay", "flexnet", "--from", "2026-11-17", "--to", "2026-11-21")
+    found = run(*words, "--json")
+    assert found.exit_code == 0
+    assert json.loads(found.stdout)["left_out"] == [
+        {"report": "flexnet/entitlement", "count": 2, "first": "2026-11-17", "last": "2026-11-21"},
+        {"report": "flexnet/device", "count": 4, "first": "2026-11-17", "last": "2026-11-21"},
+    ]
+    shown = run(*words).stdout
+    assert "flexnet/entitlement: nothing complete is landed of 2 of these nights (2026-11-17 to 2026-11-21)" in shown
+    assert json.loads(replay(run, "--json")[1])["left_out"] == []
+
+
+def test_nights_are_not_replayed_by_what_was_right_before_a_mistake(run: Run, lake: Lake, config: Path) -> None:
+    assert replay(run)[0] == 0
+    (config / "reports.yaml").write_text(
+        "flexnet:\n  reports: [{name: entitlement, key: [id], chekcs: {not_empty: true}}]\nexago: {}\n"
+    )
+    before = version_of(lake)
+    found = run("replay", "flexnet/entitlement", "--from", NIGHTS[0], "--to", NIGHTS[-1], "--apply", "--yes")
+    assert (found.exit_code, found.stdout, version_of(lake)) == (1, "", before)
+    assert "did you mean 'checks'?" in found.stderr
+    assert "put it right. Nothing was changed." in found.stderr
+
+
+def test_a_mistake_of_another_source_stops_no_replay(run: Run, config: Path) -> None:
+    with (config / "reports.yaml").open("a") as file:
+        file.write("exago: {reprots: []}\nsomething: {}\n")
+    assert replay(run)[0] == 0

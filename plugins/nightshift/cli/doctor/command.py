@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -13,6 +13,7 @@ from nightshift.cli.doctor import deployment, here, lake, vendors
 from nightshift.cli.doctor.finding import Finding, Level, bad, looked, show, warn
 from nightshift.cli.expected import dags_expected, sources_in_force
 from nightshift.cli.terminal import AsJson, CannotTell, Exit, print_json
+from nightshift.config.document import ConfigError
 
 
 def doctor(
@@ -65,11 +66,16 @@ async def _asked(url: str, user: str, token_file: Any, with_airflow: bool) -> li
     except Exception as error:
         found.append(bad("connections", str(error).splitlines()[0], "Correct the configuration, and look again."))
         wanted = {}
+    try:
+        expected, pools = _expected()
+    except ConfigError:
+        # Told with the configuration and the connections.
+        expected, pools = [], {}
     if not with_airflow:
         return found + await vendors.connections(None, wanted)
     try:
         async with AirflowApi(url, Credentials.found(user, token_file)) as api:
-            for about, look in _looks(api):
+            for about, look in _looks(api, expected, pools):
                 found += await _looked(about, look)
             return found + await vendors.connections(api, wanted)
     except CannotTell as error:
@@ -79,12 +85,15 @@ async def _asked(url: str, user: str, token_file: Any, with_airflow: bool) -> li
     return found + await vendors.connections(None, wanted)
 
 
-def _looks(api: AirflowApi) -> list[tuple[str, Callable[[], Awaitable[list[Finding]]]]]:
-    expected, pools = _expected()
+def _looks(
+    api: AirflowApi, expected: Sequence[str], pools: Mapping[str, int]
+) -> list[tuple[str, Callable[[], Awaitable[list[Finding]]]]]:
     return [
         ("health", lambda: deployment.health(api)),
+        ("nightshift in Airflow", lambda: deployment.provider(api)),
         ("permissions", lambda: deployment.permissions(api)),
         ("DAGs", lambda: deployment.dags(api, expected)),
+        ("import errors", lambda: deployment.import_errors(api)),
         ("pools", lambda: deployment.pools(api, pools)),
         ("half-complete partitions", lambda: deployment.partitions(api)),
     ]

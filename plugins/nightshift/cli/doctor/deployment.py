@@ -38,8 +38,7 @@ async def health(api: AirflowApi) -> list[Finding]:
         elif status is not None or name != "dag_processor":
             found.append(bad(name, f"is {status or 'not there'}", "Start it, and look into its log."))
     version = (await api.get("/api/v2/version"))["version"]
-    found.append(ok("Airflow", f"{version} at {api.url}"))
-    return found + await _provider(api)
+    return [*found, ok("Airflow", f"{version} at {api.url}")]
 
 
 def _fresh(name: str, beat: str) -> list[Finding]:
@@ -50,7 +49,8 @@ def _fresh(name: str, beat: str) -> list[Finding]:
     return [ok(name, f"healthy, last seen {max(-ahead.total_seconds(), 0):.0f} s ago")]
 
 
-async def _provider(api: AirflowApi) -> list[Finding]:
+async def provider(api: AirflowApi) -> list[Finding]:
+    """Look whether Airflow has this package, and the same version of it."""
     installed = [one async for one in api.every("/api/v2/providers", "providers")]
     there = next((str(one["version"]) for one in installed if one["package_name"] == "nightshift"), None)
     if there is None:
@@ -76,23 +76,31 @@ async def permissions(api: AirflowApi) -> list[Finding]:
 
 
 async def dags(api: AirflowApi, expected: Sequence[str]) -> list[Finding]:
-    """Look whether the DAGs of the configuration are there, unpaused and without mistakes."""
+    """Look whether the DAGs of the configuration are there, and unpaused."""
     found, paused = [], []
+    fix = "Put its file into Airflow's DAG folder (`nightshift init`), and look at the import errors."
     for dag_id in expected:
         try:
             told = await api.get(f"/api/v2/dags/{quote(dag_id, safe='')}")
         except AirflowRefused as error:
             if error.status != 404:
                 raise
-            fix = "Put its file into Airflow's DAG folder (`nightshift init`), and look at the import errors."
             found.append(bad(f"DAG {dag_id}", "is configured, and Airflow does not know it", fix))
             continue
+        if told.get("is_stale"):
+            found.append(bad(f"DAG {dag_id}", "is configured, and Airflow finds it in no file any more", fix))
         paused += [dag_id] if told["is_paused"] else []
     if paused:
         text = f"paused, so no night comes home by itself: {', '.join(paused)}"
         found.append(warn("DAGs", text, f"airflow dags unpause {paused[0]}"))
     elif not found and expected:
         found.append(ok("DAGs", f"all {len(expected)} of the configuration are there and unpaused"))
+    return found
+
+
+async def import_errors(api: AirflowApi) -> list[Finding]:
+    """Look for DAG files that Airflow cannot read."""
+    found = []
     async for one in api.every("/api/v2/importErrors", "import_errors"):
         lines = str(one["stack_trace"]).strip().splitlines()
         found.append(bad("import error", f"{one['filename']}: {lines[-1] if lines else ''}", "Correct the file."))

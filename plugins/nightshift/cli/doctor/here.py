@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 
 from nightshift import __version__
-from nightshift.cli.check import mistakes_in
+from nightshift.cli.check import mistakes_in_force
 from nightshift.cli.doctor.finding import Finding, bad, ok, warn
 from nightshift.settings import config_folder, lake_url
 
@@ -58,10 +58,10 @@ def versions() -> Iterator[Finding]:
 
 
 def configuration() -> Iterator[Finding]:
-    """Look for mistakes in both files."""
+    """Look for mistakes in the files, and for sections that are no longer there."""
     folder = config_folder()
-    mistakes = mistakes_in(folder)
+    mistakes = mistakes_in_force()
     for one in mistakes:
-        yield bad("configuration", one, "Correct the file; until then all goes on as it was before.")
+        yield bad("configuration", one, "Correct the file.")
     if not mistakes:
         yield ok("configuration", f"nothing is wrong in {folder}")
