@@ -70,7 +70,7 @@ def set_hold(
         from nightshift.promotion import holds
 
         # Whatever mistake the file has, the line can be stopped.
-        known = promotions_in_force(with_gone=True).mistakes_of
+        known = promotions_in_force(with_gone=True).names
         if application is not None and application not in known:
             raise typer.BadParameter(f"{application!r} is no application{nearest(application, known)}")
         if not confirmed(f"Hold {application or 'ALL applications'}?", yes=yes):
