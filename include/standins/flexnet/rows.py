@@ -162,6 +162,31 @@ class Reversed:
 
 
 @dataclass(frozen=True)
+class Tied:
+    """Rows of which ``ties`` neighbours at a time have the same place in the order: which of them comes first changes
+    with each ``turn``.
+    """
+
+    base: Rows
+    ties: int
+    turn: int
+
+    @property
+    def count(self) -> int:
+        return self.base.count
+
+    def part(self, start: int, stop: int) -> list[bytes]:
+        stop = min(stop, self.count)
+        found: list[bytes] = []
+        for begin in range(start - start % self.ties, stop, self.ties):
+            tied = self.base.part(begin, begin + self.ties)
+            first = self.turn % len(tied)
+            tied = tied[first:] + tied[:first]
+            found += tied[max(0, start - begin) : max(0, stop - begin)]
+        return found
+
+
+@dataclass(frozen=True)
 class Spliced:
     """Rows of which ``lost``, from position ``at`` on, are replaced by others."""
 

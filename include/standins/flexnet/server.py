@@ -16,7 +16,7 @@ from include.standins.flexnet import faulty, metadata, pages
 from include.standins.flexnet.asking import Asked, Format, Wrong, asked, filter_keys, parsed
 from include.standins.flexnet.fields import Group
 from include.standins.flexnet.groups import GROUPS
-from include.standins.flexnet.rows import Days, Reversed, Rows, Window, drifted
+from include.standins.flexnet.rows import Days, Reversed, Rows, Tied, Window, drifted
 from include.standins.flexnet.switches import LOGIN, PASSWORD, BeyondLast, ErrorBody, FlexNetSwitches, LinkForm, Order
 from include.standins.kept import Kept
 from include.standins.routing import Refused, Request, Response, Route
@@ -42,6 +42,7 @@ class FlexNetStandIn(StandIn[FlexNetSwitches]):
         self.kept_pages = Kept()
         self._filtered: OrderedDict[tuple[Any, ...], list[bytes]] = OrderedDict()
         self._made_for = self.switches
+        self._turn = 0
 
     def routes(self) -> Sequence[Route]:
         return [
@@ -175,7 +176,12 @@ class FlexNetStandIn(StandIn[FlexNetSwitches]):
                 while len(self._filtered) > FILTERED_KEPT:
                     self._filtered.popitem(last=False)
             rows = faulty.filtered(window, self._filtered[key])
-        return window, Reversed(rows) if switches.order is Order.NEWEST_FIRST else rows
+        if switches.order is Order.NEWEST_FIRST:
+            rows = Reversed(rows)
+        if switches.ties > 1:
+            self._turn += 1
+            rows = Tied(rows, switches.ties, self._turn)
+        return window, rows
 
     def _so_far(self, size: int, now: datetime) -> int:
         every = max(1, self.switches.refresh_hours)
@@ -222,7 +228,7 @@ class FlexNetStandIn(StandIn[FlexNetSwitches]):
         return Response(200, body=body, content_type="text/csv" + charset)
 
     def _kept(self, request: Request, page: int, rows: Rows, make: Callable[[], bytes]) -> bytes:
-        if any(fault.kind in faulty.KINDS for fault in request.faults):
+        if self.switches.ties > 1 or any(fault.kind in faulty.KINDS for fault in request.faults):
             return make()
         asked_for = sorted((name, value) for name, value in request.query.items() if name != "pageNumber")
         key = (request.origin, request.raw_path, *asked_for, page, rows.count, self._now().date())

@@ -152,7 +152,9 @@ class FlexNetSwitches(Switches, frozen=True, kw_only=True):
     Credentials: ``logins`` may call; ``logins_without_permission`` lack "Data Api" (403); ``tokens`` map a bearer token
     to its end (ISO 8601, empty: none). ``rows_a_day`` overrides the built-in sizes; above 5,000 rows a day rows repeat
     every 5,000 but for the key, which makes millions of rows cheap. ``refresh_hours`` is how often today's rows grow.
-    ``page_cap`` is a server limit below ``limitRecords``. ``data_key`` empty: the body is a bare array.
+    ``ties``: so many rows at a time have the same place in the order, and which of them comes first changes from one
+    answer of a report to the next (4.2: promised nowhere); 1: none. ``page_cap`` is a server limit below
+    ``limitRecords``. ``data_key`` empty: the body is a bare array.
     ``record_count_key``, ``page_count_key``: empty leaves the count out. ``json_charset``: reports come in it and name
     it; empty: UTF-8, unnamed. ``csv_last_line_ends``: whether the last line of a page has its line end.
     """
@@ -169,6 +171,7 @@ class FlexNetSwitches(Switches, frozen=True, kw_only=True):
     refresh_hours: int = 3
     date_to: DateTo = DateTo.EXCLUSIVE
     order: Order = Order.OLDEST_FIRST
+    ties: int = 1
     page_cap: int | None = None
     beyond_last: BeyondLast = BeyondLast.EMPTY
     data_key: str = "data"

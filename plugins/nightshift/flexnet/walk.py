@@ -5,7 +5,10 @@ that.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from nightshift.errors import BadResponse
 from nightshift.flexnet.page import Astray, Missing, ReportPage, Unsteady
@@ -38,6 +41,7 @@ class Walk:
         self.rows = 0
         self.charset = ""
         self.unsteady = ""
+        self.found = ""
         self.on_two_pages = 0
         self.is_whole = False
         self._hook = hook
@@ -47,12 +51,14 @@ class Walk:
         self._keys: KeyIndex | None = None
         self._last: ReportPage | None = None
         self._meeting = 0
+        self._texts = hashlib.sha256()
         self._landed: set[int] = set()
 
     async def run(self) -> Walk:
         """Walk to the end, or to the page that shows a change; :attr:`unsteady` then says which.
 
-        Only a walk that :attr:`is_whole` has all pages.
+        Only a walk that :attr:`is_whole` has all pages. Where it is not steady, :attr:`found` is a digest of the rows that
+        came, of this process: of their keys, in whatever order, and of rows without a key of their text in its order.
         """
         self._landed = set(await self._folder.landed())
         if self._request.key:
@@ -115,10 +121,15 @@ class Walk:
         if self._keys is not None and page.has_keys:
             # Rows that a page itself has twice count once, they are the vendor's own.
             await asyncio.to_thread(self._keys.add, {key for key in set(page.content) if None not in key})
-        elif self._last is not None and page.rows and page.content[0] in self._last.content:
-            # Without a key, a row that moved shows where two pages meet.
-            self._meeting += 1
+        else:
+            if self._last is not None and page.rows and page.content[0] in self._last.content:
+                # Without a key, a row that moved shows where two pages meet.
+                self._meeting += 1
+            await asyncio.to_thread(self._note_texts, page)
         self._last = page
+
+    def _note_texts(self, page: ReportPage) -> None:
+        self._texts.update(msgspec.json.encode(list(page.content)))
 
     def _judge(self) -> None:
         self.on_two_pages = self._meeting + (self._keys.duplicates() if self._keys is not None else 0)
@@ -128,21 +139,25 @@ class Walk:
         if self.on_two_pages:
             said.append(f"{self.on_two_pages} rows came on two pages, so others may be missing")
         self.unsteady = "; ".join(said)
+        if self.unsteady:
+            # Two walks may each have lost as many rows, and others.
+            self.found = (self._keys.digest() if self._keys is not None else "") + self._texts.hexdigest()
 
 
 async def steady_walk(
     hook: FlexNetHook, request: ReportRequest, folder: ExtractFolder, in_flight: int | None = None
 ) -> Walk:
-    """Walk until nothing changes under the walk; what stays the same in two walks is the report's own.
+    """Walk until nothing changes under the walk; what two walks, one after the other, say of the same rows is the
+    report's own.
 
     :raises BadResponse: the pages of three walks did not belong together, or a page does not come
     """
-    before = ""
+    before, found = "", ""
     for number in range(1, ROUNDS + 1):
         walk = await Walk(hook, request, folder, in_flight).run()
-        if not walk.unsteady or (walk.is_whole and walk.unsteady == before):
+        if not walk.unsteady or (walk.is_whole and (walk.unsteady, walk.found) == (before, found)):
             return walk
-        before = walk.unsteady
+        before, found = walk.unsteady, walk.found
         hook.log.warning("%s; starting over", before)
         await folder.begin_again()
         await asyncio.sleep(hook.backoff.pause(number))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -54,6 +55,16 @@ class KeyIndex:
             bucket.sort()
             found.append(np.unique(bucket[1:][bucket[1:] == bucket[:-1]]))
         return np.sort(np.concatenate(found)) if found else np.empty(0, np.uint64)
+
+    def digest(self) -> str:
+        """Return a digest of all rows by their keys, whatever order they came in: equal ones have the same rows, each as
+        often. It is one of this process.
+        """
+        whole = hashlib.sha256()
+        for bucket in self._buckets():
+            bucket.sort()
+            whole.update(bucket.tobytes())
+        return whole.hexdigest()
 
     def close(self) -> None:
         """Give the file back."""

@@ -279,6 +279,19 @@ def test_rows_that_the_report_has_on_two_pages_are_its_own_when_two_walks_say_so
     assert b.manifest(run).notes == {"rows_on_two_pages": 1}
 
 
+@pytest.mark.parametrize("form", ["json", "csv"])
+@pytest.mark.parametrize("key", [["usageId"], []], ids=["key", "no key"])
+def test_walks_that_each_have_as_many_rows_twice_but_others_do_not_agree(bench, form: str, key: list[str]) -> None:
+    """Rows of the same place in the order change places between two answers: each walk misses rows, and counts right."""
+    b = bench(switches={"ties": 2}, format=form, key=key, page_size=51, pages_in_flight=1)
+    run = b.run()
+    assert run.state == "up_for_retry"
+    assert "kept changing while its pages were read, 3 times: 4 rows came on two pages" in str(run.error)
+    assert b.fetched()["1"] == 3
+    b.vendor.turn(ties=1)
+    assert b.run(try_number=2).result["rows"] == ROWS["usage"]
+
+
 @pytest.mark.parametrize("given", [{"charset": "cp1252"}, {}], ids=["task", "answer"])
 def test_the_character_set_of_csv_is_told_to_publish(bench, given: dict[str, str]) -> None:
     b = bench(switches={"csv_charset": "windows-1252"}, format="csv", **given)

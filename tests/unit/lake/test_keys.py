@@ -22,6 +22,23 @@ def test_rows_whose_key_came_before_are_counted(batches: list[list[tuple[str, in
     index.close()
 
 
+SOME = st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 1)), max_size=6)
+
+
+@given(one=SOME, other=SOME | st.none(), data=st.data())
+def test_equal_digests_are_of_the_same_rows_in_any_order(
+    one: list[tuple[str, int]], other: list[tuple[str, int]] | None, data: st.DataObject
+) -> None:
+    other = data.draw(st.permutations(one)) if other is None else other
+    digests = []
+    for batch in (one, other):
+        index = KeyIndex()
+        index.add(batch)
+        digests.append(index.digest())
+        index.close()
+    assert (digests[0] == digests[1]) == (Counter(one) == Counter(other))
+
+
 def test_an_index_may_be_asked_between_two_adds() -> None:
     index = KeyIndex()
     index.add([("a",), ("b",)])

@@ -149,6 +149,16 @@ def test_the_order_of_rows(site_with: SITES) -> None:
     ] == oldest[::-1]
 
 
+def test_an_order_that_changes_from_answer_to_answer(site_with: SITES) -> None:
+    oldest = site_with().rows("account", limitRecords=2500, **DAY)
+    site = site_with(ties=2)
+    pages = [site.rows("account", limitRecords=50, pageNumber=1, **DAY) for _ in range(3)]
+    assert pages[0] == pages[2] != pages[1] == oldest[:50]
+    assert [sorted(map(str, page)) for page in pages] == [sorted(map(str, oldest[:50]))] * 3
+    first, second = ([row["AccountID"] for row in page] for page in site.walk("account", limitRecords=51, **DAY)[:2])
+    assert (first[-1] == second[0], len({*first, *second})) == (True, 101), "one row twice, another one not at all"
+
+
 # Spelling.
 
 
