@@ -12,7 +12,7 @@ import re
 import shutil
 import time
 from collections.abc import Iterator
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -22,8 +22,11 @@ from airflow.sdk import DAG
 from airflow.sdk._shared.module_loading import import_string
 from deltalake import DeltaTable
 
+from include.standins import Clock
 from include.standins.flexdeploy import Changes, FlexDeployStandIn, FlexDeploySwitches
+from include.standins.flexnet import LOGIN, PASSWORD, FlexNetStandIn, FlexNetSwitches
 from include.standins.tokenflex import RateLimit, TokenFlexStandIn, TokenFlexSwitches
+from nightshift.flexnet.operators import FlexNetExtractOperator
 from nightshift.lake.landing import Landing
 from nightshift.lake.store import Lake
 from nightshift.lake.tables import published_night
@@ -133,6 +136,26 @@ def test_pages_without_a_manifest_are_no_extract(left: Path) -> None:
     landing = Landing(Lake.from_url(str(left / "lake")), "flexnet", "entitlement", "2026-11-23")
     assert asyncio.run(landing.latest()) is None
     assert asyncio.run(landing.extract("died").landed()) == [1]
+
+
+def test_an_extract_that_was_interrupted_is_begun_again(left: Path) -> None:
+    """What it had asked for was not kept, and its window may have been a guess."""
+    night = "2026-11-23"
+    rows = {"entitlement": 30}
+    with FlexNetStandIn(
+        switches=FlexNetSwitches(rows_a_day=rows), clock=Clock(datetime(2026, 11, 25, 12, tzinfo=UTC))
+    ) as vendor:
+        fields = {"conn_type": "flexnet", "host": vendor.url, "login": LOGIN, "password": PASSWORD}
+        api = FakeExecutionApi(connections={"flexnet_default": fields}, max_tries=2)
+        plan = {"date_from": night, "date_to": "2026-11-24", "date_to_is": "exclusive"}
+        api.task_store["extract"] = {"extract": "died", "night": night, "started": f"{night}T23:00:00Z", "plan": plan}
+        with DAG("flexnet_reports", schedule=None):
+            task = FlexNetExtractOperator(task_id="extract", report="entitlement", night=night, page_size=10)
+        run = api.run(task, try_number=2)
+    assert (run.state, run.error) == ("success", None)
+    assert (run.result["rows"], run.result["pages"]) == (30, 3)
+    landing = Landing(Lake.from_url(str(left / "lake")), "flexnet", "entitlement", night)
+    assert asyncio.run(landing.extract("died").landed()) == []
 
 
 # Promotions.

@@ -75,6 +75,8 @@ class CamundaOptimizeExtractOperator(ExtractOperator):
 
         async with CamundaOptimizeHook(self.camunda_optimize_conn_id) as hook:
             request = hook.request_of(self.report_id, limit=self.limit)
+            asked = {**hook.asked_of, "report_id": request.report_id, "limit": request.limit}
+            progress = await self.going_on(folder, progress, context, asked)
             walk = await whole_walk(hook, folder, request, strict=self.strict)
         return self.manifest_of(
             walk.entries,

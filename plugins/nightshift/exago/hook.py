@@ -128,6 +128,12 @@ class ExagoHook(VendorHook):
             return secret.basic(self.login, self.password)
         return signed.headers(self.login or "", self.password or "", datetime.now(UTC))
 
+    @property
+    def asked_of(self) -> dict[str, Any]:
+        """Who is asked, and as whom: the session decides, too."""
+        names = ("config", "session", "storage_identity")
+        return {**super().asked_of, **{name: self.extra(name, None) for name in names}}
+
     def diagnose(self, response: Response) -> VendorError | None:
         """Tell apart what the server all calls 500."""
         return meaning(response)

@@ -86,6 +86,7 @@ class ExagoTreeExtractOperator(ExagoExtractOperator):
         from nightshift.exago.hook import ExagoHook
 
         async with ExagoHook(self.exago_conn_id) as hook:
+            progress = await self.going_on(folder, progress, context, hook.asked_of)
             body = await hook.tree_answer()
         return await self._land(folder, body, progress, context)
 
@@ -142,6 +143,9 @@ class ExagoCompareTreesOperator(ExagoExtractOperator):
     async def extract(self, folder: ExtractFolder, progress: Progress, context: Context) -> Manifest:
         """Compare."""
         taken = cast("Mapping[str, Any]", self.tree_extract)
+        names = ("report", "night", "extract")
+        asked = {**{name: taken[name] for name in names}, "nights_looked_back": self.nights_looked_back}
+        progress = await self.going_on(folder, progress, context, asked)
         lake = lake_of_this_deployment()
         now = Landing(lake, self.source, taken["report"], taken["night"]).extract(taken["extract"])
         await now.manifest()
@@ -244,6 +248,8 @@ class ExagoReportExtractOperator(ExagoExtractOperator):
             data_type=self.data_type,
         )
         async with ExagoHook(self.exago_conn_id, timeout=self.seconds, read_timeout=self.seconds) as hook:
+            asked = {**hook.asked_of, **request.noted(), "format": self.format}
+            progress = await self.going_on(folder, progress, context, asked)
             try:
                 content = await hook.execute(request)
             except (NotFound, Rejected, BadResponse) as error:

@@ -26,11 +26,16 @@ if TYPE_CHECKING:
     from nightshift.lake.spec import Column
 
 
+PAGES_KEPT_HOURS = 24.0
+"""How old a landed page may be that an attempt goes on with: the vendor refreshes its reports every three hours."""
+
+
 class FlexNetExtractOperator(ExtractOperator):
     """Bring one night of one report home: all its pages, as received.
 
-    The pages of an interrupted attempt are gone on with when the vendor's totals still agree; else, and when the report
-    changes under the walk (totals that move, rows that come twice), the walk starts over, three times at most.
+    The pages of an interrupted attempt are gone on with when it asked for the same no longer than a day ago, and the
+    vendor's totals still agree; else, and when the report changes under the walk (totals that move, rows that come
+    twice), the walk starts over, three times at most.
 
     What is ``None`` counts as the connection says, and where it does not, as
     :class:`~nightshift.flexnet.request.ReportRequest`, :class:`~nightshift.flexnet.page.PageNames` and
@@ -89,6 +94,7 @@ class FlexNetExtractOperator(ExtractOperator):
         read_as: dict[str, Any] = {name: value for name, value in self.read_as.items() if value is not None}
         async with FlexNetHook(self.flexnet_conn_id, **read_as) as hook:
             try:
+                progress = await self.going_on(folder, progress, context, self._asked(hook), PAGES_KEPT_HOURS)
                 model = await self._model(hook)
                 progress, window = await self._window(hook, progress, context)
                 request = self._request(hook, window)
@@ -121,14 +127,21 @@ class FlexNetExtractOperator(ExtractOperator):
             "or give the user the report, then clear the task.",
         )
 
-    def _request(self, hook: FlexNetHook, window: DayWindow) -> ReportRequest:
-        return hook.request_of(
-            self.report,
-            query=self.query or None,
-            date_from=window.date_from,
-            date_to=window.date_to,
-            **self.asked,
-        )
+    def _asked(self, hook: FlexNetHook) -> dict[str, Any]:
+        """Return all that decides which rows come and how pages are cut; how they are read does not, as landed pages are
+        read anew.
+        """
+        return {
+            **hook.asked_of,
+            "path": hook.report_path(self.report),
+            "params": self._request(hook).params(1),
+            "date_to": self.date_to,
+            "window_overlap_days": self.window_overlap_days,
+        }
+
+    def _request(self, hook: FlexNetHook, window: DayWindow | None = None) -> ReportRequest:
+        days = {"date_from": window.date_from, "date_to": window.date_to} if window is not None else {}
+        return hook.request_of(self.report, query=self.query or None, **days, **self.asked)
 
     async def _model(self, hook: FlexNetHook) -> list[Column] | None:
         try:

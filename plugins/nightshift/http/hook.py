@@ -178,6 +178,11 @@ class VendorHook(HttpAsyncHook):
         """What is sent in a minute at most, ``None``: no limit of ours. Inside ``async with`` only."""
         return self.settings.requests_per_minute
 
+    @property
+    def asked_of(self) -> dict[str, Any]:
+        """Who is asked, and as whom: another may have other rows. Inside ``async with`` only."""
+        return {"root": self.base_url, "login": self.login}
+
     def extra(self, name: str, default: Any = None) -> Any:
         """Return an extra of the connection; an empty one counts as missing. Inside ``async with`` only."""
         value = self._extras.get(name)

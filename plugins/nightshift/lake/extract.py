@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
@@ -199,6 +199,10 @@ class Progress(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     :param plan: what the source decided at the start and must not decide anew, for instance its window
     :param after: when the newest extract of the night was finished as this one began, ISO 8601; empty where there was
         none. By the clock of another worker, so it may be to come
+    :param asked: digest of what was asked for, see :func:`asked_digest`; empty before it is known, and of a release
+        that kept none
+    :param begun: when the folder was begun, before anything was landed there, ISO 8601; empty of a release that kept
+        none
     """
 
     extract: str
@@ -206,6 +210,18 @@ class Progress(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     started: str
     plan: dict[str, Any]
     after: str = ""
+    asked: str = ""
+    begun: str = ""
+
+    def is_older(self, hours: float) -> bool:
+        """Say whether pages in the folder may have landed longer ago than that, by the clock of this worker."""
+        begun, now = microseconds_of(self.begun), microseconds_of(datetime.now(UTC).isoformat())
+        return begun is None or now is None or now - begun > hours * 3_600_000_000
+
+
+def asked_digest(asked: Mapping[str, Any]) -> str:
+    """Return a digest of what was asked for: equal for equal names and values, in whatever order the names are."""
+    return hashlib.sha256(msgspec.json.encode(asked, order="deterministic")).hexdigest()
 
 
 def now_after(finished: str) -> str:

@@ -233,6 +233,14 @@ class ExtractFolder:
             )
         return manifest
 
+    async def refuse_completed(self) -> None:
+        """Write nothing where the extract is complete.
+
+        :raises Completed: it is, by another attempt
+        """
+        if await self.completed() is not None:
+            raise self._by_another()
+
     async def completed(self) -> Manifest | None:
         """Return the manifest, ``None`` where there is none, or none that can be read."""
         try:
@@ -240,19 +248,23 @@ class ExtractFolder:
         except (NoExtract, Damaged):
             return None
 
-    async def begin_again(self) -> None:
+    async def begin_again(self, *, anyway: bool = False) -> None:
         """Take another folder where anything is landed in this one, and remove what is landed here.
 
+        :param anyway: also where the extract is complete, which then stays as it is
         :raises Completed: the extract is complete by now, by another attempt; nothing was removed
         """
         left = self.objects
         if not (names := sorted(await objects.anames(left), key=lambda name: name != MANIFEST)):
             return
-        if await self.completed() is not None:
+        is_complete = await self.completed() is not None
+        if is_complete and not anyway:
             raise self._by_another()
         extract_id = new_extract_id()
         self._renewed(extract_id)
         self.extract_id, self._opened = extract_id, None
+        if is_complete:
+            return
         # A manifest that cannot be read goes first, so that nobody reads a half of the folder.
         await objects.adelete(left, names[0])
         await objects.adelete(left, *names[1:])
@@ -279,8 +291,7 @@ class ExtractFolder:
             return
         if same:
             return
-        if await self.completed() is not None:
-            raise self._by_another()
+        await self.refuse_completed()
         raise PageTaken(
             f"{self.path}/{name} was landed by another attempt meanwhile, with other content. It was not written over. "
             "Try the extract again: it takes another folder."

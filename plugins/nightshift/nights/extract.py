@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from abc import abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -17,7 +17,7 @@ from airflow.sdk import BaseAsyncOperator, Context
 from nightshift.errors import BeyondHorizon, VendorError
 from nightshift.lake import objects
 from nightshift.lake.errors import Completed, Damaged, PageTaken
-from nightshift.lake.extract import Manifest, Progress, describe, now_after
+from nightshift.lake.extract import Manifest, Progress, asked_digest, describe, now_after
 from nightshift.lake.landing import Landing, new_extract_id
 from nightshift.metrics import Metric, count, took
 from nightshift.nights.index import record_error
@@ -33,9 +33,10 @@ STATE_KEY = "extract"
 class ExtractOperator(BaseAsyncOperator):
     """Bring one night of one report from a vendor to the raw landing, as received, and write its manifest last.
 
-    An attempt that was interrupted is gone on with: pages that are landed are not fetched again. Clearing the task
-    after its success fetches the night anew. Returns a small description of the extract (``source``, ``report``,
-    ``night``, ``extract``, ``rows``, ``pages``, ``bytes``, ``sha256``, ``seconds``), never data.
+    An attempt that was interrupted is gone on with where it asked for the same: pages that are landed are not fetched
+    again. Clearing the task after its success fetches the night anew. Returns a small description of the extract
+    (``source``, ``report``, ``night``, ``extract``, ``rows``, ``pages``, ``bytes``, ``sha256``, ``seconds``), never
+    data.
 
     :param report: name of the report in the lake
     :param night: the night, ``YYYY-MM-DD``
@@ -74,14 +75,13 @@ class ExtractOperator(BaseAsyncOperator):
             return await self.from_landing(landing)
         began = time.monotonic()
         await objects.aprobe(landing.lake)
-        progress, goes_on = await self._progress(context, landing)
+        progress = await self._progress(context, landing)
         folder = landing.extract(progress.extract, renewed=partial(self._renew, context))
-        if goes_on and (manifest := await folder.completed()) is not None:
-            return self._adopted(manifest, context, began)
         try:
             manifest = await self._extracted(folder, progress, context)
         except Completed:
-            # Two attempts were at work: of one that was held up, whatever it says, Airflow hears nothing any more.
+            # An attempt died before it could say so, or two were at work: of one that was held up, whatever it says,
+            # Airflow hears nothing any more.
             return self._adopted(await folder.manifest(), context, began)
         except VendorError as error:
             error.complete(report=f"{self.report}, night {self.night}")
@@ -130,9 +130,47 @@ class ExtractOperator(BaseAsyncOperator):
     async def extract(self, folder: ExtractFolder, progress: Progress, context: Context) -> Manifest:
         """Land every page and return the manifest, which is written after this returns.
 
+        Before anything else, :meth:`going_on` is told what is asked for.
+
         :param folder: where the pages go; it may hold pages of an interrupted attempt
         :param progress: what is known of the attempts before this one
         """
+
+    async def going_on(
+        self,
+        folder: ExtractFolder,
+        progress: Progress,
+        context: Context,
+        asked: Mapping[str, Any],
+        hours: float | None = None,
+    ) -> Progress:
+        """Return what is known of the attempts before this one, where they asked for the same; else the extract begins
+        again, in another folder and with an empty plan: what one request brought is not mixed with what another brings.
+
+        :param folder: as :meth:`extract` has it
+        :param progress: likewise
+        :param asked: all that decides which rows come and how pages are cut; a digest of it is kept
+        :param hours: pages that may have landed longer ago are not gone on with; default: however old
+        :raises Completed: an attempt before this one has completed what is asked for now; what it has is taken
+        """
+        digest = asked_digest(asked)
+        if progress.begun and not progress.asked:
+            # Nothing lands before it is known what is asked for.
+            return self.remember(context, msgspec.structs.replace(progress, asked=digest))
+        if progress.asked == digest:
+            await folder.refuse_completed()
+            landed = await folder.landed()
+            if not landed or hours is None or not progress.is_older(hours):
+                self.log.info("Going on with the extract %s of an interrupted attempt", progress.extract)
+                return progress
+            why = f"The pages of the interrupted attempt may be more than {hours:g} hours old"
+        elif progress.asked:
+            why = "The interrupted attempt asked for something else"
+        else:
+            why = "What the interrupted attempt asked for is not known"
+        self.log.warning("%s; the extract begins again, and nothing of %s is taken", why, folder.path)
+        await folder.begin_again(anyway=True)
+        return self._keep(context, await self._begun(folder.landing, folder.extract_id, digest))
 
     def manifest_of(self, entries: Iterable[PageEntry], progress: Progress, context: Context, **more: Any) -> Manifest:
         """Return the manifest of these pages.
@@ -155,40 +193,46 @@ class ExtractOperator(BaseAsyncOperator):
 
     def remember(self, context: Context, progress: Progress) -> Progress:
         """Keep the progress where the next attempt finds it, with the folder that the extract goes to by now."""
-        return self._keep(context, msgspec.structs.replace(progress, extract=(self._at or progress).extract))
+        at = self._at or progress
+        return self._keep(context, msgspec.structs.replace(progress, extract=at.extract, begun=at.begun))
 
     def _renew(self, context: Context, extract_id: str) -> None:
         """Take note of another folder; Airflow refuses it to an attempt that is none any more, which ends it."""
         assert self._at is not None  # noqa: S101 - there is no folder before it
-        self._keep(context, msgspec.structs.replace(self._at, extract=extract_id))
+        self._keep(context, msgspec.structs.replace(self._at, extract=extract_id, begun=datetime.now(UTC).isoformat()))
 
     def _keep(self, context: Context, progress: Progress) -> Progress:
         context["task_state_store"].set(STATE_KEY, msgspec.to_builtins(progress))
         self._at = progress
         return progress
 
-    async def _progress(self, context: Context, landing: Landing) -> tuple[Progress, bool]:
-        """Return what is known of the extract, and whether an attempt before this one has begun it."""
+    async def _progress(self, context: Context, landing: Landing) -> Progress:
+        """Return what is known of the extract, which an attempt before this one may have begun."""
         stored = context["task_state_store"].get(STATE_KEY, None)
         if stored is not None:
             progress = msgspec.convert(stored, Progress)
             if progress.night == self.night:
-                self.log.info("Going on with the extract %s of an interrupted attempt", progress.extract)
                 self._at = progress
-                return progress, True
+                return progress
+        return self._keep(context, await self._begun(landing, new_extract_id()))
+
+    async def _begun(self, landing: Landing, extract_id: str, asked: str = "") -> Progress:
+        """Return the progress of an extract that begins now."""
         try:
             newest = await landing.latest()
         except Damaged as damaged:
             self.log.warning("Whether the clock of this worker is behind is not known: %s", damaged)
             newest = None
-        begun = Progress(
-            extract=new_extract_id(),
+        now = datetime.now(UTC).isoformat()
+        return Progress(
+            extract=extract_id,
             night=self.night,
-            started=datetime.now(UTC).isoformat(),
+            started=now,
             plan={},
             after="" if newest is None else newest.finished,
+            asked=asked,
+            begun=now,
         )
-        return self._keep(context, begun), False
 
     def beyond_horizon(self) -> tuple[str, str]:
         """Say why a night beyond the horizon cannot be brought home, and what to do; a source may know better."""

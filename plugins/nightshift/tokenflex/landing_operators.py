@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from nightshift.lake.landing import ExtractFolder
+    from nightshift.tokenflex.hook import TokenFlexHook
 
 
 class TokenFlexDownloadExportOperator(ExtractOperator):
@@ -83,6 +84,7 @@ class TokenFlexDownloadExportOperator(ExtractOperator):
             self.remember(context, msgspec.structs.replace(progress, plan=msgspec.to_builtins(seen)))
 
         async with TokenFlexHook(self.tokenflex_conn_id) as hook:
+            progress = await self.going_on(folder, progress, context, self._asked(hook, dialect))
             seen = msgspec.convert(progress.plan, FileSeen) if progress.plan else None
             download = FileDownload(
                 hook,
@@ -116,6 +118,11 @@ class TokenFlexDownloadExportOperator(ExtractOperator):
             },
             notes={"request_key": self.request_key, "fetched_bytes": download.fetched, "fetched": now.isoformat()},
         )
+
+    def _asked(self, hook: TokenFlexHook, dialect: CsvSpec) -> dict[str, Any]:
+        """Return which file is asked for; parts of it end where this dialect has the end of a row."""
+        export = {"contract": self.contract, "request_key": self.request_key}
+        return {"root": hook.base_url, **export, **dialect.model_dump(include={"quote", "delimiter", "charset"})}
 
 
 class TokenFlexPublishExportOperator(PublishNightOperator):

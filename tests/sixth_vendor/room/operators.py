@@ -37,6 +37,7 @@ class AcmeExtractOperator(ExtractOperator):
         entries, more = [], True
         async with AcmeHook(self.acme_conn_id) as hook:
             request = hook.request_of(self.night, self.page_size)
+            progress = await self.going_on(folder, progress, context, {**hook.asked_of, "request": request})
             while more:
                 body, rows, more = await hook.page(self.report, request, len(entries) + 1)
                 entries.append(await folder.write(len(entries) + 1, body, rows))

@@ -33,6 +33,7 @@ from nightshift.camunda_optimize.page import ContextLost
 from nightshift.errors import AuthFailed, NotFound, Rejected
 from nightshift.lake.spec import PublishSpec
 from nightshift.nights.publish import PublishNightOperator
+from tests.dying import dying
 from tests.execution_api import FakeExecutionApi, TaskRun
 
 LAST_NIGHT = (datetime.now(UTC).date() - timedelta(days=1)).isoformat()
@@ -121,6 +122,15 @@ def test_dates_are_utc_and_variables_become_columns_where_they_are_named(flow) -
 )
 def test_whatever_the_version_every_record_comes_once(flow, switches: dict[str, Any]) -> None:
     f = flow(**switches)
+    assert_whole(f, f.extract())
+
+
+def test_a_complete_extract_of_another_report_is_not_taken(flow) -> None:
+    """Its attempt had written the manifest, and died before Airflow heard of it."""
+    f = flow()
+    with dying(completed=True):
+        assert f.extract(EMPTY).state == "up_for_retry"
+    f.api.clear()
     assert_whole(f, f.extract())
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from nightshift.exago.responses import ReportFailed
 from nightshift.lake.landing import Landing
 from nightshift.lake.store import Lake
 from nightshift.nights.publish import PublishNightOperator, WatchSchemaOperator
+from tests.dying import dying
 from tests.execution_api import FakeExecutionApi, TaskRun
 from tests.unit.exago.tasks import task
 from tests.unit.exago.vendor import Vendor
@@ -222,6 +224,47 @@ def test_a_report_becomes_a_table(
     published = publish(api, run.result, section.reports[0].publish_spec("UTC"))
     assert published.state == "success", published.error
     assert sorted(rows(lake, "orders", BEFORE), key=str) == [{"a": 1, "b": "x\ny"}, {"a": 2, "b": "ä"}]
+
+
+@pytest.mark.parametrize(
+    "change", [{"path": "Sales/Weekly"}, {"filters": [FILTER]}, {"session": {"Id": "other"}}], ids=str
+)
+def test_a_complete_extract_of_another_report_is_not_taken(
+    server: Vendor,
+    api: FakeExecutionApi,
+    lake: Path,
+    connect: Callable[..., None],
+    change: dict[str, Any],
+) -> None:
+    """Its attempt had written the manifest, and died before Airflow heard of it."""
+    server.report = {"ExecuteData": "a\r\n1\r\n", "IsError": False}
+    given = {"report": "orders", "path": "Sales/Daily", "format": "csv", "night": YESTERDAY}
+    with dying(completed=True):
+        assert api.run(task(ExagoReportExtractOperator, **given)).state == "up_for_retry"
+    api.clear()
+    server.report = {"ExecuteData": "a\r\n2\r\n", "IsError": False}
+    if "session" in change:
+        connect(extra=change)
+    else:
+        given |= change
+    run = api.run(task(ExagoReportExtractOperator, **given))
+    assert run.state == "success", run.error
+    assert page(lake, run.result, 1) == b"a\r\n2\r\n"
+
+
+def test_changes_against_another_tree_are_compared_anew(server: Vendor, api: FakeExecutionApi, lake: Path) -> None:
+    compare(api, take(api, BEFORE, force=True))
+    taken = take(api)
+    with dying(completed=True):
+        assert compare(api, taken).state == "up_for_retry"
+    kept = api.task_store["extract"]
+    server.put("New/r")
+    api.task_store.clear()
+    taken = take(api)
+    api.task_store["extract"] = kept
+    changed = compare(api, taken)
+    assert changed.state == "success", changed.error
+    assert changed.result["rows"] == 2
 
 
 def test_an_empty_report_is_a_night_without_rows(server: Vendor, api: FakeExecutionApi, lake: Path) -> None:

@@ -24,6 +24,7 @@ from nightshift.lake.landing import Landing, Manifest
 from nightshift.lake.store import Lake
 from nightshift.nights.failures import FailureKind
 from nightshift.nights.index import read
+from tests.dying import dying
 from tests.execution_api import FakeExecutionApi, TaskRun
 
 TODAY = datetime.now(UTC).date()
@@ -44,9 +45,26 @@ class Bench:
             "password": given.pop("password", PASSWORD),
         }
         self.api = FakeExecutionApi(connections={"flexnet_default": fields}, max_tries=2)
+        self.given: dict[str, Any] = {"report": "usage", "night": NIGHT, "page_size": 50, "key": ["usageId"]}
+        self.configure(**given)
+
+    def configure(self, **given: Any) -> None:
+        """Have the task ask for something else from now on."""
+        self.given |= given
         with DAG("d", schedule=None, start_date=pendulum.datetime(2026, 1, 1)):
-            arguments = {"report": "usage", "night": NIGHT, "page_size": 50, "key": ["usageId"], **given}
-            self.task = FlexNetExtractOperator(task_id="extract", **arguments)
+            self.task = FlexNetExtractOperator(task_id="extract", **self.given)
+
+    def connect(self, **fields: Any) -> None:
+        """Have the connection lead elsewhere from now on."""
+        self.api.connections["flexnet_default"] |= fields
+
+    def interrupted(self, page: int = 6) -> None:
+        """Run an attempt that dies at a page; those before it are landed."""
+        self.vendor.faults.add(Fault(kind=FaultKind.STATUS, status=503, retry_after="600", page=page))
+        run = self.run()
+        assert (run.state, "503" in str(run.error)) == ("up_for_retry", True), run.error
+        self.vendor.faults.clear()
+        self.api.clear()
 
     def run(self, **how: Any) -> TaskRun:
         return self.api.run(self.task, **how)
@@ -150,6 +168,83 @@ def test_a_retry_goes_on_behind_the_pages_that_are_landed(bench) -> None:
     second = b.run(try_number=2)
     assert_each_row_once(b, second)
     assert b.fetched() == {str(n): 2 if n == 6 else 1 for n in range(1, 10)}
+
+
+@pytest.mark.parametrize(
+    ("change", "rows"),
+    [
+        ({"query": {"usageId": {"$ew": "7"}}}, 43),
+        ({"page_size": 45}, 430),
+        ({"mode": "interactive"}, 430),
+        ({"format": "csv"}, 430),
+        ({"date_to": "exclusive"}, 430),
+        ({"window_overlap_days": 1}, 1290),
+    ],
+    ids=str,
+)
+def test_pages_of_another_request_are_not_gone_on_with(
+    bench, change: dict[str, Any], rows: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    b = bench(mode="batch", pages_in_flight=1)
+    b.interrupted()
+    before = b.fetched()["1"]
+    b.configure(**change)
+    run = b.run(try_number=2)
+    assert run.state == "success", run.error
+    assert run.result["rows"] == rows
+    assert b.fetched()["1"] == before + 1
+    assert "The interrupted attempt asked for something else; the extract begins again" in capsys.readouterr().out
+    assert {path.parent.name for path in b.lake.rglob("page-*")} == {run.result["extract"]}, "nothing of it is left"
+
+
+@pytest.mark.parametrize("what", ["site", "login", "version"])
+def test_pages_of_another_site_or_user_are_not_gone_on_with(bench, what: str) -> None:
+    b = bench(switches={"logins": {LOGIN: PASSWORD, "other": PASSWORD}, "versions": ["v1", "v2"]}, mode="batch")
+    b.interrupted()
+    if what == "site":
+        b.vendor = bench(switches={"rows_a_day": {"usage": 120}}).vendor
+    b.connect(**{"site": {"host": b.vendor.url}, "login": {"login": "other"}, "version": {}}[what])
+    if what == "version":
+        b.connect(extra=json.dumps({"api_version": "v2"}))
+    b.vendor.ledger.clear()
+    run = b.run(try_number=2)
+    assert_each_row_once(b, run, 120 if what == "site" else 430)
+    assert b.fetched()["1"] == 1
+
+
+def test_what_changes_nothing_of_the_request_does_not_begin_again(bench) -> None:
+    b = bench(mode="batch", query={"usageId": {"$con": "-"}})
+    b.interrupted()
+    b.configure(key=[], pages_in_flight=3, timezone="Europe/Berlin")
+    assert_each_row_once(b, b.run(try_number=2))
+    assert b.fetched() == {str(n): 2 if n == 6 else 1 for n in range(1, 10)}
+
+
+@pytest.mark.parametrize(("hours", "asked"), [(23, 1), (25, 2)])
+def test_pages_of_yesterday_are_not_mixed_with_those_of_today(bench, hours: int, asked: int) -> None:
+    b = bench(mode="batch")
+    b.interrupted()
+    b.api.task_store["extract"]["begun"] = (datetime.now(UTC) - timedelta(hours=hours)).isoformat()
+    assert_each_row_once(b, b.run(try_number=2))
+    assert b.fetched()["1"] == asked
+
+
+@pytest.mark.parametrize("changed", [False, True])
+def test_a_complete_extract_is_taken_only_where_it_is_of_this_request(bench, changed: bool) -> None:
+    """Its attempt had written the manifest, and died before Airflow heard of it."""
+    b = bench(query={"usageId": {"$ew": "7"}}, mode="batch")
+    with dying(completed=True):
+        assert b.run().state == "up_for_retry"
+    b.api.clear()
+    first = b.api.task_store["extract"]["extract"]
+    b.vendor.ledger.clear()
+    if changed:
+        b.configure(query={"usageId": {"$ew": "8"}})
+    run = b.run(try_number=2)
+    assert run.state == "success", run.error
+    assert {row["usageId"][-1] for row in b.rows(run)} == {"8" if changed else "7"}
+    assert (run.result["extract"] != first, bool(b.fetched())) == (changed, changed)
+    assert len(list(b.lake.rglob("manifest.json"))) == 1 + changed, "what was complete stays"
 
 
 def test_a_clear_after_success_fetches_the_night_anew(bench) -> None:

@@ -196,5 +196,106 @@ def test_an_extract_does_not_mind_that_another_one_cannot_be_read(landing: Landi
     assert run.state == "success", run.error
 
 
+ONE, OTHER = {"query": "one"}, {"query": "other"}
+
+
+def asks(asked: dict[str, Any], *, dying: bool = False, hours: float | None = None) -> Play:
+    """Return an attempt that asks for this, plans as it says, and lands a page of it where none is landed."""
+
+    async def play(self: Source, folder: ExtractFolder, progress: Progress, context: Any) -> Manifest:
+        progress = await self.going_on(folder, progress, context, asked, hours)
+        assert progress.plan in ({}, asked), "a plan is one of what is asked for"
+        self.remember(context, msgspec.structs.replace(progress, plan=asked))
+        if await folder.landed():
+            body = await folder.read(1)
+        else:
+            body = msgspec.json.encode({"data": [asked["query"]]})
+        entry = await folder.write(1, body, 1)
+        if dying:
+            raise ConnectionError("the worker is gone")
+        return self.manifest_of([entry], progress, context, format="json")
+
+    return play
+
+
+def page_of(landing: Landing, run: Any) -> bytes:
+    assert run.state == "success", run.error
+    return asyncio.run(landing.extract(run.result["extract"]).read(1))
+
+
+@pytest.mark.parametrize("second", [ONE, OTHER], ids=["the same", "other"])
+def test_what_is_landed_is_gone_on_with_where_the_same_is_asked_for(landing: Landing, second: dict[str, Any]) -> None:
+    starts: list[str] = []
+
+    async def looks(self: Source, folder: ExtractFolder, progress: Progress, context: Any) -> Manifest:
+        starts.append(folder.extract_id)
+        return await asks(second)(self, folder, progress, context)
+
+    _, run = attempts(asks(ONE, dying=True), looks)
+    assert page_of(landing, run) == msgspec.json.encode({"data": [second["query"]]})
+    assert (run.result["extract"] == starts[0]) == (second is ONE)
+    pages = Path(landing.lake.url.removeprefix("file://")).rglob("page-*")
+    assert [page.parent.name for page in pages] == [run.result["extract"]], "nothing else is left"
+
+
+@pytest.mark.parametrize("second", [ONE, OTHER], ids=["the same", "other"])
+def test_what_an_attempt_has_completed_is_taken_where_the_same_is_asked_for(
+    landing: Landing, second: dict[str, Any]
+) -> None:
+    """A complete one of another request stays as it is, and what comes now is newer, whatever the clocks say."""
+
+    async def completes(self: Source, folder: ExtractFolder, progress: Progress, context: Any) -> Manifest:
+        manifest = await asks(ONE)(self, folder, progress, context)
+        await folder.complete(manifest.model_copy(update={"finished": TOMORROW}))
+        raise ConnectionError("the worker is gone")
+
+    api, run = attempts(completes, asks(second))
+    assert page_of(landing, run) == msgspec.json.encode({"data": [second["query"]]})
+    newest = asyncio.run(landing.latest())
+    assert newest is not None
+    assert newest.extract == run.result["extract"]
+    manifests = list(Path(landing.lake.url.removeprefix("file://")).rglob("manifest.json"))
+    assert len(manifests) == (1 if second is ONE else 2)
+    assert STATE_KEY not in api.task_store
+
+
+@pytest.mark.parametrize("completed", [False, True])
+def test_what_the_release_before_has_left_begins_again(landing: Landing, completed: bool) -> None:
+    """It kept no word of what it asked for."""
+    folder = landing.extract("left")
+    entry = asyncio.run(folder.write(1, b'{"data": ["of the release before"]}', 1))
+    if completed:
+        about = {"source": "flexnet", "report": "usage", "night": NIGHT, "extract": "left", "connection": "c"}
+        about |= {"attempt": 1, "started": "s", "finished": "2026-11-22T00:00:00+00:00", "format": "json"}
+        asyncio.run(folder.complete(Manifest.of([entry], **about)))
+    Source.plays = [asks(OTHER)]
+    api = FakeExecutionApi(max_tries=5)
+    api.task_store[STATE_KEY] = {"extract": "left", "night": NIGHT, "started": "s", "plan": {"date_to": "x"}}
+    with DAG("d", schedule=None):
+        run = api.run(Source(task_id="usage.extract", report="usage", night=NIGHT), try_number=2)
+    assert page_of(landing, run) == b'{"data":["other"]}'
+    assert asyncio.run(folder.landed()) == ([1] if completed else [])
+
+
+def test_pages_that_are_too_old_are_not_gone_on_with(landing: Landing) -> None:
+    """A folder is as old as when it was begun, not as the first attempt."""
+    names: list[str] = []
+
+    def ages(hours: float) -> Play:
+        async def play(self: Source, folder: ExtractFolder, progress: Progress, context: Any) -> Manifest:
+            begun = (datetime.now(UTC) - timedelta(hours=hours)).isoformat()
+            self._at = progress = msgspec.structs.replace(progress, begun=begun)
+            try:
+                return await asks(ONE, dying=True, hours=24)(self, folder, progress, context)
+            finally:
+                names.append(folder.extract_id)
+
+        return play
+
+    attempts(*(ages(hours) for hours in (0, 23.9, 24.1, 1, 48)), asks(ONE, hours=24))
+    assert [names[0] == name for name in names] == [True, True, False, False, False]
+    assert (names[2] == names[3], names[3] == names[4]) == (True, False)
+
+
 def test_an_attempt_that_met_another_twice_is_tried_again() -> None:
     assert VendorRetryPolicy().evaluate(PageTaken("two pages"), 1, 3).action is not RetryAction.FAIL

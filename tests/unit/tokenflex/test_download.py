@@ -13,9 +13,10 @@ import pytest
 from nightshift.errors import Forbidden, JobFailed, NotFound, Unreachable
 from nightshift.lake.landing import Landing, Manifest
 from nightshift.lake.store import Lake
+from tests.dying import dying
 from tests.execution_api import FakeExecutionApi
 from tests.unit.tokenflex.export_tasks import NIGHT, download_task
-from tests.unit.tokenflex.vendor import CSV, NEVER, TOKEN, File, Vendor
+from tests.unit.tokenflex.vendor import CSV, NEVER, TOKEN, Vendor
 
 SECRETS = ("X-Amz-Signature", TOKEN, "client-secret-815")
 
@@ -160,14 +161,40 @@ def test_the_next_attempt_goes_on_at_the_last_part_that_is_landed(
 
 
 def test_a_file_that_was_landed_whole_is_not_fetched_again(vendor: Vendor, api: FakeExecutionApi, lake: Path) -> None:
-    first, _ = fetched(vendor, api, lake)
-    # As kill -9 leaves it between the last part and the manifest.
-    plan = {"request_key": vendor.keys()[0], "etag": f'"{File(vendor.file).etag}"', "size": len(vendor.file)}
-    api.task_store["extract"] = {"extract": first.extract, "night": NIGHT, "started": first.started, "plan": plan}
-    next(lake.rglob("manifest.json")).unlink()
+    with dying(completed=False):
+        assert api.run(download_task(vendor.keys()[0])).state == "up_for_retry"
     _, body = fetched(vendor, api, lake)
     assert body == vendor.file
     assert len(vendor.downloads_seen) == 1
+
+
+def test_parts_that_end_with_the_rows_of_another_dialect_are_not_gone_on_with(
+    vendor: Vendor, api: FakeExecutionApi, lake: Path
+) -> None:
+    """A quote that was none had the parts end inside of rows."""
+    vendor.file = big_file()
+    vendor.breaks(3_500_000, 0, 0, 0, 0, 0, 0)
+    assert api.run(download_task(vendor.keys()[0], csv={"quote": "'"})).error is not None
+    assert list(lake.rglob("page-*.zst"))
+    vendor.faults.clear()
+    manifest, body = fetched(vendor, api, lake)
+    assert body == vendor.file
+    assert manifest.rows == vendor.file.count(b"12.50\n")
+    assert manifest.notes["fetched_bytes"] == len(vendor.file)
+
+
+def test_the_file_of_an_export_that_was_replaced_is_not_taken_for_that_of_the_new_one(
+    vendor: Vendor, api: FakeExecutionApi, lake: Path
+) -> None:
+    with dying(completed=True):
+        assert api.run(download_task(vendor.keys()[0])).state == "up_for_retry"
+    first, _ = landed(lake, api.task_store["extract"]["extract"])
+    vendor.forget()
+    vendor.add(name="a new one")
+    vendor.file = vendor.file.replace(b"12.50", b"99.50")
+    second, body = fetched(vendor, api, lake)
+    assert body == vendor.file
+    assert second.finished > first.finished
 
 
 @pytest.mark.parametrize("how", ["no ranges", "another file", "no etag"])
