@@ -13,7 +13,7 @@ from nightshift.errors import BadResponse, NotFound, Rejected, VendorError
 from nightshift.fields import nearest
 from nightshift.flexnet.source import FLEXNET
 from nightshift.flexnet.walk import Walk, steady_walk
-from nightshift.flexnet.window import AUTO, EXCLUSIVE, DayWindow, accepted, find_window, window_of
+from nightshift.flexnet.window import AUTO, EXCLUSIVE, UNKNOWN, DayWindow, accepted, find_window, window_of
 from nightshift.lake.extract import CHARSET, DATA_KEY, DELIMITER, ON_TWO_PAGES, QUOTE, Progress
 from nightshift.lake.landing import Manifest
 from nightshift.lake.spec import CsvSpec, PublishSpec
@@ -96,9 +96,8 @@ class FlexNetExtractOperator(ExtractOperator):
             try:
                 progress = await self.going_on(folder, progress, context, self._asked(hook), PAGES_KEPT_HOURS)
                 model = await self._model(hook)
-                progress, window = await self._window(hook, progress, context)
+                window, walk = await self._walked(hook, folder, progress, context)
                 request = self._request(hook, window)
-                walk = await steady_walk(hook, request, folder, self.pages_in_flight)
             except (NotFound, Rejected) as error:
                 raise await self._explained(hook, error) from None
         return self.manifest_of(
@@ -154,31 +153,70 @@ class FlexNetExtractOperator(ExtractOperator):
             )
             return None
 
-    async def _window(self, hook: FlexNetHook, progress: Progress, context: Context) -> tuple[Progress, DayWindow]:
-        """Return the window of the night, the same one in every attempt."""
-        if progress.plan:
-            return progress, DayWindow(**progress.plan)
-        if self.date_to is None and not self.window_overlap_days:
+    async def _walked(
+        self, hook: FlexNetHook, folder: ExtractFolder, progress: Progress, context: Context
+    ) -> tuple[DayWindow, Walk]:
+        """Walk over the window of the night, and return both.
 
-            async def has_rows(date_from: str, date_to: str) -> bool:
-                request = replace(
-                    self._request(hook, DayWindow(date_from=date_from, date_to=date_to, date_to_is="")), page_size=1
-                )
+        Only a window that is set or was proved is kept for the attempts to come. Where no answer proved one, the night
+        was empty when the vendor was asked: the walk is believed as long as it finds no rows; else it is asked again.
+
+        :raises BadResponse: rows came, and none are there when the vendor is asked again
+        """
+        window: DayWindow | None = DayWindow(**progress.plan) if progress.plan else None
+        if window is None:
+            # What is landed was walked over before there was proof.
+            await folder.begin_again()
+            window = await self._window(hook)
+        if window is None:
+            unknown = window_of(self.night, UNKNOWN)
+            walk = await steady_walk(hook, self._request(hook, unknown), folder, self.pages_in_flight)
+            if not walk.rows:
+                return unknown, walk
+            self.log.info("Rows have come since the vendor was asked how it reads dateTo; it is asked again")
+            if (window := await self._window(hook)) is None:
+                raise self._without_proof(hook, walk.rows)
+            if (window.date_from, window.date_to) == (unknown.date_from, unknown.date_to):
+                return window, walk
+            self.log.warning("These rows are not those of the night alone; starting over")
+            await folder.begin_again()
+        if not progress.plan:
+            self.remember(context, msgspec.structs.replace(progress, plan=asdict(window)))
+        return window, await steady_walk(hook, self._request(hook, window), folder, self.pages_in_flight)
+
+    async def _window(self, hook: FlexNetHook) -> DayWindow | None:
+        """Return the window of the night as it is set or as the vendor's answers prove it; ``None``: they prove none."""
+        if self.date_to is not None or self.window_overlap_days:
+            return window_of(self.night, self.date_to or EXCLUSIVE, self.window_overlap_days)
+
+        async def has_rows(date_from: str, date_to: str) -> bool:
+            request = replace(
+                self._request(hook, DayWindow(date_from=date_from, date_to=date_to, date_to_is=UNKNOWN)), page_size=1
+            )
+            page, _ = await hook.report_page(request)
+            if page.rows == 0 and page.whole_rows != 0:
                 page, _ = await hook.report_page(request)
-                if page.rows == 0 and page.whole_rows != 0:
-                    page, _ = await hook.report_page(request)
-                return page.rows > 0
+            return page.rows > 0
 
-            window = await find_window(self.night, lambda first, last: accepted(has_rows(first, last)))
+        window = await find_window(self.night, lambda first, last: accepted(has_rows(first, last)))
+        if window is None:
             self.log.info(
-                "The vendor reads dateTo as %s; asking for %s to %s",
-                window.date_to_is,
-                window.date_from,
-                window.date_to,
+                "The night has no rows, so how the vendor reads dateTo is not known; it is looked at once more"
             )
         else:
-            window = window_of(self.night, self.date_to or EXCLUSIVE, self.window_overlap_days)
-        return self.remember(context, msgspec.structs.replace(progress, plan=asdict(window))), window
+            asked_for = window.date_to_is, window.date_from, window.date_to
+            self.log.info("The vendor reads dateTo as %s; asking for %s to %s", *asked_for)
+        return window
+
+    def _without_proof(self, hook: FlexNetHook, rows: int) -> BadResponse:
+        return BadResponse(
+            f"{rows} rows came, and of which day they are is not known: there are none when single days are asked for",
+            vendor=hook.vendor,
+            method="GET",
+            path=hook.report_path(self.report),
+            advice="Nothing was published. The warehouse may be being refreshed: clear the task when that is over; if it "
+            "lasts, set date_to in reports.yaml.",
+        )
 
 
 def _notes(walk: Walk, hook: FlexNetHook, *, is_csv: bool) -> dict[str, str | int]:

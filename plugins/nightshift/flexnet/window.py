@@ -16,6 +16,7 @@ from nightshift.errors import Rejected
 AUTO = "auto"
 INCLUSIVE = "inclusive"
 EXCLUSIVE = "exclusive"
+UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +25,8 @@ class DayWindow:
 
     :param date_from: first day, ``yyyy-MM-dd``
     :param date_to: the vendor's ``dateTo``
-    :param date_to_is: ``inclusive`` or ``exclusive``: how ``date_to`` is read, as set or as found
+    :param date_to_is: ``inclusive`` or ``exclusive``: how ``date_to`` is read, as set or as found; ``unknown`` of a night
+        without rows, however it is read
     """
 
     date_from: str
@@ -33,36 +35,41 @@ class DayWindow:
 
 
 def window_of(night: str, date_to_is: str, overlap: int = 0) -> DayWindow:
-    """Return the window of a night for a vendor whose reading of ``dateTo`` is known.
+    """Return the window of a night for a vendor's reading of ``dateTo``.
 
     :param night: the night
-    :param date_to_is: ``inclusive`` or ``exclusive``
+    :param date_to_is: ``inclusive``, ``exclusive``, or ``unknown``: the window then has the night whatever the reading,
+        and may have the day after it
     :param overlap: days asked for on either side; the rows of other nights are dropped when the night is published
     """
     day = date.fromisoformat(night)
-    last = day + timedelta(days=overlap + (date_to_is == EXCLUSIVE))
+    last = day + timedelta(days=overlap + (date_to_is != INCLUSIVE))
     return DayWindow(
         date_from=(day - timedelta(days=overlap)).isoformat(), date_to=last.isoformat(), date_to_is=date_to_is
     )
 
 
-async def find_window(night: str, has_rows: Callable[[str, str], Awaitable[bool]]) -> DayWindow:
-    """Find out how the vendor reads ``dateTo``, with at most three questions, and return the window of the night.
+async def find_window(night: str, has_rows: Callable[[str, str], Awaitable[bool]]) -> DayWindow | None:
+    """Find out how the vendor reads ``dateTo``, with at most three questions, and return the window of the night;
+    ``None`` where no answer proves it: the night has no rows as yet, nor has the day after it where that is part.
 
-    1. Night to night has rows: ``dateTo`` is part of the window.
-    2. It has none, and night to the next day has none either: the night is empty, whatever the reading.
-    3. Night to the next day has rows: they are the night's, unless the next day to itself has rows, which shows that
-       ``dateTo`` is part of the window and the night empty.
+    1. Does night to the next day have rows?
+    2. Night to night has rows: ``dateTo`` is part of the window.
+    3. It has none, and night to the next day has some: they are the night's, unless the next day to itself has rows,
+       which shows that ``dateTo`` is part of the window and the night empty.
+
+    In this order rows that come between two questions, as the vendor refreshes its reports, prove nothing wrong.
 
     :param night: the night
     :param has_rows: asks the vendor whether a window from one day to another has rows; a window that it refuses as
         wrong has none
     """
     after = (date.fromisoformat(night) + timedelta(days=1)).isoformat()
+    has_any = await has_rows(night, after)
     if await has_rows(night, night):
         return window_of(night, INCLUSIVE)
-    if not await has_rows(night, after):
-        return window_of(night, EXCLUSIVE)
+    if not has_any:
+        return None
     if await has_rows(after, after):
         return window_of(night, INCLUSIVE)
     return window_of(night, EXCLUSIVE)

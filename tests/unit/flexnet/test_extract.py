@@ -426,6 +426,53 @@ def test_a_promised_page_that_stays_refused_fails_the_attempt_and_keeps_the_page
     assert b.fetched() == {str(n): 6 if n == 6 else 1 for n in range(1, 10)}
 
 
+@pytest.mark.parametrize("reading", list(DateTo))
+@pytest.mark.parametrize("day", ["the night", "the day after it"])
+def test_rows_that_come_after_an_interrupted_attempt_are_those_of_their_night(bench, reading: DateTo, day: str) -> None:
+    """While the first attempt asked, the warehouse had none of the night and none of the day after it."""
+    night = TODAY - timedelta(days=2 if day == "the night" else 3)
+    comes = {"usageId": {"$con": f"-{TODAY - timedelta(days=2):%Y%m%d}-"}}
+    b = bench(switches={"date_to": reading, "rows_a_day": {"usage": 0}}, night=night.isoformat(), query=comes)
+    b.vendor.faults.add(Fault(kind=FaultKind.STATUS, status=503, retry_after="600", query={"limitRecords": "50"}))
+    assert b.run().state == "up_for_retry"
+    assert b.api.task_store["extract"]["plan"] == {}, "nothing was proved"
+    b.vendor.turn(rows_a_day={"usage": 120})
+    run = b.run(try_number=2)
+    assert_each_row_once(b, run, 120 if day == "the night" else 0)
+
+
+@pytest.mark.parametrize("reading", list(DateTo))
+@pytest.mark.parametrize("day", ["the night", "the day after it"])
+def test_rows_that_come_once_the_walk_has_begun_are_those_of_their_night(bench, reading: DateTo, day: str) -> None:
+    night = TODAY - timedelta(days=2 if day == "the night" else 3)
+    comes = {"usageId": {"$con": f"-{TODAY - timedelta(days=2):%Y%m%d}-"}}
+    b = bench(switches={"date_to": reading, "rows_a_day": {"usage": 120}}, night=night.isoformat(), query=comes)
+    # Neither of the two questions before the walk has rows.
+    b.vendor.faults.add(Fault(kind=faulty.ROWS_SHIFT, query={"limitRecords": "1"}, times=2, detail={"delete": 1000}))
+    run = b.run()
+    assert_each_row_once(b, run, 120 if day == "the night" else 0)
+    if day == "the night" or reading is DateTo.INCLUSIVE:
+        assert b.manifest(run).window["date_to_is"] == reading
+    first = b.fetched()["1"]
+    assert first == (2 if reading is DateTo.INCLUSIVE else 1), "a walk over two days is not believed"
+
+
+def test_rows_of_which_nobody_says_the_day_are_not_believed(bench) -> None:
+    b = bench()
+    b.vendor.faults.add(Fault(kind=faulty.ROWS_SHIFT, query={"limitRecords": "1"}, times=None, detail={"delete": 1000}))
+    run = b.run()
+    assert run.state == "up_for_retry"
+    assert "430 rows came, and of which day they are is not known" in str(run.error)
+    assert not list(b.lake.rglob("manifest.json"))
+
+
+def test_a_night_without_rows_has_them_whatever_the_reading(bench) -> None:
+    b = bench(switches={"rows_a_day": {"usage": 0}})
+    run = b.run()
+    assert_each_row_once(b, run, 0)
+    assert b.manifest(run).window["date_to_is"] == "unknown"
+
+
 def test_an_empty_answer_about_the_window_is_not_believed_at_once(bench) -> None:
     b = bench(switches={"date_to": DateTo.INCLUSIVE}, format="csv")
     b.vendor.faults.add(Fault(kind=FaultKind.EMPTY_200, query={"limitRecords": "1"}))

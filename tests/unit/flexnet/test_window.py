@@ -35,7 +35,36 @@ async def test_the_window_holds_exactly_the_night_however_the_vendor_reads_date_
 ) -> None:
     rows = {day for day, there in ((NIGHT, has_night), (AFTER, has_after)) if there}
     window = await find_window(NIGHT, vendor(reading, rows))
-    assert rows_of(reading, rows, window.date_from, window.date_to) == rows & {NIGHT}
+    proves = has_night or (reading == "inclusive" and has_after)
+    assert (window.date_to_is if window else None) == (reading if proves else None)
+    asked_for = window or window_of(NIGHT, "unknown")
+    found = rows_of(reading, rows, asked_for.date_from, asked_for.date_to)
+    assert found == rows & {NIGHT}
+
+
+@pytest.mark.parametrize(
+    ("reading", "at_first", "later", "after"),
+    [
+        (reading, set(first), set(later), after)
+        for reading in ("inclusive", "exclusive")
+        for first in ((), (NIGHT,), (AFTER,))
+        for later in ((NIGHT,), (AFTER,), (NIGHT, AFTER))
+        for after in range(4)
+    ],
+)
+async def test_rows_that_come_between_two_questions_prove_nothing_wrong(
+    reading: str, at_first: set[str], later: set[str], after: int
+) -> None:
+    questions = 0
+
+    async def has_rows(first: str, last: str) -> bool:
+        nonlocal questions
+        questions += 1
+        return await vendor(reading, at_first | later if questions > after else at_first)(first, last)
+
+    window = await find_window(NIGHT, has_rows)
+    assert window in (None, window_of(NIGHT, reading))
+    assert questions <= 3
 
 
 def test_an_overlap_reaches_to_both_sides() -> None:
