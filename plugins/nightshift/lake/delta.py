@@ -20,6 +20,7 @@ import deltalake
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 from deltalake.transaction import AddAction, CommitProperties, Transaction, create_table_with_add_actions
 
+from nightshift.lake import objects
 from nightshift.lake.columns import same_storage
 from nightshift.lake.commit_note import NOTE, CommitNote, transaction
 from nightshift.lake.errors import Contended, SchemaDrift
@@ -29,6 +30,7 @@ from nightshift.lake.recent import recent_night
 from nightshift.lake.snapshot import KIND, Snapshot, kind_of
 from nightshift.lake.spec import NIGHT, Column
 from nightshift.lake.store import Lake
+from nightshift.lake.transactions import LOG, transactions_of
 from nightshift.lake.widening import OtherNights
 
 if TYPE_CHECKING:
@@ -90,6 +92,19 @@ class Replacement:
     stored: Mapping[str, Stored] = field(default_factory=dict)
 
 
+@dataclass
+class Sent:
+    """The log entry of a replacement of which nobody knows yet whose it became.
+
+    The answer to an entry may be lost although the entry counts, and an entry may come to count late. So files that it
+    names are deleted only once the log has another one in its place.
+
+    :param version: of the entry; ``None``: nothing that was sent is part of the table, or will be
+    """
+
+    version: int | None = None
+
+
 @dataclass(frozen=True)
 class Commit:
     """What came of a replacement.
@@ -132,9 +147,14 @@ class NightTable:
             ) from None
         return Snapshot(table, self.objects())
 
-    def replace(self, what: Replacement) -> Commit:
+    def replace(self, what: Replacement, sent: Sent) -> Commit:
         """Replace nights in one atomic commit, and read back that they are what was to be.
 
+        Whether an entry counts is told by the log, never by the answer to it: the library sends an entry again whose
+        answer was lost, and is then refused because of itself.
+
+        :param sent: of the replacements of one publish; where it names a version in the end, what was sent may be part
+            of the table all the same
         :raises Moved: another writer gave a column another type meanwhile; nothing was committed
         :raises Overtaken: the table has newer extracts of some of the nights, and it is not forced; nothing was
             committed
@@ -146,32 +166,53 @@ class NightTable:
         refusals = 0
         for attempt in range(ATTEMPTS):
             now = self.snapshot() or self._created(what.columns)
+            if landed := self._landed(what, sent):
+                return Commit(landed, overruled)
             refuse_foreign(self.name, now)
-            if now.has_files([add.path for add in what.adds]):
-                return Commit(now, overruled)
             overruled = now.newer(what.nights, what.finished)
             if overruled and not what.force:
                 raise Overtaken(overruled)
-            if refused := self._refusal(now, what):
-                # With nobody at all before us it was no race.
-                refusals += (latest := self.snapshot()) is not None and latest.version == now.version
-                if refusals == REFUSALS:
-                    raise SchemaDrift(
-                        f"{self.name}: the commit is refused, though no other writer came first ({refused[:300]}). "
-                        "Nothing was published; the table and the landed night are as they were. Read what another "
-                        "engine has changed in the table's properties and features, undo it there, then clear this "
-                        "task."
-                    )
-                time.sleep(random.uniform(0, min(LONGEST_WAIT, 0.05 * 1.5**attempt)))  # noqa: S311 - jitter
+            if not (refused := self._refusal(now, what, sent)):
+                after = self.snapshot(now.version + 1)
+                if after is not None and after.holds(what.content, what.nights):
+                    self._keep_short(after)
+                    return Commit(after, overruled)
                 continue
-            after = self.snapshot(now.version + 1)
-            if after is not None and after.holds(what.content, what.nights):
-                self._keep_short(after)
-                return Commit(after, overruled)
+            if landed := self._landed(what, sent):
+                return Commit(landed, overruled)
+            # With nobody at all before us it was no race.
+            refusals += sent.version is not None
+            if refusals == REFUSALS:
+                raise SchemaDrift(
+                    f"{self.name}: the commit is refused, though no other writer came first ({refused[:300]}). "
+                    "Nothing was published; the table and the landed night are as they were. Read what another "
+                    "engine has changed in the table's properties and features, undo it there, then clear this "
+                    "task."
+                )
+            time.sleep(random.uniform(0, min(LONGEST_WAIT, 0.05 * 1.5**attempt)))  # noqa: S311 - jitter
+        if landed := self._landed(what, sent):
+            return Commit(landed, overruled)
         raise Contended(
             f"{self.name}: other writers came first {ATTEMPTS} times. Nothing was committed; the landed night is "
             "untouched. Publish again, and limit with a pool how many nights of one report are published at a time."
         )
+
+    def _landed(self, what: Replacement, sent: Sent) -> Snapshot | None:
+        """Return the table as the entry that was sent last has made it, ``None`` where the log has another one, or
+        none yet.
+        """
+        if sent.version is None or (entry := self._entry(sent.version)) is None:
+            return None
+        if not _is_of(what, entry):
+            sent.version = None
+            return None
+        landed = self.snapshot(sent.version)
+        if landed is not None:
+            self._keep_short(landed)
+        return landed
+
+    def _entry(self, version: int) -> bytes | None:
+        return objects.read(self.objects(), f"{LOG}/{version:020d}.json")
 
     def _keep_short(self, now: Snapshot) -> None:
         """Put what the log says so far into one file now and then, so that whoever opens the table reads few entries.
@@ -185,7 +226,7 @@ class NightTable:
         except (DeltaError, OSError) as error:
             log.warning("No checkpoint of %s could be written (%s); the next one will be", self.name, error)
 
-    def _refusal(self, now: Snapshot, what: Replacement) -> str:
+    def _refusal(self, now: Snapshot, what: Replacement, sent: Sent) -> str:
         """Commit at exactly one version above ``now``; return why it was refused, nothing where it was not."""
         properties = CommitProperties(
             custom_metadata={NOTE: what.note.to_json()},
@@ -197,6 +238,7 @@ class NightTable:
         others = what.others if what.others and _are_old(now.fields, what.others) else None
         fields = merged(now.fields, what.columns, others)
         rewritten = others.rewritten(now, what.nights) if others else []
+        sent.version = now.version + 1
         try:
             now.table.create_write_transaction(
                 [*what.adds, *rewritten],
@@ -226,6 +268,16 @@ class NightTable:
                 f"{self.name}: the table was created and is gone again. Nothing was committed; publish again."
             )
         return created
+
+
+def _is_of(what: Replacement, entry: bytes) -> bool:
+    """Say whether a log entry is that of a replacement: it has its files, which no other one has. One without files
+    is told by its contents.
+    """
+    if what.adds:
+        return all(add.path.rpartition("/")[2].encode() in entry for add in what.adds)
+    contents = {transaction(night): what.content for night in what.nights}
+    return contents.items() <= transactions_of(entry).items()
 
 
 def _transactions(what: Replacement, version: int) -> list[Transaction]:

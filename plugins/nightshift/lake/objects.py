@@ -48,6 +48,17 @@ async def aread(store: ObjectStore, name: str) -> bytes | None:
         return None
 
 
+def exists(store: ObjectStore, name: str) -> bool:
+    """Say whether an object is there. Blocks."""
+    import obstore
+
+    try:
+        obstore.head(store, name)
+    except FileNotFoundError:
+        return False
+    return True
+
+
 async def amark(store: ObjectStore, name: str) -> str | None:
     """Return what tells one content of an object from another (its ETag and size); ``None`` where there is none."""
     import obstore
@@ -141,7 +152,7 @@ def probe(lake: Lake) -> None:
 
     store = lake.objects(*FOLDER)
     try:
-        is_kept = _was_tried(store) or _is_kept(store)
+        is_kept = exists(store, VERDICT) or _is_kept(store)
     except (
         FileNotFoundError,
         errors.GenericError,
@@ -175,16 +186,6 @@ async def aprobe(lake: Lake) -> None:
     """Make sure that the store of a lake keeps the condition; see :func:`probe`."""
     if not lake.is_local and lake.url not in _fit:
         await asyncio.to_thread(probe, lake)
-
-
-def _was_tried(store: ObjectStore) -> bool:
-    import obstore
-
-    try:
-        obstore.head(store, VERDICT)
-    except FileNotFoundError:
-        return False
-    return True
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from nightshift.lake import objects
 from nightshift.lake.commit_note import CommitNote, NightMark, iso_of, transaction
 from nightshift.lake.published import PublishedNight, published_of
 from nightshift.lake.spec import NIGHT, Column, decimal_of
-from nightshift.lake.transactions import numbers_of
+from nightshift.lake.transactions import AT_ONCE, numbers_of
 
 if TYPE_CHECKING:
     import deltalake
@@ -131,9 +132,14 @@ class Snapshot:
         paths = [file["path"] for file in self._files if str(file[f"partition.{NIGHT}"]) in nights]
         return all(f"/{content:016x}-" in path for path in paths)
 
-    def has_files(self, paths: Collection[str]) -> bool:
-        """Say whether all of these files are part of the table."""
-        return bool(paths) and set(paths) <= {file["path"] for file in self._files}
+    def missing(self, nights: Collection[str]) -> list[str]:
+        """Return the files of these nights that the store does not have any more. A small request a file; one that
+        another engine keeps outside of the table's folder is not looked at.
+        """
+        paths = [path for path, night in self.files() if night in nights and "://" not in path]
+        with ThreadPoolExecutor(AT_ONCE) as lookers:
+            there = list(lookers.map(lambda path: objects.exists(self._store, path), paths))
+        return [path for path, is_there in zip(paths, there, strict=True) if not is_there]
 
     def note(self, night: str) -> CommitNote | None:
         """Return what was recorded when this night was committed; ``None`` where the log does not go back that far."""

@@ -27,11 +27,12 @@ from nightshift.lake.delta import (
     NightTable,
     Overtaken,
     Replacement,
+    Sent,
     night_rows,
     published_night,
     table_schema,
 )
-from nightshift.lake.errors import CastError, Contended, SchemaDrift, Unsound
+from nightshift.lake.errors import CastError, Contended, Damaged, SchemaDrift, Unsound
 from nightshift.lake.extract import CHARSET, DATA_KEY, DELIMITER, QUOTE, Manifest
 from nightshift.lake.foreign import Stored, refuse_columns, refuse_foreign, stored_by
 from nightshift.lake.landing import Landing
@@ -126,7 +127,7 @@ def publish(
     :param look: given the table before the pages are read, where there is something to publish at all; what it raises
         ends it
     :raises UnfitStore: the store of the lake cannot be written, or lets two writers both succeed
-    :raises Damaged: a landed page is not what was received
+    :raises Damaged: a landed page is not what was received, or a file of a newer extract in the table is gone
     :raises UnreadablePage: a page is not JSON or CSV
     :raises CastError: a value does not fit its column
     :raises SchemaDrift: columns do not fit the table, and ``schema_rules`` do not allow it
@@ -232,6 +233,15 @@ class Publishing:
         left = [night for night in self.nights if night not in kept]
         if left and (self.again or not now.holds(self.content, dict.fromkeys(left))):
             return None
+        if gone := now.missing(left):
+            self.say(f"Version {now.version} of {self.table.name} has this extract, but {gone[0]} is gone; once more")
+            return None
+        if gone := now.missing(list(kept)):
+            raise Damaged(
+                f"{self.table.name}: the table has a newer extract of {', '.join(kept)} than {self.manifest.extract}, "
+                f"but its file {gone[0]} is gone. Nothing was published; what is landed is untouched. Clear the "
+                "publish of that newer extract, which commits it once more, then this task."
+            )
         self._log_kept(kept)
         if left:
             self.say(f"Version {now.version} of {self.table.name} has exactly this extract already; nothing to do")
@@ -309,7 +319,7 @@ class Publishing:
         """Commit the nights of which the table has no newer extract; return those that stay, and the commit if there
         is one.
         """
-        kept, adds, others = staged.kept, staged.adds, None
+        kept, adds, others, sent = staged.kept, staged.adds, None, Sent()
         if staged.changes:
             others = OtherNights(self.table.objects(), self.table.name, staged.changes, self.spec.timezone)
             self.say(f"The other nights are rewritten, for the type changes of {', '.join(map(str, staged.changes))}")
@@ -331,15 +341,17 @@ class Publishing:
                 self.content, nights, adds, staged.columns, self.finished, note, self.force, others, stored
             )
             try:
-                return kept, self.table.replace(what)
+                return kept, self.table.replace(what, sent)
             except Overtaken as newer:
                 kept = {**kept, **newer.nights}
-                self._withdraw([add for add in adds if add.partition_values[NIGHT] in kept])
+                if sent.version is None:
+                    self._withdraw([add for add in adds if add.partition_values[NIGHT] in kept])
                 adds = [add for add in adds if add.partition_values[NIGHT] not in kept]
             except (Moved, Contended, SchemaDrift):
-                self._withdraw(adds)
-                if others is not None:
-                    others.withdraw()
+                if sent.version is None:
+                    self._withdraw(adds)
+                    if others is not None:
+                        others.withdraw()
                 raise
         return kept, None
 

@@ -6,15 +6,17 @@ What must hold, whenever a publisher reports, and once all have ended:
 
 * each night is of one extract, whole: never rows of two, never a half;
 * it is of the extract that was finished last of those that were reported published, unless one was forced;
-* who reports a commit finds it in the log; who was overtaken, a newer one; who died leaves the table whole.
+* who reports a commit finds it in the log; who was overtaken, a newer one; who died leaves the table whole;
+* no file that a version names is withdrawn.
 """
 
 from __future__ import annotations
 
+import json
 import random
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -23,7 +25,7 @@ from deltalake.transaction import AddAction
 
 from nightshift.lake import delta
 from nightshift.lake.commit_note import iso_of, transaction
-from nightshift.lake.delta import Commit, NightTable, Overtaken, Replacement
+from nightshift.lake.delta import Commit, NightTable, Overtaken, Replacement, Sent
 from nightshift.lake.snapshot import Snapshot
 from nightshift.lake.spec import NIGHT, Column
 from nightshift.lake.tables import Publishing
@@ -41,10 +43,11 @@ FIELDS: list[dict[str, Any]] = [
 
 @dataclass(frozen=True)
 class State:
-    """The table at one version: files by path with night and rows, and what the transactions say."""
+    """The table at one version: files by path with night and rows, what the transactions say, and the entry."""
 
     files: dict[str, tuple[str, int]] = field(default_factory=dict)
     transactions: dict[str, int] = field(default_factory=dict)
+    entry: bytes = b""
 
 
 @dataclass
@@ -53,6 +56,12 @@ class Log(DisturbedWorld):
 
     versions: list[State] = field(default_factory=lambda: [State()])
     reported: list[tuple[Extract, Mapping[str, str], Commit]] = field(default_factory=list)
+    withdrawn: set[str] = field(default_factory=set)
+
+    def withdraw(self, adds: Sequence[AddAction]) -> None:
+        """Delete files."""
+        effect("before files are withdrawn")
+        self.withdrawn |= {add.path for add in adds}
 
 
 @dataclass(frozen=True)
@@ -60,6 +69,7 @@ class Extract:
     """What one publisher brings.
 
     :param finished: when it was finished; of two extracts of a night the later one counts
+    :param attempt: at publishing it; each has files of its own
     """
 
     name: str
@@ -67,13 +77,21 @@ class Extract:
     finished: int
     nights: tuple[str, ...] = (N1,)
     forced: bool = False
+    attempt: int = 1
 
     @property
     def adds(self) -> list[AddAction]:
         """Its files, a night each."""
         return [
-            AddAction(f"{NIGHT}={night}/{self.content:016x}-{self.name}.parquet", 1, {NIGHT: night}, 1, True, "{}")
-            for night in self.nights
+            AddAction(
+                f"{NIGHT}={night}/{self.content:016x}-{self.name}-{self.attempt}.parquet",
+                1,
+                {NIGHT: night},
+                1,
+                True,
+                json.dumps({"numRecords": rows}),
+            )
+            for night, rows in self.rows.items()
         ]
 
     @property
@@ -81,7 +99,7 @@ class Extract:
         """Rows by night."""
         return dict.fromkeys(self.nights, 10 + self.content)
 
-    def publishing(self, table: NightTable) -> Any:
+    def publishing(self, table: NightTable, log: Log) -> Any:
         """Return as much of a :class:`~nightshift.lake.tables.Publishing` as its last step needs."""
         at = iso_of(self.finished)
         return SimpleNamespace(
@@ -91,7 +109,7 @@ class Extract:
             force=self.forced,
             manifest=SimpleNamespace(extract=self.name, night=self.nights[0], started=at, finished=at),
             say=lambda _text: None,
-            _withdraw=lambda _adds: effect("before files are withdrawn"),
+            _withdraw=log.withdraw,
         )
 
 
@@ -126,18 +144,18 @@ class _Delta:
         files = {path: one for path, one in self._state.files.items() if one[0] not in replaced}
         for add in adds:
             night = str(add.partition_values[NIGHT])
-            files[add.path] = (night, ROWS[add.path])
+            files[add.path] = (night, json.loads(add.stats)["numRecords"])
         transactions = {
             **self._state.transactions,
             **{one.app_id: one.version for one in commit_properties.app_transactions},
         }
-        log.versions[self._version + 1 :] = [State(files, transactions)]
+        entry = "\n".join(add.path for add in adds).encode()
+        log.versions[self._version + 1 :] = [State(files, transactions, entry)]
         effect("before the answer to the entry")
         if wrong:
             raise CommitFailedError("no answer")
 
 
-ROWS: dict[str, int] = {}
 CONDITION = [True]
 """Whether an entry is put on the condition that it is not there."""
 
@@ -170,6 +188,10 @@ class _Table(NightTable):
             return None
         return _Snapshot(self._log, newest if version is None else version)
 
+    def _entry(self, version: int) -> bytes | None:
+        effect("before an entry is read")
+        return self._log.versions[version].entry if version < len(self._log.versions) else None
+
 
 class _Commitments:
     """Stands for the library's ``CommitProperties``: what was given is kept as it is."""
@@ -201,7 +223,7 @@ def _publish(log: Log, extract: Extract) -> Callable[[], Any]:
         staged = SimpleNamespace(
             counts=counts, checks=(), columns=COLUMNS, added=(), changes=(), adds=extract.adds, kept={}
         )
-        kept, commit = Publishing._replace(extract.publishing(table), staged, {})  # type: ignore[arg-type]
+        kept, commit = Publishing._replace(extract.publishing(table, log), staged, {})  # type: ignore[arg-type]
         if commit is not None:
             log.reported.append((extract, kept, commit))
         return kept, commit
@@ -246,7 +268,7 @@ def run_one(choices: Choices, extracts: Sequence[Extract], *, faults: int, switc
             current = others[turn - 1]
     log.faults = 0
     for one in killed:
-        again = Actor(one.name, _publish(log, one))
+        again = Actor(one.name, _publish(log, replace(one, attempt=2)))
         again.finish()
         actors.append(again)
     _judge(log, actors, extracts)
@@ -254,7 +276,10 @@ def run_one(choices: Choices, extracts: Sequence[Extract], *, faults: int, switc
 
 
 def _whole(log: Log) -> None:
-    """Each night of the newest version is of one extract, as its transactions say."""
+    """Each night of the newest version is of one extract, as its transactions say, and the files of each are there."""
+    for number, one in enumerate(log.versions):
+        if gone := log.withdrawn & one.files.keys():
+            raise log.broken(f"version {number} has files that were withdrawn: {sorted(gone)}")
     state = log.versions[-1]
     there = {name.split("/")[1] for name, rows in state.transactions.items() if name.endswith("/rows") and rows}
     for night in there | {night for night, _ in state.files.values()}:
@@ -293,7 +318,6 @@ def explore(*, faults: int, switches: int, most: int | None = None) -> dict[str,
     counts = {}
     with patched(*CHANGES):
         for name, extracts in SCENES.items():
-            ROWS.update({add.path: 10 + one.content for one in extracts for add in one.adds})
             counts[name] = explore_all(
                 lambda choices, extracts=extracts: run_one(choices, extracts, faults=faults, switches=switches),
                 most=most,
@@ -301,12 +325,12 @@ def explore(*, faults: int, switches: int, most: int | None = None) -> dict[str,
     return counts
 
 
-def _not_read_back(self: NightTable, what: Replacement) -> Commit:
+def _not_read_back(self: NightTable, what: Replacement, sent: Sent) -> Commit:
     now = self.snapshot()
     assert now is not None
     if overruled := now.newer(what.nights, what.finished):
         raise Overtaken(overruled)
-    self._refusal(now, what)
+    self._refusal(now, what, sent)
     after = self.snapshot()
     assert after is not None
     return Commit(after, {})
@@ -319,8 +343,11 @@ MUTANTS: dict[str, tuple[tuple[Any, str, Any], ...]] = {
     "nobody looks whether it is newer": ((Snapshot, "newer", lambda _self, _nights, _finished: {}),),
     "a refusal is taken for a commit": ((NightTable, "replace", _not_read_back),),
     "a commit whose answer was lost is not looked for": (
-        (Snapshot, "has_files", lambda _self, _paths: False),
+        (NightTable, "_landed", lambda _self, _what, _sent: None),
         (delta, "ATTEMPTS", 2),
+    ),
+    "files are withdrawn although their entry may count": (
+        (NightTable, "_landed", lambda _self, _what, sent: setattr(sent, "version", None)),
     ),
     "one night is replaced, and all are": ((delta, "sorted", lambda _nights: [N1, N2]),),
     "the time of the extract is not kept": (

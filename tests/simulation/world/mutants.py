@@ -319,8 +319,8 @@ def _blind_checks(patch: pytest.MonkeyPatch) -> None:
 def _refused(patch: pytest.MonkeyPatch) -> None:
     real = delta.NightTable._refusal
 
-    def refusal(self: Any, now: Any, what: Any) -> str:
-        real(self, now, what)
+    def refusal(self: Any, *of: Any) -> str:
+        real(self, *of)
         return ""
 
     patch.setattr(delta.NightTable, "_refusal", refusal)
@@ -342,7 +342,7 @@ def _retried(patch: pytest.MonkeyPatch) -> None:
     real = delta.CommitProperties
     patch.setattr(delta, "CommitProperties", lambda **given: real(**{**given, "max_commit_retries": 20}))
     patch.setattr(Snapshot, "newer", lambda *_: {})
-    patch.setattr(Snapshot, "has_files", lambda *_: False)
+    patch.setattr(delta.NightTable, "_landed", lambda *_: None)
     held = Snapshot.holds
     patch.setattr(Snapshot, "holds", lambda self, content, nights: _any(held, self, content, nights))
 
