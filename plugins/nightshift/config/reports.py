@@ -41,8 +41,9 @@ class Maintenance(Section):
         deleted
     :param keep_superseded: how long an extract of the landing stays that a newer, complete one took the place of, or
         that was never completed; ``null``: for ever
-    :param keep_landing: how long the last extract of a night stays, from which it can be published again without the
-        vendor; it goes only where the table has the night as it was published. ``null``: for ever
+    :param keep_landing: how long the published extract of a night stays, from which it can be published again without
+        the vendor; it goes only where the table has the night as it was published, and no newer one with it. ``null``:
+        for ever
     :param keep_incidents: how long an incident stays of which nothing more has become known; ``null``: for ever
     """
 

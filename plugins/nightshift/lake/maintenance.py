@@ -20,6 +20,7 @@ from deltalake.writer.properties import WriterProperties
 
 from nightshift.fields import night_of
 from nightshift.lake import objects
+from nightshift.lake.commit_note import microseconds_of
 from nightshift.lake.delta import NightTable
 from nightshift.lake.extract import Manifest
 from nightshift.lake.landing import MANIFEST, Landing, landed_nights
@@ -36,6 +37,8 @@ SHORTEST_RETENTION = timedelta(days=7)
 committed yet, must not lose them."""
 SHORTEST_SUPERSEDED = timedelta(days=2)
 """An extract that may still be worked on is younger: a run ends after 20 hours, and may be cleared."""
+SKEW = timedelta(hours=1)
+"""The clock of the store and that of a worker are not further apart."""
 FILES_OF_A_NIGHT = 4
 """Files of a night from which on they are put together."""
 TARGET_BYTES = 256 << 20
@@ -78,8 +81,8 @@ class LandingRules:
 
     :param superseded: extracts that another, newer and complete one took the place of, and those that were never
         completed, go when nothing of them was written for so long; ``None``: never
-    :param nights: nights that ended before so long go, as far as the table has them as they were published; ``None``:
-        never
+    :param nights: of nights that ended before so long, the published extract and those before it go, as far as the table
+        has the night as it was published; ``None``: never
     """
 
     superseded: timedelta | None = None
@@ -200,10 +203,11 @@ def tidy_landing(
 ) -> Removed:
     """Delete extracts of a report that nothing needs. Blocks.
 
-    What is never deleted: the newest complete extract of a night, and the one that the table has the night from, unless
-    the whole night is older than ``rules.nights`` and the table has it as it was published; an extract whose manifest
-    cannot be read; and anything younger than the rules say. The manifest goes first, so that no reader finds half an
-    extract.
+    What is never deleted: the newest complete extract of a night, and the one that the table has the night from. That
+    one goes where the night is older than ``rules.nights``, the table has it as it was published and its files are
+    there; with it goes what is no newer, and nothing that is: it was never published. Nor is an extract deleted whose
+    manifest cannot be read, one of which the store has an object that is younger than :data:`SHORTEST_SUPERSEDED`, or
+    one that is younger than the rules say. The manifest goes first, so that no reader finds half an extract.
 
     :param at: the present
     """
@@ -254,12 +258,35 @@ class _Night:
         for extract in self.extracts:
             _read_manifest(self.landing, extract)
         published = self._published()
-        if is_old and published is not None and published.sound:
-            return [one for one in self.extracts if not one.is_damaged]
-        if rules.superseded is None:
+        gone = self._in_table(published) if is_old and published is not None else []
+        young = at - SHORTEST_SUPERSEDED
+        found = [one for one in gone if one.changed < young]
+        if rules.superseded is not None:
+            old = at - rules.superseded
+            found += [one for one in self._superseded(published) if one.changed < old and one not in found]
+        return found
+
+    def _in_table(self, published: PublishedNight) -> list[_Extract]:
+        """Return what the table has of the night: the published extract, and those that are no newer."""
+        if self.table is None or not published.sound:
             return []
-        old = at - rules.superseded
-        return [one for one in self._superseded(published) if one.changed < old]
+        finished = {one.name: microseconds_of(one.manifest.finished) for one in self.extracts if one.manifest}
+        last = finished.get(published.extract or "") or microseconds_of(published.finished or "")
+        if last is None:
+            return []
+        # Where the log does not say any more which one it is, its time does, unless two have it.
+        same = {name for name, at in finished.items() if at == last}
+        its = {published.extract} if published.extract else same if len(same) == 1 else set()
+        found = []
+        for one in self.extracts:
+            if one.name in finished:
+                at, end = finished[one.name], last
+            else:
+                # Of one that is not complete, or whose deletion was killed, the store says when its last page came.
+                at, end = microseconds_of(one.changed.isoformat()), last + SKEW // timedelta(microseconds=1)
+            if not one.is_damaged and (one.name in its or (at is not None and at < end)):
+                found.append(one)
+        return [] if found and self.table.missing([self.night]) else found
 
     def _superseded(self, published: PublishedNight | None) -> list[_Extract]:
         complete = [(one.manifest.finished, one) for one in self.extracts if one.manifest is not None]

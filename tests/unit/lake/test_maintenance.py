@@ -204,6 +204,69 @@ def test_a_night_goes_only_when_it_is_old_and_the_table_has_it(shelf: Shelf, day
     assert (shelf.there() == set()) is gone
 
 
+@pytest.fixture
+def old_night(shelf: Shelf) -> LandingRules:
+    """A night of which keep_landing lets the published extract go, and nothing else does."""
+    return LandingRules(nights=100 * DAY)
+
+
+def test_a_newer_extract_that_was_never_published_stays_and_the_published_one_goes(
+    shelf: Shelf, old_night: LandingRules
+) -> None:
+    shelf.put("old", days=99)
+    shelf.put("newest-1", days=80)
+    assert set(shelf.tidy(old_night).extracts) == {f"{NIGHT}/first", f"{NIGHT}/old"}
+    assert shelf.there() == {"newest-1"}
+
+
+def test_an_extract_that_may_be_at_work_stays_whatever_the_rules_say(shelf: Shelf, old_night: LandingRules) -> None:
+    shelf.put("half", days=1, complete=False)
+    shelf.put("old", days=1.9)
+    assert shelf.tidy(old_night).extracts == (f"{NIGHT}/first",)
+    assert shelf.there() == {"half", "old"}
+
+
+def test_one_that_was_worked_on_after_the_published_one_and_never_completed_is_newer(
+    shelf: Shelf, old_night: LandingRules
+) -> None:
+    """A page of the first one came before it was finished, on the night itself."""
+    shelf.put("before", days=0, complete=False)
+    shelf.put("after", days=100, complete=False)
+    for path in (shelf.folder / "before").iterdir():
+        at = datetime.fromisoformat(f"{NIGHT}T23:00:00+00:00").timestamp()
+        os.utime(path, (at, at))
+    assert set(shelf.tidy(old_night).extracts) == {f"{NIGHT}/before", f"{NIGHT}/first"}
+    assert shelf.there() == {"after"}
+
+
+def test_what_a_kill_has_left_of_the_published_extract_goes_the_next_time(
+    shelf: Shelf, old_night: LandingRules
+) -> None:
+    (shelf.folder / "first/manifest.json").unlink()
+    assert shelf.tidy(old_night).extracts == (f"{NIGHT}/first",)
+
+
+def test_without_its_log_entry_a_night_is_told_by_its_time(shelf: Shelf, old_night: LandingRules, table: Path) -> None:
+    deltalake.DeltaTable(str(table)).create_checkpoint()
+    for version in range(2):
+        (table / f"_delta_log/{version:020d}.json").unlink()
+    shelf.put("newest-1", days=80)
+    shelf.put("other", days=80)
+    assert shelf.tidy(old_night) == Removed()
+    for path in (shelf.folder / "other").iterdir():
+        path.unlink()
+    assert shelf.tidy(old_night).extracts == (f"{NIGHT}/first",)
+
+
+def test_an_old_night_whose_file_is_gone_from_the_table_stays(
+    shelf: Shelf, old_night: LandingRules, table: Path
+) -> None:
+    (file,) = table.glob(f"night={NIGHT}/*.parquet")
+    file.unlink()
+    assert shelf.tidy(old_night) == Removed()
+    assert shelf.there() == {"first"}
+
+
 def test_an_old_night_that_somebody_changed_in_the_table_stays(shelf: Shelf, table: Path) -> None:
     scatter(table, 1)
     assert shelf.tidy(LandingRules(nights=100 * DAY)) == Removed()
