@@ -27,6 +27,7 @@ from nightshift.lake.errors import Contended, SchemaDrift
 from nightshift.lake.foreign import Stored, refuse_foreign, stored_by
 from nightshift.lake.published import PublishedNight
 from nightshift.lake.recent import recent_night
+from nightshift.lake.retention import made_with
 from nightshift.lake.snapshot import KIND, Snapshot, kind_of
 from nightshift.lake.spec import NIGHT, Column
 from nightshift.lake.store import Lake
@@ -256,7 +257,13 @@ class NightTable:
         fields = merged([], columns)
         try:
             create_table_with_add_actions(
-                self.url, schema_of(fields), [], mode="error", partition_by=[NIGHT], storage_options=self._options
+                self.url,
+                schema_of(fields),
+                [],
+                mode="error",
+                partition_by=[NIGHT],
+                configuration=made_with(),
+                storage_options=self._options,
             )
         except DeltaError:
             if (now := self.snapshot()) is None:

@@ -24,6 +24,7 @@ from nightshift.lake.commit_note import microseconds_of
 from nightshift.lake.delta import NightTable
 from nightshift.lake.extract import Manifest
 from nightshift.lake.landing import MANIFEST, Landing, landed_nights
+from nightshift.lake.retention import DELETED_FILES, MARGIN, hours_of, is_ours, removed_since, said
 from nightshift.lake.store import Lake
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ FILES_OF_A_NIGHT = 4
 TARGET_BYTES = 256 << 20
 ATTEMPTS = 5
 NEVER = datetime.min.replace(tzinfo=UTC)
+_ENTRY = re.compile(r"_delta_log/\d{20}\.json")
 Say = Callable[[str], object]
 
 
@@ -153,7 +155,7 @@ def _compact_night(table: NightTable, night: str, say: Say) -> tuple[int, int] |
 def vacuum(lake: Lake, source: str, report: str, keep: timedelta, *, dry_run: bool = False) -> Removed:
     """Delete files of the table that no version younger than ``keep`` has, and those of a publish that died. Blocks.
 
-    :param keep: how long every version stays readable
+    :param keep: how long every version stays readable; longer where another engine has said so in the table
     :param dry_run: only say what would go
     :raises ValueError: a shorter time than :data:`SHORTEST_RETENTION`
     """
@@ -166,17 +168,24 @@ def vacuum(lake: Lake, source: str, report: str, keep: timedelta, *, dry_run: bo
     now = table.snapshot()
     if now is None:
         return Removed()
-    hours = -(-int(keep.total_seconds()) // 3600)
-    names = set(now.table.vacuum(hours, dry_run=True, full=True))
-    sizes = {name: size for name, (size, _) in _sizes(table).items() if name in names}
-    if names and not dry_run:
-        now.table.vacuum(
-            hours, dry_run=False, full=True, commit_properties=CommitProperties(max_commit_retries=ATTEMPTS)
-        )
-    return Removed(len(names), sum(sizes.values()))
+    properties = now.table.metadata().configuration
+    theirs = None if is_ours(properties, DELETED_FILES) else said(properties, DELETED_FILES)
+    keep = max(keep, theirs or keep)
+    names = set(now.table.vacuum(hours_of(keep), dry_run=True, full=True, enforce_retention_duration=False))
+    if not names:
+        return Removed()
+    listed = _listed(table)
+    since = datetime.now(UTC) - keep
+    entries = [name for name, (_, changed) in listed.items() if _ENTRY.fullmatch(name) and changed >= since - MARGIN]
+    names -= removed_since(table.objects(), entries, since)
+    sizes = {name: size for name, (size, _) in listed.items() if name in names}
+    if not dry_run:
+        objects.delete(table.objects(), sorted(sizes))
+    return Removed(len(sizes), sum(sizes.values()))
 
 
-def _sizes(table: NightTable) -> dict[str, tuple[int, datetime]]:
+def _listed(table: NightTable) -> dict[str, tuple[int, datetime]]:
+    """Return the objects in a table's folder, with their size and when they were written."""
     import obstore
 
     listed = (entry for batch in obstore.list(table.objects()) for entry in batch)

@@ -95,8 +95,13 @@ def take_care(
     :param dry_run: only tell what would be deleted; nothing is put together
     """
     from nightshift.lake import maintenance
+    from nightshift.lake.delta import NightTable
+    from nightshift.lake.retention import hold_versions
 
     name, would = f"{source}/{report}", "would be " if dry_run else ""
+    if not dry_run:
+        # Before anything is put together: what that removes has to be kept as well.
+        hold_versions(NightTable(lake, source, report), rules.keep_versions, say)
     compacted = maintenance.Compacted() if dry_run else maintenance.compact(lake, source, report, say)
     removed = maintenance.vacuum(lake, source, report, rules.keep_versions, dry_run=dry_run)
     say(f"{name}: {removed.objects} files of the table, {removed.bytes} bytes, {would}deleted")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from airflow.sdk import DAG
+from deltalake import DeltaTable
 
 from nightshift.config.reports import Maintenance
 from nightshift.lake.store import Lake
@@ -53,6 +54,24 @@ def test_what_was_done_is_returned_and_a_dry_run_does_nothing(lake: Lake, tmp_pa
     assert (told["objects"], told["extracts"]) == (2, [f"{NIGHT}/one"])
     assert not (folder / "one/manifest.json").exists()
     assert (folder / "other/manifest.json").exists()
+
+
+def test_a_table_is_told_how_long_its_versions_are_kept_before_anything_of_it_is_deleted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of an earlier version's table, which does not say."""
+    monkeypatch.setenv("NIGHTSHIFT_LAKE", str(tmp_path / "lake"))
+    with monkeypatch.context() as before:
+        before.setattr("nightshift.lake.delta.made_with", dict)
+        publish_night(Lake.from_url(str(tmp_path / "lake")), "flexnet/entitlement", NIGHT)
+
+    def kept() -> dict[str, str]:
+        return dict(DeltaTable(str(tmp_path / "lake/tables/flexnet/entitlement")).metadata().configuration)
+
+    assert run("entitlement", dry_run=True).state == "success"
+    assert kept() == {}
+    assert run("entitlement").state == "success"
+    assert set(kept().values()) == {"interval 744 hours"}
 
 
 def test_one_report_that_cannot_be_cared_for_keeps_no_other_from_it(lake: Lake, tmp_path: Path) -> None:
