@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from urllib.parse import unquote, urlsplit
 
+from nightshift.lake import objects
 from nightshift.lake.errors import Contended
 from nightshift.lake.store import segment
 from nightshift.promotion.record import PromotionRecord, PromotionStep
@@ -158,6 +159,7 @@ class AsRead:
 
     def __init__(self, store: Any, lake: Lake, path: tuple[str, ...]) -> None:
         self._store = store
+        self._lake = lake
         self._folder = Path(unquote(urlsplit(lake.url).path), *path) if lake.is_local else None
         self._where = "/".join(path)
         self._seen: dict[str, dict[str, str] | None] = {}
@@ -171,7 +173,7 @@ class AsRead:
         except FileNotFoundError:
             self._seen[name] = None
             return None
-        self._seen[name] = _tag(found.meta)
+        self._seen[name] = objects.tag_of(found.meta)
         return bytes(await found.bytes_async())
 
     async def write(self, name: str, text: bytes) -> None:
@@ -179,21 +181,21 @@ class AsRead:
         last write.
 
         :raises Contended: it has another content by now; nothing was written
+        :raises UnfitStore: the store would not tell
         """
         import obstore
-        from obstore.exceptions import AlreadyExistsError, NotSupportedError, PreconditionError
+        from obstore.exceptions import AlreadyExistsError, PreconditionError
 
-        if name not in self._seen or self._seen[name] == {}:
+        if name not in self._seen:
             await obstore.put_async(self._store, name, text, use_multipart=False)
         elif self._folder is not None:
             await asyncio.to_thread(self._write_locked, name, text)
         else:
+            await objects.aprobe(self._lake)
             try:
                 await obstore.put_async(self._store, name, text, mode=self._mode(name), use_multipart=False)
             except (AlreadyExistsError, PreconditionError, FileNotFoundError):
                 raise self._contended(name) from None
-            except (NotSupportedError, NotImplementedError):
-                await obstore.put_async(self._store, name, text, use_multipart=False)
         self._seen.pop(name, None)
 
     def _mode(self, name: str) -> Any:
@@ -205,7 +207,7 @@ class AsRead:
         folder = cast("Path", self._folder)
         with _locked(folder / _LOCK):
             try:
-                there: dict[str, str] | None = _tag(obstore.head(self._store, name))
+                there: dict[str, str] | None = objects.tag_of(obstore.head(self._store, name))
             except FileNotFoundError:
                 there = None
             if there != self._seen[name]:
@@ -217,11 +219,6 @@ class AsRead:
             f"{self._where}/{name} was written by another attempt meanwhile. Nothing was overwritten; the next attempt "
             "goes on from what it says."
         )
-
-
-def _tag(meta: Any) -> dict[str, str]:
-    """Return what tells one content of an object from another; empty where the store does not say."""
-    return {key: str(meta[key]) for key in ("e_tag", "version") if meta.get(key) is not None}
 
 
 @contextmanager

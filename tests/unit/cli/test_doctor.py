@@ -37,6 +37,12 @@ def test_what_a_try_of_the_lake_means(kept: bool, skew: float, seconds: float, l
     assert all(one.fix for one in found if one.level is not Level.OK)
 
 
+@pytest.mark.parametrize(("kept", "told"), [(True, "If-Match"), (False, "If-None-Match")])
+def test_a_condition_that_is_ignored_is_named(kept: bool, told: str) -> None:
+    found = list(judged("s3://lake", Tried(kept, NOW, is_compared=False), 0.1, NOW))
+    assert [told in one.fix for one in found if one.level is Level.BAD] == [True]
+
+
 @pytest.mark.parametrize(("level", "told"), [("DEBUG", ["warn"]), ("debug", ["warn"]), ("INFO", [])])
 def test_a_log_that_would_hold_tokens_is_warned_of(
     monkeypatch: pytest.MonkeyPatch, level: str, told: list[str]

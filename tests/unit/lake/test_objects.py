@@ -1,4 +1,4 @@
-"""A store that ignores conditional writes is found by one try, and nothing is built on it: a real S3 server behind a
+"""A store that ignores a condition of a write is found by one try, and nothing is built on it: a real S3 server behind a
 proxy.
 """
 
@@ -19,12 +19,14 @@ from moto.server import ThreadedMotoServer
 from nightshift.exago.claims import Claims
 from nightshift.exago.paths import ContentPath
 from nightshift.lake import objects as probing
-from nightshift.lake.errors import LakeError, UnfitStore
+from nightshift.lake.errors import Contended, LakeError, UnfitStore
 from nightshift.lake.landing import Landing
 from nightshift.lake.objects import probe
 from nightshift.lake.spec import PublishSpec
 from nightshift.lake.store import Lake
 from nightshift.lake.tables import publish
+from nightshift.promotion.record import PromotionOutcome, PromotionRecord
+from nightshift.promotion.store import Records
 from nightshift.promotion.turns import Turns, Waiter
 from tests.unit.lake.conftest import NIGHT, land_night, read_table
 
@@ -33,6 +35,8 @@ class Proxy(ThreadingHTTPServer):
     """Passes requests on to an S3 server and keeps a ledger of them.
 
     :param server: URL of the server
+
+    ``drops`` names the header that it does not pass on.
     """
 
     daemon_threads = True
@@ -41,7 +45,7 @@ class Proxy(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.server = urlsplit(server)
         self.url = f"http://127.0.0.1:{self.server_address[1]}"
-        self.drops = False
+        self.drops = ""
         self.refuses = False
         self.requests: list[tuple[str, str]] = []
 
@@ -57,7 +61,7 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {name: value for name, value in self.headers.items() if name.lower() != "connection"}
         is_conditional = headers.get("If-None-Match", headers.get("if-none-match")) is not None
         if proxy.drops:
-            headers = {name: value for name, value in headers.items() if name.lower() != "if-none-match"}
+            headers = {name: value for name, value in headers.items() if name.lower() != proxy.drops}
         if proxy.refuses and is_conditional:
             status, answer, kept = 501, b"<Error><Code>NotImplemented</Code></Error>", {}
         else:
@@ -128,7 +132,7 @@ def lake(proxy: Proxy, request: pytest.FixtureRequest) -> Iterator[Lake]:
 async def test_a_store_that_ignores_the_condition_is_refused_for_tables_turns_and_claims(
     lake: Lake, proxy: Proxy
 ) -> None:
-    proxy.drops = True
+    proxy.drops = "if-none-match"
     manifest = await land_night(lake, [[{"id": 1}]])
     waiter = Waiter(run_id="r", night=NIGHT, opened=datetime.now(UTC))
     with pytest.raises(UnfitStore, match=r"ignores the condition.*If-None-Match.*Nothing was changed") as found:
@@ -141,9 +145,48 @@ async def test_a_store_that_ignores_the_condition_is_refused_for_tables_turns_an
         await Claims(lake, "https://bi.example.com").take("me", [ContentPath.parse("A/B")])
     written = {path.split("/x/")[1] for method, path in proxy.requests if method == "PUT"}
     assert {path for path in written if not path.startswith(("raw/", "claims/probe/try-"))} == set()
-    proxy.drops = False
+    proxy.drops = ""
     publish(lake, manifest, PublishSpec())
     assert [row["id"] for row in read_table(lake)] == [1]
+
+
+async def test_a_store_that_ignores_what_was_read_is_refused_for_all_of_it_too(lake: Lake, proxy: Proxy) -> None:
+    proxy.drops = "if-match"
+    for _ in range(2):
+        with pytest.raises(UnfitStore, match=r"ignores the condition.*If-Match.*Nothing was changed.*then clear"):
+            probe(lake)
+    with pytest.raises(UnfitStore, match="If-Match"):
+        publish(lake, await land_night(lake, [[{"id": 1}]]), PublishSpec())
+    assert probing.try_condition(lake).is_kept
+    assert not probing.try_condition(lake).is_compared
+    assert await probing.anames(lake.objects("claims")) == []
+
+
+async def test_a_record_is_written_over_by_no_writer_that_has_read_an_older_one(lake: Lake, proxy: Proxy) -> None:
+    one = PromotionRecord(application="portal", dag_id="promote_portal", run_id="r1", opened=datetime.now(UTC))
+    frozen, newer = Records(lake, "portal"), Records(lake, "portal")
+    await newer.write(one)
+    old, new = await frozen.read("r1"), await newer.read("r1")
+    assert old is not None
+    assert new is not None
+    await newer.write(new.close(PromotionOutcome.PROMOTED))
+    with pytest.raises(Contended):
+        await frozen.write(old.close(PromotionOutcome.FAILED))
+    probing._fit.clear()
+    await lake.objects(*probing.FOLDER).delete_async(probing.VERDICT)
+    proxy.drops = "if-match"
+    with pytest.raises(UnfitStore, match="If-Match"):
+        await frozen.write((await frozen.read("r1") or old).close(PromotionOutcome.FAILED))
+    told = await Records(lake, "portal").read("r1")
+    assert told is not None
+    assert told.outcome is PromotionOutcome.PROMOTED
+
+
+async def test_a_lake_that_was_tried_by_an_earlier_version_is_tried_once_more(lake: Lake, proxy: Proxy) -> None:
+    await probing.awrite(lake.objects(*probing.FOLDER), "conditional-writes.json", b'{"conditional_writes":true}')
+    proxy.drops = "if-match"
+    with pytest.raises(UnfitStore, match="If-Match"):
+        probe(lake)
 
 
 async def test_a_store_that_does_not_know_the_condition_is_refused(lake: Lake, proxy: Proxy) -> None:
@@ -172,7 +215,8 @@ def test_a_store_that_is_not_there_just_now_is_not_called_unfit() -> None:
 
 async def test_it_is_tried_once_and_known_from_then_on(lake: Lake, proxy: Proxy) -> None:
     probe(lake)
-    assert [method for method, _ in proxy.requests] == ["HEAD", "PUT", "PUT", "GET", "POST", "PUT"]
+    tried = ["PUT", "PUT", "GET", "PUT", "PUT", "GET", "POST"]
+    assert [method for method, _ in proxy.requests] == ["HEAD", *tried, "PUT"]
     proxy.requests.clear()
     probe(lake)
     assert proxy.requests == []
@@ -192,8 +236,8 @@ def test_a_try_is_made_each_time_and_leaves_nothing_behind(lake: Lake, proxy: Pr
     """A store that has begun to ignore the condition is found, whatever was found before."""
     before = datetime.now(UTC) - timedelta(seconds=2)
     tried = probing.try_condition(lake)
-    assert tried.is_kept
+    assert (tried.is_kept, tried.is_compared) == (True, True)
     assert before < tried.written < datetime.now(UTC) + timedelta(seconds=2)
-    proxy.drops = True
+    proxy.drops = "if-none-match"
     assert not probing.try_condition(lake).is_kept
     assert asyncio.run(probing.anames(lake.objects("claims"))) == []

@@ -16,11 +16,13 @@ if TYPE_CHECKING:
 
 SKEW = timedelta(seconds=30)
 SLOW = 5.0
-"""Seconds for two small writes."""
+"""Seconds for a few small requests."""
 
 
 def writes(lake: Lake) -> Iterator[Finding]:
-    """Write on the condition that nothing is there, twice, read it back, and look at the clock of the store."""
+    """Write on the condition that nothing is there, and that it is as it was read, each twice, and look at the clock of
+    the store.
+    """
     began = time.monotonic()
     tried = objects.try_condition(lake)
     yield from judged(lake.url, tried, time.monotonic() - began, datetime.now(UTC))
@@ -31,8 +33,15 @@ def judged(url: str, tried: objects.Tried, seconds: float, now: datetime) -> Ite
 
     :param seconds: how long it took
     """
-    if tried.is_kept:
+    if tried.is_kept and tried.is_compared:
         yield ok("conditional writes", f"tried in {url}: the second of two writers was refused")
+    elif tried.is_kept:
+        yield bad(
+            "conditional writes",
+            f"the store of {url} ignores the condition that an object is as it was read: a worker that was frozen would "
+            "write over what a newer one has written down of a promotion",
+            "Take a store that keeps If-Match (AWS S3, Google Cloud Storage, Azure, MinIO, R2), or pass the header on.",
+        )
     else:
         yield bad(
             "conditional writes",
@@ -42,7 +51,7 @@ def judged(url: str, tried: objects.Tried, seconds: float, now: datetime) -> Ite
         )
     if seconds > SLOW:
         yield warn(
-            "speed of the lake", f"four small requests took {seconds:.1f} s", "Look at the network to the store."
+            "speed of the lake", f"a few small requests took {seconds:.1f} s", "Look at the network to the store."
         )
     skew = abs(now - tried.written)
     if skew > SKEW + timedelta(seconds=seconds):
