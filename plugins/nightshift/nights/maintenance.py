@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pendulum
 from airflow.sdk import DAG, BaseOperator, Context, Param
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.definitions.retry_policy import RetryAction
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from nightshift.config.reports import Maintenance, source_in_force
 from nightshift.nights.place import lake_of_this_deployment
@@ -30,7 +31,8 @@ class MaintenanceOperator(BaseOperator):
     retention has, and extracts that another took the place of; see :mod:`nightshift.lake.maintenance`.
 
     It is safe beside a publish. What each report needed is told in the log and returned; a report that cannot be taken
-    care of does not keep the others from it, and fails the task at the end.
+    care of does not keep the others from it, and fails the task at the end: for good where nothing but a person helps,
+    else so that it is tried again, which finds nothing to do where all was done.
 
     :param source: connection type of the source
     :param reports: its reports
@@ -55,27 +57,37 @@ class MaintenanceOperator(BaseOperator):
         rules = Maintenance.model_validate(self.rules)
         dry_run = str(self.dry_run).lower() in ("true", "1", "yes")
         done: dict[str, dict[str, Any]] = {}
-        failed: list[str] = []
+        failed: dict[str, Exception] = {}
         lake = lake_of_this_deployment()
         for report in self.reports:
             try:
                 done[report] = take_care(lake, self.source, report, rules, dry_run=dry_run, say=self.log.info)
             except Exception as error:
                 self.log.warning("%s/%s could not be taken care of", self.source, report, exc_info=error)
-                failed.append(f"{self.source}/{report}: {redact(str(error)) or type(error).__name__}")
+                failed[f"{self.source}/{report}"] = error
         what = f"{len(failed)} of {len(self.reports)} reports"
         try:
             self._incidents(lake, rules.keep_incidents, dry_run=dry_run)
         except Exception as error:
             self.log.warning("The incidents of %s could not be taken care of", self.source, exc_info=error)
-            failed.append(f"incidents: {redact(str(error)) or type(error).__name__}")
+            failed["incidents"] = error
             what += f" and the incidents of {self.source}"
         if failed:
-            raise AirflowFailException(
-                f"{what} could not be taken care of: {'; '.join(failed)[:2000]}. Nothing that is needed was deleted, and "
-                "the others are done. Put right what it says, then clear this task."
-            )
+            raise self._failure(what, failed, context)
         return done
+
+    def _failure(self, what: str, failed: Mapping[str, Exception], context: Context) -> AirflowException:
+        """Return the error of the task: one that is tried again, unless nothing would pass by itself."""
+        told = "; ".join(f"{name}: {redact(str(error)) or type(error).__name__}" for name, error in failed.items())
+        text = f"{what} could not be taken care of: {told[:2000]}. Nothing that is needed was deleted, and the others are done."
+        try_number, policy = context["ti"].try_number, VendorRetryPolicy()
+        decided = [policy.evaluate(error, try_number, self.retries, context) for error in failed.values()]
+        if all(one.action is RetryAction.FAIL for one in decided):
+            return AirflowFailException(f"{text} Put right what it says, then clear this task.")
+        return AirflowException(
+            f"{text} The task tries again by itself; if the last try ends like this, put right what it says, then clear "
+            "it."
+        )
 
     def _incidents(self, lake: Lake, keep: timedelta | None, *, dry_run: bool) -> None:
         if keep is None:
@@ -108,6 +120,8 @@ def take_care(
     landing = maintenance.LandingRules(rules.keep_superseded, rules.keep_landing)
     tidied = maintenance.tidy_landing(lake, source, report, landing, at=datetime.now(UTC), dry_run=dry_run)
     say(f"{name}: {tidied.objects} objects of the landing, {tidied.bytes} bytes, {would}deleted")
+    if not (dry_run or compacted.nights or compacted.given_up or removed.objects or tidied.objects):
+        say(f"{name}: nothing was to be done")
     for extract in tidied.extracts:
         say(f"{name}: extract {extract} {would}deleted")
     return {

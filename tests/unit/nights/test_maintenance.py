@@ -11,8 +11,11 @@ from airflow.sdk import DAG
 from deltalake import DeltaTable
 
 from nightshift.config.reports import Maintenance
+from nightshift.errors import AuthFailed
+from nightshift.lake import maintenance
+from nightshift.lake.errors import Contended, SchemaDrift
 from nightshift.lake.store import Lake
-from nightshift.nights.maintenance import MaintenanceOperator, maintenance_dag
+from nightshift.nights.maintenance import MaintenanceOperator, maintenance_dag, take_care
 from tests.execution_api import FakeExecutionApi, TaskRun
 from tests.published import publish_night
 
@@ -31,7 +34,7 @@ def lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lake:
     return found
 
 
-def run(*reports: str, dry_run: bool = False) -> TaskRun:
+def run(*reports: str, dry_run: bool = False, retries: int = 0) -> TaskRun:
     with DAG("nightshift_maintenance", schedule=None):
         task = MaintenanceOperator(
             task_id="flexnet",
@@ -39,8 +42,9 @@ def run(*reports: str, dry_run: bool = False) -> TaskRun:
             reports=reports,
             rules=Maintenance().model_dump(mode="json"),
             dry_run=str(dry_run),
+            retries=retries,
         )
-    return FakeExecutionApi().run(task)
+    return FakeExecutionApi(max_tries=retries).run(task)
 
 
 def test_what_was_done_is_returned_and_a_dry_run_does_nothing(lake: Lake, tmp_path: Path) -> None:
@@ -96,6 +100,51 @@ def test_incidents_that_cannot_be_cared_for_keep_no_report_from_it_and_are_told(
     assert "0 of 1 reports and the incidents of flexnet" in str(done.error)
     assert "the store is away" in str(done.error)
     assert not (tmp_path / f"lake/raw/flexnet/entitlement/night={NIGHT}/one/manifest.json").exists()
+
+
+STORE_IS_AWAY = OSError("Server returned 503 Service Unavailable")
+DRIFT = SchemaDrift("the table cannot be opened as another engine left it")
+
+
+@pytest.mark.parametrize(
+    ("errors", "state", "told"),
+    [
+        ([STORE_IS_AWAY, None], "up_for_retry", "The task tries again by itself"),
+        ([STORE_IS_AWAY, DRIFT], "up_for_retry", "another engine left it"),
+        ([DRIFT, None], "failed", "Put right what it says, then clear this task"),
+        ([Contended("other writers came first"), None], "up_for_retry", "other writers came first"),
+        ([AuthFailed("the password is wrong"), DRIFT], "failed", "2 of 2 reports"),
+    ],
+)
+def test_what_passes_by_itself_is_tried_again_and_the_rest_fails_for_good(
+    lake: Lake,
+    monkeypatch: pytest.MonkeyPatch,
+    errors: list[Exception | None],
+    state: str,
+    told: str,
+) -> None:
+    publish_night(lake, "flexnet/device", NIGHT)
+    found = dict(zip(("device", "entitlement"), errors, strict=True))
+    real = maintenance.vacuum
+
+    def vacuum(lake: Lake, source: str, report: str, keep: timedelta, **more: bool) -> maintenance.Removed:
+        if error := found[report]:
+            raise error
+        return real(lake, source, report, keep, **more)
+
+    monkeypatch.setattr(maintenance, "vacuum", vacuum)
+    done = run("device", "entitlement", retries=2)
+    assert done.state == state
+    assert told in str(done.error)
+
+
+def test_a_second_run_finds_nothing_to_do_and_says_so(lake: Lake) -> None:
+    said: list[str] = []
+    rules = Maintenance()
+    take_care(lake, "flexnet", "entitlement", rules, dry_run=False, say=said.append)
+    assert not any("nothing was to be done" in line for line in said)
+    take_care(lake, "flexnet", "entitlement", rules, dry_run=False, say=said.append)
+    assert said[-1] == "flexnet/entitlement: nothing was to be done"
 
 
 def test_the_dag_has_a_task_a_source_and_none_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
