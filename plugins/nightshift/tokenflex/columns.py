@@ -77,6 +77,22 @@ def missing(header: Sequence[str], asked: Sequence[str]) -> list[str]:
     return [name for name in asked if plain(name) not in there]
 
 
+def no_usage(header: Sequence[str]) -> BadResponse:
+    """Return the error for a file whose first line names nothing of what was asked for.
+
+    :param header: the names in it
+    """
+    names = ", ".join(header)
+    return BadResponse(
+        "the first line of the usage file names none of the fields and metrics that were asked for",
+        vendor=VENDOR,
+        detail=names,
+        advice="It is no usage file, or one without a header line, whose first line would be lost; nothing of it is "
+        "published. Where it is one and is only read wrong, set charset, delimiter and quote under csv of this export "
+        "in reports.yaml. Then clear this task: it asks for the file again.",
+    )
+
+
 def column_named(header: Sequence[str], name: str) -> str:
     """Return the column that is meant by a name, in the file's own spelling; the name itself where there is none."""
     return next((column for column in header if plain(column) == plain(name)), name)

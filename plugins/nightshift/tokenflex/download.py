@@ -12,10 +12,12 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import msgspec
 
 from nightshift.errors import BadResponse, JobFailed, Unreachable, VendorError
+from nightshift.lake.csv_text import marked
 from nightshift.tokenflex.responses import Export, ExportState
 from nightshift.tokenflex.vocabulary import VENDOR
 
@@ -36,6 +38,14 @@ MAX_LINKS = 2
 MAX_STARTS = 3
 PROGRESS = 1 << 20
 """Bytes that have to come between two breaks for the first to be forgotten."""
+LOOKED_AT = 256
+"""Characters after its mark and blanks by which an answer is told from something else than a file."""
+LONGEST_BLANK = 1 << 16
+"""Bytes of blanks that are waited for at most."""
+
+_PAGE_TYPES = frozenset({"text/html", "application/xhtml+xml"})
+_MARKUP = re.compile(r"<[a-z!?]", re.IGNORECASE)
+_JSON = re.compile(r"""\{\s*(?:["}]|\Z)|\[\s*(?:[]\[{"\d-]|(?:true|false|null)\b|\Z)""")
 
 
 class FileSeen(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,7 +76,8 @@ class FileDownload:
     :param folder: where the parts of the file go
     :param seen: the file that parts in the folder belong to, if there are any
     :param note: keeps which file is being received, before its first part is landed
-    :param dialect: ``quote``, ``delimiter`` and ``charset`` of the CSV
+    :param charset: character set of the CSV; a mark at its start goes first
+    :param dialect: ``quote`` and ``delimiter`` of the CSV
     """
 
     def __init__(
@@ -77,6 +88,8 @@ class FileDownload:
         folder: ExtractFolder,
         seen: FileSeen | None,
         note: Callable[[FileSeen], None],
+        *,
+        charset: str = "utf-8",
         **dialect: Any,
     ) -> None:
         self.hook = hook
@@ -88,7 +101,8 @@ class FileDownload:
         self.made = self.seen.made if self.seen else None
         """When the vendor took the request for the export, epoch seconds; ``None`` where it does not say."""
         self._note = note
-        self._dialect = dialect
+        self._charset = charset
+        self._dialect = {"charset": charset, **dialect}
         self._at = self._mark = 0
         self._failures = self._links = self._starts = 0
 
@@ -97,6 +111,7 @@ class FileDownload:
 
         :raises JobFailed: the export is not ready, or failed
         :raises NotFound: the export is gone
+        :raises BadResponse: time and again a page or JSON comes instead of the file; nothing of it is landed
         :raises VendorError: the file cannot be had; what is landed stays for the next attempt
         """
         resume = self._may_go_on()
@@ -134,15 +149,40 @@ class FileDownload:
                 async with self.hook.stream(
                     "GET", link.download_url or "", headers=going_on, credentials=False
                 ) as response:
-                    self._check(response)
                     opened = True
+                    beginning = await self._beginning(response)
+                    self._check(response)
+                    for chunk in beginning:
+                        await self._take(stream, chunk)
                     async for chunk in response:
-                        await stream.write(chunk)
-                        self._at += len(chunk)
-                        self.fetched += len(chunk)
+                        await self._take(stream, chunk)
                 return
             except VendorError as error:
                 link = await (self._broken_off(error) if opened else self._refused(error))
+
+    async def _take(self, stream: PartStream, chunk: bytes) -> None:
+        await stream.write(chunk)
+        self._at += len(chunk)
+        self.fetched += len(chunk)
+
+    async def _beginning(self, response: Download) -> list[bytes]:
+        """Return what was read of an answer to see that it can be the file; of a part of one, only its type tells.
+
+        :raises BadResponse: it is a page, or JSON; what is landed of the file stays
+        """
+        began = b""
+        if response.status != 206:
+            async for chunk in response:
+                began += chunk
+                if len(_text(began, self._charset)) >= LOOKED_AT or len(began) >= LONGEST_BLANK:
+                    break
+        text = _text(began, self._charset)
+        kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        if kind in _PAGE_TYPES or _MARKUP.match(text):
+            raise _instead(response, "an HTML or XML page")
+        if _JSON.match(text):
+            raise _instead(response, "JSON", detail=text)
+        return [began] if began else []
 
     def _check(self, response: Download) -> None:
         etag = response.headers.get("ETag", "").strip()
@@ -189,8 +229,8 @@ class FileDownload:
         return await self._link(renew=True)
 
     async def _broken_off(self, error: VendorError) -> None:
-        """Wait before the file is gone on with, or raise."""
-        if not self._may_go_on():
+        """Wait before the file is gone on with, or asked for again where nothing of it has come; or raise."""
+        if self._at and not self._may_go_on():
             raise Changed("The file broke off, and its host marks no version that could be gone on with")
         if self._at - self._mark >= PROGRESS:
             self._failures = self._links = 0
@@ -200,7 +240,7 @@ class FileDownload:
         if wait is None:
             raise error
         log.warning(
-            "The file of export %s broke off at byte %d (%s); it goes on in %.1f s.",
+            "The file of export %s did not come from byte %d on (%s); it is asked for again in %.1f s.",
             self.request_key,
             self._at,
             error.problem,
@@ -215,3 +255,24 @@ class FileDownload:
             vendor=VENDOR,
             advice="Clear the task that waits for it, with all that follow.",
         )
+
+
+def _text(body: bytes, charset: str) -> str:
+    """Return the beginning of a body as text, without its mark and the blanks before the first character; what comes in
+    another character set than is configured keeps its letters.
+    """
+    charset, mark = marked(body, charset)
+    return body[mark:].decode(charset, "ignore").replace("\0", "").lstrip()
+
+
+def _instead(response: Download, what: str, *, detail: str = "") -> BadResponse:
+    return BadResponse(
+        f"{what} came instead of the usage file",
+        vendor=VENDOR,
+        method="GET",
+        path=urlsplit(response.url).path,
+        status=response.status,
+        detail=detail,
+        advice="Nothing of it was landed. Look at the proxy between this worker and the download host, and at the "
+        "export in Autodesk's own pages; then clear this task: it asks for the file again.",
+    )

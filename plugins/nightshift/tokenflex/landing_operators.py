@@ -13,7 +13,7 @@ from nightshift.lake.landing import Manifest
 from nightshift.lake.spec import CsvSpec, PublishSpec
 from nightshift.nights.extract import ExtractOperator
 from nightshift.nights.publish import PublishNightOperator
-from nightshift.tokenflex.columns import column_named, columns_of, header_of, missing
+from nightshift.tokenflex.columns import column_named, columns_of, header_of, missing, no_usage
 from nightshift.tokenflex.download import FileDownload, FileSeen
 from nightshift.tokenflex.request import nights_of
 from nightshift.tokenflex.source import TOKENFLEX
@@ -42,7 +42,8 @@ class TokenFlexDownloadExportOperator(ExtractOperator):
     :param contract: contract number (templated)
     :param look_back: nights before the night that the export is for as well
     :param fields: fields that were asked for; one that is no column of the file is told
-    :param metrics: metrics that were asked for; likewise
+    :param metrics: metrics that were asked for; likewise. A file that has a first line, and none of both in it, is
+        refused
     :param where: what was asked for (templated), for the manifest
     :param csv: character set, delimiter and quote of the file, as JSON of :class:`nightshift.lake.spec.CsvSpec`
     :param tokenflex_conn_id: id of the Airflow connection (templated)
@@ -100,7 +101,13 @@ class TokenFlexDownloadExportOperator(ExtractOperator):
             entries = await download.run()
         now = datetime.now(UTC)
         header = header_of(await folder.read(1), dialect) if entries else []
-        if lost := missing(header, [*self.fields, *self.metrics]) if header else []:
+        asked = [*self.fields, *self.metrics]
+        lost = missing(header, asked) if header else []
+        if lost and len(lost) == len(asked):
+            # Whatever this is, the next attempt does not go on with it.
+            self.remember(context, msgspec.structs.replace(progress, plan={}))
+            raise no_usage(header)
+        if lost:
             self.log.warning("The file has no column for %s; its columns: %s", ", ".join(lost), ", ".join(header))
         return self.manifest_of(
             entries,

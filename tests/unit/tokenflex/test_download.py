@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from nightshift.errors import Forbidden, JobFailed, NotFound, Unreachable
+from include.standins import Fault, FaultKind
+from nightshift.errors import BadResponse, Forbidden, JobFailed, NotFound, Unreachable
 from nightshift.lake.landing import Landing, Manifest
 from nightshift.lake.store import Lake
 from tests.dying import dying
@@ -109,6 +110,86 @@ def test_an_empty_file_and_one_with_a_header_only_have_no_rows(
         manifest, body = fetched(vendor, api, lake)
         assert (manifest.rows, body) == (0, content)
         api.clear()
+
+
+PAGE = "<html>\n<head><title>Sign in</title></head>\n<body>to the proxy</body>\n</html>\n"
+NOT_A_FILE = {
+    "page": PAGE.encode(),
+    "page behind blanks": b"\r\n" * 200 + PAGE.upper().encode(),
+    "page with a mark": b"\xef\xbb\xbf <!-- hidden --> " + PAGE.encode(),
+    "page in UTF-16": PAGE.encode("utf-16"),
+    "page in UTF-16 without a mark": PAGE.encode("utf-16-le"),
+    "XML": b'<?xml version="1.0"?><Error><Code>SlowDown</Code></Error>',
+    "object": b'{"message": "no data"}',
+    "object behind a mark": b'\xef\xbb\xbf\n{\n  "message": "no data"\n}',
+    "empty object": b"{ }",
+    "array": b"[]",
+    "array of objects": b'[ {"usageDate": "2026-11-21"} ]',
+}
+
+
+@pytest.mark.parametrize("content", NOT_A_FILE.values(), ids=NOT_A_FILE)
+def test_what_is_no_file_is_a_broken_answer_of_which_nothing_is_landed(
+    vendor: Vendor, api: FakeExecutionApi, lake: Path, content: bytes
+) -> None:
+    usage, vendor.file = vendor.file, content
+    error = api.run(download_task(vendor.keys()[0])).error
+    assert isinstance(error, BadResponse)
+    assert "came instead of the usage file" in str(error)
+    assert len(vendor.downloads_seen) == 5
+    assert list(lake.rglob("page-*")) == list(lake.rglob("manifest.json")) == []
+    vendor.file = usage
+    assert fetched(vendor, api, lake)[1] == usage
+
+
+@pytest.mark.parametrize("kind", [FaultKind.HTML_200, FaultKind.WRONG_CONTENT_TYPE])
+def test_a_page_once_is_asked_past(vendor: Vendor, api: FakeExecutionApi, lake: Path, kind: FaultKind) -> None:
+    page = PAGE if kind is FaultKind.HTML_200 else None
+    vendor.faults.add(Fault(kind=kind, origin="download", content_type="text/html; charset=utf-8", body=page))
+    assert fetched(vendor, api, lake)[1] == vendor.file
+    assert [one.status for one in vendor.downloads_seen] == [200, 200]
+
+
+def test_a_page_in_the_middle_of_a_file_costs_nothing_that_is_landed(
+    vendor: Vendor, api: FakeExecutionApi, lake: Path
+) -> None:
+    vendor.file = big_file()
+    vendor.breaks(3_500_000)
+    vendor.faults.add(Fault(kind=FaultKind.HTML_200, origin="download", content_type="", body=PAGE))
+    manifest, body = fetched(vendor, api, lake)
+    assert body == vendor.file
+    assert [one.status for one in vendor.downloads_seen] == [200, 200, 206]
+    assert manifest.notes["fetched_bytes"] == len(vendor.file)
+
+
+@pytest.mark.parametrize("name", ["{Geo}", "[Geo]", "<5 minutes"])
+def test_a_category_of_a_customers_own_is_no_page(vendor: Vendor, api: FakeExecutionApi, lake: Path, name: str) -> None:
+    vendor.file = f"{name},usageDate,tokensConsumed\nDE,2026-11-21,1\n".encode()
+    assert fetched(vendor, api, lake)[1] == vendor.file
+
+
+@pytest.mark.parametrize("content", [b"2026-11-21,ann,1\n2026-11-21,bob,2\n", b"usageDate;userName;tokensConsumed\n"])
+def test_a_file_whose_first_line_names_nothing_that_was_asked_for_is_refused_and_fetched_anew(
+    vendor: Vendor, api: FakeExecutionApi, lake: Path, content: bytes
+) -> None:
+    usage, vendor.file = vendor.file, content
+    error = api.run(download_task(vendor.keys()[0])).error
+    assert isinstance(error, BadResponse)
+    assert "names none of the fields and metrics" in str(error)
+    assert "csv of this export" in str(error)
+    assert list(lake.rglob("manifest.json")) == []
+    vendor.file = usage
+    manifest, body = fetched(vendor, api, lake)
+    assert (manifest.rows, body) == (2, usage)
+    assert len(vendor.downloads_seen) == 2
+
+
+def test_a_column_that_is_missing_is_told(
+    vendor: Vendor, api: FakeExecutionApi, lake: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    manifest, _ = fetched(vendor, api, lake, metrics=["tokensConsumed", "useCount"])
+    assert manifest.rows == 2
+    assert "no column for useCount" in capsys.readouterr().out
 
 
 def test_an_ended_link_is_renewed_right_before_it_is_used(vendor: Vendor, api: FakeExecutionApi, lake: Path) -> None:
