@@ -57,6 +57,11 @@ class FlexDeployAdapter(JobAdapter):
         return self.hook.settings.requests_per_minute
 
     @property
+    def may_have_cancelled(self) -> bool:
+        """Whether what is ABORTED may have been ended by us: only with a route ``abort``; without one a person has."""
+        return self.hook.routes.get(Call.ABORT) is not None
+
+    @property
     def marker_code(self) -> str | None:
         """Code of the FlexField that holds the marker; ``None``: nothing does."""
         code = self.marker_flex_field or self.hook.extra("marker_flex_field")

@@ -32,6 +32,8 @@ class ProjectJobOperator(VendorJobOperator):
     ``Ambiguous``, whose message says how a person resolves it; with it, it looks among approvals and schedules first.
 
     When the task is killed, its approvals are rejected and its schedule is cancelled; what runs cannot be stopped.
+    A request that has failed, was aborted or rejected is the answer, also for a retry that did not see it end: only a
+    clear makes another one, unless an attempt of this task has stopped it.
 
     :param project_id: id of the project (templated, as all that the vendor is asked for)
     :param project: its path instead, folders and name: ``FlexDeploy/Human Resources/Payroll``
@@ -59,6 +61,7 @@ class ProjectJobOperator(VendorJobOperator):
     operator_extra_links = (WorkflowRequestLink(),)
     job_link: ClassVar[WorkflowRequestLink] = WorkflowRequestLink()
     ui_color = "#dff0ea"
+    failure_stands: ClassVar[bool] = True
     request_type: ClassVar[type[JobRequest]]
     adapter_type: ClassVar[type[JobAdapter] | str] = ADAPTER
 

@@ -97,7 +97,8 @@ JOB_STATES: Mapping[RequestState, JobState] = {
     RequestState.COMPLETED: JobState.SUCCEEDED,
     RequestState.FAILED: JobState.FAILED,
     RequestState.ABORTED: JobState.CANCELLED,
-    RequestState.REJECTED: JobState.CANCELLED,
+    # A person's no, also where we have rejected it for a person: nobody can tell the two apart.
+    RequestState.REJECTED: JobState.FAILED,
     RequestState.UNKNOWN: JobState.UNKNOWN,
 }
 

@@ -81,6 +81,13 @@ class JobAdapter(ABC):
         """What the connection allows all polls together, None without limit; read once the adapter is open."""
         return None
 
+    @property
+    def may_have_cancelled(self) -> bool:
+        """A job that ended as cancelled may have been ended by our own :meth:`cancel`; ``False``: somebody else ended
+        it, which is the answer. Read once the adapter is open.
+        """
+        return self.can_cancel
+
     def name_of(self, payload: Any, marker: str) -> str:
         """Return the exact name under which the vendor will list the job; kept in the intent before it is asked for."""
         return marker

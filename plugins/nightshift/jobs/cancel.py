@@ -71,22 +71,25 @@ def cancel_in_thread(
     *,
     spared: Callable[[], str] = str,
     timeout: float = CANCEL_TIMEOUT,
-) -> None:
+) -> bool:
     """Do the same from a signal handler, which may have interrupted an event loop of this very thread.
 
     :param spared: says why the job is left alone; empty where it is not
     :param timeout: seconds to wait for it; the supervisor kills a task some 5 s after the signal anyway.
     """
+    taken = False
 
     def run() -> None:
+        nonlocal taken
         if reason := spared():
             log.log(logging.INFO, f"{reason}: job {job_id} is left alone.")
         else:
-            asyncio.run(cancel_by_spec(spec, job_id, why, log))
+            taken = asyncio.run(cancel_by_spec(spec, job_id, why, log))
 
     thread = threading.Thread(target=run, name="cancel job", daemon=True)
     thread.start()
     thread.join(timeout)
+    return taken
 
 
 PAUSES = (0.0, 5.0, 20.0)

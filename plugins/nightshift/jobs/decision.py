@@ -33,6 +33,13 @@ class Finished(msgspec.Struct, frozen=True):
     reason: str
 
 
+class Over(msgspec.Struct, frozen=True):
+    """Take this job as the task's; it has ended, and not well: that is the answer, until somebody asks for another."""
+
+    id: str
+    reason: str
+
+
 class AwaitCancel(msgspec.Struct, frozen=True):
     """Wait until this job, which is in the way, has ended; then decide again. ``cancel``: have the vendor end it."""
 
@@ -55,7 +62,7 @@ class AskPerson(msgspec.Struct, frozen=True):
     candidates: tuple[str, ...] = ()
 
 
-Decision = Submit | Adopt | Finished | AwaitCancel | Look | AskPerson
+Decision = Submit | Adopt | Finished | Over | AwaitCancel | Look | AskPerson
 
 
 class Situation(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,6 +79,8 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
         and the vendor's list is not late any more.
     :param can_find: the vendor can be asked for a marker.
     :param can_cancel: the vendor can be asked to end a job.
+    :param may_have_cancelled: a job that ended as cancelled may have been ended by an attempt of this task.
+    :param failure_stands: a job that ended without success is the answer also of a retry; only a clear makes it again.
     :param resolution: a person's word.
     """
 
@@ -85,13 +94,15 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
     settle: float = 30.0
     can_find: bool = True
     can_cancel: bool = True
+    may_have_cancelled: bool = True
+    failure_stands: bool = False
     resolution: Resolution | None = None
 
 
 def decide(seen: Situation) -> Decision:
     """Decide what to do about the task's job.
 
-    A retry goes on with the job there is; a clear of a task that had handed over its result makes the job again; what
+    A retry goes on with the job there is, or makes a new one where that has failed and a failure does not stand; a clear of a task that had handed over its result makes the job again; what
     a vendor may or may not have taken is looked up, and where it cannot be, a person is asked. It never answers
     ``Submit`` while an earlier request may still turn into a job.
     """
@@ -140,7 +151,8 @@ def _after_done(seen: Situation, record: JobRecord, job_id: str) -> Decision:
 def _with_job(seen: Situation, job_id: str, remote: JobStatus | None) -> Decision:
     if remote is None:
         # If a kill of the attempt before has cancelled it, this is heard of only later.
-        return Adopt(job_id, "made by an earlier attempt, how it stands is not known yet", Ending.AGAIN_IF_CANCELLED)
+        ending = Ending.AGAIN_IF_CANCELLED if _may_be_ours(seen) else Ending.VERDICT
+        return Adopt(job_id, "made by an earlier attempt, how it stands is not known yet", ending)
     intent = seen.record.intent if seen.record is not None else None
     other_payload = intent is not None and intent.payload_hash != seen.payload_hash
     if remote.state is JobState.CANCELLING:
@@ -149,13 +161,29 @@ def _with_job(seen: Situation, job_id: str, remote: JobStatus | None) -> Decisio
         if other_payload:
             return AwaitCancel(job_id, "the task now asks for something else", cancel=seen.can_cancel)
         # A clear cancels through the trigger or the worker, maybe after this attempt has started.
-        ending = Ending.AGAIN_IF_CANCELLED if seen.cleared else Ending.VERDICT
+        ending = Ending.AGAIN_IF_CANCELLED if seen.cleared and _may_be_ours(seen) else Ending.VERDICT
         return Adopt(job_id, "made by an earlier attempt and still active", ending)
     if remote.state in SUCCEEDED and not other_payload:
         return Finished(job_id, "made by an earlier attempt that did not see its success")
     if remote.state in SUCCEEDED:
         return Submit("the task now asks for something else")
+    if seen.failure_stands and not seen.cleared and not other_payload and not _was_meant(seen, remote.state):
+        return Over(job_id, f"it ended as {remote.label()}, and nobody has asked for another")
     return Submit(f"the job of the attempt before ended as {remote.label()}")
+
+
+def _may_be_ours(seen: Situation) -> bool:
+    return seen.may_have_cancelled or (seen.record is not None and seen.record.cancelled)
+
+
+def _was_meant(seen: Situation, state: JobState) -> bool:
+    """Tell whether the end of a job is the one that this task has waited for, to make it anew."""
+    record = seen.record
+    if record is None:
+        return False
+    if record.cancelled or record.ending is Ending.AGAIN:
+        return True
+    return record.ending is Ending.AGAIN_IF_CANCELLED and seen.may_have_cancelled and state is JobState.CANCELLED
 
 
 def _in_doubt(seen: Situation) -> Decision:

@@ -32,7 +32,18 @@ from nightshift.errors import (
 from nightshift.http.timely import SendWindow, sent_within
 from nightshift.jobs.adapter import Immediate, JobAdapter
 from nightshift.jobs.cancel import Twins, cancel_job
-from nightshift.jobs.decision import Adopt, AskPerson, AwaitCancel, Decision, Finished, Look, Situation, Submit, decide
+from nightshift.jobs.decision import (
+    Adopt,
+    AskPerson,
+    AwaitCancel,
+    Decision,
+    Finished,
+    Look,
+    Over,
+    Situation,
+    Submit,
+    decide,
+)
 from nightshift.jobs.poller import Log
 from nightshift.jobs.record import Ending, JobRecord, JobStore, is_refused_to_this_attempt
 from nightshift.jobs.state import Intent, JobState, JobStatus, RunIdentity, payload_hash
@@ -54,12 +65,16 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
 
     :param max_tries: Airflow's ``max_tries``.
     :param payload: what to ask the vendor for, as JSON; equal payloads mean the same job.
+    :param cancels: the task cancels its job when it is killed, cleared, or out of time.
+    :param failure_stands: a job that ended without success is made again only by a clear.
     """
 
     run: RunIdentity
     number: int
     max_tries: int
     payload: Any
+    cancels: bool = True
+    failure_stands: bool = False
 
 
 class SubmitOnce:
@@ -144,6 +159,8 @@ class SubmitOnce:
             settle=self._adapter.send_within + self._adapter.settle,
             can_find=self._adapter.can_find,
             can_cancel=self._adapter.can_cancel,
+            may_have_cancelled=attempt.cancels and self._adapter.may_have_cancelled,
+            failure_stands=attempt.failure_stands,
             resolution=resolution,
         )
 
@@ -245,7 +262,7 @@ class SubmitOnce:
                 )
             raise
 
-    async def _take(self, seen: Situation, decision: Adopt | Finished | AwaitCancel) -> JobRecord:
+    async def _take(self, seen: Situation, decision: Adopt | Finished | Over | AwaitCancel) -> JobRecord:
         now = self._clock()
         old = seen.record if seen.record is not None and seen.record.intent is not None else None
         same = old is not None and old.id in (None, decision.id) and seen.resolution is None
@@ -255,7 +272,12 @@ class SubmitOnce:
         ending = decision.ending if isinstance(decision, Adopt) else Ending.VERDICT
         if isinstance(decision, AwaitCancel):
             ending = Ending.AGAIN
-        elif old.ending is Ending.AGAIN_IF_CANCELLED and old.id == decision.id:
+        elif (
+            isinstance(decision, Adopt)
+            and old.ending is Ending.AGAIN_IF_CANCELLED
+            and old.id == decision.id
+            and (seen.may_have_cancelled or old.cancelled)
+        ):
             ending = old.ending
         known = {job.id: job for job in (*(seen.found or ()), *([seen.remote] if seen.remote else []))}
         record = self._store.save(

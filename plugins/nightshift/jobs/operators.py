@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Sequence
 from datetime import timedelta
@@ -80,6 +81,8 @@ class VendorJobOperator(BaseOperator):
     operator_extra_links = (JobLink(),)
     ui_color = "#e8ecf8"
     job_link: ClassVar[JobLink] = JobLink()
+    failure_stands: ClassVar[bool] = False
+    """A retry that finds that the job has ended without success fails with that; only a clear makes it again."""
 
     def __init__(
         self,
@@ -110,6 +113,7 @@ class VendorJobOperator(BaseOperator):
         self.job_url: str | None = None
         self._job_id: str | None = None
         self._killed = False
+        self._cancelled = False
         self._left_alone = ""
         self._context: Context | None = None
 
@@ -155,6 +159,8 @@ class VendorJobOperator(BaseOperator):
             number=ti.try_number,
             max_tries=ti.max_tries,
             payload=self.payload(context),
+            cancels=self.cancel_on_failure,
+            failure_stands=self.failure_stands,
         )
         before = store.load()
         made = await SubmitOnce(
@@ -209,6 +215,7 @@ class VendorJobOperator(BaseOperator):
         except (TaskDeferred, AirflowSkipException):
             raise
         except BaseException as error:
+            self._note_cancelled(context)
             if isinstance(error, Exception):
                 await self._abandon(context, error)
             await self.after_failure(context, error, self._ended())
@@ -237,7 +244,7 @@ class VendorJobOperator(BaseOperator):
             record = self._take_note(store, record, event)
             self._measure(adapter, record, event)
             if event.kind is EventKind.ENDED:
-                if not self._redo(record, event):
+                if not self._redo(adapter, record, event):
                     return await self._finish(context, adapter, store, record, event), ""
                 record = None
             elif event.kind in (EventKind.TIMED_OUT, EventKind.NOT_SHOWN, EventKind.REFUSED):
@@ -250,7 +257,7 @@ class VendorJobOperator(BaseOperator):
         plan = self._plan(record, adapter)
         if self._killed:
             if self.cancel_on_failure and not self._left_alone:
-                await cancel_job(adapter, plan.job_id, "The task was killed", self.log)
+                self._cancelled |= await cancel_job(adapter, plan.job_id, "The task was killed", self.log)
             raise stopped(adapter, plan.job_id)
         event = await look(adapter, Watch(plan, time.time()), self.log, self.look if self.deferrable else None)
         if event is not None:
@@ -301,10 +308,13 @@ class VendorJobOperator(BaseOperator):
         if event.kind is EventKind.ENDED and record.intent is not None:
             took(Metric.JOBS_DURATION, max(event.at - record.intent.at, 0.0), vendor=adapter.vendor, state=state)
 
-    def _redo(self, record: JobRecord, event: JobEvent) -> bool:
-        if record.ending is Ending.AGAIN_IF_CANCELLED:
-            return event.seen.state is JobState.CANCELLED
-        return record.ending is Ending.AGAIN
+    def _redo(self, adapter: JobAdapter, record: JobRecord, event: JobEvent) -> bool:
+        if record.ending is not Ending.AGAIN_IF_CANCELLED:
+            return record.ending is Ending.AGAIN
+        if record.cancelled:
+            return event.seen.state in FAILED
+        may_be_ours = self.cancel_on_failure and adapter.may_have_cancelled
+        return may_be_ours and event.seen.state is JobState.CANCELLED
 
     async def _finish(
         self, context: Context, adapter: JobAdapter, store: JobStore, record: JobRecord, event: JobEvent
@@ -340,6 +350,7 @@ class VendorJobOperator(BaseOperator):
         taken = self.cancel_on_failure and await cancel_job(
             adapter, event.job_id, "The time allowed for it is over", self.log
         )
+        self._cancelled = taken
         raise timed_out(adapter, event, cancelled=taken)
 
     def on_kill(self) -> None:
@@ -350,13 +361,23 @@ class VendorJobOperator(BaseOperator):
         """
         self._killed = True
         if self._job_id is not None and self.cancel_on_failure:
-            cancel_in_thread(self.adapter(), self._job_id, "The task was killed", self.log, spared=self._spared)
+            why = "The task was killed"
+            self._cancelled = cancel_in_thread(self.adapter(), self._job_id, why, self.log, spared=self._spared)
 
     def _spared(self) -> str:
         if self._context is None:
             return ""
         self._left_alone = spared(self._context["ti"], self._context["task_state_store"], self.log)
         return self._left_alone
+
+    def _note_cancelled(self, context: Context) -> None:
+        """Keep that the vendor took our cancellation: its word that the job has ended is no answer then."""
+        if not self._cancelled:
+            return
+        with contextlib.suppress(Exception):  # A newer attempt has the record, or Airflow is gone: it asks the vendor.
+            record = (store := self._store(context)).load()
+            if record is not None and record.id == self._job_id:
+                store.save(record.changed(cancelled=True))
 
     async def _abandon(self, context: Context, error: Exception) -> None:
         """Cancel a job that nobody will wait for any more: this was the last attempt, and it failed."""

@@ -30,7 +30,7 @@ class Ending(StrEnum):
     VERDICT = "verdict"
     """It is the answer."""
     AGAIN_IF_CANCELLED = "again_if_cancelled"
-    """It is the answer, but a cancellation was meant for the attempt before a clear: make the job anew."""
+    """It is the answer, but a cancellation of ours was meant for the attempt before: make the job anew."""
     AGAIN = "again"
     """This job is in the way and only has to end before a new one is made."""
 
@@ -46,6 +46,7 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
     :param lost: the request has left, and its attempt knows that the answer was lost; without it an attempt may still
         be about to send it.
     :param named: a person named this job; whether it is this task's is looked at once more when it has ended.
+    :param cancelled: an attempt of this task had the vendor end the job, and the vendor took it.
     :param done: our attempt has fetched the job's result and hands it to Airflow.
     :param max_tries: Airflow's ``max_tries`` of the latest attempt. A clear raises it; a retry does not.
     :param attempt: the latest attempt that took charge, and when it did.
@@ -65,6 +66,7 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
     refused: bool = False
     lost: bool = False
     named: bool = False
+    cancelled: bool = False
     done: bool = False
     max_tries: int = 0
     attempt: int = 1

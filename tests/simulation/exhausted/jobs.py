@@ -6,6 +6,8 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator
 
+from msgspec.structs import replace
+
 from nightshift.jobs.decision import (
     Adopt,
     AskPerson,
@@ -13,12 +15,13 @@ from nightshift.jobs.decision import (
     Decision,
     Finished,
     Look,
+    Over,
     Situation,
     Submit,
     decide,
 )
 from nightshift.jobs.record import Ending, JobRecord, Resolution
-from nightshift.jobs.state import ACTIVE, SUCCEEDED, Intent, JobState, JobStatus, RunIdentity
+from nightshift.jobs.state import ACTIVE, FAILED, SUCCEEDED, Intent, JobState, JobStatus, RunIdentity
 from tests.simulation.exhausted.world import Broken
 
 RUN = RunIdentity(dag_id="d", run_id="r", task_id="t")
@@ -40,6 +43,8 @@ def records() -> Iterator[JobRecord | None]:
         # What is done has an id: its result was fetched by it.
         for job_id in ("7",) if done else (None, "7"):
             yield JobRecord(intent=INTENT, id=job_id, refused=refused, lost=lost, named=named, done=done)
+    for cancelled, ending in itertools.product((False, True), Ending):
+        yield JobRecord(intent=INTENT, id="7", cancelled=cancelled, ending=ending)
 
 
 def lists() -> Iterator[tuple[JobStatus, ...] | None]:
@@ -63,13 +68,18 @@ def resolutions() -> Iterator[Resolution | None]:
 
 def situations() -> Iterator[Situation]:
     """Give every situation once. The list of jobs does not count where a record names one, and the other way round."""
-    flags = tuple(itertools.product((1, 2, 3), (False, True), (False, True), (False, True), ("h", "other")))
+    # What cannot be cancelled was not cancelled by us.
+    cancels = ((False, False), (True, False), (True, True))
+    flags = tuple(itertools.product((1, 2, 3), (False, True), (False, True), cancels, (False, True), ("h", "other")))
     for record in records():
         named = record is not None and record.id is not None
         for remote, found in [(one, None) for one in words()] if named else [(None, one) for one in lists()]:
-            for attempt, cleared, can_find, can_cancel, payload in flags:
+            for attempt, cleared, can_find, (can_cancel, may_have_cancelled), failure_stands, payload in flags:
                 if found is not None and (not can_find or (attempt == 1 and (record is None or record.intent is None))):
                     # A first attempt has asked for nothing that could be found.
+                    continue
+                if found is not None and len(found) > 1 and (failure_stands or may_have_cancelled is not can_cancel):
+                    # Of several, no end is looked at.
                     continue
                 for age, resolution in itertools.product((0.0, SETTLE - 0.5, SETTLE, 1e6), resolutions()):
                     yield Situation(
@@ -83,6 +93,8 @@ def situations() -> Iterator[Situation]:
                         settle=SETTLE,
                         can_find=can_find,
                         can_cancel=can_cancel,
+                        may_have_cancelled=may_have_cancelled,
+                        failure_stands=failure_stands,
                         resolution=resolution,
                     )
 
@@ -108,14 +120,22 @@ def judge(seen: Situation, said: Decision) -> str:
                 return "a job is adopted that has ended"
             if other and said.id in known:
                 return "a job is adopted that is for something else"
-            if said.id not in known and said.ending is Ending.VERDICT:
+            ours = seen.may_have_cancelled or (record is not None and record.cancelled)
+            if ours and said.ending is Ending.VERDICT and (said.id not in known or seen.cleared):
                 return "a cancellation that was meant for the attempt before would be taken for the verdict"
+            if not ours and said.ending is not Ending.VERDICT:
+                return "a job that somebody else has ended would be made again"
         case Finished():
             was_handed_over = record is not None and record.done and said.id == record.id
             if not was_handed_over and said.id not in through:
                 return "success is said of a job that nobody saw succeed"
             if other or (was_handed_over and seen.cleared):
                 return "an old result is given for a new question"
+        case Over():
+            if said.id not in known or known[said.id].state not in FAILED:
+                return "failure is said of a job that nobody saw fail"
+            if not seen.failure_stands or seen.cleared or other or (record is not None and record.cancelled):
+                return "a failure is the answer, and another job is wanted"
         case AwaitCancel():
             if said.id not in alive:
                 return "a job is waited for that nobody sees"
@@ -147,6 +167,8 @@ def _submitted(seen: Situation, alive: set[str], through: set[str], *, other: bo
     if record.id is not None:
         if seen.remote is None:
             return "a new job, and nobody knows how the old one stands"
+        if seen.failure_stands and not seen.cleared and not other and not _was_ours(seen, record):
+            return "what somebody has ended, or what has failed, is made again unasked"
         return "a job is made again that has succeeded" if through and not other else ""
     if not seen.can_find or seen.found is None:
         return "a new job on a guess"
@@ -155,6 +177,13 @@ def _submitted(seen: Situation, alive: set[str], through: set[str], *, other: bo
     if len(seen.found) > 1 and not (other and len(through) == 1):
         return "a new job beside several that somebody has to look at"
     return "a job is made again that has succeeded" if through and not other else ""
+
+
+def _was_ours(seen: Situation, record: JobRecord) -> bool:
+    """Say whether the end of a job was ours, or what was waited for to make it again."""
+    meant = record.ending is Ending.AGAIN_IF_CANCELLED and seen.may_have_cancelled
+    is_cancelled = seen.remote is not None and seen.remote.state is JobState.CANCELLED
+    return record.cancelled or record.ending is Ending.AGAIN or (meant and is_cancelled)
 
 
 def _is_over(seen: Situation) -> bool:
@@ -213,6 +242,11 @@ MUTANTS: dict[str, Decide] = {
     "what is cancelled by us is the verdict": _instead(
         lambda seen, said: Adopt(said.id, said.reason) if isinstance(said, Adopt) and seen.remote is None else said
     ),
+    "a person's abort is taken for our own": lambda seen: decide(_changed(seen, may_have_cancelled=True)),
+    "a retry makes a failure again": lambda seen: decide(_changed(seen, failure_stands=False)),
+    "our own end is the verdict": lambda seen: decide(
+        _changed(seen, record=_changed_record(seen.record, cancelled=False))
+    ),
     "a healthy job is cancelled": _instead(
         lambda seen, said: (
             AwaitCancel(said.id, "in the way", cancel=True)
@@ -240,6 +274,8 @@ def _without_word(seen: Situation) -> Situation:
 
 
 def _changed(seen: Situation, **changes: object) -> Situation:
-    from msgspec.structs import replace
-
     return replace(seen, **changes)
+
+
+def _changed_record(record: JobRecord | None, **changes: object) -> JobRecord | None:
+    return None if record is None else record.changed(**changes)

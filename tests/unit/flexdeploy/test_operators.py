@@ -189,6 +189,98 @@ def test_a_task_that_is_marked_failed_while_it_waits_stops_its_request(
     assert vendor.state(12001) is State.REJECTED
 
 
+def ended(vendor: Vendor, how: str) -> None:
+    """Let a person at FlexDeploy end the request."""
+    {"abort": vendor.abort, "reject": vendor.reject}[how](12001)
+
+
+def hindered(vendor: Vendor, how: str) -> dict[str, Any]:
+    if how == "reject":
+        return gated(vendor, "approval")
+    vendor.turn(deploy_seconds=3600.0)
+    return {}
+
+
+@pytest.mark.parametrize("how", ["abort", "reject"])
+@pytest.mark.parametrize("began", ["clear", "retry"])
+def test_what_a_person_ends_at_flexdeploy_is_the_answer_whoever_waits_for_it(
+    vendor: Vendor, api: FakeExecutionApi, how: str, began: str
+) -> None:
+    more = hindered(vendor, how)
+    assert api.run(task("deploy", **more)).state == "deferred"
+    if began == "clear":
+        api.clear()
+    one = task("deploy", **more)
+    waiting = api.run(one)
+    if how == "reject":
+        waiting = api.run(one, resume=("resume", api.fire(waiting.message)))
+    assert waiting.state == "deferred"
+    ended(vendor, how)
+    run = api.run(one, resume=("resume", api.fire(waiting.message)))
+    assert (run.state, type(run.error)) == ("failed", JobFailed), run.error
+    assert vendor.starts() == 1
+
+
+@pytest.mark.parametrize("how", ["abort", "reject", "fail"])
+def test_what_ends_while_no_worker_looks_is_not_asked_for_again_by_a_retry_but_by_a_clear(
+    vendor: Vendor, api: FakeExecutionApi, how: str
+) -> None:
+    more = hindered(vendor, how) if how != "fail" else {}
+    if how == "fail":
+        vendor.faults.add(vendor_fault("run_fails"))
+    assert api.run(task("deploy", **more)).state == "deferred"
+    if how == "fail":
+        vendor.hours_pass()
+    else:
+        ended(vendor, how)
+    run = api.run(task("deploy", **more))
+    assert (run.state, type(run.error)) == ("failed", JobFailed), run.error
+    assert vendor.starts() == 1
+    api.clear()
+    assert api.run(task("deploy", **more)).state == "deferred"
+    assert vendor.starts() == 2
+
+
+ABORTS = {"abort": "POST /rest/v1/workflowrequest/{id}/abort"}
+
+
+def test_what_a_clear_has_aborted_by_the_sites_own_route_is_made_again() -> None:
+    with Vendor(abort_path="/rest/v1/workflowrequest/{workflowRequestId}/abort", deploy_seconds=3600.0) as vendor:
+        api = FakeExecutionApi(connections={"flexdeploy_default": connection(vendor.url, paths=ABORTS)})
+        trigger = api.trigger(api.run(task("deploy")).message)
+        api.clear()
+        # The new attempt starts before the abort that the clear caused has arrived.
+        one = task("deploy")
+        waiting = api.run(one)
+        with api.comms():
+            asyncio.run(trigger.on_kill())
+        assert vendor.state(12001) is State.ABORTED
+        again = api.run(one, resume=("resume", api.fire(waiting.message)))
+        assert (again.state, vendor.starts()) == ("deferred", 2)
+
+
+def test_a_task_that_never_cancels_takes_no_abort_for_its_own(vendor: Vendor, api: FakeExecutionApi) -> None:
+    api.connections = {"flexdeploy_default": connection(vendor.url, paths=ABORTS)}
+    more = {**hindered(vendor, "abort"), "cancel_on_failure": False}
+    api.run(task("deploy", **more))
+    api.clear()
+    waiting = api.run(task("deploy", **more))
+    ended(vendor, "abort")
+    run = api.run(task("deploy", **more), resume=("resume", api.fire(waiting.message)))
+    assert (type(run.error), vendor.starts()) == (JobFailed, 1)
+
+
+def test_what_ran_out_of_time_and_was_stopped_by_its_task_is_made_again_by_the_retry(
+    vendor: Vendor, api: FakeExecutionApi
+) -> None:
+    more = gated(vendor, "approval")
+    run = api.run(task("deploy", waiting_timeout=0.2, **more), follow=True)
+    assert isinstance(run.error, JobTimedOut)
+    assert vendor.state(12001) is State.REJECTED
+    assert api.run(task("deploy", **more)).state == "deferred"
+    assert vendor.starts() == 2
+
+
 def test_a_success_is_not_spoilt_by_a_server_that_shows_no_executions(vendor: Vendor, api: FakeExecutionApi) -> None:
     done = {"requestStatus": "COMPLETED"}
     vendor.answers("GET", "/rest/v1/workflowrequest/12001", {"workflowRequestId": 12001, **done})

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from nightshift.jobs.decision import Adopt, AskPerson, AwaitCancel, Finished, Look, Situation, Submit, decide
+from nightshift.jobs.decision import Adopt, AskPerson, AwaitCancel, Finished, Look, Over, Situation, Submit, decide
 from nightshift.jobs.record import Ending, JobRecord, Resolution
 from nightshift.jobs.state import ACTIVE, FAILED, Intent, JobState, JobStatus, RunIdentity
 
@@ -13,6 +13,9 @@ RUN = RunIdentity(dag_id="d", run_id="r", task_id="t")
 INTENT = Intent(marker=RUN.marker(1), generation=1, payload_hash="h", at=100.0, attempt=1, run=RUN)
 IN_DOUBT = JobRecord(intent=INTENT)
 MADE = JobRecord(intent=INTENT, id="7")
+CANCELLED = JobRecord(intent=INTENT, id="7", cancelled=True)
+WAITED_OUT = JobRecord(intent=INTENT, id="7", ending=Ending.AGAIN)
+CLEARED = JobRecord(intent=INTENT, id="7", ending=Ending.AGAIN_IF_CANCELLED)
 DONE = JobRecord(intent=INTENT, id="7", done=True)
 REFUSED = JobRecord(intent=INTENT, refused=True)
 
@@ -25,6 +28,8 @@ RUNNING, SUCCESS, BROKEN, GONE = (
     job(state) for state in (JobState.RUNNING, JobState.SUCCEEDED, JobState.FAILED, JobState.GONE)
 )
 STOPPING, STOPPED = job(JobState.CANCELLING), job(JobState.CANCELLED)
+STANDS = {"attempt": 2, "failure_stands": True}
+NOT_OURS = {**STANDS, "may_have_cancelled": False}
 OTHER = job(JobState.RUNNING, "8")
 
 TABLE: list[tuple[str, dict[str, Any], Any]] = [
@@ -44,6 +49,15 @@ TABLE: list[tuple[str, dict[str, Any], Any]] = [
     ("retry, failed", {"record": MADE, "attempt": 2, "remote": BROKEN}, Submit),
     ("retry, cancelled", {"record": MADE, "attempt": 2, "remote": STOPPED}, Submit),
     ("retry, gone", {"record": MADE, "attempt": 2, "remote": GONE}, Submit),
+    ("retry, failed, and a failure stands", {"record": MADE, **STANDS, "remote": BROKEN}, Over),
+    ("retry, cancelled, and a failure stands", {"record": MADE, **STANDS, "remote": STOPPED}, Over),
+    ("clear, failed, and a failure stands", {"record": MADE, **STANDS, "cleared": True, "remote": BROKEN}, Submit),
+    ("retry, failed, another payload", {"record": MADE, **STANDS, "payload_hash": "x", "remote": BROKEN}, Submit),
+    ("retry, ended by us", {"record": CANCELLED, **NOT_OURS, "remote": BROKEN}, Submit),
+    ("retry, the one that was in the way", {"record": WAITED_OUT, **NOT_OURS, "remote": BROKEN}, Submit),
+    ("after a clear, cancelled", {"record": CLEARED, **STANDS, "remote": STOPPED}, Submit),
+    ("after a clear, cancelled by somebody else", {"record": CLEARED, **NOT_OURS, "remote": STOPPED}, Over),
+    ("after a clear, failed", {"record": CLEARED, **STANDS, "remote": BROKEN}, Over),
     ("retry, vendor silent", {"record": MADE, "attempt": 2, "remote": None}, Adopt),
     ("being cancelled", {"record": MADE, "attempt": 2, "remote": STOPPING}, AwaitCancel),
     ("clear after our success", {"record": DONE, "attempt": 2, "cleared": True}, Submit),
@@ -94,6 +108,15 @@ def test_a_clear_expects_the_cancellation_that_it_caused() -> None:
     assert isinstance(after_crash, Adopt)
     assert after_clear.ending is Ending.AGAIN_IF_CANCELLED
     assert after_crash.ending is Ending.VERDICT
+
+
+@pytest.mark.parametrize("remote", [RUNNING, None])
+def test_a_cancellation_that_cannot_be_ours_is_the_answer(remote: JobStatus | None) -> None:
+    given = {"payload_hash": "h", "remote": remote, "attempt": 2, "cleared": True, "may_have_cancelled": False}
+    said = decide(Situation(record=MADE, **given))
+    assert said == Adopt("7", said.reason, Ending.VERDICT)
+    known = decide(Situation(record=CANCELLED, **given))
+    assert known == Adopt("7", known.reason, Ending.AGAIN_IF_CANCELLED)
 
 
 @pytest.mark.parametrize("can_cancel", [True, False])

@@ -434,8 +434,10 @@ def test_a_kill_on_the_worker_cancels_the_job(vendor: Acme, api: FakeExecutionAp
     assert vendor.jobs["job-1"].cancels == 1
     assert run.state == "up_for_retry", "a worker that is shut down is no reason to give the task up"
     assert "told to stop" in str(run.error)
+    assert api.task_store[RECORD_KEY]["cancelled"] is True
     vendor.script = ("done",)
     assert api.run(job_task(), follow=True).result["job_id"] == "job-2"
+    assert api.task_store[RECORD_KEY]["cancelled"] is False
 
 
 def test_a_mark_as_success_leaves_the_job_alone_on_the_worker_too(vendor: Acme, api: FakeExecutionApi) -> None:
