@@ -4,7 +4,7 @@ arrays.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from include.standins.flexdeploy import shown
@@ -13,7 +13,7 @@ from include.standins.flexdeploy.request_api import NO_CHANGES, RequestApi
 from include.standins.flexdeploy.service import Service
 from include.standins.flexdeploy.site import Folder, Project, Workflow
 from include.standins.flexdeploy.starting import Starting
-from include.standins.flexdeploy.switches import ListShape
+from include.standins.flexdeploy.switches import ListShape, Told
 from include.standins.routing import Request, Response, Route
 
 
@@ -81,7 +81,9 @@ class SecondApi:
         return Response.json(200, shown.entity(found, self._vendor.site, status))
 
     def _items(self, rows: list[dict[str, Any]]) -> Response:
-        return Response.json(200, shown.shaped(rows, ListShape.ITEMS))
+        most = self._vendor.switches.most_items
+        more = {} if most is None else {"hasMore": len(rows) > most}
+        return Response.json(200, {**shown.shaped(rows[:most], ListShape.ITEMS), **more})
 
     def _projects(self, request: Request) -> Response:
         """Find projects by ``projectName`` (contains, in any letter case) and ``folderId``."""
@@ -89,14 +91,23 @@ class SecondApi:
         fits = (
             one
             for one in self._vendor.site.projects
-            if name in one.name.casefold() and (folder is None or folder == str(one.folder.id))
+            if name in one.name.casefold() and (folder is None or folder in self._above(one.folder.id))
         )
-        return self._items([self._project(one) for one in fits])
+        return self._items([self._project(one, {Told.ROWS}) for one in fits])
+
+    def _above(self, folder: int | None) -> list[str]:
+        """Return the ids by which what lies in a folder is found."""
+        if folder is None:
+            return []
+        parent = next((one.parent for one in self._vendor.site.folders if one.id == folder), None)
+        return [str(folder), *(self._above(parent) if self._vendor.switches.sub_folders else ())]
 
     def _one(self, request: Request) -> Response:
-        return Response.json(200, self._project(self._vendor.project(request)))
+        project, told = self._vendor.project(request), self._vendor.switches.folder_told
+        path = {"folderPath": "/".join(self._vendor.site.path_of(project.folder))} if told is Told.PATH_BY_ID else {}
+        return Response.json(200, {**self._project(project, {Told.ROWS, Told.BY_ID}), **path})
 
-    def _project(self, project: Project) -> dict[str, Any]:
+    def _project(self, project: Project, where: Collection[Told]) -> dict[str, Any]:
         flows = {
             "BUILD": project.build_workflow,
             "DEPLOY": project.deploy_workflow,
@@ -105,7 +116,7 @@ class SecondApi:
         return {
             "projectId": project.id,
             "projectName": project.name,
-            "folderId": project.folder.id,
+            **({"folderId": project.folder.id} if self._vendor.switches.folder_told in where else {}),
             "isActive": project.active,
             "description": project.description,
             "partialDeployment": project.partial,
@@ -128,15 +139,14 @@ class SecondApi:
         name, parent = request.query.get("folderName", "").casefold(), request.query.get("parentFolderId")
 
         def fits(folder: Folder) -> bool:
-            return name in folder.name.casefold() and parent in (None, str(folder.parent))
+            return name in folder.name.casefold() and (parent is None or parent in self._above(folder.parent))
 
-        return self._items(
-            [
-                {"folderId": one.id, "folderName": one.name, "parentFolderId": one.parent, "isActive": one.active}
-                for one in self._vendor.site.folders
-                if fits(one)
-            ]
-        )
+        return self._items([self._folder(one) for one in self._vendor.site.folders if fits(one)])
+
+    def _folder(self, folder: Folder) -> dict[str, Any]:
+        told = self._vendor.switches.folder_told is Told.ROWS
+        parent = {"parentFolderId": folder.parent} if told else {}
+        return {"folderId": folder.id, "folderName": folder.name, **parent, "isActive": folder.active}
 
     def _environments(self, request: Request) -> Response:
         """Find environments by ``environmentCode``."""

@@ -9,6 +9,7 @@ from include.standins.flexdeploy import shown
 from include.standins.flexdeploy.bodies import Wrong
 from include.standins.flexdeploy.service import Service
 from include.standins.flexdeploy.site import Project, in_folder_path
+from include.standins.flexdeploy.switches import Told
 from include.standins.routing import Request, Response, Route
 
 
@@ -23,8 +24,19 @@ class SiteApi:
         return [
             Route("GET", "/rest/v1/project", served(self._projects)),
             Route("GET", "/rest/v1/project/{id}", served(self._one)),
+            Route("GET", "/rest/v1/folder/{id}", served(self._folder)),
             Route("GET", "/rest/v1/topology/environment", served(self._environments)),
         ]
+
+    def _folder(self, request: Request) -> Response:
+        """Show a folder, with the one it is in."""
+        number = self._vendor.number(request.parts["id"], "folderId")
+        found = next((one for one in self._vendor.site.folders if one.id == number), None)
+        if found is None:
+            raise self._vendor.refused(404, "Folder not found")
+        told = self._vendor.switches.folder_told is not Told.NOWHERE
+        parent = {"parentFolderId": found.parent} if told else {}
+        return Response.json(200, {"folderId": found.id, "folderName": found.name, "isActive": found.active, **parent})
 
     def _one(self, request: Request) -> Response:
         """Show a project; its own id is not in it."""

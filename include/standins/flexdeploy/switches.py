@@ -73,6 +73,17 @@ class Taken(StrEnum):
     REJECT = "reject"
 
 
+class Told(StrEnum):
+    """Where v2 tells in which folder a project or a folder lies, which no source says: in each row of a list, only
+    where it is asked for by its id, there as ``folderPath`` instead of ``folderId``, or nowhere.
+    """
+
+    ROWS = "rows"
+    BY_ID = "by_id"
+    PATH_BY_ID = "path_by_id"
+    NOWHERE = "nowhere"
+
+
 class Changes(StrEnum):
     """When the source control of a stream has something new: each day at midnight UTC and by a commit, only by a
     commit, or always.
@@ -119,6 +130,8 @@ class FlexDeploySwitches(Switches, frozen=True, kw_only=True):
 
     **Answers.** ``project_list``: of the project query (3.1); ``lists``: of all other v1 lists. ``answer_form``,
     ``list_key``, ``nothing``, ``names`` (3.6). ``project_path_shown``: ``projectPath``, which no example has (3.1).
+    ``folder_told``: where v2 names the folder; ``sub_folders``: whether its ``folderId`` and ``parentFolderId`` find what
+    lies in folders below as well; ``most_items``: rows of a v2 list at most, with ``hasMore`` (none is known).
     ``messages_key``: what an execution calls its messages; empty: it has none (2: "and their logs").
 
     **Errors.** ``error_body``; ``unknown_project_status``: of GET by id and execute, where the page lists no 404;
@@ -163,6 +176,9 @@ class FlexDeploySwitches(Switches, frozen=True, kw_only=True):
     nothing: Nothing = Nothing.EMPTY
     names: Names = Names.DOCUMENTED
     project_path_shown: bool = False
+    folder_told: Told = Told.ROWS
+    sub_folders: bool = False
+    most_items: int | None = None
     messages_key: str = "messages"
 
     error_body: ErrorBody = ErrorBody.TEXT

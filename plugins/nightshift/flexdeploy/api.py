@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from nightshift.errors import NotFound, Rejected, Unreachable
-from nightshift.flexdeploy.model import DETAIL_KEYS, Row, row_of, rows_of
+from nightshift.flexdeploy.model import DETAIL_KEYS, Row, Rows, row_of, rows_of
 from nightshift.flexdeploy.routes import Call, Routes, read_routes
 from nightshift.flexdeploy.source import FLEXDEPLOY
 from nightshift.flexdeploy.vocabulary import DEFAULT_CONN, VENDOR, ApiVersion
@@ -104,7 +104,7 @@ class FlexDeployApi(VendorHook):
         """Return the vendor's words without secrets, those of the connection among them."""
         return redact(text)
 
-    async def rows(self, path: str, params: Mapping[str, Any] | None = None, *wrappers: str) -> list[Row]:
+    async def rows(self, path: str, params: Mapping[str, Any] | None = None, *wrappers: str) -> Rows:
         """Return the rows of any list, as the vendor gives them, however they are wrapped.
 
         :param path: path under the root, each foreign part through :func:`nightshift.http.address.segment`

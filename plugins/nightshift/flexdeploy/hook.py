@@ -10,6 +10,7 @@ from nightshift.flexdeploy.fields import identifier
 from nightshift.flexdeploy.model import (
     Execution,
     Row,
+    Rows,
     Started,
     Task,
     WorkflowRequest,
@@ -62,7 +63,7 @@ class FlexDeployHook(FlexDeployApi):
         application_id: Any = None,
         folder_path: str | None = None,
         is_active: bool | None = None,
-    ) -> list[Row]:
+    ) -> Rows:
         """Return projects (v1), whether they come as one object, an array or wrapped; without a filter, all of them.
 
         :param name: part of the name, in any case of letters
@@ -79,7 +80,7 @@ class FlexDeployHook(FlexDeployApi):
         }
         return await self.rows("/rest/v1/project", params, "projects")
 
-    async def projects_v2(self, *, name: str | None = None, folder_id: Any = None) -> list[Row]:
+    async def projects_v2(self, *, name: str | None = None, folder_id: Any = None) -> Rows:
         """Return projects with their ids (v2).
 
         :param name: part of the name
@@ -88,12 +89,12 @@ class FlexDeployHook(FlexDeployApi):
         folder = None if folder_id is None else identifier("folder_id", folder_id)
         return await self.rows("/rest/v2/project", {"projectName": name, "folderId": folder}, "projects")
 
-    async def branches(self, project_id: Any, *, name: str | None = None) -> list[Row]:
+    async def branches(self, project_id: Any, *, name: str | None = None) -> Rows:
         """Return the branches of a project (v2), which v1 calls streams and gives without names."""
         path = f"/rest/v2/project/{identifier('project_id', project_id)}/branch"
         return await self.rows(path, {"branchName": name}, "branches")
 
-    async def environments(self, *, code: str | None = None, name: str | None = None) -> list[Row]:
+    async def environments(self, *, code: str | None = None, name: str | None = None) -> Rows:
         """Return environments.
 
         :param code: environment code; how exactly the vendor compares it is not published
@@ -102,7 +103,7 @@ class FlexDeployHook(FlexDeployApi):
         params = {"environmentCode": code, "environmentName": name}
         return await self.rows(f"/rest/{self.version}/topology/environment", params, "environments")
 
-    async def folders(self, *, name: str | None = None, parent_folder_id: Any = None) -> list[Row]:
+    async def folders(self, *, name: str | None = None, parent_folder_id: Any = None) -> Rows:
         """Return folders (v2); the root, ``FlexDeploy``, has the id 99.
 
         :param name: part of the name

@@ -16,6 +16,7 @@ import msgspec
 from nightshift.errors import BadResponse, Forbidden, NotFound, RateLimited, Rejected, Unreachable, VendorError
 from nightshift.fields import whole_number
 from nightshift.flexdeploy.fields import identifier, text
+from nightshift.flexdeploy.model import Rows
 from nightshift.flexdeploy.vocabulary import VENDOR, ApiVersion
 
 if TYPE_CHECKING:
@@ -90,7 +91,8 @@ async def stream_id(hook: FlexDeployHook, project: int, name: str) -> int:
     """Return the id of the stream (in v2: branch) with exactly this name."""
     what = f"stream of project {project}"
     rows = await _second(hook.branches(project, name=text("stream", name)), "stream_id")
-    named = [{**row, "name": next((row[key] for key in _STREAM_NAMES if row.get(key)), None)} for row in rows]
+    named = Rows({**row, "name": next((row[key] for key in _STREAM_NAMES if row.get(key)), None)} for row in rows)
+    named.more = rows.more
     row = _only([row for row in named if row["name"] == name], named, "name", what, name)
     return _id(row, _STREAM_IDS, f"stream {name!r}")
 
@@ -112,7 +114,8 @@ async def project_id(hook: FlexDeployHook, path: str) -> int:
     for depth, one in enumerate(folders):
         folder = await _folder_id(hook, one, folder or ROOT_FOLDER_ID, "/".join(folders[: depth + 1]))
     rows = await _second(hook.projects_v2(name=name, folder_id=folder), "project_id")
-    fit = [row for row in rows if _is_in(row, "folderId", folder) and await _name_of(hook, row) == name]
+    wanted = _Wanted(path, name, folders, folder)
+    fit = [row for row in rows if await _is_project(hook, row, wanted)]
     return _id(_only(fit, rows, "projectName", "project", path), _PROJECT_IDS, f"project {path!r}")
 
 
@@ -140,26 +143,85 @@ def _lies_in(row: Row, folders: Sequence[str]) -> bool:
 
 async def _folder_id(hook: FlexDeployHook, name: str, parent: int, path: str) -> int:
     rows = await _second(hook.folders(name=name, parent_folder_id=parent), "project_id")
-    fit = [row for row in rows if row.get("folderName") == name and _is_in(row, "parentFolderId", parent)]
+    fit = [row for row in rows if row.get("folderName") == name and await _is_below(hook, row, parent, path)]
     return _id(_only(fit, rows, "folderName", "folder", path), ("folderId", "id"), f"folder {path!r}")
 
 
-def _is_in(row: Row, key: str, folder: int | None) -> bool:
-    """Tell whether a row is in a folder; a row that does not say is believed, because the vendor was asked for it."""
-    return folder is None or row.get(key) is None or str(row[key]) == str(folder)
+async def _is_below(hook: FlexDeployHook, row: Row, parent: int, path: str) -> bool:
+    """Tell whether a folder lies right in another; one that does not say is asked for by itself, in v1 as no source has
+    it in v2.
+
+    :raises Rejected: that does not tell either
+    """
+    if row.get("parentFolderId") is None:
+        number = _id(row, ("folderId", "id"), f"folder {path!r}")
+        row = await _itself(hook, f"/rest/v1/folder/{number}", row)
+        if row.get("parentFolderId") is None:
+            raise _untold(f"folder {number} {row.get('folderName')!r} lies", path, "the project's id")
+    return str(row["parentFolderId"]) == str(parent)
 
 
-async def _name_of(hook: FlexDeployHook, row: Row) -> Any:
-    if row.get("projectName"):
-        return row["projectName"]
-    number = _id(row, _PROJECT_IDS, "a project that was found")
-    return (await hook.row(f"/rest/v2/project/{number}")).get("projectName")
+class _Wanted(msgspec.Struct, frozen=True):
+    """A project that is looked for: its path, in parts as well, and the id of its folder; ``None``: any."""
+
+    path: str
+    name: str
+    folders: Sequence[str]
+    folder: int | None
+
+    def has(self, row: Row) -> bool | None:
+        """Tell whether a project lies in the folder; ``None`` where the row does not say."""
+        if self.folder is None:
+            return True
+        if row.get("folderId") is not None:
+            return str(row["folderId"]) == str(self.folder)
+        told = any(isinstance(row.get(key), str) and row[key].strip("/\\ ") for key in ("projectPath", "folderPath"))
+        return _lies_in(row, self.folders) if told else None
 
 
-async def _second(fetched: Any, parameter: str) -> list[Row]:
+async def _is_project(hook: FlexDeployHook, row: Row, wanted: _Wanted) -> bool:
+    """Tell whether a row is the project; one that does not say its name or folder is asked for by itself.
+
+    That the vendor was asked for a folder proves nothing: whether it gives what lies in sub-folders is not known.
+
+    :raises Rejected: nothing tells in which folder a project of this name lies
+    """
+    if row.get("projectName") not in (None, "", wanted.name):
+        return False
+    paths = iter(("/rest/v2/project", "/rest/v1/project"))
+    while not row.get("projectName") or wanted.has(row) is None:
+        number = _id(row, _PROJECT_IDS, f"project {wanted.path!r}")
+        if (path := next(paths, None)) is None:
+            named = f" {row['projectName']!r}" if row.get("projectName") else ""
+            raise _untold(f"project {number}{named} lies", wanted.path, f"project_id: {number}")
+        row = await _itself(hook, f"{path}/{number}", row)
+        if row.get("projectName") not in (None, "", wanted.name):
+            return False
+    return bool(wanted.has(row))
+
+
+async def _itself(hook: FlexDeployHook, path: str, row: Row) -> Row:
+    """Return a row with what else is told of it where it is asked for by its id; of another generation, nothing may."""
+    try:
+        told = await hook.row(path)
+    except NotFound:
+        return row
+    return {**told, **{key: value for key, value in row.items() if value not in (None, "")}}
+
+
+def _untold(what: str, path: str, instead: str) -> Rejected:
+    return Rejected(
+        f"FlexDeploy does not say in which folder {what}, so nothing proves that it belongs to {path!r}",
+        vendor=VENDOR,
+        advice=f"Nothing was started. Look for it in FlexDeploy, and give its id instead of the path, in "
+        f"promotions.yaml or in the operator: {instead}.",
+    )
+
+
+async def _second(fetched: Any, parameter: str) -> Rows:
     """Await an answer of v2, which an old server does not have."""
     try:
-        rows: list[Row] = await fetched
+        rows: Rows = await fetched
     except NotFound as error:
         raise error.replaced(
             problem="this name can only be looked up in v2 of the API, which this server does not have",
@@ -168,7 +230,14 @@ async def _second(fetched: Any, parameter: str) -> list[Row]:
     return rows
 
 
-def _only(fit: Sequence[Row], rows: Sequence[Row], key: str, what: str, wanted: str) -> Row:
+def _only(fit: Sequence[Row], rows: Rows, key: str, what: str, wanted: str) -> Row:
+    if len(fit) < 2 and rows.more:
+        raise Rejected(
+            f"whether there is only one {what} {wanted!r} cannot be told: the list holds more than the {len(rows)} that "
+            f"came ({rows.more})",
+            vendor=VENDOR,
+            advice="Nothing was started. Give its id.",
+        )
     if len(fit) == 1:
         return fit[0]
     if len(fit) > 1:
@@ -240,7 +309,7 @@ class _Book:
         self._hook = hook
         self._projects: dict[int | str, Row | str] = {}
         self._environments: dict[int | str, Row | str] = {}
-        self._all: Sequence[Row] | None = None
+        self._all: Rows | None = None
 
     async def mistakes(self, one: Wanted) -> list[str]:
         project = await self._project(one.project)
@@ -291,7 +360,7 @@ class _Book:
         except _SILENT as error:
             return self._silent(f"environment {number}", error)
         ids = {str(row.get("environmentId", row.get("id"))): row for row in self._all}
-        if not ids or str(number) in ids:
+        if not ids or str(number) in ids or self._all.more:
             row = ids.get(str(number), {})
             return f"the environment {named} is not active" if row.get("isActive") is False else row
         known = ", ".join(f"{row.get('environmentCode')} ({number})" for number, row in list(ids.items())[:10])

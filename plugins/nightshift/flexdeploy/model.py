@@ -222,28 +222,69 @@ Row = dict[str, Any]
 DETAIL_KEYS = ("message", "errorMessage", "detail", "error", "title", "warningMessage", "code")
 _REQUEST_KEYS = ("workflowRequests", "wfrequests", "wfRequests", "workflowRequest")
 _WRAPPERS = ("items",)
+_TOTALS = ("totalResults", "totalCount", "totalElements", "totalItems", "totalRecords", "total")
+_PAGE_OBJECTS = ("page", "paging", "pagination", "meta", "metadata")
+_NEXT = ("next", "nextPage", "nextLink", "nextPageUrl")
 _UNKNOWN_REQUEST = re.compile(
     r"workflow\s?request(?:\s?id)?\s*(?:\[?(\d+)\]?\s+)?(?:is |was )?not found(?:\s*\[(\d+)\])?", re.IGNORECASE
 )
 
 
-def rows_of(response: Response, *wrappers: str) -> list[Row]:
+class Rows(list[Row]):
+    """The rows of a list as it came.
+
+    ``more`` says how the answer tells that there are further ones, empty where it tells of none: the lists have no
+    pages by the vendor's word, which says nothing of how many rows one answer holds.
+    """
+
+    more: str = ""
+
+
+def rows_of(response: Response, *wrappers: str) -> Rows:
     """Return the rows of a list, however it is wrapped; nothing at all is an empty list.
 
     :param wrappers: further keys under which this list may come
     :raises BadResponse: it is something else
     """
     if not response.body.strip():
-        return []
-    found = response.json()
+        return Rows()
+    found: Any = response.json()
+    about: Mapping[str, Any] = {}
     if isinstance(found, Mapping):
         wrapped = next((found[key] for key in (*_WRAPPERS, *wrappers) if isinstance(found.get(key), list)), None)
+        about = found if wrapped is not None else {}
         found = wrapped if wrapped is not None else [found] if found else []
     if found is None:
-        return []
+        return Rows()
     if not isinstance(found, list) or not all(isinstance(row, Mapping) for row in found):
         raise response.refused("is neither an object nor a list of objects")
-    return [dict(row) for row in found]
+    rows = Rows(dict(row) for row in found)
+    rows.more = _more(about, len(rows)) or _more_by_header(response, len(rows))
+    return rows
+
+
+def _more(about: Mapping[str, Any], count: int) -> str:
+    """Return what beside the rows of a list says that there are more, however a server may write it."""
+    for told in (about, *(about[key] for key in _PAGE_OBJECTS if isinstance(about.get(key), Mapping))):
+        if str(told.get("hasMore")).lower() == "true":
+            return "hasMore is true"
+        for key in _TOTALS:
+            if (whole_number(str(told.get(key))) or 0) > count:
+                return f"{key} is {whole_number(str(told[key]))}"
+        links = told.get("links")
+        is_linked = isinstance(links, list) and any(
+            isinstance(one, Mapping) and one.get("rel") == "next" for one in links
+        )
+        if is_linked or any(told.get(key) for key in _NEXT) or (isinstance(links, Mapping) and links.get("next")):
+            return "it links to a next page"
+    return ""
+
+
+def _more_by_header(response: Response, count: int) -> str:
+    if re.search(r"rel\s*=\s*\"?next\b", response.headers.get("Link", "")[:4096]):
+        return "it links to a next page"
+    total = whole_number(response.headers.get("X-Total-Count", "").strip())
+    return f"X-Total-Count is {total}" if total is not None and total > count else ""
 
 
 def row_of(response: Response) -> Row:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from include.standins.flexdeploy.switches import Told
 from nightshift.errors import NotFound, Rejected
 from nightshift.flexdeploy.hook import FlexDeployHook
 from nightshift.flexdeploy.job import NAMES_KEY
@@ -93,6 +94,99 @@ async def test_a_server_that_tells_id_and_path_in_version_1_is_believed(vendor: 
     async with FlexDeployHook() as hook:
         assert await project_id(hook, "Human Resources/Payroll") == 8
     assert len(vendor.ledger.requests()) == 1
+
+
+HERE, ABOVE = "Licensing/Portal/LicensePortal", "Licensing/LicensePortal"
+
+
+@pytest.mark.parametrize("told", [Told.ROWS, Told.BY_ID, Told.PATH_BY_ID])
+@pytest.mark.parametrize("sub_folders", [True, False])
+@pytest.mark.parametrize("version", ["v1", "v2"])
+async def test_a_project_of_a_sub_folder_is_never_taken_for_one_of_the_folder(
+    vendor: Vendor, connect: Connect, told: Told, sub_folders: bool, version: str
+) -> None:
+    connect(api_version=version)
+    vendor.turn(folder_told=told, sub_folders=sub_folders)
+    async with FlexDeployHook() as hook:
+        assert await project_id(hook, HERE) == PORTAL
+        with pytest.raises(NotFound, match="there is no project"):
+            await project_id(hook, ABOVE)
+        with pytest.raises(NotFound, match="there is no folder 'Portal'"):
+            await project_id(hook, "Portal/LicensePortal")
+
+
+async def test_what_names_no_folder_in_version_2_is_asked_for_its_path_in_version_1(
+    vendor: Vendor, connect: Connect
+) -> None:
+    vendor.turn(folder_told=Told.BY_ID, sub_folders=True, project_path_shown=True)
+    silent = {"projectId": PORTAL, "projectName": "LicensePortal"}
+    vendor.answers("GET", f"/rest/v2/project/{PORTAL}", silent)
+    vendor.answers("GET", "/rest/v2/project", {"items": [silent]})
+    async with FlexDeployHook() as hook:
+        assert await project_id(hook, HERE) == PORTAL
+        with pytest.raises(NotFound, match="there is no project"):
+            await project_id(hook, ABOVE)
+
+
+@pytest.mark.parametrize("of_folders", [True, False])
+async def test_what_names_no_folder_anywhere_is_refused_and_its_id_asked_for(
+    vendor: Vendor, connect: Connect, of_folders: bool
+) -> None:
+    vendor.turn(folder_told=Told.NOWHERE)
+    if not of_folders:
+        folder = {"folderId": 10001, "folderName": "Portal", "parentFolderId": 201}
+        above = {"folderId": 201, "folderName": "Licensing", "parentFolderId": 99}
+        vendor.answers("GET", "/rest/v2/folder", {"items": [folder, above]})
+    async with FlexDeployHook() as hook:
+        with pytest.raises(Rejected, match="does not say in which folder") as refused:
+            await project_id(hook, HERE)
+        assert ("the project's id" if of_folders else f"project_id: {PORTAL}") in refused.value.advice
+        assert "promotions.yaml" in refused.value.advice
+        assert await project_id(hook, "LicensePortal") == PORTAL, "a name alone is looked for in all folders"
+
+
+MORE = [
+    {"hasMore": True},
+    {"hasMore": "true"},
+    {"totalResults": 3},
+    {"total": "3"},
+    {"page": {"totalElements": 3}},
+    {"links": [{"rel": "self"}, {"rel": "next", "href": "/x"}]},
+    {"next": "/rest/v2/project?offset=2"},
+]
+WHOLE = [
+    {"hasMore": False},
+    {"totalResults": 2, "count": 2, "limit": 25},
+    {"total": None},
+    {"links": [{"rel": "self"}]},
+]
+
+
+@pytest.mark.parametrize(("about", "is_more"), [*((one, True) for one in MORE), *((one, False) for one in WHOLE)])
+async def test_the_only_one_of_a_list_that_says_that_there_are_more_is_not_believed(
+    vendor: Vendor, connect: Connect, about: dict[str, Any], is_more: bool
+) -> None:
+    connect(api_version="v2")
+    rows = [{"projectId": 1, "projectName": "Payroll"}, {"projectId": 2, "projectName": "PayrollReports"}]
+    vendor.answers("GET", "/rest/v2/project", {"items": rows, **about})
+    async with FlexDeployHook() as hook:
+        if not is_more:
+            assert await project_id(hook, "Payroll") == 1
+            return
+        with pytest.raises(Rejected, match="holds more than the 2 that came"):
+            await project_id(hook, "Payroll")
+        with pytest.raises(Rejected, match="holds more than the 2 that came"):
+            await project_id(hook, "Payrol")
+
+
+async def test_a_server_that_gives_a_part_of_its_lists_is_not_believed(vendor: Vendor, connect: Connect) -> None:
+    connect(api_version="v2")
+    vendor.turn(most_items=1)
+    async with FlexDeployHook() as hook:
+        with pytest.raises(Rejected, match=r"holds more than the 1 that came \(hasMore is true\)"):
+            await project_id(hook, "LicensePortal")
+        vendor.turn(most_items=20)
+        assert await project_id(hook, "LicensePortal") == PORTAL
 
 
 async def test_a_server_without_version_2_is_told_to_be_given_ids(vendor: Vendor, connect: Connect) -> None:

@@ -80,6 +80,35 @@ class TestSecondGeneration:
             "workflowVersionId": 14002,
         }
 
+    @pytest.mark.parametrize(
+        ("told", "row", "itself", "above"),
+        [
+            ("rows", 10001, (10001, None), 201),
+            ("by_id", None, (10001, None), 201),
+            ("path_by_id", None, (None, "FlexDeploy/Licensing/Portal"), 201),
+            ("nowhere", None, (None, None), None),
+        ],
+    )
+    def test_where_it_tells_the_folder(
+        self, caller: Caller, told: str, row: int | None, itself: tuple[int | None, str | None], above: int | None
+    ) -> None:
+        caller.vendor.turn(folder_told=told)
+        (listed,) = caller.get("/v2/project", projectName="LicensePortalReports")["items"]
+        one = caller.get(f"/v2/project/{PORTAL}")
+        (folder,) = caller.get("/v2/folder", folderName="portal")["items"]
+        assert listed.get("folderId") == row
+        assert (one.get("folderId"), one.get("folderPath")) == itself
+        assert folder.get("parentFolderId") == (201 if told == "rows" else None)
+        assert caller.get("/v1/folder/10001").get("parentFolderId") == above
+
+    def test_whether_it_finds_what_lies_deeper_and_all_of_it(self, caller: Caller) -> None:
+        above = {"projectName": "LicensePortal", "folderId": 201}
+        assert caller.get("/v2/project", **above) == {"items": []}
+        caller.vendor.turn(sub_folders=True, most_items=1)
+        found = caller.get("/v2/project", **above)
+        assert ([one["projectId"] for one in found["items"]], found["hasMore"]) == ([PORTAL], True)
+        assert caller.get("/v2/folder", folderName="Portal", parentFolderId=99)["items"][0]["folderId"] == 10001
+
     @pytest.mark.parametrize("path", ["/v2/project/1", "/v2/workflow/1"])
     def test_what_is_not_there(self, caller: Caller, path: str) -> None:
         assert caller.call("GET", path).status == 404
