@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Self, TypeVar
 from airflow.sdk.exceptions import AirflowException
 
 from nightshift.known_secrets import hide_pieces
-from nightshift.redaction import redact, redact_words
+from nightshift.redaction import redact, redact_quote, redact_words
 from nightshift.retry_after import bounded
 
 MAX_DETAIL = 300
@@ -70,7 +70,8 @@ class VendorError(AirflowException):
         report: str = "",
         page: int | None = None,
     ) -> None:
-        self.problem = hide_pieces(redact(problem))
+        # It may quote what the vendor sent.
+        self.problem = hide_pieces(redact_quote(problem))
         self.vendor = vendor
         self.method = method
         self.path = hide_pieces(redact(path.partition("?")[0]))

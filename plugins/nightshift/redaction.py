@@ -40,7 +40,19 @@ _ATTRIBUTE = re.compile(rf"""(?i)(?<![\w-])({_HIDING_NAME}\s*=\s*)(?:"[^"<>]*"?|
 _ELEMENT = re.compile(rf"(?i)(<(?:[\w-]{{1,20}}:)?{_HIDING_NAME}(?:\s[^<>]{{0,200}})?>)[^<]+")
 _ASSIGNED = re.compile(rf"(?i)(?<![\w-])({_HIDING_NAME})=(?!=)\s*[^\s&;,\"'<>)}}\]]+")
 _SPOKEN = re.compile(rf"(?i)(?<![\w-])({_SPOKEN_NAME}\s*:\s+)[^\s,;\"'<>)}}\]]+")
-_USER_INFO = re.compile(r"(?i)\b([a-z][a-z0-9+.-]{0,20}://)[^/?#\s@]+@")
+# The marks of a URL as they are, and as JSON (also inside of JSON), HTML and another URL write them.
+_SLASH = r"(?:\\{0,8}/|\\{1,8}u002f|%(?:25){0,3}2f|&\#(?:47|x2f);|&sol;)"
+_COLON = r"(?::|\\{1,8}u003a|%(?:25){0,3}3a|&\#(?:58|x3a);|&colon;)"
+_QUESTION = r"(?:\?|\\{1,8}u003f|%(?:25){0,3}3f|&\#(?:63|x3f);|&quest;)"
+_AT = r"(?:@|\\{1,8}u0040|%(?:25){0,3}40|&\#(?:64|x40);|&commat;)"
+_URL_END = r"""&(?:quot|apos|lt|gt|\#(?:34|39|60|62|x22|x27|x3c|x3e));"""
+_USER_INFO = re.compile(
+    rf"""(?i)\b([a-z][a-z0-9+.-]{{0,20}}{_COLON}{_SLASH}{_SLASH})(?:(?!{_SLASH}|{_QUESTION}|{_URL_END})[^#\s"<>])+({_AT})"""
+)
+_RUN = re.compile(r"""[^\s"<>]+""")
+_TWO_SLASHES = re.compile(rf"(?i){_SLASH}{_SLASH}")
+_QUERY_OR_END = re.compile(rf"(?i)({_QUESTION})|{_URL_END}")
+_END = re.compile(rf"(?i){_URL_END}")
 _SESSION_PATH = re.compile(r"(?i)(/sessions?/)[^/?#\s\"']+")
 
 _KEPT_AND_HIDDEN = rf"\1{HIDDEN}"
@@ -53,7 +65,7 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     (_ELEMENT, _KEPT_AND_HIDDEN),
     (_ASSIGNED, rf"\1={HIDDEN}"),
     (_SPOKEN, _KEPT_AND_HIDDEN),
-    (_USER_INFO, rf"\1{HIDDEN}@"),
+    (_USER_INFO, rf"\1{HIDDEN}\2"),
     (_SESSION_PATH, _KEPT_AND_HIDDEN),
 )
 
@@ -76,14 +88,39 @@ def redact(text: str) -> str:
     return text
 
 
+def redact_quote(text: str) -> str:
+    """Return a text that quotes somebody else without all that, and without the query of any URL in it.
+
+    Which parameter of a link is its signature is for whoever signs it to choose, so none of them is shown, and however
+    the text escapes the URL. Links of our own go through :func:`safe_url`, which keeps what is harmless.
+    """
+    return _RUN.sub(_without_queries, redact(text))
+
+
+def _without_queries(run: re.Match[str]) -> str:
+    text, kept, at = run[0], [], 0
+    while begin := _TWO_SLASHES.search(text, at):
+        mark = _QUERY_OR_END.search(text, begin.end())
+        if mark is None:
+            break
+        kept.append(text[at : mark.end()])
+        at = mark.end()
+        if mark[1]:
+            end = _END.search(text, at)
+            stop = end.start() if end else len(text)
+            kept.append(HIDDEN if stop > at else "")
+            at = stop
+    return "".join((*kept, text[at:]))
+
+
 def redact_words(text: str, longest: int) -> str:
-    """Return the beginning of what a vendor said, in one line, without credentials and without a piece of 8 characters
-    of one, wherever the vendor or somebody before us has cut it.
+    """Return the beginning of what a vendor said, in one line, without credentials, queries of URLs and any piece of 8
+    characters of a known secret, wherever the vendor or somebody before us has cut it.
 
     :param text: the vendor's words; of more than 64 KiB only the beginning is looked at
     """
     seen = text[:WINDOW]
-    clean = " ".join(redact(seen).split())
+    clean = " ".join(redact_quote(seen).split())
     if len(text) > WINDOW:
         # What stands at the end of the window may be half a secret.
         clean = clean[: -min(len(clean), LONGEST_SECRET)]

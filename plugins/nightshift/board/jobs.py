@@ -31,7 +31,7 @@ from nightshift.jobs.state import ACTIVE as ACTIVE_JOBS
 from nightshift.jobs.state import from_json
 from nightshift.jobs.triggers import VendorJobTrigger
 from nightshift.jobs.waiting import WaitPlan
-from nightshift.redaction import redact
+from nightshift.redaction import redact_quote
 from nightshift.sources import SOURCES, VENDORS
 
 DOUBTS = timedelta(days=30)
@@ -204,7 +204,7 @@ def _line(one: JobSeen, by: str, may: bool, now: datetime) -> JobLine:
         job_id=record.id or "",
         state=status.state if status is not None else JobState.UNKNOWN,
         vendor_state=status.vendor_state if status is not None else "",
-        text=redact(status.detail) if status is not None else "",
+        text=redact_quote(status.detail) if status is not None else "",
         asked=_moment(asked),
         waiting_seconds=now.timestamp() - asked if asked else None,
         seen=one.written,

@@ -15,7 +15,7 @@ from nightshift.http.address import segment
 from nightshift.http.credentials import basic
 from nightshift.http.hook import VendorHook
 from nightshift.http.response import Response
-from nightshift.redaction import redact
+from nightshift.redaction import redact_quote
 
 _REST = re.compile(r"/rest(?:/v\d+)?\Z", re.IGNORECASE)
 _NO_SUCH_PROJECT = "nightshift-connection-test"
@@ -102,7 +102,7 @@ class FlexDeployApi(VendorHook):
 
     def clean(self, text: str) -> str:
         """Return the vendor's words without secrets, those of the connection among them."""
-        return redact(text)
+        return redact_quote(text)
 
     async def rows(self, path: str, params: Mapping[str, Any] | None = None, *wrappers: str) -> Rows:
         """Return the rows of any list, as the vendor gives them, however they are wrapped.

@@ -339,9 +339,9 @@ class VendorHook(HttpAsyncHook):
             try:
                 if raw.status not in ok:
                     body = await self._live().read(raw, context, MAX_BYTES)
-                    self._judge(Response(raw.status, raw.headers, body, safe_url(final), context), ok, advice)
+                    self._judge(Response(raw.status, raw.headers, body, _without_query(final), context), ok, advice)
                 if not pages:
-                    faults.refuse_page(Response(raw.status, raw.headers, b"", safe_url(final), context))
+                    faults.refuse_page(Response(raw.status, raw.headers, b"", _without_query(final), context))
             except BaseException:
                 raw.close()
                 raise
@@ -349,7 +349,7 @@ class VendorHook(HttpAsyncHook):
 
         raw, final, context = await self._repeat(request, once)
         try:
-            yield Download(raw.status, raw.headers, safe_url(final), self._live().chunks(raw, context))
+            yield Download(raw.status, raw.headers, _without_query(final), self._live().chunks(raw, context))
         finally:
             raw.release()
 
@@ -504,3 +504,8 @@ def _checked(check: Callable[[Response], object], response: Response) -> None:
         check(response)
     except BadResponse as broken:
         raise response.context.completed(broken, status=response.status) from None
+
+
+def _without_query(url: str) -> str:
+    """Return where a stream comes from; it may be a signed link, and which parameter signs it nobody knows."""
+    return safe_url(url).partition("?")[0]

@@ -15,7 +15,7 @@ import msgspec
 
 from nightshift.errors import AuthFailed, Forbidden, NotShown, VendorError
 from nightshift.jobs.state import ACTIVE, TERMINAL, JobState, JobStatus, from_json, to_json
-from nightshift.redaction import redact, safe_url
+from nightshift.redaction import redact_quote, safe_url
 from nightshift.retry_after import bounded
 
 _JITTER = 0.2
@@ -137,7 +137,7 @@ class Watch:
         kind = type(error).__name__
         # The advice of an error is for a task that has failed because of it; this one goes on.
         plain = error.replaced(advice="") if isinstance(error, VendorError) else error
-        self._error = redact(f"{kind}: {plain}")[:500]
+        self._error = redact_quote(f"{kind}: {plain}")[:500]
         lines = []
         if kind != self._error_kind:
             left = max(0, int(self.plan.deadline - now))
@@ -190,7 +190,7 @@ class Watch:
         waited = max(0, int(now - self.plan.started))
         parts = [f"Job {self.plan.job_id}: {self._label or 'submitted'} -> {label} after {waited} s"]
         if status.detail:
-            parts.append(redact(status.detail)[:300])
+            parts.append(redact_quote(status.detail)[:300])
         if status.url:
             parts.append(safe_url(status.url))
         if status.state is not JobState.UNKNOWN:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from nightshift.errors import BadResponse
 from nightshift.known_secrets import MOST, hide, remember
-from nightshift.redaction import WINDOW, redact, safe_url
+from nightshift.redaction import WINDOW, redact, redact_quote, redact_words, safe_url
 
 SECRETS = [
     "Authorization: Basic YW5uOnN3b3JkZmlzaA==",
@@ -92,6 +92,70 @@ def test_plain_words_stay(text: str) -> None:
     assert redact(text) == text
 
 
+LINK = "https://ann:pa55@download.autodesk.com/u_17.csv?e=1764400000&h=5eec4e75ignature&_sig[]=a~b"
+ESCAPED = {
+    "as it is": LINK,
+    "JSON": json.dumps(LINK),
+    "JSON with slashes": json.dumps(LINK).replace("/", "\\/").replace("&", "\\u0026"),
+    "JSON in JSON": json.dumps(json.dumps({"u": LINK}).replace("/", "\\/").replace("&", "\\u0026")),
+    "JSON, all in numbers": json.dumps(LINK)
+    .replace("/", "\\u002f")
+    .replace("?", "\\u003F")
+    .replace(":", "\\u003a")
+    .replace("@", "\\u0040"),
+    "HTML": html.escape(f'<a href="{LINK}">'),
+    "HTML in numbers": LINK.replace("/", "&#47;").replace("?", "&#x3F;").replace("&h", "&amp;h").replace("@", "&#64;"),
+    "in a URL": f"/login?to={quote(LINK, safe='')}",
+    "twice in a URL": f"/login?to={quote(quote(LINK, safe=''), safe='')}",
+    "without a scheme": LINK.partition(":")[2].replace("ann:pa55@", ""),
+    "Python": repr({"downloadUrl": LINK, "n": 1}),
+    "bytes": repr(json.dumps({"downloadUrl": LINK}).encode()),
+    "cut": '{"downloadUrl": "' + LINK[:-9],
+    "XML": f"<Url>{html.escape(LINK)}</Url><More/>",
+    "two": f"{LINK},{LINK}",
+    "with blanks": f"see\n{LINK}\tand more",
+}
+
+
+@pytest.mark.parametrize("text", ESCAPED.values(), ids=ESCAPED)
+@pytest.mark.parametrize("places", ["detail", "problem"])
+def test_of_a_link_that_a_vendor_sends_no_query_and_no_user_is_shown_however_it_is_written(
+    text: str, places: str
+) -> None:
+    for said in (text, f"before {text} after", text * 3):
+        error = BadResponse(**{"problem": "x", places: said})
+        shown = f"{error} {error.serialize()} {error!r}"
+        assert not [word for word in ("5eec4e75", "1764400000", "a~b", "pa55") if word in shown], shown
+        assert "u_17.csv" in shown
+        assert redact_words(error.detail, 300) == error.detail
+
+
+def test_what_is_around_a_link_stays() -> None:
+    said = f'{{"downloadUrl": "{LINK}", "state": "Download"}} or <b>{LINK}</b> &quot;{LINK}&quot;: why?'
+    hidden = "https://***@download.autodesk.com/u_17.csv?***"
+    assert redact_quote(said) == (
+        f'{{"downloadUrl": "{hidden}", "state": "Download"}} or <b>{hidden}</b> &quot;{hidden}&quot;: why?'
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "see https://aps.autodesk.com/en/docs/tokenflex/v1/reference#export (is it on?), or ask",
+        "https://docs.example/x?",
+        "is it /data?page=2&from=1, or not?",
+        'the path "//" leads nowhere. Why? Nobody knows.',
+    ],
+)
+def test_words_without_a_query_stay(text: str) -> None:
+    assert redact_quote(text) == text
+
+
+def test_our_own_links_keep_what_is_harmless() -> None:
+    page = "https://fd.example.com/flexdeploy/faces/request?id=12001"
+    assert page in BadResponse("x", advice=f"Read what it says at {safe_url(page)}.").advice
+
+
 def test_known_secrets_go_wherever_they_are() -> None:
     remember("swordfish")
     remember("key")
@@ -114,11 +178,36 @@ def test_safe_url(url: str, safe: str) -> None:
 
 
 @pytest.mark.timeout(5)
-@pytest.mark.parametrize("part", ["a", "a.", '"a', "-", "bearer ", "http://", "token", '"token":"', "authorization: "])
+@pytest.mark.parametrize(
+    "part",
+    [
+        "a",
+        "a.",
+        '"a',
+        "-",
+        "bearer ",
+        "http://",
+        "http://a@",
+        "//?",
+        "//",
+        "%2f%2f",
+        "\\\\",
+        "\\/",
+        "&sol;",
+        "a?",
+        "x:y@",
+        "https:\\/\\/a?b&quot;",
+        "token",
+        '"token":"',
+        "authorization: ",
+    ],
+)
 def test_a_hostile_body_does_not_hold_the_loop(part: str) -> None:
     text = part * (65536 // len(part))
     started = time.process_time()
     redact(text)
+    redact_quote(text)
+    redact_words(text * 2, 300)
     safe_url(f"https://h/p?{text}")
     assert time.process_time() - started < 1
 

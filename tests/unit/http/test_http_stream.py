@@ -41,6 +41,11 @@ async def test_credentials_for_another_host_are_refused(other: Scripted, connect
     assert other.seen == []
 
 
+async def test_of_where_it_comes_from_no_query_is_kept(other: Scripted, connect: MakeHook) -> None:
+    async with connect() as hook, hook.stream("GET", f"{other.url}/u_17.csv?e=1764400000&h=5eec4e75") as download:
+        assert download.url == f"{other.url}/u_17.csv"
+
+
 async def test_chunks_come_as_they_are_sent(vendor: Scripted, connect: MakeHook) -> None:
     go_on = asyncio.Event()
 

@@ -6,13 +6,15 @@ from typing import Any
 
 import pytest
 
-from nightshift.errors import Ambiguous, AuthFailed, Forbidden, JobFailed, RateLimited, Rejected
+from include.standins import Fault, FaultKind
+from nightshift.errors import Ambiguous, AuthFailed, BadResponse, Forbidden, JobFailed, RateLimited, Rejected
 from nightshift.tokenflex.hook import TokenFlexHook
 from nightshift.tokenflex.request import UsageRequest
 from tests.unit.tokenflex.vendor import CONTRACT, TOKEN, Vendor
 
 pytestmark = pytest.mark.usefixtures("hook_connection")
 
+JSON = "application/json"
 KEY = "2018-10-29T03:25:31#4d16aed0-9de2-40c1-9e91-22e3e83c6ce3"
 REQUEST = UsageRequest(fields=("usageDate",), metrics=("tokensConsumed",), file_name="f")
 
@@ -32,6 +34,20 @@ async def test_a_create_whose_answer_is_lost_is_not_sent_again(vendor: Vendor) -
             await hook.create_export(CONTRACT, REQUEST)
     assert len(vendor.keys()) == 1
     assert vendor.count("POST") == 1
+
+
+async def test_a_signed_link_in_an_answer_that_is_cut_is_in_no_error(vendor: Vendor) -> None:
+    """Whatever the download host calls its signature, also where the answer is never decoded."""
+    link = "https:\\/\\/download.autodesk.com\\/u_17.csv?e=1764400000\\u0026h=5eec4e75ignature"
+    body = f'{{"requestKey": "{KEY}", "requestStatus": "Download", "downloadUrl": "{link}", "downloadFileName": "x'
+    vendor.faults.add(
+        Fault(kind=FaultKind.STATUS, status=200, path="/requests/", times=None, body=body, content_type=JSON)
+    )
+    async with TokenFlexHook(attempts=1) as hook:
+        with pytest.raises(BadResponse, match="is not JSON") as caught:
+            await hook.export(CONTRACT, KEY)
+    assert "u_17.csv?***" in str(caught.value)
+    assert not [word for word in ("1764400000", "5eec4e75") if word in repr(caught.value.serialize())]
 
 
 async def test_a_full_queue_without_retry_after_is_not_asked_again_at_once(vendor: Vendor) -> None:
