@@ -68,13 +68,15 @@ def known_types(
     members = promoted(spec)
     of_table = {column.name: column.type for column in table or () if column.type and column.name not in members}
     of_model = {column.name: column.type for column in model or () if column.type}
+    defaults = {column.name for column in model or () if column.default}
     by_vendor = {vendor_name(name): kind for name, kind in of_table.items()}
     found: dict[str, str] = {}
     for name in dict.fromkeys((*by_vendor, *of_model, *spec.promote, *values)):
         before = by_vendor.get(name)
         declared = declared_type(name, of_model.get(name), spec)
         if before is not None and name not in spec.types:
-            if declared is not None and is_change(before, declared) and not spec.schema_rules.lets_type_change(name):
+            lets_change = name in defaults or spec.schema_rules.lets_type_change(name)
+            if declared is not None and is_change(before, declared) and not lets_change:
                 raise SchemaDrift(
                     f"column {name!r} is {declared} now and {before} in the table. Nothing was published; the landed "
                     f"night is untouched. {advice_on_change([(name, before, declared)])}, then clear this task."
@@ -207,6 +209,7 @@ def drift(
     members = promoted(spec)
     here = {table_name(column.name): declared_type(column.name, column.type, spec) for column in now}
     there = {table_name(column.name): declared_type(column.name, column.type, spec) for column in before or ()}
+    defaults = {table_name(column.name) for column in now if column.default and column.name not in spec.types}
     there |= {column.name: column.type for column in table or () if column.name not in members and column.name != NIGHT}
     configured = {table_name(name) for name in spec.types}
     added = tuple(name for name in here if name not in there) if there else ()
@@ -214,7 +217,10 @@ def drift(
     changed = tuple(
         (name, was, kind)
         for name, kind in here.items()
-        if kind is not None and (was := there.get(name)) is not None and not same_storage(was, kind)
+        if kind is not None
+        and name not in defaults
+        and (was := there.get(name)) is not None
+        and not same_storage(was, kind)
     )
     rules = spec.schema_rules
     losses = [name for name in lost if not rules.lets_loss(name)]

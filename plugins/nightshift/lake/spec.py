@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import codecs
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from nightshift.fields import Day, Frozen, TimeZone
 
@@ -64,11 +71,18 @@ class Column(Frozen):
     :param type: ``string``, ``int64``, ``float64``, ``decimal(p,s)``, ``bool``, ``date``, ``timestamp`` (UTC,
         microseconds) or ``json`` (the vendor's own text of a nested value); ``None`` where only the values tell
     :param vendor_type: the vendor's word for the type, if it has one
+    :param default: the type is what a new column of a table gets; one that the table has as another type keeps it
     """
 
     name: str
     type: ColumnType | None = None
     vendor_type: str | None = None
+    default: bool = False
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # Manifests, and what is made of them, are as they were before there were defaults.
+        return {name: value for name, value in dump(self).items() if name != "default" or value}
 
 
 class Band(Frozen):

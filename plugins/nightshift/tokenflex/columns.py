@@ -16,8 +16,6 @@ TYPES: Mapping[str, str] = {
     "usageMonth": "date",
     "transactionDate": "date",
     "contractYear": "int64",
-    "sessionStartDate": "timestamp",
-    "sessionEndDate": "timestamp",
     "uniqueProducts": "int64",
     "uniqueUsers": "int64",
     "useCount": "int64",
@@ -26,8 +24,11 @@ TYPES: Mapping[str, str] = {
     "usageHours": "float64",
     "quantity": "float64",
 }
-"""Column types; whatever is not here is text. Session times carry no zone: they are the license server's own wall
-clock, whose offset is in ``licenseServerTimeZoneOffset``, and are read in the time zone of the configuration."""
+"""Column types; whatever is not here is text."""
+WALL_TIMES = frozenset({"sessionStartDate", "sessionEndDate"})
+"""Times without a zone: the license server's own wall clock, whose offset is in ``licenseServerTimeZoneOffset`` of the
+same row, so that no column of moments can hold them. Text by default; as ``timestamp`` they are read in the time zone
+of the configuration, and a table that has them so keeps that."""
 
 _BY_PLAIN_NAME = {name.lower(): name for name in FIELDS | METRICS}
 
@@ -68,7 +69,8 @@ def header_of(body: bytes, dialect: CsvSpec) -> list[str]:
 
 def columns_of(header: Iterable[str]) -> list[Column]:
     """Return the columns of a file with their types, by name in any spelling; an unknown name is text."""
-    return [Column(name=name, type=column_type(name)) for name in header if name]
+    wall = {plain(name) for name in WALL_TIMES}
+    return [Column(name=name, type=column_type(name), default=plain(name) in wall) for name in header if name]
 
 
 def missing(header: Sequence[str], asked: Sequence[str]) -> list[str]:

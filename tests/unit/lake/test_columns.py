@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from nightshift.lake.columns import drift
+from nightshift.lake.columns import drift, known_types
 from nightshift.lake.spec import Column, PublishSpec
 
 TABLE = [Column(name="a", type="int64"), Column(name="b", type="string"), Column(name="night_", type="string")]
@@ -59,3 +59,22 @@ def test_one_kind_of_number_may_be_another() -> None:
 def test_promoted_members_are_not_the_vendors() -> None:
     table = columns(v="json", v_id="string")
     assert drift(columns(v="json"), None, table, PublishSpec(promote={"v": {"id": "string"}})).ok
+
+
+def test_a_type_that_is_a_default_changes_no_table() -> None:
+    now = [Column(name="a", type="string", default=True), Column(name="b", type="string", default=True)]
+    table, before = columns(a="timestamp"), columns(a="timestamp", b="timestamp")
+    spec = PublishSpec()
+    assert known_types(spec, now, None, {"b": "int64"}) == {"a": "string", "b": "string"}
+    assert known_types(spec, now, table, {"b": "int64"}) == {"a": "timestamp", "b": "string"}
+    assert drift(now, None, table, spec).text == "new column 'b', taken into the table"
+    assert drift(now, before, None, spec).text == "The vendor's columns are as before"
+    configured = PublishSpec(types={"a": "date"})
+    assert known_types(configured, now, table, {}) == {"a": "date", "b": "string"}
+    assert "'a' was timestamp and is date" in drift(now, None, table, configured).text
+
+
+def test_a_column_without_a_default_is_written_as_it_always_was() -> None:
+    assert Column(name="a", type="date").model_dump() == {"name": "a", "type": "date", "vendor_type": None}
+    default = Column(name="a", type="string", default=True)
+    assert Column.model_validate_json(default.model_dump_json()) == default

@@ -34,13 +34,15 @@ def bring_home(
     export: UsageExport = EXPORT,
     at: datetime | None = None,
     made: Export | None = None,
+    timezone: str = "UTC",
 ) -> Any:
     vendor.file = file.encode()
     key = (made or vendor.add(at=at)).key
     api.task_store.clear()
-    extract = api.run(download_task(key, look_back=export.look_back, night=night))
+    asked = {"fields": export.fields, "metrics": export.metrics}
+    extract = api.run(download_task(key, look_back=export.look_back, night=night, **asked))
     assert extract.state == "success", extract.error
-    spec = export.publish_spec("UTC").model_dump(mode="json")
+    spec = export.publish_spec(timezone).model_dump(mode="json")
     with DAG("d", schedule=None):
         watch = WatchSchemaOperator(task_id="watch", extract=extract.result, spec=spec)
         publish = TokenFlexPublishExportOperator(
@@ -139,3 +141,60 @@ def test_the_same_export_fetched_again_is_neither_older_nor_newer(
     again = bring_home(vendor, api, file.replace("7", "8"), made=key)
     assert (first["kept"], again["kept"]) == ({}, {})
     assert table(lake) == {("2026-11-21", "ann"): 8.0}
+
+
+SESSIONS = UsageExport(
+    name="desktop",
+    category="DESKTOP_PRODUCT",
+    fields=("usageDate", "userName", "sessionStartDate", "licenseServerTimeZoneOffset"),
+    metrics=("tokensConsumed",),
+)
+AS_MOMENTS = SESSIONS.model_copy(update={"types": {"sessionStartDate": "timestamp"}})
+SESSION_HEADER = "usageDate,userName,sessionStartDate,licenseServerTimeZoneOffset,tokensConsumed\n"
+
+
+def starts(lake: Path) -> dict[str, Any]:
+    from deltalake import DeltaTable
+
+    rows = DeltaTable(str(lake / "tables" / "tokenflex" / "desktop")).to_pyarrow_table().to_pylist()
+    return {row["userName"]: row["sessionStartDate"] for row in rows}
+
+
+@pytest.mark.parametrize("night", [NIGHT, "2026-03-29"])
+def test_session_times_are_the_license_servers_words_in_a_new_table(
+    vendor: Vendor, api: FakeExecutionApi, lake: Path, night: str
+) -> None:
+    """They have no zone, and each row another offset; some are wall times that the clocks skip elsewhere."""
+    file = SESSION_HEADER + f"{night},ann,{night}T02:30:00,-8:00,1\n{night},bob,{night}T02:30:00,+1:00,1\n"
+    bring_home(vendor, api, file, night=night, export=SESSIONS, timezone="Europe/Berlin")
+    assert starts(lake) == {"ann": f"{night}T02:30:00", "bob": f"{night}T02:30:00"}
+
+
+def test_a_session_time_that_no_row_has_is_text_all_the_same(vendor: Vendor, api: FakeExecutionApi, lake: Path) -> None:
+    from deltalake import DeltaTable
+
+    bring_home(vendor, api, SESSION_HEADER + f"{NIGHT},ann,,-8:00,1\n", export=SESSIONS)
+    schema = DeltaTable(str(lake / "tables" / "tokenflex" / "desktop")).schema()
+    assert {field.name: field.type.type for field in schema.fields}["sessionStartDate"] == "string"
+
+
+@pytest.mark.parametrize("then", [SESSIONS, AS_MOMENTS])
+def test_a_table_that_has_session_times_as_moments_keeps_them_so(
+    vendor: Vendor, api: FakeExecutionApi, lake: Path, then: UsageExport
+) -> None:
+    bring_home(vendor, api, SESSION_HEADER + f"{NIGHT},ann,{NIGHT}T10:00:00,-8:00,1\n", export=AS_MOMENTS)
+    told = bring_home(
+        vendor, api, SESSION_HEADER + "2026-11-22,bob,2026-11-22T10:00:00,-8:00,1\n", night="2026-11-22", export=then
+    )
+    assert told["rows"] == 1
+    assert starts(lake) == {
+        "ann": datetime(2026, 11, 21, 10, tzinfo=UTC),
+        "bob": datetime(2026, 11, 22, 10, tzinfo=UTC),
+    }
+
+
+def test_a_site_may_make_a_table_of_texts_one_of_moments(vendor: Vendor, api: FakeExecutionApi, lake: Path) -> None:
+    file = SESSION_HEADER + f"{NIGHT},ann,{NIGHT}T10:00:00,-8:00,1\n"
+    bring_home(vendor, api, file, export=SESSIONS)
+    bring_home(vendor, api, file, export=AS_MOMENTS, timezone="Europe/Berlin")
+    assert starts(lake) == {"ann": datetime(2026, 11, 21, 9, tzinfo=UTC)}

@@ -238,7 +238,7 @@ def test_a_signed_link_is_in_no_repr() -> None:
         ("Usage Date", "date"),
         ("TOKENS_CONSUMED", "float64"),
         ("contractYear", "int64"),
-        ("sessionStartDate", "timestamp"),
+        ("sessionStartDate", "string"),
         ("userName", "string"),
         ("Geo", "string"),
     ],
