@@ -153,7 +153,7 @@ def _seen(row: Any) -> JobSeen | None:
     try:
         record = from_json(JobRecord, json.loads(row.value))
     except (ValueError, TypeError) as error:
-        unread = f"its record cannot be read: {redact(str(error))}"
+        unread = f"its record cannot be read: {redact_quote(str(error))}"
     try:
         trigger = _waits(row.Trigger)
     except Exception as error:
