@@ -116,7 +116,8 @@ class PromotionBeginOperator(BaseOperator):
         """Return what the task returns; ``None``: it is not our turn yet."""
         lake = lake_of_this_deployment()
         records = Records(lake, self.application)
-        record = await self._record(context, records, request, night)
+        known = await records.read(context["dag_run"].run_id)
+        record = self._record(context, known, request, night)
         due = due_in(tasks_due(self.config), stages)
         record = record.changed(reports=reports, stages=tuple(stages), due=due)
         if why := await self._out_of_order(records, request) or await self._revoked(records, record):
@@ -125,7 +126,7 @@ class PromotionBeginOperator(BaseOperator):
             await self._check_names(record)
         if request.dry_run:
             record = await self._planned(records, request, record)
-            return await self._written(records, record.close(PromotionOutcome.DRY_RUN, "a dry run"))
+            return await self._written(records, known, record.close(PromotionOutcome.DRY_RUN, "a dry run"))
         queue = Queue(context, records, Turns(lake, self.application), self.config)
         match await queue.look(record):
             case QueuePosition.WAITS:
@@ -133,16 +134,16 @@ class PromotionBeginOperator(BaseOperator):
             case QueuePosition.SUPERSEDED:
                 record = record.changed(superseded_by=queue.newer.run_id if queue.newer else None)
                 return await self._written(
-                    records, record.close(PromotionOutcome.SUPERSEDED, "a newer night came first")
+                    records, known, record.close(PromotionOutcome.SUPERSEDED, "a newer night came first")
                 )
         # What a person said in the form was said then, not when the turn came: it pardons nothing that was found since.
         record = record.changed(turn=queue.number, opened=min(record.opened, queue.opened or record.opened))
         if why := await self._in_vain(context, records, record):
-            returned = await self._written(records, record.close(PromotionOutcome.SKIPPED, why))
+            returned = await self._written(records, known, record.close(PromotionOutcome.SKIPPED, why))
             await queue.turns.leave(record.run_id)
             return returned
         record = await self._planned(records, request, record)
-        returned = await self._written(records, record)
+        returned = await self._written(records, known, record)
         await queue.turns.leave(record.run_id)
         return returned
 
@@ -166,13 +167,15 @@ class PromotionBeginOperator(BaseOperator):
                 "FlexDeploy; then clear this task."
             )
 
-    async def _record(
-        self, context: Context, records: Records, request: PromotionRequest, night: str | None
+    def _record(
+        self, context: Context, known: PromotionRecord | None, request: PromotionRequest, night: str | None
     ) -> PromotionRecord:
-        """Return the record of this run: of an earlier attempt, taken up again, or a new one."""
+        """Return the record of this run: of an earlier attempt, taken up again, or a new one.
+
+        :param known: as it was read
+        """
         run = context["dag_run"]
         given = None if request.version_id is None else Version(id=request.version_id)
-        known = await records.read(run.run_id)
         if known is not None:
             return known.changed(
                 closed=None, outcome=None, reason="", superseded_by=None, form=request.as_json(), version=given
@@ -241,8 +244,10 @@ class PromotionBeginOperator(BaseOperator):
             self.log.info("Plan: %s", line)
         return record.changed(before=before, plan=plan)
 
-    async def _written(self, records: Records, record: PromotionRecord) -> dict[str, Any]:
-        await records.write(record)
+    async def _written(
+        self, records: Records, known: PromotionRecord | None, record: PromotionRecord
+    ) -> dict[str, Any]:
+        await records.rewrite(record, read=known)
         if record.outcome is not None:
             self.log.info("%s: %s", record.outcome, record.reason)
         outcome = None if record.outcome is None else str(record.outcome)

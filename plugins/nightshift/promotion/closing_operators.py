@@ -70,7 +70,7 @@ class RollBackOfferOperator(BaseAsyncOperator):
         found = roll_back_of(record) if record is not None and failed else None
         if record is not None and record.offer is not None:
             # Of the attempt before a clear: it offers nothing any more.
-            record = await records.write(record.changed(offer=None))
+            record = await records.rewrite(record.changed(offer=None), read=record)
         if record is None or found is None:
             raise AirflowSkipException("No stage failed after its deployment had begun: nothing to roll back.")
         if found.to is None:
@@ -90,7 +90,7 @@ class RollBackOfferOperator(BaseAsyncOperator):
         offer = Offer(stage=found.stage, version=version, why=found.why)
         if rule == "roll_back":
             offer = offer.changed(rule="roll_back", by=self._approver(record, found.stage))
-        await records.write(record.changed(offer=offer))
+        await records.rewrite(record.changed(offer=offer), read=record)
         return offer.model_dump()
 
     async def _revoked(self, records: Records, record: PromotionRecord, version: Version) -> str:
@@ -173,7 +173,7 @@ class PromotionCloseOperator(BaseAsyncOperator):
         outcome, reason = outcome_of(record, failed)
         lines = stage_lines(record, await running(records, self.stages), await doubts_at(records, but=run_id))
         # Last of all, because from then on another promotion may begin.
-        await records.write(record.close(outcome, reason))
+        await records.rewrite(record.close(outcome, reason), read=record)
         await turns.leave(run_id)
         await keep_index(records)
         for line in (f"{outcome}: {reason}", *lines):

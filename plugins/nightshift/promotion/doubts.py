@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nightshift.jobs.record import RESOLUTION_KEY
-from nightshift.lake.errors import Contended
 from nightshift.promotion.record import PromotionRecord, PromotionStep, RecordedResolution, StepKind, StepState, now
 
 if TYPE_CHECKING:
@@ -25,7 +24,6 @@ AMBIGUOUS = "ambiguous"
 """Outcome of a step of which only a person can tell whether FlexDeploy did it."""
 LONGEST = 1000
 """Characters of what a person says at most."""
-_TRIES = 5
 
 
 @dataclass(frozen=True)
@@ -100,8 +98,8 @@ async def settle(records: Records, run_id: str, task: str, *, by: str, why: str)
         raise ValueError(
             f"a doubt is settled by somebody who says what was seen: give by and why, in at most {LONGEST} characters"
         )
-    for left in reversed(range(_TRIES)):
-        record = await records.read(run_id)
+
+    def settled(record: PromotionRecord | None) -> PromotionRecord:
         step = record.step(task) if record is not None else None
         if record is None or step is None or not _is_in_doubt(step):
             raise ValueError(f"{task} of {run_id} is not in doubt")
@@ -111,12 +109,9 @@ async def settle(records: Records, run_id: str, task: str, *, by: str, why: str)
                 "closes the record of a run that has ended, wait for its turn"
             )
         said = RecordedResolution(word="over", by=by, why=why, at=now())
-        try:
-            return await records.write(record.with_step(step.changed(said=said, asked=None)))
-        except Contended:
-            if not left:
-                raise
-    raise AssertionError("unreachable")
+        return record.with_step(step.changed(said=said, asked=None))
+
+    return await records.change(run_id, settled)
 
 
 def may_settle(record: PromotionRecord, step: PromotionStep) -> bool:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 
 from nightshift.lake.errors import Damaged
 
@@ -283,8 +283,26 @@ class Offer(_Model):
     by: str | None = None
 
 
+class Origin:
+    """The content of its object that a record was made of. No part of what it says: records are equal whatever it is.
+
+    :param tag: what the store calls that content; ``None``: there was no object
+    """
+
+    def __init__(self, tag: dict[str, str] | None = None) -> None:
+        self.tag = tag
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Origin)
+
+    __hash__ = None  # type: ignore[assignment]
+
+
 class PromotionRecord(_Model):
     """All that one promotion did.
+
+    It remembers through all changes which content of its object it was made of, and is written in the place of that
+    alone (:class:`nightshift.promotion.store.Records`).
 
     :param application: its name in ``promotions.yaml``
     :param night: the night that is promoted; ``None`` for a person's run without one
@@ -322,6 +340,21 @@ class PromotionRecord(_Model):
     offer: Offer | None = None
     overrides: tuple[FreezeOverride, ...] = ()
     steps: tuple[PromotionStep, ...] = ()
+    _origin: Origin = PrivateAttr(default_factory=Origin)
+
+    @property
+    def origin(self) -> dict[str, str] | None:
+        """What the store calls the content that this was made of; ``None``: there was none."""
+        return self._origin.tag
+
+    def of(self, tag: dict[str, str] | None) -> Self:
+        """Return the record as it was made of another content of its object.
+
+        :param tag: what the store calls that; ``None``: there is none
+        """
+        found = self.model_copy()
+        found._origin = Origin(tag)
+        return found
 
     def step(self, task: str) -> PromotionStep | None:
         """Return the step of a task, if it has begun."""
@@ -346,14 +379,15 @@ class PromotionRecord(_Model):
         return self.model_dump_json(indent=1).encode()
 
     @classmethod
-    def from_json(cls, text: bytes, where: str) -> PromotionRecord:
+    def from_json(cls, text: bytes, where: str, tag: dict[str, str] | None = None) -> PromotionRecord:
         """Read a record.
 
         :param where: the object it came from, for the message
+        :param tag: what the store calls its content
         :raises Damaged: not a record, or of a format that is not known
         """
         try:
-            return cls.model_validate_json(text)
+            return cls.model_validate_json(text).of(tag)
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             raise Damaged(

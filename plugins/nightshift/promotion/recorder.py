@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Collection, Coroutine
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -40,9 +41,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
-
-_CHANGES = 5
-"""Times that a change is tried where others write the same record."""
 
 
 class TurnLost(Rejected):
@@ -180,7 +178,9 @@ class StepRecorder:
 
         :raises Rejected: there is none
         """
-        record = await self.records.read(self.run_id)
+        return self._there(await self.records.read(self.run_id))
+
+    def _there(self, record: PromotionRecord | None) -> PromotionRecord:
         if record is None:
             raise Rejected(
                 f"the record of {self.run_id} is not in the lake",
@@ -252,28 +252,24 @@ class StepRecorder:
 
         :raises Contended: others were quicker each time
         """
-        for left in reversed(range(_CHANGES)):
-            record = await self.read()
-            changed = change(record)
-            if changed == record:
-                return record
-            try:
-                return await self.records.write(changed)
-            except Contended:
-                if not left:
-                    raise
-        raise AssertionError("unreachable")
+        return await self.records.change(self.run_id, lambda record: change(self._there(record)))
 
     async def skip(self, record: PromotionRecord, why: str) -> None:
         """Write down that the step is left undone, and skip the task.
 
         :raises AirflowSkipException: always
         """
-        step, was = self._new_step(StepState.SKIPPED).changed(ended=now(), detail=why), record.step(self.task_id)
-        # After a clear: what the vendor did before stays told.
-        skipped = record if was is not None and was.requests else record.with_step(step)
-        if record.outcome not in NOTHING_DONE:
-            await self.records.write(skipped)
+
+        def skipped(there: PromotionRecord) -> PromotionRecord:
+            was = there.step(self.task_id)
+            if there.outcome in NOTHING_DONE or (was is not None and self._is_replaced(was)):
+                return there
+            told = there.changed(superseded_by=record.superseded_by or there.superseded_by)
+            # After a clear: what the vendor did before stays told.
+            step = self._new_step(StepState.SKIPPED).changed(ended=now(), detail=why)
+            return told if was is not None and was.requests else told.with_step(step)
+
+        await self._change(skipped)
         raise AirflowSkipException(f"Not done: {why}.")
 
     def refuse_other_terms(self, record: PromotionRecord, terms: Terms) -> None:
@@ -318,10 +314,13 @@ class StepRecorder:
             raise self._lost()
         if record.closed is None:
             return record
-        opened = await self.records.write(record.changed(closed=None, outcome=None, reason=""))
+        opened = await self.records.rewrite(record.changed(closed=None, outcome=None, reason=""), read=record)
         # Whoever takes the next turn looks at our record again after taking it, so one of the two sees the other.
         if await self._turn(record) != turn:
-            await self.records.write(record)
+            closed = opened.changed(closed=record.closed, outcome=record.outcome, reason=record.reason)
+            # Where it has been written since, it was given up.
+            with contextlib.suppress(Contended):
+                await self.records.rewrite(closed, read=opened)
             raise self._lost()
         return opened
 

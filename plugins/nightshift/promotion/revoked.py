@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nightshift.errors import Rejected
-from nightshift.lake.errors import Contended
 from nightshift.promotion.due import SOAK
 from nightshift.promotion.index import read_index
 from nightshift.promotion.record import PromotionRecord, StepKind, StepState, Verdict, VerdictWord, Version, now
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
 
 LONGEST = 1000
 """Characters of a reason at most."""
-_TRIES = 5
 
 
 class VersionRevoked(Rejected):
@@ -88,12 +86,13 @@ async def report(records: Records, run_id: str, stage: str, *, by: str, why: str
     :param by: the person, as Airflow or the machine knows them
     :raises ValueError: nobody, no reason or one of more than :data:`LONGEST` characters, or this promotion brought
         nothing to that stage
+    :raises Contended: others write the same record again and again
     """
     by, why = by.strip(), " ".join(why.split())
     if not by or not why or len(why) > LONGEST:
         raise ValueError(f"a failure is reported by somebody who says why, in at most {LONGEST} characters")
-    for left in reversed(range(_TRIES)):
-        record = await records.read(run_id)
+
+    def refuted(record: PromotionRecord | None) -> PromotionRecord:
         deploy = None if record is None else deployment_in(record, stage)
         if record is None or deploy is None or deploy.version is None:
             raise ValueError(f"run {run_id} has brought nothing to {stage}")
@@ -107,11 +106,6 @@ async def report(records: Records, run_id: str, stage: str, *, by: str, why: str
             seen=why,
             by=by,
         )
-        try:
-            await records.write(record.changed(verdicts=(*record.verdicts, verdict)))
-        except Contended:
-            if not left:
-                raise
-        else:
-            return verdict
-    raise AssertionError("unreachable")
+        return record.changed(verdicts=(*record.verdicts, verdict))
+
+    return (await records.change(run_id, refuted)).verdicts[-1]

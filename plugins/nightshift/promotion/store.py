@@ -1,6 +1,9 @@
 """The records of the promotions in the lake: ``promotions/<application>/<run>.json``; written back only as they were
 read.
 
+A record remembers which content of its object it was made of, and is written in the place of that alone: what a person
+or another attempt has written since, whoever has read it since, is never written over.
+
 Object stores compare the tag of an object themselves (``If-Match``). A folder has no such call: there, the comparison
 and the write are made under a lock of the file system, which is held for a moment and given up with its process.
 """
@@ -13,7 +16,7 @@ import hashlib
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -21,7 +24,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from urllib.parse import unquote, urlsplit
 
 from nightshift.lake import objects
-from nightshift.lake.errors import Contended
+from nightshift.lake.errors import Contended, UnfitStore
 from nightshift.lake.store import segment
 from nightshift.promotion.record import PromotionRecord, PromotionStep
 
@@ -87,7 +90,7 @@ async def applications_in(lake: Lake) -> list[str]:
 class Records:
     """The records of one application.
 
-    What was read here is written back only as long as nobody else has written it since: a worker that was frozen
+    A record is written only as long as its object has the content that the record was made of: a worker that was frozen
     between the two, and thaws when a newer one keeps the record, overwrites nothing.
 
     :param application: its name in ``promotions.yaml``
@@ -103,17 +106,50 @@ class Records:
 
         :raises Damaged: there is one, and it cannot be read
         """
-        name = object_name(run_id)
-        text = await self._as_read.read(name)
-        return None if text is None else PromotionRecord.from_json(text, "/".join((*self._path, name)))
+        return await self._read(object_name(run_id))
 
     async def write(self, record: PromotionRecord) -> PromotionRecord:
-        """Write a record, in the place of what there was of its run.
+        """Write a record in the place of what it was made of: of nothing, where it was not read. Return it as it is to be
+        written the next time.
 
-        :raises Contended: it was read here before, and somebody else has written it since
+        :raises Contended: its object has another content by now; nothing was written
         """
-        await self._as_read.write(object_name(record.run_id), record.to_json())
-        return record
+        return record.of(await self._as_read.write(object_name(record.run_id), record.to_json(), record.origin))
+
+    async def change(self, run_id: str, change: Callable[[PromotionRecord | None], PromotionRecord]) -> PromotionRecord:
+        """Change the record of a run as it is now; where somebody else is quicker, as it is then. Return what is there.
+
+        :param change: returns what is to be there, of what is; ``None``: there is none. What it raises ends it
+        :raises Contended: others were quicker each time
+        """
+        for left in reversed(range(_TRIES)):
+            record = await self.read(run_id)
+            changed = change(record)
+            if changed == record:
+                return changed
+            try:
+                return await self.write(changed)
+            except Contended:
+                if not left:
+                    raise
+        raise AssertionError("unreachable")
+
+    async def rewrite(self, record: PromotionRecord, *, read: PromotionRecord | None) -> PromotionRecord:
+        """Write a record whose steps and verdicts are those that were read, and keep what people have said since: of a
+        version, or of a doubt.
+
+        :param read: the record as it was read; ``None``: there was none
+        :raises Contended: more than that has changed since, or others were quicker each time
+        """
+        for left in reversed(range(_TRIES)):
+            try:
+                return await self.write(record)
+            except Contended:
+                there = await self.read(record.run_id)
+                if not left or read is None or there is None or _wordless(there) != _wordless(read):
+                    raise
+                record = record.changed(steps=there.steps, verdicts=there.verdicts).of(there.origin)
+        raise AssertionError("unreachable")
 
     async def listed(self) -> list[Listed]:
         """Return the objects that hold records."""
@@ -135,8 +171,13 @@ class Records:
 
         :raises Damaged: it cannot be read
         """
-        text = await read_object(self._store, name)
-        return None if text is None else PromotionRecord.from_json(text, "/".join((*self._path, name)))
+        return await self._read(name)
+
+    async def _read(self, name: str) -> PromotionRecord | None:
+        found = await self._as_read.read(name)
+        return (
+            None if found is None else PromotionRecord.from_json(found.text, "/".join((*self._path, name)), found.tag)
+        )
 
     async def read_beside(self, name: str = BESIDE) -> bytes | None:
         """Return what is kept beside the records, ``None`` where there is nothing."""
@@ -149,59 +190,75 @@ class Records:
         await obstore.put_async(self._store, name, text, use_multipart=False)
 
 
+def _wordless(record: PromotionRecord) -> PromotionRecord:
+    """Return a record without what people say of it while nothing of it goes on: of a version, or of a doubt."""
+    return record.changed(verdicts=(), steps=tuple(step.changed(said=None, asked=None) for step in record.steps))
+
+
+_TRIES = 5
+"""Times that a record is written where others write the same one."""
 _LOCK = ".lock"
 _PATIENCE = 10.0
 """Seconds to wait for a lock that somebody holds."""
 
 
+class Content(NamedTuple):
+    """What an object has.
+
+    :param tag: what the store calls this content; another content has another tag
+    """
+
+    text: bytes
+    tag: dict[str, str]
+
+
 class AsRead:
-    """The objects of one folder."""
+    """The objects of one folder, each written only in the place of a content that is named."""
 
     def __init__(self, store: Any, lake: Lake, path: tuple[str, ...]) -> None:
         self._store = store
         self._lake = lake
         self._folder = Path(unquote(urlsplit(lake.url).path), *path) if lake.is_local else None
         self._where = "/".join(path)
-        self._seen: dict[str, dict[str, str] | None] = {}
 
-    async def read(self, name: str) -> bytes | None:
-        """Return an object, ``None`` where there is none; remember which content it was."""
+    async def read(self, name: str) -> Content | None:
+        """Return what an object has, ``None`` where there is none."""
         import obstore
 
         try:
             found = await obstore.get_async(self._store, name)
         except FileNotFoundError:
-            self._seen[name] = None
             return None
-        self._seen[name] = objects.tag_of(found.meta)
-        return bytes(await found.bytes_async())
+        return Content(bytes(await found.bytes_async()), objects.tag_of(found.meta))
 
-    async def write(self, name: str, text: bytes) -> None:
-        """Write an object in the place of what was read before; of whatever is there, where nothing was read since the
-        last write.
+    async def write(self, name: str, text: bytes, tag: dict[str, str] | None) -> dict[str, str]:
+        """Write an object, and return the tag of what it has then.
 
+        :param tag: of the content that it takes the place of; ``None``: of none, the object is made
         :raises Contended: it has another content by now; nothing was written
-        :raises UnfitStore: the store would not tell
+        :raises UnfitStore: the store cannot compare them; nothing was written
         """
         import obstore
-        from obstore.exceptions import AlreadyExistsError, PreconditionError
+        from obstore.exceptions import AlreadyExistsError, NotSupportedError, PreconditionError
 
-        if name not in self._seen:
-            await obstore.put_async(self._store, name, text, use_multipart=False)
-        elif self._folder is not None:
-            await asyncio.to_thread(self._write_locked, name, text)
-        else:
-            await objects.aprobe(self._lake)
-            try:
-                await obstore.put_async(self._store, name, text, mode=self._mode(name), use_multipart=False)
-            except (AlreadyExistsError, PreconditionError, FileNotFoundError):
-                raise self._contended(name) from None
-        self._seen.pop(name, None)
+        if tag == {}:
+            raise self._unfit(name)
+        if self._folder is not None and tag is not None:
+            return await asyncio.to_thread(self._write_locked, name, text, tag)
+        await objects.aprobe(self._lake)
+        mode: Any = "create" if tag is None else tag
+        try:
+            return objects.tag_of(await obstore.put_async(self._store, name, text, mode=mode, use_multipart=False))
+        except (AlreadyExistsError, PreconditionError, FileNotFoundError):
+            there = await self.read(name)
+            if there is not None and there.text == text:
+                # Written by this very request, whose answer was lost, so that it was sent once more.
+                return there.tag
+            raise self._contended(name) from None
+        except (NotSupportedError, NotImplementedError):
+            raise self._unfit(name) from None
 
-    def _mode(self, name: str) -> Any:
-        return "create" if self._seen[name] is None else self._seen[name]
-
-    def _write_locked(self, name: str, text: bytes) -> None:
+    def _write_locked(self, name: str, text: bytes, tag: dict[str, str]) -> dict[str, str]:
         import obstore
 
         folder = cast("Path", self._folder)
@@ -210,14 +267,22 @@ class AsRead:
                 there: dict[str, str] | None = objects.tag_of(obstore.head(self._store, name))
             except FileNotFoundError:
                 there = None
-            if there != self._seen[name]:
+            if there != tag:
                 raise self._contended(name)
-            obstore.put(self._store, name, text, use_multipart=False)
+            return objects.tag_of(obstore.put(self._store, name, text, use_multipart=False))
 
     def _contended(self, name: str) -> Contended:
         return Contended(
             f"{self._where}/{name} was written by another attempt meanwhile. Nothing was overwritten; the next attempt "
             "goes on from what it says."
+        )
+
+    def _unfit(self, name: str) -> UnfitStore:
+        return UnfitStore(
+            f"The store of the lake does not tell one content of {self._where}/{name} from another, or does not compare "
+            "them (ETag, If-Match), so that two writers at once would take each other's word away. Nothing was written. "
+            "Use a store that does (AWS S3, Google Cloud Storage, Azure Blob Storage, MinIO, Cloudflare R2), then clear "
+            "the task."
         )
 
 

@@ -13,8 +13,9 @@ ended, or frozen while its next attempt runs, and thaws. What must hold:
 
 from __future__ import annotations
 
+import itertools
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -53,6 +54,7 @@ class Hall(DisturbedWorld):
     over: set[str] = field(default_factory=set)
     acting: list[str] = field(default_factory=list)
     promoted: list[str] = field(default_factory=list)
+    tags: Iterator[int] = field(default_factory=itertools.count)
 
 
 class _Lake:
@@ -114,17 +116,15 @@ def _changes(hall: Hall) -> tuple[tuple[Any, str, Any], ...]:
 
 
 class _Records:
-    """The records as one attempt sees them: what it has read is written only as long as it is still there."""
+    """The records as one attempt sees them: one is written only as long as what it was made of is still there."""
 
     def __init__(self, hall: Hall, owner: str) -> None:
         self._hall, self._owner = hall, owner
-        self._seen: dict[str, PromotionRecord | None] = {}
 
     async def read(self, run_id: str) -> PromotionRecord | None:
         """Return the record of a run."""
         effect(f"before the record of {run_id} is read")
-        self._seen[run_id] = self._hall.records.get(run_id)
-        return self._seen[run_id]
+        return self._hall.records.get(run_id)
 
     async def write(self, record: PromotionRecord) -> PromotionRecord:
         """Write a record."""
@@ -133,10 +133,15 @@ class _Records:
         waits = any(name.endswith(f"/waiting/{record.run_id}.json") for name in self._hall.objects)
         if record.run_id != self._owner and record.run_id not in self._hall.over and not waits:
             raise self._hall.broken(f"{self._owner} gives {record.run_id} up, which is underway")
-        if record.run_id in self._seen and there is not self._seen.pop(record.run_id):
+        if record.origin != (None if there is None else there.origin):
             raise Contended("written by another attempt")
-        self._hall.records[record.run_id] = record
-        return record
+        written = record.of({"e_tag": str(next(self._hall.tags))})
+        self._hall.records[record.run_id] = written
+        return written
+
+    async def rewrite(self, record: PromotionRecord, *, read: PromotionRecord | None) -> PromotionRecord:
+        """Write a record that nobody but attempts writes."""
+        return await self.write(record)
 
 
 @dataclass(frozen=True)

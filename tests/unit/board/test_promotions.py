@@ -84,7 +84,7 @@ async def test_a_step_taken_since_is_seen_though_nothing_was_kept_of_it(ada: Any
     """Steps are written to the record alone; what is kept beside it is of the promotion's begin."""
     records = Records(lake, "portal")
     begun = record(2, outcome=None, version=TWO)
-    await records.write(begun)
+    begun = await records.write(begun)
     await keep_index(records)
     assert (await stage(ada, "DEV")).state is StageState.NEVER
     await records.write(begun.with_step(deploy("DEV", TWO, 121)))

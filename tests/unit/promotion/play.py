@@ -22,6 +22,7 @@ from nightshift.promotion.store import Records
 from nightshift.promotion.turns import Turns
 from tests.execution_api import FakeExecutionApi, TaskRun
 from tests.published import publish_night
+from tests.unit.promotion.records import put
 
 NAME = "portal"
 N1, N2, N3 = "2026-11-19", "2026-11-20", "2026-11-21"
@@ -207,7 +208,7 @@ class Play:
                 publish_night(self.lake, report, night)
 
     def put(self, record: PromotionRecord) -> None:
-        asyncio.run(self.records.write(record))
+        asyncio.run(put(self.records, record))
 
     def made(self, kind: str) -> list[dict[str, Any]]:
         """Return what FlexDeploy was asked for and did, from its ledger."""

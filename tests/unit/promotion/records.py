@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from nightshift.promotion.record import Offer, PromotionRecord, PromotionStep, Running, StepKind, StepState, Version
+from nightshift.promotion.store import Records
 
 T = datetime(2026, 11, 20, 22, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -64,3 +65,8 @@ def record(*steps: PromotionStep, run_id: str = "r", **more: Any) -> PromotionRe
 
 def ran(version: Version = OLD, run_id: str = "before", minute: int = -60) -> Running:
     return Running(version=version, since=T + minute * MINUTE, run_id=run_id)
+
+
+async def put(records: Records, record: PromotionRecord) -> PromotionRecord:
+    """Write a record in the place of whatever there is of its run."""
+    return await records.change(record.run_id, lambda there: record.of(None if there is None else there.origin))

@@ -8,7 +8,7 @@ from pathlib import Path
 from nightshift.lake.store import Lake
 from nightshift.promotion.record import PromotionRecord
 from nightshift.promotion.store import Records, object_name
-from tests.unit.promotion.records import MINUTE, T
+from tests.unit.promotion.records import MINUTE, T, put
 
 
 class Shelf:
@@ -19,7 +19,7 @@ class Shelf:
 
     async def put(self, record: PromotionRecord, minute: int) -> None:
         """Write a record as if that had been so many minutes after the first."""
-        await self.records.write(record)
+        await put(self.records, record)
         self.touch(record.run_id, minute)
 
     def touch(self, run_id: str, minute: int) -> None:

@@ -8,15 +8,19 @@ from typing import Any
 import pytest
 from deltalake import DeltaTable
 
+from nightshift.promotion.begin_operator import PromotionBeginOperator
 from nightshift.promotion.record import (
     PromotionOutcome,
     PromotionRecord,
     PromotionStep,
     StepKind,
     StepState,
+    Verdict,
     Version,
     now,
 )
+from nightshift.promotion.revoked import report
+from nightshift.promotion.store import Records
 from tests.published import publish_night
 from tests.unit.promotion.play import N1, N2, N3, NAME, OLD_VERSION, REPORTS, RESTART_IT, Play, Run, stage
 
@@ -307,3 +311,34 @@ def test_after_a_clear_the_same_run_is_not_its_own_republication(play_of: Callab
     play.put(run.record.close(PromotionOutcome.PROMOTED))
     run.clear("begin")
     assert begun(run)["outcome"] is None
+
+
+def test_a_version_that_is_revoked_while_its_run_begins_again_stays_revoked(
+    play: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, said = play.start("r1"), list[Verdict]()
+    for name in ("begin", "build", "DEV.deploy"):
+        assert run.do(name).state == "success"
+
+    async def check_names(*_: Any) -> None:
+        said.append(await report(Records(play.lake, NAME), "r1", "DEV", by="dan", why="loses invoices"))
+
+    monkeypatch.setattr(PromotionBeginOperator, "_check_names", check_names)
+    run.clear("begin")
+    assert run.do("begin").state == "success"
+    assert list(run.record.verdicts) == said
+
+
+def test_a_beginning_that_thaws_takes_nothing_from_the_attempt_after_it(
+    play: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, later = play.start("r1"), list[PromotionRecord]()
+
+    async def check_names(*_: Any) -> None:
+        # While it stands still another attempt begins, and goes on.
+        mine = past("r1", None, None).changed(turn=1, version=Version(id=40009))
+        later.append(await Records(play.lake, NAME).write(mine))
+
+    monkeypatch.setattr(PromotionBeginOperator, "_check_names", check_names)
+    assert "written by another attempt meanwhile" in str(run.do("begin").error)
+    assert [run.record] == later

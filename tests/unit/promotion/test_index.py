@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 import multiprocessing
 import random
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from nightshift.lake.errors import Contended
 from nightshift.lake.store import Lake
 from nightshift.promotion.index import STANDING, RecordSummary, doubted, newest_running, read_index, read_standing
 from nightshift.promotion.record import PromotionOutcome, PromotionRecord, StepState, Version
 from nightshift.promotion.store import BESIDE, Records
-from tests.unit.promotion.records import MINUTE, NEW, T, deploy, record, step
+from tests.unit.promotion.records import MINUTE, NEW, T, deploy, put, record, step
 from tests.unit.promotion.shelf import Shelf
 
 PROCESSES = multiprocessing.get_context("forkserver")
@@ -54,7 +56,7 @@ async def test_only_what_has_changed_is_read(tmp_path: Path) -> None:
     assert (records.reads, len(first.summaries)) == (250, 250)
     assert await read_index(records) == first
     assert records.reads == 250
-    await records.write(numbered(7, reason="changed"))
+    await put(records, numbered(7, reason="changed"))
     await records.write(numbered(250))
     assert newest_running((await read_index(records)).summaries)["TEST"].version.id == 50250
     assert records.reads == 252
@@ -124,9 +126,10 @@ def _work(folder: str, seed: int) -> None:
         for _ in range(60):
             number = draw.randrange(12)
             if draw.random() < 0.6:
-                await records.write(
-                    numbered(number, reason=f"{seed} {draw.random()}", opened=T + timedelta(seconds=seed))
-                )
+                with suppress(Contended):
+                    await put(
+                        records, numbered(number, reason=f"{seed} {draw.random()}", opened=T + timedelta(seconds=seed))
+                    )
             else:
                 await read_index(records)
 
