@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -197,6 +197,12 @@ class VendorJobOperator(BaseOperator):
 
         :param ended: whether somebody ended the attempt
         """
+
+    def is_of_job(self, event: Mapping[str, Any]) -> bool:
+        """Whether what has ended a deferral tells of the job; what does not says nothing, and the same job is waited for
+        on.
+        """
+        return True
 
     def execute(self, context: Context) -> Any:
         """Make the job or take up the one there is, then wait for it."""
@@ -395,7 +401,11 @@ class VendorJobOperator(BaseOperator):
     def _store(self, context: Context) -> JobStore:
         return JobStore(context["task_state_store"])
 
-    def _taken_up(self, store: JobStore, payload: dict[str, Any]) -> tuple[JobRecord, JobEvent]:
+    def _taken_up(self, store: JobStore, payload: dict[str, Any]) -> tuple[JobRecord | None, JobEvent | None]:
+        """Return the job that was waited for, and what the event tells of it."""
+        if not self.is_of_job(payload):
+            record = store.load()
+            return (record if record is not None and record.id is not None else None), None
         try:
             event = JobEvent.from_event(payload)
         except ValueError as error:

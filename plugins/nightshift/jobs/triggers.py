@@ -24,6 +24,8 @@ _LEFT_ALONE = {
     "success": "The task was marked success by a person",
     "deferred": "The task waits still, in another triggerer or for a newer attempt",
 }
+_GOES_ON = frozenset({"scheduled", "queued", "running"})
+"""States of a task that was cleared, or that Airflow has woken with a person's answer."""
 
 
 class VendorJobTrigger(BaseTrigger):
@@ -85,13 +87,18 @@ class VendorJobTrigger(BaseTrigger):
 
         Airflow calls this as well when a person marks the task *success*, who says that its work counts as done, and
         when another triggerer has taken the wait over from one that was late with its heartbeat, where nobody has done
-        anything. It does not tell which of these it was, so the task's state is asked for, and the job is left alone in
-        both; in doubt it is cancelled. Airflow does not call this when a triggerer stops or lets a wait time out.
+        anything, and when a person answers a question that the task asked before the job was made. It does not tell
+        which of these it was, so the task's state and its question are asked for, and the job is left alone in these
+        three; in doubt it is cancelled. Airflow does not call this when a triggerer stops or lets a wait time out.
         """
         job_id = self.plan.job_id
         if not self.cancel_on_kill:
             return
-        if why := _LEFT_ALONE.get(await self._state()):
+        state = await self._state()
+        why = _LEFT_ALONE.get(state, "")
+        if state in _GOES_ON and await self._was_answered():
+            why = "A person answered a question of the task, which goes on with its job"
+        if why:
             self.log.info("%s: job %s is left alone.", why, job_id)
             return
         await cancel_by_spec(self.spec, job_id, "The task was marked failed or cleared while deferred", self.log)
@@ -110,3 +117,14 @@ class VendorJobTrigger(BaseTrigger):
                 self.log.warning("Airflow did not say what became of the task.", exc_info=True)
                 await asyncio.sleep(pause)
         return ""
+
+    async def _was_answered(self) -> bool:
+        """Whether a question that the task has asked was answered since its job was made: most tasks ask none."""
+        from airflow.sdk.execution_time.hitl import get_hitl_detail_content_detail
+
+        try:
+            found = await asyncio.to_thread(get_hitl_detail_content_detail, ti_id=self.task_instance.id)
+        except Exception as error:
+            self.log.info("Airflow tells of no question of the task: %s", type(error).__name__)
+            return False
+        return bool(found.responded_at is not None and found.responded_at.timestamp() >= self.plan.started)

@@ -30,6 +30,11 @@ class Responder(NamedTuple):
     name: str
 
 
+def is_answer(event: Any) -> bool:
+    """Whether an event is an answer to a question, and not the event of a trigger."""
+    return isinstance(event, Mapping) and "chosen_options" in event
+
+
 def person_of(event: Any) -> Responder | None:
     """Return who answered; ``None``: nobody did, in time."""
     user = event.get("responded_by_user") if isinstance(event, Mapping) else None

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -21,7 +20,7 @@ from nightshift.config.freezes import NO_FREEZES, FreezeRules
 from nightshift.errors import Rejected
 from nightshift.jobs.state import TaskState
 from nightshift.nights.place import lake_of_this_deployment
-from nightshift.promotion.asking import person_of, reason_form, reason_of, serialized, shown_question
+from nightshift.promotion.asking import is_answer, person_of, reason_form, reason_of, serialized, shown_question
 from nightshift.promotion.holds import holds
 from nightshift.promotion.question import freeze_summary, terms_line
 from nightshift.promotion.record import FreezeOverride, PromotionRecord, StepKind, Version, now
@@ -148,7 +147,7 @@ class Gate:
 
     async def answered(self, context: Context, recorder: StepRecorder, event: Any) -> None:
         """Take note of an answer to the question, if the event is one and it counts."""
-        if not isinstance(event, Mapping) or "chosen_options" not in event:
+        if not is_answer(event):
             return
         kept = self._kept(context)
         shown, person = kept.load_if_sound(), person_of(event)

@@ -22,6 +22,7 @@ from nightshift.jobs.record import Ending, JobRecord, JobStore, Resolution
 from nightshift.jobs.state import ACTIVE, SUCCEEDED, TERMINAL, Intent, JobState, JobStatus, TaskState
 from nightshift.jobs.verdicts import unlike
 from nightshift.nights.place import lake_of_this_deployment
+from nightshift.promotion.asking import is_answer
 from nightshift.promotion.doubts import AMBIGUOUS
 from nightshift.promotion.gate import Barred, Gate
 from nightshift.promotion.record import PromotionRecord, RecordedResolution, StepKind, StepState, Version, now
@@ -121,6 +122,19 @@ class PromotionJobOperator(VendorJobOperator):
         """Go on after a wait at the gate: look again, whatever has ended it."""
         asyncio.run(self._answered(context, event))
         return self.execute(context)
+
+    def resume(self, context: Context, event: dict[str, Any]) -> Any:
+        """Go on after a wait for the job. Airflow shows the question about a freeze also when that is over, and wakes
+        whatever waits with its answer: that is taken note of, and the job is waited for on.
+        """
+        if is_answer(event):
+            self.log.info("A question about a freeze was answered when the step no longer waited for it.")
+            asyncio.run(self._answered(context, event))
+        return super().resume(context, event)
+
+    def is_of_job(self, event: Mapping[str, Any]) -> bool:
+        """Whether an event tells of the job: an answer does not."""
+        return not is_answer(event)
 
     async def _answered(self, context: Context, event: Any) -> None:
         stage, terms = await self.stage_of(context)

@@ -95,7 +95,7 @@ def test_only_the_very_request_is_adopted(
         )
         until(lambda: vendor.state(wrong) == "COMPLETED")
     if named == "held":
-        other = play.airflow.record("r").changed(run_id="other", application="hr")
+        other = play.airflow.record("r").changed(run_id="other", application="hr").of(None)
         at = other.opened
         step = PromotionStep(
             task="DEV.deploy",

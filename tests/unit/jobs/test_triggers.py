@@ -3,7 +3,9 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import pytest
 from airflow.triggers.base import TriggerEvent
@@ -84,6 +86,7 @@ async def test_a_cancellation_that_fails_does_not_raise(vendor: Acme) -> None:
 
 class _Instance:
     dag_id, run_id, task_id, map_index = "d", "r", "t", -1
+    id = UUID(int=1)
 
 
 @pytest.mark.parametrize(
@@ -94,6 +97,33 @@ def test_what_a_person_did_decides(vendor: Acme, api: FakeExecutionApi, state: s
     killed = api.trigger(api.run(job_task()).message)
     killed._task_instance = _Instance
     api.task_states = {"r": {"t": state}}
+    with api.comms():
+        asyncio.run(killed.on_kill())
+    assert vendor.jobs["job-1"].cancels == cancels
+
+
+@pytest.mark.parametrize(
+    ("state", "answered", "cancels"),
+    [
+        ("scheduled", 60, 0),
+        ("queued", 60, 0),
+        ("running", 60, 0),
+        # What a person said before the job was made has not ended its wait: a clear has.
+        ("scheduled", -60, 1),
+        ("scheduled", None, 1),
+        ("failed", 60, 1),
+        (None, 60, 1),
+    ],
+)
+def test_an_answer_that_wakes_the_task_cancels_nothing(
+    vendor: Acme, api: FakeExecutionApi, state: str | None, answered: int | None, cancels: int
+) -> None:
+    vendor.script = ("running",)
+    killed = api.trigger(api.run(job_task()).message)
+    killed._task_instance = _Instance
+    api.task_states = {"r": {"t": state}}
+    at = None if answered is None else datetime.fromtimestamp(killed.plan.started + answered, UTC).isoformat()
+    api.response = {**api.response, "responded_at": at}
     with api.comms():
         asyncio.run(killed.on_kill())
     assert vendor.jobs["job-1"].cancels == cancels

@@ -372,3 +372,29 @@ def test_a_clear_asks_anew_whether_a_freeze_is_overridden(play_of: Callable[...,
     run.clear("DEV.deploy")
     assert run.do("DEV.deploy").state == "deferred"
     assert run.apis["DEV.deploy"].response["responded_at"] is None
+
+
+@pytest.mark.parametrize("name", ["TEST.stop", "TEST.deploy"])
+def test_an_answer_that_comes_when_the_freeze_is_over_is_no_verdict_on_the_job(
+    play_of: Callable[..., Play], name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    play = play_of(stage("DEV"), stage("TEST", **STAGE))
+    run = begun(play)
+    through(run, "build", "DEV.deploy", *(["TEST.stop"] if name == "TEST.deploy" else []))
+    play.freeze(freeze(override=["eve"], stages=["TEST"]))
+    assert run.do(name).state == "deferred"
+    play.freeze()
+    play.vendor.turn(deploy_seconds=2.0, utility_seconds=2.0)
+    waits = run.resume(name, {"why": Why.MOMENT, "run_id": None}, look=0.0)
+    assert (waits.state, waits.message.next_method) == ("deferred", "resume")
+    requests, asked = run.step(name).requests, play.asked()
+    # Airflow shows the question still, and wakes what waits, whatever it waits for.
+    run.task(name).look = 0.0
+    done = run.answer(name, "Override the freeze", by="eve", reason="outage")
+    assert (done.state, done.message.next_method) == ("deferred", "resume")
+    assert (run.step(name).state, run.step(name).requests, play.asked()) == (StepState.STARTED, requests, asked)
+    told = capsys.readouterr().out
+    assert "was answered when the step no longer waited for it" in told
+    assert "eve overrides the freeze" not in told, "there is none any more"
+    ended = run.resume(name, run.apis[name].fire(done.message))
+    assert (ended.state, run.step(name).requests, play.asked()) == ("success", requests, asked)
