@@ -33,6 +33,7 @@ from nightshift.promotion.record import (
     StepState,
     VerdictWord,
     Version,
+    place,
 )
 from nightshift.promotion.rules.progress import deployed, ended_in_doubt
 from nightshift.promotion.standing import StageStanding, Standing
@@ -160,10 +161,12 @@ def _running(
     found = standing.stages.get(label)
     for record in under_way:
         there = deployed(record).get(label)
-        if there is not None and (found is None or there.since >= found.since):
-            found = StageStanding(
-                there.version.id, there.version.name, there.since, record.run_id, record.night, (there.version.id,)
-            )
+        if there is None or (found is not None and place(there.order, there.since) < found.place):
+            continue
+        version = there.version
+        found = StageStanding(
+            version.id, version.name, there.since, record.run_id, record.night, (version.id,), there.order
+        )
     return found
 
 
@@ -182,7 +185,7 @@ def _state(
                 return StageState.DEPLOYING, _deploying(step, record)
     doubted = records.get(standing.doubts.get(label, ""))
     for step in ended_in_doubt(doubted) if doubted is not None else ():
-        if step.stage == label and (here is None or step.started >= here.since):
+        if step.stage == label and (here is None or step.place >= here.place):
             settled = step.state is StepState.FAILED and step.asked is None and step.outcome != "ambiguous"
             return (StageState.FAILED if settled else StageState.IN_DOUBT), step.words
     if here is None or brought is None:

@@ -170,7 +170,7 @@ def _print(lanes: list[ApplicationStatus], figures: Figures, days: int) -> None:
 
 def _shape(lane: ApplicationStatus) -> dict[str, Any]:
     def running(one: Running | None) -> dict[str, Any] | None:
-        return None if one is None else one.model_dump(mode="json")
+        return None if one is None else one.model_dump(mode="json", exclude={"order"})
 
     return {
         "application": lane.application,

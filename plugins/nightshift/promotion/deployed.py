@@ -12,7 +12,7 @@ from nightshift.flexdeploy.lookup import Named, resolve
 from nightshift.flexdeploy.vocabulary import FAILED, SUCCEEDED
 from nightshift.promotion.due import back_of
 from nightshift.promotion.index import running
-from nightshift.promotion.record import PromotionRecord, PromotionStep, Running, StepKind, Version
+from nightshift.promotion.record import Order, PromotionRecord, PromotionStep, Running, StepKind, Version
 from nightshift.promotion.rules.verification import deployment_in
 from nightshift.promotion.rules.way_back import SURE
 
@@ -40,6 +40,7 @@ class Deployed(NamedTuple):
 
     :param since: when the deployment had ended
     :param requests: its workflow requests; none where it was there already
+    :param order: of the step that brought it
     """
 
     stage: str
@@ -47,6 +48,7 @@ class Deployed(NamedTuple):
     since: datetime
     run_id: str
     requests: tuple[int, ...]
+    order: Order | None = None
 
 
 def deployed_by(record: PromotionRecord, kind: StepKind, stage: str) -> Deployed:
@@ -61,7 +63,7 @@ def deployed_by(record: PromotionRecord, kind: StepKind, stage: str) -> Deployed
             f"the record tells of nothing that was brought to {stage}",
             advice=f"Nothing was looked at. Clear {stage}.deploy with all that follows.",
         )
-    return Deployed(stage, step.version, step.ended, record.run_id, step.requests)
+    return Deployed(stage, step.version, step.ended, record.run_id, step.requests, step.order)
 
 
 async def ran_before(

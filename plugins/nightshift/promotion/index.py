@@ -20,7 +20,7 @@ import msgspec
 
 from nightshift.lake.errors import Damaged
 from nightshift.promotion.doubts import Doubt
-from nightshift.promotion.record import PromotionRecord, Running, Version
+from nightshift.promotion.record import Order, PromotionRecord, Running, Version, place
 from nightshift.promotion.rules.delivery import Delivery, deliveries_of
 from nightshift.promotion.rules.progress import build_of, built, deployed, ended_in_doubt, passed
 from nightshift.promotion.standing import Standing, standing_of
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-FORMAT = 3
+FORMAT = 4
 TIMELINE = "timeline"
 """Name of the object beside the index that holds what has happened in each stage, for the figures."""
 STANDING = "standing"
@@ -44,17 +44,26 @@ little.
 
 
 class Deployment(msgspec.Struct, frozen=True, array_like=True):
-    """What a promotion brought to a stage."""
+    """What a promotion brought to a stage.
+
+    :param order: of the step that brought it
+    """
 
     stage: str
     id: int
     name: str | None
     since: datetime
+    order: Order | None
 
     @property
     def version(self) -> Version:
         """The version."""
         return Version(id=self.id, name=self.name)
+
+    @property
+    def place(self) -> tuple[bool, Order, datetime]:
+        """By what it is ordered."""
+        return place(self.order, self.since)
 
 
 class RecordSummary(msgspec.Struct, frozen=True, array_like=True):
@@ -62,7 +71,7 @@ class RecordSummary(msgspec.Struct, frozen=True, array_like=True):
 
     :param mark: the mark of the content that it was read from
     :param passed: stage and id of each version that got through the stage
-    :param doubts: stages whose deployment by it is not known to have ended well, each with when it began
+    :param doubts: stages whose deployment by it is not known to have ended well, each with its order and when it began
     :param built: the version that it built itself: id, name, and when
     :param build_began: when that build began
     :param deliveries: what it brought to each stage and how that is judged, for the figures
@@ -78,7 +87,7 @@ class RecordSummary(msgspec.Struct, frozen=True, array_like=True):
     turn: int | None
     deployed: tuple[Deployment, ...]
     passed: tuple[tuple[str, int], ...]
-    doubts: tuple[tuple[str, datetime], ...]
+    doubts: tuple[tuple[str, Order | None, datetime], ...]
     built: Deployment | None
     build_began: datetime | None
     deliveries: tuple[Delivery, ...]
@@ -99,12 +108,16 @@ class RecordSummary(msgspec.Struct, frozen=True, array_like=True):
             closed=record.closed,
             outcome=None if record.outcome is None else str(record.outcome),
             turn=record.turn,
-            deployed=tuple(_deployment(stage, one.version, one.since) for stage, one in deployed(record).items()),
+            deployed=tuple(
+                _deployment(stage, one.version, one.since, one.order) for stage, one in deployed(record).items()
+            ),
             passed=tuple((stage, version.id) for stage, version in passed(record)),
-            doubts=tuple((step.stage, step.started) for step in ended_in_doubt(record) if step.stage is not None),
+            doubts=tuple(
+                (step.stage, step.order, step.started) for step in ended_in_doubt(record) if step.stage is not None
+            ),
             built=None
             if build is None or build.version is None
-            else _deployment("", build.version, build.ended or build.started),
+            else _deployment("", build.version, build.ended or build.started, build.order),
             build_began=None if build is None else build.started,
             deliveries=tuple(deliveries_of(record)),
             verdicts=tuple(sorted({(one.version.id, str(one.word)) for one in record.verdicts})),
@@ -279,21 +292,21 @@ def _decoded(text: bytes | None) -> dict[str, RecordSummary]:
     return kept.summaries if kept.format == FORMAT else {}
 
 
-def _deployment(stage: str, version: Version, since: datetime) -> Deployment:
-    return Deployment(stage, version.id, version.name, since)
+def _deployment(stage: str, version: Version, since: datetime, order: Order | None) -> Deployment:
+    return Deployment(stage, version.id, version.name, since, order)
 
 
 def newest_running(summaries: Iterable[RecordSummary]) -> dict[str, Running]:
-    """Return stage → what runs there, by what records tell; of two of the same moment that of the record changed
-    last.
+    """Return stage → what runs there, by what records tell: what was brought there last, by the turns in which that
+    began, by time where the release before kept none; of two of the same moment that of the record changed last.
     """
     found: dict[str, tuple[Deployment, str]] = {}
     for one in summaries:
         for there in one.deployed:
-            if there.stage not in found or found[there.stage][0].since < there.since:
+            if there.stage not in found or found[there.stage][0].place < there.place:
                 found[there.stage] = (there, one.run_id)
     return {
-        stage: Running(version=there.version, since=there.since, run_id=run_id)
+        stage: Running(version=there.version, since=there.since, run_id=run_id, order=there.order)
         for stage, (there, run_id) in found.items()
     }
 
@@ -301,13 +314,14 @@ def newest_running(summaries: Iterable[RecordSummary]) -> dict[str, Running]:
 def doubted(summaries: Iterable[RecordSummary]) -> dict[str, str]:
     """Return stage → the run whose deployment there is in doubt: the newest one, where none ended well since."""
     summaries = list(summaries)
-    running, found = newest_running(summaries), dict[str, tuple[datetime, str]]()
+    running, found = newest_running(summaries), dict[str, tuple[tuple[bool, Order, datetime], str]]()
     for one in summaries:
-        for stage, began in one.doubts:
-            if stage in running and running[stage].since >= began:
+        for stage, order, began in one.doubts:
+            at = place(order, began)
+            if stage in running and place(running[stage].order, running[stage].since) >= at:
                 continue
-            if stage not in found or found[stage][0] < began:
-                found[stage] = (began, one.run_id)
+            if stage not in found or found[stage][0] < at:
+                found[stage] = (at, one.run_id)
     return {stage: run_id for stage, (_, run_id) in found.items()}
 
 
@@ -380,8 +394,8 @@ async def last_built(records: Records, *, but: str | None = None) -> Version | N
     :raises Damaged: a record that may tell otherwise cannot be read
     """
     index = await read_index(records)
-    builds = [(one.built.since, one) for one in index.summaries if one.built is not None and one.run_id != but]
-    last = max(builds, key=lambda one: one[0], default=None)
-    _refuse_damage(index, [None if last is None else last[0]])
-    record = None if last is None else await records.read(last[1].run_id)
+    builds = [(one.built, one.run_id) for one in index.summaries if one.built is not None and one.run_id != but]
+    last = max(builds, key=lambda one: one[0].place, default=None)
+    _refuse_damage(index, [None if last is None else last[0].since])
+    record = None if last is None else await records.read(last[1])
     return None if record is None else built(record)

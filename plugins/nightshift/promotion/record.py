@@ -74,6 +74,19 @@ def now() -> datetime:
     return datetime.now(UTC).replace(microsecond=0)
 
 
+Order = tuple[int, int]
+"""Place of a step among all of its application: the number of the turn in which it began, and how many of its record had
+begun by then, each time anew. Turns never overlap, so it tells what came first, whatever clocks say.
+"""
+
+
+def place(order: Order | None, at: datetime) -> tuple[bool, Order, datetime]:
+    """Return by what steps of one application are ordered: their turns. What the release before did, which kept none,
+    came before, and is ordered by time.
+    """
+    return order is not None, order or (0, 0), at
+
+
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -102,11 +115,15 @@ class Version(_Model):
 
 
 class Running(_Model):
-    """What runs in a stage, as the records tell."""
+    """What runs in a stage, as the records tell.
+
+    :param order: of the step that brought it
+    """
 
     version: Version
     since: AwareDatetime
     run_id: str
+    order: Order | None = None
 
 
 class ReportSeen(_Model):
@@ -189,6 +206,7 @@ class PromotionStep(_Model):
     :param answers: what people said so far, of approvals; each counts for the terms that it names only
     :param cleared: Airflow's ``max_tries`` when it was asked: a clear raises it, and asks anew
     :param until: until when it waits, as far as is known: for answers, or for what stands in its way
+    :param order: its place among all steps of the application; ``None``: the release before began it
     """
 
     task: str
@@ -212,11 +230,17 @@ class PromotionStep(_Model):
     answers: tuple[RecordedAnswer, ...] = ()
     cleared: int = 0
     until: AwareDatetime | None = None
+    order: Order | None = None
     detail: str = ""
 
     def end(self, state: StepState, **more: Any) -> PromotionStep:
         """Return the step, ended now."""
         return self.changed(state=state, ended=now(), **more)
+
+    @property
+    def place(self) -> tuple[bool, Order, datetime]:
+        """By what it is ordered: where it began."""
+        return place(self.order, self.started)
 
     @property
     def words(self) -> str:
@@ -247,6 +271,8 @@ class Verdict(_Model):
     :param night: the night that was looked at, of a check of the next night
     :param tables: report → version of its table, of a check of the next night
     :param by: who reported it, of a person's word
+    :param at: when; never before the end of the deployment that it is about
+    :param about: order of that deployment
     """
 
     task: str
@@ -261,6 +287,7 @@ class Verdict(_Model):
     night: str | None = None
     tables: dict[str, int] = Field(default_factory=dict)
     by: str | None = None
+    about: Order | None = None
 
     @property
     def words(self) -> str:
@@ -363,6 +390,10 @@ class PromotionRecord(_Model):
     def steps_of(self, kinds: Collection[StepKind], tasks: Collection[str] | None = None) -> Iterable[PromotionStep]:
         """Return the steps of some kinds, of some tasks only where they are given."""
         return (step for step in self.steps if step.kind in kinds and (tasks is None or step.task in tasks))
+
+    def next_order(self) -> Order:
+        """Return the order of the step that begins next."""
+        return self.turn or 0, 1 + max((step.order[1] for step in self.steps if step.order is not None), default=0)
 
     def with_step(self, step: PromotionStep) -> PromotionRecord:
         """Return the record with a step in the place of the one before of the same task, or at the end."""

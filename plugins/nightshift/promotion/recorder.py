@@ -158,7 +158,7 @@ class StepRecorder:
 
     def _begun(self, record: PromotionRecord) -> PromotionStep:
         """Return the step as it begins; whoever finds this run dead has to know what the attempt before had asked."""
-        step, was = self._new_step(StepState.STARTED), record.step(self.task_id)
+        step, was = self._new_step(StepState.STARTED).changed(order=record.next_order()), record.step(self.task_id)
         if was is None:
             return step
         if was.attempt > self.attempt:
@@ -168,7 +168,7 @@ class StepRecorder:
             step = step.changed(answers=was.answers, until=was.until, terms=was.terms, shown=was.shown)
         brought = was.brought
         if self.kind in CHANGES_A_STAGE and was.state is StepState.DONE and was.version and was.ended:
-            brought = Running(version=was.version, since=was.ended, run_id=self.run_id)
+            brought = Running(version=was.version, since=was.ended, run_id=self.run_id, order=was.order)
         return step.changed(
             requests=was.requests, url=was.url, version=was.version, asked=was.asked, said=was.said, brought=brought
         )

@@ -43,7 +43,8 @@ async def revocation_of(records: Records, version: Version | None, record: Promo
     for run_id in (run_id for run_id, words in about.items() if words):
         other = await records.read(run_id)
         said += [Said(run_id, verdict) for verdict in other.verdicts] if other is not None else []
-    return revocation(said, version.id, pardoned=record.opened if record.form.get("emergency") else None)
+    pardoned = record.opened if record.form.get("emergency") else None
+    return revocation(said, version.id, pardoned=pardoned, by=record.run_id)
 
 
 def words_of(said: Said, version: Version) -> str:
@@ -102,9 +103,11 @@ async def report(records: Records, run_id: str, stage: str, *, by: str, why: str
             stage=stage,
             version=deploy.version,
             word=VerdictWord.REFUTED,
-            at=now(),
+            # The clock of this machine may be behind that of the worker that deployed.
+            at=max(now(), deploy.ended or deploy.started),
             seen=why,
             by=by,
+            about=deploy.order,
         )
         return record.changed(verdicts=(*record.verdicts, verdict))
 

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from nightshift.promotion.record import Version
+from nightshift.promotion.record import Order, Version, place
 
 if TYPE_CHECKING:
     from nightshift.promotion.index import RecordSummary
 
-FORMAT = 2
+FORMAT = 3
 VERSIONS = 30
 """Versions of a stage that are remembered, the newest."""
 OPEN = 20
@@ -30,6 +30,7 @@ class StageStanding(msgspec.Struct, frozen=True, array_like=True):
 
     :param run_id: the promotion that brought it
     :param versions: ids of the versions that it had, the newest first, each once
+    :param order: of the step that brought it
     """
 
     id: int
@@ -38,11 +39,17 @@ class StageStanding(msgspec.Struct, frozen=True, array_like=True):
     run_id: str
     night: str | None
     versions: tuple[int, ...] = ()
+    order: Order | None = None
 
     @property
     def version(self) -> Version:
         """The version."""
         return Version(id=self.id, name=self.name)
+
+    @property
+    def place(self) -> tuple[bool, Order, datetime]:
+        """By what it is ordered."""
+        return place(self.order, self.since)
 
 
 class Standing(msgspec.Struct, frozen=True):
@@ -104,16 +111,16 @@ def standing_of(summaries: Sequence[RecordSummary], doubts: Mapping[str, str], u
     :param summaries: of all its records
     :param doubts: stage → the promotion whose deployment there is in doubt
     """
-    brought: dict[str, list[tuple[datetime, int, str | None, str, str | None]]] = {}
+    brought: dict[str, list[StageStanding]] = {}
     for one in summaries:
         for there in one.deployed:
-            brought.setdefault(there.stage, []).append((there.since, there.id, there.name, one.run_id, one.night))
+            here = StageStanding(there.id, there.name, there.since, one.run_id, one.night, order=there.order)
+            brought.setdefault(there.stage, []).append(here)
     stages = {}
     for stage, found in brought.items():
-        found.sort(key=lambda one: one[0], reverse=True)
-        since, version, name, run_id, night = found[0]
-        versions = tuple(dict.fromkeys(one[1] for one in found))[:VERSIONS]
-        stages[stage] = StageStanding(version, name, since, run_id, night, versions)
+        found.sort(key=lambda one: one.place, reverse=True)
+        versions = tuple(dict.fromkeys(one.id for one in found))[:VERSIONS]
+        stages[stage] = msgspec.structs.replace(found[0], versions=versions)
     by_age = sorted(summaries, key=lambda one: one.opened, reverse=True)
     ended = max((one for one in summaries if one.closed), key=lambda one: one.closed or one.opened, default=None)
     turned = max((one for one in summaries if one.turn is not None), key=lambda one: one.turn or 0, default=None)

@@ -149,8 +149,10 @@ def verdict_of(recorder: StepRecorder, here: Deployed, look: Observation) -> Ver
         stage=here.stage,
         version=here.version,
         word=look.word or VerdictWord.REFUTED,
-        at=now(),
+        # The clock of this worker may be behind that of the one that deployed.
+        at=max(now(), here.since),
         seen=look.seen,
+        about=here.order,
         **look.more,
     )
 

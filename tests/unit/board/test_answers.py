@@ -13,6 +13,7 @@ from nightshift.lake.store import Lake
 from nightshift.promotion.record import PromotionRecord, PromotionStep, RecordedAnswer, StepKind
 from nightshift.promotion.store import Records
 from tests.unit.board.conftest import browser
+from tests.unit.promotion import records as promotions
 
 T = datetime(2026, 11, 20, 12, 3, tzinfo=UTC)
 RUN = "manual__2026-11-20T12:00:00+00:00"
@@ -30,7 +31,7 @@ async def put(lake: Lake, *answers: RecordedAnswer, application: str = "portal")
     record = PromotionRecord(
         application=application, dag_id=f"promote_{application}", run_id=RUN, opened=T, steps=(step,)
     )
-    await Records(lake, application).write(record)
+    await promotions.put(Records(lake, application), record)
 
 
 def damage(lake: Lake) -> None:

@@ -92,6 +92,16 @@ async def test_a_step_taken_since_is_seen_though_nothing_was_kept_of_it(ada: Any
     assert (dev.state, dev.version and dev.version.id) == (StageState.DEPLOYED, 2)
 
 
+async def test_what_a_later_turn_brought_runs_there_although_its_clock_was_behind(ada: Any, lake: Lake) -> None:
+    records = Records(lake, "portal")
+    await records.write(record(1, deploy("DEV", ONE, 130, order=(1, 2)), version=ONE, stages=("DEV",)))
+    begun = await records.write(record(2, outcome=None, version=TWO))
+    await keep_index(records)
+    await records.write(begun.with_step(deploy("DEV", TWO, 121, order=(2, 2))))
+    dev = await stage(ada, "DEV")
+    assert (dev.state, dev.version and dev.version.id) == (StageState.DEPLOYED, 2)
+
+
 @pytest.mark.parametrize(
     ("steps", "more", "wanted"),
     [

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from nightshift.lake.errors import Damaged
+from nightshift.promotion.deployed import deployed_by, overtaken
 from nightshift.promotion.doubts import Doubt
-from nightshift.promotion.index import CLOCK_SKEW, doubts_at, has_passed, last_built, running
-from nightshift.promotion.record import PromotionRecord, PromotionStep, Running, StepState, Version
-from nightshift.promotion.rules.progress import built, deployed, passed
+from nightshift.promotion.index import CLOCK_SKEW, doubts_at, has_passed, last_built, read_standing, running
+from nightshift.promotion.record import Order, PromotionRecord, PromotionStep, Running, StepKind, StepState, Version
+from nightshift.promotion.rules.progress import built, deployed, in_doubt, passed
 from tests.unit.promotion.records import MINUTE, NEW, OLD, T, deploy, record, step
 from tests.unit.promotion.shelf import Shelf
 
@@ -183,3 +185,68 @@ async def test_a_stage_is_in_doubt_until_a_deployment_there_ends_well(shelf: She
     assert await doubts_at(shelf.records) == {"TEST": Doubt("one", bad)}
     await shelf.put(record(deploy("TEST", V3, 20), run_id="two"), minute=22)
     assert await doubts_at(shelf.records) == {}
+
+
+def brought(stage: str, version: Version, minute: int, order: Order | None, **more: Any) -> PromotionStep:
+    return deploy(stage, version, minute, order=order, **more)
+
+
+@pytest.mark.parametrize("ahead", [0, 4])
+async def test_turns_say_what_was_brought_last_whatever_the_clocks_of_two_workers_say(shelf: Shelf, ahead: int) -> None:
+    first = record(brought("TEST", OLD, ahead, (7, 2)), run_id="a", turn=7, closed=T)
+    second = record(brought("TEST", NEW, 3, (8, 2)), run_id="b", turn=8)
+    await shelf.put(second, minute=4)
+    await shelf.put(first, minute=5)
+    found = await running(shelf.records, ["TEST"])
+    assert found["TEST"] == Running(version=NEW, since=T + 4 * MINUTE, run_id="b", order=(8, 2))
+    here = deployed_by(second, StepKind.VERIFICATION, "TEST")
+    assert await overtaken(shelf.records, here) == ""
+    assert "run b brought" in await overtaken(shelf.records, deployed_by(first, StepKind.VERIFICATION, "TEST"))
+    kept = (await read_standing(shelf.records)).stages["TEST"]
+    assert (kept.run_id, kept.versions) == ("b", (NEW.id, OLD.id))
+
+
+async def test_a_clear_that_renews_the_turn_of_a_record_makes_nothing_newer_that_is_not_done_again(
+    shelf: Shelf,
+) -> None:
+    await shelf.put(record(brought("TEST", NEW, 9, (8, 2)), run_id="b", turn=8, closed=T), minute=11)
+    again = record(brought("TEST", OLD, 1, (7, 2)), run_id="a", turn=9)
+    await shelf.put(again, minute=20)
+    assert (found := (await running(shelf.records, ["TEST"]))["TEST"]) is not None
+    assert found.run_id == "b"
+    await shelf.put(again.with_step(brought("TEST", OLD, 2, (9, 3))), minute=21)
+    assert (found := (await running(shelf.records, ["TEST"]))["TEST"]) is not None
+    assert found.run_id == "a"
+
+
+async def test_what_the_release_before_did_came_before_and_is_ordered_by_time(shelf: Shelf) -> None:
+    await shelf.put(record(brought("TEST", OLD, 1, None), run_id="one", turn=3), minute=2)
+    await shelf.put(record(brought("TEST", NEW, 9, None), run_id="two", turn=2), minute=3)
+    assert await running(shelf.records, ["TEST"]) == {"TEST": there(NEW, 10, "two")}
+    await shelf.put(record(brought("TEST", V3, 5, (4, 1)), run_id="three", turn=4), minute=4)
+    assert (found := (await running(shelf.records, ["TEST"]))["TEST"]) is not None
+    assert found.run_id == "three"
+
+
+async def test_a_doubt_is_over_by_a_deployment_of_a_later_turn_alone(shelf: Shelf) -> None:
+    bad = brought("TEST", OLD, 9, (7, 2), state=StepState.FAILED, outcome="failed")
+    await shelf.put(record(bad, run_id="a", turn=7, closed=T), minute=10)
+    await shelf.put(record(brought("TEST", NEW, 3, (6, 2)), run_id="before", turn=6, closed=T), minute=10)
+    assert (await doubts_at(shelf.records)).keys() == {"TEST"}
+    await shelf.put(record(brought("TEST", NEW, 3, (8, 2)), run_id="b", turn=8), minute=10)
+    assert await doubts_at(shelf.records) == {}
+
+
+async def test_what_was_built_last_is_of_the_last_turn(shelf: Shelf) -> None:
+    await shelf.put(record(step("build", 9, version=OLD, order=(7, 1)), run_id="a"), minute=10)
+    await shelf.put(record(step("build", 5, version=NEW, order=(8, 1)), run_id="b"), minute=6)
+    assert await last_built(shelf.records) == NEW
+
+
+def test_a_roll_back_comes_after_its_deployment_and_a_deployment_that_is_made_again_after_that() -> None:
+    back = BACK.changed(order=(7, 3))
+    assert deployed(record(brought("TEST", NEW, 12, (7, 2)), back))["TEST"].version == OLD
+    assert in_doubt(record(brought("TEST", NEW, 12, (7, 2), state=StepState.FAILED), back)) == []
+    again = brought("TEST", NEW, 5, (7, 4), state=StepState.FAILED)
+    assert in_doubt(record(again, back)) == [again]
+    assert deployed(record(brought("TEST", V3, 5, (7, 4)), back))["TEST"].version == V3

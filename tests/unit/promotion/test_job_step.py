@@ -217,3 +217,27 @@ def test_what_a_deployment_had_brought_before_it_was_begun_again_runs_there_unti
     assert run.step("DEV.deploy").state is StepState.FAILED
     found = deployed(run.record)["DEV"]
     assert (found.version, found.since, found.run_id) == (there, since, run.run_id)
+
+
+def test_each_step_keeps_its_turn_and_its_place_whatever_a_clear_renews(play_of: Any) -> None:
+    play = play_of(stage("DEV"), stage("TEST"))
+    run = play.start("r1")
+    for name in ("begin", "build", "DEV.deploy", "TEST.deploy", "close"):
+        assert run.do(name).state == "success"
+    before = {one.task: one.order for one in run.record.steps}
+    assert before == {"build": (1, 1), "DEV.deploy": (1, 2), "TEST.deploy": (1, 3)}
+    other = play.start("r2", None, version_id=run.record.version.id)
+    for name in ("begin", "close"):
+        other.do(name)
+    run.clear("begin", "build", "DEV.deploy", "TEST.deploy")
+    assert run.do("begin").state == "success"
+    assert run.record.turn == 3
+    assert {one.task: one.order for one in run.record.steps} == before
+    assert run.record.before["TEST"].order == (1, 3)
+    for name in ("build", "DEV.deploy"):
+        run.do(name)
+    assert [(one.order, one.brought and one.brought.order) for one in run.record.steps] == [
+        ((3, 4), None),
+        ((3, 5), (1, 2)),
+        ((1, 3), None),
+    ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -263,3 +264,16 @@ def test_a_deployment_that_is_done_again_is_verified_again(checked: Callable[...
     run.clear("DEV.verify.probe", "TEST.deploy")
     assert run.do("DEV.verify.probe").state == "success"
     assert run.do("TEST.deploy").state == "success"
+
+
+def test_a_verdict_is_never_before_the_end_of_the_deployment_that_it_is_about(
+    checked: Callable[..., Run], vendor: Any
+) -> None:
+    run = checked(probe(vendor.url))
+    deployed = run.step("DEV.deploy")
+    assert deployed.ended is not None
+    later = deployed.ended + timedelta(minutes=3)
+    run.play.put(run.record.with_step(deployed.changed(ended=later)))
+    assert run.do("DEV.verify.probe").state == "success"
+    [verdict] = run.record.verdicts
+    assert (verdict.at, verdict.about) == (later, deployed.order)

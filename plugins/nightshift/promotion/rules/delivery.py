@@ -16,6 +16,7 @@ from nightshift.promotion.record import (
     StepKind,
     StepState,
     VerdictWord,
+    place,
 )
 from nightshift.promotion.rules.way_back import NOT_HERE
 
@@ -140,7 +141,7 @@ def _verdict_of_stage(
     else:
         follow = [step for step in steps if step.kind not in _NOT_AFTER_A_DEPLOYMENT]
         done = [step for step in steps if step.kind is StepKind.ROLL_BACK and step.state is StepState.DONE]
-        back = [step.started for step in done if step.started >= since]
+        back = [step.started for step in done if step.place >= place(deployment.order, since)]
     refuted, verified = _checked(record, deployment, since)
     bad = [step.ended or step.started for step in follow if step.state is StepState.FAILED]
     known = min([*bad, *refuted, *back], default=None)

@@ -16,6 +16,7 @@ from nightshift.promotion.record import (
     StepKind,
     StepState,
     Version,
+    place,
 )
 from nightshift.promotion.rules.verification import deployment_in, unverified
 
@@ -191,13 +192,13 @@ def outcome_of(record: PromotionRecord, failed: Collection[str]) -> tuple[Promot
 def _is_rolled_back(record: PromotionRecord) -> bool:
     """Whether a roll-back followed what failed, and not what failed before a clear, and holds."""
     bad = [
-        step.started
+        step.place
         for step in record.steps
         if step.state in (StepState.FAILED, StepState.STARTED) and step.kind is not StepKind.ROLL_BACK_VERIFICATION
     ]
     done = (step for step in record.steps_of({StepKind.ROLL_BACK}) if step.state is StepState.DONE)
     return any(
-        all(step.started >= one for one in bad) and not unverified(record, back_of(step.stage or "")) for step in done
+        all(step.place >= one for one in bad) and not unverified(record, back_of(step.stage or "")) for step in done
     )
 
 
@@ -224,8 +225,8 @@ def stage_lines(
 def in_doubt(record: PromotionRecord) -> list[PromotionStep]:
     """Return the deployments that may have begun, did not end well and were not followed by one that did."""
     found: dict[str, PromotionStep] = {}
-    # By time: after a clear, a deployment can come after the roll-back of the one before.
-    for step in sorted(record.steps_of(CHANGES_A_STAGE), key=lambda one: one.started):
+    # As they began: after a clear, a deployment can come after the roll-back of the one before.
+    for step in sorted(record.steps_of(CHANGES_A_STAGE), key=lambda one: one.place):
         if step.state in (StepState.FAILED, StepState.STARTED) and not _has_started_nothing(step):
             found[step.stage or ""] = step
         elif step.state is StepState.DONE:
@@ -264,10 +265,10 @@ def deployed(record: PromotionRecord) -> dict[str, Running]:
     for step in record.steps_of(CHANGES_A_STAGE):
         brought = step.brought
         if step.state is StepState.DONE and step.version and step.ended:
-            brought = Running(version=step.version, since=step.ended, run_id=record.run_id)
+            brought = Running(version=step.version, since=step.ended, run_id=record.run_id, order=step.order)
         if brought is not None and step.stage:
             was = found.get(step.stage)
-            if was is None or was.since <= brought.since:
+            if was is None or place(was.order, was.since) <= place(brought.order, brought.since):
                 found[step.stage] = brought
     return found
 

@@ -9,10 +9,12 @@ there, and the check may be cleared.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import NamedTuple
 
-from nightshift.promotion.record import StepKind, Verdict, VerdictWord
+from nightshift.promotion.record import Order, StepKind, Verdict, VerdictWord, place
+
+_NO_TIME = datetime.min.replace(tzinfo=UTC)
 
 
 class Said(NamedTuple):
@@ -22,15 +24,18 @@ class Said(NamedTuple):
     verdict: Verdict
 
 
-def revocation(said: Iterable[Said], version_id: int, *, pardoned: datetime | None = None) -> Said | None:
+def revocation(
+    said: Iterable[Said], version_id: int, *, pardoned: datetime | None = None, by: str | None = None
+) -> Said | None:
     """Return the newest verdict that revokes a version; ``None``: it may go on.
 
-    :param said: verdicts of all promotions of the application, in any order
+    :param said: verdicts of all promotions of the application, those of one record in their order
     :param pardoned: when a person last said, with a reason, that it may go on all the same
+    :param by: the run that was started with that word: what its own record tells was found since
     """
     held: list[Said] = []
-    found: Said | None = None
-    for one in sorted(said, key=lambda each: each.verdict.at):
+    found: list[Said] = []
+    for one in sorted(said, key=_place):
         run_id, verdict = one
         if verdict.version.id != version_id:
             continue
@@ -41,5 +46,12 @@ def revocation(said: Iterable[Said], version_id: int, *, pardoned: datetime | No
             or verdict.kind is StepKind.SECOND_VERIFICATION
             or any(each.run_id != run_id or each.verdict.stage == verdict.stage for each in held)
         ):
-            found = one
-    return None if found is None or (pardoned is not None and found.verdict.at <= pardoned) else found
+            found.append(one)
+    stands = [one for one in found if pardoned is None or one.run_id == by or one.verdict.at > pardoned]
+    return max(stands, key=lambda one: one.verdict.at, default=None)
+
+
+def _place(said: Said) -> tuple[bool, Order, datetime]:
+    """Return by what verdicts are ordered: by the deployments that they are about; those of one, as they are told."""
+    about = said.verdict.about
+    return place(about, said.verdict.at if about is None else _NO_TIME)

@@ -101,8 +101,13 @@ def soak_end(record: PromotionRecord, stage: str, length: timedelta, deployed: d
 def reported_failure(record: PromotionRecord, stage: str) -> Verdict | None:
     """Return the word of a person that what this promotion last brought to a stage is bad; ``None``: nobody said so."""
     deploy = deployment_in(record, stage)
-    said = (one for one in reversed(record.verdicts) if one.stage == stage and one.by is not None)
-    return next((one for one in said if deploy is not None and deploy.ended and one.at >= deploy.ended), None)
+    if deploy is None or deploy.ended is None:
+        return None
+    for one in reversed(record.verdicts):
+        is_told = one.at >= deploy.ended if None in (one.about, deploy.order) else one.about == deploy.order
+        if one.stage == stage and one.by is not None and is_told:
+            return one
+    return None
 
 
 @dataclass(frozen=True)

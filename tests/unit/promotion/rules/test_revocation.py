@@ -61,3 +61,29 @@ def test_a_person_pardons_what_was_said_before(pardoned: int, revoked: bool) -> 
     assert (revocation(words, NEW.id, pardoned=T + pardoned * MINUTE) is not None) == revoked
     later = [*words, said(5, BAD, SECOND)]
     assert revocation(later, NEW.id, pardoned=T + pardoned * MINUTE) is not None
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_turns_say_what_held_before_whatever_the_clocks_of_two_workers_say(turned: bool) -> None:
+    words = [said(4, GOOD, about=(7, 2)), said(3, BAD, run="b", stage="TEST", about=(8, 2))]
+    found = revocation(reversed(words) if turned else words, NEW.id)
+    assert found is not None
+    assert found.run_id == "b"
+    earlier = [said(3, GOOD, about=(8, 2)), said(4, BAD, run="b", stage="TEST", about=(7, 2))]
+    assert revocation(earlier, NEW.id) is None
+    # What the release before saw held before.
+    before = [said(4, GOOD), said(3, BAD, run="b", stage="TEST", about=(8, 2))]
+    assert revocation(before, NEW.id) is not None
+
+
+def test_the_run_that_was_started_with_a_pardon_has_none_for_what_it_finds_itself() -> None:
+    words = [said(1, GOOD), said(2, BAD, run="b", about=(8, 2))]
+    assert revocation(words, NEW.id, pardoned=T + 3 * MINUTE, by="c") is None
+    assert revocation(words, NEW.id, pardoned=T + 3 * MINUTE, by="b") is not None
+
+
+def test_what_was_said_since_a_pardon_counts_whatever_turn_it_is_about() -> None:
+    words = [said(1, GOOD, about=(7, 2)), said(9, BAD, by="ann", about=(7, 2)), said(5, BAD, run="b", about=(8, 2))]
+    found = revocation(words, NEW.id, pardoned=T + 6 * MINUTE)
+    assert found is not None
+    assert found.verdict.by == "ann"

@@ -174,3 +174,11 @@ def test_a_proof_tells_what_was_seen_and_what_lacks() -> None:
     assert bad.lacks.startswith(f"{PROBE} is not through")
     assert proofs(checked(*ALL))["DEV"].lacks == ""
     assert step("build").task == "build"
+
+
+def test_a_word_is_about_the_deployment_that_it_names_whatever_the_clocks_say() -> None:
+    word = said(VerdictWord.REFUTED, by="ann", task="DEV", about=(7, 2))
+    assert reported_failure(record(deploy("DEV", minute=30, order=(7, 2)), due=DUE, verdicts=(word,)), "DEV") == word
+    assert reported_failure(record(deploy("DEV", minute=1, order=(7, 5)), due=DUE, verdicts=(word,)), "DEV") is None
+    # The release before kept no order.
+    assert reported_failure(record(deploy("DEV", minute=1), due=DUE, verdicts=(word,)), "DEV") == word
