@@ -238,7 +238,6 @@ def test_nobody_is_told_to_sleep_well_while_something_is_wrong_or_not_known(host
     ):
         host.laid.answers["overview"] = overview(**{**well, **more})
         page.goto(BOARD)
-        page.reload()
         for text in told:
             needs.get_by_text(text).wait_for()
         assert needs.get_by_text("Sleep well").count() == (not more)
@@ -275,7 +274,6 @@ def test_nothing_is_called_well_beside_what_cannot_be_read(host: Host, open_page
         host.laid.answers["overview"] = overview(**given, troubles=troubles)
         host.laid.answers["jobs"] = JobsAnswer(now=NOW, troubles=troubles)
         page.goto(BOARD)
-        page.reload()
         for told in tiles:
             page.locator(".ns-tiles").get_by_text(told, exact=True).wait_for()
         show(page, "view=jobs")
