@@ -36,6 +36,8 @@ from tests.contract.standins.client import Answer, ask
 
 ROOT = Path(__file__).resolve().parents[2]
 PROMOTION = "promote_portal"
+PATIENCE = 1500.0
+"""Seconds for a run: a token that a busy Airflow is slow to renew is asked for three times, five minutes apart."""
 NIGHTLY = {
     "flexnet": "flexnet_reports",
     "tokenflex": "tokenflex_exports",
@@ -433,7 +435,7 @@ class Flight:
         return self._ended(dag_id, run_id, state)
 
     def _ended(self, dag_id: str, run_id: str, state: str | None) -> str:
-        found = self.api.wait(dag_id, run_id, timeout=400)["state"]
+        found = self.api.wait(dag_id, run_id, timeout=PATIENCE)["state"]
         if state is not None and found != state:
             tasks = {one["task_id"]: one["state"] for one in self.api.tasks(dag_id, run_id)}
             bad = next((name for name, one in tasks.items() if one == "failed"), None)
@@ -454,7 +456,7 @@ class Flight:
     def _promote(self, state: str) -> None:
         run_id = self.api.trigger(PROMOTION)
         answered = 0.0
-        for run, _ in self.api.follow(PROMOTION, run_id, timeout=400):
+        for run, _ in self.api.follow(PROMOTION, run_id, timeout=PATIENCE):
             answered += 1
             for question in self.api.questions(PROMOTION, run_id):
                 task = question["task_instance"]["task_id"]
