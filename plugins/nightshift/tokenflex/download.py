@@ -38,7 +38,7 @@ MAX_LINKS = 2
 MAX_STARTS = 3
 PROGRESS = 1 << 20
 """Bytes that have to come between two breaks for the first to be forgotten."""
-LOOKED_AT = 256
+LOOKED_AT = 64
 """Characters after its mark and blanks by which an answer is told from something else than a file."""
 LONGEST_BLANK = 1 << 16
 """Bytes of blanks that are waited for at most."""
