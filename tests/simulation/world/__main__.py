@@ -28,7 +28,7 @@ def main() -> int:
     seen = _fresh(first, arguments) if arguments.mutants != "only" else _Seen()
     rows, missed = _mutants(first, arguments) if arguments.mutants != "no" and not arguments.count else ([], 0)
     if seen.count and rows and not arguments.name:
-        _keep(seen, rows, missed)
+        _keep(seen, rows, missed, arguments.minutes)
     return 1 if seen.failed or missed else 0
 
 
@@ -130,7 +130,7 @@ def _one(seed: int, world: str) -> int:
     return 1 if told.trouble else 0
 
 
-def _keep(seen: _Seen, rows: list[tuple[str, ...]], missed: int) -> None:
+def _keep(seen: _Seen, rows: list[tuple[str, ...]], missed: int, minutes: float) -> None:
     from benchmarks.proofs import Figure, Proof, Table, keep
 
     figures: list[Any] = []
@@ -159,7 +159,7 @@ def _keep(seen: _Seen, rows: list[tuple[str, ...]], missed: int) -> None:
         Proof(
             name="simulation",
             title="Simulated worlds",
-            command="make simulate",
+            command="make simulate" + ("" if minutes == MINUTES else f" ARGS='--minutes {minutes:g}'"),
             says="The real client, job core, poller, landing, publish and renewal ran against the real stand-ins in "
             "one deterministic world: virtual time, a seeded order of coroutines, a network, a store and an Airflow "
             f"that fail by seed, workers that die, freeze and come back. Universes from seed {seen.first} on, each "
