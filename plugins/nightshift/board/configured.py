@@ -11,7 +11,7 @@ from nightshift.board.models import BoardPart, Trouble
 from nightshift.config.freezes import FREEZES, FreezeRules
 from nightshift.config.in_force import Kept
 from nightshift.config.promotions import Application, promotions_in_force
-from nightshift.config.reports import Source, mistakes_of_reports, source_in_force
+from nightshift.config.reports import Source, mistakes_of_reports, sources_in_force
 from nightshift.promotion.rules import people
 from nightshift.settings import PROMOTIONS, REPORTS, ConfigError, config_folder, kept_folder
 from nightshift.sources import SOURCES
@@ -83,14 +83,13 @@ def _changed(path: Path) -> tuple[int, int]:
 
 @lru_cache(maxsize=2)
 def _read(folder: Path, files: tuple[tuple[Path, int, int], ...]) -> Configured:
-    sources = {name: found for name in SOURCES if (found := source_in_force(name, folder=folder)) is not None}
     promotions = promotions_in_force(
         folder, rules=people.problems_of, freeze_rules=people.problems_of_freezes, with_gone=True
     )
     mistakes = [(REPORTS, text) for text in mistakes_of_reports(folder)]
     mistakes += [(PROMOTIONS, text) for text in promotions.unreadable]
     return Configured(
-        sources,
+        sources_in_force(folder).sources,
         {name: promotions.applications.get(name) for name in promotions.names},
         promotions.wrong,
         promotions.freezes,

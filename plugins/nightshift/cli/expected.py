@@ -1,4 +1,4 @@
-"""What the configuration asks of Airflow: the sources that count, and the DAGs that have to be there."""
+"""What the configuration asks of Airflow: the DAGs that have to be there."""
 
 from __future__ import annotations
 
@@ -7,17 +7,6 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from nightshift.config.reports import Source
-
-
-def sources_in_force() -> dict[str, Source]:
-    """Return the sections of ``reports.yaml`` that count.
-
-    :raises ConfigError: nobody says where the configuration is
-    """
-    from nightshift.config.reports import source_in_force
-    from nightshift.sources import SOURCES
-
-    return {name: found for name in SOURCES if (found := source_in_force(name)) is not None}
 
 
 def dags_expected(sources: Mapping[str, Source]) -> list[str]:

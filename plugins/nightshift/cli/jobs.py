@@ -20,7 +20,7 @@ from nightshift.cli.airflow_api import (
     TokenFile,
     run_path,
 )
-from nightshift.cli.expected import dags_expected, sources_in_force
+from nightshift.cli.expected import dags_expected
 from nightshift.cli.hold import Reason, Yes, who
 from nightshift.cli.terminal import (
     AsJson,
@@ -193,8 +193,10 @@ async def dags_seen(api: AirflowApi) -> frozenset[str]:
 
 def _expected() -> list[str]:
     """Return the DAGs that the configuration has; none where this machine has no configuration."""
+    from nightshift.config.reports import sources_in_force
+
     try:
-        return dags_expected(sources_in_force())
+        return dags_expected(sources_in_force().sources)
     except ConfigError:
         return []
 

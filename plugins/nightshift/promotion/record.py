@@ -322,7 +322,7 @@ class Origin:
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Origin)
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = None  # type: ignore[assignment]  # as Python does where there is an __eq__, and linters want it said
 
 
 class PromotionRecord(_Model):

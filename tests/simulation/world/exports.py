@@ -124,7 +124,7 @@ class ExportWorld:
             self._asked.append(export)
             return export
 
-        self.vendor.exports.add = noted  # type: ignore[method-assign]
+        self.vendor.exports.add = noted  # type: ignore[method-assign]  # of this vendor alone
 
     async def story(self) -> None:
         """Let it happen."""

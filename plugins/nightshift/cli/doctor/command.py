@@ -11,7 +11,7 @@ import typer
 from nightshift.cli.airflow_api import AirflowApi, AirflowUrl, AirflowUser, Credentials, TokenFile
 from nightshift.cli.doctor import deployment, here, lake, vendors
 from nightshift.cli.doctor.finding import Finding, Level, bad, looked, show, warn
-from nightshift.cli.expected import dags_expected, sources_in_force
+from nightshift.cli.expected import dags_expected
 from nightshift.cli.terminal import AsJson, CannotTell, Exit, print_json
 from nightshift.config.document import ConfigError
 
@@ -110,7 +110,9 @@ async def _looked(about: str, look: Callable[[], Awaitable[list[Finding]]]) -> l
 
 def _expected() -> tuple[list[str], dict[str, int]]:
     """Return the DAGs of the configuration, and its pools with what the vendor takes."""
-    sections = sources_in_force()
+    from nightshift.config.reports import sources_in_force
+
+    sections = sources_in_force().sources
     pools: dict[str, int] = {}
     for name, section in sections.items():
         pools[section.pool] = deployment.QUEUED_AT_TOKEN_FLEX if name == "tokenflex" else pools.get(section.pool, 0)

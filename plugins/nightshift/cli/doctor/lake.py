@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from nightshift.cli.doctor.finding import Finding, bad, ok, warn
-from nightshift.cli.expected import sources_in_force
 from nightshift.lake import objects
 
 if TYPE_CHECKING:
@@ -68,9 +67,10 @@ def index(lake: Lake) -> Iterator[Finding]:
     """Compare the index of the nights with the tables' own logs."""
     import asyncio
 
+    from nightshift.config.reports import sources_in_force
     from nightshift.nights.index import stale_reports
 
-    reports = {name: tuple(one.groups) for name, one in sources_in_force().items()}
+    reports = {name: tuple(one.groups) for name, one in sources_in_force().sources.items()}
     stale = asyncio.run(stale_reports(lake, reports))
     if stale:
         yield warn(

@@ -17,7 +17,6 @@ import aiohttp
 
 from nightshift.cli.airflow_api import AirflowApi, AirflowRefused
 from nightshift.cli.doctor.finding import Finding, bad, ok, warn
-from nightshift.cli.expected import sources_in_force
 from nightshift.sources import VENDORS
 
 if TYPE_CHECKING:
@@ -34,8 +33,9 @@ _NOT_HERE = (
 def needed() -> dict[str, str]:
     """Return the connections that the configuration names: id → type."""
     from nightshift.config.promotions import Application, read_applications
+    from nightshift.config.reports import sources_in_force
 
-    found = {one.connection: name for name, one in sources_in_force().items()}
+    found = {one.connection: name for name, one in sources_in_force().sources.items()}
     for application in read_applications().values():
         if isinstance(application, Application):
             found.setdefault(application.connection, "flexdeploy")
