@@ -57,7 +57,10 @@ NIGHT = (datetime.now(UTC).date() - timedelta(days=2)).isoformat()
 LAST = (datetime.now(UTC).date() - timedelta(days=1)).isoformat()
 CONTRACT = "110000917988"
 EXTRA = {"timeout": 30, "read_timeout": 15, "connect_timeout": 5, "requests_per_minute": 100_000}
-QUICK = {"poll_first": 1.0, "poll_cap": 3.0, "look": 0.0}
+POLLS = {"poll_first": 1.0, "poll_cap": 3.0, "look": 0.0}
+LIMIT = 10.0
+"""Real seconds that a job may take: how long it has taken is told by the wall clock, which does not hurry."""
+QUICK = {**POLLS, "job_timeout": LIMIT, "waiting_timeout": LIMIT}
 CHANGES = frozenset(
     [
         "export_created",
@@ -245,7 +248,9 @@ SCENES: tuple[Scene, ...] = (
         TokenFlexExportSensor,
         "tokenflex",
         _token_flex,
-        lambda vendor: _task(TokenFlexExportSensor, contract=CONTRACT, request_key=_export(vendor), **QUICK),
+        lambda vendor: _task(
+            TokenFlexExportSensor, contract=CONTRACT, request_key=_export(vendor), timeout=LIMIT, **POLLS
+        ),
         _TOKENFLEX,
     ),
     Scene(
@@ -360,7 +365,8 @@ SCENES: tuple[Scene, ...] = (
             workflow_request_id=vendor.start_as_user(
                 Kind.BUILD, PORTAL, environmentId=DEV, streamId=PORTAL + 400, forceBuild=True
             )[0],
-            **QUICK,
+            timeout=LIMIT,
+            **POLLS,
         ),
         _FLEXDEPLOY,
     ),

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import re
+import sys
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +23,18 @@ PRIVATE = frozenset({"promotions", "claims", "incidents"})
 """Folders of a lake on this machine that only their owner and its group may enter."""
 CLOUD_SCHEMES = frozenset({"s3", "s3a", "gs", "az", "azure", "abfs", "abfss"})
 CLIENT_KEYS = frozenset({"timeout", "connect_timeout", "proxy_url"})
+LAST_ANSWER_SECONDS = 0.1
+
+
+@atexit.register
+def _let_answers_end() -> None:
+    """Give obstore's threads the interpreter once more before a process ends.
+
+    One that has handed over the last answer of an asynchronous call needs it to return. Finds it the interpreter ended,
+    Python before 3.14 ends the thread, and that aborts the process: its work is done, and its exit code says SIGABRT.
+    """
+    if "obstore" in sys.modules:
+        time.sleep(LAST_ANSWER_SECONDS)
 
 
 def segment(name: str, what: str) -> str:

@@ -4,6 +4,10 @@ Autodesk's refresh tokens are good for one use, so the order is everything (Toke
 a note that names the refresh token goes into the journal, then the question to Autodesk, then the new pair into the
 store, and only then is it there for anybody to use.
 
+The note is also the lock. Airflow runs one attempt at a time, but one that was frozen may thaw beside its successor, and
+a Variable cannot be written on a condition. So a note is written soon after a look, stands for longer than that before
+it is looked at again, and whoever finds another's there asks nothing: of any two attempts one at most goes on.
+
 A kill between Autodesk's answer and the save loses the answer, and with it perhaps the one valid refresh token; no
 protocol of two parties can close that window, which is a few milliseconds. What can be done is done: the save is
 repeated as long as the attempt lives, the next attempt recognises the note and asks once more with the stored token (it
@@ -40,6 +44,11 @@ SEND_SECONDS = 20.0
 """A refresh token is used within so many seconds of the look at the store, or not at all: another may have used it."""
 COMPARE_SECONDS = 5.0
 """A comparison with what is stored counts for so many seconds."""
+SETTLE_SECONDS = 7.0
+"""For so long a note stands before it is looked at: longer than a comparison counts, so that who compared before it was
+there has written its own by then, or never will."""
+AT_WORK_SECONDS = 120.0
+"""An attempt whose note is no older may still be at work: nobody goes on from it."""
 FRESH_SECONDS = 30.0
 """An access token that is refused at this age is not made good by another one."""
 AHEAD_SECONDS = 300.0
@@ -55,6 +64,8 @@ class RenewalStep(StrEnum):
     RENEW = "renew"
     RECOVER = "recover"
     """An earlier attempt asked with this refresh token, and its answer was not saved: ask once more."""
+    STAND_BACK = "stand_back"
+    """Another attempt is asking with this refresh token, or was killed just now."""
     GIVE_UP = "give_up"
     """Autodesk has refused this refresh token; asking again is of no use."""
 
@@ -69,7 +80,8 @@ def decide(chain: Chain, now: float, *, force: bool = False, refused: str = "") 
     if chain.lost:
         return RenewalStep.GIVE_UP
     if chain.journal is not None and chain.journal.outcome is RefreshOutcome.ASKED:
-        return RenewalStep.RECOVER
+        at_work = chain.journal.may_be_at_work(now, AT_WORK_SECONDS)
+        return RenewalStep.STAND_BACK if at_work else RenewalStep.RECOVER
     is_refused = fingerprint(chain.pair.access_token) in (refused, chain.refused)
     age = now - chain.pair.issued
     if is_refused and not 0 <= age < FRESH_SECONDS:
@@ -96,7 +108,6 @@ async def renew(conn_id: str, *, by: str, force: bool = False, refused: str = ""
     :raises Unreachable: Autodesk did not answer, or the answer was lost; worth another attempt
     :raises VendorError: typed by what went wrong
     """
-    window = SendWindow(SEND_SECONDS)
     chain = await tokens.read_chain(conn_id)
     if chain is None:
         log.info("Nobody has granted access for the connection %s yet: %s", conn_id, PAGE)
@@ -108,11 +119,15 @@ async def renew(conn_id: str, *, by: str, force: bool = False, refused: str = ""
         return None
     if step is RenewalStep.GIVE_UP:
         raise lost(conn_id, chain)
+    if step is RenewalStep.STAND_BACK:
+        raise _not_asked(
+            conn_id, f"another attempt is renewing the same tokens, or was ended less than {AT_WORK_SECONDS:.0f} s ago"
+        )
     recovering = step is RenewalStep.RECOVER
     if recovering and (before := chain.journal) is not None:
         asked = f"the attempt {before.by} asked Autodesk for new tokens at {when(before.asked_at)}"
         log.warning("%s: %s and ended before they were saved; asking once more with the same token", conn_id, asked)
-    renewal = _Renewal(conn_id, chain, by, window, recovering=recovering)
+    renewal = _Renewal(conn_id, chain, by, recovering=recovering)
     under_way = asyncio.ensure_future(renewal.ask_and_save())
     try:
         return await asyncio.shield(under_way)
@@ -130,18 +145,24 @@ class _Renewal:
     :param conn_id: id of the connection
     :param chain: as it was looked at
     :param by: the attempt, for the journal
-    :param window: in which the question has to leave
     :param recovering: whether an earlier attempt asked with this refresh token, and its answer was not saved
     """
 
-    def __init__(self, conn_id: str, chain: Chain, by: str, window: SendWindow, *, recovering: bool) -> None:
+    def __init__(self, conn_id: str, chain: Chain, by: str, *, recovering: bool) -> None:
         self.conn_id = conn_id
         self.chain = chain
-        self.window = window
+        self.window = SendWindow(SEND_SECONDS)
+        """In which the question has to leave, from the last look on."""
         self.before = chain.journal if recovering else None
-        """The note of the earlier attempt, which stays as it is: this one knows nothing of its question."""
+        """The note of the earlier attempt, which is there again when this one has ended: it knows nothing of that one's
+        question."""
+        now = time.time()
         spent = fingerprint(chain.pair.refresh_token)
-        self.note = Journal(grant_id=chain.grant.grant_id, spent=spent, asked_at=time.time(), by=by)
+        self.note = (
+            Journal(grant_id=chain.grant.grant_id, spent=spent, asked_at=now, by=by)
+            if self.before is None
+            else msgspec.structs.replace(self.before, taken_up_by=by, taken_up_at=now)
+        )
 
     async def ask_and_save(self) -> Chain:
         """Announce it, ask Autodesk, store what it answers; return what is stored then."""
@@ -172,7 +193,8 @@ class _Renewal:
             if (newer := await self._save(renewed)) is not None:
                 return newer
             if pair.refresh_token == self.chain.pair.refresh_token:
-                await self._noted(outcome=RefreshOutcome.SETTLED, always=True)
+                self.before = None
+                await self._noted(outcome=RefreshOutcome.SETTLED)
         if not pair.access_token:
             log.warning("%s: Autodesk gave a new refresh token, but no access token; the next run asks", self.conn_id)
         good = f"access until {when(pair.ends)}, the grant until {when(pair.lapses)}"
@@ -180,21 +202,34 @@ class _Renewal:
         return tokens.chain_of(self.chain.grant, renewed, None)
 
     async def _announced(self) -> Chain | None:
-        """Write the note that the refresh token is about to be used, and look whether it still is the newest.
+        """Write the note that the refresh token is about to be used, let it stand for a while, and look whether it still
+        does, and whether the token still is the newest.
 
         :return: the newer chain where it is not
         :raises Unreachable: this attempt was held up, or another one is at work; nothing was asked
         """
-        if self.window.is_over:
-            raise self._not_asked(f"the renewal was held up for more than {self.window.seconds:.0f} s")
-        if self.before is None:
-            await tokens.write_from_task(self.conn_id, Part.JOURNAL, self.note)
+        compared = SendWindow(COMPARE_SECONDS)
+        if (newer := await self._newer(self.chain.journal)) is not None:
+            return newer
+        if compared.is_over:
+            raise _not_asked(self.conn_id, f"the renewal was held up for more than {compared.seconds:.0f} s")
+        await tokens.write_from_task(self.conn_id, Part.JOURNAL, self.note)
+        await asyncio.sleep(SETTLE_SECONDS)
+        self.window = SendWindow(SEND_SECONDS)
+        return await self._newer(self.note)
+
+    async def _newer(self, journal: Journal | None) -> Chain | None:
+        """Look at what is stored; return it where the token of this attempt is not the newest any more.
+
+        :param journal: the note that has to be there
+        :raises Unreachable: there is another one
+        """
         stored = await tokens.read_chain(self.conn_id)
         if stored is None or not stored.follows(self.chain):
             log.info("%s: the tokens were renewed, granted anew or forgotten; nothing is asked", self.conn_id)
             return stored or self.chain
-        if stored.journal != (self.before or self.note):
-            raise self._not_asked("another attempt is renewing the same tokens")
+        if stored.journal != journal:
+            raise _not_asked(self.conn_id, "another attempt is renewing the same tokens")
         return None
 
     async def _save(self, renewed: Renewed) -> Chain | None:
@@ -226,16 +261,14 @@ class _Renewal:
                 log.warning("%s: Autodesk has answered, but %s", self.conn_id, what)
                 await asyncio.sleep(pause)
 
-    async def _noted(self, *, always: bool = False, **changes: str) -> None:
+    async def _noted(self, **changes: str) -> None:
         """Bring the note of this attempt up to date, unless another attempt has written its own; never an error.
 
-        :param always: also where an earlier attempt's note is recovered from
+        Where an earlier attempt's is recovered from, its note is put back: what this one has seen says nothing of it.
         """
-        if self.before is not None and not always:
-            return
         try:
             if await tokens.read(self.conn_id, Part.JOURNAL, Journal) == self.note:
-                changed = msgspec.structs.replace(self.note, **changes)
+                changed = self.before or msgspec.structs.replace(self.note, **changes)
                 await tokens.write_from_task(self.conn_id, Part.JOURNAL, changed)
         except Exception as error:
             kind = type(error).__name__
@@ -248,19 +281,20 @@ class _Renewal:
             log.info("%s: Autodesk refused a token that was replaced meanwhile; the newer one is kept", self.conn_id)
             return stored
         if stored is not None and stored.journal not in (self.note, self.before):
-            raise self._not_asked("Autodesk refused the refresh token while another attempt is renewing it")
+            raise _not_asked(self.conn_id, "Autodesk refused the refresh token while another attempt is renewing it")
         words = _how_it_was_lost(self.before) if self.before else "Autodesk refused the stored refresh token"
         note = msgspec.structs.replace(self.note, outcome=RefreshOutcome.LOST, words=words)
         await tokens.write_from_task(self.conn_id, Part.JOURNAL, note)
         raise lost(self.conn_id, msgspec.structs.replace(self.chain, journal=note), error)
 
-    def _not_asked(self, problem: str) -> Unreachable:
-        return Unreachable(
-            f"{problem} (connection {self.conn_id!r})",
-            vendor=SIGN_IN,
-            advice="Nothing was asked and no token was used up: the next run of the DAG tokenflex_token, within "
-            f"{SCHEDULE_MINUTES} minutes, looks anew.",
-        )
+
+def _not_asked(conn_id: str, problem: str) -> Unreachable:
+    return Unreachable(
+        f"{problem} (connection {conn_id!r})",
+        vendor=SIGN_IN,
+        advice="Nothing was asked and no token was used up: the next run of the DAG tokenflex_token, within "
+        f"{SCHEDULE_MINUTES} minutes, looks anew.",
+    )
 
 
 def _how_it_was_lost(before: Journal) -> str:

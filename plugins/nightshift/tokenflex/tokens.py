@@ -106,6 +106,8 @@ class Journal(msgspec.Struct, frozen=True, kw_only=True):
     :param asked_at: epoch seconds
     :param by: the attempt, as run id and try number
     :param words: what went wrong, for people
+    :param taken_up_by: the attempt that asks once more, for as long as it is at work
+    :param taken_up_at: epoch seconds when it began
     """
 
     grant_id: str
@@ -114,6 +116,16 @@ class Journal(msgspec.Struct, frozen=True, kw_only=True):
     by: str
     outcome: RefreshOutcome = RefreshOutcome.ASKED
     words: str = ""
+    taken_up_by: str = ""
+    taken_up_at: float = 0.0
+
+    def may_be_at_work(self, now: float, seconds: float) -> bool:
+        """Say whether the attempt that wrote this may not have ended yet: it is no older than that, and says nothing
+        of an end.
+        """
+        if self.outcome is not RefreshOutcome.ASKED or (self.words and not self.taken_up_by):
+            return False
+        return abs(now - (self.taken_up_at if self.taken_up_by else self.asked_at)) < seconds
 
 
 class Refusal(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,12 +8,13 @@ from typing import Any, NamedTuple
 from tests.crash.workers import freeze, kill, start, thaw
 from tests.execution_api import TaskRun
 from tests.file_store import FileStore
-from tests.unit.tokenflex.records import GRANT, granted, renew_task, renewing_api
+from tests.unit.tokenflex.records import GRANT, at_once, granted, renew_task, renewing_api
 from tests.unit.tokenflex.sign_in import SignInVendor
 
 
 def renew(url: str, folder: Path, stop_before: str | None) -> None:
     """Run the task once; what came of it is written to ``ended``."""
+    at_once()
     api = renewing_api(url, FileStore(folder / "variables"))
 
     def stop(key: str) -> None:

@@ -169,7 +169,7 @@ class Airflow:
             self.universe.note(f"{process} killed at {where}")
             process.kill()
         else:
-            seconds = self.random.choice((8.0, 15.0, 40.0, 400.0, 900.0))
+            seconds = self.random.choice((8.0, 30.0, 400.0, 1000.0, 3600.0))
             self.universe.note(f"{process} frozen at {where} for {seconds:.0f} s")
             self.loop.freeze(process, seconds)
 
@@ -187,7 +187,7 @@ class Airflow:
         if random.random() < fates.kill:
             process.fates.append((step(), lambda: self._kill(process)))
         if random.random() < fates.freeze:
-            seconds = random.choice((3.0, 12.0, 45.0, 400.0, 1200.0))
+            seconds = random.choice((6.0, 45.0, 400.0, 1200.0, 4000.0))
             process.fates.append((step(), lambda: self._freeze(process, seconds)))
         if random.random() < fates.jump:
             ahead = random.choice((-7200.0, -600.0, -30.0, 30.0, 600.0, 7200.0))

@@ -179,6 +179,8 @@ class ExportWorld:
 
     async def _compare(self, extract: dict[str, Any], key: str) -> bool:
         """Compare what is landed with the vendor's file; false where the store has let a page rot."""
+        if key not in {one.key for one in self.vendor.exports.all()}:
+            raise Broken(ONE_LEFT, f"the export of {extract['night']} was downloaded and is there no more")
         landing = Landing(self.lake, "tokenflex", "usage", extract["night"])
         try:
             manifest = await landing.manifest(extract["extract"])

@@ -248,19 +248,20 @@ def _last_part(patch: pytest.MonkeyPatch) -> None:
 
 @mutant("landing", "reports", "the manifest does not wait for the pages")
 def _manifest_first(patch: pytest.MonkeyPatch) -> None:
-    real = objects.awrite
+    real = objects.acreate
 
-    async def awrite(store: Any, name: str, body: bytes) -> None:
+    async def acreate(store: Any, name: str, body: bytes) -> bool:
         try:
-            await real(store, name, body)
+            return await real(store, name, body)
         except Exception:  # noqa: BLE001, RUF100 -- that is the mutant
-            if name == landing.MANIFEST:
+            if not name.startswith("page-"):
                 raise
+            return True
 
     async def complete(self: ExtractFolder, manifest: Any) -> None:
         await real(self.objects, landing.MANIFEST, manifest.to_json())
 
-    patch.setattr(objects, "awrite", awrite)
+    patch.setattr(objects, "acreate", acreate)
     patch.setattr(ExtractFolder, "complete", complete)
 
 

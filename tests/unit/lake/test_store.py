@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -103,3 +106,23 @@ def test_records_are_nothing_for_strangers(tmp_path: Path) -> None:
     assert modes["promotions"] & 0o700 == modes["claims"] & 0o700 == 0o700
     assert modes["raw"] & 0o007
     assert (tmp_path / "lake" / "promotions" / "portal").is_dir()
+
+
+READS_AND_ENDS = """
+import asyncio, os, sys
+if hasattr(os, "sched_setaffinity"):
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+from nightshift.lake import objects
+from nightshift.lake.store import Lake
+store = Lake.from_url(sys.argv[1]).objects("x")
+assert asyncio.run(objects.aread(store, "a")) == b"here"
+"""
+
+
+def test_a_process_may_end_right_after_its_last_answer(tmp_path: Path) -> None:
+    (tmp_path / "x").mkdir()
+    (tmp_path / "x" / "a").write_bytes(b"here")
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    command = [sys.executable, "-c", READS_AND_ENDS, str(tmp_path)]
+    ended = [subprocess.run(command, env=environment, timeout=60, check=False).returncode for _ in range(16)]
+    assert ended == [0] * 16

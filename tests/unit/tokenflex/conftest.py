@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.execution_api import FakeExecutionApi  # first: it sets Airflow up
+from tests.unit.tokenflex.records import at_once
 from tests.unit.tokenflex.sign_in import SignInVendor
 from tests.unit.tokenflex.vendor import TOKEN, Vendor
 
@@ -48,7 +49,8 @@ def lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def server() -> Iterator[SignInVendor]:
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[SignInVendor]:
+    at_once(monkeypatch.setattr)
     with SignInVendor() as one:
         yield one
 

@@ -4,15 +4,17 @@ import asyncio
 import json
 import threading
 import time
+from typing import Any
 
 import msgspec
 import pytest
 
 from include.standins import FaultKind
 from nightshift.errors import AuthFailed, Unreachable
+from nightshift.tokenflex import renewal
 from nightshift.tokenflex.oauth import GrantSpent, TokenPair, fingerprint
 from nightshift.tokenflex.renewal import RenewalStep, decide, renew
-from nightshift.tokenflex.tokens import Chain, Grant, Journal, RefreshOutcome, Renewed, chain_of
+from nightshift.tokenflex.tokens import Chain, Grant, Journal, RefreshOutcome, Renewed, chain_of, encode
 from tests.execution_api import LATER
 from tests.unit.tokenflex.records import CONN, GRANT, JOURNAL, RENEWED, granted, renew_task, renewing_api
 from tests.unit.tokenflex.sign_in import SECRET, SignInVendor
@@ -30,8 +32,10 @@ def grant(grant_id: str = "g", **more: float) -> Grant:
     return Grant(grant_id=grant_id, granted_by="Ada", granted_at=NOW, scope="data:read", pair=pair(**more))
 
 
-def note(outcome: RefreshOutcome, refresh: str = "r0", grant_id: str = "g") -> Journal:
-    return Journal(grant_id=grant_id, spent=fingerprint(refresh), asked_at=NOW, by="run, try 1", outcome=outcome)
+def note(outcome: RefreshOutcome, refresh: str = "r0", grant_id: str = "g", **more: Any) -> Journal:
+    return Journal(
+        grant_id=grant_id, spent=fingerprint(refresh), asked_at=NOW - 300, by="run, try 1", outcome=outcome, **more
+    )
 
 
 @pytest.mark.parametrize(
@@ -51,6 +55,61 @@ def note(outcome: RefreshOutcome, refresh: str = "r0", grant_id: str = "g") -> J
 def test_the_decision(left: float, journal: RefreshOutcome | None, force: bool, step: RenewalStep) -> None:
     chain = chain_of(grant(ends=left), None, note(journal) if journal else None)
     assert decide(chain, NOW, force=force) is step
+
+
+@pytest.mark.parametrize(
+    ("age", "more", "step"),
+    [
+        (119.0, {}, RenewalStep.STAND_BACK),
+        (-119.0, {}, RenewalStep.STAND_BACK),
+        (121.0, {}, RenewalStep.RECOVER),
+        (-7200.0, {}, RenewalStep.RECOVER),
+        (1.0, {"words": "the answer was lost"}, RenewalStep.RECOVER),
+        (300.0, {"taken_up_by": "another", "taken_up_at": NOW + 299}, RenewalStep.STAND_BACK),
+        (300.0, {"words": "lost", "taken_up_by": "another", "taken_up_at": NOW + 299}, RenewalStep.STAND_BACK),
+        (300.0, {"taken_up_by": "another", "taken_up_at": NOW}, RenewalStep.RECOVER),
+    ],
+)
+def test_nobody_goes_on_from_an_attempt_that_may_still_be_at_work(
+    age: float, more: dict[str, Any], step: RenewalStep
+) -> None:
+    asked = Journal(grant_id="g", spent=fingerprint("r0"), asked_at=NOW, by="run, try 1", **more)
+    assert decide(chain_of(grant(ends=100), None, asked), NOW + age) is step
+
+
+@pytest.mark.parametrize("recovering", [False, True], ids=["the first to ask", "asking once more"])
+def test_of_two_attempts_that_thaw_beside_each_other_one_asks(
+    server: SignInVendor, monkeypatch: pytest.MonkeyPatch, recovering: bool
+) -> None:
+    monkeypatch.setattr(renewal, "SETTLE_SECONDS", 0.3)
+    api = renewing_api(server.url, {GRANT: granted(server, left=600)})
+    spent = fingerprint(server.pairs[-1][1])
+    if recovering:
+        api.variables[JOURNAL] = encode(Journal(grant_id="g1", spent=spent, asked_at=time.time() - 900, by="killed"))
+    other = encode(Journal(grant_id="g1", spent=spent, asked_at=time.time(), by="another"))
+
+    def writes_its_own(key: str) -> None:
+        threading.Timer(0.1, api.variables.__setitem__, (JOURNAL, other)).start()
+
+    api.before_put = writes_its_own
+    run = api.run(renew_task())
+    assert (run.state, server.asked) == ("up_for_retry", [])
+    assert isinstance(run.error, Unreachable)
+    assert "another attempt is renewing the same tokens" in str(run.error)
+    assert api.variables[JOURNAL] == other
+
+
+def test_who_asks_once_more_announces_it_and_leaves_the_note_that_it_found(server: SignInVendor) -> None:
+    api = renewing_api(server.url, {GRANT: granted(server, left=600)})
+    before = Journal(grant_id="g1", spent=fingerprint(server.pairs[-1][1]), asked_at=time.time() - 900, by="killed")
+    api.variables[JOURNAL] = encode(before)
+    notes: list[str] = []
+    api.after_get = lambda key: notes.append(api.variables[JOURNAL]) if key == JOURNAL else None
+    server.spoil(FaultKind.STATUS, status=503, times=None)
+    run = api.run(renew_task())
+    assert run.state == "up_for_retry"
+    assert any(json.loads(one)["taken_up_by"] and json.loads(one)["by"] == "killed" for one in notes)
+    assert api.variables[JOURNAL] == encode(before)
 
 
 @pytest.mark.parametrize(
