@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from airflow.sdk.exceptions import AirflowSensorTimeout
 
 from include.standins.faults import Fault, FaultKind
 from include.standins.flexdeploy import vendor_fault as flexdeploy_fault
@@ -320,7 +321,10 @@ def _to_the_end(api: Any, task: Any) -> tuple[Any, int, float]:
 def _typed(scene: Scene, ended: Ended, error: Exception | None) -> None:
     if ended.verdict is not Verdict.REFUSED:
         return
-    if not isinstance(error, VendorError | LakeError):
+    if isinstance(error, AirflowSensorTimeout):  # Airflow's own, which a sensor's time ends with
+        if "clear this task" not in ended.message:
+            raise Broken(f"{scene.name}: {ended.error} does not say what to do: {ended.message}")
+    elif not isinstance(error, VendorError | LakeError):
         raise Broken(f"{scene.name}: an error of no type of ours: {ended.error}: {ended.message}")
     if isinstance(error, VendorError) and not (error.advice and ended.message.endswith(error.advice)):
         raise Broken(f"{scene.name}: {ended.error} does not say last what to do: {ended.message}")
