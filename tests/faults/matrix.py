@@ -52,8 +52,8 @@ OTHER_TRUTH = frozenset({"rows_shift", "duplicate_row", "bad_value", "other_user
 
 OUTCOMES = frozenset({"no_changes", "already_deployed", "empty_200"})
 """With FlexDeploy, answers whose status says that there was nothing to do: outcomes with a name of their own."""
-ENDED_JOBS = frozenset({"JobFailed", "JobTimedOut"})
-"""Errors after which a clear has the vendor make another job: the one before it is over."""
+ENDED_JOBS = frozenset({"JobFailed", "JobTimedOut", "PromotionUndone"})
+"""Errors after which a clear has the vendor make another job, or folder: the one before it is over, or taken back."""
 MODEL = "report-types"
 """FlexNet's data model: without it the values say the types, and the table is of other types with the same rows."""
 

@@ -273,7 +273,7 @@ class VendorHook(HttpAsyncHook):
         :param ok: statuses that are no error
         :param max_bytes: largest body
         :param accept: media type that is asked for; an HTML page for anything else is an error
-        :param expect_json: whether JSON is due; default: where ``accept`` says so
+        :param expect_json: whether JSON or nothing is due; default: where ``accept`` says so
         :param credentials: whether the credentials are sent
         :param check: looks at each answer; a :class:`~nightshift.errors.BadResponse` that it raises is a broken answer
         :raises VendorError: typed by what went wrong; :class:`~nightshift.errors.Ambiguous` where a change may have

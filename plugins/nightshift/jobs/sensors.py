@@ -137,7 +137,7 @@ class VendorJobSensor(BaseSensorOperator):
                 self._show(context, event)
                 if event.kind is EventKind.ENDED:
                     return await self._finish(adapter, event)
-                if event.kind in (EventKind.TIMED_OUT, EventKind.REFUSED):
+                if event.kind not in (EventKind.PARKED, EventKind.MOVED):
                     self._give_up(adapter, event)
                 parked = event.at if event.kind is EventKind.PARKED else None
                 record = store.save(record.changed(status=event.status, waiting_since=parked))

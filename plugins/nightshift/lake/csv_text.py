@@ -341,3 +341,20 @@ def _numbered(names: Sequence[str]) -> list[str]:
         found.append(wanted)
         seen.add(wanted.lower())
     return found
+
+
+def breaks_off(body: bytes, charset: str, spec: CsvSpec, fields: int) -> bool:
+    """Say whether the last record of a CSV text has broken off: no line end is behind it, and it has too few fields.
+
+    :param body: the text, or its end from the start of a record on; without a byte order mark
+    :param charset: of :func:`marked`
+    :param fields: of each record
+    """
+    text = body.decode(charset, "ignore")
+    if not text or text[-1] in "\r\n":
+        return False
+    csv.field_size_limit(max(FIELD_LIMIT, csv.field_size_limit()))
+    last: list[str] = []
+    for last in csv.reader(io.StringIO(text, newline=""), delimiter=spec.delimiter, quotechar=spec.quote):  # noqa: B007
+        pass
+    return len(last) < fields and not (len(last) == 1 and last[0].isspace())

@@ -31,6 +31,8 @@ class WebHook(VendorHook):
     default_url = ""
     """Where it is, where the connection has no host."""
     path = "/"
+    answers_with_pages = True
+    """Whether an HTML page with a success may be the receiver's own word, not that of a proxy before it."""
 
     def __init__(self, conn_id: str, **options: Any) -> None:
         super().__init__(conn_id, **{"attempts": ATTEMPTS, "max_wait": LONGEST_WAIT, **options})
@@ -75,13 +77,15 @@ class WebHook(VendorHook):
 
         :raises VendorError: it was not taken
         """
-        await self.request("POST", self.path, json=self.body(message), safe=True, accept="*/*")
+        never = not self.answers_with_pages
+        await self.request("POST", self.path, json=self.body(message), safe=True, accept="*/*", expect_json=never)
 
 
 class TeamsWebHook(WebHook):
     """A workflow of Microsoft Teams."""
 
     vendor = "Microsoft Teams"
+    answers_with_pages = False
 
     def body(self, message: Message) -> dict[str, Any]:
         """Return an Adaptive Card."""
@@ -92,6 +96,7 @@ class GoogleChatWebHook(WebHook):
     """A web hook of a space of Google Chat."""
 
     vendor = "Google Chat"
+    answers_with_pages = False
 
     def base_host(self, host: str) -> str:
         """Ask for answers in a thread."""
@@ -110,6 +115,7 @@ class PagerDutyEvents(WebHook):
     """
 
     vendor = "PagerDuty"
+    answers_with_pages = False
     default_url = "https://events.pagerduty.com"
     advice = dict.fromkeys(
         (400, 401, 403, 404),

@@ -95,6 +95,34 @@ def no_usage(header: Sequence[str]) -> BadResponse:
     )
 
 
+def is_cut(first: bytes, last: bytes, dialect: CsvSpec, *, rows: int, lost: Sequence[str]) -> bool:
+    """Say whether a usage file ends in the middle of its last line, although all came that the host had promised.
+
+    :param first: the first part of the file
+    :param last: the last one, which may be the first
+    :param rows: rows in the file; none: its last line is its header
+    :param lost: what :func:`missing` has found
+    """
+    charset, mark = csv_text.marked(first, dialect.charset)
+    last = last[mark:] if last is first else last
+    if not rows:
+        return bool(lost) and not last.decode(charset, "ignore").endswith(("\r", "\n"))
+    try:
+        return csv_text.breaks_off(last, charset, dialect, len(header_of(first, dialect)))
+    except csv.Error:
+        return False  # the publish says where, with the row
+
+
+def cut_off() -> BadResponse:
+    """Return the error for a file that ends in the middle of a line."""
+    return BadResponse(
+        "the usage file ends in the middle of a line",
+        vendor=VENDOR,
+        advice="What lies between this worker and the download host has cut it. Nothing of it is published; the next "
+        "attempt, or clearing this task, asks for the file again.",
+    )
+
+
 def column_named(header: Sequence[str], name: str) -> str:
     """Return the column that is meant by a name, in the file's own spelling; the name itself where there is none."""
     return next((column for column in header if plain(column) == plain(name)), name)

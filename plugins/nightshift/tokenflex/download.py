@@ -105,6 +105,8 @@ class FileDownload:
         self._dialect = {"charset": charset, **dialect}
         self._at = self._mark = 0
         self._failures = self._links = self._starts = 0
+        self._was_empty = False
+        """Whether nothing came once: an export without rows may have no header either, or an answer was lost."""
 
     async def run(self) -> Sequence[PageEntry]:
         """Receive the file to its end and return its parts.
@@ -123,6 +125,9 @@ class FileDownload:
             try:
                 async with stream:
                     await self._fill(stream)
+                if not stream.entries and not self._was_empty:
+                    self._was_empty = True
+                    raise Changed("Nothing came where the file should be")
             except Changed as change:
                 self._starts += 1
                 if self._starts > MAX_STARTS:

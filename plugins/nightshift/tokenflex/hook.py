@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
 from datetime import date
 from typing import Any, ClassVar, Literal, TypeVar, get_args
 
@@ -31,6 +32,7 @@ REQUESTS_PER_MINUTE = 5.0
 ELSEWHERE = "null"
 """In place of a contract number: exports made in the vendor's UI or by a schedule."""
 MAX_QUERY_ROWS = 1000
+NO_CONTENT = 204
 
 T = TypeVar("T")
 Rows = list[dict[str, Any]]
@@ -236,8 +238,14 @@ class TokenFlexHook(VendorHook):
         """Delete an export and its file at the vendor.
 
         :raises NotFound: there is no such export (any more)
+        :raises BadResponse: the answer is not the 204 of the reference, and the export is still there
         """
-        await self._by_key("DELETE", contract, request_key)
+        response = await self._by_key("DELETE", contract, request_key)
+        if response.status == NO_CONTENT:
+            return
+        with suppress(NotFound):
+            await self.export(contract, request_key)
+            raise response.refused("tells of a success, and the export is still there")
 
     async def retry_export(self, contract: str, request_key: str) -> None:
         """Have the vendor try a failed export again; without effect unless its state is ``Error``."""
@@ -251,9 +259,9 @@ class TokenFlexHook(VendorHook):
         # Each of these ends in the same state however often it is sent, so a lost answer is asked for again.
         path = _path("export", contract, "requests", key) + suffix
         try:
-            return await self.request(
-                method, path, safe=True, accept="*/*" if method == "DELETE" else "application/json"
-            )
+            # A deletion is answered with nothing: a page with a success of its own is a proxy's.
+            accept = "*/*" if method == "DELETE" else "application/json"
+            return await self.request(method, path, safe=True, accept=accept, expect_json=True)
         except Rejected as error:
             if error.status != 400:
                 raise

@@ -13,7 +13,7 @@ from nightshift.lake.landing import Manifest
 from nightshift.lake.spec import CsvSpec, PublishSpec
 from nightshift.nights.extract import ExtractOperator
 from nightshift.nights.publish import PublishNightOperator
-from nightshift.tokenflex.columns import column_named, columns_of, header_of, missing, no_usage
+from nightshift.tokenflex.columns import column_named, columns_of, cut_off, header_of, is_cut, missing, no_usage
 from nightshift.tokenflex.download import FileDownload, FileSeen
 from nightshift.tokenflex.request import nights_of
 from nightshift.tokenflex.source import TOKENFLEX
@@ -100,13 +100,18 @@ class TokenFlexDownloadExportOperator(ExtractOperator):
             )
             entries = await download.run()
         now = datetime.now(UTC)
-        header = header_of(await folder.read(1), dialect) if entries else []
+        first = await folder.read(1) if entries else b""
+        header = header_of(first, dialect)
         asked = [*self.fields, *self.metrics]
         lost = missing(header, asked) if header else []
         if lost and len(lost) == len(asked):
             # Whatever this is, the next attempt does not go on with it.
             self.remember(context, msgspec.structs.replace(progress, plan={}))
             raise no_usage(header)
+        last = await folder.read(entries[-1].number) if len(entries) > 1 else first
+        if is_cut(first, last, dialect, rows=sum(entry.rows for entry in entries), lost=lost):
+            self.remember(context, msgspec.structs.replace(progress, plan={}))
+            raise cut_off()
         if lost:
             self.log.warning("The file has no column for %s; its columns: %s", ", ".join(lost), ", ".join(header))
         return self.manifest_of(

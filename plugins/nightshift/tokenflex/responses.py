@@ -220,7 +220,7 @@ def meaning_of(response: Response) -> VendorError | None:
             advice="Nothing was lost. Token Flex counts 5 requests a minute and 50 pending exports for all programs of "
             "one user together: look for others, then clear the task.",
         )
-    if response.is_page and response.status in (400, 404):
+    if response.is_page and response.status in (400, 404, 410):
         return Unreachable(
             "a page of a web server or proxy came where Token Flex answers in JSON",
             status=response.status,

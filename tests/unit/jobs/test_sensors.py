@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import AirflowSensorTimeout
 
+from include.standins.faults import Fault, FaultKind
 from nightshift.errors import JobFailed, Rejected
+from nightshift.jobs.waiting import EventKind
 from tests.execution_api import FakeExecutionApi
 from tests.unit.jobs.acme import Acme
 from tests.unit.jobs.job_tasks import job_sensor
@@ -42,6 +44,26 @@ def test_its_deadline_counts_from_the_first_attempt_and_cancels_nothing(vendor: 
     assert isinstance(run.error, AirflowSensorTimeout)
     assert run.state == "failed"
     assert job.cancels == 0
+
+
+@pytest.mark.parametrize("deferrable", [True, False])
+def test_a_job_that_is_hidden_until_the_deadline_ends_the_wait(
+    vendor: Acme, api: FakeExecutionApi, deferrable: bool
+) -> None:
+    vendor.add("running", job_id="42")
+    vendor.faults.add(Fault(kind=FaultKind.STATUS, status=404, body="<html>not here</html>", times=None))
+    run = api.run(job_sensor(job_id="42", timeout=0.5, deferrable=deferrable), follow=True)
+    assert isinstance(run.error, AirflowSensorTimeout)
+    assert run.state == "failed"
+
+
+@pytest.mark.parametrize("kind", sorted(set(EventKind) - {EventKind.PARKED, EventKind.MOVED}))
+def test_each_event_that_ends_a_wait_ends_the_task(vendor: Acme, api: FakeExecutionApi, kind: EventKind) -> None:
+    vendor.add("running", job_id="42")
+    status = {"id": "42", "state": "succeeded", "vendor_state": "done"} if kind is EventKind.ENDED else None
+    event = {"kind": kind, "job_id": "42", "at": 1.0, "status": status}
+    assert api.run(job_sensor(job_id="42")).state == "deferred"
+    assert api.run(job_sensor(job_id="42"), resume=("resume", event)).state in ("failed", "success")
 
 
 def test_it_needs_a_job(api: FakeExecutionApi) -> None:

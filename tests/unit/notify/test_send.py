@@ -59,6 +59,22 @@ async def test_every_web_hook_takes_a_message(connected: WebHooksStandIn) -> Non
     assert Message.model_validate(ours) == message()
 
 
+async def test_a_page_of_a_proxy_is_no_message_taken(connected: WebHooksStandIn) -> None:
+    connected.faults.add(Fault(kind=FaultKind.HTML_200, times=None))
+    channels = {"room": TEAMS, "chat": CHAT, "on_call": PAGER, "ours": RECEIVER}
+    told = await atell(message(), channels)
+    assert {name: error is None for name, error in told.items()} == {
+        "room": False,
+        "chat": False,
+        "on_call": False,
+        "ours": True,  # a receiver of one's own may answer as it likes
+    }
+    connected.faults.clear()
+    connected.faults.add(Fault(kind=FaultKind.HTML_200))
+    assert await atell(message(), {"on_call": PAGER}) == {"on_call": None}
+    assert len(connected.took("pagerduty")) == 1
+
+
 async def test_the_story_of_one_incident_is_one_alert_and_one_thread(connected: WebHooksStandIn) -> None:
     for number, event in enumerate((Event.OPENED, Event.UPDATED, Event.CLOSED), start=1):
         told = await atell(message(event=event, number=number), {"on_call": PAGER, "chat": CHAT})

@@ -12,6 +12,7 @@ import pytest
 
 from include.standins import Fault, FaultKind
 from nightshift.errors import BadResponse, Forbidden, JobFailed, NotFound, Unreachable
+from nightshift.lake.errors import LakeError
 from nightshift.lake.landing import Landing, Manifest
 from nightshift.lake.store import Lake
 from tests.dying import dying
@@ -112,6 +113,14 @@ def test_an_empty_file_and_one_with_a_header_only_have_no_rows(
         api.clear()
 
 
+def test_that_nothing_is_in_a_file_is_believed_when_it_is_said_twice(
+    vendor: Vendor, api: FakeExecutionApi, lake: Path
+) -> None:
+    vendor.faults.add(Fault(kind=FaultKind.EMPTY_200, origin="download"))
+    assert fetched(vendor, api, lake)[1] == vendor.file
+    assert [one.status for one in vendor.downloads_seen] == [200, 200]
+
+
 PAGE = "<html>\n<head><title>Sign in</title></head>\n<body>to the proxy</body>\n</html>\n"
 NOT_A_FILE = {
     "page": PAGE.encode(),
@@ -182,6 +191,37 @@ def test_a_file_whose_first_line_names_nothing_that_was_asked_for_is_refused_and
     manifest, body = fetched(vendor, api, lake)
     assert (manifest.rows, body) == (2, usage)
     assert len(vendor.downloads_seen) == 2
+
+
+@pytest.mark.parametrize(
+    "cut",
+    [
+        CSV[:20],
+        CSV + b'2026-11-21,"ann, or',
+        CSV + b"2026-11-21,ACD,ann,1\r\n2026-1",
+        big_file()[:-9],
+        b"\xef\xbb\xbf" + CSV[:20],
+    ],
+    ids=["in the header", "in quotes", "in a row", "in the last part of many", "in the header behind a mark"],
+)
+def test_a_file_that_ends_in_the_middle_of_a_line_is_no_file_and_is_fetched_anew(
+    vendor: Vendor, api: FakeExecutionApi, lake: Path, cut: bytes
+) -> None:
+    usage, vendor.file = vendor.file, cut
+    error = api.run(download_task(vendor.keys()[0])).error
+    assert isinstance(error, BadResponse | LakeError)
+    assert list(lake.rglob("manifest.json")) == []
+    vendor.file = usage
+    assert fetched(vendor, api, lake)[1] == usage
+
+
+@pytest.mark.parametrize(
+    "whole",
+    [CSV[:-1], CSV + b"2026-11-21,ACD,ann,1", CSV[:-1] + b",\n2026-11-21,ACD,ann,1,", CSV + b"2026-11-21,ACD,ann,1\n "],
+)
+def test_a_last_line_needs_no_end(vendor: Vendor, api: FakeExecutionApi, lake: Path, whole: bytes) -> None:
+    vendor.file = whole
+    assert fetched(vendor, api, lake)[1] == whole
 
 
 def test_a_column_that_is_missing_is_told(

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from include.standins import Fault, FaultKind
 from include.standins.tokenflex import vendor_fault
 from nightshift.errors import Ambiguous, AuthFailed, JobFailed, Rejected, Unreachable
 from nightshift.jobs.adapter import AdapterSpec
@@ -279,6 +280,25 @@ async def test_gone_is_what_the_list_and_the_question_by_its_key_agree_on(
         gone = (await adapter.status([export.key]))[export.key]
     assert isinstance(gone, JobStatus)
     assert gone.state == "gone"
+
+
+def test_a_page_of_a_proxy_is_no_deletion(vendor: Vendor, api: FakeExecutionApi) -> None:
+    export = vendor.add()
+    vendor.faults.add(Fault(kind=FaultKind.HTML_200, method="DELETE"))
+    assert api.run(delete_task(export.key)).state == "success"
+    assert vendor.deleted == [export.key]
+
+
+def test_a_success_of_another_kind_is_no_deletion_where_the_export_is_still_there(
+    vendor: Vendor, api: FakeExecutionApi
+) -> None:
+    export = vendor.add()
+    vendor.faults.add(Fault(kind=FaultKind.EMPTY_200, method="DELETE"))
+    run = api.run(delete_task(export.key))
+    assert (run.state, vendor.deleted) == ("up_for_retry", [])
+    assert "the export is still there" in str(run.error)
+    assert api.run(delete_task(export.key)).state == "success"
+    assert vendor.deleted == [export.key]
 
 
 @pytest.mark.parametrize("faults", [[], ["drop_after"]])

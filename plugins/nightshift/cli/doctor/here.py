@@ -37,6 +37,17 @@ def settings() -> Iterator[Finding]:
         )
     else:
         yield ok("min_heartbeat_interval", f"{seconds} s")
+    names = conf.get("core", "sensitive_var_conn_names", fallback="")
+    if "headers" not in (name.strip().lower() for name in names.split(",")):
+        yield warn(
+            "sensitive_var_conn_names",
+            "has no headers as this process sees it: what a connection's extras have under headers, such as a gateway's "
+            "key or a cookie, is shown to who may see connections",
+            "Set AIRFLOW__CORE__SENSITIVE_VAR_CONN_NAMES=headers in every process of Airflow, as airflow.env of init has "
+            "it.",
+        )
+    else:
+        yield ok("sensitive_var_conn_names", names)
     if conf.get("logging", "logging_level", fallback="INFO").upper() == "DEBUG":
         yield warn(
             "logging_level",
