@@ -336,7 +336,10 @@ def _typed(scene: Scene, ended: Ended, error: Exception | None) -> None:
 def _judge(scene: Scene, trouble: Trouble, ended: Ended, world: World, truth: World) -> None:
     where = f"{scene.name}, {trouble.name} {ended.length} at {ended.call or 'any call'} ({ended.error or 'green'})"
     twice = {kind: number for kind, number in world.effects.items() if number > truth.effects[kind]}
-    if twice and trouble.name != "other_user":
+    if ended.error == "PromotionUndone":
+        if world.effects["folder_created"] != world.effects["folder_deleted"]:
+            raise Broken(f"{where}: it was taken back, and the vendor did {dict(world.effects)}")
+    elif twice and trouble.name != "other_user":
         raise Broken(f"{where}: done more often than undisturbed: {twice}")
     if ended.verdict is Verdict.REFUSED:
         if world.table is not None:

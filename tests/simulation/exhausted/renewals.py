@@ -231,6 +231,8 @@ def run_one(choices: Choices, *, faults: int, revokes: bool) -> Autodesk:
             one.finish()
         if not world.lost and world.stored().pair.refresh_token not in world.valid:
             raise world.broken("what Autodesk gave is not stored, and nobody was killed with it")
+        # The next run of the DAG.
+        world.now += LONG
         _again(world, _attempt(next(numbers)))
     return world
 
