@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -78,7 +80,8 @@ class ExtractOperator(BaseAsyncOperator):
         progress = await self._progress(context, landing)
         folder = landing.extract(progress.extract, renewed=partial(self._renew, context))
         try:
-            manifest = await self._extracted(folder, progress, context)
+            with imports_at_rest():
+                manifest = await self._extracted(folder, progress, context)
         except Completed:
             # An attempt died before it could say so, or two were at work: of one that was held up, whatever it says,
             # Airflow hears nothing any more.
@@ -264,3 +267,15 @@ class ExtractOperator(BaseAsyncOperator):
             manifest.extract,
         )
         return describe(manifest, 0.0)
+
+
+@contextmanager
+def imports_at_rest() -> Iterator[None]:
+    """Leave what is there now out of the garbage collector's walks: half a million objects of Airflow, which live as long
+    as the task, and a walk over all of them whenever enough rows have come.
+    """
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()

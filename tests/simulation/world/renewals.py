@@ -57,6 +57,9 @@ class Variables:
         self.history: list[tuple[float, str, str]] = []
         self.replaced: list[tuple[float, Renewed, Renewed]] = []
         """What was written by who had looked at the store just before, and what it took the place of."""
+        self.held_up = float("-inf")
+        """When a pair was written that had stood still on its way: it may have taken the place of a newer one, which
+        nothing can keep from happening (a Variable cannot be written on a condition)."""
         self.fails = 0.0
         self._looks: dict[Process | None, float] = {}
 
@@ -94,7 +97,9 @@ class Variables:
     def set(self, key: str, value: str, **_: Any) -> None:
         drawn = self._asked("set")
         process, now = PROCESS.get(), self._universe.loop.time()
-        if key.endswith(f".{Part.RENEWED}") and key in self.kept and now - self._looks.get(process, now) < LOOKED_AT:
+        if key.endswith(f".{Part.RENEWED}") and now - self._looks.get(process, now) >= LOOKED_AT:
+            self.held_up = now
+        elif key.endswith(f".{Part.RENEWED}") and key in self.kept:
             before, after = (tokens.decode(text, Renewed, key) for text in (self.kept[key], value))
             self.replaced.append((now, before, after))
         self.kept[key] = value
@@ -258,7 +263,7 @@ class RenewalWorld:
             await asyncio.sleep(700.0 if failures else self.universe.random.uniform(200.0, 1500.0))
             if self.universe.loop.time() > until:
                 return
-            calm_for = self.universe.loop.time() - self._calm_since
+            calm_for = self.universe.loop.time() - max(self._calm_since, self.variables.held_up)
             access = self._stored().access_token
             if calm_for > 1500.0 and not self._is_lost() and not self.vendor.grants.access(access, time.time()):
                 raise Broken(AWAKE, "the stored access token has ended")
