@@ -272,8 +272,12 @@ class ExtractOperator(BaseAsyncOperator):
 @contextmanager
 def imports_at_rest() -> Iterator[None]:
     """Leave what is there now out of the garbage collector's walks: half a million objects of Airflow, which live as long
-    as the task, and a walk over all of them whenever enough rows have come.
+    as the task, and a walk over all of them whenever enough rows have come. Where somebody has done so before, it stays as
+    it is.
     """
+    if gc.get_freeze_count():
+        yield
+        return
     gc.freeze()
     try:
         yield

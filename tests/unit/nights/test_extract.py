@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import gc
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, ClassVar
@@ -16,7 +17,7 @@ from nightshift.lake.errors import Completed, Incomplete, PageTaken
 from nightshift.lake.extract import Manifest, Progress
 from nightshift.lake.landing import ExtractFolder, Landing
 from nightshift.lake.store import Lake
-from nightshift.nights.extract import STATE_KEY, ExtractOperator
+from nightshift.nights.extract import STATE_KEY, ExtractOperator, imports_at_rest
 from nightshift.retries import VendorRetryPolicy
 from tests.execution_api import FakeExecutionApi
 
@@ -299,3 +300,25 @@ def test_pages_that_are_too_old_are_not_gone_on_with(landing: Landing) -> None:
 
 def test_an_attempt_that_met_another_twice_is_tried_again() -> None:
     assert VendorRetryPolicy().evaluate(PageTaken("two pages"), 1, 3).action is not RetryAction.FAIL
+
+
+@pytest.fixture
+def nothing_frozen() -> Iterator[None]:
+    gc.unfreeze()
+    yield
+    gc.unfreeze()
+
+
+@pytest.mark.usefixtures("nothing_frozen")
+def test_what_is_imported_is_left_out_of_collections_and_is_back_afterwards() -> None:
+    with pytest.raises(KeyError), imports_at_rest():
+        raise KeyError(gc.get_freeze_count() > 0 or pytest.fail("nothing was left out"))
+    assert gc.get_freeze_count() == 0
+
+
+@pytest.mark.usefixtures("nothing_frozen")
+def test_what_somebody_else_has_left_out_stays_so() -> None:
+    gc.freeze()
+    with imports_at_rest():
+        pass
+    assert gc.get_freeze_count() > 0
