@@ -64,7 +64,7 @@ secrets: setup  ## the whole mission with canaries for secrets, and the search o
 bench: setup  ## side by side with peers (each in an environment of its own)
 	@$(PY) -m benchmarks $(ARGS)
 
-year: setup  ## 400 nights of 20 reports and 10 applications in some minutes: what the last cost beside the tenth, what is left behind (ARGS="--nights 100 --reports 5")
+year: setup  ## 400 nights of 20 reports and 10 applications in about an hour: what the last cost beside the tenth, what is left behind (ARGS="--nights 100 --reports 5")
 	@$(PY) -m benchmarks.year $(ARGS)
 
 results: setup  ## benchmarks/RESULTS.md, from what the proofs have written

@@ -1,1 +1,1 @@
-"""A year of nights in some minutes: what the last of them costs beside the tenth, and what it leaves behind."""
+"""A year of nights in about an hour: what the last of them costs beside the tenth, and what it leaves behind."""
