@@ -118,8 +118,8 @@ def cut_off() -> BadResponse:
     return BadResponse(
         "the usage file ends in the middle of a line",
         vendor=VENDOR,
-        advice="What lies between this worker and the download host has cut it. Nothing of it is published; the next "
-        "attempt, or clearing this task, asks for the file again.",
+        advice="What lies between this worker and the download host has cut it. Nothing of it is published. Look at the "
+        "proxy there, then clear this task: it asks for the file again.",
     )
 
 
