@@ -19,6 +19,7 @@ from include.standins.flexdeploy.requests import Kind, State
 from nightshift.errors import Ambiguous, JobFailed, JobTimedOut, NotFound, Rejected
 from nightshift.flexdeploy.operators import FlexDeployBuildOperator, FlexDeployDeployOperator
 from nightshift.jobs.record import RECORD_KEY, RESOLUTION_KEY
+from tests.crash.workers import until
 from tests.execution_api import FakeExecutionApi
 from tests.unit.flexdeploy.deploy_tasks import QUICK, connection, sensor, task
 from tests.unit.flexdeploy.vendor import DEV, NIGHT, PASSWORD, PORTAL, RESTART, VERSION, Vendor
@@ -85,7 +86,13 @@ def test_one_failure_of_several_fails_the_task_when_all_have_ended(vendor: Vendo
     several = task("deploy", project_id=FORMS, project_version_id=None, package_details=BOTH)
     first = api.run(several)
     vendor.abort(12001)
-    released = threading.Timer(0.1, vendor.hours_pass)
+    polled = len(vendor.ledger.requests(method="GET"))
+
+    def pass_hours_after_a_poll() -> None:
+        until(lambda: len(vendor.ledger.requests(method="GET")) > polled + 2, "they are polled again")
+        vendor.hours_pass()
+
+    released = threading.Thread(target=pass_hours_after_a_poll)
     released.start()
     event = api.fire(first.message)
     released.join()
