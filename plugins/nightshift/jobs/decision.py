@@ -104,8 +104,8 @@ def decide(seen: Situation) -> Decision:
 
     A retry goes on with the job there is, or makes a new one where that has failed and a failure does not stand; a
     clear of a task that had handed over its result makes the job again; what a vendor may or may not have taken is
-    looked up, and where it cannot be, a person is asked. It never answers
-    ``Submit`` while an earlier request may still turn into a job.
+    looked up, and where it cannot be, a person is asked. It never answers ``Submit`` while an earlier request may still
+    turn into a job.
     """
     if seen.resolution is not None:
         if seen.resolution.adopt:

@@ -30,8 +30,9 @@ LAST_ANSWER_SECONDS = 0.1
 def _let_answers_end() -> None:
     """Give obstore's threads the interpreter once more before a process ends.
 
-    One that has handed over the last answer of an asynchronous call needs it to return. Finds it the interpreter ended,
-    Python before 3.14 ends the thread, and that aborts the process: its work is done, and its exit code says SIGABRT.
+    One that has handed over the last answer of an asynchronous call needs it to return. If the interpreter has ended by
+    then, Python before 3.14 ends the thread, and that aborts the process: its work is done, and its exit code says
+    SIGABRT.
     """
     if "obstore" in sys.modules:
         time.sleep(LAST_ANSWER_SECONDS)

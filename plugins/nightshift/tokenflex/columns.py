@@ -95,11 +95,14 @@ def no_usage(header: Sequence[str]) -> BadResponse:
     )
 
 
-def is_cut(first: bytes, last: bytes, dialect: CsvSpec, *, rows: int, lost: Sequence[str]) -> bool:
+def is_cut(
+    first: bytes, last: bytes, dialect: CsvSpec, *, header: Sequence[str], rows: int, lost: Sequence[str]
+) -> bool:
     """Say whether a usage file ends in the middle of its last line, although all came that the host had promised.
 
     :param first: the first part of the file
     :param last: the last one, which may be the first
+    :param header: what :func:`header_of` has found in the first
     :param rows: rows in the file; none: its last line is its header
     :param lost: what :func:`missing` has found
     """
@@ -108,7 +111,7 @@ def is_cut(first: bytes, last: bytes, dialect: CsvSpec, *, rows: int, lost: Sequ
     if not rows:
         return bool(lost) and not last.decode(charset, "ignore").endswith(("\r", "\n"))
     try:
-        return csv_text.breaks_off(last, charset, dialect, len(header_of(first, dialect)))
+        return csv_text.breaks_off(last, charset, dialect, len(header))
     except csv.Error:
         return False  # the publish says where, with the row
 

@@ -109,7 +109,8 @@ class TokenFlexDownloadExportOperator(ExtractOperator):
             self.remember(context, msgspec.structs.replace(progress, plan={}))
             raise no_usage(header)
         last = await folder.read(entries[-1].number) if len(entries) > 1 else first
-        if is_cut(first, last, dialect, rows=sum(entry.rows for entry in entries), lost=lost):
+        rows = sum(entry.rows for entry in entries)
+        if is_cut(first, last, dialect, header=header, rows=rows, lost=lost):
             self.remember(context, msgspec.structs.replace(progress, plan={}))
             raise cut_off()
         if lost:

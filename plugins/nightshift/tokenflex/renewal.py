@@ -6,7 +6,8 @@ store, and only then is it there for anybody to use.
 
 The note is also the lock. Airflow runs one attempt at a time, but one that was frozen may thaw beside its successor, and
 a Variable cannot be written on a condition. So a note is written soon after a look, stands for longer than that before
-it is looked at again, and whoever finds another's there asks nothing: of any two attempts one at most goes on.
+it is looked at again, and whoever finds another's there asks nothing: of any two attempts one at most goes on, unless
+the write of a note is itself held up on its way, which nobody can see.
 
 A kill between Autodesk's answer and the save loses the answer, and with it perhaps the one valid refresh token; no
 protocol of two parties can close that window, which is a few milliseconds. What can be done is done: the save is
