@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from airflow.sdk import TriggerRule
 from airflow.sdk.exceptions import (
     AirflowFailException,
     AirflowSkipException,
@@ -207,11 +208,11 @@ class MiniAirflow:
             before = [run.states.get(one, "") for one in self.dag.get_task(name).upstream_task_ids]
             if any(state not in ENDED for state in before):
                 continue
-            rule = str(self.dag.get_task(name).trigger_rule)
+            rule = TriggerRule(self.dag.get_task(name).trigger_rule)
             bad = any(state in ("failed", "upstream_failed") for state in before)
-            if rule != "all_done" and bad:
+            if rule is not TriggerRule.ALL_DONE and bad:
                 run.states[name] = "upstream_failed"
-            elif rule == "all_success" and "skipped" in before:
+            elif rule is TriggerRule.ALL_SUCCESS and "skipped" in before:
                 run.states[name] = "skipped"
             else:
                 return name

@@ -16,7 +16,7 @@ from nightshift.promotion.holds import hold, lift
 from nightshift.promotion.revoked import report
 from tests.stories.airflow import Run
 from tests.stories.line import FROZEN_FROM, Line
-from tests.stories.world import SOMEBODY, Cleared, Closed, Given, Made, Reported
+from tests.stories.world import SOMEBODY, Closed, Given, Made, Reported
 
 if TYPE_CHECKING:
     from tests.stories.story import Story
@@ -96,9 +96,13 @@ class Happenings:
 
     def _cleared(self, line: Line, run: Run, task: str) -> None:
         with_state = self._whims.random() < 0.4
-        cleared, turn = line.airflow.clear(run, task, with_state=with_state), len(self.story.told)
-        line.world.cleared += [Cleared(run.name, name, line.world.seen, turn) for name in cleared]
+        answered = [name for name, state in run.states.items() if state == "success" and name.endswith(".approve")]
+        line.clear(run, task, turn=len(self.story.told), with_state=with_state)
         self.story.tell_of(f"{run.name} is cleared from {task}{', with its state' if with_state else ''}")
+        again = [name for name in answered if name not in run.states]
+        if again and self._whims.random() < 0.3:
+            # By whoever takes it that what was answered before need not be answered again.
+            self._marked(run, again)
 
     def _mark(self, line: Line, run: Run) -> None:
         """Mark a task as a success, as anybody can at any time: one that failed with what follows cleared, or the next
@@ -107,10 +111,13 @@ class Happenings:
         asked = [one for one in line.airflow.runs.values() if any(parked.question for parked in one.parked.values())]
         if asked and self.random.random() < 0.5:
             run = self.random.choice(asked)
+        back = [one for one in line.airflow.runs.values() if line.airflow.next_task(one) == "roll_back.approve"]
+        if back and self._whims.random() < 0.7:
+            run = self._whims.choice(back)
         failed = [task for task, state in run.states.items() if state == "failed" and task not in UNMARKED]
         if failed:
             task: str | None = self.random.choice(failed)
-            line.airflow.clear(run, str(task))
+            line.clear(run, str(task), turn=len(self.story.told))
         else:
             task = line.airflow.next_task(run)
         if task is not None and task not in UNMARKED:

@@ -20,7 +20,7 @@ from nightshift.promotion.store import Records, object_name
 from tests.stories.airflow import MiniAirflow, Run
 from tests.stories.clock import StoryClock
 from tests.stories.shapes import FREEZE, Shape, dag_of
-from tests.stories.world import Closed, Given, Ledger, World
+from tests.stories.world import Cleared, Closed, Given, Ledger, World
 
 FROZEN_FROM, FROZEN_UNTIL = (datetime(2026, 11, 23, hour, tzinfo=UTC).timestamp() for hour in (9, 15))
 
@@ -79,6 +79,16 @@ class Line:
     def configure(self, shape: Shape) -> None:
         """Configure it otherwise."""
         self.shape, self.airflow.dag = shape, dag_of(shape)
+
+    def clear(self, run: Run, task: str, *, turn: int, with_state: bool = False, anew: bool = True) -> None:
+        """Let a person clear a task with all that follows.
+
+        :param turn: of the story
+        :param anew: the task itself is to be done again, too, and not just to go on
+        """
+        cleared = self.airflow.clear(run, task, with_state=with_state)
+        told = [Cleared(run.name, name, self.world.seen, turn) for name in cleared if anew or name != task]
+        self.world.cleared += told
 
     def is_underway(self, run: Run) -> bool:
         return run.alive and self.airflow.next_task(run) is not None

@@ -71,8 +71,10 @@ def _is_shut(closed: Closed, one: Made) -> bool:
 
 
 def _is_overridden(world: World, closed: Closed, one: Made) -> bool:
+    where = "roll_back" if one.kind == "deploy_made" and is_roll_back(world, one) else one.stage
     return not closed.hold_id and any(
-        (run, stage) == (one.run, one.stage) and after < one.number for run, stage, after in world.overridden
+        (run, task.partition(".")[0]) == (one.run, where) and after < one.number
+        for run, task, after in world.overridden
     )
 
 
@@ -199,13 +201,17 @@ CLOCKS = 900.0
 
 def is_roll_back(world: World, one: Made) -> bool:
     """Whether a deployment brings back what ran in its stage before this promotion."""
-    return not world.is_own(one) and one.version == before(world, one)
+    return not world.is_own(one) and one.version in before(world, one)
 
 
-def before(world: World, one: Made) -> int:
-    """Return the version that ran in the stage before this promotion changed it."""
-    first = min((each for each in world.deploys(one.stage) if each.run == one.run), key=_number)
-    return world.ran_before(one.stage, first.number)
+def before(world: World, one: Made) -> set[int]:
+    """Return the versions that ran in the stage before this promotion changed it: it begins anew where a person clears
+    its first task, and what it had asked for before that may only end then.
+    """
+    mine = [each for each in world.deploys(one.stage) if each.run == one.run and each.number <= one.number]
+    begun = [0, *(each.after for each in world.cleared if (each.run, each.task) == (one.run, "begin"))]
+    first = [min((each for each in mine if each.number > at), key=_number, default=one) for at in begun]
+    return {world.ran_before(one.stage, each.number) for each in first}
 
 
 def approved(world: World, one: Made, task: str) -> bool:

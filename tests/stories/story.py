@@ -69,6 +69,8 @@ class Story:
         self.rough = self.random.choice([0.25, 0.5, 1.0])
         """How much happens: some stories have to come as far as the last stage."""
         self.told: list[str] = []
+        self.ends: set[tuple[str, str]] = set()
+        """Tasks, and how an attempt of them ended: what this story is about."""
         self.calm = False
         self.lines = [self._line(Shape.drawn(self.random), "ab", by_hand=self.random.random() < 0.4)]
         if self.random.random() < 0.2:
@@ -145,6 +147,7 @@ class Story:
                 return
             state, error = line.airflow.resume(run, task, event, self._fate(task))
         self.tell_of(f"{run.name} {task}: {state} {error or ''}")
+        self.ends.add((task, state))
         self.note(line, run)
         if state == "parked" and _asks(run.parked[task]):
             line.asked_with.setdefault((run.name, task), line.airflow.shown(run, task))
@@ -178,7 +181,8 @@ class Story:
             self._resolve(line, run, task, {"resubmit": True})
         elif isinstance(error, StepUnfinished) and self.calm:
             # As it says: else a doubt behind what was marked could never be ended.
-            line.airflow.clear(run, str(error.advice).partition("Clear ")[2].partition(" ")[0])
+            named = str(error.advice).partition("Clear ")[2].partition(" ")[0]
+            line.clear(run, named, turn=len(self.told), anew=False)
         elif line.airflow.may_try_again(run, task, error) and self.random.random() < 0.8:
             del run.states[task]
             self.move(60)
@@ -212,7 +216,7 @@ class Story:
         ]
         word = {"adopt": str(unknown[-1].request)} if unknown else otherwise
         run.stores[task][RESOLUTION_KEY] = {**word, "by": "ann", "why": "I looked"}
-        line.airflow.clear(run, task)
+        line.clear(run, task, turn=len(self.told), anew=False)
         self.tell_of(f"{run.name} {task}: ann says {word}")
 
     def _event(self, line: Line, run: Run, task: str, parked: Parked) -> Any:
@@ -262,7 +266,7 @@ class Story:
         reason = "it burns" if self.calm or self.random.random() < 0.8 else " "
         if reason.strip():
             # Only Airflow's answer says who it is; here it is somebody who is named.
-            line.world.overridden.append((run.name, task.partition(".")[0], self.ledger.seen))
+            line.world.overridden.append((run.name, task, self.ledger.seen))
         self.tell_of(f"{run.name} {task}: dan overrides the freeze because {reason!r}")
         return line.airflow.keep(run, task, self._said(OVERRIDE, "dan", reason=reason))
 

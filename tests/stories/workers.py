@@ -20,13 +20,13 @@ def begin() -> None:
     _tellers.append(_open.enter_context(telling()))
 
 
-def told(seed: int) -> tuple[int, str]:
-    """Tell the story of a seed; return what is wrong with it, empty where nothing is."""
+def told(seed: int) -> tuple[int, str, set[tuple[str, str]]]:
+    """Tell the story of a seed; return what is wrong with it, empty where nothing is, and what it was about."""
     try:
-        _tellers[0].tell(seed)
+        story = _tellers[0].tell(seed)
     except Exception as error:
-        return seed, f"{type(error).__name__}: {error}"
-    return seed, ""
+        return seed, f"{type(error).__name__}: {error}", set()
+    return seed, "", story.ends
 
 
 def hunted(number: int, first: int) -> tuple[int, tuple[int, str] | None]:

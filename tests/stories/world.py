@@ -230,7 +230,7 @@ class World:
     probed: list[Probed] = field(default_factory=list)
     closed: list[Closed] = field(default_factory=list)
     overridden: list[tuple[str, str, int]] = field(default_factory=list)
-    """Run, stage and number of the last effect before a freeze was overridden for them."""
+    """Run, task and number of the last effect before a freeze was overridden for them."""
     reported: list[Reported] = field(default_factory=list)
     made: dict[int, Made] = field(default_factory=dict)
     ended: dict[int, Ended] = field(default_factory=dict)
