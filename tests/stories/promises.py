@@ -25,7 +25,8 @@ def no_version_twice(world: World) -> Iterator[str]:
 
 def _cleared(world: World, one: Made, since: int) -> bool:
     """Whether a person cleared a deployment after a moment and before it was made again."""
-    task = "roll_back.deploy" if is_roll_back(world, one) else f"{one.stage}.deploy"
+    back = is_roll_back(world, one) or _is_asked_back(world, one)
+    task = "roll_back.deploy" if back else f"{one.stage}.deploy"
     return any((each.run, each.task) == (one.run, task) and since <= each.after < one.number for each in world.cleared)
 
 

@@ -120,7 +120,7 @@ class Walk:
         self.rows += page.rows
         if self._keys is not None and page.has_keys:
             # Rows that a page itself has twice count once, they are the vendor's own.
-            await asyncio.to_thread(self._keys.add, {key for key in set(page.content) if None not in key})
+            self._keys.add_page(page.content)
         else:
             if self._last is not None and page.rows and page.content[0] in self._last.content:
                 # Without a key, a row that moved shows where two pages meet.

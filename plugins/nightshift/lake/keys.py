@@ -32,9 +32,11 @@ class KeyIndex:
         self._waiting_rows = 0
         self._offsets: list[NDArray[np.int64]] = []
 
-    def add(self, keys: Iterable[Sequence[Any]]) -> None:
-        """Add rows by their keys, one tuple of hashable values a row."""
-        self.add_hashes(hashes_of(keys))
+    def add_page(self, keys: Iterable[Sequence[Any]]) -> None:
+        """Add the rows of a page by their keys, tuples of hashable values: of equal ones only one, of those that lack a
+        part none.
+        """
+        self.add_hashes(np.unique(hashes_of(key for key in keys if None not in key)))
 
     def add_hashes(self, hashes: Hashes) -> None:
         """Add rows by the hashes of their keys."""

@@ -14,7 +14,7 @@ from nightshift.lake.keys import KeyIndex, hashes_of
 def test_rows_whose_key_came_before_are_counted(batches: list[list[tuple[str, int]]]) -> None:
     index = KeyIndex()
     for batch in batches:
-        index.add(batch)
+        index.add_hashes(hashes_of(batch))
     counts = Counter(key for batch in batches for key in batch)
     twice = [key for key, times in counts.items() if times > 1]
     assert index.duplicates() == sum(counts.values()) - len(counts)
@@ -33,7 +33,7 @@ def test_equal_digests_are_of_the_same_rows_in_any_order(
     digests = []
     for batch in (one, other):
         index = KeyIndex()
-        index.add(batch)
+        index.add_hashes(hashes_of(batch))
         digests.append(index.digest())
         index.close()
     assert (digests[0] == digests[1]) == (Counter(one) == Counter(other))
@@ -41,10 +41,18 @@ def test_equal_digests_are_of_the_same_rows_in_any_order(
 
 def test_an_index_may_be_asked_between_two_adds() -> None:
     index = KeyIndex()
-    index.add([("a",), ("b",)])
+    index.add_page([("a",), ("b",)])
     assert index.duplicates() == 0
-    index.add([("a",), ("c",)])
+    index.add_page([("a",), ("c",)])
     assert index.duplicates() == 1
+
+
+def test_of_the_rows_of_a_page_equal_ones_count_once_and_those_without_a_part_of_the_key_do_not() -> None:
+    index = KeyIndex()
+    index.add_page([("a", 1), ("a", 1), ("a", None), ("a", None), ("b", 1)])
+    assert (index.rows, index.duplicates()) == (2, 0)
+    index.add_page([("a", None), ("b", 1)])
+    assert (index.rows, index.duplicates()) == (3, 1)
 
 
 def test_what_is_spilled_is_found_again() -> None:
