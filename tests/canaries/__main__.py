@@ -16,8 +16,8 @@ from tests.canaries.search import SPELLINGS, Found, Search, canary, pieces, spel
 
 FOUND: tuple[str, ...] = (
     "Airflow's task supervisor writes the value of each Variable that a task sets into its own log where Airflow logs at "
-    "DEBUG: a renewed pair of Token Flex tokens as well. It is out of our reach, so it is not put right but told: in "
-    "docs/limits.md, and by nightshift doctor.",
+    "DEBUG: a renewed pair of Token Flex tokens as well. Tasks store it sealed since, with a key that only the sign-in "
+    "page writes, in the API server; that key is searched for, too.",
 )
 
 

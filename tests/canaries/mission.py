@@ -6,16 +6,19 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode, urljoin
+
+from cryptography.fernet import Fernet
 
 from include.local.airflow import LocalAirflow, connection_fields, free_port
 from include.local.rest import Api, ApiError
@@ -29,6 +32,7 @@ from include.standins.flexnet import FlexNetSwitches
 from include.standins.flexnet.switches import TOKEN as FLEXNET_TOKEN
 from include.standins.tokenflex import BEARER, RateLimit, TokenFlexSwitches, vendor_fault
 from nightshift.tokenflex.consent import MOUNT
+from nightshift.tokenflex.tokens import Grant, Part, decode, key_of
 from tests.canaries.places import Texts, every, texts_of_database, texts_of_folder
 from tests.canaries.search import canary
 from tests.canaries.vendors import Camunda, Ear, Exago, FlexDeploy, FlexNet, Listening, TokenFlex, WebHooks, basic
@@ -45,6 +49,7 @@ NIGHTLY = {
     "exago": "exago_catalog",
 }
 BROKEN = "breaks_in_a_hook"
+FERNET_KEY = "AIRFLOW__CORE__FERNET_KEY"
 REPORTS = """
 flexnet:
   settle_hours: 0
@@ -354,6 +359,7 @@ class Flight:
         self.browser.grant("tokenflex_default")
         self._silence()
         assert "is granted" in self.browser.grant("tokenflex_default")
+        self.mission.canaries[self._seal("tokenflex_default")] = "the seal of a grant"
         self._run("tokenflex_token", "success")
         self._quote(500, 429, 503, times=1)
         self._nightly(None)
@@ -425,6 +431,13 @@ class Flight:
             )
         for one in self.vendors.all:
             one.statuses = [*statuses] * times
+
+    def _seal(self, conn_id: str) -> str:
+        """Return the key that the pairs of a grant are sealed with, which Airflow keeps encrypted."""
+        with closing(sqlite3.connect(f"file:{self.airflow.home / 'airflow.db'}?mode=ro", uri=True)) as database:
+            query = "SELECT val FROM variable WHERE key = ?"
+            [text] = database.execute(query, (key_of(conn_id, Part.GRANT),)).fetchone()
+        return decode(Fernet(self.airflow.extra_environment[FERNET_KEY]).decrypt(text).decode(), Grant, conn_id).seal
 
     def _silence(self) -> None:
         for one in self.vendors.all:
@@ -557,6 +570,7 @@ def fly(folder: Path, say: Callable[[str], None] = print) -> Mission:
         "NIGHTSHIFT_LAKE": str(folder / "lake"),
         "NIGHTSHIFT_CONFIG": str(config),
         "AIRFLOW__LOGGING__LOGGING_LEVEL": "DEBUG",
+        FERNET_KEY: Fernet.generate_key().decode(),
         "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "600",
     }
     with ExitStack() as stack:

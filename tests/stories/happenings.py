@@ -92,7 +92,11 @@ class Happenings:
             chosen = self.random.choice(begun)
             # What waits is cleared as well, by whoever has lost patience.
             waiting = [task for task in run.parked if task != "begin"]
-            self._cleared(line, run, self._whims.choice(waiting) if waiting and self._whims.random() < 0.6 else chosen)
+            if waiting and self._whims.random() < 0.6:
+                chosen = self._whims.choice(waiting)
+            elif run.states.get("build") == "success" and self._whims.random() < 0.3:
+                chosen = "build"
+            self._cleared(line, run, chosen)
 
     def _cleared(self, line: Line, run: Run, task: str) -> None:
         with_state = self._whims.random() < 0.4
@@ -100,7 +104,7 @@ class Happenings:
         line.clear(run, task, turn=len(self.story.told), with_state=with_state)
         self.story.tell_of(f"{run.name} is cleared from {task}{', with its state' if with_state else ''}")
         again = [name for name in answered if name not in run.states]
-        if again and self._whims.random() < 0.3:
+        if again and self._whims.random() < 0.6:
             # By whoever takes it that what was answered before need not be answered again.
             self._marked(run, again)
 

@@ -190,7 +190,7 @@ class _Renewal:
             except VendorError as error:
                 await self._noted(outcome=RefreshOutcome.SETTLED, words=error.problem)
                 raise _with_end(error, self.conn_id, self.chain) from None
-            renewed = Renewed(grant_id=self.chain.grant.grant_id, number=self.chain.number + 1, pair=pair)
+            renewed = Renewed.of(self.chain.grant, self.chain.number + 1, pair)
             if (newer := await self._save(renewed)) is not None:
                 return newer
             if pair.refresh_token == self.chain.pair.refresh_token:

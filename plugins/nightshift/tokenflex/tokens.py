@@ -6,7 +6,9 @@ Airflow connection is not), and masked in the UI, the REST API and the logs beca
 Each ``nightshift_tokenflex_token.<connection>.<part>`` has exactly one writer, so that no two ever overwrite each
 other's tokens, and a new grant wins over whatever is still under way for an old one:
 
-* ``grant``, by the sign-in page: who granted what and when, and the first pair
+* ``grant``, by the sign-in page: who granted what and when, the first pair, and the key that later pairs are sealed
+  with. The page runs in the API server; what a task stores passes through its supervisor, which writes it into its own
+  log where Airflow logs at DEBUG
 * ``renewed``, by the DAG ``tokenflex_token``: the newest pair of that grant
 * ``journal``, by the DAG ``tokenflex_token``: what it is about to do, and how that went; no token
 * ``consent``, by the sign-in page: a sign-in under way, for ten minutes
@@ -21,13 +23,16 @@ import sys
 import time
 from contextlib import suppress
 from enum import StrEnum
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
 from nightshift.errors import Rejected, Unreachable
 from nightshift.tokenflex.oauth import TokenPair, fingerprint
 from nightshift.tokenflex.vocabulary import PAGE, SIGN_IN
+
+if TYPE_CHECKING:
+    from cryptography.fernet import Fernet
 
 log = logging.getLogger(__name__)
 
@@ -77,6 +82,7 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
     :param granted_by: name of the Airflow user
     :param granted_at: epoch seconds
     :param scope: what was granted, joined with blanks
+    :param seal: Fernet key of the pairs that follow; empty in a grant of an earlier version, whose pairs are not sealed
     """
 
     grant_id: str
@@ -84,6 +90,17 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
     granted_at: float
     scope: str
     pair: TokenPair
+    seal: str = ""
+
+    def __post_init__(self) -> None:
+        if self.seal:
+            # Before anything is asked: an answer that cannot be stored would be the only copy of a pair.
+            _sealing(self.seal)
+
+    def __repr__(self) -> str:
+        return (
+            f"Grant({self.grant_id!r}, granted_by={self.granted_by!r}, granted_at={self.granted_at:.0f}, {self.pair!r})"
+        )
 
 
 class Renewed(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,11 +108,53 @@ class Renewed(msgspec.Struct, frozen=True, kw_only=True):
 
     :param grant_id: the grant that it follows from
     :param number: refreshes since the grant, from 1
+    :param pair: as it is, of a grant without a seal
+    :param sealed: the pair as JSON, encrypted with the seal of the grant
     """
 
     grant_id: str
     number: int
-    pair: TokenPair
+    pair: TokenPair | None = None
+    sealed: str = ""
+
+    @classmethod
+    def of(cls, grant: Grant, number: int, pair: TokenPair) -> Renewed:
+        """Return a pair of a grant as it is stored."""
+        if not grant.seal:
+            return cls(grant_id=grant.grant_id, number=number, pair=pair)
+        sealed = _sealing(grant.seal).encrypt(msgspec.json.encode(pair)).decode()
+        return cls(grant_id=grant.grant_id, number=number, sealed=sealed)
+
+    def opened(self, grant: Grant) -> TokenPair:
+        """Return the pair.
+
+        :raises Rejected: it was not sealed for this grant, or is damaged
+        """
+        if self.pair is not None:
+            return self.pair
+        from cryptography.fernet import InvalidToken
+
+        try:
+            return msgspec.json.decode(_sealing(grant.seal).decrypt(self.sealed), type=TokenPair)
+        except (InvalidToken, ValueError, msgspec.DecodeError):
+            raise _not_ours(f"the Airflow Variable that ends with .{Part.RENEWED}") from None
+
+
+def new_seal() -> str:
+    """Return a random key for the pairs of a grant."""
+    from cryptography.fernet import Fernet
+
+    return Fernet.generate_key().decode()
+
+
+def _sealing(seal: str) -> Fernet:
+    """Return what seals and opens with a key.
+
+    :raises ValueError: it is no such key
+    """
+    from cryptography.fernet import Fernet
+
+    return Fernet(seal)
 
 
 class Journal(msgspec.Struct, frozen=True, kw_only=True):
@@ -179,11 +238,7 @@ def decode(text: str, kind: type[S], key: str) -> S:
     try:
         return msgspec.json.decode(text, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        raise Rejected(
-            f"the Airflow Variable {key!r} does not hold what Nightshift wrote there",
-            vendor=SIGN_IN,
-            advice=f"If somebody edited it, delete it; then grant access anew: {PAGE}.",
-        ) from None
+        raise _not_ours(f"the Airflow Variable {key!r}") from None
 
 
 async def read(conn_id: str, part: Part, kind: type[S]) -> S | None:
@@ -226,9 +281,12 @@ async def read_chain(conn_id: str) -> Chain | None:
 
 
 def chain_of(grant: Grant, renewed: Renewed | None, journal: Journal | None) -> Chain:
-    """Put the records of a connection together; what belongs to another grant or refresh token does not count."""
+    """Put the records of a connection together; what belongs to another grant or refresh token does not count.
+
+    :raises Rejected: the newest pair cannot be opened with the seal of its grant
+    """
     current = renewed if renewed is not None and renewed.grant_id == grant.grant_id else None
-    pair = current.pair if current else grant.pair
+    pair = current.opened(grant) if current else grant.pair
     if journal is not None and (journal.grant_id, journal.spent) != (grant.grant_id, fingerprint(pair.refresh_token)):
         journal = None
     return Chain(grant=grant, pair=pair, number=current.number if current else 0, journal=journal)
@@ -308,6 +366,14 @@ async def _keys(prefix: str) -> list[str] | None:
         return await asyncio.to_thread(lambda: list(Variable.keys(prefix=prefix)))
     except Exception as error:
         raise _unsure(f"Airflow did not list its Variables ({type(error).__name__})") from None
+
+
+def _not_ours(what: str) -> Rejected:
+    return Rejected(
+        f"{what} does not hold what Nightshift wrote there",
+        vendor=SIGN_IN,
+        advice=f"If somebody edited it, delete it; then grant access anew: {PAGE}.",
+    )
 
 
 def _unsure(problem: str) -> Unreachable:

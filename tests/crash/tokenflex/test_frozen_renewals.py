@@ -13,7 +13,7 @@ from include.standins import FaultKind
 from tests.crash.tokenflex.renewing import Stage
 from tests.crash.tokenflex.renewing import stage as stage_of
 from tests.crash.workers import stands_still, until
-from tests.unit.tokenflex.records import GRANT, JOURNAL, RENEWED, granted
+from tests.unit.tokenflex.records import GRANT, JOURNAL, RENEWED, granted, renewed_pair
 from tests.unit.tokenflex.sign_in import SignInVendor
 
 
@@ -29,8 +29,7 @@ def frozen_with_the_question_answered(server: SignInVendor, folder: Path) -> Sta
 
 
 def stored(stage: Stage) -> tuple[str, str]:
-    found = json.loads(stage.store[RENEWED])
-    return found["grant_id"], found["pair"]["refresh_token"]
+    return json.loads(stage.store[RENEWED])["grant_id"], renewed_pair(stage.store).refresh_token
 
 
 def test_frozen_before_its_question_it_uses_no_token_that_was_used_meanwhile(

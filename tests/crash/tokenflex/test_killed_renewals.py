@@ -10,7 +10,7 @@ from nightshift.tokenflex.oauth import GrantSpent
 from tests.crash.tokenflex.renewing import Stage
 from tests.crash.tokenflex.renewing import stage as stage_of
 from tests.crash.workers import LONG, stands_still
-from tests.unit.tokenflex.records import GRANT, JOURNAL, RENEWED, granted
+from tests.unit.tokenflex.records import GRANT, JOURNAL, RENEWED, granted, renewed_pair
 from tests.unit.tokenflex.sign_in import SignInVendor
 
 
@@ -38,7 +38,7 @@ def test_where_the_old_token_is_still_good_the_chain_goes_on(server: SignInVendo
     server.turn(refresh_reuse="allowed")
     stage = killed_between_answer_and_save(server, tmp_path)
     assert stage.next_attempt().state == "success"
-    assert json.loads(stage.store[RENEWED])["pair"]["refresh_token"] == stage.server.pairs[-1][1]
+    assert renewed_pair(stage.store).refresh_token == stage.server.pairs[-1][1]
 
 
 def test_a_kill_before_the_question_is_taken_costs_nothing(server: SignInVendor, tmp_path: Path) -> None:

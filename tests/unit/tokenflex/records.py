@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any
 
+import msgspec
 from airflow.sdk import DAG
 
 from nightshift.retries import VendorRetryPolicy
 from nightshift.tokenflex import renewal
 from nightshift.tokenflex.oauth import TokenPair
 from nightshift.tokenflex.operators import RenewTokensOperator
-from nightshift.tokenflex.tokens import Grant, Part, encode, key_of
+from nightshift.tokenflex.tokens import Grant, Part, Renewed, encode, key_of, new_seal
 from tests.unit.tokenflex.sign_in import CLIENT, SECRET, SignInVendor
 from tests.unit.tokenflex.token_api import TokenApi
 
 CONN = "tokenflex_default"
+SEAL = new_seal()
 GRANT, RENEWED, JOURNAL, REFUSED = (
     key_of(CONN, part) for part in (Part.GRANT, Part.RENEWED, Part.JOURNAL, Part.REFUSED)
 )
@@ -47,11 +49,17 @@ def granted(server: SignInVendor, *, left: float = 600.0, days: float = 15.0, gr
     pair = TokenPair(
         access_token=access, refresh_token=refresh, issued=now - 3600 + left, ends=now + left, lapses=now + days * 86400
     )
-    return encode(
-        Grant(
-            grant_id=grant_id, granted_by="Ada Lovelace", granted_at=now - 3000, scope="data:read data:write", pair=pair
-        )
-    )
+    about = {"grant_id": grant_id, "granted_by": "Ada Lovelace", "granted_at": now - 3000}
+    return encode(Grant(**about, scope="data:read data:write", pair=pair, seal=SEAL))
+
+
+def renewed_pair(variables: Mapping[str, str]) -> TokenPair:
+    """Return the newest pair that is stored, of whichever grant."""
+    renewed = msgspec.json.decode(variables[RENEWED], type=Renewed)
+    assert renewed.pair is None, "it is sealed"
+    pair = TokenPair(access_token="", refresh_token="", issued=0.0, ends=0.0, lapses=0.0)
+    about = {"grant_id": renewed.grant_id, "granted_by": "", "granted_at": 0.0, "scope": ""}
+    return renewed.opened(Grant(**about, pair=pair, seal=SEAL))
 
 
 def renewing_api(

@@ -8,11 +8,12 @@ import json
 import time
 from typing import Any
 
+import msgspec
 import pytest
 
 from nightshift.errors import Unreachable
 from nightshift.tokenflex.oauth import ACCESS_SECONDS
-from tests.unit.tokenflex.records import GRANT, JOURNAL, RENEWED, granted, renew_task, renewing_api
+from tests.unit.tokenflex.records import GRANT, JOURNAL, RENEWED, granted, renew_task, renewed_pair, renewing_api
 from tests.unit.tokenflex.sign_in import SignInVendor
 
 NEW = '"access_token": "ACCESS", "refresh_token": "REFRESH", "token_type": "Bearer"'
@@ -22,7 +23,7 @@ def renewed(server: SignInVendor, body: str) -> tuple[Any, dict[str, Any]]:
     server.body = body
     api = renewing_api(server.url, {GRANT: granted(server, left=600)})
     run = api.run(renew_task())
-    return run, json.loads(api.variables[RENEWED])["pair"] if RENEWED in api.variables else {}
+    return run, msgspec.structs.asdict(renewed_pair(api.variables)) if RENEWED in api.variables else {}
 
 
 @pytest.mark.parametrize(
@@ -87,11 +88,11 @@ def test_a_new_refresh_token_without_an_access_token_is_kept_and_used_next(serve
     server.body = f'{{{access}"refresh_token": "REFRESH"}}'
     api = renewing_api(server.url, {GRANT: granted(server, left=600)})
     assert api.run(renew_task()).state == "success"
-    assert json.loads(api.variables[RENEWED])["pair"]["refresh_token"] == server.pairs[-1][1]
+    assert renewed_pair(api.variables).refresh_token == server.pairs[-1][1]
     server.body = ""
     assert api.run(renew_task()).state == "success"
-    stored = json.loads(api.variables[RENEWED])
-    assert (stored["number"], stored["pair"]["access_token"]) == (2, server.pairs[-1][0])
+    assert json.loads(api.variables[RENEWED])["number"] == 2
+    assert renewed_pair(api.variables).access_token == server.pairs[-1][0]
     assert server.forms[-1]["refresh_token"] == server.pairs[-2][1]
 
 

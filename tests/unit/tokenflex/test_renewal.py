@@ -13,9 +13,9 @@ from include.standins import FaultKind
 from nightshift.errors import AuthFailed, Unreachable
 from nightshift.tokenflex.oauth import GrantSpent, TokenPair, fingerprint
 from nightshift.tokenflex.renewal import RenewalStep, decide, renew
-from nightshift.tokenflex.tokens import Chain, Grant, Journal, RefreshOutcome, Renewed, chain_of, encode
+from nightshift.tokenflex.tokens import Chain, Grant, Journal, RefreshOutcome, Renewed, chain_of, encode, new_seal
 from tests.execution_api import LATER
-from tests.unit.tokenflex.records import CONN, GRANT, JOURNAL, RENEWED, granted, renew_task, renewing_api
+from tests.unit.tokenflex.records import CONN, GRANT, JOURNAL, RENEWED, granted, renew_task, renewed_pair, renewing_api
 from tests.unit.tokenflex.sign_in import SECRET, SignInVendor
 
 NOW = 1_800_000_000.0
@@ -149,14 +149,58 @@ def test_renews_what_is_due_and_stores_it(server: SignInVendor) -> None:
     api = renewing_api(server.url, {GRANT: granted(server, left=600)})
     run = api.run(renew_task())
     assert (run.state, server.asked) == ("success", ["refresh_token"])
-    stored = json.loads(api.variables[RENEWED])
-    assert (stored["pair"]["access_token"], stored["pair"]["refresh_token"]) == server.pairs[-1]
+    stored, pair = json.loads(api.variables[RENEWED]), renewed_pair(api.variables)
+    assert (pair.access_token, pair.refresh_token) == server.pairs[-1]
     assert (stored["grant_id"], stored["number"]) == ("g1", 1)
-    assert stored["pair"]["ends"] == pytest.approx(time.time() + 3599, abs=60)
+    assert pair.ends == pytest.approx(time.time() + 3599, abs=60)
     assert api.puts == [JOURNAL, RENEWED]
     assert run.result[0]["connection"] == CONN
     assert run.result[0]["granted_by"] == "Ada Lovelace"
     assert not any(secret in str(run.result) for one in server.pairs for secret in one)
+
+
+def test_nothing_that_a_task_stores_has_a_token_in_it(server: SignInVendor) -> None:
+    """Airflow's supervisor writes what a task stores into its own log, at DEBUG."""
+    api = renewing_api(server.url, {GRANT: granted(server, left=600)})
+    assert api.run(renew_task()).state == "success"
+    assert api.puts == [JOURNAL, RENEWED]
+    left = "".join(api.variables[key] for key in api.puts)
+    assert not any(secret in left for one in server.pairs for secret in one)
+
+
+def test_a_grant_of_an_earlier_version_goes_on_without_a_seal(server: SignInVendor) -> None:
+    before = json.loads(granted(server, left=600))
+    del before["seal"]
+    api = renewing_api(server.url, {GRANT: json.dumps(before)})
+    assert api.run(renew_task()).state == "success"
+    stored = json.loads(api.variables[RENEWED])
+    assert (stored["pair"]["refresh_token"], stored["sealed"]) == (server.pairs[-1][1], "")
+
+
+def test_what_does_not_open_is_refused_before_anything_is_asked(server: SignInVendor) -> None:
+    api = renewing_api(server.url, {GRANT: granted(server, left=600)})
+    server.turn(expires_in=600)
+    assert api.run(renew_task()).state == "success"
+    renewed = json.loads(api.variables[RENEWED])
+    spoilt = json.loads(api.variables[GRANT])
+    for grant, newest in (
+        (spoilt, {**renewed, "sealed": renewed["sealed"][:-8] + "AAAAAAA="}),
+        (spoilt, {**renewed, "sealed": ""}),
+        ({**spoilt, "seal": new_seal()}, renewed),
+        ({**spoilt, "seal": "no key"}, renewed),
+    ):
+        api.variables |= {GRANT: json.dumps(grant), RENEWED: json.dumps(newest)}
+        run = api.run(renew_task())
+        assert run.state == "failed"
+        assert "does not hold what Nightshift wrote there" in str(run.error)
+    assert server.asked == ["refresh_token"]
+
+
+def test_a_grant_shows_neither_its_tokens_nor_its_seal() -> None:
+    shown = repr(msgspec.structs.replace(grant(), seal=(seal := new_seal())))
+    assert "Ada" in shown
+    assert seal not in shown
+    assert "a-r0" not in shown
 
 
 def test_the_chain_goes_on_from_the_newest_pair(server: SignInVendor) -> None:
@@ -183,9 +227,9 @@ def test_a_refresh_token_that_stays_is_kept_to_its_old_end(server: SignInVendor)
     server.turn(refresh_rotates=False)
     api = renewing_api(server.url, {GRANT: granted(server, left=600, days=3)})
     assert api.run(renew_task()).state == "success"
-    stored = json.loads(api.variables[RENEWED])["pair"]
-    assert stored["refresh_token"] == server.pairs[0][1]
-    assert stored["lapses"] == pytest.approx(time.time() + 3 * 86400, abs=120)
+    stored = renewed_pair(api.variables)
+    assert stored.refresh_token == server.pairs[0][1]
+    assert stored.lapses == pytest.approx(time.time() + 3 * 86400, abs=120)
     assert api.run(renew_task()).state == "skipped"
 
 
@@ -283,7 +327,7 @@ def test_an_answer_is_saved_although_airflow_is_away_for_a_while(server: SignInV
     api.before_put = away
     assert api.run(renew_task()).state == "success"
     assert len(tries) == 2
-    assert json.loads(api.variables[RENEWED])["pair"]["refresh_token"] == server.pairs[-1][1]
+    assert renewed_pair(api.variables).refresh_token == server.pairs[-1][1]
 
 
 def test_one_connection_that_fails_does_not_keep_the_others(server: SignInVendor) -> None:
@@ -326,7 +370,7 @@ def test_a_time_out_of_the_task_does_not_fall_between_answer_and_save(server: Si
 
     with api.away():
         asyncio.run(time_out())
-    assert json.loads(api.variables[RENEWED])["pair"]["refresh_token"] == server.pairs[-1][1]
+    assert renewed_pair(api.variables).refresh_token == server.pairs[-1][1]
 
 
 @pytest.mark.parametrize("part", [GRANT, RENEWED, JOURNAL])

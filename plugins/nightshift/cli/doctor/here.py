@@ -52,8 +52,10 @@ def settings() -> Iterator[Finding]:
         yield warn(
             "logging_level",
             "is DEBUG as this process sees it: Airflow then writes the value of each Variable that a task sets into the "
-            "log of whoever runs the task, the tokens of a three-legged Token Flex among them",
-            "Set AIRFLOW__LOGGING__LOGGING_LEVEL=INFO where a person has granted access, and delete those logs.",
+            "log of whoever runs the task. Token Flex tokens are sealed there, but not those of an access that "
+            "was granted in an earlier version",
+            "Grant such an access anew (Admin, Token Flex sign-in), or set AIRFLOW__LOGGING__LOGGING_LEVEL=INFO; delete "
+            "the logs of before.",
         )
 
 

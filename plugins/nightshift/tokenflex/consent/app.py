@@ -30,7 +30,7 @@ from nightshift.tokenflex.auth import SignInMethod, sign_in_method, sign_in_meth
 from nightshift.tokenflex.consent import MOUNT, page, store
 from nightshift.tokenflex.consent.store import CONSENT_SECONDS, Consent, Notice, Ticket, seal, unseal
 from nightshift.tokenflex.oauth import Pkce, SignInHook, authorize_url, exchange_code, scope_of
-from nightshift.tokenflex.tokens import Grant
+from nightshift.tokenflex.tokens import Grant, new_seal
 from nightshift.tokenflex.vocabulary import SIGN_IN
 
 log = logging.getLogger(__name__)
@@ -183,7 +183,14 @@ async def _grant(consent: Consent, code: str, name: str) -> Grant:
             vendor=SIGN_IN,
             advice="Check that the app at Autodesk is of a type for three-legged sign-in. Nothing was stored.",
         )
-    return Grant(grant_id=secrets.token_hex(8), granted_by=name, granted_at=time.time(), scope=scope, pair=pair)
+    return Grant(
+        grant_id=secrets.token_hex(8),
+        granted_by=name,
+        granted_at=time.time(),
+        scope=scope,
+        pair=pair,
+        seal=new_seal(),
+    )
 
 
 async def _row(connection: Any, user: Any) -> page.ConnectionRow:
