@@ -35,6 +35,7 @@ class Happenings:
         self.story, self.random = story, story.random
         # Of their own, so that the seeds of before tell the same.
         self._whims = Random(f"whims of {story.seed}")
+        self._anew: set[str] = set()
         self._drawn: list[tuple[float, Callable[[Line, Run], None]]] = [
             (0.02, self._fail),
             (0.04, self._clear),
@@ -57,6 +58,9 @@ class Happenings:
             self.story.thaw(*self.random.choice(frozen))
             return
         line = self.random.choice(self.story.lines)
+        whim = self._whims.random()
+        if (whim < 0.15 and self._marked_back(line)) or (whim > 0.9 and self._built_anew(line)):
+            return
         run = self.random.choice(list(line.airflow.runs.values()))
         chance -= 0.12
         for share, what in self._drawn:
@@ -94,19 +98,12 @@ class Happenings:
             waiting = [task for task in run.parked if task != "begin"]
             if waiting and self._whims.random() < 0.6:
                 chosen = self._whims.choice(waiting)
-            elif run.states.get("build") == "success" and self._whims.random() < 0.3:
-                chosen = "build"
             self._cleared(line, run, chosen)
 
     def _cleared(self, line: Line, run: Run, task: str) -> None:
         with_state = self._whims.random() < 0.4
-        answered = [name for name, state in run.states.items() if state == "success" and name.endswith(".approve")]
         line.clear(run, task, turn=len(self.story.told), with_state=with_state)
         self.story.tell_of(f"{run.name} is cleared from {task}{', with its state' if with_state else ''}")
-        again = [name for name in answered if name not in run.states]
-        if again and self._whims.random() < 0.6:
-            # By whoever takes it that what was answered before need not be answered again.
-            self._marked(run, again)
 
     def _mark(self, line: Line, run: Run) -> None:
         """Mark a task as a success, as anybody can at any time: one that failed with what follows cleared, or the next
@@ -115,9 +112,6 @@ class Happenings:
         asked = [one for one in line.airflow.runs.values() if any(parked.question for parked in one.parked.values())]
         if asked and self.random.random() < 0.5:
             run = self.random.choice(asked)
-        back = [one for one in line.airflow.runs.values() if line.airflow.next_task(one) == "roll_back.approve"]
-        if back and self._whims.random() < 0.7:
-            run = self._whims.choice(back)
         failed = [task for task, state in run.states.items() if state == "failed" and task not in UNMARKED]
         if failed:
             task: str | None = self.random.choice(failed)
@@ -126,6 +120,31 @@ class Happenings:
             task = line.airflow.next_task(run)
         if task is not None and task not in UNMARKED:
             self._marked(run, [task])
+
+    def _marked_back(self, line: Line) -> bool:
+        """Mark the question whether a version is brought back, which comes seldom; whether there was one."""
+        asked = [run for run in line.airflow.runs.values() if "roll_back.approve" in run.parked]
+        for run in asked:
+            self._marked(run, ["roll_back.approve"])
+        return bool(asked)
+
+    def _built_anew(self, line: Line) -> bool:
+        """Have a version that was approved built anew, once, by somebody who takes the approval for one of the new
+        version; whether there was one.
+        """
+        approved = [run for run in line.airflow.runs.values() if run.states.get("TEST.approve") == "success"]
+        for run in approved:
+            if (
+                run.name not in self._anew
+                and not run.states.get("TEST.deploy")
+                and run.states.get("build") == "success"
+            ):
+                self._anew.add(run.name)
+                line.clear(run, "build", turn=len(self.story.told))
+                self.story.tell_of(f"{run.name} is cleared from build")
+                self._marked(run, ["TEST.approve"])
+                return True
+        return False
 
     def _mark_ahead(self, line: Line, run: Run) -> None:
         """Mark what has not begun: a task, or all that is left of a stage but its question."""
