@@ -148,7 +148,14 @@ class NightTable:
             ) from None
         return Snapshot(table, self.objects())
 
-    def replace(self, what: Replacement, sent: Sent) -> Commit:
+    def later(self, before: Snapshot | None, version: int | None = None) -> Snapshot | None:
+        """Return the table as it is now, or was at ``version``, from an earlier snapshot where that can be; see
+        :meth:`Snapshot.later`.
+        """
+        found = None if before is None else before.later(version)
+        return self.snapshot(version) if found is None else found
+
+    def replace(self, what: Replacement, sent: Sent, before: Snapshot | None = None) -> Commit:
         """Replace nights in one atomic commit, and read back that they are what was to be.
 
         Whether an entry counts is told by the log, never by the answer to it: the library sends an entry again whose
@@ -156,6 +163,7 @@ class NightTable:
 
         :param sent: of the replacements of one publish; where it names a version in the end, what was sent may be part
             of the table all the same
+        :param before: the table as it was looked at before
         :raises Moved: another writer gave a column another type meanwhile; nothing was committed
         :raises Overtaken: the table has newer extracts of some of the nights, and it is not forced; nothing was
             committed
@@ -166,7 +174,7 @@ class NightTable:
         overruled: Mapping[str, str] = {}
         refusals = 0
         for attempt in range(ATTEMPTS):
-            now = self.snapshot() or self._created(what.columns)
+            now = before = self.later(before) or self._created(what.columns)
             if landed := self._landed(what, sent):
                 return Commit(landed, overruled)
             refuse_foreign(self.name, now)
@@ -174,7 +182,7 @@ class NightTable:
             if overruled and not what.force:
                 raise Overtaken(overruled)
             if not (refused := self._refusal(now, what, sent)):
-                after = self.snapshot(now.version + 1)
+                after = self.later(now, now.version + 1)
                 if after is not None and after.holds(what.content, what.nights):
                     self._keep_short(after)
                     return Commit(after, overruled)

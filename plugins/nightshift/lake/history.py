@@ -124,15 +124,18 @@ class TableLog:
         return f"{self._folder}/{version:020d}.json"
 
 
-def history_of(lake: Lake, source: str, report: str, before: TableHistory | None = None) -> TableHistory | None:
+def history_of(
+    lake: Lake, source: str, report: str, before: TableHistory | None = None, table: Snapshot | None = None
+) -> TableHistory | None:
     """Return what a table tells of its nights now; ``None`` where there is no table. Blocks, and loads Arrow and Delta:
     call it in a running task, or in a thread of a process that never forks afterwards.
 
     :param before: an earlier history; only what came since is read, where it was of this very table
+    :param table: the table as it was looked at before
     """
     from nightshift.lake.delta import NightTable
 
-    now = NightTable(lake, source, report).snapshot()
+    now = NightTable(lake, source, report).later(table)
     if now is None:
         return None
     known, commits, proof = asyncio.run(_since(TableLog(lake, source, report), now.version, before))

@@ -61,6 +61,16 @@ def exists(store: ObjectStore, name: str) -> bool:
     return True
 
 
+def mark(store: ObjectStore, name: str) -> str | None:
+    """Return what tells one content of an object from another; see :func:`amark`. Blocks."""
+    import obstore
+
+    try:
+        return mark_of(obstore.head(store, name))
+    except FileNotFoundError:
+        return None
+
+
 async def amark(store: ObjectStore, name: str) -> str | None:
     """Return what tells one content of an object from another (its ETag and size); ``None`` where there is none."""
     import obstore

@@ -9,12 +9,13 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+from deltalake.exceptions import DeltaError
 
 from nightshift.lake import objects
 from nightshift.lake.commit_note import CommitNote, NightMark, iso_of, transaction
 from nightshift.lake.published import PublishedNight, published_of
 from nightshift.lake.spec import NIGHT, Column, decimal_of
-from nightshift.lake.transactions import AT_ONCE, numbers_of
+from nightshift.lake.transactions import AT_ONCE, LOG, numbers_of
 
 if TYPE_CHECKING:
     import deltalake
@@ -38,17 +39,52 @@ _KINDS = {
 
 
 class Snapshot:
-    """A table at one version."""
+    """A table at one version.
 
-    def __init__(self, table: deltalake.DeltaTable, store: ObjectStore) -> None:
-        self.table = table
+    :param before: an earlier version of the same table
+    """
+
+    def __init__(self, table: deltalake.DeltaTable, store: ObjectStore, before: Snapshot | None = None) -> None:
+        self._table: deltalake.DeltaTable | None = table
         self._store = store
+        self._before = before.known_transactions if before is not None else None
         self.version: int = table.version()
+        self._mark = objects.mark(store, _entry_name(self.version))
         self.fields: list[dict[str, Any]] = json.loads(table.schema().to_json())["fields"]
         # Of hundreds of nights, the bounds of every column would be made objects for nothing.
         files = pa.table(table.get_add_actions(flatten=True))
         told = [name for name in _TOLD if name in files.column_names]
         self._files: list[dict[str, Any]] = files.select(told).to_pylist()
+
+    @property
+    def table(self) -> deltalake.DeltaTable:
+        """The table as the library has opened it.
+
+        :raises RuntimeError: a later snapshot has it
+        """
+        if self._table is None:
+            raise RuntimeError("this snapshot was brought up to date; ask the later one")
+        return self._table
+
+    def later(self, version: int | None = None) -> Snapshot | None:
+        """Return the table as it is now; only what came since is read, which takes some five small requests where to
+        open it takes thirty. What was read of this snapshot stays, but its :attr:`table` goes to the later one.
+
+        :param version: the one that it has to be now
+        :return: ``None`` where it is another version, or is not known to be the same table: it has to be opened anew
+        """
+        table, self._table = self._table, None
+        if table is None or self._mark is None:
+            return None
+        try:
+            table.update_incremental()
+        except (DeltaError, OSError):
+            # Whoever opens it is told what is wrong.
+            return None
+        # Afterwards: a table that was made anew meanwhile has another entry there.
+        if objects.mark(self._store, _entry_name(self.version)) != self._mark:
+            return None
+        return None if version is not None and table.version() != version else Snapshot(table, self._store, self)
 
     @property
     def columns(self) -> list[Column]:
@@ -108,7 +144,13 @@ class Snapshot:
 
     @cached_property
     def _transactions(self) -> Mapping[str, int] | None:
-        return numbers_of(self.table, self._store)
+        return numbers_of(self.table, self._store, self._before)
+
+    @property
+    def known_transactions(self) -> tuple[int, Mapping[str, int]] | None:
+        """The version and its transactions, where they were read."""
+        found: Mapping[str, int] | None = self.__dict__.get("_transactions")
+        return None if found is None else (self.version, found)
 
     def newer(self, nights: Collection[str], finished: int | None) -> dict[str, str]:
         """Return those of these nights that are of an extract that was finished later, with when that was, ISO 8601.
@@ -144,7 +186,7 @@ class Snapshot:
     def note(self, night: str) -> CommitNote | None:
         """Return what was recorded when this night was committed; ``None`` where the log does not go back that far."""
         mark = self.mark(night)
-        log = objects.read(self._store, f"_delta_log/{mark.version:020d}.json") if mark else None
+        log = objects.read(self._store, _entry_name(mark.version)) if mark else None
         return None if log is None else CommitNote.of_commit(log)
 
     def published(self, source: str, report: str, night: str) -> PublishedNight | None:
@@ -157,6 +199,10 @@ class Snapshot:
         return published_of(
             source, report, night, mark, self.note(night), self.nights().get(night, 0), self.written(night)
         )
+
+
+def _entry_name(version: int) -> str:
+    return f"{LOG}/{version:020d}.json"
 
 
 def kind_of(field: Mapping[str, Any]) -> str | None:

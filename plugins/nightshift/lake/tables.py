@@ -83,6 +83,7 @@ class Published:
         with when that was, ISO 8601
     :param overruled: nights that were of an extract that was finished later, and were replaced because it was forced
     :param widened: columns that got another type, in the older nights too: name → type before and now
+    :param table: the table at that version
     """
 
     rows: int
@@ -98,6 +99,7 @@ class Published:
     kept: Mapping[str, str] = field(default_factory=dict)
     overruled: Mapping[str, str] = field(default_factory=dict)
     widened: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    table: Snapshot | None = field(default=None, repr=False, compare=False)
 
 
 def publish(
@@ -264,7 +266,7 @@ class Publishing:
             refuse_foreign(self.table.name, before)
         stored = stored_by(before.fields if before else ())
         staged = self._staged(before, stored)
-        kept, commit = self._replace(staged, stored)
+        kept, commit = self._replace(staged, stored, before)
         now = commit.now if commit else self.table.snapshot()
         if now is None:
             raise Contended(
@@ -315,7 +317,9 @@ class Publishing:
             kept = before.newer(self.nights, self.finished) if before and not self.force else {}
             yield Cast(files, counts, checks, rows.columns, kept)
 
-    def _replace(self, staged: _Staged, stored: Mapping[str, Stored]) -> tuple[Mapping[str, str], Commit | None]:
+    def _replace(
+        self, staged: _Staged, stored: Mapping[str, Stored], before: Snapshot | None = None
+    ) -> tuple[Mapping[str, str], Commit | None]:
         """Commit the nights of which the table has no newer extract; return those that stay, and the commit if there
         is one.
         """
@@ -341,7 +345,7 @@ class Publishing:
                 self.content, nights, adds, staged.columns, self.finished, note, self.force, others, stored
             )
             try:
-                return kept, self.table.replace(what, sent)
+                return kept, self.table.replace(what, sent, before)
             except Overtaken as newer:
                 kept = {**kept, **newer.nights}
                 if sent.version is None:
@@ -364,6 +368,7 @@ class Publishing:
             version=now.version,
             nights=nights,
             known=self.known or frozenset(),
+            table=now,
             **more,
         )
 

@@ -99,9 +99,19 @@ def _entries(store: ObjectStore, versions: Sequence[int]) -> list[bytes] | None:
     return None if any(entry is None for entry in found) else [entry for entry in found if entry is not None]
 
 
-def numbers_of(table: Any, store: ObjectStore) -> Mapping[str, int] | None:
-    """Return the transactions of an opened table; ``None``: they are to be asked for one by one."""
+def numbers_of(
+    table: Any, store: ObjectStore, before: tuple[int, Mapping[str, int]] | None = None
+) -> Mapping[str, int] | None:
+    """Return the transactions of an opened table; ``None``: they are to be asked for one by one.
+
+    :param before: an earlier version of the same table, and its transactions: only what came since is read
+    """
     try:
+        if before is not None and (entries := _entries(store, range(before[0] + 1, table.version() + 1))) is not None:
+            found = dict(before[1])
+            for entry in entries:
+                found.update(transactions_of(entry))
+            return found
         return transactions_at(store, table.version())
     except (OSError, ValueError, KeyError, msgspec.DecodeError):
         return None

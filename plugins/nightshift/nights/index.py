@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
     from obstore.store import ObjectStore
 
+    from nightshift.lake.snapshot import Snapshot
+
 __all__ = [
     "Cell",
     "CellState",
@@ -166,16 +168,19 @@ def read(lake: Lake, *, nights: Sequence[str], sources: Mapping[str, Collection[
     return asyncio.run(NightIndex(lake).read(nights=nights, sources=sources))
 
 
-def record_published(lake: Lake, source: str, report: str, nights: Iterable[str]) -> None:
+def record_published(
+    lake: Lake, source: str, report: str, nights: Iterable[str], table: Snapshot | None = None
+) -> None:
     """Bring the index up to what a report's table has, after a commit. Blocks. Never raises: who reads the index makes
     up for what it lacks.
 
     :param nights: those that were published; their failures are over
+    :param table: the table as it was after that
     """
     try:
         store = lake.objects()
         before = asyncio.run(_read_one(store, (source, report)))
-        _update(lake, (source, report), before)
+        _update(lake, (source, report), before, table)
         for night in nights:
             asyncio.run(objects.adelete(store, _failure_name(source, report, night)))
     except Exception as error:
@@ -226,8 +231,10 @@ async def stale_reports(lake: Lake, sources: Mapping[str, Collection[str]]) -> l
     return found
 
 
-def _update(lake: Lake, one: _Report, before: TableHistory | None) -> TableHistory | None:
-    history = history_of(lake, *one, before)
+def _update(
+    lake: Lake, one: _Report, before: TableHistory | None, table: Snapshot | None = None
+) -> TableHistory | None:
+    history = history_of(lake, *one, before, table)
     store = lake.objects()
     if history is None:
         asyncio.run(objects.adelete(store, _name_of(*one)))

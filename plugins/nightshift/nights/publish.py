@@ -176,7 +176,7 @@ class PublishNightOperator(BaseOperator):
             record_error(landing.lake, manifest.source, manifest.report, manifest.night, error, context)
             raise
         nights = sorted(published.nights) or [manifest.night]
-        record_published(landing.lake, manifest.source, manifest.report, nights)
+        record_published(landing.lake, manifest.source, manifest.report, nights, published.table)
         self._tell_others(landing.lake, manifest, published, time.monotonic() - began)
         event = context["outlet_events"][self.asset]
         event.extra = extra = {

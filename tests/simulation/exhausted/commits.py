@@ -166,13 +166,17 @@ class _Snapshot(Snapshot):
 
     def __init__(self, log: Log, version: int) -> None:
         state = log.versions[version]
-        self.table = _Delta(log, version)  # type: ignore[assignment]
+        self._table = _Delta(log, version)  # type: ignore[assignment]
         self.version = version
         self.fields = FIELDS
         self._files = [
             {"path": path, f"partition.{NIGHT}": night, "num_records": rows}
             for path, (night, rows) in state.files.items()
         ]
+
+    def later(self, version: int | None = None) -> Snapshot | None:
+        """Have it read again, as whole as it is."""
+        return None
 
 
 class _Table(NightTable):
