@@ -59,7 +59,7 @@ class Happenings:
             return
         line = self.random.choice(self.story.lines)
         whim = self._whims.random()
-        if (whim < 0.15 and self._marked_back(line)) or (whim > 0.9 and self._built_anew(line)):
+        if (whim < 0.15 and self._marked_back(line)) or (whim > 0.9 and self._done_anew(line)):
             return
         run = self.random.choice(list(line.airflow.runs.values()))
         chance -= 0.12
@@ -128,22 +128,20 @@ class Happenings:
             self._marked(run, ["roll_back.approve"])
         return bool(asked)
 
-    def _built_anew(self, line: Line) -> bool:
-        """Have a version that was approved built anew, once, by somebody who takes the approval for one of the new
-        version; whether there was one.
+    def _done_anew(self, line: Line) -> bool:
+        """Have what was approved built or deployed anew, once, by somebody who takes what was said or seen of it before
+        for true of what comes; whether there was something.
         """
-        approved = [run for run in line.airflow.runs.values() if run.states.get("TEST.approve") == "success"]
-        for run in approved:
-            if (
-                run.name not in self._anew
-                and not run.states.get("TEST.deploy")
-                and run.states.get("build") == "success"
-            ):
-                self._anew.add(run.name)
-                line.clear(run, "build", turn=len(self.story.told))
-                self.story.tell_of(f"{run.name} is cleared from build")
-                self._marked(run, ["TEST.approve"])
-                return True
+        for run in line.airflow.runs.values():
+            if run.name in self._anew or run.states.get("TEST.approve") != "success" or run.states.get("TEST.deploy"):
+                continue
+            self._anew.add(run.name)
+            task = self._whims.choice(["build", "DEV.deploy"])
+            told = ["TEST.approve"] if task == "build" else [one for one in run.states if one.startswith("DEV.")]
+            line.clear(run, task, turn=len(self.story.told))
+            self.story.tell_of(f"{run.name} is cleared from {task}")
+            self._marked(run, [one for one in told if one != task])
+            return True
         return False
 
     def _mark_ahead(self, line: Line, run: Run) -> None:

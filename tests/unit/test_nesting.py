@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -18,6 +19,11 @@ from nightshift.flexdeploy.routes import read_routes
 from nightshift.flexdeploy.vocabulary import ApiVersion
 from nightshift.http.credentials import extras_of
 from nightshift.nesting import MAX_DEPTH, shallow
+from nightshift.nights import index as nights_index
+from nightshift.promotion import index as promotions_index
+from nightshift.promotion.standing import Standing
+from nightshift.promotion.timeline import Timeline
+from nightshift.tokenflex.tokens import Grant, decode
 
 TRICKS = ["", "}}}}]]]]", "[[[[{{{{", '"]', "\\", '\\"[', 'é{"']
 ROW = {"id": 1, "note": "}] and [{", "tags": ["a"], "more": {"x": None}}
@@ -90,3 +96,24 @@ def test_a_report_a_tree_and_extras_that_are_too_deep_are_refused_in_their_own_w
         extras_of(Connection(conn_id="c", conn_type="exago", extra='{"more":' + DEEP.decode() + "}"))
     with pytest.raises(Rejected, match="is not JSON"):
         read_routes(ApiVersion.V2, DEEP.decode())
+
+
+DEEP = b'{"more": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+READERS: dict[str, Callable[[bytes], object]] = {
+    "the index of the nights": lambda text: nights_index._decoded(text, ("flexnet", "usage")),
+    "a night that failed": nights_index._failure,
+    "the index of promotions": promotions_index._decoded,
+    "a standing": Standing.from_json,
+    "a timeline": Timeline.from_json,
+}
+
+
+@pytest.mark.parametrize("what", READERS)
+def test_what_is_made_anew_where_it_is_damaged_is_so_where_it_is_too_deep(what: str) -> None:
+    assert not READERS[what](DEEP)
+
+
+@pytest.mark.parametrize("text", [DEEP.decode(), "\udc00"])
+def test_a_variable_that_cannot_be_read_is_refused_by_name(text: str) -> None:
+    with pytest.raises(Rejected, match="'some key' does not hold what Nightshift wrote there"):
+        decode(text, Grant, "some key")

@@ -18,6 +18,7 @@ from nightshift.errors import VendorError
 from nightshift.exago.paths import VENDOR, ContentPath
 from nightshift.lake import objects
 from nightshift.lake.errors import Damaged
+from nightshift.nesting import UNREADABLE
 
 if TYPE_CHECKING:
     from nightshift.lake.store import Lake
@@ -105,7 +106,7 @@ class Claims:
     def _read(self, name: str, body: bytes) -> Claim:
         try:
             return msgspec.json.decode(body, type=Claim)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except UNREADABLE as error:
             raise Damaged(
                 f"{'/'.join(self._folder)}/{name} is not the claim that it was ({error}). Nothing was changed: it may "
                 "be of a promotion that is underway. Restore the object, or delete it when no promotion of folders "

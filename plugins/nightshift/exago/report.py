@@ -12,7 +12,7 @@ import msgspec
 
 from nightshift.errors import BadResponse, Rejected
 from nightshift.exago.paths import VENDOR, ContentPath
-from nightshift.nesting import shallow
+from nightshift.nesting import UNREADABLE, shallow
 
 Form = Literal["csv", "json"]
 FORM: Form = "csv"
@@ -95,7 +95,7 @@ def json_rows(content: bytes, data_key: str) -> int:
     try:
         whole = msgspec.json.decode(shallow(content), type=list[msgspec.Raw] | dict[str, msgspec.Raw])
         rows = whole if isinstance(whole, list) else msgspec.json.decode(whole[data_key], type=list[msgspec.Raw])
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, KeyError) as error:
+    except (*UNREADABLE, KeyError) as error:
         problem = f"it has no {data_key!r}" if isinstance(error, KeyError) else str(error)
         raise BadResponse(
             f"the report is no JSON of rows: {problem}",

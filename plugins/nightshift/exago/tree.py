@@ -10,7 +10,7 @@ import msgspec
 from nightshift.errors import BadResponse
 from nightshift.exago.paths import VENDOR, ContentPath
 from nightshift.lake.spec import Column
-from nightshift.nesting import shallow
+from nightshift.nesting import UNREADABLE, shallow
 
 LIST_PATH = "/rest/reports/list"
 TREE_COLUMNS = tuple(
@@ -108,7 +108,7 @@ class Tree:
         """
         try:
             root = msgspec.json.decode(shallow(body.removeprefix(b"\xef\xbb\xbf")), type=_Node)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        except UNREADABLE as error:
             raise _not_a_tree(f"{type(error).__name__}: {error}") from None
         if not root.has_children_key:
             raise _not_a_tree("it has neither entity nor Entity at the top")

@@ -16,7 +16,7 @@ import msgspec
 from nightshift.errors import Rejected
 from nightshift.flexdeploy.vocabulary import VENDOR, ApiVersion
 from nightshift.http.address import segment
-from nightshift.nesting import shallow
+from nightshift.nesting import UNREADABLE, shallow
 
 _FIELD = re.compile(r"\{(\w*)\}")
 _METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
@@ -127,7 +127,7 @@ def _object(given: Any) -> Mapping[str, Any]:
     if isinstance(given, str) and given.strip():
         try:
             given = msgspec.json.decode(shallow(given.encode()))
-        except (msgspec.DecodeError, RecursionError, UnicodeError):
+        except UNREADABLE:
             raise _wrong("is not JSON") from None
     if given is None or given == "":
         return {}

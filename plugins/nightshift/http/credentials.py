@@ -12,7 +12,7 @@ import msgspec
 
 from nightshift.errors import Rejected
 from nightshift.known_secrets import remember
-from nightshift.nesting import shallow
+from nightshift.nesting import UNREADABLE, shallow
 
 _SECRET_EXTRA = re.compile(
     r"(?i)token|secret|password|passwd|passphrase|credential|auth|cookie|session|signature"
@@ -51,7 +51,7 @@ def extras_of(connection: Any, *, vendor: str = "") -> dict[str, Any]:
         return {}
     try:
         extras = msgspec.json.decode(shallow(connection.extra.encode()))
-    except (msgspec.DecodeError, RecursionError, UnicodeError):
+    except UNREADABLE:
         extras = None
     if not isinstance(extras, dict):
         raise Rejected(

@@ -19,6 +19,7 @@ import msgspec
 
 from nightshift.errors import NotFound, Rejected, TooLarge, VendorError
 from nightshift.lake import objects
+from nightshift.nesting import UNREADABLE
 from nightshift.nights.place import lake_of_this_deployment
 from nightshift.redaction import redact
 
@@ -131,7 +132,7 @@ async def read_health(lake: Lake, connections: Iterable[str]) -> dict[str, Conne
         text = await objects.aread(store, f"{_folder_of(connection)}/{name}.json")
         try:
             found = None if text is None else msgspec.json.decode(text, type=CallSeen)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except UNREADABLE:
             return None
         return found if found is not None and found.connection == connection else None
 

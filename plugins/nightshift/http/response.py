@@ -10,7 +10,7 @@ import msgspec
 
 from nightshift.errors import Ambiguous, BadResponse, VendorError
 from nightshift.fields import whole_number
-from nightshift.nesting import shallow
+from nightshift.nesting import UNREADABLE, shallow
 from nightshift.redaction import WINDOW, redact
 
 E = TypeVar("E", bound=VendorError)
@@ -124,7 +124,7 @@ class Response(msgspec.Struct, frozen=True, eq=False):
             return msgspec.json.decode(shallow(body), type=type)
         except msgspec.ValidationError as error:
             raise self.refused(f"is JSON of another shape than is due: {error}") from None
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        except UNREADABLE as error:
             if self.is_page:
                 raise self.refused("is an HTML page where JSON is due", advice=PAGE_ADVICE) from None
             what = "is nested too deep" if isinstance(error, RecursionError) else f"is not JSON: {error}"
@@ -158,7 +158,7 @@ class Response(msgspec.Struct, frozen=True, eq=False):
             return ""
         try:
             found = msgspec.json.decode(shallow(self.body)) if len(self.body) <= WINDOW else None
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except UNREADABLE:
             found = None
         if isinstance(found, dict):
             words = [f"{found[key]}" for key in keys if isinstance(found.get(key), str | int) and found[key] != ""]

@@ -120,6 +120,11 @@ class TableLog:
         mark, after = await asyncio.gather(self.mark(history.version), self.mark(history.version + 1))
         return mark == history.proof and after is None
 
+    def is_at(self, history: TableHistory) -> bool:
+        """Say whether a history is that of the table as it is now; see :meth:`bears_out`. Blocks."""
+        is_it = objects.mark(self._store, self._name(history.version)) == history.proof
+        return is_it and objects.mark(self._store, self._name(history.version + 1)) is None
+
     def _name(self, version: int) -> str:
         return f"{self._folder}/{version:020d}.json"
 

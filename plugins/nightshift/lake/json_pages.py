@@ -17,7 +17,7 @@ from nightshift.lake.csv_text import marked
 from nightshift.lake.errors import CastError, UnreadablePage
 from nightshift.lake.spec import PublishSpec
 from nightshift.lake.times import epoch_ms
-from nightshift.nesting import MAX_DEPTH, is_shallow, openings, shallow
+from nightshift.nesting import MAX_DEPTH, UNREADABLE, is_shallow, openings, shallow
 
 _FIELD = {
     "string": str | None,
@@ -159,7 +159,7 @@ class JsonPages:
                         raise
                     self._loose |= guilty
                     self._decode = self._compiled()
-        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        except UNREADABLE as error:
             raise unreadable(self._report, number, body, self._spec.data_key, error) from None
 
     def _refuse_deep(self, text: bytes, rows: int, values: Mapping[str, Sequence[Any]]) -> None:
@@ -363,5 +363,5 @@ def _place(text: bytes, at: int, data_key: str) -> tuple[int | None, str | None]
 def _name(text: bytes) -> str | None:
     try:
         return msgspec.json.decode(text, type=str) if text else None
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         return text.decode("utf-8", "replace")

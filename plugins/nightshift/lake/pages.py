@@ -14,7 +14,7 @@ from nightshift.lake.errors import Damaged
 from nightshift.lake.extract import Manifest, PageEntry
 from nightshift.lake.json_pages import text_of_page
 from nightshift.lake.landing import ExtractFolder, unpack
-from nightshift.nesting import shallow
+from nightshift.nesting import UNREADABLE, shallow
 
 AHEAD_PAGES = 8
 AHEAD_BYTES = 4 << 20
@@ -79,7 +79,7 @@ def listed(body: bytes, data_key: str) -> bytes:
         if text[:1] != b"{":
             return body
         value = bytes(msgspec.json.decode(text, type=dict[str, msgspec.Raw]).get(data_key) or b"[").strip()
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+    except UNREADABLE:
         return body
     if value[:1] == b"[" or value == b"null":
         return body

@@ -19,6 +19,7 @@ from nightshift.lake.published import PublishedNight, published_of
 from nightshift.lake.spec import NIGHT
 from nightshift.lake.store import segment
 from nightshift.lake.transactions import LOG, last_checkpoint, transactions_of
+from nightshift.nesting import UNREADABLE
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
@@ -69,7 +70,7 @@ def recent_night(lake: Lake, source: str, report: str, night: str) -> PublishedN
             if files or transaction(night) in numbers:
                 # Somebody else has changed the night since.
                 return None
-    except (OSError, ValueError, KeyError, msgspec.DecodeError):
+    except (OSError, ValueError, KeyError, *UNREADABLE):
         # The library reads more than is read here, and says what is wrong.
         return None
     return None

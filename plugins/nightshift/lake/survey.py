@@ -18,6 +18,7 @@ from nightshift.lake.casts import INT64, SURE_DIGITS, joined, same_number
 from nightshift.lake.csv_pages import CsvTexts
 from nightshift.lake.json_pages import decoder_of, unreadable
 from nightshift.lake.spec import MOST_DIGITS, PublishSpec
+from nightshift.nesting import UNREADABLE
 
 _BOOL = r"(?i)^(true|false)$"
 _NUMBER = r"^(0|-?[1-9][0-9]*|-?(0|[1-9][0-9]*)(\.[0-9]+([eE][+-]?[0-9]{1,3})?|[eE][+-][0-9]{1,3}))$"
@@ -123,7 +124,7 @@ class Survey:
     def _take_json(self, number: int, body: bytes) -> None:
         try:
             rows = self._decode(body) or ()
-        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        except UNREADABLE as error:
             raise unreadable(self._report, number, body, self._data_key, error) from None
         for name, raws in _columns(rows):
             _take_values(self._seen.setdefault(name, _Seen()), raws)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from nightshift.lake import objects
+from nightshift.nesting import UNREADABLE
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
@@ -113,5 +114,5 @@ def numbers_of(
                 found.update(transactions_of(entry))
             return found
         return transactions_at(store, table.version())
-    except (OSError, ValueError, KeyError, msgspec.DecodeError):
+    except (OSError, ValueError, KeyError, *UNREADABLE):
         return None

@@ -15,6 +15,7 @@ import hashlib
 import logging
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -22,6 +23,7 @@ import msgspec
 from nightshift.lake import objects
 from nightshift.lake.history import TableHistory, TableLog, history_of
 from nightshift.lake.store import Lake, night_segment, segment
+from nightshift.nesting import UNREADABLE
 from nightshift.nights.cells import Cell, CellState, Grid, ReportNights
 from nightshift.nights.failures import NightFailure
 from nightshift.redaction import redact
@@ -51,6 +53,8 @@ FORMAT = 1
 TABLES_AT_ONCE = 2
 """Tables that are opened at the same time to make up for what the index lacks."""
 _FAILED = re.compile(rf"{FOLDER}/(?P<source>[^/]+)/(?P<report>[^/]+)/failed-(?P<night>[0-9-]{{10}})\.json")
+PROVED_DAYS = 7
+"""Days back of a night of which the index may say that it was not published: its commit would be in the log yet."""
 MOST_FAILURES = 1_000
 """Objects of failures that are read for one page, the newest nights first."""
 _Report = tuple[str, str]
@@ -217,6 +221,19 @@ def rebuild(lake: Lake, source: str, report: str) -> TableHistory | None:
     return _update(lake, (source, report), None)
 
 
+def is_unpublished(lake: Lake, source: str, report: str, night: str) -> bool:
+    """Say whether the index proves that a table does not have a night of the last days. Blocks; three small requests,
+    where to open the table takes some forty. ``False`` proves nothing.
+
+    Of an older night nothing is proved: with its log entry gone, the index may not know that it came without a row.
+    """
+    if (datetime.now(UTC).date() - date.fromisoformat(night)).days > PROVED_DAYS:
+        return False
+    store = lake.objects()
+    history = _decoded(objects.read(store, _name_of(source, report)), (source, report))
+    return history is not None and night not in history.nights and TableLog(lake, source, report, store).is_at(history)
+
+
 async def stale_reports(lake: Lake, sources: Mapping[str, Collection[str]]) -> list[str]:
     """Return the reports (``<source>/<report>``) of which the index does not say what the table says now.
 
@@ -286,7 +303,7 @@ def _decoded(text: bytes | None, one: _Report) -> TableHistory | None:
         if kept.format != FORMAT or hashlib.sha256(bytes(kept.history)).hexdigest() != kept.digest:
             return None
         history = msgspec.json.decode(kept.history, type=TableHistory)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         return None
     return history if (history.source, history.report) == one else None
 
@@ -296,7 +313,7 @@ def _failure(text: bytes | None) -> NightFailure | None:
         return None
     try:
         return msgspec.json.decode(text, type=NightFailure)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         return None
 
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import Asset
 
 from nightshift.config.promotions import reports_awaited
+from nightshift.nights.index import is_unpublished
 from nightshift.settings import PROMOTIONS, ConfigError, config_folder
 
 if TYPE_CHECKING:
@@ -100,9 +101,11 @@ def published_report(lake: Lake, report: str, night: str) -> PublishedNight | No
 
     :param report: ``<source>/<report>``
     """
+    source, _, name = report.partition("/")
+    if is_unpublished(lake, source, name, night):
+        return None
     from nightshift.lake.tables import published_night
 
-    source, _, name = report.partition("/")
     return published_night(lake, source, name, night)
 
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from nightshift.lake.errors import Damaged
+from nightshift.nesting import UNREADABLE
 from nightshift.promotion.doubts import Doubt
 from nightshift.promotion.record import Order, PromotionRecord, Running, Version, place
 from nightshift.promotion.rules.delivery import Delivery, deliveries_of
@@ -287,7 +288,7 @@ def _decoded(text: bytes | None) -> dict[str, RecordSummary]:
         return {}
     try:
         kept = msgspec.json.decode(text, type=_KeptSummaries)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         return {}
     return kept.summaries if kept.format == FORMAT else {}
 

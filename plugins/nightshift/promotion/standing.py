@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from nightshift.nesting import UNREADABLE
 from nightshift.promotion.record import Order, Version, place
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ class Standing(msgspec.Struct, frozen=True):
         """Read it; ``None`` where it is damaged, or of another version."""
         try:
             found = msgspec.json.decode(text, type=cls)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except UNREADABLE:
             return None
         return found if found.format == FORMAT else None
 

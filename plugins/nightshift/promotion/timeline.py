@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 
 import msgspec
 
+from nightshift.nesting import UNREADABLE
 from nightshift.promotion.rules.delivery import Delivery, DeliveryKind, DeliveryVerdict
 
 if TYPE_CHECKING:
@@ -162,7 +163,7 @@ class Timeline(msgspec.Struct, frozen=True):
         """Read a timeline; ``None`` where it cannot be read, or is of another format: it is made anew."""
         try:
             found = msgspec.json.decode(text, type=cls)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except UNREADABLE:
             return None
         return found if found.format == FORMAT else None
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from nightshift.errors import AuthFailed, Forbidden, RateLimited, Unreachable, VendorError
-from nightshift.nesting import shallow
+from nightshift.nesting import UNREADABLE, shallow
 from nightshift.retry_after import retry_after
 from nightshift.tokenflex.vocabulary import PAGE
 
@@ -236,7 +236,7 @@ def meaning_of(response: Response) -> VendorError | None:
 def _read(response: Response) -> tuple[str, str]:
     try:
         found: Any = msgspec.json.decode(shallow(response.body)) if len(response.body) <= 65536 else None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         found = None
     if not isinstance(found, dict):
         return "", ""

@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 from nightshift.errors import Rejected, Unreachable
+from nightshift.nesting import UNREADABLE
 from nightshift.tokenflex.oauth import TokenPair, fingerprint
 from nightshift.tokenflex.vocabulary import PAGE, SIGN_IN
 
@@ -136,7 +137,7 @@ class Renewed(msgspec.Struct, frozen=True, kw_only=True):
 
         try:
             return msgspec.json.decode(_sealing(grant.seal).decrypt(self.sealed), type=TokenPair)
-        except (InvalidToken, ValueError, msgspec.DecodeError):
+        except (InvalidToken, ValueError, *UNREADABLE):
             raise _not_ours(f"the Airflow Variable that ends with .{Part.RENEWED}") from None
 
 
@@ -237,7 +238,7 @@ def decode(text: str, kind: type[S], key: str) -> S:
     """
     try:
         return msgspec.json.decode(text, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         raise _not_ours(f"the Airflow Variable {key!r}") from None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,8 @@ from nightshift.lake.store import Lake
 from nightshift.lake.tables import publish
 from nightshift.nights.cells import CellState
 from nightshift.nights.failures import FailureKind, NightFailure
-from nightshift.nights.index import NightIndex, read, rebuild, record_failure, record_published
+from nightshift.nights.index import NightIndex, is_unpublished, read, rebuild, record_failure, record_published
+from nightshift.nights.ready import published_report
 from tests.unit.lake.conftest import land_night
 from tests.unit.nights.publishing import published
 
@@ -201,3 +202,28 @@ async def test_the_last_schema_change_is_told_with_its_night(lake: Lake) -> None
     entry = grid.reports["flexnet", "entitlement"].entry(night(1))
     assert entry is not None
     assert entry.added == ("more",)
+
+
+def lately(days: int) -> str:
+    return (datetime.now(UTC).date() - timedelta(days=days)).isoformat()
+
+
+async def test_that_a_night_is_not_there_is_proved_by_the_index_only_while_the_table_bears_it_out(lake: Lake) -> None:
+    assert not is_unpublished(lake, "flexnet", "entitlement", lately(1)), "there is no index"
+    await published(lake, lately(3), 3)
+    await published(lake, lately(2), 0, checks={"not_empty": False})
+    assert is_unpublished(lake, "flexnet", "entitlement", lately(1))
+    assert not is_unpublished(lake, "flexnet", "entitlement", lately(2)), "it is there, without a row"
+    assert not is_unpublished(lake, "flexnet", "entitlement", lately(40)), "of so long ago nothing is proved"
+    await published(lake, lately(1), 3, index=False)
+    assert not is_unpublished(lake, "flexnet", "entitlement", lately(1)), "the table has changed since"
+    assert not is_unpublished(lake, "flexnet", "entitlement", lately(0)), "nothing else is believed of it either"
+    kept(lake).write_bytes(b"{}")
+    assert not is_unpublished(lake, "flexnet", "entitlement", lately(0))
+
+
+async def test_whether_a_night_is_published_is_asked_of_the_table_where_the_index_proves_nothing(lake: Lake) -> None:
+    await published(lake, lately(2), 3)
+    await published(lake, lately(1), 3, index=False)
+    assert published_report(lake, "flexnet/entitlement", lately(1)) is not None
+    assert published_report(lake, "flexnet/entitlement", lately(0)) is None

@@ -25,6 +25,7 @@ from sqlalchemy import select
 from nightshift.errors import Rejected, VendorError
 from nightshift.http.address import Address
 from nightshift.http.hook import VendorHook
+from nightshift.nesting import UNREADABLE
 from nightshift.tokenflex import tokens
 from nightshift.tokenflex.auth import SignInMethod, sign_in_method, sign_in_method_of
 from nightshift.tokenflex.oauth import Pkce
@@ -82,7 +83,7 @@ def unseal(text: str, kind: type[S], *, seconds: int) -> S | None:
     """Return a sealed record, ``None`` where it is not one, or is older than ``seconds``."""
     try:
         return msgspec.json.decode(get_fernet().decrypt(text.encode(), ttl=seconds), type=kind)
-    except (InvalidToken, msgspec.DecodeError, UnicodeError):
+    except (InvalidToken, *UNREADABLE):
         return None
 
 
