@@ -229,7 +229,7 @@ class PublishNightOperator(BaseOperator):
                 "published all the same. Once the file is right, clear this task: it then tells them.",
                 self.waiting.trouble,
             )
-        complete = self.waiting.complete(nights, partial(published_report, lake))
+        complete = self.waiting.complete(nights, partial(published_report, lake, is_likely=False))
         for name, found in complete.items():
             self.log.info("Complete for %s: %s", name, ", ".join(found))
         # Airflow emits an event of every outlet of a task that ends well, whether it has something to say or not. So

@@ -96,13 +96,14 @@ def _applications(folder: Path, changed: int, size: int) -> tuple[dict[str, tupl
     return reports_awaited(folder)
 
 
-def published_report(lake: Lake, report: str, night: str) -> PublishedNight | None:
+def published_report(lake: Lake, report: str, night: str, *, is_likely: bool = True) -> PublishedNight | None:
     """Return what the lake says of a night of a report; ``None`` where it was never published. Blocks.
 
     :param report: ``<source>/<report>``
+    :param is_likely: whether it is likely to be there; else the index is asked first
     """
     source, _, name = report.partition("/")
-    if is_unpublished(lake, source, name, night):
+    if not is_likely and is_unpublished(lake, source, name, night):
         return None
     from nightshift.lake.tables import published_night
 
