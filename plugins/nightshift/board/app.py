@@ -59,6 +59,7 @@ from nightshift.nights.index import NightIndex
 from nightshift.nights.place import lake_of_this_deployment
 from nightshift.promotion.holds import Hold, holds
 from nightshift.sources import SOURCES
+from nightshift.watch.incidents import Incidents
 
 MOST_FIGURES = 50
 """Figures, of so many sets of applications, that a process keeps."""
@@ -122,6 +123,7 @@ class Board:
     def __init__(self) -> None:
         self._lake: Lake | None = None
         self._index: NightIndex | None = None
+        self._incidents: Incidents | None = None
         self._promotions: Promotions | None = None
         self._figures: dict[tuple[object, ...], tuple[Lake, float, FiguresAnswer]] = {}
 
@@ -130,6 +132,7 @@ class Board:
         lake = await asyncio.to_thread(lake_of_this_deployment)
         if self._index is None or self._promotions is None or lake != self._lake:
             self._lake, self._index, self._promotions = lake, NightIndex(lake), Promotions(lake)
+            self._incidents = Incidents(lake)
         return lake, self._index, self._promotions
 
     async def nights(
@@ -228,8 +231,9 @@ class Board:
 
     async def incidents(self, it: VisibleDep) -> IncidentsAnswer:
         """Answer with the incidents of what the person may see."""
-        lake, _, _ = await self.lake()
-        return _beside(await incidents(lake, it.sees), it.troubles)
+        await self.lake()
+        assert self._incidents is not None  # noqa: S101 - it comes with the lake
+        return _beside(await incidents(self._incidents, it.sees), it.troubles)
 
     async def holds(self, it: VisibleDep) -> HoldsAnswer:
         """Answer with the holds that stand, and what may be pressed."""

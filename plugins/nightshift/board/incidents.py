@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
 
 from nightshift.board.models import BoardPart, IncidentLine, IncidentsAnswer, Link, Trouble
 from nightshift.settings import REPORTS
@@ -13,23 +12,21 @@ from nightshift.watch.incidents import FOLDER, Incident, Incidents, restored
 from nightshift.watch.memory import Memory
 from nightshift.watch.words import title_of
 
-if TYPE_CHECKING:
-    from nightshift.lake.store import Lake
-
 DAYS = 90
 _NAME = re.compile(r"\d{4}-\d\d-\d\d\.([^.]+)\.")
 
 
-async def incidents(lake: Lake, sees: Callable[[str], bool]) -> IncidentsAnswer:
+async def incidents(kept: Incidents, sees: Callable[[str], bool]) -> IncidentsAnswer:
     """Return the incidents of the nights of the last days.
 
+    :param kept: what this process has read of them last
     :param sees: whether the person may see what is told of a source
     """
     now = datetime.now(UTC)
-    found = await Incidents(lake).read((now.date() - timedelta(days=DAYS)).isoformat())
+    found = await kept.read((now.date() - timedelta(days=DAYS)).isoformat())
     mine = [one for one in found.incidents if sees(one.source)]
     mine.sort(key=lambda one: (not one.is_open, -one.opened.timestamp()))
-    last = (await Memory(lake).read()).last
+    last = (await Memory(kept.lake).read()).last
     unseen = {one.of: f"At the last look of the watch: {one.why}" for one in last.unseen} if last else {}
     unseen |= {f"{FOLDER}/{name}": why for name, why in found.unreadable.items()}
     return IncidentsAnswer(

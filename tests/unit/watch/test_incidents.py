@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from nightshift.lake import objects
 from nightshift.lake.store import Lake
 from nightshift.notify.message import Event
 from nightshift.watch import incidents
@@ -167,3 +169,33 @@ def test_the_time_to_restore_is_from_due_to_there() -> None:
     times = restored([ended(10), ended(20), ended(90), ended(5, Outcome.EXPIRED), incident()])
     assert (times.incidents, times.mean, times.median, times.longest) == (3, 2400.0, 1200.0, 5400.0)
     assert restored([incident()]).mean is None
+
+
+async def test_who_looks_again_reads_only_what_has_changed(
+    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    aread = objects.aread
+
+    async def counted(store: Any, name: str) -> bytes | None:
+        asked.append(name)
+        return await aread(store, name)
+
+    monkeypatch.setattr(objects, "aread", counted)
+    for night in ("2026-11-26", "2026-11-27"):
+        await Incidents(lake).write(incident(night))
+        await Incidents(lake).claim(incident(night), 1, "team", NOW)
+        await Incidents(lake).note(incident(night).id, 1, "team", 1, NOW, error=None)
+    kept = Incidents(lake)
+    first = await kept.read()
+    assert len(asked) == 4
+    assert await kept.read() == first
+    assert len(asked) == 4
+    await Incidents(lake).write(incident(revision=2, press="once"))
+    assert [one.press for one in (await kept.read()).incidents] == ["", "once"]
+    assert asked[4:] == [f"{incident().id}/r000002.json"]
+    # Whatever else may not be: an object that was put there anew is another one.
+    body = incident("2026-11-26", press="by hand").model_dump_json(exclude={"notified"})
+    (tmp_path / "lake" / "incidents" / incident("2026-11-26").id / "r000001.json").write_text(body)
+    assert [one.press for one in (await kept.read()).incidents] == ["by hand", "once"]
+    assert await kept.read() == await Incidents(lake).read()
