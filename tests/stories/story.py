@@ -221,7 +221,8 @@ class Story:
 
     def _event(self, line: Line, run: Run, task: str, parked: Parked) -> Any:
         """Return what a task that waits is woken by; ``None``: nothing yet."""
-        if parked.trigger is not None and (run.name, task) in line.airflow.kept:
+        looks = parked.trigger is not None and parked.trigger.serialize()[1].get("asked")
+        if looks and (run.name, task) in line.airflow.kept:
             # Airflow takes no second answer; who looks for the first one finds it.
             return line.airflow.fired(parked)
         late = parked.until is not None and self.clock.now.timestamp() >= parked.until
@@ -234,8 +235,7 @@ class Story:
             self.move(600)
             return None
         self.move(self.random.choice([5.0, 60.0, 600.0, 1800.0]))
-        is_asked = not _asks(parked) and parked.trigger.serialize()[1].get("asked")
-        if is_asked and (self.calm or self.random.random() < 0.2):
+        if looks and not _asks(parked) and (self.calm or self.random.random() < 0.2):
             return self._override(line, run, task)
         return line.airflow.fired(parked)
 
