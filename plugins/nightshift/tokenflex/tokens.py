@@ -99,9 +99,7 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
             _sealing(self.seal)
 
     def __repr__(self) -> str:
-        return (
-            f"Grant({self.grant_id!r}, granted_by={self.granted_by!r}, granted_at={self.granted_at:.0f}, {self.pair!r})"
-        )
+        return f"Grant({self.grant_id!r} of {self.granted_by!r}, {self.pair!r})"
 
 
 class Renewed(msgspec.Struct, frozen=True, kw_only=True):
