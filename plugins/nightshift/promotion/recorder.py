@@ -106,14 +106,14 @@ class StepRecorder:
                 advice=f"Nothing was asked of a vendor. Clear {open_end.partition(' ')[0]} with all that follows: what "
                 "FlexDeploy is at work on is gone on with, and not asked for twice.",
             )
-        why = held_back(record, kind=self.kind, stage=self.stage, upstream=self.upstream)
+        why = "" if self._is_underway(record) else self._held_back(record)
         if (
             not why
             and self.supersedable
             and (newer := await newer_waiting(self._context, self.turns, record.night)) is not None
         ):
             record = record.changed(superseded_by=newer.run_id)
-            why = held_back(record, kind=self.kind, stage=self.stage, upstream=self.upstream)
+            why = self._held_back(record)
         if why:
             await self.skip(record, why)
         if self.terms is not None:
@@ -127,9 +127,19 @@ class StepRecorder:
         """Return the task that has to be cleared before this one may begin, and why; empty where it may."""
         if found := unfinished(record, kind=self.kind, stage=self.stage, upstream=self.upstream):
             return found
-        if held_back(record, kind=self.kind, stage=self.stage, upstream=self.upstream):
+        if self._held_back(record):
             return ""
         return unverified_before(record, kind=self.kind, stage=self.stage, task=self.task_id)
+
+    def _held_back(self, record: PromotionRecord) -> str:
+        return held_back(record, kind=self.kind, stage=self.stage, upstream=self.upstream)
+
+    def _is_underway(self, record: PromotionRecord) -> bool:
+        """Whether a vendor may be at work on the step: then its end is waited for, although it would not be done now.
+        Else nobody would ever see how it ended, and what follows could neither go on nor be left undone.
+        """
+        step = record.step(self.task_id)
+        return not self.is_new and step is not None and step.state is StepState.STARTED
 
     async def refuse_revoked(self, record: PromotionRecord) -> None:
         """Refuse to ask anything of a vendor for a version that was found to be bad.

@@ -14,7 +14,7 @@ from nightshift.errors import Ambiguous
 from nightshift.promotion.doubts import doubts_in
 from nightshift.promotion.record import PromotionOutcome, StepState
 from nightshift.promotion.rules.progress import deployed, in_doubt
-from tests.unit.promotion.play import N1, Play, Run, stage
+from tests.unit.promotion.play import N1, RESTART_IT, Play, Run, stage
 from tests.unit.promotion.test_approval_operator import configured_anew
 from tests.unit.promotion.test_job_operators import begun, through
 
@@ -241,3 +241,27 @@ def test_each_step_keeps_its_turn_and_its_place_whatever_a_clear_renews(play_of:
         ((3, 5), (1, 2)),
         ((1, 3), None),
     ]
+
+
+def test_what_flexdeploy_is_at_work_on_is_seen_to_its_end_although_it_would_not_be_done_now(play_of: Any) -> None:
+    """Else what follows could neither go on nor be left undone, and whoever clears what it names clears for ever."""
+    play = play_of(stage("DEV"), stage("TEST", approval={}, before=[RESTART_IT]))
+    run = begun(play)
+    through(run, "build", "DEV.deploy")
+    run.do("TEST.approve")
+    run.answer("TEST.approve", "Approve")
+    play.vendor.turn(utility_seconds=0.4)
+    assert run.do("TEST.restart", look=0.0).state == "deferred"
+    run.clear("TEST.approve", "TEST.restart", "TEST.deploy")
+    # It asks anew, and is marked before anybody has answered.
+    run.do("TEST.approve")
+    marked(run, "TEST.approve")
+    through(run, "TEST.restart")
+    assert run.step("TEST.restart").state is StepState.DONE
+    done = run.do("TEST.deploy")
+    assert (done.state, run.step("TEST.deploy").detail) == (
+        "skipped",
+        "TEST has not been approved: its task ended without an answer; clear it to ask again",
+    )
+    assert len(play.made("utility_run")) == 1
+    assert [at for at, _ in play.deployments()] == ["DEV"]
