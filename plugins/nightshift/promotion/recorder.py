@@ -125,7 +125,8 @@ class StepRecorder:
 
     def _open_end(self, record: PromotionRecord) -> str:
         """Return the task that has to be cleared before this one may begin, and why; empty where it may."""
-        if found := unfinished(record, kind=self.kind, stage=self.stage, upstream=self.upstream):
+        found = unfinished(record, kind=self.kind, stage=self.stage, upstream=self.upstream)
+        if found and not self._is_shut(record, found.partition(" ")[0]):
             return found
         if self._held_back(record):
             return ""
@@ -133,6 +134,18 @@ class StepRecorder:
 
     def _held_back(self, record: PromotionRecord) -> str:
         return held_back(record, kind=self.kind, stage=self.stage, upstream=self.upstream)
+
+    def _is_shut(self, record: PromotionRecord, task: str) -> bool:
+        """Whether a step before this one has failed for good and would not be done anew by a clear, for what leaves this
+        one undone as well: then it is no use to name it.
+        """
+        step = record.step(task)
+        return (
+            step is not None
+            and step.state is StepState.FAILED
+            and bool(self._held_back(record))
+            and bool(held_back(record, kind=step.kind, stage=step.stage, upstream=self.upstream))
+        )
 
     def _is_underway(self, record: PromotionRecord) -> bool:
         """Whether a vendor may be at work on the step: then its end is waited for, although it would not be done now.
