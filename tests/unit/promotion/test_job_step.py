@@ -265,3 +265,23 @@ def test_what_flexdeploy_is_at_work_on_is_seen_to_its_end_although_it_would_not_
     )
     assert len(play.made("utility_run")) == 1
     assert [at for at, _ in play.deployments()] == ["DEV"]
+
+
+def test_where_what_failed_would_not_be_done_anew_what_follows_is_left_undone_for_the_true_reason(play_of: Any) -> None:
+    play = play_of(stage("DEV"), stage("TEST", approval={}, before=[RESTART_IT]))
+    run = begun(play)
+    through(run, "build", "DEV.deploy")
+    run.do("TEST.approve")
+    run.answer("TEST.approve", "Approve")
+    play.vendor.turn(utility_seconds=3600.0)
+    run.do("TEST.restart", look=0.0)
+    [request] = run.step("TEST.restart").requests
+    play.vendor.abort(request)
+    assert resumed(run, "TEST.restart").state == "failed"
+    assert "TEST.restart (workflow request" in str(run.do("TEST.deploy").error), "while it could be done anew"
+    run.clear("TEST.approve", "TEST.restart", "TEST.deploy")
+    run.do("TEST.approve")
+    marked(run, "TEST.approve")
+    assert [run.do(name).state for name in ("TEST.restart", "TEST.deploy")] == ["skipped", "skipped"]
+    assert "TEST has not been approved" in run.step("TEST.deploy").detail
+    assert (run.do("close").state, run.record.outcome) == ("failed", PromotionOutcome.FAILED)
