@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, TypeVar
 
@@ -117,23 +118,29 @@ def dags_of(config: Configured) -> list[str]:
 VisibleDep = Annotated[Visible, Depends(visible)]
 
 
+@dataclass(frozen=True)
+class Kept:
+    """A lake, and what was read of it last."""
+
+    lake: Lake
+    index: NightIndex
+    promotions: Promotions
+    incidents: Incidents
+
+
 class Board:
     """What the process keeps from one request to the next: what it has read of the lake last."""
 
     def __init__(self) -> None:
-        self._lake: Lake | None = None
-        self._index: NightIndex | None = None
-        self._incidents: Incidents | None = None
-        self._promotions: Promotions | None = None
+        self._kept: Kept | None = None
         self._figures: dict[tuple[object, ...], tuple[Lake, float, FiguresAnswer]] = {}
 
-    async def lake(self) -> tuple[Lake, NightIndex, Promotions]:
+    async def kept(self) -> Kept:
         """Return the lake that the deployment has now, and what is kept of it."""
         lake = await asyncio.to_thread(lake_of_this_deployment)
-        if self._index is None or self._promotions is None or lake != self._lake:
-            self._lake, self._index, self._promotions = lake, NightIndex(lake), Promotions(lake)
-            self._incidents = Incidents(lake)
-        return lake, self._index, self._promotions
+        if self._kept is None or lake != self._kept.lake:
+            self._kept = Kept(lake, NightIndex(lake), Promotions(lake), Incidents(lake))
+        return self._kept
 
     async def nights(
         self,
@@ -142,17 +149,17 @@ class Board:
         until: Day | None = None,
     ) -> NightsGrid:
         """Answer with reports by nights."""
-        _, index, _ = await self.lake()
+        index = (await self.kept()).index
         return await nights.nights_grid(index, it.config, it.dags, count=count, until=until)
 
     async def cell(self, it: VisibleDep, source: str, report: str, night: Day) -> CellDetail:
         """Answer with one night of one report."""
-        lake, index, _ = await self.lake()
-        return await cell_detail(lake, index, it.config, it.who, source, report, night)
+        kept = await self.kept()
+        return await cell_detail(kept.lake, kept.index, it.config, it.who, source, report, night)
 
     async def lanes(self, it: VisibleDep) -> Lanes:
         """Answer with the lanes of all applications."""
-        _, _, promotions = await self.lake()
+        promotions = (await self.kept()).promotions
         (lanes, troubles), (held, more), may = await asyncio.gather(
             promotions.lanes(it.config, it.dags), self._holds(it), it.may_hold()
         )
@@ -174,7 +181,7 @@ class Board:
             at = cursor(before)
         except ValueError:
             raise HTTPException(422, "before: is no moment") from None
-        _, _, promotions = await self.lake()
+        promotions = (await self.kept()).promotions
         configured = it.config.applications[application]
         (lane, troubles), (lines, more, others), (held, broken_holds), may = await asyncio.gather(
             promotions.lane(application, configured, it.config.mistakes.get(application, "")),
@@ -195,7 +202,7 @@ class Board:
         self, it: VisibleDep, days: Annotated[int, Query(ge=1, le=figures.MOST_DAYS)] = figures.DAYS
     ) -> FiguresAnswer:
         """Answer with the figures of the release team."""
-        lake, _, _ = await self.lake()
+        lake = (await self.kept()).lake
         key = (days, *it.applications)
         kept = self._figures.get(key)
         if kept is None or kept[0] != lake or time.monotonic() - kept[1] > figures.FRESH:
@@ -211,7 +218,7 @@ class Board:
 
     async def connections(self, it: VisibleDep) -> ConnectionsAnswer:
         """Answer with the connections that the person's DAGs use."""
-        lake, _, _ = await self.lake()
+        lake = (await self.kept()).lake
         return _beside(await connections(lake, it.config, it.who, it.dags), it.troubles)
 
     async def overview(self, it: VisibleDep) -> Overview:
@@ -231,9 +238,7 @@ class Board:
 
     async def incidents(self, it: VisibleDep) -> IncidentsAnswer:
         """Answer with the incidents of what the person may see."""
-        await self.lake()
-        assert self._incidents is not None  # noqa: S101 - it comes with the lake
-        return _beside(await incidents(self._incidents, it.sees), it.troubles)
+        return _beside(await incidents((await self.kept()).incidents, it.sees), it.troubles)
 
     async def holds(self, it: VisibleDep) -> HoldsAnswer:
         """Answer with the holds that stand, and what may be pressed."""
@@ -244,7 +249,7 @@ class Board:
 
     async def hold(self, it: VisibleDep, asked: HoldRequest) -> HoldsAnswer:
         """Stop the line."""
-        lake, _, _ = await self.lake()
+        lake = (await self.kept()).lake
         if asked.application is not None and asked.application not in it.applications:
             raise HTTPException(404, f"There is no application {asked.application}, or none that you may see.")
         await put(lake, it.who, asked, list(it.config.applications))
@@ -252,7 +257,7 @@ class Board:
 
     async def lift(self, it: VisibleDep, asked: LiftRequest) -> HoldsAnswer:
         """Let the line move again."""
-        lake, _, _ = await self.lake()
+        lake = (await self.kept()).lake
         await lift(lake, it.who, asked, list(it.config.applications))
         return await self.holds(it)
 
@@ -260,7 +265,7 @@ class Board:
         """Revoke what runs in a stage."""
         if asked.application not in it.applications:
             raise HTTPException(404, f"There is no application {asked.application}, or none that you may see.")
-        lake, _, _ = await self.lake()
+        lake = (await self.kept()).lake
         dag_id, configured = promotion_dag_of(asked.application), it.config.applications[asked.application]
         return await revoke(lake, it.who, asked, dag_id, configured)
 
@@ -268,19 +273,19 @@ class Board:
         """End a doubt that holds an application."""
         if asked.application not in it.applications:
             raise HTTPException(404, f"There is no application {asked.application}, or none that you may see.")
-        lake, _, _ = await self.lake()
+        lake = (await self.kept()).lake
         return await settle(lake, it.who, asked, promotion_dag_of(asked.application))
 
     async def answers(self, it: VisibleDep, application: str, run_id: str, task: str) -> Response:
         """Answer with who has answered a question so far, as an image for Airflow's own view of it."""
         if application not in it.applications:
             raise HTTPException(404, f"There is no application {application}, or none that you may read.")
-        lake, _, _ = await self.lake()
+        lake = (await self.kept()).lake
         return await answers_image(lake, application, run_id, task, it.config.applications[application])
 
     async def _holds(self, it: Visible) -> tuple[tuple[HoldLine, ...], tuple[Trouble, ...]]:
         try:
-            lake, _, _ = await self.lake()
+            lake = (await self.kept()).lake
             found, may = await asyncio.gather(it.holds(lake), it.may_hold())
         except Exception as error:
             return (), (trouble(BoardPart.HOLDS, error),)

@@ -31,8 +31,8 @@ from nightshift.lake.errors import LakeError
 from nightshift.redaction import redact
 
 if TYPE_CHECKING:
+    from nightshift.lake.published import Published
     from nightshift.lake.rehearsal import NightDifference, Rehearsal
-    from nightshift.lake.tables import Published
     from nightshift.nights.publish import PublishNightOperator
     from nightshift.nights.replay import Replay
 

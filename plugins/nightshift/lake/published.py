@@ -1,11 +1,53 @@
-"""What the lake says of a night that was published."""
+"""What a publish did, and what the lake says of a night that was published."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from nightshift.lake.checks import CheckResult
 from nightshift.lake.commit_note import CommitNote, NightMark
+
+if TYPE_CHECKING:
+    from nightshift.lake.snapshot import Snapshot
+
+
+@dataclass(frozen=True)
+class Published:
+    """What a publish did.
+
+    :param rows: rows that the table has of the nights that were asked for
+    :param bytes: size of their files
+    :param version: version of the table that has them
+    :param duplicates: rows dropped because one before was identical
+    :param outside: rows dropped because they are of other nights
+    :param nights: rows by night
+    :param checks: the verdicts
+    :param added: columns that the table did not have
+    :param known: those of the nights that the table had before, of whatever extract
+    :param already: nothing was committed: the table had exactly this content before, or newer extracts of its nights
+    :param kept: nights that were left as they are because the table has an extract of them that was finished later,
+        with when that was, ISO 8601
+    :param overruled: nights that were of an extract that was finished later, and were replaced because it was forced
+    :param widened: columns that got another type, in the older nights too: name → type before and now
+    :param table: the table at that version
+    """
+
+    rows: int
+    bytes: int
+    version: int
+    duplicates: int
+    outside: int
+    nights: Mapping[str, int]
+    checks: tuple[CheckResult, ...]
+    added: tuple[str, ...] = ()
+    known: frozenset[str] = frozenset()
+    already: bool = False
+    kept: Mapping[str, str] = field(default_factory=dict)
+    overruled: Mapping[str, str] = field(default_factory=dict)
+    widened: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    table: Snapshot | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from deltalake.transaction import AddAction
@@ -37,7 +37,7 @@ from nightshift.lake.extract import CHARSET, DATA_KEY, DELIMITER, QUOTE, Manifes
 from nightshift.lake.foreign import Stored, refuse_columns, refuse_foreign, stored_by
 from nightshift.lake.landing import Landing
 from nightshift.lake.pages import LandedPages
-from nightshift.lake.published import PublishedNight
+from nightshift.lake.published import Published, PublishedNight
 from nightshift.lake.snapshot import Snapshot
 from nightshift.lake.spec import NIGHT, Column, CsvSpec, PublishSpec
 from nightshift.lake.staging import StagedFile, Stager, rows_by_night
@@ -63,43 +63,6 @@ CASTS = 5
 Say = Callable[[str], object]
 Look = Callable[[Snapshot | None], object]
 """Is given the table before the pages are read; what it raises ends the publish."""
-
-
-@dataclass(frozen=True)
-class Published:
-    """What a publish did.
-
-    :param rows: rows that the table has of the nights that were asked for
-    :param bytes: size of their files
-    :param version: version of the table that has them
-    :param duplicates: rows dropped because one before was identical
-    :param outside: rows dropped because they are of other nights
-    :param nights: rows by night
-    :param checks: the verdicts
-    :param added: columns that the table did not have
-    :param known: those of the nights that the table had before, of whatever extract
-    :param already: nothing was committed: the table had exactly this content before, or newer extracts of its nights
-    :param kept: nights that were left as they are because the table has an extract of them that was finished later,
-        with when that was, ISO 8601
-    :param overruled: nights that were of an extract that was finished later, and were replaced because it was forced
-    :param widened: columns that got another type, in the older nights too: name → type before and now
-    :param table: the table at that version
-    """
-
-    rows: int
-    bytes: int
-    version: int
-    duplicates: int
-    outside: int
-    nights: Mapping[str, int]
-    checks: tuple[CheckResult, ...]
-    added: tuple[str, ...] = ()
-    known: frozenset[str] = frozenset()
-    already: bool = False
-    kept: Mapping[str, str] = field(default_factory=dict)
-    overruled: Mapping[str, str] = field(default_factory=dict)
-    widened: Mapping[str, tuple[str, str]] = field(default_factory=dict)
-    table: Snapshot | None = field(default=None, repr=False, compare=False)
 
 
 def publish(

@@ -12,8 +12,8 @@ from nightshift.lake.landing import Landing
 
 if TYPE_CHECKING:
     from nightshift.lake.extract import Manifest
+    from nightshift.lake.published import Published
     from nightshift.lake.store import Lake
-    from nightshift.lake.tables import Published
 
 
 def dataset_name(url: str) -> tuple[str, str]:

@@ -28,10 +28,10 @@ from nightshift.retries import VendorRetryPolicy
 
 if TYPE_CHECKING:
     from nightshift.lake.landing import Manifest
+    from nightshift.lake.published import Published
     from nightshift.lake.snapshot import Snapshot
     from nightshift.lake.spec import Column
     from nightshift.lake.store import Lake
-    from nightshift.lake.tables import Published
 
 
 NIGHTS_LOOKED_BACK = 7

@@ -23,11 +23,11 @@ from nightshift.sources import SOURCES
 
 if TYPE_CHECKING:
     from nightshift.lake.extract import Manifest
+    from nightshift.lake.published import Published
     from nightshift.lake.rehearsal import Rehearsal
     from nightshift.lake.snapshot import Snapshot
     from nightshift.lake.spec import PublishSpec
     from nightshift.lake.store import Lake
-    from nightshift.lake.tables import Published
 
 
 @dataclass(frozen=True)

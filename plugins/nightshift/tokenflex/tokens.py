@@ -127,7 +127,7 @@ class Renewed(msgspec.Struct, frozen=True, kw_only=True):
     def opened(self, grant: Grant) -> TokenPair:
         """Return the pair.
 
-        :raises Rejected: it was not sealed for this grant, or is damaged
+        :raises ValueError: it was not sealed for this grant, or is damaged
         """
         if self.pair is not None:
             return self.pair
@@ -136,7 +136,7 @@ class Renewed(msgspec.Struct, frozen=True, kw_only=True):
         try:
             return msgspec.json.decode(_sealing(grant.seal).decrypt(self.sealed), type=TokenPair)
         except (InvalidToken, ValueError, *UNREADABLE):
-            raise _not_ours(f"the Airflow Variable that ends with .{Part.RENEWED}") from None
+            raise ValueError("it does not open with the seal of its grant") from None
 
 
 def new_seal() -> str:
@@ -237,7 +237,7 @@ def decode(text: str, kind: type[S], key: str) -> S:
     try:
         return msgspec.json.decode(text, type=kind)
     except UNREADABLE:
-        raise _not_ours(f"the Airflow Variable {key!r}") from None
+        raise _not_ours(key) from None
 
 
 async def read(conn_id: str, part: Part, kind: type[S]) -> S | None:
@@ -274,7 +274,11 @@ async def read_chain(conn_id: str) -> Chain | None:
     grant = await sure(Part.GRANT, Grant)
     if grant is None:
         return None
-    chain = chain_of(grant, await sure(Part.RENEWED, Renewed), await sure(Part.JOURNAL, Journal))
+    renewed, journal = await sure(Part.RENEWED, Renewed), await sure(Part.JOURNAL, Journal)
+    try:
+        chain = chain_of(grant, renewed, journal)
+    except ValueError:
+        raise _not_ours(key_of(conn_id, Part.RENEWED)) from None
     noted = await read(conn_id, Part.REFUSED, Refusal) if key_of(conn_id, Part.REFUSED) in (present or ()) else None
     return chain if noted is None else msgspec.structs.replace(chain, refused=noted.access)
 
@@ -282,7 +286,7 @@ async def read_chain(conn_id: str) -> Chain | None:
 def chain_of(grant: Grant, renewed: Renewed | None, journal: Journal | None) -> Chain:
     """Put the records of a connection together; what belongs to another grant or refresh token does not count.
 
-    :raises Rejected: the newest pair cannot be opened with the seal of its grant
+    :raises ValueError: the newest pair cannot be opened with the seal of its grant
     """
     current = renewed if renewed is not None and renewed.grant_id == grant.grant_id else None
     pair = current.opened(grant) if current else grant.pair
@@ -367,9 +371,9 @@ async def _keys(prefix: str) -> list[str] | None:
         raise _unsure(f"Airflow did not list its Variables ({type(error).__name__})") from None
 
 
-def _not_ours(what: str) -> Rejected:
+def _not_ours(key: str) -> Rejected:
     return Rejected(
-        f"{what} does not hold what Nightshift wrote there",
+        f"the Airflow Variable {key!r} does not hold what Nightshift wrote there",
         vendor=SIGN_IN,
         advice=f"If somebody edited it, delete it; then grant access anew: {PAGE}.",
     )

@@ -18,7 +18,6 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from statistics import fmean, median
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from pydantic import AwareDatetime, ValidationError
@@ -97,20 +96,23 @@ class Incidents:
     def __init__(self, lake: Lake) -> None:
         self.lake = lake
         self._store: ObjectStore = lake.objects(FOLDER)
+        self._marks: dict[str, str] = {}
+        """Of each object, as it was listed last."""
         self._kept: dict[str, tuple[str, bytes]] = {}
+        """What was read of them, with the mark that it had."""
 
     async def read(self, since: str | None = None) -> FoundIncidents:
         """Return the incidents, and which of them cannot be read.
 
         :param since: the first night that counts; default: all there are
         """
-        listed, marks = await self._listed(since)
+        listed = await self._listed(since)
         found: list[Incident] = []
         unreadable: dict[str, str] = {}
         names = sorted(name for name, one in listed.items() if one.revisions)
         for first in range(0, len(names), AT_ONCE):
             lot = names[first : first + AT_ONCE]
-            read = await asyncio.gather(*(self._incident(name, listed[name], marks) for name in lot))
+            read = await asyncio.gather(*(self._incident(name, listed[name]) for name in lot))
             found += [one for one in read if isinstance(one, Incident)]
             unreadable |= {name: one for name, one in zip(lot, read, strict=True) if isinstance(one, str)}
         return FoundIncidents(tuple(found), unreadable, frozenset(listed))
@@ -160,8 +162,7 @@ class Incidents:
         begun = await self._attempt(incident_id, update, channel, number)
         return begun is None or now >= begun.at + LEASE
 
-    async def _listed(self, since: str | None) -> tuple[dict[str, _Listed], dict[str, str]]:
-        """Return the names of each incident's objects, and the mark of each object."""
+    async def _listed(self, since: str | None) -> dict[str, _Listed]:
         import obstore
 
         found: dict[str, _Listed] = {}
@@ -176,15 +177,13 @@ class Incidents:
                 elif tried := _ATTEMPT.fullmatch(rest):
                     attempts = one.attempts.setdefault((int(tried[1]), tried[2]), {})
                     attempts.setdefault(int(tried[3]), set()).add(tried[4] or "")
+        self._marks = marks
         self._kept = {path: one for path, one in self._kept.items() if one[0] == marks.get(path)}
-        return found, marks
+        return found
 
-    async def _body(self, path: str, mark: str | None = None) -> bytes | None:
-        """Return an object.
-
-        :param mark: as it was listed: where it was read with this one, that is what it is
-        """
-        kept = self._kept.get(path)
+    async def _body(self, path: str) -> bytes | None:
+        """Return an object; one that was read with the mark that it had when it was listed last is that still."""
+        mark, kept = self._marks.get(path), self._kept.get(path)
         if kept is not None and kept[0] == mark:
             return kept[1]
         body = await objects.aread(self._store, path)
@@ -192,14 +191,13 @@ class Incidents:
             self._kept[path] = mark, body
         return body
 
-    async def _incident(self, name: str, listed: _Listed, marks: Mapping[str, str]) -> Incident | str | None:
+    async def _incident(self, name: str, listed: _Listed) -> Incident | str | None:
         """Return an incident, or why it cannot be read; ``None``: it was deleted meanwhile."""
         newest = max(listed.revisions)
-        path = f"{name}/{_revision(newest)}"
-        body = await self._body(path, marks.get(path))
+        body = await self._body(f"{name}/{_revision(newest)}")
         if body is None:
             return None
-        told = [self._notification(name, *key, attempts, marks) for key, attempts in sorted(listed.attempts.items())]
+        told = [self._notification(name, *key, attempts) for key, attempts in sorted(listed.attempts.items())]
         notified = tuple(await asyncio.gather(*told))
         try:
             found = Incident.model_validate_json(body)
@@ -211,16 +209,14 @@ class Incidents:
             return _unreadable(name, f"revision {newest} says that it is revision {found.revision} of {found.id}")
         return found.model_copy(update={"notified": notified})
 
-    async def _notification(
-        self, name: str, update: int, channel: str, attempts: dict[int, set[str]], marks: Mapping[str, str]
-    ) -> Notification:
+    async def _notification(self, name: str, update: int, channel: str, attempts: dict[int, set[str]]) -> Notification:
         last = max(attempts)
         sent = next((number for number, known in attempts.items() if ".sent" in known), None)
         if sent is not None:
-            taken = await self._attempt(name, update, channel, sent, ".sent", marks=marks)
+            taken = await self._attempt(name, update, channel, sent, ".sent")
             return Notification(update=update, channel=channel, attempts=last, sent=taken.at if taken else None)
         failed = max((number for number, known in attempts.items() if ".failed" in known), default=None)
-        why = await self._attempt(name, update, channel, failed, ".failed", marks=marks) if failed is not None else None
+        why = await self._attempt(name, update, channel, failed, ".failed") if failed is not None else None
         return Notification(
             update=update,
             channel=channel,
@@ -230,18 +226,8 @@ class Incidents:
             given_up=last >= (ATTEMPTS if ".failed" in attempts[last] else 2 * ATTEMPTS),
         )
 
-    async def _attempt(
-        self,
-        name: str,
-        update: int,
-        channel: str,
-        number: int,
-        what: str = "",
-        *,
-        marks: Mapping[str, str] = MappingProxyType({}),
-    ) -> Telling | None:
-        path = f"{name}/{_attempt(update, channel, number, what)}"
-        body = await self._body(path, marks.get(path))
+    async def _attempt(self, name: str, update: int, channel: str, number: int, what: str = "") -> Telling | None:
+        body = await self._body(f"{name}/{_attempt(update, channel, number, what)}")
         try:
             return None if body is None else Telling.model_validate_json(body)
         except ValidationError:

@@ -243,19 +243,29 @@ def test_each_step_keeps_its_turn_and_its_place_whatever_a_clear_renews(play_of:
     ]
 
 
-def test_what_flexdeploy_is_at_work_on_is_seen_to_its_end_although_it_would_not_be_done_now(play_of: Any) -> None:
-    """Else what follows could neither go on nor be left undone, and whoever clears what it names clears for ever."""
-    play = play_of(stage("DEV"), stage("TEST", approval={}, before=[RESTART_IT]))
+def approved_with_a_restart(play_of: Any, *, seconds: float) -> tuple[Run, Play]:
+    """Return a run whose next step is a restart in TEST, which takes so long."""
+    play: Play = play_of(stage("DEV"), stage("TEST", approval={}, before=[RESTART_IT]))
     run = begun(play)
     through(run, "build", "DEV.deploy")
     run.do("TEST.approve")
     run.answer("TEST.approve", "Approve")
-    play.vendor.turn(utility_seconds=0.4)
-    assert run.do("TEST.restart", look=0.0).state == "deferred"
+    play.vendor.turn(utility_seconds=seconds)
+    return run, play
+
+
+def asked_anew_and_marked(run: Run) -> None:
+    """Clear the approval with all that follows, and mark it before anybody has answered anew."""
     run.clear("TEST.approve", "TEST.restart", "TEST.deploy")
-    # It asks anew, and is marked before anybody has answered.
     run.do("TEST.approve")
     marked(run, "TEST.approve")
+
+
+def test_what_flexdeploy_is_at_work_on_is_seen_to_its_end_although_it_would_not_be_done_now(play_of: Any) -> None:
+    """Else what follows could neither go on nor be left undone, and whoever clears what it names clears for ever."""
+    run, play = approved_with_a_restart(play_of, seconds=0.4)
+    assert run.do("TEST.restart", look=0.0).state == "deferred"
+    asked_anew_and_marked(run)
     through(run, "TEST.restart")
     assert run.step("TEST.restart").state is StepState.DONE
     done = run.do("TEST.deploy")
@@ -268,20 +278,13 @@ def test_what_flexdeploy_is_at_work_on_is_seen_to_its_end_although_it_would_not_
 
 
 def test_where_what_failed_would_not_be_done_anew_what_follows_is_left_undone_for_the_true_reason(play_of: Any) -> None:
-    play = play_of(stage("DEV"), stage("TEST", approval={}, before=[RESTART_IT]))
-    run = begun(play)
-    through(run, "build", "DEV.deploy")
-    run.do("TEST.approve")
-    run.answer("TEST.approve", "Approve")
-    play.vendor.turn(utility_seconds=3600.0)
+    run, play = approved_with_a_restart(play_of, seconds=3600.0)
     run.do("TEST.restart", look=0.0)
     [request] = run.step("TEST.restart").requests
     play.vendor.abort(request)
     assert resumed(run, "TEST.restart").state == "failed"
     assert "TEST.restart (workflow request" in str(run.do("TEST.deploy").error), "while it could be done anew"
-    run.clear("TEST.approve", "TEST.restart", "TEST.deploy")
-    run.do("TEST.approve")
-    marked(run, "TEST.approve")
+    asked_anew_and_marked(run)
     assert [run.do(name).state for name in ("TEST.restart", "TEST.deploy")] == ["skipped", "skipped"]
     assert "TEST has not been approved" in run.step("TEST.deploy").detail
     assert (run.do("close").state, run.record.outcome) == ("failed", PromotionOutcome.FAILED)
