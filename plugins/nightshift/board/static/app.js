@@ -9,6 +9,7 @@ import { Nights } from "./nights.js";
 import { OverviewView } from "./overview.js";
 import { Glyph } from "./parts.js";
 import { VIEWS, usePlace } from "./place.js";
+import { PressDialog } from "./press.js";
 import { Promotions } from "./promotions.js";
 import { Tab } from "./tab.js";
 import { shortly, useZone } from "./time.js";
@@ -26,8 +27,11 @@ export function Nightshift({ dagId, runId }) {
   const ready = useSettledHost();
   const place = usePlace();
   if (!ready) return h("div", { className: "ns", "aria-busy": true });
-  if (dagId !== undefined) return h("div", { className: "ns ns-tab" }, h(Tab, { dagId, runId, place }));
-  return h("div", { className: "ns ns-page" }, h(Head, { place }), h("div", { className: "ns-view" }, h(View, { place })));
+  if (dagId !== undefined) return h("div", { className: "ns ns-tab" }, h(Tab, { dagId, runId, place }), h(PressDialog));
+  return h(
+    "div", { className: "ns ns-page" },
+    h(Head, { place }), h("div", { className: "ns-view" }, h(View, { place })), h(PressDialog),
+  );
 }
 
 let settled = false;

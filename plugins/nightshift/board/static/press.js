@@ -1,9 +1,34 @@
 /** What can be pressed: a button, and a dialog that says what will happen before anything does. */
 
-import { Alert, Button, Dialog, Fragment, Input, NativeSelect, Portal, Textarea, h, useId, useState } from "./host.js";
+import {
+  Alert, Button, Dialog, Fragment, Input, NativeSelect, Portal, Textarea, h, useEffect, useId, useLocation, useState,
+  useSyncExternalStore,
+} from "./host.js";
 import { Refused, refresh, send } from "./api.js";
 import { Glyph } from "./parts.js";
 import { momentOf, useZone } from "./time.js";
+
+/** What somebody has opened. It stays open when what offered it is gone, as it is once it was done. */
+const opened = {
+  press: null,
+  listeners: new Set(),
+  subscribe(listener) {
+    opened.listeners.add(listener);
+    return () => opened.listeners.delete(listener);
+  },
+  set(press) {
+    opened.press = press;
+    for (const listener of opened.listeners) listener();
+  },
+};
+
+/** The dialog of what is opened, once for all that can be pressed. Who goes to another place leaves it. */
+export function PressDialog() {
+  const press = useSyncExternalStore(opened.subscribe, () => opened.press);
+  const { key } = useLocation();
+  useEffect(() => () => opened.set(null), [key]);
+  return press && h(Confirm, { press, onClose: () => opened.set(null) });
+}
 
 const NOTHING = { stage: "asking", done: 0, why: null, said: "" };
 
@@ -13,7 +38,6 @@ const NOTHING = { stage: "asking", done: 0, why: null, said: "" };
  * @param {{press: import("./types.js").Press, size?: string, main?: boolean}} props
  */
 export function PressButton({ press, size = "sm", main = false }) {
-  const [open, setOpen] = useState(false);
   const needs = useId();
   const variant = main && press.allowed ? "solid" : "outline";
   return h(
@@ -24,12 +48,11 @@ export function PressButton({ press, size = "sm", main = false }) {
         size, variant, colorPalette: press.danger ? "danger" : "brand", "aria-haspopup": "dialog",
         "aria-disabled": !press.allowed || undefined, "aria-describedby": press.allowed ? undefined : needs,
         className: press.allowed ? "ns-press" : "ns-press ns-forbidden",
-        onClick: () => press.allowed && setOpen(true),
+        onClick: () => press.allowed && opened.set(press),
       },
       !press.allowed && h(Glyph, { of: "lock" }), press.label, " …",
     ),
     !press.allowed && h("span", { id: needs, className: "ns-needs" }, `Needs: ${press.needs}`),
-    open && h(Confirm, { press, onClose: () => setOpen(false) }),
   );
 }
 

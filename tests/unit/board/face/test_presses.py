@@ -47,6 +47,32 @@ def test_what_was_pressed_is_looked_at_again_at_once(host: Host, open_page: Open
     assert len(host.laid.asked["nights"]) > before
 
 
+def test_what_was_done_is_told_though_it_is_not_offered_any_more(host: Host, open_page: OpenPage) -> None:
+    page = open_page(host.url)
+    page.goto(PANEL)
+    page.get_by_role("button", name="Publish again").click()
+    dialog = page.get_by_role("dialog").filter(has_text="Back")
+    host.laid.answers[f"nights/flexnet/entitlement/{LAST}"] = cell().model_copy(update={"presses": ()})
+    dialog.get_by_role("button", name="Publish again").click()
+    page.get_by_role("button", name="Publish again", include_hidden=True).first.wait_for(state="detached")
+    page.get_by_text("Done", exact=True).wait_for()
+    page.get_by_role("button", name="Close").last.click()
+    page.get_by_text("Done", exact=True).wait_for(state="detached")
+    assert len(host.laid.sent) == 1
+
+
+def test_a_dialog_is_left_with_its_place(host: Host, open_page: OpenPage) -> None:
+    page = open_page(host.url)
+    page.goto(PANEL)
+    page.get_by_role("link", name="Promotions").click()
+    page.get_by_role("article", name="finance_sync").get_by_role("button", name="Hold").click()
+    back = page.get_by_role("button", name="Back")
+    back.wait_for()
+    page.go_back()
+    back.wait_for(state="detached")
+    assert host.laid.sent == []
+
+
 def test_a_refusal_is_told_and_nothing_is_called_done(host: Host, open_page: OpenPage) -> None:
     host.laid.refusals["api/v2/dags/flexnet_reports/force"] = (403, {"detail": "Forbidden"})
     page = open_page(host.url)
