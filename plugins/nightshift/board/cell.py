@@ -20,7 +20,7 @@ from nightshift.board.models import (
     TableLine,
     Trouble,
 )
-from nightshift.board.nights import PATIENCE, due_at, moment, note_of, overlaid, runs_seen
+from nightshift.board.nights import PATIENCE, Promise, moment, note_of, overlaid, runs_seen
 from nightshift.board.people import Person
 from nightshift.board.presses import CellPlace, cell_presses, gap_of, run_path
 from nightshift.board.runs import RunSeen, runs_of_nights
@@ -55,13 +55,12 @@ async def cell_detail(
         index.read(nights=around, sources={source: [report]}, patience=PATIENCE), runs_seen({source: section}, around)
     )
     nights = grid.reports[source, report]
-    states = {
-        one: overlaid(nights.cell(one), seen.get((dag_id, one), ()), group, due_at(section, nights, one, now), now)
-        for one in around
-    }
+    promise = Promise.of(section, nights, now)
+    dues = {one: promise.kept_by(one) if promise else None for one in {*around, night}}
+    states = {one: overlaid(nights.cell(one), seen.get((dag_id, one), ()), group, dues[one], now) for one in around}
     runs = await asyncio.to_thread(runs_of_nights, [dag_id], [night], {dag_id: section.zone}, whole=True)
     here = runs.get((dag_id, night), [])
-    cell, due = nights.cell(night), due_at(section, nights, night, now)
+    cell, due = nights.cell(night), dues[night]
     checks, extract, more = await _from_lake(lake, nights, cell)
     place = CellPlace(
         source=source,

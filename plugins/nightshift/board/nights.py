@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from nightshift.board.answering import trouble
@@ -17,6 +19,9 @@ from nightshift.nights.bounds import end_of, last_night
 from nightshift.nights.cells import GOOD, Cell, ReportNights
 
 if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
+
+    from nightshift.config.due import Due
     from nightshift.config.reports import Source
     from nightshift.nights.cells import Grid
     from nightshift.nights.index import NightIndex
@@ -115,22 +120,39 @@ def has_failed(runs: Sequence[RunSeen], group: str) -> bool:
     )
 
 
-def due_at(source: Source, nights: ReportNights, night: str, now: datetime) -> datetime | None:
-    """Return when a night of a report is to be there; ``None``: no such promise.
+@dataclass(frozen=True)
+class Promise:
+    """When the nights of a report are to be there.
 
-    Nobody promised a night from before the report came home for the first time, unless the configuration says since
-    when; of one that never came, nobody waits for more than the last night that is over.
+    :param begins: the first night of which that was promised
+    :param zone: the zone whose midnight ends a night
     """
-    due, begins = source.due_of(nights.report), source.since_of(nights.report)
-    if due is None:
-        return None
-    if begins is None:
-        begins = min(nights.history.nights if nights.history else (), default=None)
-    if night < (begins or last_night(source.zone, now).isoformat()):
-        return None
-    return due.after(end_of(date.fromisoformat(night), source.zone))
+
+    due: Due
+    begins: str
+    zone: ZoneInfo
+
+    @classmethod
+    def of(cls, source: Source, nights: ReportNights, now: datetime) -> Promise | None:
+        """Return what is promised of a report; ``None``: nothing.
+
+        Nobody promised a night from before the report came home for the first time, unless the configuration says since
+        when; of one that never came, nobody waits for more than the last night that is over.
+        """
+        due, begins = source.due_of(nights.report), source.since_of(nights.report)
+        if due is None:
+            return None
+        first = next(iter(nights.history.nights), None) if nights.history else None
+        return cls(due, begins or first or last_night(source.zone, now).isoformat(), source.zone)
+
+    def kept_by(self, night: str) -> datetime | None:
+        """Return the moment by which a night is to be there; ``None``: nobody waits for it."""
+        if night < self.begins:
+            return None
+        return self.due.after(end_of(date.fromisoformat(night), self.zone))
 
 
+@lru_cache(maxsize=8192)
 def moment(text: str | None) -> datetime | None:
     """Return an ISO 8601 moment of the lake; ``None`` where it is none."""
     return datetime.fromisoformat(text) if text and microseconds_of(text) is not None else None
@@ -173,11 +195,11 @@ def _says_more(cell: Cell, state: CellState, runs: Sequence[RunSeen], due: datet
 def _row(grid: Grid, runs: _Runs, config: Configured, source: str, report: str, now: datetime) -> ReportRow:
     section, dag_id = config.sources[source], dag_of(source)
     nights: ReportNights = grid.reports[source, report]
-    group, due = section.groups[report], section.due_of(report)
+    group, promise = section.groups[report], Promise.of(section, nights, now)
     states, rows, shades, notes = [], [], [], {}
     for night in grid.nights:
         cell, seen = nights.cell(night), runs.get((dag_id, night), ())
-        at = due_at(section, nights, night, now) if due else None
+        at = promise.kept_by(night) if promise else None
         state = overlaid(cell, seen, group, at, now)
         states.append(state)
         rows.append(cell.rows)
@@ -188,8 +210,8 @@ def _row(grid: Grid, runs: _Runs, config: Configured, source: str, report: str, 
         source=source,
         report=report,
         dag_id=dag_id,
-        due=due.clock if due else "",
-        due_timezone=due.timezone if due else "",
+        due=promise.due.clock if promise else "",
+        due_timezone=promise.due.timezone if promise else "",
         states=tuple(states),
         rows=tuple(rows),
         shade=tuple(shades),

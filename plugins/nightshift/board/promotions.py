@@ -19,7 +19,7 @@ from nightshift.board.models import BoardPart, Lane, PromotionLine, Trouble
 from nightshift.config.promotions import Application
 from nightshift.lake.errors import Damaged
 from nightshift.lake.store import Lake
-from nightshift.promotion.index import Index, kept_standing, read_index, read_standing
+from nightshift.promotion.index import Index, RecordSummary, kept_standing, read_index, read_standing
 from nightshift.promotion.record import PromotionRecord
 from nightshift.promotion.standing import Standing
 from nightshift.promotion.store import Records
@@ -52,6 +52,8 @@ class Promotions:
         self._looks: dict[str, asyncio.Task[Standing]] = {}
         self._looking = asyncio.Semaphore(LOOKS_AT_ONCE)
         self._reading = asyncio.Semaphore(READS_AT_ONCE)
+        self._pages: dict[str, dict[str, tuple[str, PromotionRecord]]] = {}
+        """Application → run → its record with the mark of its content, of the page that was asked for last."""
 
     async def lanes(self, config: Configured, dags: Collection[str]) -> tuple[tuple[Lane, ...], tuple[Trouble, ...]]:
         """Return the lanes of the applications whose DAGs are given, in the order of the configuration."""
@@ -99,10 +101,10 @@ class Promotions:
                     key=lambda one: one.opened,
                     reverse=True,
                 )
-                records = await self._read(store, [one.run_id for one in older[:PAGE]])
+                records = await self._page(store, name, older[:PAGE])
         except Exception as error:
             return (), None, (trouble(BoardPart.PROMOTIONS, error, name),)
-        lines = tuple(promotion_line(one, stages) for one in records.values())
+        lines = tuple(promotion_line(one, stages) for one in records)
         more = older[PAGE - 1].opened if len(older) > PAGE else None
         return lines, more, tuple(_damages(name, index))
 
@@ -139,6 +141,15 @@ class Promotions:
             found = await read_standing(store, anew=at_once)
         self._looked[name] = time.monotonic()
         return found
+
+    async def _page(self, store: Records, name: str, asked: Sequence[RecordSummary]) -> list[PromotionRecord]:
+        """Return the records of a page; what has not changed since it was read last is not read anew."""
+        kept, marks = self._pages.get(name, {}), {one.run_id: one.mark for one in asked}
+        same = {run_id: kept[run_id] for run_id, mark in marks.items() if run_id in kept and kept[run_id][0] == mark}
+        read = await self._read(store, [run_id for run_id in marks if run_id not in same])
+        now = same | {run_id: (marks[run_id], record) for run_id, record in read.items()}
+        self._pages[name] = now
+        return [now[run_id][1] for run_id in marks if run_id in now]
 
     async def _read(self, store: Records, run_ids: Sequence[str]) -> dict[str, PromotionRecord]:
         async def one(run_id: str) -> PromotionRecord | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
@@ -47,11 +48,16 @@ class Due:
         that the clock shows this. Of an hour that comes twice the second counts, and one that is skipped is as much
         later.
         """
-        zone = ZoneInfo(self.timezone)
-        day = ended.astimezone(zone).date()
-        found = self._on(day, zone)
-        return found if found > ended else self._on(day + timedelta(days=1), zone)
+        return _after(ended, self.clock, ZoneInfo(self.timezone))
 
-    def _on(self, day: date, zone: ZoneInfo) -> datetime:
-        shown = datetime.combine(day, time.fromisoformat(self.clock), zone)
-        return max(shown.replace(fold=fold).astimezone(UTC) for fold in (0, 1))
+
+@lru_cache(maxsize=4096)
+def _after(ended: datetime, clock: str, zone: ZoneInfo) -> datetime:
+    day = ended.astimezone(zone).date()
+    found = _on(day, clock, zone)
+    return found if found > ended else _on(day + timedelta(days=1), clock, zone)
+
+
+def _on(day: date, clock: str, zone: ZoneInfo) -> datetime:
+    shown = datetime.combine(day, time.fromisoformat(clock), zone)
+    return max(shown.replace(fold=fold).astimezone(UTC) for fold in (0, 1))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 DAY = timedelta(days=1)
 _SECOND = timedelta(seconds=1)
 
 
+@lru_cache(maxsize=4096)
 def begin_of(night: date, zone: ZoneInfo) -> datetime:
     """Return the moment, in UTC, from which on no clock in ``zone`` shows a day before ``night``.
 

@@ -6,7 +6,9 @@ before it is made: who creates it, sends. What came of it is one more object. A 
 perhaps told the channel: after :data:`LEASE` the next attempt is another's, with the same key, so that the receiver
 knows the message again. At least once, then, and never by two at the same time.
 
-The ids begin with their night, so one listing from a night on has the names of all that is newer.
+The ids begin with their night, so one listing from a night on has the names of all that is newer. What the watch has
+read of them it keeps in ``watch/incidents.msgpack``, each with the mark that the store gave its content: of what has that
+mark still, nobody has to ask again.
 """
 
 from __future__ import annotations
@@ -20,9 +22,11 @@ from datetime import UTC, datetime, timedelta
 from statistics import fmean, median
 from typing import TYPE_CHECKING
 
+import msgspec
 from pydantic import AwareDatetime, ValidationError
 
 from nightshift.lake import objects
+from nightshift.nesting import UNREADABLE
 from nightshift.watch.incident import Incident, IncidentKind, Notification, Outcome, Recorded
 
 if TYPE_CHECKING:
@@ -37,6 +41,9 @@ log = logging.getLogger(__name__)
 FOLDER = "incidents"
 KEPT = 20
 """Revisions of an incident that are kept."""
+BESIDE = "watch/incidents.msgpack"
+MOST_BESIDE = 2_000
+"""Objects that are kept in one, those of the newest nights."""
 LEASE = timedelta(minutes=10)
 """After that an attempt of which nothing is known counts as made by one that has died."""
 ATTEMPTS = 6
@@ -44,6 +51,8 @@ PAUSES = (timedelta(0), timedelta(minutes=1), timedelta(minutes=5), timedelta(mi
 """How long after an attempt that failed the next one is made; the last pause for all further ones."""
 AT_ONCE = 50
 _MOST_WORDS = 300
+_Bodies = dict[str, tuple[str, bytes]]
+"""Object → its mark, and its content."""
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 _REVISION = re.compile(r"r(\d{6})\.json")
 _ATTEMPT = re.compile(r"u(\d{6})\.([A-Za-z0-9_-]+)\.(\d{2})(\.sent|\.failed)?\.json")
@@ -80,9 +89,11 @@ class _Listed:
 
     :param revisions: their numbers
     :param attempts: update and channel → number of the attempt → what is known of it: ``""``, ``.sent`` or ``.failed``
+    :param marks: all of them, each with its mark
     """
 
     revisions: set[int] = field(default_factory=set)
+    marks: list[tuple[str, str]] = field(default_factory=list)
     attempts: dict[tuple[int, str], dict[int, set[str]]] = field(default_factory=dict)
 
 
@@ -98,14 +109,20 @@ class Incidents:
         self._store: ObjectStore = lake.objects(FOLDER)
         self._marks: dict[str, str] = {}
         """Of each object, as it was listed last."""
-        self._kept: dict[str, tuple[str, bytes]] = {}
-        """What was read of them, with the mark that it had."""
+        self._bodies: _Bodies = {}
+        """What was read of them."""
+        self._beside: _Bodies | None = None
+        """What of it is kept for whoever looks next; ``None``: nobody has looked yet."""
+        self._incidents: dict[str, tuple[list[tuple[str, str]], Incident | str | None]] = {}
+        """What they tell of an incident, with the marks of all of its objects."""
 
     async def read(self, since: str | None = None) -> FoundIncidents:
         """Return the incidents, and which of them cannot be read.
 
         :param since: the first night that counts; default: all there are
         """
+        if self._beside is None:
+            self._bodies = self._beside = _decoded(await objects.aread(self.lake.objects(), BESIDE))
         listed = await self._listed(since)
         found: list[Incident] = []
         unreadable: dict[str, str] = {}
@@ -116,6 +133,18 @@ class Incidents:
             found += [one for one in read if isinstance(one, Incident)]
             unreadable |= {name: one for name, one in zip(lot, read, strict=True) if isinstance(one, str)}
         return FoundIncidents(tuple(found), unreadable, frozenset(listed))
+
+    async def keep(self) -> None:
+        """Keep what was read, for whoever looks next; where that fails, that one reads it again."""
+        newest = sorted(self._bodies.items(), reverse=True)[:MOST_BESIDE]
+        if (kept := dict(newest)) == self._beside:
+            return
+        try:
+            await objects.awrite(self.lake.objects(), BESIDE, msgspec.msgpack.encode(kept))
+        except Exception as error:
+            log.warning("What was read of the incidents could not be kept: %s", type(error).__name__)
+        else:
+            self._beside = kept
 
     async def write(self, incident: Incident) -> bool:
         """Write the next revision of an incident; say whether nobody else has.
@@ -172,27 +201,35 @@ class Incidents:
                 marks[entry["path"]] = objects.mark_of(entry)
                 name, _, rest = entry["path"].partition("/")
                 one = found.setdefault(name, _Listed())
+                one.marks.append((entry["path"], marks[entry["path"]]))
                 if revision := _REVISION.fullmatch(rest):
                     one.revisions.add(int(revision[1]))
                 elif tried := _ATTEMPT.fullmatch(rest):
                     attempts = one.attempts.setdefault((int(tried[1]), tried[2]), {})
                     attempts.setdefault(int(tried[3]), set()).add(tried[4] or "")
         self._marks = marks
-        self._kept = {path: one for path, one in self._kept.items() if one[0] == marks.get(path)}
+        self._bodies = {path: one for path, one in self._bodies.items() if one[0] == marks.get(path)}
+        self._incidents = {name: one for name, one in self._incidents.items() if name in found}
         return found
 
     async def _body(self, path: str) -> bytes | None:
         """Return an object; one that was read with the mark that it had when it was listed last is that still."""
-        mark, kept = self._marks.get(path), self._kept.get(path)
+        mark, kept = self._marks.get(path), self._bodies.get(path)
         if kept is not None and kept[0] == mark:
             return kept[1]
         body = await objects.aread(self._store, path)
         if mark is not None and body is not None:
-            self._kept[path] = mark, body
+            self._bodies[path] = mark, body
         return body
 
     async def _incident(self, name: str, listed: _Listed) -> Incident | str | None:
         """Return an incident, or why it cannot be read; ``None``: it was deleted meanwhile."""
+        kept = self._incidents.get(name)
+        if kept is None or kept[0] != listed.marks:
+            self._incidents[name] = kept = (listed.marks, await self._read(name, listed))
+        return kept[1]
+
+    async def _read(self, name: str, listed: _Listed) -> Incident | str | None:
         newest = max(listed.revisions)
         body = await self._body(f"{name}/{_revision(newest)}")
         if body is None:
@@ -236,8 +273,8 @@ class Incidents:
 
 
 def read(lake: Lake, since: str | None = None) -> tuple[Incident, ...]:
-    """Return the incidents of a lake that can be read, the oldest night first. Blocks: one listing, and two small
-    objects an incident.
+    """Return the incidents of a lake that can be read, the oldest night first. Blocks: one listing, one object with what
+    the watch has read, and two small ones for each incident that is newer.
 
     :param since: the first night that counts; default: all there are
     """
@@ -268,6 +305,13 @@ def restored(incidents: Iterable[Incident]) -> Restored:
     if not times:
         return Restored(incidents=0)
     return Restored(incidents=len(times), mean=fmean(times), median=median(times), longest=max(times))
+
+
+def _decoded(kept: bytes | None) -> _Bodies:
+    try:
+        return {} if kept is None else msgspec.msgpack.decode(kept, type=_Bodies)
+    except UNREADABLE:
+        return {}
 
 
 def _unreadable(name: str, why: str) -> str:

@@ -182,6 +182,7 @@ class _Watch:
         tried = await tell_all(self.incidents, known, channels, self.now, base_url=base_url)
         unseen = [Unseen(of=of, why=why) for of, why in blind.items()]
         unseen += [Unseen(of=each.report, why=f"{title_of(one)}{_UNTOLD}") for one in untold for each in one.members]
+        await self.incidents.keep()
         await self.memory.looked(by, self.now, unseen)
         dag = self.now if by == "dag" else remembered.looked["dag"].at if "dag" in remembered.looked else None
         return WatchResult(

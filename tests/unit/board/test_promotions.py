@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from nightshift.board.models import Lane, Lanes, LaneStage, StageState, TimeLine, WaitFor
+from nightshift.board.models import Lane, Lanes, LaneStage, PromotionLine, StageState, TimeLine, WaitFor
 from nightshift.lake.store import Lake
 from nightshift.promotion.index import keep_index
 from nightshift.promotion.record import PromotionOutcome, StepKind, StepState, Verdict, VerdictWord
@@ -209,6 +209,36 @@ async def test_the_time_line_comes_in_pages(ada: Any, lake: Lake) -> None:
     ]
     assert (len(first.promotions), second.before) == (30, None)
     assert (await ada.get("api/promotions/portal", params={"before": "yesterday"})).status_code == 422
+
+
+async def test_of_a_time_line_only_what_has_changed_is_read_again(
+    ada: Any, lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records = Records(lake, "portal")
+    for number in (1, 2):
+        await records.write(promoted(number, ONE))
+    begun = await records.write(record(3, outcome=None, version=TWO))
+    asked: list[str] = []
+    read = Records.read
+
+    async def counted(self: Records, run_id: str) -> Any:
+        asked.append(run_id)
+        return await read(self, run_id)
+
+    monkeypatch.setattr(Records, "read", counted)
+
+    async def shown() -> tuple[PromotionLine, ...]:
+        asked.clear()
+        return TimeLine.model_validate_json((await ada.get("api/promotions/portal")).content).promotions
+
+    first = await shown()
+    assert [one.run_id for one in first] == [run_of(3), run_of(2), run_of(1)]
+    assert await shown() == first
+    again = len(asked)
+    await records.write(begun.with_step(deploy("DEV", TWO, 181)))
+    later = await shown()
+    assert ([step.task for step in later[0].steps], later[1:]) == (["DEV.deploy"], first[1:])
+    assert len(asked) == again + 1
 
 
 async def test_whatever_a_record_says_is_text_and_no_link(ada: Any, lake: Lake) -> None:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from nightshift.lake import objects
@@ -22,6 +23,20 @@ NOW = datetime(2026, 11, 28, 6, 5, tzinfo=UTC)
 @pytest.fixture
 def lake(tmp_path: Path) -> Lake:
     return Lake.from_url(str(tmp_path / "lake"))
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The objects that are read."""
+    names: list[str] = []
+    aread = objects.aread
+
+    async def counted(store: Any, name: str) -> bytes | None:
+        names.append(name)
+        return await aread(store, name)
+
+    monkeypatch.setattr(objects, "aread", counted)
+    return names
 
 
 def incident(night: str = "2026-11-27", report: str = "flexnet/usage", **changes) -> Incident:
@@ -171,31 +186,95 @@ def test_the_time_to_restore_is_from_due_to_there() -> None:
     assert restored([incident()]).mean is None
 
 
-async def test_who_looks_again_reads_only_what_has_changed(
-    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked: list[str] = []
-    aread = objects.aread
-
-    async def counted(store: Any, name: str) -> bytes | None:
-        asked.append(name)
-        return await aread(store, name)
-
-    monkeypatch.setattr(objects, "aread", counted)
+async def test_who_looks_again_reads_only_what_has_changed(lake: Lake, tmp_path: Path, asked: list[str]) -> None:
     for night in ("2026-11-26", "2026-11-27"):
         await Incidents(lake).write(incident(night))
         await Incidents(lake).claim(incident(night), 1, "team", NOW)
         await Incidents(lake).note(incident(night).id, 1, "team", 1, NOW, error=None)
     kept = Incidents(lake)
     first = await kept.read()
-    assert len(asked) == 4
+    assert len(asked) == 5
+    assert asked[0] == incidents.BESIDE
     assert await kept.read() == first
-    assert len(asked) == 4
+    assert len(asked) == 5
     await Incidents(lake).write(incident(revision=2, press="once"))
     assert [one.press for one in (await kept.read()).incidents] == ["", "once"]
-    assert asked[4:] == [f"{incident().id}/r000002.json"]
+    assert asked[5:] == [f"{incident().id}/r000002.json"]
     # Whatever else may not be: an object that was put there anew is another one.
     body = incident("2026-11-26", press="by hand").model_dump_json(exclude={"notified"})
     (tmp_path / "lake" / "incidents" / incident("2026-11-26").id / "r000001.json").write_text(body)
     assert [one.press for one in (await kept.read()).incidents] == ["by hand", "once"]
     assert await kept.read() == await Incidents(lake).read()
+
+
+async def test_what_one_has_read_another_does_not_read_again(lake: Lake, asked: list[str]) -> None:
+    nights = [f"2026-11-{day}" for day in range(20, 28)]
+    for night in nights:
+        await Incidents(lake).write(incident(night))
+        await Incidents(lake).claim(incident(night), 1, "team", NOW)
+        await Incidents(lake).note(incident(night).id, 1, "team", 1, NOW, error=None)
+    first = Incidents(lake)
+    found = await first.read()
+    await first.keep()
+    asked.clear()
+    assert await Incidents(lake).read() == found
+    assert asked == [incidents.BESIDE]
+    await Incidents(lake).write(incident(nights[3], revision=2, press="once"))
+    asked.clear()
+    later = await Incidents(lake).read()
+    assert asked == [incidents.BESIDE, f"{incident(nights[3]).id}/r000002.json"]
+    assert [one.press for one in later.incidents] == ["", "", "", "once", "", "", "", ""]
+
+
+async def test_what_was_kept_is_believed_of_the_very_objects_alone(lake: Lake, tmp_path: Path) -> None:
+    await Incidents(lake).write(incident())
+    first = Incidents(lake)
+    await first.read()
+    await first.keep()
+    written = tmp_path / "lake" / "incidents" / incident().id / "r000001.json"
+    written.write_text(incident(press="by hand").model_dump_json(exclude={"notified"}))
+    assert [one.press for one in (await Incidents(lake).read()).incidents] == ["by hand"]
+    written.unlink()
+    assert (await Incidents(lake).read()).incidents == ()
+
+
+@pytest.mark.parametrize("damage", [b"", b"\xc1", b"[1]", msgspec.msgpack.encode({"a": ["m", 7]})])
+async def test_a_damaged_object_of_what_was_kept_is_written_anew(lake: Lake, tmp_path: Path, damage: bytes) -> None:
+    await Incidents(lake).write(incident())
+    beside = tmp_path / "lake" / incidents.BESIDE
+    beside.parent.mkdir()
+    beside.write_bytes(damage)
+    reader = Incidents(lake)
+    assert (await reader.read()).incidents == (incident(),)
+    await reader.keep()
+    assert [name for name, _ in msgspec.msgpack.decode(beside.read_bytes()).items()] == [
+        f"{incident().id}/r000001.json"
+    ]
+
+
+async def test_a_look_is_not_lost_with_what_it_cannot_keep(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    await Incidents(lake).write(incident())
+    reader = Incidents(lake)
+    found = await reader.read()
+
+    async def failing(*_: Any) -> None:
+        raise OSError("the disk is full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(objects, "awrite", failing)
+        await reader.keep()
+    assert await reader.read() == found
+    await reader.keep()
+    assert await Incidents(lake).read() == found
+
+
+async def test_no_more_is_kept_than_the_newest(lake: Lake, monkeypatch: pytest.MonkeyPatch, asked: list[str]) -> None:
+    monkeypatch.setattr(incidents, "MOST_BESIDE", 2)
+    for day in range(20, 25):
+        await Incidents(lake).write(incident(f"2026-11-{day}"))
+    reader = Incidents(lake)
+    found = await reader.read()
+    await reader.keep()
+    asked.clear()
+    assert await Incidents(lake).read() == found
+    assert asked == [incidents.BESIDE, *(f"{incident(f'2026-11-{day}').id}/r000001.json" for day in (20, 21, 22))]

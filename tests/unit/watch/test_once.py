@@ -15,13 +15,14 @@ import pytest
 
 from include.standins.faults import Fault, FaultKind
 from include.standins.webhooks import ROUTING_KEY, WebHooksStandIn
+from nightshift.lake import objects
 from nightshift.lake.landing import Landing
 from nightshift.lake.store import Lake
 from nightshift.nights.failures import FailureKind, NightFailure
 from nightshift.nights.index import record_failure, record_published
 from nightshift.watch.airflow import NightRun
 from nightshift.watch.incident import IncidentKind, Outcome
-from nightshift.watch.incidents import LEASE, Incidents, read, restored
+from nightshift.watch.incidents import BESIDE, LEASE, Incidents, read, restored
 from nightshift.watch.memory import LastLook, Memory
 from nightshift.watch.once import SILENT, WatchResult, watch_once
 from tests.published import publish_night
@@ -107,6 +108,8 @@ def test_a_night_that_is_missing_is_told_once_and_closed_when_it_is_there(
         ("on_call", incident.updates[-1].number, True),
     ]
     assert restored([incident]).incidents == 1
+    # What a look has read the next one does not read again.
+    assert f"{incident.id}/r{incident.revision:06d}.json".encode() in (objects.read(lake.objects(), BESIDE) or b"")
 
 
 def test_many_watchers_at_once_make_one_incident_and_send_one_message(look: Look, lake: Lake, pager) -> None:
