@@ -16,6 +16,9 @@ from nightshift.nights.bounds import end_of, last_night
 
 RUN_SECONDS = 1800
 SCHEDULED_SECONDS = 20
+"""For a run of the scheduler's own, where Airflow does not say that one is to be made."""
+OVERDUE_SECONDS = 300
+"""For one that Airflow says is to be made: a scheduler with much else to do is late."""
 DONE = frozenset({"success", "failed", "upstream_failed", "skipped", "removed"})
 BAD = frozenset({"failed", "upstream_failed"})
 FAILED = "FAILED"
@@ -70,14 +73,22 @@ def start_run(api: Api, flow: Flow, night: str | None) -> str:
     api.unpause(flow.dag_id)
     wanted = night or flow.last_night()
     if not before and wanted == flow.last_night() and flow.is_settled(wanted):
-        until = time.monotonic() + SCHEDULED_SECONDS
-        while time.monotonic() < until:
+        began = time.monotonic()
+        while (waited := time.monotonic() - began) < SCHEDULED_SECONDS or (
+            waited < OVERDUE_SECONDS and _is_overdue(api, flow.dag_id)
+        ):
             for run in api.runs(flow.dag_id):
                 if run.get("partition_key") == wanted:
                     return str(run["dag_run_id"])
             time.sleep(0.5)
     at = datetime.now(UTC).isoformat()
     return api.trigger(flow.dag_id, partition_key=wanted, run_id=f"{wanted}__manual__{at}")
+
+
+def _is_overdue(api: Api, dag_id: str) -> bool:
+    """Say whether the scheduler has yet to make a run that is to begin now."""
+    at = api.call("GET", f"/api/v2/dags/{dag_id}")["next_dagrun_run_after"]
+    return at is not None and datetime.fromisoformat(at) <= datetime.now(UTC)
 
 
 def follow(api: Api, flow: Flow, say: Callable[[str], None]) -> None:

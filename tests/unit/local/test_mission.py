@@ -1,9 +1,10 @@
-"""The rows of the summary, as Airflow's API tells of the tasks."""
+"""Which run of a night is followed, and the rows of the summary, as Airflow's API tells of its tasks."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any
@@ -11,7 +12,8 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from include.local.mission import Flow, collect, summary
+from include.local import mission
+from include.local.mission import Flow, collect, start_run, summary
 from include.local.rest import Api
 from nightshift.config.reports import model_of
 
@@ -33,6 +35,9 @@ class Airflow:
         self.tasks: list[dict[str, Any]] = []
         self.returned: dict[str, Any] = {}
         self.raised: dict[str, tuple[str, str]] = {}
+        self.next_run: datetime | None = None
+        self.runs: list[list[str]] = []
+        self.started: list[str] = []
 
     def task(self, name: str, state: str) -> None:
         self.tasks.append({"task_id": name, "state": state, "try_number": 2, "duration": 1.25})
@@ -41,6 +46,11 @@ class Airflow:
         part = unquote(path).partition("/dagRuns/run/")[2].split("/")
         if path == "/auth/token":
             return {"access_token": "token"}
+        if path.endswith("/dags/exago_catalog"):
+            return {"next_dagrun_run_after": self.next_run and self.next_run.isoformat()}
+        if path.endswith("/dagRuns"):
+            there = self.runs.pop(0) if len(self.runs) > 1 else self.runs[0]
+            return {"dag_runs": [{"dag_run_id": f"{night}__scheduled__", "partition_key": night} for night in there]}
         if part[0] == "taskInstances" and len(part) == 1:
             return {"task_instances": self.tasks}
         if part[2:] == ["logs", "2"]:
@@ -59,14 +69,24 @@ def airflow() -> Airflow:
 def api(airflow: Airflow) -> Iterator[Api]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            found = airflow.answer(urlsplit(self.path).path)
+            self.reply(airflow.answer(urlsplit(self.path).path))
+
+        do_PATCH = do_GET  # noqa: N815 - so http.server calls it
+
+        def do_POST(self) -> None:
+            given = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            if self.path.endswith("/dagRuns"):
+                airflow.started.append(given["partition_key"])
+                self.reply({"dag_run_id": given["dag_run_id"]})
+            else:
+                self.do_GET()
+
+        def reply(self, found: Any) -> None:
             body = json.dumps(found).encode()
             self.send_response(404 if found is None else 200)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
-
-        do_POST = do_GET  # noqa: N815 - so http.server calls it
 
         def log_message(self, *_: object) -> None:
             pass
@@ -79,8 +99,46 @@ def api(airflow: Airflow) -> Iterator[Api]:
 
 @pytest.fixture
 def flow() -> Flow:
-    source = model_of("exago").model_validate({})
+    source = model_of("exago").model_validate({"settle_hours": 0})
     return Flow("exago_catalog", "exago", source, {"tree": "tree", "usage": "usage"}, run_id="run")
+
+
+def test_a_late_scheduler_is_waited_for_and_the_night_not_run_twice(
+    api: Api, airflow: Airflow, flow: Flow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mission, "SCHEDULED_SECONDS", 0.1)
+    night = flow.last_night()
+    airflow.next_run = datetime.now(UTC) - timedelta(minutes=1)
+    airflow.runs = [[], [], [], [night]]
+    assert start_run(api, flow, None) == f"{night}__scheduled__"
+    assert airflow.started == []
+
+
+@pytest.mark.parametrize("next_run", [None, timedelta(hours=3)])
+def test_a_night_that_the_scheduler_will_not_run_is_run(
+    api: Api, airflow: Airflow, flow: Flow, monkeypatch: pytest.MonkeyPatch, next_run: timedelta | None
+) -> None:
+    monkeypatch.setattr(mission, "SCHEDULED_SECONDS", 0.1)
+    airflow.next_run = next_run and datetime.now(UTC) + next_run
+    airflow.runs = [[]]
+    assert start_run(api, flow, None).startswith(f"{flow.last_night()}__manual__")
+    assert airflow.started == [flow.last_night()]
+
+
+def test_a_scheduler_that_never_comes_is_not_waited_for_without_end(
+    api: Api, airflow: Airflow, flow: Flow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mission, "SCHEDULED_SECONDS", 0.1)
+    monkeypatch.setattr(mission, "OVERDUE_SECONDS", 1.0)
+    airflow.next_run = datetime.now(UTC) - timedelta(minutes=1)
+    airflow.runs = [[]]
+    assert "__manual__" in start_run(api, flow, None)
+
+
+def test_another_night_than_the_last_is_run_at_once(api: Api, airflow: Airflow, flow: Flow) -> None:
+    airflow.next_run = datetime.now(UTC) - timedelta(minutes=1)
+    airflow.runs = [[]]
+    assert start_run(api, flow, "2026-11-02").startswith("2026-11-02__manual__")
 
 
 def test_a_published_report_is_a_row_of_numbers(api: Api, airflow: Airflow, flow: Flow) -> None:
