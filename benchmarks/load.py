@@ -276,6 +276,8 @@ def _await_dag(airflow: LocalAirflow, dag_id: str) -> None:
         found = airflow.api.call("GET", f"/api/v2/dags?dag_id_pattern={dag_id}")
         if found["dags"]:
             return
+        if broken := airflow.api.call("GET", "/api/v2/importErrors")["import_errors"]:
+            raise RuntimeError(f"{dag_id} cannot be parsed: {broken[0]['stack_trace']}")
         time.sleep(1)
     raise RuntimeError(f"{dag_id} was not parsed; see {airflow.log_file}")
 

@@ -55,11 +55,11 @@ def declare(load: dict[str, Any], into: dict[str, Any]) -> None:
     :param into: the names of the file that Airflow parses
     """
     settings = {"catchup": False, "dagrun_timeout": timedelta(hours=2), "max_active_tasks": 128}
-    with DAG("load_dlt", schedule=None, **settings) as into["dlt"]:
+    with DAG("load_dlt", schedule=None, **settings) as into["load_dlt"]:
         for number in range(load["reports"]):
             job = {"origin": load["origin"], "out": f"{load['out']}/dlt/{number:03d}", "request": load["request"]}
             BashOperator(task_id=f"report_{number:03d}", bash_command=f"{load['dlt']} '{json.dumps(job)}'")
-    with DAG("load_http", schedule=None, **settings) as into["http"]:
+    with DAG("load_http", schedule=None, **settings) as into["load_http"]:
         for number in range(load["reports"]):
             HttpOperator(
                 task_id=f"report_{number:03d}",
@@ -70,7 +70,7 @@ def declare(load: dict[str, Any], into: dict[str, Any]) -> None:
                 pagination_function=following,
                 response_filter=writer(Path(load["out"], "http", f"{number:03d}.ndjson")),
             )
-    with DAG("load_nothing", schedule=None, **settings) as into["nothing"]:
+    with DAG("load_nothing", schedule=None, **settings) as into["load_nothing"]:
         for number in range(load["reports"]):
             before = None
             for step in range(TASKS_A_REPORT):
