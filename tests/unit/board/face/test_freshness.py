@@ -16,7 +16,7 @@ def asked(host: Host) -> list[int]:
 
 
 def open_jobs(host: Host, open_page: OpenPage) -> Any:
-    page = open_page(host.url)
+    page = open_page(host.url, fresh=True)
     page.clock.install()
     page.goto(JOBS)
     page.get_by_role("article").first.wait_for()

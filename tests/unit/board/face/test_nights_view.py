@@ -173,7 +173,7 @@ def test_a_report_is_found_and_trouble_alone_is_shown(host: Host, open_page: Ope
 def test_a_hundred_reports_by_ninety_nights_stay_smooth(host: Host, open_page: OpenPage) -> None:
     shown = great_grid()
     host.laid.answers["nights"] = shown
-    page = open_page(host.url)
+    page = open_page(host.url, fresh=True)
     page.goto("/plugin/nightshift?view=jobs")
     page.get_by_role("article").first.wait_for()
     page.wait_for_load_state("networkidle")
