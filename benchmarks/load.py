@@ -177,9 +177,7 @@ def main(given: Sequence[str] | None = None) -> int:
         shutil.rmtree(scratch, ignore_errors=True)
     proof = proof_of(seen, chosen, time.monotonic() - began)
     for figure in proof.figures:
-        print(
-            f"{ {True: 'met', False: 'MISSED', None: ''}[figure.met]:6} {figure.what}: {figure.value} ({figure.target})"
-        )
+        print(figure)
     if not chosen.no_keep and len(contenders) == len(CONTENDERS):
         print(f"load: kept in {keep(proof)}")
     return int(any(figure.met is False and "rows" in figure.what for figure in proof.figures))

@@ -55,6 +55,10 @@ class Figure:
     target: str = ""
     met: bool | None = None
 
+    def __str__(self) -> str:
+        mark = {True: "met", False: "MISSED", None: ""}[self.met]
+        return f"{mark:6} {self.what}: {self.value}{self.target and f' ({self.target})'}"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Table:

@@ -61,8 +61,8 @@ def passed(chosen: argparse.Namespace, folder: Path) -> int:
         print("\n".join(" | ".join(row) for row in table.rows))
     print()
     for figure in proof.figures:
-        print(f"{'met   ' if figure.met else 'MISSED'} {figure.what}: {figure.value} ({figure.target})")
-    return int(not all(figure.met for figure in proof.figures))
+        print(figure)
+    return int(any(figure.met is False for figure in proof.figures))
 
 
 if __name__ == "__main__":

@@ -27,6 +27,11 @@ def test_what_is_missed_is_told_as_plainly_as_what_is_met(tmp_path: Path) -> Non
     keep(PROOF, tmp_path)
     told = page(read(tmp_path))
     assert "1 of 2 targets are met." in told
+    assert [str(one) for one in PROOF.figures] == [
+        "met    cases: 152 (150 or more)",
+        "MISSED wall: 31 min (25 min)",
+        "       seed: 7",
+    ]
     assert "Not run whole yet, so that nothing is told of it here: `make simulate`" in told
     assert "* Missed in crash matrix: wall 31 min, to be 25 min." in told
     assert "| cases | 152 | 150 or more | met |" in told
