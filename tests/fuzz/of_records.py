@@ -149,6 +149,8 @@ async def _write_all(lake: Lake) -> None:
     await incidents.write(INCIDENT)
     await incidents.claim(INCIDENT, 1, "ops", _AT)
     await incidents.note(INCIDENT.id, 1, "ops", 1, at=_AT, error="refused")
+    await incidents.read()
+    await incidents.keep()
     await Memory(lake).looked("dag", _AT)
     await Memory(lake).begin("flexnet/usage", "2026-11-21")
     await Claims(lake, _SERVER).take("r1", [ContentPath.parse("App/live")])
