@@ -81,7 +81,13 @@ def epoch_ms(values: pa.Array, kind: str) -> pa.Array:
     if pc.any(pc.less(pc.abs(values), SHORTEST_EPOCH)).as_py():
         raise pa.ArrowInvalid("too short for epoch milliseconds")
     stamps = _readable(values.cast(pa.timestamp("ms", "UTC")).cast(STAMP))
-    return stamps if kind == "timestamp" else stamps.cast(pa.timestamp("us")).cast(pa.date32())
+    if kind == "timestamp":
+        return stamps
+    found = stamps.cast(pa.timestamp("us")).cast(pa.date32())
+    # Arrow leaves the time of a day out without a word.
+    if pc.any(pc.not_equal(found.cast(STAMP), stamps)).as_py():
+        raise pa.ArrowInvalid("it has a time of day")
+    return found
 
 
 def local_days(stamps: pa.Array, zone: str) -> pa.Array:

@@ -84,6 +84,14 @@ def test_numbers_of_time_are_epoch_milliseconds() -> None:
             read({"at": kind}, [json_page([{"at": value}])])
 
 
+@pytest.mark.parametrize("value", [1638403200001, 1638489599999, -1638403199999, 2514431227976])
+def test_a_number_of_time_in_a_column_of_days_keeps_no_day_alone(value: int) -> None:
+    with pytest.raises(CastError, match="it has a time of day, which would be lost") as found:
+        read({"day": "date"}, [json_page([{"day": 1638403200000}, {"day": None}, {"day": value}])])
+    assert (found.value.row, found.value.value) == (3, str(value))
+    assert str(read({"day": "date"}, [json_page([{"day": -1638403200000}])])[0]["day"]) == "1918-01-31"
+
+
 def test_decimals_are_exact_or_an_error() -> None:
     body = b'{"data": [{"p": 12345678901234.10}, {"p": "0.5"}, {"p": null}, {"p": 3}, {"p": 1e2}]}'
     found = read({"p": "decimal(20,2)"}, [body])
