@@ -256,8 +256,8 @@ class PromotionApprovalOperator(ApprovalOperator):
         shown, before = (step.terms or "", step.answers) if step is not None else ("", ())
         reason, at = reason_of(event), answered_at(event) or now()
         answer = RecordedAnswer(person=person.id, name=person.name, word=word, reason=reason, at=at, terms=shown)
-        if answer in before:
-            # By an attempt that was lost before it could ask the others.
+        if before[-1:] == (answer,):
+            # By an attempt that was lost before it could ask the others. An older one that is like it is another word.
             return await recorder.read()
         record = await recorder.note(answers=(*before, answer))
         self.log.info("%s by %s%s", word, person.name, f": {reason}" if reason else "")

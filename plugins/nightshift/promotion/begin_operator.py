@@ -237,7 +237,7 @@ class PromotionBeginOperator(BaseOperator):
         )
 
     async def _planned(self, records: Records, request: PromotionRequest, record: PromotionRecord) -> PromotionRecord:
-        doubts = await doubts_at(records, but=record.run_id)
+        doubts = await doubts_at(records, but=record.run_id, whole=True)
         before = await ran_before(await running(records, self._stages()), doubts, self.config.connection)
         plan = plan_of(self.config, request, record, before, doubts)
         for line in plan:

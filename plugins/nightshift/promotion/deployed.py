@@ -73,21 +73,24 @@ async def ran_before(
     says that it came to a good end; what ran before it, where it failed; ``None`` where nobody knows.
 
     :param before: stage → what runs there, as the records tell
-    :param doubts: stage → the deployment of another promotion that is not known to have ended well
+    :param doubts: stage → the deployment of another promotion that is not known to have ended well, with those before it
     :param conn_id: id of the Airflow connection to FlexDeploy
     """
-    found = dict(before)
-    for stage in set(before) & set(doubts):
-        run_id, step = doubts[stage].run_id, doubts[stage].step
-        if step.outcome in SURE:
-            continue
-        request = await _last_request(step, conn_id)
-        if request is None or request.state not in FAILED:
-            found[stage] = None
-        if request is not None and request.state in SUCCEEDED and request.project_version_id is not None:
-            version = Version(id=request.project_version_id, name=request.project_version_name)
-            found[stage] = Running(version=version, since=step.ended or step.started, run_id=run_id)
-    return found
+    return {stage: await _ran_before(there, doubts.get(stage), conn_id) for stage, there in before.items()}
+
+
+async def _ran_before(there: Running | None, doubt: Doubt | None, conn_id: str) -> Running | None:
+    while doubt is not None:
+        step = doubt.step
+        if step.outcome not in SURE:
+            request = await _last_request(step, conn_id)
+            if request is None or request.state not in FAILED:
+                if request is None or request.state not in SUCCEEDED or request.project_version_id is None:
+                    return None
+                version = Version(id=request.project_version_id, name=request.project_version_name)
+                return Running(version=version, since=step.ended or step.started, run_id=doubt.run_id)
+        doubt = doubt.before
+    return there
 
 
 async def _last_request(step: PromotionStep, conn_id: str) -> WorkflowRequest | None:

@@ -28,10 +28,14 @@ LONGEST = 1000
 
 @dataclass(frozen=True)
 class Doubt:
-    """A step of which nobody knows how it ended."""
+    """A step of which nobody knows how it ended.
+
+    :param before: the one before it in its stage that is in doubt, too, where that was asked about
+    """
 
     run_id: str
     step: PromotionStep
+    before: Doubt | None = None
 
     @property
     def words(self) -> str:

@@ -314,16 +314,21 @@ def newest_running(summaries: Iterable[RecordSummary]) -> dict[str, Running]:
 
 def doubted(summaries: Iterable[RecordSummary]) -> dict[str, str]:
     """Return stage → the run whose deployment there is in doubt: the newest one, where none ended well since."""
+    return {stage: run_ids[0] for stage, run_ids in _all_doubted(summaries).items()}
+
+
+def _all_doubted(summaries: Iterable[RecordSummary]) -> dict[str, list[str]]:
+    """Return stage → the runs whose deployments there are in doubt, the newest first, where none ended well since."""
     summaries = list(summaries)
-    running, found = newest_running(summaries), dict[str, tuple[tuple[bool, Order, datetime], str]]()
+    running, found = newest_running(summaries), dict[str, list[tuple[tuple[bool, Order, datetime], str]]]()
     for one in summaries:
         for stage, order, began in one.doubts:
             at = place(order, began)
-            if stage in running and place(running[stage].order, running[stage].since) >= at:
-                continue
-            if stage not in found or found[stage][0] < at:
-                found[stage] = (at, one.run_id)
-    return {stage: run_id for stage, (_, run_id) in found.items()}
+            if stage not in running or place(running[stage].order, running[stage].since) < at:
+                found.setdefault(stage, []).append((at, one.run_id))
+    # Of two of the same moment that of the record changed last, which comes first.
+    newest = {stage: sorted(lot, key=lambda one: one[0], reverse=True) for stage, lot in found.items()}
+    return {stage: [run_id for _, run_id in lot] for stage, lot in newest.items()}
 
 
 CLOCK_SKEW = timedelta(minutes=5)
@@ -360,17 +365,20 @@ def _refuse_damage(index: Index, since: Collection[datetime | None]) -> None:
             raise error
 
 
-async def doubts_at(records: Records, *, but: str | None = None) -> dict[str, Doubt]:
+async def doubts_at(records: Records, *, but: str | None = None, whole: bool = False) -> dict[str, Doubt]:
     """Return stage → the deployment there that is not known to have ended well, where none ended well since, as its own
     record has it.
+
+    :param whole: with those before it of which that is true as well, see :attr:`Doubt.before`
     """
     found: dict[str, Doubt] = {}
     summaries = (one for one in (await read_index(records)).summaries if one.run_id != but)
-    for stage, run_id in doubted(summaries).items():
-        record = await records.read(run_id)
-        for step in ended_in_doubt(record) if record is not None else ():
-            if step.stage == stage:
-                found[stage] = Doubt(run_id, step)
+    for stage, run_ids in _all_doubted(summaries).items():
+        for run_id in reversed(run_ids) if whole else run_ids[:1]:
+            record = await records.read(run_id)
+            for step in ended_in_doubt(record) if record is not None else ():
+                if step.stage == stage:
+                    found[stage] = Doubt(run_id, step, found.get(stage))
     return found
 
 

@@ -121,6 +121,32 @@ def test_a_no_without_a_reason_stands_in_the_way_until_it_is_explained_or_change
     assert run.answer("TEST.approve", "Approve", by="eve").result["by"] == "ann, bob, eve"
 
 
+def test_the_last_word_of_a_person_counts_though_they_have_said_the_same_before(play_of: Callable[..., Play]) -> None:
+    """Answers are told from one another by what was said before them, not by a clock that has not gone on."""
+    run = asked(of(play_of, TWO))
+    at = datetime.now(UTC)
+
+    def answer(by: str, option: str) -> str:
+        said_by = {"responded_at": at, "responded_by_user": {"id": by, "name": by}}
+        event = {"chosen_options": [option], "params_input": {}, "timedout": False, **said_by}
+        return str(run.resume("TEST.approve", event).state)
+
+    spoken = [("bob", "Reject"), ("bob", "Approve"), ("bob", "Reject"), ("ann", "Approve"), ("eve", "Approve")]
+    assert {answer(*one) for one in spoken} == {"awaiting_input"}
+    assert [(name, word) for name, word, _ in said(run)] == [
+        ("bob", "no"),
+        ("bob", "yes"),
+        ("bob", "no"),
+        ("ann", "yes"),
+        ("eve", "yes"),
+    ]
+    assert run.do("TEST.deploy").state == "skipped"
+    # An attempt that was lost with the answer finds it written down.
+    assert answer("eve", "Approve") == "awaiting_input"
+    assert len(said(run)) == 5
+    assert answer("bob", "Approve") == "success"
+
+
 def test_a_no_of_one_person_alone_ends_it_whatever_is_said(play_of: Callable[..., Play]) -> None:
     run = asked(of(play_of))
     assert run.answer("TEST.approve", "Reject", by="ann", reason="too late").state == "success"
