@@ -30,7 +30,7 @@ LONGEST = 1000
 class Doubt:
     """A step of which nobody knows how it ended.
 
-    :param before: the one before it in its stage that is in doubt, too, where that was asked about
+    :param before: the one before it in its stage that is in doubt, too; of another promotion where that was asked about
     """
 
     run_id: str

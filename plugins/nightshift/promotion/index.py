@@ -23,7 +23,7 @@ from nightshift.nesting import UNREADABLE
 from nightshift.promotion.doubts import Doubt
 from nightshift.promotion.record import Order, PromotionRecord, Running, Version, place
 from nightshift.promotion.rules.delivery import Delivery, deliveries_of
-from nightshift.promotion.rules.progress import build_of, built, deployed, ended_in_doubt, passed
+from nightshift.promotion.rules.progress import all_ended_in_doubt, build_of, built, deployed, ended_in_doubt, passed
 from nightshift.promotion.standing import Standing, standing_of
 from nightshift.promotion.timeline import Timeline, timeline_of
 
@@ -369,16 +369,15 @@ async def doubts_at(records: Records, *, but: str | None = None, whole: bool = F
     """Return stage → the deployment there that is not known to have ended well, where none ended well since, as its own
     record has it.
 
-    :param whole: with those before it of which that is true as well, see :attr:`Doubt.before`
+    :param whole: with those of other promotions before it of which that is true as well, see :attr:`Doubt.before`
     """
     found: dict[str, Doubt] = {}
     summaries = (one for one in (await read_index(records)).summaries if one.run_id != but)
     for stage, run_ids in _all_doubted(summaries).items():
         for run_id in reversed(run_ids) if whole else run_ids[:1]:
             record = await records.read(run_id)
-            for step in ended_in_doubt(record) if record is not None else ():
-                if step.stage == stage:
-                    found[stage] = Doubt(run_id, step, found.get(stage))
+            for step in all_ended_in_doubt(record, stage) if record is not None else ():
+                found[stage] = Doubt(run_id, step, found.get(stage))
     return found
 
 

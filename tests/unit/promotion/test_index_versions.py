@@ -187,6 +187,23 @@ async def test_a_stage_is_in_doubt_until_a_deployment_there_ends_well(shelf: She
     assert await doubts_at(shelf.records) == {}
 
 
+async def test_behind_the_newest_doubt_of_a_stage_are_those_before_it(shelf: Shelf) -> None:
+    await shelf.put(record(deploy("TEST", V3, 1), run_id="well", closed=T + 2 * MINUTE), minute=2)
+    marked = deploy("TEST", NEW, 5, StepState.STARTED)
+    back = deploy("TEST", V3, 7, StepState.FAILED, outcome="failed").changed(
+        task="roll_back.deploy", kind=StepKind.ROLL_BACK
+    )
+    await shelf.put(record(marked, back, run_id="one", closed=T + 9 * MINUTE), minute=9)
+    bad = deploy("TEST", NEW, 15, StepState.FAILED, outcome="failed")
+    await shelf.put(record(bad, run_id="two", closed=T + 19 * MINUTE), minute=19)
+    own = Doubt("one", back, Doubt("one", marked))
+    assert await doubts_at(shelf.records, whole=True) == {"TEST": Doubt("two", bad, own)}
+    assert await doubts_at(shelf.records, but="two", whole=True) == {"TEST": own}
+    assert await doubts_at(shelf.records) == {"TEST": Doubt("two", bad)}
+    await shelf.put(record(deploy("TEST", NEW, 25), run_id="three"), minute=26)
+    assert await doubts_at(shelf.records, whole=True) == {}
+
+
 def brought(stage: str, version: Version, minute: int, order: Order | None, **more: Any) -> PromotionStep:
     return deploy(stage, version, minute, order=order, **more)
 

@@ -223,15 +223,22 @@ def stage_lines(
 
 
 def in_doubt(record: PromotionRecord) -> list[PromotionStep]:
-    """Return the deployments that may have begun, did not end well and were not followed by one that did."""
-    found: dict[str, PromotionStep] = {}
+    """Return the deployments that may have begun, did not end well and were not followed by one that did: of each stage
+    the last one.
+    """
+    return [steps[-1] for steps in _in_doubt(record).values()]
+
+
+def _in_doubt(record: PromotionRecord) -> dict[str, list[PromotionStep]]:
+    """Return stage → the deployments there that may have begun and did not end well since one did, the oldest first."""
+    found: dict[str, list[PromotionStep]] = {}
     # As they began: after a clear, a deployment can come after the roll-back of the one before.
     for step in sorted(record.steps_of(CHANGES_A_STAGE), key=lambda one: one.place):
         if step.state in (StepState.FAILED, StepState.STARTED) and not _has_started_nothing(step):
-            found[step.stage or ""] = step
+            found.setdefault(step.stage or "", []).append(step)
         elif step.state is StepState.DONE:
             found.pop(step.stage or "", None)
-    return list(found.values())
+    return found
 
 
 def _has_started_nothing(step: PromotionStep) -> bool:
@@ -246,8 +253,20 @@ def is_settled(step: PromotionStep) -> bool:
 
 
 def ended_in_doubt(record: PromotionRecord) -> list[PromotionStep]:
-    """Return the deployments that are in doubt and not underway any more."""
-    return [step for step in in_doubt(record) if step.state is StepState.FAILED or record.closed is not None]
+    """Return the deployments that are in doubt and not underway any more: of each stage the last one."""
+    return [step for step in in_doubt(record) if _is_over(record, step)]
+
+
+def all_ended_in_doubt(record: PromotionRecord, stage: str) -> list[PromotionStep]:
+    """Return the deployments to a stage that are in doubt and not underway any more, the oldest first; none where the
+    last one is underway.
+    """
+    steps = _in_doubt(record).get(stage, [])
+    return [step for step in steps if _is_over(record, step)] if steps and _is_over(record, steps[-1]) else []
+
+
+def _is_over(record: PromotionRecord, step: PromotionStep) -> bool:
+    return step.state is StepState.FAILED or record.closed is not None
 
 
 def in_flight(record: PromotionRecord) -> list[PromotionStep]:
