@@ -212,7 +212,9 @@ def airflow_of(chosen: argparse.Namespace, scratch: Path, origin: str) -> LocalA
         {"name": f"report{number:03d}", "key": ["EntitlementID"], "page_size": PAGE_ROWS}
         for number in range(chosen.reports)
     ]
-    (config / "reports.yaml").write_text(json.dumps({"flexnet": {"settle_hours": 0, "reports": reports}}))
+    (config / "reports.yaml").write_text(
+        json.dumps({"flexnet": {"settle_hours": 0, "horizon_days": None, "reports": reports}})
+    )
     load = {
         "reports": chosen.reports,
         "out": str(scratch),
@@ -241,12 +243,12 @@ def night(one: Contender, airflow: LocalAirflow, leader: int, scratch: Path) -> 
     :raises RuntimeError: its run has not ended well
     """
     api = airflow.api
-    _await_dag(airflow, one.dag_id)
+    await_dag(airflow, one.dag_id)
     began = time.monotonic()
     with Watched(leader) as watched:
         api.unpause(one.dag_id)
         # Nightshift's own DAG has a schedule: unpaused, it brings last night home by itself, and once is enough.
-        run_id = _scheduled(airflow, one.dag_id) if one.name == OURS else api.trigger(one.dag_id)
+        run_id = scheduled(airflow, one.dag_id) if one.name == OURS else api.trigger(one.dag_id)
         run = api.wait(one.dag_id, run_id, timeout=LONGEST)
         wall = time.monotonic() - began
     tasks = api.tasks(one.dag_id, run_id)
@@ -258,7 +260,11 @@ def night(one: Contender, airflow: LocalAirflow, leader: int, scratch: Path) -> 
     return Seen(one.name, len(tasks), wall, watched.cpu, watched.scheduler_cpu, watched.largest, watched.most, rows)
 
 
-def _scheduled(airflow: LocalAirflow, dag_id: str) -> str:
+def scheduled(airflow: LocalAirflow, dag_id: str) -> str:
+    """Return the run that the schedule makes of a DAG.
+
+    :raises RuntimeError: it makes none
+    """
     until = time.monotonic() + 600
     while time.monotonic() < until:
         found = airflow.api.call("GET", f"/api/v2/dags/{dag_id}/dagRuns")["dag_runs"]
@@ -268,7 +274,11 @@ def _scheduled(airflow: LocalAirflow, dag_id: str) -> str:
     raise RuntimeError(f"{dag_id} was not scheduled; see {airflow.log_file}")
 
 
-def _await_dag(airflow: LocalAirflow, dag_id: str) -> None:
+def await_dag(airflow: LocalAirflow, dag_id: str) -> None:
+    """Wait until Airflow has a DAG.
+
+    :raises RuntimeError: it cannot be parsed
+    """
     until = time.monotonic() + 600
     while time.monotonic() < until:
         found = airflow.api.call("GET", f"/api/v2/dags?dag_id_pattern={dag_id}")

@@ -32,7 +32,8 @@ COMMANDS = {
     "fuzz": "make fuzz",
     "secrets": "make secrets",
     "year": "make year",
-    "load": "python -m benchmarks.load",
+    "load": "python -m benchmarks.load --rows 250000",
+    "backfill": "python -m benchmarks.backfill",
     "speed": 'make bench ARGS="paged csv --proof"',
 }
 """Proofs in their order, and what a person types to have each."""

@@ -1,4 +1,4 @@
-"""``python -m benchmarks.year``: 400 nights of 20 reports and 10 applications in about an hour.
+"""``python -m benchmarks.year``: 400 nights of 20 reports and 10 applications in three quarters of an hour.
 
 Ends with 1 where the last nights cost more than they may, or something is left waiting.
 """
