@@ -47,7 +47,10 @@ def proof_of(passed: Passed) -> Proof:
             "commits.",
             "A publish opened its own table five times. It opens it once and brings that up to date, which takes some five "
             "requests where to open it takes thirty.",
-            "The board read each incident of 90 days at each look. It keeps what it has read, since they are only ever created.",
+            "The board and the watch read each incident of their days at each look. Both keep what they have read, since incidents "
+            "are only ever created; the watch in the lake, for its next look.",
+            "The grid of nights looked through all nights of a report for its first one, once for each night that it showed: "
+            "of 90 nights after a year that was five times the work of all else.",
             "Each publish and each promotion opened the tables of all reports that it waits for. Three small requests "
             "to the newest log entries answer that now.",
         ),
