@@ -25,7 +25,15 @@ from nightshift.nights.place import lake_of_this_deployment
 from nightshift.promotion.asking import is_answer
 from nightshift.promotion.doubts import AMBIGUOUS
 from nightshift.promotion.gate import Barred, Gate
-from nightshift.promotion.record import PromotionRecord, RecordedResolution, StepKind, StepState, Version, now
+from nightshift.promotion.record import (
+    CHANGES_A_STAGE,
+    PromotionRecord,
+    RecordedResolution,
+    StepKind,
+    StepState,
+    Version,
+    now,
+)
 from nightshift.promotion.recorder import NotApproved, StepRecorder
 from nightshift.promotion.revoked import VersionRevoked
 from nightshift.promotion.store import Records, holder_of
@@ -212,8 +220,9 @@ class PromotionJobOperator(VendorJobOperator):
         or a person's no, as no attempt does that sees it end. A clear does, and so does what our own stop has
         cancelled.
 
-        What a clear found FlexDeploy at work on is gone on with as well, unless that has failed: a version does not come
-        twice. Else FlexDeploy is asked; until its answer is known, the record says that it may have been.
+        What a clear found FlexDeploy at work on is gone on with as well, unless that has failed, or another version was
+        brought to the stage after it: a version does not come twice. Else FlexDeploy is asked; until its answer is
+        known, the record says that it may have been.
         """
         record, ti, decision = store.load(), context["ti"], store.resolution()
         stopped = record is not None and self._stopped(context).load_if_sound() == record.id
@@ -224,7 +233,13 @@ class PromotionJobOperator(VendorJobOperator):
             # Also one that has ended, whatever is configured by now: its attempt died before it could say so.
             again = record.changed(attempt=ti.try_number, attempt_at=begun, ending=Ending.VERDICT, done=False)
             return store.save(again)
-        if record is not None and decision is None and (status := await self._goes_on(context, adapter, record)):
+        status = await self._goes_on(context, adapter, record) if record is not None and decision is None else None
+        if record is not None and status is not None and await self._is_overtaken(status):
+            self.log.info(
+                "Another version was brought to the stage after workflow request %s: it is done anew.", record.id
+            )
+            store.save(record.changed(done=True))
+        elif record is not None and status is not None:
             # A clear cancels, maybe after this attempt has begun.
             ending = Ending.AGAIN_IF_CANCELLED if status.state in ACTIVE else Ending.VERDICT
             again = record.changed(max_tries=ti.max_tries, attempt=ti.try_number, attempt_at=time.time(), ending=ending)
@@ -364,6 +379,21 @@ class PromotionJobOperator(VendorJobOperator):
             if isinstance(found, JobStatus) and found.state in (ACTIVE - {JobState.CANCELLING}) | SUCCEEDED:
                 return found
         return None
+
+    async def _is_overtaken(self, status: JobStatus) -> bool:
+        """Whether what ended well does not run in its stage any more: the promotion has asked for another version there
+        since.
+        """
+        if self.kind not in CHANGES_A_STAGE or status.state not in SUCCEEDED:
+            return False
+        recorder, mine = self.attempt.recorder, max(int(number) for number in ids_of(status.id))
+        return any(
+            step.task != recorder.task_id
+            and step.stage == recorder.stage
+            and step.kind in CHANGES_A_STAGE
+            and any(number > mine for number in step.requests)
+            for step in (await recorder.read()).steps
+        )
 
     def _is_to_be_requested_again(self, context: Context) -> bool:
         """Whether a person said that FlexDeploy is to be asked again: with what was approved, and nothing else."""

@@ -369,6 +369,33 @@ def test_of_one_that_failed_since_it_is_asked_what_ran_before_that(play: Play, i
     assert (before and before.version.id) == (one.record.version.id if is_told else None)
 
 
+def test_what_was_brought_before_a_roll_back_does_not_make_the_stage_good_again(play: Play) -> None:
+    """Its end was seen by nobody: a clear finds it at FlexDeploy, well ended, and another version since."""
+    settled(play)
+    play.vendor.turn(deploy_seconds=0.3)
+    run = play.start("r1", N1)
+    for name in ("begin", "build", "DEV.deploy"):
+        assert run.do(name, follow=True).state == "success"
+    run.do("TEST.deploy", look=0.0)
+    assert run.step("TEST.deploy").state is StepState.STARTED
+    time.sleep(0.4)
+    run.states["TEST.deploy"] = "failed"
+    run.do("roll_back.offer")
+    run.do("roll_back.approve")
+    run.answer("roll_back.approve", "Approve")
+    assert run.do("roll_back.deploy", follow=True).state == "success"
+    assert runs_in(play, "TEST") == {OLD_VERSION}
+    run.do("close")
+    run.clear("TEST.deploy", "roll_back.offer", "roll_back.approve", "roll_back.deploy", "close")
+    assert run.do("TEST.deploy", follow=True).state == "success"
+    built = run.record.version
+    assert built is not None
+    made = [(one["environmentCode"], one["version"]) for one in play.made("deploy_made")]
+    assert made[1:] == [("TEST", built.id), ("TEST", OLD_VERSION), ("TEST", built.id)]
+    assert runs_in(play, "TEST") == {built.id}
+    assert run.do("close").state == "success"
+
+
 def rolled_back(play_of: Callable[..., Play]) -> tuple[Play, Run]:
     """Play a promotion whose utility after TEST fails, and that is rolled back for it."""
     play = play_of(stage("DEV"), stage("TEST", after=[RESTART_IT]), stage("PROD"))
