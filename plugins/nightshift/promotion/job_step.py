@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
@@ -28,6 +28,7 @@ from nightshift.promotion.gate import Barred, Gate
 from nightshift.promotion.record import (
     CHANGES_A_STAGE,
     PromotionRecord,
+    PromotionStep,
     RecordedResolution,
     StepKind,
     StepState,
@@ -234,9 +235,14 @@ class PromotionJobOperator(VendorJobOperator):
             again = record.changed(attempt=ti.try_number, attempt_at=begun, ending=Ending.VERDICT, done=False)
             return store.save(again)
         status = await self._goes_on(context, adapter, record) if record is not None and decision is None else None
-        if record is not None and status is not None and await self._is_overtaken(status):
+        if (
+            record is not None
+            and status is not None
+            and status.state in SUCCEEDED
+            and (since := self._overtaken_by([int(number) for number in ids_of(status.id)]))
+        ):
             self.log.info(
-                "Another version was brought to the stage after workflow request %s: it is done anew.", record.id
+                "Workflow request %s ended well, and %s came after it: it is done anew.", status.id, since.task
             )
             store.save(record.changed(done=True))
         elif record is not None and status is not None:
@@ -380,20 +386,16 @@ class PromotionJobOperator(VendorJobOperator):
                 return found
         return None
 
-    async def _is_overtaken(self, status: JobStatus) -> bool:
-        """Whether what ended well does not run in its stage any more: the promotion has asked for another version there
-        since.
+    def _overtaken_by(self, requests: Collection[int]) -> PromotionStep | None:
+        """Return the step by which this promotion has asked for another version in the stage since; what was brought
+        there by these workflow requests, however well, does not run there any more.
         """
-        if self.kind not in CHANGES_A_STAGE or status.state not in SUCCEEDED:
-            return False
-        recorder, mine = self.attempt.recorder, max(int(number) for number in ids_of(status.id))
-        return any(
-            step.task != recorder.task_id
-            and step.stage == recorder.stage
-            and step.kind in CHANGES_A_STAGE
-            and any(number > mine for number in step.requests)
-            for step in (await recorder.read()).steps
-        )
+        me = self.attempt.recorder
+        if self.kind not in CHANGES_A_STAGE:
+            return None
+        others = [one for one in self.attempt.record.steps if one.stage == me.stage and one.kind in CHANGES_A_STAGE]
+        later = [one for one in others if one.task != me.task_id and max(one.requests, default=0) > max(requests)]
+        return later[-1] if later else None
 
     def _is_to_be_requested_again(self, context: Context) -> bool:
         """Whether a person said that FlexDeploy is to be asked again: with what was approved, and nothing else."""
@@ -415,6 +417,9 @@ class PromotionJobOperator(VendorJobOperator):
             server = getattr(getattr(adapter, "hook", None), "base_url", "")
             if holder := await holder_of(lake_of_this_deployment(), requests, server=server, but=mine):
                 raise unlike(adapter, decision.adopt, f"it is the work of {holder}")
+            if since := self._overtaken_by(requests):
+                brought = f"{since.task} (workflow request {', '.join(map(str, since.requests))})"
+                raise unlike(adapter, decision.adopt, f"{brought} has brought another version to {since.stage} since")
         resolution = (
             None
             if decision is None

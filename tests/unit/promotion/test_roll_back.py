@@ -12,6 +12,7 @@ import pytest
 
 from include.standins.faults import Fault
 from include.standins.flexdeploy import vendor_fault
+from nightshift.jobs.record import RESOLUTION_KEY
 from nightshift.promotion.record import (
     PromotionOutcome,
     PromotionRecord,
@@ -369,8 +370,8 @@ def test_of_one_that_failed_since_it_is_asked_what_ran_before_that(play: Play, i
     assert (before and before.version.id) == (one.record.version.id if is_told else None)
 
 
-def test_what_was_brought_before_a_roll_back_does_not_make_the_stage_good_again(play: Play) -> None:
-    """Its end was seen by nobody: a clear finds it at FlexDeploy, well ended, and another version since."""
+def rolled_back_unseen(play: Play) -> Run:
+    """Play a promotion whose deployment to TEST ends well, seen by nobody, and that is rolled back for it."""
     settled(play)
     play.vendor.turn(deploy_seconds=0.3)
     run = play.start("r1", N1)
@@ -386,7 +387,16 @@ def test_what_was_brought_before_a_roll_back_does_not_make_the_stage_good_again(
     assert run.do("roll_back.deploy", follow=True).state == "success"
     assert runs_in(play, "TEST") == {OLD_VERSION}
     run.do("close")
-    run.clear("TEST.deploy", "roll_back.offer", "roll_back.approve", "roll_back.deploy", "close")
+    return run
+
+
+AND_ALL_AFTER = ("roll_back.offer", "roll_back.approve", "roll_back.deploy", "close")
+
+
+def test_what_was_brought_before_a_roll_back_does_not_make_the_stage_good_again(play: Play) -> None:
+    """A clear finds it at FlexDeploy, well ended, and another version since."""
+    run = rolled_back_unseen(play)
+    run.clear("TEST.deploy", *AND_ALL_AFTER)
     assert run.do("TEST.deploy", follow=True).state == "success"
     built = run.record.version
     assert built is not None
@@ -394,6 +404,18 @@ def test_what_was_brought_before_a_roll_back_does_not_make_the_stage_good_again(
     assert made[1:] == [("TEST", built.id), ("TEST", OLD_VERSION), ("TEST", built.id)]
     assert runs_in(play, "TEST") == {built.id}
     assert run.do("close").state == "success"
+
+
+def test_what_was_brought_before_a_roll_back_is_not_adopted_for_what_runs_there(play: Play) -> None:
+    run = rolled_back_unseen(play)
+    [first] = run.step("TEST.deploy").requests
+    [back] = run.step("roll_back.deploy").requests
+    run.clear("TEST.deploy", *AND_ALL_AFTER)
+    run.apis["TEST.deploy"].task_store[RESOLUTION_KEY] = {"adopt": str(first), "by": "ann", "why": "I looked"}
+    refused = run.do("TEST.deploy")
+    assert refused.state == "failed"
+    assert f"roll_back.deploy (workflow request {back}) has brought another version to TEST since" in str(refused.error)
+    assert len(play.made("deploy_made")) == 3
 
 
 def rolled_back(play_of: Callable[..., Play]) -> tuple[Play, Run]:
