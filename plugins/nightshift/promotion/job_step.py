@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import msgspec
 
@@ -205,6 +205,7 @@ class PromotionJobOperator(VendorJobOperator):
             supersedable=self.supersedable and is_new,
             terms=terms if is_new or self._is_to_be_requested_again(context) else None,
             is_new=is_new,
+            left=self._left(context),
         )
         record = await (recorder.read() if resumed else recorder.begin())
         if is_new:
@@ -340,6 +341,16 @@ class PromotionJobOperator(VendorJobOperator):
         if record is None or record.done or record.refused:
             return False
         return record.status is None or record.status.state not in TERMINAL
+
+    def _left(self, context: Context) -> Literal[StepState.DONE, StepState.FAILED] | None:
+        """Return how what was asked for last has ended; ``None``: nothing was, or nobody has taken note of its end."""
+        record = JobStore(context["task_state_store"]).load()
+        if record is None or record.refused or record.id is None:
+            return None
+        if record.done:
+            return StepState.DONE
+        has_failed = record.status is not None and record.status.state in TERMINAL - SUCCEEDED
+        return StepState.FAILED if has_failed else None
 
     async def _restore(self, context: Context) -> None:
         """Take what FlexDeploy was asked for from the record, where a clear has emptied Airflow's store, as it does from

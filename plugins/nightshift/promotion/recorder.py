@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Collection, Coroutine
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from airflow.sdk.exceptions import AirflowSkipException
 
@@ -62,6 +62,8 @@ class StepRecorder:
     :param supersedable: the step may be left undone for a newer night
     :param terms: what the approval before the step has to be of; ``None`` where it is not to be compared
     :param is_new: nothing of the step may be underway at a vendor; else it is waited for, whatever was said since
+    :param left: how the vendor's work for the step ended that was asked for last; ``None``: there is none, or it is
+        underway
     """
 
     def __init__(
@@ -74,6 +76,7 @@ class StepRecorder:
         supersedable: bool = False,
         terms: Terms | None = None,
         is_new: bool = True,
+        left: Literal[StepState.DONE, StepState.FAILED] | None = None,
     ) -> None:
         lake = lake_of_this_deployment()
         ti = context["ti"]
@@ -84,6 +87,7 @@ class StepRecorder:
         self.supersedable = supersedable
         self.terms = terms
         self.is_new = is_new
+        self.left = left
         self.dag_id, self.run_id, self.task_id, self.attempt = ti.dag_id, ti.run_id, ti.task_id, ti.try_number
         self.cleared = ti.max_tries
         self.upstream: Collection[str] = context["task"].get_flat_relative_ids(upstream=True)
@@ -136,13 +140,13 @@ class StepRecorder:
         return held_back(record, kind=self.kind, stage=self.stage, upstream=self.upstream)
 
     def _is_shut(self, record: PromotionRecord, task: str) -> bool:
-        """Whether a step before this one has failed for good and would not be done anew by a clear, for what leaves this
-        one undone as well: then it is no use to name it.
+        """Whether a step before this one has ended, otherwise than this one needs it, and would not be done anew by a
+        clear, for what leaves this one undone as well: then it is no use to name it.
         """
         step = record.step(task)
         return (
             step is not None
-            and step.state is StepState.FAILED
+            and step.state is not StepState.STARTED
             and bool(self._held_back(record))
             and bool(held_back(record, kind=step.kind, stage=step.stage, upstream=self.upstream))
         )
@@ -288,12 +292,22 @@ class StepRecorder:
             if there.outcome in NOTHING_DONE or (was is not None and self._is_replaced(was)):
                 return there
             told = there.changed(superseded_by=record.superseded_by or there.superseded_by)
-            # After a clear: what the vendor did before stays told.
-            step = self._new_step(StepState.SKIPPED).changed(ended=now(), detail=why)
-            return told if was is not None and was.requests else told.with_step(step)
+            if was is None or not was.requests:
+                return told.with_step(self._new_step(StepState.SKIPPED).changed(ended=now(), detail=why))
+            # After a clear: what the vendor did before stays told, also where the step was begun again and asked nothing.
+            return told.with_step(self._as_left(was)) if was.state is StepState.STARTED and self.left else told
 
         await self._change(skipped)
         raise AirflowSkipException(f"Not done: {why}.")
+
+    def _as_left(self, step: PromotionStep) -> PromotionStep:
+        """Return a step that was begun again, and for which nothing was asked, as it was before that."""
+        if self.left is StepState.FAILED:
+            return step.changed(state=StepState.FAILED, ended=now(), outcome="failed", asked=None)
+        there = step.brought
+        brought = {} if there is None else {"version": there.version, "order": there.order}
+        ended = step.started if there is None else there.since
+        return step.changed(state=StepState.DONE, ended=ended, asked=None, brought=None, **brought)
 
     def refuse_other_terms(self, record: PromotionRecord, terms: Terms) -> None:
         """Do nothing but what was approved.
