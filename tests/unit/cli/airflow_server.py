@@ -57,9 +57,16 @@ class Server:
 
 @contextmanager
 def serving(home: Path, config: Path, lake: Path) -> Iterator[Server]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    # Bound here and handed on: the server needs long to come up, and a port that is free meanwhile is another's.
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        with _serving(bound, home, config, lake) as server:
+            yield server
+
+
+@contextmanager
+def _serving(bound: socket.socket, home: Path, config: Path, lake: Path) -> Iterator[Server]:
+    port = bound.getsockname()[1]
     home.mkdir()
     (home / "passwords.json").write_text(json.dumps(PEOPLE))
     environment = {
@@ -83,7 +90,12 @@ def serving(home: Path, config: Path, lake: Path) -> Iterator[Server]:
     }
     with (home / "log").open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, __file__, str(port)], env=environment, stdout=log, stderr=log, start_new_session=True
+            [sys.executable, __file__, str(bound.fileno())],
+            env=environment,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            pass_fds=[bound.fileno()],
         )
         try:
             _wait(process, port, home / "log")
@@ -106,7 +118,7 @@ def _wait(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
     raise AssertionError(log.read_text()[-3000:])
 
 
-def _serve(port: int) -> None:
+def _serve(bound: socket.socket) -> None:
     import uvicorn
     from airflow.api_fastapi.app import create_app
     from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
@@ -117,8 +129,8 @@ def _serve(port: int) -> None:
 
     DagBundlesManager().sync_bundles_to_db()
     sync_bag_to_db(DagBag(str(ROOT / "dags"), bundle_name="dags-folder"), "dags-folder", None)
-    uvicorn.run(create_app(apps="core"), host="127.0.0.1", port=port, log_level="warning")
+    uvicorn.Server(uvicorn.Config(create_app(apps="core"), log_level="warning")).run(sockets=[bound])
 
 
 if __name__ == "__main__":
-    _serve(int(sys.argv[1]))
+    _serve(socket.socket(fileno=int(sys.argv[1])))

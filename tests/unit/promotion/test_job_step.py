@@ -16,6 +16,7 @@ from nightshift.promotion.record import PromotionOutcome, StepState
 from nightshift.promotion.rules.progress import deployed, in_doubt
 from tests.unit.promotion.play import N1, RESTART_IT, Play, Run, stage
 from tests.unit.promotion.test_approval_operator import configured_anew
+from tests.unit.promotion.test_gate import held, lifted
 from tests.unit.promotion.test_job_operators import begun, through
 
 
@@ -288,3 +289,55 @@ def test_where_what_failed_would_not_be_done_anew_what_follows_is_left_undone_fo
     assert [run.do(name).state for name in ("TEST.restart", "TEST.deploy")] == ["skipped", "skipped"]
     assert "TEST has not been approved" in run.step("TEST.deploy").detail
     assert (run.do("close").state, run.record.outcome) == ("failed", PromotionOutcome.FAILED)
+
+
+@pytest.mark.parametrize("name", ["TEST.restart", "TEST.deploy"])
+def test_a_step_that_was_begun_again_and_asked_for_nothing_is_left_as_it_was(play_of: Any, name: str) -> None:
+    """It waits for a hold when it is cleared once more, and then nobody has approved it."""
+    run, play = approved_with_a_restart(play_of, seconds=0.1)
+    through(run, "TEST.restart", "TEST.deploy")
+    there, order = run.step("TEST.deploy").version, run.step("TEST.deploy").order
+    run.clear("TEST.approve", "TEST.restart", "TEST.deploy")
+    run.do("TEST.approve")
+    run.answer("TEST.approve", "Approve")
+    through(run, *([] if name == "TEST.restart" else ["TEST.restart"]))
+    one, asked = held(play), play.asked()
+    assert (run.do(name).state, run.step(name).state) == ("deferred", StepState.STARTED)
+    lifted(play, one)
+    asked_anew_and_marked(run)
+    assert [run.do(task).state for task in ("TEST.restart", "TEST.deploy")] == ["skipped", "skipped"]
+    assert [run.step(task).state for task in ("TEST.restart", "TEST.deploy")] == [StepState.DONE, StepState.DONE]
+    step = run.step("TEST.deploy")
+    assert (step.version, step.order, step.brought) == (there, order, None)
+    assert (in_doubt(run.record), deployed(run.record)["TEST"].version) == ([], there)
+    assert play.asked() == asked
+
+
+def test_a_failure_is_told_on_where_the_step_was_begun_again_and_asked_for_nothing(play_of: Any) -> None:
+    run, play = approved_with_a_restart(play_of, seconds=3600.0)
+    run.do("TEST.restart", look=0.0)
+    [request] = run.step("TEST.restart").requests
+    play.vendor.abort(request)
+    assert resumed(run, "TEST.restart").state == "failed"
+    run.clear("TEST.restart", "TEST.deploy")
+    held(play)
+    assert (run.do("TEST.restart").state, run.step("TEST.restart").state) == ("deferred", StepState.STARTED)
+    asked_anew_and_marked(run)
+    assert run.do("TEST.restart").state == "skipped"
+    assert (run.step("TEST.restart").state, run.step("TEST.restart").outcome) == (StepState.FAILED, "failed")
+
+
+def test_what_was_deployed_before_a_new_build_is_not_named_to_be_cleared_where_a_clear_would_not_do_it(
+    play_of: Any,
+) -> None:
+    play = play_of(stage("DEV"), stage("TEST", approval={}, after=[RESTART_IT]))
+    run = play.start("r1", N1, force_build=True)
+    through(run, "begin", "build", "DEV.deploy")
+    run.do("TEST.approve")
+    run.answer("TEST.approve", "Approve")
+    through(run, "TEST.deploy", "TEST.restart")
+    run.clear("build", "DEV.deploy", "TEST.approve", "TEST.deploy", "TEST.restart")
+    through(run, "build", "DEV.deploy")
+    marked(run, "TEST.approve")
+    assert [run.do(task).state for task in ("TEST.deploy", "TEST.restart")] == ["skipped", "skipped"]
+    assert "TEST has not been approved" in run.step("TEST.restart").detail or run.step("TEST.restart").requests
