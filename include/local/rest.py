@@ -116,8 +116,14 @@ class Api:
         )
 
     def tasks(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
-        """Return the task instances of a run, at most 1,000."""
-        return list(self.call("GET", f"{self._run_path(dag_id, run_id)}/taskInstances?limit=1000")["task_instances"])
+        """Return the task instances of a run, page by page: Airflow itself says how long one is."""
+        found: list[dict[str, Any]] = []
+        while True:
+            query = urlencode({"order_by": "id", "limit": "100", "offset": str(len(found))})
+            page = self.call("GET", f"{self._run_path(dag_id, run_id)}/taskInstances?{query}")
+            found += page["task_instances"]
+            if not page["task_instances"] or len(found) >= page["total_entries"]:
+                return found
 
     def returned(self, dag_id: str, run_id: str, task_id: str, key: str = "return_value") -> Any:
         """Return what a task returned, or ``None``."""

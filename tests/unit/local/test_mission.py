@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
@@ -25,6 +25,7 @@ PUBLISHED = {
     "table_version": 7,
     "checks": [{"name": "key", "ok": True}, {"name": "band", "ok": True}],
 }
+PAGE = 3
 BEYOND = "exago: the tree is a snapshot of the present, and the landing has none for it. With Force, it is taken."
 
 
@@ -42,7 +43,7 @@ class Airflow:
     def task(self, name: str, state: str) -> None:
         self.tasks.append({"task_id": name, "state": state, "try_number": 2, "duration": 1.25})
 
-    def answer(self, path: str) -> Any:
+    def answer(self, path: str, query: dict[str, list[str]]) -> Any:
         part = unquote(path).partition("/dagRuns/run/")[2].split("/")
         if path == "/auth/token":
             return {"access_token": "token"}
@@ -52,7 +53,9 @@ class Airflow:
             there = self.runs.pop(0) if len(self.runs) > 1 else self.runs[0]
             return {"dag_runs": [{"dag_run_id": f"{night}__scheduled__", "partition_key": night} for night in there]}
         if part[0] == "taskInstances" and len(part) == 1:
-            return {"task_instances": self.tasks}
+            # An Airflow may give less than it is asked for.
+            first = int(query["offset"][0])
+            return {"task_instances": self.tasks[first : first + PAGE], "total_entries": len(self.tasks)}
         if part[2:] == ["logs", "2"]:
             error = self.raised.get(part[1])
             detail = {"error_detail": [{"exc_type": error[0], "exc_value": error[1]}]} if error else {}
@@ -69,7 +72,8 @@ def airflow() -> Airflow:
 def api(airflow: Airflow) -> Iterator[Api]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            self.reply(airflow.answer(urlsplit(self.path).path))
+            asked = urlsplit(self.path)
+            self.reply(airflow.answer(asked.path, parse_qs(asked.query)))
 
         do_PATCH = do_GET  # noqa: N815 - so http.server calls it
 
@@ -150,6 +154,16 @@ def test_a_published_report_is_a_row_of_numbers(api: Api, airflow: Airflow, flow
     assert flow.rows[0] == ["exago", "tree", "2026-11-20", "2", "1,959", "52,472", "2.5", "7", "2 passed"]
     assert (flow.sound, flow.published) == (True, ["exago/tree", "exago/usage"])
     assert summary([flow]).splitlines()[0].split()[:3] == ["source", "report", "night"]
+
+
+def test_no_report_is_missing_behind_the_first_page_of_tasks(api: Api, airflow: Airflow, flow: Flow) -> None:
+    flow.reports = {f"r{number}": f"r{number}" for number in range(60)}
+    for report in flow.reports:
+        for step in ("extract", "publish"):
+            airflow.task(f"{report}.{step}", "success")
+        airflow.returned[f"{report}.publish"] = PUBLISHED
+    collect(api, flow)
+    assert [row[6] for row in flow.rows] == ["2.5"] * 60
 
 
 def test_a_failed_row_says_why_in_the_words_of_the_task(api: Api, airflow: Airflow, flow: Flow) -> None:
