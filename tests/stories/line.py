@@ -80,13 +80,24 @@ class Line:
         """Configure it otherwise."""
         self.shape, self.airflow.dag = shape, dag_of(shape)
 
+    @staticmethod
+    def job_of(run: Run, task: str) -> set[int]:
+        """Return the workflow requests that the state of a task has."""
+        job = (run.stores[task].get("nightshift_job") or {}).get("id")
+        return {int(number) for number in job.split(",")} if job else set()
+
     def clear(self, run: Run, task: str, *, turn: int, with_state: bool = False, anew: bool = True) -> None:
         """Let a person clear a task with all that follows.
 
         :param turn: of the story
         :param anew: the task itself is to be done again, too, and not just to go on
         """
+        held = {name: self.job_of(run, name) for name in run.stores}
         cleared = self.airflow.clear(run, task, with_state=with_state)
+        if with_state and (record := self.record(run.name)) is not None:
+            # What only the state had is nobody's any more: a person who looks at FlexDeploy finds it.
+            told = {number for step in record.steps for number in step.requests}
+            self.known -= set().union(*(held.get(name, set()) for name in cleared)) - told
         told = [Cleared(run.name, name, self.world.seen, turn) for name in cleared if anew or name != task]
         self.world.cleared += told
 

@@ -170,9 +170,8 @@ class Story:
             )
         if (record := line.record(run.name)) is not None:
             line.known |= {number for step in record.steps for number in step.requests}
-        for store in run.stores.values():
-            job = (store.get("nightshift_job") or {}).get("id")
-            line.known |= {int(number) for number in job.split(",")} if job else set()
+        for task in run.stores:
+            line.known |= line.job_of(run, task)
 
     def _failed(self, line: Line, run: Run, task: str, error: BaseException) -> None:
         """Do what Airflow does, and what a person does who reads the message."""
