@@ -278,12 +278,18 @@ def test_what_flexdeploy_is_at_work_on_is_seen_to_its_end_although_it_would_not_
     assert [at for at, _ in play.deployments()] == ["DEV"]
 
 
-def test_where_what_failed_would_not_be_done_anew_what_follows_is_left_undone_for_the_true_reason(play_of: Any) -> None:
+def failed_restart(play_of: Any) -> tuple[Run, Play]:
+    """Return a run whose restart in TEST was aborted."""
     run, play = approved_with_a_restart(play_of, seconds=3600.0)
     run.do("TEST.restart", look=0.0)
     [request] = run.step("TEST.restart").requests
     play.vendor.abort(request)
     assert resumed(run, "TEST.restart").state == "failed"
+    return run, play
+
+
+def test_where_what_failed_would_not_be_done_anew_what_follows_is_left_undone_for_the_true_reason(play_of: Any) -> None:
+    run, _ = failed_restart(play_of)
     assert "TEST.restart (workflow request" in str(run.do("TEST.deploy").error), "while it could be done anew"
     asked_anew_and_marked(run)
     assert [run.do(name).state for name in ("TEST.restart", "TEST.deploy")] == ["skipped", "skipped"]
@@ -314,11 +320,7 @@ def test_a_step_that_was_begun_again_and_asked_for_nothing_is_left_as_it_was(pla
 
 
 def test_a_failure_is_told_on_where_the_step_was_begun_again_and_asked_for_nothing(play_of: Any) -> None:
-    run, play = approved_with_a_restart(play_of, seconds=3600.0)
-    run.do("TEST.restart", look=0.0)
-    [request] = run.step("TEST.restart").requests
-    play.vendor.abort(request)
-    assert resumed(run, "TEST.restart").state == "failed"
+    run, play = failed_restart(play_of)
     run.clear("TEST.restart", "TEST.deploy")
     held(play)
     assert (run.do("TEST.restart").state, run.step("TEST.restart").state) == ("deferred", StepState.STARTED)
@@ -336,8 +338,10 @@ def test_what_was_deployed_before_a_new_build_is_not_named_to_be_cleared_where_a
     run.do("TEST.approve")
     run.answer("TEST.approve", "Approve")
     through(run, "TEST.deploy", "TEST.restart")
+    there, asked = run.step("TEST.deploy").version, len(play.made("deploy_made"))
     run.clear("build", "DEV.deploy", "TEST.approve", "TEST.deploy", "TEST.restart")
     through(run, "build", "DEV.deploy")
     marked(run, "TEST.approve")
     assert [run.do(task).state for task in ("TEST.deploy", "TEST.restart")] == ["skipped", "skipped"]
-    assert "TEST has not been approved" in run.step("TEST.restart").detail or run.step("TEST.restart").requests
+    assert there != run.record.version
+    assert (run.step("TEST.deploy").version, len(play.made("deploy_made"))) == (there, asked + 1), "DEV alone"
