@@ -81,15 +81,14 @@ def fill(chosen: argparse.Namespace, scratch: Path) -> Filled:
     with OriginProcess(PAGE_ROWS, 20, None) as origin:
         origin.control({"pages": chosen.rows // PAGE_ROWS})
         with airflow_of(chosen, scratch, origin.url) as airflow:
-            leader, api = airflow._process, airflow.api
-            assert leader is not None
+            api = airflow.api
             await_dag(airflow, DAG)
             api.unpause(DAG)
             run = api.wait(DAG, scheduled(airflow, DAG), timeout=LONGEST)
             newest = date.fromisoformat(run["partition_key"])
             nights = [(newest - timedelta(days=back)).isoformat() for back in range(chosen.nights, 0, -1)]
             began = time.monotonic()
-            with Watched(leader.pid) as watched:
+            with Watched(airflow.leaders) as watched:
                 asked = {"dag_id": DAG, "from_date": f"{nights[0]}T00:00:00Z", "to_date": f"{nights[-1]}T00:00:00Z"}
                 api.call("POST", "/api/v2/backfills", {**asked, "max_active_runs": chosen.runs})
                 runs = _ended(airflow.api, nights)

@@ -1,7 +1,8 @@
 """A night of many reports in a real Airflow, beside dlt and HttpOperator: ``python -m benchmarks.load``.
 
-One Airflow (LocalExecutor) for all; the contenders run one after the other, with the same parallelism and pool. The
-origin is the benchmarks' own. What each left behind is counted. As many tasks that do nothing tell Airflow's own share.
+One Airflow for all, with LocalExecutor or the many processes of ``make cluster``; the contenders run one after the
+other, with the same parallelism and pool. The origin is the benchmarks' own. What each left behind is counted. As many
+tasks that do nothing tell Airflow's own share.
 """
 
 from __future__ import annotations
@@ -24,11 +25,14 @@ from benchmarks.environments import ROOT, prepare, python_of
 from benchmarks.measure import OriginProcess
 from benchmarks.proofs import Figure, Proof, Table, keep
 from include.local.airflow import LocalAirflow, connection_fields, free_port, session_members
+from include.local.cluster.environment import HERE as CLUSTER
+from include.local.cluster.environment import cluster_python
 
 PAGE_ROWS = 1000
 LOOKS_EVERY = 0.5
 LONGEST = 7200.0
 OURS = "nightshift"
+IDLE = "tasks that do nothing"
 TICKS = os.sysconf("SC_CLK_TCK")
 SCHEDULER = "scheduler"
 
@@ -68,10 +72,10 @@ class Seen:
 
 
 class Watched:
-    """The processes of a session, looked at again and again while the context is open."""
+    """The processes of an Airflow, looked at again and again while the context is open."""
 
-    def __init__(self, leader: int) -> None:
-        self._leader = leader
+    def __init__(self, leaders: Sequence[int]) -> None:
+        self._leaders = leaders
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._look, daemon=True)
         self.largest = self.most = 0.0
@@ -90,14 +94,14 @@ class Watched:
 
     def _look(self) -> None:
         while not self._ended.wait(LOOKS_EVERY):
-            every = [_memory(pid) for pid in session_members(self._leader)]
+            every = [_memory(pid) for pid in session_members(*self._leaders)]
             self.largest = max([self.largest, *(own for own, _ in every)])
             self.most = max(self.most, sum(share for _, share in every))
 
     def _cpu(self) -> dict[str, float]:
         """Return seconds of processor: of the scheduler itself, and of everything else with the children that ended."""
         found = {SCHEDULER: 0.0, "": 0.0}
-        for pid in session_members(self._leader):
+        for pid in session_members(*self._leaders):
             with contextlib.suppress(OSError):
                 fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
                 own, ended = sum(map(int, fields[11:13])) / TICKS, sum(map(int, fields[13:15])) / TICKS
@@ -116,14 +120,16 @@ def _memory(pid: int) -> tuple[float, float]:
     return 0.0, 0.0
 
 
-def table_rows(out: Path) -> int:
+def table_rows(_: Path) -> int:
     """Return the rows in the Delta tables, by the statistics of their files."""
     from deltalake import DeltaTable
 
-    tables = sorted((out / "lake" / "tables" / "flexnet").iterdir())
-    return sum(
-        sum(DeltaTable(str(one)).get_add_actions(flatten=True).column("num_records").to_pylist()) for one in tables
-    )
+    lake, reports = os.environ["NIGHTSHIFT_LAKE"], json.loads(os.environ["NIGHTSHIFT_LOAD"])["reports"]
+    options = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
+    tables = [
+        DeltaTable(f"{lake}/tables/flexnet/{name_of(number)}", storage_options=options) for number in range(reports)
+    ]
+    return sum(sum(one.get_add_actions(flatten=True).column("num_records").to_pylist()) for one in tables)
 
 
 def parquet_rows(out: Path) -> int:
@@ -139,11 +145,16 @@ def text_rows(out: Path) -> int:
     return sum(path.read_bytes().count(b"\n") for path in (out / "http").glob("*.ndjson"))
 
 
+def name_of(number: int) -> str:
+    """Return the name of a report."""
+    return f"report{number:03d}"
+
+
 CONTENDERS = (
     Contender(OURS, "flexnet_reports", table_rows),
     Contender("dlt", "load_dlt", parquet_rows),
     Contender("HttpOperator", "load_http", text_rows),
-    Contender("tasks that do nothing", "load_nothing", None),
+    Contender(IDLE, "load_nothing", None),
 )
 
 
@@ -153,6 +164,7 @@ def arguments(given: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--reports", type=int, default=100)
     parser.add_argument("--rows", type=int, default=25_000, help="rows a report; 250000 is the night of 25 million")
     parser.add_argument("--parallelism", type=int, default=4, help="tasks at a time, whoever runs them")
+    parser.add_argument("--cluster", action="store_true", help="in the Airflow of make cluster, with a lake in its S3")
     parser.add_argument("--only", help="names of contenders, comma-separated")
     parser.add_argument("--scratch", type=Path, help="folder for what is made meanwhile (default: a temporary one)")
     parser.add_argument("--no-keep", action="store_true", help="do not write the proof")
@@ -165,7 +177,11 @@ def arguments(given: Sequence[str] | None) -> argparse.Namespace:
 def main(given: Sequence[str] | None = None) -> int:
     """Bring the night home by each contender; 1 where one has lost a row."""
     chosen = arguments(given)
-    wanted = set(chosen.only.split(",")) if chosen.only else {one.name for one in CONTENDERS}
+    if chosen.cluster and Path(sys.prefix) != CLUSTER:
+        python = str(cluster_python())
+        os.execv(python, [python, "-m", "benchmarks.load", *(sys.argv[1:] if given is None else given)])
+    there = (OURS, IDLE) if chosen.cluster else tuple(one.name for one in CONTENDERS)
+    wanted = set(chosen.only.split(",")) if chosen.only else set(there)
     contenders = [one for one in CONTENDERS if one.name in wanted]
     scratch = Path(tempfile.mkdtemp(prefix="nightshift-load-", dir=chosen.scratch))
     began = time.monotonic()
@@ -178,7 +194,7 @@ def main(given: Sequence[str] | None = None) -> int:
     proof = proof_of(seen, chosen, time.monotonic() - began)
     for figure in proof.figures:
         print(figure)
-    if not chosen.no_keep and len(contenders) == len(CONTENDERS):
+    if not chosen.no_keep and {one.name for one in contenders} >= set(there):
         print(f"load: kept in {keep(proof)}")
     return int(any(figure.met is False and "rows" in figure.what for figure in proof.figures))
 
@@ -187,12 +203,9 @@ def nights(contenders: Sequence[Contender], chosen: argparse.Namespace, scratch:
     """Yield what the night cost each contender, one after the other, in one Airflow."""
     with OriginProcess(PAGE_ROWS, 20, None) as origin:
         origin.control({"pages": chosen.rows // PAGE_ROWS})
-        airflow = airflow_of(chosen, scratch, origin.url)
-        with airflow:
-            leader = airflow._process
-            assert leader is not None
+        with airflow_of(chosen, scratch, origin.url, cluster=chosen.cluster) as airflow:
             for one in contenders:
-                seen = night(one, airflow, leader.pid, scratch)
+                seen = night(one, airflow, scratch)
                 print(
                     f"load: {seen.name}: {seen.wall:.0f} s, CPU {seen.cpu:.0f} s (scheduler {seen.scheduler_cpu:.0f}), "
                     f"largest {seen.largest_mb:.0f} MB, all {seen.sum_mb:.0f} MB, {seen.rows:,} rows",
@@ -201,7 +214,7 @@ def nights(contenders: Sequence[Contender], chosen: argparse.Namespace, scratch:
                 yield seen
 
 
-def airflow_of(chosen: argparse.Namespace, scratch: Path, origin: str) -> LocalAirflow:
+def airflow_of(chosen: argparse.Namespace, scratch: Path, origin: str, *, cluster: bool = False) -> LocalAirflow:
     """Return the Airflow of all contenders, not started yet."""
     config, dags = scratch / "config", scratch / "dags"
     config.mkdir()
@@ -209,8 +222,7 @@ def airflow_of(chosen: argparse.Namespace, scratch: Path, origin: str) -> LocalA
     shutil.copy(ROOT / "dags" / "flexnet_reports.py", dags)
     (dags / "load.py").write_text("# airflow DAG\nfrom benchmarks.contenders.load_dags import *  # noqa: F403\n")
     reports = [
-        {"name": f"report{number:03d}", "key": ["EntitlementID"], "page_size": PAGE_ROWS}
-        for number in range(chosen.reports)
+        {"name": name_of(number), "key": ["EntitlementID"], "page_size": PAGE_ROWS} for number in range(chosen.reports)
     ]
     (config / "reports.yaml").write_text(
         json.dumps({"flexnet": {"settle_hours": 0, "horizon_days": None, "reports": reports}})
@@ -225,7 +237,6 @@ def airflow_of(chosen: argparse.Namespace, scratch: Path, origin: str) -> LocalA
     environment = {
         "NIGHTSHIFT_CONFIG": str(config),
         "NIGHTSHIFT_KEPT": str(scratch / "kept"),
-        "NIGHTSHIFT_LAKE": str(scratch / "lake"),
         "NIGHTSHIFT_LOAD": json.dumps(load),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW_CONN_LOAD_HTTP": json.dumps(connection_fields(conn_type="http", host=origin)),
@@ -233,11 +244,17 @@ def airflow_of(chosen: argparse.Namespace, scratch: Path, origin: str) -> LocalA
             connection_fields(conn_type="flexnet", host=origin, login="bench", password="bench")
         ),
     }
-    home = scratch / "airflow"
-    return LocalAirflow(home, free_port(), environment, dags=dags, parallelism=chosen.parallelism)
+    home, port = scratch / "airflow", free_port()
+    if not cluster:
+        environment["NIGHTSHIFT_LAKE"] = str(scratch / "lake")
+        return LocalAirflow(home, port, environment, dags=dags, parallelism=chosen.parallelism)
+    from include.local.cluster.airflow import ClusterAirflow
+
+    # Two workers, and what publishes has the second one: half of the tasks each.
+    return ClusterAirflow(home, port, environment, dags=dags, slots=-(-chosen.parallelism // 2))
 
 
-def night(one: Contender, airflow: LocalAirflow, leader: int, scratch: Path) -> Seen:
+def night(one: Contender, airflow: LocalAirflow, scratch: Path) -> Seen:
     """Bring the night home by one contender.
 
     :raises RuntimeError: its run has not ended well
@@ -245,7 +262,7 @@ def night(one: Contender, airflow: LocalAirflow, leader: int, scratch: Path) -> 
     api = airflow.api
     await_dag(airflow, one.dag_id)
     began = time.monotonic()
-    with Watched(leader) as watched:
+    with Watched(airflow.leaders) as watched:
         api.unpause(one.dag_id)
         # Nightshift's own DAG has a schedule: unpaused, it brings last night home by itself, and once is enough.
         run_id = scheduled(airflow, one.dag_id) if one.name == OURS else api.trigger(one.dag_id)
@@ -256,7 +273,7 @@ def night(one: Contender, airflow: LocalAirflow, leader: int, scratch: Path) -> 
         broken = [task["task_id"] for task in tasks if task["state"] == "failed"][:3]
         raise RuntimeError(f"{one.name} has not brought the night home: {broken}; see {airflow.home / 'logs'}")
     api.call("PATCH", f"/api/v2/dags/{one.dag_id}", {"is_paused": True})
-    rows = _counted(one, scratch)
+    rows = _counted(one, airflow, scratch)
     return Seen(one.name, len(tasks), wall, watched.cpu, watched.scheduler_cpu, watched.largest, watched.most, rows)
 
 
@@ -290,13 +307,18 @@ def await_dag(airflow: LocalAirflow, dag_id: str) -> None:
     raise RuntimeError(f"{dag_id} was not parsed; see {airflow.log_file}")
 
 
-def _counted(one: Contender, scratch: Path) -> int:
+def _counted(one: Contender, airflow: LocalAirflow, scratch: Path) -> int:
     """Count in a process of its own: what counts is no small program."""
     if one.rows is None:
         return 0
     code = f"import sys, pathlib, benchmarks.load as load; print(load.{one.rows.__name__}(pathlib.Path(sys.argv[1])))"
     done = subprocess.run(
-        [sys.executable, "-c", code, str(scratch)], cwd=ROOT, check=True, capture_output=True, text=True
+        [sys.executable, "-c", code, str(scratch)],
+        cwd=ROOT,
+        env=airflow.environment(),
+        check=True,
+        capture_output=True,
+        text=True,
     )
     return int(done.stdout)
 
@@ -305,7 +327,7 @@ def proof_of(seen: Sequence[Seen], chosen: argparse.Namespace, seconds: float) -
     """Return the proof."""
     expected = chosen.reports * chosen.rows
     by_name = {one.name: one for one in seen}
-    idle = by_name.get("tasks that do nothing")
+    idle = by_name.get(IDLE)
     figures = [
         Figure(what=f"rows of {one.name}", value=f"{one.rows:,}", target=f"{expected:,}", met=one.rows == expected)
         for one in seen
@@ -339,12 +361,19 @@ def proof_of(seen: Sequence[Seen], chosen: argparse.Namespace, seconds: float) -
         for one in seen
     )
     head = ("", "tasks", "wall, s", "CPU, s", "scheduler's, s", "largest, MB", "all, MB", "rows/s", "rows/CPU s")
+    where = "LocalExecutor"
+    if chosen.cluster:
+        where = (
+            "two Celery workers in two queues, two schedulers, two triggerers, PostgreSQL, Redis and a lake in an S3 "
+            "server (moto's, one request at a time), all counted with it"
+        )
     return Proof(
-        name="load",
-        title="A night under load",
-        command=f"python -m benchmarks.load --reports {chosen.reports} --rows {chosen.rows}",
+        name="load-cluster" if chosen.cluster else "load",
+        title="A night under load, on the cluster" if chosen.cluster else "A night under load",
+        command=f"python -m benchmarks.load --reports {chosen.reports} --rows {chosen.rows}"
+        + (" --cluster" if chosen.cluster else ""),
         says=(
-            f"{chosen.reports} reports of {chosen.rows:,} rows, {expected:,} in all, in one real Airflow with LocalExecutor, "
+            f"{chosen.reports} reports of {chosen.rows:,} rows, {expected:,} in all, in one real Airflow with {where}, "
             f"{chosen.parallelism} tasks at a time, by each contender in turn: nightshift to Delta tables (extract and "
             "publish), dlt to Parquet in a task a report, HttpOperator to NDJSON in a task a report; as many tasks that "
             "do nothing are what Airflow itself costs. CPU and memory are of all processes of that Airflow; the rows are "

@@ -33,7 +33,9 @@ COMMANDS = {
     "secrets": "make secrets",
     "year": "make year",
     "load": "python -m benchmarks.load --rows 250000",
+    "load-cluster": "python -m benchmarks.load --rows 250000 --cluster",
     "backfill": "python -m benchmarks.backfill",
+    "waits": 'make bench ARGS="waits --waits 5000 --minutes 60 --runs 1 --proof"',
     "speed": 'make bench ARGS="paged csv --proof"',
 }
 """Proofs in their order, and what a person types to have each."""

@@ -92,6 +92,11 @@ class LocalAirflow:
         return str(json.loads(path.read_text())[USER])
 
     @property
+    def leaders(self) -> list[int]:
+        """The processes that lead the sessions of this Airflow; empty where it does not run."""
+        return [self._process.pid] if self._process is not None else []
+
+    @property
     def database(self) -> Path:
         """The file of Airflow's database."""
         return self.home / "airflow.db"
@@ -242,8 +247,8 @@ class LocalAirflow:
         raise NotStarted(f"Airflow did not come up within {START_SECONDS} s; its log is {self.log_file}:\n{tail}")
 
 
-def session_members(leader: int) -> list[int]:
-    """Return the processes of the session that ``leader`` began, without those that have ended but are not yet
+def session_members(*leaders: int) -> list[int]:
+    """Return the processes of the sessions that ``leaders`` began, without those that have ended but are not yet
     collected; empty where there is no ``/proc``.
     """
     found = []
@@ -252,7 +257,7 @@ def session_members(leader: int) -> list[int]:
             continue
         with contextlib.suppress(OSError, ValueError, IndexError):
             fields = (entry / "stat").read_text().rpartition(")")[2].split()
-            if int(fields[3]) == leader and fields[0] != "Z":
+            if int(fields[3]) in leaders and fields[0] != "Z":
                 found.append(int(entry.name))
     return found
 

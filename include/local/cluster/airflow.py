@@ -66,6 +66,11 @@ class ClusterAirflow(LocalAirflow):
         self.s3_port, self.s3 = s3(self.logs)
 
     @property
+    def leaders(self) -> list[int]:
+        """The processes that lead the sessions of this Airflow and of its stores; empty where none runs."""
+        return [one.pid for one in self.services.values() if one.pid]
+
+    @property
     def lake(self) -> dict[str, str]:
         """The settings by which a process reads the lake of the cluster."""
         return s3_settings(self.s3_port)

@@ -259,7 +259,7 @@ def rows_of(response: Response, *wrappers: str) -> Rows:
     if not isinstance(found, list) or not all(isinstance(row, Mapping) for row in found):
         raise response.refused("is neither an object nor a list of objects")
     rows = Rows(dict(row) for row in found)
-    rows.more = _more(about, len(rows)) or _more_by_header(response, len(rows))
+    rows.more = (_more(about, len(rows)) if about else "") or _more_by_header(response, len(rows))
     return rows
 
 

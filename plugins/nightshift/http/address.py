@@ -116,12 +116,16 @@ class Address(Struct, frozen=True):
         """Tell whether an absolute URL has this scheme, host and port, or is the http form of it on the default
         ports.
         """
+        if _UNSAFE.search(url):
+            return False
+        if url.startswith(f"{self.origin}/"):
+            return True
         try:
             parts = urlsplit(url)
             host, port = parts.hostname, parts.port or DEFAULT_PORTS.get(parts.scheme)
         except ValueError:
             return False
-        if _UNSAFE.search(url) or parts.username is not None or host != self.host:
+        if parts.username is not None or host != self.host:
             return False
         if (parts.scheme, port) == (self.scheme, self.port):
             return True

@@ -288,7 +288,7 @@ class VendorHook(HttpAsyncHook):
                 body = await self._live().read(raw, context, max_bytes)
             finally:
                 raw.release()
-            response = Response(raw.status, raw.headers, body, safe_url(url), context)
+            response = Response(raw.status, raw.headers, body, url, context)
             self._judge(response, ok, self.advice)
             if not pages:
                 faults.refuse_page(response)

@@ -43,11 +43,15 @@ class OwnHeaders(Struct, frozen=True):
     def __repr__(self) -> str:
         return "OwnHeaders()"
 
-    def for_hop(self, request: Request, url: str, address: Address) -> Mapping[str, str]:
-        """Return the headers of one hop, made anew for where it goes."""
-        if _origin(url) == _origin(request.url) and not address.owns(url):
+    def for_hop(self, request: Request, url: str, *, at_vendor: bool, from_vendor: bool) -> Mapping[str, str]:
+        """Return the headers of one hop, made anew for where it goes.
+
+        :param at_vendor: whether the hop goes to the vendor's own scheme, host and port
+        :param from_vendor: whether the request does
+        """
+        if not at_vendor and _origin(url) == _origin(request.url):
             return request.headers
-        if not (address.owns(url) and address.owns(request.url)):
+        if not (at_vendor and from_vendor):
             return CIMultiDict({name: text for name, text in request.headers.items() if name.lower() in ANYWHERE})
         kept = {
             name: text for name, text in self.standing.items() if request.credentials or name.lower() not in _STAYS_HOME
@@ -74,10 +78,11 @@ async def follow(
     :param own: headers of the connection and its credentials; sent to the vendor's own host only
     :raises BadResponse: a redirect that is not followed, or too many
     """
-    url = request.url
-    for _ in range(MAX_REDIRECTS + 1):
-        headers = own.for_hop(request, url, address)
-        if address.owns(url):
+    url, from_vendor = request.url, address.owns(request.url)
+    for hop in range(MAX_REDIRECTS + 1):
+        at_vendor = address.owns(url) if hop else from_vendor
+        headers = own.for_hop(request, url, at_vendor=at_vendor, from_vendor=from_vendor)
+        if at_vendor:
             await turn()
         raw = await transport.send(replace(request, url=url, headers=headers), context)
         location = raw.headers.get("Location")

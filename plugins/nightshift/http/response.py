@@ -11,7 +11,7 @@ import msgspec
 from nightshift.errors import Ambiguous, BadResponse, VendorError
 from nightshift.fields import whole_number
 from nightshift.nesting import UNREADABLE, shallow
-from nightshift.redaction import WINDOW, redact
+from nightshift.redaction import WINDOW, redact, safe_url
 
 E = TypeVar("E", bound=VendorError)
 T = TypeVar("T")
@@ -75,18 +75,23 @@ class Response(msgspec.Struct, frozen=True, eq=False):
     :param status: HTTP status
     :param headers: names in any case
     :param body: as received, after any Content-Encoding
-    :param url: where it came from, fit to be logged
+    :param source: where it came from, which nobody may log; :attr:`url` may be
     :param context: the request it answers
     """
 
     status: int
     headers: Mapping[str, str]
     body: bytes
-    url: str
+    source: str
     context: RequestContext
 
     def __repr__(self) -> str:
         return f"Response({self.status}, {len(self.body)} bytes, {self.url})"
+
+    @property
+    def url(self) -> str:
+        """Where it came from, fit to be logged."""
+        return safe_url(self.source)
 
     @property
     def content_type(self) -> str:

@@ -7,7 +7,6 @@ import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import urlsplit
 
 import aiohttp
 from aiohttp.abc import AbstractStreamWriter
@@ -62,6 +61,14 @@ class Transport:
 
     def __init__(self, settings: ClientSettings) -> None:
         self._settings = settings
+        self._timeouts = {
+            whole: aiohttp.ClientTimeout(
+                total=settings.timeout if whole else None,
+                sock_connect=settings.connect_timeout,
+                sock_read=settings.read_timeout,
+            )
+            for whole in (True, False)
+        }
         self._pooled: aiohttp.ClientSession | None = None
         self._fresh: aiohttp.ClientSession | None = None
         self._tls: ssl.SSLContext | bool = True
@@ -88,12 +95,6 @@ class Transport:
         :raises VendorError: the transport failed; :class:`Unreachable` where a request that has to leave within a
             window (:mod:`nightshift.http.timely`) was held up for longer, and did not leave
         """
-        settings = self._settings
-        timeout = aiohttp.ClientTimeout(
-            total=settings.timeout if request.whole else None,
-            sock_connect=settings.connect_timeout,
-            sock_read=settings.read_timeout,
-        )
         session = self._session_for(request)
         body = timely(request.body, safe=request.safe)
         with self.translated(context), self.in_time(body, context):
@@ -102,8 +103,8 @@ class Transport:
                 URL(request.url, encoded=True),
                 headers=request.headers,
                 data=body,
-                timeout=timeout,
-                proxy=settings.proxy.get(urlsplit(request.url).scheme),
+                timeout=self._timeouts[request.whole],
+                proxy=self._settings.proxy.get(request.url.partition(":")[0].lower()),
                 allow_redirects=False,
             )
 
