@@ -2,6 +2,8 @@
 PY := .venv/bin/python
 PYTHONS := 3.11 3.12 3.13 3.14
 export PYTHON
+# An Airflow is many processes of the same modules: compiled once and kept, not anew by each.
+unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
 .PHONY: help setup running clustering run airflow cluster test test-matrix test-next lint types docs hooks stories simulate faults fuzz crash decisions secrets bench year results lock clean
 

@@ -19,6 +19,8 @@ from typing import IO, Any
 
 ROOT = Path(__file__).parents[1]
 OUTPUT = ROOT / ".cache" / "tests-with-an-airflow.txt"
+WITH_AN_AIRFLOW = ("tests/cluster", "tests/flows", "tests/simulation/test_sixty_nights.py", "tests/wheel")
+"""Where the tests with an Airflow are: whoever runs these alone need not read all the others."""
 NOTHING_TO_DO = 5
 """pytest's exit code where the arguments leave none of its half."""
 
@@ -29,12 +31,14 @@ class Half:
 
     :param marks: which tests
     :param workers: how many at once: the ones with an Airflow wait, so that there may be more than cores
+    :param places: where they are, where the arguments name none; empty: anywhere
     :param nice: how far it stands back
     """
 
     name: str
     marks: str
     workers: int
+    places: Sequence[str] = ()
     nice: int = 0
     code: int = field(init=False, default=-1)
     seconds: float = field(init=False, default=0.0)
@@ -44,7 +48,8 @@ class Half:
     def begin(self, arguments: Sequence[str], output: IO[bytes] | None = None) -> None:
         """Start it; without ``output`` it is shown as it comes."""
         pytest = [sys.executable, "-m", "pytest", "-m", self.marks, "-n", str(self.workers), "--dist", "loadfile"]
-        command = [*(["nice", "-n", str(self.nice)] if self.nice else []), *pytest, *arguments]
+        places = () if any((ROOT / one.partition("::")[0]).exists() for one in arguments) else self.places
+        command = [*(["nice", "-n", str(self.nice)] if self.nice else []), *pytest, *arguments, *places]
         self._begun = time.monotonic()
         self._process = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=output and subprocess.STDOUT)
 
@@ -62,7 +67,8 @@ class Half:
 
 def main(arguments: Sequence[str]) -> int:
     """Run both halves; return 0 where both passed, or one has nothing of what was asked for."""
-    slow, fast = Half("tests with an Airflow", "airflow", 3), Half("fast tests", "not airflow", 3, nice=5)
+    slow = Half("tests with an Airflow", "airflow", 3, WITH_AN_AIRFLOW)
+    fast = Half("fast tests", "not airflow", 3, nice=5)
     if os.environ.get("CI"):
         slow.workers, fast.nice = 2, 0
         fast.begin(arguments)

@@ -88,6 +88,8 @@ class Target:
 
 
 TARGETS: dict[str, Target] = {}
+AREAS = ("configuration", "csv", "differential", "forms", "headers", "links", "names", "payloads", "records")
+"""Of all targets, which take a while to make."""
 
 
 def target(

@@ -8,6 +8,8 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+from tests.__main__ import WITH_AN_AIRFLOW
+
 PROVIDER = Path(__file__).parents[2] / "plugins" / "nightshift"
 
 
@@ -106,3 +108,11 @@ def test_no_operator_rewrites_itself() -> None:
         and node.args[0].id == "self"
     ]
     assert found == []
+
+
+def test_every_test_with_an_airflow_is_where_make_test_looks_for_it() -> None:
+    tests = PROVIDER.parents[1] / "tests"
+    marked = {one for one in tests.rglob("test_*.py") if "pytest.mark." + "airflow" in one.read_text(encoding="utf-8")}
+    places = [tests.parent / place for place in WITH_AN_AIRFLOW]
+    assert all(any(one.is_relative_to(place) for place in places) for one in marked)
+    assert all(any(one.is_relative_to(place) for one in marked) for place in places)

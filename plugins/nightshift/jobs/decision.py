@@ -62,7 +62,13 @@ class AskPerson(msgspec.Struct, frozen=True):
     candidates: tuple[str, ...] = ()
 
 
-Decision = Submit | Adopt | Finished | Over | AwaitCancel | Look | AskPerson
+class Unwanted(msgspec.Struct, frozen=True):
+    """A person has said that no job is wanted: that is the answer, until the task is cleared."""
+
+    reason: str
+
+
+Decision = Submit | Adopt | Finished | Over | AwaitCancel | Look | AskPerson | Unwanted
 
 
 class Situation(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,6 +118,8 @@ def decide(seen: Situation) -> Decision:
             return Adopt(seen.resolution.adopt, "a person named it")
         return Submit("a person asked for a new one")
     record = seen.record
+    if record is not None and record.unwanted and not seen.cleared:
+        return Unwanted("a person has said that none is wanted, and nobody has cleared the task since")
     if record is None or record.intent is None:
         return _without_record(seen)
     if record.done and record.id is not None:

@@ -42,12 +42,13 @@ from nightshift.jobs.decision import (
     Over,
     Situation,
     Submit,
+    Unwanted,
     decide,
 )
 from nightshift.jobs.poller import Log
 from nightshift.jobs.record import Ending, JobRecord, JobStore, is_refused_to_this_attempt
 from nightshift.jobs.state import Intent, JobState, JobStatus, RunIdentity, payload_hash
-from nightshift.jobs.verdicts import ambiguous, apply_resolution, held_up, not_seen, stopped
+from nightshift.jobs.verdicts import ambiguous, apply_resolution, held_up, not_seen, stopped, unwanted
 from nightshift.redaction import redact
 
 _REFUSED = (Unreachable, RateLimited, AuthFailed, Forbidden, NotFound, Rejected)
@@ -117,6 +118,7 @@ class SubmitOnce:
 
         :returns: the record of the job, stored, with its id; or the vendor's answer that there is nothing to do.
         :raises Ambiguous: only a person can tell; the message says how.
+        :raises JobFailed: a person has said that none is wanted, and nobody has cleared the task since.
         :raises VendorError: the vendor refused, or could not be asked; nothing was made.
         """
         seen = await self._situation()
@@ -128,6 +130,8 @@ class SubmitOnce:
             elif isinstance(decision, AskPerson):
                 intent = seen.record.intent if seen.record is not None else None
                 raise ambiguous(self._adapter, intent or self._intent(1), decision) from self._lost
+            elif isinstance(decision, Unwanted):
+                raise unwanted(self._adapter, "a person has said")
             elif isinstance(decision, Submit):
                 if self._lost is not None:
                     raise not_seen(self._adapter, seen.settle) from self._lost
@@ -144,11 +148,12 @@ class SubmitOnce:
         return made
 
     async def _situation(self) -> Situation:
-        record = self._store.load()
+        record, attempt = self._store.load(), self._attempt
         resolution = self._store.resolution()
         if resolution is not None:
-            await apply_resolution(resolution, record, self._adapter, self._store, self._attempt.payload, self._log)
-        attempt = self._attempt
+            await apply_resolution(
+                resolution, record, self._adapter, self._store, attempt.payload, self._log, max_tries=attempt.max_tries
+            )
         return Situation(
             record=record,
             payload_hash=self._hash,

@@ -45,6 +45,7 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
     :param refused: the vendor certainly did not take the request (refused, or it never got there).
     :param lost: the request has left, and its attempt knows that the answer was lost; without it an attempt may still
         be about to send it.
+    :param unwanted: a person has said that none is wanted; a clear wants one again, a retry does not.
     :param named: a person named this job; whether it is this task's is looked at once more when it has ended.
     :param cancelled: an attempt of this task had the vendor end the job, and the vendor took it.
     :param done: our attempt has fetched the job's result and hands it to Airflow.
@@ -65,6 +66,7 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
     id: str | None = None
     refused: bool = False
     lost: bool = False
+    unwanted: bool = False
     named: bool = False
     cancelled: bool = False
     done: bool = False

@@ -147,27 +147,40 @@ GIVEN_UP = "given_up"
 """State of a job that a person has said to be over."""
 
 
+def unwanted(adapter: JobAdapter, who: str) -> JobFailed:
+    """Tell that a person has said that no job is wanted."""
+    return JobFailed(
+        f"{who} that the job of this task is over and that none is wanted",
+        state=GIVEN_UP,
+        vendor=adapter.vendor,
+        advice="Clear the task to ask for a new one.",
+    )
+
+
 async def apply_resolution(
-    resolution: Resolution, record: JobRecord | None, adapter: JobAdapter, store: JobStore, payload: Any, log: Log
+    resolution: Resolution,
+    record: JobRecord | None,
+    adapter: JobAdapter,
+    store: JobStore,
+    payload: Any,
+    log: Log,
+    *,
+    max_tries: int,
 ) -> None:
     """Check a person's word before it is acted on.
 
     :param adapter: open
+    :param max_tries: Airflow's, of this attempt
     :raises Rejected: the job that was named is not this task's; nothing was adopted
     :raises JobFailed: the person has said that the job is over; it is not made again before the task is cleared once
         more
     """
     who = f"{resolution.by or 'A person who gave no name'} says ({resolution.why or 'and not why'})"
     if resolution.over:
-        if record is not None:
-            store.save(record.changed(id=None, refused=True, status=None))
+        record = record or JobRecord()
+        store.save(record.changed(id=None, refused=True, unwanted=True, status=None, max_tries=max_tries))
         store.resolved()
-        raise JobFailed(
-            f"{who} that the job of this task is over and that none is wanted",
-            state=GIVEN_UP,
-            vendor=adapter.vendor,
-            advice="Clear the task to ask for a new one.",
-        )
+        raise unwanted(adapter, who)
     if resolution.adopt is None:
         return
     log.log(logging.INFO, f"{who} that job {resolution.adopt} is this task's.")

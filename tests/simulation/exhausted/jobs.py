@@ -18,6 +18,7 @@ from nightshift.jobs.decision import (
     Over,
     Situation,
     Submit,
+    Unwanted,
     decide,
 )
 from nightshift.jobs.record import Ending, JobRecord, Resolution
@@ -39,6 +40,8 @@ def records() -> Iterator[JobRecord | None]:
     """Give each record that an attempt can leave."""
     yield None
     yield JobRecord()
+    yield JobRecord(unwanted=True, refused=True)
+    yield JobRecord(unwanted=True, refused=True, intent=INTENT)
     for refused, lost, named, done in itertools.product((False, True), repeat=4):
         # What is done has an id: its result was fetched by it.
         for job_id in ("7",) if done else (None, "7"):
@@ -110,6 +113,9 @@ def judge(seen: Situation, said: Decision) -> str:
     alive = {one.id for one in known.values() if one.state in ACTIVE}
     through = {one.id for one in known.values() if one.state in SUCCEEDED}
     other = record is not None and record.intent is not None and record.intent.payload_hash != seen.payload_hash
+    unwanted = record is not None and record.unwanted and not seen.cleared
+    if unwanted is not isinstance(said, Unwanted):
+        return "a person's word that none is wanted holds until a clear, and no longer"
     match said:
         case Submit():
             return _submitted(seen, alive, through, other=other)
@@ -259,6 +265,9 @@ MUTANTS: dict[str, Decide] = {
     ),
     "a finished job is waited for": _instead(
         lambda _seen, said: Adopt(said.id, "wait") if isinstance(said, Finished) else said
+    ),
+    "a retry wants what a person has said is not wanted": lambda seen: decide(
+        _changed(seen, record=_changed_record(seen.record, unwanted=False))
     ),
     "a person's word is overheard": lambda seen: decide(_without_word(seen)),
 }

@@ -265,6 +265,9 @@ def test_a_person_can_say_that_it_is_over(vendor: Acme, api: FakeExecutionApi) -
     assert "ann says (stopped it by hand)" in str(run.error)
     assert RESOLUTION_KEY not in api.task_store
     assert vendor.requests["submit"] == 1
+    # An attempt that Airflow starts on its own, because it lost this one, is no clear.
+    assert "none is wanted" in str(api.run(job_task(kind=BlindAdapter), follow=True).error)
+    assert vendor.requests["submit"] == 1
     api.clear()
     assert api.run(job_task(kind=BlindAdapter), follow=True).state == "success"
     assert vendor.requests["submit"] == 2
