@@ -66,21 +66,25 @@ class Flow:
 
 
 def start_run(api: Api, flow: Flow, night: str | None) -> str:
-    """Start the flow for a night and return the run's id: the scheduler's own run where it makes one for last night,
-    else one of ours.
+    """Start the flow for a night and return the run's id: the scheduler's own run where it is at work on the night, or
+    makes one for last night, else one of ours.
     """
-    before = {run["dag_run_id"] for run in api.runs(flow.dag_id)}
-    api.unpause(flow.dag_id)
     wanted = night or flow.last_night()
-    if not before and wanted == flow.last_night() and flow.is_settled(wanted):
-        began = time.monotonic()
-        while (waited := time.monotonic() - began) < SCHEDULED_SECONDS or (
+    before = api.runs(flow.dag_id)
+    of_night = [run for run in before if run.get("partition_key") == wanted]
+    api.unpause(flow.dag_id)
+    if not of_night and wanted == flow.last_night() and flow.is_settled(wanted):
+        began, patience = time.monotonic(), 0 if before else SCHEDULED_SECONDS
+        while (waited := time.monotonic() - began) < patience or (
             waited < OVERDUE_SECONDS and _is_overdue(api, flow.dag_id)
         ):
-            for run in api.runs(flow.dag_id):
-                if run.get("partition_key") == wanted:
-                    return str(run["dag_run_id"])
+            of_night = [run for run in api.runs(flow.dag_id) if run.get("partition_key") == wanted]
+            if of_night:
+                return str(of_night[0]["dag_run_id"])
             time.sleep(0.5)
+    at_work = [run for run in of_night if run["run_type"] == "scheduled" and run["state"] not in ("success", "failed")]
+    if at_work:
+        return str(at_work[0]["dag_run_id"])
     at = datetime.now(UTC).isoformat()
     return api.trigger(flow.dag_id, partition_key=wanted, run_id=f"{wanted}__manual__{at}")
 

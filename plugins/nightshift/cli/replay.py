@@ -207,7 +207,13 @@ def _verdict(night: NightDifference, whole: Rehearsal) -> list[object]:
         return [styled("stays", "dim"), night.rows_before, night.rows_now, f"the table has it as of {night.kept}"]
     if not night.changes:
         return [styled("same", "green"), night.rows_before, night.rows_now, "to the last value"]
-    told = [f"{len(night.columns)} columns differ" if night.columns else "rows differ; bounds and sums do not"]
+    if night.unread:
+        why = f"a file of this night in the table is gone or broken ({night.unread})"
+        return [styled("lost", "red"), "?", night.rows_now, why]
+    count = len(night.columns)
+    told = [
+        f"{count} column{'s differ' if count > 1 else ' differs'}" if count else "rows differ; bounds and sums do not"
+    ]
     told += [f"new: {', '.join(whole.added)}"] if whole.added and night.rows_before is not None else []
     told += [str(one) for one in whole.retyped]
     new = night.rows_before is None
@@ -270,5 +276,6 @@ def _night_shape(night: NightDifference) -> dict[str, Any]:
         "rows_now": night.rows_now,
         "same": night.is_same,
         "kept": night.kept,
+        "unread": night.unread or None,
         "columns": {one.name: {"before": column(one.before), "now": column(one.now)} for one in night.columns},
     }

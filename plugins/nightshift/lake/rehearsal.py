@@ -23,6 +23,7 @@ from nightshift.lake.store import Lake
 from nightshift.lake.summary import ColumnSummary, Summary, summary_of
 from nightshift.lake.tables import Look, Publishing, Say, without_collector
 from nightshift.lake.widening import Retyped, retyped
+from nightshift.redaction import redact
 
 ROWS = 16_384
 
@@ -49,6 +50,7 @@ class NightDifference:
     :param is_same: the same rows, to the last value
     :param columns: those that would be others
     :param kept: the table has an extract that was finished later, with when, ISO 8601: the night would stay as it is
+    :param unread: why the night cannot be read in the table, of which a file is gone or broken; else empty
     """
 
     night: str
@@ -57,6 +59,7 @@ class NightDifference:
     is_same: bool
     columns: tuple[ColumnDifference, ...] = ()
     kept: str | None = None
+    unread: str = ""
 
     @property
     def changes(self) -> bool:
@@ -118,8 +121,13 @@ def rehearse(
 def _difference(
     night: str, before: Snapshot | None, files: Sequence[StagedFile], kept: Mapping[str, str]
 ) -> NightDifference:
-    was_published = before is not None and (before.mark(night) is not None or night in before.nights())
-    old = summary_of(_in_table(before, night)) if before is not None and was_published else None
+    old, unread = None, ""
+    if before is not None and (before.mark(night) is not None or night in before.nights()):
+        try:
+            old = summary_of(_in_table(before, night))
+        except (OSError, pa.ArrowException) as error:
+            # Whoever publishes from the landing may well do so because of it.
+            unread = f"{type(error).__name__}: {redact(str(error))}".split("\n")[0]
     new = summary_of(chain.from_iterable(map(_in_file, files)))
     return NightDifference(
         night=night,
@@ -128,6 +136,7 @@ def _difference(
         is_same=old is not None and (old.rows, old.digest) == (new.rows, new.digest),
         columns=_columns(old or Summary(), new),
         kept=kept.get(night),
+        unread=unread,
     )
 
 

@@ -85,6 +85,22 @@ def test_an_older_extract_never_replaces_a_newer_one(run: Run, lake: Lake, tmp_p
     assert rows_of(lake)[NIGHTS[0]] == 20
 
 
+@pytest.mark.parametrize("broken", [False, True])
+def test_a_night_whose_file_is_gone_from_the_table_comes_back(
+    run: Run, lake: Lake, tmp_path: Path, broken: bool
+) -> None:
+    (file,) = (tmp_path / "lake" / "tables" / "flexnet" / "entitlement").glob(f"night={NIGHTS[1]}/*.parquet")
+    file.write_bytes(b"PAR1") if broken else file.unlink()
+    code, shown = replay(run, "--json")
+    told = [night for one in json.loads(shown)["extracts"] for night in one["nights"]]
+    assert (code, [bool(night["unread"]) for night in told]) == (4, [False, True, False])
+    code, shown = replay(run, "--apply", "--yes")
+    assert code == 0
+    assert "gone or broken" in shown
+    code, shown = replay(run)
+    assert (code, shown.count("to the last value")) == (0, 3)
+
+
 def test_a_night_that_is_refused_is_named_and_the_others_are_done(run: Run, lake: Lake, config: Path) -> None:
     asyncio.run(land(lake, "flexnet/entitlement", NIGHTS[1], rows=15, extract="second"))
     asyncio.run(land(lake, "flexnet/entitlement", NIGHTS[2], rows=0, extract="second"))

@@ -39,6 +39,7 @@ class Airflow:
         self.next_run: datetime | None = None
         self.runs: list[list[str]] = []
         self.started: list[str] = []
+        self.state = "running"
 
     def task(self, name: str, state: str) -> None:
         self.tasks.append({"task_id": name, "state": state, "try_number": 2, "duration": 1.25})
@@ -51,7 +52,12 @@ class Airflow:
             return {"next_dagrun_run_after": self.next_run and self.next_run.isoformat()}
         if path.endswith("/dagRuns"):
             there = self.runs.pop(0) if len(self.runs) > 1 else self.runs[0]
-            return {"dag_runs": [{"dag_run_id": f"{night}__scheduled__", "partition_key": night} for night in there]}
+            scheduled = {"run_type": "scheduled", "state": self.state}
+            return {
+                "dag_runs": [
+                    {"dag_run_id": f"{night}__scheduled__", "partition_key": night, **scheduled} for night in there
+                ]
+            }
         if part[0] == "taskInstances" and len(part) == 1:
             # An Airflow may give less than it is asked for.
             first = int(query["offset"][0])
@@ -116,6 +122,26 @@ def test_a_late_scheduler_is_waited_for_and_the_night_not_run_twice(
     airflow.runs = [[], [], [], [night]]
     assert start_run(api, flow, None) == f"{night}__scheduled__"
     assert airflow.started == []
+
+
+def test_after_a_midnight_the_scheduler_is_waited_for_in_a_home_that_was_used_before(
+    api: Api, airflow: Airflow, flow: Flow
+) -> None:
+    night = flow.last_night()
+    airflow.next_run = datetime.now(UTC) - timedelta(minutes=1)
+    airflow.runs = [["2026-11-01"], ["2026-11-01"], ["2026-11-01", night]]
+    assert start_run(api, flow, None) == f"{night}__scheduled__"
+    assert airflow.started == []
+
+
+@pytest.mark.parametrize(("state", "started"), [("running", False), ("queued", False), ("success", True)])
+def test_a_night_that_the_scheduler_is_at_work_on_is_followed_and_one_that_is_there_is_rebuilt(
+    api: Api, airflow: Airflow, flow: Flow, state: str, started: bool
+) -> None:
+    night = flow.last_night()
+    airflow.runs, airflow.state = [[night]], state
+    assert ("__manual__" in start_run(api, flow, None)) is started
+    assert airflow.started == [night] * started
 
 
 @pytest.mark.parametrize("next_run", [None, timedelta(hours=3)])
