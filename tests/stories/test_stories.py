@@ -22,16 +22,16 @@ def teller() -> Iterator[Teller]:
         yield teller
 
 
-FEW = ("what may have been asked for is asked for again", "the soak is over at once", "one yes is enough")
+FEW = {"what may have been asked for is asked for again": 5, "the soak is over at once": 7, "one yes is enough": 1}
 
 
-@pytest.mark.parametrize("name", FEW)
-def test_a_promise_that_is_broken_on_purpose_is_found(teller: Teller, name: str) -> None:
-    """A few of them; ``make stories ARGS=--mutants`` looks for all."""
+@pytest.mark.parametrize(("name", "first"), FEW.items())
+def test_a_promise_that_is_broken_on_purpose_is_found(teller: Teller, name: str, first: int) -> None:
+    """A few of them, from shortly before the story that finds it; ``make stories ARGS=--mutants`` looks for all."""
     [mutant] = [one for one in MUTANTS if one.name == name]
     with pytest.MonkeyPatch.context() as patch:
         mutant.switch_on(patch)
-        assert teller.hunt(mutant.promise, 1, 60) is not None
+        assert teller.hunt(mutant.promise, first, 60) is not None
 
 
 def test_the_airflow_of_a_story_goes_by_the_trigger_rules(teller: Teller) -> None:

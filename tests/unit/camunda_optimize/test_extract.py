@@ -36,7 +36,6 @@ from nightshift.nights.publish import PublishNightOperator
 from tests.dying import dying
 from tests.execution_api import FakeExecutionApi, TaskRun
 
-LAST_NIGHT = (datetime.now(UTC).date() - timedelta(days=1)).isoformat()
 ROWS = 2_500
 
 
@@ -49,7 +48,8 @@ class Flow:
         connection = {"conn_type": "camunda_optimize", "host": vendor.url, "password": token}
         self.api = FakeExecutionApi(connections={"camunda_optimize_default": connection}, max_tries=2)
 
-    def extract(self, report_id: str = INVOICES, night: str = LAST_NIGHT, **given: Any) -> TaskRun:
+    def extract(self, report_id: str = INVOICES, night: str = "", **given: Any) -> TaskRun:
+        night = night or (datetime.now(UTC).date() - timedelta(days=1)).isoformat()
         with DAG("d", schedule=None, start_date=pendulum.datetime(2026, 1, 1)):
             task = CamundaOptimizeExtractOperator(
                 task_id="extract", report="invoices", report_id=report_id, night=night, **{"limit": 400, **given}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -14,8 +14,7 @@ from nightshift.watch.incidents import read
 from tests.published import publish_night
 from tests.unit.cli.conftest import Run
 
-TODAY = datetime.now(UTC).date()
-SINCE = (TODAY - timedelta(days=2)).isoformat()
+SINCE = (datetime.now(UTC).date() - timedelta(days=2)).isoformat()
 
 
 @pytest.fixture(autouse=True)
@@ -38,8 +37,10 @@ def test_a_night_that_never_ran_is_an_incident_and_ends_with_1(run: Run, lake: L
 
 def test_nights_on_time_end_with_0(run: Run, lake: Lake) -> None:
     run("watch")
-    for days in (1, 2):
-        publish_night(lake, "flexnet/entitlement", (TODAY - timedelta(days=days)).isoformat())
+    night = date.fromisoformat(SINCE)
+    while night < datetime.now(UTC).date():
+        publish_night(lake, "flexnet/entitlement", night.isoformat())
+        night += timedelta(days=1)
     found = run("watch", "--json")
     assert found.exit_code == 0
     told = json.loads(found.stdout)

@@ -23,8 +23,6 @@ from tests.execution_api import FakeExecutionApi, TaskRun
 from tests.unit.exago.tasks import task
 from tests.unit.exago.vendor import Vendor
 
-YESTERDAY = (datetime.now(UTC).date() - timedelta(days=1)).isoformat()
-BEFORE = (datetime.now(UTC).date() - timedelta(days=2)).isoformat()
 CONFIG = Exago()
 
 
@@ -35,9 +33,14 @@ def _some_tree(server: Vendor) -> None:
     server.put("Empty/")
 
 
-def take(api: FakeExecutionApi, night: str = YESTERDAY, **given: Any) -> TaskRun:
+def days_ago(count: int) -> str:
+    """Return the night, as it is now: a test may begin right after a midnight."""
+    return (datetime.now(UTC).date() - timedelta(days=count)).isoformat()
+
+
+def take(api: FakeExecutionApi, night: str | None = None, **given: Any) -> TaskRun:
     api.clear()
-    return api.run(task(ExagoTreeExtractOperator, night=night, **given))
+    return api.run(task(ExagoTreeExtractOperator, night=night or days_ago(1), **given))
 
 
 def compare(api: FakeExecutionApi, taken: TaskRun) -> TaskRun:
@@ -52,14 +55,14 @@ def publish(api: FakeExecutionApi, extract: dict[str, Any], spec: Any) -> TaskRu
     )
 
 
-def rows(lake: Path, report: str, night: str = YESTERDAY) -> list[dict[str, Any]]:
+def rows(lake: Path, report: str, night: str | None = None) -> list[dict[str, Any]]:
     from deltalake import DeltaTable
 
     table = DeltaTable(str(lake / "tables" / "exago" / report)).to_pyarrow_table()
     return [
         {name: value for name, value in row.items() if name != "night"}
         for row in table.to_pylist()
-        if row["night"].isoformat() == night
+        if row["night"].isoformat() == (night or days_ago(1))
     ]
 
 
@@ -147,25 +150,25 @@ def test_an_empty_tree_and_a_path_that_is_folder_and_report(server: Vendor, api:
 def test_what_changed_since_the_last_night(
     server: Vendor, api: FakeExecutionApi, lake: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    first = compare(api, take(api, BEFORE, force=True))
+    first = compare(api, take(api, days_ago(2), force=True))
     assert (first.state, first.result["rows"]) == ("success", 0)
     assert publish(api, first.result, CONFIG.catalog.changes_spec()).state == "success"
     server.move("Sales", "Archive")
     server.put("New/r")
     changed = compare(api, take(api))
     assert changed.state == "success", changed.error
-    text = f"Since the night {BEFORE}: 2 appeared, 3 moved.\nmoved folder Sales → Archive\nappeared folder New"
+    text = f"Since the night {days_ago(2)}: 2 appeared, 3 moved.\nmoved folder Sales → Archive\nappeared folder New"
     assert api.xcoms["c", "changes"] == text
     assert text in capsys.readouterr().out
     published = publish(api, changed.result, CONFIG.catalog.changes_spec())
     assert published.state == "success", published.error
     found = {(row["change"], row["path_before"], row["path"], row["since"]) for row in rows(lake, "tree_changes")}
     assert found == {
-        ("moved", "Sales", "Archive", BEFORE),
-        ("moved", "Sales/Daily", "Archive/Daily", BEFORE),
-        ("moved", "Sales/Weekly", "Archive/Weekly", BEFORE),
-        ("appeared", None, "New", BEFORE),
-        ("appeared", None, "New/r", BEFORE),
+        ("moved", "Sales", "Archive", days_ago(2)),
+        ("moved", "Sales/Daily", "Archive/Daily", days_ago(2)),
+        ("moved", "Sales/Weekly", "Archive/Weekly", days_ago(2)),
+        ("appeared", None, "New", days_ago(2)),
+        ("appeared", None, "New/r", days_ago(2)),
     }
     again = compare(api, take(api))
     assert publish(api, again.result, CONFIG.catalog.changes_spec()).state == "success"
@@ -173,13 +176,13 @@ def test_what_changed_since_the_last_night(
 
 
 def test_a_past_night_comes_from_the_landing_only(server: Vendor, api: FakeExecutionApi, lake: Path) -> None:
-    missing = take(api, BEFORE)
+    missing = take(api, days_ago(2))
     assert isinstance(missing.error, Rejected)
     assert "snapshot of the present" in str(missing.error)
-    taken = take(api, BEFORE, force=True)
+    taken = take(api, days_ago(2), force=True)
     requests = len(server.ledger.requests())
     server.clear()
-    again = take(api, BEFORE)
+    again = take(api, days_ago(2))
     assert (again.result["extract"], again.result["rows"]) == (taken.result["extract"], 4)
     assert len(server.ledger.requests()) == requests
 
@@ -187,15 +190,15 @@ def test_a_past_night_comes_from_the_landing_only(server: Vendor, api: FakeExecu
 def test_rows_of_a_past_night_are_worked_out_anew_from_what_was_received(
     server: Vendor, api: FakeExecutionApi, lake: Path
 ) -> None:
-    taken = take(api, BEFORE, force=True)
-    folder = lake / "raw" / "exago" / "tree" / f"night={BEFORE}" / taken.result["extract"]
+    taken = take(api, days_ago(2), force=True)
+    folder = lake / "raw" / "exago" / "tree" / f"night={days_ago(2)}" / taken.result["extract"]
     (folder / "page-00002.json.zst").write_bytes(zstandard.compress(b'{"data": [{"path": "wrong"}]}'))
-    again = take(api, BEFORE)
+    again = take(api, days_ago(2))
     assert again.state == "success", again.error
     assert again.result["extract"].startswith(taken.result["extract"] + "-again-")
     published = publish(api, again.result, CONFIG.catalog.tree_spec())
     assert published.state == "success", published.error
-    assert len(rows(lake, "tree", BEFORE)) == 4
+    assert len(rows(lake, "tree", days_ago(2))) == 4
 
 
 FILTER = {"FilterText": "Orders.Day", "Operator": 0, "Values": ["{night:%m/%d/%Y}", "{night}", 7]}
@@ -214,16 +217,16 @@ def test_a_report_becomes_a_table(
     server: Vendor, api: FakeExecutionApi, lake: Path, form: str, content: object
 ) -> None:
     server.report = {"ExecuteData": content, "IsError": False}
-    given = {"report": "orders", "path": "Sales/Daily", "format": form, "filters": [FILTER], "night": BEFORE}
+    given = {"report": "orders", "path": "Sales/Daily", "format": form, "filters": [FILTER], "night": days_ago(2)}
     run = api.run(task(ExagoReportExtractOperator, **given))
     assert run.state == "success", run.error
     assert run.result["rows"] == 2
-    day = datetime.fromisoformat(BEFORE)
-    assert server.bodies[0]["Filters"][0]["Values"] == [day.strftime("%m/%d/%Y"), BEFORE, 7]
+    day = datetime.fromisoformat(days_ago(2))
+    assert server.bodies[0]["Filters"][0]["Values"] == [day.strftime("%m/%d/%Y"), days_ago(2), 7]
     section = Exago(reports=({"name": "orders", "path": "Sales/Daily", "key": ("a",)},))  # type: ignore[arg-type]
     published = publish(api, run.result, section.reports[0].publish_spec("UTC"))
     assert published.state == "success", published.error
-    assert sorted(rows(lake, "orders", BEFORE), key=str) == [{"a": 1, "b": "x\ny"}, {"a": 2, "b": "ä"}]
+    assert sorted(rows(lake, "orders", days_ago(2)), key=str) == [{"a": 1, "b": "x\ny"}, {"a": 2, "b": "ä"}]
 
 
 @pytest.mark.parametrize(
@@ -238,7 +241,7 @@ def test_a_complete_extract_of_another_report_is_not_taken(
 ) -> None:
     """Its attempt had written the manifest, and died before Airflow heard of it."""
     server.report = {"ExecuteData": "a\r\n1\r\n", "IsError": False}
-    given = {"report": "orders", "path": "Sales/Daily", "format": "csv", "night": YESTERDAY}
+    given = {"report": "orders", "path": "Sales/Daily", "format": "csv", "night": days_ago(1)}
     with dying(completed=True):
         assert api.run(task(ExagoReportExtractOperator, **given)).state == "up_for_retry"
     api.clear()
@@ -253,7 +256,7 @@ def test_a_complete_extract_of_another_report_is_not_taken(
 
 
 def test_changes_against_another_tree_are_compared_anew(server: Vendor, api: FakeExecutionApi, lake: Path) -> None:
-    compare(api, take(api, BEFORE, force=True))
+    compare(api, take(api, days_ago(2), force=True))
     taken = take(api)
     with dying(completed=True):
         assert compare(api, taken).state == "up_for_retry"
@@ -269,7 +272,7 @@ def test_changes_against_another_tree_are_compared_anew(server: Vendor, api: Fak
 
 def test_an_empty_report_is_a_night_without_rows(server: Vendor, api: FakeExecutionApi, lake: Path) -> None:
     server.report = {"ExecuteData": "", "IsError": False}
-    run = api.run(task(ExagoReportExtractOperator, report="orders", path="A", night=YESTERDAY))
+    run = api.run(task(ExagoReportExtractOperator, report="orders", path="A", night=days_ago(1)))
     assert (run.state, run.result["rows"]) == ("success", 0)
 
 
@@ -277,7 +280,7 @@ def test_a_report_that_failed_with_200_is_tried_again_and_lands_nothing(
     server: Vendor, api: FakeExecutionApi, lake: Path
 ) -> None:
     server.report = {"ExecuteData": "", "IsError": True, "ErrorList": ["no database"]}
-    run = api.run(task(ExagoReportExtractOperator, report="orders", path="A", night=YESTERDAY))
+    run = api.run(task(ExagoReportExtractOperator, report="orders", path="A", night=days_ago(1)))
     assert isinstance(run.error, ReportFailed)
     assert run.state == "up_for_retry"
     assert "no database" in str(run.error)
@@ -285,15 +288,18 @@ def test_a_report_that_failed_with_200_is_tried_again_and_lands_nothing(
 
 
 def test_a_report_without_the_night_in_it_is_a_snapshot(server: Vendor, api: FakeExecutionApi) -> None:
-    run = api.run(task(ExagoReportExtractOperator, report="orders", path="A", night=BEFORE))
+    run = api.run(task(ExagoReportExtractOperator, report="orders", path="A", night=days_ago(2)))
     assert isinstance(run.error, Rejected)
     assert "{night}" in str(run.error)
     server.report = {"ExecuteData": "a\r\n", "IsError": False}
-    assert api.run(task(ExagoReportExtractOperator, report="o", path="A", night=BEFORE, dated=True)).state == "success"
+    assert (
+        api.run(task(ExagoReportExtractOperator, report="o", path="A", night=days_ago(2), dated=True)).state
+        == "success"
+    )
 
 
 def test_a_slip_in_a_path_is_told_with_the_nearest(server: Vendor, api: FakeExecutionApi) -> None:
-    run = api.run(task(ExagoReportExtractOperator, report="orders", night=YESTERDAY, path="Sales/Daly"))
+    run = api.run(task(ExagoReportExtractOperator, report="orders", night=days_ago(1), path="Sales/Daly"))
     assert "there is no report 'Sales/Daly'; did you mean 'Sales/Daily'?" in str(run.error)
     assert "This user sees: Sales/Daily, Sales/Weekly" in str(run.error)
 

@@ -15,7 +15,6 @@ from include.standins.process import vendor_type
 from nightshift.nights.flow import nightly_dag
 from tests.execution_api import FakeExecutionApi
 
-NIGHT = (datetime.now(UTC).date() - timedelta(days=1)).isoformat()
 FLEXNET = "flexnet: {reports: [{name: account%s}]}"
 CAMUNDA = f"camunda_optimize: {{%s reports: [{{name: account, report_id: {INVOICES}}}]}}"
 
@@ -50,7 +49,7 @@ def test_what_is_asked_of_the_vendor(
     dag = nightly_dag(room, doc_md=None)
     assert dag is not None
     task = dag.get_task("account.extract")
-    task.night, task.force = NIGHT, False
+    task.night, task.force = (datetime.now(UTC).date() - timedelta(days=1)).isoformat(), False
     with vendor_type(room)() as vendor:
         connections = standin_connections({room: int(vendor.url.rpartition(":")[2])})
         for fields in connections.values():
