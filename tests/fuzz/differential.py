@@ -226,6 +226,8 @@ def _plain_rows(body: bytes, spec: CsvSpec) -> list[list[str]] | None:
     rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=spec.delimiter, quoting=csv.QUOTE_NONE))
     if len(rows) < 2 or not all(name.strip() for name in rows[0]):
         return None
+    if len({name.strip() for name in rows[0]}) < len(rows[0]):
+        return None
     if any(len(row) != len(rows[0]) for row in rows) or any(not "".join(row).strip() for row in rows):
         return None
     return rows
@@ -233,11 +235,13 @@ def _plain_rows(body: bytes, spec: CsvSpec) -> list[list[str]] | None:
 
 def _csv_by_value(rows: list[list[str]], columns: Sequence[Target], spec: PublishSpec) -> Outcome:
     header, *lines = rows
-    if [name.strip() for name in header] != [column.origin for column in columns]:
+    names = [name.strip() for name in header]
+    if set(names) - {column.origin for column in columns}:
         return "refused", "NewColumns"
     made = []
-    for at, column in enumerate(columns):
-        texts = [line[at] or None for line in lines]
+    for column in columns:
+        at = names.index(column.origin) if column.origin in names else None
+        texts = [None if at is None else line[at] or None for line in lines]
         came = cast(lambda texts=texts, kind=column.kind: by_value(texts, kind, spec.timezone, spec.empty_as_null))
         if came[0] == "refused":
             return "refused", "CastError", came[1] + 1, column.origin, came[2]
