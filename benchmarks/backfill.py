@@ -88,7 +88,7 @@ def fill(chosen: argparse.Namespace, scratch: Path) -> Filled:
             newest = date.fromisoformat(run["partition_key"])
             nights = [(newest - timedelta(days=back)).isoformat() for back in range(chosen.nights, 0, -1)]
             began = time.monotonic()
-            with Watched(airflow.leaders) as watched:
+            with Watched(airflow) as watched:
                 asked = {"dag_id": DAG, "from_date": f"{nights[0]}T00:00:00Z", "to_date": f"{nights[-1]}T00:00:00Z"}
                 api.call("POST", "/api/v2/backfills", {**asked, "max_active_runs": chosen.runs})
                 runs = _ended(airflow.api, nights)

@@ -29,7 +29,7 @@ from include.local.cluster.environment import HERE as CLUSTER
 from include.local.cluster.environment import cluster_python
 
 PAGE_ROWS = 1000
-LOOKS_EVERY = 0.5
+LOOKS_EVERY = 2.0
 LONGEST = 7200.0
 OURS = "nightshift"
 IDLE = "tasks that do nothing"
@@ -72,10 +72,13 @@ class Seen:
 
 
 class Watched:
-    """The processes of an Airflow, looked at again and again while the context is open."""
+    """The processes of an Airflow, looked at again and again while the context is open.
 
-    def __init__(self, leaders: Sequence[int]) -> None:
-        self._leaders = leaders
+    Processor time is that of its stores as well, memory is not: a store in memory holds all that lies in it.
+    """
+
+    def __init__(self, airflow: LocalAirflow) -> None:
+        self._leaders, self._stores = airflow.leaders, airflow.stores
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._look, daemon=True)
         self.largest = self.most = 0.0
@@ -101,7 +104,7 @@ class Watched:
     def _cpu(self) -> dict[str, float]:
         """Return seconds of processor: of the scheduler itself, and of everything else with the children that ended."""
         found = {SCHEDULER: 0.0, "": 0.0}
-        for pid in session_members(*self._leaders):
+        for pid in session_members(*self._leaders, *self._stores):
             with contextlib.suppress(OSError):
                 fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
                 own, ended = sum(map(int, fields[11:13])) / TICKS, sum(map(int, fields[13:15])) / TICKS
@@ -262,7 +265,7 @@ def night(one: Contender, airflow: LocalAirflow, scratch: Path) -> Seen:
     api = airflow.api
     await_dag(airflow, one.dag_id)
     began = time.monotonic()
-    with Watched(airflow.leaders) as watched:
+    with Watched(airflow) as watched:
         api.unpause(one.dag_id)
         # Nightshift's own DAG has a schedule: unpaused, it brings last night home by itself, and once is enough.
         run_id = scheduled(airflow, one.dag_id) if one.name == OURS else api.trigger(one.dag_id)
@@ -365,7 +368,7 @@ def proof_of(seen: Sequence[Seen], chosen: argparse.Namespace, seconds: float) -
     if chosen.cluster:
         where = (
             "two Celery workers in two queues, two schedulers, two triggerers, PostgreSQL, Redis and a lake in an S3 "
-            "server (moto's, one request at a time), all counted with it"
+            "server (moto's, one request at a time), whose processor time is counted with it"
         )
     return Proof(
         name="load-cluster" if chosen.cluster else "load",

@@ -97,6 +97,11 @@ class LocalAirflow:
         return [self._process.pid] if self._process is not None else []
 
     @property
+    def stores(self) -> list[int]:
+        """The processes that lead the sessions of its database, broker and object store, where they are its own."""
+        return []
+
+    @property
     def database(self) -> Path:
         """The file of Airflow's database."""
         return self.home / "airflow.db"

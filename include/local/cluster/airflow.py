@@ -67,8 +67,13 @@ class ClusterAirflow(LocalAirflow):
 
     @property
     def leaders(self) -> list[int]:
-        """The processes that lead the sessions of this Airflow and of its stores; empty where none runs."""
-        return [one.pid for one in self.services.values() if one.pid]
+        """The processes that lead the sessions of this Airflow; empty where none runs."""
+        return [one.pid for one in self.services.values() if one.pid and one.pid not in self.stores]
+
+    @property
+    def stores(self) -> list[int]:
+        """The processes that lead the sessions of PostgreSQL, Redis and S3."""
+        return [one.pid for one in (self.postgresql.service, self.redis, self.s3) if one.pid]
 
     @property
     def lake(self) -> dict[str, str]:
