@@ -71,9 +71,11 @@ def start_run(api: Api, flow: Flow, night: str | None) -> str:
     """
     wanted = night or flow.last_night()
     before = api.runs(flow.dag_id)
+    # One of a night that has not settled waits for that inside of itself, for hours: nobody follows it.
+    is_settled = flow.is_settled(wanted)
     of_night = [run for run in before if run.get("partition_key") == wanted]
     api.unpause(flow.dag_id)
-    if not of_night and wanted == flow.last_night() and flow.is_settled(wanted):
+    if not of_night and wanted == flow.last_night() and is_settled:
         began, patience = time.monotonic(), 0 if before else SCHEDULED_SECONDS
         while (waited := time.monotonic() - began) < patience or (
             waited < OVERDUE_SECONDS and _is_overdue(api, flow.dag_id)
@@ -83,7 +85,7 @@ def start_run(api: Api, flow: Flow, night: str | None) -> str:
                 return str(of_night[0]["dag_run_id"])
             time.sleep(0.5)
     at_work = [run for run in of_night if run["run_type"] == "scheduled" and run["state"] not in ("success", "failed")]
-    if at_work:
+    if at_work and is_settled:
         return str(at_work[0]["dag_run_id"])
     at = datetime.now(UTC).isoformat()
     return api.trigger(flow.dag_id, partition_key=wanted, run_id=f"{wanted}__manual__{at}")

@@ -65,7 +65,7 @@ def replay(
 
     Without --apply nothing changes. No vendor is asked, and no promotion begins. A night of which the table has a newer
     extract stays as it is; nights of which nothing is landed are counted, and no reason to fail. Exit code: 0 nothing
-    (else) to change, 4 something would change, 1 something is refused, or reports.yaml has a mistake.
+    (else) to change, 4 something would change, 1 something is refused or lost for good, or reports.yaml has a mistake.
     """
     since, until = night_option(first), night_option(last)
     if since is None:
@@ -97,7 +97,8 @@ def replay(
             print_json({"version": 1, "applied": applied, "extracts": extracts, "left_out": left_out})
         elif applied:
             _show_published(changing)
-    if any(one.refused for one in done):
+    lost = any(night.unread and night.kept for one in done if one.rehearsal for night in one.rehearsal.nights)
+    if lost or any(one.refused for one in done):
         raise typer.Exit(Exit.WRONG)
     raise typer.Exit(Exit.DIFFERENT if changing and not applied else Exit.FINE)
 
@@ -203,13 +204,15 @@ def _show(done: Iterable[Done]) -> None:
 
 
 def _verdict(night: NightDifference, whole: Rehearsal) -> list[object]:
+    if night.unread:
+        why = f"a file of this night in the table is gone or broken ({night.unread})"
+        if night.kept:
+            why += f"; the table has it as of {night.kept}, which is newer: it stays. Extract the night again"
+        return [styled("lost", "red"), "?", night.rows_now, why]
     if night.kept:
         return [styled("stays", "dim"), night.rows_before, night.rows_now, f"the table has it as of {night.kept}"]
     if not night.changes:
         return [styled("same", "green"), night.rows_before, night.rows_now, "to the last value"]
-    if night.unread:
-        why = f"a file of this night in the table is gone or broken ({night.unread})"
-        return [styled("lost", "red"), "?", night.rows_now, why]
     count = len(night.columns)
     told = [
         f"{count} column{'s differ' if count > 1 else ' differs'}" if count else "rows differ; bounds and sums do not"

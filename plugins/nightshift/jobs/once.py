@@ -243,7 +243,9 @@ class SubmitOnce:
     async def _let_pass(self, seen: Situation) -> None:
         """Wait until a request of an attempt before this one cannot leave any more, as a person may be quicker."""
         record = seen.record
-        if record is not None and record.id is None and not record.refused and not record.lost:
+        if record is None or record.intent is None or record.id is not None or record.lost:
+            return
+        if record.unwanted or not record.refused:
             await self._sleep(max(0.0, self._adapter.send_within - self._age(record)))
 
     async def _submit_in_time(self, intent: Intent, window: SendWindow) -> JobStatus | Immediate:
@@ -337,7 +339,8 @@ def _generation(seen: Situation) -> int:
         return 1 + len(seen.found or ())
     # A request that certainly made no job leaves its marker free; one that may have been taken never shares it.
     intent = seen.record.intent
-    return intent.generation if seen.record.refused else intent.generation + 1
+    is_free = seen.record.refused and not seen.record.unwanted
+    return intent.generation if is_free else intent.generation + 1
 
 
 def _given_up(seen: Situation) -> list[Intent]:

@@ -178,7 +178,18 @@ async def apply_resolution(
     who = f"{resolution.by or 'A person who gave no name'} says ({resolution.why or 'and not why'})"
     if resolution.over:
         record = record or JobRecord()
-        store.save(record.changed(id=None, refused=True, unwanted=True, status=None, max_tries=max_tries))
+        # Whether its request was taken is not known by now: its mark is not used again, and what turns up is cancelled.
+        lost = [record.intent] if record.is_unanswered and record.intent is not None else []
+        store.save(
+            record.changed(
+                id=None,
+                refused=True,
+                unwanted=True,
+                status=None,
+                max_tries=max_tries,
+                given_up=[*record.given_up, *lost],
+            )
+        )
         store.resolved()
         raise unwanted(adapter, who)
     if resolution.adopt is None:

@@ -101,6 +101,20 @@ def test_a_night_whose_file_is_gone_from_the_table_comes_back(
     assert (code, shown.count("to the last value")) == (0, 3)
 
 
+def test_a_night_that_is_lost_and_of_which_only_an_older_extract_is_landed_is_not_fine(
+    run: Run, lake: Lake, tmp_path: Path
+) -> None:
+    publish_night(lake, "flexnet/entitlement", NIGHTS[0], rows=20, extract="newest-1")
+    folder = f"flexnet/entitlement/night={NIGHTS[0]}"
+    (tmp_path / "lake/raw" / folder / "newest-1/manifest.json").unlink()
+    for file in (tmp_path / "lake/tables" / folder).glob("*.parquet"):
+        file.unlink()
+    before = version_of(lake)
+    code, shown = replay(run, "--apply", "--yes")
+    assert (code, version_of(lake)) == (1, before)
+    assert "Extract the night again" in " ".join(shown.split())
+
+
 def test_a_night_that_is_refused_is_named_and_the_others_are_done(run: Run, lake: Lake, config: Path) -> None:
     asyncio.run(land(lake, "flexnet/entitlement", NIGHTS[1], rows=15, extract="second"))
     asyncio.run(land(lake, "flexnet/entitlement", NIGHTS[2], rows=0, extract="second"))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from collections.abc import Callable
 from typing import Any
 
 from airflow.sdk import DAG
@@ -44,3 +47,11 @@ def job_task(**kwargs: Any) -> AcmeOperator:
 def job_sensor(**kwargs: Any) -> AcmeSensor:
     with DAG("d", schedule=None):
         return AcmeSensor(**{"task_id": "s", **_QUICK, **kwargs})
+
+
+def wait_until(true: Callable[[], Any], seconds: float = 5.0) -> None:
+    """Wait until something is true."""
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "it did not happen"
+        threading.Event().wait(0.005)

@@ -144,6 +144,15 @@ def test_a_night_that_the_scheduler_is_at_work_on_is_followed_and_one_that_is_th
     assert airflow.started == [night] * started
 
 
+def test_the_schedulers_run_of_a_night_that_has_not_settled_is_not_followed(
+    api: Api, airflow: Airflow, flow: Flow
+) -> None:
+    """It waits for hours inside of itself."""
+    flow.source = model_of("exago").model_validate({"settle_hours": 24})
+    airflow.runs = [[flow.last_night()]]
+    assert "__manual__" in start_run(api, flow, None)
+
+
 @pytest.mark.parametrize("next_run", [None, timedelta(hours=3)])
 def test_a_night_that_the_scheduler_will_not_run_is_run(
     api: Api, airflow: Airflow, flow: Flow, monkeypatch: pytest.MonkeyPatch, next_run: timedelta | None
