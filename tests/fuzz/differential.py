@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 import pyarrow as pa
 
-from nightshift.lake.casts import Misfit, by_value, from_raw, from_text, refuse_respelled, text_of
+from nightshift.lake.casts import NUMBER, Misfit, by_value, from_raw, from_text, refuse_respelled, text_of
 from nightshift.lake.columns import Target
 from nightshift.lake.csv_pages import CsvPages
 from nightshift.lake.errors import CastError, LakeError, UnreadablePage
@@ -90,15 +90,15 @@ def raws_agree(raws: Sequence[str | None], kind: str, zone: str, empty_as_null: 
     )
 
 
-def zeros_agree(texts: Sequence[str]) -> Outcome:
-    """Look for numbers with zeros before them by the column, and by a pattern."""
+def spellings_agree(texts: Sequence[str]) -> Outcome:
+    """Look for numbers that nobody has said are some by the column, and one by one."""
     values = pa.array([0.0] * len(texts))
     column = pa.array(["x", *texts], pa.string()).slice(1)
     return same(
         {
             "by the column": lambda: cast(lambda: (refuse_respelled(column, values, is_key=False), values)[1]),
             "by the value": lambda: next(
-                (("refused", at, text) for at, text in enumerate(texts) if re.match(r"-?0[0-9]", text, re.ASCII)),
+                (("refused", at, text) for at, text in enumerate(texts) if not re.fullmatch(NUMBER, text, re.ASCII)),
                 ("values", str(values.type), ["0.0"] * len(texts)),
             ),
         }
@@ -135,11 +135,18 @@ class OneByOne(JsonPages):
             return pa.array(written, pa.string())
         texts = [text_of(raw) for raw in raws]
         found = by_value(texts, column.kind, self._spec.timezone, self._spec.empty_as_null)
-        if column.origin in self._guessed and (column.kind in ("int64", "float64") or column.kind[:7] == "decimal"):
-            for index, raw in enumerate(raws):
-                if raw is not None and re.match(rb'"-?0[0-9]', bytes(raw).strip()):
-                    raise Misfit(index, str(texts[index]), "")
+        if column.origin in self._guessed and column.kind not in ("string", "json", "date", "timestamp"):
+            for index, (raw, text, value) in enumerate(zip(raws, texts, found.to_pylist(), strict=True)):
+                if value is not None and text is not None and not _is_spelled_so(bytes(raw or b""), text, column.kind):
+                    raise Misfit(index, text, "")
         return found
+
+
+def _is_spelled_so(raw: bytes, text: str, kind: str) -> bool:
+    """Say whether a value is written as one of which nobody has said its kind."""
+    if kind == "bool":
+        return text.lower() in ("true", "false")
+    return raw.strip()[:1] != b'"' or re.fullmatch(r"0|-?[1-9][0-9]*" if kind == "int64" else NUMBER, text) is not None
 
 
 Reader = Callable[[Sequence[Target], PublishSpec, Sequence[str]], Any]

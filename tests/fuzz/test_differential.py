@@ -47,7 +47,7 @@ def test_a_csv_page_is_what_its_lines_say(body: bytes) -> None:
 @settings(max_examples=100)
 @given(texts=st.lists(st.from_regex(r"-?[0x]{0,2}[0-9\u0660]{0,2}", fullmatch=True), max_size=4))
 def test_zeros_before_a_number_are_found_wherever_they_are(texts: list[str]) -> None:
-    two.zeros_agree(texts)
+    two.spellings_agree(texts)
 
 
 @settings(max_examples=100)

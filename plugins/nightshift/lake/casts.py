@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation, localcontext
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -23,6 +24,9 @@ from nightshift.lake.times import STAMP, Refused, day, days, moment, moments
 
 INT64 = range(-(1 << 63), 1 << 63)
 SURE_DIGITS = 15
+BOOL = r"(?i)^(true|false)$"
+NUMBER = r"^(0|-?[1-9][0-9]*|-?(0|[1-9][0-9]*)(\.[0-9]+([eE][+-]?[0-9]{1,3})?|[eE][+-][0-9]{1,3}))$"
+"""How a number is written in texts of which nobody says that they are numbers."""
 _NO_VALUE = msgspec.Raw(b"null")
 _COMMA = ord(",")
 _WORDS = frozenset({"nan", "inf", "infinity"})
@@ -78,22 +82,62 @@ def from_text(texts: pa.Array, kind: str, zone: str, empty_as_null: bool) -> pa.
 
 
 def refuse_respelled(texts: pa.Array, values: pa.Array, *, is_key: bool) -> None:
-    """Look for texts that a number does not say again, in a column that only its values have made one of numbers.
+    """Look for texts that would not have made a column one of numbers, or of true and false, in one of which nobody but
+    its values of another night says so.
 
-    No number has zeros before it, an id may: 007 beside 7 is another one. In the key no two texts may become one
-    number.
+    A cast takes more: ``12E4`` and ``+4917012`` are numbers to it, ``1`` is true. But an id may have zeros before it,
+    007 beside 7 is another one, and a code an E. In the key no two texts may become one number.
 
-    :raises Misfit: a text has zeros before it, or is of the key and otherwise spelled than its whole number
+    :param values: what the texts were cast to; where it is null nothing is refused
+    :raises Misfit: a text is spelled otherwise than a number, or true and false, of which that is known
     """
-    if is_key and pa.types.is_int64(values.type):
+    if pa.types.is_int64(values.type):
         places = pc.indices_nonzero(pc.not_equal(texts, values.cast(pa.string()))).to_numpy()
-        why = "it is of the key, and texts that differ could become one number"
     else:
-        places = _padded(texts)
-        why = "the zeros before it would be lost"
-    if len(places):
-        index = int(places[0])
-        raise Misfit(index, texts[index].as_py(), why)
+        plain = pc.match_substring_regex(texts, BOOL if pa.types.is_boolean(values.type) else NUMBER)
+        places = pc.indices_nonzero(pc.and_(pc.invert(plain), values.is_valid())).to_numpy()
+    if not len(places):
+        return
+    index = int(places[0])
+    text = texts[index].as_py()
+    if is_key:
+        raise Misfit(index, text, "it is of the key, and texts that differ could become one number")
+    if re.match(r"-?0[0-9]", text):
+        raise Misfit(index, text, "the zeros before it would be lost")
+    raise Misfit(index, text, "it may be one, but nobody has said that the column's texts are")
+
+
+@dataclass
+class Fractions:
+    """How the numbers of a CSV column are written behind their points.
+
+    :param behind: how many digits they have there
+    :param padded: one ends in zeros that say nothing of its value
+    :param point_zero: one ends in ``.0``, as a float is written by many
+    """
+
+    behind: set[int] = field(default_factory=set)
+    padded: bool = False
+    point_zero: bool = False
+
+    @property
+    def ambiguous(self) -> bool:
+        """Whether two texts that differ may be one number: 1.10 beside 1.1, 2.0 beside 2."""
+        return len(self.behind) > 1 and (self.padded or (self.point_zero and 0 in self.behind))
+
+    def take(self, texts: pa.Array) -> None:
+        """Look at numbers, as :data:`NUMBER` has them, no nulls."""
+        points = pc.find_substring(texts, ".")
+        if not len(texts) or pc.max(points).as_py() < 0:
+            self.behind |= {0} if len(texts) else set()
+            return
+        behind = pc.if_else(pc.less(points, 0), 0, pc.subtract(pc.subtract(pc.binary_length(texts), points), 1))
+        self.behind.update(pc.unique(behind).to_pylist())
+        ends = pc.and_(pc.ends_with(texts, "0"), pc.greater(behind, 0))
+        if pc.any(ends).as_py():
+            ends = pc.and_(ends, pc.invert(pc.match_substring(texts, "e", ignore_case=True)))
+            self.padded = self.padded or pc.any(pc.and_(ends, pc.greater(behind, 1))).as_py()
+            self.point_zero = self.point_zero or pc.any(pc.and_(ends, pc.equal(behind, 1))).as_py()
 
 
 def by_value(texts: Sequence[str | None], kind: str, zone: str, empty_as_null: bool) -> pa.Array:
@@ -195,21 +239,6 @@ def _plainly(texts: pa.Array, kind: str) -> pa.Array:
             if value is not None and (math.isfinite(value) or not _is_word(text)) and not same_number(value, text):
                 raise Misfit(index, text, _rounded(value))
     return found
-
-
-def _padded(texts: pa.Array) -> Any:
-    """Return the places of texts with a zero before another digit."""
-    _, offsets, data = texts.buffers()
-    if data is None:
-        return ()
-    starts = np.frombuffer(offsets, np.int32)[texts.offset : texts.offset + len(texts) + 1]
-    held = np.frombuffer(data, np.uint8)
-    first, size = held.take(starts[:-1], mode="clip"), np.diff(starts)
-    at = starts[:-1] + (first == ord("-"))
-    zero = np.flatnonzero((held.take(at, mode="clip") == ord("0")) & (size > 1))
-    behind = held.take(at[zero] + 1, mode="clip")
-    is_digit = (behind >= ord("0")) & (behind <= ord("9")) & (at[zero] + 1 < starts[1:][zero])
-    return zero[is_digit]
 
 
 def _bytes_of(texts: pa.Array) -> bytes:

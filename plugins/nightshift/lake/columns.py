@@ -4,13 +4,12 @@ the values; and what changed in them since the night before.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nightshift.lake.errors import CastError, SchemaDrift
-from nightshift.lake.spec import NIGHT, Column, PublishSpec, decimal_of
+from nightshift.lake.spec import NIGHT, Column, PublishSpec, decimal_of, table_name, vendor_name
 
 if TYPE_CHECKING:
     from nightshift.lake.casts import Misfit
@@ -32,18 +31,6 @@ class Target:
     kind: str
     origin: str
     member: str | None = None
-
-
-def table_name(vendor_name: str) -> str:
-    """Return the name of a vendor's column in the table: its own, but for ``night`` in any case, which the partition
-    has, and for no name at all: these get a ``_`` behind them, and so does what would fall together with them.
-    """
-    return f"{vendor_name}_" if re.fullmatch(rf"({NIGHT})?_*", vendor_name, re.IGNORECASE) else vendor_name
-
-
-def vendor_name(name: str) -> str:
-    """Return the vendor's name of a column of the table; see :func:`table_name`."""
-    return name[:-1] if re.fullmatch(rf"({NIGHT})?_+", name, re.IGNORECASE) else name
 
 
 def promoted(spec: PublishSpec) -> dict[str, Target]:

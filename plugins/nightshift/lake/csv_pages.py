@@ -7,9 +7,10 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
-from nightshift.lake.casts import Misfit, arrow_type, from_text, refuse_respelled
+from nightshift.lake.casts import Fractions, Misfit, arrow_type, from_text, refuse_respelled
 from nightshift.lake.columns import Target, is_number, misfit_error
 from nightshift.lake.csv_text import HeaderProblem, RecordCounter, column_names, first_record, marked
 from nightshift.lake.errors import UnreadablePage
@@ -38,6 +39,11 @@ class CsvTexts:
         self._charset = spec.charset
         self._header: list[str] = []
 
+    @property
+    def header(self) -> list[str]:
+        """The names in the header that was read first; empty before it, and where a page has none to read."""
+        return [name for name in self._header if name]
+
     def batches(self, number: int, body: bytes, rows: int | None = None) -> Iterator[pa.RecordBatch]:
         """Read a page; every column is text.
 
@@ -63,6 +69,8 @@ class CsvTexts:
                 read = self._read(number, text, names)
             else:
                 continue
+            if len(names) == 1:
+                self._refuse_undivided(number, names[0], read.column(0))
             yield from read.to_batches()
 
     def _records(self, body: bytes) -> int:
@@ -70,13 +78,14 @@ class CsvTexts:
         counter.feed(body)
         return counter.records + counter.open_record
 
-    def _counter(self) -> RecordCounter:
-        return RecordCounter(self._spec.quote.encode(), self._spec.delimiter.encode(), self._charset)
+    def _counter(self, *, is_start: bool = True) -> RecordCounter:
+        quote, delimiter = self._spec.quote.encode(), self._spec.delimiter.encode()
+        return RecordCounter(quote, delimiter, self._charset, is_start=is_start, watchful=True)
 
     def _pieces(self, number: int, whole: memoryview, mark: int) -> Iterator[memoryview]:
         """Yield a page in UTF-8, whole or in pieces that end where a record does."""
         start = 0
-        for end in self._cuts(whole):
+        for end in self._cuts(number, whole):
             piece = whole[start:end]
             if self._charset != "utf-8":
                 try:
@@ -88,18 +97,26 @@ class CsvTexts:
             yield piece
             start = end
 
-    def _cuts(self, whole: memoryview) -> Iterator[int]:
-        if len(whole) > WHOLE:
-            counter = self._counter()
-            start = at = 0
-            while at < len(whole):
-                block = bytes(whole[at : at + PIECE])
-                block = block[: len(block) - counter.loose_end(block)] or block
-                _, cut = counter.feed(block)
-                if cut >= 0 and at + cut - start >= PIECE:
-                    start = at + cut
-                    yield start
-                at += len(block)
+    def _cuts(self, number: int, whole: memoryview) -> Iterator[int]:
+        counter = self._counter(is_start=False)
+        is_looked_at = len(whole) > WHOLE or self._spec.quote.encode(self._charset) in bytes(whole)
+        start = at = 0
+        while is_looked_at and at < len(whole):
+            block = bytes(whole[at : at + PIECE])
+            block = block[: len(block) - counter.loose_end(block)] or block
+            _, cut = counter.feed(block)
+            if counter.misquoted is not None:
+                raise self._unreadable(
+                    number,
+                    f"record {counter.misquoted}: a text stands behind the quote that closes a field; a quote inside "
+                    "of one has to be written twice",
+                )
+            if len(whole) > WHOLE and cut >= 0 and at + cut - start >= PIECE:
+                start = at + cut
+                yield start
+            at += len(block)
+        if counter.inside_quotes:
+            raise self._unreadable(number, "a quote is open at its end")
         yield len(whole)
 
     def _first(self, number: int, text: memoryview) -> tuple[list[str], int]:
@@ -162,6 +179,14 @@ class CsvTexts:
             ),
         )
 
+    def _refuse_undivided(self, number: int, name: str, values: pa.ChunkedArray) -> None:
+        """Refuse one column that another delimiter divides in every line alike, its name too."""
+        for other in (",", ";", "\t", "|"):
+            count = name.count(other)
+            alike = pc.equal(pc.count_substring(values, other), count)
+            if count and other != self._spec.delimiter and pc.all(alike, min_count=0).as_py():
+                raise self._unreadable(number, f"there is one column, {name[:80]!r}, and each line has {other!r} in it")
+
     def _without_nameless(self, number: int, table: pa.Table) -> pa.Table:
         count = table.num_columns
         found = next(((row, value) for row, value in enumerate(table.column(_NAMELESS).to_pylist(), 1) if value), None)
@@ -207,7 +232,7 @@ class CsvPages:
         self._spec = spec
         self._report = report
         self._texts = CsvTexts(spec.csv, report)
-        self._guessed = frozenset(guessed)
+        self._guessed = {name: Fractions() for name in guessed}
         self.seen: set[str] = set()
 
     def batches(self, number: int, body: bytes, rows: int) -> Iterator[pa.RecordBatch]:
@@ -219,13 +244,18 @@ class CsvPages:
         """
         before = 0
         for texts in self._texts.batches(number, body, rows):
-            self.seen |= set(texts.schema.names)
-            if new := self.seen - self._known:
-                raise NewColumns(", ".join(sorted(new)))
+            self._see(texts.schema.names)
             arrays = [self._column(number, before, column, texts) for column in self._columns]
             arrays += [pa.nulls(len(texts), arrow_type(column.kind)) for column in self._members]
             yield pa.RecordBatch.from_arrays(arrays, schema=self.schema)
             before += len(texts)
+        # A header says which columns there are whether rows follow or not.
+        self._see(self._texts.header)
+
+    def _see(self, names: Iterable[str]) -> None:
+        self.seen |= set(names)
+        if new := self.seen - self._known:
+            raise NewColumns(", ".join(sorted(new)))
 
     def _column(self, number: int, before: int, column: Target, texts: pa.RecordBatch) -> pa.Array:
         if column.origin not in texts.schema.names:
@@ -233,8 +263,22 @@ class CsvPages:
         found = texts.column(column.origin)
         try:
             values = from_text(found, column.kind, self._spec.timezone, self._spec.empty_as_null)
-            if column.origin in self._guessed and is_number(column.kind):
+            if column.origin in self._guessed and (is_number(column.kind) or column.kind == "bool"):
                 refuse_respelled(found, values, is_key=column.origin in self._spec.key)
+                self._refuse_ambiguous(column, found, values)
             return values
         except Misfit as misfit:
             raise misfit_error(self._report, number, before + misfit.index + 1, column, misfit, self._spec) from None
+
+    def _refuse_ambiguous(self, column: Target, texts: pa.Array, values: pa.Array) -> None:
+        if column.kind in ("bool", "int64"):
+            return
+        fractions = self._guessed[column.origin]
+        fractions.take(texts.filter(values.is_valid()))
+        if fractions.ambiguous:
+            at = pc.index(pc.and_(pc.ends_with(texts, "0"), pc.match_substring(texts, ".")), True).as_py()
+            raise Misfit(
+                max(at, 0),
+                texts[max(at, 0)].as_py(),
+                "others have another number of digits behind the point, so texts that differ could become one number",
+            )

@@ -56,17 +56,28 @@ class RecordCounter:
 
     :param charset: character set; a byte order mark at the start of the text overrules it
     :param is_start: whether the first block is the start of the text, where a mark may stand
+    :param watchful: note in ``misquoted`` the first record, from 1, in which more than blanks stands between the quote
+        that closes a field and the next delimiter or line break. CSV readers take it into the field, and leave out the
+        quote, or take for one record what was two
     """
 
     def __init__(
-        self, quote: bytes = b'"', delimiter: bytes = b",", charset: str = "utf-8", *, is_start: bool = True
+        self,
+        quote: bytes = b'"',
+        delimiter: bytes = b",",
+        charset: str = "utf-8",
+        *,
+        is_start: bool = True,
+        watchful: bool = False,
     ) -> None:
         self.records = 0
+        self.misquoted: int | None = None
         self.open_record = False
         self.inside_quotes = False
         self.charset, _ = marked(b"", charset)
         self._texts = quote.decode("ascii"), delimiter.decode("ascii")
         self._is_start = is_start
+        self._watchful = watchful
         self._closed = False
         self._last = 0
         self._many: bool | None = None
@@ -90,6 +101,7 @@ class RecordCounter:
         quotes = np.empty(0, np.int64)
         if self._unit > 1 or self._quote_byte in block:
             quotes = self._quotes(text, block)
+        loose = self._behind_quotes(text, quotes) if self._watchful and self.misquoted is None else None
         was_inside, last = self.inside_quotes, self._last
         self.inside_quotes ^= len(quotes) % 2 == 1
         self._closed = bool(len(quotes)) and quotes[-1] == size - 1 and not self.inside_quotes
@@ -107,6 +119,8 @@ class RecordCounter:
                 self._many = self._look_at_first(text, breaks, is_empty, blank, (quotes, was_inside))
             is_empty = is_empty | blank
             self.open_record = self.open_record and not (self._blank_so_far and self._many is not False)
+        if loose is not None:
+            self.misquoted = self.records + 1 + int(np.count_nonzero(~is_empty[breaks < loose]))
         if not len(breaks):
             return 0, -1
         ends = len(breaks) - int(np.count_nonzero(is_empty))
@@ -219,6 +233,21 @@ class RecordCounter:
         if _among(before, (*self._starts, self._quote)).all():
             return quotes
         return np.array(self._true_quotes(block if self._unit == 1 else text.tolist(), quotes.tolist()), np.int64)
+
+    def _behind_quotes(self, text: Any, quotes: Places) -> int | None:
+        """Return the first place behind a closing quote, and blanks maybe, where no field ends and no quote stands."""
+        import numpy as np
+
+        behind = quotes[int(not self.inside_quotes) :: 2] + 1
+        behind = np.concatenate(([0], behind)) if self._closed else behind
+        behind = behind[behind < len(text)]
+        wrong = behind[~_among(text[behind], (*self._starts, self._quote))]
+        if len(wrong) and self._blanks and _among(text[wrong], self._blanks).any():
+            solid = np.flatnonzero(~_among(text, self._blanks))
+            place = np.searchsorted(solid, wrong)
+            wrong = solid[place[place < len(solid)]]
+            wrong = wrong[~_among(text[wrong], self._starts)]
+        return int(wrong[0]) if len(wrong) else None
 
     def _true_quotes(self, text: bytes | list[int], quotes: list[int]) -> list[int]:
         """Leave out the quotes that stand inside a bare field, where they are ordinary characters."""

@@ -30,7 +30,6 @@ _FIELD = {
 
 _AROUND = b"[[["
 """As many brackets as stand around a row's value in a page."""
-_PADDED = re.compile(rb'"-?0[0-9]')
 _STARTS = re.compile(rb"\s*\[")
 
 
@@ -201,9 +200,19 @@ class JsonPages:
 
     def _from_raw(self, column: Target, raws: Sequence[msgspec.Raw | None]) -> pa.Array:
         found = from_raw(raws, column.kind, self._spec.timezone, self._spec.empty_as_null)
-        if column.origin in self._guessed and is_number(column.kind) and _PADDED.search(joined(raws)):
-            refuse_respelled(pa.array(map(text_of, raws), pa.string()), found, is_key=False)
+        if column.origin in self._guessed:
+            self._refuse_respelled(column, raws, found)
         return found
+
+    def _refuse_respelled(self, column: Target, raws: Sequence[msgspec.Raw | None], found: pa.Array) -> None:
+        """Look at the texts in a column of numbers, and at all that made one of true and false."""
+        if column.kind == "bool":
+            texts = [text_of(raw) for raw in raws]
+        elif is_number(column.kind) and b'"' in joined(raws):
+            texts = [text_of(raw) if raw is not None and bytes(raw).lstrip()[:1] == b'"' else None for raw in raws]
+        else:
+            return
+        refuse_respelled(pa.array(texts, pa.string()), found, is_key=False)
 
     def _times(self, values: Sequence[Any], kind: str) -> pa.Array:
         try:

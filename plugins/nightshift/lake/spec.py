@@ -129,6 +129,18 @@ class Checks(Frozen):
     band: Band | None = None
 
 
+def table_name(vendor_name: str) -> str:
+    """Return the name of a vendor's column in the table: its own, but for ``night`` in any case, which the partition
+    has, and for no name at all: these get a ``_`` behind them, and so does what would fall together with them.
+    """
+    return f"{vendor_name}_" if re.fullmatch(rf"({NIGHT})?_*", vendor_name, re.IGNORECASE) else vendor_name
+
+
+def vendor_name(name: str) -> str:
+    """Return the vendor's name of a column of the table; see :func:`table_name`."""
+    return name[:-1] if re.fullmatch(rf"({NIGHT})?_+", name, re.IGNORECASE) else name
+
+
 class SchemaRules(Frozen):
     """Which changes of the vendor's columns are let through; new columns always are.
 
@@ -147,13 +159,16 @@ class SchemaRules(Frozen):
 
     def lets_type_change(self, column: str) -> bool:
         """Say whether the type of this column may change."""
-        rule = self.allow_type_change
-        return rule if isinstance(rule, bool) else column in rule
+        return _is_named(column, self.allow_type_change)
 
     def lets_loss(self, column: str) -> bool:
         """Say whether this column may be missing."""
-        rule = self.allow_lost_columns
-        return rule if isinstance(rule, bool) else column in rule
+        return _is_named(column, self.allow_lost_columns)
+
+
+def _is_named(column: str, rule: bool | tuple[str, ...]) -> bool:
+    """Say whether a rule is for a column, whichever of its two names it has there: the vendor's or the table's."""
+    return rule if isinstance(rule, bool) else not {column, table_name(column), vendor_name(column)}.isdisjoint(rule)
 
 
 class CsvSpec(Frozen):

@@ -14,16 +14,12 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from nightshift.lake.casts import INT64, SURE_DIGITS, joined, same_number
+from nightshift.lake.casts import BOOL, INT64, NUMBER, SURE_DIGITS, Fractions, joined, same_number
 from nightshift.lake.csv_pages import CsvTexts
 from nightshift.lake.json_pages import decoder_of, unreadable
 from nightshift.lake.spec import MOST_DIGITS, PublishSpec
 from nightshift.nesting import UNREADABLE
 
-_BOOL = r"(?i)^(true|false)$"
-_NUMBER = r"^(0|-?[1-9][0-9]*|-?(0|[1-9][0-9]*)(\.[0-9]+([eE][+-]?[0-9]{1,3})?|[eE][+-][0-9]{1,3}))$"
-_PADDED = r"\.([0-9]*[1-9]0|0+0)$"
-_POINT_ZERO = r"\.0$"
 _OF_SORT: dict[str, Callable[[bytes], list[Any]]] = {
     "string": msgspec.json.Decoder(list[str | None]).decode,
     "number": msgspec.json.Decoder(list[int | float | None]).decode,
@@ -38,16 +34,12 @@ class _Seen:
 
     :param sorts: ``bool``, ``number``, ``string`` and ``json``, the last found last
     :param digits: of its numbers
-    :param behind: how many digits its numbers had behind the point; CSV only
-    :param padded: a number ended in zeros that say nothing of its value; CSV only
-    :param point_zero: a number ended in ``.0``, as a float is written by many; CSV only
+    :param fractions: how its numbers were written behind the point; CSV only
     """
 
     sorts: dict[str, None] = field(default_factory=dict)
     digits: Digits | None = None
-    behind: set[int] = field(default_factory=set)
-    padded: bool = False
-    point_zero: bool = False
+    fractions: Fractions = field(default_factory=Fractions)
 
     def take(self, sort: str, digits: Digits | None = None) -> None:
         self.sorts.pop(sort, None)
@@ -65,8 +57,7 @@ class _Seen:
     @property
     def kind_of_texts(self) -> str:
         """The type of a CSV column: texts that differ are values that differ, or they stay texts."""
-        ambiguous = len(self.behind) > 1 and (self.padded or (self.point_zero and 0 in self.behind))
-        return "string" if ambiguous else self.kind
+        return "string" if self.fractions.ambiguous else self.kind
 
 
 class Survey:
@@ -136,6 +127,8 @@ class Survey:
                 values = texts.drop_null()
                 if len(values) and "string" not in seen.sorts:
                     _take_spellings(seen, values)
+        for name in pages.header:
+            self._seen.setdefault(name, _Seen())
 
 
 def _columns(rows: Sequence[dict[str, msgspec.Raw]]) -> Iterator[tuple[str, Sequence[msgspec.Raw]]]:
@@ -176,24 +169,13 @@ def _digits(numbers: Sequence[bytes]) -> Digits:
 
 
 def _take_spellings(seen: _Seen, values: pa.Array) -> None:
-    if pc.all(pc.match_substring_regex(values, _BOOL)).as_py():
+    if pc.all(pc.match_substring_regex(values, BOOL)).as_py():
         seen.take("bool")
-    elif pc.all(pc.match_substring_regex(values, _NUMBER)).as_py():
+    elif pc.all(pc.match_substring_regex(values, NUMBER)).as_py():
         seen.take("number", digits_of(values))
-        _take_fractions(seen, values)
+        seen.fractions.take(values)
     else:
         seen.take("string")
-
-
-def _take_fractions(seen: _Seen, values: pa.Array) -> None:
-    points = pc.find_substring(values, ".")
-    if pc.max(points).as_py() < 0:
-        seen.behind.add(0)
-        return
-    behind = pc.if_else(pc.less(points, 0), 0, pc.subtract(pc.subtract(pc.binary_length(values), points), 1))
-    seen.behind.update(pc.unique(behind).to_pylist())
-    seen.padded = seen.padded or pc.any(pc.match_substring_regex(values, _PADDED)).as_py()
-    seen.point_zero = seen.point_zero or pc.any(pc.match_substring_regex(values, _POINT_ZERO)).as_py()
 
 
 @dataclass(frozen=True)
@@ -273,6 +255,6 @@ def _of_one(text: str) -> Digits:
         max(1, number.adjusted() + 1),
         scale,
         spelled_whole,
-        spelled_whole and int(number) in INT64,
+        spelled_whole and number.adjusted() < len(str(INT64.stop)) and int(number) in INT64,
         same_number(float(number), text),
     )

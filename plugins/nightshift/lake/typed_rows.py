@@ -4,7 +4,7 @@ before.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from types import MappingProxyType
 from typing import Protocol
@@ -12,14 +12,14 @@ from typing import Protocol
 import msgspec
 import pyarrow as pa
 
-from nightshift.lake.columns import Target, drift, is_number, known_types, promoted, same_storage, table_name, targets
+from nightshift.lake.columns import Target, drift, is_number, known_types, promoted, same_storage, targets
 from nightshift.lake.csv_pages import CsvPages
 from nightshift.lake.errors import CastError, SchemaDrift, UnreadablePage
 from nightshift.lake.extract import Manifest
 from nightshift.lake.foreign import KEPT, Stored, as_stored, stored_schema
 from nightshift.lake.json_pages import JsonPages, NewColumns
 from nightshift.lake.pages import LandedPages
-from nightshift.lake.spec import Column, PublishSpec
+from nightshift.lake.spec import NIGHT, Column, PublishSpec, table_name
 from nightshift.lake.staging import Stager
 from nightshift.lake.survey import Digits, Survey
 
@@ -112,7 +112,9 @@ class TypedRows:
                         for batch in pages.batches(entry.number, body, entry.rows):
                             stager.add(self._as_stored(batch, entry.number, before), entry.number)
                             before += len(batch)
-            if self._table and stager.read:
+            if isinstance(pages, CsvPages) and pages.seen:
+                self._refuse_foreign(pages.seen, has_rows=stager.read > 0)
+            if self._table and (stager.read or pages.seen):
                 self._refuse_losses(pages)
         except BaseException:
             stager.close()
@@ -184,7 +186,7 @@ class TypedRows:
         by_itself = is_number(kind) and (
             before is None or ((before, kind) == ("int64", "float64") and name not in spec.key)
         )
-        if kind == misfit.wanted or not (by_itself or spec.schema_rules.lets_type_change(table_name(name))):
+        if kind == misfit.wanted or not (by_itself or spec.schema_rules.lets_type_change(name)):
             return False
         self._wider[name] = kind
         return True
@@ -202,6 +204,24 @@ class TypedRows:
             report=misfit.report,
             why=misfit.why,
             advice="make the column one that holds it, in the engine that has defined it",
+        )
+
+    def _refuse_foreign(self, header: Collection[str], *, has_rows: bool) -> None:
+        """Look at a CSV header, whether rows follow it or not: an error text, or another report, is no empty night."""
+        spec = self._spec
+        there = {column.name for column in self._table or () if column.name not in promoted(spec)} - {NIGHT}
+        lost = sorted(there) if there.isdisjoint(map(table_name, header)) else []
+        lost = [name for name in lost if not spec.schema_rules.lets_loss(name)]
+        no_key = [] if has_rows else [name for name in spec.key if name not in header]
+        if not lost and not no_key:
+            return
+        why = "none of the table's columns is in it" if lost else f"it lacks {', '.join(map(repr, no_key))} of the key"
+        advice = f"schema_rules.allow_lost_columns: [{', '.join(lost)}]" if lost else "key"
+        raise SchemaDrift(
+            f"{self._manifest.source}/{self._manifest.report}: the header is not this report's ({why}); it begins "
+            f"{', '.join(sorted(header))[:80]!r}. Maybe the vendor sent an error text, or another report, in its place. "
+            "Nothing was published; the landed night is untouched. Ask for the report by hand and compare, then extract "
+            f"the night again; if the vendor has renamed its columns, correct {advice}, then clear this task."
         )
 
     def _refuse_losses(self, pages: CsvPages | JsonPages) -> None:

@@ -12,9 +12,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from nightshift.lake.columns import table_name, vendor_name
 from nightshift.lake.errors import LakeError, SchemaDrift, UnreadablePage
-from nightshift.lake.spec import PublishSpec
+from nightshift.lake.spec import PublishSpec, table_name, vendor_name
 from nightshift.lake.store import Lake
 from nightshift.lake.tables import publish
 from tests.unit.lake.conftest import land_night, read_table
