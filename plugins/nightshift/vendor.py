@@ -25,7 +25,7 @@ class ReportSource:
     :param rules: function that says what is wrong with a section that fits its model: places and problems
     :param own_reports: reports that there are whatever the section lists
     :param max_active_runs: nights that are brought home at the same time
-    :param run_limit: after which a run is ended
+    :param run_limit: after which a run is ended, on top of what its section lets it wait
     :param task_limit: after which an attempt of a task is ended
     """
 

@@ -99,6 +99,11 @@ class Source(Section):
         """Report → the task group that brings it home."""
         return {report.name: report.name for report in self.listed}
 
+    @property
+    def longest_wait(self) -> timedelta:
+        """How long a run may wait, by what is said here, and do nothing else."""
+        return timedelta(hours=self.settle_hours)
+
     def due_of(self, name: str) -> Due | None:
         """Return by when a night of a report has to be there; ``None``: nobody waits for it.
 

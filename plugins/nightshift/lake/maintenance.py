@@ -37,7 +37,7 @@ SHORTEST_RETENTION = timedelta(days=7)
 """A version of a table stays readable for as long: a reader that began with it, or a publish whose files are not
 committed yet, must not lose them."""
 SHORTEST_SUPERSEDED = timedelta(days=2)
-"""An extract that may still be worked on is younger: a run ends after 20 hours, and may be cleared."""
+"""An extract that may still be worked on is younger: an attempt ends after hours, and the next one adds to it soon."""
 SKEW = timedelta(hours=1)
 """The clock of the store and that of a worker are not further apart."""
 FILES_OF_A_NIGHT = 4

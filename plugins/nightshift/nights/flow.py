@@ -45,7 +45,7 @@ def nightly_dag(room: str, *, doc_md: str | None) -> DAG | None:
         start_date=pendulum.parse(source.start, tz=source.timezone),
         catchup=False,
         max_active_runs=vendor.reports.max_active_runs,
-        dagrun_timeout=vendor.reports.run_limit,
+        dagrun_timeout=source.longest_wait + vendor.reports.run_limit,
         default_args={
             "owner": "nightshift",
             "retries": source.retries,

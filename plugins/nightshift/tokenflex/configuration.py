@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
@@ -87,7 +88,7 @@ class TokenFlex(Source):
 
     :param contract: contract number of all exports that name no other
     :param export_hours: how long one export is waited for
-    :param queue_hours: how long a full queue of the vendor is waited for
+    :param queue_hours: how long a full queue of the vendor is waited for, by each try of the task
     :param vendor_retries: how often the vendor is asked to try again what it ended in ``Error``
     :param poll_seconds: seconds between two looks at an export, at most
     :param exports: the exports that come home, at least one
@@ -110,6 +111,11 @@ class TokenFlex(Source):
     def listed(self) -> tuple[UsageExport, ...]:
         """The exports."""
         return self.exports
+
+    @property
+    def longest_wait(self) -> timedelta:
+        """How long a run may wait, by what is said here, and do nothing else: each try waits for the queue anew."""
+        return super().longest_wait + timedelta(hours=self.export_hours + self.queue_hours * (1 + self.retries))
 
     @model_validator(mode="after")
     def _sound(self) -> TokenFlex:

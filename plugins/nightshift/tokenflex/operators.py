@@ -99,10 +99,11 @@ class TokenFlexRequestExportOperator(BaseOperator):
         queue_timeout: timedelta | float | None = None,
         delete_replaced: bool = False,
         tokenflex_conn_id: str = DEFAULT_CONN,
+        retries: int = 2,
         **kwargs: Any,
     ) -> None:
         kwargs.setdefault("retry_policy", VendorRetryPolicy())
-        super().__init__(**{"retries": 2, "multiple_outputs": True, **kwargs})
+        super().__init__(**{"multiple_outputs": True, "retries": retries, **kwargs})
         self.contract = contract
         self.night = night
         self.conditions = [dict(one) for one in conditions]
@@ -223,10 +224,16 @@ class TokenFlexDeleteExportOperator(BaseAsyncOperator):
     ui_color = "#f1e3e3"
 
     def __init__(
-        self, *, contract: str, request_key: Any, tokenflex_conn_id: str = DEFAULT_CONN, **kwargs: Any
+        self,
+        *,
+        contract: str,
+        request_key: Any,
+        tokenflex_conn_id: str = DEFAULT_CONN,
+        retries: int = 2,
+        **kwargs: Any,
     ) -> None:
         kwargs.setdefault("retry_policy", VendorRetryPolicy())
-        super().__init__(**{"retries": 2, **kwargs})
+        super().__init__(retries=retries, **kwargs)
         self.contract = contract
         self.request_key = request_key
         self.tokenflex_conn_id = tokenflex_conn_id

@@ -44,8 +44,8 @@ TOKENFLEX = Vendor(
         key="exports",
         rules="configuration.problems_of",
         max_active_runs=16,
-        # An export may wait for the vendor's queue for a day before it is made.
-        run_limit=timedelta(hours=72),
+        # Exports of other nights may have the slots of the pool.
+        run_limit=timedelta(hours=36),
         task_limit=timedelta(hours=6),
     ),
 )
