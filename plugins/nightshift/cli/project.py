@@ -27,6 +27,8 @@ from nightshift.sources import SOURCES
 DAGS = "nightshift_dags"
 _NO_NIGHTS = ("configuration", "promotion", "nightshift_watch", "nightshift_maintenance")
 SETTINGS = "airflow.env"
+_OF_THE_PROJECT = ("AIRFLOW__CORE__LOAD_EXAMPLES", "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION")
+"""Settings that are a project's own, whatever ours are."""
 POOLS = "pools.json"
 _WRITTEN = ".init.json"
 _PACKAGE = Path(__file__).resolve().parents[1]
@@ -199,8 +201,7 @@ class Project:
         lake = self.lake or (there[1] if there else str(self.dags.parent / "lake"))
         shared = _templates().parent / ("airflow.env" if _packed() else "deploy/airflow.env")
         blocks = re.findall(r"((?:^#.*\n)*)^(AIRFLOW__\w+=.*\n)", shared.read_text(encoding="utf-8"), re.M)
-        # What concerns Nightshift alone; whether examples are shown, or DAGs paused at first, is the project's.
-        ours = [about + line for about, line in blocks if not line.startswith("AIRFLOW__CORE__")]
+        ours = [about + line for about, line in blocks if not line.startswith(_OF_THE_PROJECT)]
         return (
             "# For every process of Airflow: API server, scheduler, DAG processor, triggerer, workers.\n"
             f"NIGHTSHIFT_CONFIG={self.config}\nNIGHTSHIFT_LAKE={lake}\n\n{''.join(ours)}"

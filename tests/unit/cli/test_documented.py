@@ -10,12 +10,14 @@ from typing import Any
 
 import pytest
 
+from nightshift.cli.doctor.here import settings
 from nightshift.lake.store import Lake
 from tests.published import publish_night
 from tests.unit.cli.conftest import Run
 
 NIGHT = "2026-11-20"
 PAGE = (Path(__file__).resolve().parents[3] / "docs/cli.md").read_text()
+DOCTOR = PAGE.partition("\n## doctor\n")[2].partition("\n## ")[0]
 TOLD = set(re.findall(r"`(\w+)`", PAGE.partition("## For programs")[2].partition("\n## ")[0]))
 FREE = frozenset({"columns", "retyped", "figures", "open"})
 """Keys whose values are named by data, or have a page of their own."""
@@ -62,3 +64,7 @@ def test_every_key_is_on_the_page(words: tuple[str, ...], lake: Lake, config: Pa
     assert told["version"] == 1
     # A check of a night has a name of its own, and what it saw.
     assert set(keys(told)) - TOLD - {"version", "name", "detail"} == set()
+
+
+def test_the_example_of_doctor_shows_every_setting_that_it_looks_at() -> None:
+    assert set(re.findall(r"^(?:ok|warn|bad) +(\S+)", DOCTOR, re.MULTILINE)) >= {one.about for one in settings()}

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
 from nightshift.cli.app import app
+from nightshift.cli.doctor.finding import Level
+from nightshift.cli.doctor.here import settings
 from nightshift.cli.project import Fate, Project, starter
 from nightshift.config.promotions import Application, read_applications
 from nightshift.config.reports import model_of
@@ -177,6 +180,28 @@ def test_a_broken_configuration_is_told_with_its_line_and_left_alone(in_a_projec
     assert done.exit_code == 1
     assert "reports.yaml:2: not valid YAML" in done.output
     assert contents(in_a_project) == before
+
+
+def test_a_project_has_every_setting_that_the_doctor_looks_for(
+    in_a_project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    init(*everything())
+    for name in re.findall(r"^AIRFLOW__\w+", (ROOT / "deploy/airflow.env").read_text(), re.MULTILINE):
+        monkeypatch.delenv(name, raising=False)
+    text = (in_a_project / "config/nightshift/airflow.env").read_text()
+    for name, value in re.findall(r"^(\w+)=(.*)$", text, re.MULTILINE):
+        monkeypatch.setenv(name, value)
+    assert [one.about for one in settings() if one.level is not Level.OK] == []
+
+
+def test_whether_examples_are_shown_and_dags_begin_paused_is_the_projects(in_a_project: Path) -> None:
+    init(*everything())
+    ours = set(re.findall(r"^AIRFLOW__\w+", (ROOT / "deploy/airflow.env").read_text(), re.MULTILINE))
+    text = (in_a_project / "config/nightshift/airflow.env").read_text()
+    assert ours - set(re.findall(r"^AIRFLOW__\w+", text, re.MULTILINE)) == {
+        "AIRFLOW__CORE__LOAD_EXAMPLES",
+        "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION",
+    }
 
 
 def test_a_project_may_be_moved(in_a_project: Path) -> None:
