@@ -37,7 +37,7 @@ types: setup  ## mypy --strict
 docs: setup  ## the site, into site/, its reference pages and the schemas made from the models first
 	@$(PY) -m docs.reference
 	@test .venvs/docs/.built -nt requirements-docs.lock || { .venv/bin/uv venv -q --clear --python $(PY) .venvs/docs && .venv/bin/uv pip sync -q --python .venvs/docs/bin/python --require-hashes requirements-docs.lock && touch .venvs/docs/.built; }
-	@NO_MKDOCS_2_WARNING=1 .venvs/docs/bin/mkdocs build --strict --quiet
+	@NO_MKDOCS_2_WARNING=1 .venvs/docs/bin/mkdocs build --strict
 
 hooks: setup  ## run the linters before each commit (pre-commit, with the tools of the lock)
 	@$(PY) -m pre_commit install

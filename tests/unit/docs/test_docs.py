@@ -192,3 +192,9 @@ def test_every_door_of_the_architecture_is_there() -> None:
 def test_every_page_is_in_the_navigation() -> None:
     listed = set(re.findall(r"[\w/-]+\.md", (ROOT / "mkdocs.yml").read_text()))
     assert listed == {str(page.relative_to(ROOT / "docs")) for page in (ROOT / "docs").rglob("*.md")}
+
+
+def test_what_is_wrong_with_the_site_fails_its_build() -> None:
+    (build,) = re.findall(r"mkdocs build(.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    # mkdocs counts no warning that it does not show.
+    assert build.split() == ["--strict"]
