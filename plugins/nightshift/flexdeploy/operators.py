@@ -26,7 +26,8 @@ class ProjectJobOperator(VendorJobOperator):
 
     Only COMPLETED is success. PENDING_APPROVAL and SCHEDULED are waited on for up to ``waiting_timeout``, and do not
     count against ``job_timeout``. Returns ``outcome``, ``project_id``, ``project_version_id``,
-    ``project_version_name``, ``workflow_request_ids`` and ``url``. A parameter that is ``None`` is left to the vendor.
+    ``project_version_name``, ``workflow_request_ids`` and ``url``, each an XCom of its own too. A parameter that is
+    ``None`` is left to the vendor.
 
     The API cannot be asked for a request whose answer was lost. Without ``marker_flex_field`` the task then stops with
     ``Ambiguous``, whose message says how a person resolves it; with it, it looks among approvals and schedules first.
@@ -81,7 +82,7 @@ class ProjectJobOperator(VendorJobOperator):
         poll_first: float = 3.0,
         **kwargs: Any,
     ) -> None:
-        super().__init__(conn_id=flexdeploy_conn_id, poll_first=poll_first, **kwargs)
+        super().__init__(conn_id=flexdeploy_conn_id, poll_first=poll_first, **{"multiple_outputs": True, **kwargs})
         self.project_id = project_id
         self.project = project
         self.environment_id = environment_id

@@ -227,7 +227,8 @@ class VendorJobOperator(BaseOperator):
             await self.after_failure(context, error, self._ended())
             raise
         if skipped and self.do_xcom_push:
-            context["ti"].xcom_push(key="return_value", value=returned)
+            for key, value in {"return_value": returned, **(returned if self.multiple_outputs else {})}.items():
+                context["ti"].xcom_push(key=key, value=value)
         await self.after_job(context, returned)
         if skipped:
             raise AirflowSkipException(skipped)

@@ -23,7 +23,7 @@ from nightshift.jobs.state import ACTIVE, TaskState, to_json
 from nightshift.retries import VendorRetryPolicy
 from nightshift.tokenflex.request import DATE_FIELD, QUEUE_HOURS, ExportRequest, UsageRequest, payload_of
 from nightshift.tokenflex.vocabulary import DEFAULT_CONN, EXPORT_ADAPTER, VENDOR
-from nightshift.tokenflex.where import Condition
+from nightshift.tokenflex.where import Condition, parts_of
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -64,7 +64,8 @@ class TokenFlexRequestExportOperator(BaseOperator):
     :param metrics: numbers over that grouping
     :param categories: usage categories
     :param where: further criteria, a text of your own; it is not templated, so that no value can become a part of it
-    :param conditions: further criteria as ``{field, operator, value}``; values are templated and quoted here
+    :param conditions: further criteria as ``{field, operator, value}``, without ``operator`` it is ``=``; values are
+        templated and quoted here
     :param file_name: beginning of the file's name at the vendor, without extension (templated); the night and the
         marker are added
     :param other_names: fields and metrics that exist though they are not known here
@@ -106,7 +107,7 @@ class TokenFlexRequestExportOperator(BaseOperator):
         super().__init__(**{"multiple_outputs": True, "retries": retries, **kwargs})
         self.contract = contract
         self.night = night
-        self.conditions = [dict(one) for one in conditions]
+        self.conditions = [parts_of(one) for one in conditions]
         self.file_name = file_name
         self.queue_timeout = seconds(timedelta(hours=QUEUE_HOURS) if queue_timeout is None else queue_timeout)
         self.delete_replaced = delete_replaced
@@ -128,14 +129,14 @@ class TokenFlexRequestExportOperator(BaseOperator):
         self.request.usage()
         for one in self.conditions:
             if "{{" not in str(one["value"]):
-                Condition(one["field"], one["operator"], one["value"])
+                Condition(**one)
 
     def usage_request(self) -> UsageRequest:
         """Return what is asked for; called after templates are rendered.
 
         :raises Rejected: a rule is broken
         """
-        conditions = [Condition(one["field"], one["operator"], one["value"]) for one in self.conditions]
+        conditions = [Condition(**one) for one in self.conditions]
         return self.request.usage(self.night, conditions, file_name=f"{self.file_name} {self.night or ''}".strip())
 
     def execute(self, context: Context) -> Any:

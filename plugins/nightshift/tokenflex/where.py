@@ -7,7 +7,7 @@ after the documented rules have been checked.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -38,9 +38,9 @@ class Condition:
     value: Any
 
     def __post_init__(self) -> None:
-        if not _NAME.fullmatch(self.field):
-            raise broken(Rule.WHERE_FIELD, self.field, "is not the name of a field")
-        if self.operator.upper() not in OPERATORS:
+        if not _NAME.fullmatch(str(self.field)):
+            raise broken(Rule.WHERE_FIELD, str(self.field), "is not the name of a field")
+        if str(self.operator).upper() not in OPERATORS:
             raise broken(
                 Rule.WHERE_OPERATOR,
                 self.field,
@@ -60,6 +60,22 @@ class Condition:
                 raise broken(Rule.WHERE_VALUE, self.field, "takes a text after LIKE")
             check_pattern(self.field, self.value)
         return f"{self.field} {operator} {literal(self.field, self.value)}"
+
+
+def parts_of(condition: Any) -> dict[str, Any]:
+    """Return what a :class:`Condition` is made of, given by the names ``field``, ``operator`` and ``value``; without
+    ``operator`` it is ``=``.
+
+    :raises Rejected: a name is missing, or is none of these
+    """
+    advice = "Give each as {field, operator, value}; without operator it is =."
+    if not isinstance(condition, Mapping):
+        raise broken(Rule.WHERE_VALUE, "conditions", f"have a {type(condition).__name__} among them", advice)
+    if unknown := sorted(set(condition) - {"field", "operator", "value"}, key=str):
+        raise broken(Rule.WHERE_VALUE, "conditions", f"have one with {unknown[0]!r}", advice)
+    if missing := [name for name in ("field", "value") if name not in condition]:
+        raise broken(Rule.WHERE_VALUE, "conditions", f"have one without {missing[0]!r}", advice)
+    return {"operator": "=", **condition}
 
 
 def literal(field: str, value: Any) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from airflow.sdk import DAG
+from airflow.sdk.serde import deserialize
 from airflow.serialization.serialized_objects import DagSerialization
 
 from include.standins import FaultKind
@@ -50,6 +51,12 @@ def deploys(vendor: Vendor) -> list[int]:
     return vendor.start_as_user(Kind.DEPLOY, PORTAL, environmentId=DEV, projectVersionId=VERSION, forceDeploy=True)
 
 
+def each_apart(api: FakeExecutionApi) -> dict[str, Any]:
+    """Return what a DAG gets by ``task.output["…"]``, which is an XCom of that name."""
+    whole = deserialize(api.xcoms["t", "return_value"])
+    return {name: deserialize(api.xcoms["t", name]) for name in whole}
+
+
 OUTCOMES = {
     "build": ("built", "build_made"),
     "deploy": ("deployed", "deploy_made"),
@@ -77,6 +84,7 @@ def test_work_is_started_waited_for_and_told_in_a_small_answer(
         "workflow_request_ids": [12001],
         "url": f"{vendor.url}/rest/v1/workflowrequest/12001",
     }
+    assert each_apart(api) == run.result
     (start,) = vendor.asked("POST")
     assert start.path.endswith(f"/rest/v1/project/{wanted['project']}/{kind}")
 
@@ -111,6 +119,7 @@ def test_nothing_to_do_is_an_outcome_with_a_name_and_is_shown_as_skipped(
     run = api.run(task(kind))
     assert run.state == "skipped"
     assert (run.result["outcome"], run.result["workflow_request_ids"]) == (outcome, [])
+    assert each_apart(api) == run.result
     plain = api.run(task(kind, skip_when_nothing=False), try_number=2)
     assert (plain.state, plain.result["outcome"]) == ("success", outcome)
 

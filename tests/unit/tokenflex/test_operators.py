@@ -41,6 +41,11 @@ def test_the_look_back_widens_the_window(vendor: Vendor, api: FakeExecutionApi) 
     )
 
 
+def test_a_condition_without_an_operator_is_an_equation(vendor: Vendor, api: FakeExecutionApi) -> None:
+    api.run(request_task(conditions=[{"field": "userName", "value": "ann"}]))
+    assert vendor.payloads()[0]["where"] == f"userName = 'ann' and {WINDOW}"
+
+
 def test_a_templated_value_is_quoted_and_never_ends_its_quotes(vendor: Vendor, api: FakeExecutionApi) -> None:
     condition = {"field": "userName", "operator": "=", "value": "{{ dag_run.conf['user'] }}"}
     api.conf = {"user": "ann"}
@@ -58,6 +63,12 @@ def test_a_templated_value_is_quoted_and_never_ends_its_quotes(vendor: Vendor, a
         ({"fields": ["chargedItemID"]}, "session-level-category"),
         ({"where": "userName = '{{ params.user }}'"}, "where-value"),
         ({"conditions": [{"field": "userName", "operator": "LIKE", "value": "b%"}]}, "where-pattern"),
+        ({"conditions": [{"field": "userName"}]}, "conditions have one without 'value'"),
+        ({"conditions": [{"value": "{{ ds }}"}]}, "conditions have one without 'field'"),
+        ({"conditions": [{"field": "userName", "op": "=", "value": "ann"}]}, "conditions have one with 'op'"),
+        ({"conditions": [{"field": 7, "value": "ann"}]}, "7 is not the name of a field"),
+        ({"conditions": [{"field": "userName", "operator": None, "value": "ann"}]}, "is compared with None"),
+        ({"conditions": {"field": "userName", "value": "ann"}}, "conditions have a str among them"),
     ],
 )
 def test_a_request_that_breaks_a_rule_is_refused_when_the_dag_is_read(given: dict[str, Any], rule: str) -> None:
