@@ -158,4 +158,5 @@ def _wait(process: subprocess.Popen[bytes], deadline: float) -> tuple[int, Any]:
 
 
 def _end_of(log: Path) -> str:
-    return log.read_bytes()[-TAIL:].decode(errors="replace")
+    """Return the end of what was printed; where this checkout is belongs into no results."""
+    return log.read_bytes()[-TAIL:].decode(errors="replace").replace(f"{ROOT}/", "")
