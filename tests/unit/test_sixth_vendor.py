@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -101,6 +102,31 @@ def test_the_command_begins_a_project_with_it(project: Path, tmp_path: Path) -> 
     done = run(project, "-c", "from nightshift.cli.app import app; app()", "init", *options)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "acme:" in (tmp_path / "config" / "reports.yaml").read_text()
+
+
+def test_its_places_are_those_that_the_page_names(project: Path) -> None:
+    page = (ROOT / "docs/new-vendor.md").read_text().partition("`tests/sixth_vendor/`")[0]
+    told = [one.rstrip("/").replace("<vendor>", "acme") for one in re.findall(r"^\| `([^`]+)`", page, re.MULTILINE)]
+    assert told == [
+        "plugins/nightshift/acme",
+        "plugins/nightshift/sources.py",
+        "dags/acme_reports.py",
+        "include/standins/acme",
+        "pyproject.toml",
+    ]
+    assert all((project / one).exists() for one in told)
+
+
+def test_tables_are_none_of_its_business_without_a_word_in_the_contract(project: Path) -> None:
+    lint = ("-c", "from importlinter.cli import lint_imports_command; lint_imports_command()", "--no-cache")
+    clean = run(project, *lint)
+    assert clean.returncode == 0, clean.stdout
+    stray = project / "plugins/nightshift/acme/stray.py"
+    stray.write_text("import deltalake\n")
+    found = run(project, *lint)
+    stray.unlink()
+    assert found.returncode == 1
+    assert "nightshift.acme is not allowed to import deltalake" in found.stdout
 
 
 def test_the_import_contract_names_every_room() -> None:
