@@ -38,7 +38,7 @@ app = typer.Typer(
     no_args_is_help=True,
     # A traceback shows the values of variables, and some of them are secrets.
     pretty_exceptions_enable=False,
-    help="Nightly vendor reports and promotions in Airflow. Exit codes and --json: docs/cli.md.",
+    help="Nightly vendor reports and promotions in Airflow. Exit codes and --json: 'The command line' of the documentation.",
 )
 app.add_typer(config, name="config")
 app.add_typer(nights, name="nights")
@@ -52,6 +52,8 @@ app.command()(settle)
 app.command()(watch)
 Source = StrEnum("Source", {name: name for name in SOURCES})  # type: ignore[misc]  # mypy knows literal members
 ConfigFile = StrEnum("ConfigFile", {name: name for name in SCHEMAS})  # type: ignore[misc]  # likewise
+_GRANTED = "tokenflex"
+"""The connection type that lets nobody in before a person has granted access in the UI."""
 _FATES = {
     Fate.NEW: "green",
     Fate.UPDATED: "green",
@@ -183,20 +185,28 @@ def _show_steps(out: Console, project: Project, needs: Needs) -> None:
     if "AIRFLOW__CORE__DAGS_FOLDER" not in os.environ and project.dags != home / "dags":
         named = f"export AIRFLOW__CORE__DAGS_FOLDER={shlex.quote(str(project.dags))}"
         steps.append(("Where Airflow does not read its DAG files from there, let it, in every process:", [named]))
+    if needs.examples:
+        files = [(shlex.quote(str(project.config / file)), names) for file, names in needs.examples.items()]
+        edited = [f"${{EDITOR:-vi}} {file}  # {', '.join(names)}" for file, names in files]
+        steps.append(("Put what is yours in the place of the examples (reports, contract, project, stages):", edited))
     if needs.pools:
         steps.append(("Make the pools:", [f"airflow pools import {shlex.quote(str(project.config / 'pools.json'))}"]))
     added = [_connection_line(name, kind) for name, kind in needs.connections]
     steps.append(("Add the connections, with what is yours, here or in the UI under Admin, Connections:", added))
-    tests = [f"AIRFLOW__CORE__TEST_CONNECTION=Enabled airflow connections test {name}" for name, _ in needs.connections]
-    steps.append(("See whether the vendors let you in:", tests))
-    if needs.dag_ids:
-        unpaused = [f"airflow dags unpause {one}" for one in needs.dag_ids]
-        steps.append(
-            (
-                "Start, once Airflow runs and has seen the DAG files:",
-                [*unpaused, f"airflow dags trigger {needs.dag_ids[0]}"],
-            )
-        )
+    tests = [
+        (kind, f"AIRFLOW__CORE__TEST_CONNECTION=Enabled airflow connections test {name}")
+        for name, kind in needs.connections
+    ]
+    steps.append(("See whether the vendors let you in:", [test for kind, test in tests if kind != _GRANTED]))
+    about = (
+        "Once Airflow runs, let a person grant access in its UI under Admin, Token Flex sign-in (a connection with auth "
+        "two_legged or bearer needs none), then see whether it works:"
+    )
+    steps.append((about, [test for kind, test in tests if kind == _GRANTED]))
+    unpaused = [f"airflow dags unpause {one}" for one in needs.dag_ids]
+    triggered = [f"airflow dags trigger {one}" for one in needs.dag_ids[:1] if needs.sections]
+    steps.append(("Start, once Airflow runs and has seen the DAG files:", [*unpaused, *triggered]))
+    steps = [(about, lines) for about, lines in steps if lines]
     for number, (about, lines) in enumerate(steps, start=1):
         out.print(f"\n{number}. {about}", style="bold", soft_wrap=True)
         for line in lines:

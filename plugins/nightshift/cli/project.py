@@ -31,6 +31,8 @@ _OF_THE_PROJECT = ("AIRFLOW__CORE__LOAD_EXAMPLES", "AIRFLOW__CORE__DAGS_ARE_PAUS
 """Settings that are a project's own, whatever ours are."""
 POOLS = "pools.json"
 _WRITTEN = ".init.json"
+_NOTHING = "{}\n"
+"""What a file says that has no section."""
 _PACKAGE = Path(__file__).resolve().parents[1]
 _HEADS = {
     REPORTS: "# Which reports Nightshift brings home every night: a section a source.\n",
@@ -111,10 +113,20 @@ class Needs:
 
     @property
     def dag_ids(self) -> list[str]:
-        """The DAGs that run every night, or keep a sign-in alive, and are paused at first; each file is named as its
-        DAG.
+        """The DAGs that run every night, keep a sign-in alive or promote, and are paused at first; each file but that of
+        the promotions is named as its DAG.
         """
-        return [one.stem for one in self.templates if one.stem not in _NO_NIGHTS]
+        nightly = [one.stem for one in self.templates if one.stem not in _NO_NIGHTS]
+        return [*nightly, *(f"promote_{name}" for name in self.applications)]
+
+    @property
+    def examples(self) -> dict[str, list[str]]:
+        """File → sections of it that are still as they were begun with."""
+        begun = {
+            REPORTS: [name for name, one in self.sections.items() if one == _begun_with(name)],
+            PROMOTIONS: [name for name, one in self.applications.items() if one == _begun_with("promotion")],
+        }
+        return {file: names for file, names in begun.items() if names}
 
 
 @dataclass(frozen=True)
@@ -176,10 +188,12 @@ class Project:
         added = "\n".join(text for section, text in starters.items() if section not in document.sections)
         if before is None:
             head = f"# yaml-language-server: $schema={Path(name).stem}.schema.json\n{_HEADS[name]}\n"
-            return PlannedFile(path, f"{head}{added}" if added else "", None, Fate.NEW)
+            nothing = f"{head}{_NOTHING}" if name == REPORTS else ""
+            return PlannedFile(path, f"{head}{added}" if added else nothing, None, Fate.NEW)
         if not added:
             return PlannedFile(path, before, before, Fate.SAME)
-        return PlannedFile(path, f"{before.rstrip()}\n\n{added}", before, Fate.EXTENDED)
+        there = before.rstrip().removesuffix(_NOTHING.rstrip()).rstrip() if not document.sections else before.rstrip()
+        return PlannedFile(path, f"{there}\n\n{added}", before, Fate.EXTENDED)
 
     def _derived(self, name: str | Path, text: str) -> PlannedFile:
         """Plan a file that follows from the version of Nightshift and from the configuration."""
@@ -218,6 +232,11 @@ class Project:
 def starter(room: str) -> str:
     """Return the lines that a source, or an application (``promotion``), begins with."""
     return (_PACKAGE / room / "starter.yaml").read_text(encoding="utf-8")
+
+
+def _begun_with(room: str) -> Any:
+    (section,) = yaml.safe_load(starter(room)).values()
+    return section or {}
 
 
 def _packed() -> bool:

@@ -122,7 +122,8 @@ def test_a_second_run_changes_nothing(in_a_project: Path) -> None:
     before = contents(in_a_project)
     done = init(*everything())
     assert contents(in_a_project) == before
-    assert {line.split()[0] for line in done.output.splitlines() if ".yaml" in line or ".py" in line} == {"unchanged"}
+    told = [line for line in done.output.splitlines() if re.search(r"\.(yaml|py) *$", line)]
+    assert {line.split()[0] for line in told} == {"unchanged"}
     assert init().exit_code == 0, "the configuration says which sources there are"
     assert contents(in_a_project) == before
 
@@ -239,3 +240,32 @@ def test_the_steps_name_connections_and_pools_and_hold_no_secret() -> None:
         assert f"airflow connections add {name}_default --conn-type {name} --conn-host https://" in out
     assert "airflow pools import" in out
     assert "airflow dags unpause tokenflex_exports" in out
+
+
+def test_the_steps_begin_what_promotes_as_well(in_a_project: Path) -> None:
+    out = init("-a", "portal").output
+    assert f"{in_a_project}/config/nightshift/promotions.yaml  # portal" in out
+    assert out.rstrip().endswith("airflow dags unpause promote_portal")
+    promotions = in_a_project / "config/nightshift/promotions.yaml"
+    promotions.write_text(promotions.read_text().replace("Folder/Project", "Licensing/Portal"))
+    again = init().output
+    assert "examples" not in again, "it is ours now"
+    assert "airflow dags unpause promote_portal" in again
+
+
+def test_a_project_may_begin_with_an_application_alone(in_a_project: Path) -> None:
+    config = in_a_project / "config/nightshift"
+    init("-a", "portal")
+    assert all_mistakes(config) == []
+    assert init("-s", "exago").exit_code == 0
+    assert all_mistakes(config) == []
+    assert read_section("exago", model_of("exago"), folder=config) is not None
+
+
+def test_the_steps_say_that_a_person_grants_access_before_token_flex_lets_us_in() -> None:
+    out = init("-s", "flexnet", "-s", "tokenflex").output
+    others, _, after = out.partition("Admin, Token Flex sign-in")
+    assert "connections test flexnet_default" in others
+    assert "connections test tokenflex_default" not in others
+    assert "connections test tokenflex_default" in after
+    assert "sign-in" not in init("-s", "exago", "--config", "other", "--dags", "other/dags").output
