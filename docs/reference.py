@@ -32,6 +32,10 @@ INTRODUCTIONS = {
     "notify": "Who is told of a night that is late, and of a promotion that waits: a section a channel. The file may be "
     "missing.",
 }
+REMOVED = (
+    "A section that is taken out on purpose says so: `name: {removed: true}` in its place. Of a source or an application "
+    "that is missing without it, the import error of `configuration.py` tells; the line can go once nothing tells of it."
+)
 
 
 def files() -> dict[Path, str]:
@@ -62,6 +66,7 @@ def main() -> int:
 
 def _configuration(name: str, schema: Mapping[str, Any]) -> Iterator[str]:
     yield f"{MADE}\n# {name}.yaml\n\n{INTRODUCTIONS[name]}\n"
+    yield f"\n{REMOVED}\n"
     yield f"\nAs a JSON schema, for editors: [{name}.json](../schemas/{name}.json), or `nightshift schema {name}`.\n"
     if sections := schema.get("properties"):
         yield "\n| section | model |\n| --- | --- |\n"

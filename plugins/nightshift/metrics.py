@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 
 
 class Metric(StrEnum):
-    """The names; ``docs/observability.md`` has their units and tags."""
+    """The names; "Metrics and lineage" of the documentation has their units and tags."""
 
     EXTRACT_ROWS = "nightshift.extract.rows"
     EXTRACT_BYTES = "nightshift.extract.bytes"

@@ -13,7 +13,7 @@ class CamundaReport(Report):
     """One report of Camunda Optimize.
 
     :param report_id: its id at Optimize
-    :param variables: process variable → type, for variables that become columns of their own
+    :param variables: process variable → type, one of those of ``types``, for variables that become columns of their own
     :param strict: whether a total that changes while the pages are read is a reason to start over
     """
 

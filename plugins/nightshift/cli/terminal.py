@@ -26,7 +26,10 @@ from nightshift.errors import VendorError
 from nightshift.lake.errors import LakeError
 from nightshift.redaction import redact
 
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON object for programs, see docs/cli.md.")]
+AsJson = Annotated[
+    bool,
+    typer.Option("--json", help="One JSON object for programs; its keys: 'The command line' of the documentation."),
+]
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
@@ -37,7 +40,8 @@ class Exit(IntEnum):
     WRONG = 1
     """Something is wrong, and it was told what."""
     NOT_KNOWN = 3
-    """It could not be told: the lake, Airflow or a permission is away."""
+    """It could not be told, or not be done to its end: the lake, Airflow or a permission is away, somebody interrupted
+    it, or its result could not be written."""
     DIFFERENT = 4
     """Only of a rehearsal: something would change."""
 

@@ -32,8 +32,8 @@ class Channel(Section):
         routing key; of ``mail`` it is of the type ``smtp``, by default ``smtp_default``
     :param recipients: addresses of ``mail``
     :param notifier: class of the ``notifier``, with its module
-    :param arguments: what that class is given; in its texts ``{title}``, ``{text}``, ``{link}`` and ``{message}`` stand
-        for what is told
+    :param arguments: what that class is given; in its texts ``{title}``, ``{text}``, ``{link}``, ``{event}``,
+        ``{severity}``, ``{key}`` and ``{message}`` (title, text and link) stand for what is told
     :param about: what is told: ``nights``, ``promotions``
     """
 

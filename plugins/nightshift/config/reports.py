@@ -141,7 +141,9 @@ class Report(Section):
 
     :param name: name of the report and of its table
     :param key: columns that identify a row; duplicates are found by them, and identical ones dropped
-    :param types: column → type, where the vendor's data model is silent or wrong
+    :param types: column → type, where the vendor's data model is silent or wrong: ``string``, ``int64``, ``float64``,
+        ``decimal(p,s)``, ``bool``, ``date``, ``timestamp`` (UTC, microseconds) or ``json`` (the vendor's own text of a
+        nested value)
     :param checks: what must hold before a night is published
     :param schema_rules: which changes of the vendor's columns are let through
     :param night_column: date column that says to which night a row belongs; rows of other nights are dropped and

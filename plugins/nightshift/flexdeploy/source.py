@@ -34,7 +34,8 @@ FLEXDEPLOY = Vendor(
         ),
         "paths": text(
             "Other paths",
-            'JSON of routes that differ at your site, such as {"abort": "PUT /rest/v2/workflowrequest/{id}/abort"}.',
+            'JSON of routes that differ at your site, such as {"abort": "PUT /rest/v2/workflowrequest/{id}/abort"}; '
+            "their names: the page FlexDeploy of the documentation.",
         ),
     },
     more_extras=frozenset({"token"}),

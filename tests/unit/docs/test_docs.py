@@ -13,11 +13,15 @@ from pathlib import Path
 import pytest
 
 from docs.reference import files
-from nightshift.config.notify import channels_in_force
+from nightshift.cli.schema import SCHEMAS, described
+from nightshift.config.notify import Channel, channels_in_force
 from nightshift.config.promotions import read_applications
 from nightshift.config.reading import read_section
-from nightshift.config.reports import model_of
+from nightshift.config.reports import Report, model_of
+from nightshift.flexdeploy.routes import Call, read_routes
+from nightshift.flexdeploy.vocabulary import ApiVersion
 from nightshift.http.client_settings import SHARED_EXTRAS
+from nightshift.lake.spec import SIMPLE_TYPES
 from nightshift.sources import SOURCES, VENDORS
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -198,3 +202,46 @@ def test_what_is_wrong_with_the_site_fails_its_build() -> None:
     (build,) = re.findall(r"mkdocs build(.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
     # mkdocs counts no warning that it does not show.
     assert build.split() == ["--strict"]
+
+
+def test_no_text_of_the_package_names_a_file_that_only_a_checkout_has() -> None:
+    assert [text for text in texts() if re.search(r"\bdocs/[\w/]+\.md", text)] == []
+
+
+def test_the_reference_names_every_type_of_a_column() -> None:
+    told = re.findall(r"`([^`]+)`", described(Report)["types"])
+    assert set(told) == {*SIMPLE_TYPES, "decimal(p,s)"}
+
+
+def test_every_reference_of_a_file_tells_how_a_section_is_taken_out() -> None:
+    pages = [(ROOT / f"docs/reference/{name}.md").read_text() for name in SCHEMAS]
+    assert all("`name: {removed: true}`" in page for page in pages)
+
+
+def test_the_reference_names_all_that_stands_for_a_message() -> None:
+    page = (ROOT / "docs/watch.md").read_text()
+    (line,) = [one for one in page.splitlines() if one.startswith("In the texts of `arguments`")]
+    fields = set(re.findall(r"`\{(\w+)\}`", line))
+    (filled,) = re.findall(r"^_FIELD = .*\{\((.*?)\)", (PACKAGE / "notify/others.py").read_text(), re.MULTILINE)
+    assert fields == set(filled.split("|"))
+    assert set(re.findall(r"\{(\w+)\}", described(Channel)["arguments"])) == fields
+
+
+def test_the_page_of_flexdeploy_names_every_route() -> None:
+    page = (ROOT / "docs/sources/flexdeploy.md").read_text().partition("## Other paths")[2]
+    told = dict(re.findall(r"^\| `(\w+)` \| `?(.*?)`? \|", page, re.MULTILINE))
+    routes = read_routes(ApiVersion.V1, None)
+    known = {call: routes.get(call) for call in Call}
+    assert told == {str(call): f"{one.method} {one.template}" if one else "off" for call, one in known.items()}
+
+
+def test_the_values_of_the_chart_take_every_file_of_the_configuration() -> None:
+    head = (ROOT / "deploy/values.yaml").read_text()
+    assert [name for name in SCHEMAS if f"--from-file={name}.yaml" not in head] == []
+
+
+def test_every_place_of_a_new_vendor_is_there() -> None:
+    page = (ROOT / "docs/new-vendor.md").read_text().partition("## The room")[0]
+    places = [path for path in re.findall(r"^\| `([^`]+)`", page, re.MULTILINE) if path != "source.py"]
+    assert len(places) > 8
+    assert [one for one in places if not (ROOT / one.replace("<vendor>", "flexnet")).exists()] == []

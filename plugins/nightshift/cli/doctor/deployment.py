@@ -162,5 +162,5 @@ async def partitions(api: AirflowApi) -> list[Finding]:
         whose[str(one["dag_id"])] = whose.get(str(one["dag_id"]), 0) + 1
     most = ", ".join(f"{name} {count}" for name, count in sorted(whose.items(), key=lambda one: -one[1])[:3])
     text = f"{number} in Airflow ({most}); it evaluates the {MOST_EVALUATED} oldest and no others"
-    fix = "Nightshift's own DAGs leave none now. See 'Partitions that wait for ever' in docs/operations.md."
+    fix = "Nightshift's own DAGs leave none now. See 'Partitions that wait for ever' of the documentation, under 'Operations'."
     return [bad(about, text, fix) if number >= MOST_EVALUATED else warn(about, text, fix)]

@@ -26,7 +26,7 @@ SKEW = timedelta(minutes=2)
 SECONDS = 20.0
 _NOT_HERE = (
     "Make it under Admin, Connections, or as an environment variable of every process of Airflow; "
-    "docs/reference/connections.md has its fields."
+    "'Connections' of the documentation has its fields."
 )
 
 
