@@ -36,7 +36,8 @@ def lines_of(step: PromotionStep, quorum: Quorum | None) -> list[str]:
     found = [] if quorum is None or not quorum.is_strict else tally(step.answers, quorum, step.terms or "").lines
     for one in step.answers:
         why = f": {one.reason}" if one.reason else ""
-        counts = "" if one.terms == step.terms else " (to something else, so it does not count)"
+        counts = "" if quorum is None or quorum.names(one) else " (not named in the approval, so it does not count)"
+        counts = counts if one.terms == step.terms else " (to something else, so it does not count)"
         found.append(f"{one.name}: {one.word}{why}, {one.at:%Y-%m-%d %H:%M} UTC{counts}")
     return found if step.answers else [*found, "Nobody has answered yet."]
 
@@ -45,11 +46,16 @@ def quorum_of(application: Application | None, record: PromotionRecord, step: Pr
     """Return what the approval of a step asks for, as it is configured."""
     if application is None:
         return None
+    stage = next((one for one in application.stages if one.label == step.stage), None)
     if step.kind is StepKind.ROLL_BACK_APPROVAL:
         asks = application.roll_back.approval if application.roll_back else None
+        users = application.users_back(stage) if stage else asks.users if asks else ()
     else:
-        asks = next((one.approval for one in application.stages if one.label == step.stage), None)
-    return None if asks is None else Quorum(asks.at_least, record.by if asks.not_requester else None, asks.is_strict)
+        asks = stage.approval if stage else None
+        users = asks.users if asks else ()
+    if asks is None:
+        return None
+    return Quorum(asks.at_least, record.by if asks.not_requester else None, asks.is_strict, users)
 
 
 async def answers_image(

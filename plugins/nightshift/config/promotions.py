@@ -203,6 +203,11 @@ class Application(OfProject):
         """Return what follows where a stage fails, by its label; ``None``: there is no such stage."""
         return next((self.on_failure_of(stage) for stage in self.stages if stage.label == label), None)
 
+    def users_back(self, stage: Stage) -> tuple[str, ...]:
+        """Return who may approve that a stage is rolled back; nobody named: everybody who may act on the DAG."""
+        own = stage.approval.users if stage.approval is not None else ()
+        return own or (self.roll_back.approval.users if self.roll_back is not None else ())
+
     @property
     def named(self) -> str:
         """The project for people: its path, or ``project 10101``."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk.exceptions import AirflowFailException, TaskAwaitingInput, TaskDeferred
 
+from nightshift.jobs.state import TaskState
 from nightshift.promotion.asking import Responder, answered_at, person_of, reason_form, reason_of, shown_question
 from nightshift.promotion.index import doubts_at, running
 from nightshift.promotion.question import quorum_lines, stage_summary, terms_line
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from nightshift.promotion.question import Doubts
 
 NOBODY = "nobody in time"
+ASKED_KEY = "promotion_asked_people"
+"""Key of the task state store that holds the ids of those whom Airflow's question asks; none: whoever may act."""
 BY_PERSON = frozenset({"manual", "backfill"})
 """Types of runs that a person has started."""
 
@@ -48,7 +51,8 @@ class PromotionApprovalOperator(ApprovalOperator):
     :param application: name of the application
     :param stage: label of the stage
     :param stages: labels of all stages
-    :param users: ids of the Airflow users who may answer; empty: everybody who may answer for the DAG
+    :param users: ids of the Airflow users who may answer; empty: everybody who may answer for the DAG. Airflow keeps
+        those that it was told of first; of their answers those of these count
     :param at_least: how many different people have to approve
     :param not_requester: the answer of whoever started the run does not count
     :param remind: how often people are reminded
@@ -90,6 +94,7 @@ class PromotionApprovalOperator(ApprovalOperator):
         self.application = application
         self.stage = stage
         self.stages = list(stages)
+        self.users = tuple(users)
         self.at_least = at_least
         self.not_requester = not_requester
         self.remind = remind
@@ -121,7 +126,7 @@ class PromotionApprovalOperator(ApprovalOperator):
             raise self._parked(context, recorder, record, looking=True)
         self._refuse_too_few(context, recorder)
         self._refuse_another_question(context, recorder, record)
-        record = run_now(recorder.note(shown=now()))
+        record = run_now(recorder.note(shown=now(), detail="; ".join(tally.lines) if tally.unnamed else ""))
         raise self._parked(context, recorder, record, left=timedelta(hours=self.hours) if is_new else None)
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
@@ -174,6 +179,7 @@ class PromotionApprovalOperator(ApprovalOperator):
         answer = event["chosen_options"][0]
         if answer == self.APPROVE:
             self._refuse_other_terms(recorder, NOBODY)
+            self._refuse_other_people(context, recorder)
         state = StepState.DONE if answer == self.APPROVE else StepState.REJECTED
         run_now(recorder.end(state, outcome=answer, by=NOBODY, until=None))
         self.log.info("%s by %s", answer, NOBODY)
@@ -236,7 +242,7 @@ class PromotionApprovalOperator(ApprovalOperator):
                 self.application,
                 self.subject,
                 answered=self._tally(context, step).lines,
-                users=[one["name"] for one in self._people(context, recorder.stage) or ()],
+                users=self._people(context, recorder.stage),
                 until=step.until if step is not None else None,
                 link=self._link(context),
             )
@@ -266,24 +272,24 @@ class PromotionApprovalOperator(ApprovalOperator):
     def _tally(self, context: Context, step: PromotionStep | None) -> Tally:
         if step is None or step.terms is None:
             return Tally(self.at_least)
-        return tally(step.answers, self._quorum(context), step.terms)
+        return tally(step.answers, self._quorum(context, step.stage), step.terms)
 
-    def _quorum(self, context: Context) -> Quorum:
+    def _quorum(self, context: Context, stage: str | None) -> Quorum:
         strict = self.at_least > 1 or self.not_requester
-        return Quorum(self.at_least, requester_of(context) if self.not_requester else None, strict)
+        requester = requester_of(context) if self.not_requester else None
+        return Quorum(self.at_least, requester, strict, tuple(self.answerers(stage)))
 
     def _refuse_too_few(self, context: Context, recorder: StepRecorder) -> None:
         """Ask nobody where those who may answer can never be enough.
 
         :raises AirflowFailException: they cannot
         """
-        users = [one["id"] for one in self.assigned_users or ()]
-        run = context["dag_run"]
-        why = ""
+        run, quorum, why = context["dag_run"], self._quorum(context, recorder.stage), ""
         if self.not_requester and run.run_type in BY_PERSON and requester_of(context) is None:
             why = "Airflow does not say who started this run, so nobody knows whose answer does not count"
-        elif missing := self._quorum(context).missing_people(users):
-            why = f"{missing} more would have to be named than {', '.join(users)}, without whoever asked for it"
+        elif missing := quorum.missing_people:
+            named = ", ".join(self._people(context, recorder.stage)) or "nobody"
+            why = f"{missing} more would have to be named than {named}, without whoever asked for it"
         if not why:
             return
         run_now(recorder.end(StepState.FAILED, outcome="not_asked", detail=why))
@@ -324,17 +330,19 @@ class PromotionApprovalOperator(ApprovalOperator):
         doubts |= {one.stage: one for one in in_doubt(record) if one.stage}
         # Airflow's operator takes its question from these; all else of it is what it was when its DAG was parsed.
         self.subject, self.body = self.summarize(record, now_running, doubts)
-        self.assigned_users = self._people(context, recorder.stage)
+        self.assigned_users = assigned(self._people(context, recorder.stage))
         if self.at_least > 1 or self.not_requester:
             # First: whoever opens the question sees at a glance how many are asked, and who has answered.
-            self.body = f"{quorum_lines(record, recorder.task_id, self._quorum(context))}\n\n{self.body}"
+            self.body = (
+                f"{quorum_lines(record, recorder.task_id, self._quorum(context, recorder.stage))}\n\n{self.body}"
+            )
         return recorder, record, not asked_before
 
     def _refuse_another_question(self, context: Context, recorder: StepRecorder, record: PromotionRecord) -> None:
-        """Make sure that Airflow shows this question: it keeps the text of the first one through every clear of its
-        task.
+        """Make sure that Airflow shows this question, to all who may answer: it keeps text and people of the first one
+        through every clear of its task. Whom it asks besides is no matter: their answers do not count.
 
-        :raises AirflowFailException: it shows another one; nothing is asked
+        :raises AirflowFailException: it shows another one, or not to all; nothing is asked
         """
         shown = shown_question(
             context,
@@ -346,15 +354,50 @@ class PromotionApprovalOperator(ApprovalOperator):
             defaults=self.defaults,
         )
         digest = self.own_terms(record).digest(record, self.version_in(record))
-        assigned = {one["id"] for one in self.assigned_users or ()}
-        here = {getattr(one, "id", None) for one in shown.assigned_users or ()}
-        if terms_line(digest) in (shown.body or "") and assigned == here:
+        here = sorted(str(one.id) for one in shown.assigned_users or ())
+        is_ours, others = terms_line(digest) in (shown.body or ""), self._not_asked(context, recorder.stage, here)
+        if is_ours and not others:
+            TaskState(context["task_state_store"], ASKED_KEY, list[str]).save(here)
             return
         run_now(recorder.end(StepState.FAILED, outcome="not_asked", detail="Airflow would show the question of before"))
+        which = (
+            f"Airflow keeps that question, which asks {', '.join(here)}, and not {others}"
+            if is_ours
+            else f"Airflow keeps that question, which is for something else than {self.version_in(record)} as it would be "
+            "deployed now"
+        )
         raise AirflowFailException(
-            "Nobody was asked and nothing was deployed: this task asked before, and Airflow keeps that question, "
-            f"which is for something else than {self.version_in(record)} as it would be deployed now. Start a run with "
-            f"{_as_form(record, recorder.stage)} in the form: it asks anew."
+            f"Nobody was asked and nothing was deployed: this task asked before, and {which}. Start a run with "
+            f"{self._as_form(record, recorder.stage)} in the form: it asks anew."
+        )
+
+    def _not_asked(self, context: Context, stage: str | None, asked: Sequence[str]) -> str:
+        """Return who may answer and is not asked; empty where all are.
+
+        :param asked: ids of those whom Airflow asks; none: whoever may act on the DAG
+        """
+        if not asked:
+            return ""
+        named = self._people(context, stage)
+        return ", ".join(one for one in named if one not in asked) if named else "all who may act on the DAG"
+
+    def _refuse_other_people(self, context: Context, recorder: StepRecorder) -> None:
+        """Take the silence of nobody for a yes who was not asked.
+
+        :raises AirflowFailException: others may answer by now than were asked
+        """
+        asked = TaskState(context["task_state_store"], ASKED_KEY, list[str]).load_if_sound() or ()
+        if not (others := self._not_asked(context, recorder.stage, asked)):
+            return
+        record = run_now(
+            recorder.end(
+                StepState.FAILED, outcome="outdated", by=NOBODY, detail=f"{others} may answer, but was not asked"
+            )
+        )
+        raise AirflowFailException(
+            f"Nobody answered in time, but the approval has been changed since the question: it asked {', '.join(asked)}, "
+            f"and not {others}. Nothing was deployed to {recorder.stage}. Start a run with "
+            f"{self._as_form(record, recorder.stage)} in the form: it asks anew."
         )
 
     def _refuse_other_terms(self, recorder: StepRecorder, by: str) -> None:
@@ -377,20 +420,28 @@ class PromotionApprovalOperator(ApprovalOperator):
         raise AirflowFailException(
             f"{by} approved what is not what would be deployed now: the configuration, the form or the version has "
             f"changed since the question. Nothing was deployed to {recorder.stage}. Put the configuration back and "
-            f"clear this task; or start a run with {_as_form(record, recorder.stage)} in the form: it asks anew."
+            f"clear this task; or start a run with {self._as_form(record, recorder.stage)} in the form: it asks anew."
         )
 
     async def stage_of(self, context: Context) -> str | None:
         """Return the stage that is asked for."""
         return self.stage
 
-    def answerers(self, stage: str | None) -> Any:
-        """Return who may answer, as Airflow's operator takes it."""
-        return self.assigned_users
+    def answerers(self, stage: str | None) -> Sequence[str]:
+        """Return the ids of those who may answer, as they are configured now; nobody: whoever may act on the DAG."""
+        return self.users
 
-    def _people(self, context: Context, stage: str | None) -> Any:
-        found, who = self.answerers(stage), requester_of(context) if self.not_requester else None
-        return [one for one in found if who not in (one["id"], one["name"])] if found and who else found
+    def _people(self, context: Context, stage: str | None) -> list[str]:
+        """Return the ids of those whose answers count."""
+        who = requester_of(context) if self.not_requester else None
+        return [one for one in self.answerers(stage) if one != who]
+
+    def _as_form(self, record: PromotionRecord, stage: str | None) -> str:
+        """Return the fields of the form by which a run asks for the same anew."""
+        found = self.version_in(record)
+        version = f"Version {found.id}" if found else "the version"
+        first = f" and From stage {stage}" if stage and record.stages and stage != record.stages[0] else ""
+        return f"{version}{first}"
 
     async def _recorder(self, context: Context) -> StepRecorder:
         stage = await self.stage_of(context)
@@ -413,13 +464,6 @@ class PromotionApprovalOperator(ApprovalOperator):
 def assigned(users: Sequence[str]) -> list[dict[str, str]] | None:
     """Return people as Airflow's operator takes them; ``None``: whoever may act on the DAG."""
     return [{"id": user, "name": user} for user in users] or None
-
-
-def _as_form(record: PromotionRecord, stage: str | None) -> str:
-    """Return the fields of the form by which a run goes on from here."""
-    version = f"Version {record.version.id}" if record.version else "the version"
-    first = f" and From stage {stage}" if stage and record.stages and stage != record.stages[0] else ""
-    return f"{version}{first}"
 
 
 def requester_of(context: Context) -> str | None:

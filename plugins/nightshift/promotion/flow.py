@@ -255,7 +255,7 @@ class _Chain:
                 doc_md="Ask a person, where the configuration has not said that it is brought back.",
                 stages=self.labels,
                 ways=self._ways_back(),
-                approvers={stage.label: stage.approval.users for stage in self.config.stages if stage.approval},
+                approvers={stage.label: self.config.users_back(stage) for stage in self.config.stages},
                 **(approval.model_dump() if approval else {}),
                 **self.shared,
             )

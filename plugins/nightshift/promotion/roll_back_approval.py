@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from nightshift.errors import Rejected
 from nightshift.nights.place import lake_of_this_deployment
-from nightshift.promotion.approval_operator import PromotionApprovalOperator, assigned
+from nightshift.promotion.approval_operator import PromotionApprovalOperator
 from nightshift.promotion.question import roll_back_summary
 from nightshift.promotion.record import PromotionRecord, StepKind, StepState, Version
 from nightshift.promotion.recorder import run_now
@@ -32,7 +32,7 @@ class RollBackApprovalOperator(PromotionApprovalOperator):
     stage.
 
     :param ways: stage → what an answer allows
-    :param approvers: stage → ids of the users who may approve it
+    :param approvers: stage → ids of the users who may approve that it is brought back
     """
 
     kind = StepKind.ROLL_BACK_APPROVAL
@@ -86,6 +86,6 @@ class RollBackApprovalOperator(PromotionApprovalOperator):
         record = await Records(lake_of_this_deployment(), self.application).read(context["ti"].run_id)
         return record.offer.stage if record is not None and record.offer is not None else None
 
-    def answerers(self, stage: str | None) -> Any:
+    def answerers(self, stage: str | None) -> Sequence[str]:
         """Return those who may approve the stage."""
-        return assigned(self.approvers.get(stage or "", ())) or self.assigned_users
+        return self.approvers.get(stage or "", self.users)

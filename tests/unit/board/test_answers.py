@@ -65,6 +65,15 @@ async def test_it_says_at_a_glance_how_many_more_have_to(lake: Lake, ada: Any, c
     )
 
 
+async def test_it_says_whose_answer_does_not_count(lake: Lake, ada: Any, config: Path) -> None:
+    file = config / "promotions.yaml"
+    file.write_text(file.read_text().replace("approval: {hours: 24}", "approval: {hours: 24, users: [ann]}"))
+    await put(lake, said("bob"), said("ann"))
+    assert texts((await ada.get(PLACE)).text) == (
+        "bob: yes, 2026-11-20 12:03 UTC (not named in the approval, so it does not count) ann: yes, 2026-11-20 12:03 UTC"
+    )
+
+
 async def test_it_says_that_nobody_has_answered_or_was_asked(lake: Lake, ada: Any) -> None:
     assert texts((await ada.get(PLACE)).text) == "Nobody has been asked yet."
     await put(lake)

@@ -74,16 +74,25 @@ class Quorum:
     :param at_least: how many different people
     :param requester: name of the person whose answer does not count; ``None``: everybody's does
     :param is_strict: a no needs a reason, as :attr:`nightshift.config.approvals.Approval.is_strict` says
+    :param users: ids or names of the people whose answers count, as they are configured now; nobody named: everybody's
+        do
     """
 
     at_least: int = 1
     requester: str | None = None
     is_strict: bool = False
+    users: tuple[str, ...] = ()
 
-    def missing_people(self, users: Iterable[str]) -> int:
-        """Return how many people more would have to be named; those named are ``users``, nobody: everybody may."""
-        named = set(users)
-        return max(0, self.at_least - len(named - {self.requester})) if named else 0
+    @property
+    def missing_people(self) -> int:
+        """How many people more would have to be named."""
+        return max(0, self.at_least - len({*self.users} - {self.requester})) if self.users else 0
+
+    def names(self, answer: RecordedAnswer) -> bool:
+        """Tell whether whoever gave an answer may give one now: Airflow goes on letting those answer whom it was told of
+        with the question.
+        """
+        return not self.users or not {answer.person, answer.name}.isdisjoint(self.users)
 
 
 @dataclass(frozen=True)
@@ -93,7 +102,8 @@ class Tally:
     :param agreed: names of the people whose last word is a yes, in the order of their answers
     :param no: the no that ends it
     :param unexplained: names of those whose last word is a no without a reason: it stands in the way
-    :param left_out: names of those whose answer does not count
+    :param left_out: names of those whose answer does not count, as they asked for it
+    :param unnamed: names of those whose answer does not count, as nobody names them any more
     """
 
     at_least: int
@@ -101,6 +111,7 @@ class Tally:
     no: RecordedAnswer | None = None
     unexplained: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
+    unnamed: tuple[str, ...] = ()
 
     @property
     def is_approved(self) -> bool:
@@ -118,6 +129,7 @@ class Tally:
             found.append(f"rejected by {self.no.name}: {self.no.reason or 'no reason was given'}")
         found += [f"{name} said no without a reason: give one, or change it" for name in self.unexplained]
         found += [f"the answer of {name}, who asked for it, does not count" for name in self.left_out]
+        found += [f"the answer of {name}, whom the approval does not name, does not count" for name in self.unnamed]
         return found
 
 
@@ -130,12 +142,16 @@ def tally(answers: Iterable[RecordedAnswer], quorum: Quorum, terms: str) -> Tall
     """
     last: dict[str, RecordedAnswer] = {}
     left_out: dict[str, str] = {}
+    unnamed: dict[str, str] = {}
     no: RecordedAnswer | None = None
     for one in answers:
         if one.terms != terms:
             continue
         if quorum.requester is not None and quorum.requester in (one.person, one.name):
             left_out[one.person] = one.name
+            continue
+        if not quorum.names(one):
+            unnamed[one.person] = one.name
             continue
         last.pop(one.person, None)
         last[one.person] = one
@@ -147,4 +163,5 @@ def tally(answers: Iterable[RecordedAnswer], quorum: Quorum, terms: str) -> Tall
         no=no,
         unexplained=tuple(one.name for one in last.values() if one.word == "no" and one is not no),
         left_out=tuple(left_out.values()),
+        unnamed=tuple(unnamed.values()),
     )
