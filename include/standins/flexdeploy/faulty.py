@@ -2,6 +2,8 @@
 :func:`vendor_fault` does.
 
 * build: ``no_changes`` (200). deploy: ``already_deployed`` (200). Nothing is started, whatever is true
+* deploy: ``other_version`` (``detail.version`` instead of what was asked for; of a partial project that of
+  ``detail.package`` alone)
 * build, deploy, execute: ``run_fails`` (FAILED, after ``detail.after`` instances that went well, default 0; the
   execution says ``detail.message``), ``run_aborted`` (a user aborts it after ``detail.after_seconds`` of its run,
   default half of it), ``run_takes`` (``seconds``), ``no_id`` (201 and started, but no id in the answer)
@@ -32,6 +34,7 @@ _ANY: Final = {"path": "/rest/"}
 _FITS: Final[dict[str, dict[str, str]]] = {
     "no_changes": _BUILD,
     "already_deployed": _DEPLOY,
+    "other_version": _DEPLOY,
     "run_fails": _START,
     "run_aborted": _START,
     "run_takes": _START,

@@ -108,9 +108,11 @@ class Starting:
         environment = vendor.environment(body.environment_id)
         instances = vendor.instances(environment, project.deploy_instances, body.instance_ids)
         common, force = self._common(workflow, body), bool(body.force_deploy)
-        unneeded = bool(request.fault("already_deployed"))
+        unneeded, other = bool(request.fault("already_deployed")), request.fault("other_version")
         made = []
-        for package, version in self._versions(project, body):
+        for package, asked in self._versions(project, body):
+            is_other = other is not None and package == other.detail.get("package")
+            version = vendor.built(project, other.detail["version"]) if other and is_other else asked
             missing = vendor.running.without(project, environment, instances, version, package)
             targets = () if unneeded else instances if force else missing
             if not targets:

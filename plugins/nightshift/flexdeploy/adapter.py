@@ -124,15 +124,20 @@ class FlexDeployAdapter(JobAdapter):
         return NotPossible(" ".join(left)) if left else Cancelled()
 
     async def result(self, status: JobStatus) -> dict[str, Any]:
-        """Return the ids, and the version that was built or deployed, where it is one."""
+        """Return the ids, the version that was built or deployed, where it is one, and that of each request as it
+        is told.
+        """
         ids = ids_of(status.id)
-        version = status.attributes.get("project_version_id")
-        if version is None:
-            version = await self._version_run(ids)
+        told = status.attributes.get("project_version_id")
+        versions = {number: status.attributes.get(_version_key(number), told) for number in ids}
+        if told is None:
+            versions = {number: one or await self._version_run(number) for number, one in versions.items()}
+            told = _same(one for one in versions.values() if one is not None)
         return {
-            "project_version_id": version,
+            "project_version_id": told,
             "project_version_name": status.attributes.get("project_version_name"),
             "workflow_request_ids": [int(number) for number in ids],
+            "versions": {number: one for number, one in versions.items() if one is not None},
         }
 
     async def proven(self, intent: Intent, payload: Any) -> tuple[list[str], bool]:
@@ -153,10 +158,9 @@ class FlexDeployAdapter(JobAdapter):
             self.hook.log.info("The executions of %s are not listed: %s.", number, error.problem)
             return []
 
-    async def _version_run(self, ids: tuple[str, ...]) -> int | None:
-        """Return the version that the executions name; a server that has none to show spoils no success."""
-        ran = [one for number in ids for one in await self._ran(number)]
-        versions = {one.project_version_id for one in ran if one.project_version_id is not None}
+    async def _version_run(self, number: str) -> int | None:
+        """Return the version that the executions of a request name; a server that has none to show spoils no success."""
+        versions = {one.project_version_id for one in await self._ran(number) if one.project_version_id is not None}
         return versions.pop() if len(versions) == 1 else None
 
     def _nothing(self, request: JobRequest, started: Started) -> Immediate:
@@ -251,8 +255,14 @@ def status_of(job_id: str, parts: Mapping[str, WorkflowRequest | None], *, url: 
         attributes={
             "project_version_id": _same(part.project_version_id for part in parts.values() if part),
             "project_version_name": _same(part.project_version_name for part in parts.values() if part),
+            # Of several packages one alone may come in another version.
+            **{_version_key(number): part.project_version_id for number, part in parts.items() if part},
         },
     )
+
+
+def _version_key(number: str) -> str:
+    return f"project_version_id of {number}"
 
 
 def _same(values: Iterable[Any]) -> Any:

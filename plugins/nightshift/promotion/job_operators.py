@@ -7,9 +7,12 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from nightshift.errors import BadResponse, Rejected
 from nightshift.flexdeploy.request import BuildRequest, DeployRequest, ExecuteRequest
 from nightshift.flexdeploy.vocabulary import VENDOR, WorkOutcome
+from nightshift.jobs.record import JobStore
 from nightshift.jobs.state import JobStatus, TaskState
 from nightshift.nights.place import lake_of_this_deployment
 from nightshift.promotion.form import PromotionRequest
@@ -142,13 +145,15 @@ class PromotionDeployOperator(PromotionJobOperator):
     def conclude(self, context: Context, status: JobStatus, result: Any) -> dict[str, Any]:
         """Make the return value.
 
-        :raises BadResponse: FlexDeploy deployed another version than the one that it was given
+        :raises BadResponse: FlexDeploy deployed another version than the one that it was given, of one package at least
         """
         returned, version = super().conclude(context, status, result), self.version_in(self.attempt.record)
-        found = returned["project_version_id"]
-        if found not in (None, version.id):
+        for number, found in result["versions"].items():
+            if found == version.id:
+                continue
+            _count_for_nothing(context)
             raise BadResponse(
-                f"workflow request {status.id} deployed version {found}, but {version} was asked for",
+                f"workflow request {number} deployed version {found}, but {version} was asked for",
                 vendor=VENDOR,
                 advice=f"Look at what runs in {self.attempt.recorder.stage}: {status.url or 'FlexDeploy'}. Then clear "
                 f"this task: it asks for {version}.",
@@ -257,6 +262,13 @@ class PromotionUtilityOperator(PromotionJobOperator):
 
     kind = StepKind.UTILITY
     request_type = ExecuteRequest
+
+
+def _count_for_nothing(context: Context) -> None:
+    """Let a clear ask again, although what was asked for has ended well: it is another thing. A retry does not."""
+    store = JobStore(context["task_state_store"])
+    if (record := store.load()) is not None and record.intent is not None:
+        store.save(record.changed(intent=msgspec.structs.replace(record.intent, payload_hash="")))
 
 
 def _pinned(version: Version | None) -> Version:

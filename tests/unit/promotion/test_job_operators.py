@@ -239,6 +239,12 @@ def test_a_deployment_of_another_version_than_the_one_asked_for_is_an_error(play
     assert "Look at what runs in DEV: " in str(done.error)
     assert str(done.error).endswith("Then clear this task: it asks for 1.0.2 (id 40001).")
     assert run.step("DEV.deploy").state is StepState.FAILED
+    assert "deployed version 666" in str(run.do("DEV.deploy").error)
+    assert len(play.made("deploy_made")) == 1
+    play.vendor.faults.clear()
+    run.clear("DEV.deploy")
+    assert run.do("DEV.deploy").state in ("success", "skipped")
+    assert len([one for one in play.vendor.ledger.requests() if one.path.endswith("/deploy")]) == 2
 
 
 def test_a_clear_that_builds_anew_while_the_version_before_is_deployed_ends_with_the_new_one(play: Play) -> None:
@@ -302,6 +308,32 @@ def test_packages_of_a_partial_project_go_in_the_version_that_was_built(play_of:
         ("INVOICES", version.id),
     }
     assert len(run.step("DEV.deploy").requests) == 2
+
+
+@pytest.mark.parametrize("tells", ["requests", "executions"])
+def test_a_package_in_another_version_than_the_one_asked_for_is_an_error(
+    play_of: Callable[..., Play], tells: str
+) -> None:
+    play = play_of(
+        stage("DEV"), project_id=FORMS, stream_id=FORMS + 400, packages=[{"name": "INVOICES"}, {"name": "LEDGER"}]
+    )
+    run = begun(play, force_build=True)
+    through(run, "build")
+    old, version = 20000 + FORMS, run.record.version
+    play.vendor.faults.add(vendor_fault("other_version", detail={"package": "LEDGER", "version": old}))
+    if tells == "executions":
+        body = '{"workflowRequestId": 12003, "requestStatus": "COMPLETED", "projectId": 10104, "packageName": "LEDGER"}'
+        answer = {"status": 200, "content_type": "application/json", "body": body, "times": None}
+        play.vendor.faults.add(Fault(kind="status", method="GET", path="/workflowrequest/12003", **answer))
+    done = run.do("DEV.deploy")
+    assert [one["version"] for one in play.made("deploy_made")] == [version.id, old]
+    assert f"workflow request 12003 deployed version {old}, but {version} was asked for" in str(done.error)
+    assert run.step("DEV.deploy").state is StepState.FAILED
+    play.vendor.faults.clear()
+    run.clear("DEV.deploy")
+    again = run.do("DEV.deploy")
+    assert again.state == "success", again.error
+    assert [one["version"] for one in play.made("deploy_made")] == [version.id, old, version.id]
 
 
 def test_a_utility_project_runs_around_the_deployment(play_of: Callable[..., Play]) -> None:
