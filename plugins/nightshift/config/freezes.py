@@ -4,6 +4,7 @@ open.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,6 +16,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, RootModel, model_va
 
 from nightshift.config.document import Location
 from nightshift.config.in_force import ConfigFile, Rules
+from nightshift.config.local_time import instant
 from nightshift.config.recurrence import FIRST_YEAR, LAST_YEAR, Recurrence, parts_of
 from nightshift.config.reports import Section
 from nightshift.config.scalars import Duration, Text, Zone
@@ -27,20 +29,27 @@ LONGEST = timedelta(days=366)
 """How long a freeze of a rule may go on, its repetitions taken together."""
 
 
+_MOMENT = re.compile(r"(\d{4}-\d{2}-\d{2})([ T]\d{2}:\d{2}(:00)?)?", re.ASCII)
+"""A day, or a time of it. ISO 8601 has more forms, a week among them: which day of it would be meant, nobody knows."""
+
+
 def _moment(given: Any, *, whole_day: bool) -> str:
-    """Return a local time as ``YYYY-MM-DDTHH:MM``."""
+    """Return a local time as ``YYYY-MM-DDTHH:MM``.
+
+    :param whole_day: a day alone is meant with all of it
+    """
+    found = _MOMENT.fullmatch(given.strip()) if isinstance(given, str) else None
     try:
-        at = datetime.fromisoformat(given.strip()) if isinstance(given, str) else None
+        at = datetime.fromisoformat(found[0]) if found is not None else None
     except ValueError:
         at = None
-    if at is None or at.tzinfo is not None or at.second or at.microsecond:
+    if found is None or at is None:
         raise ValueError(
             "must be a day or a time of it in the zone of the freeze, such as 2026-12-18 or 2026-12-18 18:00"
         )
     if not FIRST_YEAR <= at.year < LAST_YEAR:
         raise ValueError(f"must be from the year {FIRST_YEAR} to {LAST_YEAR - 1}")
-    day_alone = len(given.strip()) == len("2026-12-18") and ":" not in given
-    return (at + timedelta(days=whole_day and day_alone)).isoformat(timespec="minutes")
+    return (at + timedelta(days=whole_day and found[2] is None)).isoformat(timespec="minutes")
 
 
 def _start(given: Any) -> str:
@@ -96,6 +105,8 @@ class Freeze(Section):
                 raise ValueError("needs to, or rrule and duration")
             if self.ends <= self.begins:
                 raise ValueError("to is not after from")
+            if self.span[1] <= self.span[0]:
+                raise ValueError(f"the clocks of {self.timezone} leave out all of it; give a time that there is")
             return self
         if self.ends is not None or self.duration is None:
             raise ValueError("with rrule it needs duration, and no to")
@@ -109,6 +120,17 @@ class Freeze(Section):
     def zone(self) -> ZoneInfo:
         """The time zone as an object."""
         return ZoneInfo(self.timezone)
+
+    @property
+    def span(self) -> tuple[datetime, datetime]:
+        """When it begins and when it is over, in UTC.
+
+        :raises LookupError: it has a rule
+        """
+        if self.ends is None:
+            raise LookupError(f"{self.name} has a rule")
+        begins, ends = datetime.fromisoformat(self.begins), datetime.fromisoformat(self.ends)
+        return instant(begins, self.zone, fold=0), instant(ends, self.zone, fold=1)
 
     @property
     def recurrence(self) -> Recurrence:

@@ -60,6 +60,7 @@ def test_a_freeze_is_of_whom_it_names(folder: Path) -> None:
     [
         ("from: 2026-12-18, to: 2026-12-18", "2026-12-18T00:00", "2026-12-19T00:00"),
         ("from: 2026-12-18 18:00, to: 2026-12-19T06:00", "2026-12-18T18:00", "2026-12-19T06:00"),
+        ("from: 2026-12-18 18:00:00, to: '2026-12-19'", "2026-12-18T18:00", "2026-12-20T00:00"),
     ],
 )
 def test_a_day_alone_is_all_of_it(folder: Path, given: str, begins: str, ends: str) -> None:
@@ -93,6 +94,16 @@ RULE = {"to": None, "duration": "1d"}
         (changed(timezone="Europe/Berln"), "did you mean 'Europe/Berlin'?"),
         (changed(**{"from": "18.12.2026"}), "must be a day or a time of it in the zone of the freeze"),
         (changed(**{"from": "2026-12-18T18:00+01:00"}), "must be a day or a time of it in the zone of the freeze"),
+        (changed(to="20261231"), "such as 2026-12-18 or 2026-12-18 18:00 (found 20261231)"),
+        (changed(to="2026-W52"), "such as 2026-12-18 or 2026-12-18 18:00 (found '2026-W52')"),
+        (changed(to="2026W521"), "must be a day or a time of it in the zone of the freeze"),
+        (changed(to="2026-12-19T18"), "must be a day or a time of it in the zone of the freeze"),
+        (changed(to="2026-12-19 18:00:30"), "must be a day or a time of it in the zone of the freeze"),
+        (changed(to="2026-02-30"), "must be a day or a time of it in the zone of the freeze"),
+        (
+            changed(timezone="Europe/Berlin", to="2026-03-29 02:50", **{"from": "2026-03-29 02:10"}),
+            "the clocks of Europe/Berlin leave out all of it; give a time that there is",
+        ),
         (changed(to="9999-12-31"), "must be from the year 2000 to 2099"),
         (changed(form="2026-12-18"), "unknown field; did you mean 'from'?"),
         (changed(begins="2026-12-18"), "unknown field"),

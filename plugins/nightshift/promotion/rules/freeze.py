@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from itertools import chain
 
 from nightshift.config.freezes import LONGEST, Freeze
+from nightshift.config.local_time import instant
 from nightshift.promotion.record import FreezeOverride
-from nightshift.promotion.rules.local_time import instant
 
 Span = tuple[datetime, datetime]
 """From an instant to another, in UTC, without the second one."""
@@ -64,8 +64,7 @@ def spans(freezes: Iterable[Freeze], first: datetime, last: datetime) -> list[Sp
 
 def _spans(freeze: Freeze, first: datetime, last: datetime) -> list[Span]:
     if freeze.ends is not None:
-        begins, ends = datetime.fromisoformat(freeze.begins), datetime.fromisoformat(freeze.ends)
-        return [(instant(begins, freeze.zone, fold=0), instant(ends, freeze.zone, fold=1))]
+        return [freeze.span]
     length = freeze.duration or timedelta()
     # What has begun so long ago may still go on, and what goes on may come again before it is over.
     slack = LONGEST + length + timedelta(days=1)
