@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 from airflow.sdk.exceptions import TaskDeferred
 
-from nightshift.config.freezes import NO_FREEZES, FreezeRules
+from nightshift.config.freezes import NO_FREEZES, Freeze, FreezeRules
 from nightshift.errors import Rejected
 from nightshift.jobs.state import TaskState
 from nightshift.nights.place import lake_of_this_deployment
@@ -25,7 +26,7 @@ from nightshift.promotion.holds import holds
 from nightshift.promotion.question import freeze_summary, terms_line
 from nightshift.promotion.record import FreezeOverride, PromotionRecord, StepKind, Version, now
 from nightshift.promotion.rules.freeze import FreezeNow, overridden
-from nightshift.promotion.rules.gate import Barrier, barrier
+from nightshift.promotion.rules.gate import Barrier, barrier, next_go, waived_at
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -70,6 +71,7 @@ class Gate:
     :param rules: the freezes that count
     :param terms: what an override is of
     :param window: window to wait for, of steps that wait for one
+    :param starts: window that FlexDeploy waits for, of deployments that are handed their start
     """
 
     application: str
@@ -77,6 +79,7 @@ class Gate:
     rules: FreezeRules = NO_FREEZES
     terms: Terms | None = None
     window: DeploymentWindow | None = None
+    starts: DeploymentWindow | None = None
 
     async def look(self, record: PromotionRecord, version: Version | None) -> Barrier | None:
         """Return what stands in the way now; ``None`` where nothing does.
@@ -84,19 +87,28 @@ class Gate:
         :raises Exception: the lake cannot be read: nothing goes
         """
         held = await holds(lake_of_this_deployment(), application=self.application)
-        digest = self._digest(record, version)
-
-        def is_overridden(frozen: FreezeNow) -> bool:
-            return overridden(frozen, record.overrides, stage=self.stage or "", terms=digest)
-
         return barrier(
             datetime.now(UTC),
             holds=held,
-            freezes=self.rules.of(self.application, self.stage) if self.stage else (),
-            is_overridden=is_overridden,
+            freezes=self._freezes,
+            is_overridden=self._is_overridden(record, version),
             window=self.window,
             unknown=self.rules.unknown if self.stage else "",
         )
+
+    def next_go(
+        self, record: PromotionRecord, version: Version | None, at: datetime, *, but: Barrier | None = None
+    ) -> datetime | None:
+        """Return when no freeze and no window is in the way any more, with what people have overridden.
+
+        :param but: what stands in the way: its holds count as well, and its freezes do not where somebody may override
+            them
+        """
+        waived = waived_at(self._freezes, at, self._is_overridden(record, version))
+        if but is not None:
+            waived |= {one.freeze.name: one.until for one in but.frozen if one.freeze.override}
+        held = () if but is None else but.holds
+        return next_go(at, holds=held, freezes=self._freezes, waived=waived, window=self.window or self.starts)
 
     async def let_go(self, recorder: StepRecorder) -> None:
         """Look once more, right before something is changed.
@@ -192,7 +204,19 @@ class Gate:
             # To ask again would take an answer away that has come since the wait before was over. The next one finds
             # it.
             return True, ""
-        subject, body, line = freeze_summary(record, self.stage, version, self.terms, found.frozen, digest)
+        at = datetime.now(UTC)
+        goes, without = (self.next_go(record, version, at, but=one) for one in (found, replace(found, frozen=())))
+        subject, body, line = freeze_summary(
+            record,
+            self.stage,
+            version,
+            self.terms,
+            found.frozen,
+            digest,
+            at=at,
+            goes=goes,
+            is_of_use=goes is None or goes != without,
+        )
         there = shown_question(
             context,
             subject=subject,
@@ -213,6 +237,14 @@ class Gate:
             "Airflow still shows an older question of this task, whose answer overrides nothing; start a run with "
             f"{which} in the form: it asks anew"
         )
+
+    @property
+    def _freezes(self) -> tuple[Freeze, ...]:
+        return self.rules.of(self.application, self.stage) if self.stage else ()
+
+    def _is_overridden(self, record: PromotionRecord, version: Version | None) -> Callable[[FreezeNow], bool]:
+        digest = self._digest(record, version)
+        return lambda frozen: overridden(frozen, record.overrides, stage=self.stage or "", terms=digest)
 
     def _digest(self, record: PromotionRecord, version: Version | None) -> str:
         return self.terms.only(self.stage).digest(record, version) if self.terms is not None and self.stage else ""

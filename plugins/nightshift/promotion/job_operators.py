@@ -16,10 +16,10 @@ from nightshift.jobs.record import JobStore
 from nightshift.jobs.state import JobStatus, TaskState
 from nightshift.nights.place import lake_of_this_deployment
 from nightshift.promotion.form import PromotionRequest
+from nightshift.promotion.gate import Gate
 from nightshift.promotion.index import last_built
 from nightshift.promotion.job_step import PromotionJobOperator, version_of
 from nightshift.promotion.record import PromotionRecord, StepKind, StepState, Version
-from nightshift.promotion.rules.gate import next_go
 from nightshift.promotion.rules.window import is_open
 from nightshift.promotion.store import Records
 
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from nightshift.config.promotions import Package
     from nightshift.config.stages import DeploymentWindow
     from nightshift.jobs.adapter import Immediate
-    from nightshift.promotion.gate import Gate
     from nightshift.promotion.terms import Terms
 
 START_KEY = "promotion_start_time"
@@ -121,7 +120,7 @@ class PromotionDeployOperator(PromotionJobOperator):
 
     def wanted(self, context: Context, record: PromotionRecord) -> Mapping[str, Any]:
         """Add the version of the record, and what the person asked for, at the time that the window allows."""
-        return {**self.deployment(self.parameters, record), "start_time": self._start_time(context)}
+        return {**self.deployment(self.parameters, record), "start_time": self._start_time(context, record)}
 
     def version_in(self, record: PromotionRecord) -> Version:
         """Return the version to deploy.
@@ -182,15 +181,20 @@ class PromotionDeployOperator(PromotionJobOperator):
     async def gate(self, context: Context) -> Gate:
         """Return what has to let the deployment go; a window that FlexDeploy waits for is not in its way here."""
         gate, window = await super().gate(context), self.window
-        return gate if window is None or window.outside == "start_time" else replace(gate, window=window)
+        return replace(gate, starts=window) if self._is_handed_on else replace(gate, window=window)
 
     def window_opened(self, context: Context, event: Any = None) -> Any:
         """Go on after a wait that an earlier version of this task began."""
         return self.execute(context)
 
-    def _start_time(self, context: Context) -> str | None:
-        """Return when the window opens, for FlexDeploy to begin then: not within a freeze."""
-        if self.window is None or self.window.outside != "start_time":
+    @property
+    def _is_handed_on(self) -> bool:
+        """Whether FlexDeploy waits for the window."""
+        return self.window is not None and self.window.outside == "start_time"
+
+    def _start_time(self, context: Context, record: PromotionRecord) -> str | None:
+        """Return when the window opens, for FlexDeploy to begin then: not within a freeze that nobody has overridden."""
+        if self.window is None or not self._is_handed_on:
             return None
         kept = TaskState(context["task_state_store"], START_KEY, str)
         if self.was_requested(context):
@@ -200,8 +204,8 @@ class PromotionDeployOperator(PromotionJobOperator):
         at = datetime.now(UTC)
         if is_open(self.window, at):
             return None
-        freezes = self.freezes.of(self.application, self.stage or "")
-        if (opens := next_go(at, freezes=freezes, window=self.window)) is None:
+        gate = Gate(self.application, self.stage, self.freezes, self.terms, starts=self.window)
+        if (opens := gate.next_go(record, self.version_in(record), at)) is None:
             raise Rejected(
                 f"the window of {self.stage} is closed, and within a year none opens in which it is not frozen",
                 vendor=VENDOR,

@@ -17,6 +17,8 @@ from nightshift.promotion.rules.progress import built
 from nightshift.promotion.rules.verification import proofs
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from nightshift.promotion.record import Version
     from nightshift.promotion.rules.freeze import FreezeNow
     from nightshift.promotion.rules.people import Quorum
@@ -112,12 +114,20 @@ def freeze_summary(
     terms: Terms,
     frozen: Sequence[FreezeNow],
     digest: str,
+    *,
+    at: datetime,
+    goes: datetime | None,
+    is_of_use: bool = True,
 ) -> tuple[str, str, str]:
     """Return subject and body of the question whether freezes are overridden for a stage, and the digest of all that it
     shows.
 
     :param digest: that of the terms
+    :param at: when it is asked
+    :param goes: when it may go then; ``None``: nobody knows
+    :param is_of_use: whether it may go earlier than without
     """
+    when = "now," if goes == at else f"at {_time(goes)}, when all else lets it," if goes else "once all else lets it,"
     request = PromotionRequest.of(record.form)
     shown = json.dumps([digest, *sorted((one.freeze.name, one.since.isoformat()) for one in frozen)])
     line = hashlib.sha256(shown.encode()).hexdigest()[:16]
@@ -130,12 +140,14 @@ def freeze_summary(
             for one in frozen
         ),
         "",
-        f"*Override* lets {code(version)} go there now, in this promotion alone, with a reason that is kept. It is of "
+        f"*Override* lets {code(version)} go there {when} in this promotion alone, with a reason that is kept. It is of "
         "this, and of nothing else:",
         "",
         *_emergency(request),
         *term_lines(stage, terms.stages[stage], request),
-        "Without it, the step waits until the freeze ends.",
+        "Without it, the step waits until the freeze ends."
+        if is_of_use
+        else "Without it, the step goes then as well: the freeze is over by that time.",
         "",
         terms_line(line),
     ]

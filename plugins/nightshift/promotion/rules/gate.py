@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -66,9 +66,16 @@ def barrier(
     opens = next_opening(window, at) if window is not None and not is_open(window, at) else None
     if not held and not frozen and opens is None and not unknown:
         return None
-    waived = {one.freeze.name: one.until for one in frozen_at(freezes, at) if is_overridden(one)}
+    waived = waived_at(freezes, at, is_overridden)
     until = None if unknown else next_go(at, holds=held, freezes=freezes, waived=waived, window=window)
     return Barrier(held, frozen, opens, unknown, until)
+
+
+def waived_at(
+    freezes: Iterable[Freeze], at: datetime, is_overridden: Callable[[FreezeNow], bool]
+) -> dict[str, datetime]:
+    """Return the names of the freezes that are in force and overridden, each with its end: an override ends with it."""
+    return {one.freeze.name: one.until for one in frozen_at(freezes, at) if is_overridden(one)}
 
 
 def next_go(
@@ -76,7 +83,7 @@ def next_go(
     *,
     holds: Iterable[Hold] = (),
     freezes: Sequence[Freeze] = (),
-    waived: dict[str, datetime] | None = None,
+    waived: Mapping[str, datetime] | None = None,
     window: DeploymentWindow | None = None,
 ) -> datetime | None:
     """Return the first instant from ``at`` on at which all let a step go; ``None``: not within :data:`HORIZON`, or as
