@@ -38,6 +38,7 @@ DETAILS: Mapping[tuple[str, str], Mapping[str, Any]] = {
     ("camunda_optimize", "bad_value"): {"field": "startDate", "value": "yesterday"},
     ("flexnet", "rows_shift"): {"insert": 3},
     ("flexdeploy", "odd_status"): {"status": "PONDERING"},
+    ("flexdeploy", "other_version"): {"package": "LEDGER", "version": 30104},
     ("tokenflex", "export_status"): {"status": "Pondering"},
     ("tokenflex", "export_word"): {"status": "Pondering"},
     ("tokenflex", "query_status"): {"status": "Pondering"},

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, model_validator
 
+from nightshift.config.in_force import AS_KEPT
 from nightshift.config.reports import Section
-from nightshift.config.scalars import Duration, Hours, Text, between
+from nightshift.config.run_limit import HOUR, within_a_run
+from nightshift.config.scalars import Duration, Hours, Text, between, duration_text
 from nightshift.config.steps import once
 
 MOST = 10
@@ -23,9 +25,9 @@ class Approval(Section):
         stands in the way until whoever gave it says why, or changes it
     :param not_requester: the answer of whoever started the run, or its backfill, does not count; a run that a night
         started has nobody to leave out. A no needs a reason, as above
-    :param remind: how often people are reminded while it waits, by the notifiers of the deployment, ``1m`` to ``30d``;
-        default: never
-    :param hours: how long it waits for answers, above 0 and up to a year
+    :param remind: how often people are reminded while it waits, by the notifiers of the deployment, ``1m`` to ``30d``,
+        and earlier than ``hours`` are over; default: never
+    :param hours: how long it waits for answers, from a minute to less than the 60 days of a run
     :param on_timeout: what too few answers mean: ``reject`` ends the promotion as rejected, ``fail`` as failed,
         ``approve`` goes on
     """
@@ -34,7 +36,7 @@ class Approval(Section):
     at_least: int = Field(default=1, ge=1, le=MOST)
     not_requester: bool = False
     remind: Annotated[Duration, between("1m", "30d")] | None = None
-    hours: Hours = 72
+    hours: Annotated[Hours, within_a_run(HOUR)] = 72
     on_timeout: Literal["reject", "fail", "approve"] = "reject"
 
     @model_validator(mode="after")
@@ -43,6 +45,15 @@ class Approval(Section):
             raise ValueError(f"at_least asks for {self.at_least} people, and users names {len(self.users)}; name more")
         if self.on_timeout == "approve" and self.is_strict:
             raise ValueError("on_timeout: approve would go on with too few; use reject or fail")
+        return self
+
+    @model_validator(mode="after")
+    def _reminds_in_time(self, info: ValidationInfo) -> Approval:
+        if info.context != AS_KEPT and self.remind is not None and self.remind >= self.hours * HOUR:
+            raise ValueError(
+                f"remind: {duration_text(self.remind)} would never come: after hours: {self.hours:g} it is over; give a "
+                "shorter one, or more hours"
+            )
         return self
 
     @property

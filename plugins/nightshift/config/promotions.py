@@ -7,15 +7,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from nightshift.config.approvals import Approval
 from nightshift.config.document import ConfigError
 from nightshift.config.freezes import FREEZES, FreezeRules, Freezes, freezes_of
-from nightshift.config.in_force import Rules
+from nightshift.config.in_force import AS_KEPT, Rules
 from nightshift.config.reading import PROMOTIONS, open_file, read_sections
 from nightshift.config.report_names import KnownReports, ReportName
 from nightshift.config.reports import Section, reports_known
+from nightshift.config.run_limit import DAY, HOUR, within_a_run
 from nightshift.config.scalars import Days, Hours, Id, Pairs, Text, Value, is_switch, name_problem
 from nightshift.config.stages import OnFailure, Stage
 from nightshift.config.steps import AtEnvironment, OfProject, check_once, check_one, once, only_set, parameter, words
@@ -142,8 +143,10 @@ class Application(OfProject):
         it is. Default: ``offer``, or ``stop`` where ``roll_back`` is ``null``. A stage may say otherwise
     :param roll_back: who is asked by an offer; ``null``: nobody, and nothing is rolled back
     :param retries: how often Airflow tries a task again, 1 to 20; an attempt that Airflow lost goes on with its job
-    :param deploy_hours: working time of one build, deployment or utility run, above 0 and up to a year
-    :param waiting_days: how long each may wait for FlexDeploy's own approvals and schedules, above 0 and up to a year
+    :param deploy_hours: working time of one build, deployment or utility run, from a minute to less than the 60 days of a
+        run
+    :param waiting_days: how long each may wait for FlexDeploy's own approvals and schedules, from a minute to less than
+        the 60 days of a run
     :param description: what the application is, for the page of its DAG
     """
 
@@ -160,8 +163,8 @@ class Application(OfProject):
     on_failure: OnFailure | None = None
     roll_back: RollBack | None = RollBack()
     retries: int = Field(default=2, ge=1, le=20)
-    deploy_hours: Hours = 6
-    waiting_days: Days = 7
+    deploy_hours: Annotated[Hours, within_a_run(HOUR)] = 6
+    waiting_days: Annotated[Days, within_a_run(DAY)] = 7
     description: Value = ""
 
     @field_validator("roll_back", mode="before")
@@ -193,6 +196,33 @@ class Application(OfProject):
                         f"on_failure{where}: {said} contradicts roll_back: null, by which nothing is rolled back; "
                         "leave one of the two out"
                     )
+        return self
+
+    @model_validator(mode="after")
+    def _contradicts_nothing(self, info: ValidationInfo) -> Application:
+        if info.context == AS_KEPT:
+            return self
+        names: dict[str, str] = {}
+        for stage in self.stages:
+            if (other := names.setdefault(stage.label.casefold(), stage.label)) != stage.label:
+                raise ValueError(
+                    f"the stages {other} and {stage.label} are told apart by their capitals alone; give one of them "
+                    "another name"
+                )
+        if self.roll_back is None:
+            return self
+        back = [stage for stage in self.stages if self.on_failure_of(stage) != "stop"]
+        if not back and self.roll_back.model_fields_set:
+            raise ValueError(
+                "roll_back asks nobody: by on_failure: stop every stage stays as it is; leave one of the two out"
+            )
+        for stage in back:
+            users, needed = self.users_back(stage), self.roll_back.approval.at_least
+            if users and len(users) < needed:
+                raise ValueError(
+                    f"roll_back.approval.at_least asks for {needed} people, and the approval of {stage.label} names "
+                    f"{len(users)}, who answer for its roll-back as well; name more there, or ask for fewer"
+                )
         return self
 
     def on_failure_of(self, stage: Stage) -> OnFailure:

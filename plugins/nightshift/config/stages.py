@@ -11,6 +11,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from nightshift.config.approvals import Approval
 from nightshift.config.reports import Section
+from nightshift.config.run_limit import within_a_run
 from nightshift.config.scalars import Clock, Duration, Pairs, Text, Word, Zone, is_switch, name_problem
 from nightshift.config.steps import (
     AtEnvironment,
@@ -84,7 +85,7 @@ class Stage(AtEnvironment):
     :param after: utility projects that run after it, in this order
     :param verify: what has to be seen then, before anything goes on
     :param soak: how long the version stays in this stage after that, before it is verified once more and the next stage
-        may ask; from ``1s`` to ``366d``. Default: not at all
+        may ask; from ``1s`` to less than the 60 days of a run. Default: not at all
     :param on_failure: what follows where this stage fails; default: what the application says
     :param exago: a folder of Exago that is promoted in the end
     """
@@ -102,7 +103,7 @@ class Stage(AtEnvironment):
     before: tuple[UtilityStep, ...] = ()
     after: tuple[UtilityStep, ...] = ()
     verify: Verification | None = None
-    soak: Duration | None = None
+    soak: Annotated[Duration, within_a_run()] | None = None
     on_failure: OnFailure | None = None
     exago: FolderPromotion | None = None
 

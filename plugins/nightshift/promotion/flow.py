@@ -12,6 +12,7 @@ from airflow.sdk import DAG, BaseOperator, PartitionedAssetTimetable, TaskGroup,
 
 from nightshift.config.freezes import NO_FREEZES, FreezeRules
 from nightshift.config.promotions import Application
+from nightshift.config.run_limit import RUN_LIMIT
 from nightshift.config.stages import OnFailure, Stage
 from nightshift.config.steps import UtilityStep
 from nightshift.nights.ready import ready_asset
@@ -32,8 +33,6 @@ from nightshift.promotion.terms import Terms, terms_of
 from nightshift.promotion.verification_flow import VerificationTasks
 from nightshift.retries import VendorRetryPolicy
 
-RUN_LIMIT = timedelta(days=60)
-"""Approvals, windows and FlexDeploy's own approvals can each last days."""
 START = pendulum.datetime(2020, 1, 1, tz="UTC")
 SHORT = timedelta(minutes=30)
 

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, version
+from itertools import combinations
+from typing import TYPE_CHECKING
 
 from nightshift import __version__
 from nightshift.cli.check import mistakes_in_force
 from nightshift.cli.doctor.finding import Finding, bad, ok, warn
 from nightshift.settings import config_folder, lake_url
+
+if TYPE_CHECKING:
+    from nightshift.config.promotions import Application
 
 HEARTBEAT = 2
 """Seconds; with more, Airflow loses resumes of deferred tasks that end fast."""
@@ -78,3 +83,28 @@ def configuration() -> Iterator[Finding]:
         yield bad("configuration", one, "Correct the file.")
     if not mistakes:
         yield ok("configuration", f"nothing is wrong in {folder}")
+    from nightshift.config.promotions import promotions_in_force
+
+    for one, other, where in shared_stages(promotions_in_force(folder).applications):
+        yield warn(
+            "configuration",
+            f"{one} and {other} bring the same stream of a project to {where}: neither waits for the other, and each "
+            "takes what it brought for what runs there",
+            "Look at promotions.yaml: one of them may have been copied. Let it have a project, an environment or packages "
+            "of its own.",
+        )
+
+
+def shared_stages(applications: Mapping[str, Application]) -> Iterator[tuple[str, str, str]]:
+    """Yield two applications with the stages to which both bring the same, as the file names it: a name and an id are
+    two things here.
+    """
+    for (one, first), (other, second) in combinations(applications.items(), 2):
+        packages = [{pack.name for pack in app.packages} for app in (first, second)]
+        apart = all(packages) and packages[0].isdisjoint(packages[1])
+        sources = [(app.connection, app.what, app.on_stream) for app in (first, second)]
+        if apart or sources[0] != sources[1]:
+            continue
+        there = [stage.where for stage in second.stages]
+        if shared := [stage.label for stage in first.stages if stage.where in there]:
+            yield one, other, ", ".join(shared)
