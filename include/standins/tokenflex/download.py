@@ -5,8 +5,9 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from email.utils import format_datetime
 from typing import Final
 from urllib.parse import quote
@@ -60,7 +61,8 @@ class Downloads:
         export = self._export(request)
         if request.fault("file_replaced"):
             export.replace()
-        made = await self.made(export)
+        file = await self.made(export)
+        made = Compressed(file) if vendor.switches.stored_gzip else file
         if request.fault("url_dies"):
             export.dead_number = export.url_number
         reply = self._reply(request, export, made)
@@ -110,7 +112,7 @@ class Downloads:
             raise Refused(xml_error(404, "NoSuchKey", "The specified key does not exist."))
         return export
 
-    def _reply(self, request: Request, export: Export, made: ExportFile) -> Response:
+    def _reply(self, request: Request, export: Export, made: ExportFile | Compressed) -> Response:
         switches = self._vendor.switches
         etag = {ETag.STRONG: f'"{made.etag}"', ETag.WEAK: f'W/"{made.etag}"', ETag.ABSENT: ""}[switches.etag]
         modified = format_datetime(export.ready.replace(microsecond=0), usegmt=True)
@@ -119,6 +121,8 @@ class Downloads:
             "Content-Disposition": f"attachment; filename*=UTF-8''{quote(export.asked.file_name, safe='')}",
             "x-amz-request-id": f"{request.number:016X}",
         }
+        if isinstance(made, Compressed):
+            headers["Content-Encoding"] = "gzip"
         if etag:
             headers["ETag"] = etag
         if request.headers.get("If-Match", etag) not in {etag, "*"}:
@@ -136,11 +140,28 @@ class Downloads:
         if start >= stop:
             unfit = {"Content-Range": f"bytes */{made.length}"}
             return xml_error(416, "InvalidRange", "The requested range is not satisfiable", unfit)
-        headers["Content-Range"] = f"bytes {start}-{stop - 1}/{made.length}"
+        if switches.part_bytes is not None:
+            stop = min(stop, start + switches.part_bytes)
+        headers["Content-Range"] = f"bytes {start}-{stop - 1}/{made.length if switches.part_total else '*'}"
         return _sent(made, 206, start, stop, headers)
 
 
-def _sent(made: ExportFile, status: int, start: int, stop: int, headers: Mapping[str, str]) -> Response:
+class Compressed:
+    """A file that is stored compressed.
+
+    :param made: what is in it
+    """
+
+    def __init__(self, made: ExportFile) -> None:
+        self.content = gzip.compress(b"".join(made.read()), 1, mtime=0)
+        self.length = len(self.content)
+        self.etag = made.etag
+
+    def read(self, start: int, stop: int) -> Iterator[bytes]:
+        yield self.content[start:stop]
+
+
+def _sent(made: ExportFile | Compressed, status: int, start: int, stop: int, headers: Mapping[str, str]) -> Response:
     body = made.read(start, stop)
     return Response(status, body=body, content_type="text/csv", headers=headers, length=stop - start)
 

@@ -142,7 +142,10 @@ class TokenFlexSwitches(Switches, frozen=True, kw_only=True):
     rows has no header either.
 
     **Download.** ``range_honoured``, ``etag``, ``expired_status``, ``s3_strict``: an ``Authorization`` header next to a
-    signature is refused with 400.
+    signature is refused with 400. ``part_bytes``: a range is answered with so many bytes at most, which RFC 9110,
+    section 15.3.7, allows; ``part_total`` off: the ``Content-Range`` does not say how long the file is.
+    ``stored_gzip``: the file lies there compressed, and S3 sends it so whatever ``Accept-Encoding`` says; ranges count
+    its compressed bytes.
 
     **Query.** ``query_seconds``, of which ``query_queued_seconds`` in QUEUED; any other state is the fault
     ``query_status``.
@@ -201,6 +204,9 @@ class TokenFlexSwitches(Switches, frozen=True, kw_only=True):
     etag: ETag = ETag.STRONG
     expired_status: int = 403
     s3_strict: bool = True
+    part_bytes: int | None = None
+    part_total: bool = True
+    stored_gzip: bool = False
 
     query_seconds: float = 1.0
     query_queued_seconds: float = 0.2

@@ -45,6 +45,7 @@ LONGEST_BLANK = 1 << 16
 
 _PAGE_TYPES = frozenset({"text/html", "application/xhtml+xml"})
 _MARKUP = re.compile(r"<[a-z!?]", re.IGNORECASE)
+_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
 _JSON = re.compile(r"""\{\s*(?:["}]|\Z)|\[\s*(?:[]\[{"\d-]|(?:true|false|null)\b|\Z)""")
 
 
@@ -52,7 +53,8 @@ class FileSeen(msgspec.Struct, frozen=True, kw_only=True):
     """Which file an interrupted attempt was receiving; what is landed is gone on with only if it is still that one.
 
     :param request_key: the export
-    :param etag: the download host's mark of the content; empty where it gives none that can be relied on
+    :param etag: the download host's mark of the content; empty where it gives none that can be relied on, and for a
+        file that is stored compressed: a range counts its compressed bytes, and what is landed are others
     :param size: bytes in all, ``None`` where the host does not say
     :param made: when the vendor took the request for the export, epoch seconds by the vendor's clock
     """
@@ -104,6 +106,8 @@ class FileDownload:
         self._charset = charset
         self._dialect = {"charset": charset, **dialect}
         self._at = self._mark = 0
+        self._end: int | None = None
+        """Where the answer that is being received ends, in bytes of the file; ``None`` where it does not say."""
         self._failures = self._links = self._starts = 0
         self._was_empty = False
         """Whether nothing came once: an export without rows may have no header either, or an answer was lost."""
@@ -141,13 +145,14 @@ class FileDownload:
         return self.seen is not None and bool(self.seen.etag)
 
     async def _fill(self, stream: PartStream) -> None:
-        """Receive until the file ends, over as many links and connections as that takes."""
+        """Receive until the file ends, over as many links, connections and answers as that takes."""
         link: Export | None = None
         while True:
             link = link or await self._link()
-            opened = False
+            began, opened = self._at, False
             try:
-                # A whole file is a valid answer to a range: the host may not know ranges, or the file has changed.
+                # A whole file is a valid answer to a range: the host may not know ranges, or the file has changed. So
+                # is less of it than was asked for (RFC 9110, section 15.3.7): the size says whether that was all.
                 going_on = (
                     {"Range": f"bytes={self._at}-", "If-Range": self.seen.etag} if self._at and self.seen else None
                 )
@@ -161,14 +166,33 @@ class FileDownload:
                         await self._take(stream, chunk)
                     async for chunk in response:
                         await self._take(stream, chunk)
-                return
+                if self._is_whole():
+                    return
+                self._go_on(began)
             except VendorError as error:
                 link = await (self._broken_off(error) if opened else self._refused(error))
 
     async def _take(self, stream: PartStream, chunk: bytes) -> None:
+        if self._end is not None and self._at + len(chunk) > self._end:
+            raise Changed("More of the file came than the download host had announced")
         await stream.write(chunk)
         self._at += len(chunk)
         self.fetched += len(chunk)
+
+    def _is_whole(self) -> bool:
+        """Whether all of the file has come, as far as the host says how much that is."""
+        return self.seen is None or self.seen.size in (None, self._at)
+
+    def _go_on(self, began: int) -> None:
+        """Take note of an answer that ended before the file does, and is gone on with at once.
+
+        :param began: the byte that it began with
+        :raises Unreachable: nothing came, or nothing can be gone on with, which is as good as a break
+        """
+        if self._at == began or not self._may_go_on():
+            problem = f"the answer of the download host ended at byte {self._at}, before the file does"
+            raise Unreachable(problem, vendor=VENDOR, method="GET")
+        self._count_progress()
 
     async def _beginning(self, response: Download) -> list[bytes]:
         """Return what was read of an answer to see that it can be the file; of a part of one, only its type tells.
@@ -190,19 +214,28 @@ class FileDownload:
         return [began] if began else []
 
     def _check(self, response: Download) -> None:
+        compressed = "Content-Encoding" in response.headers
         etag = response.headers.get("ETag", "").strip()
-        etag = "" if etag.startswith("W/") else etag
+        etag = "" if etag.startswith("W/") or compressed else etag
         if self._at == 0:
             if response.status == 206:
                 raise BadResponse("a part of the file came where the whole was asked for", vendor=VENDOR, method="GET")
             self.seen = FileSeen(request_key=self.request_key, etag=etag, size=response.size, made=self.made)
             self._note(self.seen)
+            self._end = response.size
             return
-        given = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", "").strip())
-        if self.seen is None or response.status != 206 or given is None or int(given[1]) != self._at:
+        given = _RANGE.fullmatch(response.headers.get("Content-Range", "").strip())
+        if self.seen is None or response.status != 206 or compressed or given is None or int(given[1]) != self._at:
             raise Changed("The download host did not go on where the file had broken off")
-        if etag not in ("", self.seen.etag) or (given[2] != "*" and self.seen.size not in (None, int(given[2]))):
+        size = self.seen.size if given[3] == "*" else int(given[3])
+        self._end = int(given[2]) + 1
+        if size is None:
+            raise Changed("The download host does not say how much of the file is left")
+        if etag not in ("", self.seen.etag) or self.seen.size not in (None, size) or self._end > size:
             raise Changed("The file is another one than before")
+        if self.seen.size is None:
+            self.seen = msgspec.structs.replace(self.seen, size=size)
+            self._note(self.seen)
         log.info("Going on with the file at byte %d.", self._at)
 
     async def _link(self, *, renew: bool = False) -> Export:
@@ -236,9 +269,8 @@ class FileDownload:
     async def _broken_off(self, error: VendorError) -> None:
         """Wait before the file is gone on with, or asked for again where nothing of it has come; or raise."""
         if self._at and not self._may_go_on():
-            raise Changed("The file broke off, and its host marks no version that could be gone on with")
-        if self._at - self._mark >= PROGRESS:
-            self._failures = self._links = 0
+            raise Changed("The file broke off, and its host gives nothing by which it could be gone on with")
+        self._count_progress()
         self._mark = self._at
         self._failures += 1
         wait = self.hook.backoff.wait(error, self._failures, safe=True)
@@ -252,6 +284,12 @@ class FileDownload:
             wait,
         )
         await asyncio.sleep(wait)
+
+    def _count_progress(self) -> None:
+        """Forget the breaks and ended links before this moment where enough has come since."""
+        if self._at - self._mark >= PROGRESS:
+            self._failures = self._links = 0
+            self._mark = self._at
 
     def _not_ready(self, export: Export) -> JobFailed:
         return JobFailed(

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import logging
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -263,6 +264,60 @@ def test_a_broken_download_goes_on_where_it_broke(vendor: Vendor, api: FakeExecu
     assert 500_000 < starts[1] < starts[2] <= 3_000_000
     assert [one.status for one in vendor.downloads_seen] == [200, 206, 206]
     assert manifest.notes["fetched_bytes"] == len(vendor.file)
+
+
+@pytest.mark.parametrize("kind", [FaultKind.SHORT_BODY, FaultKind.SHORT_CHUNKED])
+def test_an_answer_that_holds_less_than_was_asked_for_is_gone_on_with_until_the_file_is_whole(
+    vendor: Vendor, api: FakeExecutionApi, lake: Path, kind: FaultKind
+) -> None:
+    """A host may hand out pieces, which end anywhere: in the middle of a number the rest would still be a file."""
+    vendor.file = big_file(2)
+    vendor.turn(part_bytes=300_007)
+    vendor.faults.add(Fault(kind=kind, origin="download", at_bytes=1_300_000))
+    manifest, body = fetched(vendor, api, lake)
+    assert body == vendor.file
+    assert (manifest.rows, manifest.notes["fetched_bytes"]) == (vendor.file.count(b"12.50\n"), len(vendor.file))
+    assert [one.status for one in vendor.downloads_seen] == [200, 206, 206, 206]
+
+
+def test_parts_without_a_byte_are_breaks(vendor: Vendor, api: FakeExecutionApi, lake: Path) -> None:
+    vendor.file = big_file(2)
+    vendor.turn(part_bytes=0)
+    vendor.breaks(1_500_000)
+    error = api.run(download_task(vendor.keys()[0])).error
+    assert isinstance(error, Unreachable)
+    assert "before the file does" in str(error)
+    assert len(vendor.downloads_seen) == 5
+    vendor.turn(part_bytes=None)
+    assert fetched(vendor, api, lake)[1] == vendor.file
+
+
+@pytest.mark.parametrize("how", ["no total", "too much"])
+def test_a_part_that_cannot_be_told_to_be_the_rest_begins_the_file_again(
+    vendor: Vendor, api: FakeExecutionApi, lake: Path, how: str
+) -> None:
+    vendor.file = big_file(2)
+    vendor.faults.add(Fault(kind=FaultKind.SHORT_CHUNKED, origin="download", at_bytes=1_500_000))
+    if how == "no total":
+        vendor.turn(part_total=False)
+    else:
+        vendor.faults.add(Fault(kind=FaultKind.OVERSIZE, origin="download", size_bytes=2_000_000))
+    assert fetched(vendor, api, lake)[1] == vendor.file
+    assert [one.status for one in vendor.downloads_seen] == [200, 206, 200]
+
+
+def test_a_file_that_is_stored_compressed_begins_again_after_a_break(
+    vendor: Vendor, api: FakeExecutionApi, lake: Path
+) -> None:
+    """Its ranges count other bytes than are landed."""
+    rows = (f"2026-11-21,AutoCAD,{Random(at).randbytes(40).hex()},1.5\n".encode() for at in range(20_000))
+    vendor.file = CSV + b"".join(rows)
+    vendor.turn(stored_gzip=True)
+    vendor.breaks(900_000)
+    manifest, body = fetched(vendor, api, lake)
+    assert body == vendor.file
+    assert manifest.rows == 20_000
+    assert [(one.status, one.headers.get("range")) for one in vendor.downloads_seen] == [(200, None), (200, None)]
 
 
 def test_the_next_attempt_goes_on_at_the_last_part_that_is_landed(
