@@ -18,8 +18,9 @@ from math import inf
 from typing import Protocol
 from weakref import WeakKeyDictionary
 
-from nightshift.errors import AuthFailed, Forbidden, Unreachable
+from nightshift.errors import AuthFailed, BadResponse, Forbidden, Unreachable
 from nightshift.jobs.adapter import AdapterSpec, JobAdapter
+from nightshift.jobs.state import JobStatus
 from nightshift.jobs.waiting import JobEvent, LogLine, Watch
 
 POLL_TIMEOUT = 120.0
@@ -198,6 +199,8 @@ class Poller:
         now = self._clock()
         if answer is None:
             answer = Unreachable(f"the vendor's answer left job {wait.watch.plan.job_id} out")
+        elif isinstance(answer, JobStatus) and answer.id != wait.watch.plan.job_id:
+            answer = BadResponse(f"the vendor showed job {answer.id} where {wait.watch.plan.job_id} was asked for")
         if isinstance(answer, BaseException):
             return wait.watch.miss(answer, now)
         return wait.watch.see(answer, now)  # type: ignore[arg-type]

@@ -6,10 +6,9 @@ Token Flex reference, sections 3.3, 4.1 and 5.2.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
-from nightshift.errors import BadResponse, NotFound, Unreachable, VendorError
+from nightshift.errors import BadResponse, NotFound, VendorError
 from nightshift.jobs.adapter import Cancelled, JobAdapter, NotPossible
 from nightshift.jobs.state import Intent, JobState, JobStatus, Scalar
 from nightshift.tokenflex.hook import TokenFlexHook
@@ -87,7 +86,7 @@ class TokenFlexExportAdapter(JobAdapter):
 
     async def find(self, intent: Intent) -> Sequence[JobStatus]:
         """List the exports of the contract with exactly the intent's name; one that a schedule made is not ours."""
-        listed = await self._listed([intent.at])
+        listed = await self.hook.exports_about(self.contract, [intent.at])
         return [status_of(one) for one in listed if one.stem == intent.name and not one.schedule_id]
 
     async def poll(self, job_id: str) -> JobStatus:
@@ -110,24 +109,8 @@ class TokenFlexExportAdapter(JobAdapter):
     async def _by_list(self, ids: Sequence[str]) -> dict[str, JobStatus | VendorError]:
         moments = {one: Export(request_key=one, request_status="").asked_at() for one in ids}
         dated = [at for at in moments.values() if at is not None]
-        listed = await self._listed(dated) if dated else []
+        listed = await self.hook.exports_about(self.contract, dated) if dated else []
         return {one.request_key: status_of(one) for one in listed if one.request_key in moments}
-
-    async def _listed(self, moments: Sequence[float]) -> list[Export]:
-        """Return the exports asked for about some moments.
-
-        :raises Unreachable: also where the list itself is not found: that says nothing of an export
-        """
-        try:
-            return await self.hook.exports(self.contract, *_span(moments))
-        except NotFound as error:
-            raise error.as_type(
-                Unreachable,
-                problem=f"the list of exports was not found, which it always is while the service runs: "
-                f"{error.problem}",
-                advice="Nothing is concluded from it. If it lasts, check the host of the Airflow connection, and the "
-                "contract.",
-            ) from None
 
     def own_word(self, error: NotFound) -> bool:
         """Tell it from what any proxy says; the vendor's own words for an unknown key are not known (section 5.1)."""
@@ -163,9 +146,3 @@ def status_of(export: Export) -> JobStatus:
         vendor_state=export.request_status,
         attributes={"file_name": export.download_file_name},
     )
-
-
-def _span(moments: Sequence[float]) -> tuple[Any, Any]:
-    """Return the days to list, a day wider on either side: clocks differ, and the vendor's day may be another."""
-    first, last = (datetime.fromtimestamp(at, UTC).date() for at in (min(moments), max(moments)))
-    return first - timedelta(days=1), last + timedelta(days=2)

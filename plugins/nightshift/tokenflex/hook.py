@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, ClassVar, Literal, TypeVar, get_args
 
-from nightshift.errors import AuthFailed, JobFailed, JobTimedOut, NotFound, Rejected, VendorError
+from nightshift.errors import (
+    AuthFailed,
+    BadResponse,
+    JobFailed,
+    JobTimedOut,
+    NotFound,
+    Rejected,
+    Unreachable,
+    VendorError,
+)
 from nightshift.http.address import segment
 from nightshift.http.hook import VendorHook
 from nightshift.http.response import Response
@@ -176,7 +185,7 @@ class TokenFlexHook(VendorHook):
         :param limit: rows a page
         :param deadline: seconds until the result has to be there
         :param pause: seconds between polls
-        :raises JobFailed: it ended as FAILED, TIMEOUT or EXPIRED
+        :raises JobFailed: it ended as FAILED, TIMEOUT or EXPIRED, or its pages end before all rows have come
         :raises JobTimedOut: it was not done in time
         """
         page = await self.start_query(contract, request)
@@ -193,11 +202,16 @@ class TokenFlexHook(VendorHook):
             page = await self.query_page(contract, query_id, limit=limit)
             if page.state is QueryState.DONE and page.total is None:
                 raise JobFailed(f"query {query_id} is done but has no result", state=page.status, vendor=VENDOR)
+        total = 0
         while True:
             yield page
-            reached = page.offset + len(page.rows)
-            if not page.rows or reached >= (page.total or 0):
+            reached, total = page.offset + len(page.rows), max(total, page.total or 0)
+            if reached >= total:
                 return
+            if not page.rows:
+                raise JobFailed(
+                    f"query {query_id} gave no rows from {reached} on, of {total}", state=page.status, vendor=VENDOR
+                )
             page = await self.query_page(contract, query_id, offset=reached, limit=limit)
             if page.state in QUERY_FAILED:
                 raise _ended(page)
@@ -227,20 +241,54 @@ class TokenFlexHook(VendorHook):
         params = {"fromDate": from_date.isoformat(), "toDate": to_date.isoformat()}
         return await self._json("GET", _path("export", contract, "requests"), list[Export], params=params)
 
+    async def exports_about(self, contract: str, moments: Sequence[float]) -> list[Export]:
+        """Return the exports that were asked for about some moments, seconds since the epoch, in one call.
+
+        :raises Unreachable: also where the list itself is not found: that says nothing of an export
+        """
+        # A day wider on either side: clocks differ, and the vendor's day may be another.
+        first, last = (datetime.fromtimestamp(at, UTC).date() for at in (min(moments), max(moments)))
+        try:
+            return await self.exports(contract, first - timedelta(days=1), last + timedelta(days=2))
+        except NotFound as error:
+            raise error.as_type(
+                Unreachable,
+                problem=f"the list of exports was not found, which it always is while the service runs: "
+                f"{error.problem}",
+                advice="Nothing is concluded from it. If it lasts, check the host of the Airflow connection, and the "
+                "contract.",
+            ) from None
+
     async def export(self, contract: str, request_key: str) -> Export:
         """Return one export, with its signed link when it is ready.
 
         :raises NotFound: there is no such export; the vendor answers 400, which is read like 404
+        :raises BadResponse: another export came
         """
-        return (await self._by_key("GET", contract, request_key)).json(Export)
+        return _of_key(await self._by_key("GET", contract, request_key), request_key)
 
     async def delete_export(self, contract: str, request_key: str) -> None:
         """Delete an export and its file at the vendor.
 
+        Whatever is wrong with the request is answered like a key that is not known (reference, section 5.1), so that an
+        export is gone is believed only where neither its key nor the list shows it.
+
         :raises NotFound: there is no such export (any more)
-        :raises BadResponse: the answer is not the 204 of the reference, and the export is still there
+        :raises Rejected: it is still there; with the vendor's words
+        :raises BadResponse: the answer is not the 204 of the reference, and the export is still there; or its key and
+            the list contradict each other
         """
-        response = await self._by_key("DELETE", contract, request_key)
+        try:
+            response = await self._by_key("DELETE", contract, request_key)
+        except NotFound as refusal:
+            if (kind := await self._still_there(contract, request_key)) is None:
+                raise
+            raise refusal.as_type(
+                kind,
+                problem="the export was not deleted, it is still there",
+                advice="What was fetched of it is not touched. Read the vendor's answer, then clear this task, or "
+                "delete the export in Autodesk's own pages.",
+            ) from None
         if response.status == NO_CONTENT:
             return
         with suppress(NotFound):
@@ -252,8 +300,20 @@ class TokenFlexHook(VendorHook):
         await self._by_key("POST", contract, request_key, "/retry")
 
     async def refresh_url(self, contract: str, request_key: str) -> Export:
-        """Have the vendor sign a new link, and return the export with it."""
-        return (await self._by_key("POST", contract, request_key, "/refreshUrl")).json(Export)
+        """Have the vendor sign a new link, and return the export with it.
+
+        :raises BadResponse: another export came
+        """
+        return _of_key(await self._by_key("POST", contract, request_key, "/refreshUrl"), request_key)
+
+    async def _still_there(self, contract: str, key: str) -> type[VendorError] | None:
+        """Look for an export whose deletion was refused, and return what error that is; ``None``: it is gone."""
+        with suppress(NotFound):
+            await self.export(contract, key)
+            return Rejected
+        at = Export(request_key=key, request_status="").asked_at()
+        listed = [] if at is None else await self.exports_about(contract, [at])
+        return BadResponse if any(one.request_key == key for one in listed) else None
 
     async def _by_key(self, method: str, contract: str, key: str, suffix: str = "") -> Response:
         # Each of these ends in the same state however often it is sent, so a lost answer is asked for again.
@@ -283,6 +343,14 @@ class TokenFlexHook(VendorHook):
 def _path(*parts: str) -> str:
     """Return a path of the API with every part encoded, exactly once; keys have ``:`` and ``#`` in them."""
     return "/".join([ROOT, *map(segment, parts)])
+
+
+def _of_key(response: Response, key: str) -> Export:
+    """Return the export that an answer shows, where it is the one that was asked for."""
+    export = response.json(Export)
+    if export.request_key != key:
+        raise response.refused(f"shows another export than was asked for: {export.request_key}, not {key}")
+    return export
 
 
 def _ended(page: QueryPage) -> JobFailed:

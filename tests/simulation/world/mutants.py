@@ -217,7 +217,7 @@ def _short(patch: pytest.MonkeyPatch) -> None:
 @mutant("tokenflex", "exports", "an export is known by the beginning of its name")
 def _prefix(patch: pytest.MonkeyPatch) -> None:
     async def find(self: TokenFlexExportAdapter, intent: Any) -> Sequence[JobStatus]:
-        listed = await self._listed([intent.at])
+        listed = await self.hook.exports_about(self.contract, [intent.at])
         return [export_adapter.status_of(one) for one in listed if one.stem.startswith("usage ")]
 
     patch.setattr(TokenFlexExportAdapter, "find", find)

@@ -5,18 +5,29 @@ import gc
 import json
 import logging
 import time
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
 
 from include.standins import FaultKind
+from nightshift.errors import VendorError
 from nightshift.jobs import poller as room
 from nightshift.jobs.adapter import AdapterSpec
 from nightshift.jobs.poller import follow
+from nightshift.jobs.state import JobStatus
 from nightshift.jobs.waiting import EventKind, JobEvent, WaitPlan, Watch
 from tests.unit.jobs.acme import Acme, AcmeAdapter, BulkAdapter
 
 LOG: Any = logging.getLogger("poller tests")
+
+
+class MixedUp(BulkAdapter):
+    """Answers with another job for what its vendor does not have."""
+
+    async def status(self, ids: Sequence[str]) -> Mapping[str, JobStatus | VendorError]:
+        found = await super().status([*ids, str(self.options["shows"])])
+        return {one: found.get(one, found[str(self.options["shows"])]) for one in ids}
 
 
 @pytest.fixture(autouse=True)
@@ -115,6 +126,15 @@ async def test_a_job_that_the_answer_leaves_out_is_a_failed_poll(vendor: Acme) -
     (event,) = await settle(AdapterSpec.of(BulkAdapter, "acme"), watch("nowhere", seconds=0.2))
     assert event.kind is EventKind.TIMED_OUT
     assert "left job nowhere out" in event.error
+
+
+async def test_a_status_of_another_job_is_a_failed_poll_of_that_wait_alone(vendor: Acme) -> None:
+    mine, other = vendor.add("running", "done"), vendor.add("done")
+    wrong, right = await settle(
+        AdapterSpec.of(MixedUp, "acme", shows=other.id), watch("7", seconds=0.3), watch(mine.id)
+    )
+    assert (wrong.kind, right.kind) == (EventKind.TIMED_OUT, EventKind.ENDED)
+    assert f"showed job {other.id} where 7 was asked for" in wrong.error
 
 
 async def test_other_connections_and_options_poll_apart(vendor: Acme) -> None:

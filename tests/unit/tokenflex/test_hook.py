@@ -125,6 +125,32 @@ def test_every_method_of_the_api_has_a_description() -> None:
     assert [name for name, one in public.items() if not one.__doc__] == []
 
 
+async def test_an_answer_about_another_export_is_a_broken_one(vendor: Vendor) -> None:
+    mine, other = vendor.add(name="mine"), vendor.add(name="somebody else's")
+    shown = {"requestKey": other.key, "requestStatus": "Download", "downloadUrl": "https://x.example/other?sig=1"}
+    vendor.fault("get", (200, {}, shown))
+    vendor.faults.add(
+        Fault(kind=FaultKind.STATUS, status=200, path="/refreshUrl$", body=json.dumps(shown), content_type=JSON)
+    )
+    async with TokenFlexHook() as hook:
+        for ask in (hook.export, hook.refresh_url):
+            with pytest.raises(BadResponse, match=f"shows another export than was asked for: {other.key}"):
+                await ask(CONTRACT, mine.key)
+            assert (await ask(CONTRACT, mine.key)).request_key == mine.key
+
+
+@pytest.mark.parametrize("total", [3, 0])
+async def test_a_query_whose_pages_end_before_all_rows_have_come_is_an_error(vendor: Vendor, total: int) -> None:
+    first = {"columns": ["userName"], "rows": [["ann"], ["bob"]], "offset": 0, "total": 3}
+    for page in (first, {**first, "rows": [], "offset": 2, "total": total}):
+        vendor.fault("query", (200, {}, {"id": "q 1", "status": "DONE", "result": page}))
+    async with TokenFlexHook() as hook:
+        pages = hook.query(CONTRACT, UsageRequest(fields=("userName",)), pause=0)
+        assert [len((await anext(pages)).rows) for _ in range(2)] == [2, 0]
+        with pytest.raises(JobFailed, match="gave no rows from 2 on, of 3"):
+            await anext(pages)
+
+
 @pytest.mark.parametrize("state", ["FAILED", "TIMEOUT", "EXPIRED"])
 async def test_a_query_that_ends_badly_is_an_error(vendor: Vendor, state: str) -> None:
     vendor.fault("query", (200, {}, {"id": "q 1", "status": state}))

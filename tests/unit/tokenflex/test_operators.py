@@ -11,10 +11,10 @@ import pytest
 
 from include.standins import Fault, FaultKind
 from include.standins.tokenflex import vendor_fault
-from nightshift.errors import Ambiguous, AuthFailed, JobFailed, Rejected, Unreachable
+from nightshift.errors import Ambiguous, AuthFailed, BadResponse, JobFailed, Rejected, Unreachable
 from nightshift.jobs.adapter import AdapterSpec
 from nightshift.jobs.poller import follow
-from nightshift.jobs.state import JobStatus
+from nightshift.jobs.state import JobState, JobStatus
 from nightshift.jobs.waiting import WaitPlan, Watch
 from nightshift.tokenflex.adapter import TokenFlexExportAdapter
 from nightshift.tokenflex.sensors import RETRIES_KEY
@@ -266,6 +266,23 @@ async def test_an_export_that_the_list_leaves_out_is_asked_for_by_its_key(
     }
 
 
+async def test_an_answer_about_another_export_is_a_failed_look_at_this_one_alone(
+    vendor: Vendor, hook_connection: None
+) -> None:
+    here, hidden, other = vendor.add(), vendor.add(listed=datetime.max.replace(tzinfo=UTC)), vendor.add()
+    vendor.fault("get", (200, {}, {"requestKey": other.key, "requestStatus": "Error"}))
+    async with TokenFlexExportAdapter("tokenflex_default", contract=CONTRACT) as adapter:
+        found = await adapter.status([here.key, hidden.key])
+        again = await adapter.status([here.key, hidden.key])
+    assert isinstance(found[hidden.key], BadResponse)
+    assert [found[here.key], again[hidden.key]] == [
+        JobStatus(
+            id=one.key, state=JobState.SUCCEEDED, vendor_state="Download", attributes={"file_name": one.asked.file_name}
+        )
+        for one in (here, hidden)
+    ]
+
+
 async def test_a_page_is_no_word_on_an_export(vendor: Vendor, hook_connection: None) -> None:
     """A web server that restarts, or a proxy, answers with 404 or 400 as well: that is a failed look, not an end."""
     export, page = vendor.add(ready=NEVER), (404, {"Content-Type": "text/html"}, "<html>restarting</html>")
@@ -308,6 +325,29 @@ def test_a_success_of_another_kind_is_no_deletion_where_the_export_is_still_ther
     run = api.run(delete_task(export.key))
     assert (run.state, vendor.deleted) == ("up_for_retry", [])
     assert "the export is still there" in str(run.error)
+    assert api.run(delete_task(export.key)).state == "success"
+    assert vendor.deleted == [export.key]
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        (400, {}, {"Code": "BadRequestError", "Message": "BadRequestError: it cannot be deleted at this time"}),
+        (404, {}, {"message": "it cannot be deleted at this time: no Route matched"}),
+    ],
+)
+def test_a_deletion_that_is_refused_is_none_while_the_export_is_still_there(
+    vendor: Vendor, api: FakeExecutionApi, refusal: Any
+) -> None:
+    export, unknown = vendor.add(), (400, {}, {"Code": "BadRequestError", "Message": "no such request"})
+    vendor.fault("delete", refusal, refusal)
+    run = api.run(delete_task(export.key))
+    assert (run.state, type(run.error), vendor.keys()) == ("failed", Rejected, [export.key])
+    assert "it cannot be deleted at this time" in str(run.error)
+    api.clear()
+    vendor.fault("get", unknown)
+    run = api.run(delete_task(export.key))
+    assert (run.state, type(run.error), vendor.keys()) == ("up_for_retry", BadResponse, [export.key])
     assert api.run(delete_task(export.key)).state == "success"
     assert vendor.deleted == [export.key]
 
