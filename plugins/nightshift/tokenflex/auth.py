@@ -7,7 +7,8 @@ The extra ``auth`` says where the access token comes from (Token Flex reference,
 * ``two_legged``: client id and secret, where Autodesk has tied them to an admin user; each process asks for its own.
 * ``bearer``: the extra ``token``, as it is.
 
-Access tokens are held in memory only, until they end.
+Access tokens are held in memory only, until they end. That of a grant is held for as long as this is the stored one:
+whether it is, is looked at once a minute, and after a 403.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from weakref import WeakKeyDictionary
 
 import msgspec
 
-from nightshift.errors import AuthFailed, Rejected, Unreachable
+from nightshift.errors import AuthFailed, Rejected, Unreachable, VendorError
 from nightshift.http.hook import VendorHook
 from nightshift.tokenflex import tokens
 from nightshift.tokenflex.oauth import TokenPair, fingerprint, sign_in_as_client
@@ -33,6 +34,10 @@ log = logging.getLogger(__name__)
 
 MARGIN_SECONDS = 60.0
 """An access token with less left is looked up anew: clocks differ, and a request takes time."""
+LOOK_AGAIN_SECONDS = 60.0
+"""After so long a held token's grant is compared with the stored one: a person may have granted access anew, or deleted
+the grant. It costs a process one read of a Variable, however many waits it has.
+"""
 WAIT_SECONDS = 90.0
 LOOK_SECONDS = 2.0
 
@@ -49,10 +54,24 @@ class Held(msgspec.Struct, frozen=True):
     """An access token in memory.
 
     :param ends: epoch seconds; infinite for a token whose end is not known
+    :param grant: id of the person's grant that it follows from; empty where there is none
+    :param looked: when that was last seen to be the stored one, by the monotonic clock of this process
     """
 
     token: str
     ends: float
+    grant: str = ""
+    looked: float = 0.0
+
+    @property
+    def ends_soon(self) -> bool:
+        """Whether it has too little left to be sent."""
+        return self.ends - time.time() < MARGIN_SECONDS
+
+    @property
+    def is_to_compare(self) -> bool:
+        """Whether nobody has looked for a while whether its grant is still the stored one."""
+        return bool(self.grant) and time.monotonic() - self.looked >= LOOK_AGAIN_SECONDS
 
     def __repr__(self) -> str:
         return f"Held(ends={self.ends:.0f})"
@@ -90,8 +109,8 @@ def sign_in_method_of(hook: VendorHook) -> SignInMethod:
 
 
 async def authorization(hook: VendorHook) -> Mapping[str, str]:
-    """Return the header that signs a request in. Call it inside ``async with hook``, before each attempt; it costs
-    nothing while a token is held.
+    """Return the header that signs a request in. Call it inside ``async with hook``, before each attempt; while a token
+    is held it costs nothing, or once a minute a read of a Variable.
 
     :raises AuthFailed: nobody has granted access, or the grant is lost, or the client credentials are wrong
     :raises Unreachable: the grant is alive, but its access token has ended and is not renewed yet; worth another
@@ -101,11 +120,13 @@ async def authorization(hook: VendorHook) -> Mapping[str, str]:
     method = sign_in_method_of(hook)
     if method is SignInMethod.BEARER:
         held = Held(_static(hook), float("inf"))
-    elif (held := _held.get(_key(hook), _NONE)).ends - time.time() < MARGIN_SECONDS:
+    elif (held := _held.get(_key(hook), _NONE)).ends_soon or held.is_to_compare:
         async with _gate(hook):
             held = _held.get(_key(hook), _NONE)
-            if held.ends - time.time() < MARGIN_SECONDS:
+            if held.ends_soon:
                 held = await _fetch(hook, method, refused="")
+            elif held.is_to_compare:
+                held = await _compared(hook, held)
     _sent.set(fingerprint(held.token))
     return hook.bearer(held.token)
 
@@ -135,6 +156,31 @@ async def renewed(hook: VendorHook, error: AuthFailed) -> bool:
     return True
 
 
+async def granted_anew(hook: VendorHook) -> bool:
+    """Return whether there is another token to try after a 403: what the person of an earlier grant may not do, that of
+    a newer one may. Never an error: where the store cannot be asked, the refusal stands.
+
+    :param hook: the hook whose request was refused, in the coroutine that sent it
+    """
+    if sign_in_method_of(hook) is not SignInMethod.THREE_LEGGED:
+        return False
+    refused = _sent.get()
+    async with _gate(hook):
+        held = _held.get(_key(hook))
+        if held is not None and fingerprint(held.token) != refused:
+            return True
+        try:
+            chain = await tokens.read_chain(_kept_as(hook))
+        except VendorError as error:
+            log.info("%s: whether access was granted anew could not be seen (%s)", hook.conn_id, error.problem)
+            return False
+        if chain is None or fingerprint(chain.pair.access_token) == refused:
+            return False
+        _held.pop(_key(hook), None)
+    log.info("%s: the request was forbidden, and another access token is stored; it is tried once", hook.conn_id)
+    return True
+
+
 def forget() -> None:
     """Forget all access tokens that this process holds."""
     _held.clear()
@@ -150,6 +196,26 @@ async def _fetch(hook: VendorHook, method: SignInMethod, *, refused: str) -> Hel
         pair = await sign_in_as_client(hook)
         return await _hold(hook, pair)
     return await _granted(hook, refused=refused)
+
+
+async def _compared(hook: VendorHook, held: Held) -> Held:
+    """Return a held token where its grant is still the stored one, else what is stored now. Where the store cannot be
+    asked, the token is as good as before.
+    """
+    kept, grant = _kept_as(hook), None
+    try:
+        grant = await tokens.read(kept, tokens.Part.GRANT, tokens.Grant)
+        if grant is None and (chain := await tokens.read_chain(kept)) is not None:
+            grant = chain.grant
+    except Unreachable as error:
+        log.warning("%s: whether the grant is still there could not be seen (%s)", hook.conn_id, error.problem)
+    else:
+        if grant is None or grant.grant_id != held.grant:
+            log.info("%s: the grant of the access token is not the stored one any more", hook.conn_id)
+            _held.pop(_key(hook), None)
+            return await _fetch(hook, SignInMethod.THREE_LEGGED, refused="")
+    held = _held[_key(hook)] = msgspec.structs.replace(held, looked=time.monotonic())
+    return held
 
 
 async def _granted(hook: VendorHook, *, refused: str) -> Held:
@@ -168,7 +234,7 @@ async def _granted(hook: VendorHook, *, refused: str) -> Held:
         now = time.time()
         if chain.pair.ends > now and fingerprint(chain.pair.access_token) != refused:
             _warn(hook, chain, now)
-            return await _hold(hook, chain.pair)
+            return await _hold(hook, chain.pair, grant=chain.grant.grant_id)
         if chain.lost:
             raise lost(hook.conn_id, chain)
         if not told and chain.pair.ends > now:
@@ -204,9 +270,9 @@ def _warn(hook: VendorHook, chain: tokens.Chain, now: float) -> None:
         )
 
 
-async def _hold(hook: VendorHook, pair: TokenPair) -> Held:
+async def _hold(hook: VendorHook, pair: TokenPair, *, grant: str = "") -> Held:
     await hook.keep_secret(pair.access_token)
-    held = _held[_key(hook)] = Held(pair.access_token, pair.ends)
+    held = _held[_key(hook)] = Held(pair.access_token, pair.ends, grant, time.monotonic())
     return held
 
 

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Literal, TypeVar, get_args
 from nightshift.errors import (
     AuthFailed,
     BadResponse,
+    Forbidden,
     JobFailed,
     JobTimedOut,
     NotFound,
@@ -96,6 +97,19 @@ class TokenFlexHook(VendorHook):
         from nightshift.tokenflex.auth import renewed
 
         return await renewed(self, error)
+
+    async def request(self, method: str, path: str, **more: Any) -> Response:
+        """Send a request as :meth:`VendorHook.request` does; one that is forbidden was not taken, and is sent once more
+        where a person has granted access anew.
+        """
+        from nightshift.tokenflex.auth import granted_anew
+
+        try:
+            return await super().request(method, path, **more)
+        except Forbidden:
+            if not await granted_anew(self):
+                raise
+        return await super().request(method, path, **more)
 
     def diagnose(self, response: Response) -> VendorError | None:
         """Read the gateway's error codes, and give a 429 without Retry-After a time."""

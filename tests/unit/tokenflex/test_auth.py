@@ -4,13 +4,16 @@ import asyncio
 import json
 import logging
 import time
+from datetime import date
 from typing import Any
 
 import msgspec
 import pytest
 
-from nightshift.errors import AuthFailed, Rejected, Unreachable
+from include.standins.tokenflex.contracts import PEOPLE
+from nightshift.errors import AuthFailed, Forbidden, Rejected, Unreachable
 from nightshift.tokenflex import auth
+from nightshift.tokenflex.hook import TokenFlexHook
 from nightshift.tokenflex.oauth import SignInHook, fingerprint
 from nightshift.tokenflex.tokens import Grant, Journal, RefreshOutcome, Renewed, decode, encode
 from tests.unit.tokenflex.records import (
@@ -26,6 +29,9 @@ from tests.unit.tokenflex.records import (
 )
 from tests.unit.tokenflex.sign_in import PUBLIC, SECRET, SERVICE, SignInVendor
 from tests.unit.tokenflex.token_api import TokenApi
+from tests.unit.tokenflex.vendor import CONTRACT
+
+ADMIN, NO_ADMIN = (next(one.name for one in PEOPLE if one.admin is admin) for admin in (True, False))
 
 
 class ThingHook(SignInHook):
@@ -152,6 +158,65 @@ def test_a_refused_token_is_replaced_by_the_stored_newer_one(server: SignInVendo
     api.variables[GRANT] = granted(server, left=1000, grant_id="g2")
     assert ask(server, api, at_once=8) == ["2"] * 8
     assert (server.asked, reads(api)) == ([], 2)
+
+
+def test_a_new_grant_wins_where_the_token_of_the_old_one_is_forbidden(server: SignInVendor) -> None:
+    """Whoever granted access before has lost the role; the process goes on for as long as it likes."""
+    server.turn(signed_in=NO_ADMIN)
+    api = api_of(server, {GRANT: granted(server, left=1000)})
+
+    async def look() -> None:
+        async with TokenFlexHook(CONN) as hook:
+            await hook.exports(CONTRACT, date(2026, 11, 1), date(2026, 11, 2))
+
+    with api.away():
+        with pytest.raises(Forbidden):
+            asyncio.run(look())
+        server.turn(signed_in=ADMIN)
+        api.variables[GRANT] = granted(server, left=1000, grant_id="g2")
+        asyncio.run(look())
+    assert server.seen == ["1", "1", "2"]
+    assert (server.asked, api.puts) == ([], [])
+
+
+def a_minute_later() -> None:
+    """Let the last look at the store of all that is held be long ago."""
+    for key, held in auth._held.items():
+        auth._held[key] = msgspec.structs.replace(held, looked=float("-inf"))
+
+
+def test_a_held_token_is_given_up_within_a_minute_where_another_grant_or_none_is_stored(server: SignInVendor) -> None:
+    api = api_of(server, {GRANT: granted(server, left=1000)})
+    assert ask(server, api) == ["1"]
+    api.variables[GRANT] = granted(server, left=1000, grant_id="g2")
+    assert ask(server, api) == ["1"]
+    a_minute_later()
+    assert ask(server, api, at_once=8) == ["2"] * 8
+    del api.variables[GRANT]
+    a_minute_later()
+    with pytest.raises(AuthFailed, match="nobody has granted access"):
+        ask(server, api)
+    assert (server.asked, api.puts) == ([], [])
+
+
+def test_a_look_whether_the_grant_is_still_the_stored_one_costs_a_read_a_minute(server: SignInVendor) -> None:
+    api = api_of(server, {GRANT: granted(server, left=1000)})
+    assert ask(server, api) == ["1"]
+    a_minute_later()
+    before = len(api.calls)
+    assert ask(server, api, times=3, at_once=20) == ["1"] * 60
+    assert [path for _, path in api.calls[before:] if path.startswith("variables/")] == [f"variables/{GRANT}"]
+
+
+def test_a_held_token_is_as_good_as_before_where_the_store_cannot_be_asked(
+    server: SignInVendor, caplog: pytest.LogCaptureFixture
+) -> None:
+    api = api_of(server, {GRANT: granted(server, left=1000)})
+    assert ask(server, api) == ["1"]
+    a_minute_later()
+    api.unreadable = {GRANT}
+    assert ask(server, api, times=3) == ["1"] * 3
+    assert caplog.text.count("could not be seen") == 1
 
 
 def test_a_refused_token_without_a_newer_one_is_not_refreshed_here(server: SignInVendor) -> None:

@@ -282,6 +282,17 @@ async def test_the_test_button_signs_in_with_the_grant_of_the_saved_connection(
     assert await press_test(monkeypatch, host="http://127.0.0.1", port=apart.port) == told
 
 
+async def test_the_test_button_signs_in_with_the_grant_that_was_just_given(
+    app: Any, server: SignInVendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    web.Variable.set(GRANT, granted(server, left=2000))
+    assert (await press_test(monkeypatch, host=server.url))[0]
+    async with web.browser(app, "ada") as client:
+        await client.get(CALLBACK, params=allow(server, await begin(client, server)))
+    assert (await press_test(monkeypatch, host=server.url))[0]
+    assert server.seen == ["1", "2"]
+
+
 async def test_the_test_button_says_what_a_person_has_to_do_first(
     app: Any, server: SignInVendor, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -27,7 +27,7 @@ from nightshift.http.address import Address
 from nightshift.http.hook import VendorHook
 from nightshift.nesting import UNREADABLE
 from nightshift.tokenflex import tokens
-from nightshift.tokenflex.auth import SignInMethod, sign_in_method, sign_in_method_of
+from nightshift.tokenflex.auth import SignInMethod, forget, sign_in_method, sign_in_method_of
 from nightshift.tokenflex.oauth import Pkce
 from nightshift.tokenflex.tokens import DESCRIPTIONS, PREFIX, Grant, Part, decode, encode, key_of
 from nightshift.tokenflex.vocabulary import PAGE, SIGN_IN
@@ -122,8 +122,9 @@ def finish(state: str) -> Consent | None:
 
 
 def save_grant(conn_id: str, grant: Grant) -> None:
-    """Store a person's grant, in the place of an earlier one."""
+    """Store a person's grant, in the place of an earlier one, of which this process holds no token any more."""
     _put(key_of(conn_id, Part.GRANT), Part.GRANT, grant)
+    forget()
 
 
 def by_team() -> bool:
