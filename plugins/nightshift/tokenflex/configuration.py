@@ -45,7 +45,8 @@ class UsageExport(Report, ExportRequest):
     :param where: further criteria, as the vendor reads them
     :param conditions: further criteria that are built here: field, operator, value
     :param contract: contract number, where it is another than the section's
-    :param date_field: field that the nights are compared with; ``null`` for an export without bounds
+    :param date_field: field that the nights are compared with; ``null`` for an export without bounds. ``usageMonth``,
+        always the first day of a month, needs a ``look_back`` of 30 or more
     :param look_back: nights before each night that are fetched and replaced with it, because usage arrives late
     :param delete_after: delete the export at the vendor when its file is published
     :param other_names: fields and metrics that exist though they are not known here, such as a category of your own

@@ -59,7 +59,8 @@ class TokenFlexRequestExportOperator(BaseOperator):
     :param contract: contract number (templated)
     :param night: the night, ``YYYY-MM-DD`` (templated); with ``date_field`` it bounds the usage that is asked for
     :param look_back: nights before it that are asked for as well, because usage arrives late; default: none
-    :param date_field: field that the nights are compared with, ``None`` for no bounds
+    :param date_field: field that the nights are compared with, ``None`` for no bounds; ``usageMonth`` needs a
+        ``look_back`` of 30 or more
     :param fields: names to group by
     :param metrics: numbers over that grouping
     :param categories: usage categories

@@ -35,9 +35,12 @@ from nightshift.tokenflex.where import Condition, all_of, check_where, days
 MAX_FILE_NAME = 120
 DATE_FIELD = "usageDate"
 """Field that nights are compared with where nothing else is said."""
+MONTH_FIELD, MONTH_LOOK_BACK = "usageMonth", 30
+"""The field that is day 01 of a month, and the nights before each night with which that day is always among them."""
 QUEUE_HOURS, EXPORT_HOURS, VENDOR_RETRIES = 24.0, 12.0, 2
 """Waits for a full queue and for one export, and tries of a failed one, where nothing else is said."""
 _EXTENSION = re.compile(r"\.[A-Za-z][A-Za-z0-9]{0,4}$")
+NIGHT = Rule.NIGHT_FIELD
 _TYPO = 0.8
 """How alike a name that we do not know has to be to one that we know to be taken for a slip."""
 
@@ -222,7 +225,8 @@ class ExportRequest(Frozen):
     :param fields: names to group by
     :param metrics: numbers over that grouping
     :param where: further criteria, as the vendor reads them; sent as they are
-    :param date_field: field that the nights are compared with; ``null`` for an export without bounds
+    :param date_field: field that the nights are compared with; ``null`` for an export without bounds. ``usageMonth``,
+        always the first day of a month, needs a ``look_back`` of 30 or more
     :param look_back: nights before each night that are fetched and replaced with it, because usage arrives late
     :param other_names: fields and metrics that exist though they are not known here, such as a category of your own
     :param skip_rules: local rules that are not checked, by the name that their error shows
@@ -248,6 +252,19 @@ class ExportRequest(Frozen):
         if self.where and "{{" in self.where:
             raise broken(
                 Rule.WHERE_VALUE, "where", "has a template, but is sent as it is", "Put the value into conditions."
+            )
+        if (
+            self.date_field == MONTH_FIELD
+            and self.look_back < MONTH_LOOK_BACK
+            and Rule.NIGHT_FIELD not in self.skip_rules
+        ):
+            raise broken(
+                Rule.NIGHT_FIELD,
+                "date_field",
+                f"is {MONTH_FIELD}, which is always the first day of a month: most nights would ask for nothing",
+                f"Compare {DATE_FIELD}; or set look_back to {MONTH_LOOK_BACK} or more: each night then brings the "
+                "month to date, to the night of its first day; or set date_field to null and put the month into "
+                f"where. If the vendor has changed this, add {Rule.NIGHT_FIELD} to skip_rules.",
             )
         bounds = days(self.date_field, nights_of(night, self.look_back)[0], night) if self.date_field and night else ()
         return UsageRequest(

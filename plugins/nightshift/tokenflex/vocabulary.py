@@ -127,6 +127,8 @@ class Rule(StrEnum):
     """Session-level usage can be exported, not queried."""
     FILE_NAME = "file-name"
     """``downloadFileName`` has no extension; the vendor adds its own."""
+    NIGHT_FIELD = "night-field"
+    """A field that holds the first day of a month is compared with as many nights as a month has."""
     WHERE_FIELD = "where-field"
     WHERE_OPERATOR = "where-operator"
     WHERE_VALUE = "where-value"

@@ -130,6 +130,11 @@ def test_the_pool_of_the_configuration_holds_what_talks_to_the_vendor_only(
             ":15: tokenflex.exports[1].where: has a template, but is sent as it is",
         ),
         (
+            ("look_back: 3", "date_field: usageMonth"),
+            ":9: tokenflex.exports[0].date_field: is usageMonth, which is always the first day of a month: most nights "
+            "would ask for nothing [rule night-field]. Compare usageDate; or set look_back to 30 or more",
+        ),
+        (
             ("look_back: 3", "skip_rules: [known-metrik]"),
             ":9: tokenflex.exports[0].skip_rules: 'known-metrik' is not a rule; did you mean 'known-metric'?",
         ),

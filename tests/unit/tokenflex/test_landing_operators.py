@@ -86,6 +86,25 @@ def test_late_usage_replaces_each_night_of_the_look_back_and_no_other(
     assert told["rows"] == 4
 
 
+def test_a_month_is_brought_to_the_night_of_its_first_day_by_each_night(
+    vendor: Vendor, api: FakeExecutionApi, lake: Path
+) -> None:
+    """``usageMonth`` is day 01, which a look-back of 30 always has among its nights."""
+    from deltalake import DeltaTable
+
+    monthly = EXPORT.model_copy(
+        update={"fields": ("usageMonth", "userName"), "date_field": "usageMonth", "look_back": 30}
+    )
+    first = {monthly.usage(f"2026-10-{day:02d}").where for day in range(1, 32)}
+    assert all(where and where.split("'")[1] <= "2026-10-01" < where.split("'")[3] for where in first)
+    for night, tokens in (("2026-11-02", 1), ("2026-11-30", 9)):
+        bring_home(
+            vendor, api, f"usageMonth,userName,tokensConsumed\n2026-11-01,ann,{tokens}\n", night=night, export=monthly
+        )
+    rows = DeltaTable(str(lake / "tables" / "tokenflex" / "desktop")).to_pyarrow_table().to_pylist()
+    assert [(row["night"], row["tokensConsumed"]) for row in rows] == [(date(2026, 11, 1), 9.0)]
+
+
 def test_columns_are_found_by_name_in_any_order_and_with_a_byte_order_mark(
     vendor: Vendor, api: FakeExecutionApi, lake: Path
 ) -> None:

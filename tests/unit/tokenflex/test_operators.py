@@ -62,6 +62,7 @@ def test_a_templated_value_is_quoted_and_never_ends_its_quotes(vendor: Vendor, a
     [
         ({"fields": ["chargedItemID"]}, "session-level-category"),
         ({"where": "userName = '{{ params.user }}'"}, "where-value"),
+        ({"date_field": "usageMonth"}, "night-field"),
         ({"conditions": [{"field": "userName", "operator": "LIKE", "value": "b%"}]}, "where-pattern"),
         ({"conditions": [{"field": "userName"}]}, "conditions have one without 'value'"),
         ({"conditions": [{"value": "{{ ds }}"}]}, "conditions have one without 'field'"),
