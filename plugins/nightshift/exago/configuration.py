@@ -66,7 +66,9 @@ class ExagoReport(Report):
     :param data_type: how the server sends it: ``Data``, the safe choice, ``Auto``, or ``null`` for servers that do not
         know it
     :param data_key: key of the rows where the JSON is an object
-    :param minutes: how long the server may take
+    :param answered_as: path that the server's answer shows for it, where that is not ``path``; an answer that shows
+        another one is refused
+    :param minutes: how long the server may take; a report that takes longer is not started again within an attempt
     """
 
     path: str | None = Field(default=None, min_length=1)
@@ -76,6 +78,7 @@ class ExagoReport(Report):
     sorts: tuple[ExagoSort, ...] = ()
     data_type: DataType | None = DATA_TYPE
     data_key: str = Field(default=DATA_KEY, min_length=1)
+    answered_as: str | None = Field(default=None, min_length=1)
     minutes: float = Field(default=MINUTES, gt=0, le=240)
 
     @model_validator(mode="after")

@@ -56,7 +56,7 @@ def _report(source: Exago, report: ExagoReport, night: NightOperator) -> None:
             report=report.name,
             **of_night(night),
             **source.model_dump(include={"timezone", "horizon_days"}),
-            **report.model_dump(include={"path", "report_id", "format", "data_type", "data_key"}),
+            **report.model_dump(include={"path", "report_id", "format", "data_type", "data_key", "answered_as"}),
             filters=[one.as_sent() for one in report.filters],
             sorts=[one.as_sent() for one in report.sorts],
             csv=report.csv.model_dump(mode="json"),

@@ -38,6 +38,11 @@ from nightshift.http.response import Response
 AUTH_FORMS = ("basic", "exagokey")
 END_SECONDS = 10.0
 JSON = "application/json"
+_NOT_STARTED_AGAIN = (
+    "Nothing was landed. The server may still run the report, so it was not started again within this attempt. If it "
+    "needs longer, give it more minutes in reports.yaml; if a proxy in between gives up sooner, it needs more time there. "
+    "Then clear the task."
+)
 
 
 class Signed(msgspec.Struct, frozen=True):
@@ -204,10 +209,21 @@ class ExagoHook(VendorHook):
         return await self.execute(ExecutionRequest(path=path, **asked))
 
     async def execute(self, request: ExecutionRequest) -> bytes:
-        """Run a report as :meth:`execute_report` does."""
+        """Run a report as :meth:`execute_report` does. One whose answer was lost is not asked for again: the server may
+        still be at work on it, and would begin a second time.
+
+        :raises Unreachable: no answer in time, or none that says what became of the report
+        """
         body = request.body(self._separator())
-        response = await self._asked("POST", f"/rest/Reports/Execute/{request.form}", body=body, safe=True)
-        return report_content(response, request.form)
+        try:
+            response = await self._asked("POST", f"/rest/Reports/Execute/{request.form}", body=body, safe=False)
+        except Ambiguous as lost:
+            if lost.status is not None and lost.status < 300:
+                raise lost.as_type(BadResponse) from None
+            raise lost.as_type(Unreachable, advice=_NOT_STARTED_AGAIN) from None
+        # What has come changes nothing.
+        read = msgspec.structs.replace(response, context=msgspec.structs.replace(response.context, safe=True))
+        return report_content(read, request.form, request.answered_as or request.path)
 
     async def check(self) -> str:
         """Open a session and read the tree."""

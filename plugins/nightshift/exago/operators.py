@@ -24,6 +24,7 @@ from nightshift.exago.report import (
     for_night,
     json_rows,
     names_night,
+    no_rows,
 )
 from nightshift.exago.source import CHANGES, EXAGO, TREE
 from nightshift.exago.tree import TREE_COLUMNS, Tree
@@ -189,6 +190,8 @@ class ExagoReportExtractOperator(ExagoExtractOperator):
     :param data_type: how the report comes; ``None`` leaves it to the server
     :param data_key: key of the rows, where the JSON of the report is an object
     :param csv: how the CSV is written, as JSON of :class:`nightshift.lake.spec.CsvSpec`
+    :param answered_as: path that the server's answer shows for the report, where that is not ``path``: an answer that
+        shows another one is refused
     :param seconds: how long the server may take for the report
     :param dated: whether its rows say to which night they belong, so that past nights can be asked for
     """
@@ -206,6 +209,7 @@ class ExagoReportExtractOperator(ExagoExtractOperator):
         data_type: str | None = DATA_TYPE,
         data_key: str | None = None,
         csv: Mapping[str, Any] | None = None,
+        answered_as: str | None = None,
         seconds: float | None = None,
         dated: bool = False,
         **kwargs: Any,
@@ -219,6 +223,7 @@ class ExagoReportExtractOperator(ExagoExtractOperator):
         self.data_type = data_type
         self.data_key = data_key or DATA_KEY
         self.csv = dict(csv or {})
+        self.answered_as = answered_as
         self.seconds = MINUTES * 60 if seconds is None else seconds
         self.dated = dated
         if not (dated or names_night(self.filters)):
@@ -246,6 +251,7 @@ class ExagoReportExtractOperator(ExagoExtractOperator):
             filters=for_night(self.filters, self.night),
             sorts=self.sorts,
             data_type=self.data_type,
+            answered_as=None if self.answered_as is None else ContentPath.parse(self.answered_as),
         )
         async with ExagoHook(self.exago_conn_id, timeout=self.seconds, read_timeout=self.seconds) as hook:
             asked = {**hook.asked_of, **request.noted(), "format": self.format}
@@ -263,6 +269,14 @@ class ExagoReportExtractOperator(ExagoExtractOperator):
     async def _land(self, folder: ExtractFolder, content: bytes) -> list[PageEntry]:
         if not content.strip():
             return []
+        if what := no_rows(content):
+            raise BadResponse(
+                f"the report is {what}, not {self.format}",
+                vendor=VENDOR,
+                connection=self.exago_conn_id,
+                advice="Nothing was landed, and what came is not shown: a link of this kind opens the report once. Run "
+                "the report in Exago itself; set data_type: Data for it in reports.yaml. Then clear the task.",
+            )
         if self.format == "json":
             return [await folder.write(1, content, json_rows(content, self.data_key))]
         if content.lstrip()[:1] in (b"{", b"["):

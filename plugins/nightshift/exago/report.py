@@ -21,6 +21,8 @@ DATA_TYPE: DataType = "Data"
 DATA_KEY = "data"
 MINUTES = 60.0
 """How long the server may take for a report."""
+_PAGE, _TAG = re.compile(rb"<(?:[!?]|html\b)", re.IGNORECASE), re.compile(rb"</?[a-z]", re.IGNORECASE)
+_LINK = re.compile(rb"""["']?(?:https?://\S+|[^\s"',;]+\.aspx(?:\?\S*)?)""", re.IGNORECASE)
 _NIGHT = re.compile(r"\{night(?::([^{}]*))?\}")
 
 
@@ -33,6 +35,7 @@ class ExecutionRequest:
     :param filters: the vendor's objects; ``Operator`` is a number
     :param sorts: the vendor's objects
     :param data_type: how the report comes; ``None`` leaves the choice to the server
+    :param answered_as: path that the server's answer shows for it, where that is not ``path``
     :raises Rejected: it is named by both or by neither
     """
 
@@ -42,6 +45,7 @@ class ExecutionRequest:
     filters: Sequence[Mapping[str, Any]] = ()
     sorts: Sequence[Mapping[str, Any]] = ()
     data_type: str | None = DATA_TYPE
+    answered_as: ContentPath | None = None
 
     def __post_init__(self) -> None:
         if (self.path is None) == (self.report_id is None):
@@ -85,6 +89,14 @@ def names_night(filters: Sequence[Mapping[str, Any]]) -> bool:
     """Tell whether a filter depends on the night, so that past nights can be asked for."""
     values = [value for one in filters for value in one.get("Values", ())]
     return any(isinstance(value, str) and _NIGHT.search(value) for value in values)
+
+
+def no_rows(content: bytes) -> str:
+    """Say what a report holds that cannot be rows, markup or a link and nothing else; empty where it may be rows."""
+    text = content.strip()
+    if _PAGE.match(text) or (_TAG.match(text) and text.endswith(b">")):
+        return "markup, as of a page"
+    return "a link to a file" if _LINK.fullmatch(text) else ""
 
 
 def json_rows(content: bytes, data_key: str) -> int:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import msgspec
 
 from nightshift.errors import AuthFailed, BadResponse, NotFound, Rejected, Unreachable, VendorError
+from nightshift.exago.paths import ContentPath
 from nightshift.http.response import Response
 
 REASON_KEYS = ("reason", "Reason", "message", "Message", "error", "detail")
@@ -121,13 +122,15 @@ def checked_folder(response: Response, wanted: frozenset[FolderStatus], what: st
     )
 
 
-def report_content(response: Response, form: Literal["csv", "json"]) -> bytes:
+def report_content(response: Response, form: Literal["csv", "json"], asked: ContentPath | None) -> bytes:
     """Return what a report holds.
 
     :param response: of the execution
     :param form: what was asked for
+    :param asked: path that the answer has to show where it shows one; upper and lower case count, which separator it
+        has does not (Exago reference, section 6); ``None`` for any
     :raises ReportFailed: the report failed; with the server's list of errors
-    :raises BadResponse: no content, or a link instead of it
+    :raises BadResponse: no content, or a link instead of it, or another report
     """
     found = response.json(ReportResponse)
     if found.is_error:
@@ -136,6 +139,13 @@ def report_content(response: Response, form: Literal["csv", "json"]) -> bytes:
         )
     if str(found.data_type).lower() == "url":
         raise response.refused("has a link instead of the report", advice="Ask for data_type Data.")
+    shown = re.sub(r"[\\/]+", "/", found.path or "").strip("/")
+    if asked is not None and shown not in ("", str(asked)):
+        raise response.refused(
+            f"holds the report {shown!r}, not {str(asked)!r}",
+            advice="Nothing was landed. If that is the same report, put the path that the server shows under "
+            "answered_as of this report in reports.yaml. Else tell Exago's administrator; clearing the task asks again.",
+        )
     raw = bytes(found.content).strip()
     if raw.startswith(b'"'):
         try:

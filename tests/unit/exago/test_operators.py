@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import zstandard
 
-from nightshift.errors import Rejected
+from include.standins import Fault, FaultKind
+from nightshift.errors import BadResponse, Rejected, Unreachable
 from nightshift.exago.configuration import Exago
 from nightshift.exago.operators import ExagoCompareTreesOperator, ExagoReportExtractOperator, ExagoTreeExtractOperator
 from nightshift.exago.report import for_night
@@ -274,6 +275,86 @@ def test_an_empty_report_is_a_night_without_rows(server: Vendor, api: FakeExecut
     server.report = {"ExecuteData": "", "IsError": False}
     run = api.run(task(ExagoReportExtractOperator, report="orders", path="A", night=days_ago(1)))
     assert (run.state, run.result["rows"]) == ("success", 0)
+
+
+LINK = "ExecuteExport.aspx?d=0neT1meS1gnature&x=1"
+
+
+@pytest.mark.parametrize("form", ["csv", "json"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "<html><body>Error</body></html>",
+        "<!DOCTYPE html>\n<title>Error, sorry</title>",
+        "\r\n<div>\nError\n</div>\n",
+        '<?xml version="1.0"?><e/>',
+        LINK,
+        f"https://bi.example.com/Exago/{LINK}\r\n",
+        f'"{LINK}"',
+    ],
+)
+def test_a_page_or_a_link_is_no_report(
+    server: Vendor,
+    api: FakeExecutionApi,
+    lake: Path,
+    capsys: pytest.CaptureFixture[str],
+    form: str,
+    content: str,
+) -> None:
+    server.report = {"ExecuteData": content, "IsError": False, "DataType": 2}
+    run = api.run(task(ExagoReportExtractOperator, report="orders", path="Sales/Daily", night=days_ago(1), format=form))
+    assert isinstance(run.error, BadResponse)
+    assert "Nothing was landed" in str(run.error)
+    assert "S1gnature" not in f"{run.error}{capsys.readouterr()}"
+    assert not list(lake.rglob("page-*"))
+
+
+@pytest.mark.parametrize("content", ["<5 minutes,a\r\n1,2\r\n", "<Region>,Url\r\nEU,https://x.example/a.aspx?b=1\r\n"])
+def test_a_column_may_be_called_as_one_likes(server: Vendor, api: FakeExecutionApi, lake: Path, content: str) -> None:
+    server.report = {"ExecuteData": content, "IsError": False}
+    run = api.run(task(ExagoReportExtractOperator, report="orders", path="Sales/Daily", night=days_ago(1)))
+    assert (run.state, run.result["rows"]) == ("success", 1)
+
+
+@pytest.mark.parametrize(
+    ("shown", "given"),
+    [
+        ("Sales\\Daily", {}),
+        ("/Sales/Daily", {}),
+        ("Sales\\\\Daily", {}),
+        ("", {}),
+        (None, {}),
+        ("Acme\\Sales\\Daily", {"answered_as": "Acme/Sales/Daily"}),
+    ],
+)
+def test_a_report_is_the_one_that_was_asked_for(
+    server: Vendor, api: FakeExecutionApi, lake: Path, shown: str | None, given: dict[str, str]
+) -> None:
+    server.report = {"ExecuteData": "a\r\n1\r\n", "IsError": False, "ReportPath": shown}
+    asked = {"report": "orders", "path": "Sales/Daily", "night": days_ago(1)}
+    run = api.run(task(ExagoReportExtractOperator, **asked, **given))
+    assert run.state == "success", run.error
+    server.report["ReportPath"] = "Sales\\daily"
+    api.clear()
+    run = api.run(task(ExagoReportExtractOperator, **asked, **given))
+    assert isinstance(run.error, BadResponse)
+    assert "holds the report 'Sales/daily', not" in str(run.error)
+    assert "answered_as" in str(run.error)
+    assert len(list(lake.rglob("manifest.json"))) == 1
+
+
+@pytest.mark.parametrize("lost", [FaultKind.HOLD_ANSWER, FaultKind.ACCEPT_THEN_DROP, FaultKind.STATUS])
+def test_a_report_whose_answer_was_lost_is_not_started_again_within_an_attempt(
+    server: Vendor, api: FakeExecutionApi, lake: Path, lost: FaultKind
+) -> None:
+    """It may take longer than is allowed: the server begins anew each time that it is asked."""
+    server.faults.add(Fault(kind=lost, path="/Execute/", status=504))
+    asked = {"report": "orders", "path": "Sales/Daily", "night": days_ago(1), "seconds": 0.3}
+    run = api.run(task(ExagoReportExtractOperator, **asked))
+    assert (run.state, type(run.error)) == ("up_for_retry", Unreachable)
+    assert "give it more minutes in reports.yaml" in str(run.error)
+    assert len(server.ledger.requests(path="/Execute/")) == 1
+    assert api.run(task(ExagoReportExtractOperator, **{**asked, "seconds": 30.0})).state == "success"
 
 
 def test_a_report_that_failed_with_200_is_tried_again_and_lands_nothing(
