@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import sys
 import time
 from contextlib import suppress
@@ -220,9 +221,16 @@ class Chain(msgspec.Struct, frozen=True, kw_only=True):
         return self.journal is not None and self.journal.outcome is RefreshOutcome.LOST
 
 
+def kept_as(conn_id: str) -> str:
+    """Return the id by which the records of a connection are kept: its own, in small letters where it is one of the
+    environment. Airflow finds that by any spelling, and the sign-in page can list it by one only.
+    """
+    return conn_id.lower() if f"AIRFLOW_CONN_{conn_id.upper()}" in os.environ else conn_id
+
+
 def key_of(conn_id: str, part: Part) -> str:
     """Return the key of a Variable."""
-    return f"{PREFIX}{conn_id}.{part}"
+    return f"{PREFIX}{kept_as(conn_id)}.{part}"
 
 
 def encode(record: msgspec.Struct) -> str:
@@ -264,7 +272,7 @@ async def read_chain(conn_id: str) -> Chain | None:
     :raises Unreachable: Airflow's API server gave no sure answer
     :raises Rejected: a Variable does not hold what belongs there
     """
-    present = await _keys(f"{PREFIX}{conn_id}.")
+    present = await _keys(f"{PREFIX}{kept_as(conn_id)}.")
 
     async def sure(part: Part, kind: type[S]) -> S | None:
         record = await read(conn_id, part, kind)
@@ -318,7 +326,7 @@ async def ask_for_renewal(conn_id: str, refused: str) -> None:
     if not in_task():
         return
     try:
-        await asyncio.to_thread(_start_renewal, conn_id, refused)
+        await asyncio.to_thread(_start_renewal, kept_as(conn_id), refused)
         log.info("%s: the DAG %s was asked to renew the access token now", conn_id, RENEWING_DAG)
     except Exception as error:
         log.info(

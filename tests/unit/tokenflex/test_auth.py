@@ -15,7 +15,18 @@ from nightshift.errors import AuthFailed, Forbidden, Rejected, Unreachable
 from nightshift.tokenflex import auth
 from nightshift.tokenflex.hook import TokenFlexHook
 from nightshift.tokenflex.oauth import SignInHook, fingerprint
-from nightshift.tokenflex.tokens import Grant, Journal, RefreshOutcome, Renewed, decode, encode
+from nightshift.tokenflex.tokens import (
+    REFUSED_CONF,
+    Grant,
+    Journal,
+    Part,
+    RefreshOutcome,
+    Renewed,
+    decode,
+    encode,
+    granted_connections,
+    key_of,
+)
 from tests.unit.tokenflex.records import (
     CONN,
     GRANT,
@@ -282,6 +293,29 @@ def test_a_refused_token_starts_the_dag_that_renews_it_once_for_all_who_ask(serv
     assert len(set(started)) == 1
     assert f"refused__{fingerprint(server.pairs[0][0])}__" in started[0]
     assert (server.asked, api.puts) == ([], [])
+
+
+def test_a_connection_of_the_environment_has_one_grant_however_its_id_is_spelled(
+    server: SignInVendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Airflow finds it in any case of letters; the sign-in page lists it in small ones."""
+    given = {**connection(server.url), "extra": {"token_wait": 0.1}}
+    monkeypatch.setenv("AIRFLOW_CONN_TOKENFLEX_EU", json.dumps(given))
+    kept = {key_of("tokenflex_eu", Part.GRANT): granted(server, left=1000)}
+    api = TokenApi(variables={**kept, key_of("Saved_Elsewhere", Part.GRANT): granted(server)})
+
+    async def look() -> None:
+        async with TokenFlexHook("TokenFlex_EU") as hook:
+            await hook.contracts()
+
+    with api.away():
+        asyncio.run(look())
+        assert server.seen == ["1"]
+        server.grants.end_access()
+        with pytest.raises(Unreachable, match="is refused"):
+            asyncio.run(look())
+        assert asyncio.run(granted_connections()) == ["Saved_Elsewhere", "tokenflex_eu"]
+    assert api.started == [{REFUSED_CONF: {"tokenflex_eu": fingerprint(server.pairs[0][0])}}]
 
 
 def test_where_no_run_can_be_started_a_note_tells_the_next_one(

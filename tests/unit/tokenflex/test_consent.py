@@ -13,6 +13,7 @@ import pytest
 import structlog
 
 from nightshift.tokenflex.hook import TokenFlexHook
+from nightshift.tokenflex.tokens import Part, key_of
 from tests.unit.tokenflex import airflow_page as web
 from tests.unit.tokenflex.records import CONN, GRANT, JOURNAL, granted
 from tests.unit.tokenflex.sign_in import CLIENT, SECRET, SignInVendor, allow
@@ -108,6 +109,7 @@ async def test_shows_connections_of_the_environment_and_only_good_ones(
     async with web.browser(app, "ada") as client:
         page = (await client.get(web.PAGE)).text
     assert "tokenflex_of_env" in page
+    assert key_of("TokenFlex_Of_Env", Part.GRANT) == key_of("tokenflex_of_env", Part.GRANT)
     assert "broken" not in page
 
 

@@ -17,7 +17,7 @@ import airflow.sdk, http
 before = set(sys.modules)
 plugins, errors = plugins_manager._get_plugins()
 LIGHT = (
-    "nightshift.plugin", "nightshift.nights", "nightshift.fields",
+    "nightshift.plugin", "nightshift.midnights", "nightshift.nights", "nightshift.fields",
     "nightshift.nights.bounds", "nightshift.nights.timetable",
 )
 # Airflow's timetables import some of the models of its API themselves.

@@ -24,6 +24,8 @@ class TokenApi(FakeExecutionApi):
     unreadable: set[str] = field(default_factory=set)
     run_type: str = "scheduled"
     puts: list[str] = field(default_factory=list)
+    started: list[Any] = field(default_factory=list)
+    """The conf of each run that was started."""
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         root, _, key = unquote(request.url.path).lstrip("/").partition("/")
@@ -41,6 +43,8 @@ class TokenApi(FakeExecutionApi):
             self.puts.append(key)
             self.variables[key] = json.loads(request.content)["val"]
             return httpx.Response(201, json={"message": "Variable successfully set"})
+        if root == "dag-runs" and request.method == "POST":
+            self.started.append(json.loads(request.content)["conf"])
         answer = (
             super().__call__(request) if key not in self.unreadable else httpx.Response(500, json={"detail": "away"})
         )
