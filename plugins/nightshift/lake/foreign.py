@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from nightshift.lake.errors import CastError, SchemaDrift
+from nightshift.lake.snapshot import DELETION_VECTORS
 from nightshift.lake.spec import NIGHT, Column
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ _HARMLESS = frozenset(
         "changeDataFeed",
         "checkConstraints",
         "columnMapping",
-        "deletionVectors",
+        DELETION_VECTORS,
         "domainMetadata",
         "generatedColumns",
         "identityColumns",
@@ -195,7 +196,7 @@ def _obstacles(now: Snapshot) -> Iterator[tuple[str, str]]:
         )
     for field in now.fields:
         yield from _obstacles_of(field)
-    if "deletionVectors" in features and next(iter(table.deletion_vectors()), None) is not None:
+    if DELETION_VECTORS in features and next(iter(table.deletion_vectors()), None) is not None:
         yield (
             "has rows that are deleted by deletion vectors",
             "REORG TABLE … APPLY (PURGE) there, and set delta.enableDeletionVectors to false",

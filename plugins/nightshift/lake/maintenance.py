@@ -25,6 +25,7 @@ from nightshift.lake.delta import NightTable
 from nightshift.lake.extract import Manifest
 from nightshift.lake.landing import MANIFEST, Landing, landed_nights
 from nightshift.lake.retention import DELETED_FILES, MARGIN, hours_of, is_ours, removed_since, said
+from nightshift.lake.spec import NIGHT
 from nightshift.lake.store import Lake
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ TARGET_BYTES = 256 << 20
 ATTEMPTS = 5
 NEVER = datetime.min.replace(tzinfo=UTC)
 _ENTRY = re.compile(r"_delta_log/\d{20}\.json")
+_FILE = re.compile(rf"{NIGHT}=[^/]+/[^/]+\.parquet")
 Say = Callable[[str], object]
 
 
@@ -155,6 +157,9 @@ def _compact_night(table: NightTable, night: str, say: Say) -> tuple[int, int] |
 def vacuum(lake: Lake, source: str, report: str, keep: timedelta, *, dry_run: bool = False) -> Removed:
     """Delete files of the table that no version younger than ``keep`` has, and those of a publish that died. Blocks.
 
+    Nothing goes but Parquet files in the folder of a night. What else lies in the table's folder is another engine's
+    to care for: deletion vectors, which the library takes for files that no version has, a change feed, indexes.
+
     :param keep: how long every version stays readable; longer where another engine has said so in the table
     :param dry_run: only say what would go
     :raises ValueError: a shorter time than :data:`SHORTEST_RETENTION`
@@ -171,7 +176,8 @@ def vacuum(lake: Lake, source: str, report: str, keep: timedelta, *, dry_run: bo
     properties = now.table.metadata().configuration
     theirs = None if is_ours(properties, DELETED_FILES) else said(properties, DELETED_FILES)
     keep = max(keep, theirs or keep)
-    names = set(now.table.vacuum(hours_of(keep), dry_run=True, full=True, enforce_retention_duration=False))
+    found = now.table.vacuum(hours_of(keep), dry_run=True, full=True, enforce_retention_duration=False)
+    names = {name for name in found if _FILE.fullmatch(name)}
     if not names:
         return Removed()
     listed = _listed(table)

@@ -7,12 +7,15 @@ from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 import pyarrow as pa
+from deltalake import QueryBuilder
 from deltalake.exceptions import DeltaError
 
 from nightshift.lake import objects
 from nightshift.lake.commit_note import CommitNote, NightMark, iso_of, transaction
+from nightshift.lake.errors import Damaged
 from nightshift.lake.published import PublishedNight, published_of
 from nightshift.lake.spec import NIGHT, Column, decimal_of
 from nightshift.lake.transactions import AT_ONCE, LOG, numbers_of
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
 KIND = "nightshift.type"
+DELETION_VECTORS = "deletionVectors"
+"""The feature of a table that may have files with rows that do not count."""
 _TOLD = ["path", "size_bytes", "modification_time", "num_records", f"partition.{NIGHT}"]
 _KINDS = {
     "string": "string",
@@ -51,6 +56,7 @@ class Snapshot:
         self.version: int = table.version()
         self._mark = objects.mark(store, _entry_name(self.version))
         self.fields: list[dict[str, Any]] = json.loads(table.schema().to_json())["fields"]
+        self._may_have_vectors = DELETION_VECTORS in (table.protocol().reader_features or ())
         # Of hundreds of nights, the bounds of every column would be made objects for nothing.
         files = pa.table(table.get_add_actions(flatten=True))
         told = [name for name in _TOLD if name in files.column_names]
@@ -92,16 +98,46 @@ class Snapshot:
         return [Column(name=field["name"], type=kind_of(field)) for field in self.fields if field["name"] != NIGHT]
 
     def nights(self) -> dict[str, int]:
-        """Return rows by night, from the statistics of the files."""
+        """Return rows by night as any engine reads them, from the statistics of the files, less what another engine has
+        deleted by deletion vectors.
+
+        :raises Damaged: a deletion vector is gone
+        """
         found: dict[str, int] = {}
+        uncounted = set()
         for file in self._files:
-            night = str(file[f"partition.{NIGHT}"])
-            rows = file["num_records"]
+            night, rows = str(file[f"partition.{NIGHT}"]), file["num_records"]
+            found[night] = found.get(night, 0) + (rows or 0) - self._deleted.get(unquote(file["path"]), 0)
             if rows is None:
-                found[night] = self.table.to_pyarrow_dataset(partitions=[(NIGHT, "=", night)]).count_rows()
-            else:
-                found[night] = found.get(night, 0) + rows
-        return dict(sorted(found.items()))
+                uncounted.add(night)
+        return dict(sorted((found | {night: self._counted(night) for night in uncounted}).items()))
+
+    @cached_property
+    def _deleted(self) -> Mapping[str, int]:
+        """Rows that deletion vectors take out of files, by the path of each. Only a table that may have some is asked:
+        the library reads every one of them.
+        """
+        if not self._may_have_vectors:
+            return {}
+        paths = frozenset(unquote(file["path"]) for file in self._files)
+        try:
+            vectors = pa.table(self.table.deletion_vectors())
+        except DeltaError as error:
+            raise Damaged(
+                f"Version {self.version} of the table {self.table.table_uri} has rows that another engine has deleted "
+                f"by deletion vectors, and one of those cannot be read ({str(error)[:300]}): no engine knows which "
+                "rows these are. Nothing was changed. Restore a version from before there (RESTORE TABLE … TO VERSION "
+                "AS OF …), then clear this task."
+            ) from None
+        named = zip(vectors.column("filepath").to_pylist(), vectors.column("selection_vector"), strict=True)
+        return {_path_in(paths, unquote(uri)): kept.values.false_count for uri, kept in named}
+
+    def _counted(self, night: str) -> int:
+        """Return the rows of a night with a file of which the log does not say how many it has."""
+        engine = QueryBuilder().register("it", self.table)
+        rows = engine.execute(f"SELECT count(*) AS rows FROM it WHERE {NIGHT} = '{night}'")  # noqa: S608 - a day
+        counted: int = pa.table(rows).column("rows")[0].as_py()
+        return counted
 
     def size_of(self, nights: Collection[str]) -> int:
         """Return the size of the files of these nights, in bytes."""
@@ -203,6 +239,13 @@ class Snapshot:
 
 def _entry_name(version: int) -> str:
     return f"{LOG}/{version:020d}.json"
+
+
+def _path_in(paths: frozenset[str], uri: str) -> str:
+    """Return the file of the table that a URI is: the longest path that it ends with."""
+    parts = uri.split("/")
+    ends = ("/".join(parts[start:]) for start in range(len(parts)))
+    return max(paths.intersection(ends), key=len)
 
 
 def kind_of(field: Mapping[str, Any]) -> str | None:
