@@ -19,8 +19,9 @@ def mail(message: Message, connection: str, recipients: Sequence[str]) -> None:
     """Send a mail. Blocks. Mails of one key are one thread.
 
     :param connection: id of a connection of the type ``smtp``; its extra ``from_email`` is the sender
+    :raises Rejected: the server has refused recipients; the others have it
     """
-    from airflow.providers.smtp.hooks.smtp import SmtpHook
+    from nightshift.notify.smtp import TellingSmtpHook
 
     lines = [*message.text.splitlines(), *([message.link] if message.link else [])]
     key = re.sub(r"[^\w.+-]", "-", message.key, flags=re.ASCII)
@@ -28,8 +29,8 @@ def mail(message: Message, connection: str, recipients: Sequence[str]) -> None:
     headers = {"Message-ID": own, "X-Nightshift-Key": key, "Auto-Submitted": "auto-generated"}
     if message.event is not Event.OPENED or message.number > 1:
         headers |= {"References": thread, "In-Reply-To": thread}
-    with SmtpHook(smtp_conn_id=connection) as smtp:
-        smtp.send_email_smtp(
+    with TellingSmtpHook(smtp_conn_id=connection) as smtp:
+        smtp.send(
             to=list(recipients),
             subject=" ".join(message.title.split()),
             html_content="".join(f"<p>{html.escape(line)}</p>\n" for line in [message.title, *lines]),

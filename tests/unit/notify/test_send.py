@@ -179,8 +179,21 @@ def test_mail_is_plain_words_in_one_thread(mailbox: SmtpStandIn) -> None:
 def test_a_mailbox_that_is_gone_is_told(mailbox: SmtpStandIn, connect) -> None:
     gone = Channel(to="mail", recipients=("gone@example.com",))
     problem = asyncio.run(deliver(message(), "mail", gone)) or ""
-    assert "no such mailbox" in problem
+    assert "refused gone@example.com (550 5.1.1 no such mailbox)" in problem
     assert PASSWORD not in problem
+
+
+def test_one_recipient_that_is_refused_beside_another_is_told_and_the_mail_tried_again(mailbox: SmtpStandIn) -> None:
+    both = Channel(to="mail", recipients=("ann@example.com", "gone@example.com"))
+    problem = asyncio.run(deliver(message(), "mail", both)) or ""
+    assert "refused gone@example.com (550 5.1.1 no such mailbox)" in problem
+    assert "ann@example.com" not in problem
+    assert [one.recipients for one in mailbox.taken] == [("ann@example.com",)]
+    mailbox.refuse = frozenset()
+    assert asyncio.run(deliver(message(), "mail", both)) is None
+    first, again = mailbox.taken
+    assert again.recipients == both.recipients
+    assert again.message["Message-ID"] == first.message["Message-ID"]
 
 
 class Shouting(BaseNotifier):
