@@ -8,6 +8,7 @@ all the same.
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -18,6 +19,8 @@ import yaml
 
 from nightshift.config.scalars import Plain
 from nightshift.known_secrets import hide
+
+log = logging.getLogger(__name__)
 
 MAX_VALUES = 50_000
 """Values of one section with all aliases written out; a file may cost three times as many."""
@@ -35,6 +38,8 @@ _Loader: type[yaml.SafeLoader] = type(
 _Loader.add_implicit_resolver(_NULL, re.compile(r"(?:~|null|Null|NULL|)\Z"), ["~", "n", "N", ""])
 _Loader.add_implicit_resolver(_MERGE, re.compile(r"<<\Z"), ["<"])
 _TOP_KEY = re.compile(r"""(?:"([^"\n]+)"|'([^'\n]+)'|([^\s#&*!|>%@`"'\[\]{},?:-][^:#\n]*?))\s*:(?:\s|$)""")
+# YAML 1.1 ends a line at each of these, the parser in C too; Python's str.splitlines at others besides.
+_LINE_END = re.compile("(?<=[\n\x85\u2028\u2029])")
 _LEVELS = re.compile(r"[\[{]|[-?:] ")
 _SECRET_NAME = re.compile(
     r"(?:^|[^A-Za-z])(?i:password|passwd|pwd|passphrase|secret|token|api[_-]?key|private[_-]?key)s?$"
@@ -103,6 +108,20 @@ def load(path: Path) -> Document:
     :raises NoFileError: there is none
     :raises ConfigError: it cannot be read, is empty, or has nothing that could be told apart as a section
     """
+    try:
+        return _read(path)
+    except ConfigError:
+        raise
+    except Exception as error:
+        # Whatever it is: what was kept of the sections counts where this is a mistake, and stands still where it is not.
+        log.exception("%s could not be read", path)
+        raise ConfigError(
+            f"{path}: cannot be read, for a reason that Nightshift does not know ({type(error).__name__}: "
+            f"{str(error)[:200]}). Undo the last change of this file, and report it with the file and the log."
+        ) from error
+
+
+def _read(path: Path) -> Document:
     text = _text_of(path)
     document = Document(path)
     try:
@@ -164,7 +183,7 @@ class _Lines:
 
     def cut_from(self, lines: list[str]) -> str:
         """Return the lines of this section alone."""
-        return "\n".join(lines[self.begin : self.end])
+        return "".join(lines[self.begin : self.end])
 
 
 def _salvage(document: Document, text: str, error: yaml.YAMLError) -> yaml.Node | None:
@@ -172,7 +191,7 @@ def _salvage(document: Document, text: str, error: yaml.YAMLError) -> yaml.Node 
 
     :raises ConfigError: no sections can be told apart
     """
-    lines = text.split("\n")
+    lines = lines_of(text)
     begins = [(at, key_at_top(line)) for at, line in enumerate(lines)]
     keys = [(at, name) for at, name in begins if name is not None]
     if not keys:
@@ -189,15 +208,15 @@ def _salvage(document: Document, text: str, error: yaml.YAMLError) -> yaml.Node 
             _note(document, part.name, _not_yaml(document.path, wrong, lines, part.begin))
     for _ in range(MAX_ROUNDS):
         gone = {at for part in broken for at in range(part.begin, part.end)}
-        kept = "\n".join("" if at in gone else line for at, line in enumerate(lines))
+        kept = "".join("\n" if at in gone else line for at, line in enumerate(lines))
         if (wrong := _wrong_in(kept)) is None:
             return _compose(kept)
         at = _line_of(wrong)
-        lines_of = next((part for part in reversed(parts) if part.begin <= at), None)
-        if lines_of is None or lines_of in broken:
+        part_of = next((part for part in reversed(parts) if part.begin <= at), None)
+        if part_of is None or part_of in broken:
             raise ConfigError(_not_yaml(document.path, error, lines)) from None
-        broken.add(lines_of)
-        _note(document, lines_of.name, _not_yaml(document.path, wrong, lines))
+        broken.add(part_of)
+        _note(document, part_of.name, _not_yaml(document.path, wrong, lines))
     raise ConfigError(_not_yaml(document.path, error, lines)) from None
 
 
@@ -209,6 +228,11 @@ def _wrong_in(text: str) -> yaml.YAMLError | None:
     except RecursionError:
         return yaml.YAMLError(_TOO_DEEP)
     return None
+
+
+def lines_of(text: str) -> list[str]:
+    """Return the lines of a text as YAML counts them, each with its end."""
+    return _LINE_END.split(text)
 
 
 def key_at_top(line: str) -> str | None:
@@ -266,7 +290,7 @@ class _Walk:
 
     def __init__(self, document: Document, text: str) -> None:
         self.document = document
-        self.text = text.split("\n")
+        self.text = lines_of(text)
         self.section = ""
         self.open: list[int] = []
         self.left_of_file = 3 * MAX_VALUES
