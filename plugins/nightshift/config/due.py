@@ -11,9 +11,15 @@ from zoneinfo import ZoneInfo
 from pydantic import BeforeValidator
 
 from nightshift.config.scalars import clock_of
+from nightshift.midnights import DAY, end_of
 
 NEVER = "never"
 """Stands for no time, where the source has one."""
+YEAR = 2026
+"""The year that a time of the day is tried for: each zone changes its clock in it as in any other."""
+_AROUND = range(-3, 3)
+"""Nights, beside the day of a change, of which the change comes before their end or between that and when they are
+due."""
 
 
 def _due(given: Any) -> str:
@@ -49,6 +55,32 @@ class Due:
         later.
         """
         return _after(ended, self.clock, ZoneInfo(self.timezone))
+
+    def extremes(self, timezone: str) -> tuple[tuple[timedelta, date], tuple[timedelta, date]]:
+        """Return how long after its end a night is due at the least and at the most, each with such a night of
+        :data:`YEAR`.
+
+        :param timezone: the zone whose midnight ends the night
+        """
+        return _extremes(self, timezone)
+
+
+@lru_cache(maxsize=1024)
+def _extremes(due: Due, timezone: str) -> tuple[tuple[timedelta, date], tuple[timedelta, date]]:
+    zone = ZoneInfo(timezone)
+    changes = _changes(timezone) | _changes(due.timezone)
+    nights = {date(YEAR, 1, 15), *(day + number * DAY for day in changes for number in _AROUND)}
+    ends = {night: end_of(night, zone) for night in sorted(nights)}
+    found = [(due.after(ended) - ended, night) for night, ended in ends.items()]
+    return min(found), max(found, key=lambda one: one[0])
+
+
+@lru_cache(maxsize=256)
+def _changes(timezone: str) -> frozenset[date]:
+    """Return the days of the year on which a zone changes its clock."""
+    zone, first = ZoneInfo(timezone), datetime(YEAR, 1, 1, tzinfo=UTC)
+    offsets = [(first + number * DAY).astimezone(zone).utcoffset() for number in range(367)]
+    return frozenset((first + number * DAY).date() for number in range(366) if offsets[number] != offsets[number + 1])
 
 
 @lru_cache(maxsize=4096)

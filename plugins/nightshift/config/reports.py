@@ -9,15 +9,15 @@ from __future__ import annotations
 import difflib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, model_validator
 
 from nightshift.config.due import NEVER, Due, DueTime
-from nightshift.config.in_force import ConfigFile, is_removed
+from nightshift.config.in_force import AS_KEPT, ConfigFile, is_removed
 from nightshift.config.reading import REPORTS, open_file, read_section
 from nightshift.config.scalars import Duration, between, lasting
 from nightshift.fields import Day, Frozen, Name, TimeZone, nearest, refuse_twice
@@ -28,6 +28,10 @@ ANY = "*"
 """Stands for the reports of a source that nobody knows, because its section has a mistake, which is told for itself."""
 POOL_SLOTS = 50
 """Slots that a pool gets which is made for a source; Token Flex queues 50 exports."""
+
+
+HALF_A_DAY = timedelta(hours=12)
+"""What no change of two clocks moves a night by; the day after does."""
 
 
 class Section(Frozen):
@@ -124,14 +128,23 @@ class Source(Section):
         return self
 
     @model_validator(mode="after")
-    def _can_be_on_time(self) -> Self:
-        ended = datetime(2026, 1, 16, tzinfo=self.zone).astimezone(UTC)
-        for name in self.groups:
-            due = self.due_of(name)
-            if due is not None and due.after(ended) <= ended + timedelta(hours=self.settle_hours):
+    def _can_be_on_time(self, info: ValidationInfo) -> Self:
+        dues = {} if info.context == AS_KEPT else {name: self.due_of(name) for name in self.groups}
+        settled = timedelta(hours=self.settle_hours)
+        for name, due in dues.items():
+            if due is None:
+                continue
+            (least, early), (most, late) = due.extremes(self.timezone)
+            if most - least > HALF_A_DAY:
                 raise ValueError(
-                    f"{name} is due at {due}, before the night is fetched, {self.settle_hours:g} hours after its end "
-                    f"in {self.timezone}; give a later due, or fewer settle_hours"
+                    f"{name} is due at {due}: {_hours(least)} hours after its end in {self.timezone} for the night "
+                    f"{early}, and {_hours(most)} for {late}, because the clocks change; give a due that is not so "
+                    "close to the end of the night, or a due_timezone that changes with it"
+                )
+            if least <= settled:
+                raise ValueError(
+                    f"{name} is due at {due}, before the night {early} is fetched, {self.settle_hours:g} hours after "
+                    f"its end in {self.timezone}; give a later due, or fewer settle_hours"
                 )
         return self
 
@@ -294,6 +307,10 @@ def _section(file: ConfigFile, name: str, *, counts_gone: bool = False) -> Sourc
     counts_gone = counts_gone or any(_meant(unknown) == name for unknown in _unknown(file))
     found_by = VENDORS[name].load(rules) if rules else None
     return file.section(name, model_of(name), rules=found_by, counts_gone=counts_gone)
+
+
+def _hours(time: timedelta) -> str:
+    return f"{time / timedelta(hours=1):g}"
 
 
 def _first_line(text: str) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+import time
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from nightshift.config.due import Due
+from nightshift.config.in_force import AS_KEPT
 from nightshift.config.reports import model_of
 from nightshift.nights.bounds import end_of
 
@@ -81,10 +83,56 @@ def test_own_reports_of_a_source_are_due_as_the_source_is() -> None:
         ({"due": "6 o'clock"}, "must be a time of the day, such as 06:00, or never"),
         ({"due": "24:00"}, "must be a time of the day"),
         ({"due": "06:00", "due_timezone": "Europe/Berlinn"}, "did you mean 'Europe/Berlin'"),
-        ({"due": "03:00"}, "usage is due at 03:00 UTC, before the night is fetched, 4 hours after its end in UTC"),
-        ({"due": "04:00"}, "before the night is fetched"),
+        (
+            {"due": "03:00"},
+            "usage is due at 03:00 UTC, before the night 2026-01-15 is fetched, 4 hours after its end in UTC",
+        ),
+        ({"due": "04:00"}, "before the night 2026-01-15 is fetched"),
+        # 05:30 in Berlin is 04:30 in UTC only in winter.
+        ({"due": "05:30", "due_timezone": "Europe/Berlin"}, "before the night 2026-03-28 is fetched"),
+        # The night that ends with an hour less.
+        ({"due": "04:30", "timezone": "Europe/Berlin"}, "before the night 2026-03-28 is fetched"),
+        ({"due": "04:00", "timezone": "America/Santiago", "settle_hours": 3}, "before the night 2026-09-05 is fetched"),
+        # 01:30 in Berlin is before the end of the night in summer, so that of the day after it would count.
+        (
+            {"due": "01:30", "due_timezone": "Europe/Berlin", "settle_hours": 0},
+            "usage is due at 01:30 Europe/Berlin: 0.5 hours after its end in UTC for the night 2026-01-15, and 24.5 for "
+            "2026-10-24, because the clocks change",
+        ),
     ],
 )
 def test_what_cannot_be_is_refused(given: dict, told: str) -> None:
     with pytest.raises(ValueError, match=told.replace("(", "\\(")):
         section(**given)
+
+
+@pytest.mark.parametrize(
+    ("timezone", "due", "due_timezone"),
+    [
+        ("UTC", "06:30", "Europe/Berlin"),
+        ("Europe/Berlin", "05:30", "Europe/Berlin"),
+        ("America/Los_Angeles", "14:00", "Europe/Berlin"),
+        ("Europe/Berlin", "00:00", "Europe/Berlin"),
+        ("Australia/Lord_Howe", "06:00", "Antarctica/Troll"),
+    ],
+)
+def test_what_every_night_of_a_year_can_keep_is_taken(timezone: str, due: str, due_timezone: str) -> None:
+    given = section(due=due, timezone=timezone, due_timezone=due_timezone)
+    nights = [date(2026, 1, 1) + timedelta(days=number) for number in range(365)]
+    ends = [end_of(night, ZoneInfo(timezone)) for night in nights]
+    found = [Due(due, due_timezone).after(ended) - ended for ended in ends]
+    assert min(found) > timedelta(hours=given.settle_hours)
+    (least, _), (most, _) = Due(due, due_timezone).extremes(timezone)
+    assert (least, most) == (min(found), max(found))
+
+
+def test_what_was_right_in_its_own_time_goes_on() -> None:
+    kept = {"due": "04:30", "timezone": "Europe/Berlin", "reports": [{"name": "usage"}]}
+    assert model_of("flexnet").model_validate(kept, context=AS_KEPT).due_of("usage") == Due("04:30", "Europe/Berlin")
+
+
+def test_a_hundred_reports_are_looked_at_in_no_time() -> None:
+    reports = [{"name": f"r{n}", "due": f"{12 + n // 60}:{n % 60:02}"} for n in range(100)]
+    began = time.process_time()
+    section(timezone="America/New_York", due_timezone="Europe/Berlin", due="12:00", settle_hours=1, reports=reports)
+    assert time.process_time() - began < 0.3
