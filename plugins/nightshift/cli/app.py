@@ -31,6 +31,7 @@ from nightshift.cli.terminal import Exit, logs_beside, telling
 from nightshift.cli.watch import watch
 from nightshift.config.document import ConfigError
 from nightshift.config.scalars import name_problem
+from nightshift.lake.store import Lake
 from nightshift.provider import get_provider_info
 from nightshift.sources import SOURCES
 
@@ -136,7 +137,7 @@ def init(
     project = Project(
         dags=(dags or Path(found or "dags")).absolute(),
         config=(config or Path("config/nightshift")).absolute(),
-        lake=lake if "://" in lake or not lake else str(Path(lake).absolute()),
+        lake=_lake(lake),
         sources=tuple(dict.fromkeys(one.value for one in source or ())),
         applications=tuple(dict.fromkeys(application or ())),
         force=force,
@@ -162,6 +163,15 @@ def init(
 def schema(file: Annotated[ConfigFile, typer.Argument(help="Which file.")]) -> None:
     """Print the JSON schema of reports.yaml, promotions.yaml or notify.yaml, for editors."""
     print(json.dumps(SCHEMAS[file.value](), indent=2, ensure_ascii=False))
+
+
+def _lake(given: str) -> str:
+    """Return the URL of a lake, of a folder its whole path."""
+    try:
+        folder = Lake.from_url(given).folder if given else None
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--lake") from None
+    return given if folder is None else str(folder)
 
 
 def _show_files(out: Console, files: list[PlannedFile], *, dry_run: bool) -> None:

@@ -16,6 +16,7 @@ from pydantic import BaseModel
 from nightshift.config.document import ConfigError, NoFileError, load
 from nightshift.config.fitting import fit
 from nightshift.config.in_force import ConfigFile, is_removed
+from nightshift.lake.store import Lake
 
 # In a checkout the provider lies in ``plugins/`` beside the project's own ``include/``; installed, it has no project.
 _CHECKOUT = Path(__file__).resolve().parents[3] if Path(__file__).resolve().parents[2].name == "plugins" else None
@@ -43,16 +44,17 @@ def kept_folder() -> Path:
     """Return the folder where the last good configuration is kept: ``NIGHTSHIFT_KEPT``, else ``configuration`` in the
     lake.
 
-    A lake that is no folder is too far away for the parsing of a DAG file; then it is ``nightshift`` in Airflow's home.
+    A lake that is no folder is too far away for the parsing of a DAG file; then, and where ``NIGHTSHIFT_LAKE`` names no
+    lake, it is ``nightshift`` in Airflow's home.
     """
     if value := os.environ.get("NIGHTSHIFT_KEPT"):
         return Path(value)
     try:
-        lake = lake_url().removeprefix("file://")
-    except ConfigError:
-        lake = "://"
-    if "://" not in lake:
-        return Path(lake) / "configuration"
+        lake = Lake.from_url(lake_url()).folder
+    except ValueError:
+        lake = None
+    if lake is not None:
+        return lake / "configuration"
     return Path(os.environ.get("AIRFLOW_HOME") or "~/airflow").expanduser() / "nightshift"
 
 

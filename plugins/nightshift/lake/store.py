@@ -57,6 +57,20 @@ def night_segment(night: str) -> str:
     return f"night={night_of(night)}"
 
 
+def _refuse_unmeant(url: str) -> None:
+    """Refuse what would be a folder of a strange name beside the process, where another place is meant."""
+    if found := re.match(r"""\s|["'$]""", url) or re.search(r"\s$", url):
+        raise ValueError(
+            f"the lake's URL begins or ends with {found[0]!r}: blanks, quotes and variables are taken as they stand; "
+            "write the path or URL alone"
+        )
+    found = re.match(r"([a-z][a-z0-9+.-]*):(?!//)(/?)", url, re.IGNORECASE)
+    scheme = found[1].lower() if found else ""
+    if found and (found[2] or scheme == "file" or scheme in CLOUD_SCHEMES):
+        right = "file:///, or the path alone" if scheme == "file" else f"{scheme}://"
+        raise ValueError(f"the lake's URL begins with {found[0]}, which is a folder of that name here; write {right}")
+
+
 def _local(path: Path) -> str:
     _refuse_ambiguous(str(path.absolute()))
     return path.absolute().as_uri()
@@ -90,19 +104,31 @@ class Lake:
         """Return the lake at ``url``: a local path, ``file://``, ``s3://``, ``gs://``, ``az://`` or ``abfss://``.
 
         :param url: ``s3://my_aws@bucket/prefix`` names the connection ``my_aws``; the name is kept apart from the URL.
-            In ``abfss://container@account.dfs.core.windows.net`` the part before ``@`` is the container, as ever
+            In ``abfss://container@account.dfs.core.windows.net`` the part before ``@`` is the container, as ever. A
+            path that begins with ``~`` is in the home of this process's user
         :param options: keys of the object store
-        :raises ValueError: another scheme, no bucket, a password in the URL (which is not repeated in the message), or
-            a path that the libraries below do not agree on
+        :raises ValueError: another scheme, no bucket, a password in the URL (which is not repeated in the message), a
+            path that the libraries below do not agree on, or something that looks like a URL and is none
         """
         kept = MappingProxyType({key.lower(): str(value) for key, value in (options or {}).items()})
+        _refuse_unmeant(url)
         if "://" not in url:
-            return cls(_local(Path(url).expanduser()), kept)
+            try:
+                return cls(_local(Path(url).expanduser()), kept)
+            except RuntimeError:
+                raise ValueError(
+                    f"the lake cannot be at {url!r}: there is no such home; write the path itself"
+                ) from None
         parts = urlsplit(url)
         if parts.query or parts.fragment:
             raise ValueError(
                 f"the URL of the lake at {parts.scheme}:// has a '?' or '#' in it, which ends its path; choose a path "
                 "without, or give a folder as a plain path"
+            )
+        if parts.scheme == "file" and (host := parts.netloc.rpartition("@")[2]) not in ("", "localhost"):
+            raise ValueError(
+                f"behind file:// in the URL of the lake stands the name of a machine, {host!r}, and only folders of "
+                f"this one can be a lake; write file:///{host}{parts.path}, or the path alone"
             )
         if parts.scheme == "file":
             return cls(_local(Path(unquote(parts.path))), kept)
@@ -127,6 +153,11 @@ class Lake:
         """Whether the lake is a folder of this machine."""
         return self.url.startswith("file://")
 
+    @property
+    def folder(self) -> Path | None:
+        """The folder of this machine that the lake is; ``None`` where it is none."""
+        return Path(unquote(urlsplit(self.url).path)) if self.is_local else None
+
     def objects(self, *path: str) -> ObjectStore:
         """Return the object store rooted at ``path`` under the lake.
 
@@ -134,9 +165,8 @@ class Lake:
         """
         from obstore.store import LocalStore, from_url
 
-        url = "/".join((self.url, *path))
-        if self.is_local:
-            folder = Path(unquote(urlsplit(url).path))
+        if self.folder is not None:
+            folder = self.folder.joinpath(*path)
             try:
                 self._make(folder, path)
             except OSError as error:
@@ -150,7 +180,7 @@ class Lake:
         client: dict[str, Any] = {key: config.pop(key) for key in CLIENT_KEYS & config.keys()}
         if allowed := [value for key, value in self.options.items() if key.endswith("allow_http")]:
             client["allow_http"] = allowed[0].lower() in {"true", "1", "yes"}
-        return from_url(url, config=config or None, client_options=client or None)  # type: ignore[arg-type]
+        return from_url("/".join((self.url, *path)), config=config or None, client_options=client or None)  # type: ignore[arg-type]
 
     def _make(self, folder: Path, path: tuple[str, ...]) -> None:
         """Make a folder of a lake on this machine; who is asked for what, and by whom, is nothing for strangers."""

@@ -117,6 +117,18 @@ def test_only_what_was_chosen_is_there(in_a_project: Path, options: list[str], f
     assert (in_a_project / "config/nightshift/pools.json").exists() is ("tokenflex" in options)
 
 
+def test_a_lake_is_written_as_it_is_meant_or_refused(in_a_project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(in_a_project))
+    refused = init("-s", "flexnet", "--lake", "s3:/bucket/lake")
+    assert refused.exit_code == 2
+    assert "write s3://" in refused.output
+    assert contents(in_a_project) == {}
+    settings = in_a_project / "config/nightshift/airflow.env"
+    for given, written in [("~/lake", f"{in_a_project}/lake"), ("s3://my_aws@bucket/x", "s3://my_aws@bucket/x")]:
+        assert init("-s", "flexnet", "--lake", given).exit_code == 0
+        assert f"NIGHTSHIFT_LAKE={written}\n" in settings.read_text()
+
+
 def test_a_second_run_changes_nothing(in_a_project: Path) -> None:
     init(*everything())
     before = contents(in_a_project)

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from nightshift.flexnet.configuration import FlexNet
-from nightshift.settings import ConfigError, read_section
+from nightshift.lake.store import Lake
+from nightshift.settings import ConfigError, kept_folder, read_section
 
 SOUND = """
 flexnet:
@@ -95,3 +96,26 @@ def test_a_mistake_in_one_section_breaks_no_other(tmp_path: Path) -> None:
 def test_a_missing_file_says_how_to_name_another_folder(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="NIGHTSHIFT_CONFIG"):
         read_section("flexnet", FlexNet, folder=tmp_path / "none")
+
+
+@pytest.mark.parametrize("lake", ["{}/lake", "lake", "file://{}/a%20b", "file://localhost{}/lake", "~/lake"])
+def test_what_was_right_is_kept_in_the_folder_of_the_lake(
+    lake: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("NIGHTSHIFT_KEPT", raising=False)
+    monkeypatch.setenv("NIGHTSHIFT_LAKE", lake.format(tmp_path))
+    folder = Lake.from_url(lake.format(tmp_path)).folder
+    assert folder is not None
+    assert kept_folder() == folder / "configuration"
+
+
+@pytest.mark.parametrize("lake", ["s3://bucket/lake", "file:/srv/lake", "s3:/bucket/lake", "file://data/lake"])
+def test_where_the_lake_is_no_folder_it_is_kept_in_the_home_of_airflow(
+    lake: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NIGHTSHIFT_KEPT", raising=False)
+    monkeypatch.setenv("NIGHTSHIFT_LAKE", lake)
+    monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path))
+    assert kept_folder() == tmp_path / "nightshift"

@@ -47,6 +47,39 @@ def test_what_is_no_lake_is_refused(wrong: str) -> None:
         Lake.from_url(wrong)
 
 
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ("file:/srv/lake", "begins with file:/, .* write file:///, or the path alone"),
+        ("file:lake", "begins with file:"),
+        ("s3:/bucket/lake", "begins with s3:/, which is a folder of that name here; write s3://"),
+        ("S3:bucket", "write s3://"),
+        ("hdfs:/lake", "write hdfs://"),
+        ("file://data/lake", "the name of a machine, 'data', .* write file:///data/lake, or the path alone"),
+        ("file://lake", "write file:///lake"),
+        ("file://ada:hush@nas/lake", "'nas'"),
+        ('"/srv/lake"', "begins or ends with '\"'"),
+        ("$HOME/lake", r"begins or ends with '\$'"),
+        (" /srv/lake", "begins or ends with ' '"),
+        ("/srv/lake\n", r"begins or ends with '\\n'"),
+        ("~nobody-of-that-name/lake", "there is no such home; write the path itself"),
+    ],
+)
+def test_what_would_be_taken_for_another_place_is_refused(wrong: str, told: str) -> None:
+    with pytest.raises(ValueError, match=told) as refused:
+        Lake.from_url(wrong)
+    assert "hush" not in str(refused.value)
+
+
+@pytest.mark.parametrize("given", ["lake", "./lake", "a:b/lake", "data lake's", "file://localhost{}/lake", "~/lake"])
+def test_a_folder_is_the_one_that_is_named(given: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    folder = Lake.from_url(given.format(tmp_path)).folder
+    wanted = given.removeprefix("file://localhost{}/").removeprefix("~/")
+    assert folder == tmp_path / wanted
+
+
 @pytest.mark.parametrize("name", ["lake house", "a#b", "a?b", "100%", "ü 日本", "a+b&c=d;e"])
 async def test_a_folder_of_any_name_holds_a_lake(tmp_path: Path, name: str) -> None:
     from nightshift.lake.spec import PublishSpec
