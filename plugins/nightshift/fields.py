@@ -55,6 +55,10 @@ def whole_number(text: object) -> int | None:
     return int(text) if isinstance(text, str) and _WHOLE.fullmatch(text) else None
 
 
+YEARS = range(1900, 2201)
+"""Of the days that a person may give: beyond, a day more or a time zone is out of what Python and Airflow reckon with."""
+
+
 def night_of(text: str) -> date:
     """Read a day, as the nights of keys and forms are.
 
@@ -71,9 +75,12 @@ def night_of(text: str) -> date:
 
 def _day(text: str) -> str:
     try:
-        return night_of(text).isoformat()
+        day = night_of(text)
     except ValueError:
         raise ValueError("is not a day; give YYYY-MM-DD") from None
+    if day.year not in YEARS:
+        raise ValueError(f"is not a day of the years {YEARS[0]} to {YEARS[-1]}")
+    return text
 
 
 def _name(text: str) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 import sys
 from collections.abc import Callable
 from enum import StrEnum
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -27,7 +27,7 @@ from nightshift.cli.replay import replay
 from nightshift.cli.revoke import revoke
 from nightshift.cli.schema import SCHEMAS
 from nightshift.cli.settle import settle
-from nightshift.cli.terminal import Exit, logs_beside, telling
+from nightshift.cli.terminal import Exit, logs_beside, print_json, telling
 from nightshift.cli.watch import watch
 from nightshift.config.document import ConfigError
 from nightshift.config.scalars import name_problem
@@ -76,6 +76,10 @@ def main() -> None:
 def ended_with(command: Callable[[], object]) -> int:
     """Run a command to its end, and until all that it printed has left; return the exit code."""
     code: object = 0
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            # A sign that the terminal does not have is told by its number; it is no reason to tell nothing.
+            stream.reconfigure(errors="backslashreplace")
     try:
         with telling():
             command()
@@ -162,7 +166,7 @@ def init(
 @app.command()
 def schema(file: Annotated[ConfigFile, typer.Argument(help="Which file.")]) -> None:
     """Print the JSON schema of reports.yaml, promotions.yaml or notify.yaml, for editors."""
-    print(json.dumps(SCHEMAS[file.value](), indent=2, ensure_ascii=False))
+    print_json(SCHEMAS[file.value]())
 
 
 def _lake(given: str) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.text import Text
 
-from nightshift.cli.terminal import AsJson, Exit, night_option, out, print_json, print_rows, styled, telling
+from nightshift.cli.terminal import AsJson, Exit, can_show, night_option, out, print_json, print_rows, styled, telling
 from nightshift.known_secrets import hide
 
 if TYPE_CHECKING:
@@ -21,16 +21,17 @@ nights = typer.Typer(help="Reports by nights, as the lake proves them.")
 COUNT = 14
 LATE = "late"
 _LOOKS = {
-    "published": ("■", "green"),
-    "rebuilt": ("▣", "green"),
-    "empty": ("□", "green"),
-    LATE: ("L", "red"),
-    "failed": ("✗", "red"),
-    "drifted": ("≠", "red"),
-    "unsound": ("!", "red"),
-    "unproven": ("?", "yellow"),
-    "never": ("·", "dim"),
+    "published": ("■", "#", "green"),
+    "rebuilt": ("▣", "R", "green"),
+    "empty": ("□", "0", "green"),
+    LATE: ("L", "L", "red"),
+    "failed": ("✗", "x", "red"),
+    "drifted": ("≠", "~", "red"),
+    "unsound": ("!", "!", "red"),
+    "unproven": ("?", "?", "yellow"),
+    "never": ("·", ".", "dim"),
 }
+"""State → its sign, one that every terminal has, and its colour."""
 
 
 @nights.callback(invoke_without_command=True)
@@ -181,17 +182,19 @@ def _sections(chosen: Sequence[str] | None) -> tuple[Mapping[str, Source], list[
 
 
 def _print(shown: Sequence[str], rows: Sequence[_Row]) -> None:
+    has_signs = can_show("".join(sign for sign, _, _ in _LOOKS.values()))
+    looks_of = {state: (sign if has_signs else plain, colour) for state, (sign, plain, colour) in _LOOKS.items()}
     head = ["report", *_heads(shown), "rows of the newest", "usual"]
     lines = []
     for row in rows:
         newest = row.newest
         usual = "" if newest.usual is None else f"{newest.usual:.0f}"
-        looks = [Text(*_LOOKS[state]) for state in row.states]
+        looks = [Text(*looks_of[state]) for state in row.states]
         lines.append([row.name, *looks, "" if newest.rows is None else newest.rows, usual])
     print_rows(head, lines)
     seen = {state for row in rows for state in row.states}
     out().print(
-        Text("  ").join(Text(f"{look} {state}", style) for state, (look, style) in _LOOKS.items() if state in seen)
+        Text("  ").join(Text(f"{look} {state}", style) for state, (look, style) in looks_of.items() if state in seen)
     )
     for row in rows:
         if row.report.trouble:

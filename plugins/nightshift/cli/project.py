@@ -15,10 +15,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from nightshift.cli.schema import SCHEMAS
-from nightshift.config.document import ConfigError, Document, load
+from nightshift.config.document import ConfigError, Document, load, read
 from nightshift.config.promotions import Application
 from nightshift.config.reports import POOL_SLOTS, model_of
 from nightshift.settings import PROMOTIONS, REPORTS
@@ -31,8 +29,9 @@ _OF_THE_PROJECT = ("AIRFLOW__CORE__LOAD_EXAMPLES", "AIRFLOW__CORE__DAGS_ARE_PAUS
 """Settings that are a project's own, whatever ours are."""
 POOLS = "pools.json"
 _WRITTEN = ".init.json"
-_NOTHING = "{}\n"
+_EMPTY = "{}\n"
 """What a file says that has no section."""
+_NOTHING = re.compile(r"^(?:\{\s*\}|null|~)[ \t]*$", re.MULTILINE)
 _PACKAGE = Path(__file__).resolve().parents[1]
 _HEADS = {
     REPORTS: "# Which reports Nightshift brings home every night: a section a source.\n",
@@ -173,7 +172,7 @@ class Project:
         for file in files:
             if file.fate in WRITES:
                 file.path.parent.mkdir(parents=True, exist_ok=True)
-                file.path.write_text(file.text, encoding="utf-8")
+                file.path.write_text(file.text, encoding="utf-8", newline="")
             if file.fate is not Fate.KEPT:
                 noted[self._label(file.path)] = _digest(file.text)
         (self.config / _WRITTEN).write_text(_json(noted), encoding="utf-8")
@@ -181,19 +180,30 @@ class Project:
     def _configuration(self, name: str, starters: Mapping[str, str]) -> PlannedFile:
         """Plan a YAML file: sections are put at its end, and nothing that stands there is touched."""
         path = self.config / name
-        before = path.read_text(encoding="utf-8") if path.exists() else None
-        document = load(path) if before is not None else Document(path)
+        document = load(path) if path.exists() else Document(path)
         if document.mistakes:
             raise ConfigError("\n".join(one for told in document.mistakes.values() for one in told))
-        added = "\n".join(text for section, text in starters.items() if section not in document.sections)
+        before = path.read_bytes().decode() if path.exists() else None
+        missing = [section for section in starters if section not in document.sections]
+        added = "\n".join(starters[section] for section in missing)
         if before is None:
             head = f"# yaml-language-server: $schema={Path(name).stem}.schema.json\n{_HEADS[name]}\n"
-            nothing = f"{head}{_NOTHING}" if name == REPORTS else ""
+            nothing = f"{head}{_EMPTY}" if name == REPORTS else ""
             return PlannedFile(path, f"{head}{added}" if added else nothing, None, Fate.NEW)
         if not added:
             return PlannedFile(path, before, before, Fate.SAME)
-        there = before.rstrip().removesuffix(_NOTHING.rstrip()).rstrip() if not document.sections else before.rstrip()
-        return PlannedFile(path, f"{there}\n\n{added}", before, Fate.EXTENDED)
+        # "{}" says that there is nothing; with a section behind it the file would be no YAML.
+        kept = before if document.sections else _NOTHING.sub("", before, count=1)
+        text = f"{kept.rstrip()}\n\n{added}".lstrip("\r\n")
+        text = re.sub(r"\r?\n", "\r\n", text) if "\r\n" in before else text
+        planned = PlannedFile(path, text, before, Fate.EXTENDED)
+        after = _document_of(planned)
+        if after.mistakes or after.sections != [*document.sections, *missing]:
+            raise ConfigError(
+                f"{path}: {', '.join(missing)} cannot be put at its end as it stands. Nothing was changed. Write its "
+                "sections one below the other, each with its name in the first column, and run it again."
+            )
+        return planned
 
     def _derived(self, name: str | Path, text: str) -> PlannedFile:
         """Plan a file that follows from the version of Nightshift and from the configuration."""
@@ -235,7 +245,7 @@ def starter(room: str) -> str:
 
 
 def _begun_with(room: str) -> Any:
-    (section,) = yaml.safe_load(starter(room)).values()
+    (section,) = read(_PACKAGE / room / "starter.yaml", starter(room)).values.values()
     return section or {}
 
 
@@ -248,9 +258,15 @@ def _templates() -> Path:
     return _PACKAGE / "cli" / "dags" if _packed() else _PACKAGE.parents[1] / "dags"
 
 
+def _document_of(file: PlannedFile) -> Document:
+    try:
+        return read(file.path, file.text.removeprefix("\ufeff")) if file.text.strip() else Document(file.path)
+    except ConfigError:
+        return Document(file.path)
+
+
 def _sections(file: PlannedFile) -> dict[str, Mapping[str, Any]]:
-    found = yaml.safe_load(file.text) or {}
-    sections = {str(name): one or {} for name, one in found.items()}
+    sections = {name: one or {} for name, one in _document_of(file).values.items()}
     return {name: one for name, one in sections.items() if isinstance(one, Mapping) and "removed" not in one}
 
 

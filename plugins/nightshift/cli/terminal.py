@@ -23,6 +23,7 @@ from rich.text import Text
 
 from nightshift.config.document import ConfigError
 from nightshift.errors import VendorError
+from nightshift.fields import YEARS
 from nightshift.lake.errors import LakeError
 from nightshift.redaction import redact
 
@@ -58,6 +59,15 @@ def out() -> Console:
 def err() -> Console:
     """Return the terminal that is for people alone: progress, and what went wrong."""
     return Console(stderr=True, highlight=False, markup=False)
+
+
+def can_show(text: str) -> bool:
+    """Say whether the place that results go to has all signs of a text."""
+    try:
+        text.encode(sys.stdout.encoding or "ascii")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def plain(value: object) -> str:
@@ -160,9 +170,12 @@ def night_option(text: str | None) -> date | None:
     if text is None:
         return None
     try:
-        return date.fromisoformat(text)
+        night = date.fromisoformat(text)
     except ValueError:
         raise typer.BadParameter(f"{text!r} is no night; give YYYY-MM-DD") from None
+    if night.year not in YEARS:
+        raise typer.BadParameter(f"{text!r} is no night of the years {YEARS[0]} to {YEARS[-1]}")
+    return night
 
 
 def _last_line(error: Exception) -> str:

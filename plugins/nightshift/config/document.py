@@ -109,7 +109,7 @@ def load(path: Path) -> Document:
     :raises ConfigError: it cannot be read, is empty, or has nothing that could be told apart as a section
     """
     try:
-        return _read(path)
+        return read(path, _text_of(path))
     except ConfigError:
         raise
     except Exception as error:
@@ -121,8 +121,11 @@ def load(path: Path) -> Document:
         ) from error
 
 
-def _read(path: Path) -> Document:
-    text = _text_of(path)
+def read(path: Path, text: str) -> Document:
+    """Read a text as what a file says.
+
+    :raises ConfigError: it is empty, or has nothing that could be told apart as a section
+    """
     document = Document(path)
     try:
         root = _compose(text)

@@ -42,7 +42,7 @@ class Channel(Section):
     recipients: Annotated[tuple[Text, ...], once("recipient")] = ()
     notifier: Text | None = None
     arguments: dict[Text, Json] = Field(default_factory=dict)
-    about: Annotated[tuple[Topic, ...], once("topic")] = TOPICS
+    about: Annotated[tuple[Topic, ...], once("topic"), Field(min_length=1)] = TOPICS
 
     @property
     def connection_id(self) -> str:

@@ -26,6 +26,8 @@ from nightshift.sources import SOURCES, VENDORS
 
 ANY = "*"
 """Stands for the reports of a source that nobody knows, because its section has a mistake, which is told for itself."""
+FIRST_TASK = "night"
+"""The task that every nightly DAG begins with; each report is a task group beside it."""
 POOL_SLOTS = 50
 """Slots that a pool gets which is made for a source; Token Flex queues 50 exports."""
 
@@ -125,6 +127,11 @@ class Source(Section):
     @model_validator(mode="after")
     def _listed_once(self) -> Self:
         refuse_twice("report", (report.name for report in self.listed), "a table has one report")
+        if FIRST_TASK in self.branches:
+            raise ValueError(
+                f"{FIRST_TASK!r} is the name of the first task of the DAG, and a report is a task group beside it; give "
+                "the report another name"
+            )
         return self
 
     @model_validator(mode="after")

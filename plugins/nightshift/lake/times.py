@@ -91,11 +91,15 @@ def epoch_ms(values: pa.Array, kind: str) -> pa.Array:
 
 
 def local_days(stamps: pa.Array, zone: str) -> pa.Array:
-    """Return the day of each moment in a zone."""
+    """Return the day of each moment in a zone, also in one that Arrow does not find on this machine."""
     stamps = stamps.cast(STAMP)
     known = None if zone == "UTC" else _between(stamps, *_ARROW_KNOWS)
-    local = pc.local_timestamp(stamps.cast(pa.timestamp("us", zone)))
-    found = pc.floor_temporal(local, unit="day").cast(pa.date32())
+    try:
+        local = pc.local_timestamp(stamps.cast(pa.timestamp("us", zone)))
+        found = pc.floor_temporal(local, unit="day").cast(pa.date32())
+    except pa.ArrowInvalid:
+        # Arrow looks for zones in the system alone, Python in tzdata of PyPI as well.
+        found, known = pa.nulls(len(stamps), pa.date32()), pa.array([False] * len(stamps), pa.bool_())
     if known is None:
         return found
     where, clock = ZoneInfo(zone), []

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pendulum
 from airflow.sdk import DAG
 
-from nightshift.config.reports import source_in_force
+from nightshift.config.reports import FIRST_TASK, source_in_force
 from nightshift.nights.night import NightOperator, night_form
 from nightshift.nights.publish import PublishNightOperator
 from nightshift.nights.ready import waiting_for
@@ -66,7 +66,7 @@ def nightly_dag(room: str, *, doc_md: str | None) -> DAG | None:
 def night_task(source: Source) -> NightOperator:
     """Declare the first task of the DAG; its branches are the task groups, named as the reports."""
     return NightOperator(
-        task_id="night",
+        task_id=FIRST_TASK,
         # The pool is for what talks to the vendor: in one that is full, or that nobody has made, no night would begin.
         pool="default_pool",
         pool_of_reports=source.pool,

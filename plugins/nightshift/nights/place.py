@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Asset, BaseHook
@@ -61,38 +63,46 @@ def _lake(options: dict[str, str] | None = None) -> Lake:
         ) from None
 
 
+_NOT_TAKEN = {
+    "aws": ("role_arn", "profile_name", "session_kwargs"),
+    "google_cloud_platform": ("credential_config_file", "key_secret_name", "impersonation_chain"),
+    "wasb": ("connection_string", "managed_identity_client_id", "workload_identity_tenant_id"),
+}
+"""Extras by which Airflow's hooks sign in, and the library of the store does not: another identity would be taken."""
+_ALIKE = {"s3": "aws", "adls": "wasb", "azure": "wasb"}
+
+
 def store_options(connection: Any) -> dict[str, str]:
     """Return an Airflow connection as options of the object store.
 
-    :param connection: a connection of the type ``aws`` (login, password, extras ``region_name``, ``endpoint_url``,
-        ``aws_session_token``), ``google_cloud_platform`` (extra ``key_path`` or ``keyfile_dict``) or ``wasb`` (login =
-        account, password = key)
-    :raises Rejected: a connection of another type
+    :param connection: a connection of the type ``aws`` (login, password, extras ``region_name``, ``endpoint_url`` or
+        that of ``service_config.s3``, ``aws_session_token``), ``google_cloud_platform`` (extra ``key_path`` or
+        ``keyfile_dict``, ``is_anonymous``) or ``wasb`` (login = account, password = key or extra ``sas_token``; with
+        extra ``tenant_id`` login = client id, password = its secret, host = account)
+    :raises Rejected: a connection of another type, or one that signs in by what the store's library does not take
     """
     extra = connection.extra_dejson
-    match connection.conn_type:
-        case "aws" | "s3":
-            endpoint = extra.get("endpoint_url") or (
-                connection.host if connection.host and "://" in connection.host else None
-            )
-            found = {
-                "aws_access_key_id": connection.login or extra.get("aws_access_key_id"),
-                "aws_secret_access_key": connection.password or extra.get("aws_secret_access_key"),
-                "aws_session_token": extra.get("aws_session_token"),
-                "aws_region": extra.get("region_name"),
-                "aws_endpoint": endpoint,
-                "aws_allow_http": "true" if endpoint and endpoint.startswith("http://") else None,
-            }
+    kind = _ALIKE.get(connection.conn_type, connection.conn_type)
+    if unknown := [name for name in _NOT_TAKEN.get(kind, ()) if _said(extra, name)]:
+        raise Rejected(
+            f"the connection {connection.conn_id!r} of the lake signs in by {unknown[0]}, which the object store's "
+            "library does not take",
+            vendor="lake",
+            advice="Give keys in the connection, or give the workers that identity itself and name no connection in "
+            "NIGHTSHIFT_LAKE: the library then takes that of the environment, the machine or the pod.",
+        )
+    match kind:
+        case "aws":
+            found = _aws(connection, extra)
         case "google_cloud_platform":
+            key = extra.get("keyfile_dict")
             found = {
                 "google_service_account": extra.get("key_path"),
-                "google_service_account_key": extra.get("keyfile_dict"),
+                "google_service_account_key": json.dumps(key) if isinstance(key, dict) else key,
+                "google_skip_signature": "true" if extra.get("is_anonymous") else None,
             }
-        case "wasb" | "adls" | "azure":
-            found = {
-                "azure_storage_account_name": connection.login or connection.host,
-                "azure_storage_account_key": connection.password,
-            }
+        case "wasb":
+            found = _azure(connection, extra)
         case other:
             raise Rejected(
                 f"the connection {connection.conn_id!r} of the lake is of the type {other!r}",
@@ -101,3 +111,40 @@ def store_options(connection: Any) -> dict[str, str]:
                 "and the standard environment.",
             )
     return {name: str(value) for name, value in found.items() if value}
+
+
+def _said(extra: Mapping[str, Any], name: str) -> Any:
+    """Return an extra, also as older versions of the providers have written it: ``extra__wasb__tenant_id``."""
+    return extra.get(name) or next((value for key, value in extra.items() if key.endswith(f"__{name}")), None)
+
+
+def _aws(connection: Any, extra: Mapping[str, Any]) -> dict[str, Any]:
+    services = extra.get("service_config")
+    of_s3 = services.get("s3") if isinstance(services, Mapping) else None
+    host = connection.host if connection.host and "://" in connection.host else None
+    endpoint = (of_s3.get("endpoint_url") if isinstance(of_s3, Mapping) else None) or extra.get("endpoint_url") or host
+    return {
+        "aws_access_key_id": connection.login or extra.get("aws_access_key_id"),
+        "aws_secret_access_key": connection.password or extra.get("aws_secret_access_key"),
+        "aws_session_token": extra.get("aws_session_token"),
+        "aws_region": extra.get("region_name"),
+        "aws_endpoint": endpoint,
+        "aws_allow_http": "true" if endpoint and endpoint.lower().startswith("http://") else None,
+    }
+
+
+def _azure(connection: Any, extra: Mapping[str, Any]) -> dict[str, Any]:
+    host = (connection.host or "").rpartition("://")[2].partition("/")[0].partition(".")[0]
+    if tenant := _said(extra, "tenant_id"):
+        return {
+            "azure_storage_account_name": host,
+            "azure_storage_tenant_id": tenant,
+            "azure_storage_client_id": connection.login,
+            "azure_storage_client_secret": connection.password,
+        }
+    return {
+        "azure_storage_account_name": connection.login or host,
+        "azure_storage_account_key": connection.password or _said(extra, "shared_access_key"),
+        # Airflow takes it as a URL, too.
+        "azure_storage_sas_token": str(_said(extra, "sas_token") or "").rpartition("?")[2],
+    }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from nightshift.cli.app import app
 from nightshift.cli.doctor.finding import Level
 from nightshift.cli.doctor.here import settings
 from nightshift.cli.project import Fate, Project, starter
+from nightshift.config.document import load
 from nightshift.config.promotions import Application, read_applications
 from nightshift.config.reports import model_of
 from nightshift.configuration import all_mistakes
@@ -127,6 +129,56 @@ def test_a_lake_is_written_as_it_is_meant_or_refused(in_a_project: Path, monkeyp
     for given, written in [("~/lake", f"{in_a_project}/lake"), ("s3://my_aws@bucket/x", "s3://my_aws@bucket/x")]:
         assert init("-s", "flexnet", "--lake", given).exit_code == 0
         assert f"NIGHTSHIFT_LAKE={written}\n" in settings.read_text()
+
+
+def test_names_are_those_that_were_written(in_a_project: Path) -> None:
+    config = in_a_project / "config/nightshift"
+    config.mkdir(parents=True)
+    (config / "reports.yaml").write_text(
+        "flexnet: {connection: 007, pool: 1_0, reports: [{name: a}]}\nexago: {connection: 0x10, pool: on}\n"
+    )
+    done = init()
+    assert "airflow connections add 007 " in done.stdout
+    assert "airflow connections add 0x10 " in done.stdout
+    assert list(json.loads((config / "pools.json").read_text())) == ["1_0", "on"]
+
+
+@pytest.mark.parametrize(
+    ("before", "begins"),
+    [
+        (b"{}\n", b"# "),
+        (b"# nothing yet\n{}\n", b"# nothing yet\n"),
+        (
+            b"\xef\xbb\xbfflexnet:\r\n  reports: [{name: a}]\r\n",
+            b"\xef\xbb\xbfflexnet:\r\n  reports: [{name: a}]\r\n\r\n",
+        ),
+    ],
+)
+def test_a_source_is_put_behind_what_is_there_with_its_line_ends(
+    in_a_project: Path, before: bytes, begins: bytes
+) -> None:
+    file = in_a_project / "config/nightshift/reports.yaml"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(before)
+    assert init("-s", "exago").exit_code == 0
+    after = file.read_bytes()
+    assert after.startswith(begins)
+    assert after.count(b"\n") == after.count(b"\r\n") or b"\r" not in before
+    assert all_mistakes(file.parent) == []
+    assert "exago" in load(file).sections
+    assert init("-s", "exago").exit_code == 0
+    assert file.read_bytes() == after
+
+
+@pytest.mark.parametrize("before", ["{flexnet: {reports: [{name: a}]}}\n", "flexnet: {reports: [{name: a}]}\n...\n"])
+def test_where_no_source_can_be_put_behind_nothing_is_changed(in_a_project: Path, before: str) -> None:
+    file = in_a_project / "config/nightshift/reports.yaml"
+    file.parent.mkdir(parents=True)
+    file.write_text(before)
+    done = init("-s", "exago")
+    assert done.exit_code == 1
+    assert "exago cannot be put at its end as it stands. Nothing was changed." in done.output
+    assert contents(in_a_project) == {"config/nightshift/reports.yaml": before}
 
 
 def test_a_second_run_changes_nothing(in_a_project: Path) -> None:

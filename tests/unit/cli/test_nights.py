@@ -165,3 +165,11 @@ def test_a_lake_that_cannot_be_read_is_told_in_a_sentence(run: Run, monkeypatch:
     found = run("nights")
     assert found.exit_code == 3
     assert found.stderr.startswith("nightshift: NIGHTSHIFT_LAKE: a lake cannot be at ftp://")
+
+
+@pytest.mark.parametrize("until", ["0001-01-05", "9999-12-31"])
+def test_a_night_that_nothing_can_reckon_with_is_no_night(run: Run, until: str) -> None:
+    for words in (("nights", "--until", until), ("replay", "flexnet/entitlement", "--from", until)):
+        refused = run(*words)
+        assert refused.exit_code == 2
+        assert "is no night of the years 1900 to 2200" in refused.output

@@ -14,11 +14,13 @@ import pytest
 import typer
 
 from nightshift.cli.app import ended_with
+from nightshift.cli.schema import SCHEMAS
 from nightshift.cli.terminal import CannotTell, Exit, plain, telling
 from nightshift.config.document import ConfigError
 from nightshift.known_secrets import remember
 from nightshift.lake.errors import UnfitStore
 from nightshift.lake.store import Lake
+from tests.published import publish_night
 from tests.unit.cli.conftest import Run
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -38,6 +40,17 @@ def test_the_process_ends_with_the_code_of_the_command_and_all_that_it_printed()
     assert (schema.returncode, schema.stdout.rstrip()[-1]) == (0, "}")
     assert process("config", "check", "/nowhere").returncode == Exit.WRONG
     assert process("no-such-command").returncode == 2
+
+
+def test_a_terminal_without_our_signs_gets_others(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    publish_night(lake, "flexnet/entitlement", "2026-11-20")
+    monkeypatch.setenv("PYTHONIOENCODING", "latin-1")
+    shown = process("nights", "-n", "2", "--until", "2026-11-20")
+    assert shown.returncode == Exit.FINE, shown.stderr
+    assert "# published  . never" in shown.stdout
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    schema = process("schema", "reports").stdout
+    assert json.loads(schema[schema.index("{\n") :]) == SCHEMAS["reports"]()
 
 
 def test_a_reader_that_has_seen_enough_is_no_error_to_be_told() -> None:

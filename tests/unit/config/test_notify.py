@@ -56,6 +56,7 @@ slack:
         ("a: {to: teams, connection: x, arguments: {b: c}}", "needs no notifier and no arguments"),
         ("a: {to: notifier, notifier: a.B, arguments: {token: abcdef}}", "a.arguments.token"),
         ("a: {to: teams, connection: x, about: [night]}", "did you mean 'nights'"),
+        ("a: {to: teams, connection: x, about: []}", "a.about: must have at least 1"),
         ("a b: {to: teams, connection: x}", "a name has letters, digits"),
     ],
 )

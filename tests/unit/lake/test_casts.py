@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from importlib.resources import as_file, files
+from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
+from zoneinfo import TZPATH, ZoneInfo, reset_tzpath
 
 import msgspec
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -177,6 +181,23 @@ def test_the_day_of_a_moment_is_that_of_its_zone_in_every_year(zone: str) -> Non
     ]
     days = local_days(pa.array(moments, pa.timestamp("us", "UTC")), zone).to_pylist()
     assert days == [moment.astimezone(ZoneInfo(zone)).date() for moment in moments]
+
+
+def test_a_zone_that_arrow_does_not_find_is_read_by_the_value(tmp_path: Path) -> None:
+    """As US/Pacific, where the system has no old names and tzdata of PyPI has."""
+    (tmp_path / "Acme").mkdir()
+    with as_file(files("tzdata") / "zoneinfo" / "America" / "Los_Angeles") as zone:
+        shutil.copy(zone, tmp_path / "Acme" / "Pacific")
+    reset_tzpath([str(tmp_path), *TZPATH])
+    try:
+        stamps = pa.array([datetime(2026, 7, 1, 6, 30, tzinfo=UTC), None], pa.timestamp("us", "UTC"))
+        with pytest.raises(pa.ArrowInvalid):
+            pc.local_timestamp(stamps.cast(pa.timestamp("us", "Acme/Pacific")))
+        assert local_days(stamps, "Acme/Pacific").to_pylist() == [date(2026, 6, 30), None]
+        found = from_text(pa.array(["2026-06-30T23:30:00"]), "timestamp", "Acme/Pacific", False)
+        assert local_days(found, "Acme/Pacific").to_pylist() == [date(2026, 6, 30)]
+    finally:
+        reset_tzpath()
 
 
 def both(texts: Sequence[str | None], kind: str, zone: str) -> tuple[list[Any] | Misfit, list[Any] | Misfit]:
