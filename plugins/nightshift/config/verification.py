@@ -109,7 +109,8 @@ class NextNight(Section):
     some hours after that. The lake is asked, not an event. A later night counts as well, as long as it is in time.
 
     :param reports: the reports, each ``<source>/<report>``, all for the same night
-    :param within: time after the deployment by which they have to be there, ``1d`` to ``60d``
+    :param within: time by which they have to be there, ``1d`` to ``60d``, counted from when that first night is over and
+        the ``settle_hours`` of its sources have passed, which is one to three days after the deployment
     :param every: time from one look into the lake to the next, ``10s`` to ``1d``
     """
 

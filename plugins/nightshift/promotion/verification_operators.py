@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
 import msgspec
 from airflow.sdk import BaseOperator
@@ -22,12 +21,13 @@ from nightshift.promotion.deployed import Deployed, Place, deployed_by, overtake
 from nightshift.promotion.job_operators import PromotionUtilityOperator
 from nightshift.promotion.record import StepKind, StepState, Verdict, VerdictWord, now
 from nightshift.promotion.recorder import StepRecorder, run_now
-from nightshift.promotion.rules.next_night import first_night, judged, next_look, nights_over
+from nightshift.promotion.rules.next_night import first_night, judged, last_look, next_look, nights_over
 from nightshift.retries import VendorRetryPolicy
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from nightshift.config.reports import Source
     from nightshift.config.verification import NextNight, Probe
     from nightshift.jobs.operators import Ended
     from nightshift.promotion.terms import Terms
@@ -236,9 +236,11 @@ class NextNightOperator(VerificationOperator):
         """Look into the lake, at each night that is over."""
         from nightshift.promotion.reports_seen import seen
 
-        zones = {report: _zone_of(report) for report in self.next_night.reports}
-        first, at = first_night(here.since, zones.values()), datetime.now(UTC)
-        last, lake = here.since + self.next_night.within, lake_of_this_deployment()
+        sources = {report: _source_of(report) for report in self.next_night.reports}
+        zones = {report: source.zone for report, source in sources.items()}
+        first, at, lake = first_night(here.since, zones.values()), datetime.now(UTC), lake_of_this_deployment()
+        settled = [(source.zone, timedelta(hours=source.settle_hours)) for source in sources.values()]
+        last = last_look(first, settled, self.next_night.within)
         nights = nights_over(first, zones.values(), at)
         night, words, reports = await asyncio.to_thread(
             judged, nights, lambda one: seen(lake, self.next_night.reports, one), zones
@@ -252,8 +254,8 @@ class NextNightOperator(VerificationOperator):
         return Observation(None, words, again=next_look(first, zones.values(), at, self.next_night.every, last))
 
 
-def _zone_of(report: str) -> ZoneInfo:
-    """Return the time zone in which the nights of a report begin.
+def _source_of(report: str) -> Source:
+    """Return the source of a report, which says when its nights begin and when they are fetched.
 
     :raises Rejected: its source is not configured any more
     """
@@ -265,7 +267,7 @@ def _zone_of(report: str) -> ZoneInfo:
             f"reports.yaml has no {report.partition('/')[0]} any more, so nobody knows when a night of {report} begins",
             advice="Nothing was verified. Put the source back, then clear this task.",
         )
-    return source.zone
+    return source
 
 
 class UtilityVerificationOperator(PromotionUtilityOperator):

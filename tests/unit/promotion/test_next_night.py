@@ -93,6 +93,15 @@ def test_a_night_that_is_not_over_is_waited_for_until_it_is(waiting: Callable[..
     assert moment(run) >= begin_of(first_of(-1), BERLIN)
 
 
+def test_its_time_begins_when_the_night_can_be_there(waiting: Callable[..., Run]) -> None:
+    """That night began almost a day after the deployment, and ended this midnight: ``within`` is not over yet."""
+    run = waiting(2, within="1d", after=timedelta(minutes=5))
+    assert run.do(CHECK).state == "deferred"
+    publish(run, first_of(1))
+    assert run.resume(CHECK, None).state == "success"
+    assert [one.word for one in run.record.verdicts] == [VerdictWord.VERIFIED]
+
+
 def test_past_its_time_it_does_not_hold(waiting: Callable[..., Run]) -> None:
     run = waiting(4, within="2d")
     publish(run, first_of(4), REPORTS[0])

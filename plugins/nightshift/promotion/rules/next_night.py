@@ -61,6 +61,16 @@ def _zones(zones: Mapping[str, ZoneInfo]) -> str:
     return ", ".join(sorted({zone.key for zone in zones.values()}))
 
 
+def last_look(first: date, settled: Iterable[tuple[ZoneInfo, timedelta]], within: timedelta) -> datetime:
+    """Return by when the first night has to be there: so long after all of its reports can be fetched.
+
+    Counted from the deployment, the time would be over before the night is: that ends one to two days later.
+
+    :param settled: time zone of the nights of each report, and how long after a night's end it is fetched
+    """
+    return max(end_of(first, zone) + hours for zone, hours in settled) + within
+
+
 def next_look(first: date, zones: Iterable[ZoneInfo], at: datetime, every: timedelta, last: datetime) -> datetime:
     """Return when to look into the lake next: not before the first night is over, and once more at the very end."""
     over = max(end_of(first, zone) for zone in zones)

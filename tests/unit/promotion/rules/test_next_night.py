@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from nightshift.promotion.record import ReportSeen
-from nightshift.promotion.rules.next_night import first_night, judged, next_look, nights_over
+from nightshift.promotion.rules.next_night import first_night, judged, last_look, next_look, nights_over
 
 ZONE = {name: ZoneInfo(name) for name in ("UTC", "Europe/Berlin", "America/New_York", "Pacific/Apia", "Africa/Cairo")}
 
@@ -93,3 +93,17 @@ def test_nobody_looks_before_the_night_is_over_and_once_more_at_the_end() -> Non
     assert next_look(first, zones, over - timedelta(hours=30), every, last) == over
     assert next_look(first, zones, over + every, every, last) == over + 2 * every
     assert next_look(first, zones, last - timedelta(minutes=1), every, last) == last
+
+
+@pytest.mark.parametrize("hour", range(24))
+@pytest.mark.parametrize("settles", [0, 4, 24])
+def test_whenever_something_is_deployed_its_first_night_can_be_there_in_time(hour: int, settles: int) -> None:
+    berlin, day = ZONE["Europe/Berlin"], timedelta(days=1)
+    first = first_night(datetime(2026, 11, 17, hour, 30, tzinfo=berlin), [berlin])
+    fetched = datetime(2026, 11, 19, tzinfo=berlin) + timedelta(hours=settles)
+    assert last_look(first, [(berlin, timedelta(hours=settles))], day) == fetched + day
+
+
+def test_the_time_of_all_reports_is_that_of_the_one_that_can_be_there_last() -> None:
+    settled = [(ZONE["UTC"], timedelta(hours=6)), (ZONE["America/New_York"], timedelta(hours=2))]
+    assert last_look(date(2026, 11, 29), settled, timedelta(days=2)) == datetime(2026, 12, 2, 7, tzinfo=UTC)
