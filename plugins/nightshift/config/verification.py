@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from nightshift.config.json_path import parts_of
+from nightshift.config.placeholders import check_placeholders
 from nightshift.config.report_names import ReportName
 from nightshift.config.reports import Section
 from nightshift.config.scalars import Duration, Json, Text, Word, between, lasting
@@ -27,6 +28,8 @@ def _path(given: str) -> str:
 def _scalar(given: Any) -> Any:
     if given is not None and not isinstance(given, str | int | float | bool):
         raise ValueError("must be one value: a text, a number, true, false or null")
+    if isinstance(given, str):
+        check_placeholders(given)
     return given
 
 
@@ -45,9 +48,10 @@ class Probe(Section):
     :param connection: id of an Airflow connection
     :param path: path under the connection's host; may have a query
     :param status: HTTP status of the answer
-    :param expect: path into the JSON answer → the value there, such as ``$.version: ${version}``. ``${version}`` stands
-        for the name of the version that was deployed, ``${version_id}`` for its id. Text, number and switch are told
-        apart; quotes make a text
+    :param expect: path into the JSON answer → the value there, such as ``$.version: ${version}`` or ``v${version}``.
+        ``${version}`` stands for the name of the version that was deployed, ``${version_id}`` for its id, a number where
+        it is the whole value. ``$$`` is a ``$`` before such a name. Text, number and switch are told apart; quotes make
+        a text
     :param tries: how often it is asked before it counts as failed, 1 to 1000
     :param every: time from one try to the next, ``1s`` to ``1d``
     :param timeout: time that one try may take, ``1s`` to ``2m``

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from nightshift.config.json_path import parts_of, value_at
+from nightshift.config.placeholders import filled
+from nightshift.errors import Rejected
 from nightshift.known_secrets import HIDDEN
 from nightshift.redaction import redact, redact_words
 
@@ -24,6 +26,7 @@ def judged(probe: Probe, version: Version, status: int, answer: Any) -> tuple[bo
     :param version: the version that was deployed
     :param status: HTTP status of the answer
     :param answer: its JSON; not looked at where the probe expects nothing of it
+    :raises Rejected: what has to be there is not known
     """
     if status != probe.status:
         return False, f"status {status} instead of {probe.status}"
@@ -33,12 +36,20 @@ def judged(probe: Probe, version: Version, status: int, answer: Any) -> tuple[bo
 
 
 def expected(probe: Probe, version: Version) -> Mapping[str, Any]:
-    """Return path → the value that has to be there, for a version."""
-    known = {"${version}": version.name, "${version_id}": version.id}
-    return {
-        path: known[wanted] if isinstance(wanted, str) and wanted in known else wanted
-        for path, wanted in probe.expect.items()
-    }
+    """Return path → the value that has to be there, for a version.
+
+    :raises Rejected: the name of the version is expected, and FlexDeploy has told none
+    """
+    known = {"version_id": version.id} if version.name is None else {"version_id": version.id, "version": version.name}
+    try:
+        return {
+            path: filled(wanted, known) if isinstance(wanted, str) else wanted for path, wanted in probe.expect.items()
+        }
+    except KeyError:
+        raise Rejected(
+            f"the probe {probe.name} expects ${{version}}, and FlexDeploy has told no name of {version}",
+            advice="Nothing was verified. Expect ${version_id} in promotions.yaml, then clear this task.",
+        ) from None
 
 
 def _compared(path: str, wanted: Any, answer: Any) -> tuple[bool, str]:

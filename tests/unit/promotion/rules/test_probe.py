@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 
 from nightshift.config.verification import Probe
+from nightshift.errors import Rejected
+from nightshift.promotion.record import Version
 from nightshift.promotion.rules.probe import expected, judged
 from tests.unit.promotion.records import NEW
 
@@ -73,6 +75,27 @@ def test_what_was_seen_is_told_but_no_secret(expect: dict[str, Any], words: str)
     assert judged(probe(expect), NEW, 200, ANSWER) == (False, words)
 
 
-def test_only_a_whole_value_stands_for_the_version() -> None:
-    found = expected(probe({"a": "${version}", "b": "v${version}", "c": "${version_id}"}), NEW)
-    assert found == {"a": "1.0.2", "b": "v${version}", "c": 40001}
+@pytest.mark.parametrize(
+    ("text", "stands_for"),
+    [
+        ("${version}", "1.0.2"),
+        ("${version_id}", 40001),
+        ("v${version}", "v1.0.2"),
+        ("${version}+${version_id}", "1.0.2+40001"),
+        ("US$ 5", "US$ 5"),
+        ("$versions", "$versions"),
+        ("$${version}", "${version}"),
+        ("$$version and $${user}", "$version and ${user}"),
+        ("$$", "$$"),
+    ],
+)
+def test_names_in_a_text_stand_for_the_version(text: str, stands_for: str | int) -> None:
+    assert expected(probe({"a": text}), NEW) == {"a": stands_for}
+
+
+@pytest.mark.parametrize("text", ["${version}", "v${version}"])
+def test_a_name_that_flexdeploy_has_not_told_refutes_nothing(text: str) -> None:
+    unnamed = Version(id=40001)
+    assert judged(probe({"id": "${version_id}"}), unnamed, 200, ANSWER)[0]
+    with pytest.raises(Rejected, match=r"told no name of id 40001.*Expect \$\{version_id\}"):
+        judged(probe({"none": text}), unnamed, 200, ANSWER)
