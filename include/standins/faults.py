@@ -38,8 +38,9 @@ class FaultKind(StrEnum):
     ``SHORT_BODY``: ``at_bytes``, then closed, against a Content-Length that promises all; ``SHORT_CHUNKED``: the same
     in chunks, no last chunk. ``DRIP``: ``chunk_bytes`` every ``seconds``. ``DELAY``: ``seconds`` before anything is
     done. ``DELAY_ANSWER``: request **done**, then ``seconds``. ``OVERSIZE``: white space in front of the body until it
-    has ``size_bytes``. ``BAD_GZIP``: said to be gzip and is not. ``HOLD``: request lost, no answer. ``HOLD_ANSWER``:
-    request **done**, no answer. ``HOLD_BODY``: ``at_bytes`` of the body, no more. Each until the client leaves, or
+    has ``size_bytes``. ``BAD_GZIP``: said to be gzip and is not. ``CUT_GZIP``: ``at_bytes`` of the body as gzip that
+    does not end, with a Content-Length that agrees. ``HOLD``: request lost, no answer. ``HOLD_ANSWER``: request
+    **done**, no answer. ``HOLD_BODY``: ``at_bytes`` of the body, no more. Each until the client leaves, or
     :meth:`StandIn.release`: then the connection ends, but a held answer is sent.
     """
 
@@ -62,6 +63,7 @@ class FaultKind(StrEnum):
     HOLD = "hold"
     HOLD_ANSWER = "hold_answer"
     HOLD_BODY = "hold_body"
+    CUT_GZIP = "cut_gzip"
 
 
 UNDONE = frozenset(

@@ -145,6 +145,10 @@ def broken(response: Response, fault: Fault) -> Response:
         return _with(response, body=b"".join(_first(_parts(response), fault.at_bytes)))
     if fault.kind == FaultKind.BAD_GZIP:
         return _with(response, headers={**response.headers, "Content-Encoding": "gzip"})
+    if fault.kind == FaultKind.CUT_GZIP:
+        packer = zlib.compressobj(1, zlib.DEFLATED, 31)
+        cut = packer.compress(b"".join(_first(_parts(response), fault.at_bytes))) + packer.flush(zlib.Z_SYNC_FLUSH)
+        return _with(response, body=cut, headers={**response.headers, "Content-Encoding": "gzip"})
     if fault.kind == FaultKind.OVERSIZE:
         body = b"".join(_parts(response))
         pad = max(0, fault.size_bytes - len(body))

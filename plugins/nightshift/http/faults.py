@@ -18,6 +18,7 @@ from nightshift.errors import (
     Unreachable,
     VendorError,
 )
+from nightshift.http.encodings import CutShort, NotDecoded
 from nightshift.http.response import PAGE_ADVICE, RequestContext, Response
 from nightshift.retry_after import retry_after
 
@@ -27,6 +28,10 @@ TLS_ADVICE = (
 )
 HOST_ADVICE = (
     "Nothing was sent. Check host and port of the Airflow connection, the name server, the firewall and the proxy."
+)
+ENCODING_ADVICE = (
+    "Nothing was taken over from this answer. If the headers of the Airflow connection have an Accept-Encoding, take it "
+    "out; else ask whoever runs the proxy before the vendor why it packs answers in another way than requests ask for."
 )
 
 _BY_STATUS: Mapping[int, type[VendorError]] = {
@@ -58,6 +63,10 @@ def of_transport(error: Exception, context: RequestContext, timeouts: str) -> Ve
         return context.unclear(Unreachable, f"no answer in time ({timeouts})")
     if isinstance(error, aiohttp.ClientPayloadError):
         return context.unclear(Unreachable, "the answer broke off before its end")
+    if isinstance(error, NotDecoded):
+        if isinstance(error, CutShort):
+            return context.unclear(Unreachable, f"the answer {error}")
+        return context.unclear(BadResponse, f"the answer {error}", advice=ENCODING_ADVICE)
     if isinstance(error, aiohttp.ClientResponseError):
         return context.unclear(BadResponse, "the answer is not HTTP")
     if isinstance(error, aiohttp.ClientError | OSError):

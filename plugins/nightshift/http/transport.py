@@ -16,6 +16,7 @@ from nightshift import __version__
 from nightshift.errors import Rejected, TooLarge, Unreachable
 from nightshift.http import faults
 from nightshift.http.client_settings import ClientSettings
+from nightshift.http.encodings import ACCEPTED, decoder_of
 from nightshift.http.request import Request
 from nightshift.http.response import RequestContext
 from nightshift.http.timely import SendWindow, window_now
@@ -112,44 +113,40 @@ class Transport:
         """Read a whole body.
 
         :raises TooLarge: it is larger than ``max_bytes``
+        :raises VendorError: as :meth:`chunks`
         """
-        announced = raw.content_length or 0
+        announced, decoder = raw.content_length or 0, decoder_of(raw.headers)
         parts, size = [], 0
         if announced <= max_bytes or context.method == "HEAD":
             with self.translated(context):
-                while chunk := await raw.content.readany():
-                    size += len(chunk)
-                    if size > max_bytes:
-                        break
-                    parts.append(chunk)
-                else:
+                while size <= max_bytes and (chunk := await raw.content.readany()):
+                    for piece in decoder.pieces(chunk):
+                        size += len(piece)
+                        if size > max_bytes:
+                            break
+                        parts.append(piece)
+                if size <= max_bytes:
+                    decoder.end()
                     return parts[0] if len(parts) == 1 else b"".join(parts)
         raw.close()
         raise context.unclear(TooLarge, f"the answer is larger than {max_bytes} bytes", status=raw.status)
 
     async def chunks(self, raw: aiohttp.ClientResponse, context: RequestContext) -> AsyncIterator[bytes]:
-        """Read a body as it comes.
+        """Read a body as it comes, its encoding undone.
 
-        :raises Unreachable: it ends before the announced length
+        :raises Unreachable: it ends before the announced length, or before its encoding does
+        :raises BadResponse: it is not in the encoding that it names, or in one that was not asked for
         """
-        received = 0
-        while True:
-            with self.translated(context):
-                chunk = await raw.content.readany()
-            if not chunk:
-                break
-            received += len(chunk)
-            yield chunk
+        decoder, received = decoder_of(raw.headers), 0
+        with self.translated(context):
+            while chunk := await raw.content.readany():
+                received += len(chunk)
+                for piece in decoder.pieces(chunk):
+                    yield piece
+            decoder.end()
         announced = raw.content_length
-        if (
-            announced is not None
-            and received < announced
-            and "Content-Encoding" not in raw.headers
-            and context.method != "HEAD"
-        ):
-            raise context.unclear(
-                Unreachable, f"the answer broke off after {received} of {announced} bytes", status=raw.status
-            )
+        if announced is not None and received < announced and context.method != "HEAD":
+            raise context.unclear(Unreachable, f"the answer broke off after {received} of {announced} bytes")
 
     @contextmanager
     def translated(self, context: RequestContext) -> Iterator[None]:
@@ -197,7 +194,8 @@ class Transport:
         session = aiohttp.ClientSession(
             connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),
-            headers={"User-Agent": f"nightshift/{__version__}"},
+            headers={"User-Agent": f"nightshift/{__version__}", "Accept-Encoding": ACCEPTED},
+            auto_decompress=False,
             trust_env=self._settings.trust_env,
             read_bufsize=READ_BUFFER,
         )

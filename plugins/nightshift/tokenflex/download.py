@@ -214,6 +214,7 @@ class FileDownload:
         return [began] if began else []
 
     def _check(self, response: Download) -> None:
+        # Of a file that comes packed, ranges are counted in what is sent, and ours in what that was made of.
         compressed = "Content-Encoding" in response.headers
         etag = response.headers.get("ETag", "").strip()
         etag = "" if etag.startswith("W/") or compressed else etag

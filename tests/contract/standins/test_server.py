@@ -158,6 +158,7 @@ def fault(kind: FaultKind, **more: Any) -> Fault:
         (fault(FaultKind.TRUNCATED, at_bytes=9), 200, {"Content-Length": "9"}, TEXT[:9]),
         (fault(FaultKind.OVERSIZE, size_bytes=300_000), 200, {"Content-Length": "300000"}, b"   "),
         (fault(FaultKind.BAD_GZIP), 200, {"Content-Encoding": "gzip"}, TEXT),
+        (fault(FaultKind.CUT_GZIP, at_bytes=9), 200, {"Content-Encoding": "gzip"}, b"\x1f\x8b"),
         (fault(FaultKind.DRIP, chunk_bytes=200, seconds=0.001), 200, {"Content-Length": str(len(TEXT))}, TEXT),
         (fault(FaultKind.DELAY, seconds=0.001), 200, {}, TEXT),
         (fault(FaultKind.DELAY_ANSWER, seconds=0.001), 200, {}, TEXT),

@@ -75,16 +75,20 @@ class Bench:
             Landing(Lake.from_url(str(self.lake)), "flexnet", told["report"], told["night"]).manifest(told["extract"])
         )
 
-    def rows(self, run: TaskRun) -> list[dict[str, Any]]:
+    def bodies(self, run: TaskRun) -> list[bytes]:
+        """The pages as they are landed."""
         manifest = self.manifest(run)
         folder = Landing(Lake.from_url(str(self.lake)), "flexnet", manifest.report, manifest.night).extract(
             manifest.extract
         )
 
-        async def bodies() -> list[bytes]:
+        async def read() -> list[bytes]:
             return [await folder.read(entry.number) for entry in manifest.entries]
 
-        return [row for body in asyncio.run(bodies()) for row in json.loads(body)["data"]]
+        return asyncio.run(read())
+
+    def rows(self, run: TaskRun) -> list[dict[str, Any]]:
+        return [row for body in self.bodies(run) for row in json.loads(body)["data"]]
 
     def fetched(self) -> Counter[str]:
         """How often each page was asked for in the walks, the vendor's other answers left out."""

@@ -172,6 +172,15 @@ def test_a_page_in_the_middle_of_a_file_costs_nothing_that_is_landed(
     assert manifest.notes["fetched_bytes"] == len(vendor.file)
 
 
+def test_a_file_that_comes_packed_is_taken_to_the_end_of_its_packing_and_not_gone_on_with_by_ranges(
+    vendor: Vendor, api: FakeExecutionApi, lake: Path
+) -> None:
+    vendor.file = big_file()
+    vendor.faults.add(Fault(kind=FaultKind.CUT_GZIP, origin="download", at_bytes=3_500_000))
+    assert fetched(vendor, api, lake)[1] == vendor.file
+    assert [one.status for one in vendor.downloads_seen] == [200, 200]
+
+
 @pytest.mark.parametrize("name", ["{Geo}", "[Geo]", "<5 minutes"])
 def test_a_category_of_a_customers_own_is_no_page(vendor: Vendor, api: FakeExecutionApi, lake: Path, name: str) -> None:
     vendor.file = f"{name},usageDate,tokensConsumed\nDE,2026-11-21,1\n".encode()
