@@ -1,10 +1,13 @@
-"""Redirects, followed by hand: credentials never leave the vendor's own host, and https never becomes http."""
+"""Redirects, followed by hand: credentials never leave the vendor's own host, https never becomes http, and what was
+asked for stays asked for.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from typing import NoReturn
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import parse_qsl, urljoin, urlsplit
 
 import aiohttp
 from msgspec import Struct
@@ -72,8 +75,8 @@ async def follow(
 ) -> tuple[aiohttp.ClientResponse, str]:
     """Send a request, follow its redirects, and return the answer with the URL that it came from.
 
-    Only GET and HEAD are followed, at most five times, within the vendor's scheme, host and port; a download without
-    credentials may go to other hosts.
+    Only GET and HEAD are followed, at most five times, within the vendor's scheme, host and port, and with the request's
+    whole query; a download may lose it, and without credentials go to other hosts.
 
     :param own: headers of the connection and its credentials; sent to the vendor's own host only
     :raises BadResponse: a redirect that is not followed, or too many
@@ -119,7 +122,18 @@ def _target(url: str, location: str, request: Request, context: RequestContext, 
         _refuse(context, f"a redirect leads to {where}", status)
     if not address.owns(target) and (request.credentials or request.whole):
         _refuse(context, f"a redirect leads to {where}, not to {address.origin}", status)
+    if request.whole and (lost := _lost(request.url, target)):
+        _refuse(context, f"a redirect leaves out what the request asks for: {lost}", status)
     return target
+
+
+def _lost(url: str, target: str) -> str:
+    """Return the names of what a redirect leaves out of a request's query, or changes there; empty: nothing.
+
+    A value may be a secret, and a part without one as a whole: neither is told.
+    """
+    asked, kept = (Counter(parse_qsl(urlsplit(one).query, keep_blank_values=True)) for one in (url, target))
+    return ", ".join(dict.fromkeys(name if value else "a part without a value" for name, value in asked - kept))
 
 
 def _scheme(url: str) -> str:

@@ -9,7 +9,7 @@ import pytest
 from include.standins import Fault, FaultKind
 from include.standins.flexnet import FlexNetStandIn, FlexNetSwitches
 from nightshift.backoff import Backoff
-from nightshift.errors import Unreachable
+from nightshift.errors import BadResponse, Unreachable
 from tests.unit.flexnet.test_extract import ROWS, Bench
 
 
@@ -35,3 +35,16 @@ def test_a_page_of_csv_whose_gzip_ends_with_a_record_is_asked_for_again_and_neve
         assert "broke off before the end of its gzip" in str(run.error)
         assert bench.fetched() == {"1": 5}
     assert [path.parent.name for path in lake.rglob("page-*")] == [landed.result["extract"]]
+
+
+def test_a_redirect_that_loses_the_dates_is_not_followed_to_the_rows_of_another_day(lake: Path) -> None:
+    """The rows that FlexNet has for a request without parameters are its own idea of a day."""
+    with FlexNetStandIn(switches=FlexNetSwitches(rows_a_day=ROWS)) as vendor:
+        moved = Fault(kind=FaultKind.STATUS, status=301, headers={"Location": "/data/api/v1/report/usage"}, times=None)
+        vendor.faults.add(moved, when=lambda request: "dateFrom" in request.query)
+        run = Bench(vendor, lake).run()
+    assert isinstance(run.error, BadResponse)
+    assert "leaves out what the request asks for: mode, format, limitRecords, dateFrom, dateTo" in str(run.error)
+    assert "host of the Airflow connection" in str(run.error)
+    assert [entry.status for entry in vendor.ledger.requests(path="/report/usage$")] == [301]
+    assert list(lake.rglob("page-*")) == []
