@@ -7,6 +7,8 @@ import logging
 import math
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 from msgspec import Struct
 
@@ -24,7 +26,7 @@ class ClientSettings(Struct, frozen=True):
     :param read_timeout: seconds without a byte
     :param requests_per_minute: the most that this process sends on the connection; ``None``: no limit
     :param max_connections: TCP connections at a time
-    :param trust_env: whether HTTP_PROXY and friends and ~/.netrc count
+    :param trust_env: whether HTTP_PROXY, HTTPS_PROXY and NO_PROXY count where ``proxy`` names none; never ~/.netrc
     """
 
     headers: Mapping[str, str] = {}
@@ -36,6 +38,17 @@ class ClientSettings(Struct, frozen=True):
     requests_per_minute: float | None = None
     max_connections: int = 32
     trust_env: bool = False
+
+    def proxy_for(self, url: str) -> str | None:
+        """Return the URL of the proxy that a request goes through; ``None``: it goes straight to the vendor.
+
+        The HTTP library would look it up too, and with it a login for each host in ~/.netrc, which is nobody's here.
+        """
+        scheme = url.partition(":")[0].lower()
+        if (named := self.proxy.get(scheme)) or not self.trust_env or proxy_bypass(urlsplit(url).hostname or ""):
+            return named
+        named = getproxies().get(scheme)
+        return f"http://{named}" if named and "://" not in named else named
 
     def __repr__(self) -> str:
         return f"ClientSettings(timeout={self.timeout}, requests_per_minute={self.requests_per_minute})"

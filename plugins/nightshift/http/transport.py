@@ -105,7 +105,7 @@ class Transport:
                 headers=request.headers,
                 data=body,
                 timeout=self._timeouts[request.whole],
-                proxy=self._settings.proxy.get(request.url.partition(":")[0].lower()),
+                proxy=self._settings.proxy_for(request.url),
                 allow_redirects=False,
             )
 
@@ -196,7 +196,6 @@ class Transport:
             cookie_jar=aiohttp.DummyCookieJar(),
             headers={"User-Agent": f"nightshift/{__version__}", "Accept-Encoding": ACCEPTED},
             auto_decompress=False,
-            trust_env=self._settings.trust_env,
             read_bufsize=READ_BUFFER,
         )
         # The library repeats by itself what it holds for idempotent, DELETE among it, past our pacing and our count.

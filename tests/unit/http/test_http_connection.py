@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import logging
 import ssl
@@ -73,6 +74,60 @@ async def test_proxy(vendor: Scripted, other: Scripted, connect: MakeHook, extra
         await hook.request("GET", "/x")
     assert other.seen[0].target == "http://vendor.example.com/x"
     assert vendor.seen == []
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
+    """A login for every host in ~/.netrc, and no proxy but those that a test names."""
+    netrc = tmp_path / "netrc"
+    netrc.write_text("default login ftp password me@example.com\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    return monkeypatch
+
+
+@pytest.mark.parametrize("credentials", [True, False])
+async def test_a_login_in_netrc_is_nobodys(
+    vendor: Scripted, connect: MakeHook, environment: pytest.MonkeyPatch, credentials: bool
+) -> None:
+    async with connect(conn={"extra": {"trust_env": True}}) as hook:
+        await hook.request("GET", "/x", credentials=credentials)
+    ours = "Basic " + base64.b64encode(f"ann:{PASSWORD}".encode()).decode()
+    assert vendor.seen[0].headers.get("authorization") == (ours if credentials else None)
+
+
+@pytest.mark.parametrize("user", ["", "night:s%40fe@"])
+@pytest.mark.parametrize("scheme", ["http://", ""])
+async def test_the_proxy_of_the_environment(
+    other: Scripted, connect: MakeHook, environment: pytest.MonkeyPatch, user: str, scheme: str
+) -> None:
+    environment.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
+    environment.setenv("http_proxy", scheme + user + other.url.removeprefix("http://"))
+    async with connect(conn={"host": "http://vendor.example.com", "extra": {"trust_env": True}}) as hook:
+        await hook.request("GET", "/x", credentials=False)
+    [seen] = other.seen
+    assert seen.target == "http://vendor.example.com/x"
+    login = "Basic " + base64.b64encode(b"night:s@fe").decode()
+    assert seen.headers.get("proxy-authorization") == (login if user else None)
+    assert "authorization" not in seen.headers
+
+
+@pytest.mark.parametrize("how", ["not asked for", "not for this host", "another is named"])
+async def test_where_the_proxy_of_the_environment_does_not_count(
+    vendor: Scripted, other: Scripted, connect: MakeHook, environment: pytest.MonkeyPatch, how: str
+) -> None:
+    environment.setenv("http_proxy", "http://127.0.0.1:1")
+    extra: dict[str, Any] = {"trust_env": how != "not asked for"}
+    if how == "not for this host":
+        environment.setenv("no_proxy", "example.com, 127.0.0.1")
+    if how == "another is named":
+        extra["proxy"] = other.url
+    async with connect(conn={"extra": extra}) as hook:
+        await hook.request("GET", "/x")
+    assert len((other if how == "another is named" else vendor).seen) == 1
 
 
 @pytest.mark.parametrize("verify", [False, "false", "False"])
