@@ -22,6 +22,10 @@ from nightshift.http.encodings import CutShort, NotDecoded
 from nightshift.http.response import PAGE_ADVICE, RequestContext, Response
 from nightshift.retry_after import retry_after
 
+MOST_HEADERS = 512
+LONGEST_HEADER = 1 << 16
+"""Bytes of one header: the cookie of a sign-on or a list of policies can have more than the 8 KiB of the library."""
+
 TLS_ADVICE = (
     "If the vendor's certificate is signed by an authority of your own, put the path of its CA file into the extra "
     "verify of the Airflow connection; do not switch the check off."
@@ -32,6 +36,10 @@ HOST_ADVICE = (
 ENCODING_ADVICE = (
     "Nothing was taken over from this answer. If the headers of the Airflow connection have an Accept-Encoding, take it "
     "out; else ask whoever runs the proxy before the vendor why it packs answers in another way than requests ask for."
+)
+HEADER_ADVICE = (
+    "It was not read. Such headers are mostly cookies or policies of a proxy before the vendor: ask whoever runs it to "
+    "leave them out of answers to programs."
 )
 
 _BY_STATUS: Mapping[int, type[VendorError]] = {
@@ -68,6 +76,9 @@ def of_transport(error: Exception, context: RequestContext, timeouts: str) -> Ve
             return context.unclear(Unreachable, f"the answer {error}")
         return context.unclear(BadResponse, f"the answer {error}", advice=ENCODING_ADVICE)
     if isinstance(error, aiohttp.ClientResponseError):
+        if error.message.startswith(("Too many headers", "Got more than")):
+            most = f"more than {MOST_HEADERS} headers, or one of more than {LONGEST_HEADER} bytes"
+            return context.unclear(BadResponse, f"the answer has {most}", advice=HEADER_ADVICE)
         return context.unclear(BadResponse, "the answer is not HTTP")
     if isinstance(error, aiohttp.ClientError | OSError):
         return context.unclear(Unreachable, "the connection was closed without an answer")

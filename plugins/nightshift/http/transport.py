@@ -197,6 +197,8 @@ class Transport:
             headers={"User-Agent": f"nightshift/{__version__}", "Accept-Encoding": ACCEPTED},
             auto_decompress=False,
             read_bufsize=READ_BUFFER,
+            max_headers=faults.MOST_HEADERS,
+            max_field_size=faults.LONGEST_HEADER,
         )
         # The library repeats by itself what it holds for idempotent, DELETE among it, past our pacing and our count.
         session._retry_connection = False
