@@ -34,7 +34,9 @@ _SCHEME = re.compile(
 _DIGEST = re.compile(r"""(?i)\b(digest\s+)(?:username|realm|nonce)\s*=[^\r\n]*""")
 _QUOTED = re.compile(
     rf"""(?i)({_QUOTE}{_HIDING_NAME}{_QUOTE}\s*:\s*)(?:"(?:[^"\\]|\\.)*"?|'(?:[^'\\]|\\.)*'?"""
-    r"""|(?:\\+["']|&quot;|&\#3[49];)(?:(?!\\+["']|&quot;|&\#3[49];).)*(?:\\+["']|&quot;|&\#3[49];)?|[^\s,}\]]+)"""
+    # A run of backslashes is one step: looked at anew from each of them, the time would grow with the square of it.
+    r"""|(?:\\+["']|&quot;|&\#3[49];)(?:[^\\&\n]|\\+(?!["'\\])|&(?!quot;|\#3[49];))*(?:\\+["']|&quot;|&\#3[49];)?"""
+    r"""|[^\s,}\]]+)"""
 )
 _ATTRIBUTE = re.compile(rf"""(?i)(?<![\w-])({_HIDING_NAME}\s*=\s*)(?:"[^"<>]*"?|'[^'<>]*'?)""")
 _ELEMENT = re.compile(rf"(?i)(<(?:[\w-]{{1,20}}:)?{_HIDING_NAME}(?:\s[^<>]{{0,200}})?>)[^<]+")
@@ -76,16 +78,17 @@ _OPAQUE = re.compile(r"(?=[^\d]*\d)(?=[^A-Za-z]*[A-Za-z])[\w+/=-]{20,}\Z")
 
 def redact(text: str) -> str:
     """Return the text without credentials, session ids and signatures of links: those that this process knows, in any
-    spelling, and what looks like one.
+    spelling, and what looks like one. The time grows with the length of the text alone.
 
     Redact first and cut afterwards: a secret that was cut in two is no longer recognised.
+
+    :param text: of more than 64 KiB only the beginning is looked at, and returned
     """
-    if not text:
-        return text
-    text = hide(text)
+    clean = hide(text[:WINDOW])
     for pattern, instead in _PATTERNS:
-        text = pattern.sub(instead, text)
-    return text
+        clean = pattern.sub(instead, clean)
+    # What stands at the end of the window may be half a secret.
+    return clean if len(text) <= WINDOW else f"{clean[: -min(len(clean), LONGEST_SECRET)]}…"
 
 
 def redact_quote(text: str) -> str:
@@ -119,11 +122,7 @@ def redact_words(text: str, longest: int) -> str:
 
     :param text: the vendor's words; of more than 64 KiB only the beginning is looked at
     """
-    seen = text[:WINDOW]
-    clean = " ".join(redact_quote(seen).split())
-    if len(text) > WINDOW:
-        # What stands at the end of the window may be half a secret.
-        clean = clean[: -min(len(clean), LONGEST_SECRET)]
+    clean = " ".join(redact_quote(text).split())
     clean = hide_pieces(clean[: longest + LONGEST_SECRET])
     return clean if len(clean) <= longest else f"{clean[: longest - 1]}…"
 

@@ -4,7 +4,6 @@ import base64
 import html
 import json
 import re
-import time
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -175,41 +174,6 @@ def test_known_secrets_go_wherever_they_are() -> None:
 )
 def test_safe_url(url: str, safe: str) -> None:
     assert safe_url(url) == safe
-
-
-@pytest.mark.timeout(5)
-@pytest.mark.parametrize(
-    "part",
-    [
-        "a",
-        "a.",
-        '"a',
-        "-",
-        "bearer ",
-        "http://",
-        "http://a@",
-        "//?",
-        "//",
-        "%2f%2f",
-        "\\\\",
-        "\\/",
-        "&sol;",
-        "a?",
-        "x:y@",
-        "https:\\/\\/a?b&quot;",
-        "token",
-        '"token":"',
-        "authorization: ",
-    ],
-)
-def test_a_hostile_body_does_not_hold_the_loop(part: str) -> None:
-    text = part * (65536 // len(part))
-    started = time.process_time()
-    redact(text)
-    redact_quote(text)
-    redact_words(text * 2, 300)
-    safe_url(f"https://h/p?{text}")
-    assert time.process_time() - started < 1
 
 
 SECRET = 'rT/9+x"Qz<7&y\\p=Z3 ä-k1_vN~w8.bC4!dE5#fG6%hJ2'
