@@ -7,8 +7,11 @@ import html
 import json
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from urllib.parse import quote, quote_plus
+
+from nightshift.escapes import Reading, read
 
 HIDDEN = "***"
 SHORTEST = 5
@@ -19,9 +22,43 @@ MOST = 256
 """Secrets that are remembered: those used last."""
 _SHORTEST_BASE64 = 6
 
+
+@dataclass(frozen=True)
+class _Forms:
+    """Secrets in the forms that they are looked for in.
+
+    :param as_it_is: in any text
+    :param read: in one without its escapes
+    :param spellings: with escapes, whose pieces are looked for, too: one that was cut may end within an escape
+    """
+
+    as_it_is: frozenset[str] = frozenset()
+    read: frozenset[str] = frozenset()
+    spellings: frozenset[str] = frozenset()
+
+    def __bool__(self) -> bool:
+        return bool(self.as_it_is)
+
+    @classmethod
+    def of_all(cls, secrets: Iterable[_Forms]) -> _Forms:
+        """Return the forms of several secrets."""
+        found = [(one.as_it_is, one.read, one.spellings) for one in secrets]
+        return cls(*(frozenset().union(*forms) for forms in zip(*found, strict=True)))
+
+    @classmethod
+    def of(cls, secret: str) -> _Forms:
+        spelled, plain = frozenset(_spelled(secret)), read(secret).text
+        packed = {read(one).text for one in _base64(secret.encode("utf-8", "surrogatepass"))}
+        spellings = frozenset(one for one in spelled if read(one).text != one)
+        # Of a few characters between backslashes too little may be left.
+        if len(plain) < SHORTEST:
+            return cls(spelled, frozenset(packed), spellings)
+        return cls(frozenset({secret}), frozenset({plain, *packed}), spellings)
+
+
 _lock = threading.Lock()
-_spellings: OrderedDict[str, frozenset[str]] = OrderedDict()
-_longest_first: tuple[str, ...] = ()
+_secrets: OrderedDict[str, _Forms] = OrderedDict()
+_known = _Forms()
 
 
 def remember(secret: str) -> bool:
@@ -33,34 +70,31 @@ def remember(secret: str) -> bool:
     secret = secret.strip()
     if len(secret) < SHORTEST:
         return False
-    global _longest_first
+    global _known
     with _lock:
-        if is_new := secret not in _spellings:
-            _spellings[secret] = frozenset(_spelled(secret))
-            while len(_spellings) > MOST:
-                _spellings.popitem(last=False)
-            # One secret may be the beginning of another.
-            _longest_first = tuple(sorted(frozenset().union(*_spellings.values()), key=len, reverse=True))
-        _spellings.move_to_end(secret)
+        if is_new := secret not in _secrets:
+            _secrets[secret] = _Forms.of(secret)
+            while len(_secrets) > MOST:
+                _secrets.popitem(last=False)
+            _known = _Forms.of_all(_secrets.values())
+        _secrets.move_to_end(secret)
     return is_new
 
 
 def forget_all() -> None:
     """Forget every secret; for a process that serves one owner after another."""
-    global _longest_first
+    global _known
     with _lock:
-        _spellings.clear()
-        _longest_first = ()
+        _secrets.clear()
+        _known = _Forms()
 
 
 def hide(text: str) -> str:
-    """Return the text with each known secret replaced by ``***``: as it is, and percent-, base64-, JSON- and
-    HTML-encoded.
+    """Return the text with each known secret replaced by ``***``: as it is, base64-encoded, and with any of its characters
+    escaped, as JSON, JavaScript, HTML, XML and URLs do, also inside of each other.
     """
-    for spelling in _longest_first:
-        if spelling in text:
-            text = text.replace(spelling, HIDDEN)
-    return text
+    known = _known
+    return _without(text, _wholes(text, read(text), known)) if known else text
 
 
 def hide_pieces(text: str) -> str:
@@ -68,28 +102,51 @@ def hide_pieces(text: str) -> str:
 
     :param text: at most a few thousand characters; the cost grows with its length and with the number of secrets
     """
-    known = _longest_first
-    if not known or len(text) < PIECE:
-        return hide(text)
+    known = _known
+    if not known:
+        return text
+    seen = read(text)
+    spans = [*_wholes(text, seen, known), *((at, at + PIECE) for at in _pieces(text, known.spellings))]
+    spans += [(seen.begins[at], seen.ends[at + PIECE - 1]) for at in _pieces(seen.text, known.read)]
+    return _without(text, spans)
+
+
+def _wholes(text: str, seen: Reading, known: _Forms) -> Iterator[tuple[int, int]]:
+    """Return where secrets stand in a text, begin and end."""
+    for form in known.as_it_is:
+        for at in _found(form, text):
+            yield at, at + len(form)
+    for form in known.read:
+        for at in _found(form, seen.text):
+            yield seen.begins[at], seen.ends[at + len(form) - 1]
+
+
+def _found(form: str, text: str) -> Iterator[int]:
+    at = text.find(form)
+    while at >= 0:
+        yield at
+        at = text.find(form, at + len(form))
+
+
+def _pieces(text: str, forms: Iterable[str]) -> Iterator[int]:
+    """Return where pieces of the forms begin in a text."""
     places: dict[str, list[int]] = {}
     for at in range(len(text) - PIECE + 1):
         places.setdefault(text[at : at + PIECE], []).append(at)
-    hit: set[int] = set()
-    for spelling in known:
-        for at in range(len(spelling) - PIECE + 1):
-            for place in places.get(spelling[at : at + PIECE], ()):
-                hit.update(range(place, place + PIECE))
-    return hide(_without(text, hit)) if hit else hide(text)
+    hit: set[str] = set()
+    for form in forms if places else ():
+        hit.update(one for at in range(len(form) - PIECE + 1) if (one := form[at : at + PIECE]) in places)
+    for one in hit:
+        yield from places[one]
 
 
-def _without(text: str, hit: set[int]) -> str:
-    kept: list[str] = []
-    for at, character in enumerate(text):
-        if at not in hit:
-            kept.append(character)
-        elif at - 1 not in hit:
-            kept.append(HIDDEN)
-    return "".join(kept)
+def _without(text: str, spans: Iterable[tuple[int, int]]) -> str:
+    kept, at = list[str](), 0
+    for begin, end in sorted(set(spans)):
+        if begin > at or not kept:
+            kept += (text[at:begin], HIDDEN)
+        at = max(at, end)
+    return "".join((*kept, text[at:]))
 
 
 def _spelled(secret: str) -> Iterator[str]:

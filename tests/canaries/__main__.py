@@ -13,6 +13,7 @@ from pathlib import Path
 
 from tests.canaries.mission import Mission, fly
 from tests.canaries.search import SPELLINGS, Found, Search, canary, pieces, spelled
+from tests.canaries.vendors import WAYS
 
 FOUND: tuple[str, ...] = (
     "Airflow's task supervisor writes the value of each Variable that a task sets into its own log where Airflow logs at "
@@ -86,7 +87,7 @@ def _keep(
                 "The whole mission of all five vendors ran in an Airflow that logs at DEBUG, with canaries for every "
                 "password, secret extra, web hook and probe, and with all tokens, codes, verifiers, session ids and "
                 "signatures that the stand-ins gave written down: once with every sign-in refused, once with vendors "
-                "that quote each request in their errors in five ways, once well, and with code of ours that breaks "
+                f"that quote each request in their errors in {len(WAYS)} ways, once well, and with code of ours that breaks "
                 "inside of each hook. Afterwards each piece of 8 characters of each secret was looked for in "
                 f"{len(SPELLINGS)} spellings in every file of Airflow, every value of every table, every object of the "
                 "lake unpacked, every page and answer, and what the commands printed."

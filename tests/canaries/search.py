@@ -10,6 +10,7 @@ import base64
 import html
 import json
 import math
+import re
 import secrets
 import string
 from collections import defaultdict
@@ -84,13 +85,20 @@ def spelled(text: str) -> Iterator[tuple[str, bytes]]:
     inner = json.dumps(text)[1:-1]
     yield "JSON", inner.encode()
     yield "JSON", inner.replace("/", "\\/").encode()
-    yield "JSON", "".join(f"\\u{ord(one):04x}" if one in "<>&'+" else one for one in inner).encode()
+    for marks in ("<>&", "<>&='", "<>&'+"):
+        escaped = "".join(f"\\u{ord(one):04x}" if one in marks else one for one in inner)
+        yield "JSON", escaped.encode()
+        yield "JSON", re.sub(r"(?<=\\u)....", lambda found: found[0].upper(), escaped).encode()
+    yield "JSON, each mark", "".join(one if one.isalnum() else f"\\u{ord(one):04X}" for one in text).encode()
     yield "JSON twice", json.dumps(inner)[1:-1].encode()
     yield "repr", repr(text)[1:-1].encode()
     marked = html.escape(text, quote=False)
     for page in (marked, html.escape(text), marked.replace('"', "&#34;").replace("'", "&#39;")):
         yield "HTML", page.encode()
     yield "HTML", marked.replace('"', "&quot;").replace("'", "&apos;").encode()
+    yield "HTML", marked.replace('"', "&quot;").replace("'", "&#039;").encode()
+    yield "HTML, each mark", "".join(one if one.isalnum() else f"&#x{ord(one):x};" for one in text).encode()
+    yield "HTML, each mark", "".join(one if one.isalnum() else f"&#{ord(one)};" for one in text).encode()
     yield "hexadecimal", raw.hex().encode()
     yield "hexadecimal", raw.hex().upper().encode()
     for before in range(3):

@@ -108,6 +108,12 @@ def _html(status: int, parts: dict[str, str]) -> Response:
     return Response.text(status, f"<html><title>Error</title><body>{rows}</body></html>", "text/html; charset=utf-8")
 
 
+def _escaped(status: int, parts: dict[str, str]) -> Response:
+    text = "".join(one if one.isalnum() else f"\\u{ord(one):04X}" for one in " ".join(parts.values()))
+    page = "".join(one if one.isalnum() else f"&#x{ord(one):x};" for one in " ".join(parts.values()))
+    return Response.text(status, f'[{{"message": "Not possible: {text}"}}, "{page}"]', "application/json")
+
+
 def _packed(status: int, parts: dict[str, str]) -> Response:
     text = json.dumps(parts).encode()
     return Response.text(status, f"dump {base64.b64encode(text).decode()} cut {base64.b64encode(text[7:]).decode()}")
@@ -117,7 +123,7 @@ def _cut(status: int, parts: dict[str, str]) -> Response:
     return Response.text(status, " ".join(f"…{value[at : at + 11]}…" for value in parts.values() for at in (3, 9, 21)))
 
 
-WAYS: tuple[Callable[[int, dict[str, str]], Response], ...] = (_plain, _json, _html, _packed, _cut)
+WAYS: tuple[Callable[[int, dict[str, str]], Response], ...] = (_plain, _json, _html, _escaped, _packed, _cut)
 """How a vendor quotes a request in an error."""
 
 
