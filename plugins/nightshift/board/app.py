@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Annotated, TypeVar
 
@@ -53,7 +53,6 @@ from nightshift.board.people import Person, PersonDep, person
 from nightshift.board.promotions import Promotions, cursor, promotion_dag_of
 from nightshift.board.revoking import revoke
 from nightshift.board.settling import settle
-from nightshift.config.freezes import FreezeRules
 from nightshift.fields import Day
 from nightshift.lake.store import Lake
 from nightshift.nights.index import NightIndex
@@ -73,13 +72,16 @@ class Visible:
     """What one person may see of a lake, for one request: its parts ask for the same, and it is found out once.
 
     :param dags: those of the DAGs of :func:`dags_of` that the person may read
+    :ivar own: the configuration, without the applications that the person may not see
     """
 
     def __init__(self, who: Person, config: Configured, dags: set[str]) -> None:
         self.who, self.config, self.dags = who, config, dags
         self.applications = [name for name in config.applications if promotion_dag_of(name) in dags]
+        self.own = replace(config, applications={name: config.applications[name] for name in self.applications})
         self._sees_all = dags.issuperset(dags_of(config))
         self.troubles = config.troubles_for(self.applications, sees_all=self._sees_all)
+        self.unknown_freezes = unknown_freezes(config.freezes, sees_all=self._sees_all)
         self._may_hold: asyncio.Task[dict[str, bool]] | None = None
         self._holds: asyncio.Task[tuple[Hold, ...]] | None = None
 
@@ -88,6 +90,10 @@ class Visible:
         whoever sees all of the others.
         """
         return dag_of(source) in self.dags if source in SOURCES else self._sees_all
+
+    def sees_application(self, name: str) -> bool:
+        """Say whether the person may see what is told of an application; of one that is not there any more, likewise."""
+        return name in self.applications if name in self.config.applications else self._sees_all
 
     async def may_hold(self) -> Mapping[str, bool]:
         """Return application → whether the person may stop it."""
@@ -150,12 +156,12 @@ class Board:
     ) -> NightsGrid:
         """Answer with reports by nights."""
         index = (await self.kept()).index
-        return await nights.nights_grid(index, it.config, it.dags, count=count, until=until)
+        return await nights.nights_grid(index, it.own, it.dags, count=count, until=until)
 
     async def cell(self, it: VisibleDep, source: str, report: str, night: Day) -> CellDetail:
         """Answer with one night of one report."""
         kept = await self.kept()
-        return await cell_detail(kept.lake, kept.index, it.config, it.who, source, report, night)
+        return await cell_detail(kept.lake, kept.index, it.own, it.who, source, report, night)
 
     async def lanes(self, it: VisibleDep) -> Lanes:
         """Answer with the lanes of all applications."""
@@ -163,14 +169,14 @@ class Board:
         (lanes, troubles), (held, more), may = await asyncio.gather(
             promotions.lanes(it.config, it.dags), self._holds(it), it.may_hold()
         )
-        now, rules = datetime.now(UTC), it.config.freezes
+        now = datetime.now(UTC)
         return Lanes(
             now=now,
-            lanes=tuple(_stopped(lane, held, rules, may, now) for lane in lanes),
+            lanes=tuple(_stopped(lane, held, it, may, now) for lane in lanes),
             holds=held,
-            freezes=freeze_lines(rules.freezes, now),
+            freezes=freeze_lines(it.config.freezes.freezes, now, it.sees_application),
             presses=(hold_press(None, may),),
-            troubles=(*it.troubles, *troubles, *more, *unknown_freezes(rules)),
+            troubles=(*it.troubles, *troubles, *more, *it.unknown_freezes),
         )
 
     async def time_line(self, it: VisibleDep, application: str, before: str | None = None) -> TimeLine:
@@ -189,13 +195,13 @@ class Board:
             self._holds(it),
             it.may_hold(),
         )
-        now, rules = datetime.now(UTC), it.config.freezes
+        now = datetime.now(UTC)
         return TimeLine(
             now=now,
-            lane=_stopped(lane, held, rules, may, now),
+            lane=_stopped(lane, held, it, may, now),
             promotions=lines,
             before=more.isoformat() if more else None,
-            troubles=(*it.troubles, *troubles, *others, *broken_holds, *unknown_freezes(rules)),
+            troubles=(*it.troubles, *troubles, *others, *broken_holds, *it.unknown_freezes),
         )
 
     async def figures(
@@ -238,7 +244,7 @@ class Board:
 
     async def incidents(self, it: VisibleDep) -> IncidentsAnswer:
         """Answer with the incidents of what the person may see."""
-        return _beside(await incidents((await self.kept()).incidents, it.sees), it.troubles)
+        return _beside(await incidents((await self.kept()).incidents, it.sees, it.sees_application), it.troubles)
 
     async def holds(self, it: VisibleDep) -> HoldsAnswer:
         """Answer with the holds that stand, and what may be pressed."""
@@ -336,16 +342,16 @@ def create_app() -> FastAPI:
     return app
 
 
-def _stopped(
-    lane: Lane, held: tuple[HoldLine, ...], rules: FreezeRules, may: Mapping[str, bool], now: datetime
-) -> Lane:
+def _stopped(lane: Lane, held: tuple[HoldLine, ...], it: Visible, may: Mapping[str, bool], now: datetime) -> Lane:
     """Return a lane with what stops it, and the press that does."""
     name, stages = lane.application, [one.label for one in lane.stages]
     allowed = may.get(name, False)
     return lane.model_copy(
         update={
             "holds": tuple(one for one in held if one.application in (None, name)),
-            "freezes": freeze_lines(rules.freezes, now, application=name, stages=stages),
+            "freezes": freeze_lines(
+                it.config.freezes.freezes, now, it.sees_application, application=name, stages=stages
+            ),
             "presses": (hold_press(name, may),),
             "stages": tuple(one.model_copy(update={"revoke": _may(one.revoke, allowed)}) for one in lane.stages),
             "doubts": tuple(one.model_copy(update={"settle": _may(one.settle, allowed)}) for one in lane.doubts),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import datetime, timedelta
 
 from nightshift.board.models import BoardPart, FreezeLine, Trouble
@@ -14,10 +14,16 @@ AHEAD = timedelta(days=30)
 
 
 def freeze_lines(
-    freezes: Iterable[Freeze], now: datetime, *, application: str | None = None, stages: Collection[str] = ()
+    freezes: Iterable[Freeze],
+    now: datetime,
+    sees: Callable[[str], bool],
+    *,
+    application: str | None = None,
+    stages: Collection[str] = (),
 ) -> tuple[FreezeLine, ...]:
     """Return the freezes that are on or come next, the first one first.
 
+    :param sees: whether the person may see an application; of a freeze of others nothing is told
     :param application: those that concern one of its stages; ``None``: all of them
     :param stages: labels of its stages
     """
@@ -25,7 +31,10 @@ def freeze_lines(
     for freeze in freezes:
         if application is not None and not any(freeze.concerns(application, stage) for stage in stages):
             continue
-        whom = ", ".join((*freeze.applications, *freeze.stages))
+        seen = tuple(filter(sees, freeze.applications))
+        if freeze.applications and not seen:
+            continue
+        whom = ", ".join((*seen, *freeze.stages))
         for begins, ends in spans([freeze], now, now + AHEAD):
             if ends > now and begins <= now + AHEAD:
                 text = f"{freeze.reason} ({whom})" if whom else freeze.reason
@@ -34,9 +43,13 @@ def freeze_lines(
     return tuple(sorted(found, key=lambda one: (one.begins, one.name)))
 
 
-def unknown_freezes(rules: FreezeRules) -> tuple[Trouble, ...]:
-    """Return what to say where nobody knows what is frozen: nothing is brought to any stage then."""
+def unknown_freezes(rules: FreezeRules, *, sees_all: bool) -> tuple[Trouble, ...]:
+    """Return what to say where nobody knows what is frozen: nothing is brought to any stage then.
+
+    :param sees_all: whether the person may see all applications; only then it is told why, which may name any
+    """
     if not rules.unknown:
         return ()
-    text = f"Nobody knows what is frozen, so nothing is brought to any stage: {rules.unknown}"
+    why = rules.unknown if sees_all else "why is told to those who may see all applications."
+    text = f"Nobody knows what is frozen, so nothing is brought to any stage: {why}"
     return (Trouble(part=BoardPart.HOLDS, of="freezes", text=text),)

@@ -16,11 +16,14 @@ DAYS = 90
 _NAME = re.compile(r"\d{4}-\d\d-\d\d\.([^.]+)\.")
 
 
-async def incidents(kept: Incidents, sees: Callable[[str], bool]) -> IncidentsAnswer:
+async def incidents(
+    kept: Incidents, sees: Callable[[str], bool], sees_application: Callable[[str], bool]
+) -> IncidentsAnswer:
     """Return the incidents of the nights of the last days.
 
     :param kept: what this process has read of them last
     :param sees: whether the person may see what is told of a source
+    :param sees_application: likewise, of an application
     """
     now = datetime.now(UTC)
     found = await kept.read((now.date() - timedelta(days=DAYS)).isoformat())
@@ -31,7 +34,7 @@ async def incidents(kept: Incidents, sees: Callable[[str], bool]) -> IncidentsAn
     unseen |= {f"{FOLDER}/{name}": why for name, why in found.unreadable.items()}
     return IncidentsAnswer(
         now=now,
-        incidents=tuple(_line(one) for one in mine),
+        incidents=tuple(_line(one, sees_application) for one in mine),
         mean_seconds_to_restore=restored(mine).mean,
         watched=last.at if last else None,
         troubles=tuple(
@@ -53,7 +56,7 @@ def _source_of(of: str) -> str | None:
     return None if of == REPORTS else folder
 
 
-def _line(one: Incident) -> IncidentLine:
+def _line(one: Incident, sees_application: Callable[[str], bool]) -> IncidentLine:
     last = one.updates[-1] if one.updates else None
     return IncidentLine(
         id=one.id,
@@ -66,6 +69,6 @@ def _line(one: Incident) -> IncidentLine:
         since=one.since,
         updated=last.at if last else None,
         closed=one.closed,
-        depends=(*one.depends.tables, *one.depends.promotions),
+        depends=(*one.depends.tables, *filter(sees_application, one.depends.promotions)),
         links=(Link(label="DAG", href=f"dags/{one.dag_id}"),) if one.dag_id else (),
     )
