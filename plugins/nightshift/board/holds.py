@@ -97,13 +97,16 @@ async def put(lake: Lake, who: Person, asked: HoldRequest, configured: Sequence[
 async def lift(lake: Lake, who: Person, asked: LiftRequest, configured: Sequence[str]) -> None:
     """Lift a hold, in the person's own name.
 
-    :raises HTTPException: 403: the person may not; 404: no such hold
+    :raises HTTPException: 403: the person may not; 404: no such hold; 422: no reason
     """
     found = next((one for one in await holds.every_hold(lake) if one.id == asked.id), None)
     if found is None:
         raise HTTPException(404, "There is no such hold.")
     await _refuse(who, found.application, configured)
-    lifted = await holds.lift(lake, asked.id, by=who.name, reason=asked.reason)
+    try:
+        lifted = await holds.lift(lake, asked.id, by=who.name, reason=asked.reason)
+    except ValueError as error:
+        raise HTTPException(422, str(error)) from None
     await asyncio.to_thread(_audit, "nightshift_lift", who, lifted, asked.reason)
 
 

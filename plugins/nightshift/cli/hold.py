@@ -36,11 +36,12 @@ def end_of_hold(text: str | None, now: datetime) -> datetime | None:
     """
     if text is None:
         return None
-    if found := _SPAN.fullmatch(text):
-        return now + timedelta(seconds=int(found[1]) * _SECONDS[found[2]])
     try:
+        if found := _SPAN.fullmatch(text):
+            return now + timedelta(seconds=int(found[1]) * _SECONDS[found[2]])
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        moment = moment if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
         moment = None
     if moment is None or moment.tzinfo is None or moment <= now:
         raise typer.BadParameter(

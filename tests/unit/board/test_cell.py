@@ -126,8 +126,16 @@ async def test_anonymous_gets_nothing(app: Any, lake: Lake) -> None:
         assert (await client.get(f"{PATH}/{night()}")).status_code == 401
 
 
-async def test_no_day_no_answer(ada: Any, lake: Lake) -> None:
-    assert (await ada.get(f"{PATH}/2026-02-30")).status_code == 422
+@pytest.mark.parametrize("day", ["2026-02-30", "0001-01-02", "9999-12-31"])
+async def test_no_day_no_answer(ada: Any, lake: Lake, day: str) -> None:
+    answer = await ada.get(f"{PATH}/{day}")
+    assert (answer.status_code, answer.json()["title"]) == (422, "Not understood")
+
+
+@pytest.mark.parametrize("day", ["1900-01-01", "2200-12-31"])
+async def test_a_night_far_from_any_is_never_published(ada: Any, lake: Lake, day: str) -> None:
+    answer = await ada.get(f"{PATH}/{day}")
+    assert (answer.status_code, answer.json()["rows"]) == (200, None)
 
 
 async def test_an_extract_that_was_cleared_away_hides_nothing_else(ada: Any, lake: Lake) -> None:

@@ -85,6 +85,8 @@ async def test_no_other_site_can_press(ada: Any, lake: Lake, headers: dict[str, 
         {**ASKED, "reason": "  "},
         {**ASKED, "until": "2020-01-01T00:00:00Z"},
         {**ASKED, "until": "tomorrow"},
+        {**ASKED, "until": "9999-12-31T23:59:59-12:00"},
+        {**ASKED, "until": "0001-01-01T00:00:00+14:00"},
         {**ASKED, "by": "grace"},
         [],
     ],
@@ -99,6 +101,14 @@ async def test_what_makes_no_hold_is_refused(ada: Any, lake: Lake, asked: Any) -
 async def test_a_hold_of_all_is_seen_by_all(ada: Any, eve: Any, lake: Lake) -> None:
     await ada.post("api/holds", json={**ASKED, "application": None}, headers=PRESS)
     assert [one["application"] for one in (await eve.get("api/holds")).json()["holds"]] == [None]
+
+
+@pytest.mark.parametrize("reason", ["", "  ", "\x1c\u00a0"])
+async def test_a_hold_is_not_lifted_for_no_reason(ada: Any, lake: Lake, reason: str) -> None:
+    one = await hold(lake, application="portal", by="ada", reason="x", until=None)
+    answer = await ada.post("api/holds/lift", json={"id": one.id, "reason": reason}, headers=PRESS)
+    assert (answer.status_code, answer.json()["title"]) == (422, "Not understood")
+    assert [found.lifted for found in await every_hold(lake)] == [None]
 
 
 async def test_lifting_what_is_not_there(ada: Any, lake: Lake) -> None:

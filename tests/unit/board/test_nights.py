@@ -65,7 +65,18 @@ async def test_further_back_is_another_page(ada: Any, lake: Lake) -> None:
     assert (await grid(ada, count=7, until="2026-01-03")).earlier is None
 
 
-@pytest.mark.parametrize("query", [{"count": 0}, {"count": 5000}, {"until": "yesterday"}, {"until": "../../x"}])
+@pytest.mark.parametrize("until", ["1900-01-01", "2200-12-31"])
+async def test_there_are_nights_as_far_as_one_may_ask(ada: Any, lake: Lake, until: str) -> None:
+    assert len((await grid(ada, count=400, until=until)).nights) == 400
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        *({"count": 0}, {"count": 5000}, {"until": "yesterday"}, {"until": "../../x"}),
+        *({"until": "0001-01-01"}, {"until": "0001-05-01", "count": 400}, {"until": "9999-12-31"}),
+    ],
+)
 async def test_what_is_no_span_of_nights_is_refused(ada: Any, lake: Lake, query: Any) -> None:
     answer = await ada.get("api/nights", params=query)
     assert (answer.status_code, answer.json()["status"], answer.json()["title"]) == (422, 422, "Not understood")

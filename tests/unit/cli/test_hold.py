@@ -73,6 +73,8 @@ def test_all_applications_are_held_with_an_end(run: Run, lake: Lake) -> None:
         (("set", "portal", "--all", "--reason", "x", "--yes"), 2, "--all"),
         (("set", "portle", "--reason", "x", "--yes"), 2, "did you mean 'portal'"),
         (("set", "portal", "--reason", "x", "--until", "yesterday", "--yes"), 2, "with its zone"),
+        (("set", "portal", "--reason", "x", "--until", "9999-12-31T23:59:59-12:00", "--yes"), 2, "with its zone"),
+        (("set", "portal", "--reason", "x", "--until", "99999999999d", "--yes"), 2, "with its zone"),
         (("set", "portal", "--reason", "  ", "--yes"), 3, "Nothing was changed"),
         (("set", "portal", "--reason", "x"), 1, "--yes"),
         (("lift", "unknown", "--reason", "x", "--yes"), 3, "there is no hold"),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from enum import StrEnum
+from typing import Annotated
 
-from pydantic import AwareDatetime, Field
+from pydantic import AfterValidator, AwareDatetime, Field
 
 from nightshift.board.models.answers import Answer, Link, Press, Trouble
 from nightshift.board.models.promotions import HoldLine
@@ -176,6 +178,13 @@ class HoldsAnswer(Answer):
     troubles: tuple[Trouble, ...] = ()
 
 
+def _in_utc(at: datetime) -> datetime:
+    try:
+        return at.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("is no moment that UTC has; leave it out to hold until somebody lifts it") from None
+
+
 class HoldRequest(Answer):
     """Stop the line.
 
@@ -185,7 +194,7 @@ class HoldRequest(Answer):
 
     application: str | None = None
     reason: str = Field(min_length=1, max_length=1000)
-    until: AwareDatetime | None = None
+    until: Annotated[AwareDatetime, AfterValidator(_in_utc)] | None = None
 
 
 class LiftRequest(Answer):
