@@ -21,6 +21,8 @@ from nightshift.errors import (
 )
 from nightshift.redaction import redact
 
+UNCHECKED = "its certificate is not checked, so whoever is between here and there can take its place"
+"""What is said of a connection whose extra ``verify`` is false."""
 _VERDICTS: dict[type[VendorError], str] = {
     AuthFailed: "Login refused",
     Forbidden: "Logged in, but a permission is missing",

@@ -21,7 +21,7 @@ from nightshift.http import credentials as secret
 from nightshift.http import faults
 from nightshift.http.address import Address, Params
 from nightshift.http.client_settings import ClientSettings, check_names, read_settings
-from nightshift.http.connection_test import run_check
+from nightshift.http.connection_test import UNCHECKED, run_check
 from nightshift.http.health import ANSWERED, CallLog
 from nightshift.http.pacing import Pacer, pacer_of
 from nightshift.http.redirects import OwnHeaders, check_target, follow
@@ -377,9 +377,14 @@ class VendorHook(HttpAsyncHook):
         try:
             async with self:
                 self._refuse_open_proxy()
-                return await self.check()
+                told = await self.check()
+                return f"{told}. But {UNCHECKED}" if self._is_unchecked else told
         finally:
             self.backoff.attempts = attempts
+
+    @property
+    def _is_unchecked(self) -> bool:
+        return self.settings.verify is False and self.address.scheme == "https"
 
     def _refuse_open_proxy(self) -> None:
         """Refuse to test a connection that a person just changed to go through a proxy in the clear, with the

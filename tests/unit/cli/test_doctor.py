@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from nightshift.cli.doctor.here import settings
 from nightshift.cli.doctor.lake import judged
 from nightshift.lake.objects import Tried
 from nightshift.lake.store import Lake
+from tests.certificates import self_signed
 from tests.published import publish_night
 from tests.unit.cli.conftest import Run
 
@@ -75,6 +77,27 @@ def test_a_connection_of_this_machine_is_tested_by_the_vendors_hook(
         assert "another-one" not in str(refused)
         monkeypatch.setenv("AIRFLOW_CONN_FLEXNET_DEFAULT", json.dumps({**named, "conn_type": "http"}))
         assert "is of the type 'http'" in findings(run)["connection flexnet_default"]["text"]
+
+
+def test_a_connection_that_checks_no_certificate_is_warned_of(
+    run: Run, lake: Lake, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    certificate = self_signed(tmp_path / "vendor.pem")
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate)
+    named = {"conn_type": "flexnet", "login": LOGIN, "password": PASSWORD}
+    with FlexNetStandIn(tls=context) as vendor, FlexNetStandIn() as plain:
+        for host, verify, level in (
+            (vendor.url, False, "warn"),
+            (vendor.url, "false", "warn"),
+            (vendor.url, str(certificate), "ok"),
+            (plain.url, False, "ok"),
+        ):
+            connection = json.dumps({**named, "host": host, "extra": {"verify": verify}})
+            monkeypatch.setenv("AIRFLOW_CONN_FLEXNET_DEFAULT", connection)
+            found = findings(run)["connection flexnet_default"]
+            assert (found["level"], "certificate is not checked" in found["text"]) == (level, level == "warn")
+            assert ("CA file" in (found["fix"] or "")) is (level == "warn")
 
 
 def test_an_index_that_is_behind_and_a_mistake_are_found(run: Run, lake: Lake, config: Path) -> None:

@@ -17,6 +17,7 @@ import aiohttp
 
 from nightshift.cli.airflow_api import AirflowApi, AirflowRefused
 from nightshift.cli.doctor.finding import Finding, bad, ok, warn
+from nightshift.http.connection_test import UNCHECKED
 from nightshift.sources import VENDORS
 
 if TYPE_CHECKING:
@@ -27,6 +28,10 @@ SECONDS = 20.0
 _NOT_HERE = (
     "Make it under Admin, Connections, or as an environment variable of every process of Airflow; "
     "'Connections' of the documentation has its fields."
+)
+_CA_FILE = (
+    "Leave the extra verify out of the connection; where the vendor's certificate is signed by an authority of yours, put "
+    "the path of its CA file into it."
 )
 
 
@@ -107,7 +112,9 @@ def _tested_here(about: str, conn_id: str, kind: str, *, is_stored: bool, asked:
 
 def _verdict(about: str, kind: str, worked: bool, text: str, *, where: str) -> Finding:
     told = f"{VENDORS[kind].name}, tested {where}: {text}"
-    return ok(about, told) if worked else bad(about, told, "Correct the connection; the sentence says what.")
+    if not worked:
+        return bad(about, told, "Correct the connection; the sentence says what.")
+    return warn(about, told, _CA_FILE) if UNCHECKED in text else ok(about, told)
 
 
 def _clock(about: str, conn_id: str, kind: str) -> Iterator[Finding]:
