@@ -242,6 +242,38 @@ def test_a_notifier_of_airflow_gets_the_words_as_they_are(shouting, connect) -> 
     assert nested == {"blocks": ["error", {"url": message().link, "n": 1}]}
 
 
+HOSTILE = (
+    "<!channel> @everyone session expired, <https://evil.example/login|Open the run in Airflow>, "
+    "[Open](https://evil.example), ![x](https://evil.example/x.png), [Open|https://evil.example]; [1]: https://evil.example; rows[3]: 7; ask ann@example.com"
+)
+
+
+def test_what_a_vendor_wrote_is_no_markup_to_a_notifier(shouting) -> None:
+    said = message(title="flexnet_reports <!here>", text=HOSTILE)
+    channel = notifier(Shouting, words="*{title}* <{link}|Open> {text}", nested={"all": ["{message}"], "key": "{key}"})
+    assert asyncio.run(deliver(said, "slack", channel)) is None
+    ((words, nested),) = Shouting.heard
+    text = (
+        "\u2039!channel\u203a \uff20everyone session expired, \u2039https://evil.example/login\u00a6Open the run in Airflow\u203a, "
+        "[Open] (https://evil.example), ![x] (https://evil.example/x.png), [Open\u00a6https://evil.example]; "
+        "[1] : https://evil.example; rows[3]: 7; ask ann@example.com"
+    )
+    assert words == f"*flexnet_reports \u2039!here\u203a* <{said.link}|Open> {text}"
+    assert nested == {"all": [f"flexnet_reports \u2039!here\u203a\n{text}\n{said.link}"], "key": said.key}
+
+
+def test_what_a_vendor_wrote_is_text_in_an_argument_of_html(mailbox: SmtpStandIn) -> None:
+    page = "<p>{text}</p><a href='{link}'>{title}</a>"
+    arguments = {"to": "ann@example.com", "subject": "{title}", "html_content": page}
+    name = "airflow.providers.smtp.notifications.smtp.SmtpNotifier"
+    said = message(title="usage", text="<script>alert('x')</script> & more", link="http://airflow/?a=1&b='2'")
+    channel = Channel(to="notifier", notifier=name, arguments=arguments)
+    assert asyncio.run(deliver(said, "mail", channel)) is None
+    sent = str(mailbox.taken[0].message.get_payload(0).get_payload(decode=True), "utf-8")
+    assert "<p>&lt;script&gt;alert(&#x27;x&#x27;)&lt;/script&gt; &amp; more</p>" in sent
+    assert "<a href='http://airflow/?a=1&amp;b=&#x27;2&#x27;'>usage</a>" in sent
+
+
 @pytest.mark.parametrize(
     ("channel", "told"),
     [
