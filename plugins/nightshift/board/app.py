@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Annotated, TypeVar
 
+from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
 from fastapi import Depends, FastAPI, HTTPException, Query
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
@@ -156,7 +157,7 @@ class Board:
     ) -> NightsGrid:
         """Answer with reports by nights."""
         index = (await self.kept()).index
-        return await nights.nights_grid(index, it.own, it.dags, count=count, until=until)
+        return await nights.nights_grid(index, it.own, it.who, it.dags, count=count, until=until)
 
     async def cell(self, it: VisibleDep, source: str, report: str, night: Day) -> CellDetail:
         """Answer with one night of one report."""
@@ -286,6 +287,8 @@ class Board:
         """Answer with who has answered a question so far, as an image for Airflow's own view of it."""
         if application not in it.applications:
             raise HTTPException(404, f"There is no application {application}, or none that you may read.")
+        if not await it.who.may(promotion_dag_of(application), "GET", DagAccessEntity.HITL_DETAIL):
+            raise HTTPException(403, "It takes Airflow's permission to read the questions of this DAG.")
         lake = (await self.kept()).lake
         return await answers_image(lake, application, run_id, task, it.config.applications[application])
 

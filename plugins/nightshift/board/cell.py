@@ -23,7 +23,7 @@ from nightshift.board.models import (
 from nightshift.board.nights import PATIENCE, Promise, moment, note_of, overlaid, runs_seen
 from nightshift.board.people import Person
 from nightshift.board.presses import CellPlace, cell_presses, gap_of, run_path
-from nightshift.board.runs import RunSeen, runs_of_nights
+from nightshift.board.runs import RunSeen
 from nightshift.lake.errors import LakeError
 from nightshift.lake.history import TableLog
 from nightshift.lake.landing import Landing
@@ -51,15 +51,16 @@ async def cell_detail(
     around = [(day + timedelta(days=number)).isoformat() for number in range(-GAP_DAYS, GAP_DAYS + 1)]
     over = last_night(section.zone, now).isoformat()
     around = [one for one in around if one <= max(night, over)]
-    grid, (seen, troubles) = await asyncio.gather(
-        index.read(nights=around, sources={source: [report]}, patience=PATIENCE), runs_seen({source: section}, around)
+    grid, (seen, troubles), (runs, others) = await asyncio.gather(
+        index.read(nights=around, sources={source: [report]}, patience=PATIENCE),
+        runs_seen(who, {source: section}, around),
+        runs_seen(who, {source: section}, [night], whole=True),
     )
     nights = grid.reports[source, report]
     promise = Promise.of(section, nights, now)
     dues = {one: promise.kept_by(one) if promise else None for one in {*around, night}}
     states = {one: overlaid(nights.cell(one), seen.get((dag_id, one), ()), group, dues[one], now) for one in around}
-    runs = await asyncio.to_thread(runs_of_nights, [dag_id], [night], {dag_id: section.zone}, whole=True)
-    here = runs.get((dag_id, night), [])
+    here = runs.get((dag_id, night), ())
     cell, due = nights.cell(night), dues[night]
     checks, extract, more = await _from_lake(lake, nights, cell)
     place = CellPlace(
@@ -100,7 +101,7 @@ async def cell_detail(
         depends=config.waiting_for(source, report),
         links=(Link(label="DAG", href=f"dags/{dag_id}"),),
         presses=await cell_presses(who, place, states[night]),
-        troubles=(*troubles, *broken, *more),
+        troubles=tuple(dict.fromkeys((*troubles, *others, *broken, *more))),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -66,8 +66,10 @@ async def connections(lake: Lake, config: Configured, who: Person, dags: set[str
         health = await read_health(lake, used)
     except Exception as error:
         troubles.append(trouble(BoardPart.CONNECTIONS, error))
+    calls = [one for each in health.values() for one in (each.good, each.error) if one is not None]
+    seen = await who.sees_runs(dags & {one.dag_id for one in calls})
     lines = await asyncio.gather(
-        *(_line(name, kind, by, health.get(name, ConnectionHealth()), who) for name, (kind, by) in used.items())
+        *(_line(name, kind, by, health.get(name, ConnectionHealth()), who, seen) for name, (kind, by) in used.items())
     )
     return ConnectionsAnswer(now=datetime.now(UTC), connections=tuple(lines), troubles=tuple(troubles))
 
@@ -90,9 +92,15 @@ def _used(config: Configured, dags: set[str]) -> dict[str, tuple[str, list[str]]
     return {name: (kind, sorted(set(by))) for name, (kind, by) in used.items()}
 
 
-async def _line(name: str, kind: str, by: list[str], health: ConnectionHealth, who: Person) -> ConnectionLine:
-    exists, may_test, may_edit = await asyncio.gather(
-        asyncio.to_thread(_exists, name), who.may_connection(name, "POST"), who.may_connection(name, "PUT")
+async def _line(
+    name: str, kind: str, by: list[str], health: ConnectionHealth, who: Person, dags: Collection[str]
+) -> ConnectionLine:
+    """Return a connection.
+
+    :param dags: those whose tasks the person may read; of what another's saw only the time and the kind are told
+    """
+    exists, may_read, may_test, may_edit = await asyncio.gather(
+        asyncio.to_thread(_exists, name), *(who.may_connection(name, method) for method in ("GET", "POST", "PUT"))
     )
     edit = Link(label="Edit", href=f"connections?search={quote(name, safe='')}")
     return ConnectionLine(
@@ -100,9 +108,9 @@ async def _line(name: str, kind: str, by: list[str], health: ConnectionHealth, w
         vendor=VENDORS[kind].name,
         type=kind,
         state=_state(exists, health),
-        last_good=_seen(health.good),
-        last_error=_seen(health.error),
-        sign_in=await _sign_in(name) if kind == _TOKENFLEX and exists else None,
+        last_good=_seen(health.good, dags),
+        last_error=_seen(health.error, dags),
+        sign_in=await _sign_in(name, may_read=may_read) if kind == _TOKENFLEX and exists else None,
         used_by=tuple(by),
         links=(edit,) if may_edit else (),
         presses=(_test(name, kind, may_test),) if exists else (),
@@ -125,10 +133,12 @@ def _exists(name: str) -> bool:
     return True
 
 
-def _seen(one: CallSeen | None) -> Seen | None:
+def _seen(one: CallSeen | None, dags: Collection[str]) -> Seen | None:
     at = moment(one.at) if one is not None else None
     if one is None or at is None:
         return None
+    if one.dag_id not in dags:
+        return Seen(at=at, kind=one.kind)
     link = Link(label="Log", href=run_path(one.dag_id, one.run_id, one.task_id))
     return Seen(
         at=at, dag_id=one.dag_id, run_id=one.run_id, task_id=one.task_id, kind=one.kind, text=one.text, links=(link,)
@@ -150,7 +160,8 @@ def _test(name: str, kind: str, may: bool) -> Press:
     )
 
 
-async def _sign_in(name: str) -> SignInLine:
+async def _sign_in(name: str, *, may_read: bool) -> SignInLine:
+    """Return how it stands with a sign-in; who has signed in is told to whoever may read the connection."""
     link = Link(label="Token Flex sign-in", href=f"{SIGN_IN.removeprefix('/')}/")
     extras: dict[str, Any] = (await asyncio.to_thread(Connection.get_connection_from_secrets, name)).extra_dejson
     try:
@@ -164,7 +175,7 @@ async def _sign_in(name: str) -> SignInLine:
         return SignInLine(state=state, link=link)
     return SignInLine(
         state=state,
-        granted_by=chain.grant.granted_by,
+        granted_by=chain.grant.granted_by if may_read else "",
         granted=datetime.fromtimestamp(chain.grant.granted_at, UTC),
         renewed=datetime.fromtimestamp(chain.pair.issued, UTC) if chain.number else None,
         ends=datetime.fromtimestamp(chain.pair.lapses, UTC),

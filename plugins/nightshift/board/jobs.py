@@ -81,9 +81,13 @@ class JobSeen:
 
 
 async def jobs(who: Person, dag_ids: Collection[str]) -> tuple[tuple[JobLine, ...], tuple[Trouble, ...]]:
-    """Return the jobs of the tasks of these DAGs, those in doubt first, then the oldest; and what is not shown."""
-    seen, is_cut = await asyncio.to_thread(jobs_seen, dag_ids)
-    named = sorted({one.dag_id for one in seen})
+    """Return the jobs of the tasks of these DAGs, those in doubt first, then the oldest; and what is not shown.
+
+    Jobs of a DAG whose task instances the person may not read are not there.
+    """
+    every, is_cut = await asyncio.to_thread(jobs_seen, dag_ids)
+    named = sorted(await who.sees_runs({one.dag_id for one in every}))
+    seen = [one for one in every if one.dag_id in named]
     may = dict(
         zip(
             named,

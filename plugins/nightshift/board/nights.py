@@ -21,6 +21,7 @@ from nightshift.nights.cells import GOOD, Cell, ReportNights
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
+    from nightshift.board.people import Person
     from nightshift.config.due import Due
     from nightshift.config.reports import Source
     from nightshift.nights.cells import Grid
@@ -30,11 +31,21 @@ COUNT = 30
 MOST_NIGHTS = 400
 PATIENCE = 5.0
 """Seconds for making up for what the index lacks, before a report is shown as unproven."""
+_UNSEEN = (
+    "Its runs are not shown, only what the lake tells of its nights: it takes Airflow's permission to read runs and task "
+    "instances of this DAG."
+)
 _Runs = Mapping[tuple[str, str], Sequence[RunSeen]]
 
 
 async def nights_grid(
-    index: NightIndex, config: Configured, dags: set[str], *, count: int = COUNT, until: str | None = None
+    index: NightIndex,
+    config: Configured,
+    who: Person,
+    dags: set[str],
+    *,
+    count: int = COUNT,
+    until: str | None = None,
 ) -> NightsGrid:
     """Return the grid.
 
@@ -47,7 +58,7 @@ async def nights_grid(
     last = min(night_of(until), newest) if until else newest
     nights = [(last - timedelta(days=number)).isoformat() for number in reversed(range(count))]
     grid, (runs, troubles) = await asyncio.gather(
-        index.read(nights=nights, sources=config.reports(set(shown)), patience=PATIENCE), runs_seen(shown, nights)
+        index.read(nights=nights, sources=config.reports(set(shown)), patience=PATIENCE), runs_seen(who, shown, nights)
     )
     rows = [_row(grid, runs, config, name, report, now) for name, one in shown.items() for report in one.groups]
     broken = [
@@ -67,11 +78,19 @@ async def nights_grid(
     )
 
 
-async def runs_seen(sources: Mapping[str, Source], nights: Sequence[str]) -> tuple[_Runs, tuple[Trouble, ...]]:
-    """Return what Airflow knows of the runs of these nights; nothing, and why, where it cannot be asked."""
+async def runs_seen(
+    who: Person, sources: Mapping[str, Source], nights: Sequence[str], *, whole: bool = False
+) -> tuple[_Runs, tuple[Trouble, ...]]:
+    """Return what Airflow knows of the runs of these nights; nothing, and why, where the person may not see them or it
+    cannot be asked.
+
+    :param whole: the tasks that ended well, too
+    """
     zones = {dag_of(name): source.zone for name, source in sources.items()}
     try:
-        return await asyncio.to_thread(runs_of_nights, zones.keys(), nights, zones), ()
+        seen = await who.sees_runs(zones)
+        hidden = tuple(Trouble(part=BoardPart.AIRFLOW, of=one, text=_UNSEEN) for one in zones if one not in seen)
+        return await asyncio.to_thread(runs_of_nights, seen, nights, zones, whole=whole), hidden
     except Exception as error:
         return {}, (trouble(BoardPart.AIRFLOW, error),)
 

@@ -40,6 +40,14 @@ class Person:
         """Return DAG → whether the person may do something with it."""
         return await asyncio.to_thread(self._may_each, dag_ids, method, entity)
 
+    async def sees_runs(self, dag_ids: Collection[str]) -> set[str]:
+        """Return those of the DAGs whose runs and task instances the person may read: Airflow lets somebody read a DAG
+        and none of its runs.
+        """
+        entities = (DagAccessEntity.RUN, DagAccessEntity.TASK_INSTANCE)
+        runs, tasks = await asyncio.gather(*(self.may_each(dag_ids, "GET", one) for one in entities))
+        return {dag_id for dag_id in dag_ids if runs[dag_id] and tasks[dag_id]}
+
     async def may_connection(self, conn_id: str, method: str) -> bool:
         """Say whether the person may do something with a connection."""
         return await asyncio.to_thread(self._may_connection, conn_id, method)

@@ -23,7 +23,7 @@ from starlette.routing import Mount
 
 from nightshift.board import MOUNT
 from nightshift.lake.store import Lake
-from tests.unit.board.one_hidden import OneHidden
+from tests.unit.board.one_hidden import LISTS_ONLY, OneHidden
 
 BASE = f"http://airflow.test{MOUNT}/"
 REPORTS = """
@@ -97,6 +97,13 @@ async def ada(app: Starlette) -> Any:
 async def eve(app: Starlette) -> Any:
     """A browser of somebody who may look, and not at everything."""
     async with browser(app, "eve", "VIEWER") as client:
+        yield client
+
+
+@pytest.fixture
+async def lin(app: Starlette) -> Any:
+    """A browser of somebody who may read DAGs, and none of their runs."""
+    async with browser(app, LISTS_ONLY, "VIEWER") as client:
         yield client
 
 

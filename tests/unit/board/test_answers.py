@@ -1,4 +1,4 @@
-"""Who has answered a question is seen by whoever may read the application, as text and nothing else."""
+"""Who has answered a question is seen by whoever may read the questions of the application, as text and nothing else."""
 
 from __future__ import annotations
 
@@ -86,9 +86,13 @@ async def test_a_record_that_cannot_be_read_is_told(lake: Lake, ada: Any) -> Non
     assert "cannot be read" in texts((await ada.get(PLACE)).text)
 
 
-async def test_nobody_else_sees_it(lake: Lake, app: Starlette, ada: Any, eve: Any) -> None:
+async def test_nobody_else_sees_it(lake: Lake, app: Starlette, ada: Any, eve: Any, lin: Any) -> None:
     await put(lake, said("ann"), application="secret_one")
     assert (await eve.get(PLACE.replace("portal", "secret_one"))).status_code == 404
     assert (await ada.get(PLACE.replace("portal", "nothing"))).status_code == 404
     async with browser(app) as anonymous:
         assert (await anonymous.get(PLACE)).status_code == 401
+    await put(lake, said("ann"))
+    assert "ann" in (await eve.get(PLACE)).text
+    refused = await lin.get(PLACE)
+    assert (refused.status_code, "ann" in refused.text) == (403, False), "nor who may not read the DAG's questions"

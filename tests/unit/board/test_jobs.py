@@ -222,6 +222,14 @@ async def test_another_teams_jobs_are_not_there(app: Any, ada: Any, lake: Lake, 
     assert [one.job_id for one in (await found(ada)).jobs] == ["7"]
 
 
+async def test_jobs_of_tasks_that_a_person_may_not_read_are_not_there(
+    eve: Any, lin: Any, lake: Lake, waits: Runs
+) -> None:
+    remembered(waits, "running", asked(time.time() - 60, id="1048"))
+    assert [len((await found(client)).jobs) for client in (eve, lin)] == [1, 0]
+    assert [(await client.get("api/overview")).json()["jobs"] for client in (eve, lin)] == [1, 0]
+
+
 @pytest.mark.parametrize(
     ("state", "record"),
     [
