@@ -115,6 +115,8 @@ def header(
     made: dict[str, Any] = {}
     if batch is BatchHeader.EMPTY:
         return made
+    if batch is BatchHeader.NO_NEXT:
+        following = None
     for name, link in (("previousPageURL", previous), ("nextPageURL", following)):
         if link is not None or switches.last_link is not Missing.ABSENT:
             made[name] = link if link is not None else {Missing.NULL: None, Missing.EMPTY: ""}[switches.last_link]

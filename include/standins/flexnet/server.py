@@ -192,6 +192,8 @@ class FlexNetStandIn(StandIn[FlexNetSwitches]):
         limit = min(wanted.limit, switches.page_cap or wanted.limit)
         last = max(1, -(-rows.count // limit))
         page = 1 if request.fault(faulty.PAGE_IGNORED) else wanted.page
+        if switches.row_cap and page * limit > switches.row_cap:
+            raise Refused(self.error(400, f"The result window is too large, rows go up to {switches.row_cap}."))
         if page > last and switches.beyond_last is not BeyondLast.EMPTY:
             if switches.beyond_last is BeyondLast.LAST_AGAIN:
                 page = last

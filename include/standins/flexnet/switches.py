@@ -47,9 +47,10 @@ class LinkParameters(StrEnum):
 
 
 class BatchHeader(StrEnum):
-    """What ``header`` holds in batch mode."""
+    """What ``header`` holds in batch mode; ``NO_NEXT``: the keys of both links, and never a link to the next page."""
 
     LINKS = "links"
+    NO_NEXT = "no_next"
     LINKS_AND_COUNTS = "links_and_counts"
     EMPTY = "empty"
     ABSENT = "absent"
@@ -154,7 +155,8 @@ class FlexNetSwitches(Switches, frozen=True, kw_only=True):
     every 5,000 but for the key, which makes millions of rows cheap. ``refresh_hours`` is how often today's rows grow.
     ``ties``: so many rows at a time have the same place in the order, and which of them comes first changes from one
     answer of a report to the next (4.2: promised nowhere); 1: none. ``page_cap`` is a server limit below
-    ``limitRecords``. ``data_key`` empty: the body is a bare array.
+    ``limitRecords``; ``row_cap``: a page that reaches beyond so many rows of a report is refused with 400.
+    ``data_key`` empty: the body is a bare array.
     ``record_count_key``, ``page_count_key``: empty leaves the count out. ``json_charset``: reports come in it and name
     it; empty: UTF-8, unnamed. ``csv_last_line_ends``: whether the last line of a page has its line end.
     """
@@ -173,6 +175,7 @@ class FlexNetSwitches(Switches, frozen=True, kw_only=True):
     order: Order = Order.OLDEST_FIRST
     ties: int = 1
     page_cap: int | None = None
+    row_cap: int | None = None
     beyond_last: BeyondLast = BeyondLast.EMPTY
     data_key: str = "data"
     header_last: bool = False

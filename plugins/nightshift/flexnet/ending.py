@@ -1,11 +1,13 @@
 """Where a report ends: what the vendor has said about the page after this one (FlexNet reference, sections 3.3, 4.2).
 
 Pure: the pages that came go in, a word comes out. A walk ends by the vendor's word, or by an answer without rows that
-was confirmed; never by a refusal alone, a short page or our own count.
+was confirmed; never by a refusal alone, which may be of a server that gives no more rows of one report, by a short page
+or by our own count.
 """
 
 from __future__ import annotations
 
+import itertools
 from enum import StrEnum
 
 from nightshift.flexnet.page import ReportPage
@@ -18,20 +20,23 @@ class NextPage(StrEnum):
     """What the vendor says of the next page.
 
     ``LINKED``: the page links to it, so it has to be there. ``COUNTED``: a count says that there is more, and no link
-    contradicts. ``LAST``: the header says that there is no next page, and no count contradicts. ``REACHED``: the count
-    of rows is reached, and no header says that this is the last page: a count may be capped, so one more page is asked
-    for. ``SILENT``: nobody says anything, a link and a count contradict each other, or pages alone are counted, which
-    does not say whether the last one was whole.
+    contradicts. ``LAST``: the header says that there is no next page, no count contradicts, and page 1 had a link or a
+    count agrees; else the headers of this site may never have one. ``UNLINKED``: a header without a link is all that is
+    said, of a page 1 that is short. ``REACHED``: the count of rows is reached, and no header says that this is the last
+    page: a count may be capped, so one more page is asked for. ``SILENT``: nobody says anything, or a header without a
+    link is all that is said of any other page, a link and a count contradict each other, or pages alone are counted,
+    which does not say whether the last one was whole.
     """
 
     LINKED = "linked"
     COUNTED = "counted"
     LAST = "last"
+    UNLINKED = "unlinked"
     REACHED = "reached"
     SILENT = "silent"
 
 
-def next_page(first: ReportPage, last: ReportPage, rows: int) -> NextPage:
+def next_page(first: ReportPage, last: ReportPage, rows: int, page_size: int) -> NextPage:
     """Return what is known of the page after the last one that came.
 
     The rows of the whole report count more than its pages, a link more than both: counts may be capped.
@@ -39,12 +44,17 @@ def next_page(first: ReportPage, last: ReportPage, rows: int) -> NextPage:
     :param first: the first page
     :param last: the last page that came
     :param rows: rows of all pages that came
+    :param page_size: rows that were asked for a page; a server may cap them
     """
     if last.next_url is not None:
         return NextPage.LINKED
     is_more = has_more(first, last, rows)
-    if last.has_link:
-        return NextPage.SILENT if is_more else NextPage.LAST
+    if last.has_link and is_more:
+        return NextPage.SILENT
+    if last.has_link and (is_more is False or first.next_url is not None or not last.rows):
+        return NextPage.LAST
+    if last.has_link and last is first and last.rows < page_size:
+        return NextPage.UNLINKED
     if is_more:
         return NextPage.COUNTED
     return NextPage.SILENT if first.whole_rows is None else NextPage.REACHED
@@ -67,6 +77,20 @@ def is_cut_between(first: ReportPage, last: ReportPage, page: ReportPage) -> boo
     :param last: the page before it
     """
     return page.rows > first.rows or last.rows < first.rows
+
+
+def across(rows: int, page_rows: int) -> tuple[int, int]:
+    """Return size and number of a page that reaches over the end of a report, if it has so many rows: the last of them
+    are on it, and there is room behind them.
+
+    A server that refuses pages beyond the end has to give this one, and with it any row more.
+
+    :param rows: rows that came, at least one
+    :param page_rows: rows a page, which the server is known to give
+    """
+    sizes = itertools.chain(range(page_rows - 1, 1, -1), itertools.count(page_rows + 1))
+    size = next(size for size in sizes if rows % size)
+    return size, -(-rows // size)
 
 
 def repeats(first: ReportPage, last: ReportPage, page: ReportPage) -> bool:

@@ -134,6 +134,8 @@ class FlexNetHook(VendorHook):
         at a time; else one after the other. A page that a link or a count promises has to come. Where nobody says what
         comes next (CSV, a header without links and counts), a page is the last only when it is still served, the page
         after it has no rows twice, and neither has the one after that: up to four requests more than there are pages.
+        Behind a full page a refusal tells no end: a page of another size, which reaches over it, has to have the last
+        rows and none behind them.
 
         :param request: the report and its parameters; they stay the same for all pages
         :param landed: gives the body of a page that is there already, which is then not fetched again; ``None`` for one

@@ -241,12 +241,12 @@ class Astray(BadResponse):
 
 
 class Missing(BadResponse):
-    """A page that the vendor has promised is refused, again and again."""
+    """A page that the vendor has promised, or that may be there, is refused, again and again."""
 
 
 def bad_page(number: int, path: str, problem: str, kind: type[BadResponse] = BadResponse, **more: Any) -> BadResponse:
     """Return the error for a page that cannot be used."""
-    advice = (
+    advice = more.pop("advice", "") or (
         "Nothing was published. Ask for this page by hand and compare, then clear the task: the pages landed before it "
         "are kept."
     )

@@ -7,12 +7,13 @@ import itertools
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urljoin, urlsplit
 
 from nightshift.errors import BadResponse, NotFound, Rejected
 from nightshift.fields import whole_number
-from nightshift.flexnet.ending import BEYOND, NextPage, has_more, is_cut_between, is_same, next_page, repeats
+from nightshift.flexnet.ending import BEYOND, NextPage, across, has_more, is_cut_between, is_same, next_page, repeats
 from nightshift.flexnet.page import Astray, Missing, ReportPage, Unsteady, bad_page
 from nightshift.flexnet.request import MAX_PAGES, ReportRequest
 from nightshift.http.address import foreign_host
@@ -25,6 +26,12 @@ Landed = Callable[[int], Awaitable[bytes | None]]
 IN_FLIGHT = 8
 EMPTY_ASKS = 3
 """How often a page that was promised is asked for while it comes without rows."""
+
+_NOT_ALL = (
+    "Nothing was published. The vendor may give no more rows of one report: narrow it with query, or with fewer days "
+    "(window_overlap_days), in reports.yaml. If these are all, another page_size, with which the last page is not full, "
+    "shows it. Then clear the task."
+)
 
 
 class ReportPages:
@@ -40,6 +47,7 @@ class ReportPages:
         self._last: ReportPage | None = None
         self._rows = 0
         self._beyond = ""
+        self._refusal: NotFound | Rejected | None = None
 
     async def walk(self) -> AsyncGenerator[ReportPage, None]:
         """Yield every page; one without rows only where it is the first.
@@ -85,7 +93,7 @@ class ReportPages:
         """Return the page after the last one, or ``None`` at the end."""
         first, last = self._state()
         number = last.number + 1
-        match next_page(first, last, self._rows):
+        match next_page(first, last, self._rows, self._request.page_size):
             case NextPage.LAST:
                 return None
             case NextPage.LINKED:
@@ -93,6 +101,8 @@ class ReportPages:
                 return await self._linked(number, f"page {last.number} links to it")
             case NextPage.COUNTED:
                 return await self._adding_up(await self._counted(number))
+            case NextPage.UNLINKED:
+                return await self._fitting(await self._look(number) or await self._unlinked(number))
             case NextPage.REACHED:
                 return await self._fitting(await self._look(number))
             case NextPage.SILENT:
@@ -158,12 +168,14 @@ class ReportPages:
         """
         first, last = self._state()
         why = f"page {last.number} of the same report came"
+        self._refusal = None
         for attempt in itertools.count(1):
             try:
                 page = await self._page(number)
                 break
             except (NotFound, Rejected) as refusal:
                 if refusal.status in BEYOND:
+                    self._refusal = refusal
                     self._beyond = f"is refused with {refusal.status}"
                     return None
                 if attempt >= self._hook.backoff.attempts:
@@ -174,13 +186,22 @@ class ReportPages:
         self._beyond = f"repeats page {last.number}" if page.rows else "has no rows"
         return None
 
+    async def _unlinked(self, number: int) -> ReportPage | None:
+        """Return ``None`` where two pages in a row come without rows behind a short one whose header has no link; any
+        other answer has the end confirmed.
+        """
+        if self._refusal is None and await self._look(number + 1) is None and self._refusal is None:
+            return None
+        return await self._confirm(number)
+
     async def _confirm(self, number: int) -> ReportPage | None:
         """Return ``None`` where the page before this one is really the last: it is still served and still as long, this
         one has no rows again, and the one after it is answered alike. Else return this page.
 
-        A server that restarts, or refreshes, refuses or empties every page for a while.
+        A server that restarts, or refreshes, refuses or empties every page for a while; one that gives no more rows of
+        a report refuses them for good, behind a page that is full.
         """
-        _, last = self._state()
+        first, last = self._state()
         if last.rows:
             try:
                 again = await self._fetch(last.number)
@@ -190,12 +211,41 @@ class ReportPages:
                 raise self._unsteady(last.number, f"had {last.rows} rows, and {again.rows} when it was asked for again")
         if (page := await self._look(number)) is not None:
             return page
-        answer = self._beyond
+        answer, refused = self._beyond, self._refusal
         if (after := await self._look(number + 1)) is not None:
             raise self._unsteady(number, f"{answer}, and page {after.number} has {after.rows} rows")
-        if answer != self._beyond:
+        # A server that gives no more rows of a report may refuse the second page beyond its end alone.
+        if answer != self._beyond and self._refusal is None:
             raise self._unsteady(number, f"{answer}, and page {number + 1}, which is beyond it, {self._beyond}")
+        if self._refusal and 0 < first.rows <= last.rows and has_more(first, last, self._rows) is not False:
+            await self._ended(number if refused else number + 1, self._refusal)
         return None
+
+    async def _ended(self, number: int, refusal: NotFound | Rejected) -> None:
+        """Raise unless a page of another size, which reaches over the end, has the last rows and none behind them.
+
+        :param number: the page that is refused, behind a full one or one without rows
+        :raises Missing: in the vendor's words for that page
+        """
+        first, last = self._state()
+        size, at = across(self._rows, first.rows)
+        due = self._rows - (at - 1) * size
+        told = f"Page {at} of {size} rows a page, which tells the end, has to have {due}"
+        why = f"page {last.number} before it is full. {told}"
+        for attempt in range(1, EMPTY_ASKS + 1):
+            try:
+                page, _ = await self._hook.report_page(replace(self._request, page_size=size), at, first=first)
+            except (NotFound, Rejected) as refused:
+                answer = f"is refused with {refused.status}"
+            else:
+                if page.rows == due:
+                    return
+                answer = f"has {page.rows}"
+            if attempt < EMPTY_ASKS:
+                await self._pause(at, why, attempt)
+        raise self._refused(
+            number, f"{why} and {answer}: the {self._rows} rows that came may not be all", refusal, _NOT_ALL
+        )
 
     async def _adding_up(self, page: ReportPage) -> ReportPage:
         """Return a page that was counted; where no rows are counted, sizes alone say whether those before it were
@@ -271,6 +321,6 @@ class ReportPages:
     def _unsteady(self, number: int, problem: str) -> BadResponse:
         return bad_page(number, self._path, problem, Unsteady)
 
-    def _refused(self, number: int, why: str, refusal: NotFound | Rejected) -> BadResponse:
-        more = {"status": refusal.status, "detail": refusal.detail, "attempt": refusal.attempt}
+    def _refused(self, number: int, why: str, refusal: NotFound | Rejected, advice: str = "") -> BadResponse:
+        more = {"status": refusal.status, "detail": refusal.detail, "attempt": refusal.attempt, "advice": advice}
         return bad_page(number, self._path, f"is refused ({refusal.problem}), though {why}", Missing, **more)

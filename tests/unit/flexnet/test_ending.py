@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from nightshift.flexnet.ending import NextPage, has_more, is_cut_between, next_page, repeats
+from nightshift.flexnet.ending import NextPage, across, has_more, is_cut_between, next_page, repeats
 from nightshift.flexnet.page import ReportPage
 from nightshift.flexnet.walk import _in_words
 
@@ -18,13 +18,20 @@ def page(number: int, rows: int, **more: Any) -> ReportPage:
     return ReportPage(number=number, body=b"", rows=rows, **{"content": content, **more})
 
 
+LINKED = {"has_link": True, "next_url": LINK}
+
+
 @pytest.mark.parametrize(
     ("first", "last", "came", "word"),
     [
         # Links alone: batch.
         ({}, {"has_link": True, "next_url": LINK}, 100, NextPage.LINKED),
-        ({}, {"has_link": True}, 100, NextPage.LAST),
+        (LINKED, {"has_link": True}, 100, NextPage.LAST),
         ({}, {}, 100, NextPage.SILENT),
+        # Page 2 came though page 1 had no link: none of them says anything.
+        ({}, {"has_link": True}, 100, NextPage.SILENT),
+        ({"has_link": True}, {"has_link": True}, 100, NextPage.SILENT),
+        ({"has_link": True}, {"has_link": True, "rows": 20}, 70, NextPage.SILENT),
         # Counts alone.
         ({"total_rows": 230}, {}, 100, NextPage.COUNTED),
         ({"total_rows": 230}, {}, 230, NextPage.REACHED),
@@ -46,7 +53,36 @@ def page(number: int, rows: int, **more: Any) -> ReportPage:
 )
 def test_what_is_said_of_the_next_page(first: dict[str, Any], last: dict[str, Any], came: int, word: NextPage) -> None:
     begin = page(1, **{"rows": 50, **first})
-    assert next_page(begin, page(2, 50, **last), came) is word
+    assert next_page(begin, page(2, **{"rows": 50, **last}), came, 50) is word
+
+
+@pytest.mark.parametrize(
+    ("rows", "counts", "word"),
+    [
+        (50, {}, NextPage.SILENT),
+        (50, {"total_rows": 50}, NextPage.SILENT),
+        (50, {"total_rows": 50, "total_pages": 1}, NextPage.LAST),
+        (20, {}, NextPage.UNLINKED),
+        (20, {"total_rows": 20}, NextPage.UNLINKED),
+        (20, {"total_pages": 1}, NextPage.LAST),
+        (0, {}, NextPage.LAST),
+    ],
+)
+def test_a_first_page_without_link_is_the_last_where_a_count_says_so(
+    rows: int, counts: dict[str, int], word: NextPage
+) -> None:
+    only = page(1, rows, has_link=True, **counts)
+    assert next_page(only, only, rows, 50) is word
+
+
+@pytest.mark.parametrize("page_rows", [1, 2, 3, 7, 50, 2500])
+@pytest.mark.parametrize("pages", [1, 2, 3, 4, 6, 12, 60, 2499, 5000])
+def test_a_page_of_another_size_reaches_over_the_end(page_rows: int, pages: int) -> None:
+    rows = page_rows * pages
+    size, number = across(rows, page_rows)
+    assert 1 < size <= 2500
+    assert (number - 1) * size < rows < number * size
+    assert size < page_rows or page_rows < 8
 
 
 def test_without_a_count_nobody_knows_whether_there_is_more() -> None:

@@ -10,7 +10,7 @@ from include.standins import Fault, FaultKind
 from include.standins.flexnet import FlexNetStandIn, FlexNetSwitches
 from nightshift.backoff import Backoff
 from nightshift.errors import BadResponse, Unreachable
-from tests.unit.flexnet.test_extract import ROWS, Bench
+from tests.unit.flexnet.bench import ROWS, Bench
 
 
 @pytest.fixture

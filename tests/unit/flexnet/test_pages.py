@@ -2,81 +2,23 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from include.standins import Clock, Fault, FaultKind
-from include.standins.flexnet import LOGIN, PASSWORD, FlexNetStandIn, FlexNetSwitches, faulty
+from include.standins import Fault, FaultKind
+from include.standins.flexnet import faulty
 from include.standins.flexnet.switches import BatchHeader, BeyondLast, CountOf, Missing
 from nightshift.errors import BadResponse, Rejected
 from nightshift.flexnet.hook import FlexNetHook
 from nightshift.flexnet.page import Missing as Promised
 from nightshift.flexnet.page import Unsteady
+from tests.unit.flexnet.walks import AFTER, NIGHT, VendorWith, asked, assert_all, walk
 
-NIGHT, AFTER = "2026-11-20", "2026-11-21"
 REFUSALS = (400, 404, 406, 409, 410, 413, 422)
 SILENT = {"batch_header": BatchHeader.ABSENT}
 COUNTED = {"batch_header": BatchHeader.LINKS_AND_COUNTS}
-
-VendorWith = Callable[..., FlexNetStandIn]
-
-
-@pytest.fixture
-def vendor_with(monkeypatch: pytest.MonkeyPatch) -> Iterator[VendorWith]:
-    with ExitStack() as stack:
-
-        def start(
-            *faults: Fault, extra: dict[str, Any] | None = None, rows: int = 230, **switches: Any
-        ) -> FlexNetStandIn:
-            switches = {"rows_a_day": {"usage": rows}, **switches}
-            clock = Clock(datetime(2026, 11, 22, 12, tzinfo=UTC))
-            vendor = stack.enter_context(FlexNetStandIn(switches=FlexNetSwitches(**switches), clock=clock))
-            vendor.faults.add(*faults)
-            fields = {
-                "conn_type": "flexnet",
-                "host": vendor.url,
-                "login": LOGIN,
-                "password": PASSWORD,
-                "extra": extra or {},
-            }
-            monkeypatch.setenv("AIRFLOW_CONN_FLEXNET_DEFAULT", json.dumps(fields))
-            return vendor
-
-        yield start
-
-
-async def walk(in_flight: int = 4, **given: Any) -> list[str]:
-    """Return the ids of all rows, in order."""
-    ids: list[str] = []
-    async with FlexNetHook() as hook:
-        hook.backoff.first = 0.01
-        request = hook.request_of(
-            "usage", **{"date_from": NIGHT, "date_to": AFTER, "page_size": 50, "mode": "batch", **given}
-        )
-        async for page in hook.report_pages(request, in_flight=in_flight):
-            if request.is_csv:
-                records = csv.reader(io.StringIO(page.body.decode(page.charset).removeprefix("\ufeff"), newline=""))
-                ids += [record[0] for record in records if record and record[0] != "usageId"]
-            else:
-                ids += [row["usageId"] for row in json.loads(page.body)["data"]]
-    return ids
-
-
-def assert_all(ids: list[str], rows: int = 230) -> None:
-    assert (len(ids), len(set(ids))) == (rows, rows)
-
-
-def asked(vendor: FlexNetStandIn) -> dict[int, int]:
-    """Return how often each page was asked for."""
-    return dict(sorted(Counter(int(dict(r.query)["pageNumber"]) for r in vendor.ledger.requests()).items()))
 
 
 @pytest.mark.parametrize("status", REFUSALS)
@@ -320,3 +262,100 @@ async def test_a_page_beyond_the_last_that_is_refused_otherwise_once_costs_no_wa
     vendor = vendor_with(fault, rows=150, beyond_last=beyond, **SILENT)
     assert_all(await walk(), 150)
     assert asked(vendor)[4] >= 2
+
+
+@pytest.mark.parametrize("form", ["json", "csv"])
+@pytest.mark.parametrize("rows", [50, 100, 150, 230])
+async def test_a_full_page_behind_which_all_are_refused_is_the_last_where_a_page_over_the_end_shows_it(
+    vendor_with: VendorWith, form: str, rows: int
+) -> None:
+    vendor = vendor_with(**SILENT, beyond_last=BeyondLast.REJECTED, rows=rows)
+    assert_all(await walk(format=form), rows)
+    sizes = Counter(dict(r.query)["limitRecords"] for r in vendor.ledger.requests())
+    assert sizes == {"50": -(-rows // 50) + 4, **({"49": 1} if rows % 50 == 0 else {})}
+
+
+@pytest.mark.parametrize("form", ["json", "csv"])
+@pytest.mark.parametrize("switches", [SILENT, {"batch_header": BatchHeader.NO_NEXT}], ids=["silent", "no link ever"])
+async def test_rows_that_the_vendor_gives_no_more_of_are_no_end(
+    vendor_with: VendorWith, form: str, switches: dict[str, Any]
+) -> None:
+    vendor = vendor_with(**switches, row_cap=150)
+    with pytest.raises(Promised, match=r"page 4 is refused .* the 150 rows that came may not be all") as caught:
+        await walk(format=form)
+    assert "Page 4 of 49 rows a page, which tells the end, has to have 3 and is refused with 400" in str(caught.value)
+    assert "The result window is too large, rows go up to 150." in caught.value.detail
+    assert "narrow it with query" in caught.value.advice
+    assert asked(vendor)[4] == 2 + 3
+
+
+async def test_rows_behind_a_page_that_is_refused_are_seen_on_the_page_over_the_end(vendor_with: VendorWith) -> None:
+    refused = [
+        Fault(kind=FaultKind.STATUS, status=400, from_page=4, query={"limitRecords": "50"}, times=None),
+        Fault(kind=FaultKind.STATUS, status=404, query={"limitRecords": "49"}),
+    ]
+    vendor_with(*refused, **SILENT)
+    with pytest.raises(Promised, match="has to have 3 and has 49: the 150 rows that came may not be all"):
+        await walk()
+    vendor_with(*refused, **SILENT, rows=150)
+    assert_all(await walk(), 150)
+
+
+async def test_rows_that_are_counted_are_all_where_pages_beyond_them_are_refused(vendor_with: VendorWith) -> None:
+    vendor = vendor_with(**COUNTED, extra={"link_keys": ["nowhere"]}, rows=150, row_cap=150)
+    assert_all(await walk(), 150)
+    assert asked(vendor) == {1: 1, 2: 1, 3: 1, 4: 1}
+
+
+@pytest.mark.parametrize("beyond", [BeyondLast.EMPTY, BeyondLast.NOT_FOUND])
+@pytest.mark.parametrize("rows", [130, 150])
+async def test_the_second_page_beyond_the_last_may_be_beyond_what_the_vendor_gives(
+    vendor_with: VendorWith, beyond: BeyondLast, rows: int
+) -> None:
+    vendor = vendor_with(**SILENT, beyond_last=beyond, rows=rows, row_cap=200)
+    assert_all(await walk(), rows)
+    assert sum(asked(vendor).values()) == 3 + 4 + (rows == 150)
+
+
+@pytest.mark.parametrize(
+    ("rows", "beyond", "requests"),
+    [
+        (230, BeyondLast.EMPTY, 5 + 4),
+        (230, BeyondLast.REJECTED, 5 + 4),
+        (50, BeyondLast.EMPTY, 1 + 4),
+        (50, BeyondLast.NOT_FOUND, 1 + 4 + 1),
+        (30, BeyondLast.EMPTY, 1 + 2),
+        (30, BeyondLast.REJECTED, 1 + 4 + 1),
+    ],
+)
+async def test_a_header_that_never_has_a_link_ends_nothing(
+    vendor_with: VendorWith, rows: int, beyond: BeyondLast, requests: int
+) -> None:
+    vendor = vendor_with(batch_header=BatchHeader.NO_NEXT, beyond_last=beyond, rows=rows)
+    assert_all(await walk(), rows)
+    assert sum(asked(vendor).values()) == requests
+
+
+@pytest.mark.parametrize("kind", [FaultKind.STATUS, faulty.PAGE_CUT])
+async def test_nor_does_it_where_the_server_caps_its_pages_and_the_second_is_lost_once(
+    vendor_with: VendorWith, kind: str
+) -> None:
+    vendor_with(Fault(kind=kind, status=400, page=2), batch_header=BatchHeader.NO_NEXT, page_cap=20)
+    assert_all(await walk())
+
+
+@pytest.mark.parametrize("mode", ["batch", "interactive"])
+@pytest.mark.parametrize("rows", [230, 250, 50, 30])
+async def test_a_count_of_each_page_ends_nothing_either(vendor_with: VendorWith, mode: str, rows: int) -> None:
+    switches = {**COUNTED, "record_count_of": CountOf.THIS_PAGE, "page_count_key": "", "rows": rows}
+    vendor_with(Fault(kind=faulty.LINK_LOST, times=None), **switches)
+    assert_all(await walk(mode=mode), rows)
+
+
+@pytest.mark.parametrize(("mode", "rows"), [("interactive", 30), ("interactive", 50), ("batch", 130), ("batch", 100)])
+async def test_what_the_vendor_says_of_a_report_costs_no_request_more(
+    vendor_with: VendorWith, mode: str, rows: int
+) -> None:
+    vendor = vendor_with(rows=rows)
+    assert_all(await walk(mode=mode), rows)
+    assert asked(vendor) == dict.fromkeys(range(1, -(-rows // 50) + 1), 1)
