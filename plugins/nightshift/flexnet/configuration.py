@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from nightshift.config.reports import Report, Source
 from nightshift.config.scalars import Json
+from nightshift.flexnet.query import check_query
 from nightshift.flexnet.source import FLEXNET
 from nightshift.lake.spec import PublishSpec
 
@@ -19,7 +20,8 @@ class FlexNetReport(Report):
         not. Default: that of the connection, else ``interactive``
     :param format: ``json``, the default, or ``csv``
     :param page_size: rows a page, 1 to 2500 (the vendor's ``limitRecords``). Default: that of the connection, else 2500
-    :param query: filter of the group, an object with the vendor's operators
+    :param query: filter of the group, an object with the vendor's operators; those that are not documented are sent as
+        they are
     :param data_key: key of the rows in a JSON page; default: that of the connection, else ``data``
     """
 
@@ -28,6 +30,13 @@ class FlexNetReport(Report):
     page_size: int | None = Field(default=None, ge=1, le=2500)
     query: dict[str, Json] | None = None
     data_key: str | None = Field(default=None, min_length=1)
+
+    @field_validator("query")
+    @classmethod
+    def _can_be_asked(cls, query: dict[str, Any] | None) -> dict[str, Any] | None:
+        if query is not None:
+            check_query(query)
+        return query
 
     def publish_spec(self, timezone: str, **more: Any) -> PublishSpec:
         """Return how this report is published."""

@@ -11,6 +11,7 @@ from airflow.sdk import Context
 
 from nightshift.errors import BadResponse, NotFound, Rejected, VendorError
 from nightshift.fields import nearest
+from nightshift.flexnet.query import check_query
 from nightshift.flexnet.source import FLEXNET
 from nightshift.flexnet.walk import Walk, steady_walk
 from nightshift.flexnet.window import AUTO, EXCLUSIVE, UNKNOWN, DayWindow, accepted, find_window, window_of
@@ -95,6 +96,8 @@ class FlexNetExtractOperator(ExtractOperator):
         async with FlexNetHook(self.flexnet_conn_id, **read_as) as hook:
             try:
                 progress = await self.going_on(folder, progress, context, self._asked(hook), PAGES_KEPT_HOURS)
+                if unknown := check_query(self.query or {}):
+                    self.log.warning("Not documented, and sent as they are: the operators %s", ", ".join(unknown))
                 model = await self._model(hook)
                 window, walk = await self._walked(hook, folder, progress, context)
                 request = self._request(hook, window)

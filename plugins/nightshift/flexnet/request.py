@@ -4,9 +4,8 @@
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 import msgspec
 
 from nightshift.errors import Rejected
+from nightshift.flexnet.query import WrongQuery, check_query
 from nightshift.flexnet.source import FLEXNET
 
 RESERVED_GROUPS = frozenset({"report-names", "report-types", "report-filters", "global-filters"})
@@ -28,33 +28,6 @@ USUAL: Mapping[str, Any] = {"mode": "interactive", "format": "json"}
 side by side.
 """
 
-JUNCTIONS = frozenset({"$and", "$or"})
-_VALUES: tuple[tuple[frozenset[str], str, Callable[[Any], bool]], ...] = (
-    (frozenset({"$sw", "$ew", "$con"}), "takes a text", lambda value: isinstance(value, str)),
-    (
-        frozenset({"$in", "$nin"}),
-        "takes a list with at least one value",
-        lambda value: isinstance(value, list | tuple) and len(value) > 0,
-    ),
-    (
-        frozenset({"$gt", "$gte", "$lt", "$lte"}),
-        "takes a number",
-        lambda value: value is not None and not isinstance(value, list | tuple | Mapping | bool),
-    ),
-    (
-        frozenset({"$btw"}),
-        "takes two values, both ends included: epoch milliseconds or 'YYYY-MM-DD hh:mm:ss.SSS'",
-        lambda value: isinstance(value, list | tuple) and len(value) == 2,
-    ),
-    (
-        frozenset({"$eq", "$ne"}),
-        "takes one value; use $in or $nin for several",
-        lambda value: not isinstance(value, list | tuple | Mapping),
-    ),
-)
-"""Operators, what they take in words, and whether a value is one."""
-OPERATORS = frozenset().union(*(operators for operators, _, _ in _VALUES))
-
 
 def refuse(parameter: str, problem: str, *, group: str = "") -> Rejected:
     """Return the error for a parameter that is refused before anything is sent."""
@@ -67,9 +40,9 @@ def refuse(parameter: str, problem: str, *, group: str = "") -> Rejected:
 class ReportRequest:
     """What is asked of one report; the page number is added page by page.
 
-    :param group: name of the report, as ``report-names`` gives it
     What is ``None`` is not sent.
 
+    :param group: name of the report, as ``report-names`` gives it
     :param mode: ``interactive`` answers with row and page counts, so that pages come several at a time; ``batch`` may
         not. In either case of letters, sent as given (vendor's default: batch)
     :param format: ``json`` or ``csv`` (vendor's default: json)
@@ -101,7 +74,10 @@ class ReportRequest:
         self._in_range("limitRecords", self.page_size, 1, MAX_PAGE_SIZE)
         self._check_window()
         if self.query is not None:
-            check_query(self.query, group=self.group)
+            try:
+                check_query(self.query)
+            except WrongQuery as wrong:
+                raise refuse(f"query.{wrong.place}".rstrip("."), wrong.problem, group=self.group) from None
 
     @property
     def is_csv(self) -> bool:
@@ -167,39 +143,3 @@ def check_group(group: str) -> None:
         raise refuse("group", f"{group!r} is a word of the vendor's own paths, not a report", group=group)
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", group or ""):
         raise refuse("group", f"{group!r} is not a report name; report-names lists them")
-
-
-def check_query(query: Any, *, group: str) -> None:
-    """Refuse a filter that is not an object with the documented operators.
-
-    Keys are passed through as given: whether the vendor minds their case is not known.
-
-    :raises Rejected: names the place in the filter
-    """
-    if not isinstance(query, Mapping):
-        example = "{'accountId': {'$eq': 'test'}}"
-        raise refuse("query", f"is {type(query).__name__}; it has to be an object such as {example}", group=group)
-    for field, condition in query.items():
-        if field in JUNCTIONS:
-            if not isinstance(condition, Mapping):
-                raise refuse(f"query.{field}", "takes an object of field → condition, not a list", group=group)
-            check_query(condition, group=group)
-        elif field.startswith("$"):
-            problem = f"is not one of the operators that join clauses: {', '.join(sorted(JUNCTIONS))}"
-            raise refuse(f"query.{field}", problem, group=group)
-        else:
-            _check_condition(field, condition, group)
-
-
-def _check_condition(field: str, condition: Any, group: str) -> None:
-    if not isinstance(condition, Mapping) or not condition:
-        raise refuse(f"query.{field}", "needs an operator, such as {'$eq': …}", group=group)
-    for operator, value in condition.items():
-        at = f"query.{field}.{operator}"
-        if operator not in OPERATORS:
-            near = difflib.get_close_matches(operator, sorted(OPERATORS), n=1, cutoff=0.4)
-            hint = f"did you mean {near[0]}?" if near else f"valid: {', '.join(sorted(OPERATORS))}"
-            raise refuse(at, f"is not an operator; {hint}", group=group)
-        for operators, wanted, fits in _VALUES:
-            if operator in operators and not fits(value):
-                raise refuse(at, wanted, group=group)

@@ -134,8 +134,8 @@ def test_a_contract_is_the_digits_that_were_written(tmp_path: Path) -> None:
         ("schema_rules", "{allow_lost_columns: [on, 007]}", ("on", "007")),
         (
             "query",
-            "{id: 7, code: 007, on: yes, deep: [{x: true}, 2.5]}",
-            {"id": 7, "code": "007", "on": "yes", "deep": [{"x": True}, 2.5]},
+            "{id: {$eq: 7}, code: {$ne: 007}, on: {$sw: yes}, deep: {$in: [{x: true}, 2.5]}}",
+            {"id": {"$eq": 7}, "code": {"$ne": "007"}, "on": {"$sw": "yes"}, "deep": {"$in": [{"x": True}, 2.5]}},
         ),
     ],
 )

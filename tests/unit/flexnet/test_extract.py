@@ -407,3 +407,16 @@ def test_another_refusal_of_a_report_that_there_is_stays_what_it_is(bench: Calla
     run = here.run()
     assert run.state == "failed"
     assert "there is no report" not in str(run.error)
+
+
+def test_the_vendor_judges_an_operator_that_is_not_documented(
+    bench: Callable[..., Bench], capsys: pytest.CaptureFixture[str]
+) -> None:
+    b = bench(query={"usageId": {"$exists": True}})
+    run = b.run()
+    assert run.state == "failed"
+    assert "$exists is not an operator" in str(run.error)
+    assert {dict(r.query).get("query") for r in b.vendor.ledger.requests(path="/report/usage$")} == {
+        '{"usageId":{"$exists":true}}'
+    }
+    assert "Not documented, and sent as they are: the operators $exists" in capsys.readouterr().out

@@ -4,8 +4,11 @@ import json
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from nightshift.errors import Rejected
+from nightshift.flexnet.configuration import FlexNetReport
+from nightshift.flexnet.query import check_query
 from nightshift.flexnet.request import ReportRequest
 
 
@@ -50,10 +53,13 @@ def test_parameters_are_the_vendors_names_and_nothing_that_was_not_given() -> No
         ({"date_from": "2026-11-20", "date_to": "2026-11-21", "past_days": 2}, "ignored by the vendor"),
         ({"query": []}, "an object"),
         ({"query": {"a": "x"}}, "needs an operator"),
-        ({"query": {"a": {"$lik": "x"}}}, "is not an operator"),
-        ({"query": {"a": {"$neq": "x"}}}, "did you mean $ne"),
+        ({"query": {"a": {"like": "x"}}}, "query.a.like is not an operator; they begin with $"),
+        ({"query": {"a": {"$neq": "x"}}}, "query.a.$neq is not an operator; did you mean $ne?"),
+        ({"query": {"$or": {"a": {"$EQ": "x"}}}}, "query.$or.a.$EQ is not an operator; did you mean $eq?"),
         ({"query": {"$or": [{"a": {"$eq": 1}}]}}, "not a list"),
-        ({"query": {"$not": {"a": {"$eq": 1}}}}, "$and, $or"),
+        ({"query": {"$adn": {"a": {"$eq": 1}}}}, "did you mean $and?"),
+        ({"query": {"$eq": "x"}}, "has no field"),
+        ({"query": {"a": {"$or": {}}}}, "joins fields"),
         ({"query": {"a": {"$in": "x"}}}, "takes a list"),
         ({"query": {"a": {"$btw": [1]}}}, "two values"),
         ({"query": {"a": {"$sw": 1}}}, "takes a text"),
@@ -83,6 +89,20 @@ def test_all_documented_operators_pass() -> None:
         "$or": {"l": {"$eq": "x"}, "$and": {"m": {"$eq": "y"}}},
     }
     assert json.loads(ReportRequest(group="usage", query=query).params(1)["query"]) == query
+
+
+@pytest.mark.parametrize("near", ["eq", "$eqq", "$Eq", "$ge", "$bwt", "$conn", "$notin", "$in ", "$nine"])
+def test_a_slip_in_an_operator_is_a_mistake_of_the_configuration(near: str) -> None:
+    with pytest.raises(ValidationError, match=r"query\n.*is not an operator; did you mean \$"):
+        FlexNetReport.model_validate({"name": "usage", "query": {"a": {near: "x"}}})
+
+
+@pytest.mark.parametrize("own", ["$exists", "$like", "$regex", "$ncon", "$new", "$eqi", "$coni", "$between", "$size"])
+def test_an_operator_that_is_not_documented_is_the_vendors_to_judge(own: str) -> None:
+    query = {"a": {own: ["x", 1]}, "$not": {"b": {"$eq": 1}}}
+    FlexNetReport.model_validate({"name": "usage", "query": query})
+    assert json.loads(ReportRequest(group="usage", query=query).params(1)["query"]) == query
+    assert check_query(query) == [own, "$not"]
 
 
 def test_thirty_days_are_the_longest_span() -> None:
