@@ -218,6 +218,8 @@ class FlexNetStandIn(StandIn[FlexNetSwitches]):
 
     def _csv(self, request: Request, group: Group, wanted: Asked, page: int, limit: int, rows: Rows) -> Response:
         switches, start = self.switches, (page - 1) * limit
+        if not _takes(request.headers.get("Accept", "*/*"), switches.csv_type):
+            raise Refused(self.error(406, f"The report comes as {switches.csv_type}."))
         charset = f"; charset={switches.csv_charset}" if switches.csv_charset else ""
         # A page of a window has the columns that its last day has: a column that came or went later does not show.
         fields = drifted(group, min(wanted.last, self._now().date()), switches.drift)
@@ -227,7 +229,7 @@ class FlexNetStandIn(StandIn[FlexNetSwitches]):
             return faulty.ended(request, pages.csv_body(found, fields, page, switches))
 
         body = self._kept(request, page, rows, made)
-        return Response(200, body=body, content_type="text/csv" + charset)
+        return Response(200, body=body, content_type=switches.csv_type + charset)
 
     def _kept(self, request: Request, page: int, rows: Rows, make: Callable[[], bytes]) -> bytes:
         if self.switches.ties > 1 or any(fault.kind in faulty.KINDS for fault in request.faults):
@@ -253,3 +255,8 @@ class FlexNetStandIn(StandIn[FlexNetSwitches]):
         self.kept_pages.clear()
         self._filtered.clear()
         self._made_for = self.switches
+
+
+def _takes(accept: str, kind: str) -> bool:
+    wanted = {one.partition(";")[0].strip() for one in accept.split(",")}
+    return not wanted.isdisjoint({"*/*", f"{kind.partition('/')[0]}/*", kind})

@@ -158,7 +158,8 @@ class FlexNetSwitches(Switches, frozen=True, kw_only=True):
     ``limitRecords``; ``row_cap``: a page that reaches beyond so many rows of a report is refused with 400.
     ``data_key`` empty: the body is a bare array.
     ``record_count_key``, ``page_count_key``: empty leaves the count out. ``json_charset``: reports come in it and name
-    it; empty: UTF-8, unnamed. ``csv_last_line_ends``: whether the last line of a page has its line end.
+    it; empty: UTF-8, unnamed. ``csv_type``: content type of CSV; a client that does not take it gets 406.
+    ``csv_last_line_ends``: whether the last line of a page has its line end.
     """
 
     logins: dict[str, str] = msgspec.field(default_factory=lambda: {LOGIN: PASSWORD})
@@ -190,6 +191,7 @@ class FlexNetSwitches(Switches, frozen=True, kw_only=True):
     record_count_of: CountOf = CountOf.ALL_PAGES
     metadata: Metadata = Metadata.NESTED
     error_body: ErrorBody = ErrorBody.JSON
+    csv_type: str = "text/csv"
     csv_charset: str = "utf-8"
     csv_bom: bool = False
     csv_line_end: str = "\r\n"

@@ -29,6 +29,7 @@ from nightshift.exago.report import (
 from nightshift.exago.source import CHANGES, EXAGO, TREE
 from nightshift.exago.tree import TREE_COLUMNS, Tree
 from nightshift.fields import nearest
+from nightshift.instead import is_json
 from nightshift.lake.extract import Progress, describe, now_after
 from nightshift.lake.landing import Landing, Manifest, VendorTotals
 from nightshift.lake.spec import CsvSpec
@@ -279,7 +280,7 @@ class ExagoReportExtractOperator(ExagoExtractOperator):
             )
         if self.format == "json":
             return [await folder.write(1, content, json_rows(content, self.data_key))]
-        if content.lstrip()[:1] in (b"{", b"["):
+        if content.lstrip()[:1] in (b"{", b"[") and is_json(content.decode(errors="replace")):
             raise BadResponse("the report is JSON where CSV was asked for", vendor=VENDOR)
         spec = CsvSpec.model_validate(self.csv)
         async with await folder.open_stream(

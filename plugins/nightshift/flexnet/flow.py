@@ -23,6 +23,7 @@ def tasks(source: FlexNet, night: NightOperator) -> None:
                     include={"timezone", "horizon_days", "date_to", "window_overlap_days", "pages_in_flight"}
                 ),
                 **report.model_dump(include={"mode", "format", "page_size", "query", "key", "data_key"}),
+                columns=[*report.types, *filter(None, [report.night_column])],
                 **report.csv.model_dump(include={"charset", "delimiter", "quote"}, exclude_unset=True),
                 flexnet_conn_id=source.connection,
             )

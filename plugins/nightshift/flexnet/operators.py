@@ -47,7 +47,10 @@ class FlexNetExtractOperator(ExtractOperator):
     :param format: ``json`` or ``csv``
     :param page_size: rows a page, 1 to 2500
     :param query: filter of the group, an object with the vendor's operators
-    :param key: columns that identify a row; with them, rows that come on two pages are noticed
+    :param key: columns that identify a row; with them, rows that come on two pages are noticed, and the first line of
+        CSV is known for a header
+    :param columns: names of further columns that are known, besides those of the vendor's data model: without a key the
+        first line of CSV has to have one of them
     :param date_to: ``inclusive`` or ``exclusive``: how the vendor reads ``dateTo``; default: ``auto``, it is asked
     :param window_overlap_days: days asked for on either side of the night; default: none
     :param pages_in_flight: pages asked for at a time
@@ -69,6 +72,7 @@ class FlexNetExtractOperator(ExtractOperator):
         page_size: int | None = None,
         query: Mapping[str, Any] | None = None,
         key: Sequence[str] = (),
+        columns: Sequence[str] = (),
         date_to: str | None = None,
         window_overlap_days: int | None = None,
         pages_in_flight: int | None = None,
@@ -82,6 +86,7 @@ class FlexNetExtractOperator(ExtractOperator):
         super().__init__(**kwargs)
         self.query = query
         self.asked = {"mode": mode, "format": format, "page_size": page_size, "key": tuple(key)}
+        self.columns = tuple(columns)
         self.date_to = None if date_to == AUTO else date_to
         self.window_overlap_days = window_overlap_days or 0
         self.pages_in_flight = pages_in_flight
@@ -99,6 +104,7 @@ class FlexNetExtractOperator(ExtractOperator):
                 if unknown := check_query(self.query or {}):
                     self.log.warning("Not documented, and sent as they are: the operators %s", ", ".join(unknown))
                 model = await self._model(hook)
+                self.asked["columns"] = (*self.columns, *(column.name for column in model or ()))
                 window, walk = await self._walked(hook, folder, progress, context)
                 request = self._request(hook, window)
             except (NotFound, Rejected) as error:

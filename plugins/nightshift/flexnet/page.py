@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -15,14 +15,21 @@ import msgspec
 
 from nightshift.errors import BadResponse
 from nightshift.fields import whole_number
+from nightshift.flexnet.complaint import complaint
+from nightshift.flexnet.header_line import doubt, instead
 from nightshift.flexnet.source import FLEXNET
 from nightshift.http.json_text import NotJson, decoded
-from nightshift.lake.csv_text import RecordCounter, marked
-from nightshift.lake.spec import PublishSpec
+from nightshift.lake.csv_text import marked
+from nightshift.lake.spec import CsvSpec, PublishSpec
 
 LINK_KEYS = ("nextPageURL", "nextPageUrl", "nextPage")
 ROW_COUNT_KEYS = ("recordCount", "totalRecords", "totalRecordCount", "recordsCount", "totalCount", "totalElements")
 PAGE_COUNT_KEYS = ("totalPages", "pageCount", "totalPageCount", "pagesCount", "numberOfPages")
+
+_QUOTES = (
+    "Nothing was published. Set csv: {quote: …} for the report if its fields stand in other quotes, or have the vendor "
+    "write a quote inside of a field twice. Then clear the task: the pages landed before it are kept."
+)
 
 csv.field_size_limit(1 << 27)
 
@@ -111,12 +118,17 @@ def read_json_page(
 
     :param key: columns that identify a row; they are read, all others passed over
     :param charset: character set that the answer names, for the message: JSON is UTF-8
-    :raises BadResponse: not JSON in UTF-8, cut off, nested too deep, or without rows where rows belong
+    :raises BadResponse: not JSON in UTF-8, cut off, nested too deep, without rows where rows belong, or without any
+        and with words of an error
     """
     try:
         header, content, has_keys = decoded(lambda text: _read(text, names.data, key), body, charset)
     except NotJson as wrong:
-        raise bad_page(number, path, f"{wrong}; it begins {body[:80]!r}") from None
+        said = complaint(body, names.data)
+        raise bad_page(number, path, f"{wrong}; it begins {body[:80]!r}", detail=said) from None
+    total_rows = _count(header, names.row_count)
+    if not content and (said := complaint(body, names.data, counts_none=total_rows == 0)):
+        raise bad_page(number, path, "has no rows, and tells of an error", detail=said)
     if content and not has_keys and not all(bytes(row)[:1] == b"{" for row in (content[0], content[-1])):
         raise bad_page(number, path, f"has rows that are no objects, such as {bytes(content[-1])[:80]!r}")
     link = next((name for name in names.link if name in header), None)
@@ -126,7 +138,7 @@ def read_json_page(
         rows=len(content),
         content=content,
         has_keys=has_keys,
-        total_rows=_count(header, names.row_count),
+        total_rows=total_rows,
         total_pages=_count(header, names.page_count),
         next_url=(str(header[link]) or None) if link and header[link] is not None else None,
         has_link=link is not None,
@@ -156,47 +168,72 @@ def read_csv_page(
     delimiter: str = ",",
     quote: str = '"',
     key: tuple[str, ...] = (),
+    columns: Collection[str] = (),
     open_end: bool = True,
+    content_type: str = "",
 ) -> tuple[ReportPage, list[str]]:
     """Read a CSV page: rows are counted with a CSV reader, a header line is not a row, on whatever page it stands.
 
     :param header: the header line of the first page, or ``None`` for the first page
-    :param key: columns that identify a row
+    :param key: columns that identify a row, all of which the header line of the first page has to have
+    :param columns: names of further columns; without a key it has to have one of them
     :param open_end: whether the last line may be without its line end, as on the first page
+    :param content_type: media type that the answer names
     :return: the page, and its header line
-    :raises BadResponse: not text of the character set, not CSV, or cut within its last record
+    :raises BadResponse: not text of the character set, not CSV, cut within its last record, or not the report
     """
     charset, mark = marked(body, charset)
-    counter = RecordCounter(quote.encode(), delimiter.encode(), charset)
-    counter.feed(body)
     try:
         text = body[mark:].decode(charset)
-        lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, quotechar=quote)
-        records = [record for record in lines if record]
-        if any(len(record) > 1 for record in records):
-            records = [record for record in records if len(record) > 1 or record[0].strip(" \t")]
-    except (UnicodeDecodeError, csv.Error) as error:
+    except UnicodeDecodeError as error:
         raise bad_page(number, path, f"is not CSV in {charset} ({error}); it begins {body[:80]!r}") from None
-    if text.lstrip()[:1] in ("{", "["):
-        raise bad_page(number, path, f"is JSON where CSV is due; it begins {body[:80]!r}")
-    columns = list(header or ())
+    records, wrong = _records(text, delimiter, quote)
+    names, problem, advice = list(header or ()), "", ""
     if records and (header is None or _is_header(records[0], header)):
-        columns, records = records[0], records[1:]
+        names, records = records[0], records[1:]
+        if header is None:
+            spec = CsvSpec.model_validate({"delimiter": delimiter, "quote": quote, "repeated_names": "number"})
+            problem, advice = doubt(text, names, spec, key, columns, content_type)
+    elif what := instead(text):
+        problem = f"is {what} where CSV is due"
+    if problem:
+        raise bad_page(number, path, f"{problem}; it begins {body[:80]!r}", advice=advice)
+    if wrong:
+        raise bad_page(number, path, wrong, advice=_QUOTES)
     is_open = bool(text) and text[-1] not in "\r\n"
-    if problem := _cut(records, columns, is_open and not open_end, inside_quotes=counter.inside_quotes):
+    if problem := _cut(records, names, is_open and not open_end):
         raise bad_page(number, path, f"is cut: {problem}")
-    keys = _keys_of(records, columns, key)
+    keys = _keys_of(records, names, key)
     page = ReportPage(
         number=number,
         body=body,
         rows=len(records),
         content=records if keys is None else keys,
         has_keys=keys is not None,
-        header=tuple(columns),
+        header=tuple(names),
         open_end=is_open,
         charset=charset,
     )
-    return page, list(header or columns)
+    return page, list(header or names)
+
+
+def _records(text: str, delimiter: str, quote: str) -> tuple[list[list[str]], str]:
+    """Return the records of a CSV text, and what stops the reader in the one behind them; lines of blanks are none.
+
+    A lenient reader goes on behind a quote that closes too early, and takes the lines after it for one field.
+    """
+    lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, quotechar=quote, strict=True)
+    records: list[list[str]] = []
+    wrong = ""
+    try:
+        records.extend(filter(None, lines))
+    except csv.Error as error:
+        where = f"in its record {len(records) + 1}, up to line {lines.line_num} ({error})"
+        is_open = "end of data" in str(error)
+        wrong = f"is cut: a quote is open at its end, {where}" if is_open else f"is not CSV {where}"
+    if any(len(record) > 1 for record in records):
+        records = [record for record in records if len(record) > 1 or record[0].strip(" \t")]
+    return records, wrong
 
 
 def _is_header(record: Sequence[str], header: Sequence[str]) -> bool:
@@ -206,10 +243,8 @@ def _is_header(record: Sequence[str], header: Sequence[str]) -> bool:
     return found > 0 and found * 2 >= sum(map(bool, record))
 
 
-def _cut(records: Sequence[Sequence[str]], header: Sequence[str], open_end: bool, *, inside_quotes: bool) -> str:
+def _cut(records: Sequence[Sequence[str]], header: Sequence[str], open_end: bool) -> str:
     """Return what shows that the last record is not whole, or an empty text."""
-    if inside_quotes:
-        return "a quote is open at its end"
     columns = len(header)
     while columns and not header[columns - 1].strip():
         columns -= 1

@@ -11,9 +11,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urljoin, urlsplit
 
+import msgspec
+
 from nightshift.errors import BadResponse, NotFound, Rejected
 from nightshift.fields import whole_number
 from nightshift.flexnet.ending import BEYOND, NextPage, across, has_more, is_cut_between, is_same, next_page, repeats
+from nightshift.flexnet.header_line import NAMES
 from nightshift.flexnet.page import Astray, Missing, ReportPage, Unsteady, bad_page
 from nightshift.flexnet.request import MAX_PAGES, ReportRequest
 from nightshift.http.address import foreign_host
@@ -87,7 +90,27 @@ class ReportPages:
             again = await self._fetch(1)
             if not again.open_end or again.rows != page.rows:
                 raise self._unsteady(1, "had no line end at its end, and one when it was asked for again: it was cut")
+        if self._request.is_csv:
+            await self._borne_out(page)
         return page
+
+    async def _borne_out(self, page: ReportPage) -> None:
+        """Ask for the first row in JSON where the first page of CSV has no rows, or but one column, and nothing that is
+        known of the report says that its first line is a header: a text that is none looks the same.
+        """
+        if page.header and (self._request.key or self._request.columns or (page.rows and len(page.header) > 1)):
+            return
+        due, detail = 1 if page.rows else 0, ""
+        try:
+            asked, _ = await self._hook.report_page(replace(self._request, format="json", page_size=1, key=()))
+            members = len(msgspec.json.decode(asked.content[0])) if asked.rows else 0
+            told = f"has a row of {members} members" if members else "has no rows"
+        except (BadResponse, NotFound, Rejected) as error:
+            members, told, detail = -1, f"comes not at all ({error.problem})", error.detail
+        if members != due:
+            what = f"{page.rows} rows of {len(page.header)} columns" if page.header else "not even a header line"
+            problem = f"has {what}, and the JSON that is to bear it out {told}; it begins {page.body[:80]!r}"
+            raise bad_page(1, self._path, problem, advice=NAMES if page.header else "", detail=detail)
 
     async def _following(self) -> ReportPage | None:
         """Return the page after the last one, or ``None`` at the end."""

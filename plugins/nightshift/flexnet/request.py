@@ -53,6 +53,8 @@ class ReportRequest:
     :param date_to: last day; at most 30 days after ``date_from``
     :param query: filter of the group, an object of field → condition
     :param key: columns that identify a row, so that rows are told apart by them; not sent
+    :param columns: names of further columns, as far as somebody knows them: the first line of CSV is told from another
+        text by them; not sent
     :raises Rejected: a parameter is outside what the vendor documents
     """
 
@@ -65,6 +67,7 @@ class ReportRequest:
     date_to: str | None = None
     query: Mapping[str, Any] | None = None
     key: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_group(self.group)

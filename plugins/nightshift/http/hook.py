@@ -256,6 +256,7 @@ class VendorHook(HttpAsyncHook):
         max_bytes: int = MAX_BYTES,
         accept: str = "application/json",
         expect_json: bool | None = None,
+        pages: bool | None = None,
         credentials: bool = True,
         check: Callable[[Response], object] | None = None,
     ) -> Response:
@@ -274,12 +275,14 @@ class VendorHook(HttpAsyncHook):
         :param max_bytes: largest body
         :param accept: media type that is asked for; an HTML page for anything else is an error
         :param expect_json: whether JSON or nothing is due; default: where ``accept`` says so
+        :param pages: whether an HTML page may be the answer; default: where ``accept`` says so
         :param credentials: whether the credentials are sent
         :param check: looks at each answer; a :class:`~nightshift.errors.BadResponse` that it raises is a broken answer
         :raises VendorError: typed by what went wrong; :class:`~nightshift.errors.Ambiguous` where a change may have
             been accepted
         """
-        pages = "html" in accept or ("*/*" in accept and not expect_json)
+        if pages is None:
+            pages = "html" in accept or ("*/*" in accept and not expect_json)
         request = self._prepare(method, self._root().url(path, params), json, data, headers, safe, accept, credentials)
 
         async def once(context: RequestContext, authorization: Mapping[str, str]) -> Response:

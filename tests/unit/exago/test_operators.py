@@ -231,6 +231,16 @@ def test_a_report_becomes_a_table(
 
 
 @pytest.mark.parametrize(
+    ("content", "is_csv"),
+    [("[a],[b]\r\n1,x\r\n", True), ("{3F25},b\r\n1,x\r\n", True), ('{"a": [1]}', False), ("[1, 2]", False)],
+)
+def test_a_name_in_brackets_is_no_json(server: Vendor, api: FakeExecutionApi, content: str, is_csv: bool) -> None:
+    server.report = {"ExecuteData": content, "IsError": False}
+    run = api.run(task(ExagoReportExtractOperator, report="orders", path="A", format="csv", night=days_ago(1)))
+    assert (run.state == "success", "is JSON where CSV" in str(run.error)) == (is_csv, not is_csv), run.error
+
+
+@pytest.mark.parametrize(
     "change", [{"path": "Sales/Weekly"}, {"filters": [FILTER]}, {"session": {"Id": "other"}}], ids=str
 )
 def test_a_complete_extract_of_another_report_is_not_taken(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -79,7 +80,7 @@ def csv_page(body: bytes, header: list[str] | None = HEADER, **more: Any) -> Any
         (b"usageId,name\r\n1,a\r\n2,b\r\n", {}, 2),
         (b"1,a\n2,b\n", {}, 2),
         (b"1,a\r2,b\r", {}, 2),
-        (b'1,"a"b\n2,5" disk\n', {}, 2),
+        (b'1,"a""b"\n2,5" disk\n', {}, 2),
         (b" usageId , name\n1,a\n", {}, 1),
         (b"usageId,name,\n1,a,\n", {}, 1),
         (b"usageId,name\r\n1,a\r\n2,b", {}, 2),
@@ -94,6 +95,9 @@ def csv_page(body: bytes, header: list[str] | None = HEADER, **more: Any) -> Any
         ("usageId,name\r\n1,Müller\r\n".encode("utf-16"), {"charset": "utf-16"}, 1),
         (b"usageId;name\r\n1;a,b\r\n", {"delimiter": ";"}, 1),
         (b"usageId,name\r\n1,'a,b'\r\n", {"quote": "'"}, 1),
+        (b"{3F2504E0-4F89},x\r\n{3F2504E0-4F90},y\r\n", {}, 2),
+        (b"[none],x\r\n[1],y\r\n", {}, 2),
+        (b"<none>,<none>\r\n", {}, 1),
     ],
 )
 def test_csv_that_is_read(body: bytes, more: dict[str, str], rows: int) -> None:
@@ -114,6 +118,11 @@ def test_lines_that_all_end_with_a_comma_are_not_cut() -> None:
         (b'usageId,name\r\n1,a\r\n2,"b', "a quote is open at its end"),
         (b'usageId,name\r\n1,a\r\n2,"b\r\n', "a quote is open at its end"),
         (b'{"error":"no"}', "is JSON where CSV is due"),
+        (b' [{"error": "no, and cut', "is JSON where CSV is due"),
+        (b"[1,\r\n2]", "is JSON where CSV is due"),
+        (b'<?xml version="1.0"?><error>no, not now</error>', "is XML or HTML where CSV is due"),
+        (b"<error>no</error>\n<code>5,0</code>\n", "is XML or HTML where CSV is due"),
+        (b"<error text='no, not now'/>", "is XML or HTML where CSV is due"),
         (b"Internal error", "is cut"),
         ("usageId,name\r\n1,Müller\r\n".encode("cp1252"), "is not CSV in utf-8"),
     ],
@@ -121,6 +130,114 @@ def test_lines_that_all_end_with_a_comma_are_not_cut() -> None:
 def test_csv_that_is_cut_is_noticed(body: bytes, says: str) -> None:
     with pytest.raises(BadResponse, match=says):
         csv_page(body, open_end=False)
+
+
+@pytest.mark.parametrize(
+    ("body", "where"),
+    [
+        (b'1,"12" disk"\r\n2,b\r\n', "record 1, up to line 1"),
+        (b'usageId,name\r\n1,"12\\""\r\n2,"14\\""\r\n', "record 2, up to line 3"),
+        (b'usageId,name\r\n1,a\r\n2,"14\\""\r\n3,c\r\n', "record 3, up to line 4"),
+    ],
+)
+def test_a_quote_that_closes_too_early_joins_no_rows(body: bytes, where: str) -> None:
+    with pytest.raises(BadResponse, match=where) as caught:
+        csv_page(body)
+    assert "Set csv: {quote: …} for the report" in caught.value.advice
+    assert "have the vendor write a quote inside of a field twice" in caught.value.advice
+    assert csv_page(body.replace(b"'", b""), quote="'").rows == body.count(b"\n") - body.count(b"usageId")
+
+
+REPORT = b"AccountID,AccountName\r\nA-1,Acme\r\n"
+MODEL = ("AccountID", "AccountName")
+
+
+def first_page(body: bytes, **more: Any) -> Any:
+    return read_csv_page(1, body, None, path=PATH, **more)[0]
+
+
+@pytest.mark.parametrize(
+    ("body", "more"),
+    [
+        (REPORT, {"key": ("AccountID",)}),
+        (REPORT, {"key": ("AccountID",), "columns": ("other",), "content_type": "application/json"}),
+        (REPORT, {"columns": MODEL, "content_type": "application/xml"}),
+        (REPORT, {"content_type": "application/octet-stream"}),
+        (b" AccountID ,AccountName,\r\nA-1,Acme,\r\n", {"key": ("AccountID",)}),
+        (b"account_id,Account Name\r\nA-1,Acme\r\n", {"columns": MODEL}),
+        (b"AccountID,Name,Name\r\nA-1,Acme,x\r\n", {"key": ("AccountID", "Name_2")}),
+        (b"[AccountID],[AccountName]\r\nA-1,Acme\r\n", {}),
+        (b"<AccountID>,<AccountName>\r\nA-1,Acme\r\n", {"key": ("<AccountID>",)}),
+        (b"a;b\r\nA-1\r\n", {"key": ("a;b",)}),
+        (b"AccountID\r\nA-1\r\n", {}),
+    ],
+)
+def test_a_first_line_that_names_columns_is_a_header(body: bytes, more: dict[str, Any]) -> None:
+    page = first_page(body, **more)
+    assert (page.rows, page.has_keys) == (1, bool(more.get("key")) and b"Name,Name" not in body and b" A" not in body)
+
+
+@pytest.mark.parametrize(
+    ("body", "more", "says", "advice"),
+    [
+        (b"System is under maintenance", {"key": ("AccountID",)}, "names none of the report's columns", "into key"),
+        (b"Error: try again, later\r\n", {"columns": MODEL}, r"columns \(AccountID, AccountName\)", "or into types"),
+        (b"Error\r\n\tat A.b(A.java:1)\r\n", {"columns": MODEL}, "names none of", "or into types"),
+        (REPORT, {"key": ("AccountID", "Site")}, "has no column 'Site', which the key", "into key"),
+        (REPORT, {"key": ("accountid",), "columns": MODEL}, "has no column 'accountid'", "into key"),
+        (b"AccountID;AccountName\r\nA-1;Acme\r\n", {"key": ("AccountID",)}, "has no ','", r"csv: {delimiter: ';'}"),
+        (b"AccountID\tAccountName\r\n", {}, "and tab instead", "csv: {delimiter: tab}"),
+        (b"AccountID,AccountName\r\n", {"delimiter": ";"}, "has no ';'", "csv: {delimiter: ','}"),
+        (b'<?xml version="1.0"?><error/>', {}, "is XML or HTML where CSV is due", "status page"),
+        (b'{"error": "no"}', {"key": ("AccountID",)}, "is JSON where CSV is due", "status page"),
+        (b"Error, no report\r\n", {"content_type": "text/xml"}, "is text/xml where CSV is due", "status page"),
+        (b"Error, none\r\n", {"content_type": "application/problem+json"}, r"is application/problem\+json", "types"),
+    ],
+)
+def test_a_first_line_that_is_none_is_refused_with_what_cures_it(
+    body: bytes, more: dict[str, Any], says: str, advice: str
+) -> None:
+    with pytest.raises(BadResponse, match=says) as caught:
+        first_page(body, **more)
+    assert advice in caught.value.advice
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ({"status": "ERROR", "message": "no warehouse", "data": None}, "no warehouse · ERROR"),
+        ({"error": "no warehouse", "data": None}, "no warehouse"),
+        ({"errors": [{"title": 7}], "data": []}, '[{"title":7}]'),
+        ({"header": {"recordCount": 0}, "errors": ["no warehouse"], "data": []}, '["no warehouse"]'),
+        ({"header": {"error": "no warehouse"}, "data": []}, "no warehouse"),
+        ({"status": 500, "data": None}, "500"),
+        ({"status": "ERROR", "message": "token=abc123def is old"}, "token=*** is old · ERROR"),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("key", [(), ("a",)])
+def test_an_answer_without_rows_that_tells_of_an_error_is_no_empty_page(
+    body: dict[str, Any], words: str, key: tuple[str, ...]
+) -> None:
+    with pytest.raises(BadResponse) as caught:
+        json_page(json.dumps(body).encode(), key=key)
+    assert caught.value.detail == words
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"data": []},
+        {"header": {}, "data": [], "message": "nothing found", "status": "OK"},
+        {"data": None, "error": None, "errors": [], "message": ""},
+        {"data": None, "message": "nothing found", "status": "success"},
+        {"data": None, "message": "nothing found", "status": 200},
+        {"header": {"recordCount": 0}, "data": None, "message": "nothing found"},
+    ],
+    ids=str,
+)
+def test_an_answer_without_rows_that_tells_of_none_is_an_empty_page(body: dict[str, Any]) -> None:
+    assert json_page(json.dumps(body).encode()).rows == 0
 
 
 def test_rows_of_csv_are_told_apart_by_their_key_whatever_the_order_of_columns() -> None:

@@ -57,3 +57,14 @@ def test_what_is_asked_of_the_vendor(
         done = FakeExecutionApi(connections=connections, max_tries=1).run(task)
         assert done.state == "success", done.error
         assert dict(vendor.ledger.requests()[-1].query)[name] == sent
+
+
+def test_columns_that_the_configuration_names_are_known_of_a_flexnet_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "reports.yaml").write_text(FLEXNET % ", types: {Seats: int64}, night_column: Day, key: [ID]")
+    monkeypatch.setenv("NIGHTSHIFT_CONFIG", str(tmp_path))
+    dag = nightly_dag("flexnet", doc_md=None)
+    assert dag is not None
+    task: Any = dag.get_task("account.extract")
+    assert (task.columns, task.asked["key"]) == (("Seats", "Day"), ("ID",))
