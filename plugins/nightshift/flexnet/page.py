@@ -19,7 +19,7 @@ from nightshift.flexnet.complaint import complaint
 from nightshift.flexnet.header_line import doubt, instead
 from nightshift.flexnet.source import FLEXNET
 from nightshift.http.json_text import NotJson, decoded
-from nightshift.lake.csv_text import marked
+from nightshift.lake.csv_text import RecordCounter, marked
 from nightshift.lake.spec import CsvSpec, PublishSpec
 
 LINK_KEYS = ("nextPageURL", "nextPageUrl", "nextPage")
@@ -217,17 +217,22 @@ def read_csv_page(
     return page, list(header or names)
 
 
-def _records(text: str, delimiter: str, quote: str) -> tuple[list[list[str]], str]:
+def _records(text: str, delimiter: str, quote: str, *, strict: bool = True) -> tuple[list[list[str]], str]:
     """Return the records of a CSV text, and what stops the reader in the one behind them; lines of blanks are none.
 
-    A lenient reader goes on behind a quote that closes too early, and takes the lines after it for one field.
+    A lenient reader goes on behind a quote that closes too early, and takes the lines after it for one field. Blanks
+    alone may stand there, as at the publish.
     """
-    lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, quotechar=quote, strict=True)
+    lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, quotechar=quote, strict=strict)
     records: list[list[str]] = []
     wrong = ""
     try:
         records.extend(filter(None, lines))
     except csv.Error as error:
+        counter = RecordCounter(quote.encode(), delimiter.encode(), is_start=False, watchful=True)
+        counter.feed(text.encode())
+        if strict and counter.misquoted is None and not counter.inside_quotes:
+            return _records(text, delimiter, quote, strict=False)
         where = f"in its record {len(records) + 1}, up to line {lines.line_num} ({error})"
         is_open = "end of data" in str(error)
         wrong = f"is cut: a quote is open at its end, {where}" if is_open else f"is not CSV {where}"

@@ -95,6 +95,7 @@ def csv_page(body: bytes, header: list[str] | None = HEADER, **more: Any) -> Any
         ("usageId,name\r\n1,Müller\r\n".encode("utf-16"), {"charset": "utf-16"}, 1),
         (b"usageId;name\r\n1;a,b\r\n", {"delimiter": ";"}, 1),
         (b"usageId,name\r\n1,'a,b'\r\n", {"quote": "'"}, 1),
+        (b'usageId,name\r\n1,"a" \r\n"2" ,b\r\n', {}, 2),
         (b"{3F2504E0-4F89},x\r\n{3F2504E0-4F90},y\r\n", {}, 2),
         (b"[none],x\r\n[1],y\r\n", {}, 2),
         (b"<none>,<none>\r\n", {}, 1),
