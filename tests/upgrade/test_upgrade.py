@@ -24,6 +24,7 @@ from deltalake import DeltaTable
 
 from include.standins import Clock
 from include.standins.flexdeploy import Changes, FlexDeployStandIn, FlexDeploySwitches
+from include.standins.flexdeploy.planted import PORTAL_REPORTS
 from include.standins.flexnet import LOGIN, PASSWORD, FlexNetStandIn, FlexNetSwitches
 from include.standins.tokenflex import RateLimit, TokenFlexStandIn, TokenFlexSwitches
 from nightshift.flexnet.operators import FlexNetExtractOperator
@@ -231,6 +232,18 @@ def test_who_waited_for_the_turn_gets_it(play: Play, left: Path) -> None:
     done = third.api("begin").run(third.task("begin"), resume=("look_again", event))
     assert (done.state, done.error) == ("success", None)
     assert (play.latest_turn(), play.waiting()) == ((3, "r3"), [])
+
+
+def test_what_ran_before_is_told_as_long_as_the_configuration_is_what_it_was(play: Play) -> None:
+    """The records of 0.1.0 do not tell of which project and environment they are."""
+    first = play.start("r1", N1).record.version
+    for run_id, known in (("r5", True), ("r6", False), ("r7", True)):
+        play.edit(config() if known else config(project_id=PORTAL_REPORTS, stream_id=PORTAL_REPORTS + 400))
+        run = play.start(run_id, dry_run=True)
+        assert run.do("begin").state == "success"
+        before = run.record.before["TEST"]
+        assert (before and before.version) == (first if known else None)
+        assert run.record.elsewhere.keys() == (set() if known else {"DEV", "TEST"})
 
 
 def test_every_wait_has_a_class_and_a_method(left: Path) -> None:

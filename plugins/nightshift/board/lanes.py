@@ -23,6 +23,7 @@ from nightshift.board.revoking import revoke_press
 from nightshift.board.settling import settle_press
 from nightshift.config.promotions import Application
 from nightshift.config.stages import Stage
+from nightshift.promotion.aim import ANY, Aim
 from nightshift.promotion.doubts import Doubt, doubts_in, may_settle
 from nightshift.promotion.record import (
     VERIFICATIONS,
@@ -37,6 +38,7 @@ from nightshift.promotion.record import (
 )
 from nightshift.promotion.rules.progress import deployed, ended_in_doubt
 from nightshift.promotion.standing import StageStanding, Standing
+from nightshift.promotion.target import targets_of
 
 WAITS: Mapping[StepKind, WaitFor] = {
     StepKind.APPROVAL: WaitFor.APPROVAL,
@@ -132,9 +134,14 @@ def _stage(
     application: Application | None,
 ) -> LaneStage:
     here = _running(label, standing, records, under_way)
+    aim = Aim(targets_of(application)) if application else ANY
+    other = aim.other(label, here.target) if here else ""
+    if here and other:
+        other, here = f"what run {here.run_id} brought there last, {here.version}, is of {other}", None
     brought = records.get(here.run_id) if here else None
     coming = next((one for one in under_way if _is_coming(one, label, here)), None)
     state, text = _state(label, here, brought, standing, records, under_way)
+    text = text or other
     soak = _soak_end(brought, label, configured) if state is StageState.SOAKING else None
     return LaneStage(
         label=label,
@@ -165,7 +172,14 @@ def _running(
             continue
         version = there.version
         found = StageStanding(
-            version.id, version.name, there.since, record.run_id, record.night, (version.id,), there.order
+            version.id,
+            version.name,
+            there.since,
+            record.run_id,
+            record.night,
+            (version.id,),
+            there.order,
+            None if there.target is None else there.target.told,
         )
     return found
 

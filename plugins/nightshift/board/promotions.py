@@ -19,10 +19,11 @@ from nightshift.board.models import BoardPart, Lane, PromotionLine, Trouble
 from nightshift.config.promotions import Application
 from nightshift.lake.errors import Damaged
 from nightshift.lake.store import Lake
-from nightshift.promotion.index import Index, RecordSummary, kept_standing, read_index, read_standing
+from nightshift.promotion.index import Index, kept_standing, read_index, read_standing
 from nightshift.promotion.record import PromotionRecord
 from nightshift.promotion.standing import Standing
 from nightshift.promotion.store import Records
+from nightshift.promotion.summary import RecordSummary
 
 DAG = "promote_"
 FRESH = 120.0

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from nightshift.lake.store import Lake
     from nightshift.promotion.figures import Figures
     from nightshift.promotion.holds import Hold
-    from nightshift.promotion.index import RecordSummary
     from nightshift.promotion.record import Running
+    from nightshift.promotion.summary import RecordSummary
+    from nightshift.promotion.target import Target
 
 DAYS = 28
 
@@ -30,6 +31,8 @@ class ApplicationStatus:
 
     :param stages: in the order of the configuration, then others that are in doubt: what runs there, as the records
         tell
+    :param elsewhere: stage → what the records tell of it last, where that is of another project, environment or server
+        than is configured
     :param doubts: stage → the promotion whose deployment there nobody knows the end of
     :param newest: the promotions that were changed last, those under way among them
     :param unread: why a record cannot be read
@@ -37,6 +40,7 @@ class ApplicationStatus:
 
     application: str
     stages: Mapping[str, Running | None]
+    elsewhere: Mapping[str, str]
     doubts: Mapping[str, str]
     newest: tuple[RecordSummary, ...]
     holds: tuple[Hold, ...]
@@ -97,8 +101,8 @@ def _unnamed(names: Sequence[str]) -> str:
     )
 
 
-def _stages(chosen: list[str] | None) -> tuple[dict[str, tuple[str, ...]], list[str]]:
-    """Return the stages of each application that counts, or would without its mistake, and what is wrong with
+def _stages(chosen: list[str] | None) -> tuple[dict[str, dict[str, Target]], list[str]]:
+    """Return stage → its target, of each application that counts, or would without its mistake, and what is wrong with
     ``promotions.yaml``.
 
     :param chosen: the applications that are asked for; mistakes of the others are left out
@@ -108,6 +112,7 @@ def _stages(chosen: list[str] | None) -> tuple[dict[str, tuple[str, ...]], list[
     from nightshift.config.promotions import promotions_in_force
     from nightshift.config.scalars import name_problem
     from nightshift.promotion.rules import people
+    from nightshift.promotion.target import BUILD, targets_of
 
     told = promotions_in_force(rules=people.problems_of, freeze_rules=people.problems_of_freezes, with_gone=True)
     known = [name for name in told.names if not name_problem(name)]
@@ -116,26 +121,32 @@ def _stages(chosen: list[str] | None) -> tuple[dict[str, tuple[str, ...]], list[
             raise typer.BadParameter(f"{name!r} is no application{nearest(name, known)}", param_hint="APPLICATION")
     wrong = [text for name, text in told.wrong.items() if not chosen or name in chosen or name == FREEZES]
     stages = {
-        name: tuple(stage.label for stage in told.applications[name].stages) if name in told.applications else ()
+        name: {at: one for at, one in targets_of(told.applications[name]).items() if at != BUILD}
+        if name in told.applications
+        else {}
         for name in chosen or known
     }
     unknown = [told.freezes.unknown] if told.freezes.unknown else []
     return stages, [hide(one) for one in dict.fromkeys([*told.unreadable, *wrong, *unknown])]
 
 
-async def _status_of(lake: Lake, name: str, stages: Sequence[str], now: datetime) -> ApplicationStatus:
+async def _status_of(lake: Lake, name: str, stages: Mapping[str, Target], now: datetime) -> ApplicationStatus:
+    from nightshift.promotion.aim import aim_at
     from nightshift.promotion.holds import holds
-    from nightshift.promotion.index import doubted, newest_running, read_index
+    from nightshift.promotion.index import read_index
     from nightshift.promotion.store import Records
+    from nightshift.promotion.summary import brought_elsewhere, doubted, newest_running
 
-    index = await read_index(await asyncio.to_thread(Records, lake, name))
-    running = newest_running(index.summaries)
+    records = await asyncio.to_thread(Records, lake, name)
+    index, aim = await read_index(records), await aim_at(records, stages)
+    running = newest_running(index.summaries, aim)
     by_age = sorted(index.summaries, key=lambda one: one.opened, reverse=True)
     doubts = doubted(index.summaries)
     newest = [one for number, one in enumerate(by_age) if number == 0 or one.closed is None]
     return ApplicationStatus(
         application=name,
         stages={stage: running.get(stage) for stage in (*(stages or running), *doubts)},
+        elsewhere=brought_elsewhere(index.summaries, aim),
         doubts=doubts,
         newest=tuple(newest),
         holds=await holds(lake, application=name, at=now),
@@ -147,7 +158,7 @@ def _print(lanes: list[ApplicationStatus], figures: Figures, days: int) -> None:
     rows: list[list[object]] = []
     for lane in lanes:
         for number, (stage, there) in enumerate(lane.stages.items()):
-            told: object = "-" if there is None else str(there.version)
+            told: object = lane.elsewhere.get(stage, "-") if there is None else str(there.version)
             since = "" if there is None else f"{there.since:%Y-%m-%d %H:%M %Z}"
             doubt = lane.doubts.get(stage)
             told = styled(f"in doubt by {doubt}", "red") if doubt else told
@@ -170,7 +181,7 @@ def _print(lanes: list[ApplicationStatus], figures: Figures, days: int) -> None:
 
 def _shape(lane: ApplicationStatus) -> dict[str, Any]:
     def running(one: Running | None) -> dict[str, Any] | None:
-        return None if one is None else one.model_dump(mode="json", exclude={"order"})
+        return None if one is None else one.model_dump(mode="json", exclude={"order", "target"})
 
     return {
         "application": lane.application,

@@ -50,7 +50,7 @@ class Build(AtEnvironment):
     :param package_name: package of a partial build
     :param project_files: files of a partial build; together with ``package_name`` FlexDeploy *changes* that package
     :param unchanged: what follows where FlexDeploy says that nothing has changed: ``stop``, or go on with the version
-        that the records of this application say was built last
+        that the records of this application say was built last, of the same project, stream and server
     """
 
     force: bool = False

@@ -102,7 +102,7 @@ class ProjectJob:
 
     def payload(self, context: Context) -> dict[str, Any]:
         """Return what is asked for, as JSON."""
-        ids = self._known_ids(context)
+        ids = self.ids(context)
         return payload_of(ids.project, self.request(ids))
 
     def returned(self, context: Context, result: Mapping[str, Any], url: str | None) -> dict[str, Any]:
@@ -176,7 +176,8 @@ class ProjectJob:
             return None
         return kept.ids
 
-    def _known_ids(self, context: Context) -> Ids:
+    def ids(self, context: Context) -> Ids:
+        """Return the ids of what is named, as far as they are known; 0 stands for what is not."""
         if self._ids is None:
             self._ids = self._kept(context) or self.named.known_ids()
         return self._ids
@@ -186,7 +187,7 @@ class ProjectJob:
     ) -> dict[str, Any]:
         return {
             "outcome": str(outcome),
-            "project_id": self._known_ids(context).project or None,
+            "project_id": self.ids(context).project or None,
             "project_version_id": result.get("project_version_id"),
             "project_version_name": result.get("project_version_name"),
             "workflow_request_ids": list(result.get("workflow_request_ids", ())),

@@ -324,8 +324,8 @@ class PromotionApprovalOperator(ApprovalOperator):
             shown=step.shown if step is not None and step.terms == terms else None,
             until=step.until if step is not None and asked_before else now() + timedelta(hours=self.hours),
         )
-        now_running = await running(recorder.records, self.stages)
-        others = await doubts_at(recorder.records, but=record.run_id)
+        now_running = await running(recorder.records, self.stages, of=record.targets)
+        others = await doubts_at(recorder.records, but=record.run_id, of=record.targets)
         doubts = {stage: one.step for stage, one in others.items()}
         doubts |= {one.stage: one for one in in_doubt(record) if one.stage}
         # Airflow's operator takes its question from these; all else of it is what it was when its DAG was parsed.

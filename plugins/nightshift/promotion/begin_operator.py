@@ -14,17 +14,20 @@ from nightshift.errors import RateLimited, Unreachable
 from nightshift.flexdeploy.lookup import check_names
 from nightshift.nights.night import unknown_keys
 from nightshift.nights.place import lake_of_this_deployment
+from nightshift.promotion.aim import adopt
 from nightshift.promotion.deployed import ran_before
 from nightshift.promotion.due import due_in, tasks_due
 from nightshift.promotion.form import FORM, PromotionRequest, night_of
-from nightshift.promotion.index import doubts_at, has_passed, read_index, running
+from nightshift.promotion.index import doubts_at, elsewhere, has_passed, read_index, running
 from nightshift.promotion.plan import plan_of, wanted_of
 from nightshift.promotion.queue import Queue, QueuePosition
 from nightshift.promotion.record import PromotionOutcome, PromotionRecord, Version, now
 from nightshift.promotion.reports_seen import seen
 from nightshift.promotion.revoked import revocation_of, words_of
 from nightshift.promotion.rules.night import IN_VAIN, lacking, promoted_before
+from nightshift.promotion.servers import looked_up
 from nightshift.promotion.store import Records
+from nightshift.promotion.target import targets_of
 from nightshift.promotion.turns import Turns
 from nightshift.retries import VendorRetryPolicy
 
@@ -219,11 +222,13 @@ class PromotionBeginOperator(BaseOperator):
         if first == 0 or request.version_id is None or request.emergency:
             return ""
         before = labels[first - 1]
-        if await has_passed(records, before, request.version_id):
+        if await has_passed(records, before, request.version_id, of=await looked_up(self.config)):
             return ""
+        was = await has_passed(records, before, request.version_id)
+        as_is = f" as it is configured now ({targets_of(self.config)[before].words})" if was else ""
         return (
-            f"no record tells that version {request.version_id} has got through {before}, so {labels[first]} does not "
-            f"take it. Nothing was deployed. Give From stage {before} or an earlier one; in an emergency, give the "
+            f"no record tells that version {request.version_id} has got through {before}{as_is}, so {labels[first]} does "
+            f"not take it. Nothing was deployed. Give From stage {before} or an earlier one; in an emergency, give the "
             "reason in the field Emergency."
         )
 
@@ -237,12 +242,16 @@ class PromotionBeginOperator(BaseOperator):
         )
 
     async def _planned(self, records: Records, request: PromotionRequest, record: PromotionRecord) -> PromotionRecord:
-        doubts = await doubts_at(records, but=record.run_id, whole=True)
-        before = await ran_before(await running(records, self._stages()), doubts, self.config.connection)
+        targets = await looked_up(self.config)
+        await adopt(records, targets)
+        doubts = await doubts_at(records, but=record.run_id, whole=True, of=targets)
+        there = await running(records, self._stages(), of=targets)
+        before = await ran_before(there, doubts, self.config.connection)
+        record = record.changed(targets=targets, before=before, elsewhere=await elsewhere(records, targets))
         plan = plan_of(self.config, request, record, before, doubts)
         for line in plan:
             self.log.info("Plan: %s", line)
-        return record.changed(before=before, plan=plan)
+        return record.changed(plan=plan)
 
     async def _written(
         self, records: Records, known: PromotionRecord | None, record: PromotionRecord

@@ -12,10 +12,11 @@ from nightshift.errors import NotFound, NotShown
 from nightshift.flexdeploy.vocabulary import ENDED
 from nightshift.nights.place import lake_of_this_deployment
 from nightshift.promotion.index import doubts_at, keep_index, running
-from nightshift.promotion.record import Offer, PromotionOutcome, PromotionRecord, StepState, Version
+from nightshift.promotion.record import Offer, PromotionOutcome, PromotionRecord, PromotionStep, StepState, Version
 from nightshift.promotion.revoked import revocation_of, words_of
 from nightshift.promotion.rules.progress import approval_of, in_flight, is_settled, other_terms, outcome_of, stage_lines
 from nightshift.promotion.rules.way_back import response, roll_back_of
+from nightshift.promotion.servers import asked_of
 from nightshift.promotion.store import Records
 from nightshift.promotion.turns import Turns
 from nightshift.retries import VendorRetryPolicy
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from nightshift.config.stages import OnFailure
+    from nightshift.flexdeploy.hook import FlexDeployHook
     from nightshift.promotion.terms import Terms
 
 FAILED_TASK = frozenset({"failed", "upstream_failed"})
@@ -111,27 +113,28 @@ class RollBackOfferOperator(BaseAsyncOperator):
 
         :raises AirflowFailException: it is
         """
-        from nightshift.flexdeploy.hook import FlexDeployHook
+        for step in in_flight(record):
+            async with asked_of(step, self.conn_id) as hook:
+                await self._refuse_at_work(step, hook)
 
-        async with FlexDeployHook(self.conn_id) as hook:
-            for step in in_flight(record):
-                for number in step.requests:
-                    try:
-                        request = await hook.workflow_request(number)
-                    except (NotFound, NotShown):
-                        if is_settled(step):
-                            continue
-                        raise AirflowFailException(
-                            f"FlexDeploy does not show workflow request {number} of {step.task}, so nobody knows "
-                            "whether it still goes on. Nothing is rolled back meanwhile: look at "
-                            f"{hook.page_of(str(number))}, then clear this task with all that follows."
-                        ) from None
-                    if request.state not in ENDED:
-                        raise AirflowFailException(
-                            f"Workflow request {number} of {step.task} is {request.status} at FlexDeploy. Nothing is "
-                            f"rolled back while it goes on: abort it at {hook.page_of(str(number))} or let it end, "
-                            "then clear this task with all that follows."
-                        )
+    async def _refuse_at_work(self, step: PromotionStep, hook: FlexDeployHook) -> None:
+        for number in step.requests:
+            try:
+                request = await hook.workflow_request(number)
+            except (NotFound, NotShown):
+                if is_settled(step):
+                    continue
+                raise AirflowFailException(
+                    f"FlexDeploy does not show workflow request {number} of {step.task}, so nobody knows whether it "
+                    f"still goes on. Nothing is rolled back meanwhile: look at {hook.page_of(str(number))}, then clear "
+                    "this task with all that follows."
+                ) from None
+            if request.state not in ENDED:
+                raise AirflowFailException(
+                    f"Workflow request {number} of {step.task} is {request.status} at FlexDeploy. Nothing is rolled "
+                    f"back while it goes on: abort it at {hook.page_of(str(number))} or let it end, then clear this "
+                    "task with all that follows."
+                )
 
 
 class PromotionCloseOperator(BaseAsyncOperator):
@@ -171,7 +174,8 @@ class PromotionCloseOperator(BaseAsyncOperator):
                 "all that follows: it waits for its turn."
             )
         outcome, reason = outcome_of(record, failed)
-        lines = stage_lines(record, await running(records, self.stages), await doubts_at(records, but=run_id))
+        now_running = await running(records, self.stages, of=record.targets)
+        lines = stage_lines(record, now_running, await doubts_at(records, but=run_id, of=record.targets))
         # Last of all, because from then on another promotion may begin.
         await records.rewrite(record.close(outcome, reason), read=record)
         await turns.leave(run_id)

@@ -15,6 +15,8 @@ from nightshift.promotion.index import running
 from nightshift.promotion.record import Order, PromotionRecord, PromotionStep, Running, StepKind, Version
 from nightshift.promotion.rules.verification import deployment_in
 from nightshift.promotion.rules.way_back import SURE
+from nightshift.promotion.servers import asked_of
+from nightshift.promotion.target import Target
 
 if TYPE_CHECKING:
     from nightshift.flexdeploy.model import WorkflowRequest
@@ -41,6 +43,7 @@ class Deployed(NamedTuple):
     :param since: when the deployment had ended
     :param requests: its workflow requests; none where it was there already
     :param order: of the step that brought it
+    :param target: where it was brought, of which project
     """
 
     stage: str
@@ -49,6 +52,7 @@ class Deployed(NamedTuple):
     run_id: str
     requests: tuple[int, ...]
     order: Order | None = None
+    target: Target | None = None
 
 
 def deployed_by(record: PromotionRecord, kind: StepKind, stage: str) -> Deployed:
@@ -63,7 +67,7 @@ def deployed_by(record: PromotionRecord, kind: StepKind, stage: str) -> Deployed
             f"the record tells of nothing that was brought to {stage}",
             advice=f"Nothing was looked at. Clear {stage}.deploy with all that follows.",
         )
-    return Deployed(stage, step.version, step.ended, record.run_id, step.requests, step.order)
+    return Deployed(stage, step.version, step.ended, record.run_id, step.requests, step.order, step.target)
 
 
 async def ran_before(
@@ -88,19 +92,18 @@ async def _ran_before(there: Running | None, doubt: Doubt | None, conn_id: str) 
                 if request is None or request.state not in SUCCEEDED or request.project_version_id is None:
                     return None
                 version = Version(id=request.project_version_id, name=request.project_version_name)
-                return Running(version=version, since=step.ended or step.started, run_id=doubt.run_id)
+                since = step.ended or step.started
+                return Running(version=version, since=since, run_id=doubt.run_id, target=step.target)
         doubt = doubt.before
     return there
 
 
 async def _last_request(step: PromotionStep, conn_id: str) -> WorkflowRequest | None:
     """Return the last workflow request of a step; ``None`` where there is none, or FlexDeploy does not tell."""
-    from nightshift.flexdeploy.hook import FlexDeployHook
-
     if not step.requests:
         return None
     try:
-        async with FlexDeployHook(conn_id) as hook:
+        async with asked_of(step, conn_id) as hook:
             return await hook.workflow_request(step.requests[-1])
     except VendorError as error:
         log.warning("FlexDeploy does not tell what became of workflow request %s: %s", step.requests[-1], error)
@@ -114,7 +117,8 @@ async def overtaken(records: Records, here: Deployed, place: Place | None = None
     :param place: where FlexDeploy is asked, if its connection names the route of its latest executions
     :raises VendorError: FlexDeploy would tell, and does not answer
     """
-    found = (await running(records, [here.stage]))[here.stage]
+    of = None if here.target is None else {here.stage: here.target}
+    found = (await running(records, [here.stage], of=of))[here.stage]
     if found is not None and (found.run_id, found.version.id) != (here.run_id, here.version.id):
         return f"run {found.run_id} brought {found.version} to {here.stage} at {found.since:%Y-%m-%d %H:%M} UTC"
     return "" if place is None or not here.requests else await _by_flexdeploy(here, place)

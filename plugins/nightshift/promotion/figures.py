@@ -30,8 +30,9 @@ from typing import TYPE_CHECKING
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from nightshift.promotion.index import RecordSummary, read_timeline
+from nightshift.promotion.index import read_timeline
 from nightshift.promotion.rules.delivery import DeliveryVerdict
+from nightshift.promotion.summary import RecordSummary
 from nightshift.promotion.timeline import Durations, Timeline, timeline_of
 
 if TYPE_CHECKING:

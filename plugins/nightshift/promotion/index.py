@@ -20,11 +20,13 @@ import msgspec
 
 from nightshift.lake.errors import Damaged
 from nightshift.nesting import UNREADABLE
+from nightshift.promotion.aim import aim_at
 from nightshift.promotion.doubts import Doubt
-from nightshift.promotion.record import Order, PromotionRecord, Running, Version, place
-from nightshift.promotion.rules.delivery import Delivery, deliveries_of
-from nightshift.promotion.rules.progress import all_ended_in_doubt, build_of, built, deployed, ended_in_doubt, passed
+from nightshift.promotion.record import Running, Version
+from nightshift.promotion.rules.progress import all_ended_in_doubt, built, deployed, passes
 from nightshift.promotion.standing import Standing, standing_of
+from nightshift.promotion.summary import RecordSummary, all_doubted, brought_elsewhere, doubted, newest_running
+from nightshift.promotion.target import BUILD, Target
 from nightshift.promotion.timeline import Timeline, timeline_of
 
 if TYPE_CHECKING:
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-FORMAT = 4
+FORMAT = 5
 TIMELINE = "timeline"
 """Name of the object beside the index that holds what has happened in each stage, for the figures."""
 STANDING = "standing"
@@ -42,87 +44,6 @@ AT_ONCE = 100
 """Records that are read at the same time; after each such lot the index is written, so that a long first look loses
 little.
 """
-
-
-class Deployment(msgspec.Struct, frozen=True, array_like=True):
-    """What a promotion brought to a stage.
-
-    :param order: of the step that brought it
-    """
-
-    stage: str
-    id: int
-    name: str | None
-    since: datetime
-    order: Order | None
-
-    @property
-    def version(self) -> Version:
-        """The version."""
-        return Version(id=self.id, name=self.name)
-
-    @property
-    def place(self) -> tuple[bool, Order, datetime]:
-        """By what it is ordered."""
-        return place(self.order, self.since)
-
-
-class RecordSummary(msgspec.Struct, frozen=True, array_like=True):
-    """What one record tells, in short.
-
-    :param mark: the mark of the content that it was read from
-    :param passed: stage and id of each version that got through the stage
-    :param doubts: stages whose deployment by it is not known to have ended well, each with its order and when it began
-    :param built: the version that it built itself: id, name, and when
-    :param build_began: when that build began
-    :param deliveries: what it brought to each stage and how that is judged, for the figures
-    :param verdicts: id of each version that was checked, and what a check said of it
-    """
-
-    mark: str
-    run_id: str
-    night: str | None
-    opened: datetime
-    closed: datetime | None
-    outcome: str | None
-    turn: int | None
-    deployed: tuple[Deployment, ...]
-    passed: tuple[tuple[str, int], ...]
-    doubts: tuple[tuple[str, Order | None, datetime], ...]
-    built: Deployment | None
-    build_began: datetime | None
-    deliveries: tuple[Delivery, ...]
-    verdicts: tuple[tuple[int, str], ...]
-
-    @classmethod
-    def of(cls, record: PromotionRecord, mark: str) -> RecordSummary:
-        """Return what a record tells.
-
-        :param mark: the mark of the content that it was read from
-        """
-        build = build_of(record)
-        return cls(
-            mark=mark,
-            run_id=record.run_id,
-            night=record.night,
-            opened=record.opened,
-            closed=record.closed,
-            outcome=None if record.outcome is None else str(record.outcome),
-            turn=record.turn,
-            deployed=tuple(
-                _deployment(stage, one.version, one.since, one.order) for stage, one in deployed(record).items()
-            ),
-            passed=tuple((stage, version.id) for stage, version in passed(record)),
-            doubts=tuple(
-                (step.stage, step.order, step.started) for step in ended_in_doubt(record) if step.stage is not None
-            ),
-            built=None
-            if build is None or build.version is None
-            else _deployment("", build.version, build.ended or build.started, build.order),
-            build_began=None if build is None else build.started,
-            deliveries=tuple(deliveries_of(record)),
-            verdicts=tuple(sorted({(one.version.id, str(one.word)) for one in record.verdicts})),
-        )
 
 
 class _KeptSummaries(msgspec.Struct, frozen=True):
@@ -293,58 +214,34 @@ def _decoded(text: bytes | None) -> dict[str, RecordSummary]:
     return kept.summaries if kept.format == FORMAT else {}
 
 
-def _deployment(stage: str, version: Version, since: datetime, order: Order | None) -> Deployment:
-    return Deployment(stage, version.id, version.name, since, order)
-
-
-def newest_running(summaries: Iterable[RecordSummary]) -> dict[str, Running]:
-    """Return stage → what runs there, by what records tell: what was brought there last, by the turns in which that
-    began, by time where the release before kept none; of two of the same moment that of the record changed last.
-    """
-    found: dict[str, tuple[Deployment, str]] = {}
-    for one in summaries:
-        for there in one.deployed:
-            if there.stage not in found or found[there.stage][0].place < there.place:
-                found[there.stage] = (there, one.run_id)
-    return {
-        stage: Running(version=there.version, since=there.since, run_id=run_id, order=there.order)
-        for stage, (there, run_id) in found.items()
-    }
-
-
-def doubted(summaries: Iterable[RecordSummary]) -> dict[str, str]:
-    """Return stage → the run whose deployment there is in doubt: the newest one, where none ended well since."""
-    return {stage: run_ids[0] for stage, run_ids in _all_doubted(summaries).items()}
-
-
-def _all_doubted(summaries: Iterable[RecordSummary]) -> dict[str, list[str]]:
-    """Return stage → the runs whose deployments there are in doubt, the newest first, where none ended well since."""
-    summaries = list(summaries)
-    running, found = newest_running(summaries), dict[str, list[tuple[tuple[bool, Order, datetime], str]]]()
-    for one in summaries:
-        for stage, order, began in one.doubts:
-            at = place(order, began)
-            if stage not in running or place(running[stage].order, running[stage].since) < at:
-                found.setdefault(stage, []).append((at, one.run_id))
-    # Of two of the same moment that of the record changed last, which comes first.
-    newest = {stage: sorted(lot, key=lambda one: one[0], reverse=True) for stage, lot in found.items()}
-    return {stage: [run_id for _, run_id in lot] for stage, lot in newest.items()}
-
-
 CLOCK_SKEW = timedelta(minutes=5)
 """By how much the clocks of workers and of the object store may differ."""
 
 
-async def running(records: Records, stages: Collection[str], *, but: str | None = None) -> dict[str, Running | None]:
+Targets = Mapping[str, Target]
+"""Stage, or ``build`` → its target."""
+
+
+async def running(
+    records: Records, stages: Collection[str], *, but: str | None = None, of: Targets | None = None
+) -> dict[str, Running | None]:
     """Return stage → what runs there; ``None`` where no record tells of a deployment.
 
+    :param of: the targets that are asked about; default: whatever the records tell
     :raises Damaged: a record that may tell otherwise cannot be read
     """
-    index = await read_index(records)
-    found = newest_running(one for one in index.summaries if one.run_id != but)
+    index, aim = await read_index(records), await aim_at(records, of)
+    found = newest_running((one for one in index.summaries if one.run_id != but), aim)
     summaries = {stage: await _borne_out(records, stage, found.get(stage)) for stage in stages}
     _refuse_damage(index, [None if one is None else one.since for one in summaries.values()])
     return summaries
+
+
+async def elsewhere(records: Records, of: Targets) -> dict[str, str]:
+    """Return stage → what was brought there last, in words, where all is of other targets than the one that is asked
+    about.
+    """
+    return brought_elsewhere((await read_index(records)).summaries, await aim_at(records, of))
 
 
 async def _borne_out(records: Records, stage: str, summaries: Running | None) -> Running | None:
@@ -365,44 +262,57 @@ def _refuse_damage(index: Index, since: Collection[datetime | None]) -> None:
             raise error
 
 
-async def doubts_at(records: Records, *, but: str | None = None, whole: bool = False) -> dict[str, Doubt]:
+async def doubts_at(
+    records: Records, *, but: str | None = None, whole: bool = False, of: Targets | None = None
+) -> dict[str, Doubt]:
     """Return stage → the deployment there that is not known to have ended well, where none ended well since, as its own
     record has it.
 
     :param whole: with those of other promotions before it of which that is true as well, see :attr:`Doubt.before`
+    :param of: the targets that are asked about; default: whatever the records tell
     """
     found: dict[str, Doubt] = {}
-    summaries = (one for one in (await read_index(records)).summaries if one.run_id != but)
-    for stage, run_ids in _all_doubted(summaries).items():
+    summaries = [one for one in (await read_index(records)).summaries if one.run_id != but]
+    aim = await aim_at(records, of)
+    for stage, run_ids in all_doubted(summaries, aim).items():
         for run_id in reversed(run_ids) if whole else run_ids[:1]:
             record = await records.read(run_id)
             for step in all_ended_in_doubt(record, stage) if record is not None else ():
-                found[stage] = Doubt(run_id, step, found.get(stage))
+                if not aim.other(stage, step.target):
+                    found[stage] = Doubt(run_id, step, found.get(stage))
     return found
 
 
-async def has_passed(records: Records, stage: str, version_id: int) -> bool:
+async def has_passed(records: Records, stage: str, version_id: int, *, of: Targets | None = None) -> bool:
     """Return whether a version got through a stage, by any promotion of the application.
 
+    :param of: the targets that are asked about; default: whatever the records tell
     :raises Damaged: no record says so, and one cannot be read
     """
-    index = await read_index(records)
+    index, aim = await read_index(records), await aim_at(records, of)
     for one in index.summaries:
         if (stage, version_id) in one.passed:
             record = await records.read(one.run_id)
-            if record is not None and (stage, version_id) in {(name, version.id) for name, version in passed(record)}:
-                return True
+            for step in passes(record) if record is not None else ():
+                is_it = step.stage == stage and step.version is not None and step.version.id == version_id
+                if is_it and not aim.other(stage, step.target):
+                    return True
     index.whole()
     return False
 
 
-async def last_built(records: Records, *, but: str | None = None) -> Version | None:
+async def last_built(records: Records, *, but: str | None = None, of: Target | None = None) -> Version | None:
     """Return the version that the application's promotions built last.
 
+    :param of: of what it has to be; default: whatever the records tell
     :raises Damaged: a record that may tell otherwise cannot be read
     """
-    index = await read_index(records)
-    builds = [(one.built, one.run_id) for one in index.summaries if one.built is not None and one.run_id != but]
+    index, aim = await read_index(records), await aim_at(records, None if of is None else {BUILD: of})
+    builds = [
+        (one.built, one.run_id)
+        for one in index.summaries
+        if one.built is not None and one.run_id != but and not aim.other(BUILD, one.built.target)
+    ]
     last = max(builds, key=lambda one: one[0].place, default=None)
     _refuse_damage(index, [None if last is None else last[0].since])
     record = None if last is None else await records.read(last[1])

@@ -21,7 +21,9 @@ from nightshift.promotion.index import last_built
 from nightshift.promotion.job_step import PromotionJobOperator, version_of
 from nightshift.promotion.record import PromotionRecord, StepKind, StepState, Version
 from nightshift.promotion.rules.window import is_open
+from nightshift.promotion.servers import OtherTarget
 from nightshift.promotion.store import Records
+from nightshift.promotion.target import Target, what_differs
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -87,9 +89,13 @@ class PromotionBuildOperator(PromotionJobOperator):
         # After a clear: nothing has changed since this very promotion built.
         before = (await recorder.read()).step(recorder.task_id)
         last = mine = before.version if before is not None else None
+        why = ""
         if mine is None and self.unchanged == "last_built":
-            last = await last_built(recorder.records, but=recorder.run_id)
-        self.log.info("Nothing has changed; going on with what was built last: %s", last or "not known")
+            target = self.target(context)
+            last = await last_built(recorder.records, but=recorder.run_id, of=target)
+            if last is None and (other := await last_built(recorder.records, but=recorder.run_id)) is not None:
+                why = f"what was built last, {other}, is not of what is configured by now ({target.words})"
+        self.log.info("Nothing has changed; going on with what was built last: %s", last or why or "not known")
         await recorder.end(
             StepState.DONE,
             changes={"version": last},
@@ -97,7 +103,7 @@ class PromotionBuildOperator(PromotionJobOperator):
             version=mine,
             requests=(),
             url=None,
-            detail="",
+            detail=why,
         )
 
 
@@ -177,6 +183,28 @@ class PromotionDeployOperator(PromotionJobOperator):
             brought = {"outcome": str(WorkOutcome.DEPLOYED), "url": before.url}
             returned = {**returned, **brought, "workflow_request_ids": before.requests}
         await super().after_job(context, returned)
+
+    async def before_request(self, context: Context) -> None:
+        """Look once more whether it may be asked for: the version, or what is brought back, is of what is configured by
+        now.
+
+        :raises OtherTarget: it is not
+        """
+        await super().before_request(context)
+        record, target = await self.attempt.recorder.read(), self.target(context)
+        kept, version = self.kept_target(record), self.version_in(record)
+        if kept is not None and (other := what_differs(kept, target)):
+            raise OtherTarget(
+                f"{version} is of {other}, as promotions.yaml has it by now",
+                vendor=VENDOR,
+                advice="Nothing was deployed. Put promotions.yaml back as it was and clear this task; or start a run, "
+                "which builds anew.",
+            )
+
+    def kept_target(self, record: PromotionRecord) -> Target | None:
+        """Return of what the version is, as far as the record tells: this promotion's build has kept it."""
+        build = next(iter(record.steps_of({StepKind.BUILD})), None)
+        return build.target if build is not None and build.state is StepState.DONE else None
 
     async def gate(self, context: Context) -> Gate:
         """Return what has to let the deployment go; a window that FlexDeploy waits for is not in its way here."""
@@ -259,6 +287,11 @@ class PromotionRollBackOperator(PromotionDeployOperator):
         :raises Rejected: none is
         """
         return _pinned(None if record.offer is None else record.offer.version)
+
+    def kept_target(self, record: PromotionRecord) -> Target | None:
+        """Return where the version that is offered ran, as far as the record tells."""
+        before = record.before.get(record.offer.stage) if record.offer is not None else None
+        return None if before is None else before.target
 
 
 class PromotionUtilityOperator(PromotionJobOperator):

@@ -37,7 +37,9 @@ from nightshift.promotion.record import (
 )
 from nightshift.promotion.recorder import NotApproved, StepRecorder
 from nightshift.promotion.revoked import VersionRevoked
+from nightshift.promotion.servers import OtherTarget, is_other, refuse_other_server
 from nightshift.promotion.store import Records, holder_of
+from nightshift.promotion.target import Target, server_of
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -102,6 +104,8 @@ class PromotionJobOperator(VendorJobOperator):
         self.terms = terms
         self.freezes = freezes
         self._attempt: StepAttempt | None = None
+        self._server = ""
+        self._asked: Target | None = None
         # A mistake shows when the DAG is parsed.
         self.job_of(self.parameters)
 
@@ -166,6 +170,20 @@ class PromotionJobOperator(VendorJobOperator):
             raise RuntimeError("a step of a promotion is asked for without its record")
         return self._attempt
 
+    def target(self, context: Context) -> Target:
+        """Return of what FlexDeploy is asked, as far as it is known."""
+        job = self.attempt.job
+        ids, named = job.ids(context), job.named
+        target = Target(
+            connection=self.conn_id,
+            server=self._server,
+            project_id=ids.project or None,
+            project=_name(named.project),
+        )
+        if self.kind is StepKind.BUILD:
+            return target.changed(stream_id=ids.stream, stream=_name(named.stream))
+        return target.changed(environment_id=ids.environment or None, environment=_name(named.environment))
+
     def adapter(self) -> AdapterSpec:
         """Name the adapter."""
         return AdapterSpec.of(ADAPTER, self.conn_id)
@@ -226,7 +244,19 @@ class PromotionJobOperator(VendorJobOperator):
         brought to the stage after it: a version does not come twice. Else FlexDeploy is asked; until its answer is
         known, the record says that it may have been.
         """
+        from nightshift.flexdeploy.adapter import FlexDeployAdapter
+
         record, ti, decision = store.load(), context["ti"], store.resolution()
+        recorder = self.attempt.recorder
+        before = (await recorder.read()).step(recorder.task_id)
+        self._asked = None
+        if isinstance(adapter, FlexDeployAdapter):
+            self._server = server_of(adapter.hook.base_url)
+            if record is not None and before is not None and decision is None and is_other(before, adapter.hook):
+                if self.was_requested(context) or self._may_be_underway(context):
+                    refuse_other_server(before, adapter.hook)
+                # It has ended, and whoever cleared it wants it anew: here nobody knows of it.
+                store.save(record.changed(done=True))
         stopped = record is not None and self._stopped(context).load_if_sound() == record.id
         asked = record is not None and record.id is not None and record.max_tries >= ti.max_tries
         if record is not None and asked and decision is None and not stopped:
@@ -256,14 +286,12 @@ class PromotionJobOperator(VendorJobOperator):
 
             self.log.info("Workflow request %s goes on from before the clear; going on with it.", record.id)
             return await self.attempt.job.secure(context, adapter, store, go_on)
-        recorder = self.attempt.recorder
-        before = (await recorder.read()).step(recorder.task_id)
-        await self._write_down(adapter, decision)
+        await self._write_down(context, adapter, decision)
         try:
             made = await self.attempt.job.secure(context, adapter, store, super().secure_job)
-        except (Barred, NotApproved, VersionRevoked) as refused:
+        except (Barred, NotApproved, VersionRevoked, OtherTarget) as refused:
             # Not asked: what was open before is open still, and nothing else.
-            await recorder.note(asked=None if before is None else before.asked)
+            await recorder.note(asked=before and before.asked, target=before and before.target)
             if not isinstance(refused, Barred):
                 raise
             gate = await self.gate(context)
@@ -271,10 +299,12 @@ class PromotionJobOperator(VendorJobOperator):
         except BaseException:
             left = store.load()
             if left is None or left.intent is None or left.refused:
-                await recorder.note(asked=None)
+                await recorder.note(asked=None, target=before and before.target)
             raise
+        # By now the ids of what has a name are known.
+        self._asked = self.target(context)
         if not isinstance(made, JobRecord):
-            await recorder.note(asked=None)
+            await recorder.note(asked=None, target=self._asked)
         return made
 
     async def before_request(self, context: Context) -> None:
@@ -295,7 +325,7 @@ class PromotionJobOperator(VendorJobOperator):
         """Tell the record which workflow requests are waited for."""
         if not record.id:
             return
-        status = record.status
+        status, asked = record.status, {} if self._asked is None else {"target": self._asked}
         parked = status is not None and status.state is JobState.WAITING
         await self.attempt.recorder.note(
             asked=None,
@@ -304,6 +334,7 @@ class PromotionJobOperator(VendorJobOperator):
             # FlexDeploy's own approvals and schedules can last days: whoever looks has to see for whom or what.
             detail=f"{status.label()} {status.detail}".strip() if status is not None and parked else "",
             start_time=self.attempt.job.parameters.get("start_time"),
+            **asked,
         )
 
     async def after_job(self, context: Context, returned: Mapping[str, Any]) -> None:
@@ -416,7 +447,7 @@ class PromotionJobOperator(VendorJobOperator):
     def _stopped(self, context: Context) -> TaskState[str]:
         return TaskState(context["task_state_store"], STOPPED_KEY, str)
 
-    async def _write_down(self, adapter: JobAdapter, decision: Resolution | None) -> None:
+    async def _write_down(self, context: Context, adapter: JobAdapter, decision: Resolution | None) -> None:
         """Write down that FlexDeploy may be asked from now on, and what a person decided of what it was asked before.
 
         :raises Rejected: a person named a workflow request that is the work of another step; nothing was adopted
@@ -436,7 +467,11 @@ class PromotionJobOperator(VendorJobOperator):
             if decision is None
             else RecordedResolution(word=decision.kind, by=decision.by, why=decision.why, at=now())
         )
-        await recorder.asking(resolution)
+        await recorder.asking(resolution, self.target(context))
+
+
+def _name(given: int | str | None) -> str | None:
+    return given if isinstance(given, str) else None
 
 
 def version_of(returned: Mapping[str, Any]) -> Version | None:

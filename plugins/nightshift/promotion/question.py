@@ -51,7 +51,7 @@ def stage_summary(
         "",
         *(line for label, found in terms.of(record).items() for line in term_lines(label, found, request)),
         f"*Reject* ends this promotion; what it brought to {_through(record, stage) or 'no stage yet'} stays there.",
-        *_stages(now_running, doubts),
+        *_stages(record, now_running, doubts),
         *_proofs(record),
         *_reports(record),
         "",
@@ -81,7 +81,7 @@ def roll_back_summary(
         "",
         *(line for label, found in terms.of(record).items() for line in term_lines(label, found, request)),
         "*Reject* leaves the stage as it is.",
-        *_stages(now_running, doubts),
+        *_stages(record, now_running, doubts),
         "",
         terms_line(terms.digest(record, offer.version)),
     ]
@@ -213,12 +213,13 @@ def _onward(record: PromotionRecord, stage: str, terms: Terms) -> str:
     return f", and goes on to **{', '.join(further)}** without another question"
 
 
-def _stages(now_running: Mapping[str, Running | None], doubts: Doubts) -> Iterator[str]:
+def _stages(record: PromotionRecord, now_running: Mapping[str, Running | None], doubts: Doubts) -> Iterator[str]:
     yield from ("", "What runs where, as the records tell:", "")
     for stage, running in now_running.items():
         since = f" since {_time(running.since)}" if running else ""
         doubt = f"; **in doubt**: {code(doubts[stage].words)}" if stage in doubts else ""
-        yield f"* {stage}: {code(running.version) if running else 'not known'}{since}{doubt}"
+        other = f"; {code(record.elsewhere[stage])}" if running is None and stage in record.elsewhere else ""
+        yield f"* {stage}: {code(running.version) if running else 'not known'}{other}{since}{doubt}"
 
 
 def _proofs(record: PromotionRecord) -> Iterator[str]:

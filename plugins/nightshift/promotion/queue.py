@@ -8,22 +8,27 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING, Any
 
 from nightshift.errors import NotFound, NotShown
-from nightshift.flexdeploy.vocabulary import ENDED
+from nightshift.flexdeploy.vocabulary import ENDED, FAILED
 from nightshift.lake.errors import Contended
 from nightshift.promotion.doubts import Doubt, doubts_in
-from nightshift.promotion.record import JOBS, PromotionOutcome, PromotionRecord, StepState
+from nightshift.promotion.record import JOBS, PromotionOutcome, PromotionRecord, PromotionStep, StepState
 from nightshift.promotion.rules.progress import in_flight, is_settled
+from nightshift.promotion.rules.way_back import SURE
+from nightshift.promotion.servers import OtherServer, asked_of
 from nightshift.promotion.turns import Turn, Turns, Waiter
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from nightshift.config.promotions import Application
+    from nightshift.flexdeploy.hook import FlexDeployHook
     from nightshift.promotion.store import Records
 
 log = logging.getLogger(__name__)
 
 ALIVE = ("queued", "running")
+_ENDED_BADLY = SURE | {state.lower() for state in FAILED}
+"""Outcomes of steps whose workflow requests have ended, by FlexDeploy's own word."""
 
 
 class QueuePosition(Enum):
@@ -144,26 +149,32 @@ class Queue:
 
     async def _still_working(self, record: PromotionRecord) -> str:
         """Return a workflow request of a run that has not ended; empty where all have."""
-        if not (steps := in_flight(record)):
-            return ""
-        from nightshift.flexdeploy.hook import FlexDeployHook
-
-        async with FlexDeployHook(self.config.connection) as hook:
-            for step in steps:
-                for number in step.requests:
-                    try:
-                        request = await hook.workflow_request(number)
-                    except (NotFound, NotShown):
-                        if is_settled(step):
-                            continue
-                        # It may have been done, and may still be: who is not shown it does not know.
-                        return f"workflow request {number} of {step.task}, which FlexDeploy does not show"
-                    if request.state not in ENDED:
-                        return f"workflow request {number} of {step.task} ({request.status})"
+        for step in in_flight(record):
+            try:
+                async with asked_of(step, self.config.connection) as hook:
+                    found = await _at_work(step, hook)
+            except OtherServer as error:
+                found = "" if is_settled(step) or step.outcome in _ENDED_BADLY else str(error)
+            if found:
+                return found
         return ""
 
     def _is_over(self, waiter: Waiter) -> bool:
         return is_over(self._context, waiter.run_id)
+
+
+async def _at_work(step: PromotionStep, hook: FlexDeployHook) -> str:
+    for number in step.requests:
+        try:
+            request = await hook.workflow_request(number)
+        except (NotFound, NotShown):
+            if is_settled(step):
+                continue
+            # It may have been done, and may still be: who is not shown it does not know.
+            return f"workflow request {number} of {step.task}, which FlexDeploy does not show"
+        if request.state not in ENDED:
+            return f"workflow request {number} of {step.task} ({request.status})"
+    return ""
 
 
 def _given_up(record: PromotionRecord) -> str:

@@ -10,6 +10,7 @@ from typing import Any, Literal, Self
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 
 from nightshift.lake.errors import Damaged
+from nightshift.promotion.target import Target
 
 
 class PromotionOutcome(StrEnum):
@@ -118,12 +119,14 @@ class Running(_Model):
     """What runs in a stage, as the records tell.
 
     :param order: of the step that brought it
+    :param target: where it was brought, of which project; ``None``: the release before brought it
     """
 
     version: Version
     since: AwareDatetime
     run_id: str
     order: Order | None = None
+    target: Target | None = None
 
 
 class ReportSeen(_Model):
@@ -207,6 +210,7 @@ class PromotionStep(_Model):
     :param cleared: Airflow's ``max_tries`` when it was asked: a clear raises it, and asks anew
     :param until: until when it waits, as far as is known: for answers, or for what stands in its way
     :param order: its place among all steps of the application; ``None``: the release before began it
+    :param target: of what FlexDeploy was asked for it; ``None``: it was not, or by the release before
     """
 
     task: str
@@ -231,6 +235,7 @@ class PromotionStep(_Model):
     cleared: int = 0
     until: AwareDatetime | None = None
     order: Order | None = None
+    target: Target | None = None
     detail: str = ""
 
     def end(self, state: StepState, **more: Any) -> PromotionStep:
@@ -335,7 +340,9 @@ class PromotionRecord(_Model):
     :param night: the night that is promoted; ``None`` for a person's run without one
     :param by: who asked for it; ``None``: the nights themselves
     :param turn: number of its turn; ``None`` while it waits
+    :param targets: stage, or ``build`` → what was configured when it began; empty: the release before began it
     :param before: stage → what ran there when it began
+    :param elsewhere: stage → what the records tell of it last, where all is of other targets, in words
     :param stages: labels of the stages that it goes through, in order
     :param due: stage → ids of the tasks that have to verify and soak it before anything goes on, in order
     :param verdicts: what all checks of its deployments said, in the order of time
@@ -357,7 +364,9 @@ class PromotionRecord(_Model):
     outcome: PromotionOutcome | None = None
     reason: str = ""
     reports: tuple[ReportSeen, ...] = ()
+    targets: dict[str, Target] = Field(default_factory=dict)
     before: dict[str, Running | None] = Field(default_factory=dict)
+    elsewhere: dict[str, str] = Field(default_factory=dict)
     stages: tuple[str, ...] = ()
     plan: tuple[str, ...] = ()
     due: dict[str, tuple[str, ...]] = Field(default_factory=dict)
@@ -382,6 +391,12 @@ class PromotionRecord(_Model):
         found = self.model_copy()
         found._origin = Origin(tag)
         return found
+
+    @property
+    def server(self) -> str:
+        """Address of the FlexDeploy whose ids it has; empty: it does not tell."""
+        kept = (*self.targets.values(), *(step.target for step in self.steps if step.target is not None))
+        return next((one.server for one in kept if one.server), "")
 
     def step(self, task: str) -> PromotionStep | None:
         """Return the step of a task, if it has begun."""

@@ -30,6 +30,7 @@ from nightshift.promotion.revoked import VersionRevoked, revocation_of, words_of
 from nightshift.promotion.rules.progress import NOTHING_DONE, approval_of, held_back, other_terms, unfinished
 from nightshift.promotion.rules.verification import BEGINS_A_STAGE, begun_again, deployment_in, unverified_before
 from nightshift.promotion.store import Records
+from nightshift.promotion.target import Target, what_differs
 from nightshift.promotion.turns import Turns
 
 if TYPE_CHECKING:
@@ -195,9 +196,17 @@ class StepRecorder:
             step = step.changed(answers=was.answers, until=was.until, terms=was.terms, shown=was.shown)
         brought = was.brought
         if self.kind in CHANGES_A_STAGE and was.state is StepState.DONE and was.version and was.ended:
-            brought = Running(version=was.version, since=was.ended, run_id=self.run_id, order=was.order)
+            brought = Running(
+                version=was.version, since=was.ended, run_id=self.run_id, order=was.order, target=was.target
+            )
         return step.changed(
-            requests=was.requests, url=was.url, version=was.version, asked=was.asked, said=was.said, brought=brought
+            requests=was.requests,
+            url=was.url,
+            version=was.version,
+            asked=was.asked,
+            said=was.said,
+            brought=brought,
+            target=was.target,
         )
 
     async def read(self) -> PromotionRecord:
@@ -216,9 +225,12 @@ class StepRecorder:
             )
         return record
 
-    async def asking(self, resolution: RecordedResolution | None = None) -> PromotionRecord:
+    async def asking(
+        self, resolution: RecordedResolution | None = None, target: Target | None = None
+    ) -> PromotionRecord:
         """Write down that a vendor may be asked from now on, and what a person said of what it was asked before.
 
+        :param target: of what it is asked
         :raises TurnLost: this attempt was given up meanwhile: a later one keeps the record, or another promotion has
             had a turn; nothing was asked of a vendor
         """
@@ -231,7 +243,12 @@ class StepRecorder:
                 raise self._lost()
             # What was said of an earlier request says nothing of a new one.
             before = step.said if step.asked is not None else None
-            return record.with_step(step.changed(asked=step.asked or now(), said=resolution or before))
+            if self.kind is StepKind.BUILD and step.target and target and what_differs(step.target, target):
+                # What it built before the configuration was changed is none of what is built now.
+                step = step.changed(version=None)
+            return record.with_step(
+                step.changed(asked=step.asked or now(), said=resolution or before, target=target or step.target)
+            )
 
         return await self._change(requesting)
 
@@ -305,7 +322,7 @@ class StepRecorder:
         if self.left is StepState.FAILED:
             return step.changed(state=StepState.FAILED, ended=now(), outcome="failed", asked=None)
         there = step.brought
-        brought = {} if there is None else {"version": there.version, "order": there.order}
+        brought = {} if there is None else {"version": there.version, "order": there.order, "target": there.target}
         ended = step.started if there is None else there.since
         return step.changed(state=StepState.DONE, ended=ended, asked=None, brought=None, **brought)
 

@@ -34,7 +34,8 @@ async def revocation_of(records: Records, version: Version | None, record: Promo
     about = {
         one.run_id: {word for number, word in one.verdicts if number == version.id}
         for one in (await read_index(records)).whole()
-        if one.run_id != record.run_id
+        # Another server gives its own versions the same ids.
+        if one.run_id != record.run_id and not (one.server and record.server and one.server != record.server)
     }
     said = [Said(record.run_id, verdict) for verdict in record.verdicts]
     refuted = {one.verdict.word for one in said if one.verdict.version.id == version.id}.union(*about.values())

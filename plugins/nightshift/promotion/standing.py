@@ -15,11 +15,12 @@ import msgspec
 
 from nightshift.nesting import UNREADABLE
 from nightshift.promotion.record import Order, Version, place
+from nightshift.promotion.target import Told
 
 if TYPE_CHECKING:
-    from nightshift.promotion.index import RecordSummary
+    from nightshift.promotion.summary import RecordSummary
 
-FORMAT = 3
+FORMAT = 4
 VERSIONS = 30
 """Versions of a stage that are remembered, the newest."""
 OPEN = 20
@@ -32,6 +33,7 @@ class StageStanding(msgspec.Struct, frozen=True, array_like=True):
     :param run_id: the promotion that brought it
     :param versions: ids of the versions that it had, the newest first, each once
     :param order: of the step that brought it
+    :param target: where it was brought, of which project
     """
 
     id: int
@@ -41,6 +43,7 @@ class StageStanding(msgspec.Struct, frozen=True, array_like=True):
     night: str | None
     versions: tuple[int, ...] = ()
     order: Order | None = None
+    target: Told | None = None
 
     @property
     def version(self) -> Version:
@@ -115,7 +118,9 @@ def standing_of(summaries: Sequence[RecordSummary], doubts: Mapping[str, str], u
     brought: dict[str, list[StageStanding]] = {}
     for one in summaries:
         for there in one.deployed:
-            here = StageStanding(there.id, there.name, there.since, one.run_id, one.night, order=there.order)
+            here = StageStanding(
+                there.id, there.name, there.since, one.run_id, one.night, order=there.order, target=there.target
+            )
             brought.setdefault(there.stage, []).append(here)
     stages = {}
     for stage, found in brought.items():

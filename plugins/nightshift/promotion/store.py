@@ -98,6 +98,7 @@ class Records:
 
     def __init__(self, lake: Lake, application: str) -> None:
         self._path = (FOLDER, segment(application, "application"))
+        self.where = "/".join(self._path)
         self._store = lake.objects(*self._path)
         self._as_read = AsRead(self._store, lake, self._path)
 
@@ -182,6 +183,10 @@ class Records:
     async def read_beside(self, name: str = BESIDE) -> bytes | None:
         """Return what is kept beside the records, ``None`` where there is nothing."""
         return await read_object(self._store, name)
+
+    async def create_beside(self, text: bytes, name: str) -> None:
+        """Keep something beside the records, unless it is there."""
+        await objects.acreate(self._store, name, text)
 
     async def write_beside(self, text: bytes, name: str = BESIDE) -> None:
         """Keep something beside the records."""

@@ -19,7 +19,7 @@ from nightshift.nesting import UNREADABLE
 from nightshift.promotion.rules.delivery import Delivery, DeliveryKind, DeliveryVerdict
 
 if TYPE_CHECKING:
-    from nightshift.promotion.index import RecordSummary
+    from nightshift.promotion.summary import RecordSummary
 
 FORMAT = 2
 LONGEST_MONTH = 31 * 86400

@@ -13,6 +13,7 @@ from nightshift.lake.store import Lake
 from nightshift.promotion.index import keep_index
 from nightshift.promotion.record import PromotionOutcome, StepKind, StepState, Verdict, VerdictWord
 from nightshift.promotion.store import Records
+from nightshift.promotion.target import Target
 from tests.unit.board.conftest import browser
 from tests.unit.board.records import ONE, THREE, TWO, T, deploy, promoted, record, run_of, step
 
@@ -64,6 +65,17 @@ async def test_a_lane_says_what_runs_where_and_by_whom(ada: Any, lake: Lake) -> 
     assert (prod.state, prod.version, prod.behind) == (StageState.NEVER, None, 1)
     assert (found.last and found.last.run_id, found.description) == (run_of(3), "The <portal>.")
     assert found.after == ("flexnet/entitlement", "flexnet/usage")
+
+
+async def test_what_was_brought_to_another_environment_of_that_name_does_not_run_there(ada: Any, lake: Lake) -> None:
+    here = Target(connection="flexdeploy_default", server="fd", project_id=10101)
+    dev, test = here.changed(environment="DEV"), here.changed(environment="OLD_TEST")
+    steps = deploy("DEV", ONE, 61, target=dev), deploy("TEST", ONE, 70, target=test)
+    await Records(lake, "portal").write(record(1, *steps, version=ONE))
+    found = {one.label: one for one in (await lane(ada)).stages}
+    assert (found["DEV"].version and found["DEV"].version.id, found["DEV"].text) == (ONE.id, "")
+    assert (found["TEST"].version, found["TEST"].state, found["TEST"].revoke) == (None, StageState.NEVER, None)
+    assert found["TEST"].text.endswith("is of environment OLD_TEST, not environment TEST")
 
 
 async def test_what_is_under_way_says_what_it_waits_for(ada: Any, lake: Lake) -> None:

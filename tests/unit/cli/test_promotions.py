@@ -12,6 +12,7 @@ import pytest
 from nightshift.lake.store import Lake
 from nightshift.promotion.record import PromotionOutcome, StepState
 from nightshift.promotion.store import Records
+from nightshift.promotion.target import Target
 from tests.unit.cli.conftest import Run
 from tests.unit.promotion.records import MINUTE, NEW, OLD, T, deploy, record
 
@@ -54,6 +55,19 @@ def test_versions_in_stages_what_is_under_way_and_the_figures(records: Records, 
     assert "1.0.2 (id 40001)" in shown
     assert "portal: under way, night 2026-11-20, second" in shown
     assert "TEST: 1 deployments" in shown
+
+
+def test_what_was_brought_to_another_environment_of_that_name_is_not_told_to_run_there(
+    records: Records, run: Run
+) -> None:
+    here = {"connection": "flexdeploy_default", "server": "fd", "project_id": 7, "project": "Licensing/Portal"}
+    dev, test = (Target(**here, environment=one) for one in ("DEV", "OLD_TEST"))
+    done = {"closed": T + 9 * MINUTE, "outcome": PromotionOutcome.PROMOTED}
+    write(records, deploy("DEV", OLD, target=dev), deploy("TEST", OLD, 3, target=test), run_id="first", **done)
+    (lane,) = json.loads(run("promotions", *DAYS, "--json").stdout)["applications"]
+    assert [one["running"] and one["running"]["version"]["id"] for one in lane["stages"]] == [OLD.id, None]
+    shown = " ".join(run("promotions", *DAYS).stdout.split())
+    assert "is of environment OLD_TEST, not environment TEST" in shown
 
 
 def test_a_deployment_in_doubt_is_named_and_ends_with_1(records: Records, run: Run) -> None:

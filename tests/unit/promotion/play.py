@@ -183,6 +183,11 @@ class Play:
     def freeze(self, *freezes: dict[str, Any], unknown: str = "") -> None:
         """Let somebody edit the freezes of promotions.yaml."""
         self.freezes = FreezeRules(tuple(Freeze.model_validate(one) for one in freezes), unknown)
+        self.edit(self.config)
+
+    def edit(self, application: Application) -> None:
+        """Let somebody edit the application in promotions.yaml."""
+        self.config = application
         self.dag = self.new_dag()
         self.dag.params = ParamsDict()
 

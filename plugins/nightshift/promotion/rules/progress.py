@@ -215,10 +215,11 @@ def stage_lines(
     lines = []
     own = {step.stage: step for step in in_doubt(record)}
     for stage, running in now_running.items():
-        other = (doubts or {}).get(stage)
-        bad = own.get(stage) or (other.step if other else None)
+        left = (doubts or {}).get(stage)
+        bad = own.get(stage) or (left.step if left else None)
         doubt = f"; in doubt: {bad.words}" if bad else ""
-        lines.append(f"{stage}: {running.version if running else 'not known'}{doubt}")
+        other = f"; {record.elsewhere[stage]}" if running is None and stage in record.elsewhere else ""
+        lines.append(f"{stage}: {running.version if running else 'not known'}{other}{doubt}")
     return lines
 
 
@@ -284,7 +285,9 @@ def deployed(record: PromotionRecord) -> dict[str, Running]:
     for step in record.steps_of(CHANGES_A_STAGE):
         brought = step.brought
         if step.state is StepState.DONE and step.version and step.ended:
-            brought = Running(version=step.version, since=step.ended, run_id=record.run_id, order=step.order)
+            brought = Running(
+                version=step.version, since=step.ended, run_id=record.run_id, order=step.order, target=step.target
+            )
         if brought is not None and step.stage:
             was = found.get(step.stage)
             if was is None or place(was.order, was.since) <= place(brought.order, brought.since):
@@ -293,7 +296,14 @@ def deployed(record: PromotionRecord) -> dict[str, Running]:
 
 
 def passed(record: PromotionRecord) -> Iterator[tuple[str, Version]]:
-    """Yield stage and version where a version got through the stage: deployed, verified and soaked as it was due, and
+    """Yield stage and version where a version got through the stage, see :func:`passes`."""
+    for step in passes(record):
+        if step.stage and step.version:
+            yield step.stage, step.version
+
+
+def passes(record: PromotionRecord) -> Iterator[PromotionStep]:
+    """Yield each deployment whose version got through its stage: deployed, verified and soaked as it was due, and
     nothing else of the stage failed since.
     """
     bad = {
@@ -308,7 +318,7 @@ def passed(record: PromotionRecord) -> Iterator[tuple[str, Version]]:
         if not back and _taken_back(record, step):
             continue
         if (back or step.stage not in bad) and not unverified(record, back_of(step.stage) if back else step.stage):
-            yield step.stage, step.version
+            yield step
 
 
 def built(record: PromotionRecord) -> Version | None:

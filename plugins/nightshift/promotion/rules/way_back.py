@@ -71,7 +71,8 @@ def _brought_back(
         return None, f"{bad.words}; nobody knows whether FlexDeploy was asked to deploy"
     before = record.before.get(stage)
     if before is None:
-        return None, f"{bad.words}; no record tells what ran in {stage} before"
+        why = record.elsewhere.get(stage, f"no record tells what ran in {stage} before")
+        return None, f"{bad.words}; {why}"
     if record.version is not None and before.version.id == record.version.id:
         return None, f"{bad.words}; {before.version} is what ran in {stage} before, too"
     return before, bad.words
