@@ -45,7 +45,9 @@ DETAILS: Mapping[tuple[str, str], Mapping[str, Any]] = {
     ("exago", "other_user"): {"do": "create", "path": "App/next/theirs"},
 }
 """What a fault of a vendor's own takes where it takes something."""
-LATER = frozenset({("flexnet", "rows_shift"), ("camunda_optimize", "context_lost")})
+LATER = frozenset(
+    {("flexnet", "rows_shift"), ("camunda_optimize", "context_lost"), ("camunda_optimize", "search_dropped")}
+)
 """Faults that begin in the middle of a walk: at its second call."""
 OTHER_TRUTH = frozenset({"rows_shift", "duplicate_row", "bad_value", "other_user", "page_cut", "total_changes"})
 """Faults with which the vendor really has other data, or answers that nothing can tell from the truth."""

@@ -201,6 +201,7 @@ class Exports:
         self._contexts = Contexts(catalog.seed)
         self._records: dict[str, Records] = {}
         self._pages = Kept()
+        self._grown = 0
         self._made_for: CamundaOptimizeSwitches | None = None
 
     async def result(self, request: Request) -> Response:
@@ -243,13 +244,16 @@ class Exports:
         switches = self._vendor.switches
         if switches.documented_sample and report.id == INVOICES:
             return DOCUMENTED_TOTAL
-        return report.rows
+        return report.rows + self._grown
 
     def _page(self, request: Request, report: Report, wanted: Asked) -> bytes:
         switches, now = self._vendor.switches, self._vendor.clock.elapsed()
         for over in self._contexts.expire(now):
             request.effect("context_expired", over.report, context=over.number, position=over.position)
-        take = self._found if wanted.search_request_id else self._opened
+        dropped = request.fault(faulty.SEARCH_DROPPED) if wanted.search_request_id else None
+        if dropped:
+            self._grown += int(dropped.detail.get("grows", 0))
+        take = self._found if wanted.search_request_id and not dropped else self._opened
         context = take(request, report, wanted)
         context.expires = now + wanted.seconds
         context.page += 1

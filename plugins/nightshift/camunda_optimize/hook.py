@@ -14,12 +14,15 @@ from nightshift.camunda_optimize.page import (
     read_page,
 )
 from nightshift.camunda_optimize.source import CAMUNDA_OPTIMIZE
-from nightshift.errors import Ambiguous, BadResponse, NotFound, Rejected, Unreachable
+from nightshift.errors import Ambiguous, BadResponse, NotFound, Rejected, Unreachable, VendorError
 from nightshift.http.address import segment
 from nightshift.http.hook import VendorHook
 from nightshift.http.response import Response
 
 AUTH_FORMS = ("bearer", "header", "query")
+ANY_STATUS = range(200, 600)
+NO_SEARCH = "nightshift-no-search"
+"""Names no search: what a page is asked for with to see whether that is heeded."""
 
 
 class CamundaOptimizeHook(VendorHook):
@@ -81,7 +84,7 @@ class CamundaOptimizeHook(VendorHook):
         :raises ContextLost: from page 2 on, whatever kept the page from coming: start over
         :raises VendorError: page 1; typed by what went wrong
         """
-        path = f"/api/public/export/report/{segment(report_id)}/result/json"
+        path = _path_of(report_id)
         later = search_request_id is not None
         params = {**self.request_of(report_id, limit=limit).params(search_request_id), **self._token_parameter()}
         try:
@@ -98,15 +101,24 @@ class CamundaOptimizeHook(VendorHook):
         except (Ambiguous, BadResponse, NotFound, Rejected, Unreachable) as error:
             if not later:
                 raise
-            raise ContextLost(
-                f"page {number} did not come ({type(error).__name__}: {error.problem})",
-                vendor=CAMUNDA_OPTIMIZE.name,
-                method="GET",
-                path=path,
-                status=error.status,
+            raise error.as_type(
+                ContextLost,
+                problem=f"page {number} did not come ({type(error).__name__}: {error.problem})",
                 advice="Nothing was published. Clear the task to export anew; if it lasts, ask Optimize's log about "
                 "the search.",
             ) from None
+
+    async def heeds_search(self, report_id: str) -> bool:
+        """Return whether the vendor heeds the search that a page is asked for with: one that nobody has begun has no
+        records (section 4.2). Where no answer comes, or one that says nothing of it, it is taken to.
+        """
+        path = _path_of(report_id)
+        params = {**self.request_of(report_id, limit=1).params(NO_SEARCH), **self._token_parameter()}
+        try:
+            response = await self.request("GET", path, params=params, ok=ANY_STATUS)
+            return response.status != 200 or not read_page(1, response.body, path=path).rows
+        except VendorError:
+            return True
 
     async def report_ids(self, collection_id: str) -> list[str]:
         """Return the ids of the reports of a collection."""
@@ -140,3 +152,7 @@ class CamundaOptimizeHook(VendorHook):
 
     def _token_parameter(self) -> dict[str, str]:
         return {"access_token": self.password} if self.password and self._auth_form() == "query" else {}
+
+
+def _path_of(report_id: str) -> str:
+    return f"/api/public/export/report/{segment(report_id)}/result/json"

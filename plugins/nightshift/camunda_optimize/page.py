@@ -147,7 +147,12 @@ def _read(body: bytes) -> tuple[_Answer, list[msgspec.Raw] | None, int]:
     return (found, found.data, len(found.data)) if isinstance(found.data, list) else (found, None, 0)
 
 
-def bad_page(number: int, path: str, problem: str) -> BadResponse:
+def bad_page(
+    number: int,
+    path: str,
+    problem: str,
+    advice: str = "Clearing the task reads the report anew, from its first page.",
+) -> BadResponse:
     """Return the error for a page that cannot be used."""
     return BadResponse(
         f"page {number} {problem}",
@@ -155,5 +160,5 @@ def bad_page(number: int, path: str, problem: str) -> BadResponse:
         method="GET",
         path=path,
         status=200,
-        advice="Nothing of the night was published. Clearing the task reads the report anew, from its first page.",
+        advice=f"Nothing of the night was published. {advice}",
     )

@@ -37,22 +37,27 @@ class ResultWalk:
         self._hook = hook
         self._folder = folder
         self._report_id = report_id
+        self._path = f"/api/public/export/report/{report_id}/result/json"
         self._limit = limit
         self._strict = strict
         self._first: ResultPage | None = None
         self._search: str | None = None
         self._totals: list[int] = []
         self._rows = 0
+        self._believed = 0
+        self._came: dict[int, int] = {}
 
     async def run(self) -> None:
         """Walk to the end.
 
         :raises ContextLost: a page was lost or came twice, or fewer records came than were promised: start over
+        :raises BadResponse: the search is not heeded, so that the walk would have no end
         :raises VendorError: the first page does not come
         """
         page: ResultPage | None = await self._begin()
         while page is not None:
             self._take(page)
+            await self._look_at_search(page)
             coming = self._ask_after(page)
             try:
                 if page.rows or page is self._first:
@@ -62,8 +67,9 @@ class ResultWalk:
                 if coming is not None:
                     coming.cancel()
                 raise
-            if page is not None and page.rows and page.fingerprint == last.fingerprint:
-                raise self._lost(page.number, f"repeats page {last.number}: the search did not move on")
+            if page is not None and page.rows and page.fingerprint in self._came:
+                repeated = self._came[page.fingerprint]
+                raise self._lost(page.number, f"repeats page {repeated}: the search did not move on")
             if page is not None and not page.rows:
                 await self._end(last, page)
                 return
@@ -107,6 +113,7 @@ class ResultWalk:
     def _take(self, page: ResultPage) -> None:
         self._first = self._first or page
         self._rows += page.rows
+        self._came[page.fingerprint] = page.number
         if page.total is None:
             return
         if self._totals and page.total != self._totals[0]:
@@ -114,6 +121,26 @@ class ResultWalk:
                 "Page %d speaks of %d records, page 1 of %d", page.number, page.total, self._totals[0]
             )
         self._totals.append(page.total)
+
+    async def _look_at_search(self, page: ResultPage) -> None:
+        """Ask whether the search is heeded, where more records came than the vendor counts, and when twice as many came.
+
+        A count may be capped, or left out, so it proves nothing. But where the search gets lost on the way, each page is
+        the first one of another search, and of a report that changes all the time none comes twice.
+        """
+        counted = max(self._totals, default=self._begun().rows)
+        if self._search is None or self._rows <= max(counted, self._believed):
+            return
+        if not await self._hook.heeds_search(self._report_id):
+            raise bad_page(
+                page.number,
+                self._path,
+                f"makes it {self._rows} of {counted} records, and a search that nobody has begun has records as well: "
+                "searchRequestId is not heeded",
+                advice="Ask whoever runs the proxy before Optimize to pass on the parameter searchRequestId, then clear "
+                "the task.",
+            )
+        self._believed = 2 * self._rows
 
     def _ask_after(self, page: ResultPage) -> asyncio.Task[ResultPage] | None:
         """Ask for the page after this one already, or return ``None`` where there can be none."""
@@ -173,7 +200,7 @@ class ResultWalk:
         return self._first
 
     def _lost(self, number: int, problem: str) -> ContextLost:
-        error = bad_page(number, f"/api/public/export/report/{self._report_id}/result/json", problem)
+        error = bad_page(number, self._path, problem)
         return ContextLost(error.problem, vendor=error.vendor, method="GET", path=error.path, advice=error.advice)
 
 

@@ -28,9 +28,10 @@ from include.standins.camunda_optimize import (
     CamundaOptimizeSwitches,
     faulty,
 )
+from nightshift.camunda_optimize.hook import NO_SEARCH
 from nightshift.camunda_optimize.operators import CamundaOptimizeExtractOperator, variables_to_promote
 from nightshift.camunda_optimize.page import ContextLost
-from nightshift.errors import AuthFailed, NotFound, Rejected
+from nightshift.errors import AuthFailed, BadResponse, NotFound, Rejected
 from nightshift.lake.spec import PublishSpec
 from nightshift.nights.publish import PublishNightOperator
 from tests.dying import dying
@@ -228,15 +229,16 @@ def walks(flow: Flow) -> int:
     return len([r for r in flow.vendor.ledger.requests() if "searchRequestId" not in dict(r.query)])
 
 
-@pytest.mark.parametrize("most", [10, 400, 1_000, 2_499])
-def test_a_total_that_is_capped_ends_nothing_and_is_told(flow, most: int) -> None:
+@pytest.mark.parametrize(("most", "looks"), [(10, 3), (400, 2), (1_000, 2), (2_499, 1), (None, 0)])
+def test_a_total_that_is_capped_ends_nothing_and_is_told(flow, most: int | None, looks: int) -> None:
     f = flow(most_total=most)
     extract = f.extract()
     assert_whole(f, extract)
     assert walks(f) == 1
     published = f.publish(extract, key=("processInstanceId",))
-    assert [r.query for r in f.vendor.ledger.requests()]
-    assert len(f.vendor.ledger.requests()) == 9
+    asked = [dict(r.query).get("searchRequestId") for r in f.vendor.ledger.requests()]
+    # As the search is seen to be heeded, at most each time that twice as many records came.
+    assert (len(asked) - asked.count(NO_SEARCH), asked.count(NO_SEARCH)) == (9 if most else 8, looks)
     assert published.state == "success"
 
 
@@ -307,3 +309,37 @@ def test_a_page_without_a_cursor_is_the_last_only_where_the_count_is_met(
     f.vendor.faults.add(Fault(kind=faulty.ID_MISSING, page=page))
     assert_whole(f, f.extract())
     assert walks(f) == began
+
+
+@pytest.mark.parametrize("most", [None, 300])
+def test_a_search_that_is_dropped_on_the_way_has_an_end_where_the_report_changes_with_every_page(
+    flow, most: int | None
+) -> None:
+    f = flow(most_total=most)
+    f.vendor.faults.add(Fault(kind=faulty.SEARCH_DROPPED, times=None, detail={"grows": 7}))
+    run = f.extract()
+    assert isinstance(run.error, BadResponse)
+    assert not isinstance(run.error, ContextLost)
+    pages = 1 if most else 7
+    assert f"page {pages} makes it {pages * 400} of " in str(run.error)
+    assert "pass on the parameter searchRequestId" in str(run.error)
+    assert len(f.vendor.ledger.requests()) == pages + 1
+    assert list(f.lake.rglob("manifest.json")) == []
+
+
+def test_a_search_that_is_dropped_now_and_then_starts_the_export_over(flow) -> None:
+    f = flow()
+    f.vendor.faults.add(Fault(kind=faulty.SEARCH_DROPPED, page=4))
+    assert_whole(f, f.extract())
+    assert len([r for r in f.vendor.ledger.requests() if r.page == 1]) == 2
+
+
+@pytest.mark.parametrize("status", [400, 404, 500])
+def test_what_the_vendor_says_of_a_lost_page_is_told(flow, status: int) -> None:
+    f = flow(lost_context_status=status)
+    f.vendor.faults.add(Fault(kind=faulty.CONTEXT_LOST, page=2, times=None))
+    error = f.extract().error
+    assert isinstance(error, ContextLost)
+    assert "No search context found for this id" in error.detail
+    assert f'The answer says: "{error.detail}"' in str(error)
+    assert TOKEN not in str(error)

@@ -376,6 +376,17 @@ async def test_page_again(asker: Asker) -> None:
     assert len(set(ids(pages))) == 2500
 
 
+async def test_search_that_is_dropped_on_the_way(asker: Asker) -> None:
+    asker.vendor.faults.add(Fault(kind="search_dropped", page=2, detail={"grows": 3}))
+    first = await asker.page(INVOICES)
+    again = await asker.page(INVOICES, searchRequestId=first["searchRequestId"])
+    assert (first["totalNumberOfRecords"], again["totalNumberOfRecords"]) == (2500, 2503)
+    assert again["searchRequestId"] != first["searchRequestId"]
+    assert ids([again])[3:] == ids([first])[:-3]
+    following = await asker.page(INVOICES, searchRequestId=first["searchRequestId"])
+    assert ids([following])[0] not in ids([first]), "the fault was for one call"
+
+
 async def test_total_that_changes(asker: Asker) -> None:
     asker.vendor.faults.add(Fault(kind="total_changes", from_page=2, times=None, detail={"add": -7}))
     pages = await asker.walk(INVOICES)
