@@ -291,6 +291,7 @@ def configure(folder: Path, plan: Plan, port: int) -> None:
         )
     )
     os.environ.update(
+        AIRFLOW_CONN_FLEXDEPLOY_DEFAULT='{"conn_type": "flexdeploy", "host": "http://127.0.0.1:9"}',
         AIRFLOW_HOME=str(folder / "airflow"),
         AIRFLOW__CORE__UNIT_TEST_MODE="True",
         AIRFLOW__CORE__LOAD_EXAMPLES="False",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self
 
 from nightshift.lake.csv_text import RecordCounter
@@ -61,6 +62,10 @@ class PartStream:
             await self._flush(is_last=True)
             await self._settle()
             await self._finish()
+        elif self._running is not None and issubclass(kind, Exception):
+            # A part that is on its way to the store would land behind the back of whoever begins again.
+            with suppress(Exception):
+                await self._running
         elif self._running is not None:
             self._running.cancel()
 

@@ -169,6 +169,7 @@ class _Snapshot(Snapshot):
         self._table = _Delta(log, version)  # type: ignore[assignment]
         self.version = version
         self.fields = FIELDS
+        self._may_have_vectors = False
         self._files = [
             {"path": path, f"partition.{NIGHT}": night, "num_records": rows}
             for path, (night, rows) in state.files.items()

@@ -14,7 +14,7 @@ T = "{{ conn.flexdeploy_default.password }}"
 REPORTS = f"""
 flexnet:
   connection: "{T}"
-  reports: [{{name: a, key: ["{T}"], query: {{"x": "{T}"}}, night_column: "{T}"}}]
+  reports: [{{name: a, key: ["{T}"], query: {{"{T}": {{$eq: "{T}"}}}}, night_column: "{T}"}}]
 tokenflex:
   connection: "{T}"
   contract: "{T}"

@@ -271,3 +271,29 @@ async def test_a_download_goes_on_before_a_part_that_is_damaged(lake: Lake, harm
     assert entries[: len(before) - 1] == before[:-1]
     assert b"".join([await folder.read(number) for number in await folder.landed()]) == text
     assert sum(entry.rows for entry in entries) == 120_000  # type: ignore[attr-defined]
+
+
+async def test_what_is_on_its_way_to_the_store_is_there_before_anybody_begins_again(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = Landing(lake, "tokenflex", "usage", NIGHT).extract("first")
+    put, is_let = folder.put_packed, asyncio.Event()
+
+    async def held_up(name: str, packed: bytes) -> None:
+        await is_let.wait()
+        await put(name, packed)
+
+    monkeypatch.setattr(folder, "put_packed", held_up)
+    stream = await folder.open_stream(part_bytes=1 << 20)
+
+    async def changes() -> None:
+        async with stream:
+            await stream.write(b"a\n" * (1 << 20))
+            asyncio.get_running_loop().call_later(0, is_let.set)
+            raise ValueError("another file")
+
+    with pytest.raises(ValueError, match="another file"):
+        await changes()
+    assert [entry.name for entry in stream.entries] == ["page-00001.csv.zst"]
+    again = await folder.open_stream(resume=False)
+    assert (again.received, [entry.name for entry in again.entries]) == (0, [])
