@@ -250,7 +250,12 @@ class CsvPages:
             yield pa.RecordBatch.from_arrays(arrays, schema=self.schema)
             before += len(texts)
         # A header says which columns there are whether rows follow or not.
-        self._see(self._texts.header)
+        self._see(self.header)
+
+    @property
+    def header(self) -> list[str]:
+        """The names in the header that was read first, in its order."""
+        return self._texts.header
 
     def _see(self, names: Iterable[str]) -> None:
         self.seen |= set(names)

@@ -4,7 +4,7 @@ before.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from types import MappingProxyType
 from typing import Protocol
@@ -112,8 +112,8 @@ class TypedRows:
                         for batch in pages.batches(entry.number, body, entry.rows):
                             stager.add(self._as_stored(batch, entry.number, before), entry.number)
                             before += len(batch)
-            if isinstance(pages, CsvPages) and pages.seen:
-                self._refuse_foreign(pages.seen, has_rows=stager.read > 0)
+            if isinstance(pages, CsvPages) and pages.header:
+                self._refuse_foreign(pages.header, has_rows=stager.read > 0)
             if self._table and (stager.read or pages.seen):
                 self._refuse_losses(pages)
         except BaseException:
@@ -206,7 +206,7 @@ class TypedRows:
             advice="make the column one that holds it, in the engine that has defined it",
         )
 
-    def _refuse_foreign(self, header: Collection[str], *, has_rows: bool) -> None:
+    def _refuse_foreign(self, header: Sequence[str], *, has_rows: bool) -> None:
         """Look at a CSV header, whether rows follow it or not: an error text, or another report, is no empty night."""
         spec = self._spec
         there = {column.name for column in self._table or () if column.name not in promoted(spec)} - {NIGHT}
@@ -219,7 +219,7 @@ class TypedRows:
         advice = f"schema_rules.allow_lost_columns: [{', '.join(lost)}]" if lost else "key"
         raise SchemaDrift(
             f"{self._manifest.source}/{self._manifest.report}: the header is not this report's ({why}); it begins "
-            f"{', '.join(sorted(header))[:80]!r}. Maybe the vendor sent an error text, or another report, in its place. "
+            f"{', '.join(header)[:80]!r}. Maybe the vendor sent an error text, or another report, in its place. "
             "Nothing was published; the landed night is untouched. Ask for the report by hand and compare, then extract "
             f"the night again; if the vendor has renamed its columns, correct {advice}, then clear this task."
         )

@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseAsyncOperator
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from nightshift.errors import NotFound, NotShown
-from nightshift.flexdeploy.vocabulary import ENDED
 from nightshift.nights.place import lake_of_this_deployment
 from nightshift.promotion.index import doubts_at, keep_index, running
-from nightshift.promotion.record import Offer, PromotionOutcome, PromotionRecord, PromotionStep, StepState, Version
+from nightshift.promotion.record import Offer, PromotionOutcome, PromotionRecord, StepState, Version
 from nightshift.promotion.revoked import revocation_of, words_of
-from nightshift.promotion.rules.progress import approval_of, in_flight, is_settled, other_terms, outcome_of, stage_lines
+from nightshift.promotion.rules.progress import approval_of, in_flight, other_terms, outcome_of, stage_lines
 from nightshift.promotion.rules.way_back import response, roll_back_of
-from nightshift.promotion.servers import asked_of
+from nightshift.promotion.servers import asked_of, at_work
 from nightshift.promotion.store import Records
 from nightshift.promotion.turns import Turns
 from nightshift.retries import VendorRetryPolicy
@@ -25,7 +23,6 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from nightshift.config.stages import OnFailure
-    from nightshift.flexdeploy.hook import FlexDeployHook
     from nightshift.promotion.terms import Terms
 
 FAILED_TASK = frozenset({"failed", "upstream_failed"})
@@ -115,26 +112,19 @@ class RollBackOfferOperator(BaseAsyncOperator):
         """
         for step in in_flight(record):
             async with asked_of(step, self.conn_id) as hook:
-                await self._refuse_at_work(step, hook)
-
-    async def _refuse_at_work(self, step: PromotionStep, hook: FlexDeployHook) -> None:
-        for number in step.requests:
-            try:
-                request = await hook.workflow_request(number)
-            except (NotFound, NotShown):
-                if is_settled(step):
+                if (left := await at_work(step, hook)) is None:
                     continue
+                number, status = left
+                page = hook.page_of(str(number))
+            if status:
                 raise AirflowFailException(
-                    f"FlexDeploy does not show workflow request {number} of {step.task}, so nobody knows whether it "
-                    f"still goes on. Nothing is rolled back meanwhile: look at {hook.page_of(str(number))}, then clear "
-                    "this task with all that follows."
-                ) from None
-            if request.state not in ENDED:
-                raise AirflowFailException(
-                    f"Workflow request {number} of {step.task} is {request.status} at FlexDeploy. Nothing is rolled "
-                    f"back while it goes on: abort it at {hook.page_of(str(number))} or let it end, then clear this "
-                    "task with all that follows."
+                    f"Workflow request {number} of {step.task} is {status} at FlexDeploy. Nothing is rolled back while "
+                    f"it goes on: abort it at {page} or let it end, then clear this task with all that follows."
                 )
+            raise AirflowFailException(
+                f"FlexDeploy does not show workflow request {number} of {step.task}, so nobody knows whether it still "
+                f"goes on. Nothing is rolled back meanwhile: look at {page}, then clear this task with all that follows."
+            )
 
 
 class PromotionCloseOperator(BaseAsyncOperator):

@@ -19,6 +19,7 @@ from nightshift.promotion.form import PromotionRequest
 from nightshift.promotion.gate import Gate
 from nightshift.promotion.index import last_built
 from nightshift.promotion.job_step import PromotionJobOperator, version_of
+from nightshift.promotion.left_job import was_requested
 from nightshift.promotion.record import PromotionRecord, StepKind, StepState, Version
 from nightshift.promotion.rules.window import is_open
 from nightshift.promotion.servers import OtherTarget
@@ -225,7 +226,7 @@ class PromotionDeployOperator(PromotionJobOperator):
         if self.window is None or not self._is_handed_on:
             return None
         kept = TaskState(context["task_state_store"], START_KEY, str)
-        if self.was_requested(context):
+        if was_requested(context):
             # The same on each attempt: another start time would be another deployment.
             return kept.load_if_sound() or None
         kept.forget()

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
 
@@ -16,15 +16,15 @@ from nightshift.flexdeploy.fields import ids_of
 from nightshift.flexdeploy.job import ProjectJob, WorkflowRequestLink, nothing_started
 from nightshift.flexdeploy.vocabulary import ADAPTER
 from nightshift.jobs.adapter import AdapterSpec
-from nightshift.jobs.instance import run_identity
 from nightshift.jobs.operators import Ended, VendorJobOperator
 from nightshift.jobs.record import Ending, JobRecord, JobStore, Resolution
-from nightshift.jobs.state import ACTIVE, SUCCEEDED, TERMINAL, Intent, JobState, JobStatus, TaskState
+from nightshift.jobs.state import ACTIVE, SUCCEEDED, JobState, JobStatus, TaskState
 from nightshift.jobs.verdicts import unlike
 from nightshift.nights.place import lake_of_this_deployment
 from nightshift.promotion.asking import is_answer
 from nightshift.promotion.doubts import AMBIGUOUS
 from nightshift.promotion.gate import Barred, Gate
+from nightshift.promotion.left_job import ending_left, may_be_underway, restore, was_requested
 from nightshift.promotion.record import (
     CHANGES_A_STAGE,
     PromotionRecord,
@@ -38,7 +38,7 @@ from nightshift.promotion.record import (
 from nightshift.promotion.recorder import NotApproved, StepRecorder
 from nightshift.promotion.revoked import VersionRevoked
 from nightshift.promotion.servers import OtherTarget, is_other, refuse_other_server
-from nightshift.promotion.store import Records, holder_of
+from nightshift.promotion.store import holder_of
 from nightshift.promotion.target import Target, server_of
 
 if TYPE_CHECKING:
@@ -211,9 +211,9 @@ class PromotionJobOperator(VendorJobOperator):
         """Begin the step in the record, which says whether it is to be done, and read from it what to ask for."""
         self._attempt = None
         if not resumed:
-            await self._restore(context)
+            await restore(context, self.application)
         # What FlexDeploy may be at work on already is waited for, whatever has changed since.
-        is_new = not self.was_requested(context) and not self._may_be_underway(context)
+        is_new = not was_requested(context) and not may_be_underway(context)
         stage, terms = await self.stage_of(context)
         recorder = StepRecorder(
             context,
@@ -223,7 +223,7 @@ class PromotionJobOperator(VendorJobOperator):
             supersedable=self.supersedable and is_new,
             terms=terms if is_new or self._is_to_be_requested_again(context) else None,
             is_new=is_new,
-            left=self._left(context),
+            left=ending_left(context),
         )
         record = await (recorder.read() if resumed else recorder.begin())
         if is_new:
@@ -253,7 +253,7 @@ class PromotionJobOperator(VendorJobOperator):
         if isinstance(adapter, FlexDeployAdapter):
             self._server = server_of(adapter.hook.base_url)
             if record is not None and before is not None and decision is None and is_other(before, adapter.hook):
-                if self.was_requested(context) or self._may_be_underway(context):
+                if was_requested(context) or may_be_underway(context):
                     refuse_other_server(before, adapter.hook)
                 # It has ended, and whoever cleared it wants it anew: here nobody knows of it.
                 store.save(record.changed(done=True))
@@ -359,68 +359,9 @@ class PromotionJobOperator(VendorJobOperator):
                 self._stopped(context).save(ended.job_id)
         await self._attempt.recorder.end(StepState.FAILED, outcome=_outcome_of(error), detail=str(error))
 
-    def was_requested(self, context: Context) -> bool:
-        """Whether FlexDeploy may have taken what an attempt before this one asked for; a clear begins anew, and so does
-        whoever was refused.
-        """
-        record = JobStore(context["task_state_store"]).load()
-        return record is not None and not record.refused and record.max_tries >= context["ti"].max_tries
-
-    def _may_be_underway(self, context: Context) -> bool:
-        """Whether FlexDeploy may still be at work for an attempt before a clear."""
-        record = JobStore(context["task_state_store"]).load()
-        if record is None or record.done or record.refused:
-            return False
-        return record.status is None or record.status.state not in TERMINAL
-
-    def _left(self, context: Context) -> Literal[StepState.DONE, StepState.FAILED] | None:
-        """Return how what was asked for last has ended; ``None``: nothing was, or nobody has taken note of its end."""
-        record = JobStore(context["task_state_store"]).load()
-        if record is None or record.refused or record.id is None:
-            return None
-        if record.done:
-            return StepState.DONE
-        has_failed = record.status is not None and record.status.state in TERMINAL - SUCCEEDED
-        return StepState.FAILED if has_failed else None
-
-    async def _restore(self, context: Context) -> None:
-        """Take what FlexDeploy was asked for from the record, where a clear has emptied Airflow's store, as it does from
-        3.4 on unless whoever clears says otherwise. Without a clear, an empty store says that nothing was asked for.
-        """
-        store, ti = JobStore(context["task_state_store"]), context["ti"]
-        if ti.try_number == 1 or store.load() is not None:
-            return
-        record = await Records(lake_of_this_deployment(), self.application).read(ti.run_id)
-        step = record.step(ti.task_id) if record is not None else None
-        if step is None or step.state not in (StepState.STARTED, StepState.FAILED) or step.cleared >= ti.max_tries:
-            return
-        if step.asked is None and not step.requests:
-            return
-        run, at = run_identity(context), (step.asked or step.started).timestamp()
-        intent = Intent(
-            marker=run.marker(ti.try_number),
-            generation=ti.try_number,
-            payload_hash="",
-            at=at,
-            attempt=step.attempt,
-            run=run,
-        )
-        known = ",".join(map(str, step.requests)) if step.asked is None else None
-        self.log.warning("Airflow's store of this task is empty; going on with what the record of the promotion tells.")
-        store.save(
-            JobRecord(
-                intent=intent,
-                id=known,
-                max_tries=step.cleared,
-                attempt=step.attempt,
-                attempt_at=at,
-                anchor=at,
-            )
-        )
-
     async def _goes_on(self, context: Context, adapter: JobAdapter, record: JobRecord) -> JobStatus | None:
         """Return how what was asked for before a clear stands, where nobody has seen it end and it has not failed."""
-        if record.id is None or not self._may_be_underway(context):
+        if record.id is None or not may_be_underway(context):
             return None
         with contextlib.suppress(VendorError):
             found = (await adapter.status([record.id])).get(record.id)

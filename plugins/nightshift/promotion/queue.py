@@ -7,21 +7,19 @@ from datetime import datetime
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any
 
-from nightshift.errors import NotFound, NotShown
-from nightshift.flexdeploy.vocabulary import ENDED, FAILED
+from nightshift.flexdeploy.vocabulary import FAILED
 from nightshift.lake.errors import Contended
 from nightshift.promotion.doubts import Doubt, doubts_in
 from nightshift.promotion.record import JOBS, PromotionOutcome, PromotionRecord, PromotionStep, StepState
 from nightshift.promotion.rules.progress import in_flight, is_settled
 from nightshift.promotion.rules.way_back import SURE
-from nightshift.promotion.servers import OtherServer, asked_of
+from nightshift.promotion.servers import OtherServer, asked_of, at_work
 from nightshift.promotion.turns import Turn, Turns, Waiter
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from nightshift.config.promotions import Application
-    from nightshift.flexdeploy.hook import FlexDeployHook
     from nightshift.promotion.store import Records
 
 log = logging.getLogger(__name__)
@@ -152,7 +150,7 @@ class Queue:
         for step in in_flight(record):
             try:
                 async with asked_of(step, self.config.connection) as hook:
-                    found = await _at_work(step, hook)
+                    found = _words(step, await at_work(step, hook))
             except OtherServer as error:
                 found = "" if is_settled(step) or step.outcome in _ENDED_BADLY else str(error)
             if found:
@@ -163,18 +161,11 @@ class Queue:
         return is_over(self._context, waiter.run_id)
 
 
-async def _at_work(step: PromotionStep, hook: FlexDeployHook) -> str:
-    for number in step.requests:
-        try:
-            request = await hook.workflow_request(number)
-        except (NotFound, NotShown):
-            if is_settled(step):
-                continue
-            # It may have been done, and may still be: who is not shown it does not know.
-            return f"workflow request {number} of {step.task}, which FlexDeploy does not show"
-        if request.state not in ENDED:
-            return f"workflow request {number} of {step.task} ({request.status})"
-    return ""
+def _words(step: PromotionStep, left: tuple[int, str] | None) -> str:
+    if left is None:
+        return ""
+    number, status = left
+    return f"workflow request {number} of {step.task}{f' ({status})' if status else ', which FlexDeploy does not show'}"
 
 
 def _given_up(record: PromotionRecord) -> str:

@@ -7,10 +7,11 @@ from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
-from nightshift.errors import BadResponse, Forbidden, NotFound, RateLimited, Rejected, Unreachable
+from nightshift.errors import BadResponse, Forbidden, NotFound, NotShown, RateLimited, Rejected, Unreachable
 from nightshift.flexdeploy.lookup import environment_id, project_id, stream_id
-from nightshift.flexdeploy.vocabulary import VENDOR
+from nightshift.flexdeploy.vocabulary import ENDED, VENDOR
 from nightshift.jobs.record import RESOLUTION_KEY
+from nightshift.promotion.rules.progress import is_settled
 from nightshift.promotion.target import Target, server_of, targets_of
 
 if TYPE_CHECKING:
@@ -89,6 +90,22 @@ async def asked_of(step: PromotionStep, conn_id: str) -> AsyncIterator[FlexDeplo
                 hook = await stack.enter_async_context(FlexDeployHook(own))
         refuse_other_server(step, hook)
         yield hook
+
+
+async def at_work(step: PromotionStep, hook: FlexDeployHook) -> tuple[int, str] | None:
+    """Return the first workflow request of a step that has not ended, and its status; empty where FlexDeploy does not
+    show it: it may have been done, and may still be. ``None``: all have ended, or it is settled what became of them.
+    """
+    for number in step.requests:
+        try:
+            request = await hook.workflow_request(number)
+        except (NotFound, NotShown):
+            if is_settled(step):
+                continue
+            return number, ""
+        if request.state not in ENDED:
+            return number, request.status
+    return None
 
 
 def is_other(step: PromotionStep, hook: FlexDeployHook) -> bool:
