@@ -12,7 +12,7 @@ from nightshift.board import MOUNT
 from nightshift.board.audit import write_down
 from nightshift.board.models import ApiCall, Ask, Press, PressKind, Revoked, RevokeRequest
 from nightshift.board.people import Person
-from nightshift.promotion.index import running
+from nightshift.promotion.history import History
 from nightshift.promotion.record import PromotionRecord, VerdictWord, Version
 from nightshift.promotion.revoked import report, what_follows
 from nightshift.promotion.store import Records
@@ -70,7 +70,7 @@ async def revoke(
     if not await who.may(dag_id, "POST", DagAccessEntity.RUN):
         raise HTTPException(403, f"Nothing was changed: it takes the {NEEDS}.")
     records = Records(lake, asked.application)
-    here = (await running(records, [asked.stage]))[asked.stage]
+    here = (await (await History.read(records)).running([asked.stage]))[asked.stage]
     if here is None:
         raise HTTPException(404, f"No record tells what runs in {asked.stage} of {asked.application}.")
     if (here.run_id, here.version.id) != (asked.run_id, asked.version_id):

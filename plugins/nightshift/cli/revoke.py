@@ -58,10 +58,13 @@ def _running(lake: Lake, application: str, stage: str) -> Running:
 
     :raises CannotTell: they tell of nothing
     """
-    from nightshift.promotion.index import running
+    from nightshift.promotion.history import History
     from nightshift.promotion.store import Records
 
-    found = asyncio.run(running(Records(lake, application), [stage]))[stage]
+    async def running() -> Running | None:
+        return (await (await History.read(Records(lake, application))).running([stage]))[stage]
+
+    found = asyncio.run(running())
     if found is None:
         raise CannotTell(
             f"no record tells what runs in {stage} of {application}. Nothing was changed; `nightshift promotions` "

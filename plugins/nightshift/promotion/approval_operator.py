@@ -12,7 +12,7 @@ from airflow.sdk.exceptions import AirflowFailException, TaskAwaitingInput, Task
 
 from nightshift.jobs.state import TaskState
 from nightshift.promotion.asking import Responder, answered_at, person_of, reason_form, reason_of, shown_question
-from nightshift.promotion.index import doubts_at, running
+from nightshift.promotion.history import History
 from nightshift.promotion.question import quorum_lines, stage_summary, terms_line
 from nightshift.promotion.record import (
     PromotionRecord,
@@ -324,8 +324,9 @@ class PromotionApprovalOperator(ApprovalOperator):
             shown=step.shown if step is not None and step.terms == terms else None,
             until=step.until if step is not None and asked_before else now() + timedelta(hours=self.hours),
         )
-        now_running = await running(recorder.records, self.stages, of=record.targets)
-        others = await doubts_at(recorder.records, but=record.run_id, of=record.targets)
+        history = await History.read(recorder.records)
+        now_running = await history.running(self.stages, of=record.targets)
+        others = await history.doubts(but=record.run_id, of=record.targets)
         doubts = {stage: one.step for stage, one in others.items()}
         doubts |= {one.stage: one for one in in_doubt(record) if one.stage}
         # Airflow's operator takes its question from these; all else of it is what it was when its DAG was parsed.

@@ -18,7 +18,7 @@ from nightshift.promotion.aim import adopt
 from nightshift.promotion.deployed import ran_before
 from nightshift.promotion.due import due_in, tasks_due
 from nightshift.promotion.form import FORM, PromotionRequest, night_of
-from nightshift.promotion.index import doubts_at, elsewhere, has_passed, read_index, running
+from nightshift.promotion.history import History
 from nightshift.promotion.plan import plan_of, wanted_of
 from nightshift.promotion.queue import Queue, QueuePosition
 from nightshift.promotion.record import PromotionOutcome, PromotionRecord, Version, now
@@ -128,7 +128,7 @@ class PromotionBeginOperator(BaseOperator):
         if look_up_names:
             await self._check_names(record)
         if request.dry_run:
-            record = await self._planned(records, request, record)
+            record = await self._planned(await History.read(records), request, record)
             return await self._written(records, known, record.close(PromotionOutcome.DRY_RUN, "a dry run"))
         queue = Queue(context, records, Turns(lake, self.application), self.config)
         match await queue.look(record):
@@ -141,11 +141,12 @@ class PromotionBeginOperator(BaseOperator):
                 )
         # What a person said in the form was said then, not when the turn came: it pardons nothing that was found since.
         record = record.changed(turn=queue.number, opened=min(record.opened, queue.opened or record.opened))
-        if why := await self._in_vain(context, records, record):
+        history = await History.read(records)
+        if why := await self._in_vain(context, history, record):
             returned = await self._written(records, known, record.close(PromotionOutcome.SKIPPED, why))
             await queue.turns.leave(record.run_id)
             return returned
-        record = await self._planned(records, request, record)
+        record = await self._planned(history, request, record)
         returned = await self._written(records, known, record)
         await queue.turns.leave(record.run_id)
         return returned
@@ -197,20 +198,18 @@ class PromotionBeginOperator(BaseOperator):
             version=given,
         )
 
-    async def _in_vain(self, context: Context, records: Records, record: PromotionRecord) -> str:
+    async def _in_vain(self, context: Context, history: History, record: PromotionRecord) -> str:
         """Return why a night is not promoted although it is sound; empty where it is."""
         if record.night is None:
             return ""
         by_person = context["dag_run"].run_type == "manual"
         older = self.config.older == "skip"
-        for returned in (await read_index(records)).whole():
-            if returned.run_id == record.run_id or returned.turn is None or returned.outcome in IN_VAIN:
+        for one in history.index.whole():
+            if one.run_id == record.run_id or one.turn is None or one.outcome in IN_VAIN:
                 continue
-            if returned.night != record.night and not (
-                older and returned.deployed and (returned.night or "") > record.night
-            ):
+            if one.night != record.night and not (older and one.deployed and (one.night or "") > record.night):
                 continue
-            other = await records.read(returned.run_id)
+            other = await history.records.read(one.run_id)
             if other is not None and (why := promoted_before(self.config, record, other, by_person=by_person)):
                 return why
         return ""
@@ -222,9 +221,10 @@ class PromotionBeginOperator(BaseOperator):
         if first == 0 or request.version_id is None or request.emergency:
             return ""
         before = labels[first - 1]
-        if await has_passed(records, before, request.version_id, of=await looked_up(self.config)):
+        history = await History.read(records)
+        if await history.has_passed(before, request.version_id, of=await looked_up(self.config)):
             return ""
-        was = await has_passed(records, before, request.version_id)
+        was = await history.has_passed(before, request.version_id)
         as_is = f" as it is configured now ({targets_of(self.config)[before].words})" if was else ""
         return (
             f"no record tells that version {request.version_id} has got through {before}{as_is}, so {labels[first]} does "
@@ -241,13 +241,13 @@ class PromotionBeginOperator(BaseOperator):
             "one may go on all the same, give From stage, and the reason in the field Emergency."
         )
 
-    async def _planned(self, records: Records, request: PromotionRequest, record: PromotionRecord) -> PromotionRecord:
+    async def _planned(self, history: History, request: PromotionRequest, record: PromotionRecord) -> PromotionRecord:
         targets = await looked_up(self.config)
-        await adopt(records, targets)
-        doubts = await doubts_at(records, but=record.run_id, whole=True, of=targets)
-        there = await running(records, self._stages(), of=targets)
+        await adopt(history.records, targets)
+        doubts = await history.doubts(but=record.run_id, whole=True, of=targets)
+        there = await history.running(self._stages(), of=targets)
         before = await ran_before(there, doubts, self.config.connection)
-        record = record.changed(targets=targets, before=before, elsewhere=await elsewhere(records, targets))
+        record = record.changed(targets=targets, before=before, elsewhere=await history.elsewhere(targets))
         plan = plan_of(self.config, request, record, before, doubts)
         for line in plan:
             self.log.info("Plan: %s", line)

@@ -9,7 +9,8 @@ from airflow.sdk import BaseAsyncOperator
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from nightshift.nights.place import lake_of_this_deployment
-from nightshift.promotion.index import doubts_at, keep_index, running
+from nightshift.promotion.history import History
+from nightshift.promotion.index import keep_index
 from nightshift.promotion.record import Offer, PromotionOutcome, PromotionRecord, StepState, Version
 from nightshift.promotion.revoked import revocation_of, words_of
 from nightshift.promotion.rules.progress import approval_of, in_flight, other_terms, outcome_of, stage_lines
@@ -164,8 +165,9 @@ class PromotionCloseOperator(BaseAsyncOperator):
                 "all that follows: it waits for its turn."
             )
         outcome, reason = outcome_of(record, failed)
-        now_running = await running(records, self.stages, of=record.targets)
-        lines = stage_lines(record, now_running, await doubts_at(records, but=run_id, of=record.targets))
+        history = await History.read(records)
+        now_running = await history.running(self.stages, of=record.targets)
+        lines = stage_lines(record, now_running, await history.doubts(but=run_id, of=record.targets))
         # Last of all, because from then on another promotion may begin.
         await records.rewrite(record.close(outcome, reason), read=record)
         await turns.leave(run_id)

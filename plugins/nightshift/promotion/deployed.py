@@ -11,7 +11,7 @@ from nightshift.errors import Rejected, VendorError
 from nightshift.flexdeploy.lookup import Named, resolve
 from nightshift.flexdeploy.vocabulary import FAILED, SUCCEEDED
 from nightshift.promotion.due import back_of
-from nightshift.promotion.index import running
+from nightshift.promotion.history import History
 from nightshift.promotion.record import Order, PromotionRecord, PromotionStep, Running, StepKind, Version
 from nightshift.promotion.rules.verification import deployment_in
 from nightshift.promotion.rules.way_back import SURE
@@ -118,7 +118,7 @@ async def overtaken(records: Records, here: Deployed, place: Place | None = None
     :raises VendorError: FlexDeploy would tell, and does not answer
     """
     of = None if here.target is None else {here.stage: here.target}
-    found = (await running(records, [here.stage], of=of))[here.stage]
+    found = (await (await History.read(records)).running([here.stage], of=of))[here.stage]
     if found is not None and (found.run_id, found.version.id) != (here.run_id, here.version.id):
         return f"run {found.run_id} brought {found.version} to {here.stage} at {found.since:%Y-%m-%d %H:%M} UTC"
     return "" if place is None or not here.requests else await _by_flexdeploy(here, place)

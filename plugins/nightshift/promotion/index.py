@@ -1,6 +1,5 @@
-"""What the records of an application tell: what runs in each stage, what got through it, what was built.
-
-A summary of each record is kept beside them, so that nobody has to read a thousand. It is derived, and believed no
+"""What is kept of the records of an application: a summary of each, so that nobody has to read a thousand.
+ It is derived, and believed no
 further than to what it was made of: it names every record with the mark that the store gave its content (the ETag).
 Whoever wants to know lists the folder, reads the records that are new or have another mark, leaves out those that are
 gone, and writes it again. So it is right whoever wrote it last; what is decided, is decided on the record itself.
@@ -11,22 +10,17 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from nightshift.lake.errors import Damaged
 from nightshift.nesting import UNREADABLE
-from nightshift.promotion.aim import aim_at
-from nightshift.promotion.doubts import Doubt
-from nightshift.promotion.record import Running, Version
-from nightshift.promotion.rules.progress import all_ended_in_doubt, built, deployed, passes
 from nightshift.promotion.standing import Standing, standing_of
-from nightshift.promotion.summary import RecordSummary, all_doubted, brought_elsewhere, doubted, newest_running
-from nightshift.promotion.target import BUILD, Target
+from nightshift.promotion.summary import RecordSummary, doubted
 from nightshift.promotion.timeline import Timeline, timeline_of
 
 if TYPE_CHECKING:
@@ -212,108 +206,3 @@ def _decoded(text: bytes | None) -> dict[str, RecordSummary]:
     except UNREADABLE:
         return {}
     return kept.summaries if kept.format == FORMAT else {}
-
-
-CLOCK_SKEW = timedelta(minutes=5)
-"""By how much the clocks of workers and of the object store may differ."""
-
-
-Targets = Mapping[str, Target]
-"""Stage, or ``build`` → its target."""
-
-
-async def running(
-    records: Records, stages: Collection[str], *, but: str | None = None, of: Targets | None = None
-) -> dict[str, Running | None]:
-    """Return stage → what runs there; ``None`` where no record tells of a deployment.
-
-    :param of: the targets that are asked about; default: whatever the records tell
-    :raises Damaged: a record that may tell otherwise cannot be read
-    """
-    index, aim = await read_index(records), await aim_at(records, of)
-    found = newest_running((one for one in index.summaries if one.run_id != but), aim)
-    summaries = {stage: await _borne_out(records, stage, found.get(stage)) for stage in stages}
-    _refuse_damage(index, [None if one is None else one.since for one in summaries.values()])
-    return summaries
-
-
-async def elsewhere(records: Records, of: Targets) -> dict[str, str]:
-    """Return stage → what was brought there last, in words, where all is of other targets than the one that is asked
-    about.
-    """
-    return brought_elsewhere((await read_index(records)).summaries, await aim_at(records, of))
-
-
-async def _borne_out(records: Records, stage: str, summaries: Running | None) -> Running | None:
-    """Return what the index tells of a stage, as the record itself has it."""
-    if summaries is None:
-        return None
-    record = await records.read(summaries.run_id)
-    return None if record is None else deployed(record).get(stage)
-
-
-def _refuse_damage(index: Index, since: Collection[datetime | None]) -> None:
-    """Refuse to tell anything where a record that cannot be read may tell something newer.
-
-    :raises Damaged: one may
-    """
-    for changed, error in index.damaged:
-        if any(one is None or one <= changed + CLOCK_SKEW for one in since):
-            raise error
-
-
-async def doubts_at(
-    records: Records, *, but: str | None = None, whole: bool = False, of: Targets | None = None
-) -> dict[str, Doubt]:
-    """Return stage → the deployment there that is not known to have ended well, where none ended well since, as its own
-    record has it.
-
-    :param whole: with those of other promotions before it of which that is true as well, see :attr:`Doubt.before`
-    :param of: the targets that are asked about; default: whatever the records tell
-    """
-    found: dict[str, Doubt] = {}
-    summaries = [one for one in (await read_index(records)).summaries if one.run_id != but]
-    aim = await aim_at(records, of)
-    for stage, run_ids in all_doubted(summaries, aim).items():
-        for run_id in reversed(run_ids) if whole else run_ids[:1]:
-            record = await records.read(run_id)
-            for step in all_ended_in_doubt(record, stage) if record is not None else ():
-                if not aim.other(stage, step.target):
-                    found[stage] = Doubt(run_id, step, found.get(stage))
-    return found
-
-
-async def has_passed(records: Records, stage: str, version_id: int, *, of: Targets | None = None) -> bool:
-    """Return whether a version got through a stage, by any promotion of the application.
-
-    :param of: the targets that are asked about; default: whatever the records tell
-    :raises Damaged: no record says so, and one cannot be read
-    """
-    index, aim = await read_index(records), await aim_at(records, of)
-    for one in index.summaries:
-        if (stage, version_id) in one.passed:
-            record = await records.read(one.run_id)
-            for step in passes(record) if record is not None else ():
-                is_it = step.stage == stage and step.version is not None and step.version.id == version_id
-                if is_it and not aim.other(stage, step.target):
-                    return True
-    index.whole()
-    return False
-
-
-async def last_built(records: Records, *, but: str | None = None, of: Target | None = None) -> Version | None:
-    """Return the version that the application's promotions built last.
-
-    :param of: of what it has to be; default: whatever the records tell
-    :raises Damaged: a record that may tell otherwise cannot be read
-    """
-    index, aim = await read_index(records), await aim_at(records, None if of is None else {BUILD: of})
-    builds = [
-        (one.built, one.run_id)
-        for one in index.summaries
-        if one.built is not None and one.run_id != but and not aim.other(BUILD, one.built.target)
-    ]
-    last = max(builds, key=lambda one: one[0].place, default=None)
-    _refuse_damage(index, [None if last is None else last[0].since])
-    record = None if last is None else await records.read(last[1])
-    return None if record is None else built(record)

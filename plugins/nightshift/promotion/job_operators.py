@@ -17,7 +17,7 @@ from nightshift.jobs.state import JobStatus, TaskState
 from nightshift.nights.place import lake_of_this_deployment
 from nightshift.promotion.form import PromotionRequest
 from nightshift.promotion.gate import Gate
-from nightshift.promotion.index import last_built
+from nightshift.promotion.history import History
 from nightshift.promotion.job_step import PromotionJobOperator, version_of
 from nightshift.promotion.left_job import was_requested
 from nightshift.promotion.record import PromotionRecord, StepKind, StepState, Version
@@ -93,8 +93,9 @@ class PromotionBuildOperator(PromotionJobOperator):
         why = ""
         if mine is None and self.unchanged == "last_built":
             target = self.target(context)
-            last = await last_built(recorder.records, but=recorder.run_id, of=target)
-            if last is None and (other := await last_built(recorder.records, but=recorder.run_id)) is not None:
+            history = await History.read(recorder.records)
+            last = await history.last_built(but=recorder.run_id, of=target)
+            if last is None and (other := await history.last_built(but=recorder.run_id)) is not None:
                 why = f"what was built last, {other}, is not of what is configured by now ({target.words})"
         self.log.info("Nothing has changed; going on with what was built last: %s", last or why or "not known")
         await recorder.end(

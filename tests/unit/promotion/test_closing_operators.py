@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from nightshift.promotion import closing_operators
 from nightshift.promotion.closing_operators import RollBackOfferOperator
+from nightshift.promotion.history import History
 from nightshift.promotion.record import PromotionOutcome, StepState, Verdict
 from nightshift.promotion.revoked import report, revocation_of
 from nightshift.promotion.store import Records
@@ -32,13 +32,13 @@ def test_a_version_that_is_revoked_while_its_promotion_closes_stays_revoked(
     play: Play, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run, said = through(play), list[Verdict]()
-    ran = closing_operators.running
+    ran = History.running
 
     async def running(*given: Any, **more: Any) -> Any:
         said.append(await revoke(play, "TEST"))
         return await ran(*given, **more)
 
-    monkeypatch.setattr(closing_operators, "running", running)
+    monkeypatch.setattr(History, "running", running)
     assert run.do("close").state == "success"
     assert (list(run.record.verdicts), run.record.outcome) == (said, PromotionOutcome.PROMOTED)
     assert asyncio.run(revocation_of(Records(play.lake, NAME), run.record.version, run.record)) is not None
@@ -46,7 +46,7 @@ def test_a_version_that_is_revoked_while_its_promotion_closes_stays_revoked(
 
 def test_a_close_that_thaws_closes_nothing_that_goes_on_again(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
     run, seen = through(play), list[str]()
-    ran = closing_operators.running
+    ran = History.running
 
     async def running(*given: Any, **more: Any) -> Any:
         if not seen:
@@ -58,7 +58,7 @@ def test_a_close_that_thaws_closes_nothing_that_goes_on_again(play: Play, monkey
             await Records(play.lake, NAME).write(other.with_step(begun[0]))
         return await ran(*given, **more)
 
-    monkeypatch.setattr(closing_operators, "running", running)
+    monkeypatch.setattr(History, "running", running)
     done = run.do("close")
     assert "written by another attempt meanwhile" in str(done.error)
     assert (run.record.closed, run.step("TEST.deploy").attempt) == (None, 2)

@@ -10,7 +10,8 @@ import pytest
 from nightshift.lake.errors import Damaged
 from nightshift.promotion.deployed import deployed_by, overtaken
 from nightshift.promotion.doubts import Doubt
-from nightshift.promotion.index import CLOCK_SKEW, doubts_at, has_passed, last_built, read_standing, running
+from nightshift.promotion.history import CLOCK_SKEW, History
+from nightshift.promotion.index import read_standing
 from nightshift.promotion.record import Order, PromotionRecord, PromotionStep, Running, StepKind, StepState, Version
 from nightshift.promotion.rules.progress import built, deployed, in_doubt, passed
 from tests.unit.promotion.records import MINUTE, NEW, OLD, T, deploy, record, step
@@ -50,26 +51,26 @@ def test_what_a_promotion_brought_to_each_stage(steps: tuple[PromotionStep, ...]
 async def test_ties_go_to_the_record_that_was_changed_last(shelf: Shelf) -> None:
     await shelf.put(record(deploy("DEV", OLD, 1), run_id="one"), minute=2)
     await shelf.put(record(deploy("DEV", NEW, 1), run_id="two"), minute=3)
-    assert await running(shelf.records, ["DEV"]) == {"DEV": there(NEW, 2, "two")}
+    assert await (await History.read(shelf.records)).running(["DEV"]) == {"DEV": there(NEW, 2, "two")}
 
 
 async def test_a_stage_that_no_record_tells_of_is_not_known(shelf: Shelf) -> None:
-    assert await running(shelf.records, STAGES) == {"DEV": None, "TEST": None}
+    assert await (await History.read(shelf.records)).running(STAGES) == {"DEV": None, "TEST": None}
     await shelf.put(record(deploy("DEV", NEW, 1)), minute=2)
-    assert await running(shelf.records, STAGES) == {"DEV": there(NEW, 2), "TEST": None}
+    assert await (await History.read(shelf.records)).running(STAGES) == {"DEV": there(NEW, 2), "TEST": None}
 
 
 async def test_a_run_can_be_left_out(shelf: Shelf) -> None:
     await shelf.put(record(deploy("DEV", OLD, 1), run_id="one"), minute=2)
     await shelf.put(record(deploy("DEV", NEW, 30), run_id="two"), minute=31)
-    assert await running(shelf.records, ["DEV"], but="two") == {"DEV": there(OLD, 2, "one")}
-    assert await running(shelf.records, ["DEV"], but="one") == {"DEV": there(NEW, 31, "two")}
+    assert await (await History.read(shelf.records)).running(["DEV"], but="two") == {"DEV": there(OLD, 2, "one")}
+    assert await (await History.read(shelf.records)).running(["DEV"], but="one") == {"DEV": there(NEW, 31, "two")}
 
 
 async def test_a_roll_back_of_an_older_run_that_came_later_counts(shelf: Shelf) -> None:
     await shelf.put(record(deploy("TEST", NEW, 5), run_id="two"), minute=6)
     await shelf.put(record(deploy("TEST", NEW, 1, StepState.FAILED), BACK, run_id="one"), minute=10)
-    assert await running(shelf.records, ["TEST"]) == {"TEST": there(OLD, 10, "one")}
+    assert await (await History.read(shelf.records)).running(["TEST"]) == {"TEST": there(OLD, 10, "one")}
 
 
 async def shelved(shelf: Shelf, count: int) -> None:
@@ -88,12 +89,12 @@ async def test_no_record_is_read_that_cannot_matter(shelf: Shelf) -> None:
     await shelved(shelf, 30)
     # The newest decides. The one after it is looked at for its time alone, which costs one read.
     shelf.damage(*(f"r{number}" for number in range(28)))
-    told = await running(shelf.records, STAGES)
+    told = await (await History.read(shelf.records)).running(STAGES)
     assert {stage: one and one.version.id for stage, one in told.items()} == {"DEV": 50029, "TEST": 50029}
-    assert await last_built(shelf.records) == Version(id=50029)
+    assert await (await History.read(shelf.records)).last_built() == Version(id=50029)
     shelf.damage("r29")
     with pytest.raises(Damaged):
-        await running(shelf.records, STAGES)
+        await (await History.read(shelf.records)).running(STAGES)
 
 
 async def test_a_stage_that_few_reach_makes_it_read_on(shelf: Shelf) -> None:
@@ -101,11 +102,11 @@ async def test_a_stage_that_few_reach_makes_it_read_on(shelf: Shelf) -> None:
     for number in range(5, 9):
         await shelf.put(record(deploy("DEV", NEW, 60 * number), run_id=f"r{number}"), minute=60 * number + 1)
     shelf.damage("r0", "r1", "r2")
-    told = await running(shelf.records, STAGES)
+    told = await (await History.read(shelf.records)).running(STAGES)
     assert (told["DEV"], told["TEST"]) == (there(NEW, 481, "r8"), there(Version(id=50004), 243, "r4"))
     shelf.damage("r4")
     with pytest.raises(Damaged):
-        await running(shelf.records, STAGES)
+        await (await History.read(shelf.records)).running(STAGES)
 
 
 async def test_clocks_of_two_machines_may_differ_a_little(shelf: Shelf) -> None:
@@ -113,7 +114,7 @@ async def test_clocks_of_two_machines_may_differ_a_little(shelf: Shelf) -> None:
     late = int(CLOCK_SKEW / timedelta(minutes=1)) - 1
     await shelf.put(record(deploy("DEV", OLD, 10), run_id="one"), minute=11)
     await shelf.put(record(deploy("DEV", NEW, 9 + late), run_id="two"), minute=10)
-    assert await running(shelf.records, ["DEV"]) == {"DEV": there(NEW, 10 + late, "two")}
+    assert await (await History.read(shelf.records)).running(["DEV"]) == {"DEV": there(NEW, 10 + late, "two")}
 
 
 @pytest.mark.parametrize(
@@ -136,13 +137,13 @@ async def test_what_was_built_last_is_told_by_the_builds_not_by_later_changes_of
     await shelf.put(record(step("build", 60, version=NEW), run_id="two"), minute=61)
     await shelf.put(record(step("build", 120, outcome="no_changes"), run_id="three"), minute=121)
     shelf.touch("one", 240)
-    assert await last_built(shelf.records) == NEW
-    assert await last_built(shelf.records, but="two") == OLD
-    assert await last_built(shelf.records, but="one") == NEW
+    assert await (await History.read(shelf.records)).last_built() == NEW
+    assert await (await History.read(shelf.records)).last_built(but="two") == OLD
+    assert await (await History.read(shelf.records)).last_built(but="one") == NEW
 
 
 async def test_nothing_may_have_been_built(shelf: Shelf) -> None:
-    assert await last_built(shelf.records) is None
+    assert await (await History.read(shelf.records)).last_built() is None
 
 
 @pytest.mark.parametrize(
@@ -166,25 +167,25 @@ def test_what_got_through_a_stage(steps: tuple[PromotionStep, ...], told: set[tu
 
 async def test_whether_a_version_got_through_a_stage_is_told_by_any_promotion(shelf: Shelf) -> None:
     await shelved(shelf, 20)
-    assert await has_passed(shelf.records, "DEV", 50003)
-    assert not await has_passed(shelf.records, "PROD", 50003)
-    assert not await has_passed(shelf.records, "DEV", 50020)
+    assert await (await History.read(shelf.records)).has_passed("DEV", 50003)
+    assert not await (await History.read(shelf.records)).has_passed("PROD", 50003)
+    assert not await (await History.read(shelf.records)).has_passed("DEV", 50020)
     shelf.damage("r5")
-    assert await has_passed(shelf.records, "DEV", 50003)
+    assert await (await History.read(shelf.records)).has_passed("DEV", 50003)
     with pytest.raises(Damaged):
-        await has_passed(shelf.records, "DEV", 50005)
+        await (await History.read(shelf.records)).has_passed("DEV", 50005)
 
 
 async def test_a_stage_is_in_doubt_until_a_deployment_there_ends_well(shelf: Shelf) -> None:
     bad = deploy("TEST", NEW, 5, StepState.FAILED, outcome="failed")
     await shelf.put(record(deploy("DEV", NEW, 1), bad, run_id="one", closed=T + 9 * MINUTE), minute=9)
-    assert await doubts_at(shelf.records) == {"TEST": Doubt("one", bad)}
-    assert await doubts_at(shelf.records, but="one") == {}
+    assert await (await History.read(shelf.records)).doubts() == {"TEST": Doubt("one", bad)}
+    assert await (await History.read(shelf.records)).doubts(but="one") == {}
     underway = deploy("TEST", V3, 20, StepState.STARTED)
     await shelf.put(record(underway, run_id="two"), minute=21)
-    assert await doubts_at(shelf.records) == {"TEST": Doubt("one", bad)}
+    assert await (await History.read(shelf.records)).doubts() == {"TEST": Doubt("one", bad)}
     await shelf.put(record(deploy("TEST", V3, 20), run_id="two"), minute=22)
-    assert await doubts_at(shelf.records) == {}
+    assert await (await History.read(shelf.records)).doubts() == {}
 
 
 async def test_behind_the_newest_doubt_of_a_stage_are_those_before_it(shelf: Shelf) -> None:
@@ -197,11 +198,11 @@ async def test_behind_the_newest_doubt_of_a_stage_are_those_before_it(shelf: She
     bad = deploy("TEST", NEW, 15, StepState.FAILED, outcome="failed")
     await shelf.put(record(bad, run_id="two", closed=T + 19 * MINUTE), minute=19)
     own = Doubt("one", back, Doubt("one", marked))
-    assert await doubts_at(shelf.records, whole=True) == {"TEST": Doubt("two", bad, own)}
-    assert await doubts_at(shelf.records, but="two", whole=True) == {"TEST": own}
-    assert await doubts_at(shelf.records) == {"TEST": Doubt("two", bad)}
+    assert await (await History.read(shelf.records)).doubts(whole=True) == {"TEST": Doubt("two", bad, own)}
+    assert await (await History.read(shelf.records)).doubts(but="two", whole=True) == {"TEST": own}
+    assert await (await History.read(shelf.records)).doubts() == {"TEST": Doubt("two", bad)}
     await shelf.put(record(deploy("TEST", NEW, 25), run_id="three"), minute=26)
-    assert await doubts_at(shelf.records, whole=True) == {}
+    assert await (await History.read(shelf.records)).doubts(whole=True) == {}
 
 
 def brought(stage: str, version: Version, minute: int, order: Order | None, **more: Any) -> PromotionStep:
@@ -214,7 +215,7 @@ async def test_turns_say_what_was_brought_last_whatever_the_clocks_of_two_worker
     second = record(brought("TEST", NEW, 3, (8, 2)), run_id="b", turn=8)
     await shelf.put(second, minute=4)
     await shelf.put(first, minute=5)
-    found = await running(shelf.records, ["TEST"])
+    found = await (await History.read(shelf.records)).running(["TEST"])
     assert found["TEST"] == Running(version=NEW, since=T + 4 * MINUTE, run_id="b", order=(8, 2))
     here = deployed_by(second, StepKind.VERIFICATION, "TEST")
     assert await overtaken(shelf.records, here) == ""
@@ -229,19 +230,19 @@ async def test_a_clear_that_renews_the_turn_of_a_record_makes_nothing_newer_that
     await shelf.put(record(brought("TEST", NEW, 9, (8, 2)), run_id="b", turn=8, closed=T), minute=11)
     again = record(brought("TEST", OLD, 1, (7, 2)), run_id="a", turn=9)
     await shelf.put(again, minute=20)
-    assert (found := (await running(shelf.records, ["TEST"]))["TEST"]) is not None
+    assert (found := (await (await History.read(shelf.records)).running(["TEST"]))["TEST"]) is not None
     assert found.run_id == "b"
     await shelf.put(again.with_step(brought("TEST", OLD, 2, (9, 3))), minute=21)
-    assert (found := (await running(shelf.records, ["TEST"]))["TEST"]) is not None
+    assert (found := (await (await History.read(shelf.records)).running(["TEST"]))["TEST"]) is not None
     assert found.run_id == "a"
 
 
 async def test_what_the_release_before_did_came_before_and_is_ordered_by_time(shelf: Shelf) -> None:
     await shelf.put(record(brought("TEST", OLD, 1, None), run_id="one", turn=3), minute=2)
     await shelf.put(record(brought("TEST", NEW, 9, None), run_id="two", turn=2), minute=3)
-    assert await running(shelf.records, ["TEST"]) == {"TEST": there(NEW, 10, "two")}
+    assert await (await History.read(shelf.records)).running(["TEST"]) == {"TEST": there(NEW, 10, "two")}
     await shelf.put(record(brought("TEST", V3, 5, (4, 1)), run_id="three", turn=4), minute=4)
-    assert (found := (await running(shelf.records, ["TEST"]))["TEST"]) is not None
+    assert (found := (await (await History.read(shelf.records)).running(["TEST"]))["TEST"]) is not None
     assert found.run_id == "three"
 
 
@@ -249,15 +250,15 @@ async def test_a_doubt_is_over_by_a_deployment_of_a_later_turn_alone(shelf: Shel
     bad = brought("TEST", OLD, 9, (7, 2), state=StepState.FAILED, outcome="failed")
     await shelf.put(record(bad, run_id="a", turn=7, closed=T), minute=10)
     await shelf.put(record(brought("TEST", NEW, 3, (6, 2)), run_id="before", turn=6, closed=T), minute=10)
-    assert (await doubts_at(shelf.records)).keys() == {"TEST"}
+    assert (await (await History.read(shelf.records)).doubts()).keys() == {"TEST"}
     await shelf.put(record(brought("TEST", NEW, 3, (8, 2)), run_id="b", turn=8), minute=10)
-    assert await doubts_at(shelf.records) == {}
+    assert await (await History.read(shelf.records)).doubts() == {}
 
 
 async def test_what_was_built_last_is_of_the_last_turn(shelf: Shelf) -> None:
     await shelf.put(record(step("build", 9, version=OLD, order=(7, 1)), run_id="a"), minute=10)
     await shelf.put(record(step("build", 5, version=NEW, order=(8, 1)), run_id="b"), minute=6)
-    assert await last_built(shelf.records) == NEW
+    assert await (await History.read(shelf.records)).last_built() == NEW
 
 
 def test_a_roll_back_comes_after_its_deployment_and_a_deployment_that_is_made_again_after_that() -> None:
