@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import gc
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from fnmatch import fnmatch
@@ -50,6 +51,11 @@ def no_secrets_of_other_tests() -> Iterator[None]:
     from nightshift.known_secrets import forget_all
 
     forget_all()
+
+
+def pytest_unconfigure() -> None:
+    """Leave nothing of this process behind."""
+    shutil.rmtree(HOME, ignore_errors=True)
 
 
 @pytest.hookimpl(wrapper=True)
