@@ -10,7 +10,7 @@ import msgspec
 
 from nightshift.camunda_optimize.source import CAMUNDA_OPTIMIZE
 from nightshift.errors import BadResponse, Rejected
-from nightshift.http.json_text import NotJson, decoded
+from nightshift.http.bodies import NotJson, decoded
 
 MAX_LIMIT = 10_000
 MIN_TIMEOUT = 60

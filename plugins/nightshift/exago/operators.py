@@ -29,7 +29,7 @@ from nightshift.exago.report import (
 from nightshift.exago.source import CHANGES, EXAGO, TREE
 from nightshift.exago.tree import TREE_COLUMNS, Tree
 from nightshift.fields import nearest
-from nightshift.instead import is_json
+from nightshift.http.bodies import is_json
 from nightshift.lake.extract import Progress, describe, now_after
 from nightshift.lake.landing import Landing, Manifest, VendorTotals
 from nightshift.lake.spec import CsvSpec

@@ -10,6 +10,7 @@ import msgspec
 
 from nightshift.errors import AuthFailed, BadResponse, NotFound, Rejected, Unreachable, VendorError
 from nightshift.exago.paths import ContentPath
+from nightshift.http.bodies import BOM
 from nightshift.http.response import Response
 
 REASON_KEYS = ("reason", "Reason", "message", "Message", "error", "detail")
@@ -152,7 +153,7 @@ def report_content(response: Response, form: Literal["csv", "json"], asked: Cont
             text = msgspec.json.decode(raw, type=str)
         except UnicodeDecodeError:
             raise response.refused(f"has a {form} in ExecuteData that is not UTF-8") from None
-        return text.encode("utf-8", "surrogatepass").removeprefix(b"\xef\xbb\xbf")
+        return text.encode("utf-8", "surrogatepass").removeprefix(BOM)
     if raw == b"null" or form == "csv":
         raise response.refused(f"has no {form} in ExecuteData")
     return raw

@@ -9,6 +9,7 @@ import msgspec
 
 from nightshift.errors import BadResponse
 from nightshift.exago.paths import VENDOR, ContentPath
+from nightshift.http.bodies import BOM
 from nightshift.lake.spec import Column
 from nightshift.nesting import UNREADABLE, shallow
 
@@ -107,7 +108,7 @@ class Tree:
         :raises BadResponse: not a tree
         """
         try:
-            root = msgspec.json.decode(shallow(body.removeprefix(b"\xef\xbb\xbf")), type=_Node)
+            root = msgspec.json.decode(shallow(body.removeprefix(BOM)), type=_Node)
         except UNREADABLE as error:
             raise _not_a_tree(f"{type(error).__name__}: {error}") from None
         if not root.has_children_key:

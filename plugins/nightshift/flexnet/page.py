@@ -15,10 +15,9 @@ import msgspec
 
 from nightshift.errors import BadResponse
 from nightshift.fields import whole_number
-from nightshift.flexnet.complaint import complaint
-from nightshift.flexnet.header_line import doubt, instead
+from nightshift.flexnet.not_the_report import complaint, doubt, instead
 from nightshift.flexnet.source import FLEXNET
-from nightshift.http.json_text import NotJson, decoded
+from nightshift.http.bodies import NotJson, decoded
 from nightshift.lake.csv_text import RecordCounter, marked
 from nightshift.lake.spec import CsvSpec, PublishSpec
 

@@ -16,7 +16,7 @@ import msgspec
 from nightshift.errors import BadResponse, NotFound, Rejected
 from nightshift.fields import whole_number
 from nightshift.flexnet.ending import BEYOND, NextPage, across, has_more, is_cut_between, is_same, next_page, repeats
-from nightshift.flexnet.header_line import NAMES
+from nightshift.flexnet.not_the_report import NAMES
 from nightshift.flexnet.page import Astray, Missing, ReportPage, Unsteady, bad_page
 from nightshift.flexnet.request import MAX_PAGES, ReportRequest
 from nightshift.http.address import foreign_host

@@ -8,11 +8,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-import msgspec
-
 from nightshift.errors import Rejected
+from nightshift.http.bodies import json_object
 from nightshift.known_secrets import remember
-from nightshift.nesting import UNREADABLE, shallow
 
 _SECRET_EXTRA = re.compile(
     r"(?i)token|secret|password|passwd|passphrase|credential|auth|cookie|session|signature"
@@ -49,11 +47,7 @@ def extras_of(connection: Any, *, vendor: str = "") -> dict[str, Any]:
     """
     if not connection.extra:
         return {}
-    try:
-        extras = msgspec.json.decode(shallow(connection.extra.encode()))
-    except UNREADABLE:
-        extras = None
-    if not isinstance(extras, dict):
+    if (extras := json_object(connection.extra.encode(errors="surrogatepass"))) is None:
         raise Rejected(
             "the extra field of the Airflow connection is not a JSON object",
             vendor=vendor,

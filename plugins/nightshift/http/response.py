@@ -10,13 +10,13 @@ import msgspec
 
 from nightshift.errors import Ambiguous, BadResponse, VendorError
 from nightshift.fields import whole_number
+from nightshift.http.bodies import BOM, json_object
 from nightshift.nesting import UNREADABLE, shallow
 from nightshift.redaction import WINDOW, redact, safe_url
 
 E = TypeVar("E", bound=VendorError)
 T = TypeVar("T")
 
-_BOM = b"\xef\xbb\xbf"
 PAGE_ADVICE = (
     "This is probably the login page of a proxy or of the vendor, or the page of another application: "
     "check the host and context path of the Airflow connection, and the proxy."
@@ -108,7 +108,7 @@ class Response(msgspec.Struct, frozen=True, eq=False):
     @property
     def is_page(self) -> bool:
         """Whether the body is an HTML page."""
-        start = self.body[:64].removeprefix(_BOM).lstrip().lower()
+        start = self.body[:64].removeprefix(BOM).lstrip().lower()
         return self.content_type in ("text/html", "application/xhtml+xml") or start.startswith(
             (b"<!doctype html", b"<html")
         )
@@ -122,7 +122,7 @@ class Response(msgspec.Struct, frozen=True, eq=False):
 
         :raises BadResponse: it is not; :class:`Ambiguous` where the request may have changed something
         """
-        body = self.body.removeprefix(_BOM)
+        body = self.body.removeprefix(BOM)
         if not body.strip():
             raise self.refused("is empty where JSON is due")
         try:
@@ -161,11 +161,8 @@ class Response(msgspec.Struct, frozen=True, eq=False):
         """
         if self.is_page:
             return ""
-        try:
-            found = msgspec.json.decode(shallow(self.body)) if len(self.body) <= WINDOW else None
-        except UNREADABLE:
-            found = None
-        if isinstance(found, dict):
+        found = json_object(self.body) if len(self.body) <= WINDOW else None
+        if found is not None:
             words = [f"{found[key]}" for key in keys if isinstance(found.get(key), str | int) and found[key] != ""]
             if words:
                 return " · ".join(dict.fromkeys(words))

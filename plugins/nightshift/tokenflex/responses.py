@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from nightshift.errors import AuthFailed, Forbidden, RateLimited, Unreachable, VendorError
-from nightshift.nesting import UNREADABLE, shallow
+from nightshift.http.bodies import json_object
 from nightshift.retry_after import retry_after
 from nightshift.tokenflex.vocabulary import PAGE
 
@@ -234,11 +234,8 @@ def meaning_of(response: Response) -> VendorError | None:
 
 
 def _read(response: Response) -> tuple[str, str]:
-    try:
-        found: Any = msgspec.json.decode(shallow(response.body)) if len(response.body) <= 65536 else None
-    except UNREADABLE:
-        found = None
-    if not isinstance(found, dict):
+    found = json_object(response.body) if len(response.body) <= 65536 else None
+    if found is None:
         return "", ""
     words = " · ".join(dict.fromkeys(str(found[key]) for key in DETAIL_KEYS if found.get(key)))
     return str(found.get("errorCode") or ""), words

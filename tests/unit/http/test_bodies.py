@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nightshift.http.json_text import BLOCK, NotJson, decoded
+from nightshift.http.bodies import BLOCK, NotJson, decoded
 
 decode = msgspec.json.Decoder(msgspec.Raw).decode
 

@@ -1,13 +1,17 @@
-"""Whether the first line of CSV is the header of a report: some servers answer with a text, XML or JSON and a success.
-What the vendor calls the columns of CSV is not known (FlexNet reference, section 3.5).
+"""Whether an answer is the report at all: some servers answer with a success, and words of an error, a text, XML or JSON.
+
+Of rows in JSON the shape is known, not that of an error (FlexNet reference, section 5). What the vendor calls the columns
+of CSV is not known (section 3.5).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
-from nightshift.instead import is_json, is_markup
+import msgspec
+
+from nightshift.http.bodies import BOM, is_json, is_markup, json_object
 from nightshift.lake.csv_text import column_names
 from nightshift.lake.spec import CsvSpec
 
@@ -15,6 +19,35 @@ NAMES = (
     "Nothing was published. If this is the report, put names of its first line into key, or into types, in "
     "reports.yaml; else ask for the page by hand and look at the vendor's status page. Then clear the task."
 )
+
+_ERRORS = ("error", "errors")
+_WORDS = ("message", "errorMessage", "errorCode", "detail", "reason")
+_FAILED = re.compile(r"error|fail(?:ed|ure)?|[45]\d\d", re.IGNORECASE)
+_WELL = re.compile(r"ok|success(?:ful)?|2\d\d", re.IGNORECASE)
+
+
+def complaint(body: bytes, data_key: str, *, counts_none: bool = False) -> str:
+    """Return the vendor's words for what went wrong, in an answer without rows; empty: it tells of nothing.
+
+    What is called an error counts in any case. Where no rows are there, not even none of them (``[]``), any message
+    does, unless a status or a count says that all is well.
+
+    :param body: JSON; anything else tells of nothing
+    :param data_key: key of the rows
+    :param counts_none: whether the vendor counts no rows
+    """
+    if (answer := json_object(body.removeprefix(BOM))) is None:
+        return ""
+    parts = [part for part in (answer, answer.get("header")) if isinstance(part, Mapping)]
+    told = [part[name] for part in parts for name in _ERRORS if part.get(name)]
+    statuses = [str(part["status"]) for part in parts if part.get("status")]
+    is_well = counts_none or any(map(_WELL.fullmatch, statuses))
+    if answer.get(data_key) is None and not is_well:
+        told += [part[name] for part in parts for name in _WORDS if part.get(name)]
+        told += filter(_FAILED.fullmatch, statuses)
+    return " · ".join(
+        dict.fromkeys(said if isinstance(said, str) else msgspec.json.encode(said).decode() for said in told)
+    )
 
 
 def doubt(

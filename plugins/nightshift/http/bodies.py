@@ -1,21 +1,28 @@
-"""JSON as vendors send it, decoded without a surprise: what is wrong with it is said in one sentence."""
+"""What a body holds, told by the body itself: JSON, decoded without a surprise, or JSON or markup in the place of a file
+of text, as some servers send it with a success.
+"""
 
 from __future__ import annotations
 
 import codecs
+import re
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
-from nightshift.nesting import shallow
+from nightshift.nesting import UNREADABLE, shallow
 
 T = TypeVar("T")
 
+BOM = codecs.BOM_UTF8
 BLOCK = 1 << 16
 """Bytes that are looked at together: a text of a whole page would be made in four times its size and time."""
 
-_BOM = b"\xef\xbb\xbf"
+_MEMBER = re.compile(r'[\[\s]*\{\s*"(?:[^"\\]|\\.)*"\s*:')
+_MARKUP = re.compile(
+    r"\s*<(?:[?!]|html\b|[a-z][^<>]*/>\s*\Z|[a-z][^>]*>.*(?:</[\w:.-]+\s*|/)>\s*\Z)", re.IGNORECASE | re.DOTALL
+)
 
 
 class NotJson(ValueError):
@@ -30,7 +37,7 @@ def decoded(decode: Callable[[bytes], T], body: bytes, charset: str = "") -> T:
 
     :raises NotJson: empty, cut, not UTF-8, nested too deep, or of another shape
     """
-    text = body[len(_BOM) :] if body.startswith(_BOM) else body
+    text = body.removeprefix(BOM)
     if not text or text.isspace():
         raise NotJson("is empty where JSON is due")
     try:
@@ -53,3 +60,36 @@ def _not_utf8(text: bytes) -> int | None:
     except UnicodeDecodeError as error:
         return at + error.start
     return None
+
+
+def json_object(text: bytes) -> dict[str, Any] | None:
+    """Return the JSON object that a text is; ``None``: it is something else."""
+    try:
+        found = msgspec.json.decode(shallow(text))
+    except UNREADABLE:
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def is_json(text: str) -> bool:
+    """Say whether a text is JSON, be it cut behind its first member.
+
+    A bracket at its beginning says nothing: names in brackets and ids in braces begin so as well.
+    """
+    if text.lstrip()[:1] not in {"{", "["}:
+        return False
+    if _MEMBER.match(text):
+        return True
+    try:
+        msgspec.json.decode(shallow(text.encode()))
+    except UNREADABLE:
+        return False
+    return True
+
+
+def is_markup(text: str) -> bool:
+    """Say whether a text is XML or HTML: a declaration, or elements from its beginning to its end.
+
+    A tag at its beginning says nothing: ``<none>`` is a value as well.
+    """
+    return _MARKUP.match(text) is not None
