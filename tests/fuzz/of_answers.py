@@ -255,7 +255,6 @@ def _request(data: bytes, box: Box) -> None:
     async def call(hook: Any) -> None:
         response = await hook.request("GET", "/data", max_bytes=1 << 20)
         assert len(response.body) <= 1 << 20
-        response.text()
         response.json()
 
     _ask(box, data, FlexNetHook, call)

@@ -11,7 +11,7 @@ import pytest
 
 from include.standins.flexdeploy import FlexDeployStandIn
 from nightshift.config.freezes import FreezeRules
-from nightshift.http.timely import SendWindow
+from nightshift.http.timing import SendWindow
 from nightshift.jobs import once
 from nightshift.jobs.decision import AskPerson, Decision, Look, Situation, Submit, decide
 from nightshift.jobs.record import RECORD_KEY

@@ -18,7 +18,7 @@ from nightshift.exago.claims import Claims
 from nightshift.exago.paths import DEFAULT_CONN, VENDOR, ContentPath
 from nightshift.exago.responses import FolderStatus, SessionGone
 from nightshift.exago.steps import LIST_LAG, FolderStep, FolderStepKind, FolderStepState, Mark, StepStatus, status_of
-from nightshift.http.timely import SendWindow, sent_within
+from nightshift.http.timing import SendWindow, sent_within
 from nightshift.nights.place import lake_of_this_deployment
 
 if TYPE_CHECKING:

@@ -38,7 +38,7 @@ from nightshift.exago.promotion import (
 )
 from nightshift.exago.steps import LIST_LAG, FolderStep, FolderStepState
 from nightshift.exago.tree import Tree
-from nightshift.http.timely import SendWindow
+from nightshift.http.timing import SendWindow
 from nightshift.jobs.record import is_refused_to_this_attempt
 from nightshift.jobs.state import TaskState
 from nightshift.nights.place import lake_of_this_deployment

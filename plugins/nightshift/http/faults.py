@@ -19,7 +19,8 @@ from nightshift.errors import (
     VendorError,
 )
 from nightshift.http.encodings import CutShort, NotDecoded
-from nightshift.http.response import PAGE_ADVICE, RequestContext, Response
+from nightshift.http.request import RequestContext
+from nightshift.http.response import PAGE_ADVICE, Response
 from nightshift.retry_after import retry_after
 
 MOST_HEADERS = 512

@@ -15,19 +15,17 @@ from urllib.parse import urlsplit
 import aiohttp
 from airflow.providers.http.hooks.http import HttpAsyncHook
 
-from nightshift.backoff import Backoff
-from nightshift.errors import AuthFailed, BadResponse, Rejected, VendorError
+from nightshift.errors import AuthFailed, BadResponse, VendorError
 from nightshift.http import credentials as secret
 from nightshift.http import faults
 from nightshift.http.address import Address, Params
 from nightshift.http.client_settings import ClientSettings, check_names, read_settings
-from nightshift.http.connection_test import UNCHECKED, run_check
+from nightshift.http.connection_test import tested
 from nightshift.http.health import ANSWERED, CallLog
-from nightshift.http.pacing import Pacer, pacer_of
 from nightshift.http.redirects import OwnHeaders, check_target, follow
-from nightshift.http.request import SAFE_METHODS, Request, body_of, headers_of
-from nightshift.http.response import Download, RequestContext, Response
-from nightshift.http.timely import window_now
+from nightshift.http.request import Request, RequestContext, prepared
+from nightshift.http.response import Download, Response
+from nightshift.http.timing import Backoff, Pacer, pacer_of, window_now
 from nightshift.http.transport import Transport
 from nightshift.known_secrets import remember
 from nightshift.metrics import Metric, count, took
@@ -283,7 +281,10 @@ class VendorHook(HttpAsyncHook):
         """
         if pages is None:
             pages = "html" in accept or ("*/*" in accept and not expect_json)
-        request = self._prepare(method, self._root().url(path, params), json, data, headers, safe, accept, credentials)
+        url = self._root().url(path, params)
+        request = prepared(
+            method, url, json=json, data=data, headers=headers, accept=accept, safe=safe, credentials=credentials
+        )
 
         async def once(context: RequestContext, authorization: Mapping[str, str]) -> Response:
             raw, url = await self._send(request, context, authorization)
@@ -329,9 +330,18 @@ class VendorHook(HttpAsyncHook):
         """
         address = self._root()
         own, url = address.target(url_or_path, params)
-        credentials = own if credentials is None else credentials
-        request = self._prepare(method, url, json, data, headers, safe, accept, credentials, whole=False)
-        check_target(request, url, self._context(request), address)
+        request = prepared(
+            method,
+            url,
+            json=json,
+            data=data,
+            headers=headers,
+            accept=accept,
+            safe=safe,
+            credentials=own if credentials is None else credentials,
+            whole=False,
+        )
+        check_target(request, self._context(request), address)
         advice = self.advice if own else _LINK_ADVICE
         pages = "html" in accept or "*/*" in accept
 
@@ -365,7 +375,7 @@ class VendorHook(HttpAsyncHook):
 
     def test_connection(self) -> tuple[bool, str]:
         """Run :meth:`check` and return whether it succeeded, with a sentence for the person at the connection form."""
-        return run_check(self._checked())
+        return tested(self)
 
     async def run(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Refuse: the base class would open a connection a request, without time-outs and typed errors."""
@@ -375,31 +385,6 @@ class VendorHook(HttpAsyncHook):
         """Refuse: the hook itself is the session."""
         raise NotImplementedError("use request() or stream() inside 'async with hook:'")  # Airflow's, see above
 
-    async def _checked(self) -> str:
-        attempts, self.backoff.attempts = self.backoff.attempts, 1
-        try:
-            async with self:
-                self._refuse_open_proxy()
-                told = await self.check()
-                return f"{told}. But {UNCHECKED}" if self._is_unchecked else told
-        finally:
-            self.backoff.attempts = attempts
-
-    @property
-    def _is_unchecked(self) -> bool:
-        return self.settings.verify is False and self.address.scheme == "https"
-
-    def _refuse_open_proxy(self) -> None:
-        """Refuse to test a connection that a person just changed to go through a proxy in the clear, with the
-        password that is stored and that this person may not know.
-        """
-        if self.settings.proxy.get("http") and self.address.scheme == "http":
-            raise Rejected(
-                "a test through a proxy without TLS would show the stored credentials to whoever runs the proxy",
-                vendor=self.vendor,
-                advice="Nothing was sent. Use https for the host, or test without the extra 'proxy'.",
-            )
-
     def _live(self) -> Transport:
         if self._transport is None:
             raise RuntimeError("the client is closed: use the hook inside 'async with hook:'")
@@ -408,23 +393,6 @@ class VendorHook(HttpAsyncHook):
     def _root(self) -> Address:
         self._live()
         return self.address
-
-    def _prepare(
-        self,
-        method: str,
-        url: str,
-        json: Any,
-        data: bytes | str | Params | None,
-        headers: Mapping[str, str] | None,
-        safe: bool | None,
-        accept: str,
-        credentials: bool,
-        whole: bool = True,
-    ) -> Request:
-        body, typed = body_of(json, data)
-        sent = headers_of(headers, accept=accept, typed=typed, whole=whole)
-        method = method.upper()
-        return Request(method, url, sent, body, method in SAFE_METHODS if safe is None else safe, credentials, whole)
 
     def _context(self, request: Request, attempt: int = 1) -> RequestContext:
         return RequestContext(

@@ -16,8 +16,7 @@ from multidict import CIMultiDict
 
 from nightshift.errors import BadResponse
 from nightshift.http.address import Address, foreign_host
-from nightshift.http.request import Request
-from nightshift.http.response import RequestContext
+from nightshift.http.request import Request, RequestContext
 from nightshift.http.transport import Transport
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -26,7 +25,6 @@ MAX_REDIRECTS = 5
 _ADVICE = (
     "It was not followed, so no credentials went there. Put the final address into the host of the Airflow connection."
 )
-
 
 ANYWHERE = frozenset({"accept", "accept-encoding", "accept-language", "range", "if-range"})
 """Headers of a request that may follow a redirect to another host."""
@@ -96,12 +94,12 @@ async def follow(
     raise context.error(BadResponse, f"more than {MAX_REDIRECTS} redirects", status=raw.status, advice=_ADVICE)
 
 
-def check_target(request: Request, url: str, context: RequestContext, address: Address) -> None:
-    """Refuse a URL that would take credentials to another host, or a secured connection into the clear.
+def check_target(request: Request, context: RequestContext, address: Address) -> None:
+    """Refuse a request that would take credentials to another host, or a secured connection into the clear.
 
     :raises BadResponse: naming the host, not the path or query
     """
-    scheme = _scheme(url)
+    url, scheme = request.url, _scheme(request.url)
     if scheme not in ("http", "https"):
         _refuse(context, f"a link leads to {foreign_host(url)}")
     if address.scheme == "https" and scheme == "http":

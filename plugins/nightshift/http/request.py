@@ -1,15 +1,19 @@
-"""One request, ready to be sent as often as it takes."""
+"""One request, ready to be sent as often as it takes, and as an error describes it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Struct
 from multidict import CIMultiDict
 
+from nightshift.errors import Ambiguous, VendorError
 from nightshift.http.address import Params, query
+from nightshift.redaction import redact
+
+E = TypeVar("E", bound=VendorError)
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -38,11 +42,82 @@ class Request(Struct, frozen=True):
         return f"Request({self.method})"
 
 
-def body_of(json: Any, data: bytes | str | Params | None) -> tuple[bytes | None, dict[str, str]]:
-    """Return a body as bytes, and the header that names its type.
+class RequestContext(Struct, frozen=True):
+    """One attempt of one request, as an error describes it.
 
-    :param data: bytes or a text as they are; names and values as a form
+    :param vendor: human name of the vendor
+    :param method: HTTP method
+    :param path: path without query
+    :param attempt: from 1
+    :param safe: whether the request may be repeated because it changes nothing
+    :param connection: id of the Airflow connection
     """
+
+    vendor: str
+    method: str
+    path: str
+    attempt: int = 1
+    safe: bool = True
+    connection: str = ""
+
+    def __repr__(self) -> str:
+        return f"RequestContext({self.method} {redact(self.path)}, attempt {self.attempt})"
+
+    def error(self, kind: type[E], problem: str, **more: Any) -> E:
+        """Return an error of this request."""
+        return self.completed(kind(problem, **more))
+
+    def completed(self, error: E, **more: Any) -> E:
+        """Return an error with what it does not say itself filled in."""
+        where = {
+            "vendor": self.vendor,
+            "method": self.method,
+            "path": self.path,
+            "attempt": self.attempt,
+            "connection": self.connection,
+            **more,
+        }
+        missing = {name: value for name, value in where.items() if getattr(error, name) in ("", None)}
+        return error.replaced(**missing)
+
+    def unclear(self, kind: type[VendorError], problem: str, **more: Any) -> VendorError:
+        """Return an error of the given type, or :class:`Ambiguous` where the request may have changed something."""
+        if not self.safe:
+            more.pop("advice", None)
+            return self.error(Ambiguous, problem, **more)
+        return self.error(kind, problem, **more)
+
+
+def prepared(
+    method: str,
+    url: str,
+    *,
+    json: Any,
+    data: bytes | str | Params | None,
+    headers: Mapping[str, str] | None,
+    accept: str,
+    safe: bool | None,
+    credentials: bool,
+    whole: bool = True,
+) -> Request:
+    """Return a request with its body as bytes; of its headers what the caller gives counts most.
+
+    :param json: body, sent as JSON
+    :param data: bytes or a text as they are; names and values as a form
+    :param safe: default: by the method
+    :param whole: else the body comes as it is stored, so that its announced length can be checked
+    """
+    body, typed = _body_of(json, data)
+    sent: CIMultiDict[str] = CIMultiDict({"Accept": accept, **typed})
+    sent.update(headers or {})
+    if not whole:
+        sent.setdefault("Accept-Encoding", "identity")
+    method = method.upper()
+    return Request(method, url, sent, body, method in SAFE_METHODS if safe is None else safe, credentials, whole)
+
+
+def _body_of(json: Any, data: bytes | str | Params | None) -> tuple[bytes | None, dict[str, str]]:
+    """Return a body as bytes, and the header that names its type."""
     if json is not None:
         return msgspec.json.encode(json), {"Content-Type": "application/json"}
     if data is None or isinstance(data, bytes):
@@ -50,17 +125,3 @@ def body_of(json: Any, data: bytes | str | Params | None) -> tuple[bytes | None,
     if isinstance(data, str):
         return data.encode(), {}
     return query(data).encode("ascii"), {"Content-Type": "application/x-www-form-urlencoded"}
-
-
-def headers_of(
-    headers: Mapping[str, str] | None, *, accept: str, typed: Mapping[str, str], whole: bool
-) -> Mapping[str, str]:
-    """Return the headers of a request but those of its connection; what the caller gives counts most.
-
-    :param whole: else the body comes as it is stored, so that its announced length can be checked
-    """
-    sent: CIMultiDict[str] = CIMultiDict({"Accept": accept, **typed})
-    sent.update(headers or {})
-    if not whole:
-        sent.setdefault("Accept-Encoding", "identity")
-    return sent

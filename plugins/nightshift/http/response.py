@@ -2,71 +2,24 @@
 
 from __future__ import annotations
 
-import codecs
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, TypeVar, overload
 
 import msgspec
 
-from nightshift.errors import Ambiguous, BadResponse, VendorError
+from nightshift.errors import BadResponse, VendorError
 from nightshift.fields import whole_number
 from nightshift.http.bodies import BOM, json_object
+from nightshift.http.request import RequestContext
 from nightshift.nesting import UNREADABLE, shallow
-from nightshift.redaction import WINDOW, redact, safe_url
+from nightshift.redaction import WINDOW, safe_url
 
-E = TypeVar("E", bound=VendorError)
 T = TypeVar("T")
 
 PAGE_ADVICE = (
     "This is probably the login page of a proxy or of the vendor, or the page of another application: "
     "check the host and context path of the Airflow connection, and the proxy."
 )
-
-
-class RequestContext(msgspec.Struct, frozen=True):
-    """One attempt of one request, as an error describes it.
-
-    :param vendor: human name of the vendor
-    :param method: HTTP method
-    :param path: path without query
-    :param attempt: from 1
-    :param safe: whether the request may be repeated because it changes nothing
-    :param connection: id of the Airflow connection
-    """
-
-    vendor: str
-    method: str
-    path: str
-    attempt: int = 1
-    safe: bool = True
-    connection: str = ""
-
-    def __repr__(self) -> str:
-        return f"RequestContext({self.method} {redact(self.path)}, attempt {self.attempt})"
-
-    def error(self, kind: type[E], problem: str, **more: Any) -> E:
-        """Return an error of this request."""
-        return self.completed(kind(problem, **more))
-
-    def completed(self, error: E, **more: Any) -> E:
-        """Return an error with what it does not say itself filled in."""
-        where = {
-            "vendor": self.vendor,
-            "method": self.method,
-            "path": self.path,
-            "attempt": self.attempt,
-            "connection": self.connection,
-            **more,
-        }
-        missing = {name: value for name, value in where.items() if getattr(error, name) in ("", None)}
-        return error.replaced(**missing)
-
-    def unclear(self, kind: type[VendorError], problem: str, **more: Any) -> VendorError:
-        """Return an error of the given type, or :class:`Ambiguous` where the request may have changed something."""
-        if not self.safe:
-            more.pop("advice", None)
-            return self.error(Ambiguous, problem, **more)
-        return self.error(kind, problem, **more)
 
 
 class Response(msgspec.Struct, frozen=True, eq=False):
@@ -134,21 +87,6 @@ class Response(msgspec.Struct, frozen=True, eq=False):
                 raise self.refused("is an HTML page where JSON is due", advice=PAGE_ADVICE) from None
             what = "is nested too deep" if isinstance(error, RecursionError) else f"is not JSON: {error}"
             raise self.refused(what, detail=self.beginning) from None
-
-    def text(self) -> str:
-        """Decode by the charset of the answer, UTF-8 where it names none; a byte order mark is dropped.
-
-        :raises BadResponse: the body is not in that charset, or the charset is unknown
-        """
-        charset = self.charset or "utf-8"
-        try:
-            if codecs.lookup(charset).name == "utf-8":
-                charset = "utf-8-sig"
-            return self.body.decode(charset)
-        except (LookupError, ValueError) as error:
-            # A name with characters that no header may have is refused by the registry of codecs in words of its own.
-            why = f": {error}" if isinstance(error, UnicodeDecodeError) else ""
-            raise self.refused(f"is not text in {ascii(charset[:40])[1:-1]}{why}") from None
 
     @property
     def beginning(self) -> str:

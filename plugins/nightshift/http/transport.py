@@ -17,9 +17,8 @@ from nightshift.errors import Rejected, TooLarge, Unreachable
 from nightshift.http import faults
 from nightshift.http.client_settings import ClientSettings
 from nightshift.http.encodings import ACCEPTED, decoder_of
-from nightshift.http.request import Request
-from nightshift.http.response import RequestContext
-from nightshift.http.timely import SendWindow, window_now
+from nightshift.http.request import Request, RequestContext
+from nightshift.http.timing import SendWindow, window_now
 
 READ_BUFFER = 1 << 20
 
@@ -94,7 +93,7 @@ class Transport:
         """Send and return the answer with its body still to be read; redirects are not followed.
 
         :raises VendorError: the transport failed; :class:`Unreachable` where a request that has to leave within a
-            window (:mod:`nightshift.http.timely`) was held up for longer, and did not leave
+            window (:mod:`nightshift.http.timing`) was held up for longer, and did not leave
         """
         session = self._session_for(request)
         body = timely(request.body, safe=request.safe)

@@ -29,7 +29,7 @@ from nightshift.errors import (
     Unreachable,
     VendorError,
 )
-from nightshift.http.timely import SendWindow, sent_within
+from nightshift.http.timing import SendWindow, sent_within
 from nightshift.jobs.adapter import Immediate, JobAdapter
 from nightshift.jobs.cancel import Twins, cancel_job
 from nightshift.jobs.decision import (

@@ -29,7 +29,7 @@ import msgspec
 from airflow.sdk.exceptions import AirflowNotFoundException
 
 from nightshift.errors import Ambiguous, Rejected, Unreachable, VendorError
-from nightshift.http.timely import SendWindow, sent_within
+from nightshift.http.timing import SendWindow, sent_within
 from nightshift.tokenflex import tokens
 from nightshift.tokenflex.oauth import GrantSpent, SignInHook, fingerprint, refresh
 from nightshift.tokenflex.tokens import Chain, Journal, Part, RefreshOutcome, Renewed

@@ -10,7 +10,7 @@ from typing import Any
 
 import time_machine
 
-from nightshift.http import timely
+from nightshift.http import timing
 
 START = datetime(2026, 11, 27, 2, 0, tzinfo=UTC)
 _EPOCH = START.timestamp()
@@ -37,9 +37,9 @@ def virtual_time() -> Iterator[WorldClock]:
     """Let this operating system's process live in the time of worlds."""
     with time_machine.travel(START, tick=False) as traveller:
         clock = WorldClock(traveller)
-        really = time.monotonic, timely._elapsed
-        time.monotonic = timely._elapsed = lambda: clock.elapsed
+        really = time.monotonic, timing._elapsed
+        time.monotonic = timing._elapsed = lambda: clock.elapsed
         try:
             yield clock
         finally:
-            time.monotonic, timely._elapsed = really
+            time.monotonic, timing._elapsed = really

@@ -13,12 +13,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from nightshift.backoff import Backoff
 from nightshift.errors import Ambiguous, Unreachable, VendorError
 from nightshift.flexnet import pages as flexnet_pages
 from nightshift.flexnet import walk as flexnet_walk
-from nightshift.http.response import RequestContext
-from nightshift.http.timely import SendWindow
+from nightshift.http.request import RequestContext
+from nightshift.http.timing import Backoff, SendWindow
 from nightshift.http.transport import Transport
 from nightshift.jobs import once
 from nightshift.jobs.cancel import Twins

@@ -87,8 +87,7 @@ def installed() -> Iterator[None]:
 
     import nightshift.lake.pages
     from include.standins.tokenflex import files
-    from nightshift import backoff
-    from nightshift.http import pacing
+    from nightshift.http import timing
     from nightshift.jobs import poller
     from nightshift.tokenflex import auth
     from tests.simulation.world import exports, store
@@ -121,11 +120,11 @@ def installed() -> Iterator[None]:
         put(time, "sleep", sleep)
         put(os, "urandom", urandom)
         put(random, "_urandom", urandom)
-        put(backoff.random, "Random", SeededRandom)
+        put(timing.random, "Random", SeededRandom)
         put(aiohttp.connector.aiohappyeyeballs, "start_connection", start_connection)
         put(nightshift.lake.pages, "ThreadPoolExecutor", Inline)
-        put(pacing, "_pacers", PerProcess("pacers"))
-        put(pacing.Pacer.__init__, "__defaults__", (lambda: time.monotonic(),))
+        put(timing, "_pacers", PerProcess("pacers"))
+        put(timing.Pacer.__init__, "__defaults__", (lambda: time.monotonic(),))
         put(auth, "_held", PerProcess("held"))
         put(auth, "_gates", PerProcess("gates"))
         put(poller, "_SHARED", PerProcess("pollers"))

@@ -8,8 +8,8 @@ import pytest
 
 from include.standins import Fault, FaultKind
 from include.standins.flexnet import FlexNetStandIn, FlexNetSwitches
-from nightshift.backoff import Backoff
 from nightshift.errors import BadResponse, Unreachable
+from nightshift.http.timing import Backoff
 from tests.unit.flexnet.bench import ROWS, Bench
 
 

@@ -271,7 +271,7 @@ async def test_a_login_page_is_not_json(vendor: Scripted, connect: MakeHook, kin
             await hook.request("GET", "/")
         with pytest.raises(Ambiguous):
             await hook.request("POST", "/")
-        assert "Sign in" in (await hook.request("GET", "/", accept="text/html")).text()
+        assert b"Sign in" in (await hook.request("GET", "/", accept="text/html")).body
 
 
 @pytest.mark.parametrize("body", [b"", b"  ", b'{"a": 1', b'{"a": NaN}', b"[1] x", b'"\xff"', b"[" * 100_000])
@@ -287,18 +287,13 @@ async def test_bad_json(vendor: Scripted, connect: MakeHook, body: bytes) -> Non
             posted.json()
 
 
-async def test_typed_json_and_text(vendor: Scripted, connect: MakeHook) -> None:
+async def test_typed_json(vendor: Scripted, connect: MakeHook) -> None:
     vendor.plays(answer(body=b'\xef\xbb\xbf{"a": 1}'))
     async with connect() as hook:
         got = await hook.request("GET", "/")
         assert got.json(type=dict[str, int]) == {"a": 1}
         with pytest.raises(BadResponse, match="another shape"):
             got.json(type=list[int])
-        vendor.plays(answer(body="é".encode("latin-1"), Content_Type="text/plain; charset=ISO-8859-1"))
-        assert (await hook.request("GET", "/")).text() == "é"
-        vendor.plays(answer(body=b"\xff", Content_Type="text/plain"))
-        with pytest.raises(BadResponse, match="not text in utf-8"):
-            (await hook.request("GET", "/")).text()
 
 
 @pytest.mark.parametrize("announced", [True, False])

@@ -12,7 +12,7 @@ import pytest
 
 from nightshift.errors import RateLimited, Unreachable
 from nightshift.http.hook import VendorHook
-from nightshift.http.timely import SendWindow, sent_within
+from nightshift.http.timing import SendWindow, sent_within
 from nightshift.http.transport import TimelyBody
 
 

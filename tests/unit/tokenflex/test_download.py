@@ -27,7 +27,7 @@ SECRETS = ("X-Amz-Signature", TOKEN, "client-secret-815")
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Small parts, so that a short file has many, and no pause before a broken download goes on."""
-    from nightshift.backoff import Backoff
+    from nightshift.http.timing import Backoff
     from nightshift.lake.landing import ExtractFolder
 
     monkeypatch.setattr(Backoff.__init__, "__defaults__", (5, 0.001, 15.0, None))

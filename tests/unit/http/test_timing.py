@@ -6,9 +6,8 @@ import random
 import pytest
 
 from include.standins.scripted import Scripted
-from nightshift.backoff import Backoff
 from nightshift.errors import Ambiguous, RateLimited, Rejected, Unreachable
-from nightshift.http.pacing import Pacer, pacer_of
+from nightshift.http.timing import Backoff, Pacer, pacer_of
 from tests.unit.http.acme import MakeHook
 
 
