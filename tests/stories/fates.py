@@ -13,7 +13,7 @@ import obstore
 import obstore.exceptions
 
 from nightshift.flexdeploy.adapter import FlexDeployAdapter
-from nightshift.jobs import operators
+from nightshift.jobs import triggers
 from nightshift.promotion.store import Records
 from nightshift.promotion.turns import Turns
 
@@ -146,12 +146,12 @@ def mortal() -> Iterator[None]:
     calls = {name: getattr(obstore, name) for name in LAKE_CALLS}
     for name, call in calls.items():
         setattr(obstore, name, reached(call))
-    look = operators.look
-    FlexDeployAdapter.status, operators.look = counted, _no_look  # type: ignore[assignment, method-assign]
+    look = triggers.look
+    FlexDeployAdapter.status, triggers.look = counted, _no_look  # type: ignore[assignment, method-assign]
     try:
         yield
     finally:
-        FlexDeployAdapter.status, operators.look = status, look  # type: ignore[method-assign]
+        FlexDeployAdapter.status, triggers.look = status, look  # type: ignore[method-assign]
         for name, call in calls.items():
             setattr(obstore, name, call)
         for owner, name, change in real:

@@ -6,7 +6,7 @@ FlexDeploy reference, sections 4.1 to 4.4 and 7.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Self
+from typing import Any
 
 from nightshift.errors import BadResponse, Forbidden, NotFound, Rejected
 from nightshift.flexdeploy.evidence import differences, explain, requests_with
@@ -16,14 +16,15 @@ from nightshift.flexdeploy.model import Execution, Started, WorkflowRequest
 from nightshift.flexdeploy.request import WORK_OF, JobRequest, marked, request_of, requests_due
 from nightshift.flexdeploy.routes import Call
 from nightshift.flexdeploy.vocabulary import ENDED, FAILED, JOB_STATES, NOTHING_STARTED, VENDOR, WAITING, RequestState
-from nightshift.jobs.adapter import Cancelled, Immediate, JobAdapter, NotPossible
+from nightshift.jobs.adapter import Cancelled, HookAdapter, Immediate, NotPossible
 from nightshift.jobs.state import ACTIVE, Intent, JobState, JobStatus, Scalar
+from nightshift.redaction import redact_quote
 
 REMEMBERED = 1000
 """Explanations that are kept at most."""
 
 
-class FlexDeployAdapter(JobAdapter):
+class FlexDeployAdapter(HookAdapter):
     """Builds, deployments and utility runs; one job is all workflow requests of one answer.
 
     The API cannot be asked for a request of ours, and nothing proves that there is none: so the core never looks one up
@@ -33,6 +34,7 @@ class FlexDeployAdapter(JobAdapter):
     """
 
     vendor = VENDOR
+    hook: FlexDeployHook
     can_find = False
     send_within = 30.0
     can_cancel = True
@@ -44,18 +46,6 @@ class FlexDeployAdapter(JobAdapter):
         self.hook = FlexDeployHook(conn_id)
         self._explained: dict[tuple[str, RequestState], str] = {}
 
-    async def __aenter__(self) -> Self:
-        await self.hook.__aenter__()
-        return self
-
-    async def __aexit__(self, *exc: object) -> None:
-        await self.hook.__aexit__(*exc)
-
-    @property
-    def requests_per_minute(self) -> float | None:
-        """What the connection says."""
-        return self.hook.settings.requests_per_minute
-
     @property
     def may_have_cancelled(self) -> bool:
         """Whether what is ABORTED may have been ended by us: only with a route ``abort``; without one a person has."""
@@ -66,10 +56,6 @@ class FlexDeployAdapter(JobAdapter):
         """Code of the FlexField that holds the marker; ``None``: nothing does."""
         code = self.marker_flex_field or self.hook.extra("marker_flex_field")
         return str(code) if code else None
-
-    async def ready(self) -> None:
-        """Wait for the connection's turn."""
-        await self.hook.ready()
 
     async def submit(self, intent: Intent, payload: Any) -> JobStatus | Immediate:
         """Start what is asked for, with the marker in its FlexField where there is one."""
@@ -169,7 +155,7 @@ class FlexDeployAdapter(JobAdapter):
             raise BadResponse(f"the answer says that no {WORK_OF[type(request)]} was started", vendor=VENDOR)
         result = {
             "warning_code": started.warning_code,
-            "warning_message": self.hook.clean(started.warning_message or "") or None,
+            "warning_message": redact_quote(started.warning_message or "") or None,
             "workflow_request_ids": [int(one.id) for one in started.requests],
         }
         return Immediate(outcome=str(outcome), result=result)
@@ -182,7 +168,7 @@ class FlexDeployAdapter(JobAdapter):
         if key not in self._explained:
             if len(self._explained) >= REMEMBERED:
                 self._explained.clear()
-            self._explained[key] = self.hook.clean(await explain(self.hook, part))
+            self._explained[key] = redact_quote(await explain(self.hook, part))
         reason = self._explained[key]
         return f"{part.id} {reason}" if reason else ""
 

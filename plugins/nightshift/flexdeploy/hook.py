@@ -1,13 +1,15 @@
-"""The FlexDeploy API: what is asked of it here (FlexDeploy reference, sections 2 and 4.4)."""
+"""The FlexDeploy API: how a server is signed in to, and what is asked of it (FlexDeploy reference, sections 1, 2, 4.4)."""
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
-from nightshift.errors import NotFound
-from nightshift.flexdeploy.api import FlexDeployApi
+from nightshift.errors import NotFound, Rejected, Unreachable
 from nightshift.flexdeploy.fields import identifier
 from nightshift.flexdeploy.model import (
+    DETAIL_KEYS,
     Execution,
     Row,
     Rows,
@@ -16,6 +18,8 @@ from nightshift.flexdeploy.model import (
     WorkflowRequest,
     is_own_word,
     request_in,
+    row_of,
+    rows_of,
     started_of,
 )
 from nightshift.flexdeploy.request import (
@@ -27,16 +31,27 @@ from nightshift.flexdeploy.request import (
     body_of,
     body_of_v2,
 )
-from nightshift.flexdeploy.routes import Call
-from nightshift.flexdeploy.vocabulary import DEFAULT_CONN, NOTHING_STARTED
+from nightshift.flexdeploy.routes import Call, Routes, read_routes
+from nightshift.flexdeploy.source import FLEXDEPLOY
+from nightshift.flexdeploy.vocabulary import DEFAULT_CONN, NOTHING_STARTED, VENDOR, ApiVersion
+from nightshift.http.address import segment
+from nightshift.http.credentials import basic
+from nightshift.http.hook import VendorHook
+from nightshift.http.response import Response
 from nightshift.jobs.adapter import not_shown
 
+_REST = re.compile(r"/rest(?:/v\d+)?\Z", re.IGNORECASE)
+_NO_SUCH_PROJECT = "nightshift-connection-test"
+_CONTEXT_ADVICE = (
+    "Put the root with its context path into the host of the Airflow connection, such as "
+    "https://fd.example.com/flexdeploy; and check the extra api_version."
+)
 _APPROVAL = "/rest/v1/tasks/approval"
 _SCHEDULED = "/rest/v1/tasks/scheduled"
 _STARTED = frozenset({200, 201, 202})
 
 
-class FlexDeployHook(FlexDeployApi):
+class FlexDeployHook(VendorHook):
     """Asynchronous client of the FlexDeploy API; use as ``async with FlexDeployHook() as hook``.
 
     The connection: host with its context path, ``https://fd.example.com/flexdeploy``; login; password or API token as
@@ -48,9 +63,103 @@ class FlexDeployHook(FlexDeployApi):
     :param flexdeploy_conn_id: id of the Airflow connection
     """
 
-    def __init__(self, flexdeploy_conn_id: str = DEFAULT_CONN, **kwargs: Any) -> None:
-        super().__init__(flexdeploy_conn_id, **kwargs)
-        self.flexdeploy_conn_id = flexdeploy_conn_id
+    conn_name_attr = "flexdeploy_conn_id"
+    default_conn_name = DEFAULT_CONN
+    conn_type = FLEXDEPLOY.type
+    hook_name = FLEXDEPLOY.name
+    vendor = VENDOR
+    detail_keys = DETAIL_KEYS
+    own_extras = FLEXDEPLOY.extras
+    advice: ClassVar[dict[int, str]] = {
+        400: "FlexDeploy calls the request wrong: check ids, inputs and FlexFields of this task; codes are not "
+        "display names.",
+        401: "Correct login and password of the Airflow connection. An API token goes into the password, next to its "
+        "user's login; a user of an SSO realm needs a token.",
+        403: "Give the user of the Airflow connection access to this project, folder or environment in FlexDeploy; "
+        "for an SSO user only groups that are mapped in FlexDeploy itself count. Then clear the task.",
+        404: "Check the ids of this task, and the context path in the host of the Airflow connection "
+        "(https://fd.example.com/flexdeploy).",
+    }
+
+    def base_host(self, host: str) -> str:
+        """Return the root: without slashes and back slashes at its end, and without ``/rest/v1``."""
+        return _REST.sub("", host.rstrip("/\\ ")).rstrip("/\\ ")
+
+    async def opening(self) -> None:
+        """Read which version is spoken, and which routes differ."""
+        self.version: ApiVersion = _version(self.extra("api_version", ApiVersion.V1))
+        self.routes: Routes = read_routes(self.version, self.extra("paths"))
+        if token := self.extra("token"):
+            await self.keep_secret(basic(self.login, str(token))["Authorization"].removeprefix("Basic "))
+
+    async def authorize(self) -> Mapping[str, str]:
+        """Sign in with Basic: login, and password or API token (section 1.3).
+
+        :raises Rejected: the connection lacks one of them
+        """
+        secret = self.extra("token") or self.password
+        if not self.login or not secret:
+            raise Rejected(
+                f"the Airflow connection {self.conn_id} has no {'password or API token' if self.login else 'login'}",
+                vendor=VENDOR,
+                advice="Nothing was sent. Put a FlexDeploy user into login, and its password or API token into "
+                "password.",
+            )
+        return basic(self.login, str(secret))
+
+    async def check(self) -> str:
+        """Make a call that finds nothing: the cheapest that needs the sign-in (section 1.3 for v2)."""
+        try:
+            if self.version is ApiVersion.V1:
+                await self.rows("/rest/v1/project", {"projectName": _NO_SUCH_PROJECT}, "projects")
+            else:
+                await self.request("GET", "/rest/v2/workflowrequest/1")
+        except NotFound as error:
+            if "workflowrequest not found" not in error.detail.lower():
+                raise error.replaced(advice=_CONTEXT_ADVICE) from None
+        except Unreachable as error:
+            if self.version is ApiVersion.V1 or "java.lang.NullPointerException" not in error.detail:
+                raise
+        return f"Signed in to FlexDeploy at {self.base_url}; API {self.version}"
+
+    def page_of(self, request_id: str) -> str:
+        """Return the address of a workflow request, for a person.
+
+        The pages of FlexDeploy's own interface are not published: the extra ``request_page`` names them, as
+        ``https://fd.example.com/flexdeploy/…{id}`` or as a path under the root. Without it, this is the request in the
+        API, which a browser opens too.
+        """
+        template = str(self.extra("request_page", ""))
+        if not template:
+            return f"{self.base_url}{self.routes.need(Call.REQUEST).path(id=request_id)}"
+        filled = template.replace("{id}", segment(request_id))
+        return filled if "://" in filled else f"{self.base_url}/{filled.lstrip('/')}"
+
+    async def rows(self, path: str, params: Mapping[str, Any] | None = None, *wrappers: str) -> Rows:
+        """Return the rows of any list, as the vendor gives them, however they are wrapped.
+
+        :param path: path under the root, each foreign part through :func:`nightshift.http.address.segment`
+        :param params: query; ``None`` leaves one out
+        :param wrappers: keys under which the list may come, besides ``items``
+        """
+        return rows_of(await self.request("GET", path, params=params), *wrappers)
+
+    async def row(self, path: str, params: Mapping[str, Any] | None = None) -> Row:
+        """Return one object, as the vendor gives it."""
+        return row_of(await self.request("GET", path, params=params))
+
+    async def change(self, method: str, path: str, body: Any = None, *, safe: bool = False) -> Row:
+        """Change something, and return what the vendor says of it, empty where it says nothing.
+
+        :param safe: doing it twice is the same as doing it once
+        :raises Ambiguous: no clear answer came; it may or may not have been done
+        """
+        response: Response = await self.request(method, path, json=body, safe=safe)
+        # Some of these calls answer with a word, or with nothing; what counts is the status.
+        if not response.body.strip() or response.body.lstrip()[:1] not in (b"{", b"["):
+            return {}
+        found = rows_of(response)
+        return found[0] if found else {}
 
     async def project(self, project_id: Any) -> Row:
         """Return one project, as the vendor gives it: v1 leaves its own id out."""
@@ -141,8 +250,7 @@ class FlexDeployHook(FlexDeployApi):
         """Start what is asked for, once, in the words of the connection's version."""
         project, work = identifier("project_id", project_id), WORK_OF[type(request)]
         route = self.routes.need(Call(work.value))
-        second = "/v2/" in route.template and isinstance(request, BuildRequest)
-        if second and isinstance(request, BuildRequest):
+        if second := isinstance(request, BuildRequest) and "/v2/" in route.template:
             body = await body_of_v2(self, request, project)
         else:
             body = body_of(request, project)
@@ -244,3 +352,15 @@ class FlexDeployHook(FlexDeployApi):
 def _open(rows: list[Row], request_id: str) -> list[Task]:
     tasks = (Task.of(row) for row in rows)
     return [task for task in tasks if task is not None and task.request_id == request_id and task.open]
+
+
+def _version(given: Any) -> ApiVersion:
+    plain = str(given).strip().lower()
+    found = next((one for one in ApiVersion if plain in (one.value, one.value[1:])), None)
+    if found is None:
+        raise Rejected(
+            f"the extra 'api_version' of the Airflow connection is {given!r}; known: {', '.join(ApiVersion)}",
+            vendor=VENDOR,
+            advice="Nothing was sent. Correct the extra in the Airflow connection.",
+        )
+    return found

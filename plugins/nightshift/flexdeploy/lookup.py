@@ -114,7 +114,7 @@ async def project_id(hook: FlexDeployHook, path: str) -> int:
     for depth, one in enumerate(folders):
         folder = await _folder_id(hook, one, folder or ROOT_FOLDER_ID, "/".join(folders[: depth + 1]))
     rows = await _second(hook.projects_v2(name=name, folder_id=folder), "project_id")
-    wanted = _Wanted(path, name, folders, folder)
+    wanted = _Sought(path, name, folders, folder)
     fit = [row for row in rows if await _is_project(hook, row, wanted)]
     return _id(_only(fit, rows, "projectName", "project", path), _PROJECT_IDS, f"project {path!r}")
 
@@ -161,7 +161,7 @@ async def _is_below(hook: FlexDeployHook, row: Row, parent: int, path: str) -> b
     return str(row["parentFolderId"]) == str(parent)
 
 
-class _Wanted(msgspec.Struct, frozen=True):
+class _Sought(msgspec.Struct, frozen=True):
     """A project that is looked for: its path, in parts as well, and the id of its folder; ``None``: any."""
 
     path: str
@@ -179,7 +179,7 @@ class _Wanted(msgspec.Struct, frozen=True):
         return _lies_in(row, self.folders) if told else None
 
 
-async def _is_project(hook: FlexDeployHook, row: Row, wanted: _Wanted) -> bool:
+async def _is_project(hook: FlexDeployHook, row: Row, wanted: _Sought) -> bool:
     """Tell whether a row is the project; one that does not say its name or folder is asked for by itself.
 
     That the vendor was asked for a folder proves nothing: whether it gives what lies in sub-folders is not known.

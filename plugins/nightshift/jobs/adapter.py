@@ -6,12 +6,15 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from importlib import import_module
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import msgspec
 
 from nightshift.errors import NotFound, NotShown, VendorError
 from nightshift.jobs.state import Intent, JobState, JobStatus, Scalar
+
+if TYPE_CHECKING:
+    from nightshift.http.hook import VendorHook
 
 
 class Immediate(msgspec.Struct, frozen=True, kw_only=True):
@@ -163,6 +166,28 @@ class JobAdapter(ABC):
         Never the data itself: it goes into the task's return value.
         """
         return {}
+
+
+class HookAdapter(JobAdapter):
+    """An adapter that speaks through a hook of ours, which is opened and closed with it and keeps its pace."""
+
+    hook: VendorHook
+
+    async def __aenter__(self) -> Self:
+        await self.hook.__aenter__()
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.hook.__aexit__(*exc)
+
+    @property
+    def requests_per_minute(self) -> float | None:
+        """What the connection says, or what the vendor allows one user."""
+        return self.hook.requests_per_minute
+
+    async def ready(self) -> None:
+        """Wait for the turn of the next request, and for its credentials."""
+        await self.hook.ready()
 
 
 def not_shown(error: NotFound) -> NotShown:

@@ -18,19 +18,16 @@ from nightshift.jobs.adapter import AdapterSpec, Immediate, JobAdapter
 from nightshift.jobs.cancel import cancel_by_spec, cancel_in_thread, cancel_job
 from nightshift.jobs.instance import JobLink, last_attempt, run_identity, seconds, spared
 from nightshift.jobs.once import Attempt, SubmitOnce
-from nightshift.jobs.poller import look
 from nightshift.jobs.record import Ending, JobRecord, JobStore
 from nightshift.jobs.state import FAILED, TERMINAL, JobState, JobStatus
 from nightshift.jobs.verdicts import failed, not_shown, refused, stopped, timed_out, unlike
-from nightshift.jobs.waiting import EventKind, JobEvent, Phase, WaitPlan, Watch
+from nightshift.jobs.waiting import EventKind, JobEvent, Phase, WaitPlan
 from nightshift.metrics import Metric, count, took
 from nightshift.retries import VendorRetryPolicy
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-BACKSTOP = timedelta(minutes=10)
-"""How much later than ours Airflow's own time-out of a deferral is: it only ends a wait that a triggerer has lost."""
 _ANEW = "The job was not touched. Clear the task: it looks at its job anew."
 
 
@@ -224,7 +221,8 @@ class VendorJobOperator(BaseOperator):
             self._note_cancelled(context)
             if isinstance(error, Exception):
                 await self._abandon(context, error)
-            await self.after_failure(context, error, self._ended())
+            ended = Ended(stopped=self._killed, left_alone=bool(self._left_alone), job_id=self._job_id)
+            await self.after_failure(context, error, ended)
             raise
         if skipped and self.do_xcom_push:
             for key, value in {"return_value": returned, **(returned if self.multiple_outputs else {})}.items():
@@ -266,16 +264,9 @@ class VendorJobOperator(BaseOperator):
             if self.cancel_on_failure and not self._left_alone:
                 self._cancelled |= await cancel_job(adapter, plan.job_id, "The task was killed", self.log)
             raise stopped(adapter, plan.job_id)
-        event = await look(adapter, Watch(plan, time.time()), self.log, self.look if self.deferrable else None)
-        if event is not None:
-            return event
-        from nightshift.jobs.triggers import VendorJobTrigger
+        from nightshift.jobs.triggers import wait_or_defer
 
-        raise TaskDeferred(
-            trigger=VendorJobTrigger.of(self.adapter(), plan, cancel_on_kill=self.cancel_on_failure),
-            method_name="resume",
-            timeout=timedelta(seconds=max(plan.deadline - time.time(), 0.0)) + BACKSTOP,
-        )
+        return await wait_or_defer(self, adapter, plan, cancel_on_kill=self.cancel_on_failure)
 
     def _plan(self, record: JobRecord, adapter: JobAdapter) -> WaitPlan:
         intent, job_id = record.made()
@@ -395,9 +386,6 @@ class VendorJobOperator(BaseOperator):
         ended = record is None or record.done or (record.status is not None and record.status.state in TERMINAL)
         if not ended and last_attempt(self, context, error):
             await cancel_by_spec(self.adapter(), self._job_id, "The last attempt failed", self.log)
-
-    def _ended(self) -> Ended:
-        return Ended(stopped=self._killed, left_alone=bool(self._left_alone), job_id=self._job_id)
 
     def _store(self, context: Context) -> JobStore:
         return JobStore(context["task_state_store"])

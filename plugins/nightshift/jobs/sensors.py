@@ -14,12 +14,10 @@ from airflow.sdk.exceptions import AirflowSensorTimeout, AirflowSkipException, T
 from nightshift.errors import JobFailed, Rejected
 from nightshift.jobs.adapter import AdapterSpec, JobAdapter
 from nightshift.jobs.instance import JobLink, run_identity, seconds
-from nightshift.jobs.operators import BACKSTOP
-from nightshift.jobs.poller import look
 from nightshift.jobs.record import JobRecord, JobStore
 from nightshift.jobs.state import FAILED
 from nightshift.jobs.verdicts import failed, refused, timed_out
-from nightshift.jobs.waiting import EventKind, JobEvent, Phase, WaitPlan, Watch
+from nightshift.jobs.waiting import EventKind, JobEvent, Phase, WaitPlan
 from nightshift.retries import VendorRetryPolicy
 
 if TYPE_CHECKING:
@@ -170,16 +168,9 @@ class VendorJobSensor(BaseSensorOperator):
             seed=run_identity(context).seed(),
             last=record.status.label() if record.status is not None else "",
         )
-        event = await look(adapter, Watch(plan, time.time()), self.log, self.look if self.deferrable else None)
-        if event is not None:
-            return event
-        from nightshift.jobs.triggers import VendorJobTrigger
+        from nightshift.jobs.triggers import wait_or_defer
 
-        raise TaskDeferred(
-            trigger=VendorJobTrigger.of(self.adapter(), plan, cancel_on_kill=False),
-            method_name="resume",
-            timeout=timedelta(seconds=max(plan.deadline - time.time(), 0.0)) + BACKSTOP,
-        )
+        return await wait_or_defer(self, adapter, plan, cancel_on_kill=False)
 
     async def _finish(self, adapter: JobAdapter, event: JobEvent) -> Any:
         status = event.seen

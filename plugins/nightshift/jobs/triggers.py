@@ -1,21 +1,25 @@
-"""The wait of a deferred task."""
+"""The wait for a job: on the worker for a while, then in the triggerer."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 
+from airflow.sdk.exceptions import TaskDeferred
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from nightshift.jobs.adapter import AdapterSpec
+from nightshift.jobs.adapter import AdapterSpec, JobAdapter
 from nightshift.jobs.cancel import cancel_by_spec
 from nightshift.jobs.instance import state_in, states_of
-from nightshift.jobs.poller import follow
+from nightshift.jobs.poller import follow, look
 from nightshift.jobs.state import Scalar, from_json, to_json
-from nightshift.jobs.waiting import WaitPlan, Watch
+from nightshift.jobs.waiting import JobEvent, WaitPlan, Watch
 
+BACKSTOP = timedelta(minutes=10)
+"""How much later than ours Airflow's own time-out of a deferral is: it only ends a wait that a triggerer has lost."""
 ASK_PAUSES = (1.0, 4.0, 0.0)
 """Seconds after each question how the task stands that was not answered: a triggerer is late with its heartbeat where
 Airflow's database or API is.
@@ -128,3 +132,20 @@ class VendorJobTrigger(BaseTrigger):
             self.log.info("Airflow tells of no question of the task: %s", type(error).__name__)
             return False
         return bool(found.responded_at is not None and found.responded_at.timestamp() >= self.plan.started)
+
+
+async def wait_or_defer(task: Any, adapter: JobAdapter, plan: WaitPlan, *, cancel_on_kill: bool) -> JobEvent:
+    """Wait on the worker for as long as the task looks, then defer it; one that does not defer waits to the end.
+
+    :param task: an operator or a sensor; it goes on with its method ``resume``
+    :param adapter: open
+    :param cancel_on_kill: whether the trigger cancels the job when a person ends the task
+    """
+    event = await look(adapter, Watch(plan, time.time()), task.log, task.look if task.deferrable else None)
+    if event is not None:
+        return event
+    raise TaskDeferred(
+        trigger=VendorJobTrigger.of(task.adapter(), plan, cancel_on_kill=cancel_on_kill),
+        method_name="resume",
+        timeout=timedelta(seconds=max(plan.deadline - time.time(), 0.0)) + BACKSTOP,
+    )

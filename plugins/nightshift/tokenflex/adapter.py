@@ -6,10 +6,10 @@ Token Flex reference, sections 3.3, 4.1 and 5.2.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from typing import Any
 
 from nightshift.errors import BadResponse, NotFound, VendorError
-from nightshift.jobs.adapter import Cancelled, JobAdapter, NotPossible
+from nightshift.jobs.adapter import Cancelled, HookAdapter, NotPossible
 from nightshift.jobs.state import Intent, JobState, JobStatus, Scalar
 from nightshift.tokenflex.hook import TokenFlexHook
 from nightshift.tokenflex.request import file_name, request_of
@@ -32,7 +32,7 @@ PROXY_TEXTS = frozenset(
 """What proxies and gateways answer for a path that they do not know, in small letters."""
 
 
-class TokenFlexExportAdapter(JobAdapter):
+class TokenFlexExportAdapter(HookAdapter):
     """Exports of one contract.
 
     A job is known by its ``downloadFileName``, which ends with its marker and is compared as a whole: another export
@@ -45,6 +45,7 @@ class TokenFlexExportAdapter(JobAdapter):
     """
 
     vendor = VENDOR
+    hook: TokenFlexHook
     can_find = True
     can_cancel = True
     bulk = 10_000
@@ -56,25 +57,9 @@ class TokenFlexExportAdapter(JobAdapter):
         self.contract = contract
         self.hook = TokenFlexHook(conn_id)
 
-    async def __aenter__(self) -> Self:
-        await self.hook.__aenter__()
-        return self
-
-    async def __aexit__(self, *exc: object) -> None:
-        await self.hook.__aexit__(*exc)
-
-    @property
-    def requests_per_minute(self) -> float | None:
-        """What the vendor allows one user, or what the connection says."""
-        return self.hook.requests_per_minute
-
     def name_of(self, payload: Any, marker: str) -> str:
         """Return the file name, without extension, that :meth:`submit` sends."""
         return file_name(payload, marker)
-
-    async def ready(self) -> None:
-        """Wait for the access token and for the turn of the next request: five a minute are allowed."""
-        await self.hook.ready()
 
     async def submit(self, intent: Intent, payload: Any) -> JobStatus:
         """Ask for an export under the intent's name."""

@@ -23,7 +23,7 @@ POINTS: dict[str, tuple[str, str, int]] = {
     "before_intent": ("nightshift.jobs.record:JobStore.save", "before", 1),
     "before_post": ("nightshift.flexdeploy.adapter:FlexDeployAdapter.submit", "before", 1),
     "intent": ("nightshift.jobs.record:JobStore.save", "after", 1),
-    "in_request": ("nightshift.flexdeploy.api:FlexDeployApi.authorize", "after", 2),
+    "in_request": ("nightshift.flexdeploy.hook:FlexDeployHook.authorize", "after", 2),
     "answered": ("nightshift.flexdeploy.adapter:FlexDeployAdapter.submit", "after", 1),
     "before_id": ("nightshift.jobs.record:JobStore.save", "before", 2),
     "id": ("nightshift.jobs.record:JobStore.save", "after", 2),
