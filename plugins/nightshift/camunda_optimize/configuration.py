@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import Field
 
 from nightshift.camunda_optimize.source import CAMUNDA_OPTIMIZE
 from nightshift.config.reports import Report, Source
-from nightshift.lake.spec import ColumnType
+from nightshift.lake.spec import ColumnType, PublishSpec
 
 
 class CamundaReport(Report):
@@ -20,6 +22,11 @@ class CamundaReport(Report):
     report_id: str = Field(min_length=1)
     variables: dict[str, ColumnType] = Field(default_factory=dict)
     strict: bool = True
+
+    def publish_spec(self, timezone: str, **more: Any) -> PublishSpec:
+        """Return how this report is published."""
+        promote = {"variables": self.variables} if self.variables else {}
+        return super().publish_spec(timezone, promote=promote, **more)
 
 
 class CamundaOptimize(Source):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from airflow.sdk import TaskGroup
 
 from nightshift.camunda_optimize.configuration import CamundaOptimize
-from nightshift.camunda_optimize.operators import CamundaOptimizeExtractOperator, variables_to_promote
+from nightshift.camunda_optimize.operators import CamundaOptimizeExtractOperator
 from nightshift.nights.flow import of_night, publish_after
 from nightshift.nights.night import NightOperator
 
@@ -24,5 +24,4 @@ def tasks(source: CamundaOptimize, night: NightOperator) -> None:
                 dated=report.night_column is not None,
                 camunda_optimize_conn_id=source.connection,
             )
-            spec = report.publish_spec(source.timezone, promote=variables_to_promote(report.variables))
-            publish_after(extract, night, spec)
+            publish_after(extract, night, report.publish_spec(source.timezone))

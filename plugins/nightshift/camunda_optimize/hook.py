@@ -15,7 +15,6 @@ from nightshift.camunda_optimize.page import (
 )
 from nightshift.camunda_optimize.source import CAMUNDA_OPTIMIZE
 from nightshift.errors import Ambiguous, BadResponse, NotFound, Rejected, Unreachable, VendorError
-from nightshift.http.address import segment
 from nightshift.http.hook import VendorHook
 from nightshift.http.response import Response
 
@@ -84,9 +83,9 @@ class CamundaOptimizeHook(VendorHook):
         :raises ContextLost: from page 2 on, whatever kept the page from coming: start over
         :raises VendorError: page 1; typed by what went wrong
         """
-        path = _path_of(report_id)
-        later = search_request_id is not None
-        params = {**self.request_of(report_id, limit=limit).params(search_request_id), **self._token_parameter()}
+        request = self.request_of(report_id, limit=limit)
+        path, later = request.path, search_request_id is not None
+        params = {**request.params(search_request_id), **self._token_parameter()}
         try:
             found: list[ResultPage] = []
 
@@ -112,11 +111,11 @@ class CamundaOptimizeHook(VendorHook):
         """Return whether the vendor heeds the search that a page is asked for with: one that nobody has begun has no
         records (section 4.2). Where no answer comes, or one that says nothing of it, it is taken to.
         """
-        path = _path_of(report_id)
-        params = {**self.request_of(report_id, limit=1).params(NO_SEARCH), **self._token_parameter()}
+        request = self.request_of(report_id, limit=1)
+        params = {**request.params(NO_SEARCH), **self._token_parameter()}
         try:
-            response = await self.request("GET", path, params=params, ok=ANY_STATUS)
-            return response.status != 200 or not read_page(1, response.body, path=path).rows
+            response = await self.request("GET", request.path, params=params, ok=ANY_STATUS)
+            return response.status != 200 or not read_page(1, response.body, path=request.path).rows
         except VendorError:
             return True
 
@@ -152,7 +151,3 @@ class CamundaOptimizeHook(VendorHook):
 
     def _token_parameter(self) -> dict[str, str]:
         return {"access_token": self.password} if self.password and self._auth_form() == "query" else {}
-
-
-def _path_of(report_id: str) -> str:
-    return f"/api/public/export/report/{segment(report_id)}/result/json"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -89,11 +88,3 @@ class CamundaOptimizeExtractOperator(ExtractOperator):
             model=None,
             notes=walk.notes(),
         )
-
-
-def variables_to_promote(variables: Mapping[str, str]) -> dict[str, dict[str, str]]:
-    """Return process variables that become columns, as the lake wants them told.
-
-    :param variables: name of the variable → type of its column
-    """
-    return {"variables": dict(variables)} if variables else {}

@@ -10,6 +10,7 @@ import msgspec
 
 from nightshift.camunda_optimize.source import CAMUNDA_OPTIMIZE
 from nightshift.errors import BadResponse, Rejected
+from nightshift.http.address import segment
 from nightshift.http.bodies import NotJson, decoded
 
 MAX_LIMIT = 10_000
@@ -37,6 +38,11 @@ class ResultRequest:
             raise _refused(
                 f"pagination_timeout is {self.pagination_timeout}; the server wants at least {MIN_TIMEOUT} s"
             )
+
+    @property
+    def path(self) -> str:
+        """Path of the result."""
+        return f"/api/public/export/report/{segment(self.report_id)}/result/json"
 
     def params(self, search_request_id: str | None = None) -> dict[str, str]:
         """Return the query parameters of a page.

@@ -25,20 +25,17 @@ class ResultWalk:
 
     :param hook: the client, inside its ``async with``
     :param folder: where the pages go; empty
-    :param report_id: id of the report
-    :param limit: records a page
+    :param request: the report and its parameters
     :param strict: whether every total that the pages name counts as promised; else that of the first page alone
     """
 
     def __init__(
-        self, hook: CamundaOptimizeHook, folder: ExtractFolder, report_id: str, limit: int, *, strict: bool
+        self, hook: CamundaOptimizeHook, folder: ExtractFolder, request: ResultRequest, *, strict: bool
     ) -> None:
         self.entries: list[PageEntry] = []
         self._hook = hook
         self._folder = folder
-        self._report_id = report_id
-        self._path = f"/api/public/export/report/{report_id}/result/json"
-        self._limit = limit
+        self._request = request
         self._strict = strict
         self._first: ResultPage | None = None
         self._search: str | None = None
@@ -81,11 +78,11 @@ class ResultWalk:
         Without a search it is all there is of a report that is not raw data, or a page of one whose search was left
         out, and the vendor's count may be capped: with another limit, only the former stays as long as it is.
         """
-        page = await self._hook.result_page(self._report_id, limit=self._limit)
+        page = await self._hook.result_page(self._request.report_id, limit=self._request.limit)
         self._search = page.search_request_id
-        if self._search is None and page.is_list and page.rows == self._limit:
-            limit = self._limit - 1 or 2
-            other = await self._hook.result_page(self._report_id, limit=limit)
+        if self._search is None and page.is_list and page.rows == self._request.limit:
+            limit = self._request.limit - 1 or 2
+            other = await self._hook.result_page(self._request.report_id, limit=limit)
             if other.search_request_id is not None or other.rows != page.rows:
                 raise self._lost(
                     1, f"names no search to go on with, and has {other.rows} records with the limit {limit}"
@@ -131,10 +128,10 @@ class ResultWalk:
         counted = max(self._totals, default=self._begun().rows)
         if self._search is None or self._rows <= max(counted, self._believed):
             return
-        if not await self._hook.heeds_search(self._report_id):
+        if not await self._hook.heeds_search(self._request.report_id):
             raise bad_page(
                 page.number,
-                self._path,
+                self._request.path,
                 f"makes it {self._rows} of {counted} records, and a search that nobody has begun has records as well: "
                 "searchRequestId is not heeded",
                 advice="Ask whoever runs the proxy before Optimize to pass on the parameter searchRequestId, then clear "
@@ -155,7 +152,10 @@ class ResultWalk:
         """Ask for the page after one; where that names no search, the last one that was named counts."""
         self._search = page.search_request_id or self._search
         return await self._hook.result_page(
-            self._report_id, number=page.number + 1, search_request_id=self._search, limit=self._limit
+            self._request.report_id,
+            number=page.number + 1,
+            search_request_id=self._search,
+            limit=self._request.limit,
         )
 
     async def _end(self, last: ResultPage, page: ResultPage) -> None:
@@ -200,7 +200,7 @@ class ResultWalk:
         return self._first
 
     def _lost(self, number: int, problem: str) -> ContextLost:
-        error = bad_page(number, self._path, problem)
+        error = bad_page(number, self._request.path, problem)
         return ContextLost(error.problem, vendor=error.vendor, method="GET", path=error.path, advice=error.advice)
 
 
@@ -214,7 +214,7 @@ async def whole_walk(
     """
     for number in range(1, WALKS + 1):
         await folder.begin_again()
-        walk = ResultWalk(hook, folder, request.report_id, request.limit, strict=strict)
+        walk = ResultWalk(hook, folder, request, strict=strict)
         try:
             await walk.run()
             break

@@ -29,7 +29,7 @@ from include.standins.camunda_optimize import (
     faulty,
 )
 from nightshift.camunda_optimize.hook import NO_SEARCH
-from nightshift.camunda_optimize.operators import CamundaOptimizeExtractOperator, variables_to_promote
+from nightshift.camunda_optimize.operators import CamundaOptimizeExtractOperator
 from nightshift.camunda_optimize.page import ContextLost
 from nightshift.errors import AuthFailed, BadResponse, NotFound, Rejected
 from nightshift.lake.spec import PublishSpec
@@ -103,7 +103,7 @@ def test_every_record_comes_once_and_pages_are_asked_for_one_after_the_other(flo
 def test_dates_are_utc_and_variables_become_columns_where_they_are_named(flow) -> None:
     f = flow()
     extract = f.extract()
-    run = f.publish(extract, types={"startDate": "timestamp"}, promote=variables_to_promote({"orderId": "string"}))
+    run = f.publish(extract, types={"startDate": "timestamp"}, promote={"variables": {"orderId": "string"}})
     assert run.state == "success", run.error
     row = f.rows()[0]
     assert row["startDate"].tzinfo is not None

@@ -55,7 +55,7 @@ async def walked(lake: Lake, extract: str, limit: int, strict: bool) -> list[str
     folder = Landing(lake, "camunda_optimize", REPORT, NIGHT).extract(extract)
     async with CamundaOptimizeHook() as hook:
         hook.backoff.first = 0.0
-        walk = ResultWalk(hook, folder, REPORT, limit, strict=strict)
+        walk = ResultWalk(hook, folder, hook.request_of(REPORT, limit=limit), strict=strict)
         await walk.run()
         bodies: list[dict[str, Any]] = [json.loads(await folder.read(entry.number)) for entry in walk.entries]
     assert walk.total in (None, sum(entry.rows for entry in walk.entries))
