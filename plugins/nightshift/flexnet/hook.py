@@ -72,13 +72,12 @@ class FlexNetHook(VendorHook):
 
     async def report_page(
         self, request: ReportRequest, number: int = 1, *, first: ReportPage | None = None
-    ) -> tuple[ReportPage, list[str] | None]:
+    ) -> ReportPage:
         """Fetch one page of a report; one that is no page (HTML, cut, of another shape) is asked for again.
 
         :param request: the report and its parameters
         :param number: page number, from 1
         :param first: the first page of the same walk, which says the header line and the character set of CSV
-        :return: the page, and for CSV its header line
         :raises VendorError: typed by what went wrong; see :mod:`nightshift.errors`
         """
         found: list[ReportPage] = []
@@ -95,7 +94,7 @@ class FlexNetHook(VendorHook):
         except VendorError as error:
             error.complete(page=number)
             raise
-        return found[-1], list(found[-1].header) if request.is_csv else None
+        return found[-1]
 
     def read_page(
         self,
@@ -117,7 +116,7 @@ class FlexNetHook(VendorHook):
             return read_json_page(number, body, self.page_names(), path=path, key=request.key, charset=charset)
         spec = self.csv_spec(first.charset if first is not None else charset)
         header = list(first.header) if first is not None else None
-        page, _ = read_csv_page(
+        return read_csv_page(
             number,
             body,
             header,
@@ -130,7 +129,6 @@ class FlexNetHook(VendorHook):
             delimiter=spec.delimiter,
             quote=spec.quote,
         )
-        return page
 
     def csv_spec(self, charset: str = "") -> CsvSpec:
         """Return how CSV is written: the settings ``charset``, ``delimiter`` and ``quote``, else what the answer names.

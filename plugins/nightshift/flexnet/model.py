@@ -68,7 +68,8 @@ def columns(body: Any, group: str) -> list[Column] | None:
     :return: the columns in the vendor's order; ``None`` where the answer names none, as the documented sample does
     """
     data = body.get("data", body) if isinstance(body, Mapping) else body
-    return _unique(_columns_of(_part_of(data, group))) or None
+    found = {column.name: column for column in _columns_of(_part_of(data, group))}
+    return list(found.values()) or None
 
 
 def _part_of(data: Any, group: str) -> Any:
@@ -117,7 +118,3 @@ def _column(name: str, vendor_type: str) -> Column:
 
 def _first(item: Mapping[str, Any], keys: tuple[str, ...]) -> str | None:
     return next((item[key] for key in keys if isinstance(item.get(key), str) and item[key]), None)
-
-
-def _unique(found: Iterator[Column]) -> list[Column]:
-    return list({column.name: column for column in found}.values())

@@ -202,9 +202,9 @@ class FlexNetExtractOperator(ExtractOperator):
             request = replace(
                 self._request(hook, DayWindow(date_from=date_from, date_to=date_to, date_to_is=UNKNOWN)), page_size=1
             )
-            page, _ = await hook.report_page(request)
+            page = await hook.report_page(request)
             if page.rows == 0 and page.whole_rows != 0:
-                page, _ = await hook.report_page(request)
+                page = await hook.report_page(request)
             return page.rows > 0
 
         window = await find_window(self.night, lambda first, last: accepted(has_rows(first, last)))

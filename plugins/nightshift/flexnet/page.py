@@ -170,7 +170,7 @@ def read_csv_page(
     columns: Collection[str] = (),
     open_end: bool = True,
     content_type: str = "",
-) -> tuple[ReportPage, list[str]]:
+) -> ReportPage:
     """Read a CSV page: rows are counted with a CSV reader, a header line is not a row, on whatever page it stands.
 
     :param header: the header line of the first page, or ``None`` for the first page
@@ -178,7 +178,6 @@ def read_csv_page(
     :param columns: names of further columns; without a key it has to have one of them
     :param open_end: whether the last line may be without its line end, as on the first page
     :param content_type: media type that the answer names
-    :return: the page, and its header line
     :raises BadResponse: not text of the character set, not CSV, cut within its last record, or not the report
     """
     charset, mark = marked(body, charset)
@@ -203,7 +202,7 @@ def read_csv_page(
     if problem := _cut(records, names, is_open and not open_end):
         raise bad_page(number, path, f"is cut: {problem}")
     keys = _keys_of(records, names, key)
-    page = ReportPage(
+    return ReportPage(
         number=number,
         body=body,
         rows=len(records),
@@ -213,7 +212,6 @@ def read_csv_page(
         open_end=is_open,
         charset=charset,
     )
-    return page, list(header or names)
 
 
 def _records(text: str, delimiter: str, quote: str, *, strict: bool = True) -> tuple[list[list[str]], str]:

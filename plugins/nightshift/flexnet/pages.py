@@ -102,7 +102,7 @@ class ReportPages:
             return
         due, detail = 1 if page.rows else 0, ""
         try:
-            asked, _ = await self._hook.report_page(replace(self._request, format="json", page_size=1, key=()))
+            asked = await self._hook.report_page(replace(self._request, format="json", page_size=1, key=()))
             members = len(msgspec.json.decode(asked.content[0])) if asked.rows else 0
             told = f"has a row of {members} members" if members else "has no rows"
         except (BadResponse, NotFound, Rejected) as error:
@@ -257,7 +257,7 @@ class ReportPages:
         why = f"page {last.number} before it is full. {told}"
         for attempt in range(1, EMPTY_ASKS + 1):
             try:
-                page, _ = await self._hook.report_page(replace(self._request, page_size=size), at, first=first)
+                page = await self._hook.report_page(replace(self._request, page_size=size), at, first=first)
             except (NotFound, Rejected) as refused:
                 answer = f"is refused with {refused.status}"
             else:
@@ -306,8 +306,7 @@ class ReportPages:
         return await self._fetch(number)
 
     async def _fetch(self, number: int) -> ReportPage:
-        page, _ = await self._hook.report_page(self._request, number, first=self._first)
-        return page
+        return await self._hook.report_page(self._request, number, first=self._first)
 
     def _check_link(self, page: ReportPage) -> None:
         """Refuse a link that leads to another page than the next.

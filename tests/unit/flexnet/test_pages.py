@@ -219,7 +219,7 @@ async def test_json_in_another_character_set_is_refused_with_its_name(vendor_wit
         await walk()
     vendor_with(json_bom=True)
     async with FlexNetHook() as hook:
-        page, _ = await hook.report_page(hook.request_of("usage", date_from=NIGHT, date_to=AFTER, page_size=50))
+        page = await hook.report_page(hook.request_of("usage", date_from=NIGHT, date_to=AFTER, page_size=50))
         assert page.rows == 50
 
 
