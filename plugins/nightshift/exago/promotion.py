@@ -290,7 +290,7 @@ def _fit(tree: Tree, path: ContentPath, *, must_be_there: bool) -> None:
         what = "is a report, not a folder" if tree.report(path) is not None else "is not there"
         raise _refused(f"{path} {what}", "Check the path; names distinguish upper and lower case.")
     if entry is not None and entry.read_only:
-        raise _refused(f"{path} is read-only for the role {entry.role or 'of the connection'}", "Use another role.")
+        raise _refused(entry.why_closed, "Use another role.")
 
 
 def _refused(problem: str, advice: str) -> Rejected:

@@ -174,7 +174,7 @@ def _closed(path: ContentPath, tree: Tree) -> str:
     """Return why nothing can be put where ``path`` is; empty where something can."""
     for folder in path.ancestors:
         if (entry := tree.folder(folder)) is not None and entry.read_only:
-            return f"{folder} is read-only for the role {entry.role or 'of the connection'}"
+            return entry.why_closed
     return ""
 
 
@@ -183,9 +183,7 @@ def _deletion(path: ContentPath, tree: Tree) -> StepStatus:
     if entry is None:
         return _DONE
     if entry.read_only:
-        return StepStatus(
-            FolderStepState.BLOCKED, f"{path} is read-only for the role {entry.role or 'of the connection'}"
-        )
+        return StepStatus(FolderStepState.BLOCKED, entry.why_closed)
     if inside := tree.inside(path):
         return StepStatus(FolderStepState.BLOCKED, f"{path} is not empty: {_some([str(one.path) for one in inside])}")
     return _TO_DO
@@ -203,12 +201,8 @@ def _move(step: FolderStep, tree: Tree, mark: Mark | None) -> StepStatus:
                 return StepStatus(FolderStepState.BLOCKED, f"{old} is gone, and what is at {new} is not what was there")
             return _DONE
         case entry, None:
-            if why := _closed(new, tree):
+            if why := _closed(new, tree) or entry.why_closed:
                 return StepStatus(FolderStepState.BLOCKED, why)
-            if entry.read_only:
-                return StepStatus(
-                    FolderStepState.BLOCKED, f"{old} is read-only for the role {entry.role or 'of the connection'}"
-                )
             if (above := new.parent) is not None and tree.folder(above) is None:
                 return StepStatus(FolderStepState.BLOCKED, f"{above}, which {new} would be in, is not there")
             return _TO_DO

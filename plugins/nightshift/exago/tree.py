@@ -74,6 +74,11 @@ class Entry(msgspec.Struct, frozen=True):
         """``report`` or ``folder``."""
         return "report" if self.is_report else "folder"
 
+    @property
+    def why_closed(self) -> str:
+        """Why the active role cannot change it; empty where it can."""
+        return f"{self.path} is read-only for the role {self.role or 'of the connection'}" if self.read_only else ""
+
     def row(self) -> dict[str, Any]:
         """Return the entry as a row of the table ``exago/tree``."""
         parent = self.path.parent
