@@ -131,7 +131,7 @@ class Address(Struct, frozen=True):
             return True
         return (parts.scheme, port, self.scheme, self.port) == ("http", 80, "https", 443)
 
-    def local(self, url: str, *, vendor: str = "", method: str = "", path: str = "") -> str:
+    def local(self, url: str, *, vendor: str = "") -> str:
         """Return the path and query under the root that an absolute link of the vendor means.
 
         :raises BadResponse: the link leads to another host or out of the root; the host is named, the query is not
@@ -144,8 +144,6 @@ class Address(Struct, frozen=True):
                 advice="It was not followed, so no credentials went there. If the vendor has moved, correct the host "
                 "of the Airflow connection.",
                 vendor=vendor,
-                method=method,
-                path=path,
             )
         parts = urlsplit(url)
         target = _encoded_path(parts.path or "/")
@@ -154,16 +152,12 @@ class Address(Struct, frozen=True):
                 f"a link leads to {redact(target)}, which has a part '.' or '..'",
                 advice="It was not followed. Ask the vendor, or whoever runs the proxy before it, why its links climb.",
                 vendor=vendor,
-                method=method,
-                path=path,
             )
         if self.context and target != self.context and not target.startswith(f"{self.context}/"):
             raise BadResponse(
                 f"a link leads to {redact(target)}, outside of {self.context}",
                 advice="Check the context path in the host of the Airflow connection.",
                 vendor=vendor,
-                method=method,
-                path=path,
             )
         return (target[len(self.context) :] or "/") + (f"?{parts.query}" if parts.query else "")
 

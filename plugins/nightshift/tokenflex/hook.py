@@ -76,10 +76,8 @@ class TokenFlexHook(VendorHook):
         404: "There is no such contract, export or query; the contracts that this user sees: contracts().",
     }
 
-    def __init__(self, tokenflex_conn_id: str = default_conn_name, **kwargs: Any) -> None:
-        super().__init__(tokenflex_conn_id, **kwargs)
-        self.tokenflex_conn_id = tokenflex_conn_id
-        self.grant_of = ""
+    grant_of = ""
+    """Id of the saved connection whose grant the Test button uses; empty: this one's own."""
 
     @property
     def requests_per_minute(self) -> float:

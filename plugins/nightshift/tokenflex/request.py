@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
@@ -89,10 +89,6 @@ class UsageRequest:
             "downloadFileName": self.file_name,
         }
         return {name: value for name, value in given.items() if value}
-
-    def named(self, file_name: str) -> UsageRequest:
-        """Return the request under a file name."""
-        return replace(self, file_name=file_name)
 
     def check_query(self) -> None:
         """Refuse what can be exported only.

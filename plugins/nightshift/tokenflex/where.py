@@ -17,6 +17,8 @@ from nightshift.tokenflex.vocabulary import ENUM_FIELDS, Rule, Violation, broken
 OPERATORS = frozenset({"=", "!=", ">=", "<=", "<", "LIKE", "IN"})
 MIN_PATTERN = 3
 """Characters other than ``%`` that a pattern needs."""
+_COMPARES = OPERATORS | {"<>", ">"}
+"""What a text of a person's own may compare with; the vendor judges it."""
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _FORBIDDEN = re.compile(r"[\"\\\x00-\x1f\x7f]")
@@ -160,7 +162,7 @@ def _violations(where: str) -> Iterator[Violation]:
             yield Violation(
                 Rule.WHERE_NOT, field or "where", "has the keyword 'not', which the vendor does not allow; use !="
             )
-        elif word in {"LIKE", "IN", "=", "!=", "<>", "<=", ">=", "<", ">"}:
+        elif word in _COMPARES:
             operator = word
         elif piece in {"(", ")"}:
             opened += 1 if piece == "(" else -1
@@ -182,7 +184,7 @@ def _value_problems(field: str, operator: str, value: str) -> Iterator[Violation
 
 def _is_name(tokens: Sequence[str], number: int) -> bool:
     after = tokens[number + 1].upper() if number + 1 < len(tokens) else ""
-    return after in {"LIKE", "IN", "NOT", "=", "!=", "<>", "<=", ">=", "<", ">"}
+    return after in _COMPARES or after == "NOT"
 
 
 def _has_word(text: str, word: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -43,7 +44,7 @@ async def test_contracts_enrichment_values_and_last_are_read(vendor_with: StartV
 async def test_an_export_lives_from_its_request_to_its_end(vendor_with: StartVendor, stamps: Stamps) -> None:
     vendor = vendor_with(stamps=stamps, processing_seconds=30)
     async with TokenFlexHook() as hook:
-        made = await hook.create_export(CONTRACT, USAGE.named("usage of a week"))
+        made = await hook.create_export(CONTRACT, replace(USAGE, file_name="usage of a week"))
         assert (made.state, made.download_file_name) == (ExportState.REQUESTED, "usage of a week.csv")
         listed = await hook.exports(CONTRACT, TODAY - timedelta(days=1), TODAY + timedelta(days=2))
         assert [one.request_key for one in listed] == [made.request_key]
