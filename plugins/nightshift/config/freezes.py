@@ -155,7 +155,7 @@ class Freeze(Section):
         return len(starts) > 1 and starts[-1] - first + length > LONGEST and all(b - a <= length for a, b in gaps)
 
 
-class Freezes(RootModel[tuple[Freeze, ...]]):
+class Freezes(RootModel[Annotated[tuple[Freeze, ...], once("freeze", lambda one: one.name)]]):
     """The freezes of all applications."""
 
     @model_validator(mode="before")
@@ -167,13 +167,6 @@ class Freezes(RootModel[tuple[Freeze, ...]]):
                 "give it another name"
             )
         return given
-
-    @model_validator(mode="after")
-    def _names_once(self) -> Freezes:
-        names = [one.name for one in self.root]
-        if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f"freeze {twice[0]!r} is listed twice")
-        return self
 
 
 @dataclass(frozen=True)

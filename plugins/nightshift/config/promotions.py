@@ -9,17 +9,26 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from nightshift.config.approvals import Approval
 from nightshift.config.document import ConfigError
 from nightshift.config.freezes import FREEZES, FreezeRules, Freezes, freezes_of
 from nightshift.config.in_force import AS_KEPT, Rules
 from nightshift.config.reading import PROMOTIONS, open_file, read_sections
-from nightshift.config.report_names import KnownReports, ReportName
-from nightshift.config.reports import Section, reports_known
-from nightshift.config.run_limit import DAY, HOUR, within_a_run
+from nightshift.config.reports import KnownReports, ReportName, Section, reports_known
 from nightshift.config.scalars import Days, Hours, Id, Pairs, Text, Value, is_switch, name_problem
-from nightshift.config.stages import OnFailure, Stage
-from nightshift.config.steps import AtEnvironment, OfProject, check_once, check_one, once, only_set, parameter, words
+from nightshift.config.stages import Approval, OnFailure, Stage
+from nightshift.config.steps import (
+    DAY,
+    HOUR,
+    AtEnvironment,
+    OfProject,
+    check_one,
+    once,
+    only_set,
+    parameter,
+    within_a_run,
+    words,
+)
+from nightshift.fields import refuse_twice
 
 
 class ProjectFile(Section):
@@ -65,7 +74,7 @@ class Build(AtEnvironment):
     @model_validator(mode="after")
     def _sound(self) -> Build:
         check_one(self, "environment")
-        check_once("file", [file.path for file in self.project_files])
+        refuse_twice("file", [file.path for file in self.project_files])
         return self
 
     @property
@@ -177,8 +186,8 @@ class Application(OfProject):
     @field_validator("stages")
     @classmethod
     def _stages_once(cls, given: tuple[Stage, ...]) -> tuple[Stage, ...]:
-        check_once("stage", [stage.label for stage in given])
-        check_once("environment", [str(value) for stage in given for value in stage.where.values()])
+        refuse_twice("stage", [stage.label for stage in given])
+        refuse_twice("environment", [str(value) for stage in given for value in stage.where.values()])
         return given
 
     @model_validator(mode="after")

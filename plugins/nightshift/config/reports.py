@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Annotated, Any, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, ValidationInfo, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
 from nightshift.config.due import NEVER, Due, DueTime
 from nightshift.config.in_force import AS_KEPT, ConfigFile, is_removed
 from nightshift.config.reading import REPORTS, open_file, read_section
-from nightshift.config.scalars import Duration, between, lasting
+from nightshift.config.scalars import Duration, Text, between, lasting
 from nightshift.fields import Day, Frozen, Name, TimeZone, nearest, refuse_twice
 from nightshift.lake.spec import Checks, ColumnType, CsvSpec, PublishSpec, SchemaRules
 from nightshift.sources import SOURCES, VENDORS
@@ -307,6 +307,31 @@ def reports_known(folder: Path | None = None) -> frozenset[str]:
         if (file.document is None or source in file.names) and not is_removed(section):
             found |= _names_in(source, section, is_known=file.document is not None)
     return frozenset(found)
+
+
+@dataclass(frozen=True)
+class KnownReports:
+    """What the models of ``promotions.yaml`` are told when it is read: the reports that there are, :func:`reports_known`."""
+
+    names: frozenset[str]
+
+
+def _report(given: str, info: ValidationInfo) -> str:
+    source, slash, report = given.partition("/")
+    if not (slash and report) or "/" in report:
+        raise ValueError("must be <source>/<report>, such as flexnet/entitlement")
+    if source not in SOURCES:
+        raise ValueError(f"{source!r} is not a source of reports{nearest(source, SOURCES)}")
+    if not isinstance(info.context, KnownReports):
+        return given
+    known = info.context.names
+    if given not in known and f"{source}/{ANY}" not in known:
+        raise ValueError(f"is not a report that reports.yaml configures{nearest(given, known, few=True)}")
+    return given
+
+
+ReportName = Annotated[Text, AfterValidator(_report)]
+"""Name of a report in ``promotions.yaml``, ``<source>/<report>``; where it is known which there are, one of them."""
 
 
 def _section(file: ConfigFile, name: str, *, counts_gone: bool = False) -> Source | None:

@@ -1,17 +1,26 @@
-"""What a stage is made of: environments and projects by name or id, runs of utility projects, folders of Exago."""
+"""What a stage is made of: environments and projects by name or id, runs of utility projects, folders of Exago; and how
+long a step may take.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from datetime import timedelta
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, Field, ValidationInfo, field_validator, model_validator
 
+from nightshift.config.in_force import AS_KEPT
 from nightshift.config.reports import Section
 from nightshift.config.scalars import Id, Pairs, Text, Word
+from nightshift.fields import refuse_twice
 
 TAKEN_STEPS = frozenset({"approve", "deploy", "window", "exago"})
 """Task ids of a stage that no utility step may take."""
+RUN_LIMIT = timedelta(days=60)
+"""Approvals, windows and FlexDeploy's own approvals can each last days; then Airflow ends the run, whatever waits."""
+SHORTEST = timedelta(minutes=1)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
 def check_one(part: BaseModel, name: str, *, required: bool = True) -> None:
@@ -39,15 +48,6 @@ def words(part: BaseModel, name: str) -> str:
     return getattr(part, name) or f"{name} {getattr(part, f'{name}_id')}"
 
 
-def check_once(what: str, names: Sequence[str]) -> None:
-    """Refuse a name that is there twice.
-
-    :raises ValueError: one is
-    """
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise ValueError(f"{what} {twice[0]!r} is listed twice")
-
-
 def once(what: str, name: Callable[[Any], str] = str) -> AfterValidator:
     """Return the validator of a list in which each name stands once.
 
@@ -55,7 +55,28 @@ def once(what: str, name: Callable[[Any], str] = str) -> AfterValidator:
     """
 
     def check(given: tuple[Any, ...]) -> tuple[Any, ...]:
-        check_once(what, [name(one) for one in given])
+        refuse_twice(what, map(name, given))
+        return given
+
+    return AfterValidator(check)
+
+
+def within_a_run(unit: timedelta | None = None) -> AfterValidator:
+    """Return the validator of a length of time that has to be over before the run is.
+
+    What was kept of an earlier configuration stays as it is: what runs of it goes on.
+
+    :param unit: what the number is of, at least :data:`SHORTEST` of it in all; ``None``: it is a length already
+    """
+
+    def check(given: Any, info: ValidationInfo) -> Any:
+        if info.context == AS_KEPT:
+            return given
+        length = given if unit is None else given * unit
+        if length >= RUN_LIMIT:
+            raise ValueError(f"a run ends after {RUN_LIMIT.days} days, whatever waits in it; give less than that")
+        if unit is not None and length < SHORTEST:
+            raise ValueError("is less than a minute, in which nothing is done and nobody can answer; give more")
         return given
 
     return AfterValidator(check)

@@ -1,23 +1,96 @@
-"""The models of ``verify``: what has to be seen before a deployment counts as good."""
+"""The models of ``verify``: what has to be seen before a deployment counts as good; and how a probe says what it expects:
+a path into the JSON answer, and a value in whose text ``${version}`` stands for what is known later.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from nightshift.config.json_path import parts_of
-from nightshift.config.placeholders import check_placeholders
-from nightshift.config.report_names import ReportName
-from nightshift.config.reports import Section
+from nightshift.config.reports import ReportName, Section
 from nightshift.config.scalars import Duration, Json, Text, Word, between, lasting
-from nightshift.config.steps import UtilityStep, check_once, once
+from nightshift.config.steps import UtilityStep, once
+from nightshift.fields import nearest, refuse_twice
 
 NEXT_NIGHT = "next_night"
 """Name of the check of the night after the deployment, which no probe or utility may take."""
+LONGEST_PATH = 200
+VERSION_NAMES = ("version", "version_id")
+"""Names that stand for the version that was deployed: its name, and its id."""
+LONGEST_SHOWN = 40
+"""Characters of a mistaken name that are shown."""
+_PART = re.compile(
+    r"""\.?(?P<name>[A-Za-z_][\w-]*)|\[(?P<at>0|[1-9]\d{0,5})\]|\[(['"])(?P<quoted>[^'"\]]+)\3\]""", re.ASCII
+)
+_PLACEHOLDER = re.compile(
+    rf"\$(?P<plain>\$)?(?:\{{(?P<name>[^{{}}]*)(?P<end>\}}?)|(?P<bare>{'|'.join(VERSION_NAMES)})\b)", re.IGNORECASE
+)
+
+
+def parts_of(path: str) -> tuple[str | int, ...]:
+    """Return the names and positions of a path such as ``$.checks[0].state``, ``checks[0].state`` or ``$['a.b']``.
+
+    It is the part of RFC 9535 that means exactly one value: no wildcards, no filters, no slices. ``$`` alone is the
+    whole answer.
+
+    :raises ValueError: it is no such path
+    """
+    rest, found = path.removeprefix("$"), list[str | int]()
+    at, bare = 0, not path.startswith("$")
+    while at < len(rest):
+        part = _PART.match(rest, at)
+        # Only the very first name of a path without $ stands without its dot.
+        if part is None or (part["name"] and (rest[at] == ".") == (bare and at == 0)):
+            raise ValueError("is not a path into JSON; give for instance $.version or checks[0].state")
+        found.append(int(part["at"]) if part["at"] else part["name"] or part["quoted"])
+        at = part.end()
+    if not path or len(path) > LONGEST_PATH or (bare and not found):
+        raise ValueError("is not a path into JSON; give for instance $.version or checks[0].state")
+    return tuple(found)
+
+
+def value_at(answer: Any, path: str) -> Any:
+    """Return the value at a path.
+
+    :raises LookupError: there is none; says where the path ends
+    """
+    for number, part in enumerate(parts := parts_of(path)):
+        fits = isinstance(answer, dict) if isinstance(part, str) else isinstance(answer, list)
+        if not fits or (part not in answer if isinstance(part, str) else part >= len(answer)):
+            raise LookupError(f"nothing at {'.'.join(map(str, parts[: number + 1]))}")
+        answer = answer[part]
+    return answer
+
+
+def check_placeholders(text: str) -> None:
+    """Refuse a text with a ``${…}`` that stands for nothing; a ``$`` alone is a ``$``, and so is ``$$`` before a name.
+
+    :raises ValueError: there is one; names what is like it
+    """
+    for found in _PLACEHOLDER.finditer(text):
+        name = found["name"] if found["bare"] is None else found["bare"]
+        if found["plain"] or (found["end"] and name in VERSION_NAMES):
+            continue
+        shown, valid = found[0][:LONGEST_SHOWN], [f"${{{one}}}" for one in VERSION_NAMES]
+        raise ValueError(
+            f"{shown!r} stands for nothing (where the answer itself has it, write {f'${shown}'!r})"
+            f"{nearest(f'${{{name.strip().lower()}}}', valid)}"
+        )
+
+
+def filled(text: str, known: Mapping[str, Any]) -> Any:
+    """Return a text with what its names stand for; a text that is one name alone is that value, a number also.
+
+    :param known: name → its value
+    """
+    if (whole := _PLACEHOLDER.fullmatch(text)) is not None and not whole["plain"]:
+        return known[whole["name"]]
+    return _PLACEHOLDER.sub(lambda one: one[0][1:] if one["plain"] else str(known[one["name"]]), text)
 
 
 def _path(given: str) -> str:
@@ -139,7 +212,7 @@ class Verification(Section):
     def _sound(self) -> Verification:
         if not self.names:
             raise ValueError("has nothing in it; give probes, utilities or next_night, or leave verify out")
-        check_once("check", self.names)
+        refuse_twice("check", self.names)
         return self
 
     @property

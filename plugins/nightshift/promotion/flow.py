@@ -12,9 +12,8 @@ from airflow.sdk import DAG, BaseOperator, PartitionedAssetTimetable, TaskGroup,
 
 from nightshift.config.freezes import NO_FREEZES, FreezeRules
 from nightshift.config.promotions import Application
-from nightshift.config.run_limit import RUN_LIMIT
 from nightshift.config.stages import OnFailure, Stage
-from nightshift.config.steps import UtilityStep
+from nightshift.config.steps import RUN_LIMIT, UtilityStep
 from nightshift.nights.ready import ready_asset
 from nightshift.parsing import give_form, render_outputs_only
 from nightshift.promotion.approval_operator import PromotionApprovalOperator

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from nightshift.config.promotions import Application, read_applications
 from nightshift.config.scalars import Duration, duration_text
 from nightshift.config.stages import Stage
-from nightshift.config.verification import Probe, Verification
+from nightshift.config.verification import LONGEST_PATH, Probe, Verification, parts_of, value_at
 
 WHOLE = """
 portal:
@@ -36,6 +36,7 @@ portal:
       on_failure: roll_back
 """
 SHORT = {"project_id": 1, "stream_id": 2, "build": {"environment_id": 3}}
+ANSWER = {"version": "1.0.2", "checks": [{"state": "up", "a.b": None}], "deep": {"x": {"y": [[7]]}}}
 DURATIONS = TypeAdapter[timedelta](Duration)
 
 
@@ -170,3 +171,67 @@ def test_a_step_may_not_have_the_name_of_a_check_and_may_where_there_is_none(nam
     assert Stage.model_validate(step).after[0].name == name
     with pytest.raises(ValidationError, match="has the name of what verifies or soaks the stage"):
         Stage.model_validate({**step, "soak": "1h"})
+
+
+@pytest.mark.parametrize(
+    ("path", "parts"),
+    [
+        ("$", ()),
+        ("version", ("version",)),
+        ("$.version", ("version",)),
+        ("checks[0].state", ("checks", 0, "state")),
+        ("$['a.b'][12]", ("a.b", 12)),
+        ('$["a b"].c-d', ("a b", "c-d")),
+        ("[3]", (3,)),
+    ],
+)
+def test_a_path_has_names_and_positions(path: str, parts: tuple[str | int, ...]) -> None:
+    assert parts_of(path) == parts
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "",
+        ".",
+        ".a",
+        "$a",
+        "$..a",
+        "a..b",
+        "a.",
+        "$[*]",
+        "a[-1]",
+        "a[01]",
+        "a[1:2]",
+        "a[?x]",
+        "a b",
+        "$['']",
+        "ä",
+        "x" * (LONGEST_PATH + 1),
+    ],
+)
+def test_what_may_mean_several_values_or_none_is_no_path(path: str) -> None:
+    with pytest.raises(ValueError, match="is not a path into JSON"):
+        parts_of(path)
+
+
+@pytest.mark.parametrize(
+    ("path", "value"), [("$", ANSWER), ("checks[0].state", "up"), ("checks[0]['a.b']", None), ("deep.x.y[0][0]", 7)]
+)
+def test_the_value_is_found(path: str, value: Any) -> None:
+    assert value_at(ANSWER, path) == value
+
+
+@pytest.mark.parametrize(
+    ("path", "ends"),
+    [
+        ("checks[1]", "checks.1"),
+        ("version.x", "version.x"),
+        ("[0]", "0"),
+        ("deep.no.y", "deep.no"),
+        ("checks.state", "checks.state"),
+    ],
+)
+def test_or_where_the_answer_ends(path: str, ends: str) -> None:
+    with pytest.raises(LookupError, match=f"nothing at {ends}$"):
+        value_at(ANSWER, path)

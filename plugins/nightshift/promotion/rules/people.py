@@ -73,7 +73,7 @@ class Quorum:
 
     :param at_least: how many different people
     :param requester: name of the person whose answer does not count; ``None``: everybody's does
-    :param is_strict: a no needs a reason, as :attr:`nightshift.config.approvals.Approval.is_strict` says
+    :param is_strict: a no needs a reason, as :attr:`nightshift.config.stages.Approval.is_strict` says
     :param users: ids or names of the people whose answers count, as they are configured now; nobody named: everybody's
         do
     """

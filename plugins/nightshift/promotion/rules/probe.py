@@ -6,8 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from nightshift.config.json_path import parts_of, value_at
-from nightshift.config.placeholders import filled
+from nightshift.config.verification import filled, parts_of, value_at
 from nightshift.errors import Rejected
 from nightshift.known_secrets import HIDDEN
 from nightshift.redaction import redact, redact_words
