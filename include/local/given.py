@@ -16,7 +16,7 @@ from dotenv import load_dotenv
 
 from include.local import ROOT
 from nightshift.fields import night_of
-from nightshift.nights.bounds import last_night
+from nightshift.local_time import last_night
 
 DEFAULT_PORT = 8080
 

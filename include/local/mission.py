@@ -12,7 +12,7 @@ from include.local.rest import Api
 from nightshift.config.reports import Source
 from nightshift.errors import BeyondHorizon
 from nightshift.fields import night_of
-from nightshift.nights.bounds import end_of, last_night
+from nightshift.local_time import end_of, last_night
 
 RUN_SECONDS = 1800
 SCHEDULED_SECONDS = 20

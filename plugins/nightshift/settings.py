@@ -10,11 +10,9 @@ from nightshift.config.reading import (
     config_folder,
     kept_folder,
     lake_url,
-    open_file,
     read_section,
     read_sections,
 )
-from nightshift.fields import nearest
 
 __all__ = [
     "NOTIFY",
@@ -24,8 +22,6 @@ __all__ = [
     "config_folder",
     "kept_folder",
     "lake_url",
-    "nearest",
-    "open_file",
     "read_section",
     "read_sections",
 ]

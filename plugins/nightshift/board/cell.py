@@ -28,7 +28,7 @@ from nightshift.lake.errors import LakeError
 from nightshift.lake.history import TableLog
 from nightshift.lake.landing import Landing
 from nightshift.lake.store import Lake
-from nightshift.nights.bounds import last_night
+from nightshift.local_time import last_night
 from nightshift.nights.cells import Cell, ReportNights
 from nightshift.nights.index import NightIndex
 

@@ -15,7 +15,7 @@ from nightshift.board.models import BoardPart, CellNote, CellState, NightsGrid, 
 from nightshift.board.runs import ACTIVE, FAILED, RunSeen, runs_of_nights
 from nightshift.fields import night_of
 from nightshift.lake.commit_note import microseconds_of
-from nightshift.nights.bounds import end_of, last_night
+from nightshift.local_time import end_of, last_night
 from nightshift.nights.cells import GOOD, Cell, ReportNights
 
 if TYPE_CHECKING:

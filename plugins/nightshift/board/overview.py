@@ -32,7 +32,7 @@ from nightshift.board.models import (
     SignInTile,
     Trouble,
 )
-from nightshift.nights.bounds import last_night
+from nightshift.local_time import last_night
 from nightshift.nights.cells import GOOD
 
 T = TypeVar("T")

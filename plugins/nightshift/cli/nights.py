@@ -57,8 +57,8 @@ def show(
         return
     last = night_option(until)
     with telling():
+        from nightshift.local_time import DAY, last_night
         from nightshift.nights import index
-        from nightshift.nights.bounds import DAY, last_night
         from nightshift.nights.place import lake_of_this_deployment
 
         sections, mistakes = _sections(source)
@@ -135,7 +135,7 @@ class _Row:
 
     def _state(self, section: Source, cell: Cell, now: datetime) -> str:
         from nightshift.fields import night_of
-        from nightshift.nights.bounds import end_of
+        from nightshift.local_time import end_of
         from nightshift.nights.cells import CellState
 
         due, since = section.due_of(self.report.report), section.since_of(self.report.report)

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from pydantic import BeforeValidator
 
 from nightshift.config.scalars import clock_of
-from nightshift.midnights import DAY, end_of
+from nightshift.local_time import DAY, end_of
 
 NEVER = "never"
 """Stands for no time, where the source has one."""
@@ -87,7 +87,7 @@ def _changes(timezone: str) -> frozenset[date]:
 def _after(ended: datetime, clock: str, zone: ZoneInfo) -> datetime:
     day = ended.astimezone(zone).date()
     found = _on(day, clock, zone)
-    return found if found > ended else _on(day + timedelta(days=1), clock, zone)
+    return found if found > ended else _on(day + DAY, clock, zone)
 
 
 def _on(day: date, clock: str, zone: ZoneInfo) -> datetime:

@@ -16,12 +16,12 @@ from pydantic import AfterValidator, BeforeValidator, Field, RootModel, model_va
 
 from nightshift.config.document import Location
 from nightshift.config.in_force import ConfigFile, Rules
-from nightshift.config.local_time import instant
 from nightshift.config.recurrence import FIRST_YEAR, LAST_YEAR, Recurrence, parts_of
 from nightshift.config.reports import Section
 from nightshift.config.scalars import Duration, Text, Zone
 from nightshift.config.steps import once
 from nightshift.fields import nearest
+from nightshift.local_time import instant
 
 FREEZES = "freezes"
 """The key of ``promotions.yaml`` that is no application."""

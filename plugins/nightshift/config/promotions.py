@@ -17,7 +17,6 @@ from nightshift.config.reports import KnownReports, ReportName, Section, reports
 from nightshift.config.scalars import Days, Hours, Id, Pairs, Text, Value, is_switch, name_problem
 from nightshift.config.stages import Approval, OnFailure, Stage
 from nightshift.config.steps import (
-    DAY,
     HOUR,
     AtEnvironment,
     OfProject,
@@ -29,6 +28,7 @@ from nightshift.config.steps import (
     words,
 )
 from nightshift.fields import refuse_twice
+from nightshift.local_time import DAY
 
 
 class ProjectFile(Section):

@@ -1,4 +1,4 @@
-"""What a person sets: the folder with ``reports.yaml`` and ``promotions.yaml``, and where the lake is.
+"""Where the configuration and the lake are, and how a configuration file is read.
 
 A file is read whole, but each section is validated when its own DAG asks for it, so that a mistake in one source breaks
 no other DAG. Every mistake is told with file, line, field and the nearest valid value.

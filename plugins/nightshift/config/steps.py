@@ -20,7 +20,7 @@ TAKEN_STEPS = frozenset({"approve", "deploy", "window", "exago"})
 RUN_LIMIT = timedelta(days=60)
 """Approvals, windows and FlexDeploy's own approvals can each last days; then Airflow ends the run, whatever waits."""
 SHORTEST = timedelta(minutes=1)
-HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+HOUR = timedelta(hours=1)
 
 
 def check_one(part: BaseModel, name: str, *, required: bool = True) -> None:

@@ -16,7 +16,7 @@ from airflow.sdk import BaseBranchOperator, Context, Param
 from airflow.sdk.exceptions import AirflowFailException
 
 from nightshift.fields import night_of
-from nightshift.nights.bounds import end_of, last_night
+from nightshift.local_time import end_of, last_night
 
 MAX_RANGE = 400
 FORM = ("night", "until", "reports", "force")

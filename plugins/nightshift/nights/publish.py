@@ -18,8 +18,8 @@ from nightshift.lake.columns import drift
 from nightshift.lake.errors import Damaged, LakeError, SchemaDrift
 from nightshift.lake.landing import Landing
 from nightshift.lake.spec import PublishSpec
+from nightshift.local_time import DAY
 from nightshift.metrics import Metric, count, took
-from nightshift.nights.bounds import DAY
 from nightshift.nights.index import record_error, record_published
 from nightshift.nights.lineage import PublishLineage
 from nightshift.nights.place import lake_of_this_deployment, report_asset

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from nightshift.fields import night_of
 from nightshift.lake.landing import Landing, landed_nights
-from nightshift.nights.bounds import DAY
+from nightshift.local_time import DAY
 from nightshift.nights.flow import nightly_dag
 from nightshift.nights.index import record_published
 from nightshift.nights.publish import PublishNightOperator, new_columns

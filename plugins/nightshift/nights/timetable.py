@@ -17,7 +17,7 @@ from airflow.exceptions import AirflowTimetableInvalid, InvalidPartitionKeyError
 from airflow.timetables.base import DagRunInfo, DataInterval, TimeRestriction, Timetable
 
 from nightshift.fields import night_of
-from nightshift.nights.bounds import DAY, begin_of, end_of, last_night
+from nightshift.local_time import DAY, begin_of, end_of, last_night
 
 
 class NightTimetable(Timetable):

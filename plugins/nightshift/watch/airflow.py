@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import pendulum
 
 from nightshift.fields import night_of
-from nightshift.nights.bounds import end_of
+from nightshift.local_time import end_of
 from nightshift.watch.decide import Key, Reason
 from nightshift.watch.incident import IncidentKind
 

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from nightshift.config.due import Due
 from nightshift.config.reports import Source
 from nightshift.fields import night_of
-from nightshift.nights.bounds import DAY, end_of, last_night
+from nightshift.local_time import DAY, end_of, last_night
 from nightshift.sources import SOURCES
 
 LOOK_BACK = 14

@@ -16,7 +16,7 @@ from nightshift.config.promotions import reports_awaited
 from nightshift.config.reports import SourcesInForce, sources_in_force
 from nightshift.fields import night_of
 from nightshift.known_secrets import hide
-from nightshift.nights.bounds import DAY
+from nightshift.local_time import DAY
 from nightshift.nights.index import NightIndex
 from nightshift.watch.airflow import AirflowView, reasons
 from nightshift.watch.decide import Key, Observed, Reason, Sight, decide, doubled, uncovered

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from nightshift.fields import night_of
-from nightshift.nights.bounds import DAY
+from nightshift.local_time import DAY
 from nightshift.nights.failures import FailureKind
 from nightshift.nights.index import NightIndex
 from nightshift.redaction import redact_words

@@ -11,7 +11,7 @@ import pytest
 from nightshift.config.due import Due
 from nightshift.config.in_force import AS_KEPT
 from nightshift.config.reports import model_of
-from nightshift.nights.bounds import end_of
+from nightshift.local_time import end_of
 
 
 @pytest.mark.parametrize(

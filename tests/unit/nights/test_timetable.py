@@ -21,7 +21,7 @@ from airflow.utils.types import DagRunType
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from nightshift.nights.bounds import end_of, last_night
+from nightshift.local_time import end_of, last_night
 from nightshift.nights.timetable import NightTimetable
 
 ZONES = sorted(available_timezones())

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from nightshift.nights.bounds import begin_of
+from nightshift.local_time import begin_of
 from nightshift.promotion.record import StepState, VerdictWord
 from tests.published import publish_night
 from tests.unit.promotion.play import Play, Run, stage

@@ -17,8 +17,7 @@ import airflow.sdk, http
 before = set(sys.modules)
 plugins, errors = plugins_manager._get_plugins()
 LIGHT = (
-    "nightshift.plugin", "nightshift.midnights", "nightshift.nights", "nightshift.fields",
-    "nightshift.nights.bounds", "nightshift.nights.timetable",
+    "nightshift.plugin", "nightshift.local_time", "nightshift.nights", "nightshift.fields", "nightshift.nights.timetable",
 )
 # Airflow's timetables import some of the models of its API themselves.
 heavy = (

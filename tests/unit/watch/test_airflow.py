@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pendulum
 import pytest
 
-from nightshift.nights.bounds import end_of
+from nightshift.local_time import end_of
 from nightshift.nights.timetable import NightTimetable
 from nightshift.watch.airflow import NightRun, reason_of, scheduled_run_id
 from nightshift.watch.incident import IncidentKind

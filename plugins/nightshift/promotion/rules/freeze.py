@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from itertools import chain
 
 from nightshift.config.freezes import LONGEST, Freeze
-from nightshift.config.local_time import instant
+from nightshift.local_time import instant
 from nightshift.promotion.record import FreezeOverride
 
 Span = tuple[datetime, datetime]

@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from nightshift.nights.bounds import DAY, begin_of, end_of, last_night
+from nightshift.local_time import DAY, begin_of, end_of, last_night
 from nightshift.promotion.rules.night import lacking
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from itertools import count
 
 import pendulum
 
-from nightshift.config.local_time import instant
 from nightshift.config.stages import DeploymentWindow
+from nightshift.local_time import instant
 
 _WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 

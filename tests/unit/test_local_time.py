@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nightshift.fields import night_of
-from nightshift.nights.bounds import begin_of, end_of, last_night
+from nightshift.local_time import begin_of, end_of, last_night
 
 ZONES = sorted(available_timezones())
 HOUR = timedelta(hours=1)
