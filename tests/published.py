@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 
+from nightshift.lake.delta import table_schema
 from nightshift.lake.extract import Manifest
 from nightshift.lake.landing import Landing
+from nightshift.lake.published import Published
 from nightshift.lake.spec import Checks, PublishSpec, SchemaRules
 from nightshift.lake.store import Lake
-from nightshift.lake.tables import Published, publish, table_schema
+from nightshift.lake.tables import publish
 
 
 async def land(

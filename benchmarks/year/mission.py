@@ -329,7 +329,7 @@ def metadata_of(plan: Plan) -> Metadata:
 def take_care_of_all(plan: Plan) -> None:
     """Do what the weekly maintenance does for each source, with a retention of a quarter of a year."""
     from nightshift.config.reports import Maintenance
-    from nightshift.lake.incident_retention import delete_old_incidents
+    from nightshift.lake.maintenance import delete_old_incidents
     from nightshift.nights.maintenance import take_care
     from nightshift.nights.place import lake_of_this_deployment
 

@@ -50,7 +50,7 @@ def nothing_is_left(world: World, one: Carrier) -> Iterator[str]:
 
 def green_only_if_there(world: World, lake: Lake, one: Carrier) -> Iterator[str]:
     """A publish that is green has its night in the table; the manifest, the note of the commit and the rows agree."""
-    from nightshift.lake.tables import published_night
+    from nightshift.lake.delta import published_night
 
     ((state,),) = world.airflow.postgresql.rows(
         "SELECT state FROM task_instance WHERE dag_id = %s AND run_id = %s AND task_id = %s",

@@ -28,9 +28,9 @@ from include.standins.flexdeploy.planted import PORTAL_REPORTS
 from include.standins.flexnet import LOGIN, PASSWORD, FlexNetStandIn, FlexNetSwitches
 from include.standins.tokenflex import RateLimit, TokenFlexStandIn, TokenFlexSwitches
 from nightshift.flexnet.operators import FlexNetExtractOperator
+from nightshift.lake.delta import published_night
 from nightshift.lake.landing import Landing
 from nightshift.lake.store import Lake
-from nightshift.lake.tables import published_night
 from nightshift.nights.publish import PublishNightOperator
 from nightshift.promotion.record import PromotionOutcome
 from nightshift.tokenflex import tokens

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from nightshift.lake.bands import in_band
 from nightshift.lake.extract import CLAIMED_ROWS, ON_TWO_PAGES, Manifest
-from nightshift.lake.spec import Band, PublishSpec
+from nightshift.lake.spec import PublishSpec
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,8 @@ def judge(
     if wanted.not_empty:
         results.append(CheckResult("not_empty", counts.published > 0, f"{counts.published} rows to publish"))
     if wanted.band is not None:
-        results += [band(wanted.band, night, rows, history) for night, rows in sorted(counts.nights.items())]
+        nights = sorted(counts.nights.items())
+        results += [CheckResult("band", *in_band(wanted.band, night, rows, history)) for night, rows in nights]
     return results
 
 
@@ -169,11 +170,6 @@ def unique_key(key: Sequence[str], found: KeyFindings) -> CheckResult:
         )
     detail = "; ".join(wrong) or f"({', '.join(key)}) names one row; {found.identical} identical rows dropped"
     return CheckResult("unique_key", not wrong, detail)
-
-
-def band(rule: Band, night: str, rows: int, history: Mapping[str, int]) -> CheckResult:
-    """Compare the row count of a night with that of nights before it; no verdict on too short a history."""
-    return CheckResult("band", *in_band(rule, night, rows, history))
 
 
 def failed(results: Sequence[CheckResult]) -> str:

@@ -5,8 +5,9 @@ neither Arrow nor Delta.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from typing import Self
 
 import msgspec
 
@@ -27,6 +28,18 @@ class NightMark(msgspec.Struct, frozen=True, kw_only=True):
     rows: int
     version: int
     finished: str | None
+
+    @classmethod
+    def of(cls, night: str, number_of: Callable[[str], int | None]) -> Self | None:
+        """Return what the transactions of a night say; ``None`` where it was never published.
+
+        :param number_of: returns the number of a transaction, by its name
+        """
+        content, rows, version = (number_of(transaction(night, what)) for what in ("", "rows", "version"))
+        if content is None or rows is None or version is None:
+            return None
+        finished = number_of(transaction(night, "finished"))
+        return cls(content=content, rows=rows, version=version, finished=None if finished is None else iso_of(finished))
 
 
 class CommitNote(msgspec.Struct, frozen=True, kw_only=True):

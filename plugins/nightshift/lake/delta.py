@@ -31,7 +31,7 @@ from nightshift.lake.retention import made_with
 from nightshift.lake.snapshot import KIND, Snapshot, kind_of
 from nightshift.lake.spec import NIGHT, Column
 from nightshift.lake.store import Lake
-from nightshift.lake.transactions import LOG, transactions_of
+from nightshift.lake.transactions import entry_name, transactions_of
 from nightshift.lake.widening import OtherNights
 
 if TYPE_CHECKING:
@@ -221,7 +221,7 @@ class NightTable:
         return landed
 
     def _entry(self, version: int) -> bytes | None:
-        return objects.read(self.objects(), f"{LOG}/{version:020d}.json")
+        return objects.read(self.objects(), entry_name(version))
 
     def _keep_short(self, now: Snapshot) -> None:
         """Put what the log says so far into one file now and then, so that whoever opens the table reads few entries.

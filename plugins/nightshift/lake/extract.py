@@ -29,7 +29,7 @@ CLAIMED_ROWS = "vendor_rows_told"
 Format = Literal["json", "csv"]
 
 Count = Annotated[int, Field(ge=0)]
-Text = bytes
+Text = bytes  # as a type, in a model with a field of that name
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -102,7 +102,7 @@ class Manifest(Frozen):
     attempt: int = Field(ge=0)
     started: str
     finished: str
-    format: Literal["json", "csv"]
+    format: Format
     window: dict[str, Any] = Field(default_factory=dict)
     request: dict[str, Any] = Field(default_factory=dict)
     rows: Count

@@ -19,7 +19,8 @@ import msgspec
 
 from nightshift.lake import objects
 from nightshift.lake.commit_note import CommitNote
-from nightshift.lake.store import Lake, segment
+from nightshift.lake.store import Lake
+from nightshift.lake.transactions import entry_name, log_of
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
@@ -99,34 +100,31 @@ class TableLog:
 
     def __init__(self, lake: Lake, source: str, report: str, store: ObjectStore | None = None) -> None:
         self._store = lake.objects() if store is None else store
-        self._folder = f"tables/{segment(source, 'source')}/{segment(report, 'report')}/_delta_log"
+        self._log = log_of(source, report)
 
     async def mark(self, version: int) -> str | None:
         """Return the mark of the entry of a version; ``None`` where there is none."""
-        return await objects.amark(self._store, self._name(version))
+        return await objects.amark(self._store, entry_name(version, self._log))
 
     async def note(self, version: int) -> tuple[int, CommitNote | None] | None:
         """Return a version and what was recorded with it, if it is ours; ``None`` where the log has no such entry."""
-        text = await objects.aread(self._store, self._name(version))
+        text = await objects.aread(self._store, entry_name(version, self._log))
         return None if text is None else (version, CommitNote.of_commit(text))
 
     async def exists(self) -> bool:
         """Say whether there is a table: its first entry, or a checkpoint where that was cleaned up."""
-        marks = await asyncio.gather(self.mark(0), objects.amark(self._store, f"{self._folder}/_last_checkpoint"))
+        marks = await asyncio.gather(self.mark(0), objects.amark(self._store, f"{self._log}/_last_checkpoint"))
         return any(marks)
 
-    async def bears_out(self, history: TableHistory) -> bool:
-        """Say whether a history is that of the table as it is now. Two small requests."""
+    async def bears_out(self, history: TableHistory | None) -> bool:
+        """Say whether a history is that of the table as it is now. Two small requests.
+
+        :param history: ``None``: that there is no table
+        """
+        if history is None:
+            return not await self.exists()
         mark, after = await asyncio.gather(self.mark(history.version), self.mark(history.version + 1))
         return mark == history.proof and after is None
-
-    def is_at(self, history: TableHistory) -> bool:
-        """Say whether a history is that of the table as it is now; see :meth:`bears_out`. Blocks."""
-        is_it = objects.mark(self._store, self._name(history.version)) == history.proof
-        return is_it and objects.mark(self._store, self._name(history.version + 1)) is None
-
-    def _name(self, version: int) -> str:
-        return f"{self._folder}/{version:020d}.json"
 
 
 def history_of(

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Self
 
 from nightshift.lake import objects
-from nightshift.lake.csv_text import marked, unit_of
+from nightshift.lake.csv_text import RecordCounter, marked, unit_of
 from nightshift.lake.errors import Completed, Damaged, Incomplete, NoExtract, PageTaken
 from nightshift.lake.extract import Format, Manifest, PageEntry, VendorTotals, compressor, page_name
 from nightshift.lake.store import Lake, night_segment, segment
@@ -180,7 +180,7 @@ class ExtractFolder:
         :param charset: character set; a byte order mark at the start of the download overrules it
         :param part_bytes: size of a part as received, at which it ends with the next record
         """
-        from nightshift.lake.parts import PartStream, RecordCounter, landed_parts
+        from nightshift.lake.parts import PartStream, landed_parts
 
         if not resume:
             await self.begin_again()

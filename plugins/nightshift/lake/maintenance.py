@@ -1,4 +1,4 @@
-"""Care of a table and its landing: small files of a night become few, files that nothing needs are deleted.
+"""Care of a table, its landing and its incidents: small files of a night become few, files that nothing needs are deleted.
 
 All of it is safe beside a publish and may be killed at any moment: a commit is whole or not there, and what is deleted
 is what no version of the table within its retention has, or an extract that another one took the place of.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -22,6 +23,7 @@ from nightshift.fields import night_of
 from nightshift.lake import objects
 from nightshift.lake.commit_note import microseconds_of
 from nightshift.lake.delta import NightTable
+from nightshift.lake.errors import LakeError
 from nightshift.lake.extract import Manifest
 from nightshift.lake.landing import MANIFEST, Landing, landed_nights
 from nightshift.lake.retention import DELETED_FILES, MARGIN, hours_of, is_ours, removed_since, said
@@ -39,6 +41,8 @@ SHORTEST_RETENTION = timedelta(days=7)
 committed yet, must not lose them."""
 SHORTEST_SUPERSEDED = timedelta(days=2)
 """An extract that may still be worked on is younger: an attempt ends after hours, and the next one adds to it soon."""
+SHORTEST_INCIDENTS = timedelta(days=90)
+"""The watch still looks at incidents that are younger, and the board shows them."""
 SKEW = timedelta(hours=1)
 """The clock of the store and that of a worker are not further apart."""
 FILES_OF_A_NIGHT = 4
@@ -46,6 +50,7 @@ FILES_OF_A_NIGHT = 4
 TARGET_BYTES = 256 << 20
 ATTEMPTS = 5
 NEVER = datetime.min.replace(tzinfo=UTC)
+_INCIDENT = re.compile(r"(\d{4}-\d\d-\d\d)\.([^./]+)\.[^/]+")
 _ENTRY = re.compile(r"_delta_log/\d{20}\.json")
 _FILE = re.compile(rf"{NIGHT}=[^/]+/[^/]+\.parquet")
 Say = Callable[[str], object]
@@ -71,12 +76,12 @@ class Removed:
 
     :param objects: how many
     :param bytes: their size
-    :param extracts: of the landing, each ``<night>/<extract>``; or incidents
+    :param names: of extracts of the landing, each ``<night>/<extract>``, or of incidents
     """
 
     objects: int = 0
     bytes: int = 0
-    extracts: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -107,11 +112,11 @@ def compact(lake: Lake, source: str, report: str, say: Say = lambda text: None) 
     """
     table = NightTable(lake, source, report)
     now = table.snapshot()
-    many = _with_many_files(now) if now else {}
+    count = Counter(night for _, night in now.files() if night is not None) if now else {}
     done: list[str] = []
     given_up: list[str] = []
     before = after = 0
-    for night in many:
+    for night in sorted(night for night, files in count.items() if files >= FILES_OF_A_NIGHT):
         result = _compact_night(table, night, say)
         if result is None:
             given_up.append(night)
@@ -119,14 +124,6 @@ def compact(lake: Lake, source: str, report: str, say: Say = lambda text: None) 
             done.append(night)
             before, after = before + result[0], after + result[1]
     return Compacted(tuple(done), before, after, tuple(given_up))
-
-
-def _with_many_files(now: Snapshot) -> dict[str, int]:
-    count: dict[str, int] = {}
-    for _, night in now.files():
-        if night is not None:
-            count[night] = count.get(night, 0) + 1
-    return {night: files for night, files in sorted(count.items()) if files >= FILES_OF_A_NIGHT}
 
 
 def _compact_night(table: NightTable, night: str, say: Say) -> tuple[int, int] | None:
@@ -322,11 +319,45 @@ class _Night:
 
 
 def _read_manifest(landing: Landing, extract: _Extract) -> None:
-    from nightshift.lake.errors import LakeError
-
     if not any(name.endswith(f"/{MANIFEST}") for name in extract.objects):
         return
     try:
         extract.manifest = asyncio.run(landing.manifest(extract.name))
     except (LakeError, ValueError):
         extract.is_damaged = True
+
+
+def delete_old_incidents(lake: Lake, source: str, keep: timedelta, *, at: datetime, dry_run: bool = False) -> Removed:
+    """Delete the incidents of a source of which nothing has become known for ``keep``, and whose night is older. Blocks.
+
+    An incident is a folder whose name begins with its night and its source; it is told by its newest object how long ago
+    anything became known of it, and one that is worked on is younger than any retention. The newest revision goes last,
+    so that whoever reads meanwhile finds it, or nothing.
+
+    :param at: the present
+    :raises ValueError: a shorter time than :data:`SHORTEST_INCIDENTS`
+    """
+    if keep < SHORTEST_INCIDENTS:
+        raise ValueError(f"incidents are kept for {SHORTEST_INCIDENTS.days} days at least, not for {keep}")
+    import obstore
+
+    store = lake.objects("incidents")
+    before = (at - keep).date().isoformat()
+    found: dict[str, dict[str, int]] = {}
+    young: set[str] = set()
+    for batch in obstore.list(store):
+        for entry in batch:
+            name = entry["path"].partition("/")[0]
+            incident = _INCIDENT.fullmatch(name)
+            if incident is None or incident[2] != source or incident[1] >= before:
+                continue
+            found.setdefault(name, {})[entry["path"]] = entry["size"]
+            if entry["last_modified"] >= at - keep:
+                young.add(name)
+    old = {name: sizes for name, sizes in found.items() if name not in young}
+    if not dry_run:
+        for sizes in old.values():
+            newest = sorted(name for name in sizes if "/r" in name)[-1:]
+            objects.delete(store, [name for name in sizes if name not in newest])
+            objects.delete(store, newest)
+    return Removed(sum(map(len, old.values())), sum(sum(sizes.values()) for sizes in old.values()), tuple(sorted(old)))

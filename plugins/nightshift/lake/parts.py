@@ -15,8 +15,6 @@ from nightshift.lake.extract import PageEntry, compressor, page_name
 if TYPE_CHECKING:
     from nightshift.lake.landing import ExtractFolder
 
-__all__ = ["PartStream", "RecordCounter", "landed_parts"]
-
 log = logging.getLogger(__name__)
 
 BLOCK = 1 << 20

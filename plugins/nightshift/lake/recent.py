@@ -8,7 +8,7 @@ not tell beyond doubt, nobody is told from here: the table is opened.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -17,8 +17,7 @@ from nightshift.lake import objects
 from nightshift.lake.commit_note import CommitNote, NightMark, iso_of, transaction
 from nightshift.lake.published import PublishedNight, published_of
 from nightshift.lake.spec import NIGHT
-from nightshift.lake.store import segment
-from nightshift.lake.transactions import LOG, last_checkpoint, transactions_of
+from nightshift.lake.transactions import entry_name, last_checkpoint, log_of, transactions_of
 from nightshift.nesting import UNREADABLE
 
 if TYPE_CHECKING:
@@ -57,20 +56,21 @@ def recent_night(lake: Lake, source: str, report: str, night: str) -> PublishedN
 
     :raises ValueError: a name that is not safe as a part of a path
     """
-    log = f"tables/{segment(source, 'source')}/{segment(report, 'report')}/{LOG}"
+    log = log_of(source, report)
     store = lake.objects()
     try:
         for version in _newest(store, log):
-            entry = objects.read(store, f"{log}/{version:020d}.json")
+            entry = objects.read(store, entry_name(version, log))
             if entry is None:
                 return None
             numbers, files = transactions_of(entry), _of_night(entry, night)
-            if numbers.get(transaction(night, "version")) == version:
-                return _told(source, report, night, version, numbers, files, CommitNote.of_commit(entry))
+            mark = NightMark.of(night, numbers.get)
+            if mark is not None and mark.version == version:
+                return _told(source, report, night, mark, files, CommitNote.of_commit(entry))
             if files or transaction(night) in numbers:
                 # Somebody else has changed the night since.
                 return None
-    except (OSError, ValueError, KeyError, *UNREADABLE):
+    except (OSError, ValueError, *UNREADABLE):
         # The library reads more than is read here, and says what is wrong.
         return None
     return None
@@ -81,7 +81,7 @@ def _newest(store: ObjectStore, log: str) -> Sequence[int]:
     import obstore
 
     checkpoint = last_checkpoint(store, log)
-    after = f"{log}/{checkpoint.version:020d}.json" if checkpoint else f"{log}/"
+    after = entry_name(checkpoint.version, log) if checkpoint else f"{log}/"
     names = [entry["path"] for batch in obstore.list(store, prefix=log, offset=after) for entry in batch]
     versions = [int(found[1]) for name in names if (found := _ENTRY.fullmatch(name))]
     newest = max(versions, default=checkpoint.version if checkpoint else -1)
@@ -108,8 +108,7 @@ def _told(
     source: str,
     report: str,
     night: str,
-    version: int,
-    numbers: Mapping[str, int],
+    mark: NightMark,
     files: Sequence[_Action],
     note: CommitNote | None,
 ) -> PublishedNight | None:
@@ -118,12 +117,5 @@ def _told(
     rows = [_stats.decode(add.stats).numRecords if add.stats else None for add in adds]
     if any(one is None for one in rows) or any(add.deletionVector for add in adds):
         return None
-    finished = numbers.get(transaction(night, "finished"))
-    mark = NightMark(
-        content=numbers[transaction(night)],
-        rows=numbers[transaction(night, "rows")],
-        version=version,
-        finished=None if finished is None else iso_of(finished),
-    )
     written = iso_of(1000 * max(add.modificationTime for add in adds)) if adds else None
     return published_of(source, report, night, mark, note, sum(one or 0 for one in rows), written)

@@ -22,7 +22,7 @@ from nightshift.lake.staging import StagedFile
 from nightshift.lake.store import Lake
 from nightshift.lake.summary import ColumnSummary, Summary, summary_of
 from nightshift.lake.tables import Look, Publishing, Say, without_collector
-from nightshift.lake.widening import Retyped, retyped
+from nightshift.lake.widening import Retyped
 from nightshift.redaction import redact
 
 ROWS = 16_384
@@ -109,13 +109,11 @@ def rehearse(
         refuse_foreign(publishing.table.name, before)
     stored = stored_by(before.fields if before else ())
     with without_collector(), publishing.cast(before, stored) as cast:
-        there = {column.name: column.type for column in before.columns} if before else {}
         nights = tuple(
             _difference(night, before, [file for file in cast.files if file.night == night], cast.kept)
             for night in publishing.nights
         )
-        added = tuple(column.name for column in cast.columns if column.name not in there)
-        return Rehearsal(manifest.extract, nights, tuple(cast.checks), added, tuple(retyped(there, cast.columns)))
+        return Rehearsal(manifest.extract, nights, tuple(cast.checks), cast.added, tuple(cast.changes))
 
 
 def _difference(

@@ -18,7 +18,7 @@ from nightshift.lake.commit_note import CommitNote, NightMark, iso_of, transacti
 from nightshift.lake.errors import Damaged
 from nightshift.lake.published import PublishedNight, published_of
 from nightshift.lake.spec import NIGHT, Column, decimal_of
-from nightshift.lake.transactions import AT_ONCE, LOG, numbers_of
+from nightshift.lake.transactions import AT_ONCE, entry_name, numbers_of
 
 if TYPE_CHECKING:
     import deltalake
@@ -54,7 +54,7 @@ class Snapshot:
         self._store = store
         self._before = before.known_transactions if before is not None else None
         self.version: int = table.version()
-        self._mark = objects.mark(store, _entry_name(self.version))
+        self._mark = objects.mark(store, entry_name(self.version))
         self.fields: list[dict[str, Any]] = json.loads(table.schema().to_json())["fields"]
         self._may_have_vectors = DELETION_VECTORS in (table.protocol().reader_features or ())
         # Of hundreds of nights, the bounds of every column would be made objects for nothing.
@@ -88,7 +88,7 @@ class Snapshot:
             # Whoever opens it is told what is wrong.
             return None
         # Afterwards: a table that was made anew meanwhile has another entry there.
-        if objects.mark(self._store, _entry_name(self.version)) != self._mark:
+        if objects.mark(self._store, entry_name(self.version)) != self._mark:
             return None
         return None if version is not None and table.version() != version else Snapshot(table, self._store, self)
 
@@ -163,14 +163,7 @@ class Snapshot:
 
     def mark(self, night: str) -> NightMark | None:
         """Return what the transactions of a night say; ``None`` where it was never published."""
-        of = self._transaction
-        content, rows, version = (of(transaction(night, what)) for what in ("", "rows", "version"))
-        if content is None or rows is None or version is None:
-            return None
-        finished = of(transaction(night, "finished"))
-        return NightMark(
-            content=content, rows=rows, version=version, finished=None if finished is None else iso_of(finished)
-        )
+        return NightMark.of(night, self._transaction)
 
     def _transaction(self, name: str) -> int | None:
         if (known := self._transactions) is not None:
@@ -222,7 +215,7 @@ class Snapshot:
     def note(self, night: str) -> CommitNote | None:
         """Return what was recorded when this night was committed; ``None`` where the log does not go back that far."""
         mark = self.mark(night)
-        log = objects.read(self._store, _entry_name(mark.version)) if mark else None
+        log = objects.read(self._store, entry_name(mark.version)) if mark else None
         return None if log is None else CommitNote.of_commit(log)
 
     def published(self, source: str, report: str, night: str) -> PublishedNight | None:
@@ -235,10 +228,6 @@ class Snapshot:
         return published_of(
             source, report, night, mark, self.note(night), self.nights().get(night, 0), self.written(night)
         )
-
-
-def _entry_name(version: int) -> str:
-    return f"{LOG}/{version:020d}.json"
 
 
 def _path_in(paths: frozenset[str], uri: str) -> str:

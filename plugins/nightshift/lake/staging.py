@@ -154,7 +154,8 @@ class Stager:
         if self._night_column is None:
             yield next(iter(self._series)), batch
             return
-        days = days_of(batch.column(self._night_column), self._zone)
+        days = batch.column(self._night_column)
+        days = days if pa.types.is_date(days.type) else local_days(days, self._zone)
         kept = days.null_count
         self.undated += days.null_count
         for night in self._series:
@@ -225,13 +226,6 @@ class Stager:
         series.close()
         for staged in old:
             staged.file.close()
-
-
-def days_of(values: pa.Array, zone: str) -> pa.Array:
-    """Return the day of each value: of a time stamp, the day in ``zone``."""
-    if pa.types.is_date(values.type):
-        return values
-    return local_days(values, zone)
 
 
 def rows_by_night(files: Sequence[StagedFile], nights: Collection[str]) -> Mapping[str, int]:

@@ -7,7 +7,7 @@ is rounded, and a column of which one bound cannot be written has none.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import IO, Any
@@ -96,8 +96,3 @@ def _written(value: Any) -> Any:
         case date():
             return value.isoformat()
     return None
-
-
-def names_first(key: Iterable[str], night_column: str | None) -> tuple[str, ...]:
-    """Return the columns that readers look for most: the key's, and the one that says the night."""
-    return tuple(dict.fromkeys([*key, *([night_column] if night_column else [])]))

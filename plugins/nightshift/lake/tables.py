@@ -28,35 +28,20 @@ from nightshift.lake.delta import (
     Overtaken,
     Replacement,
     Sent,
-    night_rows,
-    published_night,
-    table_schema,
 )
-from nightshift.lake.errors import CastError, Contended, Damaged, SchemaDrift, Unsound
+from nightshift.lake.errors import Contended, Damaged, SchemaDrift, Unsound
 from nightshift.lake.extract import CHARSET, DATA_KEY, DELIMITER, QUOTE, Manifest
 from nightshift.lake.foreign import Stored, refuse_columns, refuse_foreign, stored_by
 from nightshift.lake.landing import Landing
 from nightshift.lake.pages import LandedPages
-from nightshift.lake.published import Published, PublishedNight
+from nightshift.lake.published import Published
 from nightshift.lake.snapshot import Snapshot
 from nightshift.lake.spec import NIGHT, Column, CsvSpec, PublishSpec
 from nightshift.lake.staging import StagedFile, Stager, rows_by_night
-from nightshift.lake.statistics import names_first, statistics_of
+from nightshift.lake.statistics import statistics_of
 from nightshift.lake.store import Lake
 from nightshift.lake.typed_rows import TypedRows
 from nightshift.lake.widening import OlderValues, OtherNights, Retyped, retyped
-
-__all__ = [
-    "CastError",
-    "Published",
-    "PublishedNight",
-    "SchemaDrift",
-    "Unsound",
-    "night_rows",
-    "publish",
-    "published_night",
-    "table_schema",
-]
 
 FORMAT = 2
 CASTS = 5
@@ -118,28 +103,6 @@ def publish(
 
 
 @dataclass(frozen=True)
-class _Staged:
-    """The rows of the nights: cast, checked, and their files in place but no part of the table.
-
-    :param counts: rows on their way
-    :param checks: the verdicts
-    :param columns: the columns, with types
-    :param added: those of them that the table does not have
-    :param changes: those of them that it has with another type
-    :param adds: the files
-    :param kept: nights of which the table has a newer extract
-    """
-
-    counts: Counts
-    checks: Sequence[CheckResult]
-    columns: Sequence[Column]
-    added: tuple[str, ...]
-    changes: Sequence[Retyped]
-    adds: Sequence[AddAction]
-    kept: Mapping[str, str]
-
-
-@dataclass(frozen=True)
 class Cast:
     """The rows of the nights: cast and checked, in files of this machine.
 
@@ -147,6 +110,8 @@ class Cast:
     :param counts: rows on their way
     :param checks: the verdicts, all of which hold
     :param columns: the columns, with types
+    :param added: those of them that the table does not have
+    :param changes: those of them that it has with another type
     :param kept: nights of which the table has a newer extract
     """
 
@@ -154,6 +119,8 @@ class Cast:
     counts: Counts
     checks: Sequence[CheckResult]
     columns: Sequence[Column]
+    added: tuple[str, ...]
+    changes: Sequence[Retyped]
     kept: Mapping[str, str]
 
 
@@ -228,15 +195,17 @@ class Publishing:
         if before is not None:
             refuse_foreign(self.table.name, before)
         stored = stored_by(before.fields if before else ())
-        staged = self._staged(before, stored)
-        kept, commit = self._replace(staged, stored, before)
+        with self.cast(before, stored) as cast:
+            adds = self._upload([file for file in cast.files if file.night not in cast.kept])
+            self.say(f"{len(adds)} files are in place, not yet part of the table")
+        kept, commit = self._replace(cast, adds, stored, before)
         now = commit.now if commit else self.table.snapshot()
         if now is None:
             raise Contended(
                 f"{self.table.name}: the table is gone. Nothing was committed; clear this task to make it anew."
             )
         if commit:
-            self._log_replaced(now, staged, [night for night in self.nights if night not in kept])
+            self._log_replaced(now, cast.added, [night for night in self.nights if night not in kept])
         self._log_kept(kept)
         overruled = commit.overruled if commit else {}
         for night, finished in overruled.items():
@@ -246,23 +215,15 @@ class Publishing:
             )
         return self._published(
             now,
-            duplicates=staged.counts.duplicates,
-            outside=staged.counts.outside,
-            added=staged.added if commit else (),
-            checks=tuple(staged.checks),
+            duplicates=cast.counts.duplicates,
+            outside=cast.counts.outside,
+            added=cast.added if commit else (),
+            checks=tuple(cast.checks),
             already=commit is None,
             kept=kept,
             overruled=overruled,
-            widened={change.column: (change.before, change.now) for change in staged.changes} if commit else {},
+            widened={change.column: (change.before, change.now) for change in cast.changes} if commit else {},
         )
-
-    def _staged(self, before: Snapshot | None, stored: Mapping[str, Stored]) -> _Staged:
-        there = {column.name: column.type for column in before.columns} if before else {}
-        with self.cast(before, stored) as cast:
-            adds = self._upload([file for file in cast.files if file.night not in cast.kept])
-            self.say(f"{len(adds)} files are in place, not yet part of the table")
-        added = tuple(column.name for column in cast.columns if column.name not in there)
-        return _Staged(cast.counts, cast.checks, cast.columns, added, retyped(there, cast.columns), adds, cast.kept)
 
     @contextmanager
     def cast(self, before: Snapshot | None, stored: Mapping[str, Stored]) -> Iterator[Cast]:
@@ -278,34 +239,38 @@ class Publishing:
             refuse_columns(self.table.name, before.fields if before else (), rows.columns)
             files, checks, counts = self._checked(stager, before)
             kept = before.newer(self.nights, self.finished) if before and not self.force else {}
-            yield Cast(files, counts, checks, rows.columns, kept)
+            there = {column.name: column.type for column in before.columns} if before else {}
+            added = tuple(column.name for column in rows.columns if column.name not in there)
+            yield Cast(files, counts, checks, rows.columns, added, retyped(there, rows.columns), kept)
 
     def _replace(
-        self, staged: _Staged, stored: Mapping[str, Stored], before: Snapshot | None = None
+        self, cast: Cast, adds: Sequence[AddAction], stored: Mapping[str, Stored], before: Snapshot | None
     ) -> tuple[Mapping[str, str], Commit | None]:
         """Commit the nights of which the table has no newer extract; return those that stay, and the commit if there
         is one.
+
+        :param adds: their files, in place but no part of the table
         """
-        kept, adds, others, sent = staged.kept, staged.adds, None, Sent()
-        if staged.changes:
-            others = OtherNights(self.table.objects(), self.table.name, staged.changes, self.spec.timezone)
-            self.say(f"The other nights are rewritten, for the type changes of {', '.join(map(str, staged.changes))}")
-        while nights := {night: rows for night, rows in staged.counts.nights.items() if night not in kept}:
+        kept, others, sent = cast.kept, None, Sent()
+        if cast.changes:
+            others = OtherNights(self.table.objects(), self.table.name, cast.changes, self.spec.timezone)
+            self.say(f"The other nights are rewritten, for the type changes of {', '.join(map(str, cast.changes))}")
+        while nights := {night: rows for night, rows in cast.counts.nights.items() if night not in kept}:
             note = CommitNote(
                 content=f"{self.content:016x}",
                 extract=self.manifest.extract,
                 nights=nights,
-                duplicates=staged.counts.duplicates,
-                outside=staged.counts.outside,
-                checks=tuple((check.name, check.ok, check.detail) for check in staged.checks),
-                widened=tuple((change.column, change.before, change.now) for change in staged.changes),
+                duplicates=cast.counts.duplicates,
+                outside=cast.counts.outside,
+                checks=tuple((check.name, check.ok, check.detail) for check in cast.checks),
+                widened=tuple((change.column, change.before, change.now) for change in cast.changes),
                 night=self.manifest.night,
                 finished="" if self.finished is None else iso_of(self.finished),
                 seconds=seconds_between(self.manifest.started, self.manifest.finished),
-                added=staged.added,
+                added=cast.added,
             )
             what = Replacement(
-                self.content, nights, adds, staged.columns, self.finished, note, self.force, others, stored
+                self.content, nights, adds, cast.columns, self.finished, note, self.force, others, stored
             )
             try:
                 return kept, self.table.replace(what, sent, before)
@@ -335,11 +300,11 @@ class Publishing:
             **more,
         )
 
-    def _log_replaced(self, now: Snapshot, staged: _Staged, nights: Sequence[str]) -> None:
+    def _log_replaced(self, now: Snapshot, added: Sequence[str], nights: Sequence[str]) -> None:
         here = now.nights()
         rows = sum(here.get(night, 0) for night in nights)
         self.say(f"Version {now.version} of {self.table.name} has {rows} rows in {', '.join(nights)}")
-        if names := [name for name in staged.added if re.search(r"[ ,;{}()\n\t=]", name)]:
+        if names := [name for name in added if re.search(r"[ ,;{}()\n\t=]", name)]:
             self.say(
                 f"Spark and Databricks do not read columns with such names without column mapping: {names}; other "
                 "engines do"
@@ -376,7 +341,7 @@ class Publishing:
 
     def _upload(self, files: Sequence[StagedFile]) -> list[AddAction]:
         attempt, adds = secrets.token_hex(4), []
-        first = names_first(self.spec.key, self.spec.night_column)
+        first = [*self.spec.key, *filter(None, [self.spec.night_column])]
         for number, staged in enumerate(files, 1):
             if not staged.rows:
                 continue

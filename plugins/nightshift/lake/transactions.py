@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from nightshift.lake import objects
+from nightshift.lake.store import segment
 from nightshift.nesting import UNREADABLE
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
 LOG = "_delta_log"
+"""The log, in a table's folder."""
 AT_ONCE = 8
 LONGEST_TAIL = 500
 """Log entries that are read here, at most: without a checkpoint for as long, something is amiss."""
@@ -38,6 +40,22 @@ class _Transaction(msgspec.Struct):
 
 
 _transaction = msgspec.json.Decoder(_Transaction)
+
+
+def log_of(source: str, report: str) -> str:
+    """Return where the log of a report's table is, under the lake.
+
+    :raises ValueError: a name that is not safe as a part of a path
+    """
+    return f"tables/{segment(source, 'source')}/{segment(report, 'report')}/{LOG}"
+
+
+def entry_name(version: int, log: str = LOG) -> str:
+    """Return the name of a version's log entry.
+
+    :param log: where the log is, as the store calls it
+    """
+    return f"{log}/{version:020d}.json"
 
 
 def transactions_at(store: ObjectStore, version: int) -> dict[str, int] | None:
@@ -72,7 +90,7 @@ def transactions_of(entry: bytes) -> dict[str, int]:
 def last_checkpoint(store: ObjectStore, log: str = LOG) -> LastCheckpoint | None:
     """Return the hint where the newest checkpoint is; ``None`` where there is none. Blocks.
 
-    :param log: the folder of the log, as the store calls it
+    :param log: where the log is, as the store calls it
     """
     text = objects.read(store, f"{log}/_last_checkpoint")
     return None if text is None else msgspec.json.decode(text, type=LastCheckpoint)
@@ -96,7 +114,7 @@ def _entries(store: ObjectStore, versions: Sequence[int]) -> list[bytes] | None:
     if len(versions) > LONGEST_TAIL:
         return None
     with ThreadPoolExecutor(AT_ONCE) as readers:
-        found = list(readers.map(lambda version: objects.read(store, f"{LOG}/{version:020d}.json"), versions))
+        found = list(readers.map(lambda version: objects.read(store, entry_name(version)), versions))
     return None if any(entry is None for entry in found) else [entry for entry in found if entry is not None]
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from types import MappingProxyType
-from typing import Protocol
 
 import msgspec
 import pyarrow as pa
@@ -21,17 +20,8 @@ from nightshift.lake.json_pages import JsonPages, NewColumns
 from nightshift.lake.pages import LandedPages
 from nightshift.lake.spec import NIGHT, Column, PublishSpec, table_name
 from nightshift.lake.staging import Stager
-from nightshift.lake.survey import Digits, Survey
-
-
-class Older(Protocol):
-    """What the other nights of the table have in a column, by its name in the table."""
-
-    def digits(self, column: str) -> Digits | None:
-        """Return what its numbers need; ``None`` where it has none."""
-
-    def had(self, column: str) -> bool:
-        """Say whether the last of the nights has a value."""
+from nightshift.lake.survey import Survey
+from nightshift.lake.widening import OlderValues
 
 
 class TypedRows:
@@ -52,7 +42,7 @@ class TypedRows:
         manifest: Manifest,
         spec: PublishSpec,
         table: Sequence[Column] | None,
-        older: Older | None = None,
+        older: OlderValues | None = None,
         stored: Mapping[str, Stored] = MappingProxyType({}),
     ) -> None:
         self.columns: list[Column] = []

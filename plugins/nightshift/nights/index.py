@@ -119,7 +119,7 @@ class NightIndex:
             history = await self._history(store, listing.marks, one)
             failures = await self._failures_of(store, listing, one, nights)
             table = TableLog(self.lake, source, report, store)
-            if await (table.bears_out(history) if history else _is_missing(table)):
+            if await table.bears_out(history):
                 return ReportNights(source, report, history, failures)
             made = self._underway.get(one)
             if made is None or made.done():
@@ -231,7 +231,9 @@ def is_unpublished(lake: Lake, source: str, report: str, night: str) -> bool:
         return False
     store = lake.objects()
     history = _decoded(objects.read(store, _name_of(source, report)), (source, report))
-    return history is not None and night not in history.nights and TableLog(lake, source, report, store).is_at(history)
+    if history is None or night in history.nights:
+        return False
+    return asyncio.run(TableLog(lake, source, report, store).bears_out(history))
 
 
 async def stale_reports(lake: Lake, sources: Mapping[str, Collection[str]]) -> list[str]:
@@ -243,7 +245,7 @@ async def stale_reports(lake: Lake, sources: Mapping[str, Collection[str]]) -> l
     found = []
     for source, report in ((source, report) for source, reports in sources.items() for report in reports):
         history, table = await _read_one(store, (source, report)), TableLog(lake, source, report, store)
-        if not await (table.bears_out(history) if history else _is_missing(table)):
+        if not await table.bears_out(history):
             found.append(f"{source}/{report}")
     return found
 
@@ -262,10 +264,6 @@ def _update(
 
 async def _read_one(store: ObjectStore, one: _Report) -> TableHistory | None:
     return _decoded(await objects.aread(store, _name_of(*one)), one)
-
-
-async def _is_missing(table: TableLog) -> bool:
-    return not await table.exists()
 
 
 async def _listed(store: ObjectStore) -> _Listing:

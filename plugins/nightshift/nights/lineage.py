@@ -82,6 +82,6 @@ class PublishLineage:
         return OperatorLineage(inputs=[landed], outputs=[table])
 
     def _columns(self) -> list[Any]:
-        from nightshift.lake.tables import table_schema
+        from nightshift.lake.delta import table_schema
 
         return table_schema(self.lake, self.manifest.source, self.manifest.report) or []

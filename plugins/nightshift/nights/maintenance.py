@@ -92,11 +92,11 @@ class MaintenanceOperator(BaseOperator):
     def _incidents(self, lake: Lake, keep: timedelta | None, *, dry_run: bool) -> None:
         if keep is None:
             return
-        from nightshift.lake.incident_retention import delete_old_incidents
+        from nightshift.lake.maintenance import delete_old_incidents
 
         gone = delete_old_incidents(lake, self.source, keep, at=datetime.now(UTC), dry_run=dry_run)
         would = "would be " if dry_run else ""
-        self.log.info("%s: %d incidents, %d bytes, %sdeleted", self.source, len(gone.extracts), gone.bytes, would)
+        self.log.info("%s: %d incidents, %d bytes, %sdeleted", self.source, len(gone.names), gone.bytes, would)
 
 
 def take_care(
@@ -122,13 +122,13 @@ def take_care(
     say(f"{name}: {tidied.objects} objects of the landing, {tidied.bytes} bytes, {would}deleted")
     if not (dry_run or compacted.nights or compacted.given_up or removed.objects or tidied.objects):
         say(f"{name}: nothing was to be done")
-    for extract in tidied.extracts:
+    for extract in tidied.names:
         say(f"{name}: extract {extract} {would}deleted")
     return {
         "compacted": {"nights": list(compacted.nights), "files": [compacted.files_before, compacted.files_now]},
         "left": list(compacted.given_up),
         "table": {"files": removed.objects, "bytes": removed.bytes},
-        "landing": {"objects": tidied.objects, "bytes": tidied.bytes, "extracts": list(tidied.extracts)},
+        "landing": {"objects": tidied.objects, "bytes": tidied.bytes, "extracts": list(tidied.names)},
     }
 
 

@@ -102,7 +102,7 @@ class WatchSchemaOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Compare; return what was added."""
-        from nightshift.lake.tables import table_schema
+        from nightshift.lake.delta import table_schema
 
         landing, manifest = _landed(self.extract)
         table, spec = table_schema(landing.lake, landing.source, landing.report), PublishSpec.model_validate(self.spec)

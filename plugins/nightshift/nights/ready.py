@@ -105,7 +105,7 @@ def published_report(lake: Lake, report: str, night: str, *, is_likely: bool = T
     source, _, name = report.partition("/")
     if not is_likely and is_unpublished(lake, source, name, night):
         return None
-    from nightshift.lake.tables import published_night
+    from nightshift.lake.delta import published_night
 
     return published_night(lake, source, name, night)
 

@@ -28,7 +28,7 @@ def seen(lake: Lake, reports: Sequence[str], night: str | None) -> list[ReportSe
 
 
 def _seen(lake: Lake, name: str, night: str | None) -> ReportSeen:
-    from nightshift.lake.tables import night_rows
+    from nightshift.lake.delta import night_rows
 
     if night is not None:
         found = published_report(lake, name, night)

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
+from nightshift.lake.delta import night_rows
 from nightshift.lake.store import Lake
-from nightshift.lake.tables import night_rows, publish
+from nightshift.lake.tables import publish
 from tests.crash.lake.workers import SPEC, publish_all, publish_until
 from tests.crash.workers import LONG, PROCESSES, killed, start
 from tests.unit.lake.conftest import NIGHT, land_night, read_table

@@ -225,10 +225,9 @@ def _publish(log: Log, extract: Extract) -> Callable[[], Any]:
     def work() -> Any:
         table = _Table(log)
         counts = SimpleNamespace(nights=extract.rows, duplicates=0, outside=0)
-        staged = SimpleNamespace(
-            counts=counts, checks=(), columns=COLUMNS, added=(), changes=(), adds=extract.adds, kept={}
-        )
-        kept, commit = Publishing._replace(extract.publishing(table, log), staged, {})  # type: ignore[arg-type]
+        cast: Any = SimpleNamespace(counts=counts, checks=(), columns=COLUMNS, added=(), changes=(), kept={})
+        publishing: Any = extract.publishing(table, log)
+        kept, commit = Publishing._replace(publishing, cast, extract.adds, {}, None)
         if commit is not None:
             log.reported.append((extract, kept, commit))
         return kept, commit

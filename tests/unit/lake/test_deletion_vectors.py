@@ -15,14 +15,14 @@ import obstore
 import pytest
 from deltalake import QueryBuilder
 
-from nightshift.lake.delta import NightTable
+from nightshift.lake.delta import NightTable, night_rows, published_night
 from nightshift.lake.errors import Damaged, SchemaDrift
 from nightshift.lake.history import history_of
 from nightshift.lake.maintenance import LandingRules, Removed, compact, tidy_landing, vacuum
 from nightshift.lake.snapshot import Snapshot
 from nightshift.lake.spec import PublishSpec
 from nightshift.lake.store import Lake
-from nightshift.lake.tables import night_rows, publish, published_night
+from nightshift.lake.tables import publish
 from tests.published import land, publish_night
 from tests.unit.lake.test_maintenance import age, scatter
 
@@ -160,7 +160,7 @@ def test_the_landing_of_such_a_night_stays(lake: Lake, tmp_path: Path) -> None:
     for file in (tmp_path / "raw").rglob("*.*"):
         os.utime(file, ((at - 9 * DAY).timestamp(),) * 2)
     gone = tidy_landing(lake, "flexnet", "entitlement", LandingRules(nights=7 * DAY), at=at)
-    assert gone.extracts == (f"{OTHER}/first",)
+    assert gone.names == (f"{OTHER}/first",)
 
 
 @pytest.fixture

@@ -10,9 +10,10 @@ import pytest
 from nightshift.lake.csv_pages import CsvTexts
 from nightshift.lake.csv_text import RecordCounter
 from nightshift.lake.errors import SchemaDrift, UnreadablePage
+from nightshift.lake.published import Published
 from nightshift.lake.spec import CsvSpec, PublishSpec
 from nightshift.lake.store import Lake
-from nightshift.lake.tables import Published, publish
+from nightshift.lake.tables import publish
 from tests.unit.lake.conftest import land_night, read_table
 
 GOOD = b"id,name\n1,Acme\n2,Globex\n"

@@ -167,10 +167,10 @@ def test_the_extract_that_the_table_has_and_the_newest_one_stay_whatever_their_a
     """By their names: ``finished`` is later, the longer the name is."""
     shelf.put("old", days=90)
     shelf.put("newest-1", days=80)
-    assert shelf.tidy(dry_run=True).extracts == (f"{NIGHT}/old",)
+    assert shelf.tidy(dry_run=True).names == (f"{NIGHT}/old",)
     assert shelf.there() == {"old", "first", "newest-1"}
     removed = shelf.tidy()
-    assert (removed.objects, removed.extracts) == (2, (f"{NIGHT}/old",))
+    assert (removed.objects, removed.names) == (2, (f"{NIGHT}/old",))
     assert removed.bytes > 0
     assert shelf.there() == {"first", "newest-1"}
     assert asyncio.run(Landing(shelf.lake, "flexnet", "entitlement", NIGHT).latest()) is not None
@@ -193,14 +193,14 @@ def test_what_is_young_is_damaged_or_is_all_there_is_stays(shelf: Shelf) -> None
 
 def test_what_a_kill_has_left_of_an_extract_goes_the_next_time(shelf: Shelf) -> None:
     shelf.put("old", days=90, complete=False)
-    assert shelf.tidy().extracts == (f"{NIGHT}/old",)
+    assert shelf.tidy().names == (f"{NIGHT}/old",)
     assert shelf.there() == {"first"}
 
 
 @pytest.mark.parametrize(("days", "gone"), [(400, False), (100, True)])
 def test_a_night_goes_only_when_it_is_old_and_the_table_has_it(shelf: Shelf, days: int, gone: bool) -> None:
     rules = LandingRules(superseded=30 * DAY, nights=days * DAY)
-    assert bool(shelf.tidy(rules).extracts) is gone
+    assert bool(shelf.tidy(rules).names) is gone
     assert (shelf.there() == set()) is gone
 
 
@@ -215,14 +215,14 @@ def test_a_newer_extract_that_was_never_published_stays_and_the_published_one_go
 ) -> None:
     shelf.put("old", days=99)
     shelf.put("newest-1", days=80)
-    assert set(shelf.tidy(old_night).extracts) == {f"{NIGHT}/first", f"{NIGHT}/old"}
+    assert set(shelf.tidy(old_night).names) == {f"{NIGHT}/first", f"{NIGHT}/old"}
     assert shelf.there() == {"newest-1"}
 
 
 def test_an_extract_that_may_be_at_work_stays_whatever_the_rules_say(shelf: Shelf, old_night: LandingRules) -> None:
     shelf.put("half", days=1, complete=False)
     shelf.put("old", days=1.9)
-    assert shelf.tidy(old_night).extracts == (f"{NIGHT}/first",)
+    assert shelf.tidy(old_night).names == (f"{NIGHT}/first",)
     assert shelf.there() == {"half", "old"}
 
 
@@ -235,7 +235,7 @@ def test_one_that_was_worked_on_after_the_published_one_and_never_completed_is_n
     for path in (shelf.folder / "before").iterdir():
         at = datetime.fromisoformat(f"{NIGHT}T23:00:00+00:00").timestamp()
         os.utime(path, (at, at))
-    assert set(shelf.tidy(old_night).extracts) == {f"{NIGHT}/before", f"{NIGHT}/first"}
+    assert set(shelf.tidy(old_night).names) == {f"{NIGHT}/before", f"{NIGHT}/first"}
     assert shelf.there() == {"after"}
 
 
@@ -243,7 +243,7 @@ def test_what_a_kill_has_left_of_the_published_extract_goes_the_next_time(
     shelf: Shelf, old_night: LandingRules
 ) -> None:
     (shelf.folder / "first/manifest.json").unlink()
-    assert shelf.tidy(old_night).extracts == (f"{NIGHT}/first",)
+    assert shelf.tidy(old_night).names == (f"{NIGHT}/first",)
 
 
 def test_without_its_log_entry_a_night_is_told_by_its_time(shelf: Shelf, old_night: LandingRules, table: Path) -> None:
@@ -255,7 +255,7 @@ def test_without_its_log_entry_a_night_is_told_by_its_time(shelf: Shelf, old_nig
     assert shelf.tidy(old_night) == Removed()
     for path in (shelf.folder / "other").iterdir():
         path.unlink()
-    assert shelf.tidy(old_night).extracts == (f"{NIGHT}/first",)
+    assert shelf.tidy(old_night).names == (f"{NIGHT}/first",)
 
 
 def test_an_old_night_whose_file_is_gone_from_the_table_stays(

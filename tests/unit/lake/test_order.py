@@ -11,11 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nightshift.lake.delta import NightTable
+from nightshift.lake.delta import NightTable, published_night
 from nightshift.lake.extract import Manifest
+from nightshift.lake.published import Published
 from nightshift.lake.spec import PublishSpec
 from nightshift.lake.store import Lake
-from nightshift.lake.tables import Published, publish, published_night
+from nightshift.lake.tables import publish
 from tests.unit.lake.conftest import NIGHT, land_night, read_table
 
 EARLIER, EARLIEST = "2026-11-20", "2026-11-19"

@@ -5,9 +5,10 @@ from pathlib import Path
 
 from deltalake import DeltaTable
 
+from nightshift.lake.delta import published_night
 from nightshift.lake.spec import PublishSpec
 from nightshift.lake.store import Lake
-from nightshift.lake.tables import publish, published_night
+from nightshift.lake.tables import publish
 from tests.unit.lake.conftest import NIGHT, land_night
 
 KEYED = PublishSpec(key=("id",))

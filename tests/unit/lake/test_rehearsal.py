@@ -14,10 +14,11 @@ from nightshift.lake.delta import NightTable
 from nightshift.lake.errors import Unsound
 from nightshift.lake.extract import Manifest
 from nightshift.lake.landing import Landing
+from nightshift.lake.published import Published
 from nightshift.lake.rehearsal import Rehearsal, rehearse
 from nightshift.lake.spec import Checks, PublishSpec, SchemaRules
 from nightshift.lake.store import Lake
-from nightshift.lake.tables import Published, publish
+from nightshift.lake.tables import publish
 
 NIGHT = "2026-11-20"
 SPEC = PublishSpec(key=("id",), checks=Checks(not_empty=True))

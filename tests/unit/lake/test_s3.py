@@ -9,10 +9,11 @@ from collections.abc import Iterator
 import pytest
 from moto.server import ThreadedMotoServer
 
+from nightshift.lake.delta import night_rows
 from nightshift.lake.errors import Completed, PageTaken
 from nightshift.lake.landing import Landing
 from nightshift.lake.store import Lake
-from nightshift.lake.tables import night_rows, publish
+from nightshift.lake.tables import publish
 from tests.crash.lake.test_races import ROWS, together
 from tests.crash.lake.workers import SPEC
 from tests.unit.lake.conftest import NIGHT, land_night, read_table

@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 
 from nightshift.lake import staging
+from nightshift.lake.delta import night_rows, table_schema
 from nightshift.lake.errors import CastError, Damaged, SchemaDrift, Unsound
+from nightshift.lake.published import Published
 from nightshift.lake.spec import Band, Checks, Column, CsvSpec, PublishSpec
 from nightshift.lake.store import Lake
-from nightshift.lake.tables import Published, night_rows, publish, table_schema
+from nightshift.lake.tables import publish
 from tests.unit.lake.conftest import NIGHT, json_page, land_night, read_table
 
 KEYED = PublishSpec(key=("id",))

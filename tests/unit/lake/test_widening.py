@@ -11,10 +11,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
+from nightshift.lake.delta import table_schema
 from nightshift.lake.errors import CastError, SchemaDrift
+from nightshift.lake.published import Published
 from nightshift.lake.spec import PublishSpec
 from nightshift.lake.store import Lake
-from nightshift.lake.tables import Published, publish, table_schema
+from nightshift.lake.tables import publish
 from tests.unit.lake.conftest import NIGHT, land_night, read_table
 
 LATER = "2026-11-22"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -208,22 +209,27 @@ def lately(days: int) -> str:
     return (datetime.now(UTC).date() - timedelta(days=days)).isoformat()
 
 
+async def unpublished(lake: Lake, day: str) -> bool:
+    return await asyncio.to_thread(is_unpublished, lake, "flexnet", "entitlement", day)
+
+
 async def test_that_a_night_is_not_there_is_proved_by_the_index_only_while_the_table_bears_it_out(lake: Lake) -> None:
-    assert not is_unpublished(lake, "flexnet", "entitlement", lately(1)), "there is no index"
+    assert not await unpublished(lake, lately(1)), "there is no index"
     await published(lake, lately(3), 3)
     await published(lake, lately(2), 0, checks={"not_empty": False})
-    assert is_unpublished(lake, "flexnet", "entitlement", lately(1))
-    assert not is_unpublished(lake, "flexnet", "entitlement", lately(2)), "it is there, without a row"
-    assert not is_unpublished(lake, "flexnet", "entitlement", lately(40)), "of so long ago nothing is proved"
+    assert await unpublished(lake, lately(1))
+    assert not await unpublished(lake, lately(2)), "it is there, without a row"
+    assert not await unpublished(lake, lately(40)), "of so long ago nothing is proved"
     await published(lake, lately(1), 3, index=False)
-    assert not is_unpublished(lake, "flexnet", "entitlement", lately(1)), "the table has changed since"
-    assert not is_unpublished(lake, "flexnet", "entitlement", lately(0)), "nothing else is believed of it either"
+    assert not await unpublished(lake, lately(1)), "the table has changed since"
+    assert not await unpublished(lake, lately(0)), "nothing else is believed of it either"
     kept(lake).write_bytes(b"{}")
-    assert not is_unpublished(lake, "flexnet", "entitlement", lately(0))
+    assert not await unpublished(lake, lately(0))
 
 
 async def test_whether_a_night_is_published_is_asked_of_the_table_where_the_index_proves_nothing(lake: Lake) -> None:
     await published(lake, lately(2), 3)
     await published(lake, lately(1), 3, index=False)
-    assert published_report(lake, "flexnet/entitlement", lately(1), is_likely=False) is not None
-    assert published_report(lake, "flexnet/entitlement", lately(0), is_likely=False) is None
+    look = partial(published_report, lake, is_likely=False)
+    assert await asyncio.to_thread(look, "flexnet/entitlement", lately(1)) is not None
+    assert await asyncio.to_thread(look, "flexnet/entitlement", lately(0)) is None

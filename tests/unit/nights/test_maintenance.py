@@ -94,7 +94,7 @@ def test_incidents_that_cannot_be_cared_for_keep_no_report_from_it_and_are_told(
     def away(*_: object, **__: object) -> None:
         raise OSError("the store is away")
 
-    monkeypatch.setattr("nightshift.lake.incident_retention.delete_old_incidents", away)
+    monkeypatch.setattr("nightshift.lake.maintenance.delete_old_incidents", away)
     done = run("entitlement")
     assert done.state == "failed"
     assert "0 of 1 reports and the incidents of flexnet" in str(done.error)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from nightshift.lake.incident_retention import delete_old_incidents
+from nightshift.lake.maintenance import delete_old_incidents
 from nightshift.lake.store import Lake
 
 DAY = timedelta(days=1)
@@ -47,8 +47,8 @@ def test_those_go_of_which_nothing_was_known_for_long(tmp_path: Path, folder: Pa
     gone = delete_old_incidents(lake, "flexnet", YEAR, at=NOW)
     assert gone == told
     assert (gone.objects, gone.bytes) == (6, 12)
-    assert gone.extracts == (f"{OLD}.flexnet.absent.again-2", f"{OLD}.flexnet.entitlement.absent")
-    assert set(kept) - set(left(folder)) == set(gone.extracts)
+    assert gone.names == (f"{OLD}.flexnet.absent.again-2", f"{OLD}.flexnet.entitlement.absent")
+    assert set(kept) - set(left(folder)) == set(gone.names)
     assert delete_old_incidents(lake, "flexnet", YEAR, at=NOW).objects == 0
 
 
