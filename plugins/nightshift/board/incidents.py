@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 
 from nightshift.board.models import BoardPart, IncidentLine, IncidentsAnswer, Link, Trouble
 from nightshift.settings import REPORTS
-from nightshift.watch.incidents import FOLDER, Incident, Incidents, restored
+from nightshift.watch.incident import Incident
+from nightshift.watch.incidents import FOLDER, Incidents, mean_time_to_restore
 from nightshift.watch.memory import Memory
 from nightshift.watch.words import title_of
 
@@ -35,7 +36,7 @@ async def incidents(
     return IncidentsAnswer(
         now=now,
         incidents=tuple(_line(one, sees_application) for one in mine),
-        mean_seconds_to_restore=restored(mine).mean,
+        mean_seconds_to_restore=mean_time_to_restore(mine),
         watched=last.at if last else None,
         troubles=tuple(
             Trouble(part=BoardPart.INCIDENTS, of=of, text=why)

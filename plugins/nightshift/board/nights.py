@@ -14,7 +14,7 @@ from nightshift.board.configured import Configured, dag_of
 from nightshift.board.models import BoardPart, CellNote, CellState, NightsGrid, ReportRow, Trouble
 from nightshift.board.runs import ACTIVE, FAILED, RunSeen, runs_of_nights
 from nightshift.fields import night_of
-from nightshift.lake.commit_note import microseconds_of
+from nightshift.lake.commit_note import moment_of
 from nightshift.local_time import end_of, last_night
 from nightshift.nights.cells import GOOD, Cell, ReportNights
 
@@ -174,7 +174,7 @@ class Promise:
 @lru_cache(maxsize=8192)
 def moment(text: str | None) -> datetime | None:
     """Return an ISO 8601 moment of the lake; ``None`` where it is none."""
-    return datetime.fromisoformat(text) if text and microseconds_of(text) is not None else None
+    return moment_of(text or "")
 
 
 def note_of(

@@ -92,6 +92,13 @@ class Document:
         """The names of all sections, in the order of the file."""
         return sorted({*self.values, *self.mistakes}, key=lambda name: self.lines.get((name,), 0))
 
+    def where(self, at: Location) -> str:
+        """Return a place as it is told, ``file:line: field``; one that the file does not have is in the line of what is
+        around it.
+        """
+        line = next((self.lines[at[:n]] for n in range(len(at), 0, -1) if at[:n] in self.lines), 1)
+        return f"{self.path}:{line}: {dotted(at)}"
+
     def value(self, name: str) -> Any:
         """Return the value of a section.
 

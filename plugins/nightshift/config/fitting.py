@@ -11,7 +11,7 @@ from typing import Any, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, RootModel, ValidationError
 
-from nightshift.config.document import ConfigError, Document, Location, dotted
+from nightshift.config.document import ConfigError, Document, Location
 from nightshift.config.scalars import Plain, with_whole_numbers
 from nightshift.fields import nearest
 
@@ -30,19 +30,17 @@ def fit(document: Document, name: str, model: type[Model], context: Any = None) 
     :param context: what the validators of the model are given as Pydantic's validation context
     :raises ConfigError: it does not fit; each mistake with its line
     """
-    return fit_value(document, name, model, document.value(name), context)
-
-
-def fit_value(document: Document, name: str, model: type[Model], value: Any, context: Any = None) -> Model:
-    """Return a value as a model; ``document`` says where it stands."""
-    try:
-        return model.model_validate({} if value is None else value, context=context)
-    except ValidationError as error:
-        found = error.errors()
-        if (written_out := _written_out(value, found)) is not None:
-            return fit_value(document, name, model, written_out, context)
-        deepest = [one for one in found if not any(_is_inside(other["loc"], one["loc"]) for other in found)]
-        raise ConfigError("\n".join(_explain(document, name, model, dict(one)) for one in deepest)) from None
+    value = document.value(name)
+    while True:
+        try:
+            return model.model_validate({} if value is None else value, context=context)
+        except ValidationError as error:
+            found = error.errors()
+            if (written_out := _written_out(value, found)) is None:
+                deepest = [one for one in found if not any(_is_inside(other["loc"], one["loc"]) for other in found)]
+                explained = (_explain(document, name, model, dict(one)) for one in deepest)
+                raise ConfigError("\n".join(explained)) from None
+            value = written_out
 
 
 def _written_out(value: Any, mistakes: Sequence[Any]) -> Any:
@@ -74,10 +72,8 @@ def _explain(document: Document, section: str, model: type[BaseModel], found: di
     # What Pydantic says of a key of a dict: its place is that of the dict.
     is_name = at[-1] == "[key]"
     at = at[:-2] if is_name else at
-    lines = document.lines
-    at = _shortened(at, lines, found["type"])
-    line = next((lines[at[:n]] for n in range(len(at), 0, -1) if at[:n] in lines), 1)
-    where = f"{document.path}:{line}: {dotted(at)}{': a name in it' if is_name else ''}"
+    at = _shortened(at, document.lines, found["type"])
+    where = f"{document.where(at)}{': a name in it' if is_name else ''}"
     match found["type"]:
         case "extra_forbidden":
             if (advice := _ADVICE.get(str(at[-1]))) is not None:

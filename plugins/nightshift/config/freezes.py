@@ -8,6 +8,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import pairwise
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
@@ -52,14 +53,6 @@ def _moment(given: Any, *, whole_day: bool) -> str:
     return (at + timedelta(days=whole_day and found[2] is None)).isoformat(timespec="minutes")
 
 
-def _start(given: Any) -> str:
-    return _moment(given, whole_day=False)
-
-
-def _end(given: Any) -> str:
-    return _moment(given, whole_day=True)
-
-
 def _rule(given: str) -> str:
     parts_of(given)
     return given
@@ -90,8 +83,8 @@ class Freeze(Section):
     name: Text
     reason: Text
     timezone: Zone
-    begins: Annotated[str, BeforeValidator(_start)] = Field(alias="from")
-    ends: Annotated[str, BeforeValidator(_end)] | None = Field(default=None, alias="to")
+    begins: Annotated[str, BeforeValidator(partial(_moment, whole_day=False))] = Field(alias="from")
+    ends: Annotated[str, BeforeValidator(partial(_moment, whole_day=True))] | None = Field(default=None, alias="to")
     rrule: Annotated[Text, AfterValidator(_rule)] | None = None
     duration: Duration | None = None
     applications: Annotated[tuple[Text, ...], once("application")] = ()

@@ -19,9 +19,11 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
-from nightshift.config.document import ConfigError, Document, Location, NoFileError, dotted, load
+from nightshift.config.document import ConfigError, Document, Location, NoFileError, load
 from nightshift.config.fitting import fit
 from nightshift.config.scalars import Plain
+
+log = logging.getLogger(__name__)
 
 Model = TypeVar("Model", bound=BaseModel)
 Rules = Callable[[Model], Iterable[tuple[Location, str]]]
@@ -120,9 +122,7 @@ class ConfigFile:
         return None if copy is None else copy.values.get(name)
 
     def _at(self, at: Location, problem: str) -> str:
-        lines = self.document.lines if self.document else {}
-        line = next((lines[at[:n]] for n in range(len(at), 0, -1) if at[:n] in lines), 1)
-        return f"{self.path}:{line}: {dotted(at)}: {problem}"
+        return f"{(self.document or Document(self.path)).where(at)}: {problem}"
 
     def _as_kept(self, name: str, model: type[Model]) -> Model | None:
         copy = self._kept.get(name)
@@ -135,9 +135,6 @@ class ConfigFile:
 def is_removed(value: Any) -> bool:
     """Whether a section says of itself that it is gone on purpose: ``name: {removed: true}``."""
     return isinstance(value, dict) and list(value) == ["removed"] and str(value["removed"]).lower() == "true"
-
-
-log = logging.getLogger(__name__)
 
 
 class Kept:
@@ -153,10 +150,6 @@ class Kept:
     def names(self) -> list[str]:
         """Return the sections that are kept."""
         return sorted(file.stem for file in self.folder.glob("*.yaml"))
-
-    def has(self, name: str) -> bool:
-        """Return whether a section is kept."""
-        return self._file(name).exists()
 
     def put(self, name: str, value: Any) -> None:
         """Keep a section; where that is not possible, say so and go on."""

@@ -358,18 +358,6 @@ def promotions_in_force(
     return PromotionsInForce(found, freezes, [*file.mistakes, *gone], unreadable, names, wrong)
 
 
-def applications_in_force(
-    folder: Path | None = None,
-    *,
-    mistakes: list[str] | None = None,
-    rules: Rules[Application] | None = None,
-    with_gone: bool = False,
-) -> Mapping[str, Application]:
-    """Return the applications that count; see :func:`promotions_in_force`.
-
-    :param mistakes: is given what is wrong with the file
-    """
-    found = promotions_in_force(folder, rules=rules, with_gone=with_gone)
-    if mistakes is not None:
-        mistakes += found.mistakes
-    return found.applications
+def applications_in_force(*, with_gone: bool = False) -> Mapping[str, Application]:
+    """Return the applications that count; see :func:`promotions_in_force`."""
+    return promotions_in_force(with_gone=with_gone).applications

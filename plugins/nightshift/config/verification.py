@@ -5,7 +5,7 @@ a path into the JSON answer, and a value in whose text ``${version}`` stands for
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -218,10 +218,5 @@ class Verification(Section):
     @property
     def names(self) -> list[str]:
         """The names of all checks, in their order."""
-        return list(self._names())
-
-    def _names(self) -> Iterator[str]:
-        yield from (probe.name for probe in self.probes)
-        yield from (step.name for step in self.utilities)
-        if self.next_night is not None:
-            yield NEXT_NIGHT
+        names = [*(probe.name for probe in self.probes), *(step.name for step in self.utilities)]
+        return names if self.next_night is None else [*names, NEXT_NIGHT]

@@ -97,13 +97,18 @@ def transaction(night: str, what: str = "") -> str:
     return f"{NOTE}/{night}{what and '/' + what}"
 
 
-def microseconds_of(moment: str) -> int | None:
-    """Return an ISO 8601 moment as microseconds since 1970, of one without a zone in UTC; ``None`` where it is none."""
+def moment_of(text: str) -> datetime | None:
+    """Return an ISO 8601 moment, of one without a zone in UTC; ``None`` where it is none."""
     try:
-        found = datetime.fromisoformat(moment)
+        found = datetime.fromisoformat(text)
     except ValueError:
         return None
-    return ((found if found.tzinfo else found.replace(tzinfo=UTC)) - _EPOCH) // timedelta(microseconds=1)
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def microseconds_of(moment: str) -> int | None:
+    """Return an ISO 8601 moment as microseconds since 1970; ``None`` where it is none."""
+    return None if (found := moment_of(moment)) is None else (found - _EPOCH) // timedelta(microseconds=1)
 
 
 def iso_of(microseconds: int) -> str:

@@ -21,10 +21,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from nightshift.lake import objects
+from nightshift.lake.errors import LakeError
 from nightshift.lake.history import TableHistory, TableLog, history_of
 from nightshift.lake.store import Lake, night_segment, segment
 from nightshift.nesting import UNREADABLE
-from nightshift.nights.cells import Cell, CellState, Grid, ReportNights
+from nightshift.nights.cells import Grid, ReportNights
 from nightshift.nights.failures import NightFailure
 from nightshift.redaction import redact
 
@@ -33,18 +34,6 @@ if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
     from nightshift.lake.snapshot import Snapshot
-
-__all__ = [
-    "Cell",
-    "CellState",
-    "Grid",
-    "NightIndex",
-    "read",
-    "rebuild",
-    "record_error",
-    "record_failure",
-    "record_published",
-]
 
 log = logging.getLogger(__name__)
 
@@ -209,11 +198,9 @@ def record_failure(lake: Lake, source: str, report: str, night: str, failure: Ni
 def record_error(lake: Lake, source: str, report: str, night: str, error: BaseException, context: Context) -> None:
     """Keep what an error of a task says of a night that is not there. Blocks. Never raises."""
     try:
-        failure = NightFailure.of(error, context)
+        record_failure(lake, source, report, night, NightFailure.of(error, context))
     except Exception as unknown:
         log.warning("Why the night failed could not be told (%s)", type(unknown).__name__)
-    else:
-        record_failure(lake, source, report, night, failure)
 
 
 def rebuild(lake: Lake, source: str, report: str) -> TableHistory | None:
@@ -316,8 +303,6 @@ def _failure(text: bytes | None) -> NightFailure | None:
 
 
 def _trouble_of(error: Exception) -> str:
-    from nightshift.lake.errors import LakeError
-
     if isinstance(error, LakeError | ValueError):
         return redact(str(error))
     return (

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from nightshift.config.document import ConfigError
-from nightshift.config.notify import Channel, channels_about
+from nightshift.config.notify import Channel, channels_about, channels_in_force
+from nightshift.fields import nearest
 from nightshift.notify.message import Event, Message, Severity
 from nightshift.notify.others import airflow_notifier, mail
 from nightshift.redaction import redact_words
@@ -101,9 +102,6 @@ def try_channel_of(name: str, folder: Path | None = None) -> str | None:
     :return: why it was not taken; ``None``: it was
     :raises LookupError: there is no such channel
     """
-    from nightshift.config.notify import channels_in_force
-    from nightshift.fields import nearest
-
     channels = channels_in_force(folder)
     if name not in channels:
         raise LookupError(f"notify.yaml has no channel {name!r}{nearest(name, channels)}")

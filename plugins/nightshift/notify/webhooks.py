@@ -1,7 +1,17 @@
-"""Web hooks, through the one HTTP client. The URL of a web hook is its secret, so it stands in the password."""
+"""Web hooks, through the one HTTP client. The URL of a web hook is its secret, so it stands in the password.
+
+What is sent is what the references want:
+
+* Teams: https://learn.microsoft.com/connectors/teams (workflow "When a Teams webhook request is received"), a message
+  with an Adaptive Card, at most 28 KB. Text stands in ``TextRun``, which knows no markup.
+* PagerDuty: https://developer.pagerduty.com/docs/events-api-v2 (trigger, resolve).
+* Google Chat: https://developers.google.com/workspace/chat/quickstart/webhooks; at most 32,000 bytes, one thread an
+  incident. Its text knows markup, which is taken out.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -9,13 +19,27 @@ from urllib.parse import urlsplit
 from nightshift.config.notify import ChannelKind
 from nightshift.errors import Rejected
 from nightshift.http.hook import VendorHook
-from nightshift.notify.message import Message
-from nightshift.notify.payloads import google_chat, pagerduty, plain, teams
+from nightshift.notify.message import Event, Message
 
 ATTEMPTS, LONGEST_WAIT = 3, 5.0
 """Attempts of one delivery, and seconds between two of them; the watch comes again after minutes."""
+TEAMS_TEXT = 6_000
+"""Characters of one text: of four bytes each, title and text stay below what Teams takes."""
+CHAT_TEXT = 4_000
+SUMMARY = 1_024
+_COLOURS = {Event.OPENED: "Attention", Event.UPDATED: "Warning", Event.CLOSED: "Good"}
+_MARKUP = str.maketrans({"<": "‹", ">": "›", "*": "∗", "_": "＿", "~": "∼", "`": "ˋ"})  # noqa: RUF001 - look-alikes
 _ADVICE = "Put the URL that the service shows into the password of the Airflow connection."
 _EXPECTED = dict.fromkeys((400, 401, 403, 404, 410), f"The message was not taken. {_ADVICE}")
+
+
+def cut(text: str, longest: int) -> str:
+    """Return the beginning of a text."""
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
+
+
+def _run(text: str, **style: str) -> dict[str, Any]:
+    return {"type": "RichTextBlock", "inlines": [{"type": "TextRun", "text": text, **style}]}
 
 
 class WebHook(VendorHook):
@@ -69,8 +93,8 @@ class WebHook(VendorHook):
         return await super().authorize() if self.login else self.bearer(self.password)
 
     def body(self, message: Message) -> dict[str, Any]:
-        """Return what is sent."""
-        return plain(message)
+        """Return what is sent: everything, for a receiver of one's own."""
+        return message.model_dump(mode="json")
 
     async def post(self, message: Message) -> None:
         """Send a message. It may be repeated: receivers tell repeats by its key.
@@ -89,7 +113,18 @@ class TeamsWebHook(WebHook):
 
     def body(self, message: Message) -> dict[str, Any]:
         """Return an Adaptive Card."""
-        return teams(message)
+        body = [_run(cut(message.title, 300), weight="Bolder", color=_COLOURS[message.event])]
+        body += [_run(line) for line in cut(message.text, TEAMS_TEXT).splitlines() if line]
+        actions = [{"type": "Action.OpenUrl", "title": "Open", "url": message.link}] if message.link else []
+        card = {
+            "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
+            "type": "AdaptiveCard",
+            "version": "1.4",
+            "body": body,
+            **({"actions": actions} if actions else {}),
+        }
+        content = {"contentType": "application/vnd.microsoft.card.adaptive", "contentUrl": None, "content": card}
+        return {"type": "message", "attachments": [content]}
 
 
 class GoogleChatWebHook(WebHook):
@@ -105,8 +140,10 @@ class GoogleChatWebHook(WebHook):
         return root
 
     def body(self, message: Message) -> dict[str, Any]:
-        """Return a text."""
-        return google_chat(message)
+        """Return a text in the thread of its key."""
+        link = f"\n{message.link}" if message.link else ""
+        plain = cut(f"{message.title}\n{message.text}".strip().translate(_MARKUP), CHAT_TEXT - len(link))
+        return {"text": f"{plain}{link}", "thread": {"threadKey": re.sub(r"[^\w.-]", "-", message.key)}}
 
 
 class PagerDutyEvents(WebHook):
@@ -134,13 +171,30 @@ class PagerDutyEvents(WebHook):
         return {}
 
     def body(self, message: Message) -> dict[str, Any]:
-        """Return an event.
+        """Return an event: opened and updated trigger, closed resolves.
 
         :raises Rejected: the connection has no integration key
         """
         if not self.password:
             raise Rejected("the Airflow connection has no integration key", vendor=self.vendor, advice=self.advice[400])
-        return pagerduty(message, self.password)
+        event: dict[str, Any] = {
+            "routing_key": self.password,
+            "event_action": "resolve" if message.event is Event.CLOSED else "trigger",
+            "dedup_key": message.key,
+            "client": "Nightshift",
+            "payload": {
+                "summary": cut(message.title, SUMMARY),
+                "source": message.source,
+                "severity": str(message.severity),
+                "timestamp": message.at.isoformat(),
+                "component": message.source,
+                "class": message.topic,
+                "custom_details": {"text": message.text, "event": str(message.event), "message": message.number},
+            },
+        }
+        if message.link:
+            event |= {"client_url": message.link, "links": [{"href": message.link, "text": "Open"}]}
+        return event
 
 
 HOOKS: Mapping[ChannelKind, type[WebHook]] = {

@@ -96,6 +96,8 @@ class Reason:
 
 Key = tuple[str, str]
 """Report (``<source>/<report>``) and night."""
+_Trouble = tuple[str, str, Family]
+"""Report, night and what it is about: of all that is wrong with a night there is one incident."""
 
 
 @dataclass(frozen=True)
@@ -134,18 +136,15 @@ def decide(look: Observed, known: Sequence[Incident], taken: Collection[str] = (
     expected = {one.key: one for one in look.expected}
     fresh = _fresh(look)
     changes: dict[str, Incident] = {}
-    held: set[tuple[str, str, Family]] = set()
+    held: set[_Trouble] = set()
     for incident in known:
         if not incident.is_open:
             continue
-        held |= {(one.report, incident.night, incident.family) for one in incident.troubled}
+        held |= _troubles(incident, incident.troubled)
         if incident.source in look.unjudged:
             continue
         changes[incident.id] = _followed(incident, look, expected, fresh)
-    loose = [
-        (key, family, member) for key, (family, member) in fresh.items() if (member.report, key[1], family) not in held
-    ]
-    for night, family, members in _grouped(loose):
+    for night, family, members in _grouped(fresh, held):
         joined = _fitting(changes.values(), night, family, members[0])
         if joined is not None:
             changes[joined.id] = _joined(joined, members)
@@ -164,20 +163,15 @@ def uncovered(look: Observed, known: Sequence[Incident]) -> tuple[Incident, ...]
     :param known: the incidents as they are in the lake after a look; one that another watcher has closed since the look
         began was told
     """
-    covered = {
-        (member.report, one.night, one.family)
-        for one in known
-        if one.closed is None or (one.closed >= look.now and one.outcome is not Outcome.DOUBLED)
-        for member in one.members
-        if member.until is None or one.closed is not None
-    }
+    covered: set[_Trouble] = set()
+    for one in known:
+        if one.is_open:
+            covered |= _troubles(one, one.troubled)
+        elif one.closed is not None and one.closed >= look.now and one.outcome is not Outcome.DOUBLED:
+            covered |= _troubles(one, one.members)
     expected = {one.key: one for one in look.expected}
-    loose = [
-        (key, family, member)
-        for key, (family, member) in _fresh(look).items()
-        if (member.report, key[1], family) not in covered
-    ]
-    return tuple(_opened(night, family, members, look, expected, ()) for night, family, members in _grouped(loose))
+    untold = _grouped(_fresh(look), covered)
+    return tuple(_opened(night, family, members, look, expected, ()) for night, family, members in untold)
 
 
 def doubled(created: Collection[str], known: Sequence[Incident], now: datetime) -> tuple[Incident, ...]:
@@ -190,12 +184,9 @@ def doubled(created: Collection[str], known: Sequence[Incident], now: datetime) 
     :param created: ids of those that were opened by us, in this look
     :param known: all incidents, as they are in the lake now
     """
-    others = {
-        (member.report, one.night, one.family)
-        for one in known
-        if one.is_open and one.id not in created
-        for member in one.troubled
-    }
+    others = set[_Trouble]().union(
+        *(_troubles(one, one.troubled) for one in known if one.is_open and one.id not in created)
+    )
     ours = [one for one in known if one.id in created and one.is_open]
     return tuple(
         _with(
@@ -208,8 +199,12 @@ def doubled(created: Collection[str], known: Sequence[Incident], now: datetime) 
             told=False,
         )
         for one in ours
-        if any((member.report, one.night, one.family) in others for member in one.troubled)
+        if others & _troubles(one, one.troubled)
     )
+
+
+def _troubles(incident: Incident, members: Iterable[Member]) -> set[_Trouble]:
+    return {(one.report, incident.night, incident.family) for one in members}
 
 
 def _fresh(look: Observed) -> dict[Key, tuple[Family, Member]]:
@@ -296,12 +291,17 @@ def _is_waited_for(one: ExpectedNight | None, member: Member) -> bool:
     return one is not None and (one.due is not None or member.kind in FINAL)
 
 
-def _grouped(loose: Sequence[tuple[Key, Family, Member]]) -> list[tuple[str, Family, tuple[Member, ...]]]:
-    """Return the troubles that are one: of the same source and night, of the same kind, for the same cause."""
+def _grouped(
+    fresh: Mapping[Key, tuple[Family, Member]], told: Collection[_Trouble]
+) -> list[tuple[str, Family, tuple[Member, ...]]]:
+    """Return the troubles that no incident tells of, those together that are one: of the same source and night, of the
+    same kind, for the same cause.
+    """
     groups: dict[tuple[str, str, Family, IncidentKind, str], list[Member]] = {}
-    for (report, night), family, member in loose:
-        key = (night, report.partition("/")[0], family, member.kind, member.cause)
-        groups.setdefault(key, []).append(member)
+    for (report, night), (family, member) in fresh.items():
+        if (report, night, family) not in told:
+            key = (night, report.partition("/")[0], family, member.kind, member.cause)
+            groups.setdefault(key, []).append(member)
     return [(night, family, tuple(members)) for (night, _, family, _, _), members in groups.items()]
 
 

@@ -19,7 +19,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from statistics import fmean, median
+from statistics import fmean
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -27,14 +27,12 @@ from pydantic import AwareDatetime, ValidationError
 
 from nightshift.lake import objects
 from nightshift.nesting import UNREADABLE
-from nightshift.watch.incident import Incident, IncidentKind, Notification, Outcome, Recorded
+from nightshift.watch.incident import Incident, Notification, Outcome, Recorded
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
     from nightshift.lake.store import Lake
-
-__all__ = ["FoundIncidents", "Incident", "IncidentKind", "Incidents", "Restored", "read", "restored"]
 
 log = logging.getLogger(__name__)
 
@@ -281,30 +279,13 @@ def read(lake: Lake, since: str | None = None) -> tuple[Incident, ...]:
     return asyncio.run(Incidents(lake).read(since)).incidents
 
 
-class Restored(Recorded):
-    """How long it took until what was wrong was right again.
-
-    :param incidents: how many were
-    :param mean: seconds, the mean time to restore; ``None`` where there was none
-    :param median: seconds
-    :param longest: seconds
-    """
-
-    incidents: int
-    mean: float | None = None
-    median: float | None = None
-    longest: float | None = None
-
-
-def restored(incidents: Iterable[Incident]) -> Restored:
-    """Return the times to restore of those incidents that were: from when the night was due, or went wrong, until it
-    was there.
+def mean_time_to_restore(incidents: Iterable[Incident]) -> float | None:
+    """Return how long it took on average, in seconds, from when a night was due, or went wrong, until it was there;
+    ``None`` where none of them was restored.
     """
     ended = [one for one in incidents if one.outcome is Outcome.RESTORED]
     times = [max(0.0, (one.until - one.since).total_seconds()) for one in ended if one.until is not None]
-    if not times:
-        return Restored(incidents=0)
-    return Restored(incidents=len(times), mean=fmean(times), median=median(times), longest=max(times))
+    return fmean(times) if times else None
 
 
 def _decoded(kept: bytes | None) -> _Bodies:

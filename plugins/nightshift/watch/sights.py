@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from nightshift.fields import night_of
+from nightshift.lake.commit_note import moment_of
 from nightshift.local_time import DAY
 from nightshift.nights.failures import FailureKind
 from nightshift.nights.index import NightIndex
@@ -78,7 +79,7 @@ def seen_of(cell: Cell) -> NightSeen:
     """Return what a cell of the index shows."""
     from nightshift.nights.cells import CellState
 
-    published = _moment(cell.at)
+    published = moment_of(cell.at or "")
     if cell.is_good:
         return NightSeen(Sight.SOUND, published)
     if cell.state is CellState.UNPROVEN:
@@ -90,7 +91,7 @@ def seen_of(cell: Cell) -> NightSeen:
     if cell.failure is None:
         return NightSeen(Sight.NOTHING)
     words = redact_words(cell.failure.text, MOST_WORDS)
-    return NightSeen(_SIGHTS.get(cell.failure.kind, Sight.FAILING), _moment(cell.failure.at), words)
+    return NightSeen(_SIGHTS.get(cell.failure.kind, Sight.FAILING), moment_of(cell.failure.at), words)
 
 
 async def landed(lake: Lake, nights: Iterable[ExpectedNight]) -> dict[Key, NightSeen]:
@@ -113,10 +114,3 @@ async def _landing(store: Any, one: ExpectedNight) -> NightSeen | None:
         return NightSeen(Sight.BEGUN, last, "it is landed whole, and not published")
     pages = sum(1 for entry in entries if "/page-" in entry["path"])
     return NightSeen(Sight.BEGUN, last, f"{'some' if pages else 'no'} pages are landed, and its end is not")
-
-
-def _moment(text: str | None) -> datetime | None:
-    if not text:
-        return None
-    found = datetime.fromisoformat(text)
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
