@@ -1,4 +1,6 @@
-"""How the board answers: JSON with an ETag, errors as JSON that say what to do, and headers that keep others out."""
+"""How the board answers: JSON with an ETag, errors as JSON that say what to do, the files of the front end, and headers that
+keep others out.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +9,13 @@ import inspect
 import logging
 from collections.abc import Awaitable, Callable
 from functools import wraps
+from importlib.resources import files
 from typing import Any
 
 from fastapi import HTTPException, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
+from fastapi.staticfiles import StaticFiles
 
 from nightshift.board.models import Answer, BoardPart, Problem, Trouble
 from nightshift.errors import VendorError
@@ -20,6 +24,8 @@ from nightshift.redaction import redact
 from nightshift.settings import ConfigError
 
 log = logging.getLogger(__name__)
+
+STATIC = files(__package__).joinpath("static")
 
 PRESS_HEADER = "x-nightshift-board"
 """Header of every ``POST``: a form of another site cannot send it, and a script of one is refused by the browser."""
@@ -98,6 +104,29 @@ async def problem(request: Request, error: Any) -> Response:
         field = ".".join(str(part) for part in first["loc"] if part != "body")
         return _problem(422, f"{field}: {first['msg']}", {})
     return _problem(error.status_code, str(error.detail or ""), error.headers or {})
+
+
+class Fresh(StaticFiles):
+    """Files that a browser asks about each time: modules of two versions must not meet in one page."""
+
+    def file_response(self, *arguments: Any, **options: Any) -> Response:
+        """Answer with a file."""
+        found = super().file_response(*arguments, **options)
+        found.headers["cache-control"] = "no-cache"
+        found.headers["x-content-type-options"] = "nosniff"
+        return found
+
+
+def static_files() -> Fresh:
+    """Return the files of the front end. They hold no data, and are for everybody, as those of Airflow's own UI."""
+    return Fresh(directory=str(STATIC))
+
+
+def page() -> Response:
+    """Show the page for hosts without Airflow's UI: where the board is."""
+    text = STATIC.joinpath("index.html").read_bytes()
+    policy = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+    return Response(text, media_type="text/html", headers={"content-security-policy": policy})
 
 
 def _broken(error: Exception) -> Response:

@@ -16,15 +16,14 @@ from fastapi.responses import Response
 from starlette.exceptions import HTTPException as AnyHTTPException
 
 from nightshift.board import figures, nights
-from nightshift.board.answering import answered, pressed, problem, trouble
+from nightshift.board.answering import answered, page, pressed, problem, static_files, trouble
 from nightshift.board.answers import answers_image
 from nightshift.board.cell import cell_detail
 from nightshift.board.configured import Configured, configured, dag_of
 from nightshift.board.connections import connections
-from nightshift.board.freezes import freeze_lines, unknown_freezes
-from nightshift.board.holds import hold_lines, hold_press, lift, may_hold, put
 from nightshift.board.incidents import incidents
 from nightshift.board.jobs import jobs
+from nightshift.board.line import freeze_lines, hold_lines, hold_press, lift, may_hold, put, unknown_freezes
 from nightshift.board.models import (
     BoardPart,
     CellDetail,
@@ -49,11 +48,11 @@ from nightshift.board.models import (
     Trouble,
 )
 from nightshift.board.overview import NIGHTS, Parts, overview
-from nightshift.board.pages import page, static_files
 from nightshift.board.people import Person, PersonDep, person
-from nightshift.board.promotions import Promotions, cursor, promotion_dag_of
+from nightshift.board.promotions import Promotions, cursor
 from nightshift.board.revoking import revoke
 from nightshift.board.settling import settle
+from nightshift.config.promotions import Application, promotion_dag_of
 from nightshift.fields import Day
 from nightshift.lake.store import Lake
 from nightshift.nights.index import NightIndex
@@ -95,6 +94,15 @@ class Visible:
     def sees_application(self, name: str) -> bool:
         """Say whether the person may see what is told of an application; of one that is not there any more, likewise."""
         return name in self.applications if name in self.config.applications else self._sees_all
+
+    def application(self, name: str, verb: str = "see") -> Application | None:
+        """Return what counts of an application.
+
+        :raises HTTPException: 404: there is none of this name, or none that the person may see
+        """
+        if name not in self.applications:
+            raise HTTPException(404, f"There is no application {name}, or none that you may {verb}.")
+        return self.config.applications[name]
 
     async def may_hold(self) -> Mapping[str, bool]:
         """Return application → whether the person may stop it."""
@@ -182,14 +190,12 @@ class Board:
 
     async def time_line(self, it: VisibleDep, application: str, before: str | None = None) -> TimeLine:
         """Answer with the promotions of one application."""
-        if application not in it.applications:
-            raise HTTPException(404, f"There is no application {application}, or none that you may read.")
+        configured = it.application(application, "read")
         try:
             at = cursor(before)
         except ValueError:
             raise HTTPException(422, "before: is no moment") from None
         promotions = (await self.kept()).promotions
-        configured = it.config.applications[application]
         (lane, troubles), (lines, more, others), (held, broken_holds), may = await asyncio.gather(
             promotions.lane(application, configured, it.config.mistakes.get(application, "")),
             promotions.time_line(application, configured, at),
@@ -256,41 +262,35 @@ class Board:
 
     async def hold(self, it: VisibleDep, asked: HoldRequest) -> HoldsAnswer:
         """Stop the line."""
-        lake = (await self.kept()).lake
-        if asked.application is not None and asked.application not in it.applications:
-            raise HTTPException(404, f"There is no application {asked.application}, or none that you may see.")
-        await put(lake, it.who, asked, list(it.config.applications))
+        if asked.application is not None:
+            it.application(asked.application)
+        await put((await self.kept()).lake, it.who, asked, list(it.config.applications))
         return await self.holds(it)
 
     async def lift(self, it: VisibleDep, asked: LiftRequest) -> HoldsAnswer:
         """Let the line move again."""
-        lake = (await self.kept()).lake
-        await lift(lake, it.who, asked, list(it.config.applications))
+        await lift((await self.kept()).lake, it.who, asked, list(it.config.applications))
         return await self.holds(it)
 
     async def revoke(self, it: VisibleDep, asked: RevokeRequest) -> Revoked:
         """Revoke what runs in a stage."""
-        if asked.application not in it.applications:
-            raise HTTPException(404, f"There is no application {asked.application}, or none that you may see.")
+        configured = it.application(asked.application)
         lake = (await self.kept()).lake
-        dag_id, configured = promotion_dag_of(asked.application), it.config.applications[asked.application]
-        return await revoke(lake, it.who, asked, dag_id, configured)
+        return await revoke(lake, it.who, asked, promotion_dag_of(asked.application), configured)
 
     async def settle(self, it: VisibleDep, asked: SettleRequest) -> Settled:
         """End a doubt that holds an application."""
-        if asked.application not in it.applications:
-            raise HTTPException(404, f"There is no application {asked.application}, or none that you may see.")
+        it.application(asked.application)
         lake = (await self.kept()).lake
         return await settle(lake, it.who, asked, promotion_dag_of(asked.application))
 
     async def answers(self, it: VisibleDep, application: str, run_id: str, task: str) -> Response:
         """Answer with who has answered a question so far, as an image for Airflow's own view of it."""
-        if application not in it.applications:
-            raise HTTPException(404, f"There is no application {application}, or none that you may read.")
+        configured = it.application(application, "read")
         if not await it.who.may(promotion_dag_of(application), "GET", DagAccessEntity.HITL_DETAIL):
             raise HTTPException(403, "It takes Airflow's permission to read the questions of this DAG.")
         lake = (await self.kept()).lake
-        return await answers_image(lake, application, run_id, task, it.config.applications[application])
+        return await answers_image(lake, application, run_id, task, configured)
 
     async def _holds(self, it: Visible) -> tuple[tuple[HoldLine, ...], tuple[Trouble, ...]]:
         try:

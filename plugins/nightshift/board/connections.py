@@ -31,7 +31,7 @@ from nightshift.board.models import (
 from nightshift.board.nights import moment
 from nightshift.board.people import Person
 from nightshift.board.presses import run_path
-from nightshift.board.promotions import promotion_dag_of
+from nightshift.config.promotions import promotion_dag_of
 from nightshift.errors import VendorError
 from nightshift.http.health import CallSeen, ConnectionHealth, read_health
 from nightshift.sources import VENDORS

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from nightshift.board.models import BoardPart, FigureLine, FiguresAnswer, Link, Trouble
 from nightshift.board.presses import run_path
-from nightshift.board.promotions import promotion_dag_of
+from nightshift.config.promotions import promotion_dag_of
 from nightshift.promotion.figures import Figures, Measured, Spread, StageFigures, duration_words, read_figures
 
 if TYPE_CHECKING:

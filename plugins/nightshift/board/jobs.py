@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
@@ -26,6 +26,7 @@ from nightshift.board.models import ApiCall, Ask, BoardPart, JobLine, JobState, 
 from nightshift.board.people import Person
 from nightshift.board.presses import TASKS, clear_call, dag_path, run_path
 from nightshift.board.runs import ACTIVE
+from nightshift.config.promotions import PROMOTE
 from nightshift.jobs.record import RECORD_KEY, RESOLUTION_KEY, JobRecord
 from nightshift.jobs.state import ACTIVE as ACTIVE_JOBS
 from nightshift.jobs.state import from_json
@@ -198,7 +199,7 @@ def _line(one: JobSeen, by: str, may: bool, now: datetime) -> JobLine:
     interval = plan.interval(now.timestamp()) if plan is not None else None
     asked = record.intent.at if record.intent is not None else record.anchor
     return JobLine(
-        vendor=VENDORS[room].name if room in VENDORS else room,
+        vendor=_vendor(room),
         connection=str(one.trigger["conn_id"]) if one.trigger else "",
         dag_id=one.dag_id,
         run_id=one.run_id,
@@ -226,20 +227,28 @@ def _room_of(one: JobSeen) -> str:
     """Return the room of the vendor: that of the adapter that waits, else that of the DAG."""
     if one.trigger is not None:
         return str(one.trigger["adapter"]).split(".")[1]
-    return next((name for name, source in SOURCES.items() if source.dag_id == one.dag_id), "flexdeploy")
+    return _source_of(one.dag_id) or "flexdeploy"
+
+
+def _source_of(dag_id: str) -> str | None:
+    return next((name for name, source in SOURCES.items() if source.dag_id == dag_id), None)
+
+
+def _vendor(room: str) -> str:
+    """Return the vendor of a room for people; of one that is no vendor's any more, the room."""
+    return VENDORS[room].name if room in VENDORS else room
 
 
 def _subject(one: JobSeen) -> str:
     group, _, task = one.task_id.rpartition(".")
     night = f", night {one.night}" if one.night else ""
-    if one.dag_id.startswith("promote_"):
-        return f"{one.dag_id.removeprefix('promote_')} {group or task}{night}"
-    source = next((name for name, source in SOURCES.items() if source.dag_id == one.dag_id), one.dag_id)
-    return f"{source}/{group or task}{night}"
+    if one.dag_id.startswith(PROMOTE):
+        return f"{one.dag_id.removeprefix(PROMOTE)} {group or task}{night}"
+    return f"{_source_of(one.dag_id) or one.dag_id}/{group or task}{night}"
 
 
 def _doubt(one: JobSeen, room: str) -> str:
-    vendor = VENDORS[room].name if room in VENDORS else room
+    vendor = _vendor(room)
     if one.is_left:
         status = one.record.status
         last = f"last seen {status.label()}" if status is not None else "never seen"
@@ -265,11 +274,11 @@ def _links(one: JobSeen) -> tuple[Link, ...]:
     page = run_path(one.dag_id, one.run_id, one.task_id)
     page = f"{page}/mapped/{one.map_index}" if one.map_index >= 0 else page
     url = one.record.status.url if one.record.status is not None else None
-    found: Iterable[Link] = (
+    return (
+        *web_link("At the vendor", url),
         Link(label="Task and log", href=page),
         Link(label="State", href=f"{page}/task-state-store"),
     )
-    return (*web_link("At the vendor", url), *found)
 
 
 def _presses(one: JobSeen, by: str, may: bool, room: str) -> tuple[Press, ...]:
@@ -363,7 +372,7 @@ def _cancel(one: JobSeen, may: bool, room: str) -> Press:
 
 
 def _what_cancels(one: JobSeen, room: str) -> str:
-    vendor = VENDORS[room].name if room in VENDORS else room
+    vendor = _vendor(room)
     job = f"job {one.record.id}"
     if one.trigger is None:
         return f"{vendor} is asked to end {job} where it can; the task's log says what came of it."

@@ -27,7 +27,6 @@ from nightshift.promotion.aim import ANY, Aim
 from nightshift.promotion.doubts import Doubt, doubts_in, may_settle
 from nightshift.promotion.record import (
     VERIFICATIONS,
-    PromotionOutcome,
     PromotionRecord,
     PromotionStep,
     StepKind,
@@ -327,7 +326,3 @@ def _step(record: PromotionRecord, step: PromotionStep) -> StepLine:
 
 def _version(version: Version | None) -> VersionShown | None:
     return None if version is None else VersionShown(id=version.id, name=version.name or "")
-
-
-GOOD_OUTCOMES = frozenset({PromotionOutcome.PROMOTED, PromotionOutcome.NO_CHANGES, PromotionOutcome.DRY_RUN})
-"""Outcomes of a promotion that came to no harm."""

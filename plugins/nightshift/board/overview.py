@@ -11,7 +11,6 @@ from zoneinfo import ZoneInfo
 
 from nightshift import __version__
 from nightshift.board.answering import trouble
-from nightshift.board.lanes import GOOD_OUTCOMES
 from nightshift.board.models import (
     BoardPart,
     CellState,
@@ -34,6 +33,7 @@ from nightshift.board.models import (
 )
 from nightshift.local_time import last_night
 from nightshift.nights.cells import GOOD
+from nightshift.promotion.record import PromotionOutcome
 
 T = TypeVar("T")
 
@@ -136,17 +136,23 @@ def _late_since(row: ReportRow, at: int, night: str) -> datetime | None:
 def _promotions(lanes: Lanes) -> PromotionTile:
     under_way = [one for lane in lanes.lanes for one in lane.under_way]
     waiting = sorted((one.waiting for one in under_way if one.waiting), key=lambda one: one.since or lanes.now)
-    good = {str(one) for one in GOOD_OUTCOMES}
     failed = [
-        lane.application
-        for lane in lanes.lanes
-        if lane.doubts or (lane.last and lane.last.outcome not in good | _NO_HARM)
+        lane.application for lane in lanes.lanes if lane.doubts or (lane.last and lane.last.outcome not in _NO_HARM)
     ]
     return PromotionTile(under_way=len(under_way), waiting=tuple(waiting), failed=tuple(failed))
 
 
-_NO_HARM = frozenset({"superseded", "skipped", "rejected"})
-"""Outcomes that somebody, or a newer night, wanted."""
+_NO_HARM = frozenset(
+    {
+        PromotionOutcome.PROMOTED,
+        PromotionOutcome.NO_CHANGES,
+        PromotionOutcome.DRY_RUN,
+        PromotionOutcome.SUPERSEDED,
+        PromotionOutcome.SKIPPED,
+        PromotionOutcome.REJECTED,
+    }
+)
+"""Outcomes that came to no harm, or that somebody, or a newer night, wanted."""
 
 
 def _line(held: HoldsAnswer, lanes: Lanes) -> LineTile | None:

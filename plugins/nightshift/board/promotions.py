@@ -16,16 +16,16 @@ from nightshift.board.answering import trouble
 from nightshift.board.configured import Configured
 from nightshift.board.lanes import lane_of, promotion_line
 from nightshift.board.models import BoardPart, Lane, PromotionLine, Trouble
-from nightshift.config.promotions import Application
+from nightshift.config.promotions import Application, promotion_dag_of
 from nightshift.lake.errors import Damaged
 from nightshift.lake.store import Lake
-from nightshift.promotion.index import Index, kept_standing, read_index, read_standing
+from nightshift.promotion.index import kept_standing, read_index, read_standing
 from nightshift.promotion.record import PromotionRecord
+from nightshift.promotion.rules.progress import deployed
 from nightshift.promotion.standing import Standing
 from nightshift.promotion.store import Records
 from nightshift.promotion.summary import RecordSummary
 
-DAG = "promote_"
 FRESH = 120.0
 """Seconds after which all records of an application that is looked at are looked at again."""
 PATIENCE = 5.0
@@ -37,11 +37,6 @@ PAUSE = 0.5
 """Seconds before a look that nobody waits for: what is asked for meanwhile goes first."""
 READS_AT_ONCE = 64
 PAGE = 30
-
-
-def promotion_dag_of(application: str) -> str:
-    """Return the id of an application's DAG."""
-    return f"{DAG}{application}"
 
 
 class Promotions:
@@ -107,7 +102,7 @@ class Promotions:
             return (), None, (trouble(BoardPart.PROMOTIONS, error, name),)
         lines = tuple(promotion_line(one, stages) for one in records)
         more = older[PAGE - 1].opened if len(older) > PAGE else None
-        return lines, more, tuple(_damages(name, index))
+        return lines, more, tuple(trouble(BoardPart.PROMOTIONS, error, name) for _, error in index.damaged[:1])
 
     async def _standing(self, store: Records, name: str) -> tuple[Standing, Mapping[str, PromotionRecord]]:
         kept = await kept_standing(store)
@@ -177,15 +172,9 @@ def cursor(text: str | None) -> datetime | None:
 
 def _is_borne_out(standing: Standing, records: Mapping[str, PromotionRecord]) -> bool:
     """Say whether the records themselves tell what was kept of the stages."""
-    from nightshift.promotion.rules.progress import deployed
-
     for stage, kept in standing.stages.items():
         record = records.get(kept.run_id)
         told = deployed(record).get(stage) if record is not None else None
         if told is None or (told.version.id, told.since) != (kept.id, kept.since):
             return False
     return True
-
-
-def _damages(name: str, index: Index) -> list[Trouble]:
-    return [trouble(BoardPart.PROMOTIONS, error, name) for _, error in index.damaged[:1]]

@@ -139,15 +139,7 @@ class AirflowApi:
         found = re.match(r"(\d+)\.(\d+)", told)
         return {"keep_task_state": True} if found and (int(found[1]), int(found[2])) >= (3, 4) else {}
 
-    async def send(
-        self,
-        method: str,
-        path: str,
-        *,
-        body: Any = None,
-        query: Mapping[str, Any] | None = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> Any:
+    async def send(self, method: str, path: str, *, body: Any = None, query: Mapping[str, Any] | None = None) -> Any:
         """Send a request, once, and return the JSON of its answer; ``None`` where it has no body.
 
         :raises AirflowAway: nobody answers
@@ -162,7 +154,7 @@ class AirflowApi:
                 f"{self.url}{path}",
                 params=pairs,
                 json=body,
-                headers={**self._headers, **(headers or {})},
+                headers=self._headers,
                 allow_redirects=False,
             ) as answer:
                 return await self._answer(answer, method, path)

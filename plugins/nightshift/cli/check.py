@@ -46,16 +46,17 @@ def check(folder: Folder = None, as_json: AsJson = False) -> None:
 def mistakes_in(folder: Path) -> list[str]:
     """Return the mistakes of a configuration folder, one a text. What was once right there is not looked at."""
     with _nothing_kept():
-        from nightshift.configuration import all_mistakes
-
-        return [line for one in all_mistakes(folder) for line in _each(one)]
+        return mistakes_in_force(folder)
 
 
-def mistakes_in_force() -> list[str]:
-    """Return the mistakes of this deployment's configuration, one a text; what was right once and is gone is one, too."""
+def mistakes_in_force(folder: Path | None = None) -> list[str]:
+    """Return the mistakes of a configuration, one a text; what was right once and is gone is one, too.
+
+    :param folder: default: this deployment's
+    """
     from nightshift.configuration import all_mistakes
 
-    return [line for one in all_mistakes() for line in _each(one)]
+    return [line for one in all_mistakes(folder) for line in _each(one)]
 
 
 def _each(told: str) -> Iterator[str]:

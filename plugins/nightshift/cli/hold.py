@@ -112,7 +112,7 @@ def list_holds(
         lake = lake_of_this_deployment()
         found = asyncio.run(holds.every_hold(lake) if every else holds.holds(lake))
     if as_json:
-        print_json({"version": 1, "holds": [_shape(one) for one in found]})
+        print_json({"version": 1, "holds": [one.model_dump(mode="json") for one in found]})
     elif not found:
         out().print(styled("Nothing is held", "green"))
     else:
@@ -132,7 +132,7 @@ def _checked(work: Any) -> Hold:
 
 def _told(done: Hold, as_json: bool) -> None:
     if as_json:
-        print_json({"version": 1, "hold": _shape(done)})
+        print_json({"version": 1, "hold": done.model_dump(mode="json")})
     else:
         out().print(styled(f"lifted: {done.words}" if done.lifted else done.words, "yellow"), soft_wrap=True)
 
@@ -141,7 +141,3 @@ def _row(one: Hold) -> list[object]:
     until = "lifted" if one.until is None else f"{one.until:%Y-%m-%d %H:%M %Z}"
     lifted = "" if one.lifted is None else f"{one.lifted.by}: {one.lifted.reason}"
     return [one.id, one.application or "all", one.by, f"{one.since:%Y-%m-%d %H:%M %Z}", until, one.reason, lifted]
-
-
-def _shape(one: Hold) -> dict[str, Any]:
-    return one.model_dump(mode="json")

@@ -20,8 +20,8 @@ from nightshift.cli.airflow_api import (
     TokenFile,
     run_path,
 )
-from nightshift.cli.expected import dags_expected
 from nightshift.cli.hold import Reason, Yes, who
+from nightshift.cli.project import dags_expected
 from nightshift.cli.terminal import (
     AsJson,
     CannotTell,

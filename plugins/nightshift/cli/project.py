@@ -17,8 +17,8 @@ from typing import Any
 
 from nightshift.cli.schema import SCHEMAS
 from nightshift.config.document import ConfigError, Document, load, read
-from nightshift.config.promotions import Application
-from nightshift.config.reports import POOL_SLOTS, model_of
+from nightshift.config.promotions import Application, applications_in_force, promotion_dag_of
+from nightshift.config.reports import POOL_SLOTS, Source, model_of
 from nightshift.settings import PROMOTIONS, REPORTS
 from nightshift.sources import SOURCES
 
@@ -116,7 +116,7 @@ class Needs:
         the promotions is named as its DAG.
         """
         nightly = [one.stem for one in self.templates if one.stem not in _NO_NIGHTS]
-        return [*nightly, *(f"promote_{name}" for name in self.applications)]
+        return [*nightly, *map(promotion_dag_of, self.applications)]
 
     @property
     def examples(self) -> dict[str, list[str]]:
@@ -237,6 +237,16 @@ class Project:
     def _noted(self) -> dict[str, str]:
         path = self.config / _WRITTEN
         return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}
+
+
+def dags_expected(sources: Mapping[str, Source]) -> list[str]:
+    """Return the DAGs of these sources, and of the applications that count.
+
+    :raises ConfigError: nobody says where the configuration is
+    """
+    found = [SOURCES[name].dag_id for name in sources]
+    found += ["tokenflex_token"] if "tokenflex" in sources else []
+    return [*found, *map(promotion_dag_of, applications_in_force())]
 
 
 def starter(room: str) -> str:

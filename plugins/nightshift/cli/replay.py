@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from nightshift.cli.hold import Yes
 from nightshift.cli.terminal import (
     AsJson,
     CannotTell,
@@ -58,7 +59,7 @@ def replay(
     first: Annotated[str | None, typer.Option("--from", help="First night, YYYY-MM-DD.")] = None,
     last: Annotated[str | None, typer.Option("--to", help="Last night; default: the first one.")] = None,
     apply: Annotated[bool, typer.Option("--apply", help="Publish what would change, after a question.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="The question is answered: yes.")] = False,
+    yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
     """Publish nights again from the landing; first say what that would change in rows, columns, sums and bounds.
@@ -151,13 +152,13 @@ def _chosen(names: Sequence[str], known: dict[str, PublishNightOperator]) -> lis
     return list(wanted.values())
 
 
-def _each(done: Sequence[Done], verb: str, act: Callable[[Done, Callable[[str], None]], None]) -> None:
+def _each(done: Sequence[Done], verb: str, act: Callable[[Done], None]) -> None:
     with _bar(len(done)) as step:
         for one in done:
             about = f"{verb} {one.replay.report}, night {one.replay.manifest.night}"
             step(about, 0)
             try:
-                act(one, lambda text: None)
+                act(one)
             except LakeError as error:
                 one.refused = redact(str(error))
             step(about, 1)
@@ -175,12 +176,12 @@ def _bar(total: int) -> Iterator[Callable[[str, int], None]]:
         yield lambda text, steps: bar.update(task, description=plain(text), advance=steps)
 
 
-def _rehearse(one: Done, say: Callable[[str], None]) -> None:
-    one.rehearsal = one.replay.rehearse(say)
+def _rehearse(one: Done) -> None:
+    one.rehearsal = one.replay.rehearse()
 
 
-def _publish(one: Done, say: Callable[[str], None]) -> None:
-    one.published = one.replay.publish(say)
+def _publish(one: Done) -> None:
+    one.published = one.replay.publish()
 
 
 def _question(changing: Sequence[Done]) -> str:

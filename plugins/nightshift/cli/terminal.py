@@ -111,9 +111,7 @@ def telling() -> Iterator[None]:
         yield
     except ConfigError as error:
         fail(str(error), Exit.WRONG)
-    except CannotTell as error:
-        fail(str(error), Exit.NOT_KNOWN)
-    except (LakeError, VendorError) as error:
+    except (CannotTell, LakeError, VendorError) as error:
         fail(str(error), Exit.NOT_KNOWN)
     except (typer.Exit, typer.Abort, typer.BadParameter, BrokenPipeError):
         # A pipe of ours: those to the lake, a vendor or Airflow come as errors of their clients.
@@ -121,7 +119,7 @@ def telling() -> Iterator[None]:
     except KeyboardInterrupt:
         fail("interrupted; what was done before is done.", Exit.NOT_KNOWN)
     except Exception as error:
-        fail(f"{_last_line(error)} Run it again; where it stays, look at `nightshift doctor`.", Exit.NOT_KNOWN)
+        fail(f"{_first_line(error)} Run it again; where it stays, look at `nightshift doctor`.", Exit.NOT_KNOWN)
 
 
 class _ForPeople(logging.Handler):
@@ -178,7 +176,7 @@ def night_option(text: str | None) -> date | None:
     return night
 
 
-def _last_line(error: Exception) -> str:
+def _first_line(error: Exception) -> str:
     words = redact(str(error)).strip().splitlines() or [""]
     return f"{type(error).__name__}: {words[0][:500]}".rstrip(": ") + "."
 

@@ -30,6 +30,14 @@ from nightshift.config.steps import (
 from nightshift.fields import refuse_twice
 from nightshift.local_time import DAY
 
+PROMOTE = "promote_"
+"""What the id of an application's DAG begins with."""
+
+
+def promotion_dag_of(application: str) -> str:
+    """Return the id of an application's DAG."""
+    return f"{PROMOTE}{application}"
+
 
 class ProjectFile(Section):
     """A file of a partial build.

@@ -68,17 +68,16 @@ def _setting(name: str, in_checkout: str, meaning: str) -> str:
     return str(_CHECKOUT / in_checkout)
 
 
-def read_section(name: str, model: type[Model], *, file: str = REPORTS, folder: Path | None = None) -> Model | None:
-    """Read one top-level section of a configuration file as it stands.
+def read_section(name: str, model: type[Model], *, folder: Path | None = None) -> Model | None:
+    """Read a section of ``reports.yaml`` as it stands.
 
     :param name: the section, for instance ``flexnet``
     :param model: the Pydantic model that the section has to fit
-    :param file: name of the file in the configuration folder
     :param folder: the configuration folder; default :func:`config_folder`
     :return: the section, or ``None`` where the file has no such section: that source is not configured
     :raises ConfigError: the file cannot be read, is not YAML, or the section does not fit; each mistake with its line
     """
-    document = load((folder or config_folder()) / file)
+    document = load((folder or config_folder()) / REPORTS)
     if name not in document.sections or is_removed(document.values.get(name)):
         return None
     return fit(document, name, model)

@@ -7,10 +7,9 @@ a vendor, and no event is sent: no promotion begins of a replay.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
-from functools import partial
 from typing import TYPE_CHECKING
 
 from nightshift.fields import night_of
@@ -52,31 +51,29 @@ class Replay:
         """The nights that it publishes again."""
         return (self.manifest.night,) if self.spec.nights is None else tuple(self.spec.nights)
 
-    def rehearse(self, say: Callable[[str], None] = lambda text: None) -> Rehearsal:
+    def rehearse(self) -> Rehearsal:
         """Return what it would change; the lake is only read. Blocks.
 
         :raises nightshift.lake.errors.LakeError: it would be refused, and why
         """
         from nightshift.lake.rehearsal import rehearse
 
-        return rehearse(self.lake, self.manifest, self.spec, say=say, look=partial(self._look, say))
+        return rehearse(self.lake, self.manifest, self.spec, look=self._look)
 
-    def publish(self, say: Callable[[str], None] = lambda text: None) -> Published:
+    def publish(self) -> Published:
         """Publish it, also where the table has it already; of a newer extract it stays as it is. Blocks.
 
         :raises nightshift.lake.errors.LakeError: it is refused, and why; the table is as it was
         """
         from nightshift.lake.tables import publish
 
-        look = partial(self._look, say)
-        done = publish(self.lake, self.manifest, self.spec, again=True, say=say, look=look)
+        done = publish(self.lake, self.manifest, self.spec, again=True, look=self._look)
         record_published(self.lake, self.manifest.source, self.manifest.report, sorted(done.nights))
         return done
 
-    def _look(self, say: Callable[[str], None], table: Snapshot | None) -> None:
-        new_columns(
-            Landing.of(self.lake, self.manifest), self.manifest, table.columns if table else None, self.spec, say
-        )
+    def _look(self, table: Snapshot | None) -> None:
+        landing, columns = Landing.of(self.lake, self.manifest), table.columns if table else None
+        new_columns(landing, self.manifest, columns, self.spec, log=lambda text: None)
 
 
 def publishers() -> dict[str, PublishNightOperator]:

@@ -14,7 +14,7 @@ from nightshift.local_time import DAY, end_of, last_night
 from nightshift.sources import SOURCES
 
 LOOK_BACK = 14
-"""Nights that are watched; one that is older is given up."""
+"""Nights that are watched, the last one among them; one that is older is given up."""
 
 
 @dataclass(frozen=True)
@@ -108,22 +108,21 @@ def first_night(report: WatchedReport, now: datetime, *, is_known: bool) -> str:
 
 
 def expected_nights(
-    reports: Iterable[WatchedReport], first: Mapping[str, str], now: datetime, look_back: int = LOOK_BACK
+    reports: Iterable[WatchedReport], first: Mapping[str, str], now: datetime
 ) -> tuple[ExpectedNight, ...]:
     """Return the nights that are over and have to be there, of each report in order.
 
     :param first: ``<source>/<report>`` → its first night, where the configuration does not say so
-    :param look_back: nights that are looked at, the last one among them
     """
     return tuple(
         ExpectedNight(report, night.isoformat(), report.due_for(night))
         for report in reports
-        for night in _nights(report, first, now, look_back)
+        for night in _nights(report, first, now)
     )
 
 
 def nights_told(
-    reports: Iterable[WatchedReport], told: Iterable[tuple[str, str]], now: datetime, look_back: int = LOOK_BACK
+    reports: Iterable[WatchedReport], told: Iterable[tuple[str, str]], now: datetime
 ) -> tuple[ExpectedNight, ...]:
     """Return nights of which something wrong is known, as nights that nobody waits for: one from before its report got
     a ``due`` is not over by that.
@@ -134,21 +133,21 @@ def nights_told(
     return tuple(
         ExpectedNight(report, night.isoformat(), None)
         for report in reports
-        for night in _nights(report, {report.report: date.min.isoformat()}, now, look_back)
+        for night in _nights(report, {report.report: date.min.isoformat()}, now)
         if (report.report, night.isoformat()) in wanted
     )
 
 
-def first_watched(reports: Iterable[WatchedReport], now: datetime, look_back: int = LOOK_BACK) -> str | None:
+def first_watched(reports: Iterable[WatchedReport], now: datetime) -> str | None:
     """Return the first night that is looked at; ``None`` where there is no report."""
     newest = [report.newest(now) for report in reports]
-    return (min(newest) - (look_back - 1) * DAY).isoformat() if newest else None
+    return (min(newest) - (LOOK_BACK - 1) * DAY).isoformat() if newest else None
 
 
-def _nights(report: WatchedReport, first: Mapping[str, str], now: datetime, look_back: int) -> Iterator[date]:
+def _nights(report: WatchedReport, first: Mapping[str, str], now: datetime) -> Iterator[date]:
     newest = report.newest(now)
     begins = report.since or first.get(report.report)
-    night = newest - (look_back - 1) * DAY
+    night = newest - (LOOK_BACK - 1) * DAY
     if begins is None:
         return
     night = max(night, night_of(begins))

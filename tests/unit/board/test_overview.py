@@ -19,7 +19,7 @@ from nightshift.tokenflex.oauth import TokenPair
 from nightshift.tokenflex.tokens import Grant, Part, encode, key_of
 from tests.unit.board.conftest import Runs, browser
 from tests.unit.board.records import ONE, TWO, deploy, record, step
-from tests.unit.board.test_holds import ASKED, PRESS
+from tests.unit.board.test_line import ASKED, PRESS
 from tests.unit.board.test_nights import FAILED, night
 from tests.unit.nights.publishing import published
 

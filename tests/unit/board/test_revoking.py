@@ -12,7 +12,7 @@ from nightshift.lake.store import Lake
 from nightshift.promotion.record import PromotionRecord, StepKind, StepState, VerdictWord
 from nightshift.promotion.store import Records
 from tests.unit.board.records import ONE, TWO, deploy, promoted, record, run_of, step
-from tests.unit.board.test_holds import PRESS
+from tests.unit.board.test_line import PRESS
 
 
 def asked(**more: Any) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from nightshift.promotion.doubts import doubts_in
 from nightshift.promotion.record import PromotionOutcome, PromotionRecord, StepState
 from nightshift.promotion.store import Records
 from tests.unit.board.records import ONE, T, deploy, record, run_of
-from tests.unit.board.test_holds import PRESS
+from tests.unit.board.test_line import PRESS
 
 API = "api/doubts/settle"
 

@@ -11,7 +11,7 @@ import typer
 from nightshift.cli.airflow_api import AirflowApi, AirflowUrl, AirflowUser, Credentials, TokenFile
 from nightshift.cli.doctor import deployment, here, lake, vendors
 from nightshift.cli.doctor.finding import Finding, Level, bad, looked, show, warn
-from nightshift.cli.expected import dags_expected
+from nightshift.cli.project import dags_expected
 from nightshift.cli.terminal import AsJson, CannotTell, Exit, print_json
 from nightshift.config.document import ConfigError
 

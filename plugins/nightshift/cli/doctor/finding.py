@@ -78,11 +78,5 @@ def show(findings: Iterable[Finding]) -> None:
     rows = []
     for one in findings:
         text = clean(one.text) if not one.fix else f"{clean(one.text)}\n→ {clean(one.fix)}"
-        rows.append([styled(one.level, _COLOURS[one.level]), styled(one.about, "bold"), _lines(text)])
+        rows.append([styled(one.level, _COLOURS[one.level]), styled(one.about, "bold"), text])
     print_rows(["", "about", "what"], rows)
-
-
-def _lines(text: str) -> Any:
-    from rich.text import Text
-
-    return Text(text)

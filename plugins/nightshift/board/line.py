@@ -1,21 +1,34 @@
-"""The line: who stopped it, and the press that stops it or lets it move again."""
+"""The line: what stops it, holds and freezes of the calendar, and the press that stops it or lets it move again."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
 from fastapi import HTTPException
 
 from nightshift.board import MOUNT
 from nightshift.board.audit import write_down
-from nightshift.board.models import ApiCall, Ask, HoldLine, HoldRequest, LiftRequest, Press, PressKind
+from nightshift.board.models import (
+    ApiCall,
+    Ask,
+    BoardPart,
+    FreezeLine,
+    HoldLine,
+    HoldRequest,
+    LiftRequest,
+    Press,
+    PressKind,
+    Trouble,
+)
 from nightshift.board.people import Person
-from nightshift.board.promotions import promotion_dag_of
+from nightshift.config.freezes import Freeze, FreezeRules
+from nightshift.config.promotions import promotion_dag_of
 from nightshift.promotion import holds
+from nightshift.promotion.rules.freeze import spans
 
 if TYPE_CHECKING:
     from nightshift.lake.store import Lake
@@ -23,6 +36,8 @@ if TYPE_CHECKING:
 
 NEEDS = "permission to trigger the promotions that it stops"
 _API = f"{MOUNT.removeprefix('/')}/api/holds"
+AHEAD = timedelta(days=30)
+"""How far ahead a freeze is told."""
 _WHY = Ask(name="reason", label="Why")
 
 
@@ -67,7 +82,7 @@ def hold_press(application: str | None, may: Mapping[str, bool]) -> Press:
         "FlexDeploy is at work on ends by itself; builds go on.",
         calls=(
             ApiCall(
-                method="POST", path=_API, body=_body(application=application, reason="${reason}", until="${until}")
+                method="POST", path=_API, body={"application": application, "reason": "${reason}", "until": "${until}"}
             ),
         ),
         asks=(_WHY, Ask(name="until", label="Until", kind="moment", optional=True)),
@@ -80,10 +95,8 @@ def hold_press(application: str | None, may: Mapping[str, bool]) -> Press:
 async def put(lake: Lake, who: Person, asked: HoldRequest, configured: Sequence[str]) -> None:
     """Put a hold, in the person's own name.
 
-    :raises HTTPException: 403: the person may not; 404: no such application; 422: what was asked for makes no hold
+    :raises HTTPException: 403: the person may not; 422: what was asked for makes no hold
     """
-    if asked.application is not None and asked.application not in configured:
-        raise HTTPException(404, f"There is no application {asked.application}, or none that you may see.")
     await _refuse(who, asked.application, configured)
     try:
         found = await holds.hold(
@@ -110,6 +123,48 @@ async def lift(lake: Lake, who: Person, asked: LiftRequest, configured: Sequence
     await asyncio.to_thread(_audit, "nightshift_lift", who, lifted, asked.reason)
 
 
+def freeze_lines(
+    freezes: Iterable[Freeze],
+    now: datetime,
+    sees: Callable[[str], bool],
+    *,
+    application: str | None = None,
+    stages: Collection[str] = (),
+) -> tuple[FreezeLine, ...]:
+    """Return the freezes that are on or come next, the first one first.
+
+    :param sees: whether the person may see an application; of a freeze of others nothing is told
+    :param application: those that concern one of its stages; ``None``: all of them
+    :param stages: labels of its stages
+    """
+    found = []
+    for freeze in freezes:
+        if application is not None and not any(freeze.concerns(application, stage) for stage in stages):
+            continue
+        seen = tuple(filter(sees, freeze.applications))
+        if freeze.applications and not seen:
+            continue
+        whom = ", ".join((*seen, *freeze.stages))
+        for begins, ends in spans([freeze], now, now + AHEAD):
+            if ends > now and begins <= now + AHEAD:
+                text = f"{freeze.reason} ({whom})" if whom else freeze.reason
+                found.append(FreezeLine(name=freeze.name, begins=begins, ends=ends, on=begins <= now, text=text))
+                break
+    return tuple(sorted(found, key=lambda one: (one.begins, one.name)))
+
+
+def unknown_freezes(rules: FreezeRules, *, sees_all: bool) -> tuple[Trouble, ...]:
+    """Return what to say where nobody knows what is frozen: nothing is brought to any stage then.
+
+    :param sees_all: whether the person may see all applications; only then it is told why, which may name any
+    """
+    if not rules.unknown:
+        return ()
+    why = rules.unknown if sees_all else "why is told to those who may see all applications."
+    text = f"Nobody knows what is frozen, so nothing is brought to any stage: {why}"
+    return (Trouble(part=BoardPart.HOLDS, of="freezes", text=text),)
+
+
 async def _refuse(who: Person, application: str | None, configured: Sequence[str]) -> None:
     concerned = configured if application is None else [application]
     if not _allowed(application, await may_hold(who, concerned)):
@@ -126,7 +181,7 @@ def _lift(one: Hold, allowed: bool) -> Press:
         kind=PressKind.LIFT,
         label="Lift",
         says=f"What waits for this hold of {whom} goes on at once. Other holds, freezes and windows count as before.",
-        calls=(ApiCall(method="POST", path=f"{_API}/lift", body=_body(id=one.id, reason="${reason}")),),
+        calls=(ApiCall(method="POST", path=f"{_API}/lift", body={"id": one.id, "reason": "${reason}"}),),
         asks=(_WHY,),
         allowed=allowed,
         needs=NEEDS,
@@ -134,16 +189,11 @@ def _lift(one: Hold, allowed: bool) -> Press:
     )
 
 
-def _body(**fields: Any) -> dict[str, Any]:
-    return fields
-
-
 def _audit(event: str, who: Person, one: Hold, why: str = "") -> None:
-    until: datetime | None = one.until
     extra = {
         "hold": one.id,
         "application": one.application,
         "reason": why or one.reason,
-        "until": until and until.isoformat(),
+        "until": one.until and one.until.isoformat(),
     }
     write_down(event, who, promotion_dag_of(one.application) if one.application else None, extra)
