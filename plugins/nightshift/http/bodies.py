@@ -19,7 +19,7 @@ BOM = codecs.BOM_UTF8
 BLOCK = 1 << 16
 """Bytes that are looked at together: a text of a whole page would be made in four times its size and time."""
 
-_MEMBER = re.compile(r'[\[\s]*\{\s*"(?:[^"\\]|\\.)*"\s*:')
+_MEMBER = re.compile(rb'[\[\s]*\{\s*"(?:[^"\\]|\\.)*"\s*:')
 _MARKUP = re.compile(
     r"\s*<(?:[?!]|html\b|[a-z][^<>]*/>\s*\Z|[a-z][^>]*>.*(?:</[\w:.-]+\s*|/)>\s*\Z)", re.IGNORECASE | re.DOTALL
 )
@@ -76,12 +76,16 @@ def is_json(text: str) -> bool:
 
     A bracket at its beginning says nothing: names in brackets and ids in braces begin so as well.
     """
-    if text.lstrip()[:1] not in {"{", "["}:
-        return False
+    return text.lstrip()[:1] in {"{", "["} and is_json_value(text.encode("utf-8", "replace"))
+
+
+def is_json_value(text: bytes) -> bool:
+    """Say whether bytes are any value of JSON, be they cut behind the first member of an object."""
+    text = text.removeprefix(BOM)
     if _MEMBER.match(text):
         return True
     try:
-        msgspec.json.decode(shallow(text.encode()))
+        msgspec.json.decode(shallow(text))
     except UNREADABLE:
         return False
     return True

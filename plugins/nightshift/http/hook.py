@@ -271,7 +271,8 @@ class VendorHook(HttpAsyncHook):
         :param safe: whether the request changes nothing; default: by the method
         :param ok: statuses that are no error
         :param max_bytes: largest body
-        :param accept: media type that is asked for; an HTML page for anything else is an error
+        :param accept: media type that is asked for; an HTML page for anything else is an error, JSON that is called one
+            is none
         :param expect_json: whether JSON or nothing is due; default: where ``accept`` says so
         :param pages: whether an HTML page may be the answer; default: where ``accept`` says so
         :param credentials: whether the credentials are sent
@@ -294,10 +295,10 @@ class VendorHook(HttpAsyncHook):
                 raw.release()
             response = Response(raw.status, raw.headers, body, url, context)
             self._judge(response, ok, self.advice)
-            if not pages:
-                faults.refuse_page(response)
             if check is not None:
-                _checked(check, response)
+                _checked(check, response, pages=pages)
+            elif not pages:
+                faults.refuse_page(response)
             return response
 
         return await self._repeat(request, once)
@@ -475,10 +476,13 @@ class VendorHook(HttpAsyncHook):
             raise error
 
 
-def _checked(check: Callable[[Response], object], response: Response) -> None:
+def _checked(check: Callable[[Response], object], response: Response, *, pages: bool) -> None:
+    """Let an answer be looked at: one that passes is what was asked for, whatever the vendor calls it."""
     try:
         check(response)
     except BadResponse as broken:
+        if not pages:
+            faults.refuse_page(response)
         raise response.context.completed(broken, status=response.status) from None
 
 

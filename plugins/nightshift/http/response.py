@@ -9,7 +9,7 @@ import msgspec
 
 from nightshift.errors import BadResponse, VendorError
 from nightshift.fields import whole_number
-from nightshift.http.bodies import BOM, json_object
+from nightshift.http.bodies import BOM, is_json_value, json_object
 from nightshift.http.request import RequestContext
 from nightshift.nesting import UNREADABLE, shallow
 from nightshift.redaction import WINDOW, safe_url
@@ -60,11 +60,14 @@ class Response(msgspec.Struct, frozen=True, eq=False):
 
     @property
     def is_page(self) -> bool:
-        """Whether the body is an HTML page."""
+        """Whether the body is an HTML page: one that begins as such, or whatever is called so and is no JSON.
+
+        Servers that name no type for their JSON let frameworks and proxies call it ``text/html``.
+        """
         start = self.body[:64].removeprefix(BOM).lstrip().lower()
-        return self.content_type in ("text/html", "application/xhtml+xml") or start.startswith(
-            (b"<!doctype html", b"<html")
-        )
+        if start.startswith((b"<!doctype html", b"<html")):
+            return True
+        return self.content_type in ("text/html", "application/xhtml+xml") and not is_json_value(self.body[:WINDOW])
 
     @overload
     def json(self) -> Any: ...

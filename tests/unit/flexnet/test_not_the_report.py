@@ -133,6 +133,13 @@ async def test_csv_is_taken_whatever_the_vendor_calls_it(vendor_with: VendorWith
         await walk(format="csv", key=("usageId",))
 
 
+async def test_csv_that_is_called_a_page_is_taken_where_its_header_is_known(vendor_with: VendorWith) -> None:
+    vendor_with(csv_type="text/html")
+    assert_all(await walk(format="csv", key=("usageId",)))
+    with pytest.raises(BadResponse, match="is an HTML page"):
+        await walk(format="csv")
+
+
 async def test_a_page_of_csv_that_is_called_json_is_taken_where_its_header_is_known(vendor_with: VendorWith) -> None:
     vendor_with(csv_type="application/json")
     assert_all(await walk(format="csv", key=("usageId",)))

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import codecs
 import gzip
 import json
 import socket
@@ -9,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
 
+import msgspec
 import pytest
 
 from include.standins.scripted import Script, Scripted, answer, raw
@@ -272,6 +274,21 @@ async def test_a_login_page_is_not_json(vendor: Scripted, connect: MakeHook, kin
         with pytest.raises(Ambiguous):
             await hook.request("POST", "/")
         assert b"Sign in" in (await hook.request("GET", "/", accept="text/html")).body
+
+
+@pytest.mark.parametrize("body", [b'{"a": 1}', b"[]", b'"4711"', b"4711", b'\xef\xbb\xbf {"a": "<html>"}'])
+async def test_json_that_is_called_a_page_is_json(vendor: Scripted, connect: MakeHook, body: bytes) -> None:
+    vendor.plays(answer(body=body, Content_Type="text/html;charset=UTF-8"))
+    async with connect() as hook:
+        assert (await hook.request("POST", "/")).json() == msgspec.json.decode(body.removeprefix(codecs.BOM_UTF8))
+
+
+@pytest.mark.parametrize("body", [b"", b"Please <b>sign in</b>", b"<p>{}</p>", b'{ "a" <br>'])
+async def test_what_is_called_a_page_and_is_no_json_is_a_page(vendor: Scripted, connect: MakeHook, body: bytes) -> None:
+    vendor.plays(answer(body=body, Content_Type="text/html"))
+    async with connect() as hook:
+        with pytest.raises(BadResponse, match="HTML page"):
+            await hook.request("GET", "/")
 
 
 @pytest.mark.parametrize("body", [b"", b"  ", b'{"a": 1', b'{"a": NaN}', b"[1] x", b'"\xff"', b"[" * 100_000])
