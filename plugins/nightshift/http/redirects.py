@@ -25,6 +25,10 @@ MAX_REDIRECTS = 5
 _ADVICE = (
     "It was not followed, so no credentials went there. Put the final address into the host of the Airflow connection."
 )
+_LOOP_ADVICE = (
+    "Following it would never end. Such an answer mostly wants a cookie, which programs do not keep: ask whoever runs the "
+    "proxy or the balancer before the vendor to let programs through without it."
+)
 
 ANYWHERE = frozenset({"accept", "accept-encoding", "accept-language", "range", "if-range"})
 """Headers of a request that may follow a redirect to another host."""
@@ -110,7 +114,8 @@ def check_target(request: Request, context: RequestContext, address: Address) ->
 
 def _target(url: str, location: str, request: Request, context: RequestContext, address: Address, status: int) -> str:
     try:
-        target = urljoin(url, location).partition("#")[0]
+        # Some servers decode the path on its way into a Location: a blank stays what was asked for, as browsers have it.
+        target = urljoin(url, location).partition("#")[0].replace(" ", "%20")
     except ValueError:
         _refuse(context, "a redirect leads to something that is not a URL", status)
     where, scheme = foreign_host(target), _scheme(target)
@@ -120,6 +125,8 @@ def _target(url: str, location: str, request: Request, context: RequestContext, 
         _refuse(context, f"a redirect leads to {where}", status)
     if not address.owns(target) and (request.credentials or request.whole):
         _refuse(context, f"a redirect leads to {where}, not to {address.origin}", status)
+    if target == url:
+        raise context.error(BadResponse, "a redirect leads to where it comes from", status=status, advice=_LOOP_ADVICE)
     if request.whole and (lost := _lost(request.url, target)):
         _refuse(context, f"a redirect leaves out what the request asks for: {lost}", status)
     return target

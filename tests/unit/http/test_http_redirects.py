@@ -52,6 +52,22 @@ async def test_a_redirect_that_loses_some_of_it_is_refused_and_tells_what(
     assert len(vendor.seen) == 1
 
 
+async def test_a_blank_in_the_path_of_a_redirect_is_taken_as_it_is_meant(vendor: Scripted, connect: MakeHook) -> None:
+    vendor.plays(answer(301, Location="/v2/My Reports/a b?day=1"), answer(body=b"[1]"))
+    async with connect() as hook:
+        assert (await hook.request("GET", "/v1/My Reports/a b", params={"day": 1})).json() == [1]
+    assert vendor.seen[1].target == "/v2/My%20Reports/a%20b?day=1"
+
+
+@pytest.mark.parametrize("location", ["", "/rows?day=1", "?day=1", "#top"])
+async def test_a_redirect_to_itself_tells_so(vendor: Scripted, connect: MakeHook, location: str) -> None:
+    vendor.plays(answer(302, Location=location, Set_Cookie="seen=1"))
+    async with connect() as hook:
+        with pytest.raises(BadResponse, match=r"leads to where it comes from.* wants a cookie"):
+            await hook.request("GET", "/rows", params={"day": 1})
+    assert len(vendor.seen) == 1
+
+
 async def test_what_is_lost_on_the_second_hop_is_seen(vendor: Scripted, connect: MakeHook) -> None:
     vendor.plays(answer(301, Location="/b?day=1"), answer(301, Location="/c"), answer(body=b"[1]"))
     async with connect() as hook:
