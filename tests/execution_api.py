@@ -321,6 +321,8 @@ class FakeExecutionApi:
             return self._xcom(method, rest, body)
         if path == "dag-runs/count":
             return self._count_runs(request.url.params)
+        if root == "dag-runs":
+            return self._run_of(method, rest)
         if path == "asset-events/by-asset":
             return self._events_of(request.url.params)
         if root == "task-reschedules":
@@ -340,6 +342,15 @@ class FakeExecutionApi:
         if path.startswith("store/"):
             return self._task_state(method, path, body)
         return _ok({})
+
+    def _run_of(self, method: str, rest: str) -> httpx.Response:
+        run_id = rest.split("/")[1]
+        if method == "GET":
+            return _ok({"state": self.other_runs[run_id]}) if run_id in self.other_runs else _missing(run_id)
+        if run_id in self.other_runs:
+            return _ok({"detail": "there is one"}, 409)
+        self.other_runs[run_id] = "queued"
+        return httpx.Response(204)
 
     def _count_runs(self, query: httpx.QueryParams) -> httpx.Response:
         states = {self.run_id: "running", **self.other_runs} if query["dag_id"] == self.dag_id else {}

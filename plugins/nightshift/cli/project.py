@@ -150,7 +150,8 @@ class Project:
     def plan(self) -> tuple[list[PlannedFile], Needs]:
         """Return all files, also those that stay as they are, and what they need.
 
-        :raises ConfigError: a configuration file that is there cannot be read
+        :raises ConfigError: a configuration file that is there cannot be read, or a folder has a name that no
+            settings can have
         """
         reports = self._configuration(REPORTS, {one: starter(one) for one in self.sources})
         named = {one: starter("promotion").replace("NAME", one, 1) for one in self.applications}
@@ -223,6 +224,13 @@ class Project:
         path = self.config / SETTINGS
         there = re.search(r"^NIGHTSHIFT_LAKE=(.+)$", path.read_text(encoding="utf-8"), re.M) if path.exists() else None
         lake = self.lake or (there[1] if there else str(self.dags.parent / "lake"))
+        for named in (str(self.config), lake):
+            if sign := re.search(r"[^\w%+,./:=@~-]", named):
+                raise ConfigError(
+                    f"{named!r} has {sign[0]!r} in it: shells, and containers that are given {path.name}, each read that "
+                    "in another way. Nothing was written. Put the project and its lake into a folder without blanks, "
+                    "quotes and signs of the shell, and run this again there."
+                )
         shared = _templates().parent / ("airflow.env" if _packed() else "deploy/airflow.env")
         blocks = re.findall(r"((?:^#.*\n)*)^(AIRFLOW__\w+=.*\n)", shared.read_text(encoding="utf-8"), re.M)
         ours = [about + line for about, line in blocks if not line.startswith(_OF_THE_PROJECT)]

@@ -115,7 +115,8 @@ class NightOperator(BaseBranchOperator):
 
     Pushes the night as XCom ``night`` and whether the run is forced as XCom ``force``. A scheduled run that comes
     before the vendor's warehouse has settled is deferred until then and holds no worker. For a range it starts one run
-    a night (with the night as partition key), waits for them deferred, and fails when one of them failed.
+    a night (with the night as partition key), as many at a time as leave a place for the scheduled run, waits for them
+    deferred, and fails when one of them failed.
 
     :param timezone: zone of the vendor's server time, for instance ``Europe/Berlin``
     :param settle_hours: hours after the end of a night before it is fetched
@@ -147,16 +148,7 @@ class NightOperator(BaseBranchOperator):
             raise AirflowFailException(
                 f"Unknown field in the run's conf: {', '.join(unknown)}. Valid: {', '.join(FORM)}."
             )
-        try:
-            nights = asked_nights(
-                run.partition_key,
-                context["params"],
-                zone=ZoneInfo(self.timezone),
-                now=datetime.now(UTC),
-                asked=run.logical_date or run.run_after,
-            )
-        except ValueError as error:
-            raise AirflowFailException(str(error)) from None
+        nights = self._nights(context)
         if len(nights) > 1:
             self._start_runs(context, nights)
         self._await_settled(context, nights[0])
@@ -167,8 +159,15 @@ class NightOperator(BaseBranchOperator):
         return self.execute(context)
 
     def runs_ended(self, context: Context, event: Any = None) -> Any:
-        """Tell how the runs of a range ended."""
-        states: dict[str, str] = event or {}
+        """Start the next nights of a range where some have ended; tell how they ended where all have.
+
+        :param event: run id → state, of all nights that were started
+        """
+        from nightshift.nights.runs import FINAL_STATES
+
+        states, nights = dict[str, str](event or {}), self._nights(context)
+        if len(states) < len(nights) or not FINAL_STATES.issuperset(states.values()):
+            self._start_runs(context, nights, states)
         if failed := sorted(run for run, state in states.items() if state != "success"):
             raise AirflowFailException(
                 f"{len(failed)} of {len(states)} nights failed: {', '.join(failed)}. Look at these runs; the other "
@@ -176,6 +175,19 @@ class NightOperator(BaseBranchOperator):
             )
         self.log.info("All %d nights are published", len(states))
         return self.do_branch(context, [])
+
+    def _nights(self, context: Context) -> list[str]:
+        run = context["dag_run"]
+        try:
+            return asked_nights(
+                run.partition_key,
+                context["params"],
+                zone=ZoneInfo(self.timezone),
+                now=datetime.now(UTC),
+                asked=run.logical_date or run.run_after,
+            )
+        except ValueError as error:
+            raise AirflowFailException(str(error)) from None
 
     def _go_on(self, context: Context, night: str) -> Any:
         chosen = context["params"].get("reports") or list(self.branches)
@@ -204,33 +216,55 @@ class NightOperator(BaseBranchOperator):
             self.log.info("Night %s is settled at %s; waiting until then without a worker", night, moment.isoformat())
             self.defer(trigger=DateTimeTrigger(moment=moment), method_name="settled")
 
-    def _start_runs(self, context: Context, nights: Sequence[str]) -> None:
+    def _start_runs(self, context: Context, nights: Sequence[str], states: Mapping[str, str] | None = None) -> None:
+        """Start as many nights of a range as leave a place for the next scheduled run, and wait until one has ended.
+
+        Queued runs count as active for Airflow: it makes no scheduled run while there are as many as may run at once.
+
+        :param states: run id → state, of those that were started before
+        """
+        from nightshift.nights.runs import FINAL_STATES, NightRunsTrigger
+
+        mark = hashlib.sha256(context["dag_run"].run_id.encode()).hexdigest()[:8]
+        run_ids = [f"{night}__range__{mark}" for night in nights]
+        known = dict(states or {})
+        most = context["dag"].max_active_runs
+        active = context["ti"].get_dr_count(dag_id=self.dag_id, states=["queued", "running"])
+        room = most - 1 - active
+        if room < 1 and not known and not context["ti"].get_dr_count(dag_id=self.dag_id, run_ids=run_ids):
+            raise AirflowFailException(
+                f"{active} runs of {self.dag_id} are queued or running, this one among them, and {most} run at once: "
+                f"there is no place for the nights from {nights[0]} to {nights[-1]}, while this run takes one to wait "
+                "for them. Nothing was started. Clear this task when the others have ended; or ask for these nights "
+                "with a backfill, whose runs Airflow counts apart."
+            )
+        ended = sum(state in FINAL_STATES for state in known.values())
+        # One goes on in any case, so that a range ends whatever others do meanwhile.
+        more = max(room, 1 if ended == len(known) else 0)
+        for night, run_id in list(zip(nights, run_ids, strict=True))[len(known) :][:more]:
+            self._start_run(context, night, run_id, len(known))
+            known[run_id] = "queued"
+        self.log.info("Started %d of %d runs, %s to %s", len(known), len(nights), nights[0], nights[-1])
+        enough = len(known) if len(known) == len(nights) else ended + 1
+        self.defer(trigger=NightRunsTrigger(self.dag_id, known, enough=enough), method_name="runs_ended")
+
+    def _start_run(self, context: Context, night: str, run_id: str, started: int) -> None:
         from airflow.sdk.execution_time.comms import ErrorResponse, TriggerDagRun
         from airflow.sdk.execution_time.task_runner import SUPERVISOR_COMMS
 
-        parent = context["dag_run"].run_id
-        mark = hashlib.sha256(parent.encode()).hexdigest()[:8]
         # Airflow 3.3.2 drops the partition key of a run that a task starts; the form carries the night as well.
         form = {"reports": context["params"].get("reports"), "force": bool(context["params"].get("force"))}
-        runs: list[str] = []
-        for night in nights:
-            run_id = f"{night}__range__{mark}"
-            answer = SUPERVISOR_COMMS.send(
-                TriggerDagRun(
-                    dag_id=self.dag_id,
-                    run_id=run_id,
-                    conf={"night": night, **form},
-                    partition_key=night,
-                    note=f"Night {night} of the range that {parent} asked for",
-                )
+        answer = SUPERVISOR_COMMS.send(
+            TriggerDagRun(
+                dag_id=self.dag_id,
+                run_id=run_id,
+                conf={"night": night, **form},
+                partition_key=night,
+                note=f"Night {night} of the range that {context['dag_run'].run_id} asked for",
             )
-            if isinstance(answer, ErrorResponse) and "ALREADY_EXISTS" not in str(answer.error).upper():
-                raise AirflowFailException(
-                    f"The run for night {night} could not be started: {answer.error}. {len(runs)} of {len(nights)} "
-                    "were; run this task again."
-                )
-            runs.append(run_id)
-        self.log.info("Started %d runs, %s to %s", len(runs), nights[0], nights[-1])
-        from nightshift.nights.runs import NightRunsTrigger
-
-        self.defer(trigger=NightRunsTrigger(self.dag_id, runs), method_name="runs_ended")
+        )
+        if isinstance(answer, ErrorResponse) and "ALREADY_EXISTS" not in str(answer.error).upper():
+            raise AirflowFailException(
+                f"The run for night {night} could not be started: {answer.error}. {started} nights of the range were; "
+                "clear this task to go on."
+            )

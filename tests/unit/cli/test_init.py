@@ -276,6 +276,19 @@ def test_a_project_may_be_moved(in_a_project: Path) -> None:
     assert {one.path.name: one.fate for one in files if one.fate is not Fate.SAME} == {"airflow.env": Fate.UPDATED}
 
 
+@pytest.mark.parametrize("sign", [" ", "'", "$", "#", "`", ";", "*"])
+def test_a_folder_that_the_settings_cannot_name_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sign: str
+) -> None:
+    place = tmp_path / f"a{sign}b"
+    place.mkdir()
+    monkeypatch.chdir(place)
+    done = init("-s", "flexnet")
+    assert (done.exit_code, contents(place)) == (1, {})
+    assert f"a{sign}b" in "".join(done.output.split("\n"))
+    assert "into a folder without blanks" in " ".join(done.output.split())
+
+
 def test_a_place_where_nothing_can_be_written_is_told(in_a_project: Path) -> None:
     (in_a_project / "dags").write_text("a file where the folder should be")
     done = init("-s", "flexnet")
