@@ -6,7 +6,7 @@ import asyncio
 import base64
 import hashlib
 import hmac
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -289,8 +289,7 @@ class ExagoHook(VendorHook):
         body: Any = None,
         sid: str | None = None,
         params: Mapping[str, Any] | None = None,
-        safe: bool | None = None,
-        ok: Collection[int] = frozenset({200, 201, 202, 204}),
+        **more: Any,
     ) -> Response:
         text = None if body is None else msgspec.json.encode(body)
         length = "" if text is None and method == "GET" else str(len(text or b""))
@@ -303,10 +302,8 @@ class ExagoHook(VendorHook):
                 params={**(params or {}), "sid": sid},
                 data=text,
                 headers={"Content-Type": JSON},
-                safe=safe,
-                ok=ok,
-                expect_json=False,
                 accept=JSON,
+                **more,
             )
         finally:
             _signed.reset(token)

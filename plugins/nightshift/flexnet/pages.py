@@ -63,7 +63,7 @@ class ReportPages:
         yield self._take(first)
         count = first.page_count
         if count is not None and not self._request.is_csv and self._in_flight > 1:
-            async with aclosing(self._side_by_side(first, count)) as pages:
+            async with aclosing(self._side_by_side(count)) as pages:
                 async for page in pages:
                     yield self._take(await self._adding_up(page))
         while (following := await self._following()) is not None:
@@ -131,7 +131,7 @@ class ReportPages:
             case NextPage.SILENT:
                 return await self._fitting(await self._look(number) or await self._confirm(number))
 
-    async def _side_by_side(self, first: ReportPage, count: int) -> AsyncGenerator[ReportPage, None]:
+    async def _side_by_side(self, count: int) -> AsyncGenerator[ReportPage, None]:
         """Yield pages 2 to ``count`` in order, several asked for at a time; stop where the vendor says the end."""
         waiting: deque[asyncio.Task[ReportPage]] = deque()
         numbers = iter(range(2, min(count, MAX_PAGES) + 1))

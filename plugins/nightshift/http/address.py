@@ -100,17 +100,16 @@ class Address(Struct, frozen=True):
         full = "&".join(part for part in (own, query(params)) if part)
         return f"{self.root}{_encoded_path(bare)}" + (f"?{full}" if full else "")
 
-    def target(self, url_or_path: str, params: Params | None = None) -> tuple[bool, str]:
+    def target(self, url_or_path: str) -> tuple[bool, str]:
         """Return whether a path or an absolute URL is the vendor's own, and the URL to send.
 
         :raises BadResponse: a URL of the vendor's own host that is outside of the root
         """
         if "://" not in url_or_path.partition("?")[0]:
-            return True, self.url(url_or_path, params)
+            return True, self.url(url_or_path)
         if self.owns(url_or_path):
-            return True, self.url(self.local(url_or_path), params)
-        more = query(params)
-        return False, url_or_path + (f"{'&' if '?' in url_or_path else '?'}{more}" if more else "")
+            return True, self.url(self.local(url_or_path))
+        return False, url_or_path
 
     def owns(self, url: str) -> bool:
         """Tell whether an absolute URL has this scheme, host and port, or is the http form of it on the default

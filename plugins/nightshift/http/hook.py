@@ -34,6 +34,7 @@ from nightshift.redaction import safe_url
 T = TypeVar("T")
 
 MAX_BYTES = 64 << 20
+STREAMED = frozenset({200, 206})
 
 _LINK_ADVICE: Mapping[int, str] = dict.fromkeys(
     (400, 401, 403, 404, 410),
@@ -127,14 +128,14 @@ class VendorHook(HttpAsyncHook):
         return self
 
     async def __aexit__(self, *raised: object) -> None:
-        for error in raised[1:2]:
-            self._complete(error)
+        error = next(iter(raised[1:2]), None)
+        self._complete(error)
         self._users -= 1
         if self._users == 0 and self._transport is not None:
             transport, self._transport = self._transport, None
             self._gate = asyncio.Lock()
             await transport.close()
-            if not isinstance(next(iter(raised[1:2]), None), asyncio.CancelledError):
+            if not isinstance(error, asyncio.CancelledError):
                 await self._calls.keep()
 
     def _complete(self, error: object) -> None:
@@ -309,12 +310,7 @@ class VendorHook(HttpAsyncHook):
         method: str,
         url_or_path: str,
         *,
-        params: Params | None = None,
-        json: Any = None,
-        data: bytes | str | Params | None = None,
         headers: Mapping[str, str] | None = None,
-        safe: bool | None = None,
-        ok: Collection[int] = frozenset({200, 206}),
         accept: str = "*/*",
         credentials: bool | None = None,
     ) -> AsyncIterator[Download]:
@@ -330,18 +326,9 @@ class VendorHook(HttpAsyncHook):
         :raises VendorError: as :meth:`request`
         """
         address = self._root()
-        own, url = address.target(url_or_path, params)
-        request = prepared(
-            method,
-            url,
-            json=json,
-            data=data,
-            headers=headers,
-            accept=accept,
-            safe=safe,
-            credentials=own if credentials is None else credentials,
-            whole=False,
-        )
+        own, url = address.target(url_or_path)
+        credentials = own if credentials is None else credentials
+        request = prepared(method, url, headers=headers, accept=accept, credentials=credentials, whole=False)
         check_target(request, self._context(request), address)
         advice = self.advice if own else _LINK_ADVICE
         pages = "html" in accept or "*/*" in accept
@@ -351,9 +338,11 @@ class VendorHook(HttpAsyncHook):
         ) -> tuple[aiohttp.ClientResponse, str, RequestContext]:
             raw, final = await self._send(request, context, authorization)
             try:
-                if raw.status not in ok:
+                if raw.status not in STREAMED:
                     body = await self._live().read(raw, context, MAX_BYTES)
-                    self._judge(Response(raw.status, raw.headers, body, _without_query(final), context), ok, advice)
+                    self._judge(
+                        Response(raw.status, raw.headers, body, _without_query(final), context), STREAMED, advice
+                    )
                 if not pages:
                     faults.refuse_page(Response(raw.status, raw.headers, b"", _without_query(final), context))
             except BaseException:

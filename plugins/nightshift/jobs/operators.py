@@ -253,7 +253,7 @@ class VendorJobOperator(BaseOperator):
                     return await self._finish(context, adapter, store, record, event), ""
                 record = None
             elif event.kind in (EventKind.TIMED_OUT, EventKind.NOT_SHOWN, EventKind.REFUSED):
-                await self._give_up(adapter, record, event)
+                await self._give_up(adapter, event)
             event = None
 
     async def _wait(self, record: JobRecord, adapter: JobAdapter) -> JobEvent:
@@ -340,7 +340,7 @@ class VendorJobOperator(BaseOperator):
             store.save(record.changed(id=None, status=None, named=False))
             raise unlike(adapter, job_id, why)
 
-    async def _give_up(self, adapter: JobAdapter, record: JobRecord, event: JobEvent) -> None:
+    async def _give_up(self, adapter: JobAdapter, event: JobEvent) -> None:
         if event.kind is EventKind.REFUSED:
             raise refused(adapter, event, self.conn_id)
         if event.kind is EventKind.NOT_SHOWN:

@@ -6,6 +6,7 @@ Token Flex reference, sections 3.3, 4.1 and 5.2.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from nightshift.errors import BadResponse, NotFound, VendorError
@@ -13,7 +14,7 @@ from nightshift.jobs.adapter import Cancelled, HookAdapter, NotPossible
 from nightshift.jobs.state import Intent, JobState, JobStatus, Scalar
 from nightshift.tokenflex.hook import TokenFlexHook
 from nightshift.tokenflex.request import file_name, request_of
-from nightshift.tokenflex.responses import Export, ExportState
+from nightshift.tokenflex.responses import Export, ExportState, moment_of_key
 from nightshift.tokenflex.vocabulary import VENDOR
 
 STATES: Mapping[ExportState, JobState] = {
@@ -92,7 +93,7 @@ class TokenFlexExportAdapter(HookAdapter):
         return answers
 
     async def _by_list(self, ids: Sequence[str]) -> dict[str, JobStatus | VendorError]:
-        moments = {one: Export(request_key=one, request_status="").asked_at() for one in ids}
+        moments = {one: moment_of_key(one) for one in ids}
         dated = [at for at in moments.values() if at is not None]
         listed = await self.hook.exports_about(self.contract, dated) if dated else []
         return {one.request_key: status_of(one) for one in listed if one.request_key in moments}
@@ -112,10 +113,8 @@ class TokenFlexExportAdapter(HookAdapter):
 
     async def cancel(self, job_id: str) -> Cancelled | NotPossible:
         """Delete the export with its file, which is all that the vendor offers."""
-        try:
+        with suppress(NotFound):
             await self.hook.delete_export(self.contract, job_id)
-        except NotFound:
-            return Cancelled()
         return Cancelled()
 
     async def result(self, status: JobStatus) -> dict[str, Any]:

@@ -32,6 +32,7 @@ from nightshift.tokenflex.responses import (
     QueryResponse,
     QueryState,
     meaning_of,
+    moment_of_key,
 )
 from nightshift.tokenflex.source import TOKENFLEX
 from nightshift.tokenflex.vocabulary import VENDOR
@@ -323,7 +324,7 @@ class TokenFlexHook(VendorHook):
         with suppress(NotFound):
             await self.export(contract, key)
             return Rejected
-        at = Export(request_key=key, request_status="").asked_at()
+        at = moment_of_key(key)
         listed = [] if at is None else await self.exports_about(contract, [at])
         return BadResponse if any(one.request_key == key for one in listed) else None
 

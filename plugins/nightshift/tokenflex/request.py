@@ -40,7 +40,6 @@ MONTH_FIELD, MONTH_LOOK_BACK = "usageMonth", 30
 QUEUE_HOURS, EXPORT_HOURS, VENDOR_RETRIES = 24.0, 12.0, 2
 """Waits for a full queue and for one export, and tries of a failed one, where nothing else is said."""
 _EXTENSION = re.compile(r"\.[A-Za-z][A-Za-z0-9]{0,4}$")
-NIGHT = Rule.NIGHT_FIELD
 _TYPO = 0.8
 """How alike a name that we do not know has to be to one that we know to be taken for a slip."""
 

@@ -93,7 +93,6 @@ class Export(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     :param download_url_expire_date: when the link ends, as given; see :func:`moment`
     :param export_request_date: when it was made, as given
     :param schedule_id: the schedule that made it
-    :param read_flag: ``Y`` when marked as read
     """
 
     request_key: str
@@ -103,7 +102,6 @@ class Export(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     download_url_expire_date: str | None = None
     export_request_date: str | None = None
     schedule_id: str | None = None
-    read_flag: str | None = None
 
     def __repr__(self) -> str:
         link = "with a link" if self.download_url else "without a link"
@@ -125,7 +123,7 @@ class Export(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     def asked_at(self) -> float | None:
         """Return when the export was asked for, seconds since the epoch, by its date or its key."""
-        return moment(self.export_request_date) or moment(self.request_key.partition("#")[0])
+        return moment(self.export_request_date) or moment_of_key(self.request_key)
 
 
 class QueryPage(msgspec.Struct, frozen=True, kw_only=True):
@@ -200,6 +198,11 @@ def moment(text: str | None) -> float | None:
     except ValueError:
         return None
     return (read if read.tzinfo else read.replace(tzinfo=UTC)).timestamp()
+
+
+def moment_of_key(request_key: str) -> float | None:
+    """Return when an export was asked for, as its key says; ``None`` where it does not."""
+    return moment(request_key.partition("#")[0])
 
 
 def meaning_of(response: Response) -> VendorError | None:

@@ -88,5 +88,5 @@ async def test_no_value_is_told(vendor: Scripted, connect: MakeHook) -> None:
 
 async def test_a_download_is_led_to_its_file(vendor: Scripted, connect: MakeHook) -> None:
     vendor.plays(answer(302, Location="/files/7.csv"), answer(body=b"a,b\n"))
-    async with connect() as hook, hook.stream("GET", "/download", params={"id": 7}) as download:
+    async with connect() as hook, hook.stream("GET", "/download?id=7") as download:
         assert b"".join([chunk async for chunk in download]) == b"a,b\n"
