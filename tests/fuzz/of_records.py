@@ -25,7 +25,7 @@ from nightshift.lake.extract import Manifest, Progress
 from nightshift.lake.landing import Landing
 from nightshift.lake.store import Lake
 from nightshift.nights import index as nights
-from nightshift.nights.failures import FailureKind, NightFailure
+from nightshift.nights.cells import FailureKind, NightFailure
 from nightshift.promotion.holds import every_hold, hold, lift
 from nightshift.promotion.index import keep_index, read_index, read_standing, read_timeline
 from nightshift.promotion.store import Records

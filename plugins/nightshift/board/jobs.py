@@ -89,13 +89,7 @@ async def jobs(who: Person, dag_ids: Collection[str]) -> tuple[tuple[JobLine, ..
     every, is_cut = await asyncio.to_thread(jobs_seen, dag_ids)
     named = sorted(await who.sees_runs({one.dag_id for one in every}))
     seen = [one for one in every if one.dag_id in named]
-    may = dict(
-        zip(
-            named,
-            await asyncio.gather(*(who.may(one, "PUT", DagAccessEntity.TASK_INSTANCE) for one in named)),
-            strict=True,
-        )
-    )
+    may = await who.may_each(named, "PUT", DagAccessEntity.TASK_INSTANCE)
     now = datetime.now(UTC)
     lines, troubles = list[JobLine](), [_cut()] * is_cut
     for one in seen:
@@ -284,18 +278,11 @@ def _links(one: JobSeen) -> tuple[Link, ...]:
 def _presses(one: JobSeen, by: str, may: bool, room: str) -> tuple[Press, ...]:
     if one.unread:
         return ()
+    no_job = (_word(one, by, may, kind) for kind in (PressKind.RESUBMIT, PressKind.OVER))
     if one.is_in_doubt:
-        return (
-            _word(one, by, may, PressKind.ADOPT),
-            _word(one, by, may, PressKind.RESUBMIT),
-            _word(one, by, may, PressKind.OVER),
-        )
+        return (_word(one, by, may, PressKind.ADOPT), *no_job)
     if one.is_left:
-        return (
-            _look_again(one, may),
-            _word(one, by, may, PressKind.RESUBMIT),
-            _word(one, by, may, PressKind.OVER),
-        )
+        return (_look_again(one, may), *no_job)
     if one.state not in ACTIVE or one.record.id is None:
         return ()
     return (_cancel(one, may, room),)

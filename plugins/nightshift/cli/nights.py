@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 nights = typer.Typer(help="Reports by nights, as the lake proves them.")
 COUNT = 14
+Chosen = Annotated[list[str] | None, typer.Option("--source", "-s", help="Only this source; may be repeated.")]
 LATE = "late"
 _LOOKS = {
     "published": ("■", "#", "green"),
@@ -41,9 +42,7 @@ def show(
     until: Annotated[
         str | None, typer.Option("--until", help="The last one; default, and at most: the newest that is over.")
     ] = None,
-    source: Annotated[
-        list[str] | None, typer.Option("--source", "-s", help="Only this source; may be repeated.")
-    ] = None,
+    source: Chosen = None,
     problems: Annotated[bool, typer.Option("--problems", help="Only reports with a night that is not there.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -87,9 +86,7 @@ def show(
 
 @nights.command("rebuild-index")
 def rebuild_index(
-    source: Annotated[
-        list[str] | None, typer.Option("--source", "-s", help="Only this source; may be repeated.")
-    ] = None,
+    source: Chosen = None,
     as_json: AsJson = False,
 ) -> None:
     """Make the index of the nights anew from the tables alone; it holds nothing that they do not tell. Exit code: 1 a

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import cached_property
+from itertools import takewhile
 
 from dateutil.rrule import rrulestr
 
@@ -101,14 +102,9 @@ class Recurrence:
     def _all(self, last: datetime | None) -> Iterator[datetime]:
         text = ";".join(f"{name}={value}" for name, value in self._parts.items())
         rule = rrulestr(text, dtstart=_moved(self._begins, _FAR))
-        if last is not None:
-            end = _moved(last, _FAR)
-            for one in rule:
-                if one > end:
-                    return
-                yield _moved(one, -_FAR)
-        else:
-            yield from (_moved(one, -_FAR) for one in rule)
+        end = None if last is None else _moved(last, _FAR)
+        for one in takewhile(lambda one: end is None or one <= end, rule):
+            yield _moved(one, -_FAR)
 
 
 def _until(text: str, zone: tzinfo) -> datetime | None:

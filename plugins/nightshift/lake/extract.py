@@ -114,6 +114,11 @@ class Manifest(Frozen):
     entries: tuple[PageEntry, ...] = ()
     notes: dict[str, str | int] = Field(default_factory=dict)
 
+    @property
+    def full_name(self) -> str:
+        """The report, ``<source>/<report>``."""
+        return f"{self.source}/{self.report}"
+
     @classmethod
     def of(cls, entries: Iterable[PageEntry], **fields: Any) -> Self:
         """Return the manifest of these pages: they are put in order, and rows, pages, bytes and digest follow from

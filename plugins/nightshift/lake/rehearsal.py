@@ -6,11 +6,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from nightshift.fields import night_of
 from nightshift.lake.checks import CheckResult
@@ -18,7 +16,7 @@ from nightshift.lake.extract import Manifest
 from nightshift.lake.foreign import refuse_foreign, stored_by
 from nightshift.lake.snapshot import Snapshot
 from nightshift.lake.spec import NIGHT, PublishSpec
-from nightshift.lake.staging import StagedFile
+from nightshift.lake.staging import StagedFile, batches_of
 from nightshift.lake.store import Lake
 from nightshift.lake.summary import ColumnSummary, Summary, summary_of
 from nightshift.lake.tables import Look, Publishing, Say, without_collector
@@ -126,7 +124,7 @@ def _difference(
         except (OSError, pa.ArrowException) as error:
             # Whoever publishes from the landing may well do so because of it.
             unread = f"{type(error).__name__}: {redact(str(error))}".split("\n")[0]
-    new = summary_of(chain.from_iterable(map(_in_file, files)))
+    new = summary_of(batch for _, batch in batches_of(files))
     return NightDifference(
         night=night,
         rows_before=None if old is None else old.rows,
@@ -155,8 +153,3 @@ def _in_table(table: Snapshot, night: str) -> Iterator[pa.RecordBatch]:
     yield from dataset.to_batches(
         filter=wanted, batch_size=ROWS, batch_readahead=1, fragment_readahead=1, use_threads=False
     )
-
-
-def _in_file(staged: StagedFile) -> Iterator[pa.RecordBatch]:
-    staged.file.seek(0)
-    yield from pq.ParquetFile(staged.file).iter_batches(batch_size=ROWS, use_threads=False)

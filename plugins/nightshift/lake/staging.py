@@ -204,7 +204,7 @@ class Stager:
 
     def _suspected(self, suspects: Hashes) -> Iterator[tuple[str, int, tuple[Any, ...], bytes]]:
         for night, series in self._series.items():
-            for ordinal, batch in _batches(series.files):
+            for ordinal, batch in batches_of(series.files):
                 keys = list(_keys(night, batch, self._key))
                 hits = np.flatnonzero(np.isin(hashes_of(keys), suspects))
                 if not len(hits):
@@ -215,7 +215,7 @@ class Stager:
 
     def _rewrite(self, series: _Series, drops: np.ndarray[Any, np.dtype[np.int64]]) -> None:
         old, series.files = series.files, []
-        for ordinal, batch in _batches(old):
+        for ordinal, batch in batches_of(old):
             here = drops[np.searchsorted(drops, ordinal) : np.searchsorted(drops, ordinal + len(batch))] - ordinal
             keep = np.ones(len(batch), bool)
             keep[here] = False
@@ -240,7 +240,7 @@ def _keys(night: str, rows: pa.RecordBatch, key: Sequence[str]) -> Iterator[tupl
     return zip([night] * len(rows), *(rows.column(name).to_pylist() for name in key), strict=True)
 
 
-def _batches(files: Sequence[StagedFile]) -> Iterator[tuple[int, pa.RecordBatch]]:
+def batches_of(files: Sequence[StagedFile]) -> Iterator[tuple[int, pa.RecordBatch]]:
     """Read staged files in order, with the number of rows before each batch."""
     ordinal = 0
     for staged in files:

@@ -115,7 +115,7 @@ class TypedRows:
         """Return the columns of an extract without a single value as texts, or its rows would be none of a table's."""
         if not survey.empty:
             raise SchemaDrift(
-                f"{self._manifest.source}/{self._manifest.report}: {self._manifest.rows} rows have no column at all. "
+                f"{self._manifest.full_name}: {self._manifest.rows} rows have no column at all. "
                 "Nothing was published; the landed night is untouched. Have the vendor put it right, then extract the "
                 "night again."
             )
@@ -127,7 +127,7 @@ class TypedRows:
         for column in self.columns:
             if column.name in self._stored and not same_storage(str(before[column.name]), str(column.type)):
                 raise SchemaDrift(
-                    f"{self._manifest.source}/{self._manifest.report}: another engine has defined the column "
+                    f"{self._manifest.full_name}: another engine has defined the column "
                     f"{column.name!r}, and types make it {column.type}. Nothing was published; the landed night is "
                     "untouched. Change the column there, or take it out of types, then clear this task."
                 )
@@ -208,7 +208,7 @@ class TypedRows:
         why = "none of the table's columns is in it" if lost else f"it lacks {', '.join(map(repr, no_key))} of the key"
         advice = f"schema_rules.allow_lost_columns: [{', '.join(lost)}]" if lost else "key"
         raise SchemaDrift(
-            f"{self._manifest.source}/{self._manifest.report}: the header is not this report's ({why}); it begins "
+            f"{self._manifest.full_name}: the header is not this report's ({why}); it begins "
             f"{', '.join(header)[:80]!r}. Maybe the vendor sent an error text, or another report, in its place. "
             "Nothing was published; the landed night is untouched. Ask for the report by hand and compare, then extract "
             f"the night again; if the vendor has renamed its columns, correct {advice}, then clear this task."
@@ -231,7 +231,7 @@ class TypedRows:
     def _refuse_drift(self, now: Sequence[Column]) -> None:
         found = drift(now, None, self._table, self._spec)
         if not found.ok:
-            raise SchemaDrift(f"{self._manifest.source}/{self._manifest.report}: {found.text}")
+            raise SchemaDrift(f"{self._manifest.full_name}: {found.text}")
 
 
 @contextmanager

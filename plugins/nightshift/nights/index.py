@@ -5,7 +5,7 @@ hundred tables for a page.
 publish after its commit, and is believed only where the table's own log bears it out: a stale, damaged or missing one
 is made up for from the table, and written again. Two that write it at once write what they read of the table, so the
 one that comes last loses nothing that a reader would not find. ``nights/<source>/<report>/failed-<night>.json`` holds
-the newest :class:`~nightshift.nights.failures.NightFailure` of a night that is not published.
+the newest :class:`~nightshift.nights.cells.NightFailure` of a night that is not published.
 """
 
 from __future__ import annotations
@@ -25,8 +25,7 @@ from nightshift.lake.errors import LakeError
 from nightshift.lake.history import TableHistory, TableLog, history_of
 from nightshift.lake.store import Lake, night_segment, segment
 from nightshift.nesting import UNREADABLE
-from nightshift.nights.cells import Grid, ReportNights
-from nightshift.nights.failures import NightFailure
+from nightshift.nights.cells import Grid, NightFailure, ReportNights
 from nightshift.redaction import redact
 
 if TYPE_CHECKING:

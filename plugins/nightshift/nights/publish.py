@@ -50,7 +50,7 @@ def new_columns(
     :raises SchemaDrift: a column is lost or changes its type, and ``schema_rules`` do not allow it; names each, and the
         key of the configuration that allows it
     """
-    report = f"{manifest.source}/{manifest.report}"
+    report = manifest.full_name
     if manifest.model is None:
         log(f"The vendor names no columns of {report}; its rows are watched as they are read")
         return ()

@@ -44,7 +44,7 @@ class Replay:
     @property
     def report(self) -> str:
         """The report, ``<source>/<report>``."""
-        return f"{self.manifest.source}/{self.manifest.report}"
+        return self.manifest.full_name
 
     @property
     def nights(self) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from nightshift.fields import night_of
 from nightshift.lake.commit_note import moment_of
 from nightshift.local_time import DAY
-from nightshift.nights.failures import FailureKind
+from nightshift.nights.cells import CellState, FailureKind
 from nightshift.nights.index import NightIndex
 from nightshift.redaction import redact_words
 from nightshift.watch.decide import Key, NightSeen, Sight
@@ -77,8 +77,6 @@ async def look_at(index: NightIndex, reports: Sequence[WatchedReport], first: st
 
 def seen_of(cell: Cell) -> NightSeen:
     """Return what a cell of the index shows."""
-    from nightshift.nights.cells import CellState
-
     published = moment_of(cell.at or "")
     if cell.is_good:
         return NightSeen(Sight.SOUND, published)

@@ -11,7 +11,7 @@ import pytest
 
 from nightshift.board.models import NightsGrid
 from nightshift.lake.store import Lake
-from nightshift.nights.failures import FailureKind, NightFailure
+from nightshift.nights.cells import FailureKind, NightFailure
 from nightshift.nights.index import record_failure
 from tests.unit.board.conftest import Runs, browser
 from tests.unit.nights.publishing import published

@@ -14,7 +14,7 @@ from include.standins.flexnet import LOGIN, PASSWORD, faulty
 from include.standins.flexnet.switches import CountOf, DateTo
 from nightshift.errors import AuthFailed, BadResponse, Rejected, Unreachable
 from nightshift.lake.store import Lake
-from nightshift.nights.failures import FailureKind
+from nightshift.nights.cells import FailureKind
 from nightshift.nights.index import read
 from tests.dying import dying
 from tests.unit.flexnet.bench import NIGHT, ROWS, TODAY, Bench, assert_each_row_once

@@ -14,8 +14,7 @@ from nightshift.lake.history import history_of
 from nightshift.lake.spec import PublishSpec
 from nightshift.lake.store import Lake
 from nightshift.lake.tables import publish
-from nightshift.nights.cells import CellState
-from nightshift.nights.failures import FailureKind, NightFailure
+from nightshift.nights.cells import CellState, FailureKind, NightFailure
 from nightshift.nights.index import NightIndex, is_unpublished, read, rebuild, record_failure, record_published
 from nightshift.nights.ready import published_report
 from tests.unit.lake.conftest import land_night

@@ -18,7 +18,7 @@ from include.standins.webhooks import ROUTING_KEY, WebHooksStandIn
 from nightshift.lake import objects
 from nightshift.lake.landing import Landing
 from nightshift.lake.store import Lake
-from nightshift.nights.failures import FailureKind, NightFailure
+from nightshift.nights.cells import FailureKind, NightFailure
 from nightshift.nights.index import record_failure, record_published
 from nightshift.watch.airflow import NightRun
 from nightshift.watch.incident import IncidentKind, Outcome

@@ -5,13 +5,13 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from nightshift.fields import Frozen
 
 
-class Answer(BaseModel):
+class Answer(Frozen):
     """What all models of the board have in common."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class BoardPart(StrEnum):
