@@ -13,6 +13,7 @@ from include.standins.flexdeploy import LOGIN, PASSWORD
 from include.standins.flexdeploy.planted import DEV
 from nightshift.lake.errors import Contended
 from nightshift.promotion.holds import hold, lift
+from nightshift.promotion.record import Version
 from nightshift.promotion.revoked import report
 from tests.stories.airflow import Run
 from tests.stories.line import FROZEN_FROM, Line
@@ -207,7 +208,9 @@ class Happenings:
             return
         one: Made = self.random.choice([there[-1], there[-1], *there[-3:]])
         try:
-            said = asyncio.run(report(line.records, one.run, one.stage, by="dan", why="it is slow"))
+            said = asyncio.run(
+                report(line.records, one.run, one.stage, Version(id=one.version), by="dan", why="it is slow")
+            )
         except (ValueError, Contended):
             return
         at = self.story.clock.now.timestamp()

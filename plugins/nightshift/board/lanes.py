@@ -203,17 +203,18 @@ def _state(
             return (StageState.FAILED if settled else StageState.IN_DOUBT), step.words
     if here is None or brought is None:
         return (StageState.NEVER, "") if here is None else (StageState.DEPLOYED, "")
-    for step in _steps(brought, label, StepKind.ROLL_BACK):
-        if step.state is StepState.DONE:
-            return StageState.ROLLED_BACK, brought.offer.why if brought.offer else ""
-    return _verified(brought, label, here.version)
+    return _verified(brought, label, here)
 
 
-def _verified(record: PromotionRecord, label: str, version: Version) -> tuple[StageState, str]:
-    verdicts = [one for one in record.verdicts if one.stage == label and one.version.id == version.id]
+def _verified(record: PromotionRecord, label: str, here: StageStanding) -> tuple[StageState, str]:
+    verdicts = [one for one in record.verdicts if one.stage == label and one.version.id == here.id]
     refuted = next((one for one in verdicts if one.word is VerdictWord.REFUTED), None)
     if refuted is not None:
         return StageState.VERIFICATION_FAILED, refuted.words
+    for step in _steps(record, label, StepKind.ROLL_BACK):
+        # After a clear, a deployment can come after the roll-back of the one before.
+        if step.state is StepState.DONE and (step.order, step.version) == (here.order, here.version):
+            return StageState.ROLLED_BACK, record.offer.why if record.offer else ""
     for step in _steps(record, label, *VERIFICATIONS, StepKind.SOAK):
         if step.state is StepState.STARTED:
             return (StageState.SOAKING if step.kind is StepKind.SOAK else StageState.VERIFYING), step.detail

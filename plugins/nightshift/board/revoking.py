@@ -14,7 +14,7 @@ from nightshift.board.models import ApiCall, Ask, Press, PressKind, Revoked, Rev
 from nightshift.board.people import Person
 from nightshift.promotion.history import History
 from nightshift.promotion.record import PromotionRecord, VerdictWord, Version
-from nightshift.promotion.revoked import report, what_follows
+from nightshift.promotion.revoked import RunsAnother, report, what_follows
 from nightshift.promotion.store import Records
 
 if TYPE_CHECKING:
@@ -27,16 +27,15 @@ NEEDS = "permission to trigger the promotions of this application"
 def revoke_press(
     record: PromotionRecord, stage: str, version: Version, application: Application | None
 ) -> Press | None:
-    """Return the press; ``None`` where a check or a person has found the version to be bad there already.
+    """Return the press; ``None`` where a person, or the check that came last, has found the version to be bad there.
 
     It is forbidden: whether the person may is for the one to say who knows the person.
 
     :param record: of the promotion that brought it
     :param application: as it is configured; ``None``: that cannot be read
     """
-    if any(
-        (one.stage, one.version.id, one.word) == (stage, version.id, VerdictWord.REFUTED) for one in record.verdicts
-    ):
+    said = [one for one in record.verdicts if (one.stage, one.version.id) == (stage, version.id)]
+    if any(one.word is VerdictWord.REFUTED and (one.by is not None or one is said[-1]) for one in said):
         return None
     body = {
         "application": record.application,
@@ -76,7 +75,9 @@ async def revoke(
     if (here.run_id, here.version.id) != (asked.run_id, asked.version_id):
         raise HTTPException(409, f"{asked.stage} runs {here.version} by now. Nothing was changed.")
     try:
-        said = await report(records, here.run_id, asked.stage, by=who.name, why=asked.reason)
+        said = await report(records, here.run_id, asked.stage, here.version, by=who.name, why=asked.reason)
+    except RunsAnother as error:
+        raise HTTPException(409, f"{error}. Nothing was changed.") from None
     except ValueError as error:
         raise HTTPException(422, f"{error}. Nothing was changed.") from None
     extra = {"application": asked.application, "stage": asked.stage, "version": here.version.id, "reason": said.seen}

@@ -44,7 +44,7 @@ def revoke(
         ):
             raise typer.Exit(Exit.WRONG)
         try:
-            told = asyncio.run(report(records, here.run_id, stage, by=who(), why=reason))
+            told = asyncio.run(report(records, here.run_id, stage, here.version, by=who(), why=reason))
         except ValueError as error:
             raise CannotTell(f"{error}. Nothing was changed.") from None
     if as_json:

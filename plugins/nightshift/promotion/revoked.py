@@ -8,8 +8,8 @@ from nightshift.errors import Rejected
 from nightshift.promotion.due import SOAK
 from nightshift.promotion.index import read_index
 from nightshift.promotion.record import PromotionRecord, StepKind, StepState, Verdict, VerdictWord, Version, now
+from nightshift.promotion.rules.progress import deployed
 from nightshift.promotion.rules.revocation import Said, revocation
-from nightshift.promotion.rules.verification import deployment_in
 
 if TYPE_CHECKING:
     from nightshift.config.promotions import Application
@@ -21,6 +21,10 @@ LONGEST = 1000
 
 class VersionRevoked(Rejected):
     """The verification of a version was revoked, and nobody has said since that it may go on."""
+
+
+class RunsAnother(ValueError):
+    """A stage runs another version by now than the one that a person found to be bad."""
 
 
 async def revocation_of(records: Records, version: Version | None, record: PromotionRecord) -> Said | None:
@@ -80,12 +84,15 @@ _FOLLOWS = {
 }
 
 
-async def report(records: Records, run_id: str, stage: str, *, by: str, why: str) -> Verdict:
-    """Write down that a person found what a promotion brought to a stage to be bad, also hours or weeks later.
+async def report(records: Records, run_id: str, stage: str, version: Version, *, by: str, why: str) -> Verdict:
+    """Write down that a person found what a promotion, or its roll-back, brought to a stage to be bad, also hours or
+    weeks later.
 
     A soak that is underway ends with it, and the version goes to no stage any more.
 
+    :param version: the one that the person was shown
     :param by: the person, as Airflow or the machine knows them
+    :raises RunsAnother: the promotion has brought another version there since
     :raises ValueError: nobody, no reason or one of more than :data:`LONGEST` characters, or this promotion brought
         nothing to that stage
     :raises Contended: others write the same record again and again
@@ -95,20 +102,22 @@ async def report(records: Records, run_id: str, stage: str, *, by: str, why: str
         raise ValueError(f"a failure is reported by somebody who says why, in at most {LONGEST} characters")
 
     def refuted(record: PromotionRecord | None) -> PromotionRecord:
-        deploy = None if record is None else deployment_in(record, stage)
-        if record is None or deploy is None or deploy.version is None:
+        there = None if record is None else deployed(record).get(stage)
+        if record is None or there is None:
             raise ValueError(f"run {run_id} has brought nothing to {stage}")
+        if there.version.id != version.id:
+            raise RunsAnother(f"{stage} runs {there.version} by now, and not {version}")
         verdict = Verdict(
             task=stage,
             kind=StepKind.VERIFICATION,
             stage=stage,
-            version=deploy.version,
+            version=there.version,
             word=VerdictWord.REFUTED,
             # The clock of this machine may be behind that of the worker that deployed.
-            at=max(now(), deploy.ended or deploy.started),
+            at=max(now(), there.since),
             seen=why,
             by=by,
-            about=deploy.order,
+            about=there.order,
         )
         return record.changed(verdicts=(*record.verdicts, verdict))
 

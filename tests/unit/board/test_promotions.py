@@ -150,6 +150,12 @@ async def test_what_a_later_turn_brought_runs_there_although_its_clock_was_behin
             {"outcome": PromotionOutcome.ROLLED_BACK},
             StageState.ROLLED_BACK,
         ),
+        # A clear has deployed it anew after the roll-back.
+        (
+            [deploy("DEV", TWO, 65), step("DEV.roll_back", StepKind.ROLL_BACK, 63, version=ONE)],
+            {},
+            StageState.DEPLOYED,
+        ),
     ],
 )
 async def test_how_it_stands_with_a_stage(ada: Any, lake: Lake, steps: Any, more: Any, wanted: StageState) -> None:

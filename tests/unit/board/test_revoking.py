@@ -9,9 +9,9 @@ from airflow.models.log import Log
 from airflow.utils.session import create_session
 
 from nightshift.lake.store import Lake
-from nightshift.promotion.record import PromotionRecord, StepKind, StepState, VerdictWord
+from nightshift.promotion.record import PromotionRecord, StepKind, StepState, Verdict, VerdictWord
 from nightshift.promotion.store import Records
-from tests.unit.board.records import ONE, TWO, deploy, promoted, record, run_of, step
+from tests.unit.board.records import ONE, TWO, T, deploy, promoted, record, run_of, step
 from tests.unit.board.test_line import PRESS
 
 
@@ -96,6 +96,37 @@ async def test_only_what_the_person_saw_is_revoked(ada: Any, lake: Lake) -> None
     assert "TEST runs 1.2 (id 2) by now. Nothing was changed." in answer.json()["detail"]
     assert (await ada.post("api/revoke", json=asked(stage="PROD"), headers=PRESS)).status_code == 404
     assert (await kept(lake)).verdicts == ()
+
+
+def checked(word: VerdictWord) -> Verdict:
+    return Verdict(task="TEST.verify.probe", kind=StepKind.VERIFICATION, stage="TEST", version=TWO, word=word, at=T)
+
+
+async def test_after_a_roll_back_what_was_brought_back_is_revoked(ada: Any, lake: Lake) -> None:
+    back = step("roll_back.deploy", StepKind.ROLL_BACK, 75, version=ONE).changed(stage="TEST")
+    brought = record(1, deploy("TEST", TWO, 70), back, version=TWO, verdicts=(checked(VerdictWord.REFUTED),))
+    await Records(lake, "portal").write(brought)
+    found = await press(ada)
+    assert found["label"] == "Revoke 1.1"
+    answer = await ada.post("api/revoke", json={**found["calls"][0]["body"], "reason": "slow"}, headers=PRESS)
+    assert answer.json()["message"].startswith("1.1 (id 1) is revoked. TEST goes on running it"), answer.text
+    assert [(one.version, one.by) for one in (await kept(lake)).verdicts] == [(TWO, None), (ONE, "ada")]
+    assert await press(ada) is None
+
+
+@pytest.mark.parametrize(
+    ("words", "is_there"),
+    [
+        ((VerdictWord.REFUTED,), False),
+        ((VerdictWord.REFUTED, VerdictWord.VERIFIED), True),
+        ((VerdictWord.VERIFIED,), True),
+    ],
+)
+async def test_a_check_that_holds_again_leaves_the_press(
+    ada: Any, lake: Lake, words: tuple[VerdictWord, ...], is_there: bool
+) -> None:
+    await Records(lake, "portal").write(promoted(1, TWO, verdicts=tuple(map(checked, words))))
+    assert (await press(ada) is not None) == is_there
 
 
 @pytest.mark.parametrize("more", [{"reason": ""}, {"reason": " \n "}, {"version_id": "x"}, {"by": "grace"}])

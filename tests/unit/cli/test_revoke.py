@@ -13,7 +13,7 @@ from nightshift.promotion.revoked import revocation_of
 from nightshift.promotion.store import Records
 from tests.unit.cli.conftest import Run
 from tests.unit.cli.test_hold import PROMOTIONS
-from tests.unit.promotion.records import NEW, deploy, record
+from tests.unit.promotion.records import NEW, OLD, deploy, record, step
 
 
 def test_what_runs_in_a_stage_is_revoked_by_whoever_is_at_the_terminal(run: Run, config: Path, lake: Lake) -> None:
@@ -36,3 +36,17 @@ def test_what_runs_in_a_stage_is_revoked_by_whoever_is_at_the_terminal(run: Run,
     assert str(verdict.by).startswith(f"{getpass.getuser()}@")
     other = record(run_id="r2", version=NEW)
     assert asyncio.run(revocation_of(records, NEW, other)) is not None
+
+
+def test_after_a_roll_back_what_was_brought_back_is_shown_and_revoked(run: Run, config: Path, lake: Lake) -> None:
+    (config / "promotions.yaml").write_text(PROMOTIONS)
+    records = Records(lake, "portal")
+    back = step("roll_back.deploy", 9, stage="DEV", version=OLD)
+    asyncio.run(records.write(record(deploy("DEV"), back, run_id="r1")))
+    asked = run("revoke", "portal", "DEV", "--reason", "slow")
+    assert "Revoke 1.0.1 (id 30001) of portal?" in asked.output
+    told = run("revoke", "portal", "DEV", "--reason", "slow", "--yes")
+    assert (told.exit_code, "revoked: 1.0.1 (id 30001)" in told.output) == (0, True), told.output
+    other = record(run_id="r2")
+    assert asyncio.run(revocation_of(records, OLD, other)) is not None
+    assert asyncio.run(revocation_of(records, NEW, other)) is None

@@ -17,7 +17,7 @@ from nightshift.config.freezes import NO_FREEZES, Freeze, FreezeRules
 from nightshift.config.promotions import Application
 from nightshift.lake.store import Lake
 from nightshift.promotion.flow import promotion_dag
-from nightshift.promotion.record import PromotionRecord, PromotionStep
+from nightshift.promotion.record import PromotionRecord, PromotionStep, Version
 from nightshift.promotion.store import Records
 from nightshift.promotion.turns import Turns
 from tests.execution_api import FakeExecutionApi, TaskRun
@@ -133,6 +133,13 @@ class Run:
     @property
     def record(self) -> PromotionRecord:
         found = asyncio.run(self.play.records.read(self.run_id))
+        assert found is not None
+        return found
+
+    @property
+    def version(self) -> Version:
+        """The version that it has pinned."""
+        found = self.record.version
         assert found is not None
         return found
 

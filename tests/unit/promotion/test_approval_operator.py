@@ -222,7 +222,7 @@ def test_what_flexdeploy_refused_is_asked_for_again_only_if_it_may_be_still(
     if what == "configured":
         configured_anew(play, stage("DEV"), stage("TEST", approval={}, inputs={"X": "2"}))
     else:
-        asyncio.run(report(play.records, run.run_id, "DEV", by="dan", why="it is slow"))
+        asyncio.run(report(play.records, run.run_id, "DEV", run.version, by="dan", why="it is slow"))
     done = run.do("TEST.deploy")
     words = "is not what would be done now" if what == "configured" else "was revoked: DEV refuted by dan"
     assert (done.state, words in str(done.error)) == ("failed", True), done.error

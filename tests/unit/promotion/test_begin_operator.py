@@ -319,9 +319,10 @@ def test_a_version_that_is_revoked_while_its_run_begins_again_stays_revoked(
     run, said = play.start("r1"), list[Verdict]()
     for name in ("begin", "build", "DEV.deploy"):
         assert run.do(name).state == "success"
+    version = run.version
 
     async def check_names(*_: Any) -> None:
-        said.append(await report(Records(play.lake, NAME), "r1", "DEV", by="dan", why="loses invoices"))
+        said.append(await report(Records(play.lake, NAME), "r1", "DEV", version, by="dan", why="loses invoices"))
 
     monkeypatch.setattr(PromotionBeginOperator, "_check_names", check_names)
     run.clear("begin")

@@ -9,7 +9,7 @@ import pytest
 
 from nightshift.promotion.closing_operators import RollBackOfferOperator
 from nightshift.promotion.history import History
-from nightshift.promotion.record import PromotionOutcome, StepState, Verdict
+from nightshift.promotion.record import PromotionOutcome, StepState, Verdict, Version
 from nightshift.promotion.revoked import report, revocation_of
 from nightshift.promotion.store import Records
 from tests.unit.promotion.play import NAME, Play, Run
@@ -23,19 +23,20 @@ def through(play: Play) -> Run:
     return run
 
 
-async def revoke(play: Play, stage: str) -> Verdict:
+async def revoke(play: Play, version: Version, stage: str) -> Verdict:
     """Press Revoke, as somebody does on the board."""
-    return await report(Records(play.lake, NAME), "r1", stage, by="dan", why="loses invoices")
+    return await report(Records(play.lake, NAME), "r1", stage, version, by="dan", why="loses invoices")
 
 
 def test_a_version_that_is_revoked_while_its_promotion_closes_stays_revoked(
     play: Play, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run, said = through(play), list[Verdict]()
+    version = run.version
     ran = History.running
 
     async def running(*given: Any, **more: Any) -> Any:
-        said.append(await revoke(play, "TEST"))
+        said.append(await revoke(play, version, "TEST"))
         return await ran(*given, **more)
 
     monkeypatch.setattr(History, "running", running)
@@ -69,12 +70,13 @@ def test_a_version_that_is_revoked_while_a_way_back_is_offered_again_stays_revok
 ) -> None:
     settled(play)
     run, said = failed(play, BROKEN), list[Verdict]()
+    version = run.version
     assert run.do("roll_back.offer").state == "success"
     offered = run.record.offer
     waited = RollBackOfferOperator._wait_for_the_vendor
 
     async def wait(*given: Any) -> None:
-        said.append(await revoke(play, "DEV"))
+        said.append(await revoke(play, version, "DEV"))
         await waited(*given)
 
     monkeypatch.setattr(RollBackOfferOperator, "_wait_for_the_vendor", wait)

@@ -149,7 +149,7 @@ def test_a_version_that_is_reported_after_the_first_look_goes_nowhere(play_of: C
 
     def find() -> None:
         play.vendor.ledger.wait_for_request(fault=FaultKind.HOLD_ANSWER)
-        asyncio.run(report(play.records, run.run_id, "DEV", by="ann", why="invoices are empty"))
+        asyncio.run(report(play.records, run.run_id, "DEV", run.version, by="ann", why="invoices are empty"))
         play.vendor.release()
 
     play.vendor.faults.add(Fault(kind=FaultKind.HOLD_ANSWER, method="GET"))
@@ -172,7 +172,7 @@ def test_only_what_follows_a_deployment_still_runs_for_a_version_that_was_report
     play = play_of(stage("DEV", **STAGE))
     run = begun(play)
     through(run, "build", "DEV.stop", "DEV.deploy")
-    asyncio.run(report(play.records, run.run_id, "DEV", by="ann", why="invoices are empty"))
+    asyncio.run(report(play.records, run.run_id, "DEV", run.version, by="ann", why="invoices are empty"))
     assert run.do("DEV.restart").state == "success"
     asked = play.asked()
     run.clear("DEV.stop")

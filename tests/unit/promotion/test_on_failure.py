@@ -122,7 +122,7 @@ def test_or_the_stage_stays_as_it_is(bad: Callable[..., Run]) -> None:
 
 def test_a_version_from_before_that_was_revoked_does_not_come_back_unasked(bad: Callable[..., Run]) -> None:
     run = bad()
-    asyncio.run(report(run.play.records, "r0", "TEST", by="bob", why="loses invoices"))
+    asyncio.run(report(run.play.records, "r0", "TEST", OLD, by="bob", why="loses invoices"))
     assert run.do("roll_back.offer").result["rule"] == "offer"
     assert run.do("roll_back.approve").state == "awaiting_input"
 

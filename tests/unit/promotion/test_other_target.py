@@ -369,8 +369,8 @@ def test_a_version_that_another_server_knows_by_the_id_of_a_bad_one_is_not_revok
     play_of: Callable[..., Play], other: FlexDeployStandIn
 ) -> None:
     play = play_of()
-    bad = promoted(play).record.version
-    said = asyncio.run(report(play.records, "r1", "TEST", by="ann", why="it loses orders"))
+    bad = promoted(play).version
+    said = asyncio.run(report(play.records, "r1", "TEST", bad, by="ann", why="it loses orders"))
     assert said.word is VerdictWord.REFUTED
     connected(play, "elsewhere", other)
     play.edit(config(connection="elsewhere"))

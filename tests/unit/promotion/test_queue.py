@@ -286,7 +286,7 @@ def test_an_emergency_that_waited_pardons_nothing_that_was_found_meanwhile(play:
         if waited == "in the queue":
             waits(again)
         clock.shift(3600)
-        asyncio.run(report(play.records, "r1", "DEV", by="dan", why="it is slow"))
+        asyncio.run(report(play.records, "r1", "DEV", version, by="dan", why="it is slow"))
         play.put(first.record.close(PromotionOutcome.FAILED))
         clock.shift(3600)
         done = again.do("begin") if waited == "for a first attempt" else again.resume("begin", {"why": "its turn"})

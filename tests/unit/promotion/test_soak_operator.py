@@ -118,10 +118,10 @@ def test_a_failure_that_a_person_reports_ends_it_and_revokes_the_version(soaking
     run = soaking()
     run.do("DEV.soak")
     with pytest.raises(ValueError, match="somebody who says why"):
-        asyncio.run(report(run.play.records, "r1", "DEV", by="ann", why=" "))
+        asyncio.run(report(run.play.records, "r1", "DEV", run.version, by="ann", why=" "))
     with pytest.raises(ValueError, match="has brought nothing to TEST"):
-        asyncio.run(report(run.play.records, "r1", "TEST", by="ann", why="slow"))
-    asyncio.run(report(run.play.records, "r1", "DEV", by="ann", why="invoices are empty"))
+        asyncio.run(report(run.play.records, "r1", "TEST", run.version, by="ann", why="slow"))
+    asyncio.run(report(run.play.records, "r1", "DEV", run.version, by="ann", why="invoices are empty"))
     assert fired(parked(run)) == {"why": "a failure was reported"}
     done = run.resume("DEV.soak", {"why": "a failure was reported"})
     assert (done.state, run.step("DEV.soak").outcome) == ("failed", "refuted")
@@ -174,7 +174,7 @@ def test_a_revoked_version_is_not_built_upon(soaking: Callable[..., Run], vendor
     """Another promotion that goes on with what was built last is stopped as well."""
     run = soaking()
     run.do("DEV.soak")
-    asyncio.run(report(run.play.records, "r1", "DEV", by="ann", why="bad"))
+    asyncio.run(report(run.play.records, "r1", "DEV", run.version, by="ann", why="bad"))
     run.resume("DEV.soak", None)
     run.states["DEV.soak"] = "failed"
     run.do("close")

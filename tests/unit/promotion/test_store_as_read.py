@@ -22,7 +22,7 @@ from nightshift.promotion.record import (
 from nightshift.promotion.revoked import report
 from nightshift.promotion.store import AsRead, Records
 from tests.unit.lake.test_s3 import bucket, endpoint  # noqa: F401 - fixtures
-from tests.unit.promotion.records import deploy, record, step
+from tests.unit.promotion.records import NEW, deploy, record, step
 
 ONE = PromotionRecord(application="portal", dag_id="promote_portal", run_id="r1", opened=now())
 
@@ -160,7 +160,7 @@ async def test_what_people_say_meanwhile_is_kept_and_what_attempts_do_is_not_wri
 async def test_everybody_who_says_something_at_once_is_heard(lake: Lake) -> None:
     await Records(lake, "portal").write(record(deploy("DEV"), run_id="r1"))
     people = [f"p{number}" for number in range(3)]
-    await asyncio.gather(*(report(Records(lake, "portal"), "r1", "DEV", by=one, why="slow") for one in people))
+    await asyncio.gather(*(report(Records(lake, "portal"), "r1", "DEV", NEW, by=one, why="slow") for one in people))
     assert {one.by for one in (await there(lake)).verdicts} == set(people)
 
 

@@ -15,6 +15,7 @@ from nightshift.promotion.record import (
     PromotionStep,
     StepKind,
     StepState,
+    Verdict,
     VerdictWord,
     place,
 )
@@ -159,15 +160,21 @@ def _checked(
     record: PromotionRecord, deployment: PromotionStep, since: datetime
 ) -> tuple[list[datetime], datetime | None]:
     """Return when a deployment was refuted, and when it was verified last."""
-    about = (deployment.stage, deployment.version.id if deployment.version else None, deployment.kind)
-    kinds = {True: StepKind.ROLL_BACK, False: StepKind.DEPLOY}
-    found = [
-        one
-        for one in record.verdicts
-        if (one.stage, one.version.id, kinds[one.kind is StepKind.ROLL_BACK_VERIFICATION]) == about and one.at >= since
-    ]
+    about = (deployment.stage, deployment.version.id if deployment.version else None)
+    said = [one for one in record.verdicts if (one.stage, one.version.id) == about and one.at >= since]
+    found = [one for one in said if _is_of_kind(one, deployment)]
     refuted = [one.at for one in found if one.word is VerdictWord.REFUTED]
     return refuted, max((one.at for one in found if one.word is VerdictWord.VERIFIED), default=None)
+
+
+def _is_of_kind(verdict: Verdict, deployment: PromotionStep) -> bool:
+    """Whether a verdict says something of a deployment, or of a roll-back; a person's word can be on either, and names
+    what it is about.
+    """
+    if verdict.about is not None and deployment.order is not None:
+        return verdict.about == deployment.order
+    is_back = verdict.kind is StepKind.ROLL_BACK_VERIFICATION
+    return is_back == (deployment.kind is StepKind.ROLL_BACK)
 
 
 def _lacks(record: PromotionRecord, deployment: PromotionStep) -> bool:

@@ -99,13 +99,13 @@ def soak_end(record: PromotionRecord, stage: str, length: timedelta, deployed: d
 
 
 def reported_failure(record: PromotionRecord, stage: str) -> Verdict | None:
-    """Return the word of a person that what this promotion last brought to a stage is bad; ``None``: nobody said so."""
+    """Return the word of a person that what this promotion deployed to a stage is bad; ``None``: nobody said so."""
     deploy = deployment_in(record, stage)
-    if deploy is None or deploy.ended is None:
+    if deploy is None or deploy.version is None or deploy.ended is None:
         return None
     for one in reversed(record.verdicts):
         is_told = one.at >= deploy.ended if None in (one.about, deploy.order) else one.about == deploy.order
-        if one.stage == stage and one.by is not None and is_told:
+        if one.by is not None and (one.stage, one.version.id) == (stage, deploy.version.id) and is_told:
             return one
     return None
 
@@ -136,9 +136,11 @@ def proofs(record: PromotionRecord) -> dict[str, Proof]:
     found: dict[str, Proof] = {}
     for stage in record.stages:
         due = record.due.get(stage, ())
-        if not due or deployment_in(record, stage) is None:
+        deploy = deployment_in(record, stage)
+        if not due or deploy is None or deploy.version is None:
             continue
-        newest = {verdict.task: verdict for verdict in record.verdicts if verdict.stage == stage}
+        said = [one for one in record.verdicts if (one.stage, one.version.id) == (stage, deploy.version.id)]
+        newest = {verdict.task: verdict for verdict in said}
         soak = record.step(f"{stage}.{SOAK}")
         waits = soak is not None and soak.state is StepState.STARTED
         seen = [newest[task].words for task in due if task in newest]

@@ -173,6 +173,9 @@ def test_a_proof_tells_what_was_seen_and_what_lacks() -> None:
     bad = proofs(checked(check(PROBE, state=StepState.FAILED), verdicts=(said(VerdictWord.REFUTED),)))["DEV"]
     assert bad.lacks.startswith(f"{PROBE} is not through")
     assert proofs(checked(*ALL))["DEV"].lacks == ""
+    # What was said of the version that was there before it is no proof of this one.
+    of_old = (said(VerdictWord.VERIFIED, version=OLD), said(VerdictWord.REFUTED, by="ann", task="DEV", version=OLD))
+    assert proofs(checked(*ALL[:2], verdicts=of_old))["DEV"].seen == ()
     assert step("build").task == "build"
 
 
