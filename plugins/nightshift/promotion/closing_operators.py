@@ -11,8 +11,8 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from nightshift.nights.place import lake_of_this_deployment
 from nightshift.promotion.history import History
 from nightshift.promotion.index import keep_index
-from nightshift.promotion.record import Offer, PromotionOutcome, PromotionRecord, StepState, Version
-from nightshift.promotion.revoked import revocation_of, words_of
+from nightshift.promotion.record import Offer, PromotionOutcome, PromotionRecord, StepState
+from nightshift.promotion.revoked import revoked_before
 from nightshift.promotion.rules.progress import approval_of, in_flight, other_terms, outcome_of, stage_lines
 from nightshift.promotion.rules.way_back import response, roll_back_of
 from nightshift.promotion.servers import asked_of, at_work
@@ -80,23 +80,14 @@ class RollBackOfferOperator(BaseAsyncOperator):
             raise AirflowSkipException(f"{found.stage} stays as it is, by on_failure: stop. {found.why}.")
         await self._wait_for_the_vendor(record)
         version = found.to.version
-        rule, why = response(
-            said,
-            found.bad,
-            revoked=await self._revoked(records, record, version),
-            unapproved=self._unapproved(record, found.stage),
-        )
+        revoked = await revoked_before(records, record, version)
+        rule, why = response(said, found.bad, revoked=revoked, unapproved=self._unapproved(record, found.stage))
         self.log.info("%s can be rolled back to %s (%s): %s", found.stage, version, why, found.why)
-        offer = Offer(stage=found.stage, version=version, why=found.why)
+        offer = Offer(stage=found.stage, version=version, why=found.why, revoked=revoked)
         if rule == "roll_back":
             offer = offer.changed(rule="roll_back", by=self._approver(record, found.stage))
         await records.rewrite(record.changed(offer=offer), read=record)
         return offer.model_dump()
-
-    async def _revoked(self, records: Records, record: PromotionRecord, version: Version) -> str:
-        # Nobody has pardoned the version from before: the emergency of this promotion is of its own version.
-        said = await revocation_of(records, version, record.changed(form={}))
-        return "" if said is None else words_of(said, version)
 
     def _unapproved(self, record: PromotionRecord, stage: str) -> str:
         terms = self.terms[stage]

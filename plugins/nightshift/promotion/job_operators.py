@@ -275,7 +275,7 @@ class PromotionRollBackOperator(PromotionDeployOperator):
                 advice="Nothing was brought back. Put the stage back into promotions.yaml and clear this task, or "
                 "deploy by hand.",
             )
-        return stage, self.ways[stage]
+        return stage, self.ways[stage].back(record.offer)
 
     def wanted(self, context: Context, record: PromotionRecord) -> Mapping[str, Any]:
         """Deploy what is offered to the stage that it is offered for."""

@@ -76,8 +76,10 @@ def roll_back_summary(
         f"* before this promotion, the records say, it ran {code(offer.version)}",
         "* what runs there now is not known: it may be either, or a part of "
         f"each{_seen(now_running.get(offer.stage), offer)}",
+        *([f"* **what it ran before is known to be bad as well**: {code(offer.revoked)}"] if offer.revoked else []),
         "",
-        f"*Approve* deploys {code(offer.version)} there again, even where FlexDeploy thinks that it is there:",
+        f"*Approve* deploys {code(offer.version)} there again, "
+        f"{'although it was revoked, and ' if offer.revoked else ''}even where FlexDeploy thinks that it is there:",
         "",
         *(line for label, found in terms.of(record).items() for line in term_lines(label, found, request)),
         "*Reject* leaves the stage as it is.",

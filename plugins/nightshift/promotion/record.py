@@ -306,6 +306,7 @@ class Offer(_Model):
 
     :param rule: ``offer``: a person is asked; ``roll_back``: the configuration says that it is brought back
     :param by: who approved that rule with the stage, where anybody was asked
+    :param revoked: why the version was revoked, as it is shown to whoever is asked; empty: it was not
     """
 
     stage: str
@@ -313,6 +314,7 @@ class Offer(_Model):
     why: str
     rule: Literal["offer", "roll_back"] = "offer"
     by: str | None = None
+    revoked: str = ""
 
 
 class Origin:

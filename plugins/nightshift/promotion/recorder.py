@@ -17,6 +17,7 @@ from nightshift.promotion.queue import newer_waiting
 from nightshift.promotion.record import (
     CHANGES_A_STAGE,
     FreezeOverride,
+    Offer,
     PromotionRecord,
     PromotionStep,
     RecordedResolution,
@@ -26,7 +27,7 @@ from nightshift.promotion.record import (
     Verdict,
     now,
 )
-from nightshift.promotion.revoked import VersionRevoked, revocation_of, words_of
+from nightshift.promotion.revoked import VersionRevoked, revocation_of, revoked_before, words_of
 from nightshift.promotion.rules.progress import NOTHING_DONE, approval_of, held_back, other_terms, unfinished
 from nightshift.promotion.rules.verification import BEGINS_A_STAGE, begun_again, deployment_in, unverified_before
 from nightshift.promotion.store import Records
@@ -167,6 +168,8 @@ class StepRecorder:
 
         :raises VersionRevoked: its verification was revoked; nothing was asked of a vendor
         """
+        if self.kind is StepKind.ROLL_BACK and record.offer is not None:
+            await self._refuse_revoked_since(record, record.offer)
         deployed = deployment_in(record, self.stage) if self.stage is not None else None
         is_after = self.kind is StepKind.UTILITY and deployed is not None and deployed.task in self.upstream
         if self.kind not in BEGINS_A_STAGE or is_after:
@@ -178,6 +181,23 @@ class StepRecorder:
             advice="Nothing was asked of a vendor. Build a version that is put right. Where this one may go on all the "
             f"same, start a run with Version {record.version.id}, From stage {self.stage} and the reason in the field "
             "Emergency.",
+        )
+
+    async def _refuse_revoked_since(self, record: PromotionRecord, offer: Offer) -> None:
+        """Bring nothing back that was found to be bad, unless whoever said yes was shown that.
+
+        :raises VersionRevoked: nobody was; nothing was asked of a vendor
+        """
+        if (revoked := await revoked_before(self.records, record, offer.version)) in ("", offer.revoked):
+            return
+        raise VersionRevoked(
+            f"{offer.version} is not brought back to {offer.stage}: {revoked}",
+            advice="Nothing was asked of a vendor. Clear roll_back.offer with all that follows: a person is asked, who is "
+            "shown that."
+            if offer.rule == "roll_back"
+            else "Nothing was asked of a vendor, and who approved it did not know. Build a version that is put right. "
+            f"Where this one may come back all the same, start a run with Version {offer.version.id}, From stage "
+            f"{offer.stage} and the reason in the field Emergency.",
         )
 
     def _with_begun(self, record: PromotionRecord) -> PromotionRecord:

@@ -52,6 +52,17 @@ async def revocation_of(records: Records, version: Version | None, record: Promo
     return revocation(said, version.id, pardoned=pardoned, by=record.run_id)
 
 
+async def revoked_before(records: Records, record: PromotionRecord, version: Version) -> str:
+    """Return why a version that a promotion would bring back was revoked; empty: it was not.
+
+    Nobody has pardoned the version from before: the emergency of this promotion is of its own version.
+
+    :raises Damaged: a record that may tell otherwise cannot be read
+    """
+    said = await revocation_of(records, version, record.changed(form={}))
+    return "" if said is None else words_of(said, version)
+
+
 def words_of(said: Said, version: Version) -> str:
     """Return why a version goes nowhere, for people."""
     return f"the verification of {version} was revoked: {said.verdict.words} (run {said.run_id})"

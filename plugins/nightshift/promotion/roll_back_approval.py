@@ -10,7 +10,8 @@ from nightshift.nights.place import lake_of_this_deployment
 from nightshift.promotion.approval_operator import PromotionApprovalOperator
 from nightshift.promotion.question import roll_back_summary
 from nightshift.promotion.record import PromotionRecord, StepKind, StepState, Version
-from nightshift.promotion.recorder import run_now
+from nightshift.promotion.recorder import StepRecorder, run_now
+from nightshift.promotion.revoked import revoked_before
 from nightshift.promotion.store import Records
 from nightshift.promotion.terms import Terms
 
@@ -29,7 +30,8 @@ class RollBackApprovalOperator(PromotionApprovalOperator):
 
     Those who may approve the stage answer; where it names nobody, those that ``roll_back`` names. Where the offer is
     one of the rule ``on_failure: roll_back``, nobody is asked: it is written down who approved the rule, with the
-    stage.
+    stage. A version that was revoked since the offer is asked for, whatever the rule says, and nobody's silence is a yes
+    to it.
 
     :param ways: stage → what an answer allows
     :param approvers: stage → ids of the users who may approve that it is brought back
@@ -44,10 +46,24 @@ class RollBackApprovalOperator(PromotionApprovalOperator):
 
     def execute(self, context: Context) -> Any:
         """Write down the rule, or ask."""
-        record = run_now(Records(lake_of_this_deployment(), self.application).read(context["ti"].run_id))
+        record = run_now(self._looked_at(context))
         if record is None or record.offer is None or record.offer.rule != "roll_back":
             return super().execute(context)
         return run_now(self._by_rule(context))
+
+    async def _looked_at(self, context: Context) -> PromotionRecord | None:
+        """Return the record, with what is known by now of the version that it offers."""
+        records = Records(lake_of_this_deployment(), self.application)
+        record = await records.read(context["ti"].run_id)
+        if record is None or record.offer is None:
+            return record
+        offer, revoked = record.offer, await revoked_before(records, record, record.offer.version)
+        if revoked in ("", offer.revoked):
+            return record
+        self.log.info("It is asked for: %s", revoked)
+        return await records.rewrite(
+            record.changed(offer=offer.changed(rule="offer", by=None, revoked=revoked)), read=record
+        )
 
     async def _by_rule(self, context: Context) -> dict[str, Any]:
         recorder = await self._recorder(context)
@@ -78,8 +94,16 @@ class RollBackApprovalOperator(PromotionApprovalOperator):
 
     def own_terms(self, record: PromotionRecord) -> Terms:
         """Return what an answer allows."""
-        label = record.offer.stage if record.offer else ""
-        return self.ways.get(label) or Terms(label, {})
+        if record.offer is None or record.offer.stage not in self.ways:
+            return Terms(record.offer.stage if record.offer else "", {})
+        return self.ways[record.offer.stage].back(record.offer)
+
+    def _unanswered_end(self, context: Context, recorder: StepRecorder, event: Mapping[str, Any]) -> dict[str, Any]:
+        """End without enough answers; nothing that was revoked comes back without a person's word."""
+        offer = run_now(recorder.read()).offer
+        if offer is not None and offer.revoked and self.APPROVE in event.get("chosen_options", ()):
+            event = {**event, "chosen_options": [self.REJECT]}
+        return super()._unanswered_end(context, recorder, event)
 
     async def stage_of(self, context: Context) -> str | None:
         """Return the stage that is offered."""

@@ -9,13 +9,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from nightshift.config.promotions import Application
     from nightshift.config.stages import Stage
-    from nightshift.promotion.record import PromotionRecord, Version
+    from nightshift.promotion.record import Offer, PromotionRecord, Version
 
 
 @dataclass(frozen=True)
@@ -25,11 +25,13 @@ class Terms:
     :param asks: label of the stage whose approval asks for it
     :param stages: label → all that is configured for it: of the stage that asks, and of those after it that ask nobody
     :param quorum: how many have to agree and who may not, where that is more than one person
+    :param revoked: why the version was revoked that is brought back
     """
 
     asks: str
     stages: Mapping[str, Mapping[str, Any]]
     quorum: Mapping[str, Any] = field(default_factory=dict)
+    revoked: str = ""
 
     def of(self, record: PromotionRecord) -> dict[str, Mapping[str, Any]]:
         """Return what is configured for those of the stages that a promotion goes through."""
@@ -44,6 +46,7 @@ class Terms:
             "version": None if version is None else version.id,
             # What one approved is not approved where two are asked for since.
             **({"quorum": dict(self.quorum)} if self.quorum else {}),
+            **({"revoked": self.revoked} if self.revoked else {}),
         }
         text = json.dumps(allowed, sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
@@ -51,6 +54,10 @@ class Terms:
     def only(self, label: str) -> Terms:
         """Return the terms of one of the stages, for a roll-back of it."""
         return Terms(label, {label: self.stages[label]})
+
+    def back(self, offer: Offer) -> Terms:
+        """Return the terms of a roll-back, as they are of what is offered."""
+        return replace(self, revoked=offer.revoked)
 
 
 def terms_of(config: Application) -> dict[str, Terms]:

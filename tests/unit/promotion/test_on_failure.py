@@ -120,11 +120,75 @@ def test_or_the_stage_stays_as_it_is(bad: Callable[..., Run]) -> None:
     assert run.play.deployments()[-1][1] != OLD_VERSION
 
 
-def test_a_version_from_before_that_was_revoked_does_not_come_back_unasked(bad: Callable[..., Run]) -> None:
-    run = bad()
+def revoke(run: Run) -> None:
+    """Let a person say that what TEST ran before is bad."""
     asyncio.run(report(run.play.records, "r0", "TEST", OLD, by="bob", why="loses invoices"))
+
+
+@pytest.mark.parametrize("when", ["before the offer", "after it"])
+def test_a_version_from_before_that_was_revoked_comes_back_by_a_person_alone_who_is_shown_that(
+    bad: Callable[..., Run], when: str
+) -> None:
+    run = bad()
+    if when == "before the offer":
+        revoke(run)
+    offered = run.do("roll_back.offer").result
+    if when == "after it":
+        revoke(run)
+    assert (offered["rule"], bool(offered["revoked"])) == (
+        ("roll_back", False) if when == "after it" else ("offer", True)
+    )
+    assert run.do("roll_back.approve").state == "awaiting_input"
+    [question] = run.apis["roll_back.approve"].questions
+    assert "was revoked: TEST refuted by bob" in question["body"]
+    assert f"*Approve* deploys `{OLD}` there again, although it was revoked" in question["body"]
+    run.answer("roll_back.approve", "Approve", by="ann")
+    assert run.do("roll_back.deploy").state == "success"
+    assert run.play.deployments()[-1] == ("TEST", OLD_VERSION)
+
+
+def test_one_that_is_revoked_after_the_rule_was_followed_is_asked_for(bad: Callable[..., Run]) -> None:
+    run = bad()
+    for name in BACK[:2]:
+        assert run.do(name).state == "success"
+    revoke(run)
+    asked = run.play.asked()
+    refused = run.do("roll_back.deploy")
+    assert f"{OLD} is not brought back to TEST: the verification of {OLD} was revoked" in str(refused.error)
+    assert "Clear roll_back.offer with all that follows" in str(refused.error)
+    assert run.play.asked() == asked
+    run.clear(*BACK)
     assert run.do("roll_back.offer").result["rule"] == "offer"
     assert run.do("roll_back.approve").state == "awaiting_input"
+    run.answer("roll_back.approve", "Approve", by="ann")
+    assert run.do("roll_back.deploy").state == "success"
+    assert run.play.deployments()[-1] == ("TEST", OLD_VERSION)
+
+
+def test_nor_does_a_yes_count_of_somebody_who_was_not_shown_it(bad: Callable[..., Run]) -> None:
+    run = bad("offer")
+    run.do("roll_back.offer")
+    run.do("roll_back.approve")
+    revoke(run)
+    run.answer("roll_back.approve", "Approve", by="ann")
+    asked = run.play.asked()
+    refused = str(run.do("roll_back.deploy").error)
+    assert "who approved it did not know" in refused
+    assert f"Version {OLD_VERSION}, From stage TEST and the reason in the field Emergency" in refused
+    assert run.play.asked() == asked
+    run.clear(*BACK)
+    assert run.do("roll_back.offer").result["revoked"]
+    assert "Airflow keeps that question, which is for something else" in str(run.do("roll_back.approve").error)
+
+
+def test_nobodys_silence_brings_back_what_was_revoked(bad: Callable[..., Run]) -> None:
+    run = bad("offer")
+    revoke(run)
+    run.do("roll_back.offer")
+    run.do("roll_back.approve")
+    run.answer("roll_back.approve", "Approve", by=None, timed_out=True)
+    assert run.step("roll_back.approve").state is StepState.REJECTED
+    assert run.do("roll_back.deploy").state == "skipped"
 
 
 def test_what_nobody_knows_to_be_at_fault_is_not_taken_away_unasked(bad: Callable[..., Run]) -> None:
