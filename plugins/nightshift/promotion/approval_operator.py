@@ -326,8 +326,8 @@ class PromotionApprovalOperator(ApprovalOperator):
         )
         history = await History.read(recorder.records)
         now_running = await history.running(self.stages, of=record.targets)
-        others = await history.doubts(but=record.run_id, of=record.targets)
-        doubts = {stage: one.step for stage, one in others.items()}
+        ended = await history.doubts(of=record.targets)
+        doubts = {stage: one.step for stage, one in ended.items()}
         doubts |= {one.stage: one for one in in_doubt(record) if one.stage}
         # Airflow's operator takes its question from these; all else of it is what it was when its DAG was parsed.
         self.subject, self.body = self.summarize(record, now_running, doubts)

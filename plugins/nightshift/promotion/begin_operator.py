@@ -247,7 +247,12 @@ class PromotionBeginOperator(BaseOperator):
         doubts = await history.doubts(but=record.run_id, whole=True, of=targets)
         there = await history.running(self._stages(), of=targets)
         before = await ran_before(there, doubts, self.config.connection)
-        record = record.changed(targets=targets, before=before, elsewhere=await history.elsewhere(targets))
+        record = record.changed(
+            targets=targets,
+            before=before,
+            elsewhere=await history.elsewhere(targets),
+            doubted={stage: one.step.order or (0, 0) for stage, one in doubts.items()},
+        )
         plan = plan_of(self.config, request, record, before, doubts)
         for line in plan:
             self.log.info("Plan: %s", line)

@@ -158,7 +158,7 @@ class PromotionCloseOperator(BaseAsyncOperator):
         outcome, reason = outcome_of(record, failed)
         history = await History.read(records)
         now_running = await history.running(self.stages, of=record.targets)
-        lines = stage_lines(record, now_running, await history.doubts(but=run_id, of=record.targets))
+        lines = stage_lines(record, now_running, await history.doubts(of=record.targets))
         # Last of all, because from then on another promotion may begin.
         await records.rewrite(record.close(outcome, reason), read=record)
         await turns.leave(run_id)

@@ -21,6 +21,7 @@ from nightshift.promotion.history import History
 from nightshift.promotion.job_step import PromotionJobOperator, version_of
 from nightshift.promotion.left_job import was_requested
 from nightshift.promotion.record import PromotionRecord, StepKind, StepState, Version
+from nightshift.promotion.rules.progress import is_left_in_doubt
 from nightshift.promotion.rules.window import is_open
 from nightshift.promotion.servers import OtherTarget
 from nightshift.promotion.store import Records
@@ -141,9 +142,12 @@ class PromotionDeployOperator(PromotionJobOperator):
         """Return what is configured for a deployment, with the version of the record and what the person asked for."""
         request, version = PromotionRequest.of(record.form), self.version_in(record)
         packages = {"package_details": [one.detail(version.id) for one in self.packages]} if self.packages else {}
+        # FlexDeploy's word that it is there already would be of what ran before the deployment that is in doubt.
+        forced = {"force_deploy": True} if is_left_in_doubt(record, self.stage, self.task_id) else {}
         return {
             **parameters,
             **packages,
+            **forced,
             "project_version_id": version.id,
             "change_tickets": [*parameters.get("change_tickets", ()), *request.change_tickets],
             "inputs": {**parameters.get("inputs", {}), **request.inputs},
@@ -180,8 +184,8 @@ class PromotionDeployOperator(PromotionJobOperator):
         """
         recorder = self.attempt.recorder
         before, here = (await recorder.read()).step(recorder.task_id), version_of(returned)
-        is_there = returned.get("outcome") == WorkOutcome.ALREADY_DEPLOYED and here is not None
-        if is_there and before is not None and before.requests and before.version == here:
+        is_there = returned.get("outcome") == WorkOutcome.ALREADY_DEPLOYED
+        if is_there and here and before and before.requests and before.version and before.version.id == here.id:
             brought = {"outcome": str(WorkOutcome.DEPLOYED), "url": before.url}
             returned = {**returned, **brought, "workflow_request_ids": before.requests}
         await super().after_job(context, returned)

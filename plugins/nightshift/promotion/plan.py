@@ -33,7 +33,11 @@ def plan_of(
     if request.version_id is None:
         forced = ", even without changes" if request.force_build or config.build.force else ""
         lines.append(f"build {config.named} in {config.build.label}{forced}")
-    lines += [_stage_plan(stage, record.version) for stage in config.stages if stage.label in record.stages]
+    lines += [
+        _stage_plan(stage, record.version, is_doubted=stage.label in doubts)
+        for stage in config.stages
+        if stage.label in record.stages
+    ]
     return (*lines, *(f"now in {line}" for line in stage_lines(record, before, doubts)))
 
 
@@ -68,14 +72,17 @@ def _one(parameter: Mapping[str, Any]) -> Any:
     return next(iter(parameter.values()))
 
 
-def _stage_plan(stage: Stage, version: Version | None) -> str:
-    """Return what a stage is to go through, in one line."""
+def _stage_plan(stage: Stage, version: Version | None, *, is_doubted: bool) -> str:
+    """Return what a stage is to go through, in one line.
+
+    :param is_doubted: nobody knows what runs there
+    """
     parts = [f"approval by {stage.approval.words}"] if stage.approval else []
     if stage.window:
         days = f" on {', '.join(stage.window.days)}" if stage.window.days else ""
         parts.append(f"window {stage.window.opens} to {stage.window.closes} {stage.window.timezone}{days}")
     parts += [f"run {step.name}" for step in stage.before]
-    parts.append(f"deploy {version or 'what is built'}")
+    parts.append(f"deploy {version or 'what is built'}{' even where it is there already' if is_doubted else ''}")
     parts += [f"run {step.name}" for step in stage.after]
     checks = ", ".join(stage.verify.names) if stage.verify else ""
     parts += [f"verify by {checks}"] if checks else []

@@ -50,6 +50,7 @@ def stage_summary(
         f"*Approve* allows all of this{_onward(record, stage, terms)}:",
         "",
         *(line for label, found in terms.of(record).items() for line in term_lines(label, found, request)),
+        *(line for label in terms.of(record) if label in record.doubted for line in _by_force(label)),
         f"*Reject* ends this promotion; what it brought to {_through(record, stage) or 'no stage yet'} stays there.",
         *_stages(record, now_running, doubts),
         *_proofs(record),
@@ -146,7 +147,7 @@ def freeze_summary(
         "this, and of nothing else:",
         "",
         *_emergency(request),
-        *term_lines(stage, terms.stages[stage], request),
+        *term_lines(stage, terms.of(record)[stage], request),
         "Without it, the step waits until the freeze ends."
         if is_of_use
         else "Without it, the step goes then as well: the freeze is over by that time.",
@@ -248,6 +249,11 @@ def _report(report: ReportSeen) -> str:
     failed = [f"**failed: {code(name)}** ({code(report.checks.get(name, ''))})" for name in report.failed]
     checks = "; ".join([*failed, *([f"passed: {', '.join(map(code, passed))}"] if passed else [])]) or "no checks"
     return f"{code(report.name)}, night {report.night}: {rows}; {checks}"
+
+
+def _by_force(stage: str) -> Iterator[str]:
+    yield f"Nobody knows what runs in **{stage}**, so it is deployed there even where FlexDeploy takes it to be there."
+    yield ""
 
 
 def _through(record: PromotionRecord, stage: str) -> str:

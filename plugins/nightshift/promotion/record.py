@@ -345,6 +345,8 @@ class PromotionRecord(_Model):
     :param targets: stage, or ``build`` → what was configured when it began; empty: the release before began it
     :param before: stage → what ran there when it began
     :param elsewhere: stage → what the records tell of it last, where all is of other targets, in words
+    :param doubted: stage → the order of the deployment by which another promotion had left it in doubt when it began:
+        FlexDeploy is told to deploy there even what it takes to be there
     :param stages: labels of the stages that it goes through, in order
     :param due: stage → ids of the tasks that have to verify and soak it before anything goes on, in order
     :param verdicts: what all checks of its deployments said, in the order of time
@@ -369,6 +371,7 @@ class PromotionRecord(_Model):
     targets: dict[str, Target] = Field(default_factory=dict)
     before: dict[str, Running | None] = Field(default_factory=dict)
     elsewhere: dict[str, str] = Field(default_factory=dict)
+    doubted: dict[str, Order] = Field(default_factory=dict)
     stages: tuple[str, ...] = ()
     plan: tuple[str, ...] = ()
     due: dict[str, tuple[str, ...]] = Field(default_factory=dict)

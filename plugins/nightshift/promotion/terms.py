@@ -34,8 +34,14 @@ class Terms:
     revoked: str = ""
 
     def of(self, record: PromotionRecord) -> dict[str, Mapping[str, Any]]:
-        """Return what is configured for those of the stages that a promotion goes through."""
-        return {label: found for label, found in self.stages.items() if label in record.stages}
+        """Return what is configured for those of the stages that a promotion goes through; where another one has left a
+        stage in doubt, with the force that its deployment takes.
+        """
+        return {
+            label: {**found, "force": True} if label in record.doubted else found
+            for label, found in self.stages.items()
+            if label in record.stages
+        }
 
     def digest(self, record: PromotionRecord, version: Version | None) -> str:
         """Return the identity of what is allowed: 64 bits over configuration, form, stages and version."""

@@ -270,6 +270,16 @@ def _is_over(record: PromotionRecord, step: PromotionStep) -> bool:
     return step.state is StepState.FAILED or record.closed is not None
 
 
+def is_left_in_doubt(record: PromotionRecord, stage: str | None, task: str) -> bool:
+    """Whether nobody knows what a stage runs when a task is to deploy there: another promotion, or a step of this one
+    besides that task, has left it in doubt, and this one has brought nothing there since.
+    """
+    there = deployed(record).get(stage or "")
+    left = [step.order or (0, 0) for step in _in_doubt(record).get(stage or "", ()) if step.task != task]
+    left += [order for label, order in record.doubted.items() if label == stage]
+    return bool(left) and (there is None or max(left) > (there.order or (0, 0)))
+
+
 def in_flight(record: PromotionRecord) -> list[PromotionStep]:
     """Return the steps whose work may still go on at the vendor; that of a step that failed by a time-out may, too."""
     return [
