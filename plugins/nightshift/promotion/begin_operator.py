@@ -247,6 +247,9 @@ class PromotionBeginOperator(BaseOperator):
         doubts = await history.doubts(but=record.run_id, whole=True, of=targets)
         there = await history.running(self._stages(), of=targets)
         before = await ran_before(there, doubts, self.config.connection)
+        if record.version is not None and record.version.name is None:
+            server = next((one.server for one in targets.values()), "")
+            record = record.changed(version=await history.named(record.version, server=server))
         record = record.changed(
             targets=targets,
             before=before,

@@ -118,6 +118,25 @@ class History:
         record = None if last is None else await self.records.read(last[1])
         return None if record is None else built(record)
 
+    async def named(self, version: Version, *, server: str) -> Version:
+        """Return a version that was given by its id alone with the name that a record tells; as it is where none does.
+
+        :param server: address of the FlexDeploy that gave the id; empty: not known
+        """
+        for one in self.index.summaries:
+            known = [*one.deployed, *([one.built] if one.built is not None else ())]
+            # Another server gives its own versions the same ids.
+            if one.server and server and one.server != server:
+                continue
+            if not any(each.id == version.id and each.name for each in known):
+                continue
+            if (record := await self.records.read(one.run_id)) is not None:
+                told = [*(there.version for there in deployed(record).values()), built(record)]
+                for each in told:
+                    if each is not None and each.id == version.id and each.name is not None:
+                        return each
+        return version
+
     async def _borne_out(self, stage: str, found: Running | None) -> Running | None:
         """Return what the index tells of a stage, as the record itself has it."""
         record = None if found is None else await self.records.read(found.run_id)

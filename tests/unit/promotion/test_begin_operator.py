@@ -143,8 +143,8 @@ def test_a_version_can_be_given_and_some_stages_only(play_of: Callable[..., Play
     run = play.start(version_id=40001, from_stage="TEST", to_stage="TEST", by="ann")
     told = begun(run)
     assert told["stages"] == ["TEST"]
-    assert told["plan"][0] == "TEST: deploy id 40001"
-    assert (run.record.version, run.record.by) == (Version(id=40001), "ann")
+    assert told["plan"][0] == "TEST: deploy 1.0.2 (id 40001)"
+    assert (run.record.version, run.record.by) == (Version(id=40001, name="1.0.2"), "ann")
     assert run.record.form == {"version_id": 40001, "from_stage": "TEST", "to_stage": "TEST"}
     assert [line for line in told["plan"] if line.startswith("now in")] == [
         "now in DEV: 1.0.2 (id 40001)",

@@ -14,6 +14,7 @@ from nightshift.promotion.history import CLOCK_SKEW, History
 from nightshift.promotion.index import read_standing
 from nightshift.promotion.record import Order, PromotionRecord, PromotionStep, Running, StepKind, StepState, Version
 from nightshift.promotion.rules.progress import built, deployed, in_doubt, passed
+from nightshift.promotion.target import Target
 from tests.unit.promotion.records import MINUTE, NEW, OLD, T, deploy, record, step
 from tests.unit.promotion.shelf import Shelf
 
@@ -163,6 +164,19 @@ async def test_nothing_may_have_been_built(shelf: Shelf) -> None:
 )
 def test_what_got_through_a_stage(steps: tuple[PromotionStep, ...], told: set[tuple[str, int]]) -> None:
     assert {(stage, version.id) for stage, version in passed(record(*steps))} == told
+
+
+async def test_a_version_has_the_name_that_a_record_of_its_server_tells(shelf: Shelf) -> None:
+    there, other = (Target(connection="fd", server=one, project_id=1) for one in ("fd.test", "other.test"))
+    of_other = deploy("DEV", Version(id=NEW.id, name="9.9"), target=other)
+    await shelf.put(record(deploy("DEV", Version(id=NEW.id)), run_id="nameless"), minute=9)
+    await shelf.put(record(of_other, run_id="other"), minute=8)
+    await shelf.put(record(step("build", version=NEW, target=there), run_id="built"), minute=1)
+    await shelf.put(record(deploy("TEST", OLD, target=there), run_id="brought"), minute=2)
+    history = await History.read(shelf.records)
+    for version in (OLD, NEW):
+        assert await history.named(Version(id=version.id), server="fd.test") == version
+    assert await history.named(Version(id=7), server="fd.test") == Version(id=7)
 
 
 async def test_whether_a_version_got_through_a_stage_is_told_by_any_promotion(shelf: Shelf) -> None:

@@ -44,7 +44,7 @@ def after(play_of: Callable[..., Play]) -> Callable[..., Run]:
 
 def test_what_a_failed_deployment_has_left_is_deployed_over_by_force(after: Callable[..., Run]) -> None:
     run = after()
-    assert f"TEST: deploy id {OLD_VERSION} even where it is there already" in run.record.plan
+    assert f"TEST: deploy 1.0.1 (id {OLD_VERSION}) even where it is there already" in run.record.plan
     assert run.do("TEST.deploy").state == "success"
     made = run.play.made("deploy_made")[-1]
     assert (made["environmentCode"], made["version"], made["force"]) == ("TEST", OLD_VERSION, True)

@@ -14,7 +14,8 @@ from include.standins.flexdeploy import LOGIN, PASSWORD, Kind, vendor_fault
 from include.standins.flexdeploy.planted import DEV, PORTAL
 from nightshift.promotion.record import PromotionOutcome, StepKind, StepState, VerdictWord
 from tests.crash.workers import until
-from tests.unit.promotion.play import N1, OLD_VERSION, RESTART_IT, Play, Run, stage
+from tests.unit.promotion.play import N1, OLD_VERSION, RESTART_IT, Play, Run, config, stage
+from tests.unit.promotion.test_roll_back import settled
 
 HEALTH = f"/apps/DEV/{PORTAL}/health"
 
@@ -277,3 +278,30 @@ def test_a_verdict_is_never_before_the_end_of_the_deployment_that_it_is_about(
     assert run.do("DEV.verify.probe").state == "success"
     [verdict] = run.record.verdicts
     assert (verdict.at, verdict.about) == (later, deployed.order)
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+def test_a_version_given_by_its_id_has_the_name_that_a_record_tells(
+    play_of: Callable[..., Play], vendor: Any, is_known: bool
+) -> None:
+    """It is there already, so that FlexDeploy names no version; where nothing does, the advice leads on."""
+    play = play_of(stage("DEV", verify={"probes": [probe(vendor.url)]}))
+    if is_known:
+        settled(play)
+    run = play.start("r1", by="bob", version_id=OLD_VERSION)
+    for name in ("begin", "build", "DEV.deploy"):
+        run.do(name)
+    assert run.step("DEV.deploy").outcome == "already_deployed"
+    done = run.do("DEV.verify.probe")
+    if is_known:
+        assert (done.state, run.version.name) == ("success", "1.0.1")
+        return
+    assert f"start a run with Version {OLD_VERSION} and this stage as From stage" in str(done.error)
+    run.do("close")
+    run.end()
+    by_id = probe(vendor.url, expect={"$.versionId": "${version_id}"})
+    play.edit(config(stage("DEV", verify={"probes": [by_id]})))
+    again = play.start("r2", by="bob", version_id=OLD_VERSION, from_stage="DEV")
+    for name in ("begin", "build", "DEV.deploy", "DEV.verify.probe", "close"):
+        again.do(name)
+    assert again.record.outcome is PromotionOutcome.PROMOTED

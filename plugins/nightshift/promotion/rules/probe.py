@@ -47,7 +47,8 @@ def expected(probe: Probe, version: Version) -> Mapping[str, Any]:
     except KeyError:
         raise Rejected(
             f"the probe {probe.name} expects ${{version}}, and FlexDeploy has told no name of {version}",
-            advice="Nothing was verified. Expect ${version_id} in promotions.yaml, then clear this task.",
+            advice="Nothing was verified. Expect ${version_id} in promotions.yaml, then start a run with Version "
+            f"{version.id} and this stage as From stage in the form: it asks anew.",
         ) from None
 
 

@@ -141,7 +141,7 @@ def _unapproved(step: PromotionStep | None, what: str, version: Version | None =
     """Return why something is not approved, although its task may say so: a person can mark a task as a success."""
     if step is None or step.state is not StepState.DONE:
         return f"{what} has not been approved: its task ended without an answer; clear it to ask again"
-    if version is not None and step.version != version:
+    if version is not None and (step.version is None or step.version.id != version.id):
         return f"{what} was approved for {step.version}, not for {version}; clear its approval to ask again"
     return ""
 

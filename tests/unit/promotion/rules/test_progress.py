@@ -53,6 +53,8 @@ BACK = step("roll_back.deploy", 9, version=OLD, stage="TEST", requests=(12009,),
         (record(), StepKind.APPROVAL, "TEST", ""),
         (record(), StepKind.DEPLOY, "TEST", "TEST has not been approved"),
         (record(approved("TEST")), StepKind.DEPLOY, "TEST", ""),
+        # Its name was not known then.
+        (record(approved("TEST", Version(id=NEW.id))), StepKind.DEPLOY, "TEST", ""),
         (record(approved("TEST")), StepKind.FOLDERS, "PROD", ""),
         (record(REJECTED_TEST), StepKind.DEPLOY, "TEST", "TEST was rejected by ann"),
         (record(REJECTED_TEST), StepKind.APPROVAL, "PROD", "TEST was rejected by ann"),
