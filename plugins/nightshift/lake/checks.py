@@ -14,7 +14,8 @@ from nightshift.lake.spec import PublishSpec
 class CheckResult:
     """The verdict of one check.
 
-    :param name: ``vendor_totals``, ``rows_read``, ``rows_published``, ``unique_key``, ``not_empty`` or ``band``
+    :param name: ``vendor_totals``, ``rows_read``, ``rows_published``, ``unique_key``, ``not_empty``, ``other_nights`` or
+        ``band``
     :param ok: whether it holds
     :param detail: the numbers, and what to do where it does not
     """
@@ -52,12 +53,14 @@ class Counts:
     :param duplicates: dropped as identical to one before
     :param outside: dropped, of nights that were not asked for
     :param nights: rows to be published, by night
+    :param stray: the night of the first of those of other nights; empty where they have none
     """
 
     read: int
     duplicates: int
     outside: int
     nights: Mapping[str, int]
+    stray: str = ""
 
     @property
     def published(self) -> int:
@@ -79,6 +82,8 @@ def judge(
         results.append(unique_key(spec.key, key))
     if wanted.not_empty:
         results.append(CheckResult("not_empty", counts.published > 0, f"{counts.published} rows to publish"))
+    if wanted.other_nights in ("some", "none"):
+        results.append(other_nights(counts, some=wanted.other_nights == "some"))
     if wanted.band is not None:
         nights = sorted(counts.nights.items())
         results += [CheckResult("band", *in_band(wanted.band, night, rows, history)) for night, rows in nights]
@@ -157,6 +162,22 @@ def rows_published(counts: Counts) -> CheckResult:
         f"{counts.published} to publish = {counts.read} read - {counts.duplicates} identical - {counts.outside} of "
         "other nights",
     )
+
+
+def other_nights(counts: Counts, *, some: bool) -> CheckResult:
+    """Say whether the rows are of the nights that were asked for: where they are not, something else was answered, and
+    that a night has no rows is not known.
+
+    :param some: whether some of them may be of others, but not all
+    """
+    ok = not counts.stray or (some and counts.outside < counts.read)
+    detail = f"{counts.outside} of {counts.read} rows are of nights that are not asked for"
+    allowed = "all" if some else "some"
+    wrong = (
+        f", such as {counts.stray}: what was asked for is not what came. Look at where, at night_column and at what the "
+        f"vendor takes for a day; if the report is right so, set checks.other_nights to {allowed}"
+    )
+    return CheckResult("other_nights", ok, f"{detail}{'' if ok else wrong}")
 
 
 def unique_key(key: Sequence[str], found: KeyFindings) -> CheckResult:

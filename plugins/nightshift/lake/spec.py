@@ -120,12 +120,16 @@ class Checks(Frozen):
     :param vendor_totals: the vendor's own row and page counts, where it gives any, equal what was landed
     :param unique_key: the key names one row; identical rows are dropped and counted, different ones are a failure
     :param not_empty: the night has rows
+    :param other_nights: how many of the rows may be of nights that are not asked for, by ``night_column``: ``all``,
+        ``some`` but not all, or ``none``. Default: ``all``; for Token Flex ``none`` where the nights were asked for by
+        that column, else ``some``
     :param band: the row count is near that of the nights before
     """
 
     vendor_totals: bool = True
     unique_key: bool = True
     not_empty: bool = False
+    other_nights: Literal["all", "some", "none"] | None = None
     band: Band | None = None
 
 

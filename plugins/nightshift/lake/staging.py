@@ -99,7 +99,7 @@ class Stager:
     """Take typed batches in order; the same batches give the same bytes.
 
     ``read``, ``outside`` and ``undated`` count the rows taken, those of other nights, and those of them without any
-    night.
+    night; ``stray`` is the night of the first of other nights.
 
     :param night_column: column that says the night of a row; with ``None`` all rows are of the one night
     :param zone: zone of the days of a ``timestamp`` night column
@@ -113,6 +113,7 @@ class Stager:
         self.read = 0
         self.outside = 0
         self.undated = 0
+        self.stray = ""
         self._series = {night: _Series(night, schema) for night in nights}
         self._night_column = night_column
         self._zone = zone
@@ -167,6 +168,8 @@ class Stager:
             if kept == len(batch):
                 break
         self.outside += len(batch) - kept + days.null_count
+        if kept < len(batch) and not self.stray:
+            self.stray = next(day for day in map(str, days.drop_null().to_pylist()) if day not in self._series)
 
     def _watch(self, night: str, rows: pa.RecordBatch) -> None:
         for name in self._key:

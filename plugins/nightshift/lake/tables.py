@@ -322,7 +322,8 @@ class Publishing:
         self, stager: Stager, before: Snapshot | None
     ) -> tuple[Sequence[StagedFile], list[CheckResult], Counts]:
         files, key = stager.finish()
-        counts = Counts(stager.read, key.identical, stager.outside, rows_by_night(files, self.nights))
+        nights = rows_by_night(files, self.nights)
+        counts = Counts(stager.read, key.identical, stager.outside, nights, stager.stray)
         checks = judge(self.manifest, self.spec, counts, key, before.nights() if before else {})
         if stager.undated:
             detail = (
@@ -374,7 +375,9 @@ def content_of(manifest: Manifest, spec: PublishSpec) -> int:
 
     Checks that only judge are no part of it, nor are the rules about columns: what they let through is the same.
     """
-    shape = spec.model_dump_json(exclude={"checks": {"vendor_totals", "not_empty", "band"}, "schema_rules": True})
+    shape = spec.model_dump_json(
+        exclude={"checks": {"vendor_totals", "not_empty", "other_nights", "band"}, "schema_rules": True}
+    )
     model = [column.model_dump() for column in manifest.model or ()]
     parts = json.dumps([FORMAT, manifest.extract, manifest.night, manifest.format, manifest.sha256, shape, model])
     return int.from_bytes(hashlib.sha256(parts.encode()).digest()[:8], "big") >> 2

@@ -162,7 +162,6 @@ class PublishNightOperator(BaseOperator):
         from nightshift.lake.tables import publish
 
         landing, manifest = _landed(self.extract)
-        spec = self.spec_for(manifest)
         new: list[str] = []
 
         def look(table: Snapshot | None) -> None:
@@ -170,6 +169,7 @@ class PublishNightOperator(BaseOperator):
 
         began = time.monotonic()
         try:
+            spec = self.spec_for(manifest)
             published = publish(landing.lake, manifest, spec, force=bool(self.force), say=self.log.info, look=look)
         except LakeError as error:
             count(Metric.PUBLISH_REFUSED, source=self.source, report=self.report, error=type(error).__name__)
@@ -203,7 +203,10 @@ class PublishNightOperator(BaseOperator):
         return extra
 
     def spec_for(self, manifest: Manifest) -> PublishSpec:
-        """Return how this extract is published; a source may know more than its configuration says."""
+        """Return how this extract is published; a source may know more than its configuration says.
+
+        :raises Unsound: it cannot be published so
+        """
         return PublishSpec.model_validate(self.spec)
 
     def get_openlineage_facets_on_complete(self, ti: Any) -> Any:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import csv
-import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from nightshift.errors import BadResponse
 from nightshift.lake import csv_text
 from nightshift.lake.spec import Column, CsvSpec
-from nightshift.tokenflex.vocabulary import FIELDS, METRICS, VENDOR
+from nightshift.tokenflex.vocabulary import FIELDS, METRICS, VENDOR, plain
 
 TYPES: Mapping[str, str] = {
     "usageDate": "date",
@@ -31,15 +30,6 @@ same row, so that no column of moments can hold them. Text by default; as ``time
 of the configuration, and a table that has them so keeps that."""
 
 _BY_PLAIN_NAME = {name.lower(): name for name in FIELDS | METRICS}
-
-
-def plain(name: str) -> str:
-    """Return a name as it is compared with a column of the CSV, whose spelling the vendor does not publish.
-
-    >>> plain("Usage Date"), plain("usage_date"), plain("usageDate")
-    ('usagedate', 'usagedate', 'usagedate')
-    """
-    return re.sub(r"[^0-9a-z]", "", name.lower())
 
 
 def column_type(column: str) -> str:

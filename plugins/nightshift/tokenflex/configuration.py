@@ -14,7 +14,7 @@ from nightshift.config.scalars import as_json
 from nightshift.errors import Rejected
 from nightshift.fields import nearest
 from nightshift.lake.spec import PublishSpec
-from nightshift.tokenflex.request import EXPORT_HOURS, QUEUE_HOURS, VENDOR_RETRIES, ExportRequest
+from nightshift.tokenflex.request import EXPORT_HOURS, QUEUE_HOURS, VENDOR_RETRIES, ExportRequest, other_column
 from nightshift.tokenflex.source import TOKENFLEX
 from nightshift.tokenflex.vocabulary import Rule
 from nightshift.tokenflex.where import Condition
@@ -45,8 +45,8 @@ class UsageExport(Report, ExportRequest):
     :param where: further criteria, as the vendor reads them
     :param conditions: further criteria that are built here: field, operator, value
     :param contract: contract number, where it is another than the section's
-    :param date_field: field that the nights are compared with; ``null`` for an export without bounds. ``usageMonth``,
-        always the first day of a month, needs a ``look_back`` of 30 or more
+    :param date_field: field that the nights are compared with, and by which rows belong to them; ``null`` for an export
+        without bounds. ``usageMonth``, always the first day of a month, needs a ``look_back`` of 30 or more
     :param look_back: nights before each night that are fetched and replaced with it, because usage arrives late
     :param delete_after: delete the export at the vendor when its file is published
     :param other_names: fields and metrics that exist though they are not known here, such as a category of your own
@@ -69,6 +69,8 @@ class UsageExport(Report, ExportRequest):
                 "look_back needs a column that says to which night a row belongs; add usageDate to fields, or name "
                 "another in night_column"
             )
+        if other := other_column(self.date_field, self.night_column, self.fields):
+            raise ValueError(other)
         return self
 
     @property

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from nightshift.lake.errors import Unsound
 from nightshift.lake.extract import Progress
 from nightshift.lake.landing import Manifest
 from nightshift.lake.spec import CsvSpec, PublishSpec
@@ -15,9 +16,9 @@ from nightshift.nights.extract import ExtractOperator
 from nightshift.nights.publish import PublishNightOperator
 from nightshift.tokenflex.columns import column_named, columns_of, cut_off, header_of, is_cut, missing, no_usage
 from nightshift.tokenflex.download import FileDownload, FileSeen
-from nightshift.tokenflex.request import nights_of
+from nightshift.tokenflex.request import field_of_bounds, nights_of, other_column
 from nightshift.tokenflex.source import TOKENFLEX
-from nightshift.tokenflex.vocabulary import DEFAULT_CONN
+from nightshift.tokenflex.vocabulary import DEFAULT_CONN, plain
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -44,7 +45,7 @@ class TokenFlexDownloadExportOperator(ExtractOperator):
     :param fields: fields that were asked for; one that is no column of the file is told
     :param metrics: metrics that were asked for; likewise. A file that has a first line, and none of both in it, is
         refused
-    :param where: what was asked for (templated), for the manifest
+    :param where: what was asked for (templated), for the manifest: the publish judges by it which rows may come
     :param csv: character set, delimiter and quote of the file, as JSON of :class:`nightshift.lake.spec.CsvSpec`
     :param tokenflex_conn_id: id of the Airflow connection (templated)
     """
@@ -144,7 +145,12 @@ class TokenFlexPublishExportOperator(PublishNightOperator):
     Usage arrives late, so a night is right only some nights after it. Columns are found by the names in the file's
     header, whose spelling the vendor does not publish: the night column may be written as in the request.
 
+    What is replaced has to be what was asked for. Where the nights were asked for by the night column, a row of another
+    night shows that the vendor did not heed that; else it does where all rows are of others. ``checks.other_nights``
+    lets them through.
+
     :param look_back: nights before the extract's night that are replaced with it; needs a night column
+    :raises Unsound: also where the nights were asked for by another column than the night column
     """
 
     def __init__(self, *, look_back: int = 0, **kwargs: Any) -> None:
@@ -152,14 +158,24 @@ class TokenFlexPublishExportOperator(PublishNightOperator):
         self.look_back = look_back
 
     def spec_for(self, manifest: Manifest) -> PublishSpec:
-        """Return the configured spec with the nights of this export, and its night column as this file spells it."""
+        """Return the configured spec with the nights of this export, its night column as this file spells it, and how
+        many rows may be of other nights.
+        """
         spec = super().spec_for(manifest)
         if spec.night_column is None:
             return spec
+        nights = nights_of(manifest.night, self.look_back)
+        asked_by = field_of_bounds(manifest.request.get("where"), nights)
+        if other := other_column(asked_by, spec.night_column, manifest.request.get("fields") or ()):
+            raise Unsound(
+                f"{manifest.source}/{manifest.report}, night {manifest.night}: {other}. Nothing was published. Then "
+                "clear the task that requests the export, with all that follow."
+            )
+        checks = spec.checks
+        if checks.other_nights is None:
+            is_same = asked_by is not None and plain(asked_by) == plain(spec.night_column)
+            checks = checks.model_copy(update={"other_nights": "none" if is_same else "some"})
         header = [column.name for column in manifest.model or ()]
         return spec.model_copy(
-            update={
-                "nights": nights_of(manifest.night, self.look_back),
-                "night_column": column_named(header, spec.night_column),
-            }
+            update={"nights": nights, "night_column": column_named(header, spec.night_column), "checks": checks}
         )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -29,6 +29,7 @@ from nightshift.tokenflex.vocabulary import (
     Rule,
     Violation,
     broken,
+    plain,
 )
 from nightshift.tokenflex.where import Condition, all_of, check_where, days
 
@@ -220,8 +221,8 @@ class ExportRequest(Frozen):
     :param fields: names to group by
     :param metrics: numbers over that grouping
     :param where: further criteria, as the vendor reads them; sent as they are
-    :param date_field: field that the nights are compared with; ``null`` for an export without bounds. ``usageMonth``,
-        always the first day of a month, needs a ``look_back`` of 30 or more
+    :param date_field: field that the nights are compared with, and by which rows belong to them; ``null`` for an export
+        without bounds. ``usageMonth``, always the first day of a month, needs a ``look_back`` of 30 or more
     :param look_back: nights before each night that are fetched and replaced with it, because usage arrives late
     :param other_names: fields and metrics that exist though they are not known here, such as a category of your own
     :param skip_rules: local rules that are not checked, by the name that their error shows
@@ -281,3 +282,33 @@ def nights_of(night: str, look_back: int) -> tuple[str, ...]:
     """
     last = date.fromisoformat(night)
     return tuple((last - timedelta(days=back)).isoformat() for back in range(look_back, -1, -1))
+
+
+def field_of_bounds(where: str | None, nights: Sequence[str]) -> str | None:
+    """Return the field that the nights were compared with in what was asked for, as :meth:`ExportRequest.usage` puts it
+    at the end; ``None`` where nothing bounds the export by just these nights.
+
+    >>> field_of_bounds("contractYear = 2 and usageDate >= '2026-03-01' and usageDate < '2026-03-02'", ["2026-03-01"])
+    'usageDate'
+    """
+    first, end = (condition.value for condition in days(DATE_FIELD, nights[0], nights[-1]))
+    found = re.search(rf"(?:^| and )(\w+) >= '{first}' and (\w+) < '{end}'$", where or "")
+    return found[1] if found and found[1] == found[2] else None
+
+
+def other_column(date_field: str | None, night_column: str | None, fields: Collection[str] = ()) -> str:
+    """Say what is wrong where the nights are asked for by one field and replaced by another: what is asked for is then
+    not all that a night has, and the rest of it would go. A column of a name that no field has may be the file's own
+    word for the one that was asked by, whose spelling the vendor does not publish.
+
+    :param fields: fields of the export
+    :return: what is wrong and what to do; empty where nothing is
+    """
+    known = {plain(name) for name in (*FIELDS, *fields)}
+    if not date_field or not night_column or plain(night_column) not in known - {plain(date_field)}:
+        return ""
+    return (
+        f"the nights are asked for by date_field ({date_field}) and replaced by night_column ({night_column}): rows of "
+        "a night that the one leaves out would go. Set both to the same field, or date_field to null and say in where "
+        f"what is wanted, with every night of look_back whole in {night_column}"
+    )

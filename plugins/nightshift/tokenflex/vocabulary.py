@@ -6,6 +6,7 @@ page is known in part, so a name that is not here may still be right there.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import NamedTuple
@@ -104,6 +105,15 @@ DESKTOP_SESSION_FIELDS = (GENERAL_FIELDS | DESKTOP_FIELDS) - {"tokenPool"}
 
 ENUM_FIELDS = frozenset({"tokenPool", "usageCategory", "chargeCategory", "usageType"})
 """Fields on which ``where`` takes no wildcard."""
+
+
+def plain(name: str) -> str:
+    """Return a name as it is compared with a column of the CSV, whose spelling the vendor does not publish.
+
+    >>> plain("Usage Date"), plain("usage_date"), plain("usageDate")
+    ('usagedate', 'usagedate', 'usagedate')
+    """
+    return re.sub(r"[^0-9a-z]", "", name.lower())
 
 
 class Rule(StrEnum):

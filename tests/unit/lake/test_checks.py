@@ -10,6 +10,7 @@ from nightshift.lake.checks import (
     KeyFindings,
     failed,
     judge,
+    other_nights,
     rows_published,
     rows_read,
     unique_key,
@@ -142,3 +143,22 @@ def test_only_what_is_wanted_is_judged() -> None:
     )
     assert [result.name for result in results] == ["rows_read", "rows_published", "not_empty", "band"]
     assert failed(results) == "not_empty: 0 rows to publish"
+
+
+@pytest.mark.parametrize(
+    ("outside", "some", "none"), [(0, True, True), (3, True, False), (10, False, False)], ids=["no row", "some", "all"]
+)
+def test_rows_of_nights_that_are_not_asked_for(outside: int, some: bool, none: bool) -> None:
+    counts = Counts(10, 0, outside, {"2026-11-21": 10 - outside}, "2026-10-01" if outside else "")
+    for lets, ok in ((True, some), (False, none)):
+        found = other_nights(counts, some=lets)
+        assert found.ok is ok
+        assert ok or ("such as 2026-10-01" in found.detail and "set checks.other_nights to" in found.detail)
+
+
+def test_how_many_rows_may_be_of_other_nights_is_judged_where_it_is_asked_for() -> None:
+    counts = Counts(10, 0, 10, {"2026-11-21": 0}, "2026-10-01")
+    for said, judged in ((None, None), ("all", None), ("some", False), ("none", False)):
+        spec = PublishSpec(checks=Checks(other_nights=said))
+        found = {one.name: one.ok for one in judge(manifest(), spec, counts, KeyFindings(), {})}
+        assert found.get("other_nights") is judged

@@ -68,6 +68,16 @@ def test_a_section_is_read(tmp_path: Path) -> None:
             EXPORTS.replace("[usageDate, productName", "[productName"),
             "look_back needs a column that says to which night a row belongs",
         ),
+        (
+            EXPORTS.replace(
+                "look_back: 3", "look_back: 30\n      date_field: usageMonth\n      night_column: usageDate"
+            ),
+            "the nights are asked for by date_field (usageMonth) and replaced by night_column (usageDate)",
+        ),
+        (
+            EXPORTS.replace("[usageDate, productName", "[Geo").replace("look_back: 3", "night_column: geo"),
+            "Set both to the same field, or date_field to null and say in where what is wanted",
+        ),
         (EXPORTS.replace("name: sessions", "name: desktop_usage"), "'desktop_usage' is listed twice"),
         (EXPORTS.replace("  contract: 110000917988\n", ""), "'desktop_usage' has no contract"),
     ],
@@ -76,6 +86,17 @@ def test_a_mistake_is_told_with_what_to_do(tmp_path: Path, given: str, said: str
     with pytest.raises(ConfigError) as caught:
         read(tmp_path, given)
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "given",
+    ["night_column: Usage Date", "night_column: Date", "date_field: null\n      night_column: transactionDate"],
+    ids=["its spelling in the file", "its name in the file", "asked for without bounds"],
+)
+def test_the_night_column_may_be_called_as_in_the_file_or_be_all_that_says_a_night(tmp_path: Path, given: str) -> None:
+    section = read(tmp_path, EXPORTS.replace("look_back: 3", f"look_back: 3\n      {given}"))
+    assert section is not None
+    assert section.exports[0].nights_by == given.rpartition(": ")[2]
 
 
 def test_each_export_is_a_group_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,7 +26,7 @@ EXPORT = UsageExport(
 )
 
 
-def bring_home(
+def brought_home(
     vendor: Vendor,
     api: FakeExecutionApi,
     file: str,
@@ -35,11 +35,13 @@ def bring_home(
     at: datetime | None = None,
     made: Export | None = None,
     timezone: str = "UTC",
+    where: str | None = None,
 ) -> Any:
+    """Return the run of the task that publishes a file."""
     vendor.file = file.encode()
     key = (made or vendor.add(at=at)).key
     api.task_store.clear()
-    asked = {"fields": export.fields, "metrics": export.metrics}
+    asked = {"fields": export.fields, "metrics": export.metrics, "where": where}
     extract = api.run(download_task(key, look_back=export.look_back, night=night, **asked))
     assert extract.state == "success", extract.error
     spec = export.publish_spec(timezone).model_dump(mode="json")
@@ -49,7 +51,12 @@ def bring_home(
             task_id="publish", extract=extract.result, spec=spec, report="desktop", look_back=export.look_back
         )
     assert (watched := api.run(watch)).state == "success", watched.error
-    run = api.run(publish)
+    return api.run(publish)
+
+
+def bring_home(vendor: Vendor, api: FakeExecutionApi, file: str, night: str = NIGHT, **more: Any) -> Any:
+    """Return what the publish of a file tells."""
+    run = brought_home(vendor, api, file, night, **more)
     assert run.state == "success", run.error
     return run.result
 
