@@ -41,7 +41,7 @@ class ContractApi:
         """List the contracts; none for who is no admin."""
         today = self._vendor.now().date()
         seen = CONTRACTS if self._vendor.is_admin(request) else ()
-        return Response.json(200, [contract.listed(today) for contract in seen])
+        return self._vendor.listed([contract.listed(today) for contract in seen])
 
     async def contract(self, request: Request) -> Response:
         return Response.json(200, self._vendor.contract_of(request).detailed(self._vendor.now().date()))
@@ -78,8 +78,7 @@ class ContractApi:
         newest: dict[tuple[str, str], str] = {}
         for category, charge, day in await asyncio.to_thread(grouped, source, wanted):
             newest[category, charge] = max(day, newest.get((category, charge), ""))
-        return Response.json(
-            200,
+        return self._vendor.listed(
             [
                 {
                     "usageCategory": category,

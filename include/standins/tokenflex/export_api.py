@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,8 +14,14 @@ from include.standins.tokenflex.exports import NEVER, Export, Status, moment
 from include.standins.tokenflex.gateway import service_error
 from include.standins.tokenflex.grants import READ, WRITE
 from include.standins.tokenflex.service import Service
+from include.standins.tokenflex.switches import ListDates
 
 BASE = "/tokenflex/v1/export/{contract}/requests"
+_DATE_FORMS = {
+    ListDates.ANY: (re.compile(".*"), "a date"),
+    ListDates.TIMES: (re.compile(r"[\d-]{10}T[\d:]{8}(\.\d+)?Z"), "a time"),
+    ListDates.DAYS: (re.compile(r"[\d-]{10}"), "a day"),
+}
 
 
 class ExportApi:
@@ -77,14 +84,18 @@ class ExportApi:
         """List the exports made in a window of time: ``fromDate`` inclusive, ``toDate`` exclusive, both required."""
         vendor = self._vendor
         contract = vendor.contract_of(request)
+        form, word = _DATE_FORMS[vendor.switches.list_dates]
         try:
-            begins, ends = moment(request.query["fromDate"]), moment(request.query["toDate"])
+            given = [request.query["fromDate"], request.query["toDate"]]
+            begins, ends = map(moment, given)
         except (KeyError, ValueError):
             raise Refused(service_error(400, "fromDate and toDate are required, as dates")) from None
+        if not all(map(form.fullmatch, given)):
+            raise Refused(service_error(400, f"fromDate and toDate are invalid, {word} is expected"))
         now = vendor.now()
         with vendor.locked():
             found = list(vendor.exports.listed(contract, begins, ends, now))
-        return Response.json(200, [self._shown(export, now) for export in found])
+        return vendor.listed([self._shown(export, now) for export in found])
 
     async def one(self, request: Request) -> Response:
         export, now = self._export(request), self._vendor.now()

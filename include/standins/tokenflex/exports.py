@@ -78,7 +78,7 @@ class Export:
     :param url_number: the stamp in the newest URL, in milliseconds; ``dead_number``: URLs up to it were ended by a
         fault
     :param generation: counts the files that were made; ``renewed``: the newest has what had arrived when it was made
-    :param status_word: shown instead of a status that the vendor documents
+    :param status_word: shown instead of a status that the vendor documents; ``None`` is shown as null
     """
 
     key: str
@@ -91,7 +91,7 @@ class Export:
     fails: int = 0
     listed: datetime | None = None
     schedule: str = ""
-    status_word: str = ""
+    status_word: str | None = ""
     url: str = ""
     url_ends: datetime | None = None
     url_number: int = 0
@@ -202,7 +202,7 @@ class Exports:
         status = export.status(now)
         value: dict[str, Any] = {
             "requestKey": export.key,
-            "requestStatus": export.status_word or status.value,
+            "requestStatus": None if export.status_word is None else export.status_word or status.value,
             "downloadFileName": export.asked.file_name,
         }
         if status is Status.DOWNLOAD and not export.status_word:

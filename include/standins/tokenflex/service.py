@@ -132,6 +132,17 @@ class Service(StandIn[TokenFlexSwitches]):
             )
         return found
 
+    def listed(self, found: list[Any]) -> Response:
+        """Return a list; of nothing as the switch ``empty_status`` says."""
+        status = self.switches.empty_status
+        if found or status == 200:
+            return Response.json(200, found)
+        return (
+            Response(204, content_type="")
+            if status == 204
+            else service_error(status, "the requested item does not exist")
+        )
+
     def json_body(self, request: Request) -> Any:
         """Return the body.
 

@@ -25,6 +25,16 @@ class QueueScope(StrEnum):
     BOTH = "both"
 
 
+class ListDates(StrEnum):
+    """What the list of exports takes as ``fromDate`` and ``toDate`` (section 2): a day or a time, a time with its zone
+    alone, as in the vendor's example, or a day alone.
+    """
+
+    ANY = "any"
+    TIMES = "times"
+    DAYS = "days"
+
+
 class Stamps(StrEnum):
     """Time stamps (3.3): 3 to 6 fraction digits and at times no ``Z``, as in the pages; all alike; never a zone;
     ``+00:00``; no fraction.
@@ -120,7 +130,8 @@ class TokenFlexSwitches(Switches, frozen=True, kw_only=True):
 
     **Exports.** ``processing_seconds``: from ``Requested`` to ready. ``queue_limit``, ``queue_scope``,
     ``queue_retry_after``: pending exports at a time and whether their 429 has ``Retry-After`` (5.2).
-    ``list_late_seconds``: a new export shows in the list only after that. ``url_seconds``: life of a download URL (4.2:
+    ``list_late_seconds``: a new export shows in the list only after that. ``list_dates``; ``empty_status``: a list of
+    nothing is ``[]``, 204, or the 400 that also covers what does not exist (section 2). ``url_seconds``: life of a download URL (4.2:
     120 to 320). ``clock_skew``: how far the vendor's time stamps are ahead. ``unknown_key_status``,
     ``unknown_contract_status``: answers for what is not there (5.1).
 
@@ -156,6 +167,8 @@ class TokenFlexSwitches(Switches, frozen=True, kw_only=True):
     queue_scope: QueueScope = QueueScope.BOTH
     queue_retry_after: int | None = None
     list_late_seconds: float = 0.0
+    list_dates: ListDates = ListDates.ANY
+    empty_status: int = 200
     url_seconds: float = 300.0
     clock_skew: float = 0.0
     stamps: Stamps = Stamps.IRREGULAR

@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from nightshift.errors import BadResponse, NotFound, VendorError
+from nightshift.errors import BadResponse, Forbidden, NotFound, Unreachable, VendorError
 from nightshift.jobs.adapter import Cancelled, HookAdapter, NotPossible
+from nightshift.jobs.record import RESOLUTION_KEY
 from nightshift.jobs.state import Intent, JobState, JobStatus, Scalar
 from nightshift.tokenflex.hook import TokenFlexHook
 from nightshift.tokenflex.request import file_name, request_of
@@ -38,8 +39,8 @@ class TokenFlexExportAdapter(HookAdapter):
 
     A job is known by its ``downloadFileName``, which ends with its marker and is compared as a whole: another export
     may well have a name that ends alike. One call of the list answers for any number of exports; one that the list
-    leaves out is asked for by its key, and is gone only when the list and the question by its key agree. The signed
-    link is never part of a status.
+    leaves out, or a few where it cannot be read, are asked for by their keys. An export is gone only when the list and
+    the question by its key agree. The signed link is never part of a status.
 
     :param conn_id: Airflow connection
     :param contract: contract number
@@ -72,30 +73,53 @@ class TokenFlexExportAdapter(HookAdapter):
 
     async def find(self, intent: Intent) -> Sequence[JobStatus]:
         """List the exports of the contract with exactly the intent's name; one that a schedule made is not ours."""
-        listed = await self.hook.exports_about(self.contract, [intent.at])
-        return [status_of(one) for one in listed if one.stem == intent.name and not one.schedule_id]
+        try:
+            listed = await self.hook.exports_about(self.contract, [intent.at])
+        except Unreachable as error:
+            if error.status != 400:
+                raise
+            raise error.replaced(
+                advice=f"{error.advice} If it is refused each time, look for {intent.name!r} in Autodesk's own pages, and "
+                f"add the key {RESOLUTION_KEY!r} in the tab Task State Store of this task: "
+                '{"adopt": "<its request key>", "by": …, "why": …} if it is there, {"resubmit": true, "by": …, "why": '
+                "…} if it is not; then clear the task."
+            ) from None
+        try:
+            return [status_of(one) for one in listed if one.stem == intent.name and not one.schedule_id]
+        except ValueError as error:
+            raise BadResponse(
+                f"the list of exports shows {intent.name!r} without a key ({error})", vendor=VENDOR
+            ) from None
 
     async def poll(self, job_id: str) -> JobStatus:
         """Ask for one export."""
         return status_of(await self.hook.export(self.contract, job_id))
 
     async def status(self, ids: Sequence[str]) -> Mapping[str, JobStatus | VendorError]:
-        """Ask for any number of exports with one call; those that are not listed, a few by their keys."""
+        """Ask for any number of exports with one call; those of which that says nothing, a few by their keys."""
         answers = await self._by_list(ids) if len(ids) > 1 else {}
-        for one in [one for one in ids if one not in answers][:SINGLES]:
+        for one in [one for one in ids if not isinstance(answers.get(one), JobStatus)][:SINGLES]:
             try:
                 answers[one] = await self.poll(one)
             except NotFound as error:
-                listed = await self._by_list([one]) if len(ids) == 1 else {}
-                answers[one] = listed.get(one) or JobStatus(id=one, state=JobState.GONE, detail=error.detail)
+                if len(ids) == 1:
+                    answers = await self._by_list(ids)
+                answers.setdefault(one, JobStatus(id=one, state=JobState.GONE, detail=error.detail))
             except VendorError as error:
                 answers[one] = error
         return answers
 
     async def _by_list(self, ids: Sequence[str]) -> dict[str, JobStatus | VendorError]:
+        """Ask for exports with one call; a list that the vendor gives, but not to be read, is a failed look at each."""
         moments = {one: moment_of_key(one) for one in ids}
         dated = [at for at in moments.values() if at is not None]
-        listed = await self.hook.exports_about(self.contract, dated) if dated else []
+        try:
+            listed = await self.hook.exports_about(self.contract, dated) if dated else []
+        except (BadResponse, Forbidden, Unreachable) as error:
+            if error.status is None:
+                raise
+            problem = f"the list of exports cannot be read: {error.problem}"
+            return dict.fromkeys(ids, error.as_type(Unreachable, problem=problem))
         return {one.request_key: status_of(one) for one in listed if one.request_key in moments}
 
     def own_word(self, error: NotFound) -> bool:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, ClassVar, Literal, TypeVar, get_args
+
+import msgspec
 
 from nightshift.errors import (
     AuthFailed,
@@ -31,6 +34,7 @@ from nightshift.tokenflex.responses import (
     QueryPage,
     QueryResponse,
     QueryState,
+    listed_exports,
     meaning_of,
     moment_of_key,
 )
@@ -44,6 +48,8 @@ ELSEWHERE = "null"
 """In place of a contract number: exports made in the vendor's UI or by a schedule."""
 MAX_QUERY_ROWS = 1000
 NO_CONTENT = 204
+_NONE_THERE = re.compile(r"(?i)\bdo(es)? not exist\b|\bno (such )?(export )?requests?\b|\bnot found\b")
+_INVALID = re.compile(r"(?i)invalid")
 
 T = TypeVar("T")
 Rows = list[dict[str, Any]]
@@ -131,7 +137,7 @@ class TokenFlexHook(VendorHook):
 
     async def contracts(self) -> Rows:
         """Return the contracts that the user sees, running and expired, as the vendor gives them."""
-        return await self._json("GET", f"{ROOT}/contract", Rows)
+        return await self._list(f"{ROOT}/contract", Rows)
 
     async def contract(self, contract: str) -> dict[str, Any]:
         """Return one contract with its years, as the vendor gives it; its token numbers are snapshots."""
@@ -160,7 +166,7 @@ class TokenFlexHook(VendorHook):
 
     async def usage_last(self, contract: str) -> Rows:
         """Return the last usage and processing date of each category; those without usage are left out."""
-        return await self._json("GET", _path("usage", contract, "last"), Rows)
+        return await self._list(_path("usage", contract, "last"), Rows)
 
     async def start_query(self, contract: str, request: UsageRequest) -> QueryPage:
         """Start an ad-hoc query, or get a cached one, which may be done at once. It changes nothing but the cache.
@@ -245,31 +251,37 @@ class TokenFlexHook(VendorHook):
         return await self._json("POST", _path("export", contract, "requests"), Export, json=request.body())
 
     async def exports(self, contract: str, from_date: date, to_date: date) -> list[Export]:
-        """Return the exports that were asked for in a span of days, in one call.
+        """Return the exports that were asked for in a span of days, in one call; see :func:`listed_exports`.
 
         :param contract: contract number, or :data:`ELSEWHERE` for those made in the vendor's UI or by a schedule
         :param from_date: first day, in UTC
         :param to_date: the day after the last one
         """
-        params = {"fromDate": from_date.isoformat(), "toDate": to_date.isoformat()}
-        return await self._json("GET", _path("export", contract, "requests"), list[Export], params=params)
+        # As times, like those of the vendor's own page: whether a bare day is taken is not known.
+        params = {"fromDate": f"{from_date}T00:00:00Z", "toDate": f"{to_date}T00:00:00Z"}
+        return listed_exports(await self._list(_path("export", contract, "requests"), list[Any], params=params))
 
     async def exports_about(self, contract: str, moments: Sequence[float]) -> list[Export]:
         """Return the exports that were asked for about some moments, seconds since the epoch, in one call.
 
-        :raises Unreachable: also where the list itself is not found: that says nothing of an export
+        A 400 also covers that nothing exists (reference, section 2): that is a list without exports where its words say
+        so, and only so.
+
+        :raises Unreachable: also where the list itself is not found or refused: that says nothing of an export
         """
         # A day wider on either side: clocks differ, and the vendor's day may be another.
         first, last = (datetime.fromtimestamp(at, UTC).date() for at in (min(moments), max(moments)))
         try:
             return await self.exports(contract, first - timedelta(days=1), last + timedelta(days=2))
-        except NotFound as error:
+        except (NotFound, Rejected) as error:
+            if error.status == 400 and _NONE_THERE.search(error.detail) and not _INVALID.search(error.detail):
+                return []
+            what = "not found" if isinstance(error, NotFound) else "refused"
             raise error.as_type(
                 Unreachable,
-                problem=f"the list of exports was not found, which it always is while the service runs: "
-                f"{error.problem}",
-                advice="Nothing is concluded from it. If it lasts, check the host of the Airflow connection, and the "
-                "contract.",
+                problem=f"the list of exports was {what}, which says nothing of any export: {error.problem}",
+                advice="Nothing is concluded from it. If it lasts, ask for the same path by hand, with fromDate and "
+                "toDate; check the host of the Airflow connection, and the contract.",
             ) from None
 
     async def export(self, contract: str, request_key: str) -> Export:
@@ -344,6 +356,11 @@ class TokenFlexHook(VendorHook):
                 advice="If it was deleted, clear the task that requests the export, with all that follow: a new one is "
                 "made.",
             ) from None
+
+    async def _list(self, path: str, kind: type[T], **more: Any) -> T:
+        """Return a list; one without content is empty (reference, section 2: 200 or 204)."""
+        response = await self.request("GET", path, **more)
+        return msgspec.convert([], kind) if response.status == NO_CONTENT else response.json(kind)
 
     async def _json(self, method: str, path: str, kind: type[T], **more: Any) -> T:
         return (await self.request(method, path, **more)).json(kind)

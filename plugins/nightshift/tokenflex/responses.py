@@ -7,7 +7,7 @@ it, or with no body at all.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -124,6 +124,17 @@ class Export(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     def asked_at(self) -> float | None:
         """Return when the export was asked for, seconds since the epoch, by its date or its key."""
         return moment(self.export_request_date) or moment_of_key(self.request_key)
+
+
+def listed_exports(items: Iterable[Any]) -> list[Export]:
+    """Return what a list of exports shows, one by one: of an export whose fields are not what they should be, which may
+    be somebody else's, the texts count and the rest is left out, so that it says nothing of the others.
+    """
+    bare = {"requestKey": "", "requestStatus": ""}
+    texts = (
+        {name: value for name, value in one.items() if isinstance(value, str)} for one in items if isinstance(one, dict)
+    )
+    return [msgspec.convert({**bare, **one}, Export) for one in texts]
 
 
 class QueryPage(msgspec.Struct, frozen=True, kw_only=True):
