@@ -143,7 +143,7 @@ class VendorJobSensor(BaseSensorOperator):
 
     def _record(self, job_id: str, store: JobStore, max_tries: int) -> JobRecord:
         record = store.load()
-        if record is None or record.id != job_id or max_tries > record.max_tries > 0:
+        if record is None or record.id != job_id or max_tries > record.max_tries:
             record = store.save(JobRecord(id=job_id, anchor=time.time(), max_tries=max_tries))
         return record
 

@@ -69,6 +69,11 @@ def missing(header: Sequence[str], asked: Sequence[str]) -> list[str]:
     return [name for name in asked if plain(name) not in there]
 
 
+def named(header: Sequence[str], names: Iterable[str]) -> bool:
+    """Say whether one of these names is a column of the file, whatever its spelling."""
+    return not {plain(name) for name in header}.isdisjoint(map(plain, names))
+
+
 def no_usage(header: Sequence[str]) -> BadResponse:
     """Return the error for a file whose first line names nothing of what was asked for.
 
@@ -81,7 +86,8 @@ def no_usage(header: Sequence[str]) -> BadResponse:
         detail=names,
         advice="It is no usage file, or one without a header line, whose first line would be lost; nothing of it is "
         "published. Where it is one and is only read wrong, set charset, delimiter and quote under csv of this export "
-        "in reports.yaml. Then clear this task: it asks for the file again.",
+        "in reports.yaml; where these are its columns, name one of them in types of this export. Then clear this task: "
+        "it asks for the file again.",
     )
 
 

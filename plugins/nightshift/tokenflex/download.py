@@ -141,6 +141,14 @@ class FileDownload:
                 continue
             return stream.entries
 
+    async def again(self) -> Sequence[PageEntry]:
+        """Receive the file once more, from its start, and return its parts.
+
+        :raises Exception: as :meth:`run`
+        """
+        self.seen = None
+        return await self.run()
+
     def _may_go_on(self) -> bool:
         return self.seen is not None and bool(self.seen.etag)
 
@@ -262,8 +270,15 @@ class FileDownload:
         """Return another link after one that was not taken, or raise."""
         if error.status == 416:
             raise Changed("The file is shorter than what is landed of it")
-        if error.status not in LINK_STATUSES or self._links >= MAX_LINKS:
+        if error.status not in LINK_STATUSES:
             raise error
+        if self._links >= MAX_LINKS:
+            raise error.replaced(
+                advice=f"The vendor calls the export ready, and has given {self._links} new links to its file, none of "
+                "which is taken. Clear this task: it asks for another link. If it is refused again, the file is gone, or "
+                "something before the download host keeps this worker out: clear the task that requests the export, with "
+                "all that follow, for a new one."
+            )
         self._links += 1
         return await self._link(renew=True)
 

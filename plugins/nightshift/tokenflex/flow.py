@@ -70,6 +70,7 @@ def _export(source: TokenFlex, export: UsageExport, night: NightOperator) -> Non
             **of_its_night,
             **asked,
             request_key=request.output["request_key"],
+            columns=sorted({*export.key, *export.types, *filter(None, [export.night_column])}),
             where=request.output["where"],
             csv=export.csv.model_dump(mode="json"),
             priority_weight=3,

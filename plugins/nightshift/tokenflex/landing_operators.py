@@ -14,7 +14,7 @@ from nightshift.lake.landing import Manifest
 from nightshift.lake.spec import CsvSpec, PublishSpec
 from nightshift.nights.extract import ExtractOperator
 from nightshift.nights.publish import PublishNightOperator
-from nightshift.tokenflex.columns import column_named, columns_of, cut_off, header_of, is_cut, missing, no_usage
+from nightshift.tokenflex.columns import column_named, columns_of, cut_off, header_of, is_cut, missing, named, no_usage
 from nightshift.tokenflex.download import FileDownload, FileSeen
 from nightshift.tokenflex.request import field_of_bounds, nights_of, other_column
 from nightshift.tokenflex.source import TOKENFLEX
@@ -34,8 +34,8 @@ class TokenFlexDownloadExportOperator(ExtractOperator):
     connection that breaks is gone on with where it broke; an attempt that was killed, at the last part that is landed,
     if the host knows ranges and its ETag still agrees. Memory stays flat whatever the size.
 
-    The extract counts as finished when the vendor took the request for the export, by the vendor's own clock: the file
-    holds what was known then. So a file that is fetched late, by a retry or a clear of this task alone, is not newer
+    The extract counts as finished when the vendor took the request for the export, by the vendor's own clock, but never
+    later than now: the file holds what was known then. So a file that is fetched late, by a retry or a clear of this task alone, is not newer
     than what an export of a later night has brought of the same nights, and does not replace it. When it came is in the
     notes.
 
@@ -45,6 +45,8 @@ class TokenFlexDownloadExportOperator(ExtractOperator):
     :param fields: fields that were asked for; one that is no column of the file is told
     :param metrics: metrics that were asked for; likewise. A file that has a first line, and none of both in it, is
         refused
+    :param columns: what the file may call its columns besides, by the configuration; one of them in the first line is
+        enough
     :param where: what was asked for (templated), for the manifest: the publish judges by it which rows may come
     :param csv: character set, delimiter and quote of the file, as JSON of :class:`nightshift.lake.spec.CsvSpec`
     :param tokenflex_conn_id: id of the Airflow connection (templated)
@@ -61,6 +63,7 @@ class TokenFlexDownloadExportOperator(ExtractOperator):
         look_back: int = 0,
         fields: Sequence[str] = (),
         metrics: Sequence[str] = (),
+        columns: Sequence[str] = (),
         where: Any = None,
         csv: Mapping[str, Any] | None = None,
         tokenflex_conn_id: str = DEFAULT_CONN,
@@ -72,6 +75,7 @@ class TokenFlexDownloadExportOperator(ExtractOperator):
         self.look_back = look_back
         self.fields = tuple(fields)
         self.metrics = tuple(metrics)
+        self.columns = tuple(columns)
         self.where = where
         self.csv = dict(csv or {})
         self.tokenflex_conn_id = tokenflex_conn_id
@@ -100,27 +104,36 @@ class TokenFlexDownloadExportOperator(ExtractOperator):
                 charset=dialect.charset,
             )
             entries = await download.run()
-        now = datetime.now(UTC)
-        first = await folder.read(1) if entries else b""
-        header = header_of(first, dialect)
-        asked = [*self.fields, *self.metrics]
-        lost = missing(header, asked) if header else []
-        if lost and len(lost) == len(asked):
-            # Whatever this is, the next attempt does not go on with it.
-            self.remember(context, msgspec.structs.replace(progress, plan={}))
-            raise no_usage(header)
-        last = await folder.read(entries[-1].number) if len(entries) > 1 else first
-        rows = sum(entry.rows for entry in entries)
-        if is_cut(first, last, dialect, header=header, rows=rows, lost=lost):
-            self.remember(context, msgspec.structs.replace(progress, plan={}))
-            raise cut_off()
+            now = datetime.now(UTC)
+            first = await folder.read(1) if entries else b""
+            header = header_of(first, dialect)
+            asked = [*self.fields, *self.metrics]
+            lost = missing(header, asked) if header else []
+            if lost and len(lost) == len(asked) and not named(header, self.columns):
+                # Whatever this is, the next attempt does not go on with it.
+                self.remember(context, msgspec.structs.replace(progress, plan={}))
+                raise no_usage(header)
+            last = await folder.read(entries[-1].number) if len(entries) > 1 else first
+            rows = sum(entry.rows for entry in entries)
+            cut = is_cut(first, last, dialect, header=header, rows=rows, lost=lost)
+            if cut and not rows and len(header) >= len(asked):
+                # As many columns as were asked for, some under names of the customer's own: what cuts a file cuts it
+                # elsewhere the next time.
+                self.log.info(
+                    "The first line of the file has no end and no row follows; the file is fetched once more."
+                )
+                entries = await download.again()
+                cut = await folder.read(1) != first if entries else True
+            if cut:
+                self.remember(context, msgspec.structs.replace(progress, plan={}))
+                raise cut_off()
         if lost:
             self.log.warning("The file has no column for %s; its columns: %s", ", ".join(lost), ", ".join(header))
         return self.manifest_of(
             entries,
             progress,
             context,
-            finished=datetime.fromtimestamp(download.made or now.timestamp(), UTC).isoformat(),
+            **_finished(download.made, now, progress.after),
             format="csv",
             model=columns_of(header) or None,
             window={"first_night": nights_of(self.night, self.look_back)[0], "last_night": self.night},
@@ -137,6 +150,18 @@ class TokenFlexDownloadExportOperator(ExtractOperator):
         """Return which file is asked for; parts of it end where this dialect has the end of a row."""
         export = {"contract": self.contract, "request_key": self.request_key}
         return {"root": hook.base_url, **export, **dialect.model_dump(include={"quote", "delimiter", "charset"})}
+
+
+def _finished(made: float | None, now: datetime, after: str) -> dict[str, str]:
+    """Return when an extract counts as finished whose export was made then. Nothing, which is now and after what was
+    there, where that is not said or is to come, or what was there is: by a vendor's clock that is ahead, or was, one
+    would be newer than what later exports bring.
+
+    :param made: by the vendor's clock, epoch seconds
+    :param after: when the newest extract of the night was finished before this one began, ISO 8601; may be empty
+    """
+    is_told = made is not None and made <= now.timestamp() and (not after or datetime.fromisoformat(after) <= now)
+    return {"finished": datetime.fromtimestamp(made, UTC).isoformat()} if made is not None and is_told else {}
 
 
 class TokenFlexPublishExportOperator(PublishNightOperator):

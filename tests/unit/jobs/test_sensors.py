@@ -77,10 +77,12 @@ def test_an_event_of_another_job_is_refused(vendor: Acme, api: FakeExecutionApi)
     assert isinstance(api.run(job_sensor(job_id="42"), resume=("resume", event)).error, Rejected)
 
 
-def test_a_clear_gives_it_new_time(vendor: Acme, api: FakeExecutionApi) -> None:
+@pytest.mark.parametrize("retries", [2, 0])
+def test_a_clear_gives_it_new_time(vendor: Acme, api: FakeExecutionApi, retries: int) -> None:
     vendor.add("running")
-    assert api.run(job_sensor(job_id="job-1", timeout=1.0), follow=True).state == "failed"
+    api.max_tries = retries
+    assert api.run(job_sensor(job_id="job-1", timeout=1.0, retries=retries), follow=True).state == "failed"
     api.clear()
     vendor.jobs["job-1"].states.extend(["running", "done"])
-    run = api.run(job_sensor(job_id="job-1", timeout=1.0), follow=True)
+    run = api.run(job_sensor(job_id="job-1", timeout=1.0, retries=retries), follow=True)
     assert run.state == "success", run.error

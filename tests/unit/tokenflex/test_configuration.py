@@ -100,7 +100,8 @@ def test_the_night_column_may_be_called_as_in_the_file_or_be_all_that_says_a_nig
 
 
 def test_each_export_is_a_group_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    found = bag(tmp_path, EXPORTS, monkeypatch)
+    own = "sessions\n      key: [Konto]\n      types: {Day: date}\n"
+    found = bag(tmp_path, EXPORTS.replace("sessions\n", own), monkeypatch)
     assert found.import_errors == {}
     dag = found.dags["tokenflex_exports"]
     assert set(dag.task_ids) == {
@@ -113,6 +114,7 @@ def test_each_export_is_a_group_of_its_own(tmp_path: Path, monkeypatch: pytest.M
         "desktop_usage.delete",
     }
     assert dag.get_task("desktop_usage.publish").downstream_task_ids == {"desktop_usage.delete"}
+    assert dag.get_task("sessions.download").columns == ("Day", "Konto")
     weights = [dag.get_task(f"sessions.{step}").priority_weight for step in ("request", "wait", "download")]
     assert weights == sorted(weights)
     assert [outlet.name for outlet in dag.get_task("sessions.publish").outlets] == ["tokenflex/sessions"]

@@ -261,6 +261,8 @@ def test_links_are_not_renewed_for_ever(vendor: Vendor, api: FakeExecutionApi, l
     run = api.run(download_task(vendor.keys()[0]))
     assert isinstance(run.error, Forbidden)
     assert len(vendor.downloads_seen) == 3
+    assert "has given 2 new links" in str(run.error)
+    assert "clear the task that requests the export" in str(run.error)
 
 
 def test_a_broken_download_goes_on_where_it_broke(vendor: Vendor, api: FakeExecutionApi, lake: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -157,6 +157,32 @@ def test_a_file_that_is_fetched_late_does_not_replace_what_a_later_export_has_br
     manifest = json.loads(next(lake.glob(f"raw/tokenflex/desktop/night={NIGHT}/*/manifest.json")).read_text())
     assert datetime.fromisoformat(manifest["finished"]) == before
     assert datetime.fromisoformat(manifest["notes"]["fetched"]) > before
+
+
+@pytest.mark.parametrize("ahead", [timedelta(hours=2), timedelta(days=400)])
+def test_a_vendors_clock_that_is_ahead_makes_no_extract_newer_than_now(
+    vendor: Vendor, api: FakeExecutionApi, lake: Path, ahead: timedelta
+) -> None:
+    header, began = "usageDate,userName,tokensConsumed\n", datetime.now(UTC)
+    bring_home(vendor, api, f"{header}2026-11-21,ann,1\n", at=began + ahead)
+    later = bring_home(vendor, api, f"{header}2026-11-21,ann,2\n2026-11-22,ann,3\n", night="2026-11-22")
+    assert later["kept"] == {}
+    assert table(lake) == {("2026-11-21", "ann"): 2.0, ("2026-11-22", "ann"): 3.0}
+    manifest = json.loads(next(lake.glob(f"raw/tokenflex/desktop/night={NIGHT}/*/manifest.json")).read_text())
+    assert began <= datetime.fromisoformat(manifest["finished"]) <= datetime.now(UTC)
+
+
+def test_an_extract_that_was_finished_in_the_future_gives_way_to_the_next_one(
+    vendor: Vendor, api: FakeExecutionApi, lake: Path
+) -> None:
+    header, future = "usageDate,userName,tokensConsumed\n", datetime.now(UTC) + timedelta(days=400)
+    bring_home(vendor, api, f"{header}2026-11-21,ann,1\n")
+    (kept,) = lake.glob(f"raw/tokenflex/desktop/night={NIGHT}/*/manifest.json")
+    told = {**json.loads(kept.read_text()), "finished": future.isoformat()}
+    kept.write_text(json.dumps(told))
+    bring_home(vendor, api, f"{header}2026-11-21,ann,2\n")
+    (newest,) = [one for one in lake.glob(f"raw/tokenflex/desktop/night={NIGHT}/*/manifest.json") if one != kept]
+    assert datetime.fromisoformat(json.loads(newest.read_text())["finished"]) > future
 
 
 def test_the_same_export_fetched_again_is_neither_older_nor_newer(
