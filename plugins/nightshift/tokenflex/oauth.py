@@ -13,7 +13,8 @@ from urllib.parse import quote
 
 import msgspec
 
-from nightshift.errors import AuthFailed, Rejected
+from nightshift.errors import AuthFailed, Rejected, VendorError
+from nightshift.http.bodies import json_object
 from nightshift.http.credentials import basic
 from nightshift.http.hook import VendorHook
 from nightshift.http.response import Response
@@ -29,9 +30,12 @@ REFRESH_DAYS = 15.0
 """Life of a refresh token at Autodesk's OAuth v2; no answer names it."""
 
 _DAY = 86400.0
-_SPENT = re.compile(
-    r"(?i)invalid[_ ]grant|(?:refresh[_ ]?token|authorization code|\bcode\b)[^.]*\b(?:invalid|expired|revoked|used)\b"
-)
+_INVALID_GRANT = re.compile(r"(?i)\s*invalid[_ ]grant\s*")
+_SPENT = re.compile(r"(?i)invalid[_ ]grant|refresh[_ ]?token[^.]*\b(?:invalid|expired|revoked|used)\b")
+_CODE_SPENT = re.compile(r"(?i)\bcode\b[^.]*\b(?:invalid|expired|revoked|used)\b")
+
+
+_SPENT_PROBLEM = "Autodesk does not accept the grant any more"
 
 
 class GrantSpent(AuthFailed):
@@ -111,6 +115,19 @@ class SignInHook(VendorHook):
         """Nothing: the client authenticates in the token request itself."""
         return {}
 
+    def diagnose(self, response: Response) -> VendorError | None:
+        """Tell a grant that is not accepted any more from whatever else is refused. Where the answer names its error (RFC
+        6749, section 5.2) that alone counts, whatever its words are; else the words do.
+        """
+        if response.status not in (400, 401):
+            return None
+        found = json_object(response.body)
+        said = (found or {}).get("error")
+        words = response.words(self.detail_keys)
+        is_named = isinstance(said, str) and bool(said)
+        is_spent = _INVALID_GRANT.fullmatch(str(said)) if is_named else response.status == 400 and _SPENT.search(words)
+        return GrantSpent(_SPENT_PROBLEM, status=response.status, detail=words) if is_spent else None
+
 
 def fingerprint(secret: str) -> str:
     """Return what tells two secrets apart without telling them."""
@@ -153,7 +170,12 @@ async def exchange_code(hook: VendorHook, *, code: str, pkce: Pkce, redirect_uri
         "code_verifier": pkce.verifier,
     }
     await hook.keep_secret(code)
-    return await _ask(hook, form)
+    try:
+        return await _ask(hook, form)
+    except Rejected as error:
+        if error.status == 400 and _CODE_SPENT.search(error.detail):
+            raise error.as_type(GrantSpent, problem=_SPENT_PROBLEM) from None
+        raise
 
 
 async def refresh(hook: VendorHook, pair: TokenPair) -> TokenPair:
@@ -242,14 +264,12 @@ async def _ask(hook: VendorHook, form: Mapping[str, str], *, safe: bool = False)
         response = await hook.request(
             "POST", _path(hook, "token"), data=body, headers=headers, credentials=False, safe=safe
         )
+    except GrantSpent:
+        raise
     except AuthFailed as error:
         raise error.replaced(
             advice="Correct the client id (login) and the client secret (password) of the Airflow connection."
         ) from None
-    except Rejected as error:
-        if error.status == 400 and _SPENT.search(error.detail):
-            raise error.as_type(GrantSpent, problem="Autodesk does not accept the grant any more") from None
-        raise
     pair = pair_of(response, issued=asked, lapses=asked + life)
     await hook.keep_secret(pair.access_token)
     await hook.keep_secret(pair.refresh_token)

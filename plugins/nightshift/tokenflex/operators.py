@@ -256,10 +256,11 @@ class TokenFlexDeleteExportOperator(BaseAsyncOperator):
 class RenewTokensOperator(BaseAsyncOperator):
     """Renew the tokens of every connection that a person has granted access for, where that is due.
 
-    Nothing due, or nobody has granted access: the task is skipped. A run that a person triggered renews at once; so
-    does one that a task started, of the connection whose access token Autodesk refused before its end. There must be
-    one such task at a time in an Airflow: see :mod:`nightshift.tokenflex.renewal`. The result, and the extra of the
-    outlet assets' events, name connections and times, never a token.
+    Nothing due, or nobody has granted access: the task is skipped. A run that a person triggered renews at once, and
+    asks once more where Autodesk has refused the refresh token before. One that a task started renews at once, too, of
+    the connection whose access token Autodesk refused before its end. There must be one such task at a time in an
+    Airflow: see :mod:`nightshift.tokenflex.renewal`. The result, and the extra of the outlet assets' events, name
+    connections and times, never a token.
 
     :raises VendorError: a connection could not be renewed; the message says until when everything goes on working and
         what to do

@@ -68,18 +68,18 @@ class RenewalStep(StrEnum):
     STAND_BACK = "stand_back"
     """Another attempt is asking with this refresh token, or was killed just now."""
     GIVE_UP = "give_up"
-    """Autodesk has refused this refresh token; asking again is of no use."""
+    """Autodesk has refused this refresh token; asking again is of no use, unless a person says so."""
 
 
 def decide(chain: Chain, now: float, *, force: bool = False, refused: str = "") -> RenewalStep:
     """Return what to do with a chain.
 
     :param now: epoch seconds
-    :param force: renew also what is not due, as a person asked for it
+    :param force: renew also what is not due, or has been refused, as a person asked for it
     :param refused: fingerprint of an access token that Autodesk refuses before its end
     """
     if chain.lost:
-        return RenewalStep.GIVE_UP
+        return RenewalStep.RENEW if force else RenewalStep.GIVE_UP
     if chain.journal is not None and chain.journal.outcome is RefreshOutcome.ASKED:
         at_work = chain.journal.may_be_at_work(now, AT_WORK_SECONDS)
         return RenewalStep.STAND_BACK if at_work else RenewalStep.RECOVER
@@ -154,14 +154,14 @@ class _Renewal:
         self.chain = chain
         self.window = SendWindow(SEND_SECONDS)
         """In which the question has to leave, from the last look on."""
-        self.before = chain.journal if recovering else None
+        self.before = chain.journal if recovering or chain.lost else None
         """The note of the earlier attempt, which is there again when this one has ended: it knows nothing of that one's
-        question."""
+        question, or of why Autodesk has refused it."""
         now = time.time()
         spent = fingerprint(chain.pair.refresh_token)
         self.note = (
             Journal(grant_id=chain.grant.grant_id, spent=spent, asked_at=now, by=by)
-            if self.before is None
+            if self.before is None or chain.lost
             else msgspec.structs.replace(self.before, taken_up_by=by, taken_up_at=now)
         )
 
@@ -283,7 +283,9 @@ class _Renewal:
             return stored
         if stored is not None and stored.journal not in (self.note, self.before):
             raise _not_asked(self.conn_id, "Autodesk refused the refresh token while another attempt is renewing it")
-        words = _how_it_was_lost(self.before) if self.before else "Autodesk refused the stored refresh token"
+        words = "Autodesk refused the stored refresh token"
+        if self.before is not None:
+            words = self.before.words if self.chain.lost else _how_it_was_lost(self.before)
         note = msgspec.structs.replace(self.note, outcome=RefreshOutcome.LOST, words=words)
         await tokens.write_from_task(self.conn_id, Part.JOURNAL, note)
         raise lost(self.conn_id, msgspec.structs.replace(self.chain, journal=note), error)
@@ -323,8 +325,9 @@ def lost(conn_id: str, chain: Chain, error: GrantSpent | None = None) -> GrantSp
         problem=f"the access of connection {conn_id!r}, granted by {chain.grant.granted_by}, cannot be renewed: "
         f"{words}",
         vendor=SIGN_IN,
-        advice=f"{left}A person must grant access anew: {PAGE}. No report is lost: nights that fail "
-        "until then run again by a clear.",
+        advice=f"{left}A person must grant access anew: {PAGE}. Where the refusal was wrong, a run of the DAG "
+        "tokenflex_token that is triggered by hand asks once more. No report is lost: nights that fail until then run "
+        "again by a clear.",
     )
 
 

@@ -49,7 +49,8 @@ def note(outcome: RefreshOutcome, refresh: str = "r0", grant_id: str = "g", **mo
         (3600, RefreshOutcome.SETTLED, False, RenewalStep.KEEP),
         (100, RefreshOutcome.SETTLED, False, RenewalStep.RENEW),
         (3600, RefreshOutcome.ASKED, False, RenewalStep.RECOVER),
-        (100, RefreshOutcome.LOST, True, RenewalStep.GIVE_UP),
+        (100, RefreshOutcome.LOST, False, RenewalStep.GIVE_UP),
+        (100, RefreshOutcome.LOST, True, RenewalStep.RENEW),
     ],
 )
 def test_the_decision(left: float, journal: RefreshOutcome | None, force: bool, step: RenewalStep) -> None:
@@ -235,7 +236,7 @@ def test_a_refresh_token_that_stays_is_kept_to_its_old_end(server: SignInVendor)
 
 
 def test_a_refused_refresh_token_is_lost_and_asked_once_only(server: SignInVendor) -> None:
-    api = renewing_api(server.url, {GRANT: granted(server, left=600)})
+    api = renewing_api(server.url, {GRANT: granted(server, left=600)}, run_type="scheduled")
     server.end_refresh()
     first, second = api.run(renew_task()), api.run(renew_task(), try_number=1)
     for run in (first, second):
