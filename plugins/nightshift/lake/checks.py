@@ -53,14 +53,14 @@ class Counts:
     :param duplicates: dropped as identical to one before
     :param outside: dropped, of nights that were not asked for
     :param nights: rows to be published, by night
-    :param stray: the night of the first of those of other nights; empty where they have none
+    :param others: rows of nights that were not asked for of the vendor either, by night
     """
 
     read: int
     duplicates: int
     outside: int
     nights: Mapping[str, int]
-    stray: str = ""
+    others: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def published(self) -> int:
@@ -170,11 +170,12 @@ def other_nights(counts: Counts, *, some: bool) -> CheckResult:
 
     :param some: whether some of them may be of others, but not all
     """
-    ok = not counts.stray or (some and counts.outside < counts.read)
-    detail = f"{counts.outside} of {counts.read} rows are of nights that are not asked for"
+    rows = sum(counts.others.values())
+    ok = not rows or (some and rows < counts.read)
+    detail = f"{rows} of {counts.read} rows are of nights that are not asked for"
     allowed = "all" if some else "some"
     wrong = (
-        f", such as {counts.stray}: what was asked for is not what came. Look at where, at night_column and at what the "
+        f", such as {max(counts.others, default='')}: what was asked for is not what came. Look at where, at night_column and at what the "
         f"vendor takes for a day; if the report is right so, set checks.other_nights to {allowed}"
     )
     return CheckResult("other_nights", ok, f"{detail}{'' if ok else wrong}")

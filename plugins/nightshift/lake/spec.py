@@ -205,6 +205,7 @@ class PublishSpec(Frozen):
     :param night_column: ``date`` or ``timestamp`` column that says which night a row belongs to; rows of nights that
         are not asked for are dropped and counted
     :param nights: the nights that one publish replaces, all in one commit; the night of the extract where ``None``
+    :param asked_nights: the nights that the vendor was asked for, where these are more than one publish replaces
     :param csv: how CSV is written
     :param promote: nested column → member → type: members that become the columns ``<column>_<member>``
     :param empty_as_null: an empty text in a column that is not text is no value, instead of a mistake
@@ -218,6 +219,7 @@ class PublishSpec(Frozen):
     data_key: str = Field(default="data", min_length=1)
     night_column: str | None = None
     nights: tuple[Day, ...] | None = Field(default=None, min_length=1)
+    asked_nights: tuple[Day, ...] | None = None
     csv: CsvSpec = CsvSpec()
     promote: dict[str, dict[str, ColumnType]] = Field(default_factory=dict)
     empty_as_null: bool = False

@@ -6,6 +6,7 @@ import hashlib
 import os
 import tempfile
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import IO, Any
@@ -99,7 +100,7 @@ class Stager:
     """Take typed batches in order; the same batches give the same bytes.
 
     ``read``, ``outside`` and ``undated`` count the rows taken, those of other nights, and those of them without any
-    night; ``stray`` is the night of the first of other nights.
+    night; ``others`` counts those of other nights by their nights.
 
     :param night_column: column that says the night of a row; with ``None`` all rows are of the one night
     :param zone: zone of the days of a ``timestamp`` night column
@@ -113,7 +114,7 @@ class Stager:
         self.read = 0
         self.outside = 0
         self.undated = 0
-        self.stray = ""
+        self.others: Counter[str] = Counter()
         self._series = {night: _Series(night, schema) for night in nights}
         self._night_column = night_column
         self._zone = zone
@@ -168,8 +169,9 @@ class Stager:
             if kept == len(batch):
                 break
         self.outside += len(batch) - kept + days.null_count
-        if kept < len(batch) and not self.stray:
-            self.stray = next(day for day in map(str, days.drop_null().to_pylist()) if day not in self._series)
+        if kept < len(batch):
+            counts = {str(one["values"]): one["counts"] for one in days.drop_null().value_counts().to_pylist()}
+            self.others.update({day: rows for day, rows in counts.items() if day not in self._series})
 
     def _watch(self, night: str, rows: pa.RecordBatch) -> None:
         for name in self._key:

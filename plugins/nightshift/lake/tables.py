@@ -44,6 +44,12 @@ from nightshift.lake.typed_rows import TypedRows
 from nightshift.lake.widening import OlderValues, OtherNights, Retyped, retyped
 
 FORMAT = 2
+_NO_CONTENT: Any = {
+    "checks": {"vendor_totals", "not_empty", "other_nights", "band"},
+    "schema_rules": True,
+    "asked_nights": True,
+}
+"""What of a specification only judges, or lets through; see :func:`content_of`."""
 CASTS = 5
 Say = Callable[[str], object]
 Look = Callable[[Snapshot | None], object]
@@ -322,8 +328,10 @@ class Publishing:
         self, stager: Stager, before: Snapshot | None
     ) -> tuple[Sequence[StagedFile], list[CheckResult], Counts]:
         files, key = stager.finish()
+        asked = self.spec.asked_nights or self.nights
+        others = {night: rows for night, rows in stager.others.items() if night not in asked}
         nights = rows_by_night(files, self.nights)
-        counts = Counts(stager.read, key.identical, stager.outside, nights, stager.stray)
+        counts = Counts(stager.read, key.identical, stager.outside, nights, others)
         checks = judge(self.manifest, self.spec, counts, key, before.nights() if before else {})
         if stager.undated:
             detail = (
@@ -375,9 +383,7 @@ def content_of(manifest: Manifest, spec: PublishSpec) -> int:
 
     Checks that only judge are no part of it, nor are the rules about columns: what they let through is the same.
     """
-    shape = spec.model_dump_json(
-        exclude={"checks": {"vendor_totals", "not_empty", "other_nights", "band"}, "schema_rules": True}
-    )
+    shape = spec.model_dump_json(exclude=_NO_CONTENT)
     model = [column.model_dump() for column in manifest.model or ()]
     parts = json.dumps([FORMAT, manifest.extract, manifest.night, manifest.format, manifest.sha256, shape, model])
     return int.from_bytes(hashlib.sha256(parts.encode()).digest()[:8], "big") >> 2

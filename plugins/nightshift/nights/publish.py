@@ -162,6 +162,7 @@ class PublishNightOperator(BaseOperator):
         from nightshift.lake.tables import publish
 
         landing, manifest = _landed(self.extract)
+        spec = self.spec_for(manifest)
         new: list[str] = []
 
         def look(table: Snapshot | None) -> None:
@@ -169,7 +170,7 @@ class PublishNightOperator(BaseOperator):
 
         began = time.monotonic()
         try:
-            spec = self.spec_for(manifest)
+            self.refuse_unsound(manifest)
             published = publish(landing.lake, manifest, spec, force=bool(self.force), say=self.log.info, look=look)
         except LakeError as error:
             count(Metric.PUBLISH_REFUSED, source=self.source, report=self.report, error=type(error).__name__)
@@ -203,11 +204,14 @@ class PublishNightOperator(BaseOperator):
         return extra
 
     def spec_for(self, manifest: Manifest) -> PublishSpec:
-        """Return how this extract is published; a source may know more than its configuration says.
-
-        :raises Unsound: it cannot be published so
-        """
+        """Return how this extract is published; a source may know more than its configuration says."""
         return PublishSpec.model_validate(self.spec)
+
+    def refuse_unsound(self, manifest: Manifest) -> None:
+        """Refuse an extract that cannot be published as it is configured. For a source that knows of such.
+
+        :raises Unsound: says why, and what to do
+        """
 
     def get_openlineage_facets_on_complete(self, ti: Any) -> Any:
         """Return what OpenLineage is told of this publish; asked by its provider, where that is installed."""

@@ -35,11 +35,13 @@ class Replay:
 
     :param manifest: the extract
     :param spec: how; ``nights`` are those that are asked for, where the extract has several
+    :param publisher: the task that publishes the report every night
     """
 
     lake: Lake
     manifest: Manifest
     spec: PublishSpec
+    publisher: PublishNightOperator
 
     @property
     def report(self) -> str:
@@ -72,6 +74,7 @@ class Replay:
         return done
 
     def _look(self, table: Snapshot | None) -> None:
+        self.publisher.refuse_unsound(self.manifest)
         landing, columns = Landing.of(self.lake, self.manifest), table.columns if table else None
         new_columns(landing, self.manifest, columns, self.spec, log=lambda text: None)
 
@@ -108,6 +111,7 @@ def replays(lake: Lake, publisher: PublishNightOperator, first: date, last: date
         spec = publisher.spec_for(manifest)
         if spec.nights is None:
             if night_of(night) <= last:
-                yield Replay(lake, manifest, spec)
+                yield Replay(lake, manifest, spec, publisher)
         elif nights := tuple(one for one in spec.nights if first <= night_of(one) <= last):
-            yield Replay(lake, manifest, spec.model_copy(update={"nights": nights}))
+            spec = spec.model_copy(update={"nights": nights, "asked_nights": spec.asked_nights or spec.nights})
+            yield Replay(lake, manifest, spec, publisher)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from nightshift.fields import night_of
 from nightshift.lake.errors import Unsound
 from nightshift.lake.extract import Progress
 from nightshift.lake.landing import Manifest
@@ -16,7 +17,7 @@ from nightshift.nights.extract import ExtractOperator
 from nightshift.nights.publish import PublishNightOperator
 from nightshift.tokenflex.columns import column_named, columns_of, cut_off, header_of, is_cut, missing, named, no_usage
 from nightshift.tokenflex.download import FileDownload, FileSeen
-from nightshift.tokenflex.request import field_of_bounds, nights_of, other_column
+from nightshift.tokenflex.request import bounds_of, nights_of, other_column
 from nightshift.tokenflex.source import TOKENFLEX
 from nightshift.tokenflex.vocabulary import DEFAULT_CONN, plain
 
@@ -183,24 +184,35 @@ class TokenFlexPublishExportOperator(PublishNightOperator):
         self.look_back = look_back
 
     def spec_for(self, manifest: Manifest) -> PublishSpec:
-        """Return the configured spec with the nights of this export, its night column as this file spells it, and how
-        many rows may be of other nights.
+        """Return the configured spec with the nights of this export, as far as they were asked for, its night column as
+        this file spells it, and how many rows may be of other nights.
         """
         spec = super().spec_for(manifest)
         if spec.night_column is None:
             return spec
-        nights = nights_of(manifest.night, self.look_back)
-        asked_by = field_of_bounds(manifest.request.get("where"), nights)
-        if other := other_column(asked_by, spec.night_column, manifest.request.get("fields") or ()):
+        nights, checks, more = nights_of(manifest.night, self.look_back), spec.checks, {}
+        field, first = bounds_of(manifest.request.get("where"), manifest.night) or ("", "")
+        is_bounded = plain(field) == plain(spec.night_column)
+        if is_bounded:
+            # The look-back of the configuration may be another one since.
+            asked = night_of(manifest.night) - night_of(first)
+            more = {"asked_nights": nights_of(manifest.night, asked.days)}
+            nights = tuple(night for night in nights if night >= first)
+        if checks.other_nights is None:
+            checks = checks.model_copy(update={"other_nights": "none" if is_bounded else "some"})
+        header = [column.name for column in manifest.model or ()]
+        column = column_named(header, spec.night_column)
+        return spec.model_copy(update={"nights": nights, "night_column": column, "checks": checks, **more})
+
+    def refuse_unsound(self, manifest: Manifest) -> None:
+        """Refuse nights that were asked for by another column than the one that they are replaced by.
+
+        :raises Unsound: they were
+        """
+        night_column = super().spec_for(manifest).night_column
+        field, _ = bounds_of(manifest.request.get("where"), manifest.night) or ("", "")
+        if other := other_column(field, night_column, manifest.request.get("fields") or ()):
             raise Unsound(
                 f"{manifest.source}/{manifest.report}, night {manifest.night}: {other}. Nothing was published. Then "
                 "clear the task that requests the export, with all that follow."
             )
-        checks = spec.checks
-        if checks.other_nights is None:
-            is_same = asked_by is not None and plain(asked_by) == plain(spec.night_column)
-            checks = checks.model_copy(update={"other_nights": "none" if is_same else "some"})
-        header = [column.name for column in manifest.model or ()]
-        return spec.model_copy(
-            update={"nights": nights, "night_column": column_named(header, spec.night_column), "checks": checks}
-        )

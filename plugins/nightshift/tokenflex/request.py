@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -284,16 +284,16 @@ def nights_of(night: str, look_back: int) -> tuple[str, ...]:
     return tuple((last - timedelta(days=back)).isoformat() for back in range(look_back, -1, -1))
 
 
-def field_of_bounds(where: str | None, nights: Sequence[str]) -> str | None:
-    """Return the field that the nights were compared with in what was asked for, as :meth:`ExportRequest.usage` puts it
-    at the end; ``None`` where nothing bounds the export by just these nights.
+def bounds_of(where: str | None, night: str) -> tuple[str, str] | None:
+    """Return the field that the nights were compared with in what was asked for, and the first of them, as
+    :meth:`ExportRequest.usage` puts it at the end; ``None`` where nothing bounds the export up to this night.
 
-    >>> field_of_bounds("contractYear = 2 and usageDate >= '2026-03-01' and usageDate < '2026-03-02'", ["2026-03-01"])
-    'usageDate'
+    >>> bounds_of("contractYear = 2 and usageDate >= '2026-02-27' and usageDate < '2026-03-02'", "2026-03-01")
+    ('usageDate', '2026-02-27')
     """
-    first, end = (condition.value for condition in days(DATE_FIELD, nights[0], nights[-1]))
-    found = re.search(rf"(?:^| and )(\w+) >= '{first}' and (\w+) < '{end}'$", where or "")
-    return found[1] if found and found[1] == found[2] else None
+    end = date.fromisoformat(night) + timedelta(days=1)
+    found = re.search(rf"(?:^| and )(\w+) >= '(\d{{4}}-\d\d-\d\d)' and (\w+) < '{end}'$", where or "")
+    return (found[1], found[2]) if found and found[1] == found[3] else None
 
 
 def other_column(date_field: str | None, night_column: str | None, fields: Collection[str] = ()) -> str:

@@ -149,7 +149,7 @@ def test_only_what_is_wanted_is_judged() -> None:
     ("outside", "some", "none"), [(0, True, True), (3, True, False), (10, False, False)], ids=["no row", "some", "all"]
 )
 def test_rows_of_nights_that_are_not_asked_for(outside: int, some: bool, none: bool) -> None:
-    counts = Counts(10, 0, outside, {"2026-11-21": 10 - outside}, "2026-10-01" if outside else "")
+    counts = Counts(10, 0, outside, {"2026-11-21": 10 - outside}, {"2026-10-01": outside} if outside else {})
     for lets, ok in ((True, some), (False, none)):
         found = other_nights(counts, some=lets)
         assert found.ok is ok
@@ -157,7 +157,7 @@ def test_rows_of_nights_that_are_not_asked_for(outside: int, some: bool, none: b
 
 
 def test_how_many_rows_may_be_of_other_nights_is_judged_where_it_is_asked_for() -> None:
-    counts = Counts(10, 0, 10, {"2026-11-21": 0}, "2026-10-01")
+    counts = Counts(10, 0, 10, {"2026-11-21": 0}, {"2026-10-01": 10})
     for said, judged in ((None, None), ("all", None), ("some", False), ("none", False)):
         spec = PublishSpec(checks=Checks(other_nights=said))
         found = {one.name: one.ok for one in judge(manifest(), spec, counts, KeyFindings(), {})}

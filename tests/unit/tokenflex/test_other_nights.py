@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 import pytest
+from airflow.sdk import DAG
 
 from nightshift.lake.errors import Unsound
 from nightshift.lake.spec import Checks
+from nightshift.lake.store import Lake
+from nightshift.nights.replay import replays
 from nightshift.tokenflex.configuration import UsageExport
+from nightshift.tokenflex.landing_operators import TokenFlexPublishExportOperator
 from tests.execution_api import FakeExecutionApi
 from tests.unit.tokenflex.export_tasks import NIGHT
 from tests.unit.tokenflex.test_landing_operators import EXPORT, bring_home, brought_home, table
@@ -80,3 +85,32 @@ def test_nights_that_were_asked_for_by_another_column_are_not_replaced(
     assert isinstance(run.error, Unsound)
     assert f"asked for by date_field ({field}) and replaced by night_column (usageDate)" in str(run.error)
     assert table(lake) == THERE
+
+
+def test_a_look_back_that_is_longer_by_now_replaces_no_night_that_was_not_asked_for(
+    vendor: Vendor, api: FakeExecutionApi, lake: Path
+) -> None:
+    alone, longer = (EXPORT.model_copy(update={"look_back": back}) for back in (0, 2))
+    bring_home(vendor, api, HEADER + "2026-11-21,eve,3\n", export=longer, where=alone.usage(NIGHT).where)
+    assert table(lake) == {("2026-11-20", "ann"): 1.0, ("2026-11-21", "eve"): 3.0}
+
+
+def test_rows_of_nights_that_were_asked_for_are_right_where_only_some_nights_are_replaced(
+    vendor: Vendor, api: FakeExecutionApi, lake: Path
+) -> None:
+    shorter = EXPORT.model_copy(update={"look_back": 0})
+    told = bring_home(vendor, api, HEADER + "2026-11-20,eve,3\n", export=shorter, where=BOUNDED)
+    assert told["outside"] == 1
+    assert table(lake) == {("2026-11-20", "ann"): 1.0}
+
+
+def test_some_nights_of_an_extract_are_replayed_by_themselves(lake: Path) -> None:
+    spec = EXPORT.publish_spec("UTC").model_dump(mode="json")
+    for look_back in (2, 0):
+        night = date(2026, 11, 20)
+        with DAG("d", schedule=None):
+            publisher = TokenFlexPublishExportOperator(
+                task_id="publish", extract={}, spec=spec, report="desktop", look_back=look_back
+            )
+        found = list(replays(Lake.from_url(str(lake)), publisher, night, night))
+        assert [(one.nights, one.rehearse().changes) for one in found] == [(("2026-11-20",), 0)] * bool(look_back)
