@@ -188,6 +188,17 @@ class Rejected(VendorError):
     default_advice = "Correct the parameters of the task or of the connection, then clear the task."
 
 
+class Redirected(Rejected):
+    """A request that changes something was answered with 301, 307 or 308: it was not taken here, and belongs at another
+    address. It was not sent there.
+    """
+
+    default_advice = (
+        "It was not followed, so no credentials went there. Put the final address into the host of the Airflow "
+        "connection, then clear the task."
+    )
+
+
 class BeyondHorizon(Rejected):
     """A night that the vendor has no more, and of which the landing has no complete extract."""
 

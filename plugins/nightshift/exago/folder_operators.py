@@ -13,7 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseAsyncOperator, Context
 
-from nightshift.errors import Ambiguous, BadResponse, NotFound, RateLimited, Rejected, Unreachable, VendorError
+from nightshift.errors import (
+    Ambiguous,
+    BadResponse,
+    NotFound,
+    RateLimited,
+    Redirected,
+    Rejected,
+    Unreachable,
+    VendorError,
+)
 from nightshift.exago.claims import Claims
 from nightshift.exago.paths import DEFAULT_CONN, VENDOR, ContentPath
 from nightshift.exago.responses import FolderStatus, SessionGone
@@ -28,7 +37,7 @@ if TYPE_CHECKING:
 FIRST_LOOK, LONGEST_LOOK = 0.2, 5.0
 SEND_SECONDS = 20.0
 """A request leaves within so many seconds of the look at the tree that it follows from, or not at all."""
-PASSING = (Unreachable, RateLimited, BadResponse, Ambiguous, SessionGone)
+PASSING = (Unreachable, RateLimited, BadResponse, Redirected, Ambiguous, SessionGone)
 
 
 async def observe(hook: ExagoHook, step: FolderStep, mark: Mark | None, *, lag: float) -> tuple[Tree, StepStatus]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import urljoin
 
 import aiohttp
 
@@ -14,10 +15,12 @@ from nightshift.errors import (
     Forbidden,
     NotFound,
     RateLimited,
+    Redirected,
     Rejected,
     Unreachable,
     VendorError,
 )
+from nightshift.http.address import foreign_host
 from nightshift.http.encodings import CutShort, NotDecoded
 from nightshift.http.request import RequestContext
 from nightshift.http.response import PAGE_ADVICE, Response
@@ -43,6 +46,10 @@ HEADER_ADVICE = (
     "leave them out of answers to programs."
 )
 
+_ELSEWHERE = frozenset({301, 307, 308})
+"""Whoever answers so has done nothing: the request is to be sent to another address. Behind 302 and 303 there may be what
+a request has done already.
+"""
 _BY_STATUS: Mapping[int, type[VendorError]] = {
     401: AuthFailed,
     403: Forbidden,
@@ -166,8 +173,24 @@ def of_status(response: Response, *, advice: Mapping[int, str], detail_keys: Seq
         refused = context.unclear if response.is_page and status != 400 else context.error
         return refused(Rejected, f"the vendor calls the request wrong{page}", **more)
     if status >= 300:
-        return context.error(BadResponse, "the vendor redirects this request, which is not followed", **more)
+        return _of_redirect(response, more)
     return context.unclear(BadResponse, "the vendor answered with an unexpected status", **more)
+
+
+def _of_redirect(response: Response, more: Mapping[str, Any]) -> VendorError:
+    status, context, location = response.status, response.context, response.headers.get("Location")
+    where = f" to {_led_to(response.source, location)}" if location is not None else ""
+    kind = Redirected if status in _ELSEWHERE and not context.safe else BadResponse
+    advice = {"advice": more["advice"] or Redirected.default_advice} if status in _ELSEWHERE else {}
+    return context.error(kind, f"the vendor redirects this request{where}, which is not followed", **{**more, **advice})
+
+
+def _led_to(url: str, location: str) -> str:
+    """Return the host that a redirect leads to; its path and query may hold what nobody may read."""
+    try:
+        return foreign_host(urljoin(url, location))
+    except ValueError:
+        return "something that is not a URL"
 
 
 def refuse_page(response: Response) -> None:

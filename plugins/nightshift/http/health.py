@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from nightshift.errors import NotFound, Rejected, TooLarge, VendorError
+from nightshift.errors import NotFound, Redirected, Rejected, TooLarge, VendorError
 from nightshift.lake import objects
 from nightshift.nesting import UNREADABLE
 from nightshift.nights.place import lake_of_this_deployment
@@ -88,7 +88,7 @@ class CallLog:
         """
         if self._error is not None and self._error[1] is error:
             return
-        if not isinstance(error, ANSWERED) or error.status is None:
+        if not isinstance(error, ANSWERED) or isinstance(error, Redirected) or error.status is None:
             self.broken(error)
         elif at_vendor:
             self.good()

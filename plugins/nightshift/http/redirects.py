@@ -14,7 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 from multidict import CIMultiDict
 
-from nightshift.errors import BadResponse
+from nightshift.errors import BadResponse, Redirected
 from nightshift.http.address import Address, foreign_host
 from nightshift.http.request import Request, RequestContext
 from nightshift.http.transport import Transport
@@ -22,9 +22,6 @@ from nightshift.http.transport import Transport
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 MAX_REDIRECTS = 5
 
-_ADVICE = (
-    "It was not followed, so no credentials went there. Put the final address into the host of the Airflow connection."
-)
 _LOOP_ADVICE = (
     "Following it would never end. Such an answer mostly wants a cookie, which programs do not keep: ask whoever runs the "
     "proxy or the balancer before the vendor to let programs through without it."
@@ -95,7 +92,9 @@ async def follow(
             return raw, url
         raw.release()
         url = _target(url, location, request, context, address, raw.status)
-    raise context.error(BadResponse, f"more than {MAX_REDIRECTS} redirects", status=raw.status, advice=_ADVICE)
+    raise context.error(
+        BadResponse, f"more than {MAX_REDIRECTS} redirects", status=raw.status, advice=Redirected.default_advice
+    )
 
 
 def check_target(request: Request, context: RequestContext, address: Address) -> None:
@@ -156,4 +155,4 @@ def _origin(url: str) -> tuple[str, str]:
 
 
 def _refuse(context: RequestContext, problem: str, status: int | None = None) -> NoReturn:
-    raise context.error(BadResponse, problem, status=status, advice=_ADVICE)
+    raise context.error(BadResponse, problem, status=status, advice=Redirected.default_advice)

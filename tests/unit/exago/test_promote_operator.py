@@ -278,6 +278,16 @@ def test_half_way_a_session_that_cannot_be_opened_for_a_while_is_waited_for(
     assert server.paths() == AFTER
 
 
+def test_half_way_a_step_that_is_sent_elsewhere_for_a_while_is_asked_for_again(
+    server: Vendor, api: FakeExecutionApi, before: set[str]
+) -> None:
+    """A proxy that redirects to its page of maintenance has passed nothing on."""
+    server.script["rename"] = ["done", (307, b"{}"), (307, b"{}")]
+    run = api.run(promotion())
+    assert run.state == "success", run.error
+    assert (server.paths(), server.changes) == (AFTER, STEPS)
+
+
 @pytest.mark.parametrize("answer", [(401, b"{}"), (500, b'{"reason": "Unauthorized"}'), (404, b"{}"), (403, b"{}")])
 def test_half_way_what_is_hopeless_elsewhere_is_left_to_the_next_attempt(
     server: Vendor, api: FakeExecutionApi, before: set[str], answer: tuple[int, bytes]

@@ -16,6 +16,7 @@ from nightshift.errors import (
     AuthFailed,
     BadResponse,
     NotFound,
+    Redirected,
     Rejected,
     TooLarge,
     Unreachable,
@@ -141,6 +142,18 @@ async def test_another_host_says_nothing_of_the_connection(lake: Lake, connect: 
     async with connect() as client:
         await client.request("GET", "/things")
     assert (await read_health(lake, ["acme_default"]))["acme_default"].good is not None
+
+
+@pytest.mark.usefixtures("in_task")
+async def test_whoever_sends_a_change_elsewhere_is_not_the_vendor(
+    lake: Lake, connect: MakeHook, vendor: Scripted
+) -> None:
+    vendor.plays(answer(308, Location="https://acme.example/things"))
+    with pytest.raises(Redirected):
+        async with connect() as client:
+            await client.request("POST", "/things")
+    found = (await read_health(lake, ["acme_default"]))["acme_default"]
+    assert (found.good, found.error.kind) == (None, "Redirected")
 
 
 @pytest.mark.usefixtures("in_task")

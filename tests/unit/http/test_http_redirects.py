@@ -1,11 +1,13 @@
-"""What a redirect within the vendor's own host may not lose: what was asked for."""
+"""What a redirect within the vendor's own host may not lose: what was asked for. And what one says of a change: that it
+was not taken, and where it belongs.
+"""
 
 from __future__ import annotations
 
 import pytest
 
 from include.standins.scripted import Scripted, answer
-from nightshift.errors import BadResponse
+from nightshift.errors import BadResponse, Redirected
 from tests.unit.http.acme import MakeHook
 
 ASKED = {"dateFrom": "2026-11-21", "status": ["open", "closed"], "note": "a b+c&d", "all": ""}
@@ -84,6 +86,50 @@ async def test_no_value_is_told(vendor: Scripted, connect: MakeHook) -> None:
     told = str(caught.value)
     assert "asks for: a part without a value, cursor, access_token" in told
     assert not [secret for secret in ("eyJhbGciOi", "opaque-11", "other-secret", "t0ken") if secret in told]
+
+
+@pytest.mark.parametrize("status", [301, 307, 308])
+@pytest.mark.parametrize(
+    ("location", "where"),
+    [
+        ("https://fd.example.com/rest/build?sid=s3cret", " to https://fd.example.com,"),
+        ("https://ann:pw@fd.example.com:8443/s3cret", " to https://fd.example.com:8443,"),
+        ("/elsewhere;jsessionid=s3cret", " to {home},"),
+        ("https://[bad", " to something that is not a URL,"),
+        (None, ","),
+    ],
+)
+async def test_a_change_that_is_sent_elsewhere_was_not_taken(
+    vendor: Scripted, connect: MakeHook, status: int, location: str | None, where: str
+) -> None:
+    vendor.plays(answer(status, **({} if location is None else {"Location": location})))
+    async with connect() as hook:
+        with pytest.raises(Redirected) as caught:
+            await hook.request("POST", "/build", json={})
+    told = str(caught.value)
+    assert f"redirects this request{where.format(home=vendor.url)} which is not followed" in told
+    assert "Put the final address into the host of the Airflow connection, then clear the task." in told
+    assert not [secret for secret in ("s3cret", "pw@", "ann") if secret in told]
+    assert len(vendor.seen) == 1
+
+
+@pytest.mark.parametrize("status", [302, 303])
+async def test_behind_another_redirect_may_be_what_a_change_has_done(
+    vendor: Scripted, connect: MakeHook, status: int
+) -> None:
+    vendor.plays(answer(status, Location="/jobs/7"))
+    async with connect() as hook:
+        with pytest.raises(BadResponse, match=f"redirects this request to {vendor.url}"):
+            await hook.request("POST", "/build", json={})
+    assert len(vendor.seen) == 1
+
+
+async def test_what_changes_nothing_says_where_it_belongs_too(vendor: Scripted, connect: MakeHook) -> None:
+    vendor.plays(answer(308, Location="https://fd.example.com/search"))
+    async with connect() as hook:
+        with pytest.raises(BadResponse, match=r"to https://fd\.example\.com,.*Put the final address into the host"):
+            await hook.request("POST", "/search", json={}, safe=True)
+    assert len(vendor.seen) == 1
 
 
 async def test_a_download_is_led_to_its_file(vendor: Scripted, connect: MakeHook) -> None:

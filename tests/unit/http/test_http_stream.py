@@ -161,14 +161,6 @@ async def test_a_link_that_comes_home_gets_no_credentials(vendor: Scripted, othe
     assert "authorization" not in vendor.seen[0].headers
 
 
-async def test_a_change_is_not_redirected(vendor: Scripted, connect: MakeHook) -> None:
-    vendor.plays(answer(307, Location="/elsewhere"))
-    async with connect() as hook:
-        with pytest.raises(BadResponse, match="redirects"):
-            await hook.request("POST", "/")
-    assert len(vendor.seen) == 1
-
-
 STANDING = {"X-Api-Key": "standing-secret-1", "X-Tenant": "acme", "Cookie": "sid=standing-cookie"}
 OWN_NAMES = {"authorization", "x-api-key", "x-tenant", "cookie"}
 

@@ -11,7 +11,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from nightshift.errors import Unreachable
+from include.standins import FaultKind
+from nightshift.errors import Redirected, Unreachable
 from nightshift.tokenflex.oauth import ACCESS_SECONDS
 from tests.unit.tokenflex.records import GRANT, JOURNAL, RENEWED, granted, renew_task, renewed_pair, renewing_api
 from tests.unit.tokenflex.sign_in import SignInVendor
@@ -113,3 +114,23 @@ def test_an_answer_that_cannot_be_read_says_what_happened_and_what_to_do(server:
     assert lost.state == "failed"
     assert "did not arrive whole (the answer" in str(lost.error)
     assert "was ended" not in str(lost.error)
+
+
+@pytest.mark.parametrize("status", [301, 307, 308])
+def test_a_renewal_that_is_sent_elsewhere_uses_up_nothing_and_says_where_it_belongs(
+    server: SignInVendor, status: int
+) -> None:
+    server.spoil(
+        FaultKind.STATUS, status=status, headers={"Location": "https://sign-in.example.com/v2/token?code=s3cret"}
+    )
+    api = renewing_api(server.url, {GRANT: granted(server, left=600)})
+    run = api.run(renew_task())
+    assert (run.state, type(run.error)) == ("failed", Redirected)
+    said = str(run.error)
+    assert "redirects this request to https://sign-in.example.com, which is not followed" in said
+    assert "Put the final address into the host of the Airflow connection, then clear the task." in said
+    assert "s3cret" not in said
+    assert json.loads(api.variables[JOURNAL])["outcome"] == "settled"
+    api.clear()
+    assert api.run(renew_task()).state == "success"
+    assert [form["refresh_token"] for form in server.forms] == [server.pairs[0][1]]
