@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -57,6 +58,27 @@ class Users(Service):
         if found is None:
             raise KeyError(wanted)
         return found
+
+    def swap_codes(self, one: str, other: str) -> None:
+        """Let an administrator give two environments each other's code; what runs in them stays there.
+
+        :raises KeyError: no such environment
+        """
+        with self.locked():
+            codes = {self._environment(one).id: other, self._environment(other).id: one}
+            self.site.environments[:] = [
+                replace(each, code=codes.get(each.id, each.code)) for each in self.site.environments
+            ]
+
+    def purge(self, request: int) -> None:
+        """Let an administrator take a request out of the server's history: it is not found any more.
+
+        :raises ValueError: it is not over
+        """
+        with self.locked():
+            if not self._at(request).final:
+                raise ValueError(f"request {request} is {self.engine.requests[request].state.value}")
+            del self.engine.requests[request]
 
     def newest_version(self, project: int) -> Version:
         """Return the newest version of a project that was built well.

@@ -190,14 +190,8 @@ class PromotionDeployOperator(PromotionJobOperator):
             returned = {**returned, **brought, "workflow_request_ids": before.requests}
         await super().after_job(context, returned)
 
-    async def before_request(self, context: Context) -> None:
-        """Look once more whether it may be asked for: the version, or what is brought back, is of what is configured by
-        now.
-
-        :raises OtherTarget: it is not
-        """
-        await super().before_request(context)
-        record, target = await self.attempt.recorder.read(), self.target(context)
+    def refuse_other_target(self, record: PromotionRecord, target: Target) -> None:
+        """Look as well whether the version, or what is brought back, is of what is configured by now."""
         kept, version = self.kept_target(record), self.version_in(record)
         if kept is not None and (other := what_differs(kept, target)):
             raise OtherTarget(
@@ -206,6 +200,7 @@ class PromotionDeployOperator(PromotionJobOperator):
                 advice="Nothing was deployed. Put promotions.yaml back as it was and clear this task; or start a run, "
                 "which builds anew.",
             )
+        super().refuse_other_target(record, target)
 
     def kept_target(self, record: PromotionRecord) -> Target | None:
         """Return of what the version is, as far as the record tells: this promotion's build has kept it."""
@@ -305,6 +300,16 @@ class PromotionUtilityOperator(PromotionJobOperator):
 
     kind = StepKind.UTILITY
     request_type = ExecuteRequest
+
+    def begun_with(self, record: PromotionRecord) -> Target | None:
+        """Return on which server the stage was, and its environment where this runs in the one of that name: the project
+        is the utility's own.
+        """
+        begun, named = super().begun_with(record), self.attempt.job.named.environment
+        if begun is None:
+            return None
+        place = {} if named == begun.environment else {"environment_id": None, "environment": None}
+        return begun.changed(project_id=None, project=None, **place)
 
 
 def _count_for_nothing(context: Context) -> None:

@@ -14,7 +14,7 @@ from nightshift.config.freezes import NO_FREEZES, FreezeRules
 from nightshift.errors import Ambiguous, JobFailed, JobTimedOut, VendorError
 from nightshift.flexdeploy.fields import ids_of
 from nightshift.flexdeploy.job import ProjectJob, WorkflowRequestLink, nothing_started
-from nightshift.flexdeploy.vocabulary import ADAPTER
+from nightshift.flexdeploy.vocabulary import ADAPTER, VENDOR
 from nightshift.jobs.adapter import AdapterSpec
 from nightshift.jobs.operators import Ended, VendorJobOperator
 from nightshift.jobs.record import Ending, JobRecord, JobStore, Resolution
@@ -39,7 +39,7 @@ from nightshift.promotion.recorder import NotApproved, StepRecorder
 from nightshift.promotion.revoked import VersionRevoked
 from nightshift.promotion.servers import OtherTarget, is_other, refuse_other_server
 from nightshift.promotion.store import holder_of
-from nightshift.promotion.target import Target, server_of
+from nightshift.promotion.target import Target, server_of, what_differs
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -309,17 +309,42 @@ class PromotionJobOperator(VendorJobOperator):
 
     async def before_request(self, context: Context) -> None:
         """Look at the gate once more: a hold or a freeze may have begun since, the version been found to be bad, and
-        what FlexDeploy was at work on have ended, so that something else than was approved would be asked for.
+        what FlexDeploy was at work on have ended, so that something else than was approved would be asked for. Another
+        server or environment may be behind the same name by now as well.
 
         :raises Barred: something stands in the way
         :raises NotApproved: it is not what was approved
         :raises VersionRevoked: the version is bad
+        :raises OtherTarget: it would be asked for elsewhere
         """
         recorder = self.attempt.recorder
         _, terms = await self.stage_of(context)
         if terms is not None:
             recorder.refuse_other_terms(await recorder.read(), terms)
         await (await self.gate(context)).let_go(recorder)
+        self.refuse_other_target(await recorder.read(), self.target(context))
+
+    def refuse_other_target(self, record: PromotionRecord, target: Target) -> None:
+        """Ask for nothing elsewhere than the promotion began with, whatever the names lead to by now.
+
+        :param target: of what FlexDeploy would be asked
+        :raises OtherTarget: it is another; nothing was asked for
+        """
+        begun = self.begun_with(record)
+        if begun is not None and (other := what_differs(begun, target)):
+            raise OtherTarget(
+                f"{self.attempt.recorder.stage} leads elsewhere by now: this promotion began with {other}",
+                vendor=VENDOR,
+                advice="Nothing was asked for. Put back what was changed in promotions.yaml, in the connection "
+                f"{self.conn_id} or in FlexDeploy, and clear this task; or clear the task `begin` with all that follows, "
+                "or start a run: it asks anew.",
+            )
+
+    def begun_with(self, record: PromotionRecord) -> Target | None:
+        """Return what the stage was when the promotion began, as far as it has to be the same for this step; ``None``:
+        the record does not tell, or it is of no stage.
+        """
+        return record.targets.get(self.attempt.recorder.stage or "")
 
     async def before_wait(self, context: Context, record: JobRecord) -> None:
         """Tell the record which workflow requests are waited for."""
