@@ -271,15 +271,18 @@ class Service(StandIn[FlexDeploySwitches]):
             raise self.unfit(f"Project version [{version_id}] of project [{project.id}] not found, or not built.")
         return found
 
-    def plan(self, request: Request, seconds: float, instances: int) -> Plan:
+    def plan(self, request: Request, seconds: float, instances: int, package: str | None = None) -> Plan:
         """Return how the run is going to go, as faults have it.
 
         :param seconds: how long it takes where no fault says so
         :param instances: how many it runs on
+        :param package: what it deploys of a partial project
         """
         if takes := request.fault("run_takes"):
             seconds = takes.seconds
         fails, aborted = request.fault("run_fails"), request.fault("run_aborted")
+        if fails and fails.detail.get("package", package) != package:
+            fails = None
         return Plan(
             seconds=seconds,
             fails_after=min(int(fails.detail.get("after", 0)), instances - 1) if fails else None,

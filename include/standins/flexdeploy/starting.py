@@ -126,7 +126,7 @@ class Starting:
                 environment=environment,
                 instances=targets,
                 version=version,
-                plan=vendor.plan(request, vendor.switches.deploy_seconds, len(targets)),
+                plan=vendor.plan(request, vendor.switches.deploy_seconds, len(targets), package),
                 user=request.user or "",
                 package=package,
                 all_files=project.partial and package is None,

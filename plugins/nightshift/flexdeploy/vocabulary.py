@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from enum import StrEnum
 
@@ -101,6 +102,25 @@ JOB_STATES: Mapping[RequestState, JobState] = {
     RequestState.REJECTED: JobState.FAILED,
     RequestState.UNKNOWN: JobState.UNKNOWN,
 }
+
+
+_PART = re.compile(r"\d+ ([A-Za-z][A-Za-z _-]*)")
+
+
+def in_one_word(states: str) -> str:
+    """Return how a job ended in one word, where its state tells that of each workflow request: failed where one failed;
+    rejected where all were, so that nothing ran; else aborted: people ended it in part. Any other text as it is.
+
+    >>> in_one_word("12009 FAILED, 12010 REJECTED"), in_one_word("12009 COMPLETED, 12010 REJECTED"), in_one_word("FAILED")
+    ('failed', 'aborted', 'FAILED')
+    """
+    parts = [_PART.fullmatch(part) for part in states.split(", ")]
+    found = {RequestState.of(part[1]) for part in parts if part is not None}
+    if None in parts or not found <= ENDED:
+        return states
+    if len(found) > 1:
+        found = {RequestState.FAILED} & found or {RequestState.ABORTED}
+    return found.pop().lower()
 
 
 def broken(field: str, problem: str, advice: str = "") -> Rejected:

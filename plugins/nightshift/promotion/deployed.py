@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from nightshift.errors import Rejected, VendorError
 from nightshift.flexdeploy.lookup import Named, resolve
-from nightshift.flexdeploy.vocabulary import FAILED, SUCCEEDED
+from nightshift.flexdeploy.vocabulary import ENDED, SUCCEEDED
 from nightshift.promotion.due import back_of
 from nightshift.promotion.history import History
 from nightshift.promotion.record import Order, PromotionRecord, PromotionStep, Running, StepKind, Version
 from nightshift.promotion.rules.verification import deployment_in
-from nightshift.promotion.rules.way_back import SURE
 from nightshift.promotion.servers import asked_of
 from nightshift.promotion.target import Target
 
@@ -86,28 +85,32 @@ async def ran_before(
 async def _ran_before(there: Running | None, doubt: Doubt | None, conn_id: str) -> Running | None:
     while doubt is not None:
         step = doubt.step
-        if step.outcome not in SURE:
-            request = await _last_request(step, conn_id)
-            if request is None or request.state not in FAILED:
-                if request is None or request.state not in SUCCEEDED or request.project_version_id is None:
+        if not step.has_ended_badly:
+            requests = await _requests(step, conn_id)
+            states, versions = {one.state for one in requests}, {one.project_version_id for one in requests}
+            if not states or not states <= ENDED:
+                return None
+            if states <= SUCCEEDED:
+                (number, *others), name = versions, requests[-1].project_version_name
+                if number is None or others:
                     return None
-                version = Version(id=request.project_version_id, name=request.project_version_name)
                 since = step.ended or step.started
-                return Running(version=version, since=since, run_id=doubt.run_id, target=step.target)
+                return Running(
+                    version=Version(id=number, name=name), since=since, run_id=doubt.run_id, target=step.target
+                )
         doubt = doubt.before
     return there
 
 
-async def _last_request(step: PromotionStep, conn_id: str) -> WorkflowRequest | None:
-    """Return the last workflow request of a step; ``None`` where there is none, or FlexDeploy does not tell."""
-    if not step.requests:
-        return None
+async def _requests(step: PromotionStep, conn_id: str) -> list[WorkflowRequest]:
+    """Return the workflow requests of a step; none where there is none, or FlexDeploy does not tell of one."""
     try:
         async with asked_of(step, conn_id) as hook:
-            return await hook.workflow_request(step.requests[-1])
+            return [await hook.workflow_request(number) for number in step.requests]
     except VendorError as error:
-        log.warning("FlexDeploy does not tell what became of workflow request %s: %s", step.requests[-1], error)
-        return None
+        which = ", ".join(map(str, step.requests))
+        log.warning("FlexDeploy does not tell what became of workflow request %s: %s", which, error)
+        return []
 
 
 async def overtaken(records: Records, here: Deployed, place: Place | None = None) -> str:

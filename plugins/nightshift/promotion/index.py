@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-FORMAT = 5
+FORMAT = 6
 TIMELINE = "timeline"
 """Name of the object beside the index that holds what has happened in each stage, for the figures."""
 STANDING = "standing"

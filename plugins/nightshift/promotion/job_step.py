@@ -14,7 +14,7 @@ from nightshift.config.freezes import NO_FREEZES, FreezeRules
 from nightshift.errors import Ambiguous, JobFailed, JobTimedOut, VendorError
 from nightshift.flexdeploy.fields import ids_of
 from nightshift.flexdeploy.job import ProjectJob, WorkflowRequestLink, nothing_started
-from nightshift.flexdeploy.vocabulary import ADAPTER, VENDOR
+from nightshift.flexdeploy.vocabulary import ADAPTER, VENDOR, in_one_word
 from nightshift.jobs.adapter import AdapterSpec
 from nightshift.jobs.operators import Ended, VendorJobOperator
 from nightshift.jobs.record import Ending, JobRecord, JobStore, Resolution
@@ -448,7 +448,7 @@ def version_of(returned: Mapping[str, Any]) -> Version | None:
 
 def _outcome_of(error: BaseException) -> str:
     if isinstance(error, JobFailed):
-        return str(error.state).lower()
+        return in_one_word(error.state).lower()
     if isinstance(error, Ambiguous):
         return AMBIGUOUS
     return "timed_out" if isinstance(error, JobTimedOut) else type(error).__name__

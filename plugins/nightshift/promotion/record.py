@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator
 
+from nightshift.flexdeploy.vocabulary import in_one_word
 from nightshift.lake.errors import Damaged
 from nightshift.promotion.target import Target
 
@@ -64,6 +65,8 @@ class StepState(StrEnum):
 
 
 ENDED = frozenset(StepState) - {StepState.STARTED}
+ENDED_BADLY = frozenset({"failed", "aborted", "rejected", "refuted", "overtaken"})
+"""Outcomes of failed steps whose workflow requests have all ended, by FlexDeploy's own word or after that by a check's."""
 CHANGES_A_STAGE = frozenset({StepKind.DEPLOY, StepKind.ROLL_BACK})
 VERIFICATIONS = frozenset({StepKind.VERIFICATION, StepKind.SECOND_VERIFICATION, StepKind.ROLL_BACK_VERIFICATION})
 JOBS = frozenset({StepKind.BUILD, StepKind.UTILITY, StepKind.DEPLOY, StepKind.ROLL_BACK, *VERIFICATIONS})
@@ -238,6 +241,12 @@ class PromotionStep(_Model):
     target: Target | None = None
     detail: str = ""
 
+    @field_validator("outcome")
+    @classmethod
+    def _in_one_word(cls, outcome: str | None) -> str | None:
+        """Read the outcome of a job of several workflow requests, of which the release before kept one for each."""
+        return None if outcome is None else in_one_word(outcome)
+
     def end(self, state: StepState, **more: Any) -> PromotionStep:
         """Return the step, ended now."""
         return self.changed(state=state, ended=now(), **more)
@@ -246,6 +255,11 @@ class PromotionStep(_Model):
     def place(self) -> tuple[bool, Order, datetime]:
         """By what it is ordered: where it began."""
         return place(self.order, self.started)
+
+    @property
+    def has_ended_badly(self) -> bool:
+        """Whether FlexDeploy has said how all that it was asked for ended: there is nothing more to ask."""
+        return self.state is StepState.FAILED and self.asked is None and self.outcome in ENDED_BADLY
 
     @property
     def words(self) -> str:

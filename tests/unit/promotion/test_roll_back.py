@@ -25,12 +25,13 @@ from nightshift.promotion.record import (
 from nightshift.promotion.store import object_name
 from tests.unit.promotion.play import N1, N2, NAME, OLD_VERSION, RESTART_IT, Play, Run, stage
 
+OLD = Version(id=OLD_VERSION, name="1.0.1")
 BROKEN = vendor_fault("run_fails", path="/deploy$", detail={"message": "disk full", "after": 1})
 
 
-def settled(play: Play) -> None:
+def settled(play: Play, version: Version = OLD) -> None:
     """Let the records tell what the stand-in has from the start: that the old version runs in each stage."""
-    at, version = now() - timedelta(hours=1), Version(id=OLD_VERSION, name="1.0.1")
+    at = now() - timedelta(hours=1)
     steps = [
         PromotionStep(
             task=f"{one}.deploy",
