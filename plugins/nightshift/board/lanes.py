@@ -24,7 +24,7 @@ from nightshift.board.settling import settle_press
 from nightshift.config.promotions import Application
 from nightshift.config.stages import Stage
 from nightshift.promotion.aim import ANY, Aim
-from nightshift.promotion.doubts import Doubt, doubts_in, may_settle
+from nightshift.promotion.doubts import Doubt, may_settle, unproven
 from nightshift.promotion.record import (
     VERIFICATIONS,
     PromotionRecord,
@@ -300,9 +300,9 @@ def _stage_links(record: PromotionRecord | None, label: str) -> tuple[Link, ...]
 
 
 def _doubts(standing: Standing, records: Mapping[str, PromotionRecord]) -> Iterator[DoubtLine]:
-    """Yield what holds the application: only the promotion of the newest turn can have left a doubt."""
+    """Yield what holds the application, or may hold it: only the promotion of the newest turn can have left a doubt."""
     record = records.get(standing.last_turn or "")
-    for step in doubts_in(record) if record is not None else ():
+    for step in unproven(record) if record is not None else ():
         if record is not None and may_settle(record, step):
             yield DoubtLine(text=Doubt(record.run_id, step).words, settle=settle_press(record, step))
 

@@ -2,8 +2,9 @@
 ended.
 
 Two promotions never overlap; so the next one does not begin while nobody knows whether the one before still changes a
-stage. FlexDeploy's own word ends a doubt by itself (:mod:`nightshift.promotion.queue` asks for it); else a person does,
-in the task state store of the task (:class:`nightshift.jobs.record.Resolution`) or with :func:`settle`.
+stage. FlexDeploy's own word ends a doubt by itself (:mod:`nightshift.promotion.queue` asks for it); else, as where
+FlexDeploy does not show a workflow request any more, a person does, in the task state store of the task
+(:class:`nightshift.jobs.record.Resolution`) or with :func:`settle`.
 """
 
 from __future__ import annotations
@@ -72,8 +73,20 @@ def _is_in_doubt(step: PromotionStep) -> bool:
     return step.asked is not None or (step.state is StepState.FAILED and step.outcome == AMBIGUOUS)
 
 
+def unproven(record: PromotionRecord) -> list[PromotionStep]:
+    """Return the steps of a promotion that its record does not tell the end of, so that a person's word may be needed:
+    those in doubt, and those whose workflow requests FlexDeploy is asked for, and may not show.
+    """
+    return [step for step in record.steps if _is_unproven(step)]
+
+
+def _is_unproven(step: PromotionStep) -> bool:
+    settled = step.said is not None and step.said.word == "over"
+    return (step.kind in HOLD and _is_in_doubt(step)) or (step.is_in_flight and not settled)
+
+
 async def doubts_of(records: Records, turns: Turns) -> list[Doubt]:
-    """Return what holds an application.
+    """Return what holds an application, or may hold it.
 
     Nobody begins while something is in doubt; so only the newest turn that was used can have left a doubt. It reads
     that turn and its record, and one pair more for each turn after it that was taken and never used.
@@ -82,7 +95,7 @@ async def doubts_of(records: Records, turns: Turns) -> list[Doubt]:
     while turn is not None:
         record = await records.read(turn.run_id)
         if record is not None and record.turn is not None and record.turn >= turn.number:
-            return [Doubt(record.run_id, step) for step in doubts_in(record)]
+            return [Doubt(record.run_id, step) for step in unproven(record)]
         turn = await turns.before(turn)
     return []
 
@@ -90,7 +103,7 @@ async def doubts_of(records: Records, turns: Turns) -> list[Doubt]:
 async def settle(records: Records, run_id: str, task: str, *, by: str, why: str) -> PromotionRecord:
     """Write down that a person has looked: what was in doubt is over at FlexDeploy, one way or the other.
 
-    The application is free for the next promotion then. What runs in the stage stays told as in doubt, until something
+    The application is free for the next promotion then, unless FlexDeploy shows that it is not over. What runs in the stage stays told as in doubt, until something
     is deployed there.
 
     :param task: id of the task in doubt, such as ``TEST.deploy``
@@ -105,7 +118,7 @@ async def settle(records: Records, run_id: str, task: str, *, by: str, why: str)
 
     def settled(record: PromotionRecord | None) -> PromotionRecord:
         step = record.step(task) if record is not None else None
-        if record is None or step is None or not _is_in_doubt(step):
+        if record is None or step is None or not _is_unproven(step):
             raise ValueError(f"{task} of {run_id} is not in doubt")
         if not may_settle(record, step):
             raise ValueError(

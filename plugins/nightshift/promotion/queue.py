@@ -5,14 +5,12 @@ from __future__ import annotations
 import logging
 from datetime import datetime
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from nightshift.flexdeploy.vocabulary import FAILED
 from nightshift.lake.errors import Contended
 from nightshift.promotion.doubts import Doubt, doubts_in
 from nightshift.promotion.record import JOBS, PromotionOutcome, PromotionRecord, PromotionStep, StepState
 from nightshift.promotion.rules.progress import in_flight, is_settled
-from nightshift.promotion.rules.way_back import SURE
 from nightshift.promotion.servers import OtherServer, asked_of, at_work
 from nightshift.promotion.turns import Turn, Turns, Waiter
 
@@ -25,8 +23,18 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 ALIVE = ("queued", "running")
-_ENDED_BADLY = SURE | {state.lower() for state in FAILED}
-"""Outcomes of steps whose workflow requests have ended, by FlexDeploy's own word."""
+
+
+class _Left(NamedTuple):
+    """What a run has left at FlexDeploy.
+
+    :param words: what it is
+    :param status: of the workflow request; empty: FlexDeploy does not tell
+    """
+
+    step: PromotionStep
+    words: str
+    status: str = ""
 
 
 class QueuePosition(Enum):
@@ -119,8 +127,9 @@ class Queue:
             return False
         if record is None:
             return True
-        if working := await self._still_working(record):
-            log.info("Waiting: run %s has ended, but FlexDeploy still works on %s", turn.run_id, working)
+        left = await self._left(record)
+        if left is not None and left.status:
+            log.info("Waiting: run %s has ended, but FlexDeploy still works on %s", turn.run_id, left.words)
             return False
         if record.closed is None:
             try:
@@ -128,6 +137,10 @@ class Queue:
             except Contended:
                 log.info("Waiting: run %s has just written its record", turn.run_id)
                 return False
+        if left is not None:
+            # Closed by now, so that a person's word can end it.
+            log.warning("Waiting: %s: %s.", left.words, Doubt(record.run_id, left.step).words)
+            return False
         # Its own doubt holds nobody but others: the step that left it takes it up again, or asks.
         if turn.run_id != self._context["ti"].run_id and (doubts := doubts_in(record)):
             log.warning("Waiting: %s.", "; ".join(Doubt(record.run_id, step).words for step in doubts))
@@ -145,27 +158,24 @@ class Queue:
         waits = any(one.run_id == turn.run_id for one in await self.turns.waiting())
         return waits and latest is not None and (closed or latest.run_id != turn.run_id)
 
-    async def _still_working(self, record: PromotionRecord) -> str:
-        """Return a workflow request of a run that has not ended; empty where all have."""
+    async def _left(self, record: PromotionRecord) -> _Left | None:
+        """Return what of a run has not ended at FlexDeploy, or is not shown there; ``None``: all has ended."""
         for step in in_flight(record):
             try:
                 async with asked_of(step, self.config.connection) as hook:
-                    found = _words(step, await at_work(step, hook))
+                    found = await at_work(step, hook)
             except OtherServer as error:
-                found = "" if is_settled(step) or step.outcome in _ENDED_BADLY else str(error)
-            if found:
-                return found
-        return ""
+                if not is_settled(step):
+                    return _Left(step, error.problem)
+                continue
+            if found is not None:
+                number, status = found
+                shown = f" ({status})" if status else ", which FlexDeploy does not show"
+                return _Left(step, f"workflow request {number} of {step.task}{shown}", status)
+        return None
 
     def _is_over(self, waiter: Waiter) -> bool:
         return is_over(self._context, waiter.run_id)
-
-
-def _words(step: PromotionStep, left: tuple[int, str] | None) -> str:
-    if left is None:
-        return ""
-    number, status = left
-    return f"workflow request {number} of {step.task}{f' ({status})' if status else ', which FlexDeploy does not show'}"
 
 
 def _given_up(record: PromotionRecord) -> str:

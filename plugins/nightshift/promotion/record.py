@@ -262,6 +262,14 @@ class PromotionStep(_Model):
         return self.state is StepState.FAILED and self.asked is None and self.outcome in ENDED_BADLY
 
     @property
+    def is_in_flight(self) -> bool:
+        """Whether its work may still go on at FlexDeploy, as far as the record tells; that of a step that failed by a
+        time-out may, too.
+        """
+        is_open = self.state in (StepState.STARTED, StepState.FAILED) and not self.has_ended_badly
+        return self.kind in JOBS and is_open and bool(self.requests)
+
+    @property
     def words(self) -> str:
         """The step in one line."""
         which = f" {self.version}" if self.version else ""

@@ -127,5 +127,5 @@ def refuse_other_server(step: PromotionStep, hook: FlexDeployHook) -> None:
         vendor=VENDOR,
         advice=f"Nothing was asked of it. Let the connection lead to {asked} until that has ended. Where it has, add the "
         f'key {RESOLUTION_KEY!r} with {{"over": true, "by": …, "why": …}} to the Task State Store of {step.task}, and '
-        "clear it alone.",
+        "clear it alone; of a run that has ended, `nightshift settle` or the board takes your word that it is over.",
     )

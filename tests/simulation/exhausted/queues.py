@@ -98,19 +98,19 @@ def _changes(hall: Hall) -> tuple[tuple[Any, str, Any], ...]:
         effect(f"before {name} is read")
         return hall.objects.get(folder + name)
 
-    async def still_working(_self: Queue, record: PromotionRecord) -> str:
+    async def left(_self: Queue, record: PromotionRecord) -> Any:
         effect("before FlexDeploy is asked")
         if record.run_id not in hall.acting:
-            return ""
+            return None
         # It ends after this look, and is seen to have ended at the next one.
         hall.acting.remove(record.run_id)
-        return "a deployment"
+        return types.SimpleNamespace(words="a deployment", status="RUNNING")
 
     return (
         (turns_module, "objects", _objects(hall)),
         (turns_module, "names_in", names_in),
         (turns_module, "read_object", read_object),
-        *([] if Queue._still_working is _nobody_works else [(Queue, "_still_working", still_working)]),
+        *([] if Queue._left is _nothing_left else [(Queue, "_left", left)]),
         (queue_module, "is_over", lambda _context, run_id: run_id in hall.over),
     )
 
@@ -354,14 +354,14 @@ async def _idle(_self: Queue, _turn: Turn) -> bool:
     return True
 
 
-async def _nobody_works(_self: Queue, _record: PromotionRecord) -> str:
-    return ""
+async def _nothing_left(_self: Queue, _record: PromotionRecord) -> None:
+    """FlexDeploy is at work on nothing."""
 
 
 MUTANTS: dict[str, tuple[tuple[Any, str, Any], ...]] = {
     "a turn is free whoever has it": ((Queue, "_is_free", _always_free),),
     "who has taken a turn does not look back": ((Queue, "_after", _no_look_back), (Queue, "_is_free", _always_free)),
-    "nobody asks what FlexDeploy still does": ((Queue, "_still_working", _nobody_works),),
+    "nobody asks what FlexDeploy still does": ((Queue, "_left", _nothing_left),),
     "a run that is underway counts as idle": ((Queue, "_is_idle", _idle),),
 }
 """Queues that are wrong on purpose: what is put in the place of what."""

@@ -29,6 +29,15 @@ async def doubted(lake: Lake) -> PromotionRecord:
     return await Records(lake, "portal").write(record(1, *steps, version=ONE, outcome=PromotionOutcome.ABANDONED))
 
 
+@pytest.fixture
+async def timed_out(lake: Lake) -> PromotionRecord:
+    """A promotion whose second deployment went on when its time was over."""
+    last = deploy("TEST", ONE, 70, StepState.FAILED, outcome="timed_out", requests=(12001,))
+    return await Records(lake, "portal").write(
+        record(1, deploy("DEV", ONE, 61), last, version=ONE, outcome=PromotionOutcome.FAILED)
+    )
+
+
 async def kept(lake: Lake) -> PromotionRecord:
     found = await Records(lake, "portal").read(run_of(1))
     assert found is not None
@@ -107,3 +116,16 @@ async def test_no_other_site_can_end_it(ada: Any, lake: Lake) -> None:
     for headers in ({}, {**PRESS, "sec-fetch-site": "cross-site"}):
         assert (await ada.post(API, json=asked(), headers=headers)).status_code == 403
     assert len(doubts_in(await kept(lake))) == 1
+
+
+@pytest.mark.usefixtures("timed_out")
+async def test_so_is_the_wait_for_a_request_that_flexdeploy_may_not_show_any_more(ada: Any, lake: Lake) -> None:
+    (doubt,) = await doubts(ada)
+    assert "Look there for workflow request" in doubt["text"]
+    body = {**doubt["settle"]["calls"][0]["body"], "reason": "it was purged"}
+    assert (await ada.post(API, json=body, headers=PRESS)).status_code == 200
+    step = (await kept(lake)).step("TEST.deploy")
+    assert step is not None
+    assert step.said is not None
+    assert (step.said.word, step.outcome) == ("over", "timed_out")
+    assert await doubts(ada) == []

@@ -281,10 +281,8 @@ def is_left_in_doubt(record: PromotionRecord, stage: str | None, task: str) -> b
 
 
 def in_flight(record: PromotionRecord) -> list[PromotionStep]:
-    """Return the steps whose work may still go on at the vendor; that of a step that failed by a time-out may, too."""
-    return [
-        step for step in record.steps_of(JOBS) if step.state in (StepState.STARTED, StepState.FAILED) and step.requests
-    ]
+    """Return the steps whose work may still go on at FlexDeploy, as far as the record tells."""
+    return [step for step in record.steps if step.is_in_flight]
 
 
 def deployed(record: PromotionRecord) -> dict[str, Running]:
