@@ -70,15 +70,18 @@ class PromotionBuildOperator(PromotionJobOperator):
     def conclude(self, context: Context, status: JobStatus, result: Any) -> dict[str, Any]:
         """Make the return value.
 
-        :raises BadResponse: FlexDeploy does not say which version it built, so that none can be pinned
+        :raises BadResponse: FlexDeploy does not say which version it built, or says several, so that none can be pinned
         """
         returned = super().conclude(context, status, result)
         if returned["project_version_id"] is None:
+            told = ", ".join(f"{one} by {number}" for number, one in result["versions"].items())
             raise BadResponse(
-                f"workflow request {status.id} was completed but names no version, and neither do its executions",
+                f"workflow request {status.id} was completed but names several versions: {told}"
+                if told
+                else f"workflow request {status.id} was completed but names no version, and neither do its executions",
                 vendor=VENDOR,
-                advice=f"Nothing was deployed. Look the version up at {status.url or 'FlexDeploy'} and start a run "
-                "with it in the form.",
+                advice=f"Nothing was deployed. Look at {status.url or 'FlexDeploy'} which version is the one, and start a "
+                "run with it in the form.",
             )
         return returned
 

@@ -123,11 +123,13 @@ def test_a_section_that_is_gone_is_bad(run: Run, lake: Lake, config: Path) -> No
 def test_two_applications_that_bring_the_same_to_a_stage_are_told(run: Run, lake: Lake, config: Path) -> None:
     one = "{project: A/B, stream: main, build: {environment: DEV}, stages: [{environment: DEV}, {environment: TEST}]%s}"
     (config / "promotions.yaml").write_text(
-        f"portal: {one % ''}\ncopied: {one % ''}\nother: {one.replace('main', 'x') % ''}"
+        f"portal: {one % ''}\nhotfix: {one.replace('main', 'x') % ''}\nother: {one.replace('A/B', 'A/C') % ''}"
     )
     found = json.loads(run("doctor", "--no-airflow", "--json").stdout)["findings"]
     [told] = [each for each in found if each["about"] == "configuration" and each["level"] == "warn"]
-    assert told["text"].startswith("portal and copied bring the same stream of a project to DEV, TEST: neither waits")
+    assert told["text"].startswith("portal and hotfix bring the same project to DEV, TEST: neither waits for the other")
+    (config / "promotions.yaml").write_text(f"portal: {one % ''}\ncopied: {one % ''}")
+    assert "portal and copied bring the same project" in run("doctor", "--no-airflow", "--json").stdout
     packages = [", packages: [{name: INVOICES}]", ", packages: [{name: LEDGER}]"]
     (config / "promotions.yaml").write_text(f"portal: {one % packages[0]}\ncopied: {one % packages[1]}")
     assert "bring the same" not in run("doctor", "--no-airflow", "--json").stdout

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -181,6 +182,19 @@ def test_a_completed_build_that_names_no_version_is_an_error(play: Play) -> None
     done = run.do("build")
     assert "names no version, and neither do its executions" in str(done.error)
     assert "start a run with it in the form" in str(done.error)
+    assert run.record.version is None
+
+
+def test_nor_is_one_pinned_where_a_build_names_several(play: Play) -> None:
+    build = {"environmentId": DEV, "streamId": PORTAL + 400, "forceBuild": True}
+    made = [play.vendor.start_as_user(Work.BUILD, PORTAL, **build)[0] for _ in range(2)]
+    body = json.dumps({"workflowRequests": [{"workflowRequestId": one} for one in made]})
+    play.vendor.faults.add(Fault(kind="status", path="/build$", status=201, body=body, content_type="application/json"))
+    run = begun(play)
+    done = run.do("build")
+    versions = [one["version"] for one in play.made("build_made")]
+    told = ", ".join(f"{version} by {number}" for number, version in zip(made, versions, strict=True))
+    assert f"was completed but names several versions: {told}" in str(done.error)
     assert run.record.version is None
 
 

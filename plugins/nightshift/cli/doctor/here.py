@@ -88,21 +88,22 @@ def configuration() -> Iterator[Finding]:
     for one, other, where in shared_stages(promotions_in_force(folder).applications):
         yield warn(
             "configuration",
-            f"{one} and {other} bring the same stream of a project to {where}: neither waits for the other, and each "
-            "takes what it brought for what runs there",
+            f"{one} and {other} bring the same project to {where}: neither waits for the other, and each takes what it "
+            "brought for what runs there, and brings that back",
             "Look at promotions.yaml: one of them may have been copied. Let it have a project, an environment or packages "
-            "of its own.",
+            "of its own. Where both are meant to be, as for fixes of another stream, set on_failure: offer for these "
+            "stages, and look in FlexDeploy what runs there before anything is brought back.",
         )
 
 
 def shared_stages(applications: Mapping[str, Application]) -> Iterator[tuple[str, str, str]]:
-    """Yield two applications with the stages to which both bring the same, as the file names it: a name and an id are
-    two things here.
+    """Yield two applications with the stages to which both bring the same project, of whatever stream, as the file names
+    it: a name and an id are two things here.
     """
     for (one, first), (other, second) in combinations(applications.items(), 2):
         packages = [{pack.name for pack in app.packages} for app in (first, second)]
         apart = all(packages) and packages[0].isdisjoint(packages[1])
-        sources = [(app.connection, app.what, app.on_stream) for app in (first, second)]
+        sources = [(app.connection, app.what) for app in (first, second)]
         if apart or sources[0] != sources[1]:
             continue
         there = [stage.where for stage in second.stages]
