@@ -25,6 +25,7 @@ from include.standins.sockets import worded
 
 BASE = "/data/api/{version}/report"
 FILTERED_KEPT = 16
+BEYOND = {BeyondLast.NOT_FOUND: 404, BeyondLast.REJECTED: 400, BeyondLast.FAILED: 500}
 
 
 class FlexNetStandIn(StandIn[FlexNetSwitches]):
@@ -198,8 +199,7 @@ class FlexNetStandIn(StandIn[FlexNetSwitches]):
             if switches.beyond_last is BeyondLast.LAST_AGAIN:
                 page = last
             else:
-                status = 404 if switches.beyond_last is BeyondLast.NOT_FOUND else 400
-                raise Refused(self.error(status, f"There is no page {page}."))
+                raise Refused(self.error(BEYOND[switches.beyond_last], f"There is no page {page}."))
         start = (page - 1) * limit
         if wanted.format is Format.CSV:
             return self._csv(request, group, wanted, page, limit, rows)

@@ -64,11 +64,12 @@ class CountOf(StrEnum):
 
 
 class BeyondLast(StrEnum):
-    """What a page after the last one gets."""
+    """What a page after the last one gets; ``FAILED``: 500, the reporter returned an error."""
 
     EMPTY = "empty"
     NOT_FOUND = "not_found"
     REJECTED = "rejected"
+    FAILED = "failed"
     LAST_AGAIN = "last_again"
 
 

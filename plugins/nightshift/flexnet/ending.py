@@ -1,19 +1,48 @@
 """Where a report ends: what the vendor has said about the page after this one (FlexNet reference, sections 3.3, 4.2).
 
 Pure: the pages that came go in, a word comes out. A walk ends by the vendor's word, or by an answer without rows that
-was confirmed; never by a refusal alone, which may be of a server that gives no more rows of one report, by a short page
-or by our own count.
+was confirmed; never by a refusal alone, which may be of a server that gives no more rows of one report, by a page that
+comes again, which may be of one that ignores the page number, by a short page or by our own count.
 """
 
 from __future__ import annotations
 
 import itertools
+from dataclasses import dataclass
 from enum import StrEnum
 
+from nightshift.errors import NotFound, Rejected, Unreachable
 from nightshift.flexnet.page import ReportPage
 
-BEYOND = frozenset({400, 404, 410, 416, 422})
-"""Statuses with which a page that nothing promised may be refused because it is beyond the last."""
+FAILED = 500
+BEYOND = frozenset({400, 404, 410, 416, 422, FAILED})
+"""Statuses with which a page that nothing promised may be refused because it is beyond the last; with 500 to the last
+attempt.
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Beyond:
+    """How a page was answered that may be beyond the last.
+
+    :param told: in words
+    :param refusal: with which it was refused
+    :param is_again: whether it was the last page once more
+    """
+
+    told: str
+    refusal: NotFound | Rejected | Unreachable | None = None
+    is_again: bool = False
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it came, without rows."""
+        return self.refusal is None and not self.is_again
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether the server failed at it, again and again."""
+        return self.refusal is not None and self.refusal.status == FAILED
 
 
 class NextPage(StrEnum):
@@ -83,7 +112,8 @@ def across(rows: int, page_rows: int) -> tuple[int, int]:
     """Return size and number of a page that reaches over the end of a report, if it has so many rows: the last of them
     are on it, and there is room behind them.
 
-    A server that refuses pages beyond the end has to give this one, and with it any row more.
+    A server that refuses pages beyond the end, or gives the last one again, has to give this one, and with it any row
+    more; one that ignores the page number gives another.
 
     :param rows: rows that came, at least one
     :param page_rows: rows a page, which the server is known to give
@@ -91,15 +121,6 @@ def across(rows: int, page_rows: int) -> tuple[int, int]:
     sizes = itertools.chain(range(page_rows - 1, 1, -1), itertools.count(page_rows + 1))
     size = next(size for size in sizes if rows % size)
     return size, -(-rows // size)
-
-
-def repeats(first: ReportPage, last: ReportPage, page: ReportPage) -> bool:
-    """Say whether a page is the last one once more, as some servers answer beyond the end.
-
-    Only a page that is shorter than the first can be taken for the last in this way: else the server may ignore the
-    page number.
-    """
-    return last.rows < first.rows and is_same(last, page)
 
 
 def is_same(last: ReportPage, page: ReportPage) -> bool:

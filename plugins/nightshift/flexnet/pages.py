@@ -13,9 +13,9 @@ from urllib.parse import parse_qsl, urljoin, urlsplit
 
 import msgspec
 
-from nightshift.errors import BadResponse, NotFound, Rejected
+from nightshift.errors import BadResponse, NotFound, Rejected, Unreachable
 from nightshift.fields import whole_number
-from nightshift.flexnet.ending import BEYOND, NextPage, across, has_more, is_cut_between, is_same, next_page, repeats
+from nightshift.flexnet.ending import BEYOND, Beyond, NextPage, across, has_more, is_cut_between, is_same, next_page
 from nightshift.flexnet.not_the_report import NAMES
 from nightshift.flexnet.page import Astray, Missing, ReportPage, Unsteady, bad_page
 from nightshift.flexnet.request import MAX_PAGES, ReportRequest
@@ -49,8 +49,7 @@ class ReportPages:
         self._first: ReportPage | None = None
         self._last: ReportPage | None = None
         self._rows = 0
-        self._beyond = ""
-        self._refusal: NotFound | Rejected | None = None
+        self._beyond = Beyond(told="")
 
     async def walk(self) -> AsyncGenerator[ReportPage, None]:
         """Yield every page; one without rows only where it is the first.
@@ -189,31 +188,32 @@ class ReportPages:
         """Return a page that nothing promised, or ``None`` where the answer may mean that it is beyond the last; how it
         was answered is kept.
         """
-        first, last = self._state()
+        _, last = self._state()
         why = f"page {last.number} of the same report came"
-        self._refusal = None
         for attempt in itertools.count(1):
             try:
                 page = await self._page(number)
                 break
-            except (NotFound, Rejected) as refusal:
+            except (NotFound, Rejected, Unreachable) as refusal:
                 if refusal.status in BEYOND:
-                    self._refusal = refusal
-                    self._beyond = f"is refused with {refusal.status}"
+                    self._beyond = Beyond(told=f"is refused with {refusal.status}", refusal=refusal)
                     return None
+                if isinstance(refusal, Unreachable):
+                    raise
                 if attempt >= self._hook.backoff.attempts:
                     raise self._refused(number, why, refusal) from None
             await self._pause(number, why, attempt)
-        if page.rows and not repeats(first, last, page):
+        if page.rows and not is_same(last, page):
             return page
-        self._beyond = f"repeats page {last.number}" if page.rows else "has no rows"
+        told = f"repeats page {last.number}" if page.rows else "has no rows"
+        self._beyond = Beyond(told=told, is_again=page.rows > 0)
         return None
 
     async def _unlinked(self, number: int) -> ReportPage | None:
         """Return ``None`` where two pages in a row come without rows behind a short one whose header has no link; any
         other answer has the end confirmed.
         """
-        if self._refusal is None and await self._look(number + 1) is None and self._refusal is None:
+        if self._beyond.is_empty and await self._look(number + 1) is None and self._beyond.is_empty:
             return None
         return await self._confirm(number)
 
@@ -222,52 +222,67 @@ class ReportPages:
         one has no rows again, and the one after it is answered alike. Else return this page.
 
         A server that restarts, or refreshes, refuses or empties every page for a while; one that gives no more rows of
-        a report refuses them for good, behind a page that is full.
+        a report refuses them for good, behind a page that is full; one that ignores the page number repeats a page that
+        is as long as the first. A page at which the server has failed is not asked for again.
         """
         first, last = self._state()
-        if last.rows:
+        answer = self._beyond
+        if last.rows or answer.has_failed:
             try:
                 again = await self._fetch(last.number)
             except (NotFound, Rejected) as refusal:
                 raise self._refused(last.number, "it came a moment ago", refusal) from None
             if again.rows != last.rows:
                 raise self._unsteady(last.number, f"had {last.rows} rows, and {again.rows} when it was asked for again")
+        if answer.has_failed:
+            await self._ended(number, answer)
+            return None
         if (page := await self._look(number)) is not None:
             return page
-        answer, refused = self._beyond, self._refusal
+        answer = self._beyond
         if (after := await self._look(number + 1)) is not None:
-            raise self._unsteady(number, f"{answer}, and page {after.number} has {after.rows} rows")
+            raise self._unsteady(number, f"{answer.told}, and page {after.number} has {after.rows} rows")
         # A server that gives no more rows of a report may refuse the second page beyond its end alone.
-        if answer != self._beyond and self._refusal is None:
-            raise self._unsteady(number, f"{answer}, and page {number + 1}, which is beyond it, {self._beyond}")
-        if self._refusal and 0 < first.rows <= last.rows and has_more(first, last, self._rows) is not False:
-            await self._ended(number if refused else number + 1, self._refusal)
+        if answer.told != self._beyond.told and self._beyond.refusal is None:
+            told = f"{answer.told}, and page {number + 1}, which is beyond it, {self._beyond.told}"
+            raise self._unsteady(number, told)
+        if not self._beyond.is_empty and first.rows <= last.rows:
+            await self._ended(number + answer.is_empty, self._beyond)
         return None
 
-    async def _ended(self, number: int, refusal: NotFound | Rejected) -> None:
-        """Raise unless a page of another size, which reaches over the end, has the last rows and none behind them.
+    async def _ended(self, number: int, answer: Beyond) -> None:
+        """Raise unless a page of another size, which reaches over the end, has the last rows and none behind them; no
+        rows, and rows that are counted, need no such proof.
 
-        :param number: the page that is refused, behind a full one or one without rows
+        :param number: the page that is refused, or comes again, behind a full one or one without rows
+        :param answer: how it was answered
         :raises Missing: in the vendor's words for that page
+        :raises Astray: it is the page before it
         """
         first, last = self._state()
+        if not last.rows or has_more(first, last, self._rows) is False:
+            return
         size, at = across(self._rows, first.rows)
         due = self._rows - (at - 1) * size
         told = f"Page {at} of {size} rows a page, which tells the end, has to have {due}"
-        why = f"page {last.number} before it is full. {told}"
+        why = f"page {last.number} before it is {'full' if last.rows >= first.rows else 'short'}. {told}"
         for attempt in range(1, EMPTY_ASKS + 1):
             try:
                 page = await self._hook.report_page(replace(self._request, page_size=size), at, first=first)
-            except (NotFound, Rejected) as refused:
-                answer = f"is refused with {refused.status}"
+            except (NotFound, Rejected, Unreachable) as refused:
+                if isinstance(refused, Unreachable) and refused.status not in BEYOND:
+                    raise
+                said = f"is refused with {refused.status}"
             else:
                 if page.rows == due:
                     return
-                answer = f"has {page.rows}"
+                said = f"has {page.rows}"
             if attempt < EMPTY_ASKS:
                 await self._pause(at, why, attempt)
+        if answer.refusal is None:
+            raise self._bad(number, f"{answer.told}: the server seems to ignore the page number. {told} and {said}")
         raise self._refused(
-            number, f"{why} and {answer}: the {self._rows} rows that came may not be all", refusal, _NOT_ALL
+            number, f"{why} and {said}: the {self._rows} rows that came may not be all", answer.refusal, _NOT_ALL
         )
 
     async def _adding_up(self, page: ReportPage) -> ReportPage:
@@ -343,6 +358,8 @@ class ReportPages:
     def _unsteady(self, number: int, problem: str) -> BadResponse:
         return bad_page(number, self._path, problem, Unsteady)
 
-    def _refused(self, number: int, why: str, refusal: NotFound | Rejected, advice: str = "") -> BadResponse:
+    def _refused(
+        self, number: int, why: str, refusal: NotFound | Rejected | Unreachable, advice: str = ""
+    ) -> BadResponse:
         more = {"status": refusal.status, "detail": refusal.detail, "attempt": refusal.attempt, "advice": advice}
         return bad_page(number, self._path, f"is refused ({refusal.problem}), though {why}", Missing, **more)

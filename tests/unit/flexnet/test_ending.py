@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from nightshift.flexnet.ending import NextPage, across, has_more, is_cut_between, next_page, repeats
+from nightshift.flexnet.ending import NextPage, across, has_more, is_cut_between, next_page
 from nightshift.flexnet.page import ReportPage
 from nightshift.flexnet.walk import _in_words
 
@@ -95,13 +95,6 @@ def test_without_a_count_nobody_knows_whether_there_is_more() -> None:
 )
 def test_only_the_last_page_may_be_shorter(first: int, last: int, now: int, cut: bool) -> None:
     assert is_cut_between(page(1, first), page(2, last), page(3, now)) is cut
-
-
-def test_only_a_short_page_that_comes_again_is_the_last_one_again() -> None:
-    whole, short = page(1, 50), page(2, 20)
-    assert repeats(whole, short, page(3, 20, content=short.content))
-    assert not repeats(whole, short, page(3, 20))
-    assert not repeats(whole, page(2, 50), page(3, 50, content=page(2, 50).content))
 
 
 @pytest.mark.parametrize(

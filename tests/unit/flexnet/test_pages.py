@@ -10,10 +10,10 @@ import pytest
 from include.standins import Fault, FaultKind
 from include.standins.flexnet import faulty
 from include.standins.flexnet.switches import BatchHeader, BeyondLast, CountOf, Missing
-from nightshift.errors import BadResponse, Rejected
+from nightshift.errors import BadResponse, Rejected, Unreachable
 from nightshift.flexnet.hook import FlexNetHook
+from nightshift.flexnet.page import Astray, Unsteady
 from nightshift.flexnet.page import Missing as Promised
-from nightshift.flexnet.page import Unsteady
 from tests.unit.flexnet.walks import AFTER, NIGHT, VendorWith, asked, assert_all, walk
 
 REFUSALS = (400, 404, 406, 409, 410, 413, 422)
@@ -84,12 +84,54 @@ async def test_an_end_that_nobody_says_is_confirmed(
     assert asked(vendor) == {**dict.fromkeys(range(1, last), 1), last: 2, last + 1: 2, last + 2: 1}
 
 
-async def test_a_full_last_page_that_comes_again_and_again_may_be_a_server_that_ignores_the_number(
-    vendor_with: VendorWith,
+@pytest.mark.parametrize("form", ["json", "csv"])
+@pytest.mark.parametrize("header", [BatchHeader.ABSENT, BatchHeader.NO_NEXT, BatchHeader.LINKS], ids=str)
+@pytest.mark.parametrize("rows", [1, 2, 30, 50, 100])
+async def test_a_last_page_as_long_as_the_first_that_comes_again_is_the_end_where_a_page_over_it_shows_it(
+    vendor_with: VendorWith, form: str, header: BatchHeader, rows: int
 ) -> None:
-    vendor_with(**SILENT, beyond_last=BeyondLast.LAST_AGAIN, rows=100)
-    with pytest.raises(BadResponse, match="page 3 repeats page 2"):
-        await walk()
+    vendor = vendor_with(batch_header=header, beyond_last=BeyondLast.LAST_AGAIN, rows=rows)
+    assert_all(await walk(format=form), rows)
+    is_told = form == "json" and header is BatchHeader.LINKS and rows == 100
+    sizes = Counter(dict(r.query)["limitRecords"] for r in vendor.ledger.requests())
+    assert sizes.total() == -(-rows // 50) + (0 if is_told else 5)
+    assert len(sizes) == 2 - is_told
+
+
+@pytest.mark.parametrize(("form", "switches"), [("json", SILENT), ("json", {}), ("csv", SILENT)], ids=str)
+@pytest.mark.parametrize("rows", [3, 50, 230])
+async def test_a_server_that_ignores_the_page_number_is_told_from_one_that_gives_the_last_page_again(
+    vendor_with: VendorWith, form: str, switches: dict[str, Any], rows: int
+) -> None:
+    vendor_with(Fault(kind=faulty.PAGE_IGNORED, times=None), rows=rows, **switches)
+    with pytest.raises(Astray, match=r"page 2 (repeats page 1|links to page 2)") as caught:
+        await walk(format=form)
+    if form == "csv" or switches:
+        size = min(rows, 50) - 1
+        assert f"Page {-(-min(rows, 50) // size)} of {size} rows a page, which tells the end" in str(caught.value)
+
+
+@pytest.mark.parametrize(("form", "header"), [("json", "absent"), ("json", "no_next"), ("csv", "links")])
+@pytest.mark.parametrize("rows", [0, 1, 30, 50, 100, 120])
+async def test_a_server_that_fails_beyond_the_last_page_has_the_end_shown_by_a_page_over_it(
+    vendor_with: VendorWith, form: str, header: str, rows: int
+) -> None:
+    vendor = vendor_with(batch_header=header, beyond_last=BeyondLast.FAILED, rows=rows)
+    assert_all(await walk(format=form), rows)
+    failed = [entry for entry in vendor.ledger.requests() if entry.status == 500]
+    is_told = rows == 0 and header == "no_next"
+    assert len(failed) == (0 if is_told else 5), "it is asked for to the last attempt, and no page behind it is"
+
+
+@pytest.mark.parametrize("form", ["json", "csv"])
+async def test_a_server_that_fails_at_a_page_in_the_middle_ends_nothing(vendor_with: VendorWith, form: str) -> None:
+    vendor_with(Fault(kind=FaultKind.STATUS, status=500, page=3, query={"limitRecords": "50"}, times=None), **SILENT)
+    with pytest.raises(Promised, match="has to have 2 and has 49: the 100 rows that came may not be all") as caught:
+        await walk(format=form)
+    assert caught.value.status == 500
+    vendor_with(Fault(kind=FaultKind.STATUS, status=500, after=2, times=None), **SILENT)
+    with pytest.raises(Unreachable):
+        await walk(format=form)
 
 
 @pytest.mark.parametrize("page", range(1, 7))

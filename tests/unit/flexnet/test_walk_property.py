@@ -59,7 +59,7 @@ class Case:
             "rows_a_day": {"usage": self.rows},
             "page_cap": draw(st.sampled_from([None, None, 7])),
             "row_cap": draw(st.sampled_from([None, None, None, 28])),
-            "beyond_last": draw(st.sampled_from([BeyondLast.EMPTY, BeyondLast.NOT_FOUND, BeyondLast.REJECTED])),
+            "beyond_last": draw(st.sampled_from(list(BeyondLast))),
             "batch_header": draw(st.sampled_from(list(BatchHeader))),
             "last_link": draw(st.sampled_from(list(Missing))),
             "record_count_of": draw(st.sampled_from([CountOf.ALL_PAGES, CountOf.ALL_PAGES, CountOf.THIS_PAGE])),
