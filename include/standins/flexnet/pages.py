@@ -17,6 +17,7 @@ from include.standins.flexnet.fields import Field
 from include.standins.flexnet.switches import (
     BatchHeader,
     CountOf,
+    CsvColumns,
     CsvEmpty,
     CsvHeader,
     CsvQuoting,
@@ -42,10 +43,12 @@ def csv_body(rows: Sequence[bytes], fields: Sequence[Field], page: int, switches
         lineterminator=switches.csv_line_end,
         quoting=csv.QUOTE_ALL if switches.csv_quoting is CsvQuoting.ALL else csv.QUOTE_MINIMAL,
     )
+    found = [msgspec.json.decode(row) for row in rows]
+    if found and switches.csv_columns is CsvColumns.PAGE:
+        fields = [field for field in fields if any(field.name in values for values in found)]
     if page == 1 or switches.csv_header is CsvHeader.EVERY_PAGE:
         writer.writerow([field.name for field in fields])
-    for row in rows:
-        values = msgspec.json.decode(row)
+    for values in found:
         writer.writerow([_cell(values.get(field.name)) for field in fields])
     text = out.getvalue() if switches.csv_last_line_ends else out.getvalue().removesuffix(switches.csv_line_end)
     body = text.encode(switches.csv_charset, errors="replace")

@@ -112,6 +112,13 @@ class CsvHeader(StrEnum):
     FIRST_PAGE = "first_page"
 
 
+class CsvColumns(StrEnum):
+    """Which columns a page has: those of the report, or those that a row of the page has."""
+
+    REPORT = "report"
+    PAGE = "page"
+
+
 class CsvQuoting(StrEnum):
     """Which values are quoted."""
 
@@ -199,5 +206,6 @@ class FlexNetSwitches(Switches, frozen=True, kw_only=True):
     csv_last_line_ends: bool = True
     csv_delimiter: str = ","
     csv_header: CsvHeader = CsvHeader.EVERY_PAGE
+    csv_columns: CsvColumns = CsvColumns.REPORT
     csv_quoting: CsvQuoting = CsvQuoting.MINIMAL
     csv_empty: CsvEmpty = CsvEmpty.HEADER

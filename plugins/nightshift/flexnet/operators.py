@@ -27,16 +27,19 @@ if TYPE_CHECKING:
     from nightshift.lake.spec import Column
 
 
-PAGES_KEPT_HOURS = 24.0
-"""How old a landed page may be that an attempt goes on with: the vendor refreshes its reports every three hours."""
+PAGES_KEPT_HOURS = 3.0
+"""How old a landed page may be that an attempt goes on with: the vendor refreshes its reports as often (FlexNet
+reference, section 4.1).
+"""
 
 
 class FlexNetExtractOperator(ExtractOperator):
     """Bring one night of one report home: all its pages, as received.
 
-    The pages of an interrupted attempt are gone on with when it asked for the same no longer than a day ago, and the
-    vendor's totals still agree; else, and when the report changes under the walk (totals that move, rows that come
-    twice), the walk starts over, three times at most.
+    The pages of an interrupted attempt are gone on with when it asked for the same no longer than three hours ago, the
+    first and the last of them are what they were when the vendor is asked for them once more, and its totals still
+    agree; else, and when the report changes under the walk (totals or columns that move, rows that come twice), the
+    walk starts over, three times at most.
 
     What is ``None`` counts as the connection says, and where it does not, as
     :class:`~nightshift.flexnet.request.ReportRequest`, :class:`~nightshift.flexnet.page.PageNames` and

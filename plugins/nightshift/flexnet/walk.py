@@ -6,12 +6,13 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from nightshift.errors import BadResponse
-from nightshift.flexnet.page import Astray, Missing, ReportPage, Unsteady
+from nightshift.errors import BadResponse, NotFound, Rejected
+from nightshift.flexnet.page import Astray, Missing, ReportPage, Unsteady, bad_page
 from nightshift.lake.errors import Damaged
 from nightshift.lake.extract import VendorTotals
 
@@ -31,7 +32,8 @@ class Walk:
     :param hook: the client, inside its ``async with``
     :param request: the report and its parameters; with a key in it, rows that come on any two pages are noticed,
         without one those where two pages meet
-    :param folder: where the pages go; pages that are there are not fetched again
+    :param folder: where the pages go; pages that are there are not fetched again, where the first and the last of them
+        are still what they were
     :param in_flight: pages asked for at a time; ``None``: as the hook has it
     """
 
@@ -66,12 +68,16 @@ class Walk:
 
             self._keys = KeyIndex()
         resumed = bool(self._landed)
+        headers = set()
         try:
+            if resumed:
+                await self._as_landed()
             async for page in self._hook.report_pages(
                 self._request, landed=self._landed_page, in_flight=self._in_flight
             ):
                 if page.number == 1:
                     first = page
+                    headers.add(page.header)
                     self.totals = page.totals
                     self.charset = page.charset if self._request.is_csv else ""
                 elif first.total_rows == first.rows:
@@ -82,6 +88,9 @@ class Walk:
                         f"page 1 speaks of {_in_words(self.totals)}, page {page.number} of {_in_words(page.totals)}"
                     )
                     return self
+                if page.header not in headers:
+                    await self._own_columns(first, page)
+                    headers.add(page.header)
                 await self._land(page)
             self.is_whole = True
             self._judge()
@@ -104,6 +113,45 @@ class Walk:
         one.
         """
         return VendorTotals(rows=self.totals[0], pages=self.totals[1] or None)
+
+    async def _as_landed(self) -> None:
+        """Ask for the first and the last landed page once more: where they are what they were, so are those between.
+
+        :raises Unsteady: one has other rows, columns or counts by now, or cannot be read
+        """
+        bare = self._request if self._request.is_csv else replace(self._request, key=())
+        first = None
+        for number in sorted({1, max(self._landed)}):
+            body = await self._landed_page(number)
+            try:
+                page = await self._hook.report_page(bare, number, first=first)
+            except (NotFound, Rejected) as refusal:
+                raise self._changed(number, f"is refused by now ({refusal.problem}), and was landed") from None
+            if body is None or not self._is_same(bare, page, body):
+                raise self._changed(number, "is another than the one that was landed: the report has changed since")
+            first = first or page
+
+    def _is_same(self, bare: ReportRequest, page: ReportPage, landed: bytes) -> bool:
+        """Say whether a page is the one that was landed; links and whatever else is around the rows of JSON may differ."""
+        if bare.is_csv:
+            return page.body == landed
+        try:
+            before = self._hook.read_page(bare, page.number, landed)
+        except BadResponse:
+            return False
+        return (list(before.content), before.totals) == (list(page.content), page.totals)
+
+    async def _own_columns(self, first: ReportPage, page: ReportPage) -> None:
+        """Ask for page 1 of CSV once more where another page has other columns: where it still has its own, columns are
+        those of a page at this vendor.
+
+        :raises Unsteady: it has other columns, too, by now
+        """
+        if (await self._hook.report_page(self._request)).header != first.header:
+            raise self._changed(page.number, "has other columns than page 1 had, which has others by now, too")
+
+    def _changed(self, number: int, problem: str) -> BadResponse:
+        return bad_page(number, self._hook.report_path(self._request.group), problem, Unsteady)
 
     async def _landed_page(self, number: int) -> bytes | None:
         if number not in self._landed:

@@ -23,6 +23,8 @@ from tests.file_store import FileStore
 
 NIGHT = (datetime.now(UTC).date() - timedelta(days=2)).isoformat()
 ROWS = 430
+COMPARED = ("1", "5")
+"""What is landed is compared with once more: its first and its last page."""
 
 
 @pytest.fixture
@@ -67,7 +69,8 @@ def test_a_killed_extract_goes_on_where_it_stopped(
     again = attempt(vendor.url, tmp_path, 2, in_flight)
     assert again.state == "success", again.error
     assert len(list(landed.iterdir())) == 1
-    twice = {page for page, count in walked(vendor).items() if count > 1}
+    now = walked(vendor) - Counter(COMPARED)
+    twice = {page for page, count in now.items() if count > 1}
     in_the_air = set(before) - {str(n) for n in range(1, 6)}
     assert twice <= in_the_air
     assert len(twice) <= in_flight

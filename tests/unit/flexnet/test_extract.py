@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from include.standins import Fault, FaultKind
-from include.standins.flexnet import LOGIN, PASSWORD, faulty
+from include.standins.flexnet import PASSWORD, faulty
 from include.standins.flexnet.switches import CountOf, DateTo
-from nightshift.errors import AuthFailed, BadResponse, Rejected, Unreachable
+from nightshift.errors import AuthFailed, BadResponse, Rejected
 from nightshift.lake.store import Lake
 from nightshift.nights.cells import FailureKind
 from nightshift.nights.index import read
-from tests.dying import dying
 from tests.unit.flexnet.bench import NIGHT, ROWS, TODAY, Bench, assert_each_row_once
 
 
@@ -63,125 +61,6 @@ def test_an_empty_night_is_an_extract_without_rows(bench) -> None:
     run = b.run()
     assert run.state == "success"
     assert (run.result["rows"], run.result["pages"]) == (0, 1)
-
-
-def test_a_retry_goes_on_behind_the_pages_that_are_landed(bench) -> None:
-    b = bench(mode="batch")
-    b.vendor.faults.add(Fault(kind=FaultKind.STATUS, status=503, retry_after="600", page=6))
-    first = b.run()
-    assert first.state == "up_for_retry"
-    assert isinstance(first.error, Unreachable)
-    assert f"connection flexnet_default, report usage, night {NIGHT}, page 6)" in str(first.error)
-    second = b.run(try_number=2)
-    assert_each_row_once(b, second)
-    assert b.fetched() == {str(n): 2 if n == 6 else 1 for n in range(1, 10)}
-
-
-@pytest.mark.parametrize(
-    ("change", "rows"),
-    [
-        ({"query": {"usageId": {"$ew": "7"}}}, 43),
-        ({"page_size": 45}, 430),
-        ({"mode": "interactive"}, 430),
-        ({"format": "csv"}, 430),
-        ({"date_to": "exclusive"}, 430),
-        ({"window_overlap_days": 1}, 1290),
-    ],
-    ids=str,
-)
-def test_pages_of_another_request_are_not_gone_on_with(
-    bench, change: dict[str, Any], rows: int, capsys: pytest.CaptureFixture[str]
-) -> None:
-    b = bench(mode="batch", pages_in_flight=1)
-    b.interrupted()
-    before = b.fetched()["1"]
-    b.configure(**change)
-    run = b.run(try_number=2)
-    assert run.state == "success", run.error
-    assert run.result["rows"] == rows
-    assert b.fetched()["1"] == before + 1
-    assert "The interrupted attempt asked for something else; the extract begins again" in capsys.readouterr().out
-    assert {path.parent.name for path in b.lake.rglob("page-*")} == {run.result["extract"]}, "nothing of it is left"
-
-
-@pytest.mark.parametrize("what", ["site", "login", "version"])
-def test_pages_of_another_site_or_user_are_not_gone_on_with(bench, what: str) -> None:
-    b = bench(switches={"logins": {LOGIN: PASSWORD, "other": PASSWORD}, "versions": ["v1", "v2"]}, mode="batch")
-    b.interrupted()
-    if what == "site":
-        b.vendor = bench(switches={"rows_a_day": {"usage": 120}}).vendor
-    b.connect(**{"site": {"host": b.vendor.url}, "login": {"login": "other"}, "version": {}}[what])
-    if what == "version":
-        b.connect(extra=json.dumps({"api_version": "v2"}))
-    b.vendor.ledger.clear()
-    run = b.run(try_number=2)
-    assert_each_row_once(b, run, 120 if what == "site" else 430)
-    assert b.fetched()["1"] == 1
-
-
-def test_what_changes_nothing_of_the_request_does_not_begin_again(bench) -> None:
-    b = bench(mode="batch", query={"usageId": {"$con": "-"}})
-    b.interrupted()
-    b.configure(key=[], pages_in_flight=3, timezone="Europe/Berlin")
-    assert_each_row_once(b, b.run(try_number=2))
-    assert b.fetched() == {str(n): 2 if n == 6 else 1 for n in range(1, 10)}
-
-
-@pytest.mark.parametrize(("hours", "asked"), [(23, 1), (25, 2)])
-def test_pages_of_yesterday_are_not_mixed_with_those_of_today(bench, hours: int, asked: int) -> None:
-    b = bench(mode="batch")
-    b.interrupted()
-    b.api.task_store["extract"]["begun"] = (datetime.now(UTC) - timedelta(hours=hours)).isoformat()
-    assert_each_row_once(b, b.run(try_number=2))
-    assert b.fetched()["1"] == asked
-
-
-@pytest.mark.parametrize("changed", [False, True])
-def test_a_complete_extract_is_taken_only_where_it_is_of_this_request(bench, changed: bool) -> None:
-    """Its attempt had written the manifest, and died before Airflow heard of it."""
-    b = bench(query={"usageId": {"$ew": "7"}}, mode="batch")
-    with dying(completed=True):
-        assert b.run().state == "up_for_retry"
-    b.api.clear()
-    first = b.api.task_store["extract"]["extract"]
-    b.vendor.ledger.clear()
-    if changed:
-        b.configure(query={"usageId": {"$ew": "8"}})
-    run = b.run(try_number=2)
-    assert run.state == "success", run.error
-    assert {row["usageId"][-1] for row in b.rows(run)} == {"8" if changed else "7"}
-    assert (run.result["extract"] != first, bool(b.fetched())) == (changed, changed)
-    assert len(list(b.lake.rglob("manifest.json"))) == 1 + changed, "what was complete stays"
-
-
-def test_a_clear_after_success_fetches_the_night_anew(bench) -> None:
-    b = bench()
-    first = b.run()
-    b.api.clear()
-    second = b.run(try_number=2)
-    assert first.result["extract"] != second.result["extract"]
-    assert set(b.fetched().values()) == {2}
-    assert first.result["sha256"] == second.result["sha256"]
-
-
-def test_totals_that_changed_since_the_landed_pages_start_the_walk_over(bench) -> None:
-    b = bench(mode="interactive", pages_in_flight=1)
-    b.vendor.faults.add(Fault(kind=FaultKind.STATUS, status=503, retry_after="600", page=6))
-    assert b.run().state == "up_for_retry"
-    b.vendor.turn(rows_a_day={"usage": 440})
-    run = b.run(try_number=2)
-    assert_each_row_once(b, run, 440)
-    assert b.fetched()["1"] == 2
-
-
-def test_a_landed_page_that_was_another_one_does_not_stop_the_retries(bench) -> None:
-    """The vendor ignored the page number once: what is landed as page 3 links to page 2, at every retry."""
-    b = bench(mode="batch", pages_in_flight=1)
-    b.vendor.faults.add(Fault(kind=faulty.PAGE_IGNORED, page=3, times=1))
-    first = b.run()
-    assert first.state == "up_for_retry"
-    assert "page 3 links to page 2 as the next one: a loop" in str(first.error)
-    assert_each_row_once(b, b.run(try_number=2))
 
 
 @pytest.mark.parametrize(
@@ -310,27 +189,6 @@ def test_a_dialect_that_the_task_is_given_counts_more_than_the_answers_word(benc
     other = bench(switches={"csv_delimiter": ";"}, format="csv", delimiter=";", quote='"')
     landed = other.run()
     assert landed.result["rows"] == ROWS["usage"]
-
-
-@pytest.mark.parametrize("mode", ["batch", "interactive"])
-def test_a_page_that_an_earlier_attempt_was_promised_and_that_is_gone_starts_the_walk_over(bench, mode: str) -> None:
-    b = bench(mode=mode, pages_in_flight=1, switches={"beyond_last": "not_found"})
-    b.vendor.faults.add(Fault(kind=FaultKind.STATUS, status=503, retry_after="600", page=5))
-    assert b.run().state == "up_for_retry"
-    b.vendor.turn(rows_a_day={"usage": 180})
-    run = b.run(try_number=2)
-    assert_each_row_once(b, run, 180)
-    assert b.fetched()["1"] == 2
-
-
-def test_a_promised_page_that_stays_refused_fails_the_attempt_and_keeps_the_pages_before_it(bench) -> None:
-    b = bench(mode="batch")
-    b.vendor.faults.add(Fault(kind=FaultKind.STATUS, status=404, page=6, times=5))
-    first = b.run()
-    assert first.state == "up_for_retry"
-    assert "page 6 is refused" in str(first.error)
-    assert_each_row_once(b, b.run(try_number=2))
-    assert b.fetched() == {str(n): 6 if n == 6 else 1 for n in range(1, 10)}
 
 
 @pytest.mark.parametrize("reading", list(DateTo))
