@@ -98,6 +98,8 @@ def _days(given: Mapping[str, str], switches: FlexNetSwitches, today: date, past
         raise Wrong("dateTo is before dateFrom")
     if (end - start).days > MOST_DAYS:
         raise Wrong(f"dateFrom and dateTo are more than {MOST_DAYS} days apart")
+    if switches.midnight_rows is not None:
+        return start, end
     return start, end - day if switches.date_to is DateTo.EXCLUSIVE else end
 
 

@@ -25,6 +25,7 @@ from include.standins.flexnet.switches import (
     LinkForm,
     LinkParameters,
     Missing,
+    NoRows,
 )
 
 
@@ -136,6 +137,10 @@ def header(
 
 def json_body(head: dict[str, Any] | None, rows: Iterable[bytes], switches: FlexNetSwitches) -> bytes:
     start, end = b"[", b"]"
+    rows = list(rows)
+    if not rows and switches.no_rows is not NoRows.LIST:
+        found = {"header": head} if head is not None else {}
+        return msgspec.json.encode(found | ({switches.data_key: None} if switches.no_rows is NoRows.NULL else {}))
     if switches.data_key:
         start, end = b"{" + msgspec.json.encode(switches.data_key) + b":[", b"]}"
         if head is not None:

@@ -166,7 +166,10 @@ class FlexNetStandIn(StandIn[FlexNetSwitches]):
         size = switches.rows_a_day.get(group.name, group.rows_a_day)
         days = [wanted.first + timedelta(days=n) for n in range((wanted.last - wanted.first).days + 1)]
         counted = [(self._days.get(group, day, switches.drift, size), day) for day in days if day <= now.date()]
-        window = Window([(held, size if day < now.date() else self._so_far(size, now)) for held, day in counted])
+        part = {} if switches.midnight_rows is None else {wanted.last: min(size, switches.midnight_rows)}
+        window = Window(
+            [(held, part.get(day, size if day < now.date() else self._so_far(size, now))) for held, day in counted]
+        )
         keys = filter_keys(group, self._fields(group))
         fits = parsed(wanted.query, keys)
         rows: Rows = window

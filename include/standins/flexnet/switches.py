@@ -19,6 +19,14 @@ class DateTo(StrEnum):
     INCLUSIVE = "inclusive"
 
 
+class NoRows(StrEnum):
+    """What is under the data key where a page has no rows; ``MISSING``: not even the key."""
+
+    LIST = "list"
+    NULL = "null"
+    MISSING = "missing"
+
+
 class Missing(StrEnum):
     """How a header says that there is no next (or previous) page."""
 
@@ -164,7 +172,8 @@ class FlexNetSwitches(Switches, frozen=True, kw_only=True):
     ``ties``: so many rows at a time have the same place in the order, and which of them comes first changes from one
     answer of a report to the next (4.2: promised nowhere); 1: none. ``page_cap`` is a server limit below
     ``limitRecords``; ``row_cap``: a page that reaches beyond so many rows of a report is refused with 400.
-    ``data_key`` empty: the body is a bare array.
+    ``midnight_rows``: moments are compared, so ``dateTo`` ends with the first one of its day, which so many rows of a
+    day have. ``data_key`` empty: the body is a bare array.
     ``record_count_key``, ``page_count_key``: empty leaves the count out. ``json_charset``: reports come in it and name
     it; empty: UTF-8, unnamed. ``csv_type``: content type of CSV; a client that does not take it gets 406.
     ``csv_last_line_ends``: whether the last line of a page has its line end.
@@ -181,12 +190,14 @@ class FlexNetSwitches(Switches, frozen=True, kw_only=True):
     server_timezone: str = "UTC"
     refresh_hours: int = 3
     date_to: DateTo = DateTo.EXCLUSIVE
+    midnight_rows: int | None = None
     order: Order = Order.OLDEST_FIRST
     ties: int = 1
     page_cap: int | None = None
     row_cap: int | None = None
     beyond_last: BeyondLast = BeyondLast.EMPTY
     data_key: str = "data"
+    no_rows: NoRows = NoRows.LIST
     header_last: bool = False
     json_charset: str = ""
     json_bom: bool = False

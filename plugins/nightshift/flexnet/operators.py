@@ -9,12 +9,23 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from airflow.sdk import Context
 
-from nightshift.errors import BadResponse, NotFound, Rejected, VendorError
+from nightshift.errors import BadResponse, NotFound, Rejected, Unreachable, VendorError
 from nightshift.fields import nearest
 from nightshift.flexnet.query import check_query
+from nightshift.flexnet.request import USUAL
 from nightshift.flexnet.source import FLEXNET
 from nightshift.flexnet.walk import Walk, steady_walk
-from nightshift.flexnet.window import AUTO, EXCLUSIVE, UNKNOWN, DayWindow, accepted, find_window, window_of
+from nightshift.flexnet.window import (
+    AUTO,
+    EXCLUSIVE,
+    NEITHER,
+    UNKNOWN,
+    Answer,
+    DayWindow,
+    accepted,
+    find_window,
+    window_of,
+)
 from nightshift.lake.extract import CHARSET, DATA_KEY, DELIMITER, ON_TWO_PAGES, QUOTE, Progress
 from nightshift.lake.landing import Manifest
 from nightshift.lake.spec import CsvSpec, PublishSpec
@@ -201,16 +212,28 @@ class FlexNetExtractOperator(ExtractOperator):
         if self.date_to is not None or self.window_overlap_days:
             return window_of(self.night, self.date_to or EXCLUSIVE, self.window_overlap_days)
 
-        async def has_rows(date_from: str, date_to: str) -> bool:
-            request = replace(
-                self._request(hook, DayWindow(date_from=date_from, date_to=date_to, date_to_is=UNKNOWN)), page_size=1
-            )
-            page = await hook.report_page(request)
-            if page.rows == 0 and page.whole_rows != 0:
+        async def ask(date_from: str, date_to: str, **how: Any) -> Answer:
+            days = DayWindow(date_from=date_from, date_to=date_to, date_to_is=UNKNOWN)
+            request = replace(self._request(hook, days), page_size=1, **how)
+            try:
                 page = await hook.report_page(request)
-            return page.rows > 0
+                if page.rows == 0 and page.whole_rows != 0:
+                    page = await hook.report_page(request)
+            except (BadResponse, NotFound, Rejected, Unreachable) as error:
+                raise _of_date_to(error, days) from None
+            return Answer(page.rows > 0, page.total_rows if page.rows else 0)
 
-        window = await find_window(self.night, lambda first, last: accepted(has_rows(first, last)))
+        async def count(date_from: str, date_to: str) -> Answer:
+            """Ask for what comes with a count: JSON in interactive mode."""
+            try:
+                return await accepted(ask(date_from, date_to, **USUAL, key=()))
+            except (BadResponse, NotFound, Rejected) as error:
+                self.log.info("How many rows there are is not known (%s)", error)
+                return Answer(has_rows=False)
+
+        window = await find_window(self.night, lambda first, last: accepted(ask(first, last)), count)
+        if window is not None and window.date_to_is == NEITHER:
+            raise self._of_neither_reading(hook)
         if window is None:
             self.log.info(
                 "The night has no rows, so how the vendor reads dateTo is not known; it is looked at once more"
@@ -219,6 +242,18 @@ class FlexNetExtractOperator(ExtractOperator):
             asked_for = window.date_to_is, window.date_from, window.date_to
             self.log.info("The vendor reads dateTo as %s; asking for %s to %s", *asked_for)
         return window
+
+    def _of_neither_reading(self, hook: FlexNetHook) -> BadResponse:
+        return BadResponse(
+            f"how the vendor reads dateTo is not known: it has more rows of {self.night} and the day after it together "
+            "than of each of them, as if dateTo ended with the first moment of its day",
+            vendor=hook.vendor,
+            method="GET",
+            path=hook.report_path(self.report),
+            advice="Nothing was published. In reports.yaml, set date_to: exclusive, and night_column for each report, so "
+            "that rows of a midnight go to their night; or date_to: inclusive, if all of that day is part and the "
+            "vendor's counts are wrong. Then clear the task.",
+        )
 
     def _without_proof(self, hook: FlexNetHook, rows: int) -> BadResponse:
         return BadResponse(
@@ -229,6 +264,15 @@ class FlexNetExtractOperator(ExtractOperator):
             advice="Nothing was published. The warehouse may be being refreshed: clear the task when that is over; if it "
             "lasts, set date_to in reports.yaml.",
         )
+
+
+def _of_date_to(error: VendorError, days: DayWindow) -> VendorError:
+    """Return the error of a question about ``dateTo`` with the setting that makes it needless."""
+    way_out = (
+        f"How the vendor reads dateTo was being asked for, from {days.date_from} to {days.date_to}: if it fails at such "
+        "a window alone, set date_to in reports.yaml, and it is not asked."
+    )
+    return error.replaced(advice=f"{error.advice} {way_out}")
 
 
 def _notes(walk: Walk, hook: FlexNetHook, *, is_csv: bool) -> dict[str, str | int]:

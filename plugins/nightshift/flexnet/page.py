@@ -30,6 +30,11 @@ _QUOTES = (
     "write a quote inside of a field twice. Then clear the task: the pages landed before it are kept."
 )
 
+_NO_ROWS = (
+    "Nothing was published. If the rows are under another name, set data_key for the report in reports.yaml. Else the "
+    "vendor may leave them out where there are none: mode: interactive has it count them. Then clear the task."
+)
+
 csv.field_size_limit(1 << 27)
 
 
@@ -113,7 +118,8 @@ class ReportPage:
 def read_json_page(
     number: int, body: bytes, names: PageNames, *, path: str, key: tuple[str, ...] = (), charset: str = ""
 ) -> ReportPage:
-    """Read a JSON page: an object with ``header`` and the rows under the data key, or a bare list of rows.
+    """Read a JSON page: an object with ``header`` and the rows under the data key, or a bare list of rows. The data key
+    may be missing where the header counts no rows.
 
     :param key: columns that identify a row; they are read, all others passed over
     :param charset: character set that the answer names, for the message: JSON is UTF-8
@@ -121,12 +127,17 @@ def read_json_page(
         and with words of an error
     """
     try:
-        header, content, has_keys = decoded(lambda text: _read(text, names.data, key), body, charset)
+        header, rows, has_keys = decoded(lambda text: _read(text, names.data, key), body, charset)
     except NotJson as wrong:
         said = complaint(body, names.data)
         raise bad_page(number, path, f"{wrong}; it begins {body[:80]!r}", detail=said) from None
-    total_rows = _count(header, names.row_count)
-    if not content and (said := complaint(body, names.data, counts_none=total_rows == 0)):
+    total_rows, total_pages = _count(header, names.row_count), _count(header, names.page_count)
+    counts_none = 0 in (total_rows, total_pages)
+    if rows is None and not counts_none:
+        problem = f"has no {names.data!r}, and no count of 0 rows; it begins {body[:80]!r}"
+        raise bad_page(number, path, problem, detail=complaint(body, names.data), advice=_NO_ROWS)
+    content = rows or []
+    if not content and (said := complaint(body, names.data, counts_none=counts_none)):
         raise bad_page(number, path, "has no rows, and tells of an error", detail=said)
     if content and not has_keys and not all(bytes(row)[:1] == b"{" for row in (content[0], content[-1])):
         raise bad_page(number, path, f"has rows that are no objects, such as {bytes(content[-1])[:80]!r}")
@@ -138,16 +149,18 @@ def read_json_page(
         content=content,
         has_keys=has_keys,
         total_rows=total_rows,
-        total_pages=_count(header, names.page_count),
+        total_pages=total_pages,
         next_url=(str(header[link]) or None) if link and header[link] is not None else None,
         has_link=link is not None,
     )
 
 
-def _read(body: bytes, data_key: str, key: tuple[str, ...]) -> tuple[Mapping[str, Any], Sequence[Any], bool]:
+def _read(body: bytes, data_key: str, key: tuple[str, ...]) -> tuple[Mapping[str, Any], Sequence[Any] | None, bool]:
     if key:
         try:
             header, rows = _decoder(data_key, key)(body)
+            if rows is None:
+                return header, None, True
             keys = list(map(msgspec.structs.astuple, rows))
             if not keys or any(None not in one for one in (keys[0], keys[-1])):
                 return header, keys, True
@@ -292,25 +305,27 @@ def bad_page(number: int, path: str, problem: str, kind: type[BadResponse] = Bad
 
 
 @lru_cache(maxsize=32)
-def _decoder(data_key: str, key: tuple[str, ...]) -> Callable[[bytes], tuple[Mapping[str, Any], list[Any]]]:
-    """Return a function that reads the header and the rows of a page, as keys, or without a key as their text."""
+def _decoder(data_key: str, key: tuple[str, ...]) -> Callable[[bytes], tuple[Mapping[str, Any], list[Any] | None]]:
+    """Return a function that reads the header and the rows of a page, as keys, or without a key as their text; ``None``
+    where the data key is missing.
+    """
     row: Any = msgspec.Raw
     if key:
         names = [f"key_{n}" for n in range(len(key))]
         fields = [(name, str | int | float | bool | None, None) for name in names]
         row = msgspec.defstruct("Key", fields, rename=dict(zip(names, key, strict=True)), gc=False)
     parts: list[tuple[str, Any] | tuple[str, Any, Any]] = [
-        ("rows", list[row] | None),
+        ("rows", list[row] | None | msgspec.UnsetType, msgspec.UNSET),
         ("header", dict[str, Any] | None, None),
     ]
     page = msgspec.defstruct("Page", parts, rename={"rows": data_key})
     bare, keyed = msgspec.json.Decoder(list[row]).decode, msgspec.json.Decoder(page).decode
 
-    def decode(body: bytes) -> tuple[Mapping[str, Any], list[Any]]:
+    def decode(body: bytes) -> tuple[Mapping[str, Any], list[Any] | None]:
         if body.lstrip()[:1] == b"[":
             return {}, bare(body)
         found: Any = keyed(body)
-        return found.header or {}, found.rows or []
+        return found.header or {}, None if found.rows is msgspec.UNSET else found.rows or []
 
     return decode
 

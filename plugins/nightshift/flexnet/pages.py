@@ -36,6 +36,15 @@ _NOT_ALL = (
     "shows it. Then clear the task."
 )
 
+COUNTS = (
+    "If the vendor's count is always too high, give row_count_keys and page_count_keys of the connection's extras names "
+    'that no header has, such as ["none"]: it is not believed then.'
+)
+_NOT_THERE = (
+    "Nothing was published. Ask for this page by hand and compare, then clear the task: the pages landed before it are "
+    f"kept. {COUNTS}"
+)
+
 
 class ReportPages:
     """The pages of one report; see :meth:`nightshift.flexnet.hook.FlexNetHook.report_pages`."""
@@ -161,19 +170,19 @@ class ReportPages:
     async def _counted(self, number: int) -> ReportPage:
         first, _ = self._state()
         rows = f" and {first.whole_rows} rows" if first.whole_rows else ""
-        page = await self._due(number, f"the vendor counts {first.page_count} pages{rows}")
+        page = await self._due(number, f"the vendor counts {first.page_count} pages{rows}", advice=_NOT_THERE)
         if page.rows == 0:
             raise self._unsteady(number, f"came {EMPTY_ASKS} times without rows, though the vendor counts more{rows}")
         return page
 
-    async def _due(self, number: int, why: str) -> ReportPage:
+    async def _due(self, number: int, why: str, *, advice: str = "") -> ReportPage:
         """Return a page that has to be there; asked for again while it is refused, or comes without rows."""
         for attempt in itertools.count(1):
             try:
                 page = await self._page(number)
             except (NotFound, Rejected) as refusal:
                 if attempt >= self._hook.backoff.attempts:
-                    raise self._refused(number, why, refusal) from None
+                    raise self._refused(number, why, refusal, advice) from None
             else:
                 if page.rows or attempt >= min(EMPTY_ASKS, self._hook.backoff.attempts):
                     return page

@@ -13,6 +13,7 @@ import msgspec
 
 from nightshift.errors import BadResponse, NotFound, Rejected
 from nightshift.flexnet.page import Astray, Missing, ReportPage, Unsteady, bad_page
+from nightshift.flexnet.pages import COUNTS
 from nightshift.lake.errors import Damaged
 from nightshift.lake.extract import VendorTotals
 
@@ -215,7 +216,7 @@ async def steady_walk(
         method="GET",
         path=hook.report_path(request.group),
         advice="Nothing was published. The warehouse may be being refreshed: clear the task when that is over; if it "
-        "lasts, ask for these pages by hand and compare.",
+        f"lasts, ask for these pages by hand and compare.{'' if walk.totals == (None, None) else f' {COUNTS}'}",
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -91,6 +92,21 @@ def test_totals_that_are_always_wrong_are_landed_as_told_and_left_to_the_checks(
     assert run.state == "success"
     assert (b.manifest(run).rows, b.manifest(run).vendor_totals.rows) == (430, 437)
     assert b.fetched()["1"] == 2
+
+
+@pytest.mark.parametrize("beyond", ["empty", "rejected"])
+def test_totals_that_are_always_too_high_where_nothing_links_are_told_with_what_leads_out(bench, beyond: str) -> None:
+    b = bench(switches={"beyond_last": beyond})
+    b.connect(extra=json.dumps({"link_keys": ["nowhere"]}))
+    b.vendor.faults.add(Fault(kind=faulty.TOTALS_OFF, times=None, detail={"add": 70}))
+    run = b.run()
+    assert run.state == "up_for_retry"
+    assert "give row_count_keys and page_count_keys of the connection's extras names that no header has" in str(
+        run.error
+    )
+    b.api.clear()
+    b.connect(extra=json.dumps({"link_keys": ["nowhere"], "row_count_keys": ["none"], "page_count_keys": ["none"]}))
+    assert_each_row_once(b, b.run())
 
 
 def test_a_record_count_of_each_page_is_not_taken_for_the_total(bench) -> None:
