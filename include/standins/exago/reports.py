@@ -15,7 +15,7 @@ from include.standins.exago.access import Session
 from include.standins.exago.failing import Failing
 from include.standins.exago.live_tree import LiveTree
 from include.standins.exago.paths import NotAPath, body_levels
-from include.standins.exago.switches import JsonResult, Version
+from include.standins.exago.switches import JsonResult, NoRows, Version
 from include.standins.routing import Refused, Request, Response
 
 DEFAULT_ROWS = 200
@@ -167,11 +167,15 @@ class Reports:
         try:
             self._runnable(request, path, type_)
             found = asked_for(rows(self._vendor.seed, path, switches.report_rows.get(path, DEFAULT_ROWS)), wanted)
+            if not found and switches.no_rows is NoRows.ERROR:
+                raise CannotRun(switches.no_rows_words)
         except CannotRun as failed:
             request.effect("report_executed", path, type=kind.value, error=True)
             return Response.json(200, answer | {"IsError": True, "ErrorList": failed.args})
         as_value = kind is Format.JSON and switches.json_result is JsonResult.VALUE
         answer["ExecuteData"] = found if as_value else written(found, kind)
+        if not found and switches.no_rows is NoRows.TEXT:
+            answer["ExecuteData"] = switches.no_rows_words
         request.effect("report_executed", path, type=kind.value, error=False, rows=len(found))
         return Response.json(200, answer)
 

@@ -92,6 +92,14 @@ class JsonResult(StrEnum):
     VALUE = "value"
 
 
+class NoRows(StrEnum):
+    """What comes of a report without rows: the report, or the server's words as an error or in the report's place."""
+
+    SHOWN = "shown"
+    ERROR = "error"
+    TEXT = "text"
+
+
 class ExagoSwitches(Switches, frozen=True, kw_only=True):
     """Every open point of the reference, with the default that it recommends or that seems likeliest.
 
@@ -105,7 +113,8 @@ class ExagoSwitches(Switches, frozen=True, kw_only=True):
     changed. ``parents_made``: creating a folder makes the folders above it. ``listing_lag_calls``: a listing does not
     show what the last so many requests changed. ``parties``: path of a top folder → whom it is shown to (a value of the
     storage identity), from 2020.1 on and unless ``IsAdmin``. ``report_rows``: rows of a report by path;
-    ``failing_reports``: path → what its ``ErrorList`` says.
+    ``failing_reports``: path → what its ``ErrorList`` says; ``no_rows``: what a report without rows is, and
+    ``no_rows_words`` what it then says.
 
     At the start only: ``tree``: paths of all that there is, a folder's with ``/`` at its end; ``documented_tree``: the
     tree of the vendor's page and nothing else.
@@ -139,6 +148,8 @@ class ExagoSwitches(Switches, frozen=True, kw_only=True):
     parties: dict[str, str] = msgspec.field(default_factory=dict)
     report_rows: dict[str, int] = msgspec.field(default_factory=dict)
     failing_reports: dict[str, str] = msgspec.field(default_factory=dict)
+    no_rows: NoRows = NoRows.SHOWN
+    no_rows_words: str = "No data qualified for the report."
     json_result: JsonResult = JsonResult.TEXT
     tree: list[str] | None = None
     documented_tree: bool = False

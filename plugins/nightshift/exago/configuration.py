@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from nightshift.config.reports import Report, Section, Source
 from nightshift.config.scalars import as_json
-from nightshift.exago.report import DATA_KEY, DATA_TYPE, FORM, MINUTES, DataType, Form
+from nightshift.exago.report import DATA_KEY, DATA_TYPE, FORM, MINUTES, NO_ROWS_TEXTS, DataType, Form
 from nightshift.exago.source import CHANGES, EXAGO, FOLDERS, TREE
 from nightshift.exago.steps import LIST_LAG
 from nightshift.lake.spec import Checks, PublishSpec, SchemaRules
@@ -68,6 +68,8 @@ class ExagoReport(Report):
     :param data_key: key of the rows where the JSON is an object
     :param answered_as: path that the server's answer shows for it, where that is not ``path``; an answer that shows
         another one is refused
+    :param no_rows_texts: the server's words, where they are all that it says, for a report without rows; case and a full
+        stop do not count
     :param minutes: how long the server may take; a report that takes longer is not started again within an attempt
     """
 
@@ -79,6 +81,7 @@ class ExagoReport(Report):
     data_type: DataType | None = DATA_TYPE
     data_key: str = Field(default=DATA_KEY, min_length=1)
     answered_as: str | None = Field(default=None, min_length=1)
+    no_rows_texts: tuple[Annotated[str, Field(min_length=1)], ...] = NO_ROWS_TEXTS
     minutes: float = Field(default=MINUTES, gt=0, le=240)
 
     @model_validator(mode="after")

@@ -57,6 +57,7 @@ def _report(source: Exago, report: ExagoReport, night: NightOperator) -> None:
             **of_night(night),
             **source.model_dump(include={"timezone", "horizon_days"}),
             **report.model_dump(include={"path", "report_id", "format", "data_type", "data_key", "answered_as"}),
+            **report.model_dump(include={"key", "no_rows_texts"}),
             filters=[one.as_sent() for one in report.filters],
             sorts=[one.as_sent() for one in report.sorts],
             csv=report.csv.model_dump(mode="json"),

@@ -223,7 +223,7 @@ class ExagoHook(VendorHook):
             raise lost.as_type(Unreachable, advice=_NOT_STARTED_AGAIN) from None
         # What has come changes nothing.
         read = msgspec.structs.replace(response, context=msgspec.structs.replace(response.context, safe=True))
-        return report_content(read, request.form, request.answered_as or request.path)
+        return report_content(read, request)
 
     async def check(self) -> str:
         """Open a session and read the tree."""

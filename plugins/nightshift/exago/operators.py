@@ -19,12 +19,14 @@ from nightshift.exago.report import (
     DATA_TYPE,
     FORM,
     MINUTES,
+    NO_ROWS_TEXTS,
     ExecutionRequest,
     Form,
     for_night,
     json_rows,
     names_night,
     no_rows,
+    refuse_no_header,
 )
 from nightshift.exago.source import CHANGES, EXAGO, TREE
 from nightshift.exago.tree import TREE_COLUMNS, Tree
@@ -193,6 +195,8 @@ class ExagoReportExtractOperator(ExagoExtractOperator):
     :param csv: how the CSV is written, as JSON of :class:`nightshift.lake.spec.CsvSpec`
     :param answered_as: path that the server's answer shows for the report, where that is not ``path``: an answer that
         shows another one is refused
+    :param key: columns that identify a row; a CSV of a single line without them is no report
+    :param no_rows_texts: what the server says, and nothing else, of a report without rows
     :param seconds: how long the server may take for the report
     :param dated: whether its rows say to which night they belong, so that past nights can be asked for
     """
@@ -211,6 +215,8 @@ class ExagoReportExtractOperator(ExagoExtractOperator):
         data_key: str | None = None,
         csv: Mapping[str, Any] | None = None,
         answered_as: str | None = None,
+        key: Sequence[str] = (),
+        no_rows_texts: Sequence[str] | None = None,
         seconds: float | None = None,
         dated: bool = False,
         **kwargs: Any,
@@ -225,6 +231,8 @@ class ExagoReportExtractOperator(ExagoExtractOperator):
         self.data_key = data_key or DATA_KEY
         self.csv = dict(csv or {})
         self.answered_as = answered_as
+        self.key = tuple(key)
+        self.no_rows_texts = NO_ROWS_TEXTS if no_rows_texts is None else tuple(no_rows_texts)
         self.seconds = MINUTES * 60 if seconds is None else seconds
         self.dated = dated
         if not (dated or names_night(self.filters)):
@@ -253,6 +261,7 @@ class ExagoReportExtractOperator(ExagoExtractOperator):
             sorts=self.sorts,
             data_type=self.data_type,
             answered_as=None if self.answered_as is None else ContentPath.parse(self.answered_as),
+            no_rows_texts=self.no_rows_texts,
         )
         async with ExagoHook(self.exago_conn_id, timeout=self.seconds, read_timeout=self.seconds) as hook:
             asked = {**hook.asked_of, **request.noted(), "format": self.format}
@@ -283,6 +292,7 @@ class ExagoReportExtractOperator(ExagoExtractOperator):
         if content.lstrip()[:1] in (b"{", b"[") and is_json(content.decode(errors="replace")):
             raise BadResponse("the report is JSON where CSV was asked for", vendor=VENDOR)
         spec = CsvSpec.model_validate(self.csv)
+        refuse_no_header(content, self.key, spec)
         async with await folder.open_stream(
             resume=False, quote=spec.quote, delimiter=spec.delimiter, charset=spec.charset
         ) as stream:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +14,8 @@ import msgspec
 
 from nightshift.errors import BadResponse, Rejected
 from nightshift.exago.paths import VENDOR, ContentPath
+from nightshift.lake.csv_text import column_names
+from nightshift.lake.spec import CsvSpec
 from nightshift.nesting import UNREADABLE, shallow
 
 Form = Literal["csv", "json"]
@@ -19,10 +23,17 @@ FORM: Form = "csv"
 DataType = Literal["Data", "Auto"]
 DATA_TYPE: DataType = "Data"
 DATA_KEY = "data"
+NO_ROWS_TEXTS = ("No data qualified", "No data qualified for report", "No data qualified for the report")
+"""What the server says of a report without rows, where it does not show an empty one (Exago reference, section 3.5)."""
+NO_ROWS_ADVICE = (
+    "If these words say that the report has no rows, put them under no_rows_texts of the report in reports.yaml, or set "
+    "its No Data Qualify Display Mode in Exago to Show Report."
+)
 MINUTES = 60.0
 """How long the server may take for a report."""
 _PAGE, _TAG = re.compile(rb"<(?:[!?]|html\b)", re.IGNORECASE), re.compile(rb"</?[a-z]", re.IGNORECASE)
 _LINK = re.compile(rb"""["']?(?:https?://\S+|[^\s"',;]+\.aspx(?:\?\S*)?)""", re.IGNORECASE)
+_LINE = 1 << 16
 _NIGHT = re.compile(r"\{night(?::([^{}]*))?\}")
 
 
@@ -36,6 +47,7 @@ class ExecutionRequest:
     :param sorts: the vendor's objects
     :param data_type: how the report comes; ``None`` leaves the choice to the server
     :param answered_as: path that the server's answer shows for it, where that is not ``path``
+    :param no_rows_texts: what the server says, and nothing else, of a report without rows
     :raises Rejected: it is named by both or by neither
     """
 
@@ -46,6 +58,7 @@ class ExecutionRequest:
     sorts: Sequence[Mapping[str, Any]] = ()
     data_type: str | None = DATA_TYPE
     answered_as: ContentPath | None = None
+    no_rows_texts: Sequence[str] = NO_ROWS_TEXTS
 
     def __post_init__(self) -> None:
         if (self.path is None) == (self.report_id is None):
@@ -91,6 +104,17 @@ def names_night(filters: Sequence[Mapping[str, Any]]) -> bool:
     return any(isinstance(value, str) and _NIGHT.search(value) for value in values)
 
 
+def says_no_rows(text: str, texts: Sequence[str]) -> bool:
+    """Tell whether a text is one of these and nothing else; case, blanks, quotes around it and a full stop at its end do
+    not count.
+    """
+    return _plain(text) in map(_plain, texts)
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.strip(" \t\r\n\"'").removesuffix(".").split()).casefold()
+
+
 def no_rows(content: bytes) -> str:
     """Say what a report holds that cannot be rows, markup or a link and nothing else; empty where it may be rows."""
     text = content.strip()
@@ -110,8 +134,29 @@ def json_rows(content: bytes, data_key: str) -> int:
     except (*UNREADABLE, KeyError) as error:
         problem = f"it has no {data_key!r}" if isinstance(error, KeyError) else str(error)
         raise BadResponse(
-            f"the report is no JSON of rows: {problem}",
+            f"the report is no JSON of rows: {problem}; it begins {_beginning(content)}",
             vendor=VENDOR,
-            advice="Nothing was taken over. Set data_key of the report in reports.yaml, or ask for csv.",
+            advice=f"Nothing was taken over. Set data_key of the report in reports.yaml, or ask for csv. {NO_ROWS_ADVICE}",
         ) from None
     return len(rows)
+
+
+def refuse_no_header(content: bytes, key: Sequence[str], spec: CsvSpec) -> None:
+    """Refuse a CSV of a single line that has not all columns of the key: words in the place of a report.
+
+    :raises BadResponse: with the line
+    """
+    text = io.StringIO(content[:_LINE].decode(errors="replace"), newline="")
+    records = [record for record in csv.reader(text, delimiter=spec.delimiter, quotechar=spec.quote) if record]
+    names = column_names(records[0], spec.model_copy(update={"repeated_names": "number"})) if records else []
+    if len(records) == 1 and not set(key) <= set(names):
+        raise BadResponse(
+            f"the report has no rows, and its only line is not its header (the key is {', '.join(key)}); it begins "
+            f"{_beginning(content)}",
+            vendor=VENDOR,
+            advice=f"Nothing was landed. {NO_ROWS_ADVICE} If it is the header, correct key in reports.yaml.",
+        )
+
+
+def _beginning(content: bytes) -> str:
+    return repr(content[:80].decode(errors="replace"))

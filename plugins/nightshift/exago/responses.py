@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
 from nightshift.errors import AuthFailed, BadResponse, NotFound, Rejected, Unreachable, VendorError
-from nightshift.exago.paths import ContentPath
+from nightshift.exago.report import NO_ROWS_ADVICE, ExecutionRequest, says_no_rows
 from nightshift.http.bodies import BOM
 from nightshift.http.response import Response
 
 REASON_KEYS = ("reason", "Reason", "message", "Message", "error", "detail")
 SESSIONS = "/rest/sessions"
+_MOST_WORDS = 1000
 
 _NO_SERVICE = (
     "Nothing was changed. A service that restarts answers like this for a while: clearing the task asks again. If it "
@@ -49,7 +52,9 @@ class NoService(Unreachable, NotFound):
 class ReportFailed(BadResponse):
     """The server ran a report and the report failed, although the answer's status is 200."""
 
-    default_advice = "Nothing was taken over. Run the report in Exago itself; if it works there, clear the task."
+    default_advice = (
+        f"Nothing was taken over. Run the report in Exago itself; if it works there, clear the task. {NO_ROWS_ADVICE}"
+    )
 
 
 class FolderStatus(StrEnum):
@@ -123,22 +128,24 @@ def checked_folder(response: Response, wanted: frozenset[FolderStatus], what: st
     )
 
 
-def report_content(response: Response, form: Literal["csv", "json"], asked: ContentPath | None) -> bytes:
-    """Return what a report holds.
+def report_content(response: Response, request: ExecutionRequest) -> bytes:
+    """Return what a report holds; nothing where the server's words for a report without rows are all that there is, as
+    an error, in the list of errors or in the report's place.
 
     :param response: of the execution
-    :param form: what was asked for
-    :param asked: path that the answer has to show where it shows one; upper and lower case count, which separator it
-        has does not (Exago reference, section 6); ``None`` for any
+    :param request: what was asked for; upper and lower case of the path count, which separator it has does not (Exago
+        reference, section 6)
     :raises ReportFailed: the report failed; with the server's list of errors
     :raises BadResponse: no content, or a link instead of it, or another report
     """
+    form, asked = request.form, request.answered_as or request.path
     found = response.json(ReportResponse)
-    if found.is_error:
+    has_none = _has_no_rows(found, request.no_rows_texts)
+    if found.is_error and not has_none:
         raise response.context.error(
             ReportFailed, "the report failed at the server", status=response.status, detail=_listed(found.errors)
         )
-    if str(found.data_type).lower() == "url":
+    if str(found.data_type).lower() == "url" and not has_none:
         raise response.refused("has a link instead of the report", advice="Ask for data_type Data.")
     shown = re.sub(r"[\\/]+", "/", found.path or "").strip("/")
     if asked is not None and shown not in ("", str(asked)):
@@ -147,6 +154,8 @@ def report_content(response: Response, form: Literal["csv", "json"], asked: Cont
             advice="Nothing was landed. If that is the same report, put the path that the server shows under "
             "answered_as of this report in reports.yaml. Else tell Exago's administrator; clearing the task asks again.",
         )
+    if has_none:
+        return b""
     raw = bytes(found.content).strip()
     if raw.startswith(b'"'):
         try:
@@ -177,6 +186,29 @@ def meaning(response: Response) -> VendorError | None:
     if "unable to load configuration" in words:
         return error(Rejected, "the server has no such configuration file", status=500, advice=_NO_CONFIG)
     return None
+
+
+def _has_no_rows(found: ReportResponse, texts: Sequence[str]) -> bool:
+    """Tell whether an answer says that the report has no rows, and says and holds nothing else."""
+    content = bytes(found.content).strip()
+    if len(content) > _MOST_WORDS:
+        return False
+    held = content.decode(errors="replace")
+    if content.startswith(b'"'):
+        with suppress(msgspec.DecodeError, UnicodeDecodeError):
+            held = msgspec.json.decode(content, type=str)
+    said = [*_words(found.errors), *([held] if held.strip() not in ("", "null", "[]") else [])]
+    return bool(said) and all(says_no_rows(text, texts) for text in said)
+
+
+def _words(errors: Any) -> list[str]:
+    """Return the texts of a list of errors, which may be objects."""
+    entries = errors if isinstance(errors, list) else [] if errors is None else [errors]
+    named = [
+        next((one[key] for key in REASON_KEYS if one.get(key)), one) if isinstance(one, Mapping) else one
+        for one in entries
+    ]
+    return [str(one) for one in named]
 
 
 def _listed(errors: Any) -> str:

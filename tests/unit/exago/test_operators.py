@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +18,9 @@ from nightshift.exago.report import for_night
 from nightshift.exago.responses import ReportFailed
 from nightshift.lake.landing import Landing
 from nightshift.lake.store import Lake
-from nightshift.nights.publish import PublishNightOperator, WatchSchemaOperator
 from tests.dying import dying
 from tests.execution_api import FakeExecutionApi, TaskRun
-from tests.unit.exago.tasks import task
+from tests.unit.exago.tasks import days_ago, publish, rows, task
 from tests.unit.exago.vendor import Vendor
 
 CONFIG = Exago()
@@ -34,11 +33,6 @@ def _some_tree(server: Vendor) -> None:
     server.put("Empty/")
 
 
-def days_ago(count: int) -> str:
-    """Return the night, as it is now: a test may begin right after a midnight."""
-    return (datetime.now(UTC).date() - timedelta(days=count)).isoformat()
-
-
 def take(api: FakeExecutionApi, night: str | None = None, **given: Any) -> TaskRun:
     api.clear()
     return api.run(task(ExagoTreeExtractOperator, night=night or days_ago(1), **given))
@@ -46,25 +40,6 @@ def take(api: FakeExecutionApi, night: str | None = None, **given: Any) -> TaskR
 
 def compare(api: FakeExecutionApi, taken: TaskRun) -> TaskRun:
     return api.run(task(ExagoCompareTreesOperator, night=taken.result["night"], tree_extract=taken.result, task_id="c"))
-
-
-def publish(api: FakeExecutionApi, extract: dict[str, Any], spec: Any) -> TaskRun:
-    text = spec.model_dump(mode="json")
-    assert api.run(task(WatchSchemaOperator, extract=extract, spec=text, task_id="w")).state == "success"
-    return api.run(
-        task(PublishNightOperator, extract=extract, spec=text, source="exago", report=extract["report"], task_id="p")
-    )
-
-
-def rows(lake: Path, report: str, night: str | None = None) -> list[dict[str, Any]]:
-    from deltalake import DeltaTable
-
-    table = DeltaTable(str(lake / "tables" / "exago" / report)).to_pyarrow_table()
-    return [
-        {name: value for name, value in row.items() if name != "night"}
-        for row in table.to_pylist()
-        if row["night"].isoformat() == (night or days_ago(1))
-    ]
 
 
 def page(lake: Path, result: dict[str, Any], number: int) -> bytes:
