@@ -114,7 +114,9 @@ class FlexNetStandIn(StandIn[FlexNetSwitches]):
         return self.clock.now().astimezone(ZoneInfo(self.switches.server_timezone))
 
     def _fields(self, group: Group) -> metadata.Fields:
-        return drifted(group, self._now().date(), self.switches.drift)
+        """Return the fields of the data model, by its names for them."""
+        fields, names = drifted(group, self._now().date(), self.switches.drift), self.switches.model_names
+        return tuple(replace(field, name=name) for field in fields if (name := names.get(field.name, field.name)))
 
     def _data(self, data: Any) -> Response:
         return Response.json(200, {"data": data})

@@ -169,6 +169,7 @@ class FlexNetSwitches(Switches, frozen=True, kw_only=True):
     Credentials: ``logins`` may call; ``logins_without_permission`` lack "Data Api" (403); ``tokens`` map a bearer token
     to its end (ISO 8601, empty: none). ``rows_a_day`` overrides the built-in sizes; above 5,000 rows a day rows repeat
     every 5,000 but for the key, which makes millions of rows cheap. ``refresh_hours`` is how often today's rows grow.
+    ``model_names`` is what the data model calls a field of the rows, empty: nothing; names have changed over time (3.7).
     ``ties``: so many rows at a time have the same place in the order, and which of them comes first changes from one
     answer of a report to the next (4.2: promised nowhere); 1: none. ``page_cap`` is a server limit below
     ``limitRecords``; ``row_cap``: a page that reaches beyond so many rows of a report is refused with 400.
@@ -187,6 +188,7 @@ class FlexNetSwitches(Switches, frozen=True, kw_only=True):
     groups: list[str] | None = None
     rows_a_day: dict[str, int] = msgspec.field(default_factory=dict)
     drift: list[Drift] = msgspec.field(default_factory=list)
+    model_names: dict[str, str] = msgspec.field(default_factory=dict)
     server_timezone: str = "UTC"
     refresh_hours: int = 3
     date_to: DateTo = DateTo.EXCLUSIVE

@@ -4,12 +4,12 @@ the values; and what changed in them since the night before.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nightshift.lake.errors import CastError, SchemaDrift
-from nightshift.lake.spec import NIGHT, Column, PublishSpec, decimal_of, table_name, vendor_name
+from nightshift.lake.spec import NIGHT, Column, PublishSpec, decimal_of, letters, table_name, vendor_name
 
 if TYPE_CHECKING:
     from nightshift.lake.casts import Misfit
@@ -40,6 +40,23 @@ def promoted(spec: PublishSpec) -> dict[str, Target]:
         for origin, members in spec.promote.items()
         for member, kind in members.items()
     }
+
+
+def as_spelled(model: Sequence[Column], there: Collection[str]) -> list[Column]:
+    """Return a vendor's model with the names that table or rows have, where these are its own but for case, blanks and
+    signs: only one of the two is a column.
+
+    :param there: the vendor's names of the columns that are there
+    """
+    named = {column.name for column in model}
+    own = [letters(name) for name in named]
+    others = [(letters(name), name) for name in dict.fromkeys(there) if name not in named]
+    found = []
+    for column in model:
+        meant = [name for of, name in others if of == letters(column.name)]
+        alone = column.name not in there and len(meant) == own.count(letters(column.name)) == 1
+        found.append(column.model_copy(update={"name": meant[0]}) if alone else column)
+    return found
 
 
 def known_types(
@@ -186,12 +203,19 @@ class Drift:
 
 
 def drift(
-    now: Sequence[Column], before: Sequence[Column] | None, table: Sequence[Column] | None, spec: PublishSpec
+    now: Sequence[Column],
+    before: Sequence[Column] | None,
+    table: Sequence[Column] | None,
+    spec: PublishSpec,
+    *,
+    model_alone: bool = False,
 ) -> Drift:
     """Compare the vendor's columns of a night with the table, and with the night before for what the table does not
     have.
 
     :param spec: how the report is published: its ``types`` win over the vendor's, its ``schema_rules`` allow changes
+    :param model_alone: nobody has looked at rows, which may have what the vendor's model does not name: only what the
+        night before has is lost
     """
     members = promoted(spec)
     here = {table_name(column.name): declared_type(column.name, column.type, spec) for column in now}
@@ -199,8 +223,9 @@ def drift(
     defaults = {table_name(column.name) for column in now if column.default and column.name not in spec.types}
     there |= {column.name: column.type for column in table or () if column.name not in members and column.name != NIGHT}
     configured = {table_name(name) for name in spec.types}
+    named = {table_name(column.name) for column in before or ()} if model_alone else there.keys()
     added = tuple(name for name in here if name not in there) if there else ()
-    lost = tuple(name for name in there if name not in here)
+    lost = tuple(name for name in there if name not in here and name in named)
     changed = tuple(
         (name, was, kind)
         for name, kind in here.items()

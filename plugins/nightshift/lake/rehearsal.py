@@ -94,7 +94,7 @@ def rehearse(
     spec: PublishSpec,
     *,
     say: Say = lambda text: None,
-    look: Look = lambda table: None,
+    look: Look = lambda table: (),
 ) -> Rehearsal:
     """Do all of a publish but the commit, and compare. Blocks; the lake is only read, ``TMPDIR`` holds the files.
 
@@ -102,11 +102,11 @@ def rehearse(
     """
     publishing = Publishing(lake, manifest, spec, say=say)
     before = publishing.table.snapshot()
-    look(before)
+    named = look(before)
     if before is not None:
         refuse_foreign(publishing.table.name, before)
     stored = stored_by(before.fields if before else ())
-    with without_collector(), publishing.cast(before, stored) as cast:
+    with without_collector(), publishing.cast(before, stored, named) as cast:
         nights = tuple(
             _difference(night, before, [file for file in cast.files if file.night == night], cast.kept)
             for night in publishing.nights

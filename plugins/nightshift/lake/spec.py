@@ -145,6 +145,13 @@ def vendor_name(name: str) -> str:
     return name[:-1] if re.fullmatch(rf"({NIGHT})?_+", name, re.IGNORECASE) else name
 
 
+def letters(name: str) -> str:
+    """Return a column's name without case, blanks and signs, by which ``Account ID`` is ``accountID``; as it is where
+    it is of signs alone.
+    """
+    return "".join(filter(str.isalnum, name.casefold())) or name
+
+
 class SchemaRules(Frozen):
     """Which changes of the vendor's columns are let through; new columns always are.
 

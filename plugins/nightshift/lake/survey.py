@@ -4,7 +4,7 @@ digits they need.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from types import MappingProxyType
@@ -98,6 +98,11 @@ class Survey:
         self.types = {name: self._kind(name, seen) for name, seen in self._seen.items() if seen.sorts}
         self.empty = tuple(name for name, seen in self._seen.items() if not seen.sorts)
         return self.types, self.empty
+
+    @property
+    def names(self) -> Collection[str]:
+        """Every column that a row or a header has."""
+        return self._seen.keys()
 
     @property
     def digits(self) -> dict[str, Digits]:

@@ -52,8 +52,9 @@ _NO_CONTENT: Any = {
 """What of a specification only judges, or lets through; see :func:`content_of`."""
 CASTS = 5
 Say = Callable[[str], object]
-Look = Callable[[Snapshot | None], object]
-"""Is given the table before the pages are read; what it raises ends the publish."""
+Look = Callable[[Snapshot | None], Sequence[Column]]
+"""Is given the table before the pages are read, and returns the columns that the vendor's model had the night before,
+which are missed as those of the table are; what it raises ends the publish."""
 
 
 def publish(
@@ -64,7 +65,7 @@ def publish(
     force: bool = False,
     again: bool = False,
     say: Say = lambda text: None,
-    look: Look = lambda table: None,
+    look: Look = lambda table: (),
 ) -> Published:
     """Publish a landed night. Blocks; memory is flat whatever the size of the night, ``TMPDIR`` holds its Parquet
     files.
@@ -80,8 +81,7 @@ def publish(
     :param force: commit again even if the table has exactly this content, or a newer extract of a night
     :param again: commit again even if the table has exactly this content; of a newer extract it stays as it is
     :param say: takes a line of progress
-    :param look: given the table before the pages are read, where there is something to publish at all; what it raises
-        ends it
+    :param look: asked before the pages are read, where there is something to publish at all
     :raises UnfitStore: the store of the lake cannot be written, or lets two writers both succeed
     :raises Damaged: a landed page is not what was received, or a file of a newer extract in the table is gone
     :raises UnreadablePage: a page is not JSON or CSV
@@ -97,9 +97,9 @@ def publish(
         if before is not None and (done := publishing.nothing_to_do(before)):
             return done
         try:
-            look(before)
+            named = look(before)
             with without_collector():
-                return publishing.run(before)
+                return publishing.run(before, named)
         except Moved as column:
             say(f"Another writer gave the column {column} a type meanwhile; casting again")
     raise Contended(
@@ -193,15 +193,16 @@ class Publishing:
             kept=kept,
         )
 
-    def run(self, before: Snapshot | None) -> Published:
+    def run(self, before: Snapshot | None, named: Sequence[Column] = ()) -> Published:
         """Stage, check and commit.
 
         :param before: the table
+        :param named: the columns that the vendor's model had the night before
         """
         if before is not None:
             refuse_foreign(self.table.name, before)
         stored = stored_by(before.fields if before else ())
-        with self.cast(before, stored) as cast:
+        with self.cast(before, stored, named) as cast:
             adds = self._upload([file for file in cast.files if file.night not in cast.kept])
             self.say(f"{len(adds)} files are in place, not yet part of the table")
         kept, commit = self._replace(cast, adds, stored, before)
@@ -232,14 +233,17 @@ class Publishing:
         )
 
     @contextmanager
-    def cast(self, before: Snapshot | None, stored: Mapping[str, Stored]) -> Iterator[Cast]:
+    def cast(
+        self, before: Snapshot | None, stored: Mapping[str, Stored], named: Sequence[Column] = ()
+    ) -> Iterator[Cast]:
         """Read, cast and check the rows; nothing of the lake changes. The files are gone with the block.
 
         :raises Exception: as :func:`publish`
         """
         began = time.monotonic()
         older = OlderValues(before, self.nights) if before else None
-        rows = TypedRows(self.pages, self.manifest, self.spec, before.columns if before else None, older, stored)
+        table = before.columns if before else None
+        rows = TypedRows(self.pages, self.manifest, self.spec, table, older, stored, named)
         with closing(rows.stage(self.nights)) as stager:
             self.say(f"{stager.read} rows read and cast in {time.monotonic() - began:.1f} s")
             refuse_columns(self.table.name, before.fields if before else (), rows.columns)

@@ -4,21 +4,31 @@ before.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from types import MappingProxyType
 
 import msgspec
 import pyarrow as pa
 
-from nightshift.lake.columns import Target, drift, is_number, known_types, promoted, same_storage, targets
+from nightshift.lake.columns import (
+    Drift,
+    Target,
+    as_spelled,
+    drift,
+    is_number,
+    known_types,
+    promoted,
+    same_storage,
+    targets,
+)
 from nightshift.lake.csv_pages import CsvPages
 from nightshift.lake.errors import CastError, SchemaDrift, UnreadablePage
 from nightshift.lake.extract import Manifest
 from nightshift.lake.foreign import KEPT, Stored, as_stored, stored_schema
 from nightshift.lake.json_pages import JsonPages, NewColumns
 from nightshift.lake.pages import LandedPages
-from nightshift.lake.spec import NIGHT, Column, PublishSpec, table_name
+from nightshift.lake.spec import NIGHT, Column, PublishSpec, table_name, vendor_name
 from nightshift.lake.staging import Stager
 from nightshift.lake.survey import Survey
 from nightshift.lake.widening import OlderValues
@@ -32,8 +42,12 @@ class TypedRows:
     not of its column's type, where the column may take a wider one (see :class:`~nightshift.lake.spec.SchemaRules`);
     then all is cast again.
 
+    A column is lost where neither the vendor's model nor any row, nor a header, has it, so nobody knows before all are
+    read.
+
     :param table: the columns of the table, ``None`` where there is none
-    :raises SchemaDrift: the vendor's model does not fit the table, and ``schema_rules`` do not allow it
+    :param before: the columns that the vendor's model had the night before; they may be lost as those of the table
+    :raises SchemaDrift: a type of the vendor's model does not fit the table, and ``schema_rules`` do not allow it
     """
 
     def __init__(
@@ -44,6 +58,7 @@ class TypedRows:
         table: Sequence[Column] | None,
         older: OlderValues | None = None,
         stored: Mapping[str, Stored] = MappingProxyType({}),
+        before: Sequence[Column] = (),
     ) -> None:
         self.columns: list[Column] = []
         self._pages = pages
@@ -52,15 +67,18 @@ class TypedRows:
         self._table = table
         self._older = older
         self._stored = stored
+        self._before = before
+        self._there = [vendor_name(column.name) for column in table or ()]
         self._wider: dict[str, str] = {}
         self._survey: Survey | None = None
         if manifest.model is not None and table:
-            self._refuse_drift(manifest.model)
+            self._refuse(drift(self._model(None) or (), None, table, spec, model_alone=True))
 
     def stage(self, nights: Sequence[str]) -> Stager:
         """Cast and stage every row.
 
         :raises CastError: a value does not fit its column, nor may the column take a type that it fits
+        :raises SchemaDrift: a column is lost, and ``schema_rules`` do not allow it; others are none of this report's
         :raises UnreadablePage: a page is not JSON or CSV
         """
         survey = None if self._manifest.model or self._table else self._surveyed()
@@ -75,13 +93,14 @@ class TypedRows:
 
     def _stage(self, nights: Sequence[str], survey: Survey | None) -> Stager:
         spec, manifest = self._spec, self._manifest
-        types = known_types(spec, manifest.model, self._table, survey.types if survey else {})
+        model = self._model(survey)
+        types = known_types(spec, model, self._table, survey.types if survey else {})
         types.update(self._wider)
         if survey and manifest.rows and not types:
             types = self._of_no_value(survey)
         columns = targets(types, spec)
         empty = [name for name in survey.empty if name not in types] if survey else []
-        pages = self._reader(columns, empty)
+        pages = self._reader(columns, empty, model or ())
         self.columns = [Column(name=column.name, type=column.kind) for column in columns]
         night_column = table_name(spec.night_column) if spec.night_column else None
         if night_column is not None and night_column not in pages.schema.names and manifest.rows:
@@ -104,12 +123,17 @@ class TypedRows:
                             before += len(batch)
             if isinstance(pages, CsvPages) and pages.header:
                 self._refuse_foreign(pages.header, has_rows=stager.read > 0)
-            if self._table and (stager.read or pages.seen):
-                self._refuse_losses(pages)
+            if (self._table or self._before) and (stager.read or pages.seen):
+                self._refuse_losses(pages.seen.union(survey.names if survey else ()), model)
         except BaseException:
             stager.close()
             raise
         return stager
+
+    def _model(self, survey: Survey | None) -> list[Column] | None:
+        """Return the vendor's model with names as table and rows spell them."""
+        model = self._manifest.model
+        return None if model is None else as_spelled(model, [*self._there, *(survey.names if survey else ())])
 
     def _of_no_value(self, survey: Survey) -> dict[str, str]:
         """Return the columns of an extract without a single value as texts, or its rows would be none of a table's."""
@@ -137,17 +161,21 @@ class TypedRows:
             return batch
         return as_stored(batch, self._stored, report=self._manifest.report, page=page, before=before)
 
-    def _reader(self, columns: Sequence[Target], empty: Sequence[str]) -> CsvPages | JsonPages:
-        declared = {*self._spec.types, *(column.name for column in self._manifest.model or () if column.type)}
+    def _reader(self, columns: Sequence[Target], empty: Sequence[str], model: Sequence[Column]) -> CsvPages | JsonPages:
+        declared = {*self._spec.types, *(column.name for column in model if column.type)}
         guessed = [
             column.origin for column in columns if column.origin not in declared and column.name not in self._stored
         ]
         if self._manifest.format == "csv":
             return CsvPages(columns, empty, self._spec, self._manifest.report, guessed)
         watched: list[str] = []
-        if self._manifest.model is None and self._table:
-            lets_loss = self._spec.schema_rules.lets_loss
-            watched = [column.origin for column in columns if column.member is None and not lets_loss(column.name)]
+        if self._table or self._before:
+            lets_loss, named = self._spec.schema_rules.lets_loss, {column.name for column in model}
+            watched = [
+                column.origin
+                for column in columns
+                if column.member is None and column.origin not in named and not lets_loss(column.name)
+            ]
         return JsonPages(columns, empty, self._spec, self._manifest.report, watched, guessed)
 
     def _surveyed(self) -> Survey:
@@ -214,24 +242,28 @@ class TypedRows:
             f"the night again; if the vendor has renamed its columns, correct {advice}, then clear this task."
         )
 
-    def _refuse_losses(self, pages: CsvPages | JsonPages) -> None:
-        """Look for columns that no row has: of the table, or those that the vendor names and a CSV header does not,
-        unlike before.
-        """
-        model = self._manifest.model
-        if model is None:
-            self._refuse_drift([Column(name=name) for name in sorted(pages.seen)])
-        elif isinstance(pages, CsvPages) and self._older is not None:
-            there = {column.name for column in self._table or ()}
-            absent = {column.name for column in model} - pages.seen
-            gone = {name for name in absent if table_name(name) in there and self._older.had(table_name(name))}
-            if gone:
-                self._refuse_drift([column for column in model if column.name not in gone])
+    def _refuse_losses(self, seen: Collection[str], model: Sequence[Column] | None) -> None:
+        """Look for columns of the table, or of the night before, that neither the vendor's model nor any row has; and
+        for those that the model names and a CSV header does not, unlike before.
 
-    def _refuse_drift(self, now: Sequence[Column]) -> None:
-        found = drift(now, None, self._table, self._spec)
+        Where no model names them, one that never had a value is none that rows could have lost.
+        """
+        named, there = {column.name for column in model or ()}, {column.name for column in self._table or ()}
+        absent = [name for name in (self._there if model is None else named) if name not in seen]
+        now = [*(model or ()), *(Column(name=name) for name in sorted(set(seen) - named))]
+        if self._older is not None and model is None:
+            valued = self._older.ever_had
+            now += [Column(name=name) for name in absent if table_name(name) in there and not valued(table_name(name))]
+        elif self._older is not None and self._manifest.format == "csv":
+            had = self._older.had
+            gone = {name for name in absent if table_name(name) in there and had(table_name(name))}
+            now = [column for column in now if column.name not in gone]
+        self._refuse(drift(now, self._before, self._table, self._spec))
+
+    def _refuse(self, found: Drift) -> None:
         if not found.ok:
-            raise SchemaDrift(f"{self._manifest.full_name}: {found.text}")
+            manifest = self._manifest
+            raise SchemaDrift(f"{manifest.full_name}, night {manifest.night}: {found.text}")
 
 
 @contextmanager

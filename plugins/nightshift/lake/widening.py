@@ -86,6 +86,16 @@ class OlderValues:
         """Say whether the last of the nights has a value."""
         return any(True for _ in self._values(column, self._nights[-1:]))
 
+    def ever_had(self, column: str) -> bool:
+        """Say whether any night has a value, be it one that is replaced; files whose statistics have none are not
+        read.
+        """
+        dataset = self._table.table.to_pyarrow_dataset()
+        batches = dataset.to_batches(
+            columns=[column], filter=pc.field(column).is_valid(), batch_readahead=1, fragment_readahead=1
+        )
+        return any(len(batch) for batch in batches)
+
     def _values(self, column: str, nights: Sequence[str], nightless: bool = False) -> Iterator[pa.Array]:
         if not nights and not nightless:
             return

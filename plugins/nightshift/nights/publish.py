@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator, Context
 
 from nightshift.fields import night_of
-from nightshift.lake.columns import drift
+from nightshift.lake.columns import Drift, as_spelled, drift
 from nightshift.lake.errors import Damaged, LakeError, SchemaDrift
 from nightshift.lake.landing import Landing
-from nightshift.lake.spec import PublishSpec
+from nightshift.lake.spec import PublishSpec, vendor_name
 from nightshift.local_time import DAY
 from nightshift.metrics import Metric, count, took
 from nightshift.nights.index import record_error, record_published
@@ -47,21 +47,54 @@ def new_columns(
     :param table: the columns of the table, where there is one
     :param spec: how it is published
     :param log: takes a line about what changed
-    :raises SchemaDrift: a column is lost or changes its type, and ``schema_rules`` do not allow it; names each, and the
-        key of the configuration that allows it
+    :raises SchemaDrift: the vendor's model has lost a column since the night before or changes its type, and
+        ``schema_rules`` do not allow it; names each, and the key of the configuration that allows it
     """
+    found, _ = _compared(landing, manifest, table, spec, log, is_watch=True)
+    return found.added if found else ()
+
+
+def model_before(
+    landing: Landing, manifest: Manifest, table: Sequence[Column] | None, spec: PublishSpec, log: Callable[[str], None]
+) -> Sequence[Column]:
+    """Return the columns that the vendor's model had the last night before, for whoever reads the rows, which may have
+    what this night's model does not name. Parameters as :func:`new_columns`.
+
+    :raises SchemaDrift: a column changes its type, and ``schema_rules`` do not allow it
+    """
+    return _compared(landing, manifest, table, spec, log, is_watch=False)[1]
+
+
+def _compared(
+    landing: Landing,
+    manifest: Manifest,
+    table: Sequence[Column] | None,
+    spec: PublishSpec,
+    log: Callable[[str], None],
+    *,
+    is_watch: bool,
+) -> tuple[Drift | None, Sequence[Column]]:
     report = manifest.full_name
     if manifest.model is None:
         log(f"The vendor names no columns of {report}; its rows are watched as they are read")
-        return ()
-    found = drift(manifest.model, asyncio.run(_model_before(landing, log)), table, spec)
+        return None, ()
+    there = [vendor_name(column.name) for column in table or ()]
+    model, before = (as_spelled(of, there) for of in (manifest.model, asyncio.run(_model_before(landing, log))))
+    named = {column.name for column in model}
+    gone = [column.name for column in before if column.name not in named]
+    compared = before if is_watch else [column for column in before if column.name in named]
+    found = drift(model, compared, table, spec, model_alone=True)
     if not found.ok:
         raise SchemaDrift(f"{report}, night {manifest.night}: {found.text}")
     log(found.text)
-    return found.added
+    if gone and not is_watch:
+        log(
+            f"The vendor's model does not name {', '.join(map(repr, gone))} any more; the rows tell whether they have it"
+        )
+    return found, before
 
 
-async def _model_before(landing: Landing, log: Callable[[str], None]) -> Sequence[Column] | None:
+async def _model_before(landing: Landing, log: Callable[[str], None]) -> Sequence[Column]:
     night = night_of(landing.night)
     for days in range(1, NIGHTS_LOOKED_BACK + 1):
         try:
@@ -72,7 +105,7 @@ async def _model_before(landing: Landing, log: Callable[[str], None]) -> Sequenc
             continue
         if before is not None and before.model is not None:
             return before.model
-    return None
+    return ()
 
 
 def _landed(extract: Mapping[str, Any]) -> tuple[Landing, Manifest]:
@@ -85,7 +118,8 @@ class WatchSchemaOperator(BaseOperator):
     """Compare the vendor's data model of a landed night with the table and with the last night before it, and publish
     nothing.
 
-    :class:`PublishNightOperator` does so before it publishes; this is for a DAG that only wants to be told.
+    This is for a DAG that only wants to be told. :class:`PublishNightOperator` does it for the types before it
+    publishes, and looks for lost columns in the rows as well: what only the table has may be their own.
 
     :param extract: what the extracting task returned
     :param spec: how the report is published, as JSON of :class:`nightshift.lake.spec.PublishSpec`
@@ -163,10 +197,9 @@ class PublishNightOperator(BaseOperator):
 
         landing, manifest = _landed(self.extract)
         spec = self.spec_for(manifest)
-        new: list[str] = []
 
-        def look(table: Snapshot | None) -> None:
-            new.extend(new_columns(landing, manifest, table.columns if table else None, spec, self.log.info))
+        def look(table: Snapshot | None) -> Sequence[Column]:
+            return model_before(landing, manifest, table.columns if table else None, spec, self.log.info)
 
         began = time.monotonic()
         try:
@@ -189,7 +222,7 @@ class PublishNightOperator(BaseOperator):
             "table_version": published.version,
             "duplicates": published.duplicates,
             "outside": published.outside,
-            "added": list(dict.fromkeys([*new, *published.added])),
+            "added": list(published.added),
             "extract": manifest.extract,
             "already": published.already,
             "kept": dict(published.kept),

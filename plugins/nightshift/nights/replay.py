@@ -7,7 +7,7 @@ a vendor, and no event is sent: no promotion begins of a replay.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
@@ -17,7 +17,7 @@ from nightshift.lake.landing import Landing, landed_nights
 from nightshift.local_time import DAY
 from nightshift.nights.flow import nightly_dag
 from nightshift.nights.index import record_published
-from nightshift.nights.publish import PublishNightOperator, new_columns
+from nightshift.nights.publish import PublishNightOperator, model_before
 from nightshift.sources import SOURCES
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from nightshift.lake.published import Published
     from nightshift.lake.rehearsal import Rehearsal
     from nightshift.lake.snapshot import Snapshot
-    from nightshift.lake.spec import PublishSpec
+    from nightshift.lake.spec import Column, PublishSpec
     from nightshift.lake.store import Lake
 
 
@@ -73,10 +73,10 @@ class Replay:
         record_published(self.lake, self.manifest.source, self.manifest.report, sorted(done.nights))
         return done
 
-    def _look(self, table: Snapshot | None) -> None:
+    def _look(self, table: Snapshot | None) -> Sequence[Column]:
         self.publisher.refuse_unsound(self.manifest)
         landing, columns = Landing.of(self.lake, self.manifest), table.columns if table else None
-        new_columns(landing, self.manifest, columns, self.spec, log=lambda text: None)
+        return model_before(landing, self.manifest, columns, self.spec, log=lambda text: None)
 
 
 def publishers() -> dict[str, PublishNightOperator]:

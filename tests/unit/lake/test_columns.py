@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from nightshift.lake.columns import drift, known_types
+from nightshift.lake.columns import as_spelled, drift, known_types
 from nightshift.lake.spec import Column, PublishSpec
 
 TABLE = [Column(name="a", type="int64"), Column(name="b", type="string"), Column(name="night_", type="string")]
@@ -72,6 +72,32 @@ def test_a_type_that_is_a_default_changes_no_table() -> None:
     configured = PublishSpec(types={"a": "date"})
     assert known_types(configured, now, table, {}) == {"a": "date", "b": "string"}
     assert "'a' was timestamp and is date" in drift(now, None, table, configured).text
+
+
+def test_of_a_model_alone_nothing_is_lost_that_only_the_table_has() -> None:
+    alone = drift(columns(a="int64"), columns(a="int64", c="date"), TABLE, PublishSpec(), model_alone=True)
+    assert (alone.lost, alone.ok) == (("c",), False)
+    assert drift(columns(a="string"), None, TABLE, PublishSpec(), model_alone=True).changed == (
+        ("a", "int64", "string"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("model", "there", "found"),
+    [
+        (["accountID", "b"], ["AccountID", "b"], ["AccountID", "b"]),
+        (["AccountID", "b"], ["Account ID"], ["Account ID", "b"]),
+        (["AccountID"], ["Account ID", "AccountID"], ["AccountID"]),
+        (["AccountID"], ["Account ID", "account_id"], ["AccountID"]),
+        (["a_b", "aB"], ["ab"], ["a_b", "aB"]),
+        (["#", "%"], ["%", "$"], ["#", "%"]),
+    ],
+)
+def test_a_models_name_is_that_of_the_rows_where_only_one_can_be_meant(
+    model: list[str], there: list[str], found: list[str]
+) -> None:
+    columns = as_spelled([Column(name=name, type="int64") for name in model], there)
+    assert [(column.name, column.type) for column in columns] == [(name, "int64") for name in found]
 
 
 def test_a_column_without_a_default_is_written_as_it_always_was() -> None:

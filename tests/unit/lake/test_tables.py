@@ -194,6 +194,16 @@ async def test_a_column_that_the_vendor_names_and_a_csv_header_no_longer_does_is
     assert publish(lake, without, allowed).rows == 1
 
 
+async def test_a_column_that_never_had_a_value_is_not_lost_where_no_model_names_it(lake: Lake) -> None:
+    """The vendor's model named it alone, and one night there was none."""
+    model = {"id": "int64", "v": "int64", "note": "string"}
+    await put(lake, [{"id": 1, "v": 1}], night="2026-11-20", model=model)
+    await put(lake, [{"id": 2, "v": None}], night="2026-11-21")
+    with pytest.raises(SchemaDrift, match="'v' is gone") as refused:
+        await put(lake, [{"id": 3}], night="2026-11-22")
+    assert "note" not in str(refused.value)
+
+
 @pytest.mark.parametrize("kind", [None, "int64", "float64"])
 async def test_keys_that_a_float_makes_one_stay_two(lake: Lake, kind: str | None) -> None:
     """They were one, and a row was dropped as identical."""

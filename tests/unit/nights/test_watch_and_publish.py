@@ -165,6 +165,40 @@ def test_a_backfill_into_an_empty_lake_is_no_drift_of_the_configured_types(flow)
     assert [f.publish(extract, types=types).state for extract in reversed(extracts)] == ["success"] * 2
 
 
+@pytest.mark.parametrize("form", ["json", "csv"])
+def test_what_rows_have_and_the_vendors_model_does_not_name_is_not_lost(flow, form: str) -> None:
+    """The second night of the same answer was refused: "column 'accountName' is gone"."""
+    f = flow(model_names={"accountName": "", "usageId": "usageID"})
+    extracts = [f.extract(night, format=form) for night in (BEFORE, NIGHT)]
+    runs = [f.publish(extract, key=("usageId",), empty_as_null=True) for extract in extracts]
+    assert [run.error for run in runs] == [None, None]
+    assert [f.watch(extract).state for extract in extracts] == ["success"] * 2
+    rows = f.rows()
+    assert len([row for row in rows if row["accountName"] and row["usageId"]]) == 2 * ROWS["usage"]
+    assert "usageID" not in rows[0]
+
+
+def test_what_rows_alone_had_is_lost_where_they_have_it_no_more(flow) -> None:
+    f = flow(model_names={"accountName": ""})
+    f.publish(f.extract(BEFORE))
+    f.vendor.turn(drift=[Drift(group="usage", change=Change.LOST, field="accountName", since=NIGHT)])
+    refused = f.publish(f.extract(NIGHT))
+    assert isinstance(refused.error, SchemaDrift)
+    assert f"flexnet/usage, night {NIGHT}: column 'accountName' is gone (refused)" in str(refused.error)
+
+
+def test_a_model_that_drops_what_rows_still_have_is_told_and_loses_nothing(flow, capsys) -> None:
+    f = flow()
+    f.extract(BEFORE)
+    f.vendor.turn(model_names={"accountName": ""})
+    extract = f.extract(NIGHT)
+    run = f.publish(extract)
+    assert run.state == "success", run.error
+    assert "The vendor's model does not name 'accountName' any more" in capsys.readouterr().out
+    assert all(row["accountName"] for row in f.rows())
+    assert isinstance(f.watch(extract).error, SchemaDrift)
+
+
 def test_a_column_that_takes_a_wider_type_is_told_in_the_event(flow) -> None:
     f = flow()
     f.publish(f.extract(BEFORE, mode="batch"))
