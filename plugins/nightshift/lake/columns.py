@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from nightshift.lake.casts import Misfit
 
 DAYS = frozenset({"date", "timestamp"})
+NO_OBJECT = "it is no object"
+"""Why a value has no members."""
 
 
 @dataclass(frozen=True)
@@ -132,13 +134,16 @@ def misfit_error(report: str, page: int, row: int, column: Target, misfit: Misfi
     if column.member is not None:
         advice = (
             f"set promote: {{{column.origin}: {{{column.member}: string}}}}, which the table's older nights take too"
+            if misfit.why != NO_OBJECT
+            else f"take {column.member} of {column.origin} out of promote and set schema_rules.allow_lost_columns: "
+            f"[{name}]: {column.origin!r} keeps the vendor's text"
         )
     elif name == spec.night_column:
         advice = "set night_column to a column of days or moments"
     elif name not in spec.types:
         advice += f", or schema_rules.allow_type_change: [{name}] for the next type that holds every value "
         advice += "(int64, float64, decimal, string)"
-    if not misfit.text:
+    if misfit.text in ("", '""'):
         advice += ", or empty_as_null: true if an empty text is no value"
     return CastError(
         page=page,

@@ -306,9 +306,14 @@ def first_record(text: bytes, spec: CsvSpec, *, is_header: bool = True) -> tuple
             yield line
 
     for record in csv.reader(lines(), delimiter=spec.delimiter, quotechar=spec.quote):
-        if record and not (is_header and len(record) == 1 and record[0].isspace()):
+        if record and not (is_header and _is_blank(record)):
             return record, read
     return [], len(text)
+
+
+def _is_blank(record: Sequence[str]) -> bool:
+    """Say whether a record is a line of blanks alone, as :class:`RecordCounter` has them: a form feed is none."""
+    return len(record) == 1 and bool(record[0]) and not record[0].strip(" \t\r\n")
 
 
 def column_names(record: Sequence[str], spec: CsvSpec) -> list[str]:
@@ -327,6 +332,11 @@ def column_names(record: Sequence[str], spec: CsvSpec) -> list[str]:
     ]
     if spec.repeated_names == "number":
         return _numbered(names)
+    if len(names) == 1 and not names[0]:
+        raise HeaderProblem(
+            f"the header is the line {record[0][:80]!r}, which names no column. Have the vendor leave it out, or name "
+            "its column, and extract the night again"
+        )
     seen: set[str] = set()
     for at, name in enumerate(names, 1):
         if name.lower() in seen or (not name and (at < len(names) or at == 1)):
@@ -386,4 +396,4 @@ def breaks_off(body: bytes, charset: str, spec: CsvSpec, fields: int) -> bool:
     last: list[str] = []
     for last in csv.reader(io.StringIO(text, newline=""), delimiter=spec.delimiter, quotechar=spec.quote):  # noqa: B007
         pass
-    return len(last) < fields and not (len(last) == 1 and last[0].isspace())
+    return len(last) < fields and not _is_blank(last)

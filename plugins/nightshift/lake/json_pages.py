@@ -12,7 +12,7 @@ import msgspec
 import pyarrow as pa
 
 from nightshift.lake.casts import Misfit, arrow_type, from_raw, from_text, joined, refuse_respelled, text_of
-from nightshift.lake.columns import Target, is_number, misfit_error
+from nightshift.lake.columns import NO_OBJECT, Target, is_number, misfit_error
 from nightshift.lake.csv_text import marked
 from nightshift.lake.errors import CastError, UnreadablePage
 from nightshift.lake.spec import PublishSpec
@@ -223,12 +223,17 @@ class JsonPages:
 
     def _member(self, number: int, column: Target, values: Sequence[msgspec.Raw | None]) -> pa.Array:
         member = _member_of(str(column.member))
+        memberless = {b"[]", b'""'} if self._spec.empty_as_null else {b"[]"}
         raws: list[msgspec.Raw | None] = []
         for index, raw in enumerate(values):
             try:
                 raws.append(member(raw) if raw is not None else None)
             except msgspec.ValidationError:
-                raise self._misfit(number, column, Misfit(index, str(raw or b"", "utf-8"), "it is no object")) from None
+                text = bytes(raw or b"").strip()
+                # An empty object is an empty list to many a language.
+                if b"".join(text.split()) not in memberless:
+                    raise self._misfit(number, column, Misfit(index, text.decode(), NO_OBJECT)) from None
+                raws.append(None)
         try:
             return from_raw(raws, column.kind, self._spec.timezone, self._spec.empty_as_null)
         except Misfit as misfit:

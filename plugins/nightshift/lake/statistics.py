@@ -89,7 +89,9 @@ def _written(value: Any) -> Any:
         case int():
             return value
         case Decimal():
-            return value if len(value.normalize().as_tuple().digits) <= EXACT_DIGITS else None
+            # No arithmetic: it rounds to the digits of its context.
+            digits = "".join(map(str, value.as_tuple().digits)).strip("0")
+            return value if len(digits) <= EXACT_DIGITS else None
         case datetime():
             moment = value if value.tzinfo else value.replace(tzinfo=UTC)
             return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -229,12 +229,16 @@ class TypedRows:
         spec = self._spec
         there = {column.name for column in self._table or () if column.name not in promoted(spec)} - {NIGHT}
         lost = sorted(there) if there.isdisjoint(map(table_name, header)) else []
-        lost = [name for name in lost if not spec.schema_rules.lets_loss(name)]
         no_key = [] if has_rows else [name for name in spec.key if name not in header]
+        # Of a line that nothing follows, only a key says that it is a header.
+        if has_rows or (spec.key and not no_key):
+            lost = [name for name in lost if not spec.schema_rules.lets_loss(name)]
         if not lost and not no_key:
             return
         why = "none of the table's columns is in it" if lost else f"it lacks {', '.join(map(repr, no_key))} of the key"
         advice = f"schema_rules.allow_lost_columns: [{', '.join(lost)}]" if lost else "key"
+        if lost and not has_rows:
+            advice += " and key, by which a header without rows is known,"
         raise SchemaDrift(
             f"{self._manifest.full_name}: the header is not this report's ({why}); it begins "
             f"{', '.join(header)[:80]!r}. Maybe the vendor sent an error text, or another report, in its place. "

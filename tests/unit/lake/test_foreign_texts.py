@@ -72,6 +72,16 @@ async def test_the_first_header_without_rows_has_the_key(lake: Lake) -> None:
     await land(lake, b"id,name\n", 0, key=["id"])
 
 
+async def test_no_rule_lets_an_error_text_be_an_empty_night(lake: Lake) -> None:
+    """It emptied a night that was published, where the rule once let a renamed column through."""
+    rules = {"allow_lost_columns": True}
+    await land(lake, GOOD, 2)
+    with pytest.raises(SchemaDrift, match=r"correct schema_rules.allow_lost_columns: \[id, name\] and key, by which"):
+        await land(lake, b"An error has occurred", 0, schema_rules=rules)
+    assert seen(lake) == ROWS
+    assert (await land(lake, b"ident,label\n", 0, schema_rules=rules, key=["ident"])).rows == 0
+
+
 async def test_a_vendor_that_renames_every_column_is_let_through_by_name(lake: Lake) -> None:
     await land(lake, GOOD, 2)
     told = r"it begins 'tag, ident, label'.*correct schema_rules.allow_lost_columns: \[id, name\]"

@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import io
 import itertools
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from nightshift.lake.columns import Target, known_types, targets
 from nightshift.lake.csv_pages import CsvPages
+from nightshift.lake.csv_text import breaks_off
 from nightshift.lake.errors import CastError, SchemaDrift, UnreadablePage
 from nightshift.lake.json_pages import JsonPages, NewColumns
 from nightshift.lake.spec import Column, CsvSpec, PublishSpec
@@ -103,7 +105,7 @@ def test_decimals_are_exact_or_an_error() -> None:
 def test_a_long_value_is_cut_in_the_message() -> None:
     with pytest.raises(CastError) as found:
         read({"a": "int64"}, [json_page([{"a": "secret" * 100}])])
-    assert len(str(found.value)) < 500
+    assert len(str(found.value)) < 600
 
 
 def test_nested_values_keep_the_vendors_own_text() -> None:
@@ -235,6 +237,31 @@ def test_names_that_come_twice_or_not_at_all_are_told_with_the_setting_that_help
     names, _ = Survey(spec, True, "r").take([(1, body)])
     assert len(names) == 3
     assert {"A_2", "column_2", "column_3"} & set(names)
+
+
+@pytest.mark.parametrize("line", ["\f", "\xa0"])
+def test_a_first_line_of_other_characters_than_blanks_is_no_empty_one(line: str) -> None:
+    """The names behind it were read as the header, and counted as a row."""
+    body = f"{line}\r\na,b\r\n1,2\r\n".encode()
+    with pytest.raises(UnreadablePage, match=f"the header is the line {re.escape(repr(line))}, which names no"):
+        read({"a": "string", "b": "string"}, [body], reader=CsvPages)
+    assert breaks_off(f"1,2\n{line}".encode(), "utf-8", CsvSpec(), 2)
+    assert not breaks_off(b"1,2\n \t", "utf-8", CsvSpec(), 2)
+
+
+def test_what_has_no_members_has_none_of_those_that_are_promoted() -> None:
+    body = b'[{"v":[]},{"v":[ ]},{"v":null},{},{"v":{"m":"x"}}]'
+    spec = PublishSpec(promote={"v": {"m": "string"}})
+    assert [(row["v"], row["v_m"]) for row in read({"v": "json"}, [body], spec)] == [
+        ("[]", None),
+        ("[ ]", None),
+        (None, None),
+        (None, None),
+        ('{"m":"x"}', "x"),
+    ]
+    with pytest.raises(CastError, match=r"\(it is no object\).*or empty_as_null: true"):
+        read({"v": "json"}, [b'[{"v":""}]'], spec)
+    assert read({"v": "json"}, [b'[{"v":""}]'], spec.model_copy(update={"empty_as_null": True}))[0]["v_m"] is None
 
 
 @pytest.mark.parametrize(

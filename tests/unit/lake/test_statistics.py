@@ -41,6 +41,8 @@ def told(column: pa.Array, *, group: int = 2) -> dict[str, Any]:
         (pa.array([1.5, float("inf")]), None),
         (pa.array([Decimal("1.50"), Decimal("-2.00")], pa.decimal128(38, 2)), (-2.0, 1.5)),
         (pa.array([Decimal("1"), Decimal("12345678901234567")], pa.decimal128(38, 0)), None),
+        (pa.array([Decimal(f"1{'0' * 28}1"), Decimal("1")], pa.decimal128(38, 0)), None),
+        (pa.array([Decimal(f"5{'0' * 30}"), Decimal(0)], pa.decimal128(38, 0)), (0, 5 * 10**30)),
         (pa.array([date(2026, 11, 2), date(1999, 1, 1)]), ("1999-01-01", "2026-11-02")),
         (
             pa.array([datetime(2026, 11, 2, 1, 2, 3, 4, UTC)], pa.timestamp("us", "UTC")),

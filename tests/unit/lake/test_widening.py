@@ -175,6 +175,15 @@ async def test_a_models_number_that_would_be_rounded_has_the_digits_from_the_fir
     assert seen(lake)[-1] == Decimal(9007199254740995)
 
 
+async def test_what_is_no_object_is_published_by_what_its_error_says(lake: Lake) -> None:
+    await night(lake, '{"n": 1}', on=NIGHT, promote={"v": {"n": "int64"}})
+    told = r"take n of v out of promote and set schema_rules.allow_lost_columns: \[v_n\]: 'v' keeps the vendor's text"
+    with pytest.raises(CastError, match=told):
+        await night(lake, "[7]", promote={"v": {"n": "int64"}})
+    await night(lake, "[7]", schema_rules={"allow_lost_columns": ["v_n"]})
+    assert sorted((row["v"], row["v_n"]) for row in read_table(lake)) == [("[7]", None), ('{"n": 1}', 1)]
+
+
 async def test_a_promoted_member_takes_the_type_that_is_configured(lake: Lake) -> None:
     await night(lake, '{"n": 1}', on=NIGHT, promote={"v": {"n": "int64"}})
     with pytest.raises(CastError, match=r"promote: \{v: \{n: string\}\}"):
