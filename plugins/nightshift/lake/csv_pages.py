@@ -38,6 +38,7 @@ class CsvTexts:
         self._report = report
         self._charset = spec.charset
         self._header: list[str] = []
+        self._line: list[str] = []
 
     @property
     def header(self) -> list[str]:
@@ -48,11 +49,13 @@ class CsvTexts:
         """Read a page; every column is text.
 
         :param rows: rows that it should have, where known: whether a line that looks like the header is one
-        :raises UnreadablePage: not CSV of this character set, a line with too many or too few fields, a name twice
+        :raises UnreadablePage: not CSV of this character set, a line with too many or too few fields, a name twice, a
+            row that is the header once more
         """
         self._charset, mark = marked(body, self._charset)
         whole = memoryview(body)[mark:]
         names: list[str] = []
+        before = 0
         for at, text in enumerate(self._pieces(number, whole, mark)):
             first, size = self._first(number, text) if at == 0 else ([], 0)
             if first:
@@ -64,13 +67,17 @@ class CsvTexts:
                 read = self._read(number, text[size if is_header else 0 :], names)
                 if looks_so and is_header and len(whole) <= WHOLE and len(read) + 1 == rows:
                     # It was a row with the texts of the header.
-                    read = self._read(number, text, self._header)
+                    read, is_header = self._read(number, text, self._header), False
+                self._line = first if is_header else self._line
             elif names:
                 read = self._read(number, text, names)
             else:
                 continue
             if len(names) == 1:
                 self._refuse_undivided(number, names[0], read.column(0))
+            if self._spec.repeated_header == "refuse":
+                self._refuse_header(number, before, read)
+            before += len(read)
             yield from read.to_batches()
 
     def _records(self, body: bytes) -> int:
@@ -186,6 +193,25 @@ class CsvTexts:
             alike = pc.equal(pc.count_substring(values, other), count)
             if count and other != self._spec.delimiter and pc.all(alike, min_count=0).as_py():
                 raise self._unreadable(number, f"there is one column, {name[:80]!r}, and each line has {other!r} in it")
+
+    def _refuse_header(self, number: int, before: int, read: pa.Table) -> None:
+        """Refuse a row that is the header once more, as it stands between files that were put together."""
+        fields = [(column, text) for column, text in zip(read.columns, self._line, strict=False) if text]
+        if len(fields) < 2:
+            return
+        found = pc.indices_nonzero(pc.equal(*fields[0]))
+        for column, text in fields[1:]:
+            # Hardly a row has the name of its first column in it, so the others cost nothing.
+            if not len(found):
+                return
+            found = found.filter(pc.equal(column.take(found), text).fill_null(False))
+        if len(found):
+            raise UnreadablePage(
+                f"{self._report}: page {number}, row {before + found[0].as_py() + 1} is the header once more "
+                f"({', '.join(self._line)[:80]!r}). Nothing was published; the landed night is untouched. Have the "
+                "vendor leave it out and extract the night again; if it is a row, set csv: {repeated_header: row} for "
+                "the report and clear the publish task, the vendor is not asked again."
+            )
 
     def _without_nameless(self, number: int, table: pa.Table) -> pa.Table:
         count = table.num_columns

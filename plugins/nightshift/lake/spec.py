@@ -190,12 +190,20 @@ class CsvSpec(Frozen):
     :param quote: one ASCII character around fields
     :param repeated_names: what becomes of a column that has the name of another one, or none: ``refuse`` publishes
         nothing, ``number`` calls it by its place, ``name_2`` or ``column_7``; the vendor has to keep their order then
+    :param repeated_header: what becomes of a row of two fields or more that is the header once more: ``refuse``
+        publishes nothing, ``row`` takes it for a row
     """
 
     charset: Annotated[str, AfterValidator(_charset)] = "utf-8"
     delimiter: Annotated[str, BeforeValidator(_delimiter)] = ","
     quote: Literal['"', "'"] = '"'
     repeated_names: Literal["refuse", "number"] = "refuse"
+    repeated_header: Literal["refuse", "row"] = "refuse"
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # What is published is known by it; see nightshift.lake.tables.content_of.
+        return {name: value for name, value in dump(self).items() if (name, value) != ("repeated_header", "refuse")}
 
 
 class PublishSpec(Frozen):

@@ -99,7 +99,7 @@ def test_every_table_comes_through(
     cut_end: bool,
     size: int,
 ) -> None:
-    spec = CsvSpec(charset=charset, delimiter=dialect["delimiter"], quote=dialect["quotechar"])
+    spec = CsvSpec(charset=charset, delimiter=dialect["delimiter"], quote=dialect["quotechar"], repeated_header="row")
     lines = []
     for at, row in enumerate([tuple(NAMES), *rows]):
         out = io.StringIO(newline="")
@@ -137,7 +137,7 @@ def test_every_table_comes_through(
 @example(text='aa"\r"', charset="utf-8-sig", size=8)
 @example(text='"a\r\n,b"\r\n\r\n"\n"\n', charset="utf-8", size=8)
 def test_any_text_is_read_as_a_csv_reader_does_or_refused(text: str, charset: str, size: int) -> None:
-    spec = CsvSpec(charset=charset)
+    spec = CsvSpec(charset=charset, repeated_header="row")
     wanted = as_read(text, spec)
     width = len(wanted[0]) if wanted else 0
     with blocks_of(size):

@@ -91,6 +91,51 @@ async def test_a_vendor_that_renames_every_column_is_let_through_by_name(lake: L
     assert [(row["ident"], row["label"]) for row in read_table(lake)] == [(3, "Umbrella")]
 
 
+@pytest.mark.parametrize("first_night", [True, False])
+@pytest.mark.parametrize(
+    ("body", "rows", "where"),
+    [
+        (b"id,name\n1,Acme\nid,name\n2,Globex\n", 3, "row 2"),
+        (b"id,name,\n1,Acme,\nid,name,\n2,Globex,\n", 3, "row 2"),
+        (b"id, name\r\nid, name\r\n1,Acme\r\n2,Globex\r\n", 3, "row 1"),
+        (b'"id";"name"\n1;Acme\n"id";"name"\n', 2, "row 2"),
+    ],
+)
+async def test_a_header_line_among_the_rows_is_none_of_them(
+    lake: Lake, first_night: bool, body: bytes, rows: int, where: str
+) -> None:
+    """It was a row, and on a first night it made texts of numbers for good."""
+    csv = {"delimiter": ";" if b";" in body else ","}
+    if not first_night:
+        await land(lake, GOOD, 2, model={"id": "string"})
+    with pytest.raises(UnreadablePage, match=f"page 1, {where} is the header once more .*repeated_header: row") as told:
+        await land(lake, body, rows, csv=csv)
+    assert "extract the night again" in str(told.value)
+    await land(lake, body, rows, csv={**csv, "repeated_header": "row"})
+    assert "id" in [row["id"] for row in seen(lake)]
+
+
+async def test_a_later_part_that_begins_with_the_header_has_it_once_more(lake: Lake) -> None:
+    """Where the count says that it is a row, as in a download that was cut into parts."""
+    parts = [b"id,name\n1,Acme\n", b"id,name\n2,Globex\n"]
+    landed = await land_night(lake, parts, counts=[1, 2], format="csv")
+    with pytest.raises(UnreadablePage, match="page 2, row 1 is the header once more"):
+        publish(lake, landed, PublishSpec())
+    landed = await land_night(lake, parts, counts=[1, 1], format="csv", extract="second")
+    assert publish(lake, landed, PublishSpec()).rows == 2
+
+
+async def test_a_row_that_is_the_header_in_some_fields_is_a_row(lake: Lake) -> None:
+    await land(lake, b"id,name\nid,Acme\n2,name\nname,id\n,\n", 4)
+    assert [row["id"] for row in seen(lake)] == ["id", "2", "name", None]
+
+
+def test_a_setting_that_nobody_uses_changes_no_content() -> None:
+    assert "repeated_header" not in PublishSpec().model_dump_json()
+    other = CsvSpec(repeated_header="row")
+    assert CsvSpec.model_validate_json(other.model_dump_json()) == other
+
+
 @pytest.mark.parametrize("other", [";", "\t", "|"])
 async def test_one_column_that_another_delimiter_divides_is_none(lake: Lake, other: str) -> None:
     body = GOOD.replace(b",", other.encode())
