@@ -4,7 +4,7 @@ the values; and what changed in them since the night before.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -42,23 +42,6 @@ def promoted(spec: PublishSpec) -> dict[str, Target]:
         for origin, members in spec.promote.items()
         for member, kind in members.items()
     }
-
-
-def as_spelled(model: Sequence[Column], there: Collection[str]) -> list[Column]:
-    """Return a vendor's model with the names that table or rows have, where these are its own but for case, blanks and
-    signs: only one of the two is a column.
-
-    :param there: the vendor's names of the columns that are there
-    """
-    named = {column.name for column in model}
-    own = [letters(name) for name in named]
-    others = [(letters(name), name) for name in dict.fromkeys(there) if name not in named]
-    found = []
-    for column in model:
-        meant = [name for of, name in others if of == letters(column.name)]
-        alone = column.name not in there and len(meant) == own.count(letters(column.name)) == 1
-        found.append(column.model_copy(update={"name": meant[0]}) if alone else column)
-    return found
 
 
 def known_types(
@@ -180,13 +163,29 @@ def targets(types: Mapping[str, str], spec: PublishSpec) -> list[Target]:
             "again. Nothing was published; the landed night is untouched. Have the vendor name it otherwise, then "
             "extract the night again."
         )
-    names = [target.name.lower() for target in found]
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise SchemaDrift(
-            f"two columns would be called {twice[0]!r} in the table, in which case does not count. Nothing was "
-            "published; if one is a promoted member, rename or drop it in promote."
-        )
+    alike: dict[str, list[Target]] = {}
+    for target in found:
+        alike.setdefault(target.name.lower(), []).append(target)
+    if twice := [of for of in alike.values() if len(of) > 1]:
+        raise SchemaDrift(_described_twice(twice))
     return found
+
+
+def _described_twice(twice: Sequence[Sequence[Target]]) -> str:
+    """Return what is wrong with columns that have one name in a table, and what leads out."""
+    pairs = "; ".join(f"{one.name!r} and {other.name!r}" for one, other, *_ in twice)
+    member = next((target for of in twice for target in of if target.member is not None), None)
+    advice = (
+        "If they are one column that the vendor spells in two ways, set schema_rules.same_column: "
+        f"[{', '.join(of[0].origin for of in twice)}], then clear this task; the vendor is not asked again. If a row "
+        "has both, have the vendor name them apart: no setting does"
+    )
+    if member is not None:
+        advice = f"Take {member.member} of {member.origin} out of promote, then clear this task"
+    return (
+        f"two columns would be called {', '.join(repr(of[0].name.lower()) for of in twice)} in the table, in which case "
+        f"does not count: {pairs}. Nothing was published; the landed night is untouched. {advice}."
+    )
 
 
 @dataclass(frozen=True)
@@ -269,6 +268,10 @@ def _described(
         advice.append(
             f"Set schema_rules.allow_lost_columns: [{', '.join(losses)}] to keep them in the table, null from now on"
         )
+        if again := [name for name in losses if letters(name) in map(letters, added)]:
+            advice.append(
+                f"If {', '.join(again)} came under another spelling, set schema_rules.same_column: [{', '.join(again)}]"
+            )
     if changes:
         advice.append(advice_on_change(changes))
     if not advice:

@@ -16,6 +16,7 @@ from nightshift.lake.csv_text import HeaderProblem, RecordCounter, column_names,
 from nightshift.lake.errors import UnreadablePage
 from nightshift.lake.json_pages import NewColumns
 from nightshift.lake.spec import CsvSpec, PublishSpec
+from nightshift.lake.spelling import Spelling
 
 WHOLE = 12 << 20
 PIECE = 4 << 20
@@ -33,8 +34,9 @@ class CsvTexts:
     blocks it loses the line feed of a quoted line break.
     """
 
-    def __init__(self, spec: CsvSpec, report: str) -> None:
+    def __init__(self, spec: CsvSpec, report: str, spelling: Spelling | None = None) -> None:
         self._spec = spec
+        self._spelling = spelling or Spelling()
         self._report = report
         self._charset = spec.charset
         self._header: list[str] = []
@@ -134,8 +136,9 @@ class CsvTexts:
 
     def _names(self, number: int, first: list[str]) -> tuple[list[str], bool]:
         """Return the names of a page's columns, and whether its first line is its header."""
-        known = set(self._header) - {""}
-        if known and sum(name.strip() in known for name in first) * 2 < len([name for name in first if name]):
+        known = {name.lower() for name in self._header} - {""}
+        there = [self._spelling.of(name.strip()).lower() in known for name in first]
+        if known and sum(there) * 2 < len([name for name in first if name]):
             return self._header, False
         try:
             names = column_names(first, self._spec)
@@ -146,8 +149,9 @@ class CsvTexts:
                 f"{self._report}: page {number}: {problem}. Nothing was published; the landed night is untouched. "
                 "Then clear the publish task; the vendor is not asked again."
             ) from None
+        names = self._spelling.of_row(names, f"{self._report}: page {number}: the header")
         self._header = self._header or names
-        return names, bool(set(names) & known) or not known
+        return names, not known.isdisjoint(map(str.lower, names)) or not known
 
     def _read(self, number: int, text: memoryview, names: list[str]) -> pa.Table:
         """Read rows; a last field that has neither name nor value is left out, whether it is in the header or not."""
@@ -250,6 +254,7 @@ class CsvPages:
         spec: PublishSpec,
         report: str,
         guessed: Collection[str] = (),
+        spelling: Spelling | None = None,
     ) -> None:
         self.schema = pa.schema([(column.name, arrow_type(column.kind)) for column in columns])
         self._columns = [column for column in columns if column.member is None]
@@ -257,7 +262,7 @@ class CsvPages:
         self._known = {column.origin for column in self._columns} | set(ignored)
         self._spec = spec
         self._report = report
-        self._texts = CsvTexts(spec.csv, report)
+        self._texts = CsvTexts(spec.csv, report, spelling)
         self._guessed = {name: Fractions() for name in guessed}
         self.seen: set[str] = set()
 

@@ -16,6 +16,7 @@ from nightshift.lake.columns import NO_OBJECT, Target, is_number, misfit_error
 from nightshift.lake.csv_text import marked
 from nightshift.lake.errors import CastError, UnreadablePage
 from nightshift.lake.spec import PublishSpec
+from nightshift.lake.spelling import Spelling
 from nightshift.lake.times import epoch_ms
 from nightshift.nesting import MAX_DEPTH, UNREADABLE, is_shallow, openings, shallow
 
@@ -31,6 +32,7 @@ _FIELD = {
 _AROUND = b"[[["
 """As many brackets as stand around a row's value in a page."""
 _STARTS = re.compile(rb"\s*\[")
+_UNKNOWN = re.compile(r"unknown field `(.*?)`", re.DOTALL)
 
 
 class NewColumns(Exception):
@@ -41,6 +43,7 @@ class JsonPages:
     """Decode pages of one extract.
 
     :param watched: vendor's columns of which :attr:`seen` is to say whether any row has them, be it as null
+    :param spelling: which names are one column; a page whose rows all spell it alike is decoded as fast as any
     """
 
     def __init__(
@@ -51,6 +54,7 @@ class JsonPages:
         report: str,
         watched: Iterable[str] = (),
         guessed: Collection[str] = (),
+        spelling: Spelling | None = None,
     ) -> None:
         self.schema = pa.schema([(column.name, arrow_type(column.kind)) for column in columns])
         self._spec = spec
@@ -60,6 +64,10 @@ class JsonPages:
         self._ignored = tuple(ignored)
         self._unseen = set(watched)
         self._guessed = frozenset(guessed)
+        self._spelling = spelling or Spelling()
+        self._spelled: dict[str, str] = {}
+        self._is_mixed = False
+        self._page = 0
         self.seen: set[str] = set()
         self._loose = {
             column.origin for column in self._plain if column.kind not in _FIELD or column.origin in spec.promote
@@ -74,6 +82,7 @@ class JsonPages:
         :raises UnreadablePage: not JSON, or not rows
         :raises CastError: a value does not fit its column
         """
+        self._page = number
         found, values = self._rows(number, body)
         if found is None:
             if rows:
@@ -107,18 +116,20 @@ class JsonPages:
             (field, msgspec.Raw if name in self._loose else self._typed(name), None)
             for name, field in self._fields.items()
         ]
-        if any(map(is_awkward, (*self._fields, *self._ignored))):
-            return self._one_by_one()
         fields += [(f"i{at}", Any, None) for at in range(len(self._ignored))]
         names = {
-            **{field: name for name, field in self._fields.items()},
-            **{f"i{at}": name for at, name in enumerate(self._ignored)},
+            **{field: self._spelled.get(name, name) for name, field in self._fields.items()},
+            **{f"i{at}": self._spelled.get(name, name) for at, name in enumerate(self._ignored)},
         }
+        if self._is_mixed or any(map(is_awkward, names.values())):
+            return self._one_by_one()
         row = msgspec.defstruct("Row", fields, rename=names, forbid_unknown_fields=True, gc=False)
         return _decoder_of_text(row, self._spec.data_key)
 
     def _one_by_one(self) -> Callable[[bytes], list[Any] | None]:
-        """Return a decoder for names that no compiled one takes: every row as names and values."""
+        """Return a decoder for names that no compiled one takes, or that change from row to row: every row as names and
+        values.
+        """
         self._loose |= set(self._fields)
         row = msgspec.defstruct("Row", [(field, Any, None) for field in self._fields.values()], gc=False)
         decode = _decoder_of_text(dict[str, msgspec.Raw], self._spec.data_key)
@@ -128,17 +139,43 @@ class JsonPages:
             found = decode(text)
             if found is None:
                 return None
+            found = [self._by_column(values, at) for at, values in enumerate(found, 1)]
             if new := {name for values in found for name in values} - known:
                 raise NewColumns(", ".join(sorted(new)))
             return [row(*(values.get(name) for name in self._fields)) for values in found]
 
         return decoded
 
+    def _by_column(self, values: dict[str, Any], row: int) -> dict[str, Any]:
+        if not self._spelling:
+            return values
+        names = self._spelling.of_row(values, f"{self._report}: page {self._page}, row {row}")
+        return dict(zip(names, values.values(), strict=True))
+
+    def _spell(self, name: str, switched: set[str]) -> bool:
+        """Take a name that the rows have and the decoder has not for another spelling of one that it has.
+
+        :param switched: columns of which this page has had another spelling before
+        :return: whether it may be one
+        """
+        column = self._spelling.of(name)
+        if self._is_mixed or not self._spelling:
+            return False
+        if column not in (*self._fields, *self._ignored) or column in switched:
+            self._is_mixed = True
+        elif column != name:
+            self._spelling.read[name] = column
+        self._spelled[column] = name
+        switched.add(column)
+        self._decode = self._compiled()
+        return True
+
     def _typed(self, name: str) -> Any:
         return _FIELD[next(column.kind for column in self._plain if column.origin == name)]
 
     def _rows(self, number: int, body: bytes) -> tuple[list[Any] | None, Mapping[str, Sequence[Any]]]:
         """Return the rows, and their values by column."""
+        switched: set[str] = set()
         try:
             text = text_of_page(body)
             while True:
@@ -151,7 +188,9 @@ class JsonPages:
                     self._refuse_deep(text, len(rows), values)
                     return found, values
                 except msgspec.ValidationError as error:
-                    if "unknown field" in str(error):
+                    if unknown := _UNKNOWN.search(str(error)):
+                        if self._spell(unknown[1], switched):
+                            continue
                         raise NewColumns(str(error)) from None
                     guilty = {name for name in self._fields if name not in self._loose and not self._fits(name, body)}
                     if not guilty:
@@ -180,9 +219,11 @@ class JsonPages:
         return True
 
     def _only(self, name: str, kind: Any, body: bytes, missing: Any = None) -> list[Any]:
-        if is_awkward(name):
-            return [row.get(name, missing) for row in decoder_of(dict[str, kind], self._spec.data_key)(body) or ()]
-        row = msgspec.defstruct("Row", [("f", kind, missing)], rename={"f": name})
+        spelled = self._spelled.get(name, name)
+        if self._is_mixed or is_awkward(spelled):
+            rows = decoder_of(dict[str, kind], self._spec.data_key)(body) or ()
+            return [self._by_column(row, at).get(name, missing) for at, row in enumerate(rows, 1)]
+        row = msgspec.defstruct("Row", [("f", kind, missing)], rename={"f": spelled})
         return [found.f for found in decoder_of(row, self._spec.data_key)(body) or ()]
 
     def _column(self, number: int, body: bytes, column: Target, values: Sequence[Any]) -> pa.Array:

@@ -163,10 +163,14 @@ class SchemaRules(Frozen):
         older nights are rewritten in the same commit. Where it is not allowed, such a value is a
         :class:`~nightshift.lake.errors.CastError`
     :param allow_lost_columns: for all columns, or for those named. The table keeps the column, null from then on
+    :param same_column: columns that the vendor spells in several ways: a name that differs from one of these in case,
+        blanks and signs only, as ``accountID`` and ``Account ID`` do from ``AccountID``, is this column, unless the
+        table has one of just that name. A row, or a header, that has it twice is refused
     """
 
     allow_type_change: bool | tuple[str, ...] = False
     allow_lost_columns: bool | tuple[str, ...] = False
+    same_column: tuple[str, ...] = ()
 
     def lets_type_change(self, column: str) -> bool:
         """Say whether the type of this column may change."""

@@ -18,6 +18,7 @@ from nightshift.lake.casts import BOOL, INT64, NUMBER, SURE_DIGITS, Fractions, j
 from nightshift.lake.csv_pages import CsvTexts
 from nightshift.lake.json_pages import decoder_of, unreadable
 from nightshift.lake.spec import MOST_DIGITS, PublishSpec
+from nightshift.lake.spelling import Spelling
 from nightshift.nesting import UNREADABLE
 
 _OF_SORT: dict[str, Callable[[bytes], list[Any]]] = {
@@ -72,7 +73,12 @@ class Survey:
     """
 
     def __init__(
-        self, spec: PublishSpec, is_csv: bool, report: str, rows: Mapping[int, int] = MappingProxyType({})
+        self,
+        spec: PublishSpec,
+        is_csv: bool,
+        report: str,
+        rows: Mapping[int, int] = MappingProxyType({}),
+        spelling: Spelling | None = None,
     ) -> None:
         self._report = report
         self._rows = rows
@@ -80,7 +86,8 @@ class Survey:
         self.types: dict[str, str] = {}
         self.empty: tuple[str, ...] = ()
         self._seen: dict[str, _Seen] = {}
-        self._csv = CsvTexts(spec.csv, report) if is_csv else None
+        self._spelling = spelling or Spelling()
+        self._csv = CsvTexts(spec.csv, report, self._spelling) if is_csv else None
         self._data_key = spec.data_key
         self._decode = decoder_of(dict[str, msgspec.Raw], spec.data_key)
 
@@ -123,7 +130,7 @@ class Survey:
         except UNREADABLE as error:
             raise unreadable(self._report, number, body, self._data_key, error) from None
         for name, raws in _columns(rows):
-            _take_values(self._seen.setdefault(name, _Seen()), raws)
+            _take_values(self._seen.setdefault(self._spelling.of(name), _Seen()), raws)
 
     def _take_texts(self, number: int, body: bytes, pages: CsvTexts) -> None:
         for batch in pages.batches(number, body, self._rows.get(number)):

@@ -246,6 +246,8 @@ class Publishing:
         rows = TypedRows(self.pages, self.manifest, self.spec, table, older, stored, named)
         with closing(rows.stage(self.nights)) as stager:
             self.say(f"{stager.read} rows read and cast in {time.monotonic() - began:.1f} s")
+            for name, column in rows.respelled.items():
+                self.say(f"What the vendor calls {name!r} is the column {column!r}, by schema_rules.same_column")
             refuse_columns(self.table.name, before.fields if before else (), rows.columns)
             files, checks, counts = self._checked(stager, before)
             kept = before.newer(self.nights, self.finished) if before and not self.force else {}
@@ -385,11 +387,15 @@ def _as_extracted(spec: PublishSpec, manifest: Manifest) -> PublishSpec:
 def content_of(manifest: Manifest, spec: PublishSpec) -> int:
     """Return the identity of what an extract becomes under a specification, 62 bits of a digest.
 
-    Checks that only judge are no part of it, nor are the rules about columns: what they let through is the same.
+    Checks that only judge are no part of it, nor are the rules about columns: what they let through is the same, but
+    for which names are one.
     """
     shape = spec.model_dump_json(exclude=_NO_CONTENT)
     model = [column.model_dump() for column in manifest.model or ()]
-    parts = json.dumps([FORMAT, manifest.extract, manifest.night, manifest.format, manifest.sha256, shape, model])
+    same = [sorted(spec.schema_rules.same_column)] if spec.schema_rules.same_column else []
+    parts = json.dumps(
+        [FORMAT, manifest.extract, manifest.night, manifest.format, manifest.sha256, shape, model, *same]
+    )
     return int.from_bytes(hashlib.sha256(parts.encode()).digest()[:8], "big") >> 2
 
 

@@ -14,7 +14,6 @@ import pyarrow as pa
 from nightshift.lake.columns import (
     Drift,
     Target,
-    as_spelled,
     drift,
     is_number,
     known_types,
@@ -28,7 +27,8 @@ from nightshift.lake.extract import Manifest
 from nightshift.lake.foreign import KEPT, Stored, as_stored, stored_schema
 from nightshift.lake.json_pages import JsonPages, NewColumns
 from nightshift.lake.pages import LandedPages
-from nightshift.lake.spec import NIGHT, Column, PublishSpec, table_name, vendor_name
+from nightshift.lake.spec import NIGHT, Column, PublishSpec, letters, table_name, vendor_name
+from nightshift.lake.spelling import Spelling, as_spelled
 from nightshift.lake.staging import Stager
 from nightshift.lake.survey import Survey
 from nightshift.lake.widening import OlderValues
@@ -63,16 +63,22 @@ class TypedRows:
         self.columns: list[Column] = []
         self._pages = pages
         self._manifest = manifest
-        self._spec = spec
+        self._there = [vendor_name(column.name) for column in table or ()]
+        self._spelling = Spelling(spec.schema_rules.same_column, self._there)
+        self._spec = self._spelling.of_spec(spec)
         self._table = table
         self._older = older
         self._stored = stored
-        self._before = before
-        self._there = [vendor_name(column.name) for column in table or ()]
+        self._before = self._spelling.of_all(before)
         self._wider: dict[str, str] = {}
         self._survey: Survey | None = None
         if manifest.model is not None and table:
-            self._refuse(drift(self._model(None) or (), None, table, spec, model_alone=True))
+            self._refuse(drift(self._model(None) or (), None, table, self._spec, model_alone=True))
+
+    @property
+    def respelled(self) -> Mapping[str, str]:
+        """Names that rows or headers have, with those of the columns that they are."""
+        return self._spelling.read
 
     def stage(self, nights: Sequence[str]) -> Stager:
         """Cast and stage every row.
@@ -132,8 +138,9 @@ class TypedRows:
 
     def _model(self, survey: Survey | None) -> list[Column] | None:
         """Return the vendor's model with names as table and rows spell them."""
-        model = self._manifest.model
-        return None if model is None else as_spelled(model, [*self._there, *(survey.names if survey else ())])
+        if (model := self._manifest.model) is None:
+            return None
+        return as_spelled(self._spelling.of_all(model), [*self._there, *(survey.names if survey else ())])
 
     def _of_no_value(self, survey: Survey) -> dict[str, str]:
         """Return the columns of an extract without a single value as texts, or its rows would be none of a table's."""
@@ -167,7 +174,7 @@ class TypedRows:
             column.origin for column in columns if column.origin not in declared and column.name not in self._stored
         ]
         if self._manifest.format == "csv":
-            return CsvPages(columns, empty, self._spec, self._manifest.report, guessed)
+            return CsvPages(columns, empty, self._spec, self._manifest.report, guessed, self._spelling)
         watched: list[str] = []
         if self._table or self._before:
             lets_loss, named = self._spec.schema_rules.lets_loss, {column.name for column in model}
@@ -176,12 +183,13 @@ class TypedRows:
                 for column in columns
                 if column.member is None and column.origin not in named and not lets_loss(column.name)
             ]
-        return JsonPages(columns, empty, self._spec, self._manifest.report, watched, guessed)
+        return JsonPages(columns, empty, self._spec, self._manifest.report, watched, guessed, self._spelling)
 
     def _surveyed(self) -> Survey:
         if self._survey is None:
             rows = {entry.number: entry.rows for entry in self._manifest.entries}
-            self._survey = Survey(self._spec, self._manifest.format == "csv", self._manifest.report, rows)
+            is_csv = self._manifest.format == "csv"
+            self._survey = Survey(self._spec, is_csv, self._manifest.report, rows, self._spelling)
             with closing(iter(self._pages)) as landed:
                 self._survey.take((entry.number, body) for entry, body in landed)
         return self._survey
@@ -236,6 +244,10 @@ class TypedRows:
         if not lost and not no_key:
             return
         why = "none of the table's columns is in it" if lost else f"it lacks {', '.join(map(repr, no_key))} of the key"
+        spelled = {letters(table_name(name)) for name in header}
+        if again := [name for name in lost if letters(name) in spelled]:
+            why += f"; if {', '.join(again)} came under another spelling, set schema_rules.same_column: "
+            why += f"[{', '.join(again)}]"
         advice = f"schema_rules.allow_lost_columns: [{', '.join(lost)}]" if lost else "key"
         if lost and not has_rows:
             advice += " and key, by which a header without rows is known,"

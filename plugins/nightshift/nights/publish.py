@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator, Context
 
 from nightshift.fields import night_of
-from nightshift.lake.columns import Drift, as_spelled, drift
+from nightshift.lake.columns import Drift, drift
 from nightshift.lake.errors import Damaged, LakeError, SchemaDrift
 from nightshift.lake.landing import Landing
 from nightshift.lake.spec import PublishSpec, vendor_name
+from nightshift.lake.spelling import Spelling, as_spelled
 from nightshift.local_time import DAY
 from nightshift.metrics import Metric, count, took
 from nightshift.nights.index import record_error, record_published
@@ -79,11 +80,13 @@ def _compared(
         log(f"The vendor names no columns of {report}; its rows are watched as they are read")
         return None, ()
     there = [vendor_name(column.name) for column in table or ()]
-    model, before = (as_spelled(of, there) for of in (manifest.model, asyncio.run(_model_before(landing, log))))
+    spelling = Spelling(spec.schema_rules.same_column, there)
+    models = manifest.model, asyncio.run(_model_before(landing, log))
+    model, before = (as_spelled(spelling.of_all(of), there) for of in models)
     named = {column.name for column in model}
     gone = [column.name for column in before if column.name not in named]
     compared = before if is_watch else [column for column in before if column.name in named]
-    found = drift(model, compared, table, spec, model_alone=True)
+    found = drift(model, compared, table, spelling.of_spec(spec), model_alone=True)
     if not found.ok:
         raise SchemaDrift(f"{report}, night {manifest.night}: {found.text}")
     log(found.text)

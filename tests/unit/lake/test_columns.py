@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from nightshift.lake.columns import as_spelled, drift, known_types
+from nightshift.lake.columns import drift, known_types
 from nightshift.lake.spec import Column, PublishSpec
+from nightshift.lake.spelling import as_spelled
 
 TABLE = [Column(name="a", type="int64"), Column(name="b", type="string"), Column(name="night_", type="string")]
 

@@ -199,6 +199,24 @@ def test_a_model_that_drops_what_rows_still_have_is_told_and_loses_nothing(flow,
     assert isinstance(f.watch(extract).error, SchemaDrift)
 
 
+def test_a_vendor_that_changes_the_spelling_of_a_name_for_good_is_followed(flow, capsys) -> None:
+    """As accountID became AccountID."""
+    f = flow()
+    f.publish(f.extract(BEFORE))
+    respelled = [
+        Drift(group="usage", change=change, field=field, since=NIGHT)
+        for change, field in ((Change.LOST, "accountName"), (Change.ADDED, "AccountName"))
+    ]
+    f.vendor.turn(drift=respelled)
+    extract = f.extract(NIGHT)
+    assert "schema_rules.same_column: [accountName]" in str(f.publish(extract).error)
+    run = f.publish(extract, schema_rules=SchemaRules(same_column=("accountName",)))
+    assert run.state == "success", run.error
+    assert "What the vendor calls 'AccountName' is the column 'accountName'" in capsys.readouterr().out
+    assert {"AccountName"}.isdisjoint(f.rows()[0])
+    assert [row for row in f.rows() if row["accountName"] and row["night"].isoformat() == NIGHT]
+
+
 def test_a_column_that_takes_a_wider_type_is_told_in_the_event(flow) -> None:
     f = flow()
     f.publish(f.extract(BEFORE, mode="batch"))
