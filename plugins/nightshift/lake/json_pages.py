@@ -32,6 +32,7 @@ _FIELD = {
 _AROUND = b"[[["
 """As many brackets as stand around a row's value in a page."""
 _STARTS = re.compile(rb"\s*\[")
+_EMPTY_LIST = re.compile(rb"\[\s*\]")
 _UNKNOWN = re.compile(r"unknown field `(.*?)`", re.DOTALL)
 
 
@@ -264,7 +265,6 @@ class JsonPages:
 
     def _member(self, number: int, column: Target, values: Sequence[msgspec.Raw | None]) -> pa.Array:
         member = _member_of(str(column.member))
-        memberless = {b"[]", b'""'} if self._spec.empty_as_null else {b"[]"}
         raws: list[msgspec.Raw | None] = []
         for index, raw in enumerate(values):
             try:
@@ -272,7 +272,7 @@ class JsonPages:
             except msgspec.ValidationError:
                 text = bytes(raw or b"").strip()
                 # An empty object is an empty list to many a language.
-                if b"".join(text.split()) not in memberless:
+                if not _EMPTY_LIST.fullmatch(text) and not (text == b'""' and self._spec.empty_as_null):
                     raise self._misfit(number, column, Misfit(index, text.decode(), NO_OBJECT)) from None
                 raws.append(None)
         try:

@@ -274,7 +274,8 @@ class TypedRows:
             had = self._older.had
             gone = {name for name in absent if table_name(name) in there and had(table_name(name))}
             now = [column for column in now if column.name not in gone]
-        self._refuse(drift(now, self._before, self._table, self._spec))
+        before = as_spelled(self._before, [*self._there, *seen])
+        self._refuse(drift(now, before, self._table, self._spec))
 
     def _refuse(self, found: Drift) -> None:
         if not found.ok:

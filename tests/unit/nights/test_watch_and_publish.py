@@ -170,7 +170,7 @@ def test_what_rows_have_and_the_vendors_model_does_not_name_is_not_lost(flow, fo
     """The second night of the same answer was refused: "column 'accountName' is gone"."""
     f = flow(model_names={"accountName": "", "usageId": "usageID"})
     extracts = [f.extract(night, format=form) for night in (BEFORE, NIGHT)]
-    runs = [f.publish(extract, key=("usageId",), empty_as_null=True) for extract in extracts]
+    runs = [f.publish(extract, key=("usageId",), empty_as_null=True) for extract in reversed(extracts)]
     assert [run.error for run in runs] == [None, None]
     assert [f.watch(extract).state for extract in extracts] == ["success"] * 2
     rows = f.rows()
