@@ -208,6 +208,7 @@ class PromotionStep(_Model):
     :param asked: since when FlexDeploy may have been asked for work whose answer is not known; ``None``: nothing is
         open
     :param start_time: when FlexDeploy was asked to begin, of deployments that are scheduled there
+    :param tried: workflow requests of attempts before this one that did not end well
     :param brought: what it had brought to its stage before it was begun again, which runs there until it has ended well
     :param answers: what people said so far, of approvals; each counts for the terms that it names only
     :param cleared: Airflow's ``max_tries`` when it was asked: a clear raises it, and asks anew
@@ -233,6 +234,7 @@ class PromotionStep(_Model):
     said: RecordedResolution | None = None
     url: str | None = None
     start_time: str | None = None
+    tried: tuple[int, ...] = ()
     brought: Running | None = None
     answers: tuple[RecordedAnswer, ...] = ()
     cleared: int = 0
@@ -260,6 +262,11 @@ class PromotionStep(_Model):
     def has_ended_badly(self) -> bool:
         """Whether FlexDeploy has said how all that it was asked for ended: there is nothing more to ask."""
         return self.state is StepState.FAILED and self.asked is None and self.outcome in ENDED_BADLY
+
+    @property
+    def never_ran(self) -> bool:
+        """Whether FlexDeploy has rejected all that it was asked for before it ran, by this attempt and those before."""
+        return self.has_ended_badly and self.outcome == "rejected" and {*self.tried} <= {*self.requests}
 
     @property
     def is_in_flight(self) -> bool:

@@ -28,7 +28,14 @@ from nightshift.promotion.record import (
     now,
 )
 from nightshift.promotion.revoked import VersionRevoked, revocation_of, revoked_before, words_of
-from nightshift.promotion.rules.progress import NOTHING_DONE, approval_of, held_back, other_terms, unfinished
+from nightshift.promotion.rules.progress import (
+    NOTHING_DONE,
+    approval_of,
+    has_started_nothing,
+    held_back,
+    other_terms,
+    unfinished,
+)
 from nightshift.promotion.rules.verification import BEGINS_A_STAGE, begun_again, deployment_in, unverified_before
 from nightshift.promotion.store import Records
 from nightshift.promotion.target import Target, what_differs
@@ -226,6 +233,7 @@ class StepRecorder:
             asked=was.asked,
             said=was.said,
             brought=brought,
+            tried=_tried(was),
             target=was.target,
         )
 
@@ -408,6 +416,16 @@ class StepRecorder:
             advice="Nothing was asked of a vendor. Clear the task `begin` of this run with all that follows: it waits "
             "for a turn of its own; or start a run with the version to promote in the form.",
         )
+
+
+def _tried(was: PromotionStep) -> tuple[int, ...]:
+    """Return what may have changed a stage without a good end, before a step is begun again: what follows may be rejected
+    before it runs, and says nothing of that.
+    """
+    if was.state is StepState.DONE:
+        return ()
+    is_left = was.state is StepState.FAILED and not has_started_nothing(was)
+    return tuple(dict.fromkeys((*was.tried, *(was.requests if is_left else ()))))
 
 
 def run_now(work: Coroutine[Any, Any, T]) -> T:

@@ -9,7 +9,8 @@ import pytest
 
 from include.standins.faults import Fault
 from nightshift.promotion.record import PromotionOutcome, RecordedResolution, StepState, now
-from tests.unit.promotion.play import N1, N2, N3, OLD_VERSION, Play
+from nightshift.promotion.rules.progress import in_doubt
+from tests.unit.promotion.play import N1, N2, N3, OLD_VERSION, Play, Run
 from tests.unit.promotion.test_roll_back import BROKEN, settled
 
 
@@ -74,3 +75,45 @@ def test_of_one_that_failed_since_it_is_asked_what_ran_before_that(play: Play, i
     before = three.record.before["DEV"]
     assert one.record.version is not None
     assert (before and before.version.id) == (one.record.version.id if is_told else None)
+
+
+def rejected(play: Play, run: Run) -> None:
+    """Let FlexDeploy's own approver reject the deployment to TEST before it runs."""
+    play.vendor.turn(approvals={"TEST": 1})
+    assert run.do("TEST.deploy", look=0.0).state == "deferred"
+    play.vendor.reject(run.step("TEST.deploy").requests[0])
+    assert run.do("TEST.deploy").state == "failed"
+    assert run.step("TEST.deploy").outcome == "rejected"
+
+
+def to_test(play: Play) -> Run:
+    settled(play)
+    run = play.start("r1", N1)
+    for name in ("begin", "build", "DEV.deploy"):
+        assert run.do(name).state == "success"
+    return run
+
+
+def test_what_was_rejected_before_it_ran_leaves_the_stage_as_it_was(play: Play) -> None:
+    run = to_test(play)
+    rejected(play, run)
+    assert in_doubt(run.record) == []
+    run.do("close")
+    run.end()
+    two = play.start("r2", N2)
+    assert two.do("begin").state == "success"
+    assert f"now in TEST: 1.0.1 (id {OLD_VERSION})" in two.record.plan
+    before = two.record.before["TEST"]
+    assert (before and before.version.id) == OLD_VERSION
+
+
+def test_but_not_where_an_attempt_before_had_failed_on_the_way(play: Play) -> None:
+    run = to_test(play)
+    play.vendor.faults.add(BROKEN)
+    assert run.do("TEST.deploy").state == "failed"
+    play.vendor.faults.clear()
+    run.clear("TEST.deploy")
+    rejected(play, run)
+    assert [one.task for one in in_doubt(run.record)] == ["TEST.deploy"]
+    offered = run.do("roll_back.offer").result
+    assert (offered["rule"], offered["version"]["id"]) == ("offer", OLD_VERSION)

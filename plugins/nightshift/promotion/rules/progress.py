@@ -235,17 +235,20 @@ def _in_doubt(record: PromotionRecord) -> dict[str, list[PromotionStep]]:
     found: dict[str, list[PromotionStep]] = {}
     # As they began: after a clear, a deployment can come after the roll-back of the one before.
     for step in sorted(record.steps_of(CHANGES_A_STAGE), key=lambda one: one.place):
-        if step.state in (StepState.FAILED, StepState.STARTED) and not _has_started_nothing(step):
+        if step.state in (StepState.FAILED, StepState.STARTED) and not has_started_nothing(step):
             found.setdefault(step.stage or "", []).append(step)
         elif step.state is StepState.DONE:
             found.pop(step.stage or "", None)
     return found
 
 
-def _has_started_nothing(step: PromotionStep) -> bool:
-    """Whether FlexDeploy was not asked, or refused: what ran in the stage before runs there still."""
-    was_asked = step.requests or step.asked or step.said or step.outcome == AMBIGUOUS
-    return step.state is StepState.FAILED and not was_asked
+def has_started_nothing(step: PromotionStep) -> bool:
+    """Whether FlexDeploy was not asked, or refused, or rejected what it was asked before that ran: what ran in the stage
+    before runs there still.
+    """
+    if step.state is not StepState.FAILED or step.asked or step.said or step.outcome == AMBIGUOUS:
+        return False
+    return step.never_ran or not step.requests
 
 
 def is_settled(step: PromotionStep) -> bool:

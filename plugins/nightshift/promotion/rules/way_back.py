@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from nightshift.config.stages import OnFailure
 
 NOT_HERE = frozenset({"rejected", "ambiguous"})
-"""Outcomes of a failed deployment that leave nothing to roll back: it never ran, or nobody knows whether it did."""
+"""Outcomes of a failed attempt at a deployment that leave nothing to roll back: it never ran, or nobody knows whether it
+did.
+"""
 _STAGE_KINDS = frozenset({StepKind.DEPLOY, StepKind.UTILITY, StepKind.FOLDERS, StepKind.SOAK, *VERIFICATIONS}) - {
     StepKind.ROLL_BACK_VERIFICATION
 }
@@ -52,11 +54,20 @@ def roll_back_of(record: PromotionRecord) -> WayBack | None:
         )
         if bad is None or deploy is None:
             continue
-        if deploy.state is StepState.FAILED and (deploy.outcome in NOT_HERE or not deploy.requests):
+        if (
+            deploy.state is StepState.FAILED
+            and (deploy.outcome in NOT_HERE or not deploy.requests)
+            and not _tried(deploy)
+        ):
             return None
         to, why = _brought_back(record, stage, bad, deploy)
         return WayBack(stage, to, why, bad)
     return None
+
+
+def _tried(deploy: PromotionStep) -> bool:
+    """Whether an attempt before a rejection may have changed the stage."""
+    return deploy.outcome == "rejected" and not deploy.never_ran
 
 
 def _brought_back(

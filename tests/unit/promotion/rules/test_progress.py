@@ -258,6 +258,14 @@ def test_a_stage_that_has_an_earlier_build_lets_no_later_one_pass(deployed: Prom
         ((deploy("TEST", state=FAILED, outcome="ambiguous", requests=()),), ["TEST.deploy"]),
         ((deploy("TEST", state=FAILED, outcome="Rejected", requests=(), asked=T),), ["TEST.deploy"]),
         ((deploy("TEST", state=FAILED, outcome="given_up", requests=(), said=OVER),), ["TEST.deploy"]),
+        ((deploy("TEST", state=FAILED, outcome="rejected"),), []),
+        ((deploy("TEST", state=FAILED, outcome="rejected", tried=(12001,)),), []),
+        ((deploy("TEST", state=FAILED, outcome="rejected", tried=(11999,)),), ["TEST.deploy"]),
+        ((deploy("TEST", state=FAILED, outcome="rejected", asked=T),), ["TEST.deploy"]),
+        (
+            (FAILED_TEST, step("roll_back.deploy", 9, FAILED, stage="TEST", requests=(9,), outcome="rejected")),
+            ["TEST.deploy"],
+        ),
     ],
 )
 def test_which_stages_are_in_doubt(steps: tuple[PromotionStep, ...], doubted: list[str]) -> None:
