@@ -10,6 +10,8 @@ from zoneinfo import ZoneInfo
 
 DAY = timedelta(days=1)
 _SECOND = timedelta(seconds=1)
+CLOCKS_APART = timedelta(seconds=10)
+"""How far the clocks of two machines may be apart: a night that one of them begins to fetch at its end is over."""
 
 
 @lru_cache(maxsize=4096)
@@ -30,6 +32,11 @@ def begin_of(night: date, zone: ZoneInfo) -> datetime:
 def end_of(night: date, zone: ZoneInfo) -> datetime:
     """Return the moment, in UTC, at which a night is over."""
     return begin_of(night + DAY, zone)
+
+
+def was_over(night: date, zone: ZoneInfo, at: datetime) -> bool:
+    """Whether a night was over at a moment, by the clock of another machine."""
+    return at >= end_of(night, zone) - CLOCKS_APART
 
 
 def last_night(zone: ZoneInfo, now: datetime) -> date:

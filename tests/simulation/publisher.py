@@ -59,7 +59,7 @@ async def _land(lake: Any, one: Publish) -> None:
     folder = Landing(lake, source, report, one.night).extract("first")
     rows = [{"id": f"{day}/{number}", "day": day} for day in one.nights for number in range(3)]
     entry = await folder.write(1, json.dumps({"data": rows, "header": {"nextPageURL": None}}).encode(), len(rows))
-    at = f"{one.night}T23:00:00+00:00"
+    at = f"{date.fromisoformat(one.night) + timedelta(days=1)}T04:00:00+00:00"
     await folder.complete(
         Manifest.of(
             [entry],

@@ -52,7 +52,7 @@ async def cell_detail(
     over = last_night(section.zone, now).isoformat()
     around = [one for one in around if one <= max(night, over)]
     grid, (seen, troubles), (runs, others) = await asyncio.gather(
-        index.read(nights=around, sources={source: [report]}, patience=PATIENCE),
+        index.read(nights=around, sources={source: [report]}, zones={source: section.zone}, patience=PATIENCE),
         runs_seen(who, {source: section}, around),
         runs_seen(who, {source: section}, [night], whole=True),
     )
@@ -81,7 +81,7 @@ async def cell_detail(
         report=report,
         night=night,
         state=states[night],
-        note=note_of(cell, states[night], here, group, due, now),
+        note=note_of(cell, states[night], here, group, due, now, nights.why_early(night)),
         rows=cell.rows,
         published_rows=cell.entry.committed if cell.entry else None,
         bytes=cell.bytes,

@@ -58,7 +58,13 @@ async def nights_grid(
     last = min(night_of(until), newest) if until else newest
     nights = [(last - timedelta(days=number)).isoformat() for number in reversed(range(count))]
     grid, (runs, troubles) = await asyncio.gather(
-        index.read(nights=nights, sources=config.reports(set(shown)), patience=PATIENCE), runs_seen(who, shown, nights)
+        index.read(
+            nights=nights,
+            sources=config.reports(set(shown)),
+            zones={name: source.zone for name, source in shown.items()},
+            patience=PATIENCE,
+        ),
+        runs_seen(who, shown, nights),
     )
     rows = [_row(grid, runs, config, name, report, now) for name, one in shown.items() for report in one.groups]
     broken = [
@@ -108,10 +114,8 @@ def overlaid(cell: Cell, runs: Sequence[RunSeen], group: str, due: datetime | No
     if cell.state in (CellState.UNSOUND, CellState.UNPROVEN):
         return cell.state
     running = is_running(runs, group)
-    if cell.state in GOOD:
+    if cell.state in GOOD or cell.state in (CellState.EARLY, CellState.DRIFTED):
         return CellState.RUNNING if running else cell.state
-    if cell.state is CellState.DRIFTED:
-        return CellState.RUNNING if running else CellState.DRIFTED
     if not running and (cell.failure is not None or has_failed(runs, group)):
         return CellState.FAILED
     if due is not None and now >= due:
@@ -178,13 +182,22 @@ def moment(text: str | None) -> datetime | None:
 
 
 def note_of(
-    cell: Cell, state: CellState, runs: Sequence[RunSeen], group: str, due: datetime | None, now: datetime
+    cell: Cell,
+    state: CellState,
+    runs: Sequence[RunSeen],
+    group: str,
+    due: datetime | None,
+    now: datetime,
+    early: str = "",
 ) -> CellNote:
-    """Return what there is to say of a cell besides its state and rows."""
+    """Return what there is to say of a cell besides its state and rows.
+
+    :param early: why it is not whole
+    """
     entry, failure = cell.entry, cell.failure
     came = moment(cell.at) if entry else now
     late = due if due is not None and came is not None and came > due else None
-    text = ""
+    text = f"Not whole: {early}." if early else ""
     if failure is not None:
         text = failure.text
     elif state is CellState.UNSOUND and entry is not None:
@@ -208,7 +221,7 @@ def _says_more(cell: Cell, state: CellState, runs: Sequence[RunSeen], due: datet
     told = entry is not None and bool(entry.rebuilt or entry.added or entry.widened)
     late = due is not None and (state is CellState.LATE or entry is None or (moment(cell.at) or due) > due)
     going_on = any(run.is_going_on for run in runs)
-    return told or late or going_on or cell.failure is not None or state is CellState.UNSOUND
+    return told or late or going_on or cell.failure is not None or state in (CellState.UNSOUND, CellState.EARLY)
 
 
 def _row(grid: Grid, runs: _Runs, config: Configured, source: str, report: str, now: datetime) -> ReportRow:
@@ -224,7 +237,7 @@ def _row(grid: Grid, runs: _Runs, config: Configured, source: str, report: str, 
         rows.append(cell.rows)
         shades.append(round(cell.rows / cell.usual, 3) if cell.rows is not None and cell.usual else None)
         if _says_more(cell, state, seen, at):
-            notes[night] = note_of(cell, state, seen, group, at, now)
+            notes[night] = note_of(cell, state, seen, group, at, now, nights.why_early(night))
     return ReportRow(
         source=source,
         report=report,

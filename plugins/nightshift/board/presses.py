@@ -141,7 +141,8 @@ def _clear_publish(place: CellPlace, run_id: str, allowed: bool) -> Press:
 
 
 def _force(place: CellPlace, state: CellState, allowed: bool) -> Press:
-    there = " and replaces what the table has of it, also by an older extract" if state in GOOD else ""
+    is_there = state in GOOD or state is CellState.EARLY
+    there = " and replaces what the table has of it, also by an older extract" if is_there else ""
     return Press(
         kind=PressKind.FORCE,
         label="Force this night",

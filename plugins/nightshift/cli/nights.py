@@ -20,11 +20,12 @@ if TYPE_CHECKING:
 nights = typer.Typer(help="Reports by nights, as the lake proves them.")
 COUNT = 14
 Chosen = Annotated[list[str] | None, typer.Option("--source", "-s", help="Only this source; may be repeated.")]
-LATE = "late"
+EARLY, LATE = "early", "late"
 _LOOKS = {
     "published": ("■", "#", "green"),
     "rebuilt": ("▣", "R", "green"),
     "empty": ("□", "0", "green"),
+    EARLY: ("◐", "e", "yellow"),
     LATE: ("L", "L", "red"),
     "failed": ("✗", "x", "red"),
     "drifted": ("≠", "~", "red"),
@@ -71,6 +72,7 @@ def show(
             lake_of_this_deployment(),
             nights=sorted({*shown, *own.values()}),
             sources={name: tuple(one.groups) for name, one in sections.items()},
+            zones={name: one.zone for name, one in sections.items()},
         )
         rows = [_Row(sections[one.source], one, shown, own[one.source], now) for one in grid.reports.values()]
         wrong = [row for row in rows if not row.is_well]
@@ -123,20 +125,30 @@ class _Row:
         self.cells = [report.cell(night) for night in shown]
         self.states = [self._state(section, cell, now) for cell in self.cells]
         self.newest = report.cell(own)
+        due = self._due(section, own)
+        self.is_due = due is None or due <= now
         self.state = self._state(section, self.newest, now)
 
     @property
     def is_well(self) -> bool:
-        """Whether nothing is known to be wrong with the newest night."""
-        return self.state in ("published", "rebuilt", "empty", "never")
+        """Whether nothing is known to be wrong with the newest night. One that was fetched before it was over is well as
+        long as it is not due: its own run is to come.
+        """
+        return self.state in ("published", "rebuilt", "empty", "never") or (self.state == EARLY and not self.is_due)
 
-    def _state(self, section: Source, cell: Cell, now: datetime) -> str:
+    def _due(self, section: Source, night: str) -> datetime | None:
+        """Return when a night is due; ``None``: nobody waits for it."""
         from nightshift.fields import night_of
         from nightshift.local_time import end_of
+
+        due = section.due_of(self.report.report)
+        return None if due is None else due.after(end_of(night_of(night), section.zone))
+
+    def _state(self, section: Source, cell: Cell, now: datetime) -> str:
         from nightshift.nights.cells import CellState
 
-        due, since = section.due_of(self.report.report), section.since_of(self.report.report)
-        is_late = due is not None and due.after(end_of(night_of(cell.night), section.zone)) <= now
+        due, since = self._due(section, cell.night), section.since_of(self.report.report)
+        is_late = due is not None and due <= now
         is_promised = since is None or cell.night >= since
         return LATE if cell.state is CellState.NEVER and is_late and is_promised else str(cell.state)
 
@@ -201,6 +213,9 @@ def _print(shown: Sequence[str], rows: Sequence[_Row]) -> None:
             out().print(styled(f"{row.name}, night {row.newest.night}, its newest: {row.state}", "red"), soft_wrap=True)
             told.append((row.newest, row.state))
         for cell, state in told:
+            if state == EARLY:
+                text = f"{row.name}, night {cell.night}: {row.report.why_early(cell.night)}"
+                out().print(styled(text, "yellow"), soft_wrap=True)
             if cell.failure is not None and state in ("failed", "drifted"):
                 out().print(styled(f"{row.name}, night {cell.night}: {cell.failure.text}", "red"), soft_wrap=True)
 

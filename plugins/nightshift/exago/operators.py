@@ -32,7 +32,7 @@ from nightshift.exago.source import CHANGES, EXAGO, TREE
 from nightshift.exago.tree import TREE_COLUMNS, Tree
 from nightshift.fields import nearest
 from nightshift.http.bodies import is_json
-from nightshift.lake.extract import Progress, describe, now_after
+from nightshift.lake.extract import BEGUN, Progress, describe, now_after
 from nightshift.lake.landing import Landing, Manifest, VendorTotals
 from nightshift.lake.spec import CsvSpec
 from nightshift.nights.extract import ExtractOperator
@@ -152,7 +152,7 @@ class ExagoCompareTreesOperator(ExagoExtractOperator):
         progress = await self.going_on(folder, progress, context, asked)
         lake = lake_of_this_deployment()
         now = Landing(lake, self.source, taken["report"], taken["night"]).extract(taken["extract"])
-        await now.manifest()
+        tree = await now.manifest()
         since, earlier = await self._before(taken["report"])
         changes = () if earlier is None else compare(earlier, Tree.of(await now.read(RECEIVED)))
         text = summary(changes, since)
@@ -167,7 +167,7 @@ class ExagoCompareTreesOperator(ExagoExtractOperator):
             context,
             model=list(CHANGE_COLUMNS),
             window={"since": since, "until": self.night},
-            notes={"tree": taken["extract"], "text": text},
+            notes={"tree": taken["extract"], "text": text, BEGUN: tree.begun},
         )
 
     async def _before(self, report: str) -> tuple[str | None, Tree | None]:

@@ -57,6 +57,7 @@ class CommitNote(msgspec.Struct, frozen=True, kw_only=True):
     :param seconds: from the extract's first request to its last page
     :param added: columns that the table did not have
     :param committed: when, ISO 8601, UTC; empty until it is read back
+    :param begun: see :attr:`nightshift.lake.extract.Manifest.begun`; empty where an earlier version published it
     """
 
     content: str
@@ -71,6 +72,7 @@ class CommitNote(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float | None = None
     added: tuple[str, ...] = ()
     committed: str = ""
+    begun: str = ""
 
     def to_json(self) -> str:
         """Return the note as the text that goes into the log."""
@@ -109,6 +111,22 @@ def moment_of(text: str) -> datetime | None:
 def microseconds_of(moment: str) -> int | None:
     """Return an ISO 8601 moment as microseconds since 1970; ``None`` where it is none."""
     return None if (found := moment_of(moment)) is None else (found - _EPOCH) // timedelta(microseconds=1)
+
+
+def begun_at(begun: str | None, finished: str | None, seconds: float | None) -> datetime | None:
+    """Return the moment of which a night holds what the vendor had, at the latest; ``None``: nobody knows.
+
+    An earlier version has written down when its extract was finished and how long that took; where the log was cleaned
+    up, the table knows when it was finished.
+
+    :param begun: see :class:`CommitNote`
+    :param finished: when the extract was finished, ISO 8601
+    :param seconds: from its first request to its last page; less than 0 where the vendor made it before
+    """
+    if begun:
+        return moment_of(begun)
+    ended = moment_of(finished or "")
+    return None if ended is None else ended - timedelta(seconds=max(seconds or 0.0, 0.0))
 
 
 def iso_of(microseconds: int) -> str:

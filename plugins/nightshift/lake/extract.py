@@ -26,6 +26,8 @@ ON_TWO_PAGES = "rows_on_two_pages"
 """Note: rows that came on two pages, in two walks alike, so that they are the report's own."""
 CLAIMED_ROWS = "vendor_rows_told"
 """Note: the vendor's row count, where more rows came to the end of the walk: it is told, not trusted."""
+BEGUN = "begun"
+"""Note: when what the extract was made of was asked for, ISO 8601, where another extract has done that."""
 Format = Literal["json", "csv"]
 
 Count = Annotated[int, Field(ge=0)]
@@ -137,6 +139,15 @@ class Manifest(Frozen):
             bytes=sum(entry.bytes for entry in ordered),
             sha256=digest_of(ordered),
         )
+
+    @property
+    def begun(self) -> str:
+        """From when on the vendor was asked for what it holds, ISO 8601: what came to be after that it may lack.
+
+        That is when the extract was started, or before that, where the vendor had made a file by then.
+        """
+        moments = [self.started, self.finished, str(self.notes.get(BEGUN, ""))]
+        return min(moments, key=lambda one: (microseconds_of(one) is None, microseconds_of(one)))
 
     @model_validator(mode="after")
     def _adds_up(self) -> Manifest:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Collection, Mapping, Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from nightshift.lake import objects
-from nightshift.lake.commit_note import CommitNote
+from nightshift.lake.commit_note import CommitNote, begun_at
 from nightshift.lake.store import Lake
 from nightshift.lake.transactions import entry_name, log_of
 
@@ -50,6 +50,7 @@ class NightEntry(msgspec.Struct, frozen=True, array_like=True):
     :param widened: columns that got another type: name, before, now
     :param replaced: version of the table that had brought the night before
     :param rebuilt: how often a run of the night itself has replaced it
+    :param begun: see :class:`~nightshift.lake.commit_note.CommitNote`; ``None`` where that was not recorded
     """
 
     version: int
@@ -66,11 +67,17 @@ class NightEntry(msgspec.Struct, frozen=True, array_like=True):
     widened: tuple[tuple[str, str, str], ...] = ()
     replaced: int | None = None
     rebuilt: int = 0
+    begun: str | None = None
 
     @property
     def sound(self) -> bool:
         """Whether the table has as many rows of the night as were committed."""
         return self.rows == self.committed
+
+    @property
+    def began(self) -> datetime | None:
+        """The moment of which it holds what the vendor had, at the latest; ``None``: nobody knows."""
+        return begun_at(self.begun, self.finished, self.seconds)
 
 
 class TableHistory(msgspec.Struct, frozen=True, dict=True):
@@ -202,6 +209,7 @@ def _told(note: CommitNote | None) -> dict[str, Any]:
         "checks": len(note.checks),
         "added": note.added,
         "widened": note.widened,
+        "begun": note.begun or None,
     }
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from nightshift.lake.checks import CheckResult
-from nightshift.lake.commit_note import CommitNote, NightMark
+from nightshift.lake.commit_note import CommitNote, NightMark, begun_at
 
 if TYPE_CHECKING:
     from nightshift.lake.snapshot import Snapshot
@@ -25,7 +26,8 @@ class Published:
     :param nights: rows by night
     :param checks: the verdicts
     :param added: columns that the table did not have
-    :param known: those of the nights that the table had before, of whatever extract
+    :param known: those of the nights that the table had before, of whatever extract, each with the moment of which it
+        held what the vendor had; ``None``: nobody knows, or it is the night of the extract
     :param already: nothing was committed: the table had exactly this content before, or newer extracts of its nights
     :param kept: nights that were left as they are because the table has an extract of them that was finished later,
         with when that was, ISO 8601
@@ -42,7 +44,7 @@ class Published:
     nights: Mapping[str, int]
     checks: tuple[CheckResult, ...]
     added: tuple[str, ...] = ()
-    known: frozenset[str] = frozenset()
+    known: Mapping[str, datetime | None] = field(default_factory=dict)
     already: bool = False
     kept: Mapping[str, str] = field(default_factory=dict)
     overruled: Mapping[str, str] = field(default_factory=dict)
@@ -66,6 +68,7 @@ class PublishedNight:
     :param version: version of the table that brought it
     :param checks: the verdicts of its commit, as far as they are known, and ``unchanged``: that the table still has as
         many rows of the night as were committed
+    :param began: the moment of which it holds what the vendor had, at the latest; ``None``: nobody knows
     :param checks_known: whether the verdicts of its commit could be read. Where the log was cleaned up they cannot be;
         that there was a commit says that all of them held
     """
@@ -80,6 +83,7 @@ class PublishedNight:
     version: int
     checks: tuple[CheckResult, ...]
     checks_known: bool
+    began: datetime | None = None
 
     @property
     def sound(self) -> bool:
@@ -113,4 +117,5 @@ def published_of(
         version=mark.version,
         checks=(*(CheckResult(*check) for check in (note.checks if note else ())), unchanged),
         checks_known=note is not None,
+        began=begun_at(note.begun if note else None, mark.finished, note.seconds if note else None),
     )

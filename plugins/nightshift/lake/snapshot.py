@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
@@ -14,7 +15,7 @@ from deltalake import QueryBuilder
 from deltalake.exceptions import DeltaError
 
 from nightshift.lake import objects
-from nightshift.lake.commit_note import CommitNote, NightMark, iso_of, transaction
+from nightshift.lake.commit_note import CommitNote, NightMark, begun_at, iso_of, transaction
 from nightshift.lake.errors import Damaged
 from nightshift.lake.published import PublishedNight, published_of
 from nightshift.lake.spec import NIGHT, Column, decimal_of
@@ -217,6 +218,11 @@ class Snapshot:
         mark = self.mark(night)
         log = objects.read(self._store, entry_name(mark.version)) if mark else None
         return None if log is None else CommitNote.of_commit(log)
+
+    def began(self, night: str) -> datetime | None:
+        """Return the moment of which a night holds what the vendor had, at the latest; ``None``: nobody knows."""
+        mark, note = self.mark(night), self.note(night)
+        return begun_at(note.begun if note else None, mark.finished if mark else None, note.seconds if note else None)
 
     def published(self, source: str, report: str, night: str) -> PublishedNight | None:
         """Return what the table says of a night; ``None`` where it was never published. Reads one commit, and no

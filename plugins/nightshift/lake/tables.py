@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from deltalake.transaction import AddAction
@@ -154,13 +155,15 @@ class Publishing:
         self.pages = LandedPages(Landing.of(lake, manifest).extract(manifest.extract), manifest, spec.data_key)
         self.content = content_of(manifest, spec)
         self.finished = microseconds_of(manifest.finished)
-        self.known: frozenset[str] | None = None
+        self.known: Mapping[str, datetime | None] | None = None
 
     def opened(self) -> Snapshot | None:
         """Return the table as it is now; the first time, note which nights it has."""
         now = self.table.snapshot()
         if self.known is None:
-            self.known = frozenset(night for night in self.nights if now and now.mark(night))
+            there = [night for night in self.nights if now and now.mark(night)]
+            own = self.manifest.night
+            self.known = {night: now.began(night) if now and night != own else None for night in there}
         return now
 
     def nothing_to_do(self, now: Snapshot) -> Published | None:
@@ -280,6 +283,7 @@ class Publishing:
                 finished="" if self.finished is None else iso_of(self.finished),
                 seconds=seconds_between(self.manifest.started, self.manifest.finished),
                 added=cast.added,
+                begun=self.manifest.begun,
             )
             what = Replacement(
                 self.content, nights, adds, cast.columns, self.finished, note, self.force, others, stored
@@ -307,7 +311,7 @@ class Publishing:
             bytes=now.size_of(self.nights),
             version=now.version,
             nights=nights,
-            known=self.known or frozenset(),
+            known=self.known or {},
             table=now,
             **more,
         )

@@ -11,12 +11,14 @@ from enum import StrEnum
 from functools import lru_cache
 from statistics import median
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 import msgspec
 
 from nightshift.errors import VendorError
 from nightshift.lake.errors import CastError, Damaged, SchemaDrift, UnreadablePage, Unsound
 from nightshift.lake.history import NightEntry, TableHistory
+from nightshift.nights.whole import is_whole, why_not_whole
 from nightshift.redaction import redact
 
 if TYPE_CHECKING:
@@ -39,6 +41,8 @@ class CellState(StrEnum):
     """Published, more than once by runs of its own."""
     EMPTY = "empty"
     """Published, and has no rows."""
+    EARLY = "early"
+    """Published, of an extract that began before the night was over: what came after that may be missing."""
     RUNNING = "running"
     LATE = "late"
     FAILED = "failed"
@@ -184,6 +188,7 @@ class ReportNights:
     :param is_proven: the history is that of the table as it is now
     :param failures: night → the newest failure
     :param trouble: why it could not be read; empty: it could
+    :param zone: the zone whose midnight ends a night; ``None``: nobody knows, and every night counts as whole
     """
 
     source: str
@@ -192,6 +197,7 @@ class ReportNights:
     failures: Mapping[str, NightFailure]
     is_proven: bool = True
     trouble: str = ""
+    zone: ZoneInfo | None = None
 
     def entry(self, night: str) -> NightEntry | None:
         """Return what the table tells of a night; ``None`` where it was not published."""
@@ -202,7 +208,12 @@ class ReportNights:
         entry, failure = self.entry(night), self.failures.get(night)
         if failure is not None and entry is not None and (entry.published or "") >= failure.at:
             failure = None
-        return Cell(night, self._state(entry, failure), entry, failure, self.usual(night)[0])
+        return Cell(night, self._state(night, entry, failure), entry, failure, self.usual(night)[0])
+
+    def why_early(self, night: str) -> str:
+        """Return why a night that was published is not whole; empty where it is, or was not published."""
+        entry = self.entry(night)
+        return "" if entry is None else why_not_whole(night, entry.began, self.zone)
 
     def usual(self, night: str) -> tuple[float | None, int]:
         """Return the median rows of the same weekday in the weeks before, and of how many nights it is."""
@@ -220,15 +231,18 @@ class ReportNights:
         nights = (night for night in reversed(self.history.nights if self.history else ()) if night < before)
         return next((night for night in nights if self.cell(night).is_good), None)
 
-    def _state(self, entry: NightEntry | None, failure: NightFailure | None) -> CellState:
+    def _state(self, night: str, entry: NightEntry | None, failure: NightFailure | None) -> CellState:
         if not self.is_proven:
             return CellState.UNPROVEN
-        if entry is None:
-            if failure is None:
-                return CellState.NEVER
+        early = entry is not None and not is_whole(night, entry.began, self.zone)
+        if failure is not None and (entry is None or early):
             return CellState.DRIFTED if failure.kind is FailureKind.DRIFT else CellState.FAILED
+        if entry is None:
+            return CellState.NEVER
         if not entry.sound:
             return CellState.UNSOUND
+        if early:
+            return CellState.EARLY
         if entry.rows == 0:
             return CellState.EMPTY
         return CellState.REBUILT if entry.rebuilt else CellState.PUBLISHED

@@ -15,6 +15,7 @@ import hashlib
 import logging
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -29,6 +30,8 @@ from nightshift.nights.cells import Grid, NightFailure, ReportNights
 from nightshift.redaction import redact
 
 if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
+
     from airflow.sdk import Context
     from obstore.store import ObjectStore
 
@@ -76,12 +79,19 @@ class NightIndex:
         self._tables = asyncio.Semaphore(TABLES_AT_ONCE)
 
     async def read(
-        self, *, nights: Sequence[str], sources: Mapping[str, Collection[str]], patience: float | None = None
+        self,
+        *,
+        nights: Sequence[str],
+        sources: Mapping[str, Collection[str]],
+        zones: Mapping[str, ZoneInfo] | None = None,
+        patience: float | None = None,
     ) -> Grid:
         """Return reports by nights.
 
         :param nights: for which failures are looked up
         :param sources: source → its reports
+        :param zones: source → the zone whose midnight ends its nights; of one that is missing, every night counts as
+            whole
         :param patience: seconds for making up for what the index lacks; what takes longer goes on, and is ``unproven``
             in this answer. ``None``: it is waited for
         """
@@ -91,7 +101,8 @@ class NightIndex:
         rows = await asyncio.gather(
             *(self._row(store, listing, one, asked, patience=patience) for one in dict.fromkeys(wanted))
         )
-        return Grid(tuple(nights), {(row.source, row.report): row for row in rows})
+        ended = zones or {}
+        return Grid(tuple(nights), {(row.source, row.report): replace(row, zone=ended.get(row.source)) for row in rows})
 
     async def _row(
         self,
@@ -152,12 +163,19 @@ class NightIndex:
             return await asyncio.to_thread(_update, self.lake, one, before)
 
 
-def read(lake: Lake, *, nights: Sequence[str], sources: Mapping[str, Collection[str]]) -> Grid:
+def read(
+    lake: Lake,
+    *,
+    nights: Sequence[str],
+    sources: Mapping[str, Collection[str]],
+    zones: Mapping[str, ZoneInfo] | None = None,
+) -> Grid:
     """Return reports by nights. Blocks; see :meth:`NightIndex.read`.
 
     :param sources: source → its reports
+    :param zones: source → the zone whose midnight ends its nights
     """
-    return asyncio.run(NightIndex(lake).read(nights=nights, sources=sources))
+    return asyncio.run(NightIndex(lake).read(nights=nights, sources=sources, zones=zones))
 
 
 def record_published(

@@ -25,6 +25,7 @@ from nightshift.nights.index import record_error, record_published
 from nightshift.nights.lineage import PublishLineage
 from nightshift.nights.place import lake_of_this_deployment, report_asset
 from nightshift.nights.ready import Waiting, emit_ready, nights_to_look_at, published_report
+from nightshift.nights.whole import is_whole, zone_of
 from nightshift.retries import VendorRetryPolicy
 
 if TYPE_CHECKING:
@@ -235,7 +236,9 @@ class PublishNightOperator(BaseOperator):
         }
         event.add_partitions(nights)
         first = context["ti"].try_number == 1
-        completed = nights_to_look_at(nights, manifest.night, published.known, first_attempt=first)
+        zone = zone_of(self.source)
+        known = {night for night, began in published.known.items() if is_whole(night, began, zone)}
+        completed = nights_to_look_at(nights, manifest.night, known, first_attempt=first)
         self._emit_ready(context, landing.lake, completed)
         return extra
 

@@ -11,7 +11,7 @@ moment may both find the night complete; the promotion that begins second finds 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,9 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import Asset
 
 from nightshift.config.promotions import reports_awaited
+from nightshift.lake.checks import CheckResult
 from nightshift.nights.index import is_unpublished
+from nightshift.nights.whole import why_not_whole, zone_of
 from nightshift.settings import PROMOTIONS, ConfigError, config_folder
 
 if TYPE_CHECKING:
@@ -99,6 +101,8 @@ def _applications(folder: Path, changed: int, size: int) -> tuple[dict[str, tupl
 def published_report(lake: Lake, report: str, night: str, *, is_likely: bool = True) -> PublishedNight | None:
     """Return what the lake says of a night of a report; ``None`` where it was never published. Blocks.
 
+    Of a night that was fetched before it was over, the check ``whole`` does not hold.
+
     :param report: ``<source>/<report>``
     :param is_likely: whether it is likely to be there; else the index is asked first
     """
@@ -107,7 +111,10 @@ def published_report(lake: Lake, report: str, night: str, *, is_likely: bool = T
         return None
     from nightshift.lake.delta import published_night
 
-    return published_night(lake, source, name, night)
+    found = published_night(lake, source, name, night)
+    if found is None or not (why := why_not_whole(night, found.began, zone_of(source))):
+        return found
+    return replace(found, checks=(*found.checks, CheckResult("whole", False, why)))
 
 
 def nights_to_look_at(
@@ -118,6 +125,8 @@ def nights_to_look_at(
     Its own night in any case, so that a night that is published again can be promoted again. The nights of a look-back
     only where it brought the report to them for the first time: who did that before has looked. A later attempt does
     not know what an earlier one has done, and looks at all of them.
+
+    :param known: nights that the table had before as a whole
     """
     return sorted(night for night in published if night == own or night not in known or not first_attempt)
 

@@ -43,6 +43,8 @@ class Sight(StrEnum):
     """It is in the table, as it was published."""
     ALTERED = "altered"
     """It is in the table, and somebody has changed it since."""
+    EARLY = "early"
+    """It is in the table, as it was before it was over."""
     UNSOUND = "unsound"
     """It was not published: a check did not hold."""
     DRIFTED = "drifted"
@@ -233,6 +235,8 @@ def trouble(one: ExpectedNight, look: Observed) -> tuple[Family, Member] | None:
         return None
     plain = Reason(_unasked(seen, look.now), seen.why)
     reason = look.reasons.get(one.key, plain)
+    if seen.sight is Sight.EARLY and reason.kind is IncidentKind.MISSING:
+        reason = Reason(IncidentKind.EARLY, seen.why)
     # Airflow knows which task has failed, the lake what it has said.
     words = [reason.cause, *([seen.why] if reason.kind is IncidentKind.FAILED else [])]
     cause = ": ".join(dict.fromkeys(word for word in words if word))
@@ -242,6 +246,8 @@ def trouble(one: ExpectedNight, look: Observed) -> tuple[Family, Member] | None:
 def _unasked(seen: NightSeen, now: datetime) -> IncidentKind:
     """Return what a night that is due is called where Airflow tells nothing of it."""
     match seen.sight:
+        case Sight.EARLY:
+            return IncidentKind.EARLY
         case Sight.FAILING:
             return IncidentKind.FAILED if _is_given_up(seen, now) else IncidentKind.LATE
         case Sight.BEGUN:

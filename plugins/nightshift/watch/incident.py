@@ -26,6 +26,8 @@ class IncidentKind(StrEnum):
     """It was due, and waits: in a queue, for a slot of a pool, for a worker."""
     MISSING = "missing"
     """It was due, and nothing has begun."""
+    EARLY = "early"
+    """It was due, and was fetched before it was over and not since."""
     PAUSED = "paused"
     """It was due, and its DAG is paused."""
     FAILED = "failed"
@@ -45,7 +47,7 @@ class Family(StrEnum):
     """What an incident is about, whatever it is called from one look to the next."""
 
     ABSENT = "absent"
-    """The night is not in the table."""
+    """The night is not in the table, or not as a whole."""
     ALTERED = "altered"
     """The night is in the table, and is no longer what was published."""
 

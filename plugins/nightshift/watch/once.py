@@ -45,6 +45,8 @@ REMEMBERED = 30
 SILENT = timedelta(minutes=30)
 """After that long without a look of the DAG the command says that the DAG stands still."""
 
+_ABSENT = (Sight.NOTHING, Sight.FAILING, Sight.EARLY)
+"""What the lake shows of a night that is asked about at Airflow once it is due."""
 _UNTOLD = ", and no incident tells of it: the next look opens one"
 
 
@@ -158,9 +160,7 @@ class _Watch:
         lake = await look_at(NightIndex(self.lake), self.reports, self.first, self.now)
         expected = expected_nights(self.reports, await self._first(remembered, lake), self.now)
         seen = {one.key: lake.seen(one) for one in expected}
-        absent = [
-            one for one in expected if self._is_due(one) and seen[one.key].sight in (Sight.NOTHING, Sight.FAILING)
-        ]
+        absent = [one for one in expected if self._is_due(one) and seen[one.key].sight in _ABSENT]
         # What an attempt has said that failed says more than what it has landed.
         seen |= await landed(self.lake, [one for one in absent if seen[one.key].sight is Sight.NOTHING])
         causes: dict[Key, Reason] = {}

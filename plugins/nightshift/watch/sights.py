@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 from nightshift.fields import night_of
 from nightshift.lake.commit_note import moment_of
@@ -70,7 +71,8 @@ async def look_at(index: NightIndex, reports: Sequence[WatchedReport], first: st
     # In a zone that is ahead there is one night more.
     days = (now.astimezone(UTC).date() - night_of(first)).days + 2
     nights = [(night_of(first) + n * DAY).isoformat() for n in range(days)]
-    grid = await index.read(nights=nights, sources=sources)
+    zones = {one.source: ZoneInfo(one.timezone) for one in reports}
+    grid = await index.read(nights=nights, sources=sources, zones=zones)
     blind = {f"{source}/{name}": row.trouble for (source, name), row in grid.reports.items() if not row.is_proven}
     return LakeSeen(grid, blind)
 
@@ -86,6 +88,8 @@ def seen_of(cell: Cell) -> NightSeen:
         why = f"{cell.entry.committed} rows were published, the table has {cell.entry.rows} now"
         # When it was changed nobody has written down.
         return NightSeen(Sight.ALTERED, None, why)
+    if cell.state is CellState.EARLY:
+        return NightSeen(Sight.EARLY, published)
     if cell.failure is None:
         return NightSeen(Sight.NOTHING)
     words = redact_words(cell.failure.text, MOST_WORDS)

@@ -11,6 +11,7 @@ _STATES = {
     IncidentKind.LATE: "is late",
     IncidentKind.STUCK: "is stuck",
     IncidentKind.MISSING: "is missing: nothing has begun",
+    IncidentKind.EARLY: "is not whole: published before it was over",
     IncidentKind.PAUSED: "is missing: the DAG is paused",
     IncidentKind.FAILED: "has failed",
     IncidentKind.UNSOUND: "is unsound: a check does not hold",
@@ -27,7 +28,7 @@ def title_of(incident: Incident) -> str:
     if incident.outcome is Outcome.RESTORED:
         return f"{what} {'are' if many else 'is'} there"
     if incident.outcome is Outcome.EXPIRED:
-        return f"{what} never came"
+        return f"{what} never came{' as a whole' if incident.kind is IncidentKind.EARLY else ''}"
     if incident.outcome is Outcome.DOUBLED:
         return f"{what} is told by another incident"
     if incident.outcome is Outcome.DROPPED:
@@ -80,6 +81,8 @@ def what_to_press(incident: Incident) -> str:
                 f"Look whether Airflow's scheduler lives and the DAG {dag} is there; then trigger it with the "
                 f"partition key {night}."
             )
+        case IncidentKind.EARLY:
+            return f"Trigger {dag} with the partition key {night}: it is over now, and comes home whole."
         case IncidentKind.STUCK:
             return f"Look at the pool and the executor that {run}, waits for: free slots, living workers."
         case IncidentKind.LATE:

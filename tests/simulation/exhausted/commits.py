@@ -107,7 +107,7 @@ class Extract:
             content=self.content,
             finished=self.finished,
             force=self.forced,
-            manifest=SimpleNamespace(extract=self.name, night=self.nights[0], started=at, finished=at),
+            manifest=SimpleNamespace(extract=self.name, night=self.nights[0], started=at, finished=at, begun=at),
             say=lambda _text: None,
             _withdraw=log.withdraw,
         )

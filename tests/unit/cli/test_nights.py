@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from datetime import datetime, tzinfo
+from datetime import date, datetime, tzinfo
 from pathlib import Path
 from typing import Self
 
@@ -50,6 +50,29 @@ def test_a_night_that_is_due_and_not_there_is_late(run: Run, config: Path) -> No
     assert found.exit_code == 1
     assert [one["state"] for one in json.loads(found.stdout)["reports"][0]["nights"]] == ["published", "late"]
     assert "flexnet/device" in run("nights", "--nights", "1", "--until", "2026-11-21", "--problems").stdout
+
+
+def test_a_night_that_was_fetched_before_it_was_over_is_not_whole(run: Run, config: Path, lake: Lake) -> None:
+    publish_night(lake, "flexnet/entitlement", "2026-11-21", began=date(2026, 11, 21))
+    found = run("nights", "--nights", "2", "--until", "2026-11-21", "--json")
+    (told,) = (one for one in json.loads(found.stdout)["reports"] if one["report"] == "flexnet/entitlement")
+    assert [one["state"] for one in told["nights"]] == ["published", "early"]
+    assert found.exit_code == 1
+    shown = run("nights", "--nights", "2", "--until", "2026-11-21").stdout
+    assert "◐ early" in shown
+    assert "flexnet/entitlement, night 2026-11-21: it was fetched from 2026-11-21 23:00 UTC on" in shown
+
+
+def test_it_is_well_as_long_as_it_is_not_due(
+    run: Run, config: Path, lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (config / "reports.yaml").write_text(REPORTS.replace("flexnet:", 'flexnet:\n  due: "06:00"'))
+    for report in ("entitlement", "device"):
+        publish_night(lake, f"flexnet/{report}", "2026-11-21", began=date(2026, 11, 21))
+    at("2026-11-22T05:00:00+00:00", monkeypatch)
+    assert run("nights").exit_code == 0
+    at("2026-11-22T06:00:00+00:00", monkeypatch)
+    assert run("nights").exit_code == 1
 
 
 def at(moment: str, monkeypatch: pytest.MonkeyPatch) -> None:

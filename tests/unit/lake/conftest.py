@@ -33,6 +33,7 @@ async def land_night(
     totals: tuple[int | None, int | None] = (None, None),
     model: dict[str, str] | None = None,
     format: str = "json",  # noqa: A002 - the word of the manifest
+    started: str | None = None,
     finished: str | None = None,
 ) -> Manifest:
     folder = Landing(lake, "flexnet", report, night).extract(extract)
@@ -49,7 +50,7 @@ async def land_night(
         extract=extract,
         connection="flexnet_default",
         attempt=1,
-        started=f"{night}T01:00:00+00:00",
+        started=started or f"{night}T01:00:00+00:00",
         finished=finished or f"{night}T01:10:00+00:00",
         format=format,
         vendor_totals=VendorTotals(rows=totals[0], pages=totals[1]),

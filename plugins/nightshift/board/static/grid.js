@@ -237,7 +237,7 @@ function tell(tip, grid, cell) {
 
 /** What the colours, the shapes and the shades mean. */
 export function Legend() {
-  const shown = ["late", "running", "failed", "drifted", "unsound", "unproven", "never"];
+  const shown = ["early", "late", "running", "failed", "drifted", "unsound", "unproven", "never"];
   return h(
     "ul", { className: "ns-legend", "aria-label": "What a cell means" },
     h(

@@ -9,7 +9,7 @@ import { count, nightShortly } from "./time.js";
 
 const PAGE = 30;
 const MOST = 390;
-const TROUBLE = new Set(["late", "failed", "drifted", "unsound", "unproven"]);
+const TROUBLE = new Set(["early", "late", "failed", "drifted", "unsound", "unproven"]);
 
 /** The answer for more nights, and the one before it until that has come. */
 function useNights(many) {

@@ -8,6 +8,7 @@ export const CELLS = {
   rebuilt: { name: "rebuilt", tone: "good", glyph: "corner" },
   empty: { name: "empty", tone: "good", glyph: "ring" },
   running: { name: "running", tone: "busy", glyph: "play" },
+  early: { name: "not whole", tone: "wait", glyph: "clock" },
   late: { name: "late", tone: "late", glyph: "clock" },
   failed: { name: "failed", tone: "bad", glyph: "cross" },
   drifted: { name: "drifted", tone: "bad", glyph: "unequal" },

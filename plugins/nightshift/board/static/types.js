@@ -72,7 +72,7 @@
  * @property {string} text
  */
 
-/** @typedef {"published" | "rebuilt" | "empty" | "running" | "late" | "failed" | "drifted" | "unsound" | "unproven" | "never"} CellState */
+/** @typedef {"published" | "rebuilt" | "empty" | "early" | "running" | "late" | "failed" | "drifted" | "unsound" | "unproven" | "never"} CellState */
 
 /**
  * @typedef {object} CheckLine
