@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Mapping
 from datetime import date
 
 from nightshift.fields import night_of
@@ -26,6 +27,7 @@ async def land(
     extract: str = "first",
     key: str = "id",
     began: date | None = None,
+    notes: Mapping[str, str | int] | None = None,
 ) -> Manifest:
     """Land a night of a report.
 
@@ -50,6 +52,7 @@ async def land(
         started=at,
         finished=at,
         format="json",
+        notes=dict(notes or {}),
     )
     await folder.complete(manifest)
     return manifest

@@ -68,6 +68,10 @@ class CamundaOptimizeExtractOperator(ExtractOperator):
             "can past nights be asked for.",
         )
 
+    def asked_for(self) -> dict[str, Any]:
+        """Return what of the configuration decides which rows come."""
+        return {**super().asked_for(), "report_id": self.report_id}
+
     async def extract(self, folder: ExtractFolder, progress: Progress, context: Context) -> Manifest:
         """Land every page of the result."""
         from nightshift.camunda_optimize.hook import CamundaOptimizeHook

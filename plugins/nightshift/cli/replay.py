@@ -59,6 +59,12 @@ def replay(
     first: Annotated[str | None, typer.Option("--from", help="First night, YYYY-MM-DD.")] = None,
     last: Annotated[str | None, typer.Option("--to", help="Last night; default: the first one.")] = None,
     apply: Annotated[bool, typer.Option("--apply", help="Publish what would change, after a question.")] = False,
+    any_request: Annotated[
+        bool,
+        typer.Option(
+            "--any-request", help="Take also what was asked for as something else than reports.yaml asks for now."
+        ),
+    ] = False,
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
@@ -80,7 +86,7 @@ def replay(
         _refuse_mistakes(reports)
         chosen = _chosen(reports, publishers())
         lake, until = lake_of_this_deployment(), until or since
-        found = [one for task in chosen for one in replays(lake, task, since, until)]
+        found = [one for task in chosen for one in replays(lake, task, since, until, any_request=any_request)]
         if not found:
             raise CannotTell(f"Nothing is landed of {', '.join(reports)} in these nights; extract them first.")
         left_out = _left_out(chosen, found, since, until)

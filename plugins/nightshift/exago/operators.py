@@ -97,8 +97,7 @@ class ExagoTreeExtractOperator(ExagoExtractOperator):
     async def from_landing(self, landing: Landing) -> dict[str, Any]:
         """Return what the task returns where the night is in the past: the tree as it was kept then."""
         found = await super().from_landing(landing)
-        manifest = await landing.latest()
-        assert manifest is not None  # noqa: S101  # else the line above has raised
+        manifest = await landing.manifest(found["extract"])
         held = landing.extract(manifest.extract)
         body = await held.read(RECEIVED)
         if _rows_of(Tree.of(body)) == await held.read(ROWS):
@@ -247,6 +246,10 @@ class ExagoReportExtractOperator(ExagoExtractOperator):
             "has no complete extract for it",
             "Give it a filter with {night} or a night_column in reports.yaml; only then can past nights be asked for.",
         )
+
+    def asked_for(self) -> dict[str, Any]:
+        """Return what of the configuration decides which rows come."""
+        return {**super().asked_for(), "path": self.path, "report_id": self.report_id, "filters": self.filters}
 
     async def extract(self, folder: ExtractFolder, progress: Progress, context: Context) -> Manifest:
         """Run the report and land it."""

@@ -107,6 +107,11 @@ class FlexNetExtractOperator(ExtractOperator):
         self.read_as = {"data_key": data_key, "charset": charset, "delimiter": delimiter, "quote": quote}
         self.flexnet_conn_id = flexnet_conn_id
 
+    def asked_for(self) -> dict[str, Any]:
+        """Return what of the configuration decides which rows come."""
+        window = {"date_to": self.date_to, "window_overlap_days": self.window_overlap_days}
+        return {**super().asked_for(), "mode": self.asked["mode"], "query": self.query or None, **window}
+
     async def extract(self, folder: ExtractFolder, progress: Progress, context: Context) -> Manifest:
         """Land every page of the night."""
         from nightshift.flexnet.hook import FlexNetHook

@@ -16,6 +16,10 @@ class UnfitStore(LakeError):
     """The store of the lake cannot be written, or does not keep what the lake is built on."""
 
 
+class OtherRequest(LakeError):
+    """What is landed of a night was asked for as something else than the configuration asks for."""
+
+
 class NoExtract(LakeError):
     """The landing has no complete extract under this name."""
 

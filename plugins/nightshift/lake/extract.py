@@ -14,6 +14,7 @@ from nightshift.fields import Day, Frozen
 from nightshift.lake.commit_note import iso_of, microseconds_of
 from nightshift.lake.errors import Damaged
 from nightshift.lake.spec import Column
+from nightshift.redaction import redact_words
 
 if TYPE_CHECKING:
     import zstandard
@@ -28,8 +29,12 @@ CLAIMED_ROWS = "vendor_rows_told"
 """Note: the vendor's row count, where more rows came to the end of the walk: it is told, not trusted."""
 BEGUN = "begun"
 """Note: when what the extract was made of was asked for, ISO 8601, where another extract has done that."""
+ASKED = "asked"
+"""Note: digest of what the configuration asked for, see :func:`asked_digest`."""
 Format = Literal["json", "csv"]
 
+MOST_WORDS = 300
+"""Characters of what was asked for that a message has."""
 Count = Annotated[int, Field(ge=0)]
 Text = bytes  # as a type, in a model with a field of that name
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -139,6 +144,17 @@ class Manifest(Frozen):
             bytes=sum(entry.bytes for entry in ordered),
             sha256=digest_of(ordered),
         )
+
+    @property
+    def asked(self) -> str:
+        """Digest of what the configuration asked for; empty where an earlier version landed it."""
+        return str(self.notes.get(ASKED, ""))
+
+    @property
+    def asked_as(self) -> str:
+        """What was asked for, for people; without secrets."""
+        told = ", ".join(f"{name} {value}" for name, value in self.request.items() if value)
+        return redact_words(f"connection {self.connection}{told and f', {told}'}", MOST_WORDS)
 
     @property
     def begun(self) -> str:

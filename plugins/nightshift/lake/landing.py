@@ -75,11 +75,28 @@ class Landing:
 
         :raises Damaged: a manifest cannot be read
         """
+        return next(iter(await self.complete()), None)
+
+    async def asked_as(self, asked: str) -> Manifest | None:
+        """Return the manifest of the newest complete extract of what is asked for now, else of those that do not say
+        what they are of; ``None`` where there is neither.
+
+        :param asked: see :attr:`nightshift.lake.extract.Manifest.asked`
+        :raises Damaged: a manifest cannot be read
+        """
+        found = await self.complete()
+        return next((one for wanted in (asked, "") for one in found if one.asked == wanted), None)
+
+    async def complete(self) -> list[Manifest]:
+        """Return the manifests of all complete extracts, the one that finished last first.
+
+        :raises Damaged: a manifest cannot be read
+        """
         store = self.lake.objects(*self.path)
         complete = sorted(name for name in await objects.anames(store) if re.fullmatch(rf"[^/]+/{MANIFEST}", name))
         bodies = [(name, await objects.aread(store, name)) for name in complete]
         found = [Manifest.from_json(body, "/".join((*self.path, name))) for name, body in bodies if body is not None]
-        return max(found, key=lambda manifest: (manifest.finished, manifest.extract), default=None)
+        return sorted(found, key=lambda manifest: (manifest.finished, manifest.extract), reverse=True)
 
     async def manifest(self, extract_id: str) -> Manifest:
         """Return the manifest of an extract.

@@ -19,7 +19,7 @@ from airflow.sdk import BaseAsyncOperator, Context
 from nightshift.errors import BeyondHorizon, VendorError
 from nightshift.lake import objects
 from nightshift.lake.errors import Completed, Damaged, PageTaken
-from nightshift.lake.extract import Manifest, Progress, asked_digest, describe, now_after
+from nightshift.lake.extract import ASKED, Manifest, Progress, asked_digest, describe, now_after
 from nightshift.lake.landing import Landing, new_extract_id
 from nightshift.metrics import Metric, count, took
 from nightshift.nights.index import record_error
@@ -192,7 +192,18 @@ class ExtractOperator(BaseAsyncOperator):
             "started": progress.started,
             "finished": now_after(progress.after),
         }
-        return Manifest.of(entries, **{**about, **more})
+        notes = {**more.pop("notes", {}), ASKED: self.asked_now()}
+        return Manifest.of(entries, **{**about, **more}, notes=notes)
+
+    def asked_for(self) -> dict[str, Any]:
+        """Return what of the configuration decides which rows of a night come; a source adds what is its own. How they
+        come, how they are read and who may fetch them is no part of it.
+        """
+        return {"connection": getattr(self, f"{self.source}_conn_id")}
+
+    def asked_now(self) -> str:
+        """Return the digest of what the configuration asks for."""
+        return asked_digest(self.asked_for())
 
     def remember(self, context: Context, progress: Progress) -> Progress:
         """Keep the progress where the next attempt finds it, with the folder that the extract goes to by now."""
@@ -252,14 +263,30 @@ class ExtractOperator(BaseAsyncOperator):
         return (datetime.now(ZoneInfo(self.timezone)).date() - date.fromisoformat(self.night)).days > self.horizon_days
 
     async def from_landing(self, landing: Landing) -> dict[str, Any]:
-        """Return what the task returns where the night is beyond the vendor's horizon: its newest extract is taken.
+        """Return what the task returns where the night is beyond the vendor's horizon: its newest extract of what is
+        asked for now is taken, or of an earlier release, which did not say what it asked for.
 
         :raises Rejected: there is none
         """
-        manifest = await landing.latest()
+        manifest = await landing.asked_as(self.asked_now())
         if manifest is None:
             problem, advice = self.beyond_horizon()
+            if (other := await landing.latest()) is not None:
+                problem = (
+                    f"the night {self.night} of {self.report} cannot be asked for any more, and what is landed of it was "
+                    f"asked for as something else than reports.yaml asks for now ({other.asked_as})"
+                )
+                advice = (
+                    "Nothing was published, and the table has the night as it was. Leave it so; or, if these rows are "
+                    f"right all the same, `nightshift replay {self.source}/{self.report} --from {self.night} "
+                    "--any-request --apply` publishes them."
+                )
             raise BeyondHorizon(problem, vendor=self.source, advice=advice)
+        if not manifest.asked:
+            self.log.warning(
+                "The extract %s is of an earlier release and does not say what it was asked for; it is taken as it is",
+                manifest.extract,
+            )
         self.log.info(
             "Night %s is beyond the vendor's %s days; rebuilding it from the landed extract %s",
             self.night,

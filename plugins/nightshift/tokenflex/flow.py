@@ -72,6 +72,7 @@ def _export(source: TokenFlex, export: UsageExport, night: NightOperator) -> Non
             request_key=request.output["request_key"],
             columns=sorted({*export.key, *export.types, *filter(None, [export.night_column])}),
             where=request.output["where"],
+            criteria=export.model_dump(mode="json", include={"category", "where", "conditions", "date_field"}),
             csv=export.csv.model_dump(mode="json"),
             priority_weight=3,
             **at_vendor,

@@ -49,6 +49,7 @@ class TokenFlexDownloadExportOperator(ExtractOperator):
     :param columns: what the file may call its columns besides, by the configuration; one of them in the first line is
         enough
     :param where: what was asked for (templated), for the manifest: the publish judges by it which rows may come
+    :param criteria: what else the configuration asks for that decides which rows come
     :param csv: character set, delimiter and quote of the file, as JSON of :class:`nightshift.lake.spec.CsvSpec`
     :param tokenflex_conn_id: id of the Airflow connection (templated)
     """
@@ -66,6 +67,7 @@ class TokenFlexDownloadExportOperator(ExtractOperator):
         metrics: Sequence[str] = (),
         columns: Sequence[str] = (),
         where: Any = None,
+        criteria: Mapping[str, Any] | None = None,
         csv: Mapping[str, Any] | None = None,
         tokenflex_conn_id: str = DEFAULT_CONN,
         **kwargs: Any,
@@ -78,8 +80,14 @@ class TokenFlexDownloadExportOperator(ExtractOperator):
         self.metrics = tuple(metrics)
         self.columns = tuple(columns)
         self.where = where
+        self.criteria = dict(criteria or {})
         self.csv = dict(csv or {})
         self.tokenflex_conn_id = tokenflex_conn_id
+
+    def asked_for(self) -> dict[str, Any]:
+        """Return what of the configuration decides which rows come."""
+        rows = {"contract": self.contract, "fields": sorted(self.fields), "metrics": sorted(self.metrics)}
+        return {**super().asked_for(), **rows, **self.criteria}
 
     async def extract(self, folder: ExtractFolder, progress: Progress, context: Context) -> Manifest:
         """Land the file."""

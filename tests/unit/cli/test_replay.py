@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from nightshift.lake.delta import NightTable
+from nightshift.lake.extract import ASKED
 from nightshift.lake.store import Lake
 from tests.published import land, publish_night
 from tests.unit.cli.conftest import Run
@@ -182,3 +183,16 @@ def test_a_mistake_of_another_source_stops_no_replay(run: Run, config: Path) -> 
     with (config / "reports.yaml").open("a") as file:
         file.write("exago: {reprots: []}\nsomething: {}\n")
     assert replay(run)[0] == 0
+
+
+def test_what_was_asked_for_as_something_else_is_refused_by_name_unless_somebody_says_so(run: Run, lake: Lake) -> None:
+    notes = {ASKED: "0" * 64}
+    asyncio.run(land(lake, "flexnet/entitlement", "2026-11-21", extract="other", notes=notes))
+    asked = ("replay", "flexnet/entitlement", "--from", "2026-11-21", "--json")
+    found = run(*asked, "--apply", "--yes")
+    assert found.exit_code == 1
+    (told,) = json.loads(found.stdout)["extracts"]
+    assert "asked for as something else than reports.yaml asks for now (connection flexnet_default)" in told["refused"]
+    assert "2026-11-21" not in rows_of(lake)
+    assert run(*asked, "--any-request", "--apply", "--yes").exit_code == 0
+    assert rows_of(lake)["2026-11-21"] == 12

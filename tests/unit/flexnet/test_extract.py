@@ -13,10 +13,16 @@ from include.standins import Fault, FaultKind
 from include.standins.flexnet import PASSWORD, faulty
 from include.standins.flexnet.switches import CountOf, DateTo
 from nightshift.errors import AuthFailed, BadResponse, Rejected
+from nightshift.lake.extract import ASKED
 from nightshift.lake.store import Lake
 from nightshift.nights.cells import FailureKind
 from nightshift.nights.index import read
 from tests.unit.flexnet.bench import NIGHT, ROWS, TODAY, Bench, assert_each_row_once
+
+
+def notes(b: Bench, run: Any) -> dict[str, str | int]:
+    """Return what the manifest says beside what was asked for."""
+    return {name: value for name, value in b.manifest(run).notes.items() if name != ASKED}
 
 
 @pytest.mark.parametrize("reading", list(DateTo))
@@ -173,7 +179,7 @@ def test_rows_that_the_report_has_on_two_pages_are_its_own_when_two_walks_say_so
     run = b.run()
     assert run.state == "success", run.error
     assert run.result["rows"] == ROWS["usage"] + 1
-    assert b.manifest(run).notes == {"rows_on_two_pages": 1}
+    assert notes(b, run) == {"rows_on_two_pages": 1}
 
 
 @pytest.mark.parametrize("form", ["json", "csv"])
@@ -194,7 +200,7 @@ def test_the_character_set_of_csv_is_told_to_publish(bench, given: dict[str, str
     b = bench(switches={"csv_charset": "windows-1252"}, format="csv", **given)
     run = b.run()
     assert run.state == "success", run.error
-    assert b.manifest(run).notes == {"charset": "cp1252"}
+    assert notes(b, run) == {"charset": "cp1252"}
 
 
 def test_a_dialect_that_the_task_is_given_counts_more_than_the_answers_word(bench) -> None:
