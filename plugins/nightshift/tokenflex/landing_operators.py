@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from nightshift.errors import BadResponse
 from nightshift.fields import night_of
 from nightshift.lake.errors import Unsound
 from nightshift.lake.extract import Progress
@@ -24,7 +25,7 @@ from nightshift.tokenflex.vocabulary import DEFAULT_CONN, plain
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from nightshift.lake.landing import ExtractFolder
+    from nightshift.lake.landing import ExtractFolder, PageEntry
     from nightshift.tokenflex.hook import TokenFlexHook
 
 
@@ -112,32 +113,13 @@ class TokenFlexDownloadExportOperator(ExtractOperator):
                 delimiter=dialect.delimiter,
                 charset=dialect.charset,
             )
-            entries = await download.run()
-            now = datetime.now(UTC)
-            first = await folder.read(1) if entries else b""
-            header = header_of(first, dialect)
-            asked = [*self.fields, *self.metrics]
-            lost = missing(header, asked) if header else []
-            if lost and len(lost) == len(asked) and not named(header, self.columns):
-                # Whatever this is, the next attempt does not go on with it.
+            try:
+                entries, header = await self._received(download, folder, dialect)
+            except BadResponse:
+                # Whatever came, the next attempt does not go on with it.
                 self.remember(context, msgspec.structs.replace(progress, plan={}))
-                raise no_usage(header)
-            last = await folder.read(entries[-1].number) if len(entries) > 1 else first
-            rows = sum(entry.rows for entry in entries)
-            cut = is_cut(first, last, dialect, header=header, rows=rows, lost=lost)
-            if cut and not rows and len(header) >= len(asked):
-                # As many columns as were asked for, some under names of the customer's own: what cuts a file cuts it
-                # elsewhere the next time.
-                self.log.info(
-                    "The first line of the file has no end and no row follows; the file is fetched once more."
-                )
-                entries = await download.again()
-                cut = await folder.read(1) != first if entries else True
-            if cut:
-                self.remember(context, msgspec.structs.replace(progress, plan={}))
-                raise cut_off()
-        if lost:
-            self.log.warning("The file has no column for %s; its columns: %s", ", ".join(lost), ", ".join(header))
+                raise
+        now = datetime.now(UTC)
         return self.manifest_of(
             entries,
             progress,
@@ -154,6 +136,35 @@ class TokenFlexDownloadExportOperator(ExtractOperator):
             },
             notes={"request_key": self.request_key, "fetched_bytes": download.fetched, "fetched": now.isoformat()},
         )
+
+    async def _received(
+        self, download: FileDownload, folder: ExtractFolder, dialect: CsvSpec
+    ) -> tuple[Sequence[PageEntry], list[str]]:
+        """Receive the file; return its parts, and the names in its first line.
+
+        :raises BadResponse: it is no usage file, or not the whole of one
+        """
+        entries = await download.run()
+        first = await folder.read(1) if entries else b""
+        header = header_of(first, dialect)
+        asked = [*self.fields, *self.metrics]
+        lost = missing(header, asked) if header else []
+        if lost and len(lost) == len(asked) and not named(header, self.columns):
+            raise no_usage(header)
+        last = await folder.read(entries[-1].number) if len(entries) > 1 else first
+        rows = sum(entry.rows for entry in entries)
+        cut = is_cut(first, last, dialect, header=header, rows=rows, lost=lost)
+        if cut and not rows and len(header) >= len(asked):
+            # As many columns as were asked for, some under names of the customer's own: what cuts a file cuts it
+            # elsewhere the next time.
+            self.log.info("The first line of the file has no end, and no row follows; the file is fetched once more.")
+            entries = await download.again()
+            cut = not entries or await folder.read(1) != first
+        if cut:
+            raise cut_off()
+        if lost:
+            self.log.warning("The file has no column for %s; its columns: %s", ", ".join(lost), ", ".join(header))
+        return entries, header
 
     def _asked(self, hook: TokenFlexHook, dialect: CsvSpec) -> dict[str, Any]:
         """Return which file is asked for; parts of it end where this dialect has the end of a row."""
