@@ -28,7 +28,7 @@ from greenlet import getcurrent
 from nightshift.errors import Ambiguous, Unreachable
 from nightshift.tokenflex import renewal, tokens
 from nightshift.tokenflex.oauth import GrantSpent, TokenPair
-from nightshift.tokenflex.renewal import RenewalStep, renew
+from nightshift.tokenflex.renewal import DUE_SECONDS, RenewalStep, renew
 from nightshift.tokenflex.tokens import Chain, Grant, Part, RefreshOutcome
 from tests.simulation.exhausted.actors import Actor, drive, effect, patched
 from tests.simulation.exhausted.actors import explore as explore_all
@@ -65,7 +65,7 @@ class Autodesk(DisturbedWorld):
     grants: int = 0
 
     def pair(self) -> TokenPair:
-        """Give a new pair."""
+        """Give a new pair, which is due to be renewed."""
         self.given += 1
         token = f"r{self.grants}.{self.given}"
         self.valid.add(token)
@@ -73,7 +73,7 @@ class Autodesk(DisturbedWorld):
             access_token=f"a{self.grants}.{self.given}",
             refresh_token=token,
             issued=self.now,
-            ends=self.now + 3600,
+            ends=self.now + DUE_SECONDS / 2,
             lapses=self.now + 15 * DAY,
         )
 
@@ -200,7 +200,7 @@ def _changes(world: Autodesk) -> tuple[tuple[Any, str, Any], ...]:
 
 def _attempt(number: int) -> Actor[Chain | None]:
     # Each attempt is one of a new run: their names are told apart in the journal.
-    return Actor(f"attempt {number}", lambda: drive(renew(CONN, by=f"run {number}, try 1", force=True)))
+    return Actor(f"attempt {number}", lambda: drive(renew(CONN, by=f"run {number}, try 1")))
 
 
 def run_one(choices: Choices, *, faults: int, revokes: bool) -> Autodesk:
