@@ -131,8 +131,8 @@ class TokenFlexSwitches(Switches, frozen=True, kw_only=True):
     **Exports.** ``processing_seconds``: from ``Requested`` to ready. ``queue_limit``, ``queue_scope``,
     ``queue_retry_after``: pending exports at a time and whether their 429 has ``Retry-After`` (5.2).
     ``list_late_seconds``: a new export shows in the list only after that. ``list_dates``; ``empty_status``: a list of
-    nothing is ``[]``, 204, or the 400 that also covers what does not exist (section 2). ``url_seconds``: life of a download URL (4.2:
-    120 to 320). ``clock_skew``: how far the vendor's time stamps are ahead. ``unknown_key_status``,
+    nothing is ``[]``, 204, or the 400 that also covers what does not exist (section 2). ``url_seconds``: life of a
+    download URL (4.2: 120 to 320). ``clock_skew``: how far the vendor's time stamps are ahead. ``unknown_key_status``,
     ``unknown_contract_status``: answers for what is not there (5.1).
 
     **Rate.** ``per_minute``, ``burst`` (5.2).

@@ -14,8 +14,8 @@ from nightshift.lake.spec import PublishSpec
 class CheckResult:
     """The verdict of one check.
 
-    :param name: ``vendor_totals``, ``rows_read``, ``rows_published``, ``unique_key``, ``not_empty``, ``other_nights`` or
-        ``band``
+    :param name: ``vendor_totals``, ``rows_read``, ``rows_published``, ``unique_key``, ``not_empty``,
+        ``other_nights`` or ``band``
     :param ok: whether it holds
     :param detail: the numbers, and what to do where it does not
     """
@@ -175,8 +175,9 @@ def other_nights(counts: Counts, *, some: bool) -> CheckResult:
     detail = f"{rows} of {counts.read} rows are of nights that are not asked for"
     allowed = "all" if some else "some"
     wrong = (
-        f", such as {max(counts.others, default='')}: what was asked for is not what came. Look at where, at night_column and at what the "
-        f"vendor takes for a day; if the report is right so, set checks.other_nights to {allowed}"
+        f", such as {max(counts.others, default='')}: what was asked for is not what came. Look at where, at "
+        "night_column and at what the vendor takes for a day; if the report is right so, set checks.other_nights to "
+        f"{allowed}"
     )
     return CheckResult("other_nights", ok, f"{detail}{'' if ok else wrong}")
 

@@ -79,8 +79,8 @@ class TokenFlexExportAdapter(HookAdapter):
             if error.status != 400:
                 raise
             raise error.replaced(
-                advice=f"{error.advice} If it is refused each time, look for {intent.name!r} in Autodesk's own pages, and "
-                f"add the key {RESOLUTION_KEY!r} in the tab Task State Store of this task: "
+                advice=f"{error.advice} If it is refused each time, look for {intent.name!r} in Autodesk's own pages, "
+                f"and add the key {RESOLUTION_KEY!r} in the tab Task State Store of this task: "
                 '{"adopt": "<its request key>", "by": …, "why": …} if it is there, {"resubmit": true, "by": …, "why": '
                 "…} if it is not; then clear the task."
             ) from None

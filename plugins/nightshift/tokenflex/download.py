@@ -275,9 +275,9 @@ class FileDownload:
         if self._links >= MAX_LINKS:
             raise error.replaced(
                 advice=f"The vendor calls the export ready, and has given {self._links} new links to its file, none of "
-                "which is taken. Clear this task: it asks for another link. If it is refused again, the file is gone, or "
-                "something before the download host keeps this worker out: clear the task that requests the export, with "
-                "all that follow, for a new one."
+                "which is taken. Clear this task: it asks for another link. If it is refused again, the file is gone, "
+                "or something before the download host keeps this worker out: clear the task that requests the export, "
+                "with all that follow, for a new one."
             )
         self._links += 1
         return await self._link(renew=True)

@@ -37,9 +37,9 @@ class TokenFlexDownloadExportOperator(ExtractOperator):
     if the host knows ranges and its ETag still agrees. Memory stays flat whatever the size.
 
     The extract counts as finished when the vendor took the request for the export, by the vendor's own clock, but never
-    later than now: the file holds what was known then. So a file that is fetched late, by a retry or a clear of this task alone, is not newer
-    than what an export of a later night has brought of the same nights, and does not replace it. When it came is in the
-    notes.
+    later than now: the file holds what was known then. So a file that is fetched late, by a retry or a clear of this
+    task alone, is not newer than what an export of a later night has brought of the same nights, and does not replace
+    it. When it came is in the notes.
 
     :param request_key: the vendor's id of the export (templated)
     :param contract: contract number (templated)

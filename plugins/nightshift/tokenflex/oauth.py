@@ -116,8 +116,8 @@ class SignInHook(VendorHook):
         return {}
 
     def diagnose(self, response: Response) -> VendorError | None:
-        """Tell a grant that is not accepted any more from whatever else is refused. Where the answer names its error (RFC
-        6749, section 5.2) that alone counts, whatever its words are; else the words do.
+        """Tell a grant that is not accepted any more from whatever else is refused. Where the answer names its error
+        (RFC 6749, section 5.2) that alone counts, whatever its words are; else the words do.
         """
         if response.status not in (400, 401):
             return None
