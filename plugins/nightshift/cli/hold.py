@@ -67,7 +67,7 @@ def set_hold(
     ends = end_of_hold(until, datetime.now(UTC))
     with telling():
         from nightshift.config.promotions import promotions_in_force
-        from nightshift.nights.place import lake_of_this_deployment
+        from nightshift.nights.place import lake_to_look_at
         from nightshift.promotion import holds
 
         # Whatever mistake the file has, the line can be stopped.
@@ -76,9 +76,7 @@ def set_hold(
             raise typer.BadParameter(f"{application!r} is no application{nearest(application, known)}")
         if not confirmed(f"Hold {application or 'ALL applications'}?", yes=yes):
             raise typer.Exit(Exit.WRONG)
-        done = _checked(
-            holds.hold(lake_of_this_deployment(), application=application, by=who(), reason=reason, until=ends)
-        )
+        done = _checked(holds.hold(lake_to_look_at(), application=application, by=who(), reason=reason, until=ends))
     _told(done, as_json)
 
 
@@ -91,12 +89,12 @@ def lift_hold(
 ) -> None:
     """End a hold; what waits goes on."""
     with telling():
-        from nightshift.nights.place import lake_of_this_deployment
+        from nightshift.nights.place import lake_to_look_at
         from nightshift.promotion import holds
 
         if not confirmed(f"Lift the hold {hold_id}? What waits for it goes on at once.", yes=yes):
             raise typer.Exit(Exit.WRONG)
-        done = _checked(holds.lift(lake_of_this_deployment(), hold_id, by=who(), reason=reason))
+        done = _checked(holds.lift(lake_to_look_at(), hold_id, by=who(), reason=reason))
     _told(done, as_json)
 
 
@@ -106,10 +104,10 @@ def list_holds(
 ) -> None:
     """Show what is held. Exit code: 0 nothing, 1 something."""
     with telling():
-        from nightshift.nights.place import lake_of_this_deployment
+        from nightshift.nights.place import lake_to_look_at
         from nightshift.promotion import holds
 
-        lake = lake_of_this_deployment()
+        lake = lake_to_look_at()
         found = asyncio.run(holds.every_hold(lake) if every else holds.holds(lake))
     if as_json:
         print_json({"version": 1, "holds": [one.model_dump(mode="json") for one in found]})

@@ -59,7 +59,7 @@ def show(
     with telling():
         from nightshift.local_time import DAY, last_night
         from nightshift.nights import index
-        from nightshift.nights.place import lake_of_this_deployment
+        from nightshift.nights.place import lake_to_look_at
 
         sections, mistakes = _sections(source)
         now = datetime.now(UTC)
@@ -69,7 +69,7 @@ def show(
         own = {name: min(night, newest).isoformat() for name, night in over.items()}
         shown = [(newest - number * DAY).isoformat() for number in reversed(range(count))]
         grid = index.read(
-            lake_of_this_deployment(),
+            lake_to_look_at(),
             nights=sorted({*shown, *own.values()}),
             sources={name: tuple(one.groups) for name, one in sections.items()},
             zones={name: one.zone for name, one in sections.items()},
@@ -96,9 +96,9 @@ def rebuild_index(
     """
     with telling():
         from nightshift.nights.index import rebuild
-        from nightshift.nights.place import lake_of_this_deployment
+        from nightshift.nights.place import lake_to_look_at
 
-        lake, done = lake_of_this_deployment(), []
+        lake, done = lake_to_look_at(), []
         sections, mistakes = _sections(source)
         for name, section in sections.items():
             for report in section.groups:

@@ -177,6 +177,10 @@ class Project:
             if file.fate is not Fate.KEPT:
                 noted[self._label(file.path)] = _digest(file.text)
         (self.config / _WRITTEN).write_text(_json(noted), encoding="utf-8")
+        lake = self.dags.parent / "lake"
+        if self._lake() == str(lake):
+            # A lake that is elsewhere may be mounted there later.
+            lake.mkdir(parents=True, exist_ok=True)
 
     def _configuration(self, name: str, starters: Mapping[str, str]) -> PlannedFile:
         """Plan a YAML file: sections are put at its end, and nothing that stands there is touched."""
@@ -221,13 +225,11 @@ class Project:
         return PlannedFile(path, text, before, fate)
 
     def _settings(self) -> str:
-        path = self.config / SETTINGS
-        there = re.search(r"^NIGHTSHIFT_LAKE=(.+)$", path.read_text(encoding="utf-8"), re.M) if path.exists() else None
-        lake = self.lake or (there[1] if there else str(self.dags.parent / "lake"))
+        lake = self._lake()
         for named in (str(self.config), lake):
             if sign := re.search(r"[^\w%+,./:=@~-]", named):
                 raise ConfigError(
-                    f"{named!r} has {sign[0]!r} in it: shells, and containers that are given {path.name}, each read that "
+                    f"{named!r} has {sign[0]!r} in it: shells, and containers that are given {SETTINGS}, each read that "
                     "in another way. Nothing was written. Put the project and its lake into a folder without blanks, "
                     "quotes and signs of the shell, and run this again there."
                 )
@@ -238,6 +240,11 @@ class Project:
             "# For every process of Airflow: API server, scheduler, DAG processor, triggerer, workers.\n"
             f"NIGHTSHIFT_CONFIG={self.config}\nNIGHTSHIFT_LAKE={lake}\n\n{''.join(ours)}"
         )
+
+    def _lake(self) -> str:
+        path = self.config / SETTINGS
+        there = re.search(r"^NIGHTSHIFT_LAKE=(.+)$", path.read_text(encoding="utf-8"), re.M) if path.exists() else None
+        return self.lake or (there[1] if there else str(self.dags.parent / "lake"))
 
     def _label(self, path: Path) -> str:
         return os.path.relpath(path, self.config)

@@ -59,12 +59,12 @@ def promotions(
     or promotions.yaml has a mistake.
     """
     with telling():
-        from nightshift.nights.place import lake_of_this_deployment
+        from nightshift.nights.place import lake_to_look_at
         from nightshift.promotion.figures import read_figures
         from nightshift.promotion.store import applications_in
 
         names, mistakes = _stages(application)
-        lake, now = lake_of_this_deployment(), datetime.now(UTC)
+        lake, now = lake_to_look_at(), datetime.now(UTC)
 
         async def read() -> tuple[list[ApplicationStatus], Figures, list[str]]:
             lanes = [await _status_of(lake, name, stages, now) for name, stages in names.items()]

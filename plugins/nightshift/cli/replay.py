@@ -80,12 +80,12 @@ def replay(
     if until is not None and until < since:
         raise typer.BadParameter("is before --from", param_hint="--to")
     with telling():
-        from nightshift.nights.place import lake_of_this_deployment
+        from nightshift.nights.place import lake_to_look_at
         from nightshift.nights.replay import publishers, replays
 
         _refuse_mistakes(reports)
         chosen = _chosen(reports, publishers())
-        lake, until = lake_of_this_deployment(), until or since
+        lake, until = lake_to_look_at(), until or since
         found = [one for task in chosen for one in replays(lake, task, since, until, any_request=any_request)]
         if not found:
             raise CannotTell(f"Nothing is landed of {', '.join(reports)} in these nights; extract them first.")

@@ -28,14 +28,14 @@ def revoke(
     """
     with telling():
         from nightshift.config.promotions import applications_in_force
-        from nightshift.nights.place import lake_of_this_deployment
+        from nightshift.nights.place import lake_to_look_at
         from nightshift.promotion.revoked import report, what_follows
         from nightshift.promotion.store import Records
 
         known = applications_in_force(with_gone=True)
         if application not in known:
             raise typer.BadParameter(f"{application!r} is no application{nearest(application, known)}")
-        lake = lake_of_this_deployment()
+        lake = lake_to_look_at()
         here, records = _running(lake, application, stage), Records(lake, application)
         record = asyncio.run(records.read(here.run_id))
         follows = "" if record is None else what_follows(record, stage, known[application])

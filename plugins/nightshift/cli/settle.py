@@ -24,7 +24,7 @@ def settle(
     """
     with telling():
         from nightshift.config.promotions import applications_in_force
-        from nightshift.nights.place import lake_of_this_deployment
+        from nightshift.nights.place import lake_to_look_at
         from nightshift.promotion import doubts
         from nightshift.promotion.store import Records
         from nightshift.promotion.turns import Turns
@@ -32,7 +32,7 @@ def settle(
         known = applications_in_force(with_gone=True)
         if application not in known:
             raise typer.BadParameter(f"{application!r} is no application{nearest(application, known)}")
-        lake = lake_of_this_deployment()
+        lake = lake_to_look_at()
         records = Records(lake, application)
         found = asyncio.run(doubts.doubts_of(records, Turns(lake, application)))
         doubt = next((one for one in found if one.step.task == task), None)

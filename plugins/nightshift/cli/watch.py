@@ -61,11 +61,11 @@ def _test(channel: str) -> int:
 
 
 def _look(airflow_url: str, as_json: bool) -> int:
-    from nightshift.nights.place import lake_of_this_deployment
+    from nightshift.nights.place import lake_to_look_at
     from nightshift.watch.once import watch_once
 
     url = airflow_url or os.environ.get("AIRFLOW__API__BASE_URL") or None
-    result: Any = watch_once(lake_of_this_deployment(), by="command", base_url=url)
+    result: Any = watch_once(lake_to_look_at(), by="command", base_url=url)
     # A section with a mistake may be waited for by nobody.
     mistakes = mistakes_in(config_folder())
     code = int(result.exit_code) or (LOOK if mistakes else 0)

@@ -37,6 +37,21 @@ def lake_of_this_deployment() -> Lake:
     return _lake(store_options(BaseHook.get_connection(lake.connection_id)))
 
 
+def lake_to_look_at() -> Lake:
+    """Return the lake that ``NIGHTSHIFT_LAKE`` names, for who makes none: a folder that is not there is one that is not
+    mounted, or mistyped, until a task has made it. Blocks; see :func:`lake_of_this_deployment`.
+
+    :raises UnfitStore: the folder is not there
+    """
+    lake = lake_of_this_deployment()
+    if lake.folder is not None and not lake.folder.is_dir():
+        raise UnfitStore(
+            f"The lake could not be looked at: there is no folder {lake.folder}. Nothing was made. Mount it, or correct "
+            "NIGHTSHIFT_LAKE; where the lake is new, make the folder, as its first task would."
+        )
+    return lake
+
+
 async def alake_of_this_deployment() -> Lake:
     """Return the lake that ``NIGHTSHIFT_LAKE`` names, in a trigger; see :func:`lake_of_this_deployment`."""
     lake = _lake()

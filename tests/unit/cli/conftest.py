@@ -32,6 +32,7 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def lake(tmp_path: Path, config: Path, monkeypatch: pytest.MonkeyPatch) -> Lake:
+    (tmp_path / "lake").mkdir()
     monkeypatch.setenv("NIGHTSHIFT_LAKE", str(tmp_path / "lake"))
     return Lake.from_url(str(tmp_path / "lake"))
 

@@ -53,6 +53,7 @@ def as_admin(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("NIGHTSHIFT_CONFIG", str(server.home.parent / "config"))
     monkeypatch.setenv("NIGHTSHIFT_KEPT", str(server.home / "kept"))
+    (server.home.parent / "lake").mkdir(exist_ok=True)
     monkeypatch.setenv("NIGHTSHIFT_LAKE", str(server.home.parent / "lake"))
 
 

@@ -48,7 +48,7 @@ def test_nights_on_time_end_with_0(run: Run, lake: Lake) -> None:
     assert opened(lake) == []
 
 
-def test_a_mistake_that_keeps_everybody_from_waiting_is_no_night_on_time(run: Run, config: Path) -> None:
+def test_a_mistake_that_keeps_everybody_from_waiting_is_no_night_on_time(run: Run, config: Path, lake: Lake) -> None:
     (config / "reports.yaml").write_text("flexnet:\n  due: '06:00'\n  reports: [{nmae: entitlement}]\n")
     found = run("watch")
     assert found.exit_code == 2

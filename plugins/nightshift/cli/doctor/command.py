@@ -43,9 +43,9 @@ def doctor(
 def _looks_here() -> list[tuple[str, Callable[[], Any]]]:
     def of_lake(look: Callable[[Any], Any]) -> Callable[[], Any]:
         def opened() -> Any:
-            from nightshift.nights.place import lake_of_this_deployment
+            from nightshift.nights.place import lake_to_look_at
 
-            return look(lake_of_this_deployment())
+            return look(lake_to_look_at())
 
         return opened
 
