@@ -46,11 +46,16 @@ settings.load_profile("nightshift")
 
 @pytest.fixture(autouse=True)
 def no_secrets_of_other_tests() -> Iterator[None]:
-    """What one test holds for a secret is a plain word in another."""
+    """What one test holds for a secret is a plain word in another; and Airflow makes its pattern of all that it knows
+    anew for each.
+    """
     yield
+    from airflow.sdk._shared.secrets_masker import reset_secrets_masker
+
     from nightshift.known_secrets import forget_all
 
     forget_all()
+    reset_secrets_masker()
 
 
 def pytest_unconfigure() -> None:
