@@ -19,7 +19,7 @@ from nightshift.promotion.form import PromotionRequest
 from nightshift.promotion.gate import Gate
 from nightshift.promotion.history import History
 from nightshift.promotion.job_step import PromotionJobOperator, version_of
-from nightshift.promotion.left_job import was_requested
+from nightshift.promotion.left_job import may_be_underway, was_requested
 from nightshift.promotion.record import PromotionRecord, StepKind, StepState, Version
 from nightshift.promotion.rules.progress import is_left_in_doubt
 from nightshift.promotion.rules.window import is_open
@@ -129,6 +129,7 @@ class PromotionDeployOperator(PromotionJobOperator):
         super().__init__(**kwargs)
         self.packages = packages
         self.window = window
+        self._never: Rejected | None = None
 
     def wanted(self, context: Context, record: PromotionRecord) -> Mapping[str, Any]:
         """Add the version of the record, and what the person asked for, at the time that the window allows."""
@@ -225,16 +226,30 @@ class PromotionDeployOperator(PromotionJobOperator):
         return self.window is not None and self.window.outside == "start_time"
 
     def _start_time(self, context: Context, record: PromotionRecord) -> str | None:
-        """Return when the window opens, for FlexDeploy to begin then: not within a freeze that nobody has overridden."""
-        if self.window is None or not self._is_handed_on:
-            return None
-        kept = TaskState(context["task_state_store"], START_KEY, str)
+        """Return when FlexDeploy is to begin.
+
+        :raises Rejected: it would never; while it may be at work on what it was asked for before, that is gone on with
+        """
+        self._never = None
         if was_requested(context):
             # The same on each attempt: another start time would be another deployment.
-            return kept.load_if_sound() or None
-        kept.forget()
+            return self._kept_start(context).load_if_sound() or None
+        try:
+            return self._next_start(record)
+        except Rejected as error:
+            if not may_be_underway(context):
+                raise
+            self._never = error
+            return self._kept_start(context).load_if_sound() or None
+
+    def _next_start(self, record: PromotionRecord) -> str | None:
+        """Return when the window opens, for FlexDeploy to begin then: not within a freeze that nobody has overridden;
+        ``None``: at once.
+
+        :raises Rejected: within a year it does not
+        """
         at = datetime.now(UTC)
-        if is_open(self.window, at):
+        if self.window is None or not self._is_handed_on or is_open(self.window, at):
             return None
         gate = Gate(self.application, self.stage, self.freezes, self.terms, starts=self.window)
         if (opens := gate.next_go(record, self.version_in(record), at)) is None:
@@ -244,7 +259,28 @@ class PromotionDeployOperator(PromotionJobOperator):
                 advice="Nothing was deployed. Change the window or the freezes in promotions.yaml, then clear this "
                 "task.",
             )
-        return kept.save(opens.astimezone(self.window.zone).replace(microsecond=0).isoformat(timespec="seconds"))
+        return opens.astimezone(self.window.zone).replace(microsecond=0).isoformat(timespec="seconds")
+
+    async def before_request(self, context: Context) -> None:
+        """Keep the start time that is asked for: what FlexDeploy has of an attempt before keeps its own.
+
+        :raises Rejected: it would never begin
+        """
+        if self._never is not None:
+            raise self._never
+        await super().before_request(context)
+        recorder = self.attempt.recorder
+        start, before = self.attempt.job.parameters.get("start_time"), (await recorder.read()).step(recorder.task_id)
+        if start is not None or (before is not None and before.start_time is not None):
+            self._kept_start(context).save(start or "")
+
+    def start_asked(self, context: Context) -> dict[str, Any]:
+        """Return the start time that FlexDeploy was asked for last, for the record; nothing where that is not known."""
+        kept = self._kept_start(context).load_if_sound()
+        return {} if kept is None else {"start_time": kept or None}
+
+    def _kept_start(self, context: Context) -> TaskState[str]:
+        return TaskState(context["task_state_store"], START_KEY, str)
 
 
 class PromotionRollBackOperator(PromotionDeployOperator):
@@ -270,18 +306,26 @@ class PromotionRollBackOperator(PromotionDeployOperator):
         if record is None or record.offer is None:
             return None, None
         stage = record.offer.stage
-        if stage not in self.stages:
-            raise Rejected(
-                f"{stage} failed, and promotions.yaml has no such stage any more",
-                vendor=VENDOR,
-                advice="Nothing was brought back. Put the stage back into promotions.yaml and clear this task, or "
-                "deploy by hand.",
-            )
-        return stage, self.ways[stage].back(record.offer)
+        if stage not in self.stages and not (was_requested(context) or may_be_underway(context)):
+            raise _gone(stage)
+        way = self.ways.get(stage)
+        return stage, None if way is None else way.back(record.offer)
+
+    async def before_request(self, context: Context) -> None:
+        """Look as well whether there still is the stage that it would be brought back to."""
+        if (stage := self.attempt.recorder.stage) not in self.stages:
+            raise _gone(str(stage))
+        await super().before_request(context)
 
     def wanted(self, context: Context, record: PromotionRecord) -> Mapping[str, Any]:
-        """Deploy what is offered to the stage that it is offered for."""
-        parameters = self.stages[record.offer.stage] if record.offer else self.parameters
+        """Deploy what is offered to the stage that it is offered for; where that is gone, FlexDeploy may be at work on it
+        still, by what it was asked for.
+        """
+        step, parameters = record.step(context["ti"].task_id), self.parameters
+        if record.offer is not None and record.offer.stage in self.stages:
+            parameters = dict(self.stages[record.offer.stage])
+        elif step is not None and step.target is not None:
+            parameters = step.target.where
         # FlexDeploy would otherwise find the old version there, whatever the failed deployment left of it.
         return {**self.deployment(parameters, record), "force_deploy": True}
 
@@ -320,6 +364,14 @@ def _count_for_nothing(context: Context) -> None:
     store = JobStore(context["task_state_store"])
     if (record := store.load()) is not None and record.intent is not None:
         store.save(record.changed(intent=msgspec.structs.replace(record.intent, payload_hash="")))
+
+
+def _gone(stage: str) -> Rejected:
+    return Rejected(
+        f"{stage} failed, and promotions.yaml has no such stage any more",
+        vendor=VENDOR,
+        advice="Nothing was brought back. Put the stage back into promotions.yaml and clear this task, or deploy by hand.",
+    )
 
 
 def _pinned(version: Version | None) -> Version:

@@ -231,8 +231,9 @@ class PromotionJobOperator(VendorJobOperator):
         try:
             job = self.job_of(self.wanted(context, record))
         except Exception as error:
-            await recorder.end(StepState.FAILED, outcome=_outcome_of(error), detail=str(error))
-            raise
+            told = error if is_new else _with_what_goes_on(error, record.step(recorder.task_id))
+            await recorder.end(StepState.FAILED, outcome=_outcome_of(told), detail=str(told))
+            raise told from None
         self._attempt = StepAttempt(recorder, record, job)
 
     async def secure_job(self, context: Context, adapter: JobAdapter, store: JobStore) -> JobRecord | Immediate:
@@ -358,9 +359,13 @@ class PromotionJobOperator(VendorJobOperator):
             url=status.url if status is not None else None,
             # FlexDeploy's own approvals and schedules can last days: whoever looks has to see for whom or what.
             detail=f"{status.label()} {status.detail}".strip() if status is not None and parked else "",
-            start_time=self.attempt.job.parameters.get("start_time"),
+            **self.start_asked(context),
             **asked,
         )
+
+    def start_asked(self, context: Context) -> dict[str, Any]:
+        """Return what the record is told of when FlexDeploy was asked to begin."""
+        return {}
 
     async def after_job(self, context: Context, returned: Mapping[str, Any]) -> None:
         """Tell the record how it ended."""
@@ -444,6 +449,16 @@ def version_of(returned: Mapping[str, Any]) -> Version | None:
     """Return the version that the return value of a task names."""
     number = returned.get("project_version_id")
     return None if number is None else Version(id=int(number), name=returned.get("project_version_name"))
+
+
+def _with_what_goes_on(error: Exception, step: PromotionStep | None) -> Exception:
+    """Return the error of a step that FlexDeploy may be at work on, naming that: whatever else the error says of it, it
+    says of this attempt alone.
+    """
+    if not isinstance(error, VendorError) or step is None or not step.requests:
+        return error
+    which = ", ".join(map(str, step.requests))
+    return error.replaced(problem=f"{error.problem}; workflow request {which}, asked for before, goes on in FlexDeploy")
 
 
 def _outcome_of(error: BaseException) -> str:

@@ -229,6 +229,7 @@ class StepRecorder:
         return step.changed(
             requests=was.requests,
             url=was.url,
+            start_time=was.start_time,
             version=was.version,
             asked=was.asked,
             said=was.said,

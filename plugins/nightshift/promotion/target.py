@@ -50,6 +50,15 @@ class Target(BaseModel):
         return ", ".join(_words(what, *named) for what in things if (named := _named(self, what)) != (None, None))
 
     @property
+    def where(self) -> dict[str, Any]:
+        """Project and environment as parameters of a step, each by its id where that is known."""
+        found: dict[str, Any] = {}
+        for what in ("project", "environment"):
+            number, name = _named(self, what)
+            found |= {what: name} if number is None else {f"{what}_id": number}
+        return found
+
+    @property
     def told(self) -> Told:
         """It, as the index keeps it."""
         return (
