@@ -1,5 +1,5 @@
-"""How a text reads once its escapes are taken off, whoever wrote them: JSON, JavaScript, HTML, XML, URLs and forms, in any
-order and inside of each other. It is for comparing texts, not for showing them.
+"""How a text reads once its escapes are taken off, whoever wrote them: JSON, JavaScript, HTML, XML, URLs and forms, in
+any order and inside of each other. It is for comparing texts, not for showing them.
 """
 
 from __future__ import annotations

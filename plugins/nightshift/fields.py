@@ -56,7 +56,8 @@ def whole_number(text: object) -> int | None:
 
 
 YEARS = range(1900, 2201)
-"""Of the days that a person may give: beyond, a day more or a time zone is out of what Python and Airflow reckon with."""
+"""Of the days that a person may give: beyond, a day more or a time zone is out of what Python and Airflow reckon with.
+"""
 
 
 def night_of(text: str) -> date:

@@ -90,8 +90,8 @@ def forget_all() -> None:
 
 
 def hide(text: str) -> str:
-    """Return the text with each known secret replaced by ``***``: as it is, base64-encoded, and with any of its characters
-    escaped, as JSON, JavaScript, HTML, XML and URLs do, also inside of each other.
+    """Return the text with each known secret replaced by ``***``: as it is, base64-encoded, and with any of its
+    characters escaped, as JSON, JavaScript, HTML, XML and URLs do, also inside of each other.
     """
     known = _known
     return _without(text, _wholes(text, read(text), known)) if known else text

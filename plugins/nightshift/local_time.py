@@ -1,5 +1,5 @@
-"""When it is, by the clocks of a zone: where a night begins and ends, and when a local time is. A night is a calendar day
-of the vendor's zone, whatever its clocks do.
+"""When it is, by the clocks of a zone: where a night begins and ends, and when a local time is. A night is a calendar
+day of the vendor's zone, whatever its clocks do.
 """
 
 from __future__ import annotations

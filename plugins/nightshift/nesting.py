@@ -9,8 +9,8 @@ import re
 import msgspec
 
 UNREADABLE = (msgspec.DecodeError, UnicodeError, RecursionError)
-"""What is raised where a text is not the JSON that is due: of another shape, damaged, not UTF-8, or nested too deep, be it
-in a member that nobody asks for.
+"""What is raised where a text is not the JSON that is due: of another shape, damaged, not UTF-8, or nested too deep, be
+it in a member that nobody asks for.
 """
 MAX_DEPTH = 600
 """Levels that every Python decodes, also where calls of ours have taken a third of the least stack (3.11)."""

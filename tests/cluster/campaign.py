@@ -211,7 +211,8 @@ class Campaign:
             for task, case in one.cases.items():
                 if place(one.dag_id, one.run_id, one.task_id(task), case.point) == name:
                     rows = self._rows(
-                        "SELECT try_number, state FROM task_instance WHERE dag_id = %s AND run_id = %s AND task_id = %s",
+                        "SELECT try_number, state FROM task_instance WHERE dag_id = %s AND run_id = %s AND task_id = "
+                        "%s",
                         one.dag_id,
                         one.run_id,
                         one.task_id(task),

@@ -118,8 +118,8 @@ OTHERS = (Victim.WORKER, Victim.SCHEDULER, Victim.POSTGRESQL, Victim.S3, Victim.
 
 
 def every_case() -> list[Case]:
-    """Return the matrix: at each point of a task a kill and a freeze of its processes, and one of the others in turn; at
-    each point of a trigger a kill of the triggerers, and two of the others.
+    """Return the matrix: at each point of a task a kill and a freeze of its processes, and one of the others in turn;
+    at each point of a trigger a kill of the triggerers, and two of the others.
     """
     others, found = cycle(OTHERS), []
     for flow, tasks in FLOWS.items():

@@ -1,4 +1,6 @@
-"""The same nights, brought home and published by the same operators with nothing in their way: the tables must be equal."""
+"""The same nights, brought home and published by the same operators with nothing in their way: the tables must be
+equal.
+"""
 
 from __future__ import annotations
 

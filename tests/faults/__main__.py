@@ -36,7 +36,8 @@ def main() -> int:
     met = [one for one in cells if one.verdict is not Verdict.NEVER]
     print(*broken, sep="\n")
     print(
-        f"{len(cells)} meetings, {len(met)} met, {len(broken)} not as they should be, {share:.0%} of the matrix, {took:.0f} s"
+        f"{len(cells)} meetings, {len(met)} met, {len(broken)} not as they should be, {share:.0%} of the matrix, "
+        f"{took:.0f} s"
     )
     if given.only == [""]:
         _prove(cells, broken, share, took)

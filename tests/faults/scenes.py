@@ -1,4 +1,6 @@
-"""Each operator and sensor that a DAG can have, in a scene of its own: a vendor, one task, and what is there in the end."""
+"""Each operator and sensor that a DAG can have, in a scene of its own: a vendor, one task, and what is there in the
+end.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
-"""No secret in anything that Airflow wrote or answers, or that is in the lake: looked for by its value, in pieces and in
-every spelling, after all other flows have left their traces. The whole mission, with canaries everywhere: `make secrets`.
+"""No secret in anything that Airflow wrote or answers, or that is in the lake: looked for by its value, in pieces and
+in every spelling, after all other flows have left their traces. The whole mission, with canaries everywhere: `make
+secrets`.
 """
 
 from __future__ import annotations

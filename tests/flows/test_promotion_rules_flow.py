@@ -1,6 +1,6 @@
 """All rules of a promotion once, through a real Airflow and by different people: hold, verification, soak, a quorum
-without the requester, a freeze that is overridden, a version that turns bad later, its way back by rule, and that it goes
-nowhere any more. Judged by FlexDeploy's ledger.
+without the requester, a freeze that is overridden, a version that turns bad later, its way back by rule, and that it
+goes nowhere any more. Judged by FlexDeploy's ledger.
 """
 
 from __future__ import annotations

@@ -116,7 +116,8 @@ def _keep_told(
     says = (
         f"Promotions of one application or two, from seed {first} on: attempts that are killed, slow or stand still at "
         "any of their writes, lost answers, failed deployments, clears, marks, holds, a freeze, revoked versions, "
-        "builds by others, clocks that jump. Judged by FlexDeploy's ledger and by what people said, never by our record."
+        "builds by others, clocks that jump. Judged by FlexDeploy's ledger and by what people said, never by our "
+        "record."
     )
     table = Table(title="Stories in which an attempt of a task ended so", head=("task", *ENDS), rows=tuple(rows))
     command = "make stories ARGS=--keep"

@@ -272,8 +272,8 @@ def commands(host: str) -> list[str]:
 
 
 def test_the_commands_of_the_installation_page_bring_last_nights_report_home(shell: Shell) -> None:
-    """``nightshift init``, the Test, a run, a DAG of a stranger's own and the pages, with a whole Airflow that has nothing
-    of ours but the wheel.
+    """``nightshift init``, the Test, a run, a DAG of a stranger's own and the pages, with a whole Airflow that has
+    nothing of ours but the wheel.
     """
     with FlexNetStandIn() as vendor:
         init, settings, dags, migrate, add, test, standalone, unpause, trigger = commands(vendor.url)

@@ -1,5 +1,5 @@
-"""The topology: PostgreSQL, Redis, an S3 server; two schedulers, two triggerers, two Celery workers in two queues, a DAG
-processor and an API server. All of it begins empty and is ended with whoever started it.
+"""The topology: PostgreSQL, Redis, an S3 server; two schedulers, two triggerers, two Celery workers in two queues, a
+DAG processor and an API server. All of it begins empty and is ended with whoever started it.
 """
 
 from __future__ import annotations

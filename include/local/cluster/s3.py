@@ -1,8 +1,8 @@
 """An S3 server for the cluster: moto's, with its conditions made whole and a door that can be shut.
 
-moto looks and writes in two steps, S3 in one: here one request goes at a time, so that ``If-None-Match`` decides between
-two writers. What it keeps is in memory and outlives a restart of its door (SIGUSR1: shut for :data:`SHUT_SECONDS`, every
-open connection is cut), as an S3 whose front ends are restarted.
+moto looks and writes in two steps, S3 in one: here one request goes at a time, so that ``If-None-Match`` decides
+between two writers. What it keeps is in memory and outlives a restart of its door (SIGUSR1: shut for
+:data:`SHUT_SECONDS`, every open connection is cut), as an S3 whose front ends are restarted.
 """
 
 from __future__ import annotations

@@ -5,8 +5,9 @@
 * deploy: ``other_version`` (``detail.version`` instead of what was asked for; of a partial project that of
   ``detail.package`` alone)
 * build, deploy, execute: ``run_fails`` (FAILED, after ``detail.after`` instances that went well, default 0; the
-  execution says ``detail.message``; of a partial project ``detail.package`` alone, where it is named), ``run_aborted`` (a user aborts it after ``detail.after_seconds`` of its run,
-  default half of it), ``run_takes`` (``seconds``), ``no_id`` (201 and started, but no id in the answer)
+  execution says ``detail.message``; of a partial project ``detail.package`` alone, where it is named), ``run_aborted``
+  (a user aborts it after ``detail.after_seconds`` of its run, default half of it), ``run_takes`` (``seconds``),
+  ``no_id`` (201 and started, but no id in the answer)
 * poll a request: ``odd_status`` (this one answer shows ``detail.status``), ``request_unseen`` (404, as if there were no
   such request)
 * any call: ``null_pointer`` (500, nothing done), ``null_pointer_after`` (done, then 500); the body has

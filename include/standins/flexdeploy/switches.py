@@ -130,8 +130,8 @@ class FlexDeploySwitches(Switches, frozen=True, kw_only=True):
 
     **Answers.** ``project_list``: of the project query (3.1); ``lists``: of all other v1 lists. ``answer_form``,
     ``list_key``, ``nothing``, ``names`` (3.6). ``project_path_shown``: ``projectPath``, which no example has (3.1).
-    ``folder_told``: where v2 names the folder; ``sub_folders``: whether its ``folderId`` and ``parentFolderId`` find what
-    lies in folders below as well; ``most_items``: rows of a v2 list at most, with ``hasMore`` (none is known).
+    ``folder_told``: where v2 names the folder; ``sub_folders``: whether its ``folderId`` and ``parentFolderId`` find
+    what lies in folders below as well; ``most_items``: rows of a v2 list at most, with ``hasMore`` (none is known).
     ``messages_key``: what an execution calls its messages; empty: it has none (2: "and their logs").
 
     **Errors.** ``error_body``; ``unknown_project_status``: of GET by id and execute, where the page lists no 404;

@@ -169,15 +169,15 @@ class FlexNetSwitches(Switches, frozen=True, kw_only=True):
     Credentials: ``logins`` may call; ``logins_without_permission`` lack "Data Api" (403); ``tokens`` map a bearer token
     to its end (ISO 8601, empty: none). ``rows_a_day`` overrides the built-in sizes; above 5,000 rows a day rows repeat
     every 5,000 but for the key, which makes millions of rows cheap. ``refresh_hours`` is how often today's rows grow.
-    ``model_names`` is what the data model calls a field of the rows, empty: nothing; names have changed over time (3.7).
-    ``ties``: so many rows at a time have the same place in the order, and which of them comes first changes from one
-    answer of a report to the next (4.2: promised nowhere); 1: none. ``page_cap`` is a server limit below
+    ``model_names`` is what the data model calls a field of the rows, empty: nothing; names have changed over time
+    (3.7). ``ties``: so many rows at a time have the same place in the order, and which of them comes first changes from
+    one answer of a report to the next (4.2: promised nowhere); 1: none. ``page_cap`` is a server limit below
     ``limitRecords``; ``row_cap``: a page that reaches beyond so many rows of a report is refused with 400.
     ``midnight_rows``: moments are compared, so ``dateTo`` ends with the first one of its day, which so many rows of a
-    day have. ``data_key`` empty: the body is a bare array.
-    ``record_count_key``, ``page_count_key``: empty leaves the count out. ``json_charset``: reports come in it and name
-    it; empty: UTF-8, unnamed. ``csv_type``: content type of CSV; a client that does not take it gets 406.
-    ``csv_last_line_ends``: whether the last line of a page has its line end.
+    day have. ``data_key`` empty: the body is a bare array. ``record_count_key``, ``page_count_key``: empty leaves the
+    count out. ``json_charset``: reports come in it and name it; empty: UTF-8, unnamed. ``csv_type``: content type of
+    CSV; a client that does not take it gets 406. ``csv_last_line_ends``: whether the last line of a page has its line
+    end.
     """
 
     logins: dict[str, str] = msgspec.field(default_factory=lambda: {LOGIN: PASSWORD})

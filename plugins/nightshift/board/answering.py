@@ -1,5 +1,5 @@
-"""How the board answers: JSON with an ETag, errors as JSON that say what to do, the files of the front end, and headers that
-keep others out.
+"""How the board answers: JSON with an ETag, errors as JSON that say what to do, the files of the front end, and headers
+that keep others out.
 """
 
 from __future__ import annotations

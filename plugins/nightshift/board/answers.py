@@ -29,7 +29,8 @@ _STYLE = (
 
 
 def lines_of(step: PromotionStep, quorum: Quorum | None) -> list[str]:
-    """Return how many more have to approve, what stands in the way, and who has answered what to a question, a line each.
+    """Return how many more have to approve, what stands in the way, and who has answered what to a question, a line
+    each.
 
     :param quorum: what the approval asks for; ``None``: its configuration cannot be read
     """

@@ -86,8 +86,8 @@ class Visible:
         self._holds: asyncio.Task[tuple[Hold, ...]] | None = None
 
     def sees(self, source: str) -> bool:
-        """Say whether the person may see what is told of a source, configured or not; of one that is no source any more,
-        whoever sees all of the others.
+        """Say whether the person may see what is told of a source, configured or not; of one that is no source any
+        more, whoever sees all of the others.
         """
         return dag_of(source) in self.dags if source in SOURCES else self._sees_all
 

@@ -120,10 +120,11 @@ class ResultWalk:
         self._totals.append(page.total)
 
     async def _look_at_search(self, page: ResultPage) -> None:
-        """Ask whether the search is heeded, where more records came than the vendor counts, and when twice as many came.
+        """Ask whether the search is heeded, where more records came than the vendor counts, and when twice as many
+        came.
 
-        A count may be capped, or left out, so it proves nothing. But where the search gets lost on the way, each page is
-        the first one of another search, and of a report that changes all the time none comes twice.
+        A count may be capped, or left out, so it proves nothing. But where the search gets lost on the way, each page
+        is the first one of another search, and of a report that changes all the time none comes twice.
         """
         counted = max(self._totals, default=self._begun().rows)
         if self._search is None or self._rows <= max(counted, self._believed):

@@ -189,7 +189,8 @@ class AirflowApi:
                 return
         if total is not None and offset < total:
             raise CannotTell(
-                f"Airflow at {self.url} gives {offset} of {total} {key.replace('_', ' ')} and no more. Look at what stands "
+                f"Airflow at {self.url} gives {offset} of {total} {key.replace('_', ' ')} and no more. Look at what "
+                "stands "
                 "between, and into the log of its API server."
             )
 

@@ -213,7 +213,8 @@ def _show_steps(out: Console, project: Project, needs: Needs) -> None:
     ]
     steps.append(("See whether the vendors let you in:", [test for kind, test in tests if kind != _GRANTED]))
     about = (
-        "Once Airflow runs, let a person grant access in its UI under Admin, Token Flex sign-in (a connection with auth "
+        "Once Airflow runs, let a person grant access in its UI under Admin, Token Flex sign-in (a connection with "
+        "auth "
         "two_legged or bearer needs none), then see whether it works:"
     )
     steps.append((about, [test for kind, test in tests if kind == _GRANTED]))

@@ -131,8 +131,8 @@ class _Row:
 
     @property
     def is_well(self) -> bool:
-        """Whether nothing is known to be wrong with the newest night. One that was fetched before it was over is well as
-        long as it is not due: its own run is to come.
+        """Whether nothing is known to be wrong with the newest night. One that was fetched before it was over is well
+        as long as it is not due: its own run is to come.
         """
         return self.state in ("published", "rebuilt", "empty", "never") or (self.state == EARLY and not self.is_due)
 

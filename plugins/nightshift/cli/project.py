@@ -112,8 +112,8 @@ class Needs:
 
     @property
     def dag_ids(self) -> list[str]:
-        """The DAGs that run every night, keep a sign-in alive or promote, and are paused at first; each file but that of
-        the promotions is named as its DAG.
+        """The DAGs that run every night, keep a sign-in alive or promote, and are paused at first; each file but that
+        of the promotions is named as its DAG.
         """
         nightly = [one.stem for one in self.templates if one.stem not in _NO_NIGHTS]
         return [*nightly, *map(promotion_dag_of, self.applications)]
@@ -229,7 +229,8 @@ class Project:
         for named in (str(self.config), lake):
             if sign := re.search(r"[^\w%+,./:=@~-]", named):
                 raise ConfigError(
-                    f"{named!r} has {sign[0]!r} in it: shells, and containers that are given {SETTINGS}, each read that "
+                    f"{named!r} has {sign[0]!r} in it: shells, and containers that are given {SETTINGS}, each read "
+                    "that "
                     "in another way. Nothing was written. Put the project and its lake into a folder without blanks, "
                     "quotes and signs of the shell, and run this again there."
                 )

@@ -20,7 +20,8 @@ def settle(
     as_json: AsJson = False,
 ) -> None:
     """Say that what a promotion left in doubt is over at FlexDeploy, after you have looked there, so that the next one
-    may begin. It is for a run that has ended: where its task can go on, clear that one with your word ('Runbook' of the documentation).
+    may begin. It is for a run that has ended: where its task can go on, clear that one with your word ('Runbook' of the
+    documentation).
     """
     with telling():
         from nightshift.config.promotions import applications_in_force

@@ -55,8 +55,8 @@ Location = tuple[str | int, ...]
 
 
 class ConfigError(ValueError):
-    """One or more mistakes in a configuration file; the text has a line for each: ``file:line: field: what to do``. What
-    is known to be secret is not in it, wherever it was typed.
+    """One or more mistakes in a configuration file; the text has a line for each: ``file:line: field: what to do``.
+    What is known to be secret is not in it, wherever it was typed.
     """
 
     def __init__(self, text: str) -> None:

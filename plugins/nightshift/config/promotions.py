@@ -160,8 +160,8 @@ class Application(OfProject):
         it is. Default: ``offer``, or ``stop`` where ``roll_back`` is ``null``. A stage may say otherwise
     :param roll_back: who is asked by an offer; ``null``: nobody, and nothing is rolled back
     :param retries: how often Airflow tries a task again, 1 to 20; an attempt that Airflow lost goes on with its job
-    :param deploy_hours: working time of one build, deployment or utility run, from a minute to less than the 60 days of a
-        run
+    :param deploy_hours: working time of one build, deployment or utility run, from a minute to less than the 60 days of
+        a run
     :param waiting_days: how long each may wait for FlexDeploy's own approvals and schedules, from a minute to less than
         the 60 days of a run
     :param description: what the application is, for the page of its DAG

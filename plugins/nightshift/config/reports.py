@@ -129,7 +129,8 @@ class Source(Section):
         refuse_twice("report", (report.name for report in self.listed), "a table has one report")
         if FIRST_TASK in self.branches:
             raise ValueError(
-                f"{FIRST_TASK!r} is the name of the first task of the DAG, and a report is a task group beside it; give "
+                f"{FIRST_TASK!r} is the name of the first task of the DAG, and a report is a task group beside it; "
+                "give "
                 "the report another name"
             )
         return self
@@ -311,7 +312,9 @@ def reports_known(folder: Path | None = None) -> frozenset[str]:
 
 @dataclass(frozen=True)
 class KnownReports:
-    """What the models of ``promotions.yaml`` are told when it is read: the reports that there are, :func:`reports_known`."""
+    """What the models of ``promotions.yaml`` are told when it is read: the reports that there are,
+    :func:`reports_known`.
+    """
 
     names: frozenset[str]
 

@@ -83,7 +83,8 @@ class Approval(Section):
     def _reminds_in_time(self, info: ValidationInfo) -> Approval:
         if info.context != AS_KEPT and self.remind is not None and self.remind >= self.hours * HOUR:
             raise ValueError(
-                f"remind: {duration_text(self.remind)} would never come: after hours: {self.hours:g} it is over; give a "
+                f"remind: {duration_text(self.remind)} would never come: after hours: {self.hours:g} it is over; give "
+                "a "
                 "shorter one, or more hours"
             )
         return self

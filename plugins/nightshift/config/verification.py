@@ -1,5 +1,5 @@
-"""The models of ``verify``: what has to be seen before a deployment counts as good; and how a probe says what it expects:
-a path into the JSON answer, and a value in whose text ``${version}`` stands for what is known later.
+"""The models of ``verify``: what has to be seen before a deployment counts as good; and how a probe says what it
+expects: a path into the JSON answer, and a value in whose text ``${version}`` stands for what is known later.
 """
 
 from __future__ import annotations
@@ -122,9 +122,9 @@ class Probe(Section):
     :param path: path under the connection's host; may have a query
     :param status: HTTP status of the answer
     :param expect: path into the JSON answer → the value there, such as ``$.version: ${version}`` or ``v${version}``.
-        ``${version}`` stands for the name of the version that was deployed, ``${version_id}`` for its id, a number where
-        it is the whole value. ``$$`` is a ``$`` before such a name. Text, number and switch are told apart; quotes make
-        a text
+        ``${version}`` stands for the name of the version that was deployed, ``${version_id}`` for its id, a number
+        where it is the whole value. ``$$`` is a ``$`` before such a name. Text, number and switch are told apart;
+        quotes make a text
     :param tries: how often it is asked before it counts as failed, 1 to 1000
     :param every: time from one try to the next, ``1s`` to ``1d``
     :param timeout: time that one try may take, ``1s`` to ``2m``
@@ -186,8 +186,8 @@ class NextNight(Section):
     some hours after that. The lake is asked, not an event. A later night counts as well, as long as it is in time.
 
     :param reports: the reports, each ``<source>/<report>``, all for the same night
-    :param within: time by which they have to be there, ``1d`` to ``60d``, counted from when that first night is over and
-        the ``settle_hours`` of its sources have passed, which is one to three days after the deployment
+    :param within: time by which they have to be there, ``1d`` to ``60d``, counted from when that first night is over
+        and the ``settle_hours`` of its sources have passed, which is one to three days after the deployment
     :param every: time from one look into the lake to the next, ``10s`` to ``1d``
     """
 

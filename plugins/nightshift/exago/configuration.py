@@ -68,8 +68,8 @@ class ExagoReport(Report):
     :param data_key: key of the rows where the JSON is an object
     :param answered_as: path that the server's answer shows for it, where that is not ``path``; an answer that shows
         another one is refused
-    :param no_rows_texts: the server's words, where they are all that it says, for a report without rows; case and a full
-        stop do not count
+    :param no_rows_texts: the server's words, where they are all that it says, for a report without rows; case and a
+        full stop do not count
     :param minutes: how long the server may take; a report that takes longer is not started again within an attempt
     """
 

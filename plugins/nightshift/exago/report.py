@@ -26,7 +26,8 @@ DATA_KEY = "data"
 NO_ROWS_TEXTS = ("No data qualified", "No data qualified for report", "No data qualified for the report")
 """What the server says of a report without rows, where it does not show an empty one (Exago reference, section 3.5)."""
 NO_ROWS_ADVICE = (
-    "If these words say that the report has no rows, put them under no_rows_texts of the report in reports.yaml, or set "
+    "If these words say that the report has no rows, put them under no_rows_texts of the report in reports.yaml, or "
+    "set "
     "its No Data Qualify Display Mode in Exago to Show Report."
 )
 MINUTES = 60.0
@@ -105,8 +106,8 @@ def names_night(filters: Sequence[Mapping[str, Any]]) -> bool:
 
 
 def says_no_rows(text: str, texts: Sequence[str]) -> bool:
-    """Tell whether a text is one of these and nothing else; case, blanks, quotes around it and a full stop at its end do
-    not count.
+    """Tell whether a text is one of these and nothing else; case, blanks, quotes around it and a full stop at its end
+    do not count.
     """
     return _plain(text) in map(_plain, texts)
 

@@ -152,7 +152,8 @@ def report_content(response: Response, request: ExecutionRequest) -> bytes:
         raise response.refused(
             f"holds the report {shown!r}, not {str(asked)!r}",
             advice="Nothing was landed. If that is the same report, put the path that the server shows under "
-            "answered_as of this report in reports.yaml. Else tell Exago's administrator; clearing the task asks again.",
+            "answered_as of this report in reports.yaml. Else tell Exago's administrator; clearing the task asks "
+            "again.",
         )
     if has_none:
         return b""

@@ -233,7 +233,8 @@ async def _second(fetched: Any, parameter: str) -> Rows:
 def _only(fit: Sequence[Row], rows: Rows, key: str, what: str, wanted: str) -> Row:
     if len(fit) < 2 and rows.more:
         raise Rejected(
-            f"whether there is only one {what} {wanted!r} cannot be told: the list holds more than the {len(rows)} that "
+            f"whether there is only one {what} {wanted!r} cannot be told: the list holds more than the {len(rows)} "
+            "that "
             f"came ({rows.more})",
             vendor=VENDOR,
             advice="Nothing was started. Give its id.",

@@ -1,7 +1,8 @@
-"""Whether an answer is the report at all: some servers answer with a success, and words of an error, a text, XML or JSON.
+"""Whether an answer is the report at all: some servers answer with a success, and words of an error, a text, XML or
+JSON.
 
-Of rows in JSON the shape is known, not that of an error (FlexNet reference, section 5). What the vendor calls the columns
-of CSV is not known (section 3.5).
+Of rows in JSON the shape is known, not that of an error (FlexNet reference, section 5). What the vendor calls the
+columns of CSV is not known (section 3.5).
 """
 
 from __future__ import annotations

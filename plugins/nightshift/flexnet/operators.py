@@ -155,8 +155,8 @@ class FlexNetExtractOperator(ExtractOperator):
         )
 
     def _asked(self, hook: FlexNetHook) -> dict[str, Any]:
-        """Return all that decides which rows come and how pages are cut; how they are read does not, as landed pages are
-        read anew.
+        """Return all that decides which rows come and how pages are cut; how they are read does not, as landed pages
+        are read anew.
         """
         return {
             **hook.asked_of,
@@ -274,7 +274,8 @@ class FlexNetExtractOperator(ExtractOperator):
 def _of_date_to(error: VendorError, days: DayWindow) -> VendorError:
     """Return the error of a question about ``dateTo`` with the setting that makes it needless."""
     way_out = (
-        f"How the vendor reads dateTo was being asked for, from {days.date_from} to {days.date_to}: if it fails at such "
+        f"How the vendor reads dateTo was being asked for, from {days.date_from} to {days.date_to}: if it fails at "
+        "such "
         "a window alone, set date_to in reports.yaml, and it is not asked."
     )
     return error.replaced(advice=f"{error.advice} {way_out}")

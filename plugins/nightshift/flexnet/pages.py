@@ -32,12 +32,14 @@ EMPTY_ASKS = 3
 
 _NOT_ALL = (
     "Nothing was published. The vendor may give no more rows of one report: narrow it with query, or with fewer days "
-    "(window_overlap_days), in reports.yaml. If these are all, another page_size, with which the last page is not full, "
+    "(window_overlap_days), in reports.yaml. If these are all, another page_size, with which the last page is not "
+    "full, "
     "shows it. Then clear the task."
 )
 
 COUNTS = (
-    "If the vendor's count is always too high, give row_count_keys and page_count_keys of the connection's extras names "
+    "If the vendor's count is always too high, give row_count_keys and page_count_keys of the connection's extras "
+    "names "
     'that no header has, such as ["none"]: it is not believed then.'
 )
 _NOT_THERE = (

@@ -100,8 +100,8 @@ def _unknown_of(condition: Any, place: str) -> Iterator[str]:
 def _refuse_slip(name: str, place: str, known: frozenset[str]) -> None:
     """Refuse a name that can only be a slip for a documented one, which does the same.
 
-    One with an ``n`` before it or an ``i`` behind it may be the site's own, for the opposite or for any case of letters;
-    the opposites of ``$eq`` and ``$in`` are documented.
+    One with an ``n`` before it or an ``i`` behind it may be the site's own, for the opposite or for any case of
+    letters; the opposites of ``$eq`` and ``$in`` are documented.
     """
     any_case, opposite = name.removesuffix("i"), name.replace("$n", "$", 1)
     if (any_case != name and any_case in known) or (opposite != name and opposite in known - {"$eq", "$in"}):

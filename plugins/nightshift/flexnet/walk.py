@@ -60,8 +60,9 @@ class Walk:
     async def run(self) -> Walk:
         """Walk to the end, or to the page that shows a change; :attr:`unsteady` then says which.
 
-        Only a walk that :attr:`is_whole` has all pages. Where it is not steady, :attr:`found` is a digest of the rows that
-        came, of this process: of their keys, in whatever order, and of rows without a key of their text in its order.
+        Only a walk that :attr:`is_whole` has all pages. Where it is not steady, :attr:`found` is a digest of the rows
+        that came, of this process: of their keys, in whatever order, and of rows without a key of their text in its
+        order.
         """
         self._landed = set(await self._folder.landed())
         if self._request.key:

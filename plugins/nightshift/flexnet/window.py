@@ -27,8 +27,8 @@ class DayWindow:
 
     :param date_from: first day, ``yyyy-MM-dd``
     :param date_to: the vendor's ``dateTo``
-    :param date_to_is: ``inclusive`` or ``exclusive``: how ``date_to`` is read, as set or as found; ``unknown`` of a night
-        without rows, however it is read; ``neither``: of the day of ``dateTo`` there are some rows, not all
+    :param date_to_is: ``inclusive`` or ``exclusive``: how ``date_to`` is read, as set or as found; ``unknown`` of a
+        night without rows, however it is read; ``neither``: of the day of ``dateTo`` there are some rows, not all
     """
 
     date_from: str
@@ -78,7 +78,8 @@ async def find_window(
     the vendor does not count its rows however it is asked, nothing speaks against that ``dateTo`` is part.
 
     :param night: the night
-    :param ask: asks the vendor what it has of a window from one day to another; one that it refuses as wrong has no rows
+    :param ask: asks the vendor what it has of a window from one day to another; one that it refuses as wrong has no
+        rows
     :param count: asks so that the vendor counts, if it ever does; where ``ask`` brought no count
     """
     after = (date.fromisoformat(night) + timedelta(days=1)).isoformat()

@@ -1,5 +1,5 @@
-"""What a body holds, told by the body itself: JSON, decoded without a surprise, or JSON or markup in the place of a file
-of text, as some servers send it with a success.
+"""What a body holds, told by the body itself: JSON, decoded without a surprise, or JSON or markup in the place of a
+file of text, as some servers send it with a success.
 """
 
 from __future__ import annotations

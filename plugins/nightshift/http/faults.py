@@ -38,7 +38,8 @@ HOST_ADVICE = (
     "Nothing was sent. Check host and port of the Airflow connection, the name server, the firewall and the proxy."
 )
 ENCODING_ADVICE = (
-    "Nothing was taken over from this answer. If the headers of the Airflow connection have an Accept-Encoding, take it "
+    "Nothing was taken over from this answer. If the headers of the Airflow connection have an Accept-Encoding, take "
+    "it "
     "out; else ask whoever runs the proxy before the vendor why it packs answers in another way than requests ask for."
 )
 HEADER_ADVICE = (
@@ -47,8 +48,8 @@ HEADER_ADVICE = (
 )
 
 _ELSEWHERE = frozenset({301, 307, 308})
-"""Whoever answers so has done nothing: the request is to be sent to another address. Behind 302 and 303 there may be what
-a request has done already.
+"""Whoever answers so has done nothing: the request is to be sent to another address. Behind 302 and 303 there may be
+what a request has done already.
 """
 _BY_STATUS: Mapping[int, type[VendorError]] = {
     401: AuthFailed,

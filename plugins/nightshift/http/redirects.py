@@ -23,7 +23,8 @@ REDIRECTS = frozenset({301, 302, 303, 307, 308})
 MAX_REDIRECTS = 5
 
 _LOOP_ADVICE = (
-    "Following it would never end. Such an answer mostly wants a cookie, which programs do not keep: ask whoever runs the "
+    "Following it would never end. Such an answer mostly wants a cookie, which programs do not keep: ask whoever runs "
+    "the "
     "proxy or the balancer before the vendor to let programs through without it."
 )
 
@@ -74,8 +75,8 @@ async def follow(
 ) -> tuple[aiohttp.ClientResponse, str]:
     """Send a request, follow its redirects, and return the answer with the URL that it came from.
 
-    Only GET and HEAD are followed, at most five times, within the vendor's scheme, host and port, and with the request's
-    whole query; a download may lose it, and without credentials go to other hosts.
+    Only GET and HEAD are followed, at most five times, within the vendor's scheme, host and port, and with the
+    request's whole query; a download may lose it, and without credentials go to other hosts.
 
     :param own: headers of the connection and its credentials; sent to the vendor's own host only
     :raises BadResponse: a redirect that is not followed, or too many

@@ -196,8 +196,8 @@ class VendorJobOperator(BaseOperator):
         """
 
     def is_of_job(self, event: Mapping[str, Any]) -> bool:
-        """Whether what has ended a deferral tells of the job; what does not says nothing, and the same job is waited for
-        on.
+        """Whether what has ended a deferral tells of the job; what does not says nothing, and the same job is waited
+        for on.
         """
         return True
 

@@ -183,7 +183,8 @@ def _described_twice(twice: Sequence[Sequence[Target]]) -> str:
     if member is not None:
         advice = f"Take {member.member} of {member.origin} out of promote, then clear this task"
     return (
-        f"two columns would be called {', '.join(repr(of[0].name.lower()) for of in twice)} in the table, in which case "
+        f"two columns would be called {', '.join(repr(of[0].name.lower()) for of in twice)} in the table, in which "
+        "case "
         f"does not count: {pairs}. Nothing was published; the landed night is untouched. {advice}."
     )
 

@@ -63,7 +63,8 @@ class CastError(LakeError):
             f"{report}: page {page}, row {row}, column {column!r}: {shown!r} is not {wanted}{why and f' ({why})'}. "
             "Nothing was published; the landed night is untouched. If the vendor really sends this, "
             f"{advice or f'set types: {{{column}: string}}'}, and clear the publish task; the vendor is not asked "
-            f"again. If row {row} is a total or a header line, have the vendor leave it out and extract the night again."
+            f"again. If row {row} is a total or a header line, have the vendor leave it out and extract the night "
+            "again."
         )
 
 

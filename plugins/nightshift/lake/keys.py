@@ -59,8 +59,8 @@ class KeyIndex:
         return np.sort(np.concatenate(found)) if found else np.empty(0, np.uint64)
 
     def digest(self) -> str:
-        """Return a digest of all rows by their keys, whatever order they came in: equal ones have the same rows, each as
-        often. It is one of this process.
+        """Return a digest of all rows by their keys, whatever order they came in: equal ones have the same rows, each
+        as often. It is one of this process.
         """
         whole = hashlib.sha256()
         for bucket in self._buckets():

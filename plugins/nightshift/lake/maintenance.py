@@ -1,4 +1,5 @@
-"""Care of a table, its landing and its incidents: small files of a night become few, files that nothing needs are deleted.
+"""Care of a table, its landing and its incidents: small files of a night become few, files that nothing needs are
+deleted.
 
 All of it is safe beside a publish and may be killed at any moment: a commit is whole or not there, and what is deleted
 is what no version of the table within its retention has, or an extract that another one took the place of.
@@ -90,8 +91,8 @@ class LandingRules:
 
     :param superseded: extracts that another, newer and complete one took the place of, and those that were never
         completed, go when nothing of them was written for so long; ``None``: never
-    :param nights: of nights that ended before so long, the published extract and those before it go, as far as the table
-        has the night as it was published; ``None``: never
+    :param nights: of nights that ended before so long, the published extract and those before it go, as far as the
+        table has the night as it was published; ``None``: never
     """
 
     superseded: timedelta | None = None
@@ -328,11 +329,12 @@ def _read_manifest(landing: Landing, extract: _Extract) -> None:
 
 
 def delete_old_incidents(lake: Lake, source: str, keep: timedelta, *, at: datetime, dry_run: bool = False) -> Removed:
-    """Delete the incidents of a source of which nothing has become known for ``keep``, and whose night is older. Blocks.
+    """Delete the incidents of a source of which nothing has become known for ``keep``, and whose night is older.
+    Blocks.
 
-    An incident is a folder whose name begins with its night and its source; it is told by its newest object how long ago
-    anything became known of it, and one that is worked on is younger than any retention. The newest revision goes last,
-    so that whoever reads meanwhile finds it, or nothing.
+    An incident is a folder whose name begins with its night and its source; it is told by its newest object how long
+    ago anything became known of it, and one that is worked on is younger than any retention. The newest revision goes
+    last, so that whoever reads meanwhile finds it, or nothing.
 
     :param at: the present
     :raises ValueError: a shorter time than :data:`SHORTEST_INCIDENTS`

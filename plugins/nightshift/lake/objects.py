@@ -2,9 +2,9 @@
 on.
 
 That is an object that is written on a condition: that it does not exist, by which turns, claims and the log of a table
-are kept (``If-None-Match``), or that it is as it was read, by which records are (``If-Match``). A store that ignores one
-of them lets two writers both succeed, and nobody is told. So both are tried, once for each lake: what came of it is kept
-in the lake, and in the process.
+are kept (``If-None-Match``), or that it is as it was read, by which records are (``If-Match``). A store that ignores
+one of them lets two writers both succeed, and nobody is told. So both are tried, once for each lake: what came of it is
+kept in the lake, and in the process.
 """
 
 from __future__ import annotations

@@ -254,7 +254,8 @@ class TypedRows:
         raise SchemaDrift(
             f"{self._manifest.full_name}: the header is not this report's ({why}); it begins "
             f"{', '.join(header)[:80]!r}. Maybe the vendor sent an error text, or another report, in its place. "
-            "Nothing was published; the landed night is untouched. Ask for the report by hand and compare, then extract "
+            "Nothing was published; the landed night is untouched. Ask for the report by hand and compare, then "
+            "extract "
             f"the night again; if the vendor has renamed its columns, correct {advice}, then clear this task."
         )
 

@@ -273,7 +273,8 @@ class ExtractOperator(BaseAsyncOperator):
             problem, advice = self.beyond_horizon()
             if (other := await landing.latest()) is not None:
                 problem = (
-                    f"the night {self.night} of {self.report} cannot be asked for any more, and what is landed of it was "
+                    f"the night {self.night} of {self.report} cannot be asked for any more, and what is landed of it "
+                    "was "
                     f"asked for as something else than reports.yaml asks for now ({other.asked_as})"
                 )
                 advice = (
@@ -298,9 +299,9 @@ class ExtractOperator(BaseAsyncOperator):
 
 @contextmanager
 def imports_at_rest() -> Iterator[None]:
-    """Leave what is there now out of the garbage collector's walks: half a million objects of Airflow, which live as long
-    as the task, and a walk over all of them whenever enough rows have come. Where somebody has done so before, it stays as
-    it is.
+    """Leave what is there now out of the garbage collector's walks: half a million objects of Airflow, which live as
+    long as the task, and a walk over all of them whenever enough rows have come. Where somebody has done so before, it
+    stays as it is.
     """
     if gc.get_freeze_count():
         yield

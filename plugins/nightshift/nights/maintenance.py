@@ -85,7 +85,8 @@ class MaintenanceOperator(BaseOperator):
         if all(one.action is RetryAction.FAIL for one in decided):
             return AirflowFailException(f"{text} Put right what it says, then clear this task.")
         return AirflowException(
-            f"{text} The task tries again by itself; if the last try ends like this, put right what it says, then clear "
+            f"{text} The task tries again by itself; if the last try ends like this, put right what it says, then "
+            "clear "
             "it."
         )
 

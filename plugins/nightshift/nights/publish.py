@@ -93,7 +93,8 @@ def _compared(
     log(found.text)
     if gone and not is_watch:
         log(
-            f"The vendor's model does not name {', '.join(map(repr, gone))} any more; the rows tell whether they have it"
+            f"The vendor's model does not name {', '.join(map(repr, gone))} any more; the rows tell whether they have "
+            "it"
         )
     return found, before
 

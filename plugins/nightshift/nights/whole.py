@@ -1,8 +1,8 @@
 """Whether a night is whole: the vendor was asked for it when it was over.
 
-With Force a night is fetched as far as it goes, and a zone that is corrected moves the end of the nights that are there.
-What such a fetch brought is right as far as it goes; what came after it is missing until the night is fetched again. How
-long a vendor takes to settle is no part of it: that is guessed, the end of a night is not.
+With Force a night is fetched as far as it goes, and a zone that is corrected moves the end of the nights that are
+there. What such a fetch brought is right as far as it goes; what came after it is missing until the night is fetched
+again. How long a vendor takes to settle is no part of it: that is guessed, the end of a night is not.
 """
 
 from __future__ import annotations

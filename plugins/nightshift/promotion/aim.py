@@ -1,8 +1,8 @@
 """Which records are believed: those of the target that is asked about.
 
 The release before kept no targets. Its records are taken to be of what is configured when the first promotion begins
-that keeps them: that is written down once, in ``promotions/<application>/adopted``, and stays. Until then nothing speaks
-against them.
+that keeps them: that is written down once, in ``promotions/<application>/adopted``, and stays. Until then nothing
+speaks against them.
 """
 
 from __future__ import annotations
@@ -74,7 +74,8 @@ async def adopted(records: Records) -> Mapping[str, Target] | None:
     except ValidationError:
         raise Damaged(
             f"{records.where}/{ADOPTED} cannot be read: it says of which project and environments the records of an "
-            "earlier version are. Nothing was built or deployed. Restore the object; or delete it, if the configuration "
+            "earlier version are. Nothing was built or deployed. Restore the object; or delete it, if the "
+            "configuration "
             "is still what it was then, and clear the task."
         ) from None
 

@@ -227,7 +227,8 @@ class PromotionBeginOperator(BaseOperator):
         was = await history.has_passed(before, request.version_id)
         as_is = f" as it is configured now ({targets_of(self.config)[before].words})" if was else ""
         return (
-            f"no record tells that version {request.version_id} has got through {before}{as_is}, so {labels[first]} does "
+            f"no record tells that version {request.version_id} has got through {before}{as_is}, so {labels[first]} "
+            "does "
             f"not take it. Nothing was deployed. Give From stage {before} or an earlier one; in an emergency, give the "
             "reason in the field Emergency."
         )

@@ -76,7 +76,8 @@ async def ran_before(
     says that it came to a good end; what ran before it, where it failed; ``None`` where nobody knows.
 
     :param before: stage → what runs there, as the records tell
-    :param doubts: stage → the deployment of another promotion that is not known to have ended well, with those before it
+    :param doubts: stage → the deployment of another promotion that is not known to have ended well, with those before
+        it
     :param conn_id: id of the Airflow connection to FlexDeploy
     """
     return {stage: await _ran_before(there, doubts.get(stage), conn_id) for stage, there in before.items()}

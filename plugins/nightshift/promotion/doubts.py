@@ -54,7 +54,8 @@ class Doubt:
             f"{what}. Then open that task in Airflow, tab Task State Store, add the key {RESOLUTION_KEY!r} with the "
             'value {"adopt": "<id>", "by": "<your name>", "why": "<what you saw>"} where it is there, {"over": true, '
             '"by": …, "why": …} where it is not or has ended, and clear the task alone (from Airflow 3.4 on, keep its task '
-            "state). Where that task does not run any more, `nightshift settle` or the board takes your word that it is over"
+            "state). Where that task does not run any more, `nightshift settle` or the board takes your word that it "
+            "is over"
         )
 
 
@@ -103,8 +104,8 @@ async def doubts_of(records: Records, turns: Turns) -> list[Doubt]:
 async def settle(records: Records, run_id: str, task: str, *, by: str, why: str) -> PromotionRecord:
     """Write down that a person has looked: what was in doubt is over at FlexDeploy, one way or the other.
 
-    The application is free for the next promotion then, unless FlexDeploy shows that it is not over. What runs in the stage stays told as in doubt, until something
-    is deployed there.
+    The application is free for the next promotion then, unless FlexDeploy shows that it is not over. What runs in the
+    stage stays told as in doubt, until something is deployed there.
 
     :param task: id of the task in doubt, such as ``TEST.deploy``
     :raises ValueError: nobody or nothing is named, or the step is not in doubt
@@ -122,7 +123,8 @@ async def settle(records: Records, run_id: str, task: str, *, by: str, why: str)
             raise ValueError(f"{task} of {run_id} is not in doubt")
         if not may_settle(record, step):
             raise ValueError(
-                f"the promotion of {run_id} is underway by its record: clear its task, or let the next promotion, which "
+                f"the promotion of {run_id} is underway by its record: clear its task, or let the next promotion, "
+                "which "
                 "closes the record of a run that has ended, wait for its turn"
             )
         said = RecordedResolution(word="over", by=by, why=why, at=now())

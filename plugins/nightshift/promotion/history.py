@@ -57,8 +57,8 @@ class History:
         return borne_out
 
     async def elsewhere(self, of: Targets) -> dict[str, str]:
-        """Return stage → what was brought there last, in words, where all is of other targets than the one that is asked
-        about.
+        """Return stage → what was brought there last, in words, where all is of other targets than the one that is
+        asked about.
         """
         return brought_elsewhere(self.index.summaries, await aim_at(self.records, of))
 

@@ -318,8 +318,8 @@ class PromotionRollBackOperator(PromotionDeployOperator):
         await super().before_request(context)
 
     def wanted(self, context: Context, record: PromotionRecord) -> Mapping[str, Any]:
-        """Deploy what is offered to the stage that it is offered for; where that is gone, FlexDeploy may be at work on it
-        still, by what it was asked for.
+        """Deploy what is offered to the stage that it is offered for; where that is gone, FlexDeploy may be at work on
+        it still, by what it was asked for.
         """
         step, parameters = record.step(context["ti"].task_id), self.parameters
         if record.offer is not None and record.offer.stage in self.stages:
@@ -349,8 +349,8 @@ class PromotionUtilityOperator(PromotionJobOperator):
     request_type = ExecuteRequest
 
     def begun_with(self, record: PromotionRecord) -> Target | None:
-        """Return on which server the stage was, and its environment where this runs in the one of that name: the project
-        is the utility's own.
+        """Return on which server the stage was, and its environment where this runs in the one of that name: the
+        project is the utility's own.
         """
         begun, named = super().begun_with(record), self.attempt.job.named.environment
         if begun is None:

@@ -337,7 +337,8 @@ class PromotionJobOperator(VendorJobOperator):
                 f"{self.attempt.recorder.stage} leads elsewhere by now: this promotion began with {other}",
                 vendor=VENDOR,
                 advice="Nothing was asked for. Put back what was changed in promotions.yaml, in the connection "
-                f"{self.conn_id} or in FlexDeploy, and clear this task; or clear the task `begin` with all that follows, "
+                f"{self.conn_id} or in FlexDeploy, and clear this task; or clear the task `begin` with all that "
+                "follows, "
                 "or start a run: it asks anew.",
             )
 

@@ -143,7 +143,8 @@ def freeze_summary(
             for one in frozen
         ),
         "",
-        f"*Override* lets {code(version)} go there {when} in this promotion alone, with a reason that is kept. It is of "
+        f"*Override* lets {code(version)} go there {when} in this promotion alone, with a reason that is kept. It is "
+        "of "
         "this, and of nothing else:",
         "",
         *_emergency(request),

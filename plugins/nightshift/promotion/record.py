@@ -66,7 +66,8 @@ class StepState(StrEnum):
 
 ENDED = frozenset(StepState) - {StepState.STARTED}
 ENDED_BADLY = frozenset({"failed", "aborted", "rejected", "refuted", "overtaken"})
-"""Outcomes of failed steps whose workflow requests have all ended, by FlexDeploy's own word or after that by a check's."""
+"""Outcomes of failed steps whose workflow requests have all ended, by FlexDeploy's own word or after that by a check's.
+"""
 CHANGES_A_STAGE = frozenset({StepKind.DEPLOY, StepKind.ROLL_BACK})
 VERIFICATIONS = frozenset({StepKind.VERIFICATION, StepKind.SECOND_VERIFICATION, StepKind.ROLL_BACK_VERIFICATION})
 JOBS = frozenset({StepKind.BUILD, StepKind.UTILITY, StepKind.DEPLOY, StepKind.ROLL_BACK, *VERIFICATIONS})
@@ -79,8 +80,8 @@ def now() -> datetime:
 
 
 Order = tuple[int, int]
-"""Place of a step among all of its application: the number of the turn in which it began, and how many of its record had
-begun by then, each time anew. Turns never overlap, so it tells what came first, whatever clocks say.
+"""Place of a step among all of its application: the number of the turn in which it began, and how many of its record
+had begun by then, each time anew. Turns never overlap, so it tells what came first, whatever clocks say.
 """
 
 

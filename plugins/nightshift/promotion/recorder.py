@@ -420,8 +420,8 @@ class StepRecorder:
 
 
 def _tried(was: PromotionStep) -> tuple[int, ...]:
-    """Return what may have changed a stage without a good end, before a step is begun again: what follows may be rejected
-    before it runs, and says nothing of that.
+    """Return what may have changed a stage without a good end, before a step is begun again: what follows may be
+    rejected before it runs, and says nothing of that.
     """
     if was.state is StepState.DONE:
         return ()

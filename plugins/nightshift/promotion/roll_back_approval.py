@@ -30,8 +30,8 @@ class RollBackApprovalOperator(PromotionApprovalOperator):
 
     Those who may approve the stage answer; where it names nobody, those that ``roll_back`` names. Where the offer is
     one of the rule ``on_failure: roll_back``, nobody is asked: it is written down who approved the rule, with the
-    stage. A version that was revoked since the offer is asked for, whatever the rule says, and nobody's silence is a yes
-    to it.
+    stage. A version that was revoked since the offer is asked for, whatever the rule says, and nobody's silence is a
+    yes to it.
 
     :param ways: stage → what an answer allows
     :param approvers: stage → ids of the users who may approve that it is brought back

@@ -31,8 +31,8 @@ class OtherTarget(Rejected):
 
 
 async def looked_up(config: Application) -> Mapping[str, Target]:
-    """Return what is configured: stage, or ``build`` → its target, with the ids of what has a name, as far as FlexDeploy
-    tells them now.
+    """Return what is configured: stage, or ``build`` → its target, with the ids of what has a name, as far as
+    FlexDeploy tells them now.
 
     :raises AuthFailed: the credentials are refused
     """

@@ -110,8 +110,8 @@ class Records:
         return await self._read(object_name(run_id))
 
     async def write(self, record: PromotionRecord) -> PromotionRecord:
-        """Write a record in the place of what it was made of: of nothing, where it was not read. Return it as it is to be
-        written the next time.
+        """Write a record in the place of what it was made of: of nothing, where it was not read. Return it as it is to
+        be written the next time.
 
         :raises Contended: its object has another content by now; nothing was written
         """
@@ -284,9 +284,12 @@ class AsRead:
 
     def _unfit(self, name: str) -> UnfitStore:
         return UnfitStore(
-            f"The store of the lake does not tell one content of {self._where}/{name} from another, or does not compare "
-            "them (ETag, If-Match), so that two writers at once would take each other's word away. Nothing was written. "
-            "Use a store that does (AWS S3, Google Cloud Storage, Azure Blob Storage, MinIO, Cloudflare R2), then clear "
+            f"The store of the lake does not tell one content of {self._where}/{name} from another, or does not "
+            "compare "
+            "them (ETag, If-Match), so that two writers at once would take each other's word away. Nothing was "
+            "written. "
+            "Use a store that does (AWS S3, Google Cloud Storage, Azure Blob Storage, MinIO, Cloudflare R2), then "
+            "clear "
             "the task."
         )
 

@@ -46,8 +46,8 @@ class RecordSummary(msgspec.Struct, frozen=True, array_like=True):
 
     :param mark: the mark of the content that it was read from
     :param passed: stage and id of each version that got through the stage
-    :param doubts: stages whose deployment by it is not known to have ended well, each with its order, when it began, and
-        where it was to be brought
+    :param doubts: stages whose deployment by it is not known to have ended well, each with its order, when it began,
+        and where it was to be brought
     :param built: the version that it built itself: id, name, and when
     :param build_began: when that build began
     :param deliveries: what it brought to each stage and how that is judged, for the figures

@@ -4,10 +4,10 @@ Autodesk's refresh tokens are good for one use, so the order is everything (Toke
 a note that names the refresh token goes into the journal, then the question to Autodesk, then the new pair into the
 store, and only then is it there for anybody to use.
 
-The note is also the lock. Airflow runs one attempt at a time, but one that was frozen may thaw beside its successor, and
-a Variable cannot be written on a condition. So a note is written soon after a look, stands for longer than that before
-it is looked at again, and whoever finds another's there asks nothing: of any two attempts one at most goes on, unless
-the write of a note is itself held up on its way, which nobody can see.
+The note is also the lock. Airflow runs one attempt at a time, but one that was frozen may thaw beside its successor,
+and a Variable cannot be written on a condition. So a note is written soon after a look, stands for longer than that
+before it is looked at again, and whoever finds another's there asks nothing: of any two attempts one at most goes on,
+unless the write of a note is itself held up on its way, which nobody can see.
 
 A kill between Autodesk's answer and the save loses the answer, and with it perhaps the one valid refresh token; no
 protocol of two parties can close that window, which is a few milliseconds. What can be done is done: the save is
@@ -203,8 +203,8 @@ class _Renewal:
         return tokens.chain_of(self.chain.grant, renewed, None)
 
     async def _announced(self) -> Chain | None:
-        """Write the note that the refresh token is about to be used, let it stand for a while, and look whether it still
-        does, and whether the token still is the newest.
+        """Write the note that the refresh token is about to be used, let it stand for a while, and look whether it
+        still does, and whether the token still is the newest.
 
         :return: the newer chain where it is not
         :raises Unreachable: this attempt was held up, or another one is at work; nothing was asked

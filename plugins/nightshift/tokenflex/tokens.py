@@ -4,8 +4,8 @@ They are Airflow Variables: durable, shared by every executor, encrypted with th
 Airflow connection is not), and masked in the UI, the REST API and the logs because their name holds ``token``.
 
 Each ``nightshift_tokenflex_token.<connection>.<part>`` has exactly one writer, so that no two ever overwrite each
-other's tokens, and a new grant wins over whatever is still under way for an old one; a process that holds an access token of an
-old one sees so within a minute, or when that is refused:
+other's tokens, and a new grant wins over whatever is still under way for an old one; a process that holds an access
+token of an old one sees so within a minute, or when that is refused:
 
 * ``grant``, by the sign-in page: who granted what and when, the first pair, and the key that later pairs are sealed
   with. The page runs in the API server; what a task stores passes through its supervisor, which writes it into its own

@@ -7,8 +7,8 @@ perhaps told the channel: after :data:`LEASE` the next attempt is another's, wit
 knows the message again. At least once, then, and never by two at the same time.
 
 The ids begin with their night, so one listing from a night on has the names of all that is newer. What the watch has
-read of them it keeps in ``watch/incidents.msgpack``, each with the mark that the store gave its content: of what has that
-mark still, nobody has to ask again.
+read of them it keeps in ``watch/incidents.msgpack``, each with the mark that the store gave its content: of what has
+that mark still, nobody has to ask again.
 """
 
 from __future__ import annotations
@@ -271,8 +271,8 @@ class Incidents:
 
 
 def read(lake: Lake, since: str | None = None) -> tuple[Incident, ...]:
-    """Return the incidents of a lake that can be read, the oldest night first. Blocks: one listing, one object with what
-    the watch has read, and two small ones for each incident that is newer.
+    """Return the incidents of a lake that can be read, the oldest night first. Blocks: one listing, one object with
+    what the watch has read, and two small ones for each incident that is newer.
 
     :param since: the first night that counts; default: all there are
     """

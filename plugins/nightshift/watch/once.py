@@ -56,7 +56,8 @@ class WatchResult(Recorded):
     :param at: when it was
     :param reports: reports that are waited for
     :param nights: nights of them that were looked at
-    :param unawaited: reports that nobody waits for, because they have no ``due``, or ``never``: only what went wrong is told of them
+    :param unawaited: reports that nobody waits for, because they have no ``due``, or ``never``: only what went wrong is
+        told of them
     :param open: the incidents that are open after it
     :param changed: the ids of those that it has opened, changed or closed
     :param sent: messages that were taken

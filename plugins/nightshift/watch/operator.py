@@ -41,7 +41,8 @@ class WatchOperator(BaseOperator):
             raise AirflowException(f"No incident tells of what is wrong: {'; '.join(result.uncovered)}. Look again.")
         if result.blind:
             raise AirflowFailException(
-                f"{len(result.blind)} could not be looked at: {'; '.join(result.blind)}. All else was; the next look is "
+                f"{len(result.blind)} could not be looked at: {'; '.join(result.blind)}. All else was; the next look "
+                "is "
                 "in a few minutes."
             )
         return {

@@ -70,7 +70,8 @@ async def test_it_says_whose_answer_does_not_count(lake: Lake, ada: Any, config:
     file.write_text(file.read_text().replace("approval: {hours: 24}", "approval: {hours: 24, users: [ann]}"))
     await put(lake, said("bob"), said("ann"))
     assert texts((await ada.get(PLACE)).text) == (
-        "bob: yes, 2026-11-20 12:03 UTC (not named in the approval, so it does not count) ann: yes, 2026-11-20 12:03 UTC"
+        "bob: yes, 2026-11-20 12:03 UTC (not named in the approval, so it does not count) ann: yes, 2026-11-20 12:03 "
+        "UTC"
     )
 
 

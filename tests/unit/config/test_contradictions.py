@@ -33,7 +33,8 @@ MISTAKES = [
     (f"  deploy_hours: 1e-6\n{STAGES}", f"portal.deploy_hours: {TOO_SHORT}"),
     (
         stages("approval: {hours: 1, remind: 2d}"),
-        "portal.stages[1].approval: remind: 2d would never come: after hours: 1 it is over; give a shorter one, or more",
+        "portal.stages[1].approval: remind: 2d would never come: after hours: 1 it is over; give a shorter one, or "
+        "more",
     ),
     (f"  roll_back: {{approval: {{remind: 1d}}}}\n{STAGES}", "portal.roll_back.approval: remind: 1d would never come"),
     (

@@ -84,8 +84,8 @@ class Case:
 
     @property
     def never_links(self) -> bool:
-        """Whether the header says of every page that it is the last: of a first page without rows, or a short one behind
-        which nothing comes, that is believed.
+        """Whether the header says of every page that it is the last: of a first page without rows, or a short one
+        behind which nothing comes, that is believed.
         """
         return not self.csv and self.mode == "batch" and self.switches["batch_header"] is BatchHeader.NO_NEXT
 

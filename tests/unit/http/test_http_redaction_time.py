@@ -1,4 +1,6 @@
-"""What a hostile vendor says does not hold the loop: the time of all that redacts grows with the length of a text alone."""
+"""What a hostile vendor says does not hold the loop: the time of all that redacts grows with the length of a text
+alone.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +17,8 @@ from tests.unit.http.acme import MakeHook
 
 LENGTH = 16_384
 BOUND = 1.0
-"""Seconds of the processor. What looks at a text of that length once takes some hundredths; what grows with the square of
-it takes four and more.
+"""Seconds of the processor. What looks at a text of that length once takes some hundredths; what grows with the square
+of it takes four and more.
 """
 BEFORE = [
     "",

@@ -1,5 +1,5 @@
-"""A store that ignores a condition of a write is found by one try, and nothing is built on it: a real S3 server behind a
-proxy.
+"""A store that ignores a condition of a write is found by one try, and nothing is built on it: a real S3 server behind
+a proxy.
 """
 
 from __future__ import annotations

@@ -244,7 +244,8 @@ def test_a_notifier_of_airflow_gets_the_words_as_they_are(shouting, connect) -> 
 
 HOSTILE = (
     "<!channel> @everyone session expired, <https://evil.example/login|Open the run in Airflow>, "
-    "[Open](https://evil.example), ![x](https://evil.example/x.png), [Open|https://evil.example]; [1]: https://evil.example; rows[3]: 7; ask ann@example.com"
+    "[Open](https://evil.example), ![x](https://evil.example/x.png), [Open|https://evil.example]; [1]: "
+    "https://evil.example; rows[3]: 7; ask ann@example.com"
 )
 
 
@@ -254,7 +255,8 @@ def test_what_a_vendor_wrote_is_no_markup_to_a_notifier(shouting) -> None:
     assert asyncio.run(deliver(said, "slack", channel)) is None
     ((words, nested),) = Shouting.heard
     text = (
-        "\u2039!channel\u203a \uff20everyone session expired, \u2039https://evil.example/login\u00a6Open the run in Airflow\u203a, "
+        "\u2039!channel\u203a \uff20everyone session expired, \u2039https://evil.example/login\u00a6Open the run in "
+        "Airflow\u203a, "
         "[Open] (https://evil.example), ![x] (https://evil.example/x.png), [Open\u00a6https://evil.example]; "
         "[1] : https://evil.example; rows[3]: 7; ask ann@example.com"
     )

@@ -1,5 +1,5 @@
-"""What is behind a stage's name when FlexDeploy is asked is what was behind it when the promotion began: else nothing is
-deployed, run or brought back, judged by FlexDeploy's ledger.
+"""What is behind a stage's name when FlexDeploy is asked is what was behind it when the promotion began: else nothing
+is deployed, run or brought back, judged by FlexDeploy's ledger.
 """
 
 from __future__ import annotations

@@ -53,8 +53,8 @@ class NightsGrid(Answer):
     """Reports by nights.
 
     :param nights: the columns, oldest first
-    :param newest: the last night that is over in one of the zones of the sources; ``nights`` ends there unless ``until`` was
-        asked for
+    :param newest: the last night that is over in one of the zones of the sources; ``nights`` ends there unless
+        ``until`` was asked for
     :param earlier: ``until`` of the page before this one; ``null``: there is nothing earlier
     :param timezones: source → zone whose midnight ends its night
     """

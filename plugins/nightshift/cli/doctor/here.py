@@ -46,9 +46,11 @@ def settings() -> Iterator[Finding]:
     if "headers" not in (name.strip().lower() for name in names.split(",")):
         yield warn(
             "sensitive_var_conn_names",
-            "has no headers as this process sees it: what a connection's extras have under headers, such as a gateway's "
+            "has no headers as this process sees it: what a connection's extras have under headers, such as a "
+            "gateway's "
             "key or a cookie, is shown to who may see connections",
-            "Set AIRFLOW__CORE__SENSITIVE_VAR_CONN_NAMES=headers in every process of Airflow, as airflow.env of init has "
+            "Set AIRFLOW__CORE__SENSITIVE_VAR_CONN_NAMES=headers in every process of Airflow, as airflow.env of init "
+            "has "
             "it.",
         )
     else:
@@ -56,10 +58,12 @@ def settings() -> Iterator[Finding]:
     if conf.get("logging", "logging_level", fallback="INFO").upper() == "DEBUG":
         yield warn(
             "logging_level",
-            "is DEBUG as this process sees it: Airflow then writes the value of each Variable that a task sets into the "
+            "is DEBUG as this process sees it: Airflow then writes the value of each Variable that a task sets into "
+            "the "
             "log of whoever runs the task. Token Flex tokens are sealed there, but not those of an access that "
             "was granted in an earlier version",
-            "Grant such an access anew (Admin, Token Flex sign-in), or set AIRFLOW__LOGGING__LOGGING_LEVEL=INFO; delete "
+            "Grant such an access anew (Admin, Token Flex sign-in), or set AIRFLOW__LOGGING__LOGGING_LEVEL=INFO; "
+            "delete "
             "the logs of before.",
         )
 
@@ -90,15 +94,16 @@ def configuration() -> Iterator[Finding]:
             "configuration",
             f"{one} and {other} bring the same project to {where}: neither waits for the other, and each takes what it "
             "brought for what runs there, and brings that back",
-            "Look at promotions.yaml: one of them may have been copied. Let it have a project, an environment or packages "
+            "Look at promotions.yaml: one of them may have been copied. Let it have a project, an environment or "
+            "packages "
             "of its own. Where both are meant to be, as for fixes of another stream, set on_failure: offer for these "
             "stages, and look in FlexDeploy what runs there before anything is brought back.",
         )
 
 
 def shared_stages(applications: Mapping[str, Application]) -> Iterator[tuple[str, str, str]]:
-    """Yield two applications with the stages to which both bring the same project, of whatever stream, as the file names
-    it: a name and an id are two things here.
+    """Yield two applications with the stages to which both bring the same project, of whatever stream, as the file
+    names it: a name and an id are two things here.
     """
     for (one, first), (other, second) in combinations(applications.items(), 2):
         packages = [{pack.name for pack in app.packages} for app in (first, second)]

@@ -30,7 +30,8 @@ _NOT_HERE = (
     "'Connections' of the documentation has its fields."
 )
 _CA_FILE = (
-    "Leave the extra verify out of the connection; where the vendor's certificate is signed by an authority of yours, put "
+    "Leave the extra verify out of the connection; where the vendor's certificate is signed by an authority of yours, "
+    "put "
     "the path of its CA file into it."
 )
 

@@ -89,8 +89,8 @@ class Quorum:
         return max(0, self.at_least - len({*self.users} - {self.requester})) if self.users else 0
 
     def names(self, answer: RecordedAnswer) -> bool:
-        """Tell whether whoever gave an answer may give one now: Airflow goes on letting those answer whom it was told of
-        with the question.
+        """Tell whether whoever gave an answer may give one now: Airflow goes on letting those answer whom it was told
+        of with the question.
         """
         return not self.users or not {answer.person, answer.name}.isdisjoint(self.users)
 

@@ -243,8 +243,8 @@ def _in_doubt(record: PromotionRecord) -> dict[str, list[PromotionStep]]:
 
 
 def has_started_nothing(step: PromotionStep) -> bool:
-    """Whether FlexDeploy was not asked, or refused, or rejected what it was asked before that ran: what ran in the stage
-    before runs there still.
+    """Whether FlexDeploy was not asked, or refused, or rejected what it was asked before that ran: what ran in the
+    stage before runs there still.
     """
     if step.state is not StepState.FAILED or step.asked or step.said or step.outcome == AMBIGUOUS:
         return False

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from nightshift.config.stages import OnFailure
 
 NOT_HERE = frozenset({"rejected", "ambiguous"})
-"""Outcomes of a failed attempt at a deployment that leave nothing to roll back: it never ran, or nobody knows whether it
-did.
+"""Outcomes of a failed attempt at a deployment that leave nothing to roll back: it never ran, or nobody knows whether
+it did.
 """
 _STAGE_KINDS = frozenset({StepKind.DEPLOY, StepKind.UTILITY, StepKind.FOLDERS, StepKind.SOAK, *VERIFICATIONS}) - {
     StepKind.ROLL_BACK_VERIFICATION

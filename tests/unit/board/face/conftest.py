@@ -83,8 +83,8 @@ def host(hosted: Host) -> Iterator[Host]:
 
 @dataclass
 class Browser:
-    """A browser, and the pages of it that have been used: in one of them Airflow's UI is there in half the time, for all
-    of its scripts are compiled.
+    """A browser, and the pages of it that have been used: in one of them Airflow's UI is there in half the time, for
+    all of its scripts are compiled.
 
     :param free: the address that they are for → pages
     """
