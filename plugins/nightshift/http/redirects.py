@@ -92,9 +92,13 @@ async def follow(
         if raw.status not in REDIRECTS or location is None or request.method not in ("GET", "HEAD"):
             return raw, url
         raw.release()
-        url = _target(url, location, request, context, address, raw.status)
+        before, url = url, _target(url, location, request, context, address, raw.status)
+    is_loop = before == url
     raise context.error(
-        BadResponse, f"more than {MAX_REDIRECTS} redirects", status=raw.status, advice=Redirected.default_advice
+        BadResponse,
+        f"more than {MAX_REDIRECTS} redirects{', the last one to where it came from' if is_loop else ''}",
+        status=raw.status,
+        advice=_LOOP_ADVICE if is_loop else Redirected.default_advice,
     )
 
 
@@ -125,8 +129,6 @@ def _target(url: str, location: str, request: Request, context: RequestContext, 
         _refuse(context, f"a redirect leads to {where}", status)
     if not address.owns(target) and (request.credentials or request.whole):
         _refuse(context, f"a redirect leads to {where}, not to {address.origin}", status)
-    if target == url:
-        raise context.error(BadResponse, "a redirect leads to where it comes from", status=status, advice=_LOOP_ADVICE)
     if request.whole and (lost := _lost(request.url, target)):
         _refuse(context, f"a redirect leaves out what the request asks for: {lost}", status)
     return target
