@@ -15,17 +15,14 @@ night of a report and for each promotion.
 SAYS = (
     "{nights} nights of {reports} reports and {applications} applications in a compressed clock, by the provider's own "
     "publish, promotions, watch, board and maintenance (landing and incidents kept for 90 days, versions for 30), on "
-    "an object store that counts every request and on "
-    "Airflow's own asset manager and scheduler code. Every fifth report has a look-back of three nights; 5 % come "
-    "after "
+    "an object store that counts every request and on Airflow's own asset manager and scheduler code. Every fifth "
+    "report has a look-back of three nights; 5 % come after "
     "they are due, 1 % never, 3 % are fetched again within a month. Three rows a night: it is the growth that is "
     "measured. Each figure is the last ten nights by nights 6 to 15; {promoted} promotions, {seconds:.0f} s. In nights "
-    "6 to "
-    "15 the board, the watch and the incidents have not yet as many nights to look at as they show (90, 14 and 90): "
-    "what "
+    "6 to 15 the board, the watch and the incidents have not yet as many nights to look at as they show (90, 14 and "
+    "90): what "
     "grows until night 100 and not from there is that. Bytes and names have no target: an index holds each night of a "
-    "report "
-    "and each promotion, for good, and is read whole."
+    "report and each promotion, for good, and is read whole."
 )
 
 
@@ -51,14 +48,11 @@ def proof_of(passed: Passed) -> Proof:
             "requests before each checkpoint. All transactions are read at once, and a checkpoint comes every ten "
             "commits.",
             "A publish opened its own table five times. It opens it once and brings that up to date, which takes some "
-            "five "
-            "requests where to open it takes thirty.",
+            "five requests where to open it takes thirty.",
             "The board and the watch read each incident of their days at each look. Both keep what they have read, "
-            "since incidents "
-            "are only ever created; the watch in the lake, for its next look.",
+            "since incidents are only ever created; the watch in the lake, for its next look.",
             "The grid of nights looked through all nights of a report for its first one, once for each night that it "
-            "showed: "
-            "of 90 nights after a year that was five times the work of all else.",
+            "showed: of 90 nights after a year that was five times the work of all else.",
             "Each publish and each promotion opened the tables of all reports that it waits for. Three small requests "
             "to the newest log entries answer that now.",
         ),

@@ -17,9 +17,8 @@ from tests.canaries.vendors import WAYS
 
 FOUND: tuple[str, ...] = (
     "Airflow's task supervisor writes the value of each Variable that a task sets into its own log where Airflow logs "
-    "at "
-    "DEBUG: a renewed pair of Token Flex tokens as well. Tasks store it sealed since, with a key that only the sign-in "
-    "page writes, in the API server; that key is searched for, too.",
+    "at DEBUG: a renewed pair of Token Flex tokens as well. Tasks store it sealed since, with a key that only the "
+    "sign-in page writes, in the API server; that key is searched for, too.",
 )
 
 
@@ -89,8 +88,7 @@ def _keep(
                 "password, secret extra, web hook and probe, and with all tokens, codes, verifiers, session ids and "
                 "signatures that the stand-ins gave written down: once with every sign-in refused, once with vendors "
                 f"that quote each request in their errors in {len(WAYS)} ways, once well, and with code of ours that "
-                "breaks "
-                "inside of each hook. Afterwards each piece of 8 characters of each secret was looked for in "
+                "breaks inside of each hook. Afterwards each piece of 8 characters of each secret was looked for in "
                 f"{len(SPELLINGS)} spellings in every file of Airflow, every value of every table, every object of the "
                 "lake unpacked, every page and answer, and what the commands printed."
             ),

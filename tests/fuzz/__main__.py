@@ -145,8 +145,7 @@ FOUND: tuple[str, ...] = (
     "A log entry of a table with a note of another shape raised a library's error; what it said counts as not known.",
     "A number where a night belongs, in what a run is triggered with, raised a TypeError.",
     "A redirect to what is no URL, a character set of signs that no header may have, a report of Exago that is no "
-    "UTF-8, "
-    "and a mapping in the place of a section's name raised errors of libraries.",
+    "UTF-8, and a mapping in the place of a section's name raised errors of libraries.",
     "A text of 100,000 digits with a letter behind it kept a cast of whole numbers busy for hours.",
     "A configuration of 1 MB whose brackets did not close was read for minutes.",
     "Behind a byte order mark, quotes inside of bare CSV fields were looked for three bytes off, so that records were "

@@ -142,8 +142,8 @@ def jobs_seen(dag_ids: Collection[str]) -> tuple[list[JobSeen], bool]:
 def _cut() -> Trouble:
     text = (
         f"More than {MOST} tasks have failed in the last {DOUBTS.days} days while they had a job, and those that "
-        "failed "
-        "first are not looked at: a job of theirs that is in doubt is not here. nightshift jobs looks at them all."
+        "failed first are not looked at: a job of theirs that is in doubt is not here. nightshift jobs looks at them "
+        "all."
     )
     return Trouble(part=BoardPart.JOBS, text=text)
 
@@ -254,8 +254,7 @@ def _doubt(one: JobSeen, room: str) -> str:
     if one.unread:
         return (
             f"The task may have a job at {vendor}: {one.unread}. Make sure that none of its jobs is at work there, "
-            "delete "
-            f"the key {RECORD_KEY} in its Task State Store, then clear the task."
+            f"delete the key {RECORD_KEY} in its Task State Store, then clear the task."
         )
     if not one.is_in_doubt or one.record.intent is None:
         return ""

@@ -33,8 +33,7 @@ PATIENCE = 5.0
 """Seconds for making up for what the index lacks, before a report is shown as unproven."""
 _UNSEEN = (
     "Its runs are not shown, only what the lake tells of its nights: it takes Airflow's permission to read runs and "
-    "task "
-    "instances of this DAG."
+    "task instances of this DAG."
 )
 _Runs = Mapping[tuple[str, str], Sequence[RunSeen]]
 

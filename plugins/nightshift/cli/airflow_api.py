@@ -190,8 +190,7 @@ class AirflowApi:
         if total is not None and offset < total:
             raise CannotTell(
                 f"Airflow at {self.url} gives {offset} of {total} {key.replace('_', ' ')} and no more. Look at what "
-                "stands "
-                "between, and into the log of its API server."
+                "stands between, and into the log of its API server."
             )
 
     async def _answer(self, answer: aiohttp.ClientResponse, method: str, path: str) -> Any:

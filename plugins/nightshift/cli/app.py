@@ -214,8 +214,7 @@ def _show_steps(out: Console, project: Project, needs: Needs) -> None:
     steps.append(("See whether the vendors let you in:", [test for kind, test in tests if kind != _GRANTED]))
     about = (
         "Once Airflow runs, let a person grant access in its UI under Admin, Token Flex sign-in (a connection with "
-        "auth "
-        "two_legged or bearer needs none), then see whether it works:"
+        "auth two_legged or bearer needs none), then see whether it works:"
     )
     steps.append((about, [test for kind, test in tests if kind == _GRANTED]))
     unpaused = [f"airflow dags unpause {one}" for one in needs.dag_ids]

@@ -204,9 +204,8 @@ def _expected() -> list[str]:
 def _unseen(url: str, dag_ids: Sequence[str]) -> str:
     return (
         f"Airflow at {url} does not show the DAG{'s' * (len(dag_ids) > 1)} {', '.join(dag_ids)} of the configuration, "
-        "so "
-        "whether jobs of theirs wait cannot be told. Look whether --airflow-url is the right Airflow, whether you may "
-        "see these DAGs, and whether their files are in its DAG folder (`nightshift doctor`)."
+        "so whether jobs of theirs wait cannot be told. Look whether --airflow-url is the right Airflow, whether you "
+        "may see these DAGs, and whether their files are in its DAG folder (`nightshift doctor`)."
     )
 
 

@@ -230,9 +230,8 @@ class Project:
             if sign := re.search(r"[^\w%+,./:=@~-]", named):
                 raise ConfigError(
                     f"{named!r} has {sign[0]!r} in it: shells, and containers that are given {SETTINGS}, each read "
-                    "that "
-                    "in another way. Nothing was written. Put the project and its lake into a folder without blanks, "
-                    "quotes and signs of the shell, and run this again there."
+                    "that in another way. Nothing was written. Put the project and its lake into a folder without "
+                    "blanks, quotes and signs of the shell, and run this again there."
                 )
         shared = _templates().parent / ("airflow.env" if _packed() else "deploy/airflow.env")
         blocks = re.findall(r"((?:^#.*\n)*)^(AIRFLOW__\w+=.*\n)", shared.read_text(encoding="utf-8"), re.M)

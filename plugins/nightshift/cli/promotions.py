@@ -97,8 +97,7 @@ def promotions(
 def _unnamed(names: Sequence[str]) -> str:
     return (
         f"The lake has records of {', '.join(names)}, which promotions.yaml does not name: nothing of them is shown. "
-        "Look "
-        "whether NIGHTSHIFT_CONFIG is the right folder."
+        "Look whether NIGHTSHIFT_CONFIG is the right folder."
     )
 
 

@@ -130,8 +130,7 @@ class Source(Section):
         if FIRST_TASK in self.branches:
             raise ValueError(
                 f"{FIRST_TASK!r} is the name of the first task of the DAG, and a report is a task group beside it; "
-                "give "
-                "the report another name"
+                "give the report another name"
             )
         return self
 

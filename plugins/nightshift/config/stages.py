@@ -84,8 +84,7 @@ class Approval(Section):
         if info.context != AS_KEPT and self.remind is not None and self.remind >= self.hours * HOUR:
             raise ValueError(
                 f"remind: {duration_text(self.remind)} would never come: after hours: {self.hours:g} it is over; give "
-                "a "
-                "shorter one, or more hours"
+                "a shorter one, or more hours"
             )
         return self
 

@@ -41,8 +41,7 @@ JSON = "application/json"
 _NOT_STARTED_AGAIN = (
     "Nothing was landed. The server may still run the report, so it was not started again within this attempt. If it "
     "needs longer, give it more minutes in reports.yaml; if a proxy in between gives up sooner, it needs more time "
-    "there. "
-    "Then clear the task."
+    "there. Then clear the task."
 )
 
 

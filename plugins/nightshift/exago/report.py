@@ -27,8 +27,7 @@ NO_ROWS_TEXTS = ("No data qualified", "No data qualified for report", "No data q
 """What the server says of a report without rows, where it does not show an empty one (Exago reference, section 3.5)."""
 NO_ROWS_ADVICE = (
     "If these words say that the report has no rows, put them under no_rows_texts of the report in reports.yaml, or "
-    "set "
-    "its No Data Qualify Display Mode in Exago to Show Report."
+    "set its No Data Qualify Display Mode in Exago to Show Report."
 )
 MINUTES = 60.0
 """How long the server may take for a report."""

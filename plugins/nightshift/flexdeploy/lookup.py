@@ -234,8 +234,7 @@ def _only(fit: Sequence[Row], rows: Rows, key: str, what: str, wanted: str) -> R
     if len(fit) < 2 and rows.more:
         raise Rejected(
             f"whether there is only one {what} {wanted!r} cannot be told: the list holds more than the {len(rows)} "
-            "that "
-            f"came ({rows.more})",
+            f"that came ({rows.more})",
             vendor=VENDOR,
             advice="Nothing was started. Give its id.",
         )

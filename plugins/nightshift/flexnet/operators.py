@@ -275,8 +275,7 @@ def _of_date_to(error: VendorError, days: DayWindow) -> VendorError:
     """Return the error of a question about ``dateTo`` with the setting that makes it needless."""
     way_out = (
         f"How the vendor reads dateTo was being asked for, from {days.date_from} to {days.date_to}: if it fails at "
-        "such "
-        "a window alone, set date_to in reports.yaml, and it is not asked."
+        "such a window alone, set date_to in reports.yaml, and it is not asked."
     )
     return error.replaced(advice=f"{error.advice} {way_out}")
 

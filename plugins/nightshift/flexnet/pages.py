@@ -33,8 +33,7 @@ EMPTY_ASKS = 3
 _NOT_ALL = (
     "Nothing was published. The vendor may give no more rows of one report: narrow it with query, or with fewer days "
     "(window_overlap_days), in reports.yaml. If these are all, another page_size, with which the last page is not "
-    "full, "
-    "shows it. Then clear the task."
+    "full, shows it. Then clear the task."
 )
 
 COUNTS = (

@@ -39,8 +39,8 @@ HOST_ADVICE = (
 )
 ENCODING_ADVICE = (
     "Nothing was taken over from this answer. If the headers of the Airflow connection have an Accept-Encoding, take "
-    "it "
-    "out; else ask whoever runs the proxy before the vendor why it packs answers in another way than requests ask for."
+    "it out; else ask whoever runs the proxy before the vendor why it packs answers in another way than requests ask "
+    "for."
 )
 HEADER_ADVICE = (
     "It was not read. Such headers are mostly cookies or policies of a proxy before the vendor: ask whoever runs it to "

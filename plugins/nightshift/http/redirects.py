@@ -24,8 +24,7 @@ MAX_REDIRECTS = 5
 
 _LOOP_ADVICE = (
     "Following it would never end. Such an answer mostly wants a cookie, which programs do not keep: ask whoever runs "
-    "the "
-    "proxy or the balancer before the vendor to let programs through without it."
+    "the proxy or the balancer before the vendor to let programs through without it."
 )
 
 ANYWHERE = frozenset({"accept", "accept-encoding", "accept-language", "range", "if-range"})

@@ -184,8 +184,7 @@ def _described_twice(twice: Sequence[Sequence[Target]]) -> str:
         advice = f"Take {member.member} of {member.origin} out of promote, then clear this task"
     return (
         f"two columns would be called {', '.join(repr(of[0].name.lower()) for of in twice)} in the table, in which "
-        "case "
-        f"does not count: {pairs}. Nothing was published; the landed night is untouched. {advice}."
+        f"case does not count: {pairs}. Nothing was published; the landed night is untouched. {advice}."
     )
 
 

@@ -255,8 +255,7 @@ class TypedRows:
             f"{self._manifest.full_name}: the header is not this report's ({why}); it begins "
             f"{', '.join(header)[:80]!r}. Maybe the vendor sent an error text, or another report, in its place. "
             "Nothing was published; the landed night is untouched. Ask for the report by hand and compare, then "
-            "extract "
-            f"the night again; if the vendor has renamed its columns, correct {advice}, then clear this task."
+            f"extract the night again; if the vendor has renamed its columns, correct {advice}, then clear this task."
         )
 
     def _refuse_losses(self, seen: Collection[str], model: Sequence[Column] | None) -> None:

@@ -274,8 +274,7 @@ class ExtractOperator(BaseAsyncOperator):
             if (other := await landing.latest()) is not None:
                 problem = (
                     f"the night {self.night} of {self.report} cannot be asked for any more, and what is landed of it "
-                    "was "
-                    f"asked for as something else than reports.yaml asks for now ({other.asked_as})"
+                    f"was asked for as something else than reports.yaml asks for now ({other.asked_as})"
                 )
                 advice = (
                     "Nothing was published, and the table has the night as it was. Leave it so; or, if these rows are "

@@ -86,8 +86,7 @@ class MaintenanceOperator(BaseOperator):
             return AirflowFailException(f"{text} Put right what it says, then clear this task.")
         return AirflowException(
             f"{text} The task tries again by itself; if the last try ends like this, put right what it says, then "
-            "clear "
-            "it."
+            "clear it."
         )
 
     def _incidents(self, lake: Lake, keep: timedelta | None, *, dry_run: bool) -> None:

@@ -47,8 +47,7 @@ def lake_to_look_at() -> Lake:
     if lake.folder is not None and not lake.folder.is_dir():
         raise UnfitStore(
             f"The lake could not be looked at: there is no folder {lake.folder}. Nothing was made. Mount it, or "
-            "correct "
-            "NIGHTSHIFT_LAKE; where the lake is new, make the folder, as its first task would."
+            "correct NIGHTSHIFT_LAKE; where the lake is new, make the folder, as its first task would."
         )
     return lake
 

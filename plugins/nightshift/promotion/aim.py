@@ -75,8 +75,7 @@ async def adopted(records: Records) -> Mapping[str, Target] | None:
         raise Damaged(
             f"{records.where}/{ADOPTED} cannot be read: it says of which project and environments the records of an "
             "earlier version are. Nothing was built or deployed. Restore the object; or delete it, if the "
-            "configuration "
-            "is still what it was then, and clear the task."
+            "configuration is still what it was then, and clear the task."
         ) from None
 
 

@@ -397,8 +397,7 @@ class PromotionApprovalOperator(ApprovalOperator):
         )
         raise AirflowFailException(
             "Nobody answered in time, but the approval has been changed since the question: it asked "
-            f"{', '.join(asked)}, "
-            f"and not {others}. Nothing was deployed to {recorder.stage}. Start a run with "
+            f"{', '.join(asked)}, and not {others}. Nothing was deployed to {recorder.stage}. Start a run with "
             f"{self._as_form(record, recorder.stage)} in the form: it asks anew."
         )
 

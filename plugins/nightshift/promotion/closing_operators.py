@@ -116,8 +116,7 @@ class RollBackOfferOperator(BaseAsyncOperator):
             raise AirflowFailException(
                 f"FlexDeploy does not show workflow request {number} of {step.task}, so nobody knows whether it still "
                 f"goes on. Nothing is rolled back meanwhile: look at {page}, and where it is over and not shown any "
-                "more, say so "
-                "with `nightshift settle` or on the board; then clear this task with all that follows."
+                "more, say so with `nightshift settle` or on the board; then clear this task with all that follows."
             )
 
 

@@ -124,8 +124,7 @@ async def settle(records: Records, run_id: str, task: str, *, by: str, why: str)
         if not may_settle(record, step):
             raise ValueError(
                 f"the promotion of {run_id} is underway by its record: clear its task, or let the next promotion, "
-                "which "
-                "closes the record of a run that has ended, wait for its turn"
+                "which closes the record of a run that has ended, wait for its turn"
             )
         said = RecordedResolution(word="over", by=by, why=why, at=now())
         return record.with_step(step.changed(said=said, asked=None))

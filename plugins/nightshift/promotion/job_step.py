@@ -338,8 +338,7 @@ class PromotionJobOperator(VendorJobOperator):
                 vendor=VENDOR,
                 advice="Nothing was asked for. Put back what was changed in promotions.yaml, in the connection "
                 f"{self.conn_id} or in FlexDeploy, and clear this task; or clear the task `begin` with all that "
-                "follows, "
-                "or start a run: it asks anew.",
+                "follows, or start a run: it asks anew.",
             )
 
     def begun_with(self, record: PromotionRecord) -> Target | None:

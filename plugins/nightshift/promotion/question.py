@@ -144,8 +144,7 @@ def freeze_summary(
         ),
         "",
         f"*Override* lets {code(version)} go there {when} in this promotion alone, with a reason that is kept. It is "
-        "of "
-        "this, and of nothing else:",
+        "of this, and of nothing else:",
         "",
         *_emergency(request),
         *term_lines(stage, terms.of(record)[stage], request),

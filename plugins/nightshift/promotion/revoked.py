@@ -84,8 +84,7 @@ def what_follows(record: PromotionRecord, stage: str, application: Application |
     went_on = "it goes on no further" if record.closed is None else "its promotion has ended"
     return (
         f"{stage} goes on running it: {went_on}, and nothing is brought back by itself. To bring another version "
-        "there, "
-        f"trigger {record.dag_id} with Version and From stage {stage}."
+        f"there, trigger {record.dag_id} with Version and From stage {stage}."
     )
 
 

@@ -42,8 +42,7 @@ class WatchOperator(BaseOperator):
         if result.blind:
             raise AirflowFailException(
                 f"{len(result.blind)} could not be looked at: {'; '.join(result.blind)}. All else was; the next look "
-                "is "
-                "in a few minutes."
+                "is in a few minutes."
             )
         return {
             "open": [one.id for one in result.open],

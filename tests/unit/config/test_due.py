@@ -97,8 +97,7 @@ def test_own_reports_of_a_source_are_due_as_the_source_is() -> None:
         (
             {"due": "01:30", "due_timezone": "Europe/Berlin", "settle_hours": 0},
             "usage is due at 01:30 Europe/Berlin: 0.5 hours after its end in UTC for the night 2026-01-15, and 24.5 "
-            "for "
-            "2026-10-24, because the clocks change",
+            "for 2026-10-24, because the clocks change",
         ),
     ],
 )

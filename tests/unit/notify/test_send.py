@@ -256,9 +256,8 @@ def test_what_a_vendor_wrote_is_no_markup_to_a_notifier(shouting) -> None:
     ((words, nested),) = Shouting.heard
     text = (
         "\u2039!channel\u203a \uff20everyone session expired, \u2039https://evil.example/login\u00a6Open the run in "
-        "Airflow\u203a, "
-        "[Open] (https://evil.example), ![x] (https://evil.example/x.png), [Open\u00a6https://evil.example]; "
-        "[1] : https://evil.example; rows[3]: 7; ask ann@example.com"
+        "Airflow\u203a, [Open] (https://evil.example), ![x] (https://evil.example/x.png), "
+        "[Open\u00a6https://evil.example]; [1] : https://evil.example; rows[3]: 7; ask ann@example.com"
     )
     assert words == f"*flexnet_reports \u2039!here\u203a* <{said.link}|Open> {text}"
     assert nested == {"all": [f"flexnet_reports \u2039!here\u203a\n{text}\n{said.link}"], "key": said.key}

@@ -47,11 +47,9 @@ def settings() -> Iterator[Finding]:
         yield warn(
             "sensitive_var_conn_names",
             "has no headers as this process sees it: what a connection's extras have under headers, such as a "
-            "gateway's "
-            "key or a cookie, is shown to who may see connections",
+            "gateway's key or a cookie, is shown to who may see connections",
             "Set AIRFLOW__CORE__SENSITIVE_VAR_CONN_NAMES=headers in every process of Airflow, as airflow.env of init "
-            "has "
-            "it.",
+            "has it.",
         )
     else:
         yield ok("sensitive_var_conn_names", names)
@@ -59,12 +57,10 @@ def settings() -> Iterator[Finding]:
         yield warn(
             "logging_level",
             "is DEBUG as this process sees it: Airflow then writes the value of each Variable that a task sets into "
-            "the "
-            "log of whoever runs the task. Token Flex tokens are sealed there, but not those of an access that "
+            "the log of whoever runs the task. Token Flex tokens are sealed there, but not those of an access that "
             "was granted in an earlier version",
             "Grant such an access anew (Admin, Token Flex sign-in), or set AIRFLOW__LOGGING__LOGGING_LEVEL=INFO; "
-            "delete "
-            "the logs of before.",
+            "delete the logs of before.",
         )
 
 
@@ -95,9 +91,8 @@ def configuration() -> Iterator[Finding]:
             f"{one} and {other} bring the same project to {where}: neither waits for the other, and each takes what it "
             "brought for what runs there, and brings that back",
             "Look at promotions.yaml: one of them may have been copied. Let it have a project, an environment or "
-            "packages "
-            "of its own. Where both are meant to be, as for fixes of another stream, set on_failure: offer for these "
-            "stages, and look in FlexDeploy what runs there before anything is brought back.",
+            "packages of its own. Where both are meant to be, as for fixes of another stream, set on_failure: offer "
+            "for these stages, and look in FlexDeploy what runs there before anything is brought back.",
         )
 
 

@@ -38,8 +38,7 @@ def judged(url: str, tried: objects.Tried, seconds: float, now: datetime) -> Ite
         yield bad(
             "conditional writes",
             f"the store of {url} ignores the condition that an object is as it was read: a worker that was frozen "
-            "would "
-            "write over what a newer one has written down of a promotion",
+            "would write over what a newer one has written down of a promotion",
             "Take a store that keeps If-Match (AWS S3, Google Cloud Storage, Azure, MinIO, R2), or pass the header on.",
         )
     else:

@@ -31,8 +31,7 @@ _NOT_HERE = (
 )
 _CA_FILE = (
     "Leave the extra verify out of the connection; where the vendor's certificate is signed by an authority of yours, "
-    "put "
-    "the path of its CA file into it."
+    "put the path of its CA file into it."
 )
 
 
