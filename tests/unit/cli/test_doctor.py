@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from include.standins.flexnet import LOGIN, PASSWORD, FlexNetStandIn
+from nightshift.cli.doctor import vendors
 from nightshift.cli.doctor.finding import Level
 from nightshift.cli.doctor.here import settings
 from nightshift.cli.doctor.lake import judged
@@ -98,6 +99,23 @@ def test_a_connection_that_checks_no_certificate_is_warned_of(
             found = findings(run)["connection flexnet_default"]
             assert (found["level"], "certificate is not checked" in found["text"]) == (level, level == "warn")
             assert ("CA file" in (found["fix"] or "")) is (level == "warn")
+
+
+def test_a_vendors_clock_is_asked_for_by_the_settings_of_its_connection(
+    run: Run, lake: Lake, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    certificate = self_signed(tmp_path / "vendor.pem")
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate)
+    with FlexNetStandIn(tls=context) as vendor:
+        named = {"conn_type": "flexnet", "host": vendor.url, "login": LOGIN, "password": PASSWORD}
+        connection = json.dumps({**named, "extra": {"verify": str(certificate)}})
+        monkeypatch.setenv("AIRFLOW_CONN_FLEXNET_DEFAULT", connection)
+        assert "clock of connection flexnet_default" not in findings(run)
+        monkeypatch.setattr(vendors, "SKEW", timedelta(seconds=-1))
+        assert findings(run)["clock of connection flexnet_default"]["level"] == "bad"
+        [asked] = [one for one in vendor.ledger.requests() if one.method == "HEAD"][1:]
+        assert asked.credential is None
 
 
 def test_an_index_that_is_behind_and_a_mistake_are_found(run: Run, lake: Lake, config: Path) -> None:

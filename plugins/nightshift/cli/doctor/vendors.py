@@ -13,8 +13,6 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-import aiohttp
-
 from nightshift.cli.airflow_api import AirflowApi, AirflowRefused
 from nightshift.cli.doctor.finding import Finding, bad, ok, warn
 from nightshift.http.connection_test import UNCHECKED
@@ -119,7 +117,7 @@ def _verdict(about: str, kind: str, worked: bool, text: str, *, where: str) -> F
 
 def _clock(about: str, conn_id: str, kind: str) -> Iterator[Finding]:
     """Compare the vendor's clock with this one, by the date of an answer; nothing is sent but the request itself."""
-    hook: VendorHook = VENDORS[kind].load(VENDORS[kind].hook)(conn_id)
+    hook: VendorHook = VENDORS[kind].load(VENDORS[kind].hook)(conn_id, attempts=1)
     try:
         told = asyncio.run(_date_of(hook))
     except Exception:
@@ -134,8 +132,6 @@ def _clock(about: str, conn_id: str, kind: str) -> Iterator[Finding]:
 
 
 async def _date_of(hook: VendorHook) -> datetime:
-    async with hook:
-        root = hook.base_url
-    timeout = aiohttp.ClientTimeout(total=SECONDS)
-    async with aiohttp.ClientSession(timeout=timeout) as session, session.head(root, allow_redirects=False) as answer:
-        return parsedate_to_datetime(answer.headers["Date"])
+    async with asyncio.timeout(SECONDS), hook:
+        answer = await hook.request("HEAD", "/", accept="*/*", ok=range(200, 600), credentials=False)
+    return parsedate_to_datetime(answer.headers["Date"])
