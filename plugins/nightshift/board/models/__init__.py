@@ -16,6 +16,9 @@ JSON:
 ``GET  api/holds``                                     :class:`HoldsAnswer`
 ``POST api/holds``                                     :class:`HoldRequest` → :class:`HoldsAnswer`
 ``POST api/holds/lift``                                :class:`LiftRequest` → :class:`HoldsAnswer`
+``POST api/revoke``                                    :class:`RevokeRequest` → :class:`Revoked`
+``POST api/doubts/settle``                             :class:`SettleRequest` → :class:`Settled`
+``GET  questions/{application}/{run_id}/{task}.svg``   who has answered a question, as a picture in it
 ``GET  static/{file}``                                 the ES module ``board.js`` and its files
 ``GET  /``                                             the page for hosts without Airflow's UI
 =====================================================  ==============================

@@ -33,13 +33,9 @@ class WaitFor(StrEnum):
     TURN = "turn"
     APPROVAL = "approval"
     WINDOW = "window"
-    FREEZE = "freeze"
-    HOLD = "hold"
     SOAK = "soak"
     VERIFICATION = "verification"
     VENDOR = "vendor"
-    PERSON = "person"
-    """A doubt that only a person can end."""
 
 
 class WaitLine(Answer):
@@ -176,7 +172,6 @@ class Lane(Answer):
     """An application: its stages in order, and what is under way.
 
     :param after: reports that a night waits for, each ``<source>/<report>``
-    :param missing: those that the newest night lacks
     :param doubts: work of which nobody knows how it ended
     :param mistake: what is wrong with its configuration
     """
@@ -185,7 +180,6 @@ class Lane(Answer):
     dag_id: str
     description: str = ""
     after: tuple[str, ...] = ()
-    missing: tuple[str, ...] = ()
     stages: tuple[LaneStage, ...] = ()
     under_way: tuple[PromotionLine, ...] = ()
     last: PromotionLine | None = None

@@ -141,7 +141,7 @@ function Needs({ data, place }) {
     ...(data.sign_ins ?? []).map((one) => [...(SIGN_INS[one.state] ?? SIGN_INS.unreadable)(one, data.now), "connections"]),
     ...(data.promotions?.failed ?? []).map((one) => ["bad", "cross", `The last promotion of ${one} failed`, "promotions"]),
   ].filter(Boolean);
-  const waiting = (data.promotions?.waiting ?? []).filter((wait) => wait.kind === "approval" || wait.kind === "person");
+  const waiting = (data.promotions?.waiting ?? []).filter((wait) => wait.kind === "approval");
   return h(
     "aside", { className: "ns-panel", "aria-label": "What needs somebody" },
     h("h3", null, "Needs somebody"),

@@ -9,8 +9,7 @@ import { TimeLineOf } from "./timeline.js";
 import { Time, away, count, duration, nightShortly, secondsTo } from "./time.js";
 
 const WAITS = {
-  turn: "queue", approval: "person", window: "clock", freeze: "snow", hold: "hand", soak: "clock", verification: "play",
-  vendor: "play", person: "question",
+  turn: "queue", approval: "person", window: "clock", soak: "clock", verification: "play", vendor: "play",
 };
 
 /** @param {{place: import("./place.js").Place}} props */
@@ -65,9 +64,6 @@ function Lane({ lane, now, place }) {
       h("h3", null, h(Open, { link: { label: lane.application, href: `dags/${encodeURIComponent(lane.dag_id)}` } })),
       lane.description && h("div", { className: "ns-mute" }, lane.description),
       h("div", { className: "ns-mute" }, lane.after.length > 0 ? `after ${count(lane.after.length, "report")}` : "run by people"),
-      lane.missing.length > 0 && h(
-        "div", { className: "ns-waits ns-late" }, h(Glyph, { of: "clock" }), h("span", null, `the night lacks ${lane.missing.join(", ")}`),
-      ),
       freeze && h(
         "div", { className: "ns-waits" }, h(Glyph, { of: "snow" }),
         h("span", null, freeze.on ? `frozen (${freeze.name}) until ` : `freeze ${freeze.name} from `, h(Time, { at: freeze.on ? freeze.ends : freeze.begins })),
@@ -144,7 +140,7 @@ export const Wait = ({ wait, now }) =>
       wait.since && h("span", { className: "ns-mute" }, " since ", h(Time, { at: wait.since })),
       wait.until && h("span", { className: "ns-mute" }, `, until `, h(Time, { at: wait.until }), ` (${away(wait.until, now)})`),
     ),
-    wait.link && h(Open, { link: wait.link, className: wait.kind === "approval" || wait.kind === "person" ? "ns-button" : "ns-link" }),
+    wait.link && h(Open, { link: wait.link, className: wait.kind === "approval" ? "ns-button" : "ns-link" }),
   );
 
 /** @param {{lane: import("./types.js").Lane, now: string}} props */

@@ -241,7 +241,6 @@
  * @property {string} dag_id
  * @property {string} description
  * @property {Array<string>} after
- * @property {Array<string>} missing
  * @property {Array<LaneStage>} stages
  * @property {Array<PromotionLine>} under_way
  * @property {PromotionLine | null} last
@@ -506,7 +505,7 @@
  * @property {string} name
  */
 
-/** @typedef {"turn" | "approval" | "window" | "freeze" | "hold" | "soak" | "verification" | "vendor" | "person"} WaitFor */
+/** @typedef {"turn" | "approval" | "window" | "soak" | "verification" | "vendor"} WaitFor */
 
 /**
  * @typedef {object} WaitLine

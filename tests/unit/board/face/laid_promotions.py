@@ -52,7 +52,6 @@ def lanes(*, allowed: bool = True) -> Lanes:
         dag_id="promote_license_portal",
         description="main",
         after=tuple(f"flexnet/{one}" for one in SOURCES["flexnet"][:5]),
-        missing=("tokenflex/desktop_usage",),
         stages=(
             stage("DEV", StageState.VERIFIED, "1.0.42", since=ago(hours=26), night=before),
             stage(
