@@ -97,14 +97,8 @@ def write_table(log: Path, nights: list[str]) -> None:
 
 def write_records(folder: Path, application: str) -> None:
     """Write the records of promotions that went through two stages of three."""
-    from nightshift.promotion.record import (
-        PromotionOutcome,
-        PromotionRecord,
-        PromotionStep,
-        StepKind,
-        StepState,
-        Version,
-    )
+    from nightshift.promotion.record import PromotionRecord, PromotionStep, Version
+    from nightshift.promotion.vocabulary import PromotionOutcome, StepKind, StepState
 
     folder.mkdir(parents=True)
     begin = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=PROMOTIONS)

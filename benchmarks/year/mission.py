@@ -162,7 +162,8 @@ class Year:
 
 async def _ended(records: Any, run_id: str, number: int) -> None:
     """Write what a promotion through one stage writes."""
-    from nightshift.promotion.record import PromotionOutcome, PromotionStep, StepKind, StepState, Version
+    from nightshift.promotion.record import PromotionStep, Version
+    from nightshift.promotion.vocabulary import PromotionOutcome, StepKind, StepState
 
     record, now = await records.read(run_id), datetime.now(UTC)
     version = Version(id=number + 1, name=f"1.{number}")

@@ -16,13 +16,12 @@ SAYS = (
     "{nights} nights of {reports} reports and {applications} applications in a compressed clock, by the provider's own "
     "publish, promotions, watch, board and maintenance (landing and incidents kept for 90 days, versions for 30), on "
     "an object store that counts every request and on Airflow's own asset manager and scheduler code. Every fifth "
-    "report has a look-back of three nights; 5 % come after "
-    "they are due, 1 % never, 3 % are fetched again within a month. Three rows a night: it is the growth that is "
-    "measured. Each figure is the last ten nights by nights 6 to 15; {promoted} promotions, {seconds:.0f} s. In nights "
-    "6 to 15 the board, the watch and the incidents have not yet as many nights to look at as they show (90, 14 and "
-    "90): what "
-    "grows until night 100 and not from there is that. Bytes and names have no target: an index holds each night of a "
-    "report and each promotion, for good, and is read whole."
+    "report has a look-back of three nights; 5 % come after they are due, 1 % never, 3 % are fetched again within a "
+    "month. Three rows a night: it is the growth that is measured. Each figure is the last ten nights by nights 6 to "
+    "15; {promoted} promotions, {seconds:.0f} s. In nights 6 to 15 the board, the watch and the incidents have not yet "
+    "as many nights to look at as they show (90, 14 and 90): what grows until night 100 and not from there is that. "
+    "Bytes and names have no target: an index holds each night of a report and each promotion, for good, and is read "
+    "whole."
 )
 
 

@@ -16,7 +16,8 @@ from include.standins.faults import Fault
 from include.standins.flexdeploy import Changes, FlexDeployStandIn, FlexDeploySwitches
 from include.standins.flexdeploy.planted import PORTAL, TEST
 from include.standins.flexnet import FlexNetStandIn, FlexNetSwitches
-from nightshift.promotion.record import PromotionOutcome, PromotionRecord
+from nightshift.promotion.record import PromotionRecord
+from nightshift.promotion.vocabulary import PromotionOutcome
 from tests.flows.conftest import connect, connect_flexdeploy, until
 
 pytestmark = pytest.mark.airflow

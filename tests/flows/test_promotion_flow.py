@@ -20,7 +20,8 @@ from include.standins.flexdeploy import FlexDeployStandIn, vendor_fault
 from include.standins.flexdeploy.planted import DASHBOARD, DEV, PORTAL, PORTAL_REPORTS, TEST
 from nightshift.lake.store import Lake
 from nightshift.nights.ready import Waiting, published_report
-from nightshift.promotion.record import PromotionOutcome, PromotionRecord
+from nightshift.promotion.record import PromotionRecord
+from nightshift.promotion.vocabulary import PromotionOutcome
 from nightshift.sources import SOURCES
 from tests.flows.conftest import await_scheduled_run, until
 from tests.published import publish_night

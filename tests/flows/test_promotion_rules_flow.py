@@ -19,7 +19,8 @@ from include.standins.flexdeploy.planted import DEV, TEST
 from nightshift.lake.store import Lake
 from nightshift.promotion.figures import read_figures
 from nightshift.promotion.holds import hold, lift
-from nightshift.promotion.record import PromotionOutcome, PromotionRecord, VerdictWord, now
+from nightshift.promotion.record import PromotionRecord, now
+from nightshift.promotion.vocabulary import PromotionOutcome, VerdictWord
 from tests.flows.conftest import until
 
 pytestmark = pytest.mark.airflow

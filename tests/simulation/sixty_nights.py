@@ -94,8 +94,8 @@ def begin(dag_id: str, night: str, run_id: str) -> str:
 
     from nightshift.lake.store import Lake
     from nightshift.promotion.flow import promotion_dag
-    from nightshift.promotion.record import PromotionOutcome
     from nightshift.promotion.store import Records
+    from nightshift.promotion.vocabulary import PromotionOutcome
     from tests.execution_api import FakeExecutionApi
 
     name = dag_id.removeprefix("promote_")

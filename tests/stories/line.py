@@ -8,15 +8,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from nightshift.lake.store import Lake
-from nightshift.promotion.record import (
-    PromotionOutcome,
-    PromotionRecord,
-    PromotionStep,
-    StepKind,
-    StepState,
-    Version,
-)
+from nightshift.promotion.record import PromotionRecord, PromotionStep, Version
 from nightshift.promotion.store import Records, object_name
+from nightshift.promotion.vocabulary import PromotionOutcome, StepKind, StepState
 from tests.stories.airflow import MiniAirflow, Run
 from tests.stories.clock import StoryClock
 from tests.stories.shapes import FREEZE, Shape, dag_of

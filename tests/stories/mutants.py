@@ -27,9 +27,10 @@ from nightshift.promotion import (
 from nightshift.promotion.gate import Gate
 from nightshift.promotion.job_operators import PromotionDeployOperator
 from nightshift.promotion.job_step import PromotionJobOperator
-from nightshift.promotion.record import PromotionOutcome, PromotionRecord, Version
+from nightshift.promotion.record import PromotionRecord, Version
 from nightshift.promotion.rules import progress, way_back
 from nightshift.promotion.rules.people import Tally
+from nightshift.promotion.vocabulary import PromotionOutcome
 from tests.stories import promises
 
 MOST = 300

@@ -17,8 +17,8 @@ from nightshift.jobs.record import RESOLUTION_KEY
 from nightshift.lake.store import Lake
 from nightshift.promotion.doubts import doubts_in, may_settle, settle
 from nightshift.promotion.gate import OVERRIDE
-from nightshift.promotion.record import PromotionOutcome
 from nightshift.promotion.recorder import StepUnfinished
+from nightshift.promotion.vocabulary import PromotionOutcome
 from tests.stories.airflow import Parked, Run
 from tests.stories.clock import StoryClock
 from tests.stories.fates import Fate

@@ -32,7 +32,7 @@ from nightshift.lake.delta import published_night
 from nightshift.lake.landing import Landing
 from nightshift.lake.store import Lake
 from nightshift.nights.publish import PublishNightOperator
-from nightshift.promotion.record import PromotionOutcome
+from nightshift.promotion.vocabulary import PromotionOutcome
 from nightshift.tokenflex import tokens
 from nightshift.tokenflex.operators import TokenFlexRequestExportOperator
 from nightshift.tokenflex.renewal import RenewalStep, decide

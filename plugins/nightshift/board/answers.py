@@ -9,9 +9,9 @@ from xml.sax.saxutils import escape, quoteattr
 
 from fastapi.responses import Response
 
-from nightshift.promotion.record import StepKind
 from nightshift.promotion.rules.people import Quorum, tally
 from nightshift.promotion.store import Records
+from nightshift.promotion.vocabulary import StepKind
 
 if TYPE_CHECKING:
     from nightshift.config.promotions import Application

@@ -25,19 +25,11 @@ from nightshift.config.promotions import Application
 from nightshift.config.stages import Stage
 from nightshift.promotion.aim import ANY, Aim
 from nightshift.promotion.doubts import Doubt, may_settle, unproven
-from nightshift.promotion.record import (
-    VERIFICATIONS,
-    PromotionRecord,
-    PromotionStep,
-    StepKind,
-    StepState,
-    VerdictWord,
-    Version,
-    place,
-)
+from nightshift.promotion.record import PromotionRecord, PromotionStep, Version, place
 from nightshift.promotion.rules.progress import deployed, ended_in_doubt
 from nightshift.promotion.standing import StageStanding, Standing
 from nightshift.promotion.target import targets_of
+from nightshift.promotion.vocabulary import VERIFICATIONS, StepKind, StepState, VerdictWord
 
 WAITS: Mapping[StepKind, WaitFor] = {
     StepKind.APPROVAL: WaitFor.APPROVAL,

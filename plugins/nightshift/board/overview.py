@@ -33,7 +33,7 @@ from nightshift.board.models import (
 )
 from nightshift.local_time import last_night
 from nightshift.nights.cells import GOOD
-from nightshift.promotion.record import PromotionOutcome
+from nightshift.promotion.vocabulary import PromotionOutcome
 
 T = TypeVar("T")
 

@@ -13,9 +13,10 @@ from nightshift.board.audit import write_down
 from nightshift.board.models import ApiCall, Ask, Press, PressKind, Revoked, RevokeRequest
 from nightshift.board.people import Person
 from nightshift.promotion.history import History
-from nightshift.promotion.record import PromotionRecord, VerdictWord, Version
+from nightshift.promotion.record import PromotionRecord, Version
 from nightshift.promotion.revoked import RunsAnother, report, what_follows
 from nightshift.promotion.store import Records
+from nightshift.promotion.vocabulary import VerdictWord
 
 if TYPE_CHECKING:
     from nightshift.config.promotions import Application

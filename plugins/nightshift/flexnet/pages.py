@@ -38,8 +38,7 @@ _NOT_ALL = (
 
 COUNTS = (
     "If the vendor's count is always too high, give row_count_keys and page_count_keys of the connection's extras "
-    "names "
-    'that no header has, such as ["none"]: it is not believed then.'
+    'names that no header has, such as ["none"]: it is not believed then.'
 )
 _NOT_THERE = (
     "Nothing was published. Ask for this page by hand and compare, then clear the task: the pages landed before it are "

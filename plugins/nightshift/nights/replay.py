@@ -71,8 +71,8 @@ class Replay:
         if self.is_other:
             raise OtherRequest(
                 "what is landed was asked for as something else than reports.yaml asks for now "
-                f"({self.manifest.asked_as}). "
-                "Leave the night as it is; or, if these rows are right all the same, give --any-request"
+                f"({self.manifest.asked_as}). Leave the night as it is; or, if these rows are right all the same, give "
+                "--any-request"
             )
         return rehearse(self.lake, self.manifest, self.spec, look=self._look)
 

@@ -11,24 +11,27 @@ from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk.exceptions import AirflowFailException, TaskAwaitingInput, TaskDeferred
 
 from nightshift.jobs.state import TaskState
-from nightshift.promotion.asking import Responder, answered_at, person_of, reason_form, reason_of, shown_question
+from nightshift.promotion.asking import (
+    BY_PERSON,
+    Responder,
+    answered_at,
+    assigned,
+    person_of,
+    reason_form,
+    reason_of,
+    requester_of,
+    shown_question,
+)
 from nightshift.promotion.history import History
 from nightshift.promotion.question import quorum_lines, stage_summary, terms_line
-from nightshift.promotion.record import (
-    PromotionRecord,
-    PromotionStep,
-    RecordedAnswer,
-    StepKind,
-    StepState,
-    Version,
-    now,
-)
+from nightshift.promotion.record import PromotionRecord, PromotionStep, RecordedAnswer, Version, now
 from nightshift.promotion.recorder import StepRecorder, run_now
 from nightshift.promotion.reminder import remind
 from nightshift.promotion.rules.people import Quorum, Tally, tally
 from nightshift.promotion.rules.progress import in_doubt
 from nightshift.promotion.terms import Terms
 from nightshift.promotion.triggers import SupersedeTrigger, WaitOver, Why
+from nightshift.promotion.vocabulary import StepKind, StepState
 from nightshift.retries import VendorRetryPolicy
 
 if TYPE_CHECKING:
@@ -39,8 +42,6 @@ if TYPE_CHECKING:
 NOBODY = "nobody in time"
 ASKED_KEY = "promotion_asked_people"
 """Key of the task state store that holds the ids of those whom Airflow's question asks; none: whoever may act."""
-BY_PERSON = frozenset({"manual", "backfill"})
-"""Types of runs that a person has started."""
 
 
 class PromotionApprovalOperator(ApprovalOperator):
@@ -460,15 +461,3 @@ class PromotionApprovalOperator(ApprovalOperator):
             "responded_by_user": None,
             "timedout": True,
         }
-
-
-def assigned(users: Sequence[str]) -> list[dict[str, str]] | None:
-    """Return people as Airflow's operator takes them; ``None``: whoever may act on the DAG."""
-    return [{"id": user, "name": user} for user in users] or None
-
-
-def requester_of(context: Context) -> str | None:
-    """Return who started the run, or its backfill, as Airflow tells; ``None``: nobody did."""
-    run = context["dag_run"]
-    name = getattr(run, "triggering_user_name", None) if run.run_type in BY_PERSON else None
-    return name or None

@@ -1,4 +1,5 @@
-"""How people are asked through Airflow, and what Airflow tells of who answered (human in the loop).
+"""How people are asked through Airflow, and what Airflow tells of who answered, and of who asked for the run (human in
+the loop).
 
 Airflow keeps one question a task, its first, through every retry and clear, and one answer to it at a time: a task that
 asks again takes the answer away and shows the same text. So whoever asks compares what is shown with what it asks. Who
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 REASON = "reason"
 """The one field of the form beside a question."""
+BY_PERSON = frozenset({"manual", "backfill"})
+"""Types of runs that a person has started."""
 
 
 class Responder(NamedTuple):
@@ -112,3 +115,15 @@ def serialized(form: Mapping[str, Param]) -> dict[str, Any]:
     """Return a form as Airflow takes it with a question."""
     fields = ParamsDict(dict(form))
     return {name: fields.get_param(name).serialize() for name in fields}
+
+
+def assigned(users: Sequence[str]) -> list[dict[str, str]] | None:
+    """Return people as Airflow's operator takes them; ``None``: whoever may act on the DAG."""
+    return [{"id": user, "name": user} for user in users] or None
+
+
+def requester_of(context: Context) -> str | None:
+    """Return who started the run, or its backfill, as Airflow tells; ``None``: nobody did."""
+    run = context["dag_run"]
+    name = getattr(run, "triggering_user_name", None) if run.run_type in BY_PERSON else None
+    return name or None

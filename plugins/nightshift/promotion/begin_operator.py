@@ -21,7 +21,7 @@ from nightshift.promotion.form import FORM, PromotionRequest, night_of
 from nightshift.promotion.history import History
 from nightshift.promotion.plan import plan_of, wanted_of
 from nightshift.promotion.queue import Queue, QueuePosition
-from nightshift.promotion.record import PromotionOutcome, PromotionRecord, Version, now
+from nightshift.promotion.record import PromotionRecord, Version, now
 from nightshift.promotion.reports_seen import seen
 from nightshift.promotion.revoked import revocation_of, words_of
 from nightshift.promotion.rules.night import IN_VAIN, lacking, promoted_before
@@ -29,6 +29,7 @@ from nightshift.promotion.servers import looked_up
 from nightshift.promotion.store import Records
 from nightshift.promotion.target import targets_of
 from nightshift.promotion.turns import Turns
+from nightshift.promotion.vocabulary import PromotionOutcome
 from nightshift.retries import VendorRetryPolicy
 
 if TYPE_CHECKING:
@@ -228,9 +229,8 @@ class PromotionBeginOperator(BaseOperator):
         as_is = f" as it is configured now ({targets_of(self.config)[before].words})" if was else ""
         return (
             f"no record tells that version {request.version_id} has got through {before}{as_is}, so {labels[first]} "
-            "does "
-            f"not take it. Nothing was deployed. Give From stage {before} or an earlier one; in an emergency, give the "
-            "reason in the field Emergency."
+            f"does not take it. Nothing was deployed. Give From stage {before} or an earlier one; in an emergency, give "
+            "the reason in the field Emergency."
         )
 
     async def _revoked(self, records: Records, record: PromotionRecord) -> str:

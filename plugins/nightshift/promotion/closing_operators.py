@@ -11,13 +11,14 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from nightshift.nights.place import lake_of_this_deployment
 from nightshift.promotion.history import History
 from nightshift.promotion.index import keep_index
-from nightshift.promotion.record import Offer, PromotionOutcome, PromotionRecord, StepState
+from nightshift.promotion.record import Offer, PromotionRecord
 from nightshift.promotion.revoked import revoked_before
 from nightshift.promotion.rules.progress import approval_of, in_flight, other_terms, outcome_of, stage_lines
 from nightshift.promotion.rules.way_back import response, roll_back_of
 from nightshift.promotion.servers import asked_of, at_work
 from nightshift.promotion.store import Records
 from nightshift.promotion.turns import Turns
+from nightshift.promotion.vocabulary import PromotionOutcome, StepState
 from nightshift.retries import VendorRetryPolicy
 
 if TYPE_CHECKING:

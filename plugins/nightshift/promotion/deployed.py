@@ -12,10 +12,11 @@ from nightshift.flexdeploy.lookup import Named, resolve
 from nightshift.flexdeploy.vocabulary import ENDED, SUCCEEDED
 from nightshift.promotion.due import back_of
 from nightshift.promotion.history import History
-from nightshift.promotion.record import Order, PromotionRecord, PromotionStep, Running, StepKind, Version
+from nightshift.promotion.record import Order, PromotionRecord, PromotionStep, Running, Version
 from nightshift.promotion.rules.verification import deployment_in
 from nightshift.promotion.servers import asked_of
 from nightshift.promotion.target import Target
+from nightshift.promotion.vocabulary import StepKind
 
 if TYPE_CHECKING:
     from nightshift.flexdeploy.model import WorkflowRequest

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nightshift.jobs.record import RESOLUTION_KEY
-from nightshift.promotion.record import PromotionRecord, PromotionStep, RecordedResolution, StepKind, StepState, now
+from nightshift.promotion.record import PromotionRecord, PromotionStep, RecordedResolution, now
+from nightshift.promotion.vocabulary import StepKind, StepState
 
 if TYPE_CHECKING:
     from nightshift.promotion.store import Records

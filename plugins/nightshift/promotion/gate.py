@@ -24,9 +24,10 @@ from nightshift.nights.place import lake_of_this_deployment
 from nightshift.promotion.asking import is_answer, person_of, reason_form, reason_of, serialized, shown_question
 from nightshift.promotion.holds import holds
 from nightshift.promotion.question import freeze_summary, terms_line
-from nightshift.promotion.record import FreezeOverride, PromotionRecord, StepKind, Version, now
+from nightshift.promotion.record import FreezeOverride, PromotionRecord, Version, now
 from nightshift.promotion.rules.freeze import FreezeNow, overridden
 from nightshift.promotion.rules.gate import Barrier, barrier, next_go, waived_at
+from nightshift.promotion.vocabulary import StepKind
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

@@ -20,12 +20,13 @@ from nightshift.promotion.gate import Gate
 from nightshift.promotion.history import History
 from nightshift.promotion.job_step import PromotionJobOperator, version_of
 from nightshift.promotion.left_job import may_be_underway, was_requested
-from nightshift.promotion.record import PromotionRecord, StepKind, StepState, Version
+from nightshift.promotion.record import PromotionRecord, Version
 from nightshift.promotion.rules.progress import is_left_in_doubt
 from nightshift.promotion.rules.window import is_open
 from nightshift.promotion.servers import OtherTarget
 from nightshift.promotion.store import Records
 from nightshift.promotion.target import Target, what_differs
+from nightshift.promotion.vocabulary import StepKind, StepState
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

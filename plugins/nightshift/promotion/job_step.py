@@ -25,21 +25,13 @@ from nightshift.promotion.asking import is_answer
 from nightshift.promotion.doubts import AMBIGUOUS
 from nightshift.promotion.gate import Barred, Gate
 from nightshift.promotion.left_job import ending_left, may_be_underway, restore, was_requested
-from nightshift.promotion.record import (
-    CHANGES_A_STAGE,
-    PromotionRecord,
-    PromotionStep,
-    RecordedResolution,
-    StepKind,
-    StepState,
-    Version,
-    now,
-)
+from nightshift.promotion.record import PromotionRecord, PromotionStep, RecordedResolution, Version, now
 from nightshift.promotion.recorder import NotApproved, StepRecorder
 from nightshift.promotion.revoked import VersionRevoked
 from nightshift.promotion.servers import OtherTarget, is_other, refuse_other_server
 from nightshift.promotion.store import holder_of
 from nightshift.promotion.target import Target, server_of, what_differs
+from nightshift.promotion.vocabulary import CHANGES_A_STAGE, StepKind, StepState
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

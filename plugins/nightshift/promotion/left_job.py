@@ -9,8 +9,8 @@ from nightshift.jobs.instance import run_identity
 from nightshift.jobs.record import JobRecord, JobStore
 from nightshift.jobs.state import SUCCEEDED, TERMINAL, Intent
 from nightshift.nights.place import lake_of_this_deployment
-from nightshift.promotion.record import StepState
 from nightshift.promotion.store import Records
+from nightshift.promotion.vocabulary import StepState
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
 from nightshift.promotion.form import PromotionRequest
-from nightshift.promotion.record import Offer, PromotionRecord, PromotionStep, ReportSeen, Running, StepKind
+from nightshift.promotion.record import Offer, PromotionRecord, PromotionStep, ReportSeen, Running
 from nightshift.promotion.rules.progress import built
 from nightshift.promotion.rules.verification import proofs
+from nightshift.promotion.vocabulary import StepKind
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nightshift.lake.errors import Contended
 from nightshift.promotion.doubts import Doubt, doubts_in
-from nightshift.promotion.record import JOBS, PromotionOutcome, PromotionRecord, PromotionStep, StepState
+from nightshift.promotion.record import PromotionRecord, PromotionStep
 from nightshift.promotion.rules.progress import in_flight, is_settled
 from nightshift.promotion.servers import OtherServer, asked_of, at_work
 from nightshift.promotion.turns import Turn, Turns, Waiter
+from nightshift.promotion.vocabulary import JOBS, PromotionOutcome, StepState
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

@@ -15,15 +15,12 @@ from nightshift.lake.errors import Contended
 from nightshift.nights.place import lake_of_this_deployment
 from nightshift.promotion.queue import newer_waiting
 from nightshift.promotion.record import (
-    CHANGES_A_STAGE,
     FreezeOverride,
     Offer,
     PromotionRecord,
     PromotionStep,
     RecordedResolution,
     Running,
-    StepKind,
-    StepState,
     Verdict,
     now,
 )
@@ -40,6 +37,7 @@ from nightshift.promotion.rules.verification import BEGINS_A_STAGE, begun_again,
 from nightshift.promotion.store import Records
 from nightshift.promotion.target import Target, what_differs
 from nightshift.promotion.turns import Turns
+from nightshift.promotion.vocabulary import CHANGES_A_STAGE, StepKind, StepState
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

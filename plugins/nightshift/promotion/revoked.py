@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from nightshift.errors import Rejected
 from nightshift.promotion.due import SOAK
 from nightshift.promotion.index import read_index
-from nightshift.promotion.record import PromotionRecord, StepKind, StepState, Verdict, VerdictWord, Version, now
+from nightshift.promotion.record import PromotionRecord, Verdict, Version, now
 from nightshift.promotion.rules.progress import deployed
 from nightshift.promotion.rules.revocation import Said, revocation
+from nightshift.promotion.vocabulary import StepKind, StepState, VerdictWord
 
 if TYPE_CHECKING:
     from nightshift.config.promotions import Application

@@ -9,11 +9,12 @@ from nightshift.errors import Rejected
 from nightshift.nights.place import lake_of_this_deployment
 from nightshift.promotion.approval_operator import PromotionApprovalOperator
 from nightshift.promotion.question import roll_back_summary
-from nightshift.promotion.record import PromotionRecord, StepKind, StepState, Version
+from nightshift.promotion.record import PromotionRecord, Version
 from nightshift.promotion.recorder import StepRecorder, run_now
 from nightshift.promotion.revoked import revoked_before
 from nightshift.promotion.store import Records
 from nightshift.promotion.terms import Terms
+from nightshift.promotion.vocabulary import StepKind, StepState
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

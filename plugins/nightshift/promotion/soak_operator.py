@@ -12,11 +12,11 @@ from nightshift.config.scalars import duration_text
 from nightshift.nights.place import lake_of_this_deployment
 from nightshift.promotion.deployed import deployed_by, overtaken
 from nightshift.promotion.holds import holds
-from nightshift.promotion.record import StepKind, StepState, VerdictWord
 from nightshift.promotion.recorder import StepRecorder, run_now
 from nightshift.promotion.rules.verification import reported_failure, soak_end
 from nightshift.promotion.triggers import SoakTrigger
 from nightshift.promotion.verification_operators import Observation, conclude, verdict_of
+from nightshift.promotion.vocabulary import StepKind, StepState, VerdictWord
 from nightshift.retries import VendorRetryPolicy
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from airflow.sdk import BaseAsyncOperator, BaseOperator
 from nightshift.config.freezes import NO_FREEZES, FreezeRules
 from nightshift.exago.promote_operator import HALF_WAY, ExagoPromoteFolderOperator, is_underway
 from nightshift.promotion.gate import Barred, Gate
-from nightshift.promotion.record import StepKind, StepState
 from nightshift.promotion.recorder import StepRecorder, run_now
+from nightshift.promotion.vocabulary import StepKind, StepState
 from nightshift.retries import VendorRetryPolicy
 
 if TYPE_CHECKING:

@@ -287,8 +287,7 @@ class AsRead:
             f"The store of the lake does not tell one content of {self._where}/{name} from another, or does not "
             "compare them (ETag, If-Match), so that two writers at once would take each other's word away. Nothing was "
             "written. Use a store that does (AWS S3, Google Cloud Storage, Azure Blob Storage, MinIO, Cloudflare R2), "
-            "then clear "
-            "the task."
+            "then clear the task."
         )
 
 

@@ -11,9 +11,9 @@ from nightshift.config.verification import NEXT_NIGHT
 from nightshift.flexdeploy.lookup import Named
 from nightshift.promotion.deployed import Place
 from nightshift.promotion.due import AGAIN, FIRST, SOAK
-from nightshift.promotion.record import StepKind
 from nightshift.promotion.soak_operator import SoakOperator
 from nightshift.promotion.verification_operators import NextNightOperator, ProbeOperator, UtilityVerificationOperator
+from nightshift.promotion.vocabulary import StepKind
 
 if TYPE_CHECKING:
     from nightshift.config.stages import Stage

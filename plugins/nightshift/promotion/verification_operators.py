@@ -19,9 +19,10 @@ from nightshift.jobs.state import TaskState
 from nightshift.nights.place import lake_of_this_deployment
 from nightshift.promotion.deployed import Deployed, Place, deployed_by, overtaken
 from nightshift.promotion.job_operators import PromotionUtilityOperator
-from nightshift.promotion.record import StepKind, StepState, Verdict, VerdictWord, now
+from nightshift.promotion.record import Verdict, now
 from nightshift.promotion.recorder import StepRecorder, run_now
 from nightshift.promotion.rules.next_night import first_night, judged, last_look, next_look, nights_over
+from nightshift.promotion.vocabulary import StepKind, StepState, VerdictWord
 from nightshift.retries import VendorRetryPolicy
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""FlexNet stand-ins, each with a user of it."""
+"""FlexNet stand-ins, each with a user of it; and a vendor with one thing of each kind."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pytest
 from include.standins import Clock
 from include.standins.flexnet import FlexNetStandIn, FlexNetSwitches
 from tests.contract.standins.client import Site
+from tests.contract.standins.shelf import Shelf
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
@@ -42,3 +43,9 @@ def shared_site() -> Iterator[Site]:
     """One FlexNet stand-in for all tests that only read rows: no switch, no fault and no clock may be turned in it."""
     with FlexNetStandIn(clock=Clock(NOON)) as vendor:
         yield Site(vendor)
+
+
+@pytest.fixture
+def shelf() -> Iterator[Shelf]:
+    with Shelf() as vendor:
+        yield vendor

@@ -8,7 +8,7 @@ from typing import Any
 
 from include.standins.flexdeploy import FlexDeployStandIn
 from include.standins.flexdeploy.planted import DEV, PORTAL, TEST
-from nightshift.promotion.record import StepKind, StepState
+from nightshift.promotion.vocabulary import StepKind, StepState
 from tests.crash.promotion.night import Airflow
 
 MADE = frozenset({"build_made", "deploy_made", "utility_run"})

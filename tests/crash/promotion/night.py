@@ -21,9 +21,10 @@ from nightshift.config.promotions import Application
 from nightshift.jobs.record import RECORD_KEY, RESOLUTION_KEY
 from nightshift.lake.store import Lake
 from nightshift.promotion.flow import promotion_dag
-from nightshift.promotion.record import PromotionOutcome, PromotionRecord, PromotionStep, StepKind, StepState, Version
+from nightshift.promotion.record import PromotionRecord, PromotionStep, Version
 from nightshift.promotion.store import Records
 from nightshift.promotion.turns import Turns
+from nightshift.promotion.vocabulary import PromotionOutcome, StepKind, StepState
 from tests.execution_api import FakeExecutionApi, FileStore, TaskRun, httpx
 
 NAME = "portal"

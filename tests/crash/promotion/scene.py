@@ -12,8 +12,9 @@ from typing import Any
 
 from include.standins import Fault, FaultKind
 from include.standins.flexdeploy import FlexDeployStandIn
-from nightshift.promotion.record import Offer, PromotionRecord, PromotionStep, Running, StepKind, StepState, Version
+from nightshift.promotion.record import Offer, PromotionRecord, PromotionStep, Running, Version
 from nightshift.promotion.turns import Waiter
+from nightshift.promotion.vocabulary import StepKind, StepState
 from tests.crash.promotion.doomed import attempt, wait_in_a_triggerer
 from tests.crash.promotion.judge import Judge
 from tests.crash.promotion.night import BEFORE, NAME, OLD, Airflow, dag_of

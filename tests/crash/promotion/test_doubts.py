@@ -15,8 +15,9 @@ from include.standins.flexdeploy import Kind as VendorKind
 from include.standins.flexdeploy.planted import DEV, PORTAL, TEST
 from nightshift.errors import Ambiguous, JobFailed, Rejected
 from nightshift.promotion.doubts import doubts_of, settle
-from nightshift.promotion.record import PromotionOutcome, PromotionStep, StepKind, StepState, Version
+from nightshift.promotion.record import PromotionStep, Version
 from nightshift.promotion.store import Records
+from nightshift.promotion.vocabulary import PromotionOutcome, StepKind, StepState
 from tests.crash.promotion.night import OLD
 from tests.crash.promotion.scene import STARTS, scene
 from tests.crash.promotion.test_turns import has_turn

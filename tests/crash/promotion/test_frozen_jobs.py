@@ -14,7 +14,8 @@ import pytest
 
 from include.standins.flexdeploy import FlexDeployStandIn
 from nightshift.errors import Ambiguous
-from nightshift.promotion.record import StepState, Version
+from nightshift.promotion.record import Version
+from nightshift.promotion.vocabulary import StepState
 from tests.crash.promotion.doomed import FREEZE, WINDOW
 from tests.crash.promotion.scene import Scene, scene
 from tests.crash.promotion.test_turns import has_turn

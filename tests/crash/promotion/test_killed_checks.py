@@ -14,7 +14,8 @@ from include.standins.flexdeploy import FlexDeployStandIn
 from include.standins.flexdeploy.planted import RESTART
 from nightshift.errors import Ambiguous
 from nightshift.promotion.due import tasks_due
-from nightshift.promotion.record import StepKind, StepState, VerdictWord, Version
+from nightshift.promotion.record import Version
+from nightshift.promotion.vocabulary import StepKind, StepState, VerdictWord
 from tests.crash.promotion.night import config
 from tests.crash.promotion.scene import Scene, scene
 

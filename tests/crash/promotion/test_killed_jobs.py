@@ -8,7 +8,8 @@ import pytest
 
 from include.standins.flexdeploy import FlexDeployStandIn
 from nightshift.errors import Ambiguous
-from nightshift.promotion.record import StepState, Version
+from nightshift.promotion.record import Version
+from nightshift.promotion.vocabulary import StepState
 from tests.crash.promotion.night import MARK, RECENT
 from tests.crash.promotion.scene import STEPS, Scene, scene
 from tests.crash.workers import LONG, kill, until

@@ -15,7 +15,8 @@ from include.standins import Fault, FaultKind
 from include.standins.flexdeploy import FlexDeployStandIn, vendor_fault
 from include.standins.flexdeploy.switches import Window
 from nightshift.errors import Ambiguous, JobFailed, JobTimedOut
-from nightshift.promotion.record import StepState, Version
+from nightshift.promotion.record import Version
+from nightshift.promotion.vocabulary import StepState
 from tests.crash.promotion.night import OLD
 from tests.crash.promotion.scene import STARTS, STEPS, Scene, scene
 from tests.crash.workers import until

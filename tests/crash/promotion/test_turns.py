@@ -11,8 +11,9 @@ import pytest
 
 from include.standins.flexdeploy import FlexDeployStandIn
 from nightshift.promotion.queue import QueuePosition
-from nightshift.promotion.record import PromotionOutcome, StepState, Version
+from nightshift.promotion.record import Version
 from nightshift.promotion.recorder import TurnLost
+from nightshift.promotion.vocabulary import PromotionOutcome, StepState
 from tests.crash.promotion.doomed import attempt
 from tests.crash.promotion.looking import Stops, queue_of, record_of
 from tests.crash.promotion.night import Airflow

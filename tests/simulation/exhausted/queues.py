@@ -24,9 +24,10 @@ from nightshift.lake.errors import Contended
 from nightshift.promotion import queue as queue_module
 from nightshift.promotion import turns as turns_module
 from nightshift.promotion.queue import Queue, QueuePosition
-from nightshift.promotion.record import PromotionOutcome, PromotionRecord
+from nightshift.promotion.record import PromotionRecord
 from nightshift.promotion.recorder import StepRecorder, TurnLost
 from nightshift.promotion.turns import Turn, Turns
+from nightshift.promotion.vocabulary import PromotionOutcome
 from tests.simulation.exhausted.actors import Actor, drive, effect, patched
 from tests.simulation.exhausted.actors import explore as explore_all
 from tests.simulation.exhausted.world import Choices, DisturbedWorld

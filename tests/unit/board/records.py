@@ -5,15 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from nightshift.promotion.record import (
-    PromotionOutcome,
-    PromotionRecord,
-    PromotionStep,
-    Running,
-    StepKind,
-    StepState,
-    Version,
-)
+from nightshift.promotion.record import PromotionRecord, PromotionStep, Running, Version
+from nightshift.promotion.vocabulary import PromotionOutcome, StepKind, StepState
 
 T = datetime(2026, 11, 20, 22, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

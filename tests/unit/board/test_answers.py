@@ -10,8 +10,9 @@ from xml.etree import ElementTree
 from starlette.applications import Starlette
 
 from nightshift.lake.store import Lake
-from nightshift.promotion.record import PromotionRecord, PromotionStep, RecordedAnswer, StepKind
+from nightshift.promotion.record import PromotionRecord, PromotionStep, RecordedAnswer
 from nightshift.promotion.store import Records
+from nightshift.promotion.vocabulary import StepKind
 from tests.unit.board.conftest import browser
 from tests.unit.promotion import records as promotions
 

@@ -14,8 +14,8 @@ from airflow.utils.session import create_session
 
 from nightshift.board.models import Overview
 from nightshift.lake.store import Lake
-from nightshift.promotion.record import StepKind, StepState
 from nightshift.promotion.store import Records
+from nightshift.promotion.vocabulary import StepKind, StepState
 from nightshift.watch.incident import Incident, IncidentKind, Member, Subject
 from nightshift.watch.incidents import Incidents
 from tests.unit.board.conftest import PROMOTIONS, Runs

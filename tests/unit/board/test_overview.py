@@ -13,8 +13,8 @@ import pytest
 from nightshift.board.models import CellNote, CellState, NightsGrid, Overview, ReportRow
 from nightshift.board.overview import night_tile
 from nightshift.lake.store import Lake
-from nightshift.promotion.record import PromotionOutcome, StepKind, StepState
 from nightshift.promotion.store import Records
+from nightshift.promotion.vocabulary import PromotionOutcome, StepKind, StepState
 from nightshift.tokenflex.oauth import TokenPair
 from nightshift.tokenflex.tokens import Grant, Part, encode, key_of
 from tests.unit.board.conftest import Runs, browser

@@ -11,9 +11,10 @@ import pytest
 from nightshift.board.models import Lane, Lanes, LaneStage, PromotionLine, StageState, TimeLine, WaitFor
 from nightshift.lake.store import Lake
 from nightshift.promotion.index import keep_index
-from nightshift.promotion.record import PromotionOutcome, StepKind, StepState, Verdict, VerdictWord
+from nightshift.promotion.record import Verdict
 from nightshift.promotion.store import Records
 from nightshift.promotion.target import Target
+from nightshift.promotion.vocabulary import PromotionOutcome, StepKind, StepState, VerdictWord
 from tests.unit.board.conftest import browser
 from tests.unit.board.records import ONE, THREE, TWO, T, deploy, promoted, record, run_of, step
 

@@ -9,8 +9,9 @@ from airflow.models.log import Log
 from airflow.utils.session import create_session
 
 from nightshift.lake.store import Lake
-from nightshift.promotion.record import PromotionRecord, StepKind, StepState, Verdict, VerdictWord
+from nightshift.promotion.record import PromotionRecord, Verdict
 from nightshift.promotion.store import Records
+from nightshift.promotion.vocabulary import StepKind, StepState, VerdictWord
 from tests.unit.board.records import ONE, TWO, T, deploy, promoted, record, run_of, step
 from tests.unit.board.test_line import PRESS
 

@@ -10,8 +10,9 @@ from airflow.utils.session import create_session
 
 from nightshift.lake.store import Lake
 from nightshift.promotion.doubts import doubts_in
-from nightshift.promotion.record import PromotionOutcome, PromotionRecord, StepState
+from nightshift.promotion.record import PromotionRecord
 from nightshift.promotion.store import Records
+from nightshift.promotion.vocabulary import PromotionOutcome, StepState
 from tests.unit.board.records import ONE, T, deploy, record, run_of
 from tests.unit.board.test_line import PRESS
 

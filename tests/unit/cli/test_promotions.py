@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from nightshift.lake.store import Lake
-from nightshift.promotion.record import PromotionOutcome, StepState
 from nightshift.promotion.store import Records
 from nightshift.promotion.target import Target
+from nightshift.promotion.vocabulary import PromotionOutcome, StepState
 from tests.unit.cli.conftest import Run
 from tests.unit.promotion.records import MINUTE, NEW, OLD, T, deploy, record
 

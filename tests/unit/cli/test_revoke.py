@@ -8,9 +8,9 @@ import json
 from pathlib import Path
 
 from nightshift.lake.store import Lake
-from nightshift.promotion.record import VerdictWord
 from nightshift.promotion.revoked import revocation_of
 from nightshift.promotion.store import Records
+from nightshift.promotion.vocabulary import VerdictWord
 from tests.unit.cli.conftest import Run
 from tests.unit.cli.test_hold import PROMOTIONS
 from tests.unit.promotion.records import NEW, OLD, deploy, record, step

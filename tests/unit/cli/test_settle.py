@@ -9,9 +9,9 @@ from pathlib import Path
 
 from nightshift.lake.store import Lake
 from nightshift.promotion.doubts import doubts_of
-from nightshift.promotion.record import PromotionOutcome, StepState
 from nightshift.promotion.store import Records
 from nightshift.promotion.turns import Turns, Waiter
+from nightshift.promotion.vocabulary import PromotionOutcome, StepState
 from tests.unit.cli.conftest import Run
 from tests.unit.cli.test_hold import PROMOTIONS
 from tests.unit.promotion.records import deploy, record

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-import time
 from typing import Any
 
 import pytest
@@ -22,33 +21,8 @@ from nightshift.flexdeploy.operators import FlexDeployBuildOperator, FlexDeployD
 from nightshift.jobs.record import RECORD_KEY, RESOLUTION_KEY
 from tests.crash.workers import until
 from tests.execution_api import FakeExecutionApi
-from tests.unit.flexdeploy.deploy_tasks import QUICK, connection, sensor, task
-from tests.unit.flexdeploy.vendor import DEV, NIGHT, PASSWORD, PORTAL, RESTART, VERSION, Vendor
-
-
-def outlast(api: FakeExecutionApi, run: Any) -> None:
-    """Let the working time of a deferred task pass."""
-    threading.Event().wait(max(0.0, api.trigger(run.message).plan.deadline - time.time()) + 0.02)
-
-
-def gated(vendor: Vendor, gate: str) -> dict[str, Any]:
-    """Have deployments to DEV wait for a person, or for a time; return what a task adds for it."""
-    if gate == "approval":
-        vendor.turn(approvals={"DEV": 1})
-        return {"change_tickets": ["CHG7"]}
-    return {"start_time": NIGHT}
-
-
-def open_gate(vendor: Vendor, gate: str, request: int = 12001) -> None:
-    if gate == "approval":
-        vendor.approve(request)
-    else:
-        vendor.run_schedule(request)
-
-
-def deploys(vendor: Vendor) -> list[int]:
-    """Let a person deploy the portal to DEV."""
-    return vendor.start_as_user(Kind.DEPLOY, PORTAL, environmentId=DEV, projectVersionId=VERSION, forceDeploy=True)
+from tests.unit.flexdeploy.deploy_tasks import QUICK, connection, gated, open_gate, outlast, task
+from tests.unit.flexdeploy.vendor import DEV, PASSWORD, PORTAL, RESTART, VERSION, Vendor
 
 
 def each_apart(api: FakeExecutionApi) -> dict[str, Any]:
@@ -461,54 +435,3 @@ def test_no_line_and_no_error_carries_a_secret(
     assert "12001" in said
     assert "login with" in said
     assert PASSWORD not in said
-
-
-@pytest.mark.parametrize("given", [12001, "12001", [12001], "{{ 12000 + 1 }}"])
-def test_the_sensor_waits_for_a_request_of_somebody_else(vendor: Vendor, api: FakeExecutionApi, given: Any) -> None:
-    assert deploys(vendor) == [12001]
-    run = api.run(sensor(workflow_request_id=given), follow=True)
-    assert run.result["result"]["project_version_id"] == VERSION, run.error
-    assert vendor.starts() == 0
-
-
-def test_the_sensor_is_not_satisfied_until_all_have_completed(vendor: Vendor, api: FakeExecutionApi) -> None:
-    deploys(vendor)
-    vendor.turn(deploy_seconds=3600.0)
-    deploys(vendor)
-    released = threading.Timer(0.3, vendor.abort, [12002])
-    released.start()
-    run = api.run(sensor(workflow_request_id=[12001, 12002]), follow=True)
-    released.join()
-    assert isinstance(run.error, JobFailed)
-    assert "12002 ABORTED" in str(run.error)
-
-
-@pytest.mark.parametrize("given", ["", None, [], "FlexDeploy", "{{ none }}"])
-def test_the_sensor_needs_ids(vendor: Vendor, api: FakeExecutionApi, given: Any) -> None:
-    assert isinstance(api.run(sensor(workflow_request_id=given)).error, Rejected)
-
-
-def test_the_sensors_working_time_stands_still_while_a_person_is_waited_for(
-    vendor: Vendor, api: FakeExecutionApi
-) -> None:
-    gated(vendor, "approval")
-    deploys(vendor)
-    one = sensor(workflow_request_id=12001, timeout=2.0, waiting_timeout=60.0)
-    first = api.run(one)
-    parked = api.fire(first.message)
-    second = api.run(one, resume=("resume", parked))
-    outlast(api, first)
-    open_gate(vendor, "approval")
-    run = api.run(one, resume=("resume", api.fire(second.message)))
-    while run.state == "deferred":
-        run = api.run(one, resume=("resume", api.fire(run.message)))
-    assert run.state == "success", run.error
-
-
-def test_the_sensors_wait_for_a_person_has_a_limit_of_its_own(vendor: Vendor, api: FakeExecutionApi) -> None:
-    gated(vendor, "approval")
-    deploys(vendor)
-    run = api.run(sensor(workflow_request_id=12001, waiting_timeout=0.2), follow=True)
-    assert run.state == "failed"
-    assert "PENDING_APPROVAL" in str(run.error)
-    assert vendor.state(12001) is State.PENDING_APPROVAL

@@ -2,15 +2,12 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import codecs
-import gzip
 import json
 import socket
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
 
-import msgspec
 import pytest
 
 from include.standins.scripted import Script, Scripted, answer, raw
@@ -263,72 +260,6 @@ async def test_retry_after_is_the_floor(vendor: Scripted, connect: MakeHook) -> 
         started = loop.time()
         await hook.request("GET", "/")
     assert loop.time() - started >= 0.2
-
-
-@pytest.mark.parametrize("kind", ["text/html", "application/json"])
-async def test_a_login_page_is_not_json(vendor: Scripted, connect: MakeHook, kind: str) -> None:
-    vendor.plays(answer(body=b"\n<!DOCTYPE html><html>Sign in</html>", Content_Type=kind))
-    async with connect() as hook:
-        with pytest.raises(BadResponse, match="login page"):
-            await hook.request("GET", "/")
-        with pytest.raises(Ambiguous):
-            await hook.request("POST", "/")
-        assert b"Sign in" in (await hook.request("GET", "/", accept="text/html")).body
-
-
-@pytest.mark.parametrize("body", [b'{"a": 1}', b"[]", b'"4711"', b"4711", b'\xef\xbb\xbf {"a": "<html>"}'])
-async def test_json_that_is_called_a_page_is_json(vendor: Scripted, connect: MakeHook, body: bytes) -> None:
-    vendor.plays(answer(body=body, Content_Type="text/html;charset=UTF-8"))
-    async with connect() as hook:
-        assert (await hook.request("POST", "/")).json() == msgspec.json.decode(body.removeprefix(codecs.BOM_UTF8))
-
-
-@pytest.mark.parametrize("body", [b"", b"Please <b>sign in</b>", b"<p>{}</p>", b'{ "a" <br>'])
-async def test_what_is_called_a_page_and_is_no_json_is_a_page(vendor: Scripted, connect: MakeHook, body: bytes) -> None:
-    vendor.plays(answer(body=body, Content_Type="text/html"))
-    async with connect() as hook:
-        with pytest.raises(BadResponse, match="HTML page"):
-            await hook.request("GET", "/")
-
-
-@pytest.mark.parametrize("body", [b"", b"  ", b'{"a": 1', b'{"a": NaN}', b"[1] x", b'"\xff"', b"[" * 100_000])
-async def test_bad_json(vendor: Scripted, connect: MakeHook, body: bytes) -> None:
-    vendor.plays(answer(body=body))
-    async with connect() as hook:
-        got = await hook.request("GET", "/")
-        with pytest.raises(BadResponse) as caught:
-            got.json()
-        assert caught.value.status == 200
-        posted = await hook.request("POST", "/")
-        with pytest.raises(Ambiguous):
-            posted.json()
-
-
-async def test_typed_json(vendor: Scripted, connect: MakeHook) -> None:
-    vendor.plays(answer(body=b'\xef\xbb\xbf{"a": 1}'))
-    async with connect() as hook:
-        got = await hook.request("GET", "/")
-        assert got.json(type=dict[str, int]) == {"a": 1}
-        with pytest.raises(BadResponse, match="another shape"):
-            got.json(type=list[int])
-
-
-@pytest.mark.parametrize("announced", [True, False])
-async def test_too_large(vendor: Scripted, connect: MakeHook, announced: bool) -> None:
-    body = b"x" * 10_000
-    vendor.plays(answer(body=body) if announced else raw(b"HTTP/1.1 200 OK\r\n\r\n" + body))
-    async with connect() as hook:
-        with pytest.raises(BadResponse, match="larger than 9999 bytes"):
-            await hook.request("GET", "/", max_bytes=9_999)
-        assert len((await hook.request("GET", "/", max_bytes=10_000)).body) == 10_000
-
-
-async def test_gzip(vendor: Scripted, connect: MakeHook) -> None:
-    vendor.plays(answer(body=gzip.compress(b"[" + b"0," * 50_000 + b"0]"), Content_Encoding="gzip"))
-    async with connect() as hook:
-        assert len((await hook.request("GET", "/")).json()) == 50_001
-        with pytest.raises(BadResponse, match="larger than"):
-            await hook.request("GET", "/", max_bytes=50_000)
 
 
 async def test_connections_are_kept(vendor: Scripted, connect: MakeHook) -> None:

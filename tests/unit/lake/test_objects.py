@@ -25,9 +25,10 @@ from nightshift.lake.objects import probe
 from nightshift.lake.spec import PublishSpec
 from nightshift.lake.store import Lake
 from nightshift.lake.tables import publish
-from nightshift.promotion.record import PromotionOutcome, PromotionRecord
+from nightshift.promotion.record import PromotionRecord
 from nightshift.promotion.store import Records
 from nightshift.promotion.turns import Turns, Waiter
+from nightshift.promotion.vocabulary import PromotionOutcome
 from tests.unit.lake.conftest import NIGHT, land_night, read_table
 
 

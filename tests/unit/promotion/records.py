@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from nightshift.promotion.record import Offer, PromotionRecord, PromotionStep, Running, StepKind, StepState, Version
+from nightshift.promotion.record import Offer, PromotionRecord, PromotionStep, Running, Version
 from nightshift.promotion.store import Records
+from nightshift.promotion.vocabulary import StepKind, StepState
 
 T = datetime(2026, 11, 20, 22, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

@@ -10,9 +10,9 @@ import pytest
 from airflow.sdk.definitions.param import ParamsDict
 
 from include.standins import Fault
-from nightshift.promotion.record import PromotionOutcome, StepState
 from nightshift.promotion.revoked import report
 from nightshift.promotion.triggers import SupersedeTrigger, WaitOver
+from nightshift.promotion.vocabulary import PromotionOutcome, StepState
 from tests.unit.promotion.play import N1, N2, NAME, OLD_VERSION, REPORTS, RESTART_IT, Play, Run, config, stage
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from nightshift.promotion.record import StepState
+from nightshift.promotion.vocabulary import StepState
 from tests.unit.promotion.play import OLD_VERSION, Play, stage
 from tests.unit.promotion.test_approval_operator import asked, configured_anew
 from tests.unit.promotion.test_roll_back import BROKEN, settled

@@ -9,18 +9,10 @@ import pytest
 from deltalake import DeltaTable
 
 from nightshift.promotion.begin_operator import PromotionBeginOperator
-from nightshift.promotion.record import (
-    PromotionOutcome,
-    PromotionRecord,
-    PromotionStep,
-    StepKind,
-    StepState,
-    Verdict,
-    Version,
-    now,
-)
+from nightshift.promotion.record import PromotionRecord, PromotionStep, Verdict, Version, now
 from nightshift.promotion.revoked import report
 from nightshift.promotion.store import Records
+from nightshift.promotion.vocabulary import PromotionOutcome, StepKind, StepState
 from tests.published import publish_night
 from tests.unit.promotion.play import N1, N2, N3, NAME, OLD_VERSION, REPORTS, RESTART_IT, Play, Run, stage
 

@@ -9,9 +9,10 @@ import pytest
 
 from nightshift.promotion.closing_operators import RollBackOfferOperator
 from nightshift.promotion.history import History
-from nightshift.promotion.record import PromotionOutcome, StepState, Verdict, Version
+from nightshift.promotion.record import Verdict, Version
 from nightshift.promotion.revoked import report, revocation_of
 from nightshift.promotion.store import Records
+from nightshift.promotion.vocabulary import PromotionOutcome, StepState
 from tests.unit.promotion.play import NAME, Play, Run
 from tests.unit.promotion.test_roll_back import BROKEN, failed, settled
 

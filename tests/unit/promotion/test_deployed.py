@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from include.standins.faults import Fault
-from nightshift.promotion.record import PromotionOutcome, RecordedResolution, StepState, now
+from nightshift.promotion.record import RecordedResolution, now
 from nightshift.promotion.rules.progress import in_doubt
+from nightshift.promotion.vocabulary import PromotionOutcome, StepState
 from tests.unit.promotion.play import N1, N2, N3, OLD_VERSION, Play, Run
 from tests.unit.promotion.test_roll_back import BROKEN, settled
 

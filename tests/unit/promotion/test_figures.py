@@ -19,9 +19,10 @@ from nightshift.promotion.figures import (
     read_figures,
 )
 from nightshift.promotion.index import TIMELINE, RecordSummary, keep_index, read_index
-from nightshift.promotion.record import PromotionOutcome, PromotionRecord, PromotionStep, StepState, Version
+from nightshift.promotion.record import PromotionRecord, PromotionStep, Version
 from nightshift.promotion.store import Records
 from nightshift.promotion.timeline import FORMAT, Timeline, timeline_of
+from nightshift.promotion.vocabulary import PromotionOutcome, StepState
 from tests.unit.promotion.records import MINUTE, T, deploy, record, step
 from tests.unit.promotion.shelf import Shelf
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from include.standins.flexdeploy import vendor_fault
-from nightshift.promotion.record import PromotionOutcome, StepState
+from nightshift.promotion.vocabulary import PromotionOutcome, StepState
 from tests.unit.promotion.play import ENDED, N1, N2, OLD_VERSION, REPORTS, RESTART_IT, Play, Run, stage
 
 STAGES = (

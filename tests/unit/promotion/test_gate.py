@@ -14,9 +14,9 @@ import pytest
 
 from include.standins.faults import Fault, FaultKind
 from nightshift.promotion.holds import Hold, hold, lift
-from nightshift.promotion.record import StepState
 from nightshift.promotion.revoked import VersionRevoked, report
 from nightshift.promotion.triggers import SupersedeTrigger, Why
+from nightshift.promotion.vocabulary import StepState
 from tests.unit.promotion.play import NAME, OLD_VERSION, RESTART_IT, Play, Run, stage
 from tests.unit.promotion.test_job_operators import LATER, begun, through, window
 from tests.unit.promotion.test_roll_back import BROKEN, failed, settled

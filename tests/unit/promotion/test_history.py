@@ -12,9 +12,10 @@ from nightshift.promotion.deployed import deployed_by, overtaken
 from nightshift.promotion.doubts import Doubt
 from nightshift.promotion.history import CLOCK_SKEW, History
 from nightshift.promotion.index import read_standing
-from nightshift.promotion.record import Order, PromotionRecord, PromotionStep, Running, StepKind, StepState, Version
+from nightshift.promotion.record import Order, PromotionRecord, PromotionStep, Running, Version
 from nightshift.promotion.rules.progress import built, deployed, in_doubt, passed
 from nightshift.promotion.target import Target
+from nightshift.promotion.vocabulary import StepKind, StepState
 from tests.unit.promotion.records import MINUTE, NEW, OLD, T, deploy, record, step
 from tests.unit.promotion.shelf import Shelf
 

@@ -11,7 +11,7 @@ import pytest
 
 from include.standins.flexdeploy import vendor_fault
 from include.standins.flexdeploy.planted import PORTAL
-from nightshift.promotion.record import PromotionOutcome, StepState
+from nightshift.promotion.vocabulary import PromotionOutcome, StepState
 from tests.unit.promotion.play import N1, OLD_VERSION, Play, Run, stage
 from tests.unit.promotion.test_roll_back import failed, settled
 

@@ -15,9 +15,10 @@ import pytest
 from nightshift.lake.errors import Contended
 from nightshift.lake.store import Lake
 from nightshift.promotion.index import STANDING, read_index, read_standing
-from nightshift.promotion.record import PromotionOutcome, PromotionRecord, StepState, Version
+from nightshift.promotion.record import PromotionRecord, Version
 from nightshift.promotion.store import BESIDE, Records
 from nightshift.promotion.summary import RecordSummary, doubted, newest_running
+from nightshift.promotion.vocabulary import PromotionOutcome, StepState
 from tests.unit.promotion.records import MINUTE, NEW, T, deploy, put, record, step
 from tests.unit.promotion.shelf import Shelf
 

@@ -14,15 +14,8 @@ from include.standins.flexdeploy import Changes, vendor_fault
 from include.standins.flexdeploy import Kind as Work
 from include.standins.flexdeploy.planted import DEV, FORMS, PORTAL
 from nightshift.config.stages import DeploymentWindow
-from nightshift.promotion.record import (
-    PromotionOutcome,
-    PromotionRecord,
-    PromotionStep,
-    StepKind,
-    StepState,
-    Version,
-    now,
-)
+from nightshift.promotion.record import PromotionRecord, PromotionStep, Version, now
+from nightshift.promotion.vocabulary import PromotionOutcome, StepKind, StepState
 from tests.unit.promotion.play import N1, NAME, OLD_VERSION, RESTART_IT, Play, Run, stage
 
 

@@ -12,8 +12,8 @@ import pytest
 from include.standins.faults import Fault, FaultKind
 from nightshift.errors import Ambiguous
 from nightshift.promotion.doubts import doubts_in
-from nightshift.promotion.record import PromotionOutcome, StepState
 from nightshift.promotion.rules.progress import deployed, in_doubt
+from nightshift.promotion.vocabulary import PromotionOutcome, StepState
 from tests.unit.promotion.play import N1, RESTART_IT, Play, Run, stage
 from tests.unit.promotion.test_approval_operator import configured_anew
 from tests.unit.promotion.test_gate import held, lifted

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from nightshift.local_time import begin_of
-from nightshift.promotion.record import StepState, VerdictWord
+from nightshift.promotion.vocabulary import StepState, VerdictWord
 from tests.published import publish_night
 from tests.unit.promotion.play import Play, Run, stage
 

@@ -10,8 +10,9 @@ import pytest
 
 from include.standins.flexdeploy import vendor_fault
 from include.standins.flexdeploy.planted import PORTAL
-from nightshift.promotion.record import PromotionOutcome, StepKind, StepState, VerdictWord, Version
+from nightshift.promotion.record import Version
 from nightshift.promotion.revoked import report
+from nightshift.promotion.vocabulary import PromotionOutcome, StepKind, StepState, VerdictWord
 from tests.unit.promotion.play import N1, OLD_VERSION, Play, Run, stage
 from tests.unit.promotion.test_roll_back import settled
 

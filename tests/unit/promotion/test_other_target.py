@@ -13,9 +13,9 @@ import pytest
 from include.standins.faults import Fault
 from include.standins.flexdeploy import Changes, FlexDeployStandIn, FlexDeploySwitches, vendor_fault
 from include.standins.flexdeploy.planted import DEV, PORTAL, PORTAL_REPORTS, PROD, TEST
-from nightshift.promotion.record import PromotionOutcome, StepState, VerdictWord
 from nightshift.promotion.revoked import report, revocation_of
 from nightshift.promotion.target import server_of
+from nightshift.promotion.vocabulary import PromotionOutcome, StepState, VerdictWord
 from tests.unit.promotion.conftest import QUICK_SITE
 from tests.unit.promotion.play import N1, N2, N3, OLD_VERSION, Play, Run, config, stage
 from tests.unit.promotion.test_roll_back import BROKEN, settled

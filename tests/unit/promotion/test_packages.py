@@ -9,8 +9,9 @@ import pytest
 
 from include.standins.flexdeploy import vendor_fault
 from include.standins.flexdeploy.planted import FORMS
-from nightshift.promotion.record import PromotionRecord, StepState, Version
+from nightshift.promotion.record import PromotionRecord, Version
 from nightshift.promotion.rules.way_back import roll_back_of
+from nightshift.promotion.vocabulary import StepState
 from tests.unit.promotion.play import N1, N2, Play, Run, stage
 from tests.unit.promotion.records import deploy, ran, record
 from tests.unit.promotion.test_roll_back import settled

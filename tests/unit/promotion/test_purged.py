@@ -11,7 +11,7 @@ import pytest
 
 from include.standins.flexdeploy import Changes, FlexDeployStandIn, FlexDeploySwitches, vendor_fault
 from nightshift.promotion.doubts import doubts_of, settle
-from nightshift.promotion.record import PromotionOutcome, StepState
+from nightshift.promotion.vocabulary import PromotionOutcome, StepState
 from tests.unit.promotion.conftest import QUICK_SITE
 from tests.unit.promotion.play import N1, N2, Play, Run
 from tests.unit.promotion.test_queue import goes_on, waits

@@ -12,10 +12,10 @@ import time_machine
 
 from include.standins import Fault
 from nightshift.errors import Ambiguous
-from nightshift.promotion.record import PromotionOutcome, StepState
 from nightshift.promotion.revoked import report
 from nightshift.promotion.triggers import TurnTrigger
 from nightshift.promotion.turns import Waiter
+from nightshift.promotion.vocabulary import PromotionOutcome, StepState
 from tests.unit.promotion.play import N1, N2, N3, NAME, OLD_VERSION, Play, Run
 
 

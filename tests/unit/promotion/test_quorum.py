@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from nightshift.promotion.record import StepState
+from nightshift.promotion.vocabulary import StepState
 from tests.unit.promotion.play import N1, N2, REPORTS, Play, Run, stage
 from tests.unit.promotion.test_approval_operator import asked, configured_anew, fired, of, waiting
 

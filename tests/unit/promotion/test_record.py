@@ -10,15 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nightshift.lake.errors import Damaged
-from nightshift.promotion.record import (
-    PromotionOutcome,
-    PromotionRecord,
-    PromotionStep,
-    ReportSeen,
-    StepKind,
-    StepState,
-    Version,
-)
+from nightshift.promotion.record import PromotionRecord, PromotionStep, ReportSeen, Version
+from nightshift.promotion.vocabulary import PromotionOutcome, StepKind, StepState
 from tests.unit.promotion.records import NEW, OLD, T, deploy, ran, record, step
 
 WHOLE = record(

@@ -6,10 +6,11 @@ from datetime import timedelta
 
 import pytest
 
-from nightshift.promotion.record import Order, PromotionStep, StepState, VerdictWord, Version, now
+from nightshift.promotion.record import Order, PromotionStep, Version, now
 from nightshift.promotion.revoked import RunsAnother, report, what_follows
 from nightshift.promotion.rules.delivery import DeliveryVerdict, deliveries_of
 from nightshift.promotion.rules.verification import reported_failure
+from nightshift.promotion.vocabulary import StepState, VerdictWord
 from tests.unit.promotion.records import NEW, OLD, deploy, ran, record, step
 from tests.unit.promotion.shelf import Shelf
 

@@ -13,16 +13,9 @@ import pytest
 from include.standins.faults import Fault
 from include.standins.flexdeploy import vendor_fault
 from nightshift.jobs.record import RESOLUTION_KEY
-from nightshift.promotion.record import (
-    PromotionOutcome,
-    PromotionRecord,
-    PromotionStep,
-    StepKind,
-    StepState,
-    Version,
-    now,
-)
+from nightshift.promotion.record import PromotionRecord, PromotionStep, Version, now
 from nightshift.promotion.store import object_name
+from nightshift.promotion.vocabulary import PromotionOutcome, StepKind, StepState
 from tests.unit.promotion.play import N1, N2, NAME, OLD_VERSION, RESTART_IT, Play, Run, stage
 
 OLD = Version(id=OLD_VERSION, name="1.0.1")

@@ -11,9 +11,9 @@ import pytest
 
 from include.standins.flexdeploy.planted import PORTAL
 from nightshift.promotion.holds import hold, lift
-from nightshift.promotion.record import StepKind, StepState, VerdictWord
 from nightshift.promotion.revoked import report
 from nightshift.promotion.triggers import SoakTrigger
+from nightshift.promotion.vocabulary import StepKind, StepState, VerdictWord
 from tests.unit.promotion.play import N1, N2, Play, Run, stage
 
 

@@ -13,8 +13,8 @@ from include.standins.exago import REST_KEY, USER_ID, ExagoStandIn, ExagoSwitche
 from include.standins.faults import Fault, FaultKind
 from nightshift.config.stages import DeploymentWindow
 from nightshift.promotion.holds import hold, lift
-from nightshift.promotion.record import StepKind, StepState
 from nightshift.promotion.triggers import SupersedeTrigger
+from nightshift.promotion.vocabulary import StepKind, StepState
 from tests.unit.promotion.play import N1, N2, NAME, Play, Run, stage
 from tests.unit.promotion.test_job_operators import LATER, NOW_OPEN, begun, through, window
 

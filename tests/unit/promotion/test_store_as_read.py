@@ -10,17 +10,10 @@ import pytest
 
 from nightshift.lake.errors import Contended, UnfitStore
 from nightshift.lake.store import Lake
-from nightshift.promotion.record import (
-    PromotionOutcome,
-    PromotionRecord,
-    RecordedResolution,
-    StepState,
-    Verdict,
-    VerdictWord,
-    now,
-)
+from nightshift.promotion.record import PromotionRecord, RecordedResolution, Verdict, now
 from nightshift.promotion.revoked import report
 from nightshift.promotion.store import AsRead, Records
+from nightshift.promotion.vocabulary import PromotionOutcome, StepState, VerdictWord
 from tests.unit.lake.test_s3 import bucket, endpoint  # noqa: F401 - fixtures
 from tests.unit.promotion.records import NEW, deploy, record, step
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from include.standins.flexdeploy.planted import TEST
-from nightshift.promotion.record import StepState
+from nightshift.promotion.vocabulary import StepState
 from tests.unit.promotion.play import OLD_VERSION, Play, Run, config, stage
 from tests.unit.promotion.test_gate import HOUR, freeze
 from tests.unit.promotion.test_job_operators import LATER, begun, through, window

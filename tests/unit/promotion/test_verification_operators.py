@@ -12,7 +12,7 @@ import pytest
 from include.standins.faults import Fault
 from include.standins.flexdeploy import LOGIN, PASSWORD, Kind, vendor_fault
 from include.standins.flexdeploy.planted import DEV, PORTAL
-from nightshift.promotion.record import PromotionOutcome, StepKind, StepState, VerdictWord
+from nightshift.promotion.vocabulary import PromotionOutcome, StepKind, StepState, VerdictWord
 from tests.crash.workers import until
 from tests.unit.promotion.play import N1, OLD_VERSION, RESTART_IT, Play, Run, config, stage
 from tests.unit.promotion.test_roll_back import settled

@@ -8,22 +8,16 @@ from pathlib import Path
 import pytest
 
 from nightshift.lake.store import Lake
-from nightshift.nights.index import record_published
 from nightshift.watch.airflow import NightRun
 from nightshift.watch.incident import IncidentKind, Outcome
 from nightshift.watch.once import WatchResult, watch_once
-from tests.published import publish_night
 from tests.unit.watch.looks import NIGHT, at
+from tests.unit.watch.scene import publish
 
 
 class Paused:
     def run_of(self, dag_id: str, night: str, timezone: str) -> NightRun:
         return NightRun(paused=True)
-
-
-@pytest.fixture
-def lake(tmp_path: Path) -> Lake:
-    return Lake.from_url(str(tmp_path / "lake"))
 
 
 @pytest.fixture
@@ -35,17 +29,12 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def publish(lake: Lake, report: str, **more: object) -> None:
-    publish_night(lake, f"flexnet/{report}", NIGHT, **more)  # type: ignore[arg-type]
-    record_published(lake, "flexnet", report, [NIGHT])
-
-
 def test_it_is_told_when_it_is_due_and_closed_when_it_came_home_whole(lake: Lake, folder: Path) -> None:
     def look(now: str, airflow: Paused | None = None) -> WatchResult:
         return watch_once(lake, by="dag", folder=folder, now=at(now), airflow=airflow, channels={})
 
     for report in ("usage", "user"):
-        publish(lake, report, began=date.fromisoformat(NIGHT))
+        publish(lake, f"flexnet/{report}", began=date.fromisoformat(NIGHT))
     assert look("05:59").open == ()
     (told,) = look("06:00").open
     assert (told.kind, len(told.members)) == (IncidentKind.EARLY, 2)
@@ -55,14 +44,14 @@ def test_it_is_told_when_it_is_due_and_closed_when_it_came_home_whole(lake: Lake
     assert f"Trigger flexnet_reports with the partition key {NIGHT}" in told.press
     assert look("06:05", Paused()).open[0].kind is IncidentKind.PAUSED
     for report in ("usage", "user"):
-        publish(lake, report, extract="scheduled")
+        publish(lake, f"flexnet/{report}", extract="scheduled")
     result = look("06:10")
     assert (result.open, result.exit_code) == ((), 0)
 
 
 def test_one_that_is_too_long_ago_never_came_as_a_whole(lake: Lake, folder: Path) -> None:
     for report in ("usage", "user"):
-        publish(lake, report, began=date.fromisoformat(NIGHT))
+        publish(lake, f"flexnet/{report}", began=date.fromisoformat(NIGHT))
     watch_once(lake, by="dag", folder=folder, now=at("06:00"), channels={})
     from nightshift.watch.incidents import read
 

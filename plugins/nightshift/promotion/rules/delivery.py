@@ -9,17 +9,9 @@ from enum import StrEnum
 import msgspec
 
 from nightshift.flexdeploy.vocabulary import WorkOutcome
-from nightshift.promotion.record import (
-    CHANGES_A_STAGE,
-    PromotionRecord,
-    PromotionStep,
-    StepKind,
-    StepState,
-    Verdict,
-    VerdictWord,
-    place,
-)
+from nightshift.promotion.record import PromotionRecord, PromotionStep, Verdict, place
 from nightshift.promotion.rules.way_back import NOT_HERE
+from nightshift.promotion.vocabulary import CHANGES_A_STAGE, StepKind, StepState, VerdictWord
 
 _NOT_AFTER_A_DEPLOYMENT = frozenset(
     {

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from nightshift.promotion.record import PromotionOutcome, PromotionRecord, ReportSeen
+from nightshift.promotion.record import PromotionRecord, ReportSeen
 from nightshift.promotion.rules.progress import deployed
+from nightshift.promotion.vocabulary import PromotionOutcome
 
 if TYPE_CHECKING:
     from nightshift.config.promotions import Application

@@ -6,19 +6,9 @@ from collections.abc import Collection, Iterator, Mapping
 
 from nightshift.promotion.doubts import AMBIGUOUS, Doubt
 from nightshift.promotion.due import back_of
-from nightshift.promotion.record import (
-    CHANGES_A_STAGE,
-    JOBS,
-    PromotionOutcome,
-    PromotionRecord,
-    PromotionStep,
-    Running,
-    StepKind,
-    StepState,
-    Version,
-    place,
-)
+from nightshift.promotion.record import PromotionRecord, PromotionStep, Running, Version, place
 from nightshift.promotion.rules.verification import deployment_in, unverified
+from nightshift.promotion.vocabulary import CHANGES_A_STAGE, JOBS, PromotionOutcome, StepKind, StepState
 
 NOTHING_DONE = frozenset({PromotionOutcome.SKIPPED, PromotionOutcome.DRY_RUN})
 """Outcomes that are known before the first step."""

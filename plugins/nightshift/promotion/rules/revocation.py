@@ -12,7 +12,8 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from nightshift.promotion.record import Order, StepKind, Verdict, VerdictWord, place
+from nightshift.promotion.record import Order, Verdict, place
+from nightshift.promotion.vocabulary import StepKind, VerdictWord
 
 _NO_TIME = datetime.min.replace(tzinfo=UTC)
 

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from nightshift.promotion.due import SOAK, back_of
-from nightshift.promotion.record import CHANGES_A_STAGE, StepKind, StepState
+from nightshift.promotion.vocabulary import CHANGES_A_STAGE, StepKind, StepState
 
 if TYPE_CHECKING:
     from nightshift.promotion.record import PromotionRecord, PromotionStep, Verdict

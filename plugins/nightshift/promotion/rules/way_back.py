@@ -5,15 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from nightshift.promotion.record import (
-    VERIFICATIONS,
-    PromotionRecord,
-    PromotionStep,
-    Running,
-    StepKind,
-    StepState,
-    VerdictWord,
-)
+from nightshift.promotion.record import PromotionRecord, PromotionStep, Running
+from nightshift.promotion.vocabulary import VERIFICATIONS, StepKind, StepState, VerdictWord
 
 if TYPE_CHECKING:
     from nightshift.config.stages import OnFailure

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from nightshift.promotion.record import PromotionStep, StepKind, StepState, Verdict, VerdictWord
+from nightshift.promotion.record import PromotionStep, Verdict
 from nightshift.promotion.rules.delivery import deliveries_of
+from nightshift.promotion.vocabulary import StepKind, StepState, VerdictWord
 from tests.unit.promotion.records import MINUTE, NEW, OLD, T, approved, deploy, record, step
 
 FAILED, STARTED, SKIPPED = StepState.FAILED, StepState.STARTED, StepState.SKIPPED

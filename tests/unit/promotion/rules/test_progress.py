@@ -6,17 +6,10 @@ from typing import Any
 
 import pytest
 
-from nightshift.promotion.record import (
-    PromotionOutcome,
-    PromotionRecord,
-    PromotionStep,
-    RecordedResolution,
-    StepKind,
-    StepState,
-    Version,
-)
+from nightshift.promotion.record import PromotionRecord, PromotionStep, RecordedResolution, Version
 from nightshift.promotion.rules.progress import held_back, in_doubt, in_flight, outcome_of, stage_lines, unfinished
 from nightshift.promotion.rules.way_back import roll_back_of
+from nightshift.promotion.vocabulary import PromotionOutcome, StepKind, StepState
 from tests.unit.promotion.records import NEW, OFFER, OLD, T, approved, deploy, ran, record, step
 
 FAILED, STARTED, SKIPPED, REJECTED = StepState.FAILED, StepState.STARTED, StepState.SKIPPED, StepState.REJECTED

@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from nightshift.promotion.record import StepKind, Verdict, VerdictWord
+from nightshift.promotion.record import Verdict
 from nightshift.promotion.rules.revocation import Said, revocation
+from nightshift.promotion.vocabulary import StepKind, VerdictWord
 from tests.unit.promotion.records import MINUTE, NEW, OLD, T
 
 GOOD, BAD, OVERTAKEN = VerdictWord.VERIFIED, VerdictWord.REFUTED, VerdictWord.OVERTAKEN

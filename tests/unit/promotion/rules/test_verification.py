@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from nightshift.promotion.record import PromotionRecord, PromotionStep, StepKind, StepState, Verdict, VerdictWord
+from nightshift.promotion.record import PromotionRecord, PromotionStep, Verdict
 from nightshift.promotion.rules.progress import outcome_of, passed
 from nightshift.promotion.rules.verification import (
     DONE_AGAIN,
@@ -16,6 +16,7 @@ from nightshift.promotion.rules.verification import (
     unverified,
     unverified_before,
 )
+from nightshift.promotion.vocabulary import StepKind, StepState, VerdictWord
 from tests.unit.promotion.records import MINUTE, NEW, OLD, T, deploy, record, step
 
 PROBE, SMOKE, SOAK, AGAIN = "DEV.verify.probe", "DEV.verify.smoke", "DEV.soak", "DEV.verify_again.probe"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from nightshift.promotion.record import PromotionStep, StepState
+from nightshift.promotion.record import PromotionStep
 from nightshift.promotion.rules.way_back import response, roll_back_of
+from nightshift.promotion.vocabulary import StepState
 from tests.unit.promotion.records import deploy, ran, record, step
 
 REFUTED = step("TEST.probe", state=StepState.FAILED, outcome="refuted")
